@@ -1,0 +1,62 @@
+"""Which accelerator serves the models, and how many nodes of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from settings.base import Settings
+
+Provisioning = Literal["on-demand", "spot", "flex-start", "queued"]
+
+
+class NodeCount(Settings):
+    """Autoscaling bounds of a node pool, in nodes over all its zones."""
+
+    min: Annotated[
+        int, Field(ge=0, le=1000, description="Nodes that are always there; 0 lets the pool go to nothing.")
+    ] = 0
+    max: Annotated[int, Field(ge=1, le=1000, description="Most nodes the autoscaler may add.")] = 1
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is larger than max ({self.max})")
+        return self
+
+
+class AcceleratorSettings(Settings):
+    """The accelerator node pool. Machine type, chips and labels follow from `type` where they are not given."""
+
+    type: Annotated[str, Field(description="Catalogue name, such as nvidia-tesla-t4, nvidia-l4 or tpu-v6e.")]
+    machine_type: Annotated[
+        str | None, Field(description="Compute Engine machine type; by default the smallest one with this accelerator.")
+    ] = None
+    per_node: Annotated[
+        int | None,
+        Field(ge=1, le=16, description="Accelerators on a node, where the machine type leaves a choice (N1)."),
+    ] = None
+    topology: Annotated[
+        str | None, Field(pattern=r"^\d+x\d+(x\d+)?$", description="TPU slice topology; by default one host's.")
+    ] = None
+    nodes: Annotated[NodeCount, Field(description="Autoscaling bounds of the pool.")] = NodeCount()
+    zones: Annotated[tuple[str, ...], Field(description="Zones of the pool; by default the stack's own zone.")] = ()
+    provisioning: Annotated[
+        Provisioning, Field(description="on-demand, spot, flex-start or queued (Dynamic Workload Scheduler).")
+    ] = "on-demand"
+    reservation: Annotated[str | None, Field(description="Name of a specific reservation to consume.")] = None
+    driver_version: Annotated[
+        Literal["default", "latest"], Field(description="NVIDIA driver that GKE installs; set so that it never drifts.")
+    ] = "default"
+    disk_gib: Annotated[
+        int | None, Field(ge=50, le=65536, description="Boot disk in GiB; by default sized from image and models.")
+    ] = None
+
+
+class CpuPoolSettings(Settings):
+    """Nodes without accelerators: endpoint picker, system pods. GKE needs one such pool beside accelerator pools."""
+
+    machine_type: Annotated[str, Field(description="Compute Engine machine type.")] = "e2-standard-4"
+    nodes: Annotated[NodeCount, Field(description="Autoscaling bounds of the pool.")] = NodeCount(min=1, max=3)
+    disk_gib: Annotated[int, Field(ge=30, le=65536, description="Boot disk in GiB.")] = 100

@@ -1,0 +1,77 @@
+"""The GKE cluster: made by the stack, or brought."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.base import Settings
+
+# Fields whose change makes Google replace the resource: shown as such in the settings reference.
+REPLACES: dict[str, bool] = {"replaces": True}
+
+
+class AuthorizedNetwork(Settings):
+    """A range from which the control plane's address may be reached."""
+
+    cidr: Annotated[IPv4Network, Field(description="IPv4 range.")]
+    name: Annotated[str, Field(min_length=1, max_length=64, description="What the range is.")]
+
+
+class ControlPlaneSettings(Settings):
+    """How kubectl and Pulumi reach the API server."""
+
+    access: Annotated[
+        Literal["dns-endpoint", "authorized-networks"],
+        Field(description="DNS endpoint guarded by IAM, or the public address for listed ranges only."),
+    ] = "dns-endpoint"
+    authorized_networks: Annotated[
+        tuple[AuthorizedNetwork, ...], Field(description="Ranges for access: authorized-networks.")
+    ] = ()
+
+
+class MaintenanceWindow(Settings):
+    """When GKE may upgrade: a recurring window of at least four hours."""
+
+    start: Annotated[
+        str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$", description="First start, RFC 3339 in UTC.")
+    ]
+    end: Annotated[
+        str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$", description="First end, RFC 3339 in UTC.")
+    ]
+    recurrence: Annotated[str, Field(pattern=r"^FREQ=", description="RFC 5545 RRULE, such as FREQ=WEEKLY;BYDAY=SA,SU.")]
+
+
+class ExistingCluster(Settings):
+    """A cluster that somebody else made: this stack adds its node pools and workloads."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40, description="Name of the cluster in the stack's location.")]
+    version: Annotated[
+        str, Field(pattern=r"^\d+\.\d+\.\d+-gke\.\d+$", description="Its GKE version: it decides which CRDs are there.")
+    ]
+
+
+class ClusterSettings(Settings):
+    """Shape of the cluster. With `existing`, everything else here is the cluster's own affair."""
+
+    existing: Annotated[ExistingCluster | None, Field(description="Bring a cluster instead of making one.")] = None
+    release_channel: Annotated[
+        Literal["rapid", "regular", "stable", "extended"], Field(description="GKE release channel.")
+    ] = "regular"
+    version: Annotated[
+        str | None,
+        Field(
+            pattern=r"^\d+\.\d+(\.\d+(-gke\.\d+)?)?$",
+            description="Least control plane version; by default the channel's.",
+        ),
+    ] = None
+    private_nodes: Annotated[bool, Field(description="Nodes have no public addresses and go out through NAT.")] = True
+    control_plane: Annotated[ControlPlaneSettings, Field(description="Access to the API server.")] = (
+        ControlPlaneSettings()
+    )
+    maintenance_window: Annotated[MaintenanceWindow | None, Field(description="When GKE may upgrade.")] = None
+    deletion_protection: Annotated[
+        bool, Field(description="Refuse to delete the cluster until an `up` with false has been run.")
+    ] = False

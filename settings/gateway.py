@@ -1,0 +1,59 @@
+"""How clients reach the models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.base import Settings
+
+
+class NoTls(Settings):
+    """Plain HTTP on port 80."""
+
+    kind: Literal["none"] = "none"
+
+
+class CertificateManagerTls(Settings):
+    """Regional Certificate Manager certificates."""
+
+    kind: Literal["certificate-manager"]
+    certificates: Annotated[tuple[str, ...], Field(min_length=1, max_length=15, description="Certificate names.")]
+
+
+class PreSharedTls(Settings):
+    """Regional Compute Engine SSL certificates."""
+
+    kind: Literal["pre-shared"]
+    certificates: Annotated[tuple[str, ...], Field(min_length=1, max_length=15, description="Certificate names.")]
+
+
+class SecretTls(Settings):
+    """A kubernetes.io/tls Secret of the stack's namespace."""
+
+    kind: Literal["secret"]
+    secret: Annotated[str, Field(min_length=1, max_length=253, description="Name of the Secret.")]
+
+
+Tls = Annotated[NoTls | CertificateManagerTls | PreSharedTls | SecretTls, Field(discriminator="kind")]
+
+
+class GatewaySettings(Settings):
+    """A regional load balancer with one address in front of all models."""
+
+    exposure: Annotated[
+        Literal["external", "internal"], Field(description="Reachable from the internet, or from the VPC only.")
+    ] = "external"
+    existing_address: Annotated[
+        str | None, Field(description="Name of a reserved regional address; by default the stack reserves one.")
+    ] = None
+    tls: Annotated[Tls, Field(description="Certificate of the listener.")] = NoTls()
+    hostname: Annotated[str | None, Field(max_length=253, description="Host name the listener answers to.")] = None
+    timeout_seconds: Annotated[
+        int,
+        Field(ge=1, le=86400, description="Longest request, streams included; the load balancer's own default is 30."),
+    ] = 300
+    direct_load_balancer: Annotated[
+        bool, Field(description="Second way in, past Gateway and picker: a Service of type LoadBalancer on port 8000.")
+    ] = False

@@ -1,0 +1,103 @@
+"""Which models are served and how the engine runs them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from settings.base import Settings
+
+DType = Literal["auto", "half", "float16", "bfloat16", "float32"]
+
+
+class HuggingFaceSource(Settings):
+    """Weights are downloaded from the Hugging Face Hub when a pod starts."""
+
+    kind: Literal["hugging-face"] = "hugging-face"
+    revision: Annotated[str | None, Field(description="Branch, tag or commit of the repository.")] = None
+
+
+class BucketSource(Settings):
+    """Weights lie in a Cloud Storage bucket, mounted through the Cloud Storage FUSE CSI driver."""
+
+    kind: Literal["bucket"]
+    bucket: Annotated[
+        str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", description="Bucket name, without gs://.")
+    ]
+    path: Annotated[str, Field(description="Folder of the model inside the bucket.")]
+
+
+class VolumeClaimSource(Settings):
+    """Weights lie on an existing PersistentVolumeClaim of the stack's namespace."""
+
+    kind: Literal["volume-claim"]
+    claim: Annotated[str, Field(description="Name of the PersistentVolumeClaim.")]
+    path: Annotated[str, Field(description="Folder of the model on the volume.")]
+
+
+ModelSource = Annotated[HuggingFaceSource | BucketSource | VolumeClaimSource, Field(discriminator="kind")]
+
+
+class ModelSettings(Settings):
+    """One model: its own inference pool, endpoint picker and model servers."""
+
+    id: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$",
+            max_length=96,
+            description="Hugging Face repository, also the model's name in requests.",
+        ),
+    ]
+    served_name: Annotated[
+        str | None, Field(min_length=1, max_length=96, description="Name in requests; by default the id.")
+    ] = None
+    source: Annotated[ModelSource, Field(description="Where the weights come from.")] = HuggingFaceSource()
+    replicas: Annotated[int, Field(ge=0, le=256, description="Model servers.")] = 1
+    max_model_len: Annotated[
+        int | None,
+        Field(ge=16, le=10_000_000, description="Longest prompt plus answer, in tokens; by default the model's own."),
+    ] = None
+    gpu_memory_utilization: Annotated[
+        float | None,
+        Field(gt=0.05, lt=1, description="Share of each accelerator's memory vLLM may take; by default vLLM's own."),
+    ] = None
+    dtype: Annotated[DType | None, Field(description="Numeric type of weights and activations.")] = None
+    tensor_parallel: Annotated[
+        int | None,
+        Field(ge=1, le=256, description="Accelerators one replica is spread over; by default all of a node."),
+    ] = None
+    max_num_seqs: Annotated[int | None, Field(ge=1, le=65536, description="Most sequences in one batch.")] = None
+    max_num_batched_tokens: Annotated[int | None, Field(ge=16, description="Most tokens in one batch.")] = None
+    quantization: Annotated[
+        Literal["awq", "awq_marlin", "gptq", "gptq_marlin", "fp8", "bitsandbytes", "compressed-tensors", "mxfp4"]
+        | None,
+        Field(description="Quantisation method, where the checkpoint does not say it."),
+    ] = None
+    kv_cache_dtype: Annotated[
+        Literal["auto", "fp8", "fp8_e4m3", "fp8_e5m2"] | None, Field(description="Numeric type of the KV cache.")
+    ] = None
+    prefix_caching: Annotated[
+        bool | None, Field(description="Keep the KV cache of shared prefixes; by default what the pattern needs.")
+    ] = None
+    image: Annotated[
+        str | None, Field(description="Engine image with tag or digest; by default the release's for the accelerator.")
+    ] = None
+    allow_extra_args: Annotated[
+        bool, Field(description="Says that `extraArgs` are meant: nothing checks them before the engine does.")
+    ] = False
+    extra_args: Annotated[tuple[str, ...], Field(description="Further arguments of `vllm serve`, unchecked.")] = ()
+
+    @model_validator(mode="after")
+    def _extra_arguments_are_meant(self) -> Self:
+        if self.extra_args and not self.allow_extra_args:
+            raise ValueError(
+                "extraArgs are not checked by this program; set allowExtraArgs: true to pass them to vLLM as they are"
+            )
+        return self
+
+    @property
+    def name(self) -> str:
+        """The model's name in requests."""
+        return self.served_name or self.id

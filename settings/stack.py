@@ -1,0 +1,62 @@
+"""The root of what a user may say: one `StackSettings` per `Pulumi.<stack>.yaml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.accelerator import AcceleratorSettings, CpuPoolSettings
+from settings.access import HuggingFaceSettings, RegistrySettings
+from settings.base import Settings
+from settings.cluster import ClusterSettings
+from settings.gateway import GatewaySettings
+from settings.models import ModelSettings
+from settings.network import NetworkSettings
+from settings.picker import PickerSettings
+
+Pattern = Literal["single-replica", "multi-model", "prefix-cache", "mixture-of-experts", "disaggregated"]
+Deployment = Literal["direct", "kserve"]
+
+
+class NamespaceSettings(Settings):
+    """The Kubernetes namespace of gateway, pickers and model servers."""
+
+    name: Annotated[
+        str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63, description="Name of the namespace.")
+    ] = "llm-d-inference-scheduling"
+    existing: Annotated[bool, Field(description="The namespace is there already; the stack leaves it alone.")] = False
+
+
+class MonitoringSettings(Settings):
+    """Google Cloud Managed Service for Prometheus."""
+
+    enabled: Annotated[bool, Field(description="Scrape model servers and pickers.")] = True
+    interval_seconds: Annotated[int, Field(ge=5, le=300, description="Seconds between two scrapes.")] = 30
+
+
+class StackSettings(Settings):
+    """Everything a stack file may hold, below the configuration namespace `llm-d`."""
+
+    project: Annotated[str, Field(description="Google Cloud project id.")] = ""
+    location: Annotated[
+        str, Field(pattern=r"^[a-z]+-[a-z]+\d+(-[a-z])?$", description="Zone, or region for a regional cluster.")
+    ]
+    release: Annotated[str, Field(description="Tested set of versions, from the catalogue.")] = "llm-d-0.9"
+    pattern: Annotated[Pattern, Field(description="How replicas share the work.")] = "single-replica"
+    deployment: Annotated[Deployment, Field(description="Objects by this program, or by KServe.")] = "direct"
+    namespace: Annotated[NamespaceSettings, Field(description="Kubernetes namespace.")] = NamespaceSettings()
+    accelerator: Annotated[AcceleratorSettings, Field(description="Accelerator node pool.")]
+    cpu_pool: Annotated[CpuPoolSettings, Field(description="Nodes without accelerators.")] = CpuPoolSettings()
+    models: Annotated[tuple[ModelSettings, ...], Field(min_length=1, description="Models to serve.")]
+    network: Annotated[NetworkSettings, Field(description="VPC and ranges.")] = NetworkSettings()
+    cluster: Annotated[ClusterSettings, Field(description="GKE cluster.")] = ClusterSettings()
+    gateway: Annotated[GatewaySettings, Field(description="Load balancer and address.")] = GatewaySettings()
+    picker: Annotated[PickerSettings, Field(description="Endpoint picker.")] = PickerSettings()
+    hugging_face: Annotated[HuggingFaceSettings, Field(description="Token for gated models.")] = HuggingFaceSettings()
+    registry: Annotated[RegistrySettings, Field(description="Pull secret.")] = RegistrySettings()
+    monitoring: Annotated[MonitoringSettings, Field(description="Metrics.")] = MonitoringSettings()
+    paused: Annotated[
+        bool, Field(description="No model pods, no accelerator nodes; network, gateway and picker stay.")
+    ] = False
+    labels: Annotated[dict[str, str], Field(description="Labels on every Google Cloud resource that takes them.")] = {}
