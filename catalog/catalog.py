@@ -1,0 +1,40 @@
+"""The catalogue as one frozen value, with the few look-ups that everybody needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .prices import Prices
+from .release import Release
+from .schema import Accelerator, MachineType, Model, Source
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything in the catalogue, by name. Models are keyed by their exact Hub id."""
+
+    accelerators: Mapping[str, Accelerator]
+    machines: Mapping[str, MachineType]
+    models: Mapping[str, Model]
+    prices: Prices
+    sources: Mapping[str, Source]
+    releases: Mapping[str, Release]
+
+    def machines_for(self, accelerator: str) -> tuple[MachineType, ...]:
+        """Machine types that carry an accelerator or take it attached, fewest accelerators and vCPUs first."""
+        found = [m for m in self.machines.values() if m.accelerator == accelerator or accelerator in m.attachable]
+        return tuple(sorted(found, key=lambda m: (m.accelerator_count * m.accelerator_share, m.vcpus)))
+
+    def find_model(self, model_id: str) -> Model | None:
+        """A model by its Hub id; the Hub ignores case, so this does too."""
+        exact = self.models.get(model_id)
+        if exact is not None:
+            return exact
+        wanted = model_id.lower()
+        return next((model for name, model in self.models.items() if name.lower() == wanted), None)
+
+    def cite(self, source: str) -> str:
+        """A source key as text: "nvidia-smi listing of driver 580.95.05 (2026-11-21)". Raises KeyError when unknown."""
+        entry = self.sources[source]
+        return entry.citation if entry.date is None else f"{entry.citation} ({entry.date.isoformat()})"

@@ -1,0 +1,181 @@
+"""From YAML to the catalogue. The files are terse, for people to read and edit; this module knows their shorthands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from .catalog import Catalog
+from .prices import Prices, Rates
+from .release import Release
+from .schema import Accelerator, MachineType, Model, Price, PriceItem, Provisioning, Source
+
+FOLDER = Path(__file__).parent
+# libyaml reads ten times faster, but PyYAML is sometimes built without it
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ORDER: tuple[Provisioning, ...] = ("on-demand", "spot", "flex-start")
+
+Tree = dict[str, Any]
+Item = TypeVar("Item", bound=BaseModel)
+
+
+class CatalogError(Exception):
+    """The catalogue's own data is wrong. The message names the file and the entry."""
+
+
+def load_catalog(folder: Path = FOLDER) -> Catalog:
+    """Read and validate every file of a catalogue folder. Raises CatalogError."""
+    files = {name: _read(folder, name) for name in ("accelerators", "machines", "models", "prices", "releases")}
+    sources = _sources(files)
+    machines = _each("machines", MachineType, _machines(files["machines"]))
+    catalog = Catalog(
+        accelerators=_each("accelerators", Accelerator, _accelerators(files["accelerators"])),
+        machines=machines,
+        models=_each("models", Model, _models(files["models"], sources)),
+        prices=_prices(files["prices"], sources, machines),
+        sources=sources,
+        releases=_each("releases", Release, _releases(files["releases"])),
+    )
+    _check_references(catalog)
+    return catalog
+
+
+def _read(folder: Path, name: str) -> Tree:
+    try:
+        tree = yaml.load((folder / f"{name}.yaml").read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (both are safe loaders)
+    except (OSError, yaml.YAMLError) as error:
+        raise CatalogError(f"{name}.yaml: {error}") from error
+    if not isinstance(tree, dict):
+        raise CatalogError(f"{name}.yaml: expected a mapping at the top")
+    return tree
+
+
+def _each(file: str, kind: type[Item], entries: Iterable[tuple[str, Tree]]) -> dict[str, Item]:
+    made: dict[str, Item] = {}
+    for name, entry in entries:
+        try:
+            made[name] = kind.model_validate(entry)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise CatalogError(f"{file}.yaml: {name}: {problems}") from error
+    return made
+
+
+def _sources(files: Mapping[str, Tree]) -> dict[str, Source]:
+    """All files' sources in one table. A key means the same in every file."""
+    merged: dict[str, Source] = {}
+    for file, tree in files.items():
+        for key, source in _each(file, Source, tree.get("sources", {}).items()).items():
+            if merged.setdefault(key, source) != source:
+                raise CatalogError(f"{file}.yaml: sources: {key}: another file gives this key another meaning")
+    return merged
+
+
+def _accelerators(tree: Tree) -> Iterator[tuple[str, Tree]]:
+    for name, entry in tree["accelerators"].items():
+        zones = tuple(f"{region}-{zone}" for region, text in entry["zones"].items() for zone in _suffixes(text))
+        yield name, {**entry, "name": name, "zones": zones}
+
+
+def _suffixes(text: str) -> Iterator[str]:
+    """Zones of a region: "abc ai1a" is a, b, c and ai1a."""
+    for part in text.split():
+        yield from (part if part.isalpha() else [part])
+
+
+def _machines(tree: Tree) -> Iterator[tuple[str, Tree]]:
+    """A family's shared fields, then each machine's "vcpus, memory, accelerators, own fields"."""
+    for family, entry in tree["families"].items():
+        shared = {key: value for key, value in entry.items() if key != "machines"}
+        for name, (vcpus, memory, *rest) in entry["machines"].items():
+            own = rest.pop() if rest and isinstance(rest[-1], dict) else {}
+            size = {"name": name, "family": family, "vcpus": vcpus, "memory_gib": memory}
+            yield name, {**shared, **size, "accelerator_count": rest[0] if rest else 0, **own}
+
+
+def _models(tree: Tree, sources: Mapping[str, Source]) -> Iterator[tuple[str, Tree]]:
+    """Resolve `like`, and fill what most models share."""
+    written: dict[str, Tree] = tree["models"]
+    defaults = {"dtype": "bfloat16", "tied_embeddings": False, "gated": False}
+    for name, entry in written.items():
+        merged = entry
+        while "like" in merged:
+            other = merged["like"]
+            if other not in written or other == name:
+                raise CatalogError(f"models.yaml: {name}: like: no model {other}")
+            merged = {**written[other], **{key: value for key, value in merged.items() if key != "like"}}
+        kind = "mla" if merged.get("mla") else "full"
+        defaults["attention"] = [{"kind": kind, "layers": merged.get("layers")}]
+        source = sources.get(merged.get("source", ""))
+        yield name, {**defaults, "date": source and source.date, **merged, "id": name}
+
+
+def _releases(tree: Tree) -> Iterator[tuple[str, Tree]]:
+    for name, entry in tree.items():
+        if name not in ("date", "sources"):
+            yield name, {**entry, "name": name}
+
+
+def _prices(tree: Tree, sources: Mapping[str, Source], types: Mapping[str, MachineType]) -> Prices:
+    machines = _rates(tree["machines"], sources)
+    for name, (base, factor) in tree["multiples"].items():
+        scaled = {
+            region: {how: price.model_copy(update={"hourly": price.hourly * factor}) for how, price in rates.items()}
+            for region, rates in machines[base].items()
+        }
+        machines[name] = {**scaled, **machines.get(name, {})}
+    accelerators = _rates(tree["attached"], sources) | _rates(tree["chips"], sources)
+    items = (
+        (name, {**entry, "date": sources[entry["source"]].date, "source": sources[entry["source"]].citation})
+        for name, entry in tree["items"].items()
+    )
+    return Prices(machines=machines, accelerators=accelerators, items=_each("prices", PriceItem, items), types=types)
+
+
+def _rates(table: Tree, sources: Mapping[str, Source]) -> dict[str, dict[str, Rates]]:
+    """source -> name -> region -> "on-demand / spot / flex-start". The first source that knows a region is taken."""
+    made: dict[str, dict[str, Rates]] = {}
+    for key, names in table.items():
+        source = sources.get(key)
+        if source is None or source.date is None:
+            raise CatalogError(f"prices.yaml: {key}: no such source, or it has no date")
+        for name, regions in names.items():
+            for region, text in regions.items():
+                try:
+                    hourly = [None if part.strip() == "-" else float(part) for part in str(text).split("/")]
+                except ValueError as error:
+                    raise CatalogError(f"prices.yaml: {name}: {region}: {text!r}: expected numbers and /") from error
+                rates: Rates = {
+                    how: Price(hourly=value, date=source.date, source=source.citation)
+                    for how, value in zip(_ORDER, hourly, strict=False)
+                    if value is not None
+                }
+                made.setdefault(name, {}).setdefault(region, rates)
+    return made
+
+
+def _check_references(catalog: Catalog) -> None:
+    """What no single entry can check: names of other entries."""
+    hardware: list[Accelerator | MachineType] = [*catalog.accelerators.values(), *catalog.machines.values()]
+    for entry in hardware:
+        for key in entry.sources:
+            if key not in catalog.sources:
+                raise CatalogError(f"{entry.name}: no source {key}")
+        for field in entry.unverified:
+            if field not in type(entry).model_fields:
+                raise CatalogError(f"{entry.name}: unverified: no field {field}")
+    for machine in catalog.machines.values():
+        for accelerator in (machine.accelerator, *machine.attachable):
+            if accelerator is not None and accelerator not in catalog.accelerators:
+                raise CatalogError(f"machines.yaml: {machine.name}: no accelerator {accelerator}")
+    for model in catalog.models.values():
+        if model.source not in catalog.sources:
+            raise CatalogError(f"models.yaml: {model.id}: no source {model.source}")
+    known = catalog.machines.keys() | catalog.accelerators.keys()
+    for name in (*catalog.prices.machines, *catalog.prices.accelerators):
+        if name not in known:
+            raise CatalogError(f"prices.yaml: {name}: no such machine type or accelerator")

@@ -1,0 +1,62 @@
+"""Prices as data: what is not known stays None, so that a planner prints "unknown" and never a guess."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .schema import MachineType, Price, PriceItem, Provisioning
+
+Rates = Mapping[Provisioning, Price]  # of one machine or accelerator in one region
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Hourly prices in USD, by region: of whole machines, and of one attached GPU or one TPU chip."""
+
+    machines: Mapping[str, Mapping[str, Rates]]
+    accelerators: Mapping[str, Mapping[str, Rates]]
+    items: Mapping[str, PriceItem]
+    types: Mapping[str, MachineType]
+
+    def machine(
+        self,
+        machine: str,
+        region: str,
+        provisioning: Provisioning = "on-demand",
+        attached: tuple[str, int] | None = None,
+    ) -> Price | None:
+        """Price of one whole machine per hour, or None when any part of it is unknown.
+
+        `attached` is an accelerator and its count for machine types that take one (n1). A TPU machine costs its chips.
+        The date of a sum is the older of its parts.
+        """
+        known = self.types.get(machine)
+        if known is not None and known.accelerator is not None and known.topologies:
+            chip = self.accelerator(known.accelerator, region, provisioning)
+            return None if chip is None else chip.model_copy(update={"hourly": chip.hourly * known.accelerator_count})
+        base = self.machines.get(machine, {}).get(region, {}).get(provisioning)
+        if base is None or attached is None:
+            return base
+        name, count = attached
+        one = self.accelerator(name, region, provisioning)
+        if one is None:
+            return None
+        sources = base.source if base.source == one.source else f"{base.source}; {one.source}"
+        return Price(hourly=base.hourly + count * one.hourly, date=min(base.date, one.date), source=sources)
+
+    def accelerator(self, accelerator: str, region: str, provisioning: Provisioning = "on-demand") -> Price | None:
+        """Price of one attached GPU or one TPU chip (its share of the host included) per hour."""
+        return self.accelerators.get(accelerator, {}).get(region, {}).get(provisioning)
+
+    def item(self, name: str) -> PriceItem | None:
+        """Anything else with a price: the cluster fee, addresses, disks, traffic."""
+        return self.items.get(name)
+
+    @property
+    def oldest(self) -> datetime.date:
+        """Date of the oldest price held."""
+        tables = (*self.machines.values(), *self.accelerators.values())
+        dates = [price.date for table in tables for rates in table.values() for price in rates.values()]
+        return min(dates + [item.date for item in self.items.values()])

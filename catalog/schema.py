@@ -1,0 +1,243 @@
+"""The shapes of the catalogue: what each entry of the YAML files holds, in which unit.
+
+Every model is frozen and refuses unknown keys, so that a typing error in the data is an error and not a silent default.
+`None` means *unknown* (or, where the comment says so, *has none*): a reader must not put a guess in its place.
+Memory is in GiB (2**30 bytes), bandwidth in GB/s (10**9), compute in dense TFLOP/s, prices in USD.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Vendor = Literal["nvidia", "google"]
+Provisioning = Literal["on-demand", "spot", "flex-start"]
+AttentionKind = Literal["full", "sliding", "chunked", "linear", "mla"]
+DType = Literal["bfloat16", "float16", "float32"]
+
+
+class Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Entry):
+    """Where a figure was read, and when that source was written or read (`None`: the source carries no date)."""
+
+    citation: str
+    date: datetime.date | None = None
+    verified: bool = True  # False: from general knowledge, no stored document confirms it
+
+
+class Accelerator(Entry):
+    """One kind of accelerator that GKE offers; all figures are per chip unless named otherwise."""
+
+    name: str  # the catalogue's key
+    title: str  # what people call it: "T4", "TPU v6e (Trillium)"
+    vendor: Vendor
+    node_label_value: str  # of cloud.google.com/gke-accelerator (GPU) or cloud.google.com/gke-tpu-accelerator (TPU)
+    nominal_gib: float  # the size on the data sheet (vendors write GB), per chip
+    usable_gib: float | None  # what CUDA's total or libtpu reports, per *device*; None: no log seen
+    driver_mib: int | None = None  # what nvidia-smi prints
+    bandwidth_gbs: float | None  # memory bandwidth
+    bf16_tflops: float | None  # None: no bfloat16 in hardware (see `bf16`) or unknown
+    fp16_tflops: float | None = None
+    fp8_tflops: float | None = None  # None: no fp8 matrix unit, or unknown
+    bf16: bool = True  # can run bfloat16 at all (CUDA compute capability 8.0 and up; every TPU)
+    fp8: bool  # has fp8 matrix units (CUDA compute capability 8.9 and up; TPU v7x)
+    compute_capability: float | None = None  # CUDA; None for TPUs
+    devices_per_chip: int = 1  # devices the framework sees per chip: 2 on TPU v7x
+    zones: tuple[str, ...]  # where the *type* is offered; says nothing about capacity
+    zones_complete: bool  # False: other zones may offer it too, so absence is a warning and not a refusal
+    published_regions: tuple[str, ...] = ()  # regions that publish its machine types; empty: no such list
+    quota_metric: str | None  # Compute Engine regional quota, on-demand
+    spot_quota_metric: str | None
+    minimum_gke_version: str | None = None  # Standard clusters; None: every version on offer
+    arm_host: bool = False  # the only machine types that carry it have Arm processors
+    sources: tuple[str, ...]  # keys into Catalog.sources
+    unverified: tuple[str, ...] = ()  # fields above that come from general knowledge: no stored document confirms them
+    note: str | None = None
+
+    @property
+    def kind(self) -> Literal["gpu", "tpu"]:
+        return "gpu" if self.vendor == "nvidia" else "tpu"
+
+    @property
+    def resource_name(self) -> str:
+        """The extended resource that a pod requests."""
+        return "nvidia.com/gpu" if self.vendor == "nvidia" else "google.com/tpu"
+
+    @property
+    def label_key(self) -> str:
+        """The node label that carries `node_label_value`."""
+        return "cloud.google.com/gke-accelerator" if self.vendor == "nvidia" else "cloud.google.com/gke-tpu-accelerator"
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions with a known zone, or that publish its machine types."""
+        return tuple(dict.fromkeys((*(zone.rsplit("-", 1)[0] for zone in self.zones), *self.published_regions)))
+
+    def offered_in(self, zone: str) -> bool | None:
+        """Whether a zone offers this type: True, False, or None where the lists do not say."""
+        if zone in self.zones:
+            return True
+        if self.zones_complete or (self.published_regions and zone.rsplit("-", 1)[0] not in self.regions):
+            return False
+        return None
+
+
+class MachineType(Entry):
+    """One Compute Engine machine type, with the accelerators that are part of it or that can be attached."""
+
+    name: str
+    family: str  # "n1", "g2", "ct6e", ...
+    vcpus: int
+    memory_gib: float
+    accelerator: str | None = None  # built in; None for CPU machines and for n1, where it is attached
+    accelerator_count: int = 0  # built-in chips; 0 for CPU machines
+    accelerator_share: float = 1.0  # fractional G4: the part of one GPU this machine gets
+    attachable: Mapping[str, tuple[int, ...]] = Field(default_factory=dict)  # n1: accelerator -> counts it takes
+    topologies: Mapping[str, int] = Field(default_factory=dict)  # TPU: topology -> hosts (machines) of one slice
+    arm: bool = False
+    local_ssd_gib: int = 0  # bundled local SSD
+    rdma: bool = False  # has RDMA network cards that need a network with an RDMA profile
+    on_demand_ok: bool = True  # False: only spot, flex-start or reservations
+    sources: tuple[str, ...]
+    unverified: tuple[str, ...] = ()
+    note: str | None = None
+
+    @property
+    def is_attachable(self) -> bool:
+        return bool(self.attachable)
+
+    @property
+    def default_topology(self) -> str | None:
+        """The single-host topology of a TPU machine; None for everything else."""
+        return next((name for name, hosts in self.topologies.items() if hosts == 1), None)
+
+    def chips(self, topology: str) -> int:
+        """Chips of a whole slice of this topology. Raises KeyError when the machine type does not offer it."""
+        return self.topologies[topology] * self.accelerator_count
+
+
+def chips_of(topology: str) -> int:
+    """Product of a topology's dimensions: "2x2x4" is 16. Raises ValueError on anything that is not numbers and x."""
+    return math.prod(int(part) for part in topology.split("x"))
+
+
+class LinearState(Entry):
+    """Recurrent state of one linear-attention layer (gated delta net), which takes the place of keys and values."""
+
+    key_heads: int
+    value_heads: int
+    key_dim: int
+    value_dim: int
+    convolution: int  # kernel width
+
+
+class Attention(Entry):
+    """A group of layers that attend alike. Fields that are None are the model's own."""
+
+    kind: AttentionKind
+    layers: int
+    window: int | None = None  # sliding: tokens seen; chunked: tokens per chunk
+    kv_heads: int | None = None  # only where it differs from the model's
+    head_dim: int | None = None  # only where it differs from the model's
+    kv_shared: int = 0  # layers of this group that reuse another layer's keys and values and store none
+    keys_are_values: bool = False  # one projection gives both; both are still stored
+    linear: LinearState | None = None
+
+
+class Mla(Entry):
+    """Multi-head latent attention: one compressed vector per token and layer in place of keys and values."""
+
+    kv_lora_rank: int
+    q_lora_rank: int | None  # None: queries are not compressed
+    qk_nope_head_dim: int
+    qk_rope_head_dim: int
+    v_head_dim: int
+
+
+class Experts(Entry):
+    count: int  # routed experts per MoE layer
+    active: int  # routed experts per token
+    intermediate: int  # width of one routed expert
+    layers: int  # MoE layers; the others are dense with Model.intermediate
+    shared_intermediate: int = 0  # width of all shared experts of a layer together; 0: none
+
+
+class Quantization(Entry):
+    method: str  # vLLM's name: "fp8", "compressed-tensors", "awq", "gptq", "mxfp4"
+    bits: float  # per quantised weight, without scales
+    group: int | None = None  # weights that share one scale; None: per tensor or channel
+    scale_bits: int = 16  # of each group's scale
+    zero_point_bits: int = 0  # of each group's zero point
+    experts_only: bool = False  # gpt-oss: only the experts' weights are quantised
+    kv_cache: bool = False  # the checkpoint carries scales for an fp8 KV cache
+
+
+class Model(Entry):
+    """One model of the Hub, as its config.json describes it."""
+
+    id: str
+    revision: str | None = None
+    architecture: str  # config.json `architectures[0]`
+    parameters: int | None = None  # as published; catalog.parameters.count computes it from the fields below
+    parameters_active: int | None = None  # as published, per token, for mixtures of experts
+    layers: int
+    attention_heads: int
+    kv_heads: int
+    head_dim: int
+    hidden: int
+    intermediate: int  # width of a dense layer's feed-forward part
+    vocabulary: int
+    tied_embeddings: bool
+    gated_mlp: bool = True  # three matrices (SwiGLU, GeGLU); False: two
+    attention_bias: Literal["none", "qkv", "all"] = "none"  # which projections have a bias
+    output_gate: bool = False  # queries carry a gate of the same size (Qwen3-Next)
+    context: int  # tokens, as config.json gives it (before rope scaling by flags)
+    dtype: DType  # of the stored weights
+    gated: bool  # the Hub asks to accept a licence, so a token is needed
+    attention: tuple[Attention, ...]  # groups; their layers add up to `layers`
+    mla: Mla | None = None
+    experts: Experts | None = None
+    quantization: Quantization | None = None
+    vision_gib: float | None = None  # weights of the vision tower in GiB; None: has none, or (vision_language) unknown
+    vision_language: bool = False  # takes images: an encoder budget is reserved unless switched off
+    size_gib: float | None = None  # files to download; None: the weights' own size (catalog.parameters.weights_gib)
+    tpu_tested: tuple[int, ...] | None = None  # tensor-parallel sizes seen running on TPU; None: none seen
+    source: str  # key into Catalog.sources
+    date: datetime.date  # of the source
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _layers_add_up(self) -> Model:
+        if sum(group.layers for group in self.attention) != self.layers:
+            raise ValueError(f"the layers of the attention groups do not add up to {self.layers}")
+        for group in self.attention:
+            needed = {"mla": self.mla, "linear": group.linear, "sliding": group.window, "chunked": group.window}
+            if group.kind in needed and needed[group.kind] is None:
+                raise ValueError(f"a group of {group.kind} attention lacks what describes it")
+        return self
+
+
+class Price(Entry):
+    """`hourly` is USD per hour for what was asked: a whole machine, or one accelerator."""
+
+    hourly: float
+    date: datetime.date
+    source: str  # citation, ready to print
+
+
+class PriceItem(Entry):
+    """A price that is not a machine's. `unit` says of what: "hour", "gib", "gib-month", "month", "million samples"."""
+
+    usd: float
+    unit: str
+    free: float = 0.0  # units that cost nothing (per month where the unit is not an hour)
+    date: datetime.date
+    source: str
+    note: str | None = None
