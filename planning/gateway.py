@@ -1,0 +1,59 @@
+"""Address, Gateway and routes."""
+
+from __future__ import annotations
+
+from planning import names
+from planning.plan import GatewayPlan, ModelPlan, NetworkPlan, RoutePlan, TlsPlan
+from planning.site import Site
+from settings.gateway import CertificateManagerTls, PreSharedTls, SecretTls
+
+# Only the two regional classes take an InferencePool in one cluster (GKE, "GatewayClass capabilities").
+_CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-rilb"}
+
+ROUTE = "inference"
+
+
+def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
+    """One regional load balancer with a reserved address."""
+    settings = site.settings.gateway
+    tls = _tls(site)
+    external = settings.exposure == "external"
+    if external and tls is None:
+        site.findings.warning(
+            "gateway",
+            "tls",
+            "kind",
+            value="none",
+            rule="prompts and answers cross the internet unencrypted, and nobody has to show who they are",
+            fix="set a certificate, or exposure: internal",
+        )
+    return GatewayPlan(
+        name="inference-gateway",
+        class_name=_CLASSES[settings.exposure],
+        region=site.region,
+        address=settings.existing_address or names.join("llm-d", site.stack, "gateway"),
+        create_address=settings.existing_address is None,
+        external=external,
+        subnetwork=network.subnet.name,
+        port=443 if tls else 80,
+        protocol="HTTPS" if tls else "HTTP",
+        tls=tls,
+        hostname=settings.hostname,
+    )
+
+
+def plan_routes(models: tuple[ModelPlan, ...]) -> tuple[RoutePlan, ...]:
+    """Everything goes to the one pool. A backend of a route to a pool never has a port, and GKE takes no timeouts there."""
+    return tuple(RoutePlan(name=ROUTE, pool=model.pool.name, path="/") for model in models[:1])
+
+
+def _tls(site: Site) -> TlsPlan | None:
+    match site.settings.gateway.tls:
+        case CertificateManagerTls(certificates=certificates):
+            return TlsPlan(options={"networking.gke.io/cert-manager-certs": ",".join(certificates)}, secret=None)
+        case PreSharedTls(certificates=certificates):
+            return TlsPlan(options={"networking.gke.io/pre-shared-certs": ",".join(certificates)}, secret=None)
+        case SecretTls(secret=secret):
+            return TlsPlan(options={}, secret=secret)
+        case _:
+            return None

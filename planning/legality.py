@@ -1,0 +1,164 @@
+"""What vLLM, the model and the accelerator allow together. Pure checks: each rule names where it comes from."""
+
+from __future__ import annotations
+
+from catalog.parameters import weights_gib
+from catalog.schema import Model
+from planning.site import Site
+from settings.models import ModelSettings
+
+_HALF = ("half", "float16")
+
+
+def check_model(site: Site, index: int, settings: ModelSettings, model: Model | None, tensor_parallel: int) -> None:
+    """Findings about one model. A model the catalogue does not know gets the checks that need no figures of it."""
+    _check_parallelism(site, index, settings, tensor_parallel)
+    _check_dtype(site, index, settings, model)
+    if model is None:
+        site.findings.warning(
+            "models",
+            index,
+            "id",
+            value=settings.id,
+            rule="the catalogue does not know this model: its memory and its limits are not checked",
+            fix="add it to catalog/models.yaml, from its config.json",
+        )
+        return
+    _check_length(site, index, settings, model)
+    _check_heads(site, index, model, tensor_parallel)
+    _check_weights(site, index, settings, model, tensor_parallel)
+    _check_token(site, index, settings, model)
+
+
+def _check_parallelism(site: Site, index: int, settings: ModelSettings, tensor_parallel: int) -> None:
+    if site.accelerator.kind == "tpu":
+        chips = site.chips * site.accelerator.devices_per_chip
+        if tensor_parallel != chips:
+            site.findings.error(
+                "models",
+                index,
+                "tensorParallel",
+                value=tensor_parallel,
+                rule=f"a pod on {site.machine.name} must take all chips of its slice: tensor parallelism is {chips} there",
+                fix=f"use {chips}, remove tensorParallel, or choose another machineType",
+            )
+    elif tensor_parallel > site.per_node:
+        site.findings.error(
+            "models",
+            index,
+            "tensorParallel",
+            value=tensor_parallel,
+            rule=f"a node has {site.per_node} {site.accelerator.title}; a replica of this pattern lives on one node",
+            fix=f"use {site.per_node} or fewer, or a machineType with more",
+        )
+
+
+def _check_dtype(site: Site, index: int, settings: ModelSettings, model: Model | None) -> None:
+    accelerator = site.accelerator
+    wants_bf16 = settings.dtype == "bfloat16" or (
+        settings.dtype is None and model is not None and model.dtype == "bfloat16"
+    )
+    if not accelerator.bf16 and wants_bf16:
+        site.findings.error(
+            "models",
+            index,
+            "dtype",
+            value=settings.dtype or f"(the model's own, {model.dtype if model else 'bfloat16'})",
+            rule=f"{accelerator.title} has compute capability {accelerator.compute_capability}; bfloat16 needs 8.0",
+            fix="use dtype: half",
+        )
+    if settings.kv_cache_dtype not in (None, "auto") and accelerator.kind == "gpu" and not accelerator.fp8:
+        site.findings.error(
+            "models",
+            index,
+            "kvCacheDtype",
+            value=settings.kv_cache_dtype,
+            rule=f"{accelerator.title} has no fp8 units (compute capability 8.9)",
+            fix="remove kvCacheDtype",
+        )
+
+
+def _check_length(site: Site, index: int, settings: ModelSettings, model: Model) -> None:
+    if settings.max_model_len is not None and settings.max_model_len > model.context:
+        site.findings.error(
+            "models",
+            index,
+            "maxModelLen",
+            value=settings.max_model_len,
+            rule=f"{model.id} was trained for {model.context} tokens; vLLM refuses more",
+            fix=f"use {model.context} or less",
+        )
+
+
+def _check_heads(site: Site, index: int, model: Model, tensor_parallel: int) -> None:
+    """vLLM config/model.py `verify_with_parallel_config`; on TPU replicated key-value heads work for some models only."""
+    path = ("models", index, "tensorParallel")
+    if model.attention_heads % tensor_parallel:
+        site.findings.error(
+            *path,
+            value=tensor_parallel,
+            rule=f"{model.id} has {model.attention_heads} attention heads, which {tensor_parallel} cannot share evenly",
+            fix=f"use a divisor of {model.attention_heads}",
+        )
+        return
+    if model.mla is not None or model.kv_heads % tensor_parallel == 0:
+        return
+    chips = "TPU chips" if site.accelerator.kind == "tpu" else "GPUs"
+    heads = f"{model.kv_heads} key-value head" + ("s" if model.kv_heads != 1 else "")
+    tested = model.tpu_tested or ()
+    if tensor_parallel % model.kv_heads == 0 and (site.accelerator.kind == "gpu" or tensor_parallel in tested):
+        return
+    known = [
+        other.id
+        for other in site.catalog.models.values()
+        if other.tpu_tested is not None and tensor_parallel in other.tpu_tested
+    ]
+    fewer = [n for n in (1, 2, 4, 8) if n < tensor_parallel and model.kv_heads % n == 0]
+    if site.accelerator.kind == "tpu":
+        fix = f"use {fewer[-1]} chip{'s' if fewer[-1] > 1 else ''}" if fewer else "use fewer chips"
+        fix += f", or a model with {tensor_parallel} or more key-value heads"
+        fix += f": {' and '.join(known[:2])} are known to run" if known else ""
+    else:
+        fix = f"use a tensorParallel that divides {model.kv_heads}, or a multiple of it"
+    site.findings.error(
+        *path,
+        value=tensor_parallel,
+        rule=f"{model.id} has {heads}; {tensor_parallel} {chips} cannot share "
+        + ("it" if model.kv_heads == 1 else "them")
+        + (
+            f" (needs a multiple of {tensor_parallel}, or a model tested with replicated heads)"
+            if site.accelerator.kind == "tpu"
+            else ""
+        ),
+        fix=fix,
+    )
+
+
+def _check_weights(site: Site, index: int, settings: ModelSettings, model: Model, tensor_parallel: int) -> None:
+    if site.accelerator.usable_gib is None:
+        return
+    share = settings.gpu_memory_utilization or 0.9
+    room = site.accelerator.usable_gib * share
+    each = weights_gib(model) / tensor_parallel
+    if settings.quantization is None and each >= room:
+        site.findings.error(
+            "models",
+            index,
+            "id",
+            value=settings.id,
+            rule=f"its weights take {each:.1f} GiB of each {site.accelerator.title}, vLLM may use {room:.1f} GiB",
+            fix="spread it over more accelerators, use a quantised checkpoint, or a larger accelerator",
+        )
+
+
+def _check_token(site: Site, index: int, settings: ModelSettings, model: Model) -> None:
+    token = site.settings.hugging_face
+    given = token.token or token.existing_secret or token.secret_manager_secret
+    if model.gated and settings.source.kind == "hugging-face" and not given:
+        site.findings.error(
+            "huggingFace",
+            "token",
+            value="(missing)",
+            rule=f"{model.id} is gated: the Hub gives it only to accounts that accepted its licence",
+            fix="pulumi config set --path --secret llm-d:huggingFace.token hf_...",
+        )

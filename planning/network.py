@@ -1,0 +1,88 @@
+"""VPC, ranges, proxy-only subnet, NAT."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from itertools import combinations
+
+from planning import names
+from planning.plan import NetworkPlan, SubnetPlan
+from planning.site import Site
+
+# Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 subnet ranges").
+AUTO_MODE = IPv4Network("10.128.0.0/9")
+
+# Smallest masks GKE and the load balancers accept: nodes /29; services /27; proxy-only subnets /26, of which Google
+# recommends /23 (cloud.google.com/load-balancing/docs/proxy-only-subnets).
+_LARGEST_PREFIX = {"nodeCidr": 29, "podCidr": 24, "serviceCidr": 27, "proxyCidr": 26}
+
+
+def plan_network(site: Site) -> NetworkPlan:
+    """Names and ranges of the network, with findings for ranges that cannot be."""
+    settings = site.settings.network
+    existing = settings.existing
+    _check_ranges(site)
+    base = names.join("llm-d", site.stack)
+    create_proxy = existing is None or existing.proxy_subnetwork is None
+    return NetworkPlan(
+        create=existing is None,
+        region=site.region,
+        network=existing.network if existing else names.join(base, "network"),
+        subnet=SubnetPlan(
+            name=existing.subnetwork if existing else names.join(base, "nodes"),
+            node_cidr=str(settings.node_cidr),
+            pod_range=existing.pod_range if existing else "pods",
+            pod_cidr=str(settings.pod_cidr),
+            service_range=existing.service_range if existing else "services",
+            service_cidr=str(settings.service_cidr),
+        ),
+        proxy_subnet=existing.proxy_subnetwork
+        if existing and existing.proxy_subnetwork
+        else names.join(base, "proxies"),
+        proxy_cidr=str(settings.proxy_cidr),
+        create_proxy_subnet=create_proxy,
+        router=names.join(base, "router"),
+        nat=names.join(base, "nat"),
+        create_nat=existing is None and site.settings.cluster.private_nodes,
+    )
+
+
+def _check_ranges(site: Site) -> None:
+    settings, findings = site.settings.network, site.findings
+    ranges = {"proxyCidr": settings.proxy_cidr}
+    if settings.existing is None:
+        ranges |= {"nodeCidr": settings.node_cidr, "podCidr": settings.pod_cidr, "serviceCidr": settings.service_cidr}
+    elif settings.existing.proxy_subnetwork is not None:
+        ranges = {}
+    for key, cidr in ranges.items():
+        if not cidr.is_private and key != "serviceCidr":
+            findings.error(
+                "network",
+                key,
+                value=cidr,
+                rule="not a private range",
+                fix="use a range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+            )
+        if cidr.prefixlen > _LARGEST_PREFIX[key]:
+            findings.error(
+                "network",
+                key,
+                value=cidr,
+                rule=f"too small: a /{_LARGEST_PREFIX[key]} is the least Google accepts here",
+                fix=f"use {cidr.network_address}/{23 if key == 'proxyCidr' else _LARGEST_PREFIX[key]}",
+            )
+    for (first, one), (second, other) in combinations(ranges.items(), 2):
+        if one.overlaps(other):
+            findings.error(
+                "network", first, value=one, rule=f"overlaps {second} = {other}", fix="choose ranges that do not touch"
+            )
+    if settings.existing is not None and settings.existing.auto_mode:
+        for key, cidr in ranges.items():
+            if cidr.overlaps(AUTO_MODE):
+                findings.error(
+                    "network",
+                    key,
+                    value=cidr,
+                    rule=f"an auto-mode VPC owns {AUTO_MODE} in every region",
+                    fix="use a range outside it, such as 192.168.0.0/23",
+                )

@@ -1,0 +1,136 @@
+"""Node pools: CPU nodes, and the accelerator pool with the rules no provider checks before it is too late."""
+
+from __future__ import annotations
+
+import math
+
+from planning import names
+from planning.plan import NodePoolPlan
+from planning.site import Site
+
+# Unpacked vLLM images: CUDA ones are about 20 GiB, TPU ones about 12; the rest is the system and logs.
+_IMAGE_GIB = {"gpu": 40, "tpu": 30}
+_LEAST_DISK_GIB = 100
+
+# pd-balanced does not attach to these families: they take Hyperdisk only (cloud.google.com/compute/docs/disks/hyperdisks,
+# "Machine series support").
+_HYPERDISK_FAMILIES = ("a3-ultragpu", "a4-highgpu", "a4x", "ct6e", "tpu7x", "g4")
+
+
+def plan_cpu_pool(site: Site) -> NodePoolPlan:
+    """Nodes for picker and system pods. Made before the accelerator pool, so that GKE taints the latter."""
+    settings = site.settings.cpu_pool
+    machine = site.catalog.machines.get(settings.machine_type)
+    if machine is None or machine.accelerator is not None:
+        cpu = [m.name for m in site.catalog.machines.values() if m.accelerator is None]
+        site.findings.error(
+            "cpuPool",
+            "machineType",
+            value=settings.machine_type,
+            rule="not a machine type without accelerators that the catalogue knows",
+            fix=f"use one of {', '.join(cpu)}",
+        )
+    if settings.nodes.min < 1:
+        site.findings.error(
+            "cpuPool",
+            "nodes",
+            "min",
+            value=settings.nodes.min,
+            rule="accelerator nodes are tainted: without a CPU node neither picker nor system pods have a place",
+            fix="use 1 or more",
+        )
+    return NodePoolPlan(
+        name="cpu",
+        machine_type=settings.machine_type,
+        zones=_cpu_zones(site),
+        min_nodes=settings.nodes.min,
+        max_nodes=settings.nodes.max,
+        autoscaled=settings.nodes.min != settings.nodes.max,
+        disk_gib=settings.disk_gib,
+        disk_type="pd-balanced",
+        labels=site.labels,
+    )
+
+
+def plan_accelerator_pool(site: Site, weights_gib: float) -> NodePoolPlan:
+    """The accelerator pool. `weights_gib` is the largest model's download: it has to fit the boot disk."""
+    settings = site.settings.accelerator
+    gpu = site.accelerator.kind == "gpu"
+    multi_host = site.hosts > 1
+    _check(site)
+    least_disk = math.ceil(_IMAGE_GIB[site.accelerator.kind] + 1.5 * weights_gib + 20)
+    disk = settings.disk_gib or max(_LEAST_DISK_GIB, math.ceil(least_disk / 10) * 10)
+    if disk < least_disk:
+        site.findings.error(
+            "accelerator",
+            "diskGib",
+            value=disk,
+            rule=f"image, weights and caches need about {least_disk} GiB of boot disk",
+            fix=f"use {least_disk} or more, or remove diskGib",
+        )
+    # A slice of several hosts exists whole or not at all: its pool has exactly its hosts.
+    fixed = site.hosts if multi_host else None
+    flexible = settings.provisioning in ("flex-start", "queued")
+    low = 0 if site.settings.paused or flexible else (fixed or settings.nodes.min)
+    high = fixed or settings.nodes.max
+    return NodePoolPlan(
+        name=names.join("acc", site.accelerator.name.removeprefix("nvidia-"), length=names.CLUSTER_LENGTH),
+        machine_type=site.machine.name,
+        zones=site.zones,
+        min_nodes=low,
+        max_nodes=high,
+        autoscaled=low != high,
+        disk_gib=disk,
+        disk_type="hyperdisk-balanced" if site.machine.name.startswith(_HYPERDISK_FAMILIES) else "pd-balanced",
+        guest_accelerator=site.accelerator.node_label_value if gpu else None,
+        accelerators_per_node=site.per_node,
+        driver_version=settings.driver_version.upper() if gpu else None,
+        placement_topology=site.topology if multi_host else None,
+        provisioning=settings.provisioning,
+        reservation=settings.reservation,
+        accelerator_network_profile="auto" if site.machine.rdma else None,
+        labels=site.labels,
+    )
+
+
+def _cpu_zones(site: Site) -> tuple[str, ...]:
+    # A zonal cluster has one zone; a regional one lets GKE choose: naming zones would be a guess.
+    return (site.settings.location,) if site.settings.location != site.region else ()
+
+
+def _check(site: Site) -> None:
+    settings, findings = site.settings.accelerator, site.findings
+    if settings.reservation is not None and settings.provisioning != "on-demand":
+        findings.error(
+            "accelerator",
+            "reservation",
+            value=settings.reservation,
+            rule=f"{settings.provisioning} capacity cannot come from a reservation",
+            fix="remove reservation, or use provisioning: on-demand",
+        )
+    if settings.provisioning in ("flex-start", "queued") and settings.nodes.min > 0:
+        findings.error(
+            "accelerator",
+            "nodes",
+            "min",
+            value=settings.nodes.min,
+            rule=f"{settings.provisioning} nodes come when pods ask for them: the pool starts at zero",
+            fix="use 0",
+        )
+    if not site.machine.on_demand_ok and settings.provisioning == "on-demand" and settings.reservation is None:
+        findings.warning(
+            "accelerator",
+            "provisioning",
+            value=settings.provisioning,
+            rule=f"{site.machine.name} is said to be sold as spot, flex-start or reservation only",
+            fix="use provisioning: spot or flex-start, or name a reservation",
+        )
+    if site.hosts > 1 and settings.nodes.max not in (1, site.hosts):
+        findings.error(
+            "accelerator",
+            "nodes",
+            "max",
+            value=settings.nodes.max,
+            rule=f"a {site.topology} slice on {site.machine.name} is exactly {site.hosts} nodes",
+            fix=f"use {site.hosts}",
+        )

@@ -1,0 +1,169 @@
+"""The inference pool of one model and its endpoint picker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from planning.model_server import DRAIN_SECONDS, HEALTH_PATH, PORT, prefix_caching_of, selector_of
+from planning.plan import EnvPlan, PickerPlan, PodPlan, PoolPlan, PortPlan, ProbePlan, PullSecretPlan, VolumePlan
+from planning.site import Site
+from settings.models import ModelSettings
+
+# The load balancer probes a picker's gRPC health on 9003 by itself; another port would need a HealthCheckPolicy.
+GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9002, 9003, 9090
+
+CONFIG_FILE = "picker.yaml"
+_CONFIG_DIRECTORY = "/etc/llm-d"
+
+# The images are distroless and run as this user.
+_USER = 65532
+
+
+def plan_pool(site: Site, key: str) -> PoolPlan:
+    """InferencePool, health check and backend policy of one model."""
+    settings = site.settings
+    return PoolPlan(
+        name=key,
+        selector=selector_of(key),
+        target_ports=(PORT,),
+        picker_service=picker_name(key),
+        picker_port=GRPC_PORT,
+        failure_mode="FailOpen" if settings.picker.failure_mode == "open" else "FailClose",
+        health_path=HEALTH_PATH,
+        health_port=PORT,
+        health_interval=5,
+        timeout_seconds=settings.gateway.timeout_seconds,
+        draining_seconds=DRAIN_SECONDS,
+    )
+
+
+def picker_name(key: str) -> str:
+    return f"{key}-epp"
+
+
+def plan_picker(
+    site: Site, index: int, model: ModelSettings, key: str, namespace: str, pull_secret: PullSecretPlan | None
+) -> PickerPlan:
+    """The picker's Deployment, Service, permissions and configuration."""
+    settings, release = site.settings.picker, site.release.picker
+    name = picker_name(key)
+    config = _config(site)
+    _check_scorers(site, index, model)
+    selector = {"app.kubernetes.io/name": "endpoint-picker", "app.kubernetes.io/instance": key}
+    elects = settings.replicas > 1
+    pod = PodPlan(
+        container="epp",
+        image=release.image,
+        labels=selector | {"app.kubernetes.io/component": "endpoint-picker", "app.kubernetes.io/part-of": "llm-d"},
+        # The picker reads its configuration once, when it starts.
+        annotations={"checksum/config": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]},
+        command=(),
+        args=(
+            f"--pool-name={key}",
+            f"--pool-namespace={namespace}",
+            *release.flags,
+            f"--config-file={_CONFIG_DIRECTORY}/{CONFIG_FILE}",
+            f"--grpc-port={GRPC_PORT}",
+            f"--grpc-health-port={HEALTH_PORT}",
+            f"--metrics-port={METRICS_PORT}",
+            *((f"--{release.leader_election_flag}",) if elects else ()),
+        ),
+        env=(
+            EnvPlan(name="NAMESPACE", field_path="metadata.namespace"),
+            EnvPlan(name="POD_NAME", field_path="metadata.name"),
+        ),
+        ports=(
+            PortPlan(name="grpc", number=GRPC_PORT),
+            PortPlan(name="grpc-health", number=HEALTH_PORT),
+            PortPlan(name="metrics", number=METRICS_PORT),
+        ),
+        requests={"cpu": settings.cpu, "memory": settings.memory},
+        # A limit of CPU below what a burst needs would delay every request; memory is bounded as requested.
+        limits={"cpu": "4", "memory": settings.memory},
+        startup=None,
+        # With an election only the leader is ready, and readiness has a service name of its own.
+        liveness=_health("liveness" if elects else "inference-extension", delay=5, period=10),
+        readiness=_health("readiness" if elects else "inference-extension", delay=0, period=2),
+        volumes=(
+            VolumePlan(
+                name="config", kind="configMap", source={"name": name}, mount_path=_CONFIG_DIRECTORY, read_only=True
+            ),
+        ),
+        service_account=name,
+        mount_api_token=True,
+        user=_USER,
+        security_exception=None,
+        node_selector={},
+        tolerations=(),
+        # Longer than the picker's own drain timeout of 30 s.
+        grace_seconds=60,
+        pull_secret=pull_secret.name if pull_secret else None,
+        spread_over=selector if elects else {},
+    )
+    return PickerPlan(
+        name=name,
+        replicas=settings.replicas,
+        pod=pod,
+        selector=selector,
+        grpc_port=GRPC_PORT,
+        health_port=HEALTH_PORT,
+        metrics_port=METRICS_PORT,
+        config=config,
+        config_file=CONFIG_FILE,
+        objective_groups=release.objective_groups,
+        metrics_reader=METRICS_READER if site.settings.monitoring.enabled else None,
+    )
+
+
+# One identity per namespace that may read pickers' metrics.
+METRICS_READER = "picker-metrics-reader"
+
+
+def _health(service: str, delay: int, period: int) -> ProbePlan:
+    return ProbePlan(port=HEALTH_PORT, grpc_service=service, initial_delay=delay, period=period, timeout=5, failures=3)
+
+
+def _config(site: Site) -> dict[str, Any]:
+    """EndpointPickerConfig. Scorers of weight 0 are left out: the picker would run them for nothing."""
+    weights, types = site.settings.picker.scorers, site.release.picker.plugins
+    scorers = [
+        (types.prefix, weights.prefix_cache),
+        (types.kv, weights.kv_cache_utilization),
+        (types.queue, weights.queue),
+    ]
+    used = [(kind, weight) for kind, weight in scorers if weight > 0]
+    return {
+        "apiVersion": site.release.picker.config_api,
+        "kind": "EndpointPickerConfig",
+        "plugins": [{"type": kind} for kind, _ in used],
+        "schedulingProfiles": [
+            {"name": "default", "plugins": [{"pluginRef": kind, "weight": _number(weight)} for kind, weight in used]}
+        ],
+    }
+
+
+def _number(weight: float) -> int | float:
+    return int(weight) if weight == int(weight) else weight
+
+
+def _check_scorers(site: Site, index: int, model: ModelSettings) -> None:
+    weights = site.settings.picker.scorers
+    if not any((weights.prefix_cache, weights.kv_cache_utilization, weights.queue)):
+        site.findings.error(
+            "picker",
+            "scorers",
+            value="all 0",
+            rule="without a scorer the picker chooses at random",
+            fix="give one a weight",
+        )
+    if weights.prefix_cache > 0 and not prefix_caching_of(site, model):
+        site.findings.error(
+            "models",
+            index,
+            "prefixCaching",
+            value="false",
+            rule=f"the picker scores prefix matches (weight {weights.prefix_cache:g}) that this engine does not keep",
+            fix="remove prefixCaching, or set llm-d:picker.scorers.prefixCache to 0",
+        )

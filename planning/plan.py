@@ -1,0 +1,375 @@
+"""What follows from settings and catalogue: frozen values, everything that will be created by name.
+
+Every string that ends in a manifest is already here, so a plan can be printed, compared and tested without Pulumi.
+Units are in the names: `gib` and `mib` are binary, money is US dollars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import SecretStr
+
+from planning.findings import Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubnetPlan:
+    """Node subnet with its secondary ranges."""
+
+    name: str
+    node_cidr: str
+    pod_range: str
+    pod_cidr: str
+    service_range: str
+    service_cidr: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPlan:
+    """VPC and subnets. Names only, where `create` is false: somebody else made them."""
+
+    create: bool
+    region: str
+    network: str
+    subnet: SubnetPlan
+    proxy_subnet: str
+    proxy_cidr: str
+    create_proxy_subnet: bool
+    router: str
+    nat: str
+    # False for public nodes or a brought network: the nodes' way out is then not this stack's affair.
+    create_nat: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaintenancePlan:
+    start: str
+    end: str
+    recurrence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterPlan:
+    """GKE cluster. `identifier` is known before anything exists: it names the cluster to the Kubernetes provider."""
+
+    create: bool
+    name: str
+    location: str
+    identifier: str
+    release_channel: str
+    min_version: str | None
+    private_nodes: bool
+    dns_endpoint: bool
+    authorized_networks: tuple[tuple[str, str], ...]
+    maintenance: MaintenancePlan | None
+    deletion_protection: bool
+    workload_pool: str
+    service_account: str
+    service_account_roles: tuple[str, ...]
+    secret_manager: bool
+    managed_prometheus: bool
+    multi_networking: bool
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaintPlan:
+    key: str
+    value: str
+    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodePoolPlan:
+    """One GKE node pool. `guest_accelerator` is None on TPU machine types: they bring their chips."""
+
+    name: str
+    machine_type: str
+    zones: tuple[str, ...]
+    min_nodes: int
+    max_nodes: int
+    autoscaled: bool
+    disk_gib: int
+    disk_type: str
+    guest_accelerator: str | None = None
+    accelerators_per_node: int = 0
+    driver_version: str | None = None
+    # Only for slices of more than one host: the API refuses a topology on a single one.
+    placement_topology: str | None = None
+    provisioning: Literal["on-demand", "spot", "flex-start", "queued"] = "on-demand"
+    reservation: str | None = None
+    accelerator_network_profile: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamespacePlan:
+    name: str
+    create: bool
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HuggingFacePlan:
+    """Where the token is at run time. `secret` is a Kubernetes Secret; `secret_manager` a Secret Manager one."""
+
+    secret: str | None
+    create_secret: bool
+    token: SecretStr | None
+    secret_manager: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullSecretPlan:
+    name: str
+    create: bool
+    server: str = ""
+    username: str = ""
+    password: SecretStr | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceCrdsPlan:
+    """CRDs this stack installs because the cluster's version does not bring them. `url` is None when it does."""
+
+    url: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsPlan:
+    """Listener certificate: annotation-style options, or a Secret."""
+
+    options: Mapping[str, str]
+    secret: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayPlan:
+    name: str
+    class_name: str
+    region: str
+    address: str
+    create_address: bool
+    external: bool
+    subnetwork: str
+    port: int
+    protocol: Literal["HTTP", "HTTPS"]
+    tls: TlsPlan | None
+    hostname: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvPlan:
+    """One environment variable: a literal, a field of the pod, or a key of a Secret."""
+
+    name: str
+    value: str | None = None
+    field_path: str | None = None
+    secret: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortPlan:
+    name: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbePlan:
+    """HTTP GET, or gRPC health when `grpc_service` is given. Times in seconds."""
+
+    port: int
+    path: str | None = None
+    grpc_service: str | None = None
+    initial_delay: int = 0
+    period: int = 10
+    timeout: int = 5
+    failures: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumePlan:
+    """A volume and where it is mounted. `source` is the Kubernetes volume source, `kind` its key."""
+
+    name: str
+    kind: str
+    source: Mapping[str, Any]
+    mount_path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityException:
+    """A rule of Pod Security `restricted` that a pod cannot keep, and why."""
+
+    rule: Literal["runAsNonRoot"]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodPlan:
+    """A pod of one container; only what differs between this program's pods."""
+
+    container: str
+    image: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    command: tuple[str, ...]
+    args: tuple[str, ...]
+    env: tuple[EnvPlan, ...]
+    ports: tuple[PortPlan, ...]
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+    startup: ProbePlan | None
+    liveness: ProbePlan
+    readiness: ProbePlan
+    volumes: tuple[VolumePlan, ...]
+    service_account: str
+    # Only the picker talks to the API server.
+    mount_api_token: bool
+    user: int
+    security_exception: SecurityException | None
+    node_selector: Mapping[str, str]
+    tolerations: tuple[TaintPlan, ...]
+    grace_seconds: int
+    pull_secret: str | None
+    # Replicas of a workload are kept apart where nodes allow it.
+    spread_over: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelServerPlan:
+    """The vLLM Deployment of one model."""
+
+    name: str
+    service_account: str
+    replicas: int
+    pod: PodPlan
+    selector: Mapping[str, str]
+    start_up_seconds: int
+    # Spare nodes decide: without them a rolling update would wait for an accelerator that never comes.
+    max_surge: int
+    max_unavailable: int
+    workload_identity_secret: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolPlan:
+    """InferencePool with the policies GKE needs on it."""
+
+    name: str
+    selector: Mapping[str, str]
+    target_ports: tuple[int, ...]
+    picker_service: str
+    picker_port: int
+    failure_mode: Literal["FailOpen", "FailClose"]
+    health_path: str
+    health_port: int
+    health_interval: int
+    timeout_seconds: int
+    draining_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickerPlan:
+    """Endpoint picker of one pool. `config` is the EndpointPickerConfig as plain values."""
+
+    name: str
+    replicas: int
+    pod: PodPlan
+    selector: Mapping[str, str]
+    grpc_port: int
+    health_port: int
+    metrics_port: int
+    config: Mapping[str, Any]
+    config_file: str
+    objective_groups: tuple[str, ...]
+    metrics_reader: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutePlan:
+    """One rule set of the HTTPRoute: to which pool a path prefix goes."""
+
+    name: str
+    pool: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPlan:
+    """Everything one model needs. `key` is stable under reordering and names its resources."""
+
+    key: str
+    id: str
+    served_name: str
+    pool: PoolPlan
+    picker: PickerPlan
+    server: ModelServerPlan
+    direct_service: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostLine:
+    """Dollars per hour of one component, idle (no accelerator node above the minimum) and running."""
+
+    name: str
+    idle: float | None
+    running: float | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostPlan:
+    lines: tuple[CostLine, ...]
+    date: str
+
+    @property
+    def idle(self) -> float | None:
+        return _total([line.idle for line in self.lines])
+
+    @property
+    def running(self) -> float | None:
+        return _total([line.running for line in self.lines])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringPlan:
+    enabled: bool
+    interval_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackPlan:
+    """One inference environment, whole."""
+
+    stack: str
+    project: str
+    location: str
+    region: str
+    release: str
+    services: tuple[str, ...]
+    network: NetworkPlan
+    cluster: ClusterPlan
+    cpu_pool: NodePoolPlan
+    accelerator_pools: tuple[NodePoolPlan, ...]
+    crds: InferenceCrdsPlan
+    namespace: NamespacePlan
+    hugging_face: HuggingFacePlan
+    pull_secret: PullSecretPlan | None
+    gateway: GatewayPlan
+    routes: tuple[RoutePlan, ...]
+    models: tuple[ModelPlan, ...]
+    monitoring: MonitoringPlan
+    cost: CostPlan
+    labels: Mapping[str, str]
+    warnings: tuple[Finding, ...]
+
+
+def _total(parts: list[float | None]) -> float | None:
+    """A sum with an unknown part is unknown: never a guess."""
+    known = [part for part in parts if part is not None]
+    return round(sum(known), 4) if len(known) == len(parts) else None

@@ -1,0 +1,232 @@
+"""From settings and catalogue to a plan, or to every finding that forbids it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+import catalog as catalogue
+from catalog import Catalog
+from planning import names
+from planning.cluster import plan_cluster, plan_crds, plan_services
+from planning.cost import plan_cost
+from planning.findings import Finding, RefusedError, Severity, errors_in, from_validation
+from planning.gateway import plan_gateway, plan_routes
+from planning.model_server import (
+    check_capacity,
+    model_gib,
+    plan_model_server,
+    replicas_per_node,
+    tensor_parallel_of,
+)
+from planning.network import plan_network
+from planning.node_pools import plan_accelerator_pool, plan_cpu_pool
+from planning.picker import plan_picker, plan_pool
+from planning.plan import ModelPlan, MonitoringPlan, StackPlan
+from planning.site import Findings, Site, locate
+from planning.workspace import plan_hugging_face, plan_namespace, plan_pull_secret
+from settings import StackSettings
+
+
+def plan_raw(
+    stack: str, values: Mapping[str, Any], encrypted: frozenset[str] = frozenset(), catalog: Catalog | None = None
+) -> StackPlan:
+    """Check configuration as given and plan it.
+
+    `encrypted` names the top-level keys that came encrypted. Raises `RefusedError` with every finding: of the settings
+    themselves, and of the plan as far as the rest of the settings still makes one.
+    """
+    known = catalog or catalogue.load()
+    try:
+        settings = StackSettings.model_validate(values)
+    except ValidationError as error:
+        findings = from_validation(error)
+        raise RefusedError([*findings, *_further(stack, values, error, encrypted, known, findings)]) from None
+    return plan(stack, settings, known, encrypted)
+
+
+def plan(stack: str, settings: StackSettings, catalog: Catalog, encrypted: frozenset[str] = frozenset()) -> StackPlan:
+    """The plan of one stack. Raises `RefusedError` when anything in it could not work."""
+    findings = Findings()
+    result = _plan(stack, settings, catalog, encrypted, findings)
+    if errors_in(findings) or result is None:
+        raise RefusedError(findings)
+    return result
+
+
+def _plan(
+    stack: str, settings: StackSettings, catalog: Catalog, encrypted: frozenset[str], findings: Findings
+) -> StackPlan | None:
+    _check_project(settings, findings)
+    _check_models(settings, findings)
+    _check_scope(settings, findings)
+    site = locate(stack, settings, catalog, findings)
+    if site is None:
+        return None
+    network = plan_network(site)
+    cpu_pool = plan_cpu_pool(site)
+    largest = max(
+        (model_gib(site, model) for model in settings.models if model.source.kind == "hugging-face"), default=0
+    )
+    pool = plan_accelerator_pool(site, largest)
+    check_capacity(site)
+    namespace = plan_namespace(site)
+    hugging_face = plan_hugging_face(site, encrypted)
+    pull_secret = plan_pull_secret(site, encrypted)
+    models = []
+    for index, (model, key) in enumerate(zip(settings.models, model_keys(settings), strict=True)):
+        models.append(
+            ModelPlan(
+                key=key,
+                id=model.id,
+                served_name=model.name,
+                pool=plan_pool(site, key),
+                picker=plan_picker(site, index, model, key, namespace.name, pull_secret),
+                server=plan_model_server(site, index, model, key, pool.disk_gib, hugging_face, pull_secret),
+                direct_service=f"{key}-direct" if settings.gateway.direct_load_balancer else None,
+            )
+        )
+    gateway = plan_gateway(site, network)
+    return StackPlan(
+        stack=stack,
+        project=settings.project,
+        location=settings.location,
+        region=site.region,
+        release=settings.release,
+        services=plan_services(site),
+        network=network,
+        cluster=plan_cluster(site),
+        cpu_pool=cpu_pool,
+        accelerator_pools=(pool,),
+        crds=plan_crds(site),
+        namespace=namespace,
+        hugging_face=hugging_face,
+        pull_secret=pull_secret,
+        gateway=gateway,
+        routes=plan_routes(tuple(models)),
+        models=tuple(models),
+        monitoring=MonitoringPlan(
+            enabled=settings.monitoring.enabled, interval_seconds=settings.monitoring.interval_seconds
+        ),
+        cost=plan_cost(site, cpu_pool, pool, _busy_nodes(site)),
+        labels=site.labels,
+        warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING),
+    )
+
+
+def model_keys(settings: StackSettings) -> list[str]:
+    """One short name per model, stable when models are reordered. Models of the same repository take their served name."""
+    short = [names.model_slug(model.id) for model in settings.models]
+    counts = Counter(short)
+    return [
+        key if counts[key] == 1 else names.slug(model.name, 40)
+        for key, model in zip(short, settings.models, strict=True)
+    ]
+
+
+def _busy_nodes(site: Site) -> int:
+    if site.settings.paused:
+        return 0
+    return sum(
+        math.ceil(model.replicas / replicas_per_node(site, tensor_parallel_of(site, model))) * site.hosts
+        for model in site.settings.models
+    )
+
+
+def _check_project(settings: StackSettings, findings: Findings) -> None:
+    if not settings.project:
+        findings.error(
+            "project",
+            value="(missing)",
+            rule="every resource belongs to a Google Cloud project",
+            fix="pulumi config set llm-d:project <project id>",
+        )
+
+
+def _check_models(settings: StackSettings, findings: Findings) -> None:
+    for name, count in Counter(model.name for model in settings.models).items():
+        if count > 1:
+            index = [model.name for model in settings.models].index(name)
+            findings.error(
+                "models",
+                index,
+                "servedName",
+                value=name,
+                rule=f"{count} models answer to this name: a request could not tell them apart",
+                fix="give each its own servedName",
+            )
+
+
+def _check_scope(settings: StackSettings, findings: Findings) -> None:
+    """What settings can say and this version of the program cannot yet build."""
+    if settings.pattern != "single-replica":
+        findings.error(
+            "pattern",
+            value=settings.pattern,
+            rule="this version of the program builds single-replica only",
+            fix="use single-replica",
+        )
+    elif len(settings.models) > 1:
+        findings.error(
+            "models",
+            value=f"{len(settings.models)} models",
+            rule="single-replica serves one model: without a model router a request could reach the wrong one",
+            fix="keep one model per stack",
+        )
+    if settings.deployment != "direct":
+        findings.error(
+            "deployment",
+            value=settings.deployment,
+            rule="this version of the program builds direct only",
+            fix="use direct",
+        )
+
+
+def _further(
+    stack: str,
+    values: Mapping[str, Any],
+    error: ValidationError,
+    encrypted: frozenset[str],
+    catalog: Catalog,
+    known: Sequence[Finding],
+) -> list[Finding]:
+    """Findings of the plan that the settings make without their wrong parts, so that one report tells everything."""
+    rest = copy.deepcopy(dict(values))
+    for detail in error.errors(include_url=False):
+        _drop(rest, detail["loc"])
+    try:
+        settings = StackSettings.model_validate(rest)
+    except ValidationError:
+        return []
+    findings = Findings()
+    _plan(stack, settings, catalog, encrypted, findings)
+    # What stands at, above or below a wrong value was judged without it: that would be a second report of one mistake.
+    return [f for f in findings if not any(_related(f.path, other.path) for other in known)]
+
+
+def _related(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _drop(values: Any, location: Sequence[str | int]) -> None:
+    """Remove what a pydantic location points at; parts that are not keys of the value name members of a union."""
+    for position, part in enumerate(location):
+        last = all(not _has(values, later) for later in location[position + 1 :]) and position >= len(location) - 1
+        if not _has(values, part):
+            continue
+        if last or not isinstance(values[part], dict | list):  # type: ignore[index]
+            if isinstance(values, dict):
+                values.pop(part, None)
+            return
+        values = values[part]  # type: ignore[index]
+
+
+def _has(values: Any, part: str | int) -> bool:
+    if isinstance(values, dict):
+        return part in values
+    return isinstance(values, list) and isinstance(part, int) and 0 <= part < len(values)

@@ -1,0 +1,205 @@
+"""Where and on what: the facts most planners need, looked up once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from catalog import Catalog
+from catalog.release import Release
+from catalog.schema import Accelerator, MachineType
+from planning.findings import Finding, Severity, path_of
+from settings import StackSettings
+
+
+class Findings(list[Finding]):
+    """Collects findings; planning goes on as long as there is something left to check."""
+
+    def error(self, *path: str | int, value: object, rule: str, fix: str) -> None:
+        self.append(Finding(path=path_of(*path), value=str(value), rule=rule, fix=fix))
+
+    def warning(self, *path: str | int, value: object, rule: str, fix: str) -> None:
+        self.append(Finding(path=path_of(*path), value=str(value), rule=rule, fix=fix, severity=Severity.WARNING))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """One stack's place in the world.
+
+    `zones` are those of the accelerator pool; `per_node` counts accelerators on one of its nodes; `chips` those of a
+    whole slice, which is one node except on multi-host TPU topologies (`hosts` above 1).
+    """
+
+    stack: str
+    settings: StackSettings
+    catalog: Catalog
+    findings: Findings
+    region: str
+    zones: tuple[str, ...]
+    accelerator: Accelerator
+    machine: MachineType
+    per_node: int
+    topology: str | None
+    hosts: int
+    chips: int
+    release: Release
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def region_of(location: str) -> str:
+    """`us-central1-a` and `us-central1` both lie in `us-central1`."""
+    parts = location.split("-")
+    return "-".join(parts[:2])
+
+
+def locate(stack: str, settings: StackSettings, catalog: Catalog, findings: Findings) -> Site | None:
+    """Look up accelerator, machine type, zones and release. None when one of them is unknown: nothing follows then."""
+    release = catalog.releases.get(settings.release)
+    if release is None:
+        findings.error(
+            "release",
+            value=settings.release,
+            rule="the catalogue knows no such release",
+            fix=f"use one of {', '.join(catalog.releases)}",
+        )
+    wanted = settings.accelerator
+    accelerator = catalog.accelerators.get(wanted.type)
+    if accelerator is None:
+        findings.error(
+            "accelerator",
+            "type",
+            value=wanted.type,
+            rule="the catalogue knows no such accelerator",
+            fix=f"use one of {', '.join(catalog.accelerators)}",
+        )
+        return None
+    machine = _machine(settings, catalog, accelerator, findings)
+    if machine is None or release is None:
+        return None
+    shape = _shape(settings, machine, accelerator, findings)
+    zones = _zones(settings, accelerator, findings)
+    if shape is None:
+        return None
+    per_node, topology, hosts = shape
+    return Site(
+        stack=stack,
+        settings=settings,
+        catalog=catalog,
+        findings=findings,
+        region=region_of(settings.location),
+        zones=zones,
+        accelerator=accelerator,
+        machine=machine,
+        per_node=per_node,
+        topology=topology,
+        hosts=hosts,
+        chips=per_node * hosts,
+        release=release,
+        labels=dict(settings.labels) | {"llm-d-stack": stack},
+    )
+
+
+def _machine(
+    settings: StackSettings, catalog: Catalog, accelerator: Accelerator, findings: Findings
+) -> MachineType | None:
+    fitting = catalog.machines_for(accelerator.name)
+    names = [machine.name for machine in fitting]
+    wanted = settings.accelerator.machine_type
+    if wanted is None:
+        # T4s go with n1-standard-4, as vLLM's start-up needs more than the smallest machine's memory.
+        usable = [machine for machine in fitting if machine.memory_gib >= 12] or list(fitting)
+        return usable[0] if usable else None
+    if wanted not in names:
+        findings.error(
+            "accelerator",
+            "machineType",
+            value=wanted,
+            rule=f"{accelerator.title} does not come with this machine type",
+            fix=f"use one of {', '.join(names)}",
+        )
+        return None
+    return catalog.machines[wanted]
+
+
+def _shape(
+    settings: StackSettings, machine: MachineType, accelerator: Accelerator, findings: Findings
+) -> tuple[int, str | None, int] | None:
+    """Accelerators per node, topology, hosts of a slice."""
+    wanted = settings.accelerator
+    if accelerator.kind == "tpu":
+        topology = wanted.topology or machine.default_topology
+        if topology not in machine.topologies:
+            findings.error(
+                "accelerator",
+                "topology",
+                value=topology,
+                rule=f"{machine.name} has no such slice topology",
+                fix=f"use one of {', '.join(machine.topologies)}",
+            )
+            return None
+        if wanted.per_node is not None and wanted.per_node != machine.accelerator_count:
+            findings.error(
+                "accelerator",
+                "perNode",
+                value=wanted.per_node,
+                rule=f"a {machine.name} node has {machine.accelerator_count} TPU chips, no more and no fewer",
+                fix="remove perNode, or choose another machineType",
+            )
+        return machine.accelerator_count, topology, machine.topologies[topology]
+    if wanted.topology is not None:
+        findings.error(
+            "accelerator", "topology", value=wanted.topology, rule="only TPU slices have a topology", fix="remove it"
+        )
+    counts = machine.attachable.get(accelerator.name, ()) if machine.is_attachable else (machine.accelerator_count,)
+    per_node = wanted.per_node or counts[0]
+    if per_node not in counts:
+        findings.error(
+            "accelerator",
+            "perNode",
+            value=per_node,
+            rule=f"{machine.name} takes {' or '.join(map(str, counts))} {accelerator.title} on a node",
+            fix=f"use {counts[0]}, or another machineType",
+        )
+        return None
+    return per_node, None, 1
+
+
+def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings) -> tuple[str, ...]:
+    location = settings.location
+    region = region_of(location)
+    zonal = location != region
+    if settings.accelerator.zones:
+        zones, path = settings.accelerator.zones, ("accelerator", "zones")
+        for zone in zones:
+            if region_of(zone) != region:
+                findings.error(
+                    *path,
+                    value=zone,
+                    rule=f"the zone is not in the stack's region {region}",
+                    fix=f"use zones of {region}",
+                )
+            elif zonal and zone != location:
+                findings.error(
+                    *path,
+                    value=zone,
+                    rule=f"a zonal cluster in {location} has its nodes there",
+                    fix=f"set llm-d:location to {region}, or remove the zone",
+                )
+    elif zonal:
+        zones, path = (location,), ("location",)
+    else:
+        zones, path = tuple(zone for zone in accelerator.zones if region_of(zone) == region), ("location",)
+    missing = [zone for zone in zones if accelerator.offered_in(zone) is not True] or ([] if zones else [region])
+    if missing:
+        near = [zone for zone in accelerator.zones if region_of(zone) == region] or list(accelerator.zones)
+        # Where the published lists are incomplete, absence proves nothing.
+        refuse = any(accelerator.offered_in(zone) is False for zone in missing)
+        say = findings.error if refuse else findings.warning
+        say(
+            *path,
+            value=", ".join(missing),
+            rule=f"{accelerator.title} is not offered there"
+            + ("" if refuse else ", as far as the catalogue knows: its list is incomplete"),
+            fix=f"use one of {', '.join(near[:12])}" if near else "look it up in Google's list of regions and zones",
+        )
+    return zones

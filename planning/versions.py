@@ -1,0 +1,36 @@
+"""GKE versions: comparing them, and what each brings."""
+
+from __future__ import annotations
+
+import re
+
+# From here on GKE installs InferencePool v1 itself ("Deploy GKE Inference Gateway", cloud.google.com/kubernetes-engine).
+INFERENCE_POOL_SINCE = "1.34.0-gke.1626000"
+# First version of the GKE Inference Gateway (same page).
+INFERENCE_GATEWAY_SINCE = "1.32.3"
+
+
+def at_least(version: str, threshold: str) -> bool:
+    """Whether a GKE version is at or above another. A part that is not given counts as 0: `1.34` is below `1.34.1`."""
+    return _parts(version) >= _parts(threshold)
+
+
+def _parts(version: str) -> tuple[int, int, int, int]:
+    match = re.fullmatch(r"(\d+)\.(\d+)(?:\.(\d+))?(?:-gke\.(\d+))?", version)
+    if match is None:
+        raise ValueError(f"not a GKE version: {version}")
+    major, minor, patch, build = (int(part or 0) for part in match.groups())
+    return major, minor, patch, build
+
+
+def brings_inference_pool(version: str | None) -> bool:
+    """Whether GKE itself installs InferencePool v1.
+
+    `None` means whatever the release channel gives: since mid-2026 that is above the threshold in every channel. A
+    minor version without patch, such as 1.34, is taken as its newest patch.
+    """
+    if version is None:
+        return True
+    if re.fullmatch(r"\d+\.\d+", version):
+        return _parts(version)[:2] >= _parts(INFERENCE_POOL_SINCE)[:2]
+    return at_least(version, INFERENCE_POOL_SINCE)
