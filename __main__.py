@@ -1,0 +1,25 @@
+"""One stack: read its settings, plan it, build it, say what came of it."""
+
+import pulumi
+
+from components.outputs import outputs
+from components.stack import InferenceStack
+from planning import RefusedError, plan_raw
+from settings.load import read
+
+
+def main() -> None:
+    raw = read()
+    try:
+        plan = plan_raw(raw.stack, raw.values, raw.encrypted)
+    except RefusedError as refused:
+        # The whole report, without a traceback: the mistake is in the stack file, not in the program.
+        raise pulumi.RunError(str(refused)) from None
+    for finding in plan.warnings:
+        pulumi.log.warn(str(finding))
+    stack = InferenceStack(plan)
+    for name, value in outputs(plan, stack.address).items():
+        pulumi.export(name, value)
+
+
+main()

@@ -1,0 +1,135 @@
+"""Reserved address, Gateway, and the routes to the pools."""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
+
+from components.kinds.base import custom_resource
+from components.kinds.gateway_api import (
+    Address,
+    CertificateRef,
+    GatewaySpec,
+    HttpRouteSpec,
+    Listener,
+    ListenerTls,
+    Match,
+    ParentRef,
+    PathMatch,
+    PoolBackendRef,
+    Rule,
+)
+from components.network import NetworkResources
+from components.options import child
+from components.services import ProjectServices
+from planning.plan import GatewayPlan, RoutePlan
+
+# A regional load balancer takes 2 to 5 minutes; deleting it waits for its parts.
+_TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
+
+
+class InferenceGateway(pulumi.ComponentResource):
+    """One regional load balancer with a reserved address: known before the Gateway is, the same after every change."""
+
+    gateway: kubernetes.apiextensions.CustomResource
+    address: pulumi.Output[str]
+
+    def __init__(
+        self,
+        plan: GatewayPlan,
+        project: str,
+        namespace: str,
+        network: NetworkResources,
+        services: ProjectServices,
+        after: list[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:gateway:InferenceGateway", "gateway", None, opts)
+        reserved = self._address(plan, project, network, services)
+        self.address = reserved.address
+        # Without the proxy-only subnet the Gateway would be accepted and never get an address.
+        proxies = [network.proxies] if network.proxies is not None else []
+        self.gateway = custom_resource(
+            "gateway",
+            GatewaySpec.model_validate(
+                {
+                    "gateway_class_name": plan.class_name,
+                    "addresses": [Address(value=plan.address)],
+                    "listeners": [_listener(plan)],
+                }
+            ),
+            name=plan.name,
+            namespace=namespace,
+            annotations={"pulumi.com/waitFor": "condition=Programmed"},
+            opts=child(self, depends_on=[reserved, *proxies, *services.services, *after], timeouts=_TIMEOUTS),
+        )
+        self.register_outputs({"address": self.address})
+
+    def _address(
+        self, plan: GatewayPlan, project: str, network: NetworkResources, services: ProjectServices
+    ) -> gcp.compute.Address:
+        if not plan.create_address:
+            identifier = f"projects/{project}/regions/{plan.region}/addresses/{plan.address}"
+            return gcp.compute.Address.get("existing", identifier, opts=child(self))
+        if plan.external:
+            return gcp.compute.Address(
+                "address",
+                name=plan.address,
+                region=plan.region,
+                address_type="EXTERNAL",
+                opts=child(self, depends_on=services.services),
+            )
+        return gcp.compute.Address(
+            "address",
+            name=plan.address,
+            region=plan.region,
+            address_type="INTERNAL",
+            # A load balancer's own purpose: an address of a VM cannot be taken by a forwarding rule of another port.
+            purpose="SHARED_LOADBALANCER_VIP",
+            subnetwork=network.subnetwork,
+            opts=child(self, depends_on=services.services),
+        )
+
+
+class InferenceRoute(pulumi.ComponentResource):
+    """HTTPRoute from the Gateway to a pool."""
+
+    def __init__(
+        self,
+        plan: RoutePlan,
+        gateway: GatewayPlan,
+        namespace: str,
+        after: list[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:gateway:InferenceRoute", plan.name, None, opts)
+        accepted = "jsonpath={.status.parents[*].conditions[?(@.type=='Accepted')].status}=True"
+        resolved = "jsonpath={.status.parents[*].conditions[?(@.type=='ResolvedRefs')].status}=True"
+        custom_resource(
+            plan.name,
+            HttpRouteSpec(
+                parent_refs=[ParentRef(name=gateway.name)],
+                hostnames=[gateway.hostname] if gateway.hostname else None,
+                rules=[
+                    Rule(
+                        matches=[Match(path=PathMatch(value=plan.path))], backend_refs=[PoolBackendRef(name=plan.pool)]
+                    )
+                ],
+            ),
+            name=plan.name,
+            namespace=namespace,
+            annotations={"pulumi.com/waitFor": json.dumps([accepted, resolved])},
+            opts=child(self, depends_on=after, timeouts=_TIMEOUTS),
+        )
+        self.register_outputs({})
+
+
+def _listener(plan: GatewayPlan) -> Listener:
+    tls = None
+    if plan.tls is not None:
+        refs = [CertificateRef(name=plan.tls.secret)] if plan.tls.secret else None
+        tls = ListenerTls(certificate_refs=refs, options=dict(plan.tls.options) or None)
+    return Listener(name=plan.protocol.lower(), port=plan.port, protocol=plan.protocol, hostname=plan.hostname, tls=tls)

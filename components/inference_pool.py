@@ -1,0 +1,82 @@
+"""The inference pool of one model, with the two policies GKE needs on it."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.kinds.base import PolicyTarget, custom_resource
+from components.kinds.gke_policies import (
+    BackendDefault,
+    CheckConfig,
+    CheckDefault,
+    Draining,
+    GcpBackendPolicySpec,
+    HealthCheckPolicySpec,
+    HttpCheck,
+)
+from components.kinds.inference_pool import GROUP, EndpointPickerRef, InferencePoolSpec, Port, Selector
+from components.options import child
+from planning.plan import PoolPlan
+
+
+class InferencePool(pulumi.ComponentResource):
+    """InferencePool, HealthCheckPolicy and GCPBackendPolicy.
+
+    Without the health check the load balancer asks for `/`, which vLLM does not serve: no healthy upstream. Without
+    the backend policy it cuts every answer after 30 seconds.
+    """
+
+    pool: kubernetes.apiextensions.CustomResource
+
+    def __init__(
+        self,
+        plan: PoolPlan,
+        namespace: str,
+        after: list[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:inference:InferencePool", plan.name, None, opts)
+        self.pool = custom_resource(
+            plan.name,
+            InferencePoolSpec(
+                selector=Selector(match_labels=dict(plan.selector)),
+                target_ports=[Port(number=port) for port in plan.target_ports],
+                endpoint_picker_ref=EndpointPickerRef(
+                    name=plan.picker_service, port=Port(number=plan.picker_port), failure_mode=plan.failure_mode
+                ),
+            ),
+            name=plan.name,
+            namespace=namespace,
+            opts=child(self, depends_on=after),
+        )
+        target = PolicyTarget(group=GROUP, kind="InferencePool", name=plan.name)
+        check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
+        custom_resource(
+            f"{plan.name}-health",
+            HealthCheckPolicySpec(
+                target_ref=target,
+                default=CheckDefault(
+                    check_interval_sec=plan.health_interval,
+                    timeout_sec=plan.health_interval,
+                    config=CheckConfig(http_health_check=check),
+                ),
+            ),
+            name=plan.name,
+            namespace=namespace,
+            opts=child(self, depends_on=[self.pool]),
+        )
+        custom_resource(
+            f"{plan.name}-backend",
+            GcpBackendPolicySpec(
+                target_ref=target,
+                default=BackendDefault(
+                    timeout_sec=plan.timeout_seconds,
+                    connection_draining=Draining(draining_timeout_sec=plan.draining_seconds),
+                ),
+            ),
+            name=plan.name,
+            namespace=namespace,
+            opts=child(self, depends_on=[self.pool]),
+        )
+        self.register_outputs({})

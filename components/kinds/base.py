@@ -1,0 +1,61 @@
+"""What all kinds share, and the resource that carries one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Part(BaseModel):
+    """A typed piece of a spec; unknown fields are refused, empty ones left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    def dump(self) -> dict[str, Any]:
+        return self.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+class Spec(Part):
+    """The spec of one kind."""
+
+    api_version_of_kind: ClassVar[str]
+    kind_of_spec: ClassVar[str]
+
+
+class PolicyTarget(Part):
+    """Object in the same namespace that a policy attaches to."""
+
+    group: str
+    kind: str
+    name: str
+
+
+def custom_resource(
+    logical_name: str,
+    spec: Spec,
+    *,
+    name: str,
+    namespace: str,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    opts: pulumi.ResourceOptions,
+) -> kubernetes.apiextensions.CustomResource:
+    """One custom resource with a typed spec."""
+    metadata: dict[str, Any] = {"name": name, "namespace": namespace}
+    if labels:
+        metadata["labels"] = dict(labels)
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    return kubernetes.apiextensions.CustomResource(
+        logical_name,
+        api_version=spec.api_version_of_kind,
+        kind=spec.kind_of_spec,
+        metadata=metadata,
+        spec=spec.dump(),
+        opts=opts,
+    )

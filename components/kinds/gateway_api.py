@@ -1,0 +1,93 @@
+"""Gateway and HTTPRoute, `gateway.networking.k8s.io/v1`, as far as this stack uses them."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from components.kinds.base import Part, Spec
+
+GROUP = "gateway.networking.k8s.io"
+
+
+class Address(Part):
+    """A reserved address by its Google Cloud name."""
+
+    type: Literal["NamedAddress"] = "NamedAddress"
+    value: str
+
+
+class CertificateRef(Part):
+    kind: Literal["Secret"] = "Secret"
+    name: str
+
+
+class ListenerTls(Part):
+    mode: Literal["Terminate"] = "Terminate"
+    certificate_refs: list[CertificateRef] | None = None
+    options: dict[str, str] | None = None
+
+
+class RouteNamespaces(Part):
+    from_: Annotated[Literal["Same", "All"], Field(alias="from")] = "Same"
+
+
+class AllowedRoutes(Part):
+    namespaces: RouteNamespaces = RouteNamespaces()
+
+
+class Listener(Part):
+    name: str
+    port: int
+    protocol: Literal["HTTP", "HTTPS"]
+    hostname: str | None = None
+    tls: ListenerTls | None = None
+    allowed_routes: AllowedRoutes = AllowedRoutes()
+
+
+class GatewaySpec(Spec):
+    api_version_of_kind: ClassVar[str] = f"{GROUP}/v1"
+    kind_of_spec: ClassVar[str] = "Gateway"
+
+    gateway_class_name: Literal["gke-l7-regional-external-managed", "gke-l7-rilb"]
+    addresses: list[Address]
+    listeners: list[Listener]
+
+
+class ParentRef(Part):
+    name: str
+
+
+class PathMatch(Part):
+    type: Literal["PathPrefix", "Exact"] = "PathPrefix"
+    value: str
+
+
+class Match(Part):
+    path: PathMatch
+
+
+class PoolBackendRef(Part):
+    """An InferencePool as backend. There is no `port` on purpose: it is ignored at best."""
+
+    group: Literal["inference.networking.k8s.io"] = "inference.networking.k8s.io"
+    kind: Literal["InferencePool"] = "InferencePool"
+    name: str
+    weight: int = 1
+
+
+class Rule(Part):
+    """There are no `timeouts` on purpose: GKE refuses them; GCPBackendPolicy carries the timeout."""
+
+    matches: list[Match]
+    backend_refs: list[PoolBackendRef]
+
+
+class HttpRouteSpec(Spec):
+    api_version_of_kind: ClassVar[str] = f"{GROUP}/v1"
+    kind_of_spec: ClassVar[str] = "HTTPRoute"
+
+    parent_refs: list[ParentRef]
+    hostnames: list[str] | None = None
+    rules: Annotated[list[Rule], Field(min_length=1, max_length=16)]

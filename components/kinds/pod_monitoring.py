@@ -1,0 +1,42 @@
+"""PodMonitoring, `monitoring.googleapis.com/v1` (Google Cloud Managed Service for Prometheus)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from components.kinds.base import Part, Spec
+
+
+class SecretKey(Part):
+    name: str
+    key: str
+
+
+class SecretSource(Part):
+    secret: SecretKey
+
+
+class Authorization(Part):
+    type: Literal["Bearer"] = "Bearer"
+    credentials: SecretSource
+
+
+class Endpoint(Part):
+    port: str
+    path: str = "/metrics"
+    interval: Annotated[str, Field(pattern=r"^\d+s$")]
+    authorization: Authorization | None = None
+
+
+class LabelSelector(Part):
+    match_labels: dict[str, str]
+
+
+class PodMonitoringSpec(Spec):
+    api_version_of_kind: ClassVar[str] = "monitoring.googleapis.com/v1"
+    kind_of_spec: ClassVar[str] = "PodMonitoring"
+
+    selector: LabelSelector
+    endpoints: Annotated[list[Endpoint], Field(min_length=1)]

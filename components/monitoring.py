@@ -1,0 +1,101 @@
+"""Metrics of model servers and pickers, by Google Cloud Managed Service for Prometheus."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.kinds.base import custom_resource
+from components.kinds.pod_monitoring import (
+    Authorization,
+    Endpoint,
+    LabelSelector,
+    PodMonitoringSpec,
+    SecretKey,
+    SecretSource,
+)
+from components.options import child
+from planning.plan import ModelPlan, MonitoringPlan
+
+# Where GKE's managed collectors run, and as whom.
+_COLLECTOR = {"kind": "ServiceAccount", "name": "collector", "namespace": "gmp-system"}
+
+
+class Monitoring(pulumi.ComponentResource):
+    """PodMonitoring of every model server and picker.
+
+    Pickers answer metrics to authorised callers only: the collectors get a token of a reader that may do nothing else.
+    """
+
+    def __init__(
+        self,
+        plan: MonitoringPlan,
+        models: tuple[ModelPlan, ...],
+        namespace: str,
+        after: list[pulumi.Resource],
+        deleted_with: pulumi.Resource | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:monitoring:Monitoring", "monitoring", None, opts)
+        self._namespace = namespace
+        self._options = child(self, depends_on=after, deleted_with=deleted_with)
+        interval = f"{plan.interval_seconds}s"
+        readers = {model.picker.metrics_reader for model in models if model.picker.metrics_reader is not None}
+        for reader in sorted(readers):
+            self._reader(reader)
+        for model in models:
+            self._scrape(model.server.name, dict(model.server.selector), Endpoint(port="http", interval=interval))
+            if model.picker.metrics_reader is not None:
+                token = SecretSource(secret=SecretKey(name=model.picker.metrics_reader, key="token"))
+                endpoint = Endpoint(port="metrics", interval=interval, authorization=Authorization(credentials=token))
+                self._scrape(model.picker.name, dict(model.picker.selector), endpoint)
+        self.register_outputs({})
+
+    def _scrape(self, name: str, labels: dict[str, str], endpoint: Endpoint) -> None:
+        custom_resource(
+            name,
+            PodMonitoringSpec(selector=LabelSelector(match_labels=labels), endpoints=[endpoint]),
+            name=name,
+            namespace=self._namespace,
+            opts=self._options,
+        )
+
+    def _reader(self, name: str) -> None:
+        """An account that may read /metrics, its token, and the collectors' permission to read that one token."""
+        core, rbac, namespace = kubernetes.core.v1, kubernetes.rbac.v1, self._namespace
+        metadata, wide = {"name": name, "namespace": namespace}, f"{namespace}-{name}"
+        account = core.ServiceAccount(
+            name, metadata=metadata, automount_service_account_token=False, opts=self._options
+        )
+        core.Secret(
+            name,
+            metadata=metadata | {"annotations": {"kubernetes.io/service-account.name": name}},
+            type="kubernetes.io/service-account-token",
+            opts=pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(depends_on=[account])),
+        )
+        rbac.ClusterRole(
+            name,
+            metadata={"name": wide},
+            rules=[{"non_resource_urls": ["/metrics"], "verbs": ["get"]}],
+            opts=self._options,
+        )
+        rbac.ClusterRoleBinding(
+            name,
+            metadata={"name": wide},
+            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": wide},
+            subjects=[{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+            opts=self._options,
+        )
+        rbac.Role(
+            name,
+            metadata=metadata,
+            rules=[{"api_groups": [""], "resources": ["secrets"], "resource_names": [name], "verbs": ["get"]}],
+            opts=self._options,
+        )
+        rbac.RoleBinding(
+            name,
+            metadata=metadata,
+            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            subjects=[_COLLECTOR],  # type: ignore[list-item]
+            opts=self._options,
+        )

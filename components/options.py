@@ -1,0 +1,26 @@
+"""Resource options that recur, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi import CustomTimeouts, ResourceOptions
+
+# GKE frees network endpoint groups and firewall rules some time after the objects that owned them are gone.
+SLOW_DELETE = CustomTimeouts(delete="30m")
+# A zonal cluster takes 5 to 10 minutes, an accelerator pool waits for stock.
+SLOW_CREATE = CustomTimeouts(create="60m", update="60m", delete="60m")
+
+
+def child(
+    parent: pulumi.Resource,
+    *,
+    depends_on: Sequence[pulumi.Resource] = (),
+    deleted_with: pulumi.Resource | None = None,
+    timeouts: CustomTimeouts | None = None,
+) -> ResourceOptions:
+    """Options of a component's child. Only what differs: provider and protection are inherited."""
+    return ResourceOptions(
+        parent=parent, depends_on=list(depends_on), deleted_with=deleted_with, custom_timeouts=timeouts
+    )

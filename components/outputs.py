@@ -1,0 +1,41 @@
+"""What a stack tells its user."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+
+from planning.plan import StackPlan
+
+
+def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
+    """Stack outputs: where to send requests, how to reach the cluster, what it costs."""
+    host = pulumi.Output.from_input(plan.gateway.hostname) if plan.gateway.hostname else address
+    scheme = plan.gateway.protocol.lower()
+    endpoint = pulumi.Output.concat(f"{scheme}://", host)
+    access = " --dns-endpoint" if plan.cluster.dns_endpoint else ""
+    body = {"model": plan.models[0].served_name, "messages": [{"role": "user", "content": "Say hello."}]}
+    return {
+        "endpoint": endpoint,
+        "gatewayAddress": address,
+        "models": [model.served_name for model in plan.models],
+        "clusterName": plan.cluster.name,
+        "getCredentials": (
+            f"gcloud container clusters get-credentials {plan.cluster.name}"
+            f" --location {plan.location} --project {plan.project}{access}"
+        ),
+        "curl": pulumi.Output.concat(
+            "curl -sS ", endpoint, f"/v1/chat/completions -H 'content-type: application/json' -d '{json.dumps(body)}'"
+        ),
+        "hourlyCost": {
+            "currency": "USD",
+            "idle": plan.cost.idle,
+            "running": plan.cost.running,
+            "pricesOf": plan.cost.date,
+            "parts": {
+                line.name: {"idle": line.idle, "running": line.running, "note": line.note} for line in plan.cost.lines
+            },
+        },
+    }

@@ -1,0 +1,109 @@
+"""The one translation of a planned pod into a Kubernetes pod template.
+
+Plain values, because the same pod goes into a Deployment and into the custom kinds that carry pods.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from planning.plan import EnvPlan, PodPlan, ProbePlan
+
+
+def pod_template(plan: PodPlan) -> dict[str, Any]:
+    """A pod template with the security context of Pod Security `restricted`, less the plan's exception."""
+    spec: dict[str, Any] = {
+        "serviceAccountName": plan.service_account,
+        "automountServiceAccountToken": plan.mount_api_token,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": plan.grace_seconds,
+        "securityContext": {
+            "runAsNonRoot": plan.security_exception is None,
+            "runAsUser": plan.user,
+            "runAsGroup": plan.user,
+            "fsGroup": plan.user,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(plan)],
+        "volumes": [{"name": volume.name, volume.kind: dict(volume.source)} for volume in plan.volumes],
+    }
+    if plan.node_selector:
+        spec["nodeSelector"] = dict(plan.node_selector)
+    if plan.tolerations:
+        spec["tolerations"] = [
+            {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
+            for taint in plan.tolerations
+        ]
+    if plan.pull_secret is not None:
+        spec["imagePullSecrets"] = [{"name": plan.pull_secret}]
+    if plan.spread_over:
+        spec["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": dict(plan.spread_over)},
+            }
+        ]
+    annotations = dict(plan.annotations)
+    if plan.security_exception is not None:
+        exception = plan.security_exception
+        annotations["llm-d.ai/security-exception"] = f"{exception.rule}: {exception.reason}"
+    metadata: dict[str, Any] = {"labels": dict(plan.labels)}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"metadata": metadata, "spec": spec}
+
+
+def _container(plan: PodPlan) -> dict[str, Any]:
+    container: dict[str, Any] = {
+        "name": plan.container,
+        "image": plan.image,
+        # Tags are pinned, but a registry may move one: ask it at every start.
+        "imagePullPolicy": "Always",
+        "args": list(plan.args),
+        "env": [_env(variable) for variable in plan.env],
+        "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in plan.ports],
+        "resources": {"requests": dict(plan.requests), "limits": dict(plan.limits)},
+        "livenessProbe": _probe(plan.liveness),
+        "readinessProbe": _probe(plan.readiness),
+        "volumeMounts": [
+            {"name": volume.name, "mountPath": volume.mount_path} | ({"readOnly": True} if volume.read_only else {})
+            for volume in plan.volumes
+        ],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    if plan.command:
+        container["command"] = list(plan.command)
+    if plan.startup is not None:
+        container["startupProbe"] = _probe(plan.startup)
+    return container
+
+
+def _env(variable: EnvPlan) -> dict[str, Any]:
+    if variable.field_path is not None:
+        return {"name": variable.name, "valueFrom": {"fieldRef": {"fieldPath": variable.field_path}}}
+    if variable.secret is not None:
+        name, key = variable.secret
+        return {"name": variable.name, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
+    return {"name": variable.name, "value": variable.value or ""}
+
+
+def _probe(plan: ProbePlan) -> dict[str, Any]:
+    probe: dict[str, Any] = {
+        "periodSeconds": plan.period,
+        "timeoutSeconds": plan.timeout,
+        "failureThreshold": plan.failures,
+    }
+    if plan.initial_delay:
+        probe["initialDelaySeconds"] = plan.initial_delay
+    if plan.grpc_service is not None:
+        probe["grpc"] = {"port": plan.port, "service": plan.grpc_service}
+    else:
+        probe["httpGet"] = {"path": plan.path, "port": plan.port, "scheme": "HTTP"}
+    return probe

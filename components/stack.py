@@ -1,0 +1,81 @@
+"""One inference environment: the components in the order in which they need each other."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.cluster import InferenceCluster
+from components.crds import InferenceCrds
+from components.endpoint_picker import EndpointPicker
+from components.gateway import InferenceGateway, InferenceRoute
+from components.inference_pool import InferencePool
+from components.model_server import ModelServer
+from components.monitoring import Monitoring
+from components.network import InferenceNetwork
+from components.node_pools import NodePools
+from components.services import ProjectServices
+from components.workspace import Workspace
+from planning.plan import StackPlan
+
+
+class InferenceStack(pulumi.ComponentResource):
+    """Everything of one stack.
+
+    Destroying goes the other way round: routes and Gateway first, while the cluster that owns the load balancer's
+    parts still runs; then node pools and cluster; then the network.
+    """
+
+    address: pulumi.Output[str]
+
+    def __init__(self, plan: StackPlan, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("llm-d:stack:InferenceStack", plan.stack, None, opts)
+        provider = gcp.Provider(
+            "gcp",
+            project=plan.project,
+            region=plan.region,
+            default_labels=dict(plan.labels),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        cloud = pulumi.ResourceOptions(parent=self, providers=[provider])
+        services = ProjectServices(plan.project, plan.services, cloud)
+        network = InferenceNetwork(plan.network, plan.project, services, cloud)
+        cluster = InferenceCluster(plan.cluster, plan.network, plan.project, network, services, cloud)
+        pools = NodePools(plan.cpu_pool, plan.accelerator_pools, plan.project, plan.location, cluster.resources, cloud)
+        inside = pulumi.ResourceOptions(parent=self, providers=[provider, cluster.resources.provider])
+        # Nothing in the cluster is worth creating before a node can run it, or after the last one is gone.
+        nodes: list[pulumi.Resource] = [pools.cpu, *pools.accelerators]
+        gone = cluster.resources.created
+        namespace = plan.namespace.name
+        crds = InferenceCrds(
+            plan.crds, pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[pools.cpu]))
+        )
+        workspace = Workspace(
+            plan.namespace,
+            plan.hugging_face,
+            plan.pull_secret,
+            plan.project,
+            pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[pools.cpu])),
+        )
+        gateway = InferenceGateway(
+            plan.gateway,
+            plan.project,
+            namespace,
+            network.resources,
+            services,
+            [pools.cpu, *workspace.ready],
+            inside,
+        )
+        routed: dict[str, list[pulumi.Resource]] = {}
+        for model in plan.models:
+            ready = [*workspace.ready, *crds.resources]
+            picker = EndpointPicker(model.picker, namespace, [pools.cpu, *ready], gone, inside)
+            pool = InferencePool(model.pool, namespace, [*ready, picker.service], inside)
+            ModelServer(model, namespace, plan.project, plan.cluster.workload_pool, [*nodes, *ready], gone, inside)
+            routed[model.pool.name] = [pool.pool, picker.deployment]
+        for route in plan.routes:
+            InferenceRoute(route, plan.gateway, namespace, [gateway.gateway, *routed[route.pool]], inside)
+        if plan.monitoring.enabled:
+            Monitoring(plan.monitoring, plan.models, namespace, [pools.cpu, *workspace.ready], gone, inside)
+        self.address = gateway.address
+        self.register_outputs({"address": self.address})
