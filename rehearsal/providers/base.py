@@ -1,0 +1,320 @@
+"""A Pulumi provider served from this process: the protocol is here, what a resource means is left to the stand-ins.
+
+A stand-in subclasses `Provider` and implements typed hooks on revealed values. Whatever is secret in a request is made
+secret again at the same paths of the answer. The engine attaches through PULUMI_DEBUG_PROVIDERS=<name>:<port>.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent import futures
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, TypeVar
+
+import grpc
+from google.protobuf import any_pb2, empty_pb2
+from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, status_pb2
+from pulumi.runtime.proto import provider_pb2_grpc as rpc
+
+from rehearsal.providers.requests import (
+    CheckRequest,
+    Created,
+    CreateRequest,
+    DeleteRequest,
+    Invalid,
+    Live,
+    ReadRequest,
+    Refused,
+    Request,
+    Unready,
+    UpdateRequest,
+)
+from rehearsal.providers.wire import Diff, Properties, conceal, difference, dotted, marshal, reveal, unmarshal
+
+WORKERS: Final = 64  # an await holds one for minutes; the engine itself runs no more steps than 4 x cores by default
+UNLIMITED: Final = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+
+Answer = TypeVar("Answer")
+
+
+class Provider(rpc.ResourceProviderServicer):
+    """The protocol. Hooks get revealed values and raise `Refused`; their answers may hold `Secret` and `UNKNOWN`."""
+
+    name: str = ""
+    version: str = ""
+
+    def __init__(self) -> None:
+        self._configs: dict[str, Properties] = {}  # by connection: the engine opens one for each provider resource
+        self._engines: dict[str, str] = {}
+        self._stubs: dict[str, engine_pb2_grpc.EngineStub] = {}
+        self._lock = threading.Lock()
+        self.cancelled = threading.Event()
+
+    # Hooks
+
+    def check_config(self, urn: str, olds: Properties | None, news: Properties) -> Properties:
+        return news
+
+    def diff_config(self, urn: str, olds: Properties, news: Properties) -> Diff:
+        return difference(olds, news)
+
+    def configure(self, config: Properties) -> None:
+        """Refuse a configuration that cannot work."""
+
+    def check(self, request: CheckRequest) -> Properties:
+        """The inputs with defaults and names filled in. Raises `Invalid`."""
+        return request.news
+
+    def diff(self, request: UpdateRequest) -> Diff:
+        return difference(request.old_inputs, request.news)
+
+    def create(self, request: CreateRequest) -> Created:
+        raise Refused(f"{request.type} is not stood in for")
+
+    def update(self, request: UpdateRequest) -> Properties:
+        """New outputs. In a preview, outputs that an update may change are `UNKNOWN`."""
+        raise Refused(f"{request.type} cannot be updated")
+
+    def delete(self, request: DeleteRequest) -> None:
+        raise Refused(f"{request.type} is not stood in for")
+
+    def read(self, request: ReadRequest) -> Live | None:
+        """The resource as it is, or None when it is gone."""
+        raise Refused(f"{request.type} cannot be read")
+
+    def invoke(self, token: str, arguments: Properties) -> Properties:
+        raise Refused(f"the function {token} is not stood in for")
+
+    def log(self, request: Request, message: str, *, passing: bool = False, warning: bool = False) -> None:
+        """One line beside the resource on the screen; a `passing` one gives way to the next. Never raises."""
+        if not request.engine:
+            return
+        with self._lock:
+            if request.engine not in self._stubs:
+                self._stubs[request.engine] = engine_pb2_grpc.EngineStub(grpc.insecure_channel(request.engine))
+        severity = engine_pb2.LogSeverity.WARNING if warning else engine_pb2.LogSeverity.INFO
+        line = engine_pb2.LogRequest(severity=severity, message=message, urn=request.urn, ephemeral=passing)
+        try:
+            self._stubs[request.engine].Log(line, timeout=5)
+        except grpc.RpcError:
+            pass  # the engine is going away; what it shows no longer matters
+
+    # Protocol
+
+    def Handshake(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ProviderHandshakeResponse:
+        self._engines[context.peer()] = request.engine_address
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=False, accept_outputs=False)
+
+    def Attach(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        self._engines[context.peer()] = request.address
+        return empty_pb2.Empty()
+
+    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        return plugin_pb2.PluginInfo(version=self.version)
+
+    def GetSchema(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.GetSchemaResponse:
+        return provider_pb2.GetSchemaResponse(schema="{}")
+
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        self.cancelled.set()
+        return empty_pb2.Empty()
+
+    def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
+        def check(olds: Properties | None, news: Properties) -> Properties:
+            return self.check_config(request.urn, olds, news)
+
+        return self._checked(context, request, check)
+
+    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        olds, news = _revealed(request.old_inputs), _revealed(request.news)
+        return _diffed(self._answer(context, lambda: self.diff_config(request.urn, olds, news)))
+
+    def Configure(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ConfigureResponse:
+        config = _revealed(request.args)
+        self.cancelled.clear()
+        self._answer(context, lambda: self.configure(config))
+        self._configs[context.peer()] = config
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, acceptResources=False, acceptOutputs=False
+        )
+
+    def Check(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
+        common = self._common(request, context)
+
+        def check(olds: Properties | None, news: Properties) -> Properties:
+            return self.check(CheckRequest(olds=olds, news=news, seed=request.randomSeed, **common))
+
+        return self._checked(context, request, check)
+
+    def Diff(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        asked = UpdateRequest(
+            id=request.id,
+            olds=_revealed(request.olds),
+            old_inputs=_revealed(request.old_inputs),
+            news=_revealed(request.news),
+            **self._common(request, context),
+        )
+        return _diffed(self._answer(context, lambda: self.diff(asked)))
+
+    def Create(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
+        inputs = unmarshal(request.properties)
+        asked = CreateRequest(
+            inputs=reveal(inputs), preview=request.preview, timeout=request.timeout, **self._common(request, context)
+        )
+        made = self._answer(context, lambda: self.create(asked), inputs)
+        return provider_pb2.CreateResponse(id=made.id, properties=marshal(conceal(made.outputs, inputs)))
+
+    def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
+        news = unmarshal(request.news)
+        asked = UpdateRequest(
+            id=request.id,
+            olds=_revealed(request.olds),
+            old_inputs=_revealed(request.old_inputs),
+            news=reveal(news),
+            preview=request.preview,
+            timeout=request.timeout,
+            **self._common(request, context),
+        )
+        outputs = self._answer(context, lambda: self.update(asked), news)
+        return provider_pb2.UpdateResponse(properties=marshal(conceal(outputs, news)))
+
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        asked = DeleteRequest(
+            id=request.id,
+            olds=_revealed(request.properties),
+            old_inputs=_revealed(request.old_inputs),
+            timeout=request.timeout,
+            **self._common(request, context),
+        )
+        self._answer(context, lambda: self.delete(asked))
+        return empty_pb2.Empty()
+
+    def Read(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
+        olds, inputs = unmarshal(request.properties), unmarshal(request.inputs)
+        asked = ReadRequest(
+            id=request.id, olds=reveal(olds), old_inputs=reveal(inputs), **self._common(request, context)
+        )
+        live = self._answer(context, lambda: self.read(asked))
+        if live is None:
+            return provider_pb2.ReadResponse()
+        outputs = marshal(conceal(live.outputs, olds))
+        return provider_pb2.ReadResponse(
+            id=live.id,
+            properties=outputs,
+            inputs=request.inputs if live.inputs is None else marshal(conceal(live.inputs, inputs)),
+        )
+
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
+        answer = self._answer(context, lambda: self.invoke(request.tok, _revealed(request.args)))
+        response = provider_pb2.InvokeResponse()
+        getattr(response, "return").CopyFrom(marshal(answer))
+        return response
+
+    def _common(self, request: Any, context: grpc.ServicerContext) -> dict[str, Any]:
+        kind, _, name = request.urn.rpartition("::")
+        peer = context.peer()
+        return {
+            "urn": request.urn,
+            "type": request.type or kind.rpartition("::")[2].rpartition("$")[2],
+            "name": request.name or name,
+            "config": self._configs.get(peer, {}),
+            "engine": self._engines.get(peer, ""),
+        }
+
+    def _checked(
+        self,
+        context: grpc.ServicerContext,
+        request: Any,
+        check: Callable[[Properties | None, Properties], Properties],
+    ) -> provider_pb2.CheckResponse:
+        wanted = unmarshal(request.news)
+        olds = _revealed(request.olds) if request.HasField("olds") and request.olds.fields else None
+        try:
+            inputs = self._answer(context, lambda: check(olds, reveal(wanted)))
+        except Invalid as invalid:
+            failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in invalid.failures]
+            return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+        return provider_pb2.CheckResponse(inputs=marshal(conceal(inputs, wanted)))
+
+    def _answer(
+        self, context: grpc.ServicerContext, hook: Callable[[], Answer], secrets: Properties | None = None
+    ) -> Answer:
+        try:
+            return hook()
+        except Invalid:
+            raise
+        except Refused as refusal:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refusal))
+        except Unready as unready:
+            _abort_unready(context, unready, secrets or {})
+        except Exception:  # a fault of the stand-in itself: the engine shows where
+            context.abort(grpc.StatusCode.INTERNAL, f"the {self.name} stand-in failed\n{traceback.format_exc()}")
+        raise AssertionError("an aborted call does not go on")
+
+
+def _revealed(struct: Struct) -> Properties:
+    values: Properties = reveal(unmarshal(struct))
+    return values
+
+
+def _diffed(diff: Diff) -> provider_pb2.DiffResponse:
+    kinds = provider_pb2.PropertyDiff.Kind
+    detailed = {
+        dotted(path): provider_pb2.PropertyDiff(
+            kind=kinds.Value(change.name + ("_REPLACE" if path in diff.replaces else "")), inputDiff=True
+        )
+        for path, change in diff.changes.items()
+    }
+    return provider_pb2.DiffResponse(
+        changes=provider_pb2.DiffResponse.DIFF_SOME if diff.changed else provider_pb2.DiffResponse.DIFF_NONE,
+        diffs=sorted({str(path[0]) for path in diff.changes if path}),
+        replaces=sorted(dotted(path) for path in diff.replaces),
+        deleteBeforeReplace=diff.delete_before_replace,
+        detailedDiff=detailed,
+        hasDetailedDiff=True,
+    )
+
+
+def _abort_unready(context: grpc.ServicerContext, unready: Unready, secrets: Properties) -> NoReturn:
+    """Initialisation errors travel as a detail of the status, which gRPC keeps in trailing metadata."""
+    detail = any_pb2.Any()
+    detail.Pack(
+        provider_pb2.ErrorResourceInitFailed(
+            id=unready.resource_id, properties=marshal(conceal(unready.outputs, secrets)), reasons=unready.reasons
+        )
+    )
+    code = grpc.StatusCode.UNKNOWN
+    status = status_pb2.Status(code=code.value[0], message=str(unready), details=[detail])
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(code, str(unready))
+    raise AssertionError("an aborted call does not go on")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A provider that listens on 127.0.0.1. Use as a context manager, or `stop()` it."""
+
+    port: int
+    _server: grpc.Server
+
+    def stop(self) -> None:
+        self._server.stop(grace=1).wait()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def serve(provider: Provider) -> Server:
+    """Serve on a free port of 127.0.0.1."""
+    server = grpc.server(futures.ThreadPoolExecutor(WORKERS, thread_name_prefix=provider.name), options=UNLIMITED)
+    rpc.add_ResourceProviderServicer_to_server(provider, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return Server(port, server)

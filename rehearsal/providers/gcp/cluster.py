@@ -1,0 +1,191 @@
+"""What Google refuses about clusters, which version it picks, and what it fills in."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from rehearsal.providers.gcp.kinds import CLUSTER, NETWORK, SUBNETWORK, Subject, refusal
+from rehearsal.providers.gcp.machines import machine_of
+from rehearsal.providers.gcp.network import cluster_ranges, parse_range, refuse_overlap
+from rehearsal.providers.requests import Refused
+from rehearsal.providers.wire import Properties
+
+# The newest patch of each minor version, and what a channel gives when no version is asked for. Versions are those of
+# Google's page "GatewayClass capabilities" (the versions that brought a Gateway API bundle), read 2026-08.
+VERSIONS: Final = {
+    "1.35": "1.35.2-gke.1842000",
+    "1.34": "1.34.1-gke.1822000",
+    "1.33": "1.33.2-gke.1335000",
+    "1.32": "1.32.2-gke.1475000",
+}
+CHANNEL_DEFAULT: Final = {
+    "RAPID": "1.35",
+    "REGULAR": "1.35",
+    "STABLE": "1.34",
+    "EXTENDED": "1.34",
+    "UNSPECIFIED": "1.34",
+}
+
+
+def version_of(inputs: Properties) -> str:
+    """The control plane's version: the one asked for, the newest of the minor asked for, or the channel's default."""
+    asked = inputs.get("minMasterVersion")
+    if asked == "latest":
+        return next(iter(VERSIONS.values()))
+    if asked:
+        shape = re.fullmatch(r"(1\.\d+)(\.\d+)?(-gke\.\d+)?", asked)
+        newest = VERSIONS.get(shape[1]) if shape else None
+        if shape is None or newest is None:
+            raise refusal(400, f'Master version "{asked}" is unsupported (on offer: {", ".join(VERSIONS)})')
+        if shape[3]:
+            return str(asked)
+        if newest.startswith(asked + ("" if shape[2] is None else "-")) or shape[2] is None:
+            return newest
+        raise refusal(400, f'Master version "{asked}" is unsupported (of {shape[1]} there is {newest})')
+    channel = (inputs.get("releaseChannel") or {}).get("channel", "REGULAR")
+    return VERSIONS[CHANNEL_DEFAULT[channel]]
+
+
+def _numbers(version: str) -> list[int]:
+    """A GKE version as numbers, which compare as versions do."""
+    return [int(part) for part in re.findall(r"\d+", version)]
+
+
+def checking_cluster(subject: Subject) -> None:
+    """Every rule that a creation and an update share."""
+    inputs = subject.inputs
+    gateway = (inputs.get("gatewayApiConfig") or {}).get("channel", "CHANNEL_DISABLED")
+    routes = inputs.get("networkingMode", "VPC_NATIVE") == "ROUTES"
+    addons = inputs.get("addonsConfig") or {}
+    if inputs.get("enableAutopilot"):
+        raise Refused("the rehearsal does not stand in for Autopilot clusters")
+    if inputs.get("nodePools") or (inputs.get("nodeConfig") and not inputs.get("removeDefaultNodePool")):
+        raise Refused("the rehearsal does not stand in for node pools inside the cluster: use gcp.container.NodePool")
+    if gateway != "CHANNEL_DISABLED" and routes:
+        raise refusal(400, "Gateway API requires a VPC-native cluster")
+    if gateway != "CHANNEL_DISABLED" and (addons.get("httpLoadBalancing") or {}).get("disabled"):
+        raise refusal(400, "Gateway API requires the HttpLoadBalancing add-on")
+    if routes and inputs.get("ipAllocationPolicy"):
+        raise refusal(400, "Invalid ipAllocationPolicy: a ROUTES cluster has none")
+    pool = (inputs.get("workloadIdentityConfig") or {}).get("workloadPool")
+    if pool and pool != f"{subject.project}.svc.id.goog":
+        raise refusal(
+            400, f"Workload Identity pool '{pool}' is invalid, the project's is {subject.project}.svc.id.goog"
+        )
+    version_of(inputs)
+    _check_network(subject)
+
+
+def _check_network(subject: Subject) -> None:
+    inputs = subject.inputs
+    network_id, network = subject.need(NETWORK, inputs.get("network", "default"), "network")
+    allocation = inputs.get("ipAllocationPolicy") or {}
+    for kind in ("cluster", "services"):
+        if allocation.get(f"{kind}SecondaryRangeName") and allocation.get(f"{kind}Ipv4CidrBlock"):
+            raise refusal(
+                400, f"Invalid ipAllocationPolicy: {kind}SecondaryRangeName and {kind}Ipv4CidrBlock exclude each other"
+            )
+    named = [
+        allocation[key] for key in ("clusterSecondaryRangeName", "servicesSecondaryRangeName") if allocation.get(key)
+    ]
+    if inputs.get("subnetwork"):
+        subnetwork_id, subnetwork = subject.need(SUBNETWORK, inputs["subnetwork"], "subnetwork", region=subject.region)
+        if subject.find(NETWORK, subnetwork["network"]) != (network_id, network):
+            raise refusal(400, f"Subnetwork '{subnetwork_id}' is not in network '{network_id}'")
+        if subnetwork.get("purpose", "PRIVATE") != "PRIVATE":
+            raise refusal(400, f"Subnetwork '{subnetwork_id}' is for {subnetwork['purpose']}, nodes cannot live in it")
+        present = [secondary["rangeName"] for secondary in subnetwork.get("secondaryIpRanges") or []]
+        for name in named:
+            if name not in present:
+                raise refusal(
+                    400,
+                    f"Secondary range '{name}' does not exist in subnetwork '{subnetwork_id}' (it has {present})",
+                )
+    elif named:
+        raise refusal(400, f"Secondary ranges {named} need the subnetwork they belong to")
+    elif not network.get("autoCreateSubnetworks", True):
+        raise refusal(400, f"Network '{network_id}' has custom subnetworks: the cluster must name one")
+    if len(named) == 2 and named[0] == named[1]:
+        raise refusal(400, f"Pods and services cannot share the secondary range '{named[0]}'")
+    control_plane = (inputs.get("privateClusterConfig") or {}).get("masterIpv4CidrBlock")
+    if control_plane and parse_range(control_plane, "masterIpv4CidrBlock").prefixlen != 28:
+        raise refusal(400, f"Invalid privateClusterConfig.masterIpv4CidrBlock: '{control_plane}' must be a /28")
+    refuse_overlap(subject, network_id, list(cluster_ranges(inputs)))
+
+
+def creating_cluster(subject: Subject) -> None:
+    for other, _ in subject.all(CLUSTER):
+        raise Refused(f"the rehearsal has one cluster per stack, and there is {other} already")
+    checking_cluster(subject)
+    if not subject.inputs.get("initialNodeCount"):
+        raise refusal(400, "Cluster.initial_node_count must be greater than zero (with remove_default_node_pool too)")
+    if not subject.inputs.get("removeDefaultNodePool"):
+        machine_of({})  # the default pool's, which must be one the rehearsal can make
+
+
+def updating_cluster(subject: Subject) -> None:
+    checking_cluster(subject)
+    has = (subject.record or {})["masterVersion"]
+    wanted = version_of(subject.inputs) if subject.inputs.get("minMasterVersion") else has
+    if _numbers(wanted)[:2] < _numbers(has)[:2]:
+        raise refusal(400, f"Master cannot be downgraded from {has} to {wanted}: a minor version does not go back")
+
+
+def cluster_outputs(subject: Subject) -> Properties:
+    """What is known before the control plane runs; its addresses are added when it does."""
+    inputs = subject.inputs
+    version = version_of(inputs)
+    if subject.record:
+        # An upgrade is asked for by version; a channel upgrades when it likes, and never back.
+        has = subject.record["masterVersion"]
+        version = version if inputs.get("minMasterVersion") and _numbers(has) < _numbers(version) else has
+    allocation = dict(inputs.get("ipAllocationPolicy") or {})
+    return {
+        "masterVersion": version,
+        "minMasterVersion": inputs.get("minMasterVersion"),
+        "nodeVersion": version,
+        "location": inputs.get("location") or subject.region,
+        "network": inputs.get("network", "default"),
+        "clusterIpv4Cidr": _range(subject, allocation, "cluster"),
+        "servicesIpv4Cidr": _range(subject, allocation, "services"),
+        "networkingMode": inputs.get("networkingMode", "VPC_NATIVE"),
+        "defaultMaxPodsPerNode": inputs.get("defaultMaxPodsPerNode", 110),
+        "operation": "",
+    }
+
+
+def _range(subject: Subject, allocation: Properties, kind: str) -> str:
+    """The range of pods or services: given, or that of the secondary range it names, or one Google chooses."""
+    block = allocation.get(f"{kind}Ipv4CidrBlock") or ""
+    name = allocation.get(f"{kind}SecondaryRangeName")
+    if name and subject.inputs.get("subnetwork"):
+        found = subject.find(SUBNETWORK, subject.inputs["subnetwork"])
+        for secondary in (found[1].get("secondaryIpRanges") or []) if found else []:
+            if secondary["rangeName"] == name:
+                return str(secondary["ipCidrRange"])
+    return (
+        block
+        if block and not block.startswith("/")
+        else {"cluster": "10.4.0.0/14", "services": "34.118.224.0/20"}[kind]
+    )
+
+
+def deleting_cluster(subject: Subject) -> None:
+    if (subject.record or {}).get("deletionProtection", True):
+        raise Refused(
+            f"Cannot destroy cluster '{subject.id.rpartition('/')[2]}' because deletionProtection is set to true: "
+            "set it to false, run `up` once so that the state knows, then destroy"
+        )
+
+
+def default_pool(subject: Subject) -> tuple[str, Properties] | None:
+    """Id and arguments of the pool that Google makes with a cluster, when the program keeps it."""
+    if subject.inputs.get("removeDefaultNodePool"):
+        return None
+    inputs = {
+        "cluster": subject.inputs["name"],
+        "name": "default-pool",
+        "initialNodeCount": subject.inputs["initialNodeCount"],
+    }
+    return f"{subject.id}/nodePools/default-pool", inputs

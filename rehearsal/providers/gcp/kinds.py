@@ -1,0 +1,195 @@
+"""What the stand-in knows of one resource type, as data, and what its rules are given to judge."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rehearsal.providers.gcp.store import MARKS, Cloud, Record
+from rehearsal.providers.requests import Refused
+from rehearsal.providers.wire import Properties
+
+COMPUTE: Final = "compute.googleapis.com"
+CONTAINER: Final = "container.googleapis.com"
+
+NETWORK: Final = "gcp:compute/network:Network"
+SUBNETWORK: Final = "gcp:compute/subnetwork:Subnetwork"
+ROUTER: Final = "gcp:compute/router:Router"
+NAT: Final = "gcp:compute/routerNat:RouterNat"
+ADDRESS: Final = "gcp:compute/address:Address"
+GLOBAL_ADDRESS: Final = "gcp:compute/globalAddress:GlobalAddress"
+FIREWALL: Final = "gcp:compute/firewall:Firewall"
+RESOURCE_POLICY: Final = "gcp:compute/resourcePolicy:ResourcePolicy"
+CLUSTER: Final = "gcp:container/cluster:Cluster"
+NODE_POOL: Final = "gcp:container/nodePool:NodePool"
+SERVICE: Final = "gcp:projects/service:Service"
+ACCOUNT: Final = "gcp:serviceaccount/account:Account"
+SECRET: Final = "gcp:secretmanager/secret:Secret"  # noqa: S105 (a type token)
+SECRET_VERSION: Final = "gcp:secretmanager/secretVersion:SecretVersion"  # noqa: S105
+BUCKET: Final = "gcp:storage/bucket:Bucket"
+
+# Every project has it until somebody deletes it: one subnet in each region, from 10.128.0.0/9.
+DEFAULT_NETWORK: Final[Mapping[str, Any]] = {"name": "default", "autoCreateSubnetworks": True}
+
+# Arguments that steer the provider and not the resource.
+VIRTUAL: Final = (
+    "deletionPolicy",
+    "deletionProtection",
+    "disableOnDestroy",
+    "ignoreNodeCountChanges",
+    "skipNodePoolRefresh",
+)
+
+
+def refusal(code: int, message: str) -> Refused:
+    """What Google's API answers, in the words the provider passes on."""
+    reasons = {400: "badRequest", 403: "forbidden", 404: "notFound", 409: "alreadyExists", 412: "conditionNotMet"}
+    return Refused(f"googleapi: Error {code}: {message}, {reasons[code]}")
+
+
+@dataclass(frozen=True)
+class Name:
+    """The rule for a name. `pattern` must match the whole of it."""
+
+    pattern: str
+    limit: int
+    words: str
+    key: str = "name"
+    automatic: bool = True  # the provider makes one up from the logical name when it is absent
+
+    def problem(self, value: str) -> str | None:
+        if len(value) <= self.limit and re.fullmatch(self.pattern, value):
+            return None
+        return f"'{value}' is no valid name: {self.words}, at most {self.limit} characters (it has {len(value)})"
+
+
+RFC1035: Final = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+COMPUTE_NAME: Final = Name(
+    RFC1035, 63, "a lower-case letter first, then lower-case letters, digits and -, no - at the end"
+)
+CONTAINER_NAME: Final = Name(RFC1035, 40, COMPUTE_NAME.words)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One resource in the moment of a change: its inputs, where it is, and the cloud around it.
+
+    `record` is what the cloud held of it before (None: it is new). `passes` says a line to the user.
+    """
+
+    cloud: Cloud
+    kind: Kind
+    id: str
+    inputs: Properties
+    project: str
+    region: str | None
+    record: Record | None = None
+    passes: Callable[[str], None] = lambda _: None
+
+    def all(self, token: str) -> Iterator[tuple[str, Record]]:
+        """Every other resource of a type, with its id."""
+        for other, record in self.cloud["resources"].get(token, {}).items():
+            if not (token == self.kind.type and other == self.id):
+                yield other, record
+
+    def find(self, token: str, reference: str, **same: str | None) -> tuple[str, Record] | None:
+        """The resource that a name, an id or a self link means, with the properties `same` (region="europe-west4")."""
+        for other, record in self.all(token):
+            if refers(reference, other) and all(record.get(key) == value for key, value in same.items()):
+                return other, record
+        if token == NETWORK and refers(reference, f"projects/{self.project}/global/networks/default"):
+            return f"projects/{self.project}/global/networks/default", dict(DEFAULT_NETWORK)
+        return None
+
+    def need(self, token: str, reference: str, what: str, **same: str | None) -> tuple[str, Record]:
+        """`find`, or Google's refusal when there is none."""
+        found = self.find(token, reference, **same)
+        if found is None:
+            where = "".join(f" ({key} {value})" for key, value in same.items())
+            raise refusal(404, f"The resource '{reference}'{where} was not found: there is no such {what}")
+        return found
+
+
+def last(path: str) -> str:
+    """The name at the end of an id or a link."""
+    return path.rpartition("/")[2]
+
+
+def refers(reference: str, resource_id: str) -> bool:
+    """Whether a bare name, an id or a self link (with or without the host) means the resource of this id."""
+    path = re.sub(r"^https?://[^/]+/(?:[a-z]+/)?v1(?:beta1)?/", "", reference).strip("/")
+    return resource_id == path or resource_id.endswith(f"/{path}")
+
+
+def _nothing(_: Subject) -> Properties:
+    return {}
+
+
+def _accept(_: Subject) -> None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A resource type the rehearsal stands in for.
+
+    `type` is the token. `id` is a template over inputs, project, region. `replaces` are dotted paths whose change takes
+    a new resource, `*` all but the exceptions in `updates`. `outputs` gives what Google computes.
+    """
+
+    type: str
+    id: str
+    api: str | None = None
+    name: Name | None = None
+    regional: bool = False
+    replaces: tuple[str, ...] = ()
+    updates: tuple[str, ...] = ()
+    link: str | None = None  # version path of the self link, e.g. "compute/v1"
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    computed: tuple[str, ...] = ()  # dotted paths of outputs that no preview knows
+    outputs: Callable[[Subject], Properties] = _nothing
+    creating: Callable[[Subject], None] = _accept
+    updating: Callable[[Subject], None] = _accept
+    deleting: Callable[[Subject], None] = _accept
+    replacing: Callable[[Properties, Properties], tuple[str, ...]] = lambda _old, _new: ()
+
+    def replaced_by(self, old: Properties, new: Properties) -> tuple[str, ...]:
+        return (*self.replaces, *self.replacing(old, new))
+
+
+def value_at(properties: Any, keys: list[str]) -> Any:
+    """The value at a path of keys, None if it leads nowhere."""
+    for key in keys:
+        properties = properties.get(key) if isinstance(properties, Mapping) else None
+    return properties
+
+
+def with_default(properties: Properties, keys: list[str], value: Any) -> Properties:
+    """A copy that has `value` at a path of keys, unless something stands there or on the way there that is no map."""
+    key, *rest = keys
+    there = properties.get(key)
+    if rest and isinstance(there, Mapping | None):
+        return {**properties, key: with_default(dict(there or {}), rest, value)}
+    return properties if there is not None else {**properties, key: value}
+
+
+def number_of(resource_id: str) -> str:
+    """A made-up numeric id, the same for the same resource."""
+    return str(int.from_bytes(hashlib.sha256(resource_id.encode()).digest()[:8], "big") >> 1)
+
+
+def hash_of(text: str, length: int = 8) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def visible(record: Record) -> Properties:
+    """A record without the stand-in's bookkeeping."""
+    return {key: value for key, value in record.items() if key != MARKS}

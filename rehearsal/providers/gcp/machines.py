@@ -1,0 +1,139 @@
+"""What Google refuses about machine types, accelerators and TPU topologies; which there are, the catalogue says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import catalog
+from rehearsal.providers.gcp.kinds import RESOURCE_POLICY, Subject, refusal
+from rehearsal.providers.requests import Refused
+from rehearsal.providers.wire import Properties
+
+DEFAULT_MACHINE: Final = "e2-medium"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine type as far as the rules need it; `attachable`: GKE's name of an accelerator to the counts that fit."""
+
+    name: str
+    topologies: Mapping[str, int]
+    accelerator: str | None
+    count: int
+    attachable: Mapping[str, tuple[int, ...]]
+
+    @property
+    def topology_family(self) -> bool:
+        return bool(self.topologies)
+
+
+def machine_of(config: Mapping[str, Any]) -> Machine:
+    """The catalogue's machine type. Refused when its family has no such size, or the catalogue has no such machine."""
+    name = config.get("machineType", DEFAULT_MACHINE)
+    entries = catalog.load()
+    known = entries.machines.get(name)
+    if known is not None:
+        labels = {key: entries.accelerators[key].node_label_value for key in known.attachable}
+        built_in = entries.accelerators[known.accelerator].node_label_value if known.accelerator else None
+        attachable = {labels[key]: tuple(counts) for key, counts in known.attachable.items()}
+        return Machine(name, known.topologies, built_in, known.accelerator_count, attachable)
+    if name.partition("-")[0] in {machine.family for machine in entries.machines.values() if machine.accelerator}:
+        raise refusal(400, f"Machine type with name '{name}' does not exist")
+    raise Refused(f"the rehearsal has no machine type '{name}': it makes nodes from the catalogue's, add it there")
+
+
+def check_machine(subject: Subject, inputs: Properties, config: Mapping[str, Any], zones: list[str]) -> None:
+    machine = machine_of(config)
+    guests = config.get("guestAccelerators") or []
+    topology = (inputs.get("placementPolicy") or {}).get("tpuTopology")
+    for guest in guests:
+        _check_guest(machine, guest)
+    if machine.topology_family:
+        _check_topology(subject, machine, inputs, topology, zones)
+    elif topology:
+        raise refusal(
+            400, f"TPU topology '{topology}' cannot be used with machine type '{machine.name}', which has no TPU"
+        )
+    accelerators = {guest["type"] for guest in guests} | ({machine.accelerator} if machine.accelerator else set())
+    for accelerator in sorted(accelerators):
+        _check_zones(subject, accelerator, zones)
+
+
+def _check_guest(machine: Machine, guest: Mapping[str, Any]) -> None:
+    kind, count = guest["type"], guest["count"]
+    if machine.accelerator:
+        if kind != machine.accelerator or count != machine.count or machine.topology_family:
+            raise refusal(
+                400,
+                f"Accelerator type '{kind}' x {count} does not go with machine type '{machine.name}', "
+                f"which has {machine.count} x {machine.accelerator} built in",
+            )
+    elif kind not in machine.attachable:
+        known = ", ".join(sorted(machine.attachable)) or "none: T4 and its like need an n1 machine"
+        raise refusal(
+            400, f"Accelerator type '{kind}' cannot be attached to machine type '{machine.name}' (attachable: {known})"
+        )
+    elif count not in machine.attachable[kind]:
+        raise refusal(
+            400,
+            f"{count} x '{kind}' cannot be attached to machine type '{machine.name}' "
+            f"(it takes {list(machine.attachable[kind])})",
+        )
+
+
+def _check_topology(
+    subject: Subject, machine: Machine, inputs: Properties, topology: str | None, zones: list[str]
+) -> None:
+    placement, scaling = inputs.get("placementPolicy") or {}, inputs.get("autoscaling") or {}
+    if topology is None and placement.get("policyName"):
+        _, policy = subject.need(RESOURCE_POLICY, placement["policyName"], "resource policy")
+        topology = (policy.get("workloadPolicy") or {}).get("acceleratorTopology")
+    if topology is None:
+        if 1 not in machine.topologies.values():
+            raise refusal(
+                400, f"Machine type '{machine.name}' needs a TPU topology, one of {sorted(machine.topologies)}"
+            )
+        return
+    hosts = machine.topologies.get(topology)
+    if hosts is None:
+        raise refusal(
+            400,
+            f"TPU topology '{topology}' does not match machine type '{machine.name}', "
+            f"which offers {sorted(machine.topologies)}",
+        )
+    if hosts == 1:
+        raise refusal(
+            400,
+            "TPU topology can't be specified with single-host TPU slice pool; please remove the tpu_topology from the "
+            "node pool creation request",
+        )
+    if len(zones) != 1:
+        raise refusal(400, f"A multi-host TPU slice lives in one zone, the pool has {len(zones)}")
+    if scaling.get("totalMaxNodeCount"):
+        raise refusal(
+            400, "Maximum node count 0 is not valid: a multi-host TPU slice takes limits per zone, not totals"
+        )
+    if scaling.get("locationPolicy") == "ANY":
+        raise refusal(400, "Invalid autoscaling: a multi-host TPU slice takes no location policy ANY")
+    counts = {key: inputs[key] for key in ("nodeCount", "initialNodeCount") if inputs.get(key)}
+    counts |= {"autoscaling.maxNodeCount": scaling["maxNodeCount"]} if scaling else {}
+    for key, count in counts.items() or {"nodeCount": 0}.items():
+        if count != hosts:
+            raise refusal(
+                400,
+                f"TPU topology '{topology}' on '{machine.name}' is a slice of exactly {hosts} nodes; {key} is {count}",
+            )
+
+
+def _check_zones(subject: Subject, label: str, zones: list[str]) -> None:
+    """Refuse a zone that lacks the accelerator; where the catalogue's list is not complete, only say so."""
+    for accelerator in catalog.load().accelerators.values():
+        missing = [zone for zone in zones if zone not in accelerator.zones]
+        if accelerator.node_label_value != label or not missing or not accelerator.zones:
+            continue
+        known = f"{', '.join(missing)} (known: {', '.join(accelerator.zones)})"
+        if accelerator.zones_complete:
+            raise refusal(400, f"Accelerator type '{label}' does not exist in zone {known}")
+        subject.passes(f"the catalogue does not know whether {label} is offered in {known}")

@@ -1,0 +1,273 @@
+"""What Google refuses about networks, subnets, routers and addresses, and what it fills in."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rehearsal.providers.gcp.kinds import (
+    ADDRESS,
+    CLUSTER,
+    FIREWALL,
+    GLOBAL_ADDRESS,
+    NETWORK,
+    ROUTER,
+    SUBNETWORK,
+    Subject,
+    last,
+    number_of,
+    refers,
+    refusal,
+)
+from rehearsal.providers.wire import Properties
+
+Range = ipaddress.IPv4Network
+
+AUTO_MODE: Final = Range("10.128.0.0/9")  # Google gives every region of an auto-mode network a subnet from here
+PROXY_PURPOSES: Final = ("REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY")
+SMALLEST_PROXY_SUBNET: Final = 26  # "must be /26 or larger" (proxy-only subnets for Envoy-based load balancers)
+SMALLEST_SUBNET: Final = 29
+FORBIDDEN: Final = tuple(
+    Range(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32")
+)
+# External and internal reserved addresses: 127.<block>.250.1 upward.
+POOL: Final = 250
+
+
+def parse_range(text: str, field: str) -> Range:
+    """A CIDR as Google takes it: no host bits, not one of the ranges no VPC may use."""
+    try:
+        found = Range(text)
+    except ValueError as error:
+        raise refusal(
+            400, f"Invalid value for field '{field}': '{text}'. Must be a CIDR range without host bits ({error})"
+        ) from error
+    for forbidden in FORBIDDEN:
+        if found.overlaps(forbidden):
+            raise refusal(400, f"Invalid value for field '{field}': '{text}'. The range {forbidden} is reserved")
+    return found
+
+
+def ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
+    """The ranges a subnet declares, each with the argument it stands in."""
+    if inputs.get("ipCidrRange"):
+        yield "ipCidrRange", parse_range(inputs["ipCidrRange"], "ipCidrRange")
+    for index, secondary in enumerate(inputs.get("secondaryIpRanges") or []):
+        if secondary.get("ipCidrRange"):
+            field = f"secondaryIpRanges[{index}].ipCidrRange"
+            yield field, parse_range(secondary["ipCidrRange"], field)
+
+
+def taken(subject: Subject, network_id: str) -> Iterator[tuple[str, Range]]:
+    """Every range in use in a network by others than the subject, and by what."""
+    for other, record in subject.all(SUBNETWORK):
+        if refers(record["network"], network_id):
+            for field, used in ranges(record):
+                yield f"subnetwork '{last(other)}' ({field} {used})", used
+    for other, record in subject.all(CLUSTER):
+        if refers(record.get("network", "default"), network_id):
+            for field, used in cluster_ranges(record):
+                yield f"cluster '{last(other)}' ({field} {used})", used
+    network = subject.find(NETWORK, network_id)
+    if network and network[1].get("autoCreateSubnetworks", True):
+        yield f"the automatic subnetworks of '{last(network_id)}' ({AUTO_MODE})", AUTO_MODE
+
+
+def cluster_ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
+    """Ranges that a cluster takes from its network beyond its subnet's own."""
+    allocation = inputs.get("ipAllocationPolicy") or {}
+    private = inputs.get("privateClusterConfig") or {}
+    named = {
+        "ipAllocationPolicy.clusterIpv4CidrBlock": allocation.get("clusterIpv4CidrBlock"),
+        "ipAllocationPolicy.servicesIpv4CidrBlock": allocation.get("servicesIpv4CidrBlock"),
+        "privateClusterConfig.masterIpv4CidrBlock": private.get("masterIpv4CidrBlock"),
+    }
+    for field, text in named.items():
+        if text and not text.startswith("/"):  # "/17" lets Google choose
+            yield field, parse_range(text, field)
+
+
+def refuse_overlap(subject: Subject, network_id: str, wanted: list[tuple[str, Range]]) -> None:
+    for index, (field, one) in enumerate(wanted):
+        for other_field, other in wanted[:index]:
+            if one.overlaps(other):
+                raise refusal(
+                    400,
+                    f"Invalid IPCidrRange: {one} ({field}) conflicts with {other} ({other_field}) of the same resource",
+                )
+        for owner, other in taken(subject, network_id):
+            if one.overlaps(other):
+                raise refusal(
+                    400,
+                    f"Invalid IPCidrRange: {one} ({field}) conflicts with {owner} of network '{last(network_id)}'",
+                )
+
+
+def creating_subnetwork(subject: Subject) -> None:
+    inputs = subject.inputs
+    network_id, _ = subject.need(NETWORK, inputs["network"], "network")
+    wanted = list(ranges(inputs))
+    if not inputs.get("ipCidrRange") and not inputs.get("reservedInternalRange"):
+        raise refusal(400, "Invalid value for field 'resource.ipCidrRange': ''. A range is required")
+    for field, one in wanted:
+        if one.prefixlen > SMALLEST_SUBNET:
+            raise refusal(400, f"Invalid value for field '{field}': '{one}'. A range is at least /{SMALLEST_SUBNET}")
+    names = [secondary["rangeName"] for secondary in inputs.get("secondaryIpRanges") or []]
+    for name in names:
+        if names.count(name) > 1:
+            raise refusal(400, f"Duplicate secondary range name '{name}'")
+    purpose = inputs.get("purpose", "PRIVATE")
+    if purpose in PROXY_PURPOSES:
+        _refuse_proxy_subnet(subject, network_id, purpose)
+    elif inputs.get("role"):
+        raise refusal(400, f"Invalid value for field 'resource.role': a subnetwork of purpose {purpose} has no role")
+    refuse_overlap(subject, network_id, wanted)
+
+
+def _refuse_proxy_subnet(subject: Subject, network_id: str, purpose: str) -> None:
+    inputs = subject.inputs
+    if inputs.get("secondaryIpRanges") or inputs.get("privateIpGoogleAccess") or inputs.get("logConfig"):
+        raise refusal(
+            400, f"A subnetwork of purpose {purpose} has no secondary ranges, private Google access or flow logs"
+        )
+    size = parse_range(inputs["ipCidrRange"], "ipCidrRange").prefixlen
+    if size > SMALLEST_PROXY_SUBNET:
+        raise refusal(
+            400,
+            f"Invalid value for field 'resource.ipCidrRange': '{inputs['ipCidrRange']}'. Purpose {purpose} needs "
+            f"64 addresses or more: /{SMALLEST_PROXY_SUBNET} at least, /23 recommended",
+        )
+    if not inputs.get("role"):
+        raise refusal(
+            400,
+            f"Invalid value for field 'resource.role': ''. Purpose {purpose} needs a role, ACTIVE or BACKUP",
+        )
+    if inputs["role"] != "ACTIVE":
+        return
+    for other, record in subject.all(SUBNETWORK):
+        same = refers(record["network"], network_id) and record.get("region") == subject.region
+        if same and record.get("purpose") == purpose and record.get("role") == "ACTIVE":
+            raise refusal(
+                400,
+                f"Invalid resource usage: '{last(other)}' is the active {purpose} subnetwork of network "
+                f"'{last(network_id)}' in region {subject.region} already; there can be one",
+            )
+
+
+def updating_subnetwork(subject: Subject) -> None:
+    creating_subnetwork(subject)
+    kept = {secondary["rangeName"] for secondary in subject.inputs.get("secondaryIpRanges") or []}
+    for name, cluster in _secondary_users(subject):
+        if name not in kept:
+            raise refusal(400, f"The secondary range '{name}' is being used by cluster '{cluster}'")
+
+
+def _secondary_users(subject: Subject) -> Iterator[tuple[str, str]]:
+    for other, record in subject.all(CLUSTER):
+        allocation = record.get("ipAllocationPolicy") or {}
+        if refers(record.get("subnetwork", "default"), subject.id):
+            for key in ("clusterSecondaryRangeName", "servicesSecondaryRangeName"):
+                if allocation.get(key):
+                    yield allocation[key], other.rpartition("/")[2]
+
+
+def replacing_subnetwork(old: Properties, new: Properties) -> tuple[str, ...]:
+    """A primary range can grow in place, and nothing else."""
+    try:
+        grows = Range(old["ipCidrRange"]).subnet_of(Range(new["ipCidrRange"]))
+    except (KeyError, ValueError, TypeError):
+        return ("ipCidrRange",)
+    return () if grows else ("ipCidrRange",)
+
+
+def subnetwork_outputs(subject: Subject) -> Properties:
+    gateway = str(Range(subject.inputs["ipCidrRange"])[1]) if subject.inputs.get("ipCidrRange") else ""
+    return {
+        "gatewayAddress": gateway,
+        "subnetworkId": int(number_of(subject.id)) >> 11,
+        "fingerprint": number_of(subject.id),
+    }
+
+
+def deleting_network(subject: Subject) -> None:
+    for token in (SUBNETWORK, ROUTER, FIREWALL, CLUSTER):
+        refuse_if_used(subject, token, "network")
+
+
+def deleting_subnetwork(subject: Subject) -> None:
+    for token in (CLUSTER, ADDRESS):
+        refuse_if_used(subject, token, "subnetwork")
+
+
+def refuse_if_used(subject: Subject, token: str, key: str) -> None:
+    """Refuse the deletion of the subject while a resource of `token` names it in its argument `key`."""
+    for other, record in subject.all(token):
+        if record.get(key) and refers(record[key], subject.id):
+            what = subject.kind.type.rpartition(":")[2].lower()
+            raise refusal(
+                400,
+                f"The {what} resource '{subject.id}' is already being used by '{other}'",
+            )
+
+
+def creating_in_network(subject: Subject) -> None:
+    subject.need(NETWORK, subject.inputs["network"], "network")
+
+
+def creating_firewall(subject: Subject) -> None:
+    inputs = subject.inputs
+    creating_in_network(subject)
+    if bool(inputs.get("allows")) == bool(inputs.get("denies")):
+        raise refusal(400, "Invalid firewall: exactly one of allows and denies")
+    if inputs.get("sourceRanges") and inputs.get("direction") == "EGRESS":
+        raise refusal(400, "Invalid firewall: an EGRESS rule has no sourceRanges")
+
+
+def creating_nat(subject: Subject) -> None:
+    inputs = subject.inputs
+    subject.need(ROUTER, inputs["router"], "router", region=subject.region)
+    listed = inputs["sourceSubnetworkIpRangesToNat"] == "LIST_OF_SUBNETWORKS"
+    if listed != bool(inputs.get("subnetworks")):
+        raise refusal(
+            400,
+            "Invalid value for field 'resource.nats[0].subnetworks': they go with LIST_OF_SUBNETWORKS and nothing else",
+        )
+    for subnetwork in inputs.get("subnetworks") or []:
+        subject.need(SUBNETWORK, subnetwork["name"], "subnetwork", region=subject.region)
+    manual = inputs.get("natIpAllocateOption", "MANUAL_ONLY" if inputs.get("natIps") else "AUTO_ONLY") == "MANUAL_ONLY"
+    if manual != bool(inputs.get("natIps")):
+        raise refusal(
+            400, "Invalid value for field 'resource.nats[0].natIps': addresses are given exactly with MANUAL_ONLY"
+        )
+
+
+def creating_address(subject: Subject) -> None:
+    inputs = subject.inputs
+    internal = inputs.get("addressType", "EXTERNAL") == "INTERNAL"
+    if not internal and (inputs.get("subnetwork") or inputs.get("network")):
+        raise refusal(
+            400, "Invalid value for field 'resource.subnetwork': an EXTERNAL address belongs to no subnetwork"
+        )
+    if inputs.get("subnetwork"):
+        subject.need(SUBNETWORK, inputs["subnetwork"], "subnetwork", region=subject.region)
+    if inputs.get("address"):
+        for other, record in subject.all(ADDRESS):
+            if record.get("address") == inputs["address"]:
+                raise refusal(400, f"Specified IP address '{inputs['address']}' is already reserved by '{other}'")
+
+
+def address_outputs(subject: Subject) -> Properties:
+    """An address of the stack's own loopback block, free again only once its owner is deleted."""
+    computed: dict[str, Any] = {"labelFingerprint": number_of(subject.id)}
+    if subject.kind.type == ADDRESS:
+        computed |= {"addressId": int(number_of(subject.id)) >> 11, "users": []}
+        if subject.inputs.get("addressType", "EXTERNAL") == "EXTERNAL":
+            computed["networkTier"] = subject.inputs.get("networkTier", "PREMIUM")
+    asked = (subject.record or subject.inputs).get("address")
+    used = {record.get("address") for token in (ADDRESS, GLOBAL_ADDRESS) for _, record in subject.all(token)}
+    free = (f"127.{subject.cloud['block']}.{POOL}.{host}" for host in range(1, 255))
+    address = asked or next((one for one in free if one not in used), None)
+    if address is None:
+        raise refusal(403, "Quota 'STATIC_ADDRESSES' exceeded. Limit: 254.0 in a rehearsal")
+    return {**computed, "address": address}

@@ -1,0 +1,292 @@
+"""The resource types around the cluster: service APIs, identities, secrets, buckets, certificates, monitoring, budgets.
+
+Apart from a few references they have no rules worth rehearsing, so a type is mostly a line of data.
+"""
+
+from __future__ import annotations
+
+import json
+
+from rehearsal.providers.gcp.kinds import (
+    ACCOUNT,
+    BUCKET,
+    SECRET,
+    SECRET_VERSION,
+    SERVICE,
+    Kind,
+    Name,
+    Subject,
+    hash_of,
+    number_of,
+    refusal,
+)
+from rehearsal.providers.wire import Properties
+
+_IAM = "iam.googleapis.com"
+_SECRETS = "secretmanager.googleapis.com"
+PROJECT_NUMBER = "100000000000"  # every project of a rehearsal
+
+# Services that Google enables along with one (a part of each service's dependencies: those with a resource type here).
+BRINGS = {
+    "container.googleapis.com": (
+        "compute.googleapis.com",
+        "iam.googleapis.com",
+        "monitoring.googleapis.com",
+        "storage-api.googleapis.com",
+    ),
+    "compute.googleapis.com": ("oslogin.googleapis.com",),
+}
+# On in every new project.
+ALWAYS_ON = frozenset(
+    {"monitoring.googleapis.com", "logging.googleapis.com", "storage.googleapis.com", "serviceusage.googleapis.com"}
+)
+
+
+def enabled(subject: Subject, api: str) -> bool:
+    """Whether the project has a service API on: asked for here, brought along by one that was, or always on."""
+    asked = {record["service"] for record in subject.cloud["resources"].get(SERVICE, {}).values()}
+    asked |= set(subject.cloud.get("enabled", []))
+    return api in ALWAYS_ON or api in asked or any(api in BRINGS.get(one, ()) for one in asked)
+
+
+def creating_service(subject: Subject) -> None:
+    service = subject.inputs["service"]
+    if not service.endswith(".googleapis.com"):
+        raise refusal(
+            400, f"Service '{service}' not found or permission denied: a service is named like container.googleapis.com"
+        )
+
+
+def deleting_service(subject: Subject) -> None:
+    """A service stays on in the project unless the program says that it goes (`disableOnDestroy`)."""
+    record = subject.record or {}
+    on = subject.cloud.setdefault("enabled", [])
+    if not record.get("disableOnDestroy") and record.get("service") not in on:
+        on.append(record["service"])
+
+
+def network_outputs(subject: Subject) -> Properties:
+    number = number_of(subject.id)
+    return {"gatewayIpv4": "", "networkId": number, "numericId": number, "mtu": subject.inputs.get("mtu", 0)}
+
+
+def nat_outputs(subject: Subject) -> Properties:
+    manual = bool(subject.inputs.get("natIps"))
+    return {"natIpAllocateOption": subject.inputs.get("natIpAllocateOption", "MANUAL_ONLY" if manual else "AUTO_ONLY")}
+
+
+def replacing_cluster(old: Properties, new: Properties) -> tuple[str, ...]:
+    """Two features can be turned on in place, and not off."""
+    one_way = ("enableL4IlbSubsetting", "enableFqdnNetworkPolicy")
+    return tuple(key for key in one_way if old.get(key) and not new.get(key))
+
+
+def checking_security_policy(subject: Subject) -> None:
+    priorities = [rule["priority"] for rule in subject.inputs.get("rules") or []]
+    for priority in priorities:
+        if priorities.count(priority) > 1:
+            raise refusal(400, f"Invalid security policy: two rules have priority {priority}")
+
+
+def _account_outputs(subject: Subject) -> Properties:
+    email = f"{subject.inputs['accountId']}@{subject.project}.iam.gserviceaccount.com"
+    return {
+        "email": email,
+        "member": f"serviceAccount:{email}",
+        "name": f"projects/{subject.project}/serviceAccounts/{email}",
+        "uniqueId": number_of(subject.id),
+    }
+
+
+def refuse_missing_account(subject: Subject, email: str) -> None:
+    """A service account of this project must be there to be named; those of others are taken on trust."""
+    ours = email.endswith(f"@{subject.project}.iam.gserviceaccount.com")
+    if ours and not any(record["email"] == email for _, record in subject.all(ACCOUNT)):
+        raise refusal(400, f"Service account {email} does not exist")
+
+
+def _creating_member(subject: Subject) -> None:
+    """The member must exist: Google refuses grants to service accounts of the project that are not there."""
+    member, inputs = subject.inputs["member"], subject.inputs
+    kind, _, email = member.partition(":")
+    known = kind in ("user", "serviceAccount", "group", "domain", "principal", "principalSet", "deleted") and email
+    if not known and member not in ("allUsers", "allAuthenticatedUsers"):
+        raise refusal(400, f"Invalid member '{member}': it reads <kind>:<who>")
+    if kind == "serviceAccount":
+        refuse_missing_account(subject, email)
+    for key, token in (("secretId", SECRET), ("bucket", BUCKET), ("serviceAccountId", ACCOUNT)):
+        if inputs.get(key):
+            subject.need(token, inputs[key], token.rpartition(":")[2].lower())
+
+
+def _etag(subject: Subject) -> Properties:
+    return {"etag": hash_of(subject.id, 12)}
+
+
+def _creating_version(subject: Subject) -> None:
+    subject.need(SECRET, subject.inputs["secret"], "secret")
+    if subject.inputs.get("secretData") is None and subject.inputs.get("secretDataWo") is None:
+        raise refusal(400, "The secret version has no data: secretData or secretDataWo")
+
+
+def _version_outputs(subject: Subject) -> Properties:
+    number = subject.id.rpartition("/")[2]
+    return {"name": subject.id, "version": number, "enabled": subject.inputs.get("enabled", True)}
+
+
+def _named(subject: Subject) -> Properties:
+    return {"name": subject.id}
+
+
+def _dashboard(subject: Subject) -> None:
+    try:
+        dashboard = json.loads(subject.inputs["dashboardJson"])
+    except ValueError as error:
+        raise refusal(400, f"Invalid dashboardJson: {error}") from error
+    layouts = {"gridLayout", "mosaicLayout", "rowLayout", "columnLayout"}
+    if not isinstance(dashboard, dict) or not dashboard.get("displayName") or len(layouts & dashboard.keys()) != 1:
+        raise refusal(400, f"Invalid dashboardJson: it needs a displayName and one of {sorted(layouts)}")
+
+
+def _bucket_outputs(subject: Subject) -> Properties:
+    name = subject.inputs["name"]
+    location = subject.inputs["location"].upper()
+    return {
+        "selfLink": f"https://www.googleapis.com/storage/v1/b/{name}",
+        "url": f"gs://{name}",
+        "projectNumber": int(PROJECT_NUMBER),
+        "location": location,
+    }
+
+
+def _certificate(subject: Subject) -> None:
+    if bool(subject.inputs.get("managed")) == bool(subject.inputs.get("selfManaged")):
+        raise refusal(400, "Invalid certificate: exactly one of managed and selfManaged")
+
+
+_ACCOUNT_NAME = Name(
+    r"[a-z]([-a-z0-9]*[a-z0-9])", 30, "6 characters or more, a lower-case letter first", key="accountId"
+)
+_SECRET_NAME = Name(r"[a-zA-Z0-9_-]+", 255, "letters, digits, _ and -", key="secretId", automatic=False)
+_BUCKET_NAME = Name(r"[a-z0-9][-_.a-z0-9]+[a-z0-9]", 63, "lower-case letters, digits, -, _ and .")
+_CERTIFICATE_NAME = Name(r"[a-zA-Z0-9_-]+", 63, "letters, digits, _ and -")
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        type=SERVICE,
+        id="{project}/{service}",
+        replaces=("service", "project"),
+        creating=creating_service,
+        deleting=deleting_service,
+    ),
+    Kind(
+        type=ACCOUNT,
+        id="projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com",
+        api=_IAM,
+        name=_ACCOUNT_NAME,
+        replaces=("accountId", "project"),
+        computed=("email", "member", "name", "uniqueId"),
+        outputs=_account_outputs,
+    ),
+    Kind(
+        type="gcp:projects/iAMMember:IAMMember",
+        id="{project}/{role}/{member}",
+        replaces=("*",),
+        computed=("etag",),
+        outputs=_etag,
+        creating=_creating_member,
+    ),
+    Kind(
+        type="gcp:serviceaccount/iAMMember:IAMMember",
+        id="{serviceAccountId}/{role}/{member}",
+        api=_IAM,
+        replaces=("*",),
+        computed=("etag",),
+        outputs=_etag,
+        creating=_creating_member,
+    ),
+    Kind(
+        type=SECRET,
+        id="projects/{project}/secrets/{secretId}",
+        api=_SECRETS,
+        name=_SECRET_NAME,
+        replaces=("secretId", "project", "replication"),
+        computed=("name", "createTime"),
+        outputs=_named,
+    ),
+    Kind(
+        type=SECRET_VERSION,
+        id="{secret}/versions/{serial}",
+        api=_SECRETS,
+        replaces=("*",),
+        updates=("enabled", "deletionPolicy"),
+        computed=("name", "version", "createTime", "destroyTime"),
+        outputs=_version_outputs,
+        creating=_creating_version,
+    ),
+    Kind(
+        type="gcp:secretmanager/secretIamMember:SecretIamMember",
+        id="projects/{project}/secrets/{secretId}/{role}/{member}",
+        api=_SECRETS,
+        replaces=("*",),
+        computed=("etag",),
+        outputs=_etag,
+        creating=_creating_member,
+    ),
+    Kind(
+        type=BUCKET,
+        id="{name}",
+        name=_BUCKET_NAME,
+        defaults={"storageClass": "STANDARD", "publicAccessPrevention": "inherited", "forceDestroy": False},
+        replaces=(
+            "name",
+            "project",
+            "location",
+            "customPlacementConfig",
+            "hierarchicalNamespace",
+            "enableObjectRetention",
+        ),
+        computed=("selfLink", "url", "projectNumber", "timeCreated", "updated"),
+        outputs=_bucket_outputs,
+    ),
+    Kind(
+        type="gcp:storage/bucketIAMMember:BucketIAMMember",
+        id="b/{bucket}/{role}/{member}",
+        replaces=("*",),
+        computed=("etag",),
+        outputs=_etag,
+        creating=_creating_member,
+    ),
+    Kind(
+        type="gcp:certificatemanager/certificate:Certificate",
+        id="projects/{project}/locations/{location}/certificates/{name}",
+        api="certificatemanager.googleapis.com",
+        name=_CERTIFICATE_NAME,
+        defaults={"location": "global", "scope": "DEFAULT"},
+        replaces=("*",),
+        updates=("labels", "description", "selfManaged"),
+        creating=_certificate,
+    ),
+    Kind(
+        type="gcp:monitoring/dashboard:Dashboard",
+        id="projects/" + PROJECT_NUMBER + "/dashboards/{serial}",
+        replaces=("project",),
+        creating=_dashboard,
+        updating=_dashboard,
+    ),
+    Kind(
+        type="gcp:monitoring/alertPolicy:AlertPolicy",
+        id="projects/{project}/alertPolicies/{serial}",
+        replaces=("project",),
+        computed=("name", "creationRecords"),
+        outputs=_named,
+    ),
+    Kind(
+        type="gcp:billing/budget:Budget",
+        id="billingAccounts/{billingAccount}/budgets/{serial}",
+        api="billingbudgets.googleapis.com",
+        replaces=("billingAccount",),
+        computed=("name",),
+        outputs=_named,
+    ),
+)

@@ -1,0 +1,324 @@
+"""The gcp provider's stand-in: keeps resources in a file, refuses what Google would, and brings up a cluster."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from rehearsal.paths import StackPaths
+from rehearsal.providers.base import Provider
+from rehearsal.providers.gcp import arguments, cluster, lifecycle, network, platform, pools
+from rehearsal.providers.gcp.kinds import (
+    ADDRESS,
+    CLUSTER,
+    NODE_POOL,
+    SUBNETWORK,
+    VIRTUAL,
+    Kind,
+    Subject,
+    now,
+    refusal,
+    value_at,
+    visible,
+    with_default,
+)
+from rehearsal.providers.gcp.naming import DEFAULTS, automatic_name, identify, place_of, region_of
+from rehearsal.providers.gcp.store import MARKS, Cloud, CloudStore, Marks, Record
+from rehearsal.providers.gcp.table import KINDS
+from rehearsal.providers.requests import (
+    CheckRequest,
+    Created,
+    CreateRequest,
+    DeleteRequest,
+    Invalid,
+    Live,
+    ReadRequest,
+    Refused,
+    Request,
+    UpdateRequest,
+)
+from rehearsal.providers.wire import UNKNOWN, Diff, Properties, Secret, difference, under
+from rehearsal.providers.wire import Path as PropertyPath
+
+_TIMES: Final = ("creationTimestamp", "createTime", "timeCreated")
+
+
+class GcpProvider(Provider):
+    """`report` gets one line for whatever takes long: the control plane, nodes that come and go."""
+
+    name = "gcp"
+
+    def __init__(self, paths: StackPaths, report: Callable[[str], None]) -> None:
+        super().__init__()
+        self.version = importlib.metadata.version("pulumi-gcp")
+        self._paths, self._report, self._store = paths, report, CloudStore(paths.cloud)
+        self._session = uuid.uuid4().hex
+        self._known: set[str] = set()  # ids the engine has named: those are in its state
+
+    # Hooks
+
+    def check(self, request: CheckRequest) -> Properties:
+        kind = _kind(request)
+        news = {key: value for key, value in request.news.items() if key != DEFAULTS}
+        made_up: list[str] = []
+        if kind.name and kind.name.automatic and kind.name.key not in news and not news.get("namePrefix"):
+            news[kind.name.key] = automatic_name(request, kind.name.key)
+            made_up.append(kind.name.key)
+        checked, problems = arguments.check(request.type, news)
+        name = checked.get(kind.name.key) if kind.name else None
+        if kind.name and isinstance(name, str) and (problem := kind.name.problem(name)):
+            problems.append(arguments.Problem(kind.name.key, problem))
+        if problems:
+            raise Invalid(*((problem.path, problem.reason) for problem in problems))
+        return {**checked, DEFAULTS: made_up}
+
+    def diff(self, request: UpdateRequest) -> Diff:
+        self._known.add(request.id)
+        kind = _kind(request)
+        old, new = _plain(request.old_inputs), _plain(request.news)
+        wanted = kind.replaced_by(old, new)
+
+        def replaces(path: PropertyPath) -> bool:
+            if under(path, *VIRTUAL, *kind.updates):
+                return False
+            return "*" in wanted or under(path, *wanted)
+
+        found = difference(old, new, replaces=replaces)
+        # A name that the program gave cannot be used twice at once, so the old resource has to go first.
+        named = kind.name.key if kind.name else ""
+        kept = not kind.name or (named not in request.news.get(DEFAULTS, []) and old.get(named) == new.get(named))
+        # And a stack's machine carries one control plane at a time.
+        first = bool(found.replaces) and (kept or request.type == CLUSTER)
+        return Diff(found.changes, found.replaces, delete_before_replace=first)
+
+    def create(self, request: CreateRequest) -> Created:
+        kind, inputs = _kind(request), _plain(request.inputs)
+        if request.preview:
+            planned = {**kind.defaults, **place_of(request, kind, inputs), **inputs}
+            for path in kind.computed:
+                planned = with_default(planned, path.split("."), UNKNOWN)
+            return Created("", planned)
+        with self._store.transaction() as cloud:
+            subject = self._subject(cloud, kind, request, inputs, record=None)
+            records = cloud["resources"].setdefault(kind.type, {})
+            self._refuse_taken(subject, request, records.get(subject.id))
+            records.pop(subject.id, None)
+            _refuse_api_off(subject)
+            kind.creating(subject)
+            record = _record(subject, kind, self._marks(request, making=kind.type in (CLUSTER, NODE_POOL)))
+            records[subject.id] = record
+        try:
+            if kind.type == CLUSTER:
+                record |= self._make_cluster(record)
+            elif kind.type == NODE_POOL:
+                self._await_pool(record, pools.size_of(record, len(record["nodeLocations"])), created=True)
+        except BaseException:
+            with self._store.transaction() as cloud:
+                cloud["resources"][kind.type].pop(subject.id, None)
+            if kind.type == CLUSTER:
+                lifecycle.stop(self._paths)
+            raise
+        record[MARKS].pop("maker", None)
+        if kind.type in (CLUSTER, NODE_POOL):
+            with self._store.transaction() as cloud:
+                cloud["resources"][kind.type][subject.id] = record
+                self._default_pool(cloud, subject)
+        self._known.add(subject.id)
+        return Created(subject.id, _outputs(kind, record))
+
+    def update(self, request: UpdateRequest) -> Properties:
+        kind, inputs = _kind(request), _plain(request.news)
+        carried = {key: value for key, value in request.olds.items() if key not in _plain(request.old_inputs)}
+        if request.preview:
+            planned = {**carried, **inputs}
+            for path in kind.computed:
+                planned = with_default(planned, path.split("."), value_at(request.olds, path.split(".")))
+            return planned
+        with self._store.transaction() as cloud:
+            records = cloud["resources"].get(kind.type, {})
+            if request.id not in records:
+                raise refusal(404, f"The resource '{request.id}' was not found")
+            before = records[request.id]
+            subject = self._subject(cloud, kind, request, inputs, record=before, resource_id=request.id)
+            kind.updating(subject)
+            record = _record(subject, kind, self._marks(request, making=False))
+            records[request.id] = record
+        if kind.type == CLUSTER:
+            record |= lifecycle.start(self._paths, record, self._report)
+            with self._store.transaction() as cloud:
+                cloud["resources"][CLUSTER][request.id] = record
+        elif kind.type == NODE_POOL:
+            self._await_pool(record, pools.size_of(record, len(record["nodeLocations"])), created=False)
+        return _outputs(kind, record)
+
+    def delete(self, request: DeleteRequest) -> None:
+        kind = _kind(request)
+        if request.olds.get("deletionPolicy") == "PREVENT":
+            raise Refused(
+                f"Cannot destroy '{request.id}': deletionPolicy is PREVENT; set it to DELETE and run `up` once before"
+            )
+        gone: Record | None = None
+        with self._store.transaction() as cloud:
+            self._drop_abandoned(cloud)
+            records = cloud["resources"].get(kind.type, {})
+            gone = records.get(request.id)
+            if gone is None:
+                return  # somebody was quicker, which is what was wanted
+            if request.olds.get("deletionPolicy") == "ABANDON":
+                del records[request.id]
+                return
+            subject = self._subject(cloud, kind, request, visible(gone), record=gone, resource_id=request.id)
+            kind.deleting(subject)
+            self._refuse_gateways(subject)
+            if kind.type == CLUSTER:
+                pools.deleting_pools_of(subject)
+            del records[request.id]
+        if kind.type == CLUSTER:
+            self._report(f"cluster {gone['name']}: stopping its control plane")
+            lifecycle.stop(self._paths)
+        elif kind.type == NODE_POOL:
+            self._await_pool(gone, pools.Size(0, 0, 0), created=False)
+
+    def read(self, request: ReadRequest) -> Live | None:
+        kind = _kind(request)
+        self._known.add(request.id)
+        record = self._store.resources(kind.type).get(request.id)
+        if record is None:
+            return None
+        return Live(request.id, _outputs(kind, record))
+
+    def invoke(self, token: str, arguments: Properties) -> Properties:  # noqa: ARG002
+        raise Refused(f"the rehearsal does not stand in for {token}: there is no Google Cloud to look it up in")
+
+    # Parts
+
+    def _subject(
+        self,
+        cloud: Cloud,
+        kind: Kind,
+        request: Request,
+        inputs: Properties,
+        *,
+        record: Record | None,
+        resource_id: str | None = None,
+    ) -> Subject:
+        place = place_of(request, kind, inputs)
+        values = {**kind.defaults, **place, **inputs}
+        if kind.regional and not values.get("region"):
+            raise Refused(f"{request.type}: region is required, as an argument or in the provider's configuration")
+        if record and kind.name:
+            values.setdefault(kind.name.key, record.get(kind.name.key))
+        resource_id = resource_id or identify(cloud, kind, values)
+        region = values.get("region") or region_of(values.get("location"))
+        return Subject(cloud, kind, resource_id, values, str(values.get("project")), region, record, self._report)
+
+    def _marks(self, request: Request, *, making: bool) -> Marks:
+        marks: Marks = {"urn": request.urn, "session": self._session}
+        if making:
+            marks["maker"] = os.getpid()
+        return marks
+
+    def _refuse_taken(self, subject: Subject, request: CreateRequest, there: Record | None) -> None:
+        """An id can be used once, unless what is there is left over from an interrupted run, unknown to the engine."""
+        if there is None:
+            return
+        left_over = there[MARKS]["urn"] == request.urn and there[MARKS]["session"] != self._session
+        if subject.id in self._known or not left_over:
+            raise refusal(409, f"The resource '{subject.id}' already exists")
+
+    def _make_cluster(self, record: Record) -> Properties:
+        self._report(f"cluster {record['name']}: starting a control plane of {record['masterVersion']}")
+        return lifecycle.start(self._paths, record, self._report)
+
+    def _default_pool(self, cloud: Cloud, subject: Subject) -> None:
+        found = cluster.default_pool(subject) if subject.kind.type == CLUSTER else None
+        if found:
+            pool_id, inputs = found
+            pool = Subject(cloud, KINDS[NODE_POOL], pool_id, inputs, subject.project, subject.region)
+            marks: Marks = {"urn": "", "session": self._session}
+            cloud["resources"].setdefault(NODE_POOL, {})[pool_id] = {**inputs, **pools.pool_outputs(pool), MARKS: marks}
+
+    def _await_pool(self, record: Record, size: pools.Size, *, created: bool) -> None:
+        """GKE answers when the nodes are there: as many as a new pool starts with, or any number an update allows."""
+        wanted = pools.Size(size.start, size.start, max(size.start, size.most)) if created else size
+        if (wanted.most == 0 and created) or not self._paths.kubeconfig.exists():
+            return
+        lifecycle.wait_for_nodes(self._paths, record["name"], wanted, cancelled=self.cancelled, report=self._report)
+
+    def _refuse_gateways(self, subject: Subject) -> None:
+        proxies = subject.kind.type == SUBNETWORK and subject.inputs.get("purpose") == network.PROXY_PURPOSES[0]
+        if not proxies and subject.kind.type != ADDRESS:
+            return
+        users = lifecycle.gateways_using(self._paths, None if proxies else subject.id)
+        if users:
+            what = "subnetwork" if proxies else "address"
+            raise refusal(
+                400,
+                f"The {what} resource '{subject.id}' is already being used by the load balancer of Gateway {users[0]}",
+            )
+
+    def _drop_abandoned(self, cloud: Cloud) -> None:
+        """A cluster or pool whose making was interrupted is in no state file: it must not hold back the rest."""
+        for token in (CLUSTER, NODE_POOL):
+            records = cloud["resources"].get(token, {})
+            for key in [key for key, record in records.items() if _abandoned(record[MARKS])]:
+                del records[key]
+                if token == CLUSTER:
+                    self._report(f"removing {key.rpartition('/')[2]}, a cluster whose creation was interrupted")
+                    lifecycle.stop(self._paths)
+
+
+def _kind(request: Request) -> Kind:
+    kind = KINDS.get(request.type)
+    if kind is None:
+        raise Refused(f"the rehearsal does not stand in for {request.type}")
+    return kind
+
+
+def _plain(inputs: Properties) -> Properties:
+    return {key: value for key, value in inputs.items() if key != DEFAULTS}
+
+
+def _refuse_api_off(subject: Subject) -> None:
+    api = subject.kind.api
+    if api and not platform.enabled(subject, api):
+        raise refusal(
+            403,
+            f"{api} has not been used in project {subject.project} before or it is disabled. Enable it first: "
+            "gcp.projects.Service, and dependsOn it",
+        )
+
+
+def _record(subject: Subject, kind: Kind, marks: Marks) -> Record:
+    """What the cloud keeps: defaults, arguments, and what Google computes."""
+    before = subject.record or {}
+    record: Record = {**subject.inputs, **kind.outputs(subject), MARKS: marks}
+    if kind.link:
+        record["selfLink"] = f"https://www.googleapis.com/{kind.link}/{subject.id}"
+    for key in kind.computed:
+        if key in _TIMES:
+            record[key] = before.get(key) or now()
+        elif key not in record and before.get(key) is not None:
+            record[key] = before[key]
+    for key in ("labels", "resourceLabels"):
+        if key in record:
+            record["effectiveLabels"] = record["pulumiLabels"] = dict(record[key])
+    return record
+
+
+def _outputs(kind: Kind, record: Record) -> Properties:
+    outputs = visible(record)
+    for key in ("secretData", "secretDataWo", "privateKey", "certificate", "effectiveLabels", "pulumiLabels"):
+        if key in outputs and (key != "certificate" or kind.type.startswith("gcp:compute/")):
+            outputs[key] = Secret(outputs[key])
+    return outputs
+
+
+def _abandoned(marks: Marks) -> bool:
+    """Whether the process that was making a resource is no more."""
+    maker = marks.get("maker")
+    return maker is not None and maker != os.getpid() and not Path(f"/proc/{maker}").exists()

@@ -1,0 +1,123 @@
+"""What the stand-in for Google Cloud holds, as one JSON file per stack.
+
+The provider lives in the short-lived command-line process, the machine room in a daemon: both read this file, only the
+provider writes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+# Loopback blocks 127.<n>.0.0/16 a stack may own. 127.0 belongs to the machine, low ones are popular with other tools.
+BLOCKS = range(64, 127)
+
+# The stand-in's own bookkeeping inside a record, no property of the resource (see `Marks`).
+MARKS = "_rehearsal"
+
+Record = dict[str, Any]
+
+
+class Marks(TypedDict, total=False):
+    """Bookkeeping in a record: whose it is, and which process is still making it (absent once it is made)."""
+
+    urn: str
+    session: str
+    maker: int
+
+
+class Cloud(TypedDict):
+    """The whole file: records by type token, then by id, inputs and outputs together with the keys of the wire.
+
+    `block` is n of the stack's loopback block 127.<n>.0.0/16, `enabled` the service APIs that stayed on in the project
+    after their resource was deleted, `serials` the last number given out, by what was counted.
+    """
+
+    block: int
+    resources: dict[str, dict[str, Record]]
+    enabled: NotRequired[list[str]]
+    serials: NotRequired[dict[str, int]]
+
+
+class CloudStore:
+    """Reads and writes `cloud.json`. Safe between threads and between processes; a reader never sees half a write."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> Cloud:
+        """The cloud as it is now. One that was never written has no resources, and block 0: none chosen yet."""
+        try:
+            cloud: Cloud = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {"block": 0, "resources": {}}
+        return cloud
+
+    def resources(self, token: str) -> dict[str, Record]:
+        """Records of one type by id, `{}` if there are none."""
+        return self.read()["resources"].get(token, {})
+
+    @contextmanager
+    def transaction(self) -> Iterator[Cloud]:
+        """The cloud for one change, written back at the end, and left as it was if the body raises."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(self.path.with_suffix(".lock")):
+            cloud = self.read()
+            if not cloud["block"]:
+                with _lock(self.path.parent.parent / "blocks.lock"):
+                    cloud["block"] = self._free_block()
+                    self._write(cloud)
+            yield cloud
+            self._write(cloud)
+
+    def _write(self, cloud: Cloud) -> None:
+        cloud["resources"] = {token: records for token, records in cloud["resources"].items() if records}
+        # Beside the file, so that the move is atomic; a full disk then spoils the copy only.
+        fresh = self.path.with_suffix(".json.new")
+        try:
+            with fresh.open("w", encoding="utf-8") as file:
+                fresh.chmod(0o600)  # secrets stand in it, as they do in Google's
+                json.dump(cloud, file, indent=1, sort_keys=True)
+            fresh.replace(self.path)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
+
+    def _free_block(self) -> int:
+        """The lowest block that no other stack beside this one owns and on which nothing listens."""
+        taken = _listening_blocks()
+        for other in self.path.parent.parent.glob(f"*/{self.path.name}"):
+            if other != self.path:
+                taken.add(CloudStore(other).read()["block"])
+        for block in BLOCKS:
+            if block not in taken:
+                return block
+        raise RuntimeError(
+            f"the blocks 127.{BLOCKS[0]} to 127.{BLOCKS[-1]} are all in use; take a rehearsal down: make down STACK=…"
+        )
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with path.open("a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # let go by the close, also when the process dies
+        yield
+
+
+def _listening_blocks() -> set[int]:
+    """Blocks with an open TCP port: another clone of the project may rehearse on this machine too."""
+    blocks: set[int] = set()
+    try:
+        lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    except OSError:
+        return blocks
+    for line in lines:
+        local, state = line.split()[1], line.split()[3]
+        address = bytes.fromhex(local.split(":")[0])[::-1]  # little-endian
+        if state == "0A" and address[0] == 127:
+            blocks.add(address[1])
+    return blocks

@@ -1,0 +1,85 @@
+"""Why a workload is not ready: what its pods say, and the last lines they wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from rehearsal.kube import Kube, KubeError
+from rehearsal.kube_types import Manifest
+from rehearsal.providers.kubernetes.objects import metadata
+
+MOST_GROUPS: Final = 3  # replicas mostly fail alike; what differs beyond this is noise
+LOG_LINES: Final = 5
+LOG_BYTES: Final = 64 * 1024
+
+
+def pods(kube: Kube, workload: Manifest, logs: Path) -> list[str]:
+    """One paragraph for each way in which pods of the workload fail; empty for kinds without a pod selector.
+
+    `logs` is the folder that holds a file for each pod with the pod's name in its path.
+    """
+    if workload["kind"] == "Pod":
+        return [_paragraph([workload], logs)]
+    labels = ((workload.get("spec") or {}).get("selector") or {}).get("matchLabels")
+    if not isinstance(labels, dict) or not labels:
+        return []
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    try:
+        found = kube.list("v1", "Pod", metadata(workload).get("namespace"), labels=selector)
+    except KubeError as error:
+        return [f"its pods cannot be listed: {error}"]
+    if not found:
+        return ["it has no pods"]
+    alike: dict[tuple[str, ...], list[Manifest]] = {}
+    for pod in found:
+        if not _is_ready(pod):
+            alike.setdefault(tuple(symptoms(pod)), []).append(pod)
+    return [_paragraph(group, logs) for group in list(alike.values())[:MOST_GROUPS]]
+
+
+def symptoms(pod: Manifest) -> list[str]:
+    """What the pod's status says is wrong, without names that differ between replicas."""
+    status = pod.get("status") or {}
+    lines = [
+        f"{one['type']} is False{_because(one)}"
+        for one in status.get("conditions") or []
+        if one["status"] == "False" and one["type"] in ("PodScheduled", "Initialized", "Ready")
+    ]
+    for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
+        for when, state in (("", container.get("state")), ("before that ", container.get("lastState"))):
+            for kind in ("waiting", "terminated"):
+                if state and kind in state:
+                    code = state[kind].get("exitCode")
+                    ended = "" if code is None else f" with exit code {code}"
+                    lines.append(f"{when}container {container['name']} is {kind}{ended}{_because(state[kind])}")
+    return lines or [f"it is {status.get('phase', 'Pending')}"]
+
+
+def last_lines(pod: str, logs: Path) -> list[str]:
+    """The last lines of the pod's newest log file, none when there is no such file."""
+    files = [path for path in logs.rglob("*") if path.is_file() and pod in str(path.relative_to(logs))]
+    if not files:
+        return []
+    newest = max(files, key=lambda path: path.stat().st_mtime)
+    with newest.open("rb") as file:
+        file.seek(max(0, newest.stat().st_size - LOG_BYTES))
+        text = file.read().decode("utf-8", errors="replace")
+    return [line for line in text.splitlines() if line.strip()][-LOG_LINES:]
+
+
+def _paragraph(group: list[Manifest], logs: Path) -> str:
+    name = metadata(group[0])["name"]
+    others = f" (and {len(group) - 1} more like it)" if len(group) > 1 else ""
+    written = [f"log: {line}" for line in last_lines(name, logs)]
+    return "\n      ".join([f"pod {name}{others}:", *symptoms(group[0]), *written])
+
+
+def _is_ready(pod: Manifest) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def _because(state: Manifest) -> str:
+    why = ": ".join(str(state[key]) for key in ("reason", "message") if state.get(key))
+    return f" ({why})" if why else ""

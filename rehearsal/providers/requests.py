@@ -1,0 +1,94 @@
+"""What the engine asks of a provider and what it is told, as plain typed values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rehearsal.providers.wire import Properties
+
+
+class Refused(Exception):
+    """The operation was not done; the message is what the user reads beside the resource."""
+
+
+class Invalid(Exception):
+    """The inputs cannot be accepted: (property path, reason) pairs; an empty path concerns the resource as a whole."""
+
+    def __init__(self, *failures: tuple[str, str]) -> None:
+        super().__init__("; ".join(f"{path}: {reason}" if path else reason for path, reason in failures))
+        self.failures = failures
+
+
+class Unready(Exception):
+    """The resource exists but did not become ready. The engine keeps it, and the next update tries again."""
+
+    def __init__(self, resource_id: str, outputs: Properties, reasons: list[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.resource_id, self.outputs, self.reasons = resource_id, outputs, reasons
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    urn: str
+    type: str  # token, "gcp:compute/network:Network"
+    name: str  # logical name
+    config: Properties = field(default_factory=dict)  # of the provider resource the request belongs to
+    engine: str = ""  # address of the engine that asks
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckRequest(Request):
+    olds: Properties | None  # inputs of the last deployment; None when the resource is new
+    news: Properties
+    seed: bytes  # makes auto-names repeatable; may be empty
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRequest(Request):
+    inputs: Properties
+    preview: bool
+    timeout: float  # seconds of customTimeouts.create; 0 when not given
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateRequest(Request):
+    """Of a diff and of an update. `old_inputs` and `news` are inputs, `olds` the outputs so far."""
+
+    id: str
+    olds: Properties
+    old_inputs: Properties
+    news: Properties
+    preview: bool = False
+    timeout: float = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteRequest(Request):
+    id: str
+    olds: Properties
+    old_inputs: Properties
+    timeout: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadRequest(Request):
+    """Of a refresh, and of `.get()` or an import; the latter bring no properties."""
+
+    id: str
+    olds: Properties
+    old_inputs: Properties
+
+
+@dataclass(frozen=True)
+class Created:
+    id: str  # empty in a preview
+    outputs: Properties
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a read found. `inputs` None leaves the inputs of the state as they are."""
+
+    id: str
+    outputs: Properties
+    inputs: Properties | None = None
