@@ -1,0 +1,81 @@
+"""Arguments of a container as arguments of its process: only ports and paths differ, for the machine is shared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rehearsal.machine.programs import PORT_FLAGS, PortFlag, Program
+
+# asked port, number of consecutive ports -> first port of the process
+Allocate = Callable[[int, int], int]
+
+_VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Ports of a process by the port its pod asked for."""
+
+    arguments: tuple[str, ...]
+    ports: Mapping[int, int]
+
+
+def expand(text: str, environment: Mapping[str, str]) -> str:
+    """Kubernetes' `$(NAME)`; an unknown name stays as it is, `$$` is a dollar sign."""
+    return _VARIABLE.sub(
+        lambda hit: "$" if hit[0] == "$$" else environment.get(hit[1], hit[0]),
+        text,
+    )
+
+
+def mounted(text: str, folders: Mapping[str, str]) -> str:
+    """An argument with a path below a mount (`/config/x`, `--config-file=/config/x`) as the path it has here.
+
+    `folders` maps mount paths to folders of this machine.
+    """
+    head, equals, tail = text.partition("=")
+    value, prefix = (tail, f"{head}=") if equals and head.startswith("-") else (text, "")
+    for mount in sorted(folders, key=len, reverse=True):
+        clean = mount.rstrip("/")
+        if value == clean or value.startswith(f"{clean}/"):
+            return prefix + folders[mount] + value[len(clean) :]
+    return text
+
+
+def with_ports(program: Program, arguments: Sequence[str], allocate: Allocate) -> Listening:
+    """The arguments with every port replaced by one of this process's own; flags that are absent are added with theirs."""
+    built = list(arguments)
+    ports: dict[int, int] = {}
+    for flag in PORT_FLAGS[program]:
+        asked, place = _find(built, flag)
+        own = ports.get(asked) or allocate(asked, 1)
+        ports[asked] = own
+        value = f":{own}" if flag.address else str(own)
+        if place is None:
+            built.append(f"--{flag.flag}={value}")
+        elif "=" in built[place]:
+            built[place] = f"{built[place].partition('=')[0]}={value}"
+        else:
+            built[place] = value
+    return Listening(tuple(built), ports)
+
+
+def _find(arguments: Sequence[str], flag: PortFlag) -> tuple[int, int | None]:
+    """The port asked for and the index of the word that holds it; the last one counts, as in Go's flag packages."""
+    found: tuple[int, int | None] = (flag.default, None)
+    for index, word in enumerate(arguments):
+        name, equals, value = word.partition("=")
+        if not name.startswith("-") or name.lstrip("-") != flag.flag:
+            continue
+        if equals:
+            found = (_port(value, flag), index)
+        elif index + 1 < len(arguments):
+            found = (_port(arguments[index + 1], flag), index + 1)
+    return found
+
+
+def _port(value: str, flag: PortFlag) -> int:
+    text = value.rsplit(":", 1)[-1] if flag.address else value
+    return int(text) if text.isdigit() else flag.default

@@ -1,0 +1,121 @@
+"""Which HTTPRoutes a Gateway's listeners take, by the rules of Gateway API. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rehearsal.kube import Manifest, Manifests
+from rehearsal.machine.backends import POOL_GROUP
+
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+
+# namespace -> its labels
+Labels = Callable[[str], dict[str, str]]
+
+
+def refers(route: Manifest, parent: Manifest, gateway: Manifest) -> bool:
+    namespace = parent.get("namespace") or route["metadata"]["namespace"]
+    return (
+        parent.get("kind", "Gateway") == "Gateway"
+        and parent.get("group", GATEWAY_GROUP) == GATEWAY_GROUP
+        and parent["name"] == gateway["metadata"]["name"]
+        and namespace == gateway["metadata"]["namespace"]
+    )
+
+
+def listeners_of(route: Manifest, parent: Manifest, gateway: Manifest, labels: Labels) -> tuple[Manifests, str, str]:
+    """(listeners that take the route, reason, message); reason is Gateway API's when there is none."""
+    named = [
+        one
+        for one in gateway["spec"]["listeners"]
+        if parent.get("sectionName") in (None, one["name"]) and parent.get("port") in (None, one["port"])
+    ]
+    if not named:
+        return [], "NoMatchingParent", "no listener of the Gateway has this section name and port"
+    open_ones = [one for one in named if _allowed(route, one, gateway, labels)]
+    if not open_ones:
+        return [], "NotAllowedByListeners", "the Gateway's listeners do not allow routes of this namespace or kind"
+    fitting = [one for one in open_ones if hostnames(route, one) is not None]
+    if not fitting:
+        return (
+            [],
+            "NoMatchingListenerHostname",
+            "no hostname of the route matches a hostname of the Gateway's listeners",
+        )
+    return fitting, "Accepted", ""
+
+
+def hostnames(route: Manifest, listener: Manifest) -> tuple[str, ...] | None:
+    """Hostnames under which the listener serves the route (empty: all), None when they have none in common."""
+    own: list[str] = route["spec"].get("hostnames") or []
+    host = listener.get("hostname")
+    if not host:
+        return tuple(own)
+    if not own:
+        return (host,)
+    common = [narrower for name in own if (narrower := _common(name, host)) is not None]
+    return tuple(common) or None
+
+
+def permitted(route: Manifest, backend: Manifest, grants: Manifests) -> bool:
+    """Whether a route may refer to a backend: of its own namespace always, else only with a ReferenceGrant."""
+    home = route["metadata"]["namespace"]
+    namespace = backend.get("namespace") or home
+    if namespace == home:
+        return True
+    for grant in grants:
+        if grant["metadata"]["namespace"] != namespace:
+            continue
+        source = any(
+            one["group"] == GATEWAY_GROUP and one["kind"] == "HTTPRoute" and one["namespace"] == home
+            for one in grant["spec"]["from"]
+        )
+        target = any(
+            (one.get("group") or "") == (backend.get("group") or "")
+            and one["kind"] == backend.get("kind", "Service")
+            and one.get("name") in (None, backend["name"])
+            for one in grant["spec"]["to"]
+        )
+        if source and target:
+            return True
+    return False
+
+
+def routed_pools(routes: Manifests) -> set[tuple[str, str]]:
+    """(namespace, name) of every InferencePool that a route names."""
+    return {
+        (backend.get("namespace") or route["metadata"]["namespace"], backend["name"])
+        for route in routes
+        for rule in route["spec"].get("rules") or []
+        for backend in rule.get("backendRefs") or []
+        if backend.get("group") == POOL_GROUP
+    }
+
+
+def _allowed(route: Manifest, listener: Manifest, gateway: Manifest, labels: Labels) -> bool:
+    allowed = listener.get("allowedRoutes") or {}
+    kinds = allowed.get("kinds") or []
+    if kinds and not any(one["kind"] == "HTTPRoute" for one in kinds):
+        return False
+    namespaces = allowed.get("namespaces") or {}
+    match namespaces.get("from", "Same"):
+        case "All":
+            return True
+        case "Selector":
+            wanted = (namespaces.get("selector") or {}).get("matchLabels") or {}
+            own = labels(route["metadata"]["namespace"])
+            return all(own.get(key) == value for key, value in wanted.items())
+        case "Same":
+            return bool(route["metadata"]["namespace"] == gateway["metadata"]["namespace"])
+    return False
+
+
+def _common(left: str, right: str) -> str | None:
+    """The narrower of two hostnames, either of which may begin with `*.`."""
+    if left == right:
+        return left
+    if right.startswith("*.") and left.endswith(right[1:]):
+        return left
+    if left.startswith("*.") and right.endswith(left[1:]):
+        return right
+    return None

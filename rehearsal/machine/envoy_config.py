@@ -1,0 +1,256 @@
+"""Envoy's configuration as data: bootstrap, listeners, clusters, endpoints. Pure; see `routes` for what a Gateway routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Config = dict[str, Any]
+
+_TYPE = "@type"
+_FILTERS = "type.googleapis.com/envoy.extensions.filters"
+_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+# The endpoint picker names the chosen endpoint in this header (Gateway API Inference Extension, proposal 004).
+DESTINATION_HEADER = "x-gateway-destination-endpoint"
+
+# The name of the filter that asks the endpoint picker; routes to a pool switch it on.
+PICKER_FILTER = "picker"
+
+Endpoint = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An ext_proc callout to a Service of the cluster, before the route is chosen."""
+
+    name: str
+    cluster: str
+    authority: str
+    timeout: float
+    fail_open: bool
+    events: frozenset[str]
+    body_mode: str
+
+
+def bootstrap(admin: Endpoint, listeners: str, clusters: str) -> Config:
+    """The file Envoy starts with; everything else it reads from the two files, again whenever one is replaced."""
+    return {
+        "node": {"id": "gateway", "cluster": "rehearsal"},
+        "admin": {"address": _address(admin)},
+        "dynamic_resources": {
+            "lds_config": {"resource_api_version": "V3", "path_config_source": {"path": listeners}},
+            "cds_config": {"resource_api_version": "V3", "path_config_source": {"path": clusters}},
+        },
+    }
+
+
+def discovery(kind: str, resources: Sequence[Config]) -> Config:
+    """A file of resources of one kind: `listener.v3.Listener`, `cluster.v3.Cluster`, `endpoint.v3.ClusterLoadAssignment`."""
+    url = f"type.googleapis.com/envoy.config.{kind}"
+    return {"resources": [{_TYPE: url, **resource} for resource in resources]}
+
+
+def forward(name: str, listen: Endpoint, target: Endpoint) -> tuple[Config, Config]:
+    """(listener, cluster) that pass TCP from a pod's address to its process."""
+    proxy = {
+        _TYPE: f"{_FILTERS}.network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": "pod",
+        "cluster": name,
+        "idle_timeout": "0s",
+    }
+    listener: Config = {
+        "name": name,
+        "address": _address(listen),
+        "filter_chains": [{"filters": [{"name": "tcp", "typed_config": proxy}]}],
+    }
+    cluster: Config = {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [_endpoint(target)]}]},
+    }
+    return listener, cluster
+
+
+def backend_cluster(name: str, assignments: str, *, picked: bool, http2: bool, tls: bool) -> Config:
+    """Endpoints read from the file `assignments`; `picked`: the endpoint picker's header chooses among them.
+
+    A chosen endpoint that is not in the file (its health check fails) is passed over for another; without any the answer is 503,
+    "no healthy upstream".
+    """
+    cluster: Config = {
+        "name": name,
+        "type": "EDS",
+        "eds_cluster_config": {
+            "service_name": name,
+            "eds_config": {"resource_api_version": "V3", "path_config_source": {"path": assignments}},
+        },
+        "connect_timeout": "5s",
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: _http_options(http2=http2)},
+    }
+    round_robin = {
+        "name": "envoy.load_balancing_policies.round_robin",
+        "typed_config": {
+            _TYPE: "type.googleapis.com/envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin"
+        },
+    }
+    policies: list[Config] = [{"typed_extension_config": round_robin}]
+    if picked:
+        chosen = {
+            _TYPE: "type.googleapis.com/envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost",
+            "override_host_sources": [{"header": DESTINATION_HEADER}],
+            "fallback_policy": {"policies": policies},
+        }
+        policies = [
+            {"typed_extension_config": {"name": "envoy.load_balancing_policies.override_host", "typed_config": chosen}}
+        ]
+    cluster["load_balancing_policy"] = {"policies": policies}
+    if tls:
+        # Pickers and routers make their own certificate; Google's callouts do not verify it either.
+        cluster["transport_socket"] = _tls_socket()
+    return cluster
+
+
+def assignment(name: str, endpoints: Iterable[Endpoint]) -> Config:
+    """The endpoints of one cluster."""
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": [_endpoint(one) for one in endpoints]}]}
+
+
+def gateway_listener(
+    name: str, listen: Endpoint, hosts: Sequence[Config], extensions: Sequence[Extension], tls: Config | None, log: str
+) -> Config:
+    """An HTTP listener: extensions first, then the picker's filter (off unless a route says otherwise), then the router."""
+    manager: Config = {
+        _TYPE: f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "codec_type": "AUTO",
+        "use_remote_address": True,
+        "server_header_transformation": "PASS_THROUGH",
+        "stream_idle_timeout": "0s",
+        "route_config": {"name": name, "validate_clusters": False, "virtual_hosts": list(hosts)},
+        "http_filters": [
+            *(_extension_filter(extension) for extension in extensions),
+            _picker_filter(),
+            {"name": "router", "typed_config": {_TYPE: f"{_FILTERS}.http.router.v3.Router"}},
+        ],
+        "access_log": [_access_log(log)],
+    }
+    chain: Config = {"filters": [{"name": "http", "typed_config": manager}]}
+    if tls is not None:
+        chain["transport_socket"] = tls
+    return {"name": name, "address": _address(listen), "filter_chains": [chain]}
+
+
+def picker_override(cluster: str, authority: str, fail_open: bool) -> Config:
+    """Per-route settings that send requests past the endpoint picker: both bodies streamed, in full duplex."""
+    return {
+        _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExtProcPerRoute",
+        "overrides": {
+            "grpc_service": _grpc(cluster, authority),
+            "failure_mode_allow": fail_open,
+            "processing_mode": {
+                "request_header_mode": "SEND",
+                "request_body_mode": "FULL_DUPLEX_STREAMED",
+                "request_trailer_mode": "SEND",
+                "response_header_mode": "SEND",
+                "response_body_mode": "FULL_DUPLEX_STREAMED",
+                "response_trailer_mode": "SEND",
+            },
+        },
+    }
+
+
+def server_tls(certificate: str, key: str) -> Config:
+    """TLS of a listener from PEM texts."""
+    pair = {"certificate_chain": {"inline_string": certificate}, "private_key": {"inline_string": key}}
+    common = {"tls_certificates": [pair], "alpn_protocols": ["h2", "http/1.1"]}
+    return {
+        "name": "tls",
+        "typed_config": {_TYPE: f"{_TLS}.DownstreamTlsContext", "common_tls_context": common},
+    }
+
+
+def _picker_filter() -> Config:
+    off = {
+        "request_header_mode": "SKIP",
+        "response_header_mode": "SKIP",
+        "request_body_mode": "NONE",
+        "response_body_mode": "NONE",
+        "request_trailer_mode": "SKIP",
+        "response_trailer_mode": "SKIP",
+    }
+    return {
+        "name": PICKER_FILTER,
+        "typed_config": {
+            _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor",
+            # Never asked: every route to a pool names its own picker.
+            "grpc_service": _grpc("no-picker", "no-picker"),
+            "processing_mode": off,
+            "message_timeout": "10s",
+            "allow_mode_override": True,
+        },
+    }
+
+
+def _extension_filter(extension: Extension) -> Config:
+    """Google's load balancers send an extension only the events it asked for, and to a routing extension no response."""
+    body = extension.body_mode if "RequestBody" in extension.events else "NONE"
+    return {
+        "name": extension.name,
+        "typed_config": {
+            _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor",
+            "grpc_service": _grpc(extension.cluster, extension.authority),
+            "failure_mode_allow": extension.fail_open,
+            "message_timeout": f"{extension.timeout:g}s",
+            "processing_mode": {
+                "request_header_mode": "SEND" if "RequestHeaders" in extension.events else "SKIP",
+                "request_body_mode": body,
+                "request_trailer_mode": "SEND" if "RequestTrailers" in extension.events else "SKIP",
+                "response_header_mode": "SKIP",
+                "response_body_mode": "NONE",
+                "response_trailer_mode": "SKIP",
+            },
+        },
+    }
+
+
+def _grpc(cluster: str, authority: str) -> Config:
+    return {"envoy_grpc": {"cluster_name": cluster, "authority": authority}}
+
+
+def _http_options(*, http2: bool) -> Config:
+    return {
+        _TYPE: f"type.googleapis.com/{_HTTP_OPTIONS}",
+        "explicit_http_config": {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}},
+    }
+
+
+def _tls_socket() -> Config:
+    common = {"alpn_protocols": ["h2"]}
+    return {"name": "tls", "typed_config": {_TYPE: f"{_TLS}.UpstreamTlsContext", "common_tls_context": common}}
+
+
+def _access_log(path: str) -> Config:
+    line = (
+        '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
+        f"%DURATION%ms %UPSTREAM_HOST% picked=%REQ({DESTINATION_HEADER})% %RESPONSE_CODE_DETAILS%\n"
+    )
+    return {
+        "name": "file",
+        "typed_config": {
+            _TYPE: "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": path,
+            "log_format": {"text_format_source": {"inline_string": line}},
+        },
+    }
+
+
+def _address(endpoint: Endpoint) -> Config:
+    return {"socket_address": {"address": endpoint[0], "port_value": endpoint[1]}}
+
+
+def _endpoint(endpoint: Endpoint) -> Config:
+    return {"endpoint": {"address": _address(endpoint)}}

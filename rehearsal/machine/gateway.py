@@ -1,0 +1,483 @@
+"""Google's Gateway controller and its load balancers: Gateways, HTTPRoutes and InferencePools to Envoy, and their statuses."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rehearsal.differences import say
+from rehearsal.kube import Kube, KubeError, Manifest, Manifests
+from rehearsal.machine import listener_tls
+from rehearsal.machine.attachment import hostnames, listeners_of, permitted, refers
+from rehearsal.machine.backends import POOL_GROUP, Backends, Unresolved, World, targeting
+from rehearsal.machine.cloud import Cloud
+from rehearsal.machine.conditions import CONTROLLER, condition, dated
+from rehearsal.machine.envoy import Envoy
+from rehearsal.machine.envoy_config import Config, Extension, forward, gateway_listener
+from rehearsal.machine.health import HealthChecks
+from rehearsal.machine.mirror import Mirror
+from rehearsal.machine.routes import Rule, Target, unsupported, virtual_hosts
+from rehearsal.machine.runner import Forward
+from rehearsal.paths import StackPaths
+
+log = logging.getLogger(__name__)
+
+GATEWAY_API = "gateway.networking.k8s.io/v1"
+GKE_API = "networking.gke.io/v1"
+POOL_API = f"{POOL_GROUP}/v1"
+
+CLASSES = ("gke-l7-regional-external-managed", "gke-l7-rilb")
+
+# Kinds the load balancer is made from, beside pods.
+KINDS = (
+    ("v1", "Service"),
+    ("v1", "Namespace"),
+    (GATEWAY_API, "Gateway"),
+    (GATEWAY_API, "HTTPRoute"),
+    ("gateway.networking.k8s.io/v1beta1", "ReferenceGrant"),
+    (POOL_API, "InferencePool"),
+    (GKE_API, "HealthCheckPolicy"),
+    (GKE_API, "GCPBackendPolicy"),
+    (GKE_API, "GCPRoutingExtension"),
+)
+
+_NO_PROXY_SUBNET = (
+    "error cause: gceSync: generic::invalid_argument: Insert: Invalid value for field 'resource.target': an active proxy-only "
+    "subnetwork is required in the same region and VPC as the forwarding rule (region {region}: none with purpose "
+    "REGIONAL_MANAGED_PROXY and role ACTIVE)"
+)
+
+
+@dataclass
+class _Pass:
+    """One computation of everything."""
+
+    cloud: Cloud
+    backends: Backends
+    listeners: list[Config] = field(default_factory=list)
+    # (namespace, name) of a pool -> Gateways that route to it, and whether its picker was found
+    pools: dict[tuple[str, str], dict[tuple[str, str], str]] = field(default_factory=dict)
+    # uid of a route -> its status.parents
+    parents: dict[str, Manifests] = field(default_factory=dict)
+    ports: dict[str, Manifest] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+
+class LoadBalancer:
+    """`step` recomputes Envoy's configuration and the statuses."""
+
+    def __init__(
+        self,
+        paths: StackPaths,
+        kube: Kube,
+        pods: Mirror,
+        mirrors: dict[str, Mirror],
+        envoy: Envoy,
+        health: HealthChecks,
+    ) -> None:
+        self._paths = paths
+        self._kube = kube
+        self._pods = pods
+        self._mirrors = mirrors
+        self._envoy = envoy
+        self._health = health
+
+    def step(self, cloud: Cloud, forwards: list[Forward]) -> None:
+        world = World(
+            pods=self._pods.all(),
+            services=self._all("Service"),
+            pools=self._all("InferencePool"),
+            health_policies=self._all("HealthCheckPolicy"),
+            backend_policies=self._all("GCPBackendPolicy"),
+        )
+        enabled = cloud.service_enabled("networkservices.googleapis.com")
+        self._health.begin()
+        now = _Pass(cloud, Backends(world, self._envoy.assignments, enabled, self._health.healthy))
+        gateways = [one for one in self._all("Gateway") if one["spec"]["gatewayClassName"] in CLASSES]
+        now.taken = {_address_of(one) for one in gateways}
+        for gateway in gateways:
+            self._gateway(gateway, now)
+        self._health.end()
+        for one in forwards:
+            name = f"pod/{one.address}/{one.port}"
+            listener, cluster = forward(name, (one.address, one.port), ("127.0.0.1", one.target))
+            now.listeners.append(listener)
+            now.backends.clusters[name] = cluster
+        clusters = [now.backends.clusters[name] for name in sorted(now.backends.clusters)]
+        self._envoy.write(now.listeners, clusters, now.backends.endpoints)
+        self._tell(now)
+        self._write_statuses(now)
+
+    def _all(self, kind: str) -> Manifests:
+        found = [one for one in self._mirrors[kind].all() if not one["metadata"].get("deletionTimestamp")]
+        return sorted(found, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]))
+
+    def _labels(self, namespace: str) -> dict[str, str]:
+        found = self._mirrors["Namespace"].get("", namespace)
+        return dict((found or {"metadata": {}})["metadata"].get("labels") or {})
+
+    def _find(self, kind: str, namespace: str, name: str) -> Manifest | None:
+        return self._kube.find("v1", kind, name, namespace)
+
+    # -- one Gateway
+
+    def _gateway(self, gateway: Manifest, now: _Pass) -> None:
+        attached = {one["name"]: 0 for one in gateway["spec"]["listeners"]}
+        rules: dict[str, list[Rule]] = {name: [] for name in attached}
+        for route in self._all("HTTPRoute"):
+            for parent in route["spec"].get("parentRefs") or []:
+                if refers(route, parent, gateway):
+                    self._route(route, parent, gateway, now, attached, rules)
+        address, problem = self._address(gateway, now)
+        certificates: dict[str, str] = {}
+        if problem is None:
+            extensions = self._extensions(gateway, now)
+            for listener in gateway["spec"]["listeners"]:
+                try:
+                    self._listen(gateway, listener, address, rules, extensions, now)
+                except listener_tls.NoCertificate as error:
+                    certificates[listener["name"]] = str(error)
+        self._gateway_status(gateway, address if problem is None else "", problem, attached, certificates)
+
+    def _address(self, gateway: Manifest, now: _Pass) -> tuple[str, str | None]:
+        """(address, None), or what keeps the load balancer from getting one."""
+        if not now.cloud.has_proxy_subnet():
+            return "", _NO_PROXY_SUBNET.format(region=now.cloud.region)
+        for asked in gateway["spec"].get("addresses") or []:
+            value = str(asked.get("value") or "")
+            if asked.get("type") != "NamedAddress":
+                return value, None
+            found = now.cloud.reserved_address(value)
+            if found is None:
+                return "", f'no regional address is named "{value}" in region {now.cloud.region}'
+            return found, None
+        known = _address_of(gateway)
+        if known:
+            return known, None
+        free = next(one for low in range(1, 250) if (one := f"127.{now.cloud.block}.251.{low}") not in now.taken)
+        now.taken.add(free)
+        return free, None
+
+    def _listen(
+        self,
+        gateway: Manifest,
+        listener: Manifest,
+        address: str,
+        rules: dict[str, list[Rule]],
+        extensions: list[Extension],
+        now: _Pass,
+    ) -> None:
+        metadata = gateway["metadata"]
+        tls = listener_tls.socket(listener, metadata["namespace"], self._find)
+        if tls is not None and (name := listener_tls.managed(listener)) is not None:
+            say(self._paths, f"the certificate {name} is Google's; the rehearsal's listener shows a self-signed one")
+        asked = int(listener["port"])
+        port = bindable(asked)
+        if port != asked:
+            say(self._paths, f"port {asked} needs more rights than this user has: the Gateway listens on port {port}")
+        key = f"{metadata['namespace']}/{metadata['name']}"
+        entry = now.ports.setdefault(key, {"address": address, "ports": {}})
+        if str(asked) not in entry["ports"]:
+            entry["ports"][str(asked)] = port
+            log_file = str(self._paths.logs / "gateway.log")
+            # Listeners that share a port are told apart by hostname: one listener of Envoy, all their routes.
+            sharing = [one["name"] for one in gateway["spec"]["listeners"] if one["port"] == asked]
+            hosts = virtual_hosts([rule for one in sharing for rule in rules[one]])
+            name = f"gateway/{key}/{asked}"
+            now.listeners.append(gateway_listener(name, (address, port), hosts, extensions, tls, log_file))
+
+    def _extensions(self, gateway: Manifest, now: _Pass) -> list[Extension]:
+        found: list[Extension] = []
+        home = gateway["metadata"]["namespace"]
+        for policy in self._all("GCPRoutingExtension"):
+            targets = policy["spec"].get("targetRefs") or []
+            if policy["metadata"]["namespace"] != home or gateway["metadata"]["name"] not in [
+                one["name"] for one in targets
+            ]:
+                continue
+            for chain in policy["spec"].get("extensionChains") or []:
+                for one in chain["extensions"]:
+                    try:
+                        found.append(self._extension(one, home, now))
+                    except Unresolved as error:
+                        log.warning("GCPRoutingExtension %s: %s", policy["metadata"]["name"], error)
+        return found
+
+    def _extension(self, one: Manifest, namespace: str, now: _Pass) -> Extension:
+        if "backendRef" not in one:
+            raise Unresolved("only backendRef leads to something here")
+        reference = one["backendRef"]
+        cluster = now.backends.extension(namespace, reference["name"], int(reference["port"]))
+        full = one.get("requestBodySendMode") == "FullDuplexStreamed"
+        return Extension(
+            name=f"extension/{one['name']}",
+            cluster=cluster,
+            authority=one.get("authority") or reference["name"],
+            timeout=_seconds(one.get("timeout") or "1s"),
+            fail_open=bool(one.get("failOpen")),
+            events=frozenset(one.get("supportedEvents") or ("RequestHeaders",)),
+            body_mode="FULL_DUPLEX_STREAMED" if full else "STREAMED",
+        )
+
+    # -- one HTTPRoute
+
+    def _route(
+        self,
+        route: Manifest,
+        parent: Manifest,
+        gateway: Manifest,
+        now: _Pass,
+        attached: dict[str, int],
+        rules: dict[str, list[Rule]],
+    ) -> None:
+        taken, reason, message = listeners_of(route, parent, gateway, self._labels)
+        refused = next((text for rule in route["spec"].get("rules") or [] if (text := unsupported(rule))), None)
+        if refused is not None:
+            where = f"{route['metadata']['namespace']}/{route['metadata']['name']}"
+            reason, message = "UnsupportedValue", f'HTTPRoute "{where}" is misconfigured, err: {refused}'
+        problems: list[tuple[str, str]] = []
+        built = [
+            self._rule(route, index, rule, gateway, now, problems)
+            for index, rule in enumerate(route["spec"].get("rules") or [])
+        ]
+        accepted = bool(taken) and refused is None
+        if accepted:
+            for listener in taken:
+                attached[listener["name"]] += 1
+                names = hostnames(route, listener) or ()
+                rules[listener["name"]] += [
+                    Rule(names, one.matches, one.filters, one.targets, one.order) for one in built
+                ]
+        resolved_reason, resolved_message = problems[0] if problems else ("ResolvedRefs", "")
+        conditions = [
+            condition("Accepted", accepted, reason, message),
+            condition("ResolvedRefs", not problems, resolved_reason, resolved_message),
+        ]
+        if accepted and not problems:
+            conditions.append(condition("Reconciled", True, "ReconciliationSucceeded"))
+        now.parents.setdefault(route["metadata"]["uid"], []).append(
+            {"parentRef": parent, "controllerName": CONTROLLER, "conditions": conditions}
+        )
+
+    def _rule(
+        self,
+        route: Manifest,
+        index: int,
+        rule: Manifest,
+        gateway: Manifest,
+        now: _Pass,
+        problems: list[tuple[str, str]],
+    ) -> Rule:
+        targets: list[Target] = []
+        for backend in rule.get("backendRefs") or []:
+            try:
+                targets.append(self._target(route, backend, gateway, now))
+            except Unresolved as error:
+                problems.append(("BackendNotFound", str(error)))
+                targets.append(Target(refused=500))
+            except PermissionError as error:
+                problems.append(("RefNotPermitted", str(error)))
+                targets.append(Target(refused=500))
+            except ValueError as error:
+                problems.append(("InvalidKind", str(error)))
+                targets.append(Target(refused=500))
+        metadata = route["metadata"]
+        return Rule(
+            hostnames=(),
+            matches=tuple(rule.get("matches") or []),
+            filters=tuple(rule.get("filters") or []),
+            targets=tuple(targets),
+            order=(metadata["creationTimestamp"], f"{metadata['namespace']}/{metadata['name']}", index),
+        )
+
+    def _target(self, route: Manifest, backend: Manifest, gateway: Manifest, now: _Pass) -> Target:
+        namespace = backend.get("namespace") or route["metadata"]["namespace"]
+        group, kind = backend.get("group") or "", backend.get("kind") or "Service"
+        weight = int(backend.get("weight", 1))
+        if not permitted(route, backend, self._all("ReferenceGrant")):
+            raise PermissionError(f'no ReferenceGrant allows the route to use {kind} "{namespace}/{backend["name"]}"')
+        if (group, kind) == (POOL_GROUP, "InferencePool"):
+            gateways = now.pools.setdefault((namespace, backend["name"]), {})
+            key = (gateway["metadata"]["namespace"], gateway["metadata"]["name"])
+            gateways.setdefault(key, "")
+            try:
+                return now.backends.pool(namespace, backend["name"], weight)
+            except Unresolved as error:
+                gateways[key] = str(error)
+                raise
+        if (group, kind) == ("", "Service"):
+            return now.backends.service(namespace, backend["name"], int(backend.get("port") or 80), weight)
+        raise ValueError(f"{kind}.{group or 'core'} is no backend of this Gateway class")
+
+    # -- statuses
+
+    def _gateway_status(
+        self,
+        gateway: Manifest,
+        address: str,
+        problem: str | None,
+        attached: dict[str, int],
+        certificates: dict[str, str],
+    ) -> None:
+        generation = gateway["metadata"]["generation"]
+        before = gateway.get("status") or {}
+        programmed = (
+            condition("Programmed", True, "Programmed")
+            if problem is None
+            else condition("Programmed", False, "Invalid", problem)
+        )
+        fresh = [condition("Accepted", True, "Accepted"), programmed]
+        known = {one["name"]: one.get("conditions") or [] for one in before.get("listeners") or []}
+        listeners = []
+        for one in gateway["spec"]["listeners"]:
+            broken = certificates.get(one["name"])
+            ready = problem is None and broken is None
+            own = [
+                condition("Accepted", True, "Accepted"),
+                condition(
+                    "Programmed", ready, "Programmed" if ready else "Invalid", "" if ready else broken or problem or ""
+                ),
+                condition(
+                    "ResolvedRefs", broken is None, "InvalidCertificateRef" if broken else "ResolvedRefs", broken or ""
+                ),
+                condition("Conflicted", False, "NoConflicts"),
+            ]
+            listeners.append(
+                {
+                    "name": one["name"],
+                    "attachedRoutes": attached[one["name"]],
+                    "supportedKinds": [{"group": GATEWAY_API.split("/")[0], "kind": "HTTPRoute"}],
+                    "conditions": dated(own, known.get(one["name"], []), generation),
+                }
+            )
+        status: Manifest = {
+            "conditions": dated(fresh, before.get("conditions") or [], generation),
+            "listeners": listeners,
+            "addresses": [{"type": "IPAddress", "value": address}] if address else [],
+        }
+        self._patch(gateway, status)
+
+    def _write_statuses(self, now: _Pass) -> None:
+        for route in self._all("HTTPRoute"):
+            before = (route.get("status") or {}).get("parents") or []
+            others = [one for one in before if one.get("controllerName") != CONTROLLER]
+            mine = now.parents.get(route["metadata"]["uid"], [])
+            if mine or len(others) != len(before):
+                self._patch(route, {"parents": [*others, *(_parent(one, before, route) for one in mine)]})
+        for pool in self._all("InferencePool"):
+            self._pool_status(pool, now)
+        for kind, policies in (
+            ("HealthCheckPolicy", self._all("HealthCheckPolicy")),
+            ("GCPBackendPolicy", self._all("GCPBackendPolicy")),
+        ):
+            for policy in policies:
+                self._policy_status(kind, policy, policies)
+        for policy in self._all("GCPRoutingExtension"):
+            self._attached(policy, True, "Attached", "")
+
+    def _pool_status(self, pool: Manifest, now: _Pass) -> None:
+        key = (pool["metadata"]["namespace"], pool["metadata"]["name"])
+        before = (pool.get("status") or {}).get("parents") or []
+        others = [
+            one
+            for one in before
+            if one.get("controllerName") != CONTROLLER and one["parentRef"].get("kind") == "Gateway"
+        ]
+        mine = []
+        for (namespace, name), problem in now.pools.get(key, {}).items():
+            reference = {"group": GATEWAY_API.split("/")[0], "kind": "Gateway", "name": name, "namespace": namespace}
+            resolved = condition(
+                "ResolvedRefs", not problem, "InvalidExtensionRef" if problem else "ResolvedRefs", problem
+            )
+            entry = {
+                "parentRef": reference,
+                "controllerName": CONTROLLER,
+                "conditions": [condition("Accepted", True, "Accepted"), resolved],
+            }
+            mine.append(_parent(entry, before, pool))
+        if mine or before != others:
+            self._patch(pool, {"parents": [*others, *mine]})
+
+    def _policy_status(self, kind: str, policy: Manifest, policies: Manifests) -> None:
+        target = policy["spec"]["targetRef"]
+        namespace, group = policy["metadata"]["namespace"], target.get("group") or ""
+        mirror = self._mirrors.get(target["kind"])
+        exists = mirror is not None and mirror.get(namespace, target["name"]) is not None
+        chosen = targeting(policies, group, target["kind"], namespace, target["name"])
+        if not exists:
+            self._attached(
+                policy, False, "TargetNotFound", f'{target["kind"]} "{namespace}/{target["name"]}" not found'
+            )
+        elif chosen is not None and chosen["metadata"]["uid"] != policy["metadata"]["uid"]:
+            self._attached(
+                policy, False, "Conflicted", f'{kind} "{chosen["metadata"]["name"]}" is attached to the same target'
+            )
+        else:
+            self._attached(policy, True, "Attached", "")
+
+    def _attached(self, policy: Manifest, ok: bool, reason: str, message: str) -> None:
+        before = (policy.get("status") or {}).get("conditions") or []
+        fresh = [condition("Attached", ok, reason, message)]
+        self._patch(policy, {"conditions": dated(fresh, before, policy["metadata"]["generation"])})
+
+    def _patch(self, item: Manifest, status: Manifest) -> None:
+        before = item.get("status") or {}
+        if all(before.get(key, []) == value for key, value in status.items()):
+            return
+        metadata = item["metadata"]
+        try:
+            self._kube.patch_status(item["apiVersion"], item["kind"], metadata["name"], status, metadata["namespace"])
+        except KubeError as error:
+            log.warning("status of %s %s: %s", item["kind"], metadata["name"], error)
+
+    def _tell(self, now: _Pass) -> None:
+        """Addresses and ports on which the Gateways really listen."""
+        file: Path = self._paths.envoy / "gateways.json"
+        text = json.dumps(now.ports, indent=1, sort_keys=True)
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = file.with_suffix(".new")
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(file)
+
+
+def bindable(port: int) -> int:
+    """The port, or the one above 8000 in its place where only root may bind it."""
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii"))
+    except OSError:
+        first = 1024
+    return port if os.geteuid() == 0 or port >= first else 8000 + port
+
+
+def _parent(entry: Manifest, before: Manifests, item: Manifest) -> Manifest:
+    known: Manifests = next(
+        (one.get("conditions") or [] for one in before if one["parentRef"] == entry["parentRef"]), []
+    )
+    return {**entry, "conditions": dated(entry["conditions"], known, item["metadata"]["generation"])}
+
+
+def _address_of(gateway: Manifest) -> str:
+    for one in (gateway.get("status") or {}).get("addresses") or []:
+        return str(one["value"])
+    return ""
+
+
+def _seconds(text: str) -> float:
+    """Gateway API durations: `1s`, `500ms`, `1m30s`."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    total, number = 0.0, ""
+    rest = text
+    while rest:
+        letter, rest = rest[0], rest[1:]
+        if letter.isdigit() or letter == ".":
+            number += letter
+            continue
+        unit = letter + "s" if letter == "m" and rest.startswith("s") else letter
+        rest = rest[1:] if unit == "ms" else rest
+        total += float(number) * units[unit]
+        number = ""
+    return total

@@ -1,0 +1,82 @@
+"""What to execute for a container: the pod's own command, arguments and environment, on ports of this machine."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rehearsal.kube import Manifest
+from rehearsal.machine.arguments import Allocate, expand, mounted, with_ports
+from rehearsal.machine.engine_arguments import Simulation, translate
+from rehearsal.machine.programs import Program
+from rehearsal.paths import StackPaths
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Arguments (without the executable), the ports they open by the port the pod asked for, and what to say about them."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    ports: Mapping[int, int]
+    remarks: tuple[str, ...] = ()
+
+
+def launch(
+    program: Program,
+    container: Manifest,
+    environment: Mapping[str, str],
+    mounts: Mapping[str, str],
+    allocate: Allocate,
+    simulations: Mapping[str, Simulation],
+    context_lengths: Mapping[str, int],
+) -> Launch:
+    """Raises engine_arguments.UnknownCommand, or ValueError, for a command that the program would not understand."""
+
+    def words(key: str) -> list[str]:
+        return [mounted(expand(word, environment), mounts) for word in container.get(key) or []]
+
+    command, arguments = words("command"), words("args")
+    if program is Program.ENGINE:
+        return _engine(command, arguments, environment, allocate, simulations, context_lengths)
+    listening = with_ports(program, [*command[1:], *arguments], allocate)
+    named = ", ".join(f"{asked}" for asked in listening.ports)
+    remark = (
+        f"{program.value} runs with its pod's own arguments, except that ports {named} and paths below volume mounts "
+        "are those of this machine"
+    )
+    return Launch(listening.arguments, dict(environment), listening.ports, (remark,))
+
+
+def _engine(
+    command: Sequence[str],
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    allocate: Allocate,
+    simulations: Mapping[str, Simulation],
+    context_lengths: Mapping[str, int],
+) -> Launch:
+    engine = translate(command, arguments, environment, simulations, context_lengths)
+    first = allocate(engine.port, engine.ranks)
+    ports = {engine.port + rank: first + rank for rank in range(engine.ranks)}
+    remarks = ["vLLM is simulated by llm-d-inference-sim: answers are random words, without an accelerator"]
+    if engine.dropped:
+        remarks.append(
+            f"arguments of vLLM that the simulated engine does not know have no effect: {' '.join(engine.dropped)}"
+        )
+    return Launch((*engine.arguments, f"--port={first}"), dict(environment), ports, (*remarks, *engine.changed))
+
+
+def read_simulations(paths: StackPaths) -> dict[str, Simulation]:
+    """Latencies by model, {} when the plan left none or they cannot be read."""
+    try:
+        found: dict[str, Simulation] = json.loads(paths.simulation.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def shown(argv: Sequence[str]) -> str:
+    return shlex.join(argv)

@@ -1,0 +1,40 @@
+"""TCP ports for processes that bind every interface of a machine they share."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+# Below the kernel's ephemeral ports, so that no outgoing connection of anybody takes one between choice and use.
+RANGE = range(20000, 32000)
+
+
+class Ports:
+    """Hands out runs of free ports; never one twice before it is given back."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+
+    def take(self, count: int = 1) -> int:
+        """First of `count` consecutive free ports. Raises RuntimeError when there are none."""
+        for _ in range(2000):
+            first = random.randrange(RANGE.start, RANGE.stop - count)
+            wanted = range(first, first + count)
+            if self._taken.isdisjoint(wanted) and all(is_free(port) for port in wanted):
+                self._taken.update(wanted)
+                return first
+        raise RuntimeError(f"no {count} free TCP ports between {RANGE.start} and {RANGE.stop}")
+
+    def give_back(self, ports: list[int]) -> None:
+        self._taken.difference_update(ports)
+
+
+def is_free(port: int, host: str = "") -> bool:
+    """Whether a process could listen there now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,58 @@
+"""Which program stands behind a container image here, and the ports each program opens unless its arguments say otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Program(Enum):
+    """Binaries of the rehearsal by the name the toolchain knows them under; NONE: the container has no process here."""
+
+    ENGINE = "llm-d-inference-sim"
+    PICKER = "epp"
+    ROUTER = "bbr"
+    GROUPS = "lws"
+    NONE = ""
+
+
+@dataclass(frozen=True)
+class PortFlag:
+    """A flag that names a port the program listens on; with `address` its value is `host:port`."""
+
+    flag: str
+    default: int
+    address: bool = False
+
+
+PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {
+    Program.ENGINE: (PortFlag("port", 8000),),
+    Program.PICKER: (PortFlag("grpc-port", 9002), PortFlag("grpc-health-port", 9003), PortFlag("metrics-port", 9090)),
+    Program.ROUTER: (PortFlag("grpc-port", 9004), PortFlag("grpc-health-port", 9005), PortFlag("metrics-port", 9090)),
+    Program.GROUPS: (
+        PortFlag("metrics-bind-address", 8443, address=True),
+        PortFlag("health-probe-bind-address", 8081, address=True),
+    ),
+    Program.NONE: (),
+}
+
+_PICKERS = ("epp", "llm-d-router-endpoint-picker", "llm-d-inference-scheduler")
+_ENGINES = ("llm-d-cuda", "llm-d-inference-sim")
+
+
+def repository(image: str) -> str:
+    """Last path element of an image without tag and digest: `vllm-openai` of `docker.io/vllm/vllm-openai:v0.26.0@sha256:…`."""
+    return image.split("@", 1)[0].rsplit("/", 1)[-1].split(":", 1)[0]
+
+
+def program(image: str) -> Program:
+    name = repository(image)
+    if name in _PICKERS:
+        return Program.PICKER
+    if name in _ENGINES or name.startswith("vllm-"):
+        return Program.ENGINE
+    if name == "bbr":
+        return Program.ROUTER
+    if name == "lws":
+        return Program.GROUPS
+    return Program.NONE

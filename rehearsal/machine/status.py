@@ -1,0 +1,96 @@
+"""A pod's status from the states of its containers, as the kubelet writes it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rehearsal.kube import Manifest, Manifests
+
+READY_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class ContainerState:
+    """One container as its pod's status shows it. `state` and `last` are Kubernetes' ContainerState."""
+
+    name: str
+    image: str
+    init: bool = False
+    sidecar: bool = False
+    state: Manifest = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
+    last: Manifest = field(default_factory=dict)
+    restarts: int = 0
+    started: bool = False
+    ready: bool = False
+    identity: str = ""
+
+    @property
+    def running(self) -> bool:
+        return "running" in self.state
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of a container that ended and will not be started again."""
+        ended = self.state.get("terminated")
+        return None if ended is None else int(ended["exitCode"])
+
+    def manifest(self) -> Manifest:
+        written: Manifest = {
+            "name": self.name,
+            "image": self.image,
+            "imageID": self.image,
+            "state": self.state,
+            "lastState": self.last,
+            "restartCount": self.restarts,
+            "ready": self.ready,
+            "started": self.started,
+        }
+        if self.identity:
+            written["containerID"] = f"containerd://{self.identity}"
+        return written
+
+
+def phase(containers: Sequence[ContainerState], restart_policy: str, initialized: bool) -> str:
+    """Pending, Running, Succeeded or Failed."""
+    inits = [one for one in containers if one.init and not one.sidecar]
+    if any(one.exit_code not in (None, 0) for one in inits) and restart_policy == "Never":
+        return "Failed"
+    mains = [one for one in containers if not one.init]
+    if not initialized or all("waiting" in one.state and not one.restarts for one in mains):
+        return "Pending"
+    if restart_policy != "Always" and all(one.exit_code is not None for one in mains):
+        return "Succeeded" if all(one.exit_code == 0 for one in mains) else "Failed"
+    return "Running"
+
+
+def conditions(previous: Manifests, containers: Sequence[ContainerState], initialized: bool, stage: str) -> Manifests:
+    """All conditions of the pod: those of others kept, ours with the time of their last transition."""
+    mains = [one for one in containers if not one.init]
+    waiting_for = [one.name for one in containers if (not one.init or one.sidecar) and not one.ready]
+    done = stage in ("Succeeded", "Failed")
+    ready = initialized and not waiting_for and bool(mains)
+    unready: Manifest = (
+        {"reason": "PodCompleted"}
+        if done
+        else {"reason": "ContainersNotReady", "message": f"containers with unready status: [{' '.join(waiting_for)}]"}
+    )
+    fresh: dict[str, Manifest] = {
+        "PodReadyToStartContainers": {"status": "True"},
+        "Initialized": {"status": "True"} if initialized else {"status": "False", "reason": "ContainersNotInitialized"},
+        "ContainersReady": {"status": "True"} if ready else {"status": "False", **unready},
+        "Ready": {"status": "True"} if ready else {"status": "False", **unready},
+    }
+    known = {one["type"]: one for one in previous}
+    result = [one for one in previous if one["type"] not in fresh]
+    for kind, content in fresh.items():
+        before = known.get(kind)
+        same = before is not None and before["status"] == content["status"]
+        moment = before.get("lastTransitionTime") if same and before else None
+        result.append({"type": kind, "lastProbeTime": None, "lastTransitionTime": moment or now(), **content})
+    return result
