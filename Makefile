@@ -1,0 +1,55 @@
+# Commands of the project. STACK names a file Pulumi.<STACK>.yaml.
+STACK ?= gpu
+OUT ?= rendered
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help up preview status down endpoint render test check format bench clean
+
+help:
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1 \t\2/'
+
+up: $(STAMP) ## bring STACK up on this machine and ask it one question
+	@$(BIN)/python -m rehearsal up $(STACK) $(ARGS)
+
+preview: $(STAMP) ## show what an up of STACK would change
+	@$(BIN)/python -m rehearsal preview $(STACK) $(ARGS)
+
+status: $(STAMP) ## pods, Gateway and endpoint of STACK
+	@$(BIN)/python -m rehearsal status $(STACK)
+
+endpoint: $(STAMP) ## address at which STACK answers on this machine
+	@$(BIN)/python -m rehearsal endpoint $(STACK)
+
+down: $(STAMP) ## destroy STACK and stop everything that was started
+	@$(BIN)/python -m rehearsal down $(STACK)
+
+render: $(STAMP) ## write STACK's resource graph and manifests into OUT
+	@$(BIN)/python -m rehearsal render $(STACK) --out $(OUT) $(ARGS)
+
+test: $(STAMP) check ## everything CI runs
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## formatter, linter, type checker
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy .
+
+format: $(STAMP) ## let the formatter and the linter mend what they can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## measure what docs/measurements.md states
+	@$(BIN)/python -m operations.measure
+
+$(STAMP): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "installing Python packages into $(VENV) (a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt | grep --line-buffered -E '^(Collecting|Installing|Successfully|ERROR)' | cut -c1-100
+	@$(BIN)/python -c 'import pulumi, pulumi_gcp, pulumi_kubernetes'
+	@touch $@

@@ -1,0 +1,186 @@
+"""What the rehearsal's commands do."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rehearsal import processes
+from rehearsal.chat import Answer, ask
+from rehearsal.configuration import load
+from rehearsal.differences import said
+from rehearsal.endpoint import reachable
+from rehearsal.engine import Engine, engine
+from rehearsal.errors import RehearsalError
+from rehearsal.interruption import patient
+from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.status import print_status
+
+
+@dataclass(frozen=True)
+class Request:
+    """One command line."""
+
+    stack: str
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    out: Path | None = None
+
+    @property
+    def paths(self) -> StackPaths:
+        return StackPaths(self.stack)
+
+
+def report(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+def show(text: str) -> None:
+    """A line of the engine's."""
+    print(text.rstrip("\n"), flush=True)
+
+
+def up(request: Request) -> int:
+    began = time.monotonic()
+    paths = request.paths
+    configuration = load(PROJECT_ROOT, request.stack, request.overrides)
+    with patient(), engine(paths, configuration, report) as pulumi:
+        recover(pulumi)
+        pulumi.stack.up(on_output=show, on_error=show, color=_color(), suppress_outputs=True)
+        outputs = pulumi.outputs()
+    models = outputs["models"]
+    if not isinstance(models, list):
+        raise RehearsalError("the stack says nothing of its models")
+    endpoint = reachable(paths)
+    answer = ask(endpoint, models[0]) if _serves(paths) else None
+    _print_up(paths, outputs, endpoint, answer)
+    print(f"\nup after {time.monotonic() - began:.0f} s; it keeps running until `make down STACK={request.stack}`")
+    return 0
+
+
+def preview(request: Request) -> int:
+    paths = request.paths
+    existed = paths.home.exists()
+    configuration = load(PROJECT_ROOT, request.stack, request.overrides)
+    try:
+        with patient(), engine(paths, configuration, report) as pulumi:
+            # Of a stack that stands, people want the changed lines; of a new one the list of what will be.
+            pulumi.stack.preview(on_output=show, on_error=show, color=_color(), diff=paths.cloud.exists())
+    finally:
+        if not existed:
+            _forget(paths)
+    return 0
+
+
+def status(request: Request) -> int:
+    print_status(request.paths)
+    return 0
+
+
+def endpoint(request: Request) -> int:
+    print(reachable(request.paths))
+    return 0
+
+
+def down(request: Request) -> int:
+    """Destroy, then end whatever is left: also after a crash, also when there was nothing."""
+    began = time.monotonic()
+    paths = request.paths
+    if not paths.home.exists():
+        print(f"stack {request.stack} is not up")
+        return 0
+    failed: Exception | None = None
+    try:
+        configuration = load(PROJECT_ROOT, request.stack, request.overrides)
+        with patient(), engine(paths, configuration, report) as pulumi:
+            recover(pulumi)
+            pulumi.stack.destroy(on_output=show, on_error=show, color=_color())
+            pulumi.stack.workspace.remove_stack(request.stack)
+    except Exception as error:
+        # A stack that cannot be destroyed properly must still leave the machine as it was.
+        failed = error
+    processes.stop_all(paths)
+    _forget(paths)
+    print(f"down after {time.monotonic() - began:.0f} s: no process, no file is left")
+    if failed is not None:
+        print("destroy itself failed; everything was stopped and removed without it:", file=sys.stderr)
+        raise failed
+    return 0
+
+
+def render(request: Request) -> int:
+    # Imported here: recording needs the whole program, which the other commands leave to the engine.
+    from rehearsal.recording import record_stack
+    from rehearsal.render import render as write
+
+    if request.out is None:
+        raise RehearsalError("render needs a folder: make render STACK=gpu OUT=rendered")
+    configuration = load(PROJECT_ROOT, request.stack, request.overrides)
+    written = write(record_stack(request.stack, configuration), request.out)
+    print(written)
+    return 0
+
+
+def recover(pulumi: Engine) -> None:
+    """After an interruption: free the lock, and forget what was begun, not finished, and never recorded."""
+    lock = pulumi.paths.backend / ".pulumi" / "locks" / "organization" / "llm-d" / pulumi.paths.stack
+    if lock.exists() and any(lock.iterdir()):
+        pulumi.stack.cancel()
+
+
+def _serves(paths: StackPaths) -> bool:
+    """Whether any model server is meant to run: a paused stack answers nobody."""
+    from rehearsal.kube import client
+
+    with client(paths) as kube:
+        servers = kube.list("apps/v1", "Deployment", labels="llm-d.ai/inference-serving=true")
+    return any(server["spec"].get("replicas", 1) for server in servers)
+
+
+def _print_up(paths: StackPaths, outputs: Mapping[str, object], endpoint: str, answer: Answer | None) -> None:
+    console = Console(highlight=False)
+    if answer is None:
+        console.print("\nno model server is meant to run (paused): nothing to ask")
+    else:
+        console.print(f"\n[bold]{answer.model}[/] answered in {answer.seconds:.2f} s from pod [bold]{answer.pod}[/]:")
+        console.print(f"  {answer.text}", markup=False)
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in outputs.items():
+        if name == "hourlyCost" and isinstance(value, dict):
+            value = f"idle {value['idle']}, running {value['running']} USD (prices of {value['pricesOf']})"  # noqa: PLW2901
+        table.add_row(name, str(value))
+    table.add_row("reachable here as", endpoint)
+    console.print("\noutputs", style="bold")
+    console.print(table)
+    console.print("\nin this rehearsal, unlike on GKE", style="bold")
+    for sentence in said(paths):
+        console.print(f"  - {sentence}", markup=False)
+
+
+def _color() -> str:
+    return "always" if sys.stdout.isatty() else "never"
+
+
+def _forget(paths: StackPaths) -> None:
+    shutil.rmtree(paths.home, ignore_errors=True)
+    others = (
+        [path for path in paths.base.glob("*") if path.name not in ("backend", "pulumi")] if paths.base.exists() else []
+    )
+    if not others:
+        shutil.rmtree(paths.base, ignore_errors=True)
+
+
+COMMANDS: dict[str, Callable[[Request], int]] = {
+    "up": up,
+    "preview": preview,
+    "status": status,
+    "down": down,
+    "render": render,
+    "endpoint": endpoint,
+}

@@ -1,0 +1,22 @@
+"""Where a rehearsed stack answers on this machine."""
+
+from __future__ import annotations
+
+import json
+
+from rehearsal.errors import RehearsalError
+from rehearsal.paths import StackPaths
+
+
+def reachable(paths: StackPaths) -> str:
+    """URL of the stack's first Gateway: its own address, and the port on which this machine lets Envoy listen.
+
+    Raises RehearsalError when no Gateway listens.
+    """
+    listening = paths.envoy / "gateways.json"
+    gateways = json.loads(listening.read_text(encoding="utf-8")) if listening.exists() else {}
+    for gateway in gateways.values():
+        for asked, port in sorted(gateway["ports"].items()):
+            scheme, usual = ("https", 443) if asked == "443" else ("http", 80)
+            return f"{scheme}://{gateway['address']}" + ("" if port == usual else f":{port}")
+    raise RehearsalError(f"stack {paths.stack} has no Gateway that listens: make up STACK={paths.stack}")

@@ -1,0 +1,29 @@
+"""Turns what may go wrong into a sentence. What nobody expected keeps its traceback: that is a defect to report."""
+
+from __future__ import annotations
+
+import errno
+
+from pulumi import automation as auto
+
+from rehearsal.configuration import ConfigurationError
+from rehearsal.control_plane import ControlPlaneError
+from rehearsal.errors import RehearsalError
+from rehearsal.processes import ProcessError
+from rehearsal.toolchain.build import BuildError
+
+_EXPECTED = (RehearsalError, ConfigurationError, ControlPlaneError, ProcessError, BuildError)
+
+
+def explain(error: BaseException) -> str | None:
+    """One or two sentences for the person at the keyboard, or None for an error nobody foresaw."""
+    if isinstance(error, _EXPECTED):
+        return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk is full ({error.filename or 'no file named'}): free some space and run the command again"
+    if isinstance(error, auto.ConcurrentUpdateError):
+        return "another command works on this stack right now: wait for it to end"
+    if isinstance(error, auto.CommandError):
+        # The engine's own output, diagnostics included, is on the screen already.
+        return "Pulumi ended with an error; its diagnostics stand above"
+    return None
