@@ -1,0 +1,231 @@
+"""Binaries are found where the user says, built once otherwise, and a failure is one text that helps."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rehearsal.toolchain import build, go
+from rehearsal.toolchain.build import BuildError, binaries, module_dir
+from rehearsal.toolchain.targets import HERE, TARGETS, cache_of, ldflags, pinned
+
+
+class FakeGo:
+    """A `go` of our own on PATH, whose `build` runs the given shell lines with $OUT as the file to write."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.calls = folder / "calls"
+        self.script("1.26.0", 'echo "#!/bin/sh" > "$OUT"')
+
+    def script(self, version: str, lines: str) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        program = self.folder / "go"
+        program.write_text(
+            "#!/bin/sh\n"
+            f'if [ "$1" = version ]; then echo "go version go{version} linux/amd64"; exit; fi\n'
+            f'echo "$PWD $*" >> {self.calls}\n'
+            'while [ $# -gt 0 ]; do if [ "$1" = -o ]; then OUT=$2; fi; shift; done\n'
+            f"{lines}\n"
+        )
+        program.chmod(0o755)
+
+    @property
+    def builds(self) -> list[str]:
+        return self.calls.read_text().splitlines() if self.calls.exists() else []
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeGo:
+    monkeypatch.setenv("LLM_D_REHEARSAL_CACHE", str(tmp_path / "cache"))
+    for target in TARGETS.values():
+        monkeypatch.delenv(target.override, raising=False)
+    monkeypatch.setattr(go, "_USUAL_PLACES", "")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    return FakeGo(tmp_path / "bin")
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+class TestFinding:
+    def test_an_environment_variable_names_a_ready_binary(self, fake: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("REHEARSAL_KUBE_APISERVER", "/bin/true")
+        assert binaries(["kube-apiserver"], quiet) == {"kube-apiserver": Path("/bin/true")}
+        assert fake.builds == []
+
+    @pytest.mark.usefixtures("fake")
+    def test_a_variable_that_names_no_program_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("REHEARSAL_EPP", "/no/such")
+        with pytest.raises(BuildError, match="REHEARSAL_EPP=/no/such is not an executable file"):
+            binaries(["epp"], quiet)
+
+    def test_a_pulumi_on_path_is_used(self, fake: FakeGo) -> None:
+        installed = fake.folder / "pulumi"
+        installed.write_text("#!/bin/sh\n")
+        installed.chmod(0o755)
+        assert binaries(["pulumi"], quiet) == {"pulumi": installed}
+        assert fake.builds == []
+
+    def test_other_binaries_on_path_are_not(self, fake: FakeGo) -> None:
+        """An etcd of the distribution may be too old; only the pinned one is known to work."""
+        stray = fake.folder / "etcd"
+        stray.write_text("#!/bin/sh\n")
+        stray.chmod(0o755)
+        assert binaries(["etcd"], quiet)["etcd"] != stray
+
+
+class TestBuilding:
+    def test_what_is_missing_is_built_once(self, fake: FakeGo) -> None:
+        first = binaries(["etcd", "kwok"], quiet)
+        assert all(os.access(path, os.X_OK) for path in first.values())
+        assert len(fake.builds) == 2
+        assert binaries(["etcd", "kwok"], quiet) == first
+        assert len(fake.builds) == 2
+
+    def test_the_build_is_of_the_pinned_package_and_reads_only(self, fake: FakeGo) -> None:
+        binaries(["pulumi"], quiet)
+        call = fake.builds[0]
+        assert call.startswith(f"{HERE / 'engine'} build ")
+        assert call.endswith(" github.com/pulumi/pulumi/pkg/v3/cmd/pulumi")
+        for flag in ("-mod=readonly", "-buildvcs=false", "-trimpath", f"-ldflags {ldflags('engine')}"):
+            assert flag in call
+
+    @pytest.mark.usefixtures("fake")
+    def test_another_pin_is_another_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = cache_of("cluster")
+        changed = tmp_path / "modules" / "cluster"
+        changed.mkdir(parents=True)
+        (changed / "go.mod").write_bytes((HERE / "cluster" / "go.mod").read_bytes() + b"\n")
+        (changed / "go.sum").write_bytes((HERE / "cluster" / "go.sum").read_bytes())
+        monkeypatch.setattr("rehearsal.toolchain.targets.HERE", tmp_path / "modules")
+        assert cache_of("cluster") != before
+
+    def test_a_long_build_reports_in_between(self, fake: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(build, "_SECONDS_BETWEEN_LINES", 0.3)
+        fake.script("1.26.0", 'echo k8s.io/a; echo k8s.io/b; sleep 1; echo x > "$OUT"')
+        said: list[str] = []
+        binaries(["etcd", "lws"], said.append)
+        assert any(re.search(r"\[1/2\] etcd: \d+ s, 2 packages compiled, 1 left", line) for line in said)
+
+    def test_two_clones_do_not_build_at_the_same_time(self, fake: FakeGo) -> None:
+        fake.script("1.26.0", 'sleep 0.7; echo x > "$OUT"')
+        said: list[str] = []
+        second = threading.Thread(target=lambda: binaries(["etcd"], said.append))
+        first = threading.Thread(target=lambda: binaries(["etcd"], quiet))
+        first.start()
+        time.sleep(0.3)
+        second.start()
+        first.join()
+        second.join()
+        assert len(fake.builds) == 1
+        assert said
+        assert said[0].endswith(f"another build into this cache (process {os.getpid()})")
+
+
+class TestFailing:
+    def test_without_go_it_says_how_to_install_it(self, fake: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
+        (fake.folder / "go").unlink()
+        monkeypatch.setenv("PATH", str(fake.folder))
+        with pytest.raises(
+            BuildError, match=r"Go is needed to build etcd, and there is no `go` on PATH: install Go 1\.21"
+        ):
+            binaries(["etcd"], quiet)
+
+    def test_a_go_that_cannot_fetch_its_own_toolchain_is_too_old(self, fake: FakeGo) -> None:
+        fake.script("1.19.8", "")
+        with pytest.raises(BuildError, match=r"Go 1\.19 .* is too old to build etcd: install Go 1\.21"):
+            binaries(["etcd"], quiet)
+
+    def test_it_shows_the_end_of_what_go_said_and_where_the_rest_is(self, fake: FakeGo) -> None:
+        fake.script("1.26.0", 'for i in $(seq 40); do echo "./x.go:$i: wrong thing"; echo k8s.io/x; done; exit 1')
+        with pytest.raises(BuildError) as caught:
+            binaries(["kwok"], quiet)
+        lines = str(caught.value).splitlines()
+        assert lines[0] == "cannot build kwok; go says:"
+        assert lines[1:-1] == [f"  ./x.go:{number}: wrong thing" for number in range(26, 41)]
+        log = re.search(r"The whole output is in (.*)\.$", lines[-1])
+        assert log is not None
+        assert "./x.go:1: wrong thing" in Path(log[1]).read_text()
+
+    def test_a_failed_build_leaves_no_binary(self, fake: FakeGo) -> None:
+        fake.script("1.26.0", 'echo half > "$OUT"; exit 1')
+        with pytest.raises(BuildError):
+            binaries(["kwok"], quiet)
+        assert list((cache_of("cluster") / "bin").iterdir()) == []
+
+    def test_a_full_disk_is_called_a_full_disk(self, fake: FakeGo) -> None:
+        fake.script("1.26.0", 'echo "compile: writing output: write $WORK/b001/x.a: no space left on device"; exit 1')
+        with pytest.raises(BuildError, match=r"cannot build kwok: the disk is full .* MiB left"):
+            binaries(["kwok"], quiet)
+
+    def test_a_full_disk_under_our_own_cache_too(self, fake: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(Path, "replace", full)
+        with pytest.raises(BuildError, match=r"cannot build kwok: the disk is full .* MiB left"):
+            binaries(["kwok"], quiet)
+        assert len(fake.builds) == 1
+
+    def test_an_unreachable_proxy_is_said(self, fake: FakeGo) -> None:
+        fake.script(
+            "1.26.0", 'echo "go: Get https://proxy.invalid: dial tcp: lookup proxy.invalid: no such host"; exit 1'
+        )
+        with pytest.raises(BuildError, match="the Go module proxy cannot be reached"):
+            binaries(["kwok"], quiet)
+
+
+class TestPins:
+    def test_versions_the_linker_writes_are_those_of_the_modules(self) -> None:
+        assert ldflags("engine").endswith(f"version.Version={pinned('engine', 'github.com/pulumi/pulumi/pkg/v3')}")
+        assert ldflags("cluster").endswith(f"gitVersion={pinned('cluster', 'k8s.io/kubernetes')}")
+
+    def test_staging_modules_are_of_the_same_kubernetes(self) -> None:
+        """A newer k8s.io/api would compile, and behave as no Kubernetes release does."""
+        staging = pinned("cluster", "k8s.io/kubernetes").replace("v1.", "v0.", 1)
+        replaced = re.findall(r"=> k8s\.io/\S+ (v\S+)", (HERE / "cluster" / "go.mod").read_text())
+        assert len(replaced) > 20
+        assert set(replaced) == {staging}
+
+    @pytest.mark.parametrize(
+        "module", ["sigs.k8s.io/gateway-api", "sigs.k8s.io/gateway-api-inference-extension", "sigs.k8s.io/lws"]
+    )
+    def test_a_module_whose_files_we_read_has_its_sum_committed(self, module: str) -> None:
+        """No build may need its packages, and so notice; `go mod download` adds a missing one silently."""
+        line = f"{module} {pinned('cluster', module)} h1:"
+        assert line in (HERE / "cluster" / "go.sum").read_text()
+
+    @pytest.mark.rehearsal
+    @pytest.mark.parametrize("module", ["cluster", "engine"])
+    def test_every_package_resolves_without_touching_go_sum(self, module: str) -> None:
+        packages = [target.package for target in TARGETS.values() if target.module == module]
+        command = [
+            go.go_command("check the pins"),
+            "list",
+            "-mod=readonly",
+            "-deps",
+            "-f",
+            "{{.ImportPath}}",
+            *packages,
+        ]
+        answer = subprocess.run(
+            command, cwd=HERE / module, capture_output=True, text=True, env=go.environment(), check=False
+        )
+        assert answer.returncode == 0, answer.stderr
+        assert set(packages) <= set(answer.stdout.split())
+
+    @pytest.mark.rehearsal
+    def test_the_crds_of_the_gateway_api_are_in_its_module(self) -> None:
+        before = (HERE / "cluster" / "go.sum").read_bytes()
+        folder = module_dir("sigs.k8s.io/gateway-api") / "config" / "crd" / "standard"
+        assert (folder / "gateway.networking.k8s.io_httproutes.yaml").is_file()
+        assert (HERE / "cluster" / "go.sum").read_bytes() == before
