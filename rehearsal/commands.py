@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from rehearsal import processes
 from rehearsal.chat import Answer, ask
 from rehearsal.configuration import load
-from rehearsal.differences import said
+from rehearsal.display import console, print_differences
 from rehearsal.endpoint import reachable
 from rehearsal.engine import Engine, engine
 from rehearsal.errors import RehearsalError
@@ -144,23 +143,21 @@ def _serves(paths: StackPaths) -> bool:
 
 
 def _print_up(paths: StackPaths, outputs: Mapping[str, object], endpoint: str, answer: Answer | None) -> None:
-    console = Console(highlight=False)
+    to = console()
     if answer is None:
-        console.print("\nno model server is meant to run (paused): nothing to ask")
+        to.print("\nno model server is meant to run (paused): nothing to ask")
     else:
-        console.print(f"\n[bold]{answer.model}[/] answered in {answer.seconds:.2f} s from pod [bold]{answer.pod}[/]:")
-        console.print(f"  {answer.text}", markup=False)
+        to.print(f"\n[bold]{answer.model}[/] answered in {answer.seconds:.2f} s from pod [bold]{answer.pod}[/]:")
+        to.print(f"  {answer.text}", markup=False)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in outputs.items():
         if name == "hourlyCost" and isinstance(value, dict):
             value = f"idle {value['idle']}, running {value['running']} USD (prices of {value['pricesOf']})"  # noqa: PLW2901
         table.add_row(name, str(value))
     table.add_row("reachable here as", endpoint)
-    console.print("\noutputs", style="bold")
-    console.print(table)
-    console.print("\nin this rehearsal, unlike on GKE", style="bold")
-    for sentence in said(paths):
-        console.print(f"  - {sentence}", markup=False)
+    to.print("\noutputs", style="bold")
+    to.print(table)
+    print_differences(to, paths)
 
 
 def _color() -> str:

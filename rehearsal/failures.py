@@ -9,10 +9,11 @@ from pulumi import automation as auto
 from rehearsal.configuration import ConfigurationError
 from rehearsal.control_plane import ControlPlaneError
 from rehearsal.errors import RehearsalError
+from rehearsal.kube import KubeError
 from rehearsal.processes import ProcessError
 from rehearsal.toolchain.build import BuildError
 
-_EXPECTED = (RehearsalError, ConfigurationError, ControlPlaneError, ProcessError, BuildError)
+_EXPECTED = (RehearsalError, ConfigurationError, ControlPlaneError, ProcessError, BuildError, KubeError)
 
 
 def explain(error: BaseException) -> str | None:

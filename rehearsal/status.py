@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
-from rehearsal.differences import said
+from rehearsal.display import console, print_differences
 from rehearsal.endpoint import reachable
 from rehearsal.errors import RehearsalError
 from rehearsal.kube import Kube, client
@@ -18,18 +17,16 @@ def print_status(paths: StackPaths) -> None:
     """Print what runs. Raises RehearsalError when the stack is not up."""
     if not paths.kubeconfig.exists():
         raise RehearsalError(f"stack {paths.stack} is not up: make up STACK={paths.stack}")
-    console = Console(highlight=False)
+    to = console()
     with client(paths) as kube:
-        console.print(_nodes(kube))
-        console.print(_pods(kube))
-        console.print(_gateways(kube))
+        to.print(_nodes(kube))
+        to.print(_pods(kube))
+        to.print(_gateways(kube))
     try:
-        console.print(f"endpoint  {reachable(paths)}")
+        to.print(f"endpoint  {reachable(paths)}")
     except RehearsalError as error:
-        console.print(f"endpoint  none: {error}", markup=False)
-    console.print("\nin this rehearsal, unlike on GKE", style="bold")
-    for sentence in said(paths):
-        console.print(f"  - {sentence}", markup=False)
+        to.print(f"endpoint  none: {error}", markup=False)
+    print_differences(to, paths)
 
 
 def _nodes(kube: Kube) -> Table:

@@ -1,0 +1,1 @@
+"""What is done beside an `up`: measuring, and writing the settings reference."""

@@ -1,0 +1,105 @@
+"""docs/settings.md and settings.schema.json, from the settings' own types: `python -m operations.settings_reference [--check]`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from settings import StackSettings
+from settings.load import NAMESPACE
+
+_ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = _ROOT / "docs" / "settings.md"
+SCHEMA = _ROOT / "docs" / "settings.schema.json"
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a whole `Pulumi.<stack>.yaml`, for editors."""
+    inner = StackSettings.model_json_schema(by_alias=True)
+    definitions = inner.pop("$defs")
+    properties = {f"{NAMESPACE}:{key}": value for key, value in inner["properties"].items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "llm-d stack",
+        "type": "object",
+        "properties": {
+            "config": {
+                "type": "object",
+                "properties": properties,
+                # Other programs' keys (gcp:project, pulumi:...) stand beside ours; an unknown one of ours is a mistake.
+                "patternProperties": {f"^(?!{NAMESPACE}:)": {}},
+                "additionalProperties": False,
+            }
+        },
+        "$defs": definitions,
+    }
+
+
+def reference() -> str:
+    """The settings as Markdown: one table for each group."""
+    document = StackSettings.model_json_schema(by_alias=True)
+    lines = [
+        "# Settings",
+        "",
+        "Everything a `Pulumi.<stack>.yaml` may hold below `config:`, each key with the prefix `llm-d:`.",
+        "Written by `python -m operations.settings_reference` from the types in `settings/`; an unknown key is an error.",
+        "Editors check a stack file whose first line is `# yaml-language-server: $schema=docs/settings.schema.json`.",
+    ]
+    lines += _table("Stack", document)
+    for name, group in document["$defs"].items():
+        lines += _table(name.removesuffix("Settings"), group)
+    return "\n".join(lines) + "\n"
+
+
+def _table(title: str, group: dict[str, Any]) -> Iterator[str]:
+    yield from ("", f"## {title}", "", " ".join(str(group.get("description", "")).split()), "")
+    if "properties" not in group:
+        return
+    yield "| key | type | default | meaning |"
+    yield "|---|---|---|---|"
+    required = group.get("required", [])
+    for key, field in group["properties"].items():
+        default = "**required**" if key in required else f"`{json.dumps(field.get('default'))}`"
+        yield f"| `{key}` | {_type(field)} | {default} | {field.get('description', '')}{_bounds(field)} |"
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "$ref" in field:
+        name = field["$ref"].rsplit("/", 1)[-1]
+        return f"[{name.removesuffix('Settings')}](#{name.removesuffix('Settings').lower()})"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if "const" in field:
+        return f"`{field['const']}`"
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in field:
+            return " or ".join(_type(part) for part in field[key] if part.get("type") != "null")
+    if field.get("type") == "array":
+        return f"list of {_type(field.get('items', {}))}"
+    return str(field.get("format", field.get("type", "any")))
+
+
+def _bounds(field: dict[str, Any]) -> str:
+    parts = [field, *field.get("anyOf", [])]
+    words = {"minimum": ">=", "maximum": "<=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
+    found = [f"{sign} {part[key]}" for part in parts for key, sign in words.items() if key in part]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def main() -> int:
+    wanted = {REFERENCE: reference(), SCHEMA: json.dumps(schema(), indent=2) + "\n"}
+    if "--check" in sys.argv:
+        stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
+        if stale:
+            print(f"{', '.join(stale)} no longer fit the settings: run python -m operations.settings_reference")
+        return bool(stale)
+    for path, text in wanted.items():
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
