@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import pulumi
 import pulumi_gcp as gcp
@@ -14,7 +14,7 @@ from pulumi.output import UNKNOWN
 from components.network import InferenceNetwork
 from components.options import SLOW_CREATE, child
 from components.services import ProjectServices
-from planning.plan import ClusterPlan, NetworkPlan
+from planning.plan import ClusterPlan, MaintenancePlan, NetworkPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,27 +84,11 @@ class InferenceCluster(pulumi.ComponentResource):
     def _create(
         self, plan: ClusterPlan, network_plan: NetworkPlan, network: InferenceNetwork, services: ProjectServices
     ) -> gcp.container.Cluster:
-        window = plan.maintenance
-        optional: dict[str, Any] = {}
-        if plan.min_version is not None:
-            optional["min_master_version"] = plan.min_version
-        if window is not None:
-            recurring = {"start_time": window.start, "end_time": window.end, "recurrence": window.recurrence}
-            optional["maintenance_policy"] = {"recurring_window": recurring}
-        if plan.secret_manager:
-            optional["secret_manager_config"] = {"enabled": True}
-        if plan.multi_networking:
-            optional["enable_multi_networking"] = True
-        if plan.private_nodes:
-            optional["private_cluster_config"] = {"enable_private_nodes": True}
-        if not plan.dns_endpoint:
-            optional["master_authorized_networks_config"] = {
-                "cidr_blocks": [{"cidr_block": cidr, "display_name": name} for cidr, name in plan.authorized_networks]
-            }
         return gcp.container.Cluster(
             "cluster",
             name=plan.name,
             location=plan.location,
+            min_master_version=plan.min_version,
             network=network.resources.network,
             subnetwork=network.resources.subnetwork,
             networking_mode="VPC_NATIVE",
@@ -137,7 +121,11 @@ class InferenceCluster(pulumi.ComponentResource):
             initial_node_count=1,
             deletion_protection=plan.deletion_protection,
             resource_labels=dict(plan.labels),
-            **optional,
+            maintenance_policy=_maintenance_policy(plan.maintenance),
+            secret_manager_config={"enabled": True} if plan.secret_manager else None,
+            enable_multi_networking=True if plan.multi_networking else None,
+            private_cluster_config={"enable_private_nodes": True} if plan.private_nodes else None,
+            master_authorized_networks_config=_authorized_networks(plan),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # NAT first: private nodes pull their images through it. The APIs before everything.
@@ -149,30 +137,51 @@ class InferenceCluster(pulumi.ComponentResource):
         )
 
 
+def _maintenance_policy(window: MaintenancePlan | None) -> gcp.container.ClusterMaintenancePolicyArgs | None:
+    if window is None:
+        return None
+    recurring = gcp.container.ClusterMaintenancePolicyRecurringWindowArgs(
+        start_time=window.start, end_time=window.end, recurrence=window.recurrence
+    )
+    return gcp.container.ClusterMaintenancePolicyArgs(recurring_window=recurring)
+
+
+def _authorized_networks(plan: ClusterPlan) -> gcp.container.ClusterMasterAuthorizedNetworksConfigArgs | None:
+    if plan.dns_endpoint:
+        # The address they would guard is turned off.
+        return None
+    return gcp.container.ClusterMasterAuthorizedNetworksConfigArgs(
+        cidr_blocks=[
+            gcp.container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(cidr_block=cidr, display_name=name)
+            for cidr, name in plan.authorized_networks
+        ]
+    )
+
+
 def _kubeconfig(plan: ClusterPlan, cluster: gcp.container.Cluster) -> pulumi.Output[str]:
     """A kubeconfig without credentials: the plugin asks for them when they are needed, so none is ever stored."""
     if plan.dns_endpoint:
         # The DNS endpoint's certificate is signed by a public authority.
         server = cluster.control_plane_endpoints_config.apply(_dns_server)
         return pulumi.Output.json_dumps(_document(plan.identifier, {"server": server}))
-    authority = cluster.master_auth.apply(lambda auth: auth.cluster_ca_certificate)
+    authority = cluster.master_auth.apply(lambda auth: auth.cluster_ca_certificate or "")
     server = pulumi.Output.concat("https://", cluster.endpoint)
     return pulumi.Output.json_dumps(
         _document(plan.identifier, {"server": server, "certificate-authority-data": authority})
     )
 
 
-def _dns_server(config: Any) -> Any:
+def _dns_server(config: gcp.container.outputs.ClusterControlPlaneEndpointsConfig | None) -> str:
     endpoint = config.dns_endpoint_config.endpoint if config and config.dns_endpoint_config else None
     if endpoint:
         return f"https://{endpoint}"
     if pulumi.runtime.is_dry_run():
         # Google makes the name together with the cluster: until then it is unknown, not absent.
-        return UNKNOWN
+        return cast(str, UNKNOWN)
     raise pulumi.RunError("the cluster has no DNS endpoint: enable it, or use llm-d:cluster.controlPlane.access")
 
 
-def _document(name: str, cluster: dict[str, Any]) -> dict[str, Any]:
+def _document(name: str, cluster: Mapping[str, pulumi.Input[str]]) -> dict[str, object]:
     plugin = {
         "apiVersion": "client.authentication.k8s.io/v1beta1",
         "command": "gke-gcloud-auth-plugin",

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pulumi
 import pulumi_kubernetes as kubernetes
 import yaml
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
+from components.metadata import metadata
 from components.options import child
-from components.pods import pod_template
+from components.permissions import READ, rule, service_account, the_role
+from components.pods import deployment_template
 from planning.plan import PickerPlan
 
 
 class EndpointPicker(pulumi.ComponentResource):
     """A picker that watches its pool's pods, scrapes their metrics and answers the load balancer's calls."""
 
-    deployment: kubernetes.apps.v1.Deployment
+    deployment: apps.Deployment
     service: kubernetes.core.v1.Service
 
     def __init__(
@@ -43,83 +45,81 @@ class EndpointPicker(pulumi.ComponentResource):
         self.service = kubernetes.core.v1.Service(
             plan.name,
             metadata=self._metadata(),
-            spec={
-                "type": "ClusterIP",
-                "selector": dict(plan.selector),
-                "ports": [
+            spec=kubernetes.core.v1.ServiceSpecArgs(
+                type="ClusterIP",
+                selector=dict(plan.selector),
+                ports=[
                     # The load balancer speaks gRPC to the picker.
                     _port("grpc", plan.grpc_port, app_protocol="kubernetes.io/h2c"),
                     _port("grpc-health", plan.health_port, app_protocol="kubernetes.io/h2c"),
                     _port("metrics", plan.metrics_port),
                 ],
-            },
+            ),
             opts=options,
         )
-        self.deployment = kubernetes.apps.v1.Deployment(
+        self.deployment = apps.Deployment(
             plan.name,
             metadata=self._metadata(),
-            spec={
-                "replicas": plan.replicas,
-                "selector": {"match_labels": dict(plan.selector)},
-                "strategy": {"type": "RollingUpdate", "rolling_update": {"max_surge": 1, "max_unavailable": 0}},
-                "template": cast(Any, pod_template(plan.pod)),
-            },
+            spec=apps.DeploymentSpecArgs(
+                replicas=plan.replicas,
+                selector=LabelSelectorArgs(match_labels=dict(plan.selector)),
+                strategy=apps.DeploymentStrategyArgs(
+                    type="RollingUpdate",
+                    rolling_update=apps.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
+                ),
+                template=deployment_template(plan.pod),
+            ),
             opts=child(self, depends_on=[*after, account, *permissions, config], deleted_with=deleted_with),
         )
         self.register_outputs({})
 
-    def _metadata(self, name: str | None = None) -> dict[str, Any]:
-        return {"name": name or self._plan.name, "namespace": self._namespace, "labels": dict(self._plan.selector)}
+    def _metadata(self) -> ObjectMetaArgs:
+        return metadata(self._plan.name, self._namespace, labels=self._plan.selector)
 
     def _permissions(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
         """What the picker's own chart grants: read pods and pools of its namespace, check who asks for metrics."""
         plan, rbac = self._plan, kubernetes.rbac.v1
-        read = ["get", "list", "watch"]
         rules = [
-            {"api_groups": [""], "resources": ["pods"], "verbs": read},
-            {"api_groups": ["inference.networking.k8s.io"], "resources": ["inferencepools"], "verbs": read},
-            {
-                "api_groups": list(plan.objective_groups),
-                "resources": ["inferenceobjectives", "inferencemodelrewrites"],
-                "verbs": read,
-            },
+            rule([""], ["pods"], READ),
+            rule(["inference.networking.k8s.io"], ["inferencepools"], READ),
+            rule(plan.objective_groups, ["inferenceobjectives", "inferencemodelrewrites"], READ),
         ]
         if plan.replicas > 1:
-            every = ["get", "list", "watch", "create", "update", "patch", "delete"]
             rules += [
-                {"api_groups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": every},
-                {"api_groups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+                rule(["coordination.k8s.io"], ["leases"], [*READ, "create", "update", "patch", "delete"]),
+                rule([""], ["events"], ["create", "patch"]),
             ]
-        subject = {"kind": "ServiceAccount", "name": plan.name, "namespace": self._namespace}
+        subject = service_account(self._namespace, plan.name)
         # Cluster-wide objects need names of their own: another stack may use the same picker name.
         wide = f"{self._namespace}-{plan.name}-metrics-auth"
-        role = rbac.Role(plan.name, metadata=self._metadata(), rules=cast(Any, rules), opts=options)
+        role = rbac.Role(plan.name, metadata=self._metadata(), rules=rules, opts=options)
         binding = rbac.RoleBinding(
             plan.name,
             metadata=self._metadata(),
-            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": plan.name},
-            subjects=[cast(Any, subject)],
+            role_ref=the_role("Role", plan.name),
+            subjects=[subject],
             opts=options,
         )
         check = rbac.ClusterRole(
             plan.name,
-            metadata={"name": wide, "labels": dict(plan.selector)},
+            metadata=metadata(wide, labels=plan.selector),
             rules=[
-                {"api_groups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
-                {"api_groups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]},
+                rule(["authentication.k8s.io"], ["tokenreviews"], ["create"]),
+                rule(["authorization.k8s.io"], ["subjectaccessreviews"], ["create"]),
             ],
             opts=options,
         )
         check_binding = rbac.ClusterRoleBinding(
             plan.name,
-            metadata={"name": wide, "labels": dict(plan.selector)},
-            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": wide},
-            subjects=[cast(Any, subject)],
+            metadata=metadata(wide, labels=plan.selector),
+            role_ref=the_role("ClusterRole", wide),
+            subjects=[subject],
             opts=options,
         )
         return [role, binding, check, check_binding]
 
 
-def _port(name: str, number: int, app_protocol: str | None = None) -> Any:
-    port: dict[str, Any] = {"name": name, "port": number, "target_port": name, "protocol": "TCP"}
-    return port | ({"app_protocol": app_protocol} if app_protocol else {})
+def _port(name: str, number: int, app_protocol: str | None = None) -> kubernetes.core.v1.ServicePortArgs:
+    return kubernetes.core.v1.ServicePortArgs(
+        name=name, port=number, target_port=name, protocol="TCP", app_protocol=app_protocol
+    )

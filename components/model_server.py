@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
+from components.metadata import metadata
 from components.options import child
-from components.pods import pod_template
+from components.pods import deployment_template
 from planning.model_server import PORT
 from planning.plan import ModelPlan
 from planning.start_up import NODE_SECONDS
@@ -21,7 +22,7 @@ class ModelServer(pulumi.ComponentResource):
     `up` waits until they answer: a node may have to come first, then the image, the weights and the compiler.
     """
 
-    deployment: kubernetes.apps.v1.Deployment
+    deployment: apps.Deployment
 
     def __init__(
         self,
@@ -35,11 +36,10 @@ class ModelServer(pulumi.ComponentResource):
     ) -> None:
         super().__init__("llm-d:inference:ModelServer", plan.server.name, None, opts)
         server = plan.server
-        metadata: dict[str, Any] = {"name": server.name, "namespace": namespace, "labels": dict(server.selector)}
         options = child(self, depends_on=after, deleted_with=deleted_with)
         account = kubernetes.core.v1.ServiceAccount(
             server.service_account,
-            metadata=metadata | {"name": server.service_account},
+            metadata=metadata(server.service_account, namespace, labels=server.selector),
             automount_service_account_token=False,
             opts=options,
         )
@@ -54,19 +54,21 @@ class ModelServer(pulumi.ComponentResource):
             )
         deadline = server.start_up_seconds + NODE_SECONDS
         seconds = f"{deadline + 300}s"
-        self.deployment = kubernetes.apps.v1.Deployment(
+        self.deployment = apps.Deployment(
             server.name,
-            metadata=metadata,
-            spec={
-                "replicas": server.replicas,
-                "selector": {"match_labels": dict(server.selector)},
-                "progress_deadline_seconds": deadline,
-                "strategy": {
-                    "type": "RollingUpdate",
-                    "rolling_update": {"max_surge": server.max_surge, "max_unavailable": server.max_unavailable},
-                },
-                "template": cast(Any, pod_template(server.pod)),
-            },
+            metadata=metadata(server.name, namespace, labels=server.selector),
+            spec=apps.DeploymentSpecArgs(
+                replicas=server.replicas,
+                selector=LabelSelectorArgs(match_labels=dict(server.selector)),
+                progress_deadline_seconds=deadline,
+                strategy=apps.DeploymentStrategyArgs(
+                    type="RollingUpdate",
+                    rolling_update=apps.RollingUpdateDeploymentArgs(
+                        max_surge=server.max_surge, max_unavailable=server.max_unavailable
+                    ),
+                ),
+                template=deployment_template(server.pod),
+            ),
             opts=child(
                 self,
                 depends_on=[*after, account],
@@ -78,12 +80,14 @@ class ModelServer(pulumi.ComponentResource):
             # A load balancer owns Google Cloud parts: it is deleted by itself, never together with the cluster.
             kubernetes.core.v1.Service(
                 plan.direct_service,
-                metadata=metadata | {"name": plan.direct_service},
-                spec={
-                    "type": "LoadBalancer",
-                    "selector": dict(server.selector),
-                    "ports": [{"name": "http", "port": PORT, "target_port": PORT, "protocol": "TCP"}],
-                },
+                metadata=metadata(plan.direct_service, namespace, labels=server.selector),
+                spec=kubernetes.core.v1.ServiceSpecArgs(
+                    type="LoadBalancer",
+                    selector=dict(server.selector),
+                    ports=[
+                        kubernetes.core.v1.ServicePortArgs(name="http", port=PORT, target_port=PORT, protocol="TCP")
+                    ],
+                ),
                 opts=child(self, depends_on=[*after, self.deployment]),
             )
         self.register_outputs({})

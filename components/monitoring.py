@@ -14,11 +14,13 @@ from components.kinds.pod_monitoring import (
     SecretKey,
     SecretSource,
 )
+from components.metadata import metadata
 from components.options import child
+from components.permissions import rule, service_account, the_role
 from planning.plan import ModelPlan, MonitoringPlan
 
 # Where GKE's managed collectors run, and as whom.
-_COLLECTOR = {"kind": "ServiceAccount", "name": "collector", "namespace": "gmp-system"}
+_COLLECTOR = ("gmp-system", "collector")
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -63,39 +65,39 @@ class Monitoring(pulumi.ComponentResource):
     def _reader(self, name: str) -> None:
         """An account that may read /metrics, its token, and the collectors' permission to read that one token."""
         core, rbac, namespace = kubernetes.core.v1, kubernetes.rbac.v1, self._namespace
-        metadata, wide = {"name": name, "namespace": namespace}, f"{namespace}-{name}"
+        wide = f"{namespace}-{name}"
         account = core.ServiceAccount(
-            name, metadata=metadata, automount_service_account_token=False, opts=self._options
+            name, metadata=metadata(name, namespace), automount_service_account_token=False, opts=self._options
         )
         core.Secret(
             name,
-            metadata=metadata | {"annotations": {"kubernetes.io/service-account.name": name}},
+            metadata=metadata(name, namespace, annotations={"kubernetes.io/service-account.name": name}),
             type="kubernetes.io/service-account-token",
             opts=pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(depends_on=[account])),
         )
         rbac.ClusterRole(
             name,
-            metadata={"name": wide},
-            rules=[{"non_resource_urls": ["/metrics"], "verbs": ["get"]}],
+            metadata=metadata(wide),
+            rules=[rbac.PolicyRuleArgs(non_resource_urls=["/metrics"], verbs=["get"])],
             opts=self._options,
         )
         rbac.ClusterRoleBinding(
             name,
-            metadata={"name": wide},
-            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": wide},
-            subjects=[{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+            metadata=metadata(wide),
+            role_ref=the_role("ClusterRole", wide),
+            subjects=[service_account(namespace, name)],
             opts=self._options,
         )
         rbac.Role(
             name,
-            metadata=metadata,
-            rules=[{"api_groups": [""], "resources": ["secrets"], "resource_names": [name], "verbs": ["get"]}],
+            metadata=metadata(name, namespace),
+            rules=[rule([""], ["secrets"], ["get"], names=[name])],
             opts=self._options,
         )
         rbac.RoleBinding(
             name,
-            metadata=metadata,
-            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            subjects=[_COLLECTOR],  # type: ignore[list-item]
+            metadata=metadata(name, namespace),
+            role_ref=the_role("Role", name),
+            subjects=[service_account(*_COLLECTOR)],
             opts=self._options,
         )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pulumi
-import pulumi_gcp as gcp
+from pulumi_gcp import container
 
 from components.cluster import ClusterResources
 from components.options import SLOW_CREATE
@@ -18,8 +16,8 @@ class NodePools(pulumi.ComponentResource):
     Accelerator pools come after the CPU pool: GKE taints accelerator nodes only when a pool without them exists.
     """
 
-    cpu: gcp.container.NodePool
-    accelerators: list[gcp.container.NodePool]
+    cpu: container.NodePool
+    accelerators: list[container.NodePool]
 
     def __init__(
         self,
@@ -36,42 +34,24 @@ class NodePools(pulumi.ComponentResource):
         self.accelerators = [self._pool(plan.name, plan, [self.cpu]) for plan in accelerators]
         self.register_outputs({})
 
-    def _pool(self, name: str, plan: NodePoolPlan, after: list[gcp.container.NodePool]) -> gcp.container.NodePool:
+    def _pool(self, name: str, plan: NodePoolPlan, after: list[container.NodePool]) -> container.NodePool:
         cluster = self._cluster
-        optional: dict[str, Any] = {}
-        if plan.autoscaled:
-            # Bounds of a slice are per zone; the total ones are refused there.
-            optional["autoscaling"] = (
-                {"min_node_count": plan.min_nodes, "max_node_count": plan.max_nodes}
-                if plan.placement_topology
-                else {
-                    "total_min_node_count": plan.min_nodes,
-                    "total_max_node_count": plan.max_nodes,
-                    # Scarce accelerators: take them where they are.
-                    "location_policy": "ANY" if plan.accelerators_per_node else "BALANCED",
-                }
-            )
-            optional["initial_node_count"] = plan.min_nodes
-        else:
-            optional["node_count"] = plan.max_nodes
-        if plan.zones:
-            optional["node_locations"] = list(plan.zones)
-        if plan.placement_topology is not None:
-            optional["placement_policy"] = {"type": "COMPACT", "tpu_topology": plan.placement_topology}
-        if plan.provisioning == "queued":
-            optional["queued_provisioning"] = {"enabled": True}
-        if plan.accelerator_network_profile is not None:
-            optional["network_config"] = {"accelerator_network_profile": plan.accelerator_network_profile}
-        return gcp.container.NodePool(
+        return container.NodePool(
             name,
             name=plan.name,
             project=self._project,
             location=self._location,
             cluster=cluster.created.name if cluster.created else cluster.name,
+            node_locations=list(plan.zones) or None,
+            node_count=None if plan.autoscaled else plan.max_nodes,
+            initial_node_count=plan.min_nodes if plan.autoscaled else None,
+            autoscaling=_autoscaling(plan),
             # Flex-start capacity is given for a time: repairing a node would give it back.
             management={"auto_repair": plan.provisioning != "flex-start", "auto_upgrade": True},
-            node_config=self._node_config(plan),
-            **optional,
+            placement_policy=_placement(plan),
+            queued_provisioning={"enabled": True} if plan.provisioning == "queued" else None,
+            network_config=_network(plan),
+            node_config=_node_config(plan, cluster.node_account.email),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*cluster.node_permissions, *after],
@@ -83,42 +63,86 @@ class NodePools(pulumi.ComponentResource):
             ),
         )
 
-    def _node_config(self, plan: NodePoolPlan) -> dict[str, Any]:
-        config: dict[str, Any] = {
-            "machine_type": plan.machine_type,
-            "disk_size_gb": plan.disk_gib,
-            "disk_type": plan.disk_type,
-            "image_type": "COS_CONTAINERD",
-            "service_account": self._cluster.node_account.email,
-            "oauth_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
-            "workload_metadata_config": {"mode": "GKE_METADATA"},
-            "shielded_instance_config": {"enable_secure_boot": True, "enable_integrity_monitoring": True},
-            "metadata": {"disable-legacy-endpoints": "true"},
-            "resource_labels": dict(plan.labels),
-        }
-        if plan.guest_accelerator is not None:
-            config["guest_accelerators"] = [
-                {
-                    "type": plan.guest_accelerator,
-                    "count": plan.accelerators_per_node,
-                    # Explicit: GKE's own default drifts, and a change replaces the pool.
-                    "gpu_driver_installation_config": {"gpu_driver_version": plan.driver_version},
-                }
-            ]
-        if plan.accelerators_per_node:
-            # Image streaming: engine images of 10 GiB and more start before they are pulled whole.
-            config["gcfs_config"] = {"enabled": True}
-            config["gvnic"] = {"enabled": True}
-        if plan.provisioning == "spot":
-            config["spot"] = True
-        if plan.provisioning == "flex-start":
-            config["flex_start"] = True
-        if plan.reservation is not None:
-            config["reservation_affinity"] = {
-                "consume_reservation_type": "SPECIFIC_RESERVATION",
-                "key": "compute.googleapis.com/reservation-name",
-                "values": [plan.reservation],
-            }
-        elif plan.provisioning != "on-demand":
-            config["reservation_affinity"] = {"consume_reservation_type": "NO_RESERVATION"}
-        return config
+
+def _autoscaling(plan: NodePoolPlan) -> container.NodePoolAutoscalingArgs | None:
+    if not plan.autoscaled:
+        return None
+    if plan.placement_topology is not None:
+        # Bounds of a slice are per zone; the total ones are refused there.
+        return container.NodePoolAutoscalingArgs(min_node_count=plan.min_nodes, max_node_count=plan.max_nodes)
+    return container.NodePoolAutoscalingArgs(
+        total_min_node_count=plan.min_nodes,
+        total_max_node_count=plan.max_nodes,
+        # Scarce accelerators: take them where they are.
+        location_policy="ANY" if plan.accelerators_per_node else "BALANCED",
+    )
+
+
+def _placement(plan: NodePoolPlan) -> container.NodePoolPlacementPolicyArgs | None:
+    if plan.placement_topology is None:
+        return None
+    return container.NodePoolPlacementPolicyArgs(type="COMPACT", tpu_topology=plan.placement_topology)
+
+
+def _network(plan: NodePoolPlan) -> container.NodePoolNetworkConfigArgs | None:
+    if plan.accelerator_network_profile is None:
+        return None
+    return container.NodePoolNetworkConfigArgs(accelerator_network_profile=plan.accelerator_network_profile)
+
+
+def _node_config(plan: NodePoolPlan, account: pulumi.Output[str]) -> container.NodePoolNodeConfigArgs:
+    accelerated = bool(plan.accelerators_per_node)
+    return container.NodePoolNodeConfigArgs(
+        machine_type=plan.machine_type,
+        disk_size_gb=plan.disk_gib,
+        disk_type=plan.disk_type,
+        image_type="COS_CONTAINERD",
+        service_account=account,
+        oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
+        workload_metadata_config=container.NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
+        shielded_instance_config=container.NodePoolNodeConfigShieldedInstanceConfigArgs(
+            enable_secure_boot=True, enable_integrity_monitoring=True
+        ),
+        metadata={"disable-legacy-endpoints": "true"},
+        resource_labels=dict(plan.labels),
+        guest_accelerators=_guest_accelerators(plan),
+        # Image streaming: engine images of 10 GiB and more start before they are pulled whole.
+        gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True) if accelerated else None,
+        gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True) if accelerated else None,
+        spot=True if plan.provisioning == "spot" else None,
+        flex_start=True if plan.provisioning == "flex-start" else None,
+        reservation_affinity=_reservation(plan),
+    )
+
+
+def _guest_accelerators(plan: NodePoolPlan) -> list[container.NodePoolNodeConfigGuestAcceleratorArgs] | None:
+    if plan.guest_accelerator is None:
+        return None
+    return [
+        container.NodePoolNodeConfigGuestAcceleratorArgs(
+            type=plan.guest_accelerator,
+            count=plan.accelerators_per_node,
+            # Explicit: GKE's own default drifts, and a change replaces the pool.
+            gpu_driver_installation_config=_driver(plan.driver_version),
+        )
+    ]
+
+
+def _driver(
+    version: str | None,
+) -> container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs | None:
+    if version is None:
+        return None
+    return container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(gpu_driver_version=version)
+
+
+def _reservation(plan: NodePoolPlan) -> container.NodePoolNodeConfigReservationAffinityArgs | None:
+    if plan.reservation is not None:
+        return container.NodePoolNodeConfigReservationAffinityArgs(
+            consume_reservation_type="SPECIFIC_RESERVATION",
+            key="compute.googleapis.com/reservation-name",
+            values=[plan.reservation],
+        )
+    if plan.provisioning == "on-demand":
+        return None
+    return container.NodePoolNodeConfigReservationAffinityArgs(consume_reservation_type="NO_RESERVATION")

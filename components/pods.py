@@ -5,7 +5,9 @@ Plain values, because the same pod goes into a Deployment and into the custom ki
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+
+from pulumi_kubernetes.core.v1 import PodTemplateSpecArgs
 
 from planning.plan import EnvPlan, PodPlan, ProbePlan
 
@@ -53,6 +55,11 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
     if annotations:
         metadata["annotations"] = annotations
     return {"metadata": metadata, "spec": spec}
+
+
+def deployment_template(plan: PodPlan) -> PodTemplateSpecArgs:
+    """The same template as a Deployment takes it: the SDK passes plain values in Kubernetes' own spelling through."""
+    return cast(PodTemplateSpecArgs, pod_template(plan))
 
 
 def _container(plan: PodPlan) -> dict[str, Any]:

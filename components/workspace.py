@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.kinds.base import custom_resource
 from components.kinds.secret_provider import Parameters, SecretProviderClassSpec
+from components.metadata import metadata
 from components.options import child
 from planning.model_server import TOKEN_KEY
 from planning.plan import HuggingFacePlan, NamespacePlan, PullSecretPlan
@@ -37,7 +38,7 @@ class Workspace(pulumi.ComponentResource):
             self.ready.append(
                 kubernetes.core.v1.Namespace(
                     "namespace",
-                    metadata={"name": namespace.name, "labels": dict(namespace.labels)},
+                    metadata=metadata(namespace.name, labels=namespace.labels),
                     opts=child(self, timeouts=pulumi.CustomTimeouts(delete="15m")),
                 )
             )
@@ -72,7 +73,7 @@ class Workspace(pulumi.ComponentResource):
     ) -> kubernetes.core.v1.Secret:
         return kubernetes.core.v1.Secret(
             logical_name,
-            metadata={"name": name, "namespace": self._namespace},
+            metadata=metadata(name, self._namespace),
             type=kind,
             string_data=data,
             opts=child(self, depends_on=parents),

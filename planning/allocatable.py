@@ -1,6 +1,6 @@
 """What a GKE Standard node leaves to pods: its size less what GKE keeps for the kernel, the kubelet and eviction.
 
-Source of the formulas: "Plan GKE Standard node sizes" (cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes), 2026.
+Formulas: "Plan GKE Standard node sizes" (cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes), 2026-11-21.
 Its example of a node with 4 vCPU, 16 GiB and a disk of 100 GB prints allocatable cpu 3920m, memory 13498416Ki and
 ephemeral-storage 47060071478; the two constants below that have no formula there are read off that example.
 """
@@ -59,7 +59,7 @@ def _reserved_cpu_millis(machine: MachineType) -> int:
 
 
 def _reserved_memory_mib(memory_gib: float) -> float:
-    """25 % of the first 4 GiB, 20 % of the next 4, 10 % of the next 8, 6 % of the next 112, 2 % above; 255 MiB below 1 GiB."""
+    """25 % of the first 4 GiB, 20 % of 4 more, 10 % of 8 more, 6 % of 112 more, 2 % above; 255 MiB below 1 GiB."""
     if memory_gib < 1:
         return 255
     tiers = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
@@ -67,7 +67,7 @@ def _reserved_memory_mib(memory_gib: float) -> float:
 
 
 def _ephemeral_gib(disk: float) -> float:
-    """The file system less 10 % for eviction and the system's reservation: min(50 %, 6 GiB + 35 %, 100 GiB) of the disk."""
+    """The file system less 10 % for eviction and the reservation: min(50 %, 6 GiB + 35 %, 100 GiB) of the disk."""
     capacity = disk - SYSTEM_PARTITIONS_GIB
     return capacity - 0.10 * capacity - min(0.50 * disk, 6 + 0.35 * disk, 100)
 

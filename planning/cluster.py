@@ -5,10 +5,11 @@ from __future__ import annotations
 from planning import names
 from planning.plan import ClusterPlan, InferenceCrdsPlan, MaintenancePlan
 from planning.site import Site
-from planning.versions import INFERENCE_GATEWAY_SINCE, at_least, brings_inference_pool
+from planning.versions import INFERENCE_GATEWAY_SINCE, brings_inference_pool, reaches
 
-# Least privilege for nodes: one role with logging, metrics and registry access (cloud.google.com/kubernetes-engine/docs/
-# how-to/hardening-your-cluster, "Use least privilege IAM service accounts"). Artifact Registry is read in the same project.
+# Least privilege for nodes: one role with logging, metrics and registry access, and Artifact Registry of the same
+# project (cloud.google.com/kubernetes-engine/docs/how-to/hardening-your-cluster, "Use least privilege IAM service
+# accounts").
 NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
 
 SERVICES = (
@@ -75,14 +76,7 @@ def _check(site: Site) -> None:
     settings, findings = site.settings.cluster, site.findings
     version = settings.existing.version if settings.existing else settings.version
     path = ("cluster", "existing", "version") if settings.existing else ("cluster", "version")
-    if version is not None and version.count(".") >= 2 and not at_least(version, INFERENCE_GATEWAY_SINCE):
-        findings.error(
-            *path,
-            value=version,
-            rule=f"GKE Inference Gateway needs {INFERENCE_GATEWAY_SINCE} or newer",
-            fix="use 1.34 or newer, or leave the version to the release channel",
-        )
-    elif version is not None and version.count(".") == 1 and not at_least(version, "1.32"):
+    if version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE):
         findings.error(
             *path,
             value=version,
@@ -90,7 +84,7 @@ def _check(site: Site) -> None:
             fix="use 1.34 or newer, or leave the version to the release channel",
         )
     least = site.accelerator.minimum_gke_version
-    if version is not None and least is not None and version.count(".") >= 2 and not at_least(version, least):
+    if version is not None and least is not None and not reaches(version, least):
         findings.error(
             *path,
             value=version,

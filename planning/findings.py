@@ -88,7 +88,7 @@ def _is_union_tag(part: object, location: tuple[str | int, ...]) -> bool:
     """Pydantic names the member of a union in the location; a user never wrote it."""
     if part not in _TAGS:
         return False
-    index = location.index(part)  # type: ignore[arg-type]
+    index = location.index(part)
     return index > 0 and location[index - 1] in ("source", "tls")
 
 

@@ -43,7 +43,7 @@ def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
 
 
 def plan_routes(models: tuple[ModelPlan, ...]) -> tuple[RoutePlan, ...]:
-    """Everything goes to the one pool. A backend of a route to a pool never has a port, and GKE takes no timeouts there."""
+    """Everything goes to the one pool. A backend that is a pool never has a port, and GKE takes no timeouts there."""
     return tuple(RoutePlan(name=ROUTE, pool=model.pool.name, path="/") for model in models[:1])
 
 

@@ -12,7 +12,7 @@ _HALF = ("half", "float16")
 
 def check_model(site: Site, index: int, settings: ModelSettings, model: Model | None, tensor_parallel: int) -> None:
     """Findings about one model. A model the catalogue does not know gets the checks that need no figures of it."""
-    _check_parallelism(site, index, settings, tensor_parallel)
+    _check_parallelism(site, index, tensor_parallel)
     _check_dtype(site, index, settings, model)
     if model is None:
         site.findings.warning(
@@ -27,10 +27,10 @@ def check_model(site: Site, index: int, settings: ModelSettings, model: Model | 
     _check_length(site, index, settings, model)
     _check_heads(site, index, model, tensor_parallel)
     _check_weights(site, index, settings, model, tensor_parallel)
-    _check_token(site, index, settings, model)
+    _check_token(site, settings, model)
 
 
-def _check_parallelism(site: Site, index: int, settings: ModelSettings, tensor_parallel: int) -> None:
+def _check_parallelism(site: Site, index: int, tensor_parallel: int) -> None:
     if site.accelerator.kind == "tpu":
         chips = site.chips * site.accelerator.devices_per_chip
         if tensor_parallel != chips:
@@ -39,7 +39,7 @@ def _check_parallelism(site: Site, index: int, settings: ModelSettings, tensor_p
                 index,
                 "tensorParallel",
                 value=tensor_parallel,
-                rule=f"a pod on {site.machine.name} must take all chips of its slice: tensor parallelism is {chips} there",
+                rule=f"a pod on {site.machine.name} takes all chips of its slice: tensor parallelism is {chips} there",
                 fix=f"use {chips}, remove tensorParallel, or choose another machineType",
             )
     elif tensor_parallel > site.per_node:
@@ -91,7 +91,7 @@ def _check_length(site: Site, index: int, settings: ModelSettings, model: Model)
 
 
 def _check_heads(site: Site, index: int, model: Model, tensor_parallel: int) -> None:
-    """vLLM config/model.py `verify_with_parallel_config`; on TPU replicated key-value heads work for some models only."""
+    """vLLM config/model.py `verify_with_parallel_config`; on TPU replicated key-value heads work for few models."""
     path = ("models", index, "tensorParallel")
     if model.attention_heads % tensor_parallel:
         site.findings.error(
@@ -151,7 +151,7 @@ def _check_weights(site: Site, index: int, settings: ModelSettings, model: Model
         )
 
 
-def _check_token(site: Site, index: int, settings: ModelSettings, model: Model) -> None:
+def _check_token(site: Site, settings: ModelSettings, model: Model) -> None:
     token = site.settings.hugging_face
     given = token.token or token.existing_secret or token.secret_manager_secret
     if model.gated and settings.source.kind == "hugging-face" and not given:

@@ -9,7 +9,7 @@ from planning import names
 from planning.plan import NetworkPlan, SubnetPlan
 from planning.site import Site
 
-# Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 subnet ranges").
+# Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 ranges").
 AUTO_MODE = IPv4Network("10.128.0.0/9")
 
 # Smallest masks GKE and the load balancers accept: nodes /29; services /27; proxy-only subnets /26, of which Google

@@ -12,8 +12,8 @@ from planning.site import Site
 _IMAGE_GIB = {"gpu": 40, "tpu": 30}
 _LEAST_DISK_GIB = 100
 
-# pd-balanced does not attach to these families: they take Hyperdisk only (cloud.google.com/compute/docs/disks/hyperdisks,
-# "Machine series support").
+# pd-balanced does not attach to these families: they take Hyperdisk only
+# (cloud.google.com/compute/docs/disks/hyperdisks, "Machine series support").
 _HYPERDISK_FAMILIES = ("a3-ultragpu", "a4-highgpu", "a4x", "ct6e", "tpu7x", "g4")
 
 

@@ -120,7 +120,7 @@ def _plan(
 
 
 def model_keys(settings: StackSettings) -> list[str]:
-    """One short name per model, stable when models are reordered. Models of the same repository take their served name."""
+    """One short name per model, stable when models are reordered. Models of one repository take their served name."""
     short = [names.model_slug(model.id) for model in settings.models]
     counts = Counter(short)
     return [
@@ -219,11 +219,11 @@ def _drop(values: Any, location: Sequence[str | int]) -> None:
         last = all(not _has(values, later) for later in location[position + 1 :]) and position >= len(location) - 1
         if not _has(values, part):
             continue
-        if last or not isinstance(values[part], dict | list):  # type: ignore[index]
+        if last or not isinstance(values[part], dict | list):
             if isinstance(values, dict):
                 values.pop(part, None)
             return
-        values = values[part]  # type: ignore[index]
+        values = values[part]
 
 
 def _has(values: Any, part: str | int) -> bool:

@@ -128,11 +128,11 @@ def _shape(
     wanted = settings.accelerator
     if accelerator.kind == "tpu":
         topology = wanted.topology or machine.default_topology
-        if topology not in machine.topologies:
+        if topology is None or topology not in machine.topologies:
             findings.error(
                 "accelerator",
                 "topology",
-                value=topology,
+                value=topology or "(missing)",
                 rule=f"{machine.name} has no such slice topology",
                 fix=f"use one of {', '.join(machine.topologies)}",
             )
@@ -168,6 +168,8 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
     location = settings.location
     region = region_of(location)
     zonal = location != region
+    zones: tuple[str, ...]
+    path: tuple[str, ...]
     if settings.accelerator.zones:
         zones, path = settings.accelerator.zones, ("accelerator", "zones")
         for zone in zones:

@@ -9,7 +9,7 @@ from typing import Literal
 _DOWNLOAD_MIB_PER_SECOND = 40
 # Process start, imports, CUDA or libtpu initialisation.
 _ENGINE_SECONDS = {"gpu": 120, "tpu": 180}
-# Measured: XLA precompilation of Qwen2.5-3B on v6e took 151 s; torch.compile and CUDA graphs of an 8B take about 60 to 90 s.
+# Measured: XLA precompilation of Qwen2.5-3B on v6e took 151 s; torch.compile and CUDA graphs of an 8B take 60 to 90 s.
 _COMPILE_SECONDS = {"gpu": 120, "tpu": 240}
 # The guides this stack replaces allow 30 minutes, and starts of 15 minutes have been seen.
 _LEAST_BUDGET_SECONDS = 1800

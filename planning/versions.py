@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# From here on GKE installs InferencePool v1 itself ("Deploy GKE Inference Gateway", cloud.google.com/kubernetes-engine).
+# From here on GKE installs InferencePool v1 itself (cloud.google.com/kubernetes-engine, "Deploy GKE Inference Gateway").
 INFERENCE_POOL_SINCE = "1.34.0-gke.1626000"
 # First version of the GKE Inference Gateway (same page).
 INFERENCE_GATEWAY_SINCE = "1.32.3"
@@ -23,14 +23,16 @@ def _parts(version: str) -> tuple[int, int, int, int]:
     return major, minor, patch, build
 
 
+def reaches(version: str, threshold: str) -> bool:
+    """As `at_least`, but a minor version without patch is taken as its newest patch: `1.34` reaches `1.34.1`."""
+    if re.fullmatch(r"\d+\.\d+", version):
+        return _parts(version)[:2] >= _parts(threshold)[:2]
+    return at_least(version, threshold)
+
+
 def brings_inference_pool(version: str | None) -> bool:
     """Whether GKE itself installs InferencePool v1.
 
-    `None` means whatever the release channel gives: since mid-2026 that is above the threshold in every channel. A
-    minor version without patch, such as 1.34, is taken as its newest patch.
+    `None` means whatever the release channel gives: since mid-2026 that is above the threshold in every channel.
     """
-    if version is None:
-        return True
-    if re.fullmatch(r"\d+\.\d+", version):
-        return _parts(version)[:2] >= _parts(INFERENCE_POOL_SINCE)[:2]
-    return at_least(version, INFERENCE_POOL_SINCE)
+    return version is None or reaches(version, INFERENCE_POOL_SINCE)

@@ -13,7 +13,7 @@ _ENFORCE = "pod-security.kubernetes.io/enforce"
 def plan_namespace(site: Site) -> NamespacePlan:
     """Pod Security: `restricted` is enforced where every pod keeps it, and shown as a warning where one cannot."""
     settings = site.settings.namespace
-    # TPU pods run as root (see the exception in the model server's plan): `baseline` is then the strictest that admits them.
+    # TPU pods run as root (see the exception in the model server's plan): `baseline` is the strictest that admits them.
     level = "baseline" if site.accelerator.kind == "tpu" else "restricted"
     labels = {
         _ENFORCE: level,

@@ -20,6 +20,7 @@ from rehearsal.engine import Engine, engine
 from rehearsal.errors import RehearsalError
 from rehearsal.interruption import patient
 from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.providers.gcp.lifecycle import resume
 from rehearsal.status import print_status
 
 
@@ -127,10 +128,11 @@ def render(request: Request) -> int:
 
 
 def recover(pulumi: Engine) -> None:
-    """After an interruption: free the lock, and forget what was begun, not finished, and never recorded."""
+    """After an interruption or a reboot: free the engine's lock, and start what the cluster consists of again."""
     lock = pulumi.paths.backend / ".pulumi" / "locks" / "organization" / "llm-d" / pulumi.paths.stack
     if lock.exists() and any(lock.iterdir()):
         pulumi.stack.cancel()
+    resume(pulumi.paths, report)
 
 
 def _serves(paths: StackPaths) -> bool:

@@ -14,7 +14,7 @@ from settings.stack import StackSettings
 NAMESPACE = "llm-d"
 
 # Declared in Pulumi.yaml with an empty default so that a missing value is this program's finding, with its fix.
-_UNSET = ("", [], {})
+_UNSET: tuple[object, ...] = ("", [], {})
 
 
 @dataclass(frozen=True, kw_only=True)

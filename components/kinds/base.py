@@ -10,6 +10,8 @@ import pulumi_kubernetes as kubernetes
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from components.metadata import metadata
+
 
 class Part(BaseModel):
     """A typed piece of a spec; unknown fields are refused, empty ones left out."""
@@ -46,16 +48,11 @@ def custom_resource(
     opts: pulumi.ResourceOptions,
 ) -> kubernetes.apiextensions.CustomResource:
     """One custom resource with a typed spec."""
-    metadata: dict[str, Any] = {"name": name, "namespace": namespace}
-    if labels:
-        metadata["labels"] = dict(labels)
-    if annotations:
-        metadata["annotations"] = dict(annotations)
     return kubernetes.apiextensions.CustomResource(
         logical_name,
         api_version=spec.api_version_of_kind,
         kind=spec.kind_of_spec,
-        metadata=metadata,
+        metadata=metadata(name, namespace, labels=labels, annotations=annotations),
         spec=spec.dump(),
         opts=opts,
     )

@@ -1,4 +1,7 @@
-"""GKE's policies for load balancer backends, `networking.gke.io/v1` (GoogleCloudPlatform/gke-gateway-api, apis/networking/v1)."""
+"""GKE's policies for load balancer backends, `networking.gke.io/v1`.
+
+Source: GoogleCloudPlatform/gke-gateway-api, apis/networking/v1.
+"""
 
 from __future__ import annotations
 

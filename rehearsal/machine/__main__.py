@@ -1,8 +1,9 @@
-"""`python -m rehearsal.machine STACK [--root DIR]`: the machine room of one stack, until its cluster is gone or SIGTERM comes."""
+"""`python -m rehearsal.machine STACK [--root DIR]`: the machine room of a stack, while it has a cluster."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import select
@@ -77,10 +78,8 @@ class Machine:
         self._envoy.stop()
 
     def wake(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.write(self._writing, b"w")
-        except BlockingIOError:
-            pass
 
     def _changed(self) -> None:
         self._dirty = True

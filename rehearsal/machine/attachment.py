@@ -15,7 +15,7 @@ Labels = Callable[[str], dict[str, str]]
 
 def refers(route: Manifest, parent: Manifest, gateway: Manifest) -> bool:
     namespace = parent.get("namespace") or route["metadata"]["namespace"]
-    return (
+    return bool(
         parent.get("kind", "Gateway") == "Gateway"
         and parent.get("group", GATEWAY_GROUP) == GATEWAY_GROUP
         and parent["name"] == gateway["metadata"]["name"]

@@ -50,9 +50,10 @@ def decide(
     sizes: Mapping[str, int],
     free: Mapping[str, Sequence[Amounts]],
 ) -> Decision:
-    """One node per need: `pods` are unschedulable, `sizes` the machines each pool is to have, `free` the room on those there.
+    """One node per need: `pods` are unschedulable, `sizes` the machines each pool is to have, `free` the room on those
+    there.
 
-    What is there, or on its way, is filled first: a pod whose node has just come, or is coming, does not ask for another.
+    What is there, or on its way, is filled first: a pod whose node has just come, or is coming, asks for no other.
     """
     coming: list[tuple[Pool, Amounts]] = []
     for pool in pools:
@@ -69,14 +70,14 @@ def decide(
             None,
         )
         if place is None:
-            pool, why = _choose(pod, pools, targets)
-            if pool is None:
+            chosen, why = _choose(pod, pools, targets)
+            if chosen is None:
                 hopeless.append((pod, why))
                 continue
-            targets[pool.name] += pool.step
-            asked_by.setdefault(pool.name, []).append(pod)
-            coming += [(pool, room(pool)) for _ in range(pool.step)]
-            place = len(coming) - pool.step
+            targets[chosen.name] += chosen.step
+            asked_by.setdefault(chosen.name, []).append(pod)
+            coming += [(chosen, room(chosen)) for _ in range(chosen.step)]
+            place = len(coming) - chosen.step
         coming[place] = (coming[place][0], take(coming[place][1], wanted))
     by_name = {pool.name: pool for pool in pools}
     growths = tuple(

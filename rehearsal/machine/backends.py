@@ -22,7 +22,7 @@ _BLOCKS = {
 }
 
 
-class Unresolved(Exception):
+class UnresolvedError(Exception):
     """A backend that does not exist; the text is the message for ResolvedRefs."""
 
 
@@ -50,10 +50,10 @@ class Backends:
     endpoints: dict[str, Config] = field(default_factory=dict)
 
     def pool(self, namespace: str, name: str, weight: int) -> Target:
-        """Raises Unresolved when the pool, or the Service of its picker, does not exist."""
+        """Raises UnresolvedError when the pool, or the Service of its picker, does not exist."""
         pool = _named(self.world.pools, namespace, name)
         if pool is None:
-            raise Unresolved(f'InferencePool "{namespace}/{name}" not found')
+            raise UnresolvedError(f'InferencePool "{namespace}/{name}" not found')
         spec = pool["spec"]
         cluster = f"pool/{namespace}/{name}"
         ports = [int(port["number"]) for port in spec.get("targetPorts") or []]
@@ -71,12 +71,12 @@ class Backends:
         return Target(cluster, weight, timeout, override)
 
     def service(self, namespace: str, name: str, port: int, weight: int) -> Target:
-        """Raises Unresolved when the Service, or its port, does not exist."""
+        """Raises UnresolvedError when the Service, or its port, does not exist."""
         cluster = self._service(namespace, name, port, self._check("", "Service", namespace, name), callout=False)
         return Target(cluster, weight, self._timeout("", "Service", namespace, name))
 
     def extension(self, namespace: str, name: str, port: int) -> str:
-        """Cluster of the Service behind a routing extension. Raises Unresolved."""
+        """Cluster of the Service behind a routing extension. Raises UnresolvedError."""
         return self._service(namespace, name, port, self._check("", "Service", namespace, name), callout=True)
 
     def _picker(self, namespace: str, reference: Manifest) -> Config:
@@ -88,10 +88,10 @@ class Backends:
     def _service(self, namespace: str, name: str, port: int, check: HealthCheck | None, *, callout: bool) -> str:
         service = _named(self.world.services, namespace, name)
         if service is None:
-            raise Unresolved(f'Service "{namespace}/{name}" not found')
+            raise UnresolvedError(f'Service "{namespace}/{name}" not found')
         entry = next((one for one in service["spec"].get("ports") or [] if one["port"] == port), None)
         if entry is None:
-            raise Unresolved(f'Service "{namespace}/{name}" has no port {port}')
+            raise UnresolvedError(f'Service "{namespace}/{name}" has no port {port}')
         members, insecure = [], False
         for ip, pod in self._ready(namespace, service["spec"].get("selector") or {}):
             target = _target_port(pod, entry)

@@ -26,9 +26,10 @@ def http_get(
         connection.request("GET", path, headers=dict(headers))
         answer = connection.getresponse()
         answer.read()
-        return answer.status, None
     except (OSError, http.client.HTTPException) as error:
         return 0, f"Get {host}:{port}{path}: {error}"
+    else:
+        return answer.status, None
     finally:
         connection.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from rehearsal import processes
 from rehearsal.kube import Manifest
-from rehearsal.machine.engine_arguments import UnknownCommand
+from rehearsal.machine.engine_arguments import UnknownCommandError
 from rehearsal.machine.environment import ConfigError
 from rehearsal.machine.launch import Launch
 from rehearsal.machine.ports import Ports, is_free
@@ -36,7 +37,7 @@ Prepare = Callable[["Container", Callable[[int, int], int]], Launch]
 
 @dataclass
 class Container:
-    """`prepare` makes the launch (environment, arguments); it may raise ConfigError, UnknownCommand or ValueError."""
+    """`prepare` makes environment and arguments; it may raise ConfigError, UnknownCommandError or ValueError."""
 
     paths: StackPaths
     spec: Manifest
@@ -107,7 +108,7 @@ class Container:
         except ConfigError as error:
             self._wait("CreateContainerConfigError", str(error))
             return
-        except (UnknownCommand, ValueError) as error:
+        except (UnknownCommandError, ValueError) as error:
             self._wait("RunContainerError", str(error))
             return
         if self.program is not Program.NONE:
@@ -150,9 +151,7 @@ class Container:
         self._settle()
         moment = time.monotonic()
         for probe in self.probes:
-            active = (
-                probe.kind == "startup" and not self.state.started or probe.kind != "startup" and self.state.started
-            )
+            active = (probe.kind == "startup") is not self.state.started
             if not active:
                 continue
             if probe.exhausted:
@@ -224,7 +223,5 @@ class Container:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)  # a process of ours leads its own group
-    except (ProcessLookupError, PermissionError):
-        pass

@@ -1,4 +1,4 @@
-"""A kubeconfig with the token of a pod's own ServiceAccount, so that missing permissions show here as they would on GKE."""
+"""A kubeconfig with the token of a pod's own ServiceAccount: missing permissions show here as they would on GKE."""
 
 from __future__ import annotations
 

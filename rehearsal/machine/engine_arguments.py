@@ -51,7 +51,7 @@ class Simulation(TypedDict, total=False):
     block_size: int
 
 
-class UnknownCommand(Exception):
+class UnknownCommandError(Exception):
     """A container command in which no vLLM server is started."""
 
 
@@ -59,7 +59,8 @@ class UnknownCommand(Exception):
 class EngineCommand:
     """Arguments for the simulator without its port; `port` is what the pod asked for, on `ranks` consecutive ports.
 
-    `dropped` are the flags (with dashes, sorted) that have no effect here, `changed` sentences about values that had to change.
+    `dropped` are the flags (with dashes, sorted) that have no effect here, `changed` sentences about values that had to
+    change.
     """
 
     arguments: tuple[str, ...]
@@ -89,12 +90,12 @@ def translate(
 ) -> EngineCommand:
     """The simulator's command line for a container's `command` and `args` (variables already expanded).
 
-    `simulations` and `context_lengths` are by model id or served name. Raises UnknownCommand.
+    `simulations` and `context_lengths` are by model id or served name. Raises UnknownCommandError.
     """
     flags = _parse(_server_tokens(command, arguments, environment))
     model = flags.values.pop("model", None) or (flags.positional[0] if flags.positional else "")
     if not model:
-        raise UnknownCommand("the command names no model: neither `vllm serve MODEL` nor --model")
+        raise UnknownCommandError("the command names no model: neither `vllm serve MODEL` nor --model")
     served = flags.lists.pop("served-model-name", [])
     simulation = next((simulations[name] for name in (*served, model) if name in simulations), Simulation())
 
@@ -125,7 +126,7 @@ def translate(
 
 
 def _server_tokens(command: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """The words after `vllm serve`, whichever way the container spells it; an image's own entrypoint is vLLM's server."""
+    """The words after `vllm serve`, however the container spells it; an image's own entrypoint is vLLM's server."""
     words = [*command, *arguments]
     if not command and (not words or words[0].startswith("-") or words[0] not in ("serve", "vllm")):
         return words
@@ -148,9 +149,9 @@ def _from_script(words: Sequence[str], environment: Mapping[str, str]) -> list[s
         try:
             parts = shlex.split(line, comments=True)
             return _after_launcher(parts)
-        except (UnknownCommand, ValueError):
+        except (UnknownCommandError, ValueError):
             continue
-    raise UnknownCommand(f"the script starts no vLLM server: {script.strip()[:200]}")
+    raise UnknownCommandError(f"the script starts no vLLM server: {script.strip()[:200]}")
 
 
 def _after_launcher(words: Sequence[str]) -> list[str]:
@@ -158,19 +159,19 @@ def _after_launcher(words: Sequence[str]) -> list[str]:
         if word.rsplit("/", 1)[-1] in _LAUNCHERS:
             rest = list(words[index + 1 :])
             return rest[1:] if rest and rest[0] == "serve" else rest
-    raise UnknownCommand(f"the command starts no vLLM server: {shlex.join(words)[:200]}")
+    raise UnknownCommandError(f"the command starts no vLLM server: {shlex.join(words)[:200]}")
 
 
 def _parse(tokens: Sequence[str]) -> _Flags:
     flags = _Flags()
     index = 0
     while index < len(tokens):
-        token = tokens[index]
+        word = tokens[index]
         index += 1
-        if not token.startswith("-") or token == "-":
-            flags.positional.append(token)
+        if not word.startswith("-"):
+            flags.positional.append(word)
             continue
-        name, equals, value = token.lstrip("-").partition("=")
+        name, equals, value = word.lstrip("-").partition("=")
         name = name.replace("_", "-")
         following = []
         while index < len(tokens) and not tokens[index].startswith("-"):

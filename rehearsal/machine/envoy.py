@@ -84,7 +84,7 @@ def executable() -> Path:
     if named:
         return Path(named)
     try:
-        import envoy
+        import envoy  # type: ignore[import-untyped]
     except ImportError:
         found = shutil.which("envoy")
         if found is None:

@@ -1,4 +1,4 @@
-"""Envoy's configuration as data: bootstrap, listeners, clusters, endpoints. Pure; see `routes` for what a Gateway routes."""
+"""Envoy's configuration as data: bootstrap, listeners, clusters, endpoints. Pure; see `routes` for Gateways' routes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def bootstrap(admin: Endpoint, listeners: str, clusters: str) -> Config:
 
 
 def discovery(kind: str, resources: Sequence[Config]) -> Config:
-    """A file of resources of one kind: `listener.v3.Listener`, `cluster.v3.Cluster`, `endpoint.v3.ClusterLoadAssignment`."""
+    """A file of resources of one kind, such as `listener.v3.Listener` or `endpoint.v3.ClusterLoadAssignment`."""
     url = f"type.googleapis.com/envoy.config.{kind}"
     return {"resources": [{_TYPE: url, **resource} for resource in resources]}
 
@@ -78,8 +78,8 @@ def forward(name: str, listen: Endpoint, target: Endpoint) -> tuple[Config, Conf
 def backend_cluster(name: str, assignments: str, *, picked: bool, http2: bool, tls: bool) -> Config:
     """Endpoints read from the file `assignments`; `picked`: the endpoint picker's header chooses among them.
 
-    A chosen endpoint that is not in the file (its health check fails) is passed over for another; without any the answer is 503,
-    "no healthy upstream".
+    A chosen endpoint that is not in the file (its health check fails) is passed over for another; without any the
+    answer is 503, "no healthy upstream".
     """
     cluster: Config = {
         "name": name,
@@ -122,7 +122,7 @@ def assignment(name: str, endpoints: Iterable[Endpoint]) -> Config:
 def gateway_listener(
     name: str, listen: Endpoint, hosts: Sequence[Config], extensions: Sequence[Extension], tls: Config | None, log: str
 ) -> Config:
-    """An HTTP listener: extensions first, then the picker's filter (off unless a route says otherwise), then the router."""
+    """An HTTP listener: extensions first, then the picker's filter (off unless a route turns it on), then routing."""
     manager: Config = {
         _TYPE: f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
@@ -196,7 +196,7 @@ def _picker_filter() -> Config:
 
 
 def _extension_filter(extension: Extension) -> Config:
-    """Google's load balancers send an extension only the events it asked for, and to a routing extension no response."""
+    """Google's load balancers send an extension only the events it asked for; a routing extension sees no response."""
     body = extension.body_mode if "RequestBody" in extension.events else "NONE"
     return {
         "name": extension.name,

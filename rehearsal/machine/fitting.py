@@ -1,4 +1,4 @@
-"""Whether a pod may run on a node of a pool, and if not, why: the scheduler's filters that the cluster autoscaler repeats."""
+"""Whether a pod may run on a node of a pool, and if not, why: the scheduler's filters as the autoscaler sees them."""
 
 from __future__ import annotations
 

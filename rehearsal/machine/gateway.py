@@ -1,4 +1,4 @@
-"""Google's Gateway controller and its load balancers: Gateways, HTTPRoutes and InferencePools to Envoy, and their statuses."""
+"""Google's Gateway controller and load balancers: Gateways, HTTPRoutes, InferencePools to Envoy, and their statuses."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rehearsal.differences import say
-from rehearsal.kube import Kube, KubeError, Manifest, Manifests
+from rehearsal.kube import Kube, Manifest, Manifests
 from rehearsal.machine import listener_tls
 from rehearsal.machine.attachment import hostnames, listeners_of, permitted, refers
-from rehearsal.machine.backends import POOL_GROUP, Backends, Unresolved, World, targeting
+from rehearsal.machine.backends import POOL_GROUP, Backends, UnresolvedError, World
 from rehearsal.machine.cloud import Cloud
-from rehearsal.machine.conditions import CONTROLLER, condition, dated
+from rehearsal.machine.conditions import CONTROLLER, condition
 from rehearsal.machine.envoy import Envoy
 from rehearsal.machine.envoy_config import Config, Extension, forward, gateway_listener
 from rehearsal.machine.health import HealthChecks
 from rehearsal.machine.mirror import Mirror
 from rehearsal.machine.routes import Rule, Target, unsupported, virtual_hosts
 from rehearsal.machine.runner import Forward
+from rehearsal.machine.statuses import Outcome, Statuses, address_of
 from rehearsal.paths import StackPaths
 
 log = logging.getLogger(__name__)
@@ -45,9 +46,9 @@ KINDS = (
 )
 
 _NO_PROXY_SUBNET = (
-    "error cause: gceSync: generic::invalid_argument: Insert: Invalid value for field 'resource.target': an active proxy-only "
-    "subnetwork is required in the same region and VPC as the forwarding rule (region {region}: none with purpose "
-    "REGIONAL_MANAGED_PROXY and role ACTIVE)"
+    "error cause: gceSync: generic::invalid_argument: Insert: Invalid value for field 'resource.target': an active "
+    "proxy-only subnetwork is required in the same region and VPC as the forwarding rule (region {region}: none with "
+    "purpose REGIONAL_MANAGED_PROXY and role ACTIVE)"
 )
 
 
@@ -63,6 +64,7 @@ class _Pass:
     # uid of a route -> its status.parents
     parents: dict[str, Manifests] = field(default_factory=dict)
     ports: dict[str, Manifest] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
 
@@ -84,6 +86,7 @@ class LoadBalancer:
         self._mirrors = mirrors
         self._envoy = envoy
         self._health = health
+        self._statuses = Statuses(kube, mirrors)
 
     def step(self, cloud: Cloud, forwards: list[Forward]) -> None:
         world = World(
@@ -97,7 +100,7 @@ class LoadBalancer:
         self._health.begin()
         now = _Pass(cloud, Backends(world, self._envoy.assignments, enabled, self._health.healthy))
         gateways = [one for one in self._all("Gateway") if one["spec"]["gatewayClassName"] in CLASSES]
-        now.taken = {_address_of(one) for one in gateways}
+        now.taken = {address_of(one) for one in gateways}
         for gateway in gateways:
             self._gateway(gateway, now)
         self._health.end()
@@ -109,7 +112,7 @@ class LoadBalancer:
         clusters = [now.backends.clusters[name] for name in sorted(now.backends.clusters)]
         self._envoy.write(now.listeners, clusters, now.backends.endpoints)
         self._tell(now)
-        self._write_statuses(now)
+        self._write(now)
 
     def _all(self, kind: str) -> Manifests:
         found = [one for one in self._mirrors[kind].all() if not one["metadata"].get("deletionTimestamp")]
@@ -138,9 +141,9 @@ class LoadBalancer:
             for listener in gateway["spec"]["listeners"]:
                 try:
                     self._listen(gateway, listener, address, rules, extensions, now)
-                except listener_tls.NoCertificate as error:
+                except listener_tls.NoCertificateError as error:
                     certificates[listener["name"]] = str(error)
-        self._gateway_status(gateway, address if problem is None else "", problem, attached, certificates)
+        now.outcomes.append(Outcome(gateway, address, problem, attached, certificates))
 
     def _address(self, gateway: Manifest, now: _Pass) -> tuple[str, str | None]:
         """(address, None), or what keeps the load balancer from getting one."""
@@ -154,7 +157,7 @@ class LoadBalancer:
             if found is None:
                 return "", f'no regional address is named "{value}" in region {now.cloud.region}'
             return found, None
-        known = _address_of(gateway)
+        known = address_of(gateway)
         if known:
             return known, None
         free = next(one for low in range(1, 250) if (one := f"127.{now.cloud.block}.251.{low}") not in now.taken)
@@ -202,13 +205,13 @@ class LoadBalancer:
                 for one in chain["extensions"]:
                     try:
                         found.append(self._extension(one, home, now))
-                    except Unresolved as error:
+                    except UnresolvedError as error:
                         log.warning("GCPRoutingExtension %s: %s", policy["metadata"]["name"], error)
         return found
 
     def _extension(self, one: Manifest, namespace: str, now: _Pass) -> Extension:
         if "backendRef" not in one:
-            raise Unresolved("only backendRef leads to something here")
+            raise UnresolvedError("only backendRef leads to something here")
         reference = one["backendRef"]
         cluster = now.backends.extension(namespace, reference["name"], int(reference["port"]))
         full = one.get("requestBodySendMode") == "FullDuplexStreamed"
@@ -275,7 +278,7 @@ class LoadBalancer:
         for backend in rule.get("backendRefs") or []:
             try:
                 targets.append(self._target(route, backend, gateway, now))
-            except Unresolved as error:
+            except UnresolvedError as error:
                 problems.append(("BackendNotFound", str(error)))
                 targets.append(Target(refused=500))
             except PermissionError as error:
@@ -305,133 +308,27 @@ class LoadBalancer:
             gateways.setdefault(key, "")
             try:
                 return now.backends.pool(namespace, backend["name"], weight)
-            except Unresolved as error:
+            except UnresolvedError as error:
                 gateways[key] = str(error)
                 raise
         if (group, kind) == ("", "Service"):
             return now.backends.service(namespace, backend["name"], int(backend.get("port") or 80), weight)
         raise ValueError(f"{kind}.{group or 'core'} is no backend of this Gateway class")
 
-    # -- statuses
-
-    def _gateway_status(
-        self,
-        gateway: Manifest,
-        address: str,
-        problem: str | None,
-        attached: dict[str, int],
-        certificates: dict[str, str],
-    ) -> None:
-        generation = gateway["metadata"]["generation"]
-        before = gateway.get("status") or {}
-        programmed = (
-            condition("Programmed", True, "Programmed")
-            if problem is None
-            else condition("Programmed", False, "Invalid", problem)
-        )
-        fresh = [condition("Accepted", True, "Accepted"), programmed]
-        known = {one["name"]: one.get("conditions") or [] for one in before.get("listeners") or []}
-        listeners = []
-        for one in gateway["spec"]["listeners"]:
-            broken = certificates.get(one["name"])
-            ready = problem is None and broken is None
-            own = [
-                condition("Accepted", True, "Accepted"),
-                condition(
-                    "Programmed", ready, "Programmed" if ready else "Invalid", "" if ready else broken or problem or ""
-                ),
-                condition(
-                    "ResolvedRefs", broken is None, "InvalidCertificateRef" if broken else "ResolvedRefs", broken or ""
-                ),
-                condition("Conflicted", False, "NoConflicts"),
-            ]
-            listeners.append(
-                {
-                    "name": one["name"],
-                    "attachedRoutes": attached[one["name"]],
-                    "supportedKinds": [{"group": GATEWAY_API.split("/")[0], "kind": "HTTPRoute"}],
-                    "conditions": dated(own, known.get(one["name"], []), generation),
-                }
-            )
-        status: Manifest = {
-            "conditions": dated(fresh, before.get("conditions") or [], generation),
-            "listeners": listeners,
-            "addresses": [{"type": "IPAddress", "value": address}] if address else [],
-        }
-        self._patch(gateway, status)
-
-    def _write_statuses(self, now: _Pass) -> None:
+    def _write(self, now: _Pass) -> None:
+        for outcome in now.outcomes:
+            self._statuses.gateway(outcome)
         for route in self._all("HTTPRoute"):
-            before = (route.get("status") or {}).get("parents") or []
-            others = [one for one in before if one.get("controllerName") != CONTROLLER]
-            mine = now.parents.get(route["metadata"]["uid"], [])
-            if mine or len(others) != len(before):
-                self._patch(route, {"parents": [*others, *(_parent(one, before, route) for one in mine)]})
+            self._statuses.route(route, now.parents.get(route["metadata"]["uid"], []))
         for pool in self._all("InferencePool"):
-            self._pool_status(pool, now)
-        for kind, policies in (
-            ("HealthCheckPolicy", self._all("HealthCheckPolicy")),
-            ("GCPBackendPolicy", self._all("GCPBackendPolicy")),
-        ):
+            key = (pool["metadata"]["namespace"], pool["metadata"]["name"])
+            self._statuses.pool(pool, now.pools.get(key, {}))
+        for kind in ("HealthCheckPolicy", "GCPBackendPolicy"):
+            policies = self._all(kind)
             for policy in policies:
-                self._policy_status(kind, policy, policies)
+                self._statuses.policy(kind, policy, policies)
         for policy in self._all("GCPRoutingExtension"):
-            self._attached(policy, True, "Attached", "")
-
-    def _pool_status(self, pool: Manifest, now: _Pass) -> None:
-        key = (pool["metadata"]["namespace"], pool["metadata"]["name"])
-        before = (pool.get("status") or {}).get("parents") or []
-        others = [
-            one
-            for one in before
-            if one.get("controllerName") != CONTROLLER and one["parentRef"].get("kind") == "Gateway"
-        ]
-        mine = []
-        for (namespace, name), problem in now.pools.get(key, {}).items():
-            reference = {"group": GATEWAY_API.split("/")[0], "kind": "Gateway", "name": name, "namespace": namespace}
-            resolved = condition(
-                "ResolvedRefs", not problem, "InvalidExtensionRef" if problem else "ResolvedRefs", problem
-            )
-            entry = {
-                "parentRef": reference,
-                "controllerName": CONTROLLER,
-                "conditions": [condition("Accepted", True, "Accepted"), resolved],
-            }
-            mine.append(_parent(entry, before, pool))
-        if mine or before != others:
-            self._patch(pool, {"parents": [*others, *mine]})
-
-    def _policy_status(self, kind: str, policy: Manifest, policies: Manifests) -> None:
-        target = policy["spec"]["targetRef"]
-        namespace, group = policy["metadata"]["namespace"], target.get("group") or ""
-        mirror = self._mirrors.get(target["kind"])
-        exists = mirror is not None and mirror.get(namespace, target["name"]) is not None
-        chosen = targeting(policies, group, target["kind"], namespace, target["name"])
-        if not exists:
-            self._attached(
-                policy, False, "TargetNotFound", f'{target["kind"]} "{namespace}/{target["name"]}" not found'
-            )
-        elif chosen is not None and chosen["metadata"]["uid"] != policy["metadata"]["uid"]:
-            self._attached(
-                policy, False, "Conflicted", f'{kind} "{chosen["metadata"]["name"]}" is attached to the same target'
-            )
-        else:
-            self._attached(policy, True, "Attached", "")
-
-    def _attached(self, policy: Manifest, ok: bool, reason: str, message: str) -> None:
-        before = (policy.get("status") or {}).get("conditions") or []
-        fresh = [condition("Attached", ok, reason, message)]
-        self._patch(policy, {"conditions": dated(fresh, before, policy["metadata"]["generation"])})
-
-    def _patch(self, item: Manifest, status: Manifest) -> None:
-        before = item.get("status") or {}
-        if all(before.get(key, []) == value for key, value in status.items()):
-            return
-        metadata = item["metadata"]
-        try:
-            self._kube.patch_status(item["apiVersion"], item["kind"], metadata["name"], status, metadata["namespace"])
-        except KubeError as error:
-            log.warning("status of %s %s: %s", item["kind"], metadata["name"], error)
+            self._statuses.attached(policy, True, "Attached", "")
 
     def _tell(self, now: _Pass) -> None:
         """Addresses and ports on which the Gateways really listen."""
@@ -451,19 +348,6 @@ def bindable(port: int) -> int:
     except OSError:
         first = 1024
     return port if os.geteuid() == 0 or port >= first else 8000 + port
-
-
-def _parent(entry: Manifest, before: Manifests, item: Manifest) -> Manifest:
-    known: Manifests = next(
-        (one.get("conditions") or [] for one in before if one["parentRef"] == entry["parentRef"]), []
-    )
-    return {**entry, "conditions": dated(entry["conditions"], known, item["metadata"]["generation"])}
-
-
-def _address_of(gateway: Manifest) -> str:
-    for one in (gateway.get("status") or {}).get("addresses") or []:
-        return str(one["value"])
-    return ""
 
 
 def _seconds(text: str) -> float:

@@ -16,7 +16,7 @@ from rehearsal.paths import StackPaths
 
 @dataclass(frozen=True)
 class Launch:
-    """Arguments (without the executable), the ports they open by the port the pod asked for, and what to say about them."""
+    """Arguments (without the executable), ports they open by the port the pod asked for, and what to say about them."""
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
@@ -33,7 +33,7 @@ def launch(
     simulations: Mapping[str, Simulation],
     context_lengths: Mapping[str, int],
 ) -> Launch:
-    """Raises engine_arguments.UnknownCommand, or ValueError, for a command that the program would not understand."""
+    """Raises UnknownCommandError, or ValueError, for a command that the program would not understand."""
 
     def words(key: str) -> list[str]:
         return [mounted(expand(word, environment), mounts) for word in container.get(key) or []]

@@ -1,4 +1,4 @@
-"""The certificate of an HTTPS listener: the one of its Secret, or one made here in place of a certificate Google would hold."""
+"""The certificate of an HTTPS listener: the one of its Secret, or one made here in place of one that Google holds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from rehearsal.kube import Manifest
-from rehearsal.machine.envoy_config import Config, server_tls
 from rehearsal.machine.environment import Find, data_of
+from rehearsal.machine.envoy_config import Config, server_tls
 
 MANAGED = ("networking.gke.io/cert-manager-certs", "networking.gke.io/pre-shared-certs")
 
 _made: dict[str, tuple[str, str]] = {}
 
 
-class NoCertificate(Exception):
+class NoCertificateError(Exception):
     """A listener whose certificate cannot be had; the text is the message for ResolvedRefs."""
 
 
@@ -33,7 +33,7 @@ def managed(listener: Manifest) -> str | None:
 
 
 def socket(listener: Manifest, namespace: str, find: Find) -> Config | None:
-    """Envoy's transport socket, None for plain HTTP. Raises NoCertificate."""
+    """Envoy's transport socket, None for plain HTTP. Raises NoCertificateError."""
     if not terminates(listener):
         return None
     references = (listener.get("tls") or {}).get("certificateRefs") or []
@@ -41,13 +41,13 @@ def socket(listener: Manifest, namespace: str, find: Find) -> Config | None:
         home = references[0].get("namespace") or namespace
         secret = find("Secret", home, references[0]["name"])
         if secret is None:
-            raise NoCertificate(f'Secret "{home}/{references[0]["name"]}" not found')
+            raise NoCertificateError(f'Secret "{home}/{references[0]["name"]}" not found')
         data = data_of(secret)
         if not data.get("tls.crt") or not data.get("tls.key"):
-            raise NoCertificate(f'Secret "{home}/{references[0]["name"]}" has no tls.crt and tls.key')
+            raise NoCertificateError(f'Secret "{home}/{references[0]["name"]}" has no tls.crt and tls.key')
         return server_tls(data["tls.crt"].decode(), data["tls.key"].decode())
     if managed(listener) is None:
-        raise NoCertificate("an HTTPS listener needs certificateRefs or a certificate in tls.options")
+        raise NoCertificateError("an HTTPS listener needs certificateRefs or a certificate in tls.options")
     name = listener.get("hostname") or "localhost"
     if name not in _made:
         _made[name] = _self_signed(name)

@@ -14,9 +14,9 @@ from rehearsal.kube import Conflict, Kube, KubeError, Manifest, Manifests
 from rehearsal.machine.autoscaling import decide, unschedulable
 from rehearsal.machine.cloud import NODE_POOL, Cloud
 from rehearsal.machine.events import Recorder
-from rehearsal.machine.mirror import Mirror
 from rehearsal.machine.fitting import take
-from rehearsal.machine.pools import POOL_LABEL, Pool, UnknownMachine, node, node_name, pools
+from rehearsal.machine.mirror import Mirror
+from rehearsal.machine.pools import POOL_LABEL, Pool, UnknownMachineError, node, node_name, pools
 from rehearsal.machine.quantities import Amounts, quantity, requests
 from rehearsal.paths import StackPaths
 
@@ -53,7 +53,7 @@ class Nodes:
         records = cloud.records(NODE_POOL)
         try:
             wanted = pools(records.values(), self._catalog(), cloud.cluster)
-        except UnknownMachine as error:
+        except UnknownMachineError as error:
             say(self._paths, str(error))
             return
         self._resize(wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from catalog import Catalog
@@ -40,7 +40,7 @@ class Kubelets:
         self.paths = paths
         self.kube = kube
         self.ports = Ports()
-        self.executor = ThreadPoolExecutor(max_workers=6, thread_name_prefix="probe")
+        self.executor: Executor = ThreadPoolExecutor(max_workers=6, thread_name_prefix="probe")
         self.binary = binary
         self.wake = wake
         self.event = Recorder(kube, "kubelet")
@@ -78,13 +78,13 @@ class Kubelets:
             for pod in self._pods.all()
             if pod["spec"].get("nodeName") and (pod.get("status") or {}).get("phase") not in _DONE
         }
-        finished = {pod["metadata"]["uid"]: pod for pod in self._pods.all() if pod["metadata"]["uid"] not in bound}
+        finished = [pod for pod in self._pods.all() if pod["metadata"]["uid"] not in bound]
         for uid, pod in bound.items():
             try:
                 self._step(uid, pod, block)
             except KubeError as error:
                 log.warning("pod %s: %s", pod["metadata"]["name"], error)
-        for uid, pod in finished.items():
+        for pod in finished:
             if pod["metadata"].get("deletionTimestamp") and pod["spec"].get("nodeName"):
                 self._delete(pod)
         for uid in self._runners.keys() - bound.keys():

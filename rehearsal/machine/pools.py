@@ -1,4 +1,4 @@
-"""Node pools as GKE's node pool records describe them, and the Node object GKE would register for one machine of a pool."""
+"""Node pools as GKE's records describe them, and the Node object GKE would register for one machine of a pool."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule
 Taint = dict[str, str]
 
 
-class UnknownMachine(Exception):
+class UnknownMachineError(Exception):
     """A node pool asks for a machine type that the catalogue does not hold."""
 
 
@@ -59,7 +59,7 @@ class Pool:
 
 
 def pools(records: Iterable[Record], catalog: Catalog, cluster: Record | None) -> list[Pool]:
-    """All pools of the cluster. Raises UnknownMachine."""
+    """All pools of the cluster. Raises UnknownMachineError."""
     every = list(records)
     plain = any(not _accelerated(record, catalog) for record in every)
     return [_pool(record, catalog, cluster or {}, gpu_taint=plain) for record in every]
@@ -73,7 +73,7 @@ def node_name(pool: Pool, index: int) -> str:
 
 
 def node(pool: Pool, index: int, project: str, address: str, version: str) -> Manifest:
-    """The Node, with its status, of machine number `index` of the pool; kwok plays the heartbeat of nodes so annotated."""
+    """The Node, with its status, of machine `index` of the pool; kwok plays the heartbeat of nodes so annotated."""
     name = node_name(pool, index)
     zone = pool.zones[index % len(pool.zones)]
     labels = {
@@ -112,7 +112,7 @@ def _pool(record: Record, catalog: Catalog, cluster: Record, *, gpu_taint: bool)
     machine_name = str(config.get("machineType") or DEFAULT_MACHINE)
     machine = catalog.machines.get(machine_name)
     if machine is None:
-        raise UnknownMachine(f"node pool {record.get('name')}: the catalogue has no machine type {machine_name}")
+        raise UnknownMachineError(f"node pool {record.get('name')}: the catalogue has no machine type {machine_name}")
     zones = _zones(record, cluster)
     accelerator, count = _accelerator(config, machine)
     topology = (record.get("placementPolicy") or {}).get("tpuTopology") or machine.default_topology

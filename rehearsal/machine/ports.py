@@ -18,7 +18,7 @@ class Ports:
     def take(self, count: int = 1) -> int:
         """First of `count` consecutive free ports. Raises RuntimeError when there are none."""
         for _ in range(2000):
-            first = random.randrange(RANGE.start, RANGE.stop - count)
+            first = random.randrange(RANGE.start, RANGE.stop - count)  # noqa: S311  nothing secret
             wanted = range(first, first + count)
             if self._taken.isdisjoint(wanted) and all(is_free(port) for port in wanted):
                 self._taken.update(wanted)

@@ -19,7 +19,7 @@ LONGEST_PERIOD = 1.0
 # On a machine of two cores a probe may be late through no fault of the container.
 SHORTEST_TIMEOUT = 3.0
 
-# A start-up budget is failureThreshold x periodSeconds; with the shortened period it never falls below its own value or this.
+# A start-up budget is failureThreshold x periodSeconds; more than this many seconds of it are not needed here.
 SHORTEST_BUDGET = 60.0
 
 Port = int | str
@@ -42,7 +42,7 @@ class Probe:
     _busy: bool = False
 
     def __post_init__(self) -> None:
-        # Waiting before the first readiness or startup probe only costs time; before a liveness probe it saves the container.
+        # Waiting before a first readiness or startup probe only costs time; before liveness it saves containers.
         delay = float(self.spec.get("initialDelaySeconds") or 0) if self.kind == "liveness" else 0.0
         self._next = self.began + delay
 

@@ -1,4 +1,4 @@
-"""Which program stands behind a container image here, and the ports each program opens unless its arguments say otherwise."""
+"""Which program stands behind a container image here, and the ports each program opens unless told otherwise."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ENGINES = ("llm-d-cuda", "llm-d-inference-sim")
 
 
 def repository(image: str) -> str:
-    """Last path element of an image without tag and digest: `vllm-openai` of `docker.io/vllm/vllm-openai:v0.26.0@sha256:…`."""
+    """Last path element of an image without tag and digest: `vllm-openai` of `docker.io/vllm/vllm-openai:v0.26.0@…`."""
     return image.split("@", 1)[0].rsplit("/", 1)[-1].split(":", 1)[0]
 
 

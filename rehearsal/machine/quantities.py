@@ -30,7 +30,7 @@ def quantity(text: str | int | float) -> Decimal:
 
 
 def requests(pod: Manifest) -> Amounts:
-    """What the scheduler reserves for a pod: containers and sidecars together, or the largest init container, plus overhead."""
+    """What the scheduler reserves for a pod: containers with sidecars, or the largest init container, plus overhead."""
     spec = pod["spec"]
     running: defaultdict[str, Decimal] = defaultdict(Decimal)
     peak: Amounts = {}

@@ -109,7 +109,7 @@ class Runner:
         """End every process, waiting at most `grace` seconds for all of them."""
         everyone = [*self._mains, *self._inits]
         self.ask_to_stop(grace)
-        while not all([container.stopped() for container in everyone]):
+        while [one for one in everyone if not one.stopped()]:
             time.sleep(0.02)
 
     def status(self) -> Manifest:
@@ -255,7 +255,7 @@ class Runner:
             grace = min(float(self.pod["metadata"].get("deletionGracePeriodSeconds") or 0), LONGEST_GRACE)
             for container in everyone:
                 container.stop(grace)
-        self.gone = all([container.stopped() for container in everyone])
+        self.gone = not [one for one in everyone if not one.stopped()]
 
     def _note(self) -> None:
         """The pids of this pod, for whoever wants to look at its processes (or to kill one)."""

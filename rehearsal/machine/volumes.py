@@ -9,7 +9,7 @@ from rehearsal.kube import Manifest
 from rehearsal.machine.environment import ConfigError, Find, data_of, field
 
 # Where clients look for the token of the pod's own ServiceAccount.
-TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105
 
 
 class MountError(Exception):

@@ -1,3 +1,4 @@
+# ruff: noqa: N802, ARG002 - methods bear the names of the protocol's calls; hooks take what an override may need
 """A Pulumi provider served from this process: the protocol is here, what a resource means is left to the stand-ins.
 
 A stand-in subclasses `Provider` and implements typed hooks on revealed values. Whatever is secret in a request is made
@@ -10,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from concurrent import futures
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -98,10 +100,8 @@ class Provider(rpc.ResourceProviderServicer):
                 self._stubs[request.engine] = engine_pb2_grpc.EngineStub(grpc.insecure_channel(request.engine))
         severity = engine_pb2.LogSeverity.WARNING if warning else engine_pb2.LogSeverity.INFO
         line = engine_pb2.LogRequest(severity=severity, message=message, urn=request.urn, ephemeral=passing)
-        try:
+        with suppress(grpc.RpcError):  # the engine is going away; what it shows no longer matters
             self._stubs[request.engine].Log(line, timeout=5)
-        except grpc.RpcError:
-            pass  # the engine is going away; what it shows no longer matters
 
     # Protocol
 

@@ -1,3 +1,4 @@
+# ruff: noqa: N818 - named after what became of the resource
 """What the engine asks of a provider and what it is told, as plain typed values."""
 
 from __future__ import annotations

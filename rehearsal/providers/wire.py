@@ -17,7 +17,7 @@ Properties: TypeAlias = dict[str, Any]  # JSON by nature: what a resource is mad
 Path: TypeAlias = tuple[str | int, ...]
 
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
+SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - marks one, is none
 OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 REFERENCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
 UNKNOWN_ON_WIRE: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -193,8 +193,8 @@ def difference(
     old: Mapping[str, Any],
     new: Mapping[str, Any],
     *,
-    replaces: Callable[[Path], bool] = lambda path: False,
-    ignores: Callable[[Path], bool] = lambda path: False,
+    replaces: Callable[[Path], bool] = lambda _: False,
+    ignores: Callable[[Path], bool] = lambda _: False,
     delete_before_replace: bool = False,
 ) -> Diff:
     """Compare two sets of properties. `replaces` and `ignores` judge the deepest changed paths, ("a", 0, "b")."""

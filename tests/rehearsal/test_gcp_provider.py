@@ -123,7 +123,7 @@ class Google:
     def put(self, token: str, resource_id: str, **record: Any) -> str:
         """A resource that is simply there: what would take a real cluster to make."""
         with self.provider._store.transaction() as cloud:
-            cloud["resources"].setdefault(token, {})[resource_id] = {**record, MARKS: {"urn": "", "session": ""}}
+            cloud["resources"].setdefault(token, {})[resource_id] = {**record, MARKS: {"urn": "", "run": ""}}
         return resource_id
 
 
@@ -364,6 +364,37 @@ def test_values_unknown_in_a_preview_pass() -> None:
     )
     assert problems == []
     assert checked == {"cluster": UNKNOWN, "nodeConfig": {"spot": UNKNOWN}, "initialNodeCount": 1}
+
+
+def test_a_preview_does_not_know_the_endpoint_of_a_cluster_and_an_update_keeps_it(google: Google) -> None:
+    wanted = {
+        "name": "llm-d",
+        "location": "us-central1-a",
+        "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"allowExternalTraffic": True}},
+    }
+    common: dict[str, Any] = {
+        "urn": _urn(CLUSTER, "c"),
+        "type": CLUSTER,
+        "name": "c",
+        "config": CONFIG,
+        "preview": True,
+    }
+    planned = google.provider.create(CreateRequest(inputs=wanted, timeout=0, **common)).outputs
+    assert planned["controlPlaneEndpointsConfig"]["dnsEndpointConfig"] == {
+        "allowExternalTraffic": True,
+        "endpoint": UNKNOWN,
+    }
+    assert planned["endpoint"] is UNKNOWN
+    olds = {
+        **wanted,
+        "endpoint": "e",
+        "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"allowExternalTraffic": True, "endpoint": "e"}},
+    }
+    kept = google.provider.update(
+        UpdateRequest(id="c", olds=olds, old_inputs=wanted, news={**wanted, "resourceLabels": {"a": "b"}}, **common)
+    )
+    assert kept["controlPlaneEndpointsConfig"] == olds["controlPlaneEndpointsConfig"]
+    assert kept["endpoint"] == "e"
 
 
 REPLACED: list[tuple[str, Properties, Properties, list[str]]] = [

@@ -44,7 +44,7 @@ class Run:
 
     def up(self) -> dict[str, int]:
         """How many resources were created, updated, …"""
-        return dict(self.stack.up().summary.resource_changes or {})
+        return {str(change): count for change, count in (self.stack.up().summary.resource_changes or {}).items()}
 
 
 def program(wanted: Wanted) -> None:

@@ -56,7 +56,7 @@ class GcpProvider(Provider):
         super().__init__()
         self.version = importlib.metadata.version("pulumi-gcp")
         self._paths, self._report, self._store = paths, report, CloudStore(paths.cloud)
-        self._session = uuid.uuid4().hex
+        self._run = uuid.uuid4().hex
         self._known: set[str] = set()  # ids the engine has named: those are in its state
 
     # Hooks
@@ -217,7 +217,7 @@ class GcpProvider(Provider):
         return Subject(cloud, kind, resource_id, values, str(values.get("project")), region, record, self._report)
 
     def _marks(self, request: Request, *, making: bool) -> Marks:
-        marks: Marks = {"urn": request.urn, "session": self._session}
+        marks: Marks = {"urn": request.urn, "run": self._run}
         if making:
             marks["maker"] = os.getpid()
         return marks
@@ -226,7 +226,7 @@ class GcpProvider(Provider):
         """An id can be used once, unless what is there is left over from an interrupted run, unknown to the engine."""
         if there is None:
             return
-        left_over = there[MARKS]["urn"] == request.urn and there[MARKS]["session"] != self._session
+        left_over = there[MARKS]["urn"] == request.urn and there[MARKS]["run"] != self._run
         if subject.id in self._known or not left_over:
             raise refusal(409, f"The resource '{subject.id}' already exists")
 
@@ -239,7 +239,7 @@ class GcpProvider(Provider):
         if found:
             pool_id, inputs = found
             pool = Subject(cloud, KINDS[NODE_POOL], pool_id, inputs, subject.project, subject.region)
-            marks: Marks = {"urn": "", "session": self._session}
+            marks: Marks = {"urn": "", "run": self._run}
             cloud["resources"].setdefault(NODE_POOL, {})[pool_id] = {**inputs, **pools.pool_outputs(pool), MARKS: marks}
 
     def _await_pool(self, record: Record, size: pools.Size, *, created: bool) -> None:

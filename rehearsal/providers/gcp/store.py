@@ -23,10 +23,10 @@ Record = dict[str, Any]
 
 
 class Marks(TypedDict, total=False):
-    """Bookkeeping in a record: whose it is, and which process is still making it (absent once it is made)."""
+    """Bookkeeping in a record: whose it is, which run made it, which process is still at it (absent once made)."""
 
     urn: str
-    session: str
+    run: str
     maker: int
 
 

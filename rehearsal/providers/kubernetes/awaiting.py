@@ -21,10 +21,12 @@ FIRST_LOOK: Final = 0.05  # seconds between looks; most objects are ready at onc
 LONGEST_LOOK: Final = 0.5
 STATUS_EVERY: Final = 5.0
 # Kinds whose deletion the real provider does not wait for under skipAwait.
-UNAWAITED_DELETES: Final = frozenset("Namespace Pod ReplicationController DaemonSet Deployment StatefulSet Job".split())
+UNAWAITED_DELETES: Final = frozenset(
+    ("Namespace", "Pod", "ReplicationController", "DaemonSet", "Deployment", "StatefulSet", "Job")
+)
 
 
-class NotReady(Exception):
+class NotReady(Exception):  # noqa: N818
     """The object exists but is not ready; `reasons` say why, `live` is how it was seen last."""
 
     def __init__(self, reasons: list[str], live: Manifest) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001, ARG005 - every selector takes the root and the node
 """The part of JSONPath (RFC 9535) that readiness expressions use: names, wildcards, positions, slices, filters.
 
 Not here, and refused by name: descendants (`..`), function calls, arithmetic.

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905 - words read better than a column of literals
 """Kubernetes objects as Pulumi writes them: type tokens, names, field spelling, the shape of what was asked for."""
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class KubernetesProvider(Provider):
 
     # The provider resource
 
-    def check_config(self, urn: str, olds: Properties | None, news: Properties) -> Properties:
+    def check_config(self, urn: str, olds: Properties | None, news: Properties) -> Properties:  # noqa: ARG002
         failures = [(key, reason) for key, reason in NOT_STOOD_IN_FOR.items() if news.get(key)]
         if news.get("enableServerSideApply") in (False, "false"):
             failures.append(("enableServerSideApply", "the rehearsal knows server-side apply only"))
@@ -88,7 +88,7 @@ class KubernetesProvider(Provider):
             raise Invalid(*failures)
         return news
 
-    def diff_config(self, urn: str, olds: Properties, news: Properties) -> Diff:
+    def diff_config(self, urn: str, olds: Properties, news: Properties) -> Diff:  # noqa: ARG002
         """An unchanged `clusterIdentifier` says that it is the same cluster, whatever became of the kubeconfig."""
         found = difference(olds, news)
         before, after = olds.get("clusterIdentifier"), news.get("clusterIdentifier")
@@ -221,7 +221,7 @@ class KubernetesProvider(Provider):
         planned.pop("status", None)
         if creating:
             made_up = [key for key in READ_ONLY if key in planned["metadata"] and key != "generation"]
-            planned["metadata"].update({key: UNKNOWN for key in made_up})
+            planned["metadata"].update(dict.fromkeys(made_up, UNKNOWN))
         return to_pulumi(planned)
 
     def _create(self, request: Request, kube: Kube, manifest: Manifest) -> Manifest:
@@ -291,7 +291,7 @@ class KubernetesProvider(Provider):
         return kube.find(manifest["apiVersion"], manifest["kind"], about["name"], about.get("namespace"))
 
 
-class _StillThere(KubeError):
+class _StillThere(KubeError):  # noqa: N818
     """An object of the same name has finalizers to wait for."""
 
 

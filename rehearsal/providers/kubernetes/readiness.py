@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001, N818 - every test takes the connection
 """When the kinds that Pulumi's provider waits for by itself are ready.
 
 After pulumi-kubernetes provider/pkg/await, 2026-07, with three liberties: no 10 s for endpoints to settle; a Deployment

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905 - words read better than a column of literals
 """Which changes the API server would refuse, so that Pulumi replaces the object instead.
 
 After pulumi-kubernetes provider/pkg/provider, 2026-07: diff.go (the table), provider.go (delete before replace).
