@@ -39,13 +39,6 @@ class EngineRelease(_Frozen):
     command: tuple[str, ...]
 
 
-class CrdRelease(_Frozen):
-    """Where the InferencePool CRD of a release is published, for clusters that do not bring it."""
-
-    version: str
-    url: str
-
-
 class Release(_Frozen):
     """One tested set of versions. `rehearsable`: its picker can be had as a Go module."""
 
@@ -53,7 +46,6 @@ class Release(_Frozen):
     title: str
     picker: PickerRelease
     engine: EngineRelease
-    inference_crds: CrdRelease
     # Value of the label llm-d.ai/role on a pod that does prefill and decode.
     role_of_both: str
     rehearsable: bool

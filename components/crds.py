@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pulumi
 import pulumi_kubernetes as kubernetes
+import yaml
 
 from planning.plan import InferenceCrdsPlan
 
+DEFINITION = Path(__file__).parent / "kinds" / "inference_pool_crd.yaml"
+
 
 class InferenceCrds(pulumi.ComponentResource):
-    """Installs the CRD from its published release, or nothing on GKE versions that install it themselves.
+    """Installs the CRD, or nothing on GKE versions that install it themselves.
 
-    Kept on destroy: deleting a CRD deletes every object of its kind, other people's too.
+    Kept on destroy, and when an upgraded cluster brings the CRD itself: deleting one deletes every object of its kind.
     """
 
     resources: list[pulumi.Resource]
@@ -19,10 +24,14 @@ class InferenceCrds(pulumi.ComponentResource):
     def __init__(self, plan: InferenceCrdsPlan, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d:inference:InferenceCrds", "inference-crds", None, opts)
         self.resources = []
-        if plan.url is not None:
+        if plan.install:
+            definition = yaml.safe_load(DEFINITION.read_text(encoding="utf-8"))
             self.resources.append(
-                kubernetes.yaml.v2.ConfigFile(
-                    "inference-pool", file=plan.url, opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True)
+                kubernetes.apiextensions.v1.CustomResourceDefinition(
+                    "inference-pool",
+                    metadata=definition["metadata"],
+                    spec=definition["spec"],
+                    opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
                 )
             )
         self.register_outputs({})

@@ -69,7 +69,7 @@ def plan_crds(site: Site) -> InferenceCrdsPlan:
     """The InferencePool CRD, where GKE does not install it."""
     settings = site.settings.cluster
     version = settings.existing.version if settings.existing else settings.version
-    return InferenceCrdsPlan(url=None if brings_inference_pool(version) else site.release.inference_crds.url)
+    return InferenceCrdsPlan(install=not brings_inference_pool(version))
 
 
 def _check(site: Site) -> None:

@@ -133,9 +133,9 @@ class PullSecretPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceCrdsPlan:
-    """CRDs this stack installs because the cluster's version does not bring them. `url` is None when it does."""
+    """Whether this stack installs the InferencePool CRD, because the cluster's version does not bring it."""
 
-    url: str | None
+    install: bool
 
 
 @dataclass(frozen=True, kw_only=True)

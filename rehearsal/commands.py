@@ -123,7 +123,7 @@ def render(request: Request) -> int:
         raise RehearsalError("render needs a folder: make render STACK=gpu OUT=rendered")
     configuration = load(PROJECT_ROOT, request.stack, request.overrides)
     written = write(record_stack(request.stack, configuration), request.out)
-    print(written)
+    print(f"{written.resources} and {len(written.manifests)} Kubernetes objects below {request.out / 'manifests'}")
     return 0
 
 

@@ -1,0 +1,122 @@
+"""Typed access to engine.yaml: what each version of vLLM takes for itself, and how fast it is measured to be."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from .schema import Entry, Source
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Interconnect = Literal["nvlink", "pcie", "ici"]
+
+
+class NonTorch(Entry):
+    """GiB per rank outside torch's allocator, by how ranks are joined."""
+
+    alone: float
+    pipeline: float  # one rank per stage
+    nvlink: float  # tensor parallel
+    pcie: float  # tensor parallel
+
+
+class Band(Entry):
+    """Constants of the versions from `since` up to the next band's."""
+
+    since: str
+    utilization: float
+    sampler_bytes: float
+    moe_gib: float
+    graphs_reserved: bool
+    in_flight: int
+    tokens: Literal["blocks", "concurrency"]
+    non_torch: NonTorch
+    calibrated: Literal["fully", "partly"]
+    sources: tuple[str, ...]
+
+
+class Graphs(Entry):
+    base_gib: float
+    layer_gib: float
+    sizes: int  # sizes captured when the two figures above were read
+
+
+class Batch(Entry):
+    from_gib: float
+    tokens: int
+    sequences: int
+
+
+class Errors(Entry):
+    """Stated errors: shares for `weights*` and `activation_uncalibrated`, GiB for the rest."""
+
+    weights: float
+    weights_quantised: float
+    non_torch_alone: float
+    non_torch_parallel: float
+    activation: float
+    activation_moe: float
+    activation_encoder: float
+    activation_uncalibrated: float
+    graphs_gib: float
+    tpu_gib: float
+    least_gib: float  # no verdict is trusted closer than this: the same flags passed and failed on one T4
+
+
+class Speed(Entry):
+    """Constants of the roofline model in planning/speed.py."""
+
+    bandwidth_share: float
+    prefill_share: float
+    decode_flops_share: float
+    host_floor_seconds: Mapping[str, float]
+    per_sequence_seconds: Mapping[str, float]
+    request_seconds: Mapping[str, float]
+    collective_seconds: Mapping[str, float]
+    error: float
+    sources: tuple[str, ...]
+
+
+class Engine(Entry):
+    """The whole of engine.yaml."""
+
+    sources: Mapping[str, Source]
+    bands: tuple[Band, ...]  # newest first
+    newest: str
+    graphs: Graphs
+    batches: tuple[Batch, ...]  # largest first
+    tpu_batches: Mapping[str, int]
+    tpu_sequences: int
+    tpu_utilization_tested: float
+    pcie: tuple[str, ...]
+    errors: Errors
+    speed: Speed
+
+    def band(self, version: str) -> Band:
+        """The band of a version; versions older than the oldest band are taken as it."""
+        wanted = _release(version)
+        return next((band for band in self.bands if _release(band.since) <= wanted), self.bands[-1])
+
+    def knows(self, version: str) -> bool:
+        """Whether the figures were read from or checked on versions around this one."""
+        return _release(self.bands[-1].since) <= _release(version) <= _release(self.newest)
+
+
+@functools.cache
+def load_engine(path: Path = Path(__file__).with_name("engine.yaml")) -> Engine:
+    """Read and validate engine.yaml, once. Raises pydantic's ValidationError naming the field."""
+    return Engine.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
+
+
+def _release(version: str) -> tuple[int, int]:
+    """`0.19.1` is (0, 19). Raises ValueError on anything that is not a version."""
+    match = re.match(r"v?(\d+)\.(\d+)", version)
+    if match is None:
+        raise ValueError(f"not a vLLM version: {version}")
+    return int(match[1]), int(match[2])
