@@ -15,9 +15,10 @@ from pathlib import Path
 from types import FrameType
 
 from catalog import load
+from rehearsal import processes
 from rehearsal.kube import Kube, client
+from rehearsal.machine import envoy
 from rehearsal.machine.cloud import CloudReader
-from rehearsal.machine.envoy import Envoy
 from rehearsal.machine.gateway import KINDS, LoadBalancer
 from rehearsal.machine.health import HealthChecks
 from rehearsal.machine.mirror import Mirror
@@ -51,7 +52,7 @@ class Machine:
         nodes = Mirror(kube, "v1", "Node", self._changed)
         mirrors = {kind: Mirror(kube, version, kind, self._changed) for version, kind in KINDS}
         self._mirrors = [pods, nodes, *mirrors.values()]
-        self._envoy = Envoy(paths)
+        self._envoy = envoy.Envoy(paths)
         self._nodes = Nodes(paths, kube, load, nodes, pods)
         self._kubelets = Kubelets(paths, kube, load, nodes, pods, _binary, self.wake)
         self._health = HealthChecks(self._kubelets.executor, self._changed)
@@ -65,6 +66,7 @@ class Machine:
         # A child's end wakes the round at once: a killed server is not ready a moment later.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        _end_orphans(self._paths)
         for mirror in self._mirrors:
             mirror.start()
         for mirror in self._mirrors:
@@ -111,6 +113,13 @@ class Machine:
             _guarded("gateways", lambda: self._balancer.step(cloud, forwards))
         _guarded("health", self._health.step)
         _guarded("envoy", lambda: self._envoy.step((f"127.{cloud.block}.0.2", 9901)))
+
+
+def _end_orphans(paths: StackPaths) -> None:
+    """Processes of a machine room that was killed: their pods are still bound, so they start again."""
+    for process in processes.listing(paths):
+        if process.name.startswith("pod.") or process.name == envoy.NAME:
+            processes.stop(paths, process.name, grace=0.5)
 
 
 def _guarded(part: str, work: Callable[[], None]) -> None:

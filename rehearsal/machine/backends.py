@@ -22,6 +22,10 @@ _BLOCKS = {
 }
 
 
+# A picker is Ready before it answers: its own health service is up while it still makes its certificate.
+_PICKER_CHECK = HealthCheck("TCP")
+
+
 class UnresolvedError(Exception):
     """A backend that does not exist; the text is the message for ResolvedRefs."""
 
@@ -81,7 +85,7 @@ class Backends:
 
     def _picker(self, namespace: str, reference: Manifest) -> Config:
         port = int((reference.get("port") or {}).get("number") or 9002)
-        cluster = self._service(namespace, reference["name"], port, None, callout=True)
+        cluster = self._service(namespace, reference["name"], port, _PICKER_CHECK, callout=True)
         fail_open = reference.get("failureMode") == "FailOpen"
         return picker_override(cluster, f"{reference['name']}.{namespace}.svc", fail_open)
 

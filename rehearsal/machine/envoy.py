@@ -53,6 +53,9 @@ class Envoy:
         if processes.alive(self._paths, NAME) or time.monotonic() < self._not_before:
             return
         self._not_before = time.monotonic() + _RESTART
+        output = self._paths.logs / "envoy.log"
+        if processes.find(self._paths, NAME) is not None:
+            log.warning("Envoy ended; its log ends:\n%s", processes.tail(output, lines=5))
         folder = self._paths.envoy
         file = folder / "bootstrap.json"
         self._replace(file, bootstrap(admin, str(folder / "listeners.json"), str(folder / "clusters.json")))
@@ -60,7 +63,7 @@ class Envoy:
         arguments = ["--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(DRAIN_SECONDS)]
         arguments += ["--drain-strategy", "immediate", "--log-level", "warning", "-c", str(file)]
         log.info("starting Envoy, administration at http://%s:%d", *admin)
-        processes.start(self._paths, NAME, [str(executable()), *arguments], log=self._paths.logs / "envoy.log")
+        processes.start(self._paths, NAME, [str(executable()), *arguments], log=output)
 
     def stop(self) -> None:
         processes.stop(self._paths, NAME, grace=1.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from rehearsal.machine.envoy import Envoy
 from rehearsal.machine.envoy_config import Config, Extension, forward, gateway_listener
 from rehearsal.machine.health import HealthChecks
 from rehearsal.machine.mirror import Mirror
+from rehearsal.machine.ports import bindable
+from rehearsal.machine.quantities import seconds
 from rehearsal.machine.routes import Rule, Target, unsupported, virtual_hosts
 from rehearsal.machine.runner import Forward
 from rehearsal.machine.statuses import Outcome, Statuses, address_of
@@ -97,7 +98,12 @@ class LoadBalancer:
             backend_policies=self._all("GCPBackendPolicy"),
         )
         enabled = cloud.service_enabled("networkservices.googleapis.com")
-        self._health.begin()
+        if self._all("Gateway"):
+            say(
+                self._paths,
+                "the load balancer checks health every second; GKE as HealthCheckPolicy says, every 15 s by default",
+            )
+        self._health.begin({(one.address, one.port): one.target for one in forwards})
         now = _Pass(cloud, Backends(world, self._envoy.assignments, enabled, self._health.healthy))
         gateways = [one for one in self._all("Gateway") if one["spec"]["gatewayClassName"] in CLASSES]
         now.taken = {address_of(one) for one in gateways}
@@ -219,7 +225,7 @@ class LoadBalancer:
             name=f"extension/{one['name']}",
             cluster=cluster,
             authority=one.get("authority") or reference["name"],
-            timeout=_seconds(one.get("timeout") or "1s"),
+            timeout=seconds(one.get("timeout") or "1s"),
             fail_open=bool(one.get("failOpen")),
             events=frozenset(one.get("supportedEvents") or ("RequestHeaders",)),
             body_mode="FULL_DUPLEX_STREAMED" if full else "STREAMED",
@@ -339,29 +345,3 @@ class LoadBalancer:
             fresh = file.with_suffix(".new")
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(file)
-
-
-def bindable(port: int) -> int:
-    """The port, or the one above 8000 in its place where only root may bind it."""
-    try:
-        first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii"))
-    except OSError:
-        first = 1024
-    return port if os.geteuid() == 0 or port >= first else 8000 + port
-
-
-def _seconds(text: str) -> float:
-    """Gateway API durations: `1s`, `500ms`, `1m30s`."""
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-    total, number = 0.0, ""
-    rest = text
-    while rest:
-        letter, rest = rest[0], rest[1:]
-        if letter.isdigit() or letter == ".":
-            number += letter
-            continue
-        unit = letter + "s" if letter == "m" and rest.startswith("s") else letter
-        rest = rest[1:] if unit == "ms" else rest
-        total += float(number) * units[unit]
-        number = ""
-    return total

@@ -6,7 +6,7 @@ Envoy has active health checks too, but its policy that follows the endpoint pic
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -49,8 +49,12 @@ class HealthChecks:
         self._executor = executor
         self._changed = changed
         self._states: dict[tuple[HealthCheck, Endpoint], _State] = {}
+        self._processes: Mapping[Endpoint, int] = {}
 
-    def begin(self) -> None:
+    def begin(self, processes: Mapping[Endpoint, int]) -> None:
+        """`processes`: ports of this machine by the endpoint they stand behind. They are asked themselves, for whoever
+        forwards to them accepts connections even when they do not."""
+        self._processes = processes
         for state in self._states.values():
             state.wanted = False
 
@@ -72,7 +76,7 @@ class HealthChecks:
 
     def _run(self, check: HealthCheck, endpoint: Endpoint, state: _State) -> None:
         try:
-            passed = ask(check, endpoint) is None
+            passed = ask(check, endpoint, self._processes) is None
         except Exception:
             passed = False
         if passed == state.healthy:
@@ -86,10 +90,12 @@ class HealthChecks:
         state.busy = False
 
 
-def ask(check: HealthCheck, endpoint: Endpoint) -> str | None:
+def ask(check: HealthCheck, endpoint: Endpoint, processes: Mapping[Endpoint, int]) -> str | None:
     """One check: None, or why the endpoint is not healthy. Google's checks of HTTP want exactly 200."""
-    host, serving = endpoint
-    port = check.port or serving
+    asked = (endpoint[0], check.port or endpoint[1])
+    if asked not in processes:
+        return f"dial tcp {asked[0]}:{asked[1]}: connect: connection refused"
+    host, port = "127.0.0.1", processes[asked]
     if check.kind == "TCP":
         return checks.tcp(host, port, TIMEOUT)
     if check.kind == "GRPC":

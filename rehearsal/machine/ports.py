@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
+from pathlib import Path
 
 # Below the kernel's ephemeral ports, so that no outgoing connection of anybody takes one between choice and use.
 RANGE = range(20000, 32000)
@@ -38,3 +40,12 @@ def is_free(port: int, host: str = "") -> bool:
         except OSError:
             return False
     return True
+
+
+def bindable(port: int) -> int:
+    """The port, or the one above 8000 in its place where only root may bind it."""
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii"))
+    except OSError:
+        first = 1024
+    return port if os.geteuid() == 0 or port >= first else 8000 + port

@@ -60,3 +60,20 @@ def _asked(container: Manifest) -> Amounts:
 def _add(total: defaultdict[str, Decimal], amounts: Amounts) -> None:
     for name, amount in amounts.items():
         total[name] += amount
+
+
+def seconds(text: str) -> float:
+    """Gateway API durations: `1s`, `500ms`, `1m30s`."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    total, number = 0.0, ""
+    rest = text
+    while rest:
+        letter, rest = rest[0], rest[1:]
+        if letter.isdigit() or letter == ".":
+            number += letter
+            continue
+        unit = letter + "s" if letter == "m" and rest.startswith("s") else letter
+        rest = rest[1:] if unit == "ms" else rest
+        total += float(number) * units[unit]
+        number = ""
+    return total

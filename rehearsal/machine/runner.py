@@ -161,7 +161,9 @@ class Runner:
             restart_policy=restart,
             prepare=self._prepare,
             free=self._host.ports,
-            state=ContainerState(spec["name"], spec["image"], init=init, sidecar=sidecar),
+            state=ContainerState(
+                spec["name"], spec["image"], init=init, sidecar=sidecar, restarts=_restarts(self.pod, spec["name"])
+            ),
         )
 
     def _mount(self) -> bool:
@@ -218,6 +220,14 @@ class Runner:
             environment = own | environment
         else:
             self._give_token(environment)
+        self._host.say(
+            "probes run every second at most, and a container that ended starts again after 1 to 10 s; "
+            "on GKE a probe keeps its own period, and a restart waits up to 5 minutes"
+        )
+        self._host.say(
+            "pods have loopback addresses, which the API server takes into no EndpointSlice: "
+            "the Gateway finds the pods of a Service by its selector"
+        )
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             if "exec" in (spec.get(probe) or {}):
                 self._host.say("probes that run a command always succeed here: there is no container to run it in")
@@ -269,3 +279,12 @@ class Runner:
             fresh = self.home / ".pids.json"
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(self.home / "pids.json")
+
+
+def _restarts(pod: Manifest, container: str) -> int:
+    """Of a pod that ran under an earlier machine room: its containers start once more."""
+    status = pod.get("status") or {}
+    for one in [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]:
+        if one["name"] == container:
+            return int(one["restartCount"]) + ("running" in one["state"])
+    return 0
