@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from rehearsal.toolchain.targets import cache_root
+
 # Loopback blocks 127.<n>.0.0/16 a stack may own. 127.0 belongs to the machine, low ones are popular with other tools.
 BLOCKS = range(64, 127)
 
@@ -52,9 +54,12 @@ class CloudStore:
     def read(self) -> Cloud:
         """The cloud as it is now. One that was never written has no resources, and block 0: none chosen yet."""
         try:
-            cloud: Cloud = json.loads(self.path.read_text(encoding="utf-8"))
+            text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
+            text = ""
+        if not text:
             return {"block": 0, "resources": {}}
+        cloud: Cloud = json.loads(text)
         return cloud
 
     def resources(self, token: str) -> dict[str, Record]:
@@ -68,9 +73,8 @@ class CloudStore:
         with _lock(self.path.with_suffix(".lock")):
             cloud = self.read()
             if not cloud["block"]:
-                with _lock(self.path.parent.parent / "blocks.lock"):
-                    cloud["block"] = self._free_block()
-                    self._write(cloud)
+                cloud["block"] = self._claim_block()
+                self._write(cloud)
             yield cloud
             self._write(cloud)
 
@@ -87,18 +91,29 @@ class CloudStore:
             fresh.unlink(missing_ok=True)
             raise
 
-    def _free_block(self) -> int:
-        """The lowest block that no other stack beside this one owns and on which nothing listens."""
-        taken = _listening_blocks()
-        for other in self.path.parent.parent.glob(f"*/{self.path.name}"):
-            if other != self.path:
-                taken.add(CloudStore(other).read()["block"])
-        for block in BLOCKS:
-            if block not in taken:
-                return block
-        raise RuntimeError(
-            f"the blocks 127.{BLOCKS[0]} to 127.{BLOCKS[-1]} are all in use; take a rehearsal down: make down STACK=…"
-        )
+    def _claim_block(self) -> int:
+        """The lowest block that no stack of any clone has claimed and on which nothing listens.
+
+        Claims stand beside the shared binaries; one ends with the store that made it. Two clones that start at the same
+        moment would otherwise choose the same: nothing listens on either yet.
+        """
+        folder = cache_root()
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder / "blocks.lock"):
+            register = folder / "blocks.json"
+            claims: dict[str, str] = json.loads(register.read_text(encoding="utf-8")) if register.exists() else {}
+            claims = {block: path for block, path in claims.items() if path != str(self.path) and Path(path).exists()}
+            taken = _listening_blocks() | {int(block) for block in claims}
+            free = next((block for block in BLOCKS if block not in taken), None)
+            if free is None:
+                raise RuntimeError(
+                    f"the blocks 127.{BLOCKS[0]} to 127.{BLOCKS[-1]} are all in use;"
+                    " take a rehearsal down: make down STACK=..."
+                )
+            # The store has to exist from now on, or the next one to look would take the claim for dead.
+            self.path.touch(mode=0o600)
+            register.write_text(json.dumps(claims | {str(free): str(self.path)}, indent=1), encoding="utf-8")
+            return free
 
 
 @contextmanager
