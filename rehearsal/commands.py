@@ -167,11 +167,10 @@ def _color() -> str:
 
 
 def _forget(paths: StackPaths) -> None:
+    """Remove the stack's folder, and with the last stack everything that stacks share."""
     shutil.rmtree(paths.home, ignore_errors=True)
-    others = (
-        [path for path in paths.base.glob("*") if path.name not in ("backend", "pulumi")] if paths.base.exists() else []
-    )
-    if not others:
+    shared = ("backend", "pulumi")
+    if paths.base.exists() and not any(path.is_dir() and path.name not in shared for path in paths.base.iterdir()):
         shutil.rmtree(paths.base, ignore_errors=True)
 
 

@@ -11,12 +11,16 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from rehearsal.providers.kubernetes import jsonpath
+import jsonpath
+
 from rehearsal.providers.kubernetes.objects import metadata
 from rehearsal.providers.requests import Refused
 
 Verdict: TypeAlias = str | None
 Expectation: TypeAlias = Callable[[Mapping[str, Any]], Verdict]
+
+# Without the library's own extensions, which the real provider's does not know.
+_RFC_9535 = jsonpath.JSONPathEnvironment(strict=True)
 
 
 def parse(annotation: str) -> Expectation:
@@ -58,14 +62,14 @@ def _parse_path(expression: str) -> Expectation:
     if wanted is not None and (wanted == "" or "=" in wanted.replace("==", "")):
         raise Refused(f"{expression!r} needs one value after the braces")
     try:
-        path = jsonpath.parse(text if text.startswith("$") else f"${text}")
-    except jsonpath.PathError as error:
-        raise Refused(f"{error}") from error
+        path = _RFC_9535.compile(text if text.startswith("$") else f"${text}")
+    except jsonpath.JSONPathError as error:
+        raise Refused(f"{{{text}}} is no JSONPath: {str(error).splitlines()[0]}") from error
 
     def expected(manifest: Mapping[str, Any]) -> Verdict:
         if _is_stale(manifest):
             return "its controller has not seen the last change"
-        found = path.select(manifest)
+        found = path.findall(manifest)
         if not found:
             return f"{{{text}}} selects nothing so far"
         if isinstance(found[0], Mapping | list):
