@@ -12,6 +12,8 @@ import yaml
 
 from .schema import Entry, Source
 
+_FILE = Path(__file__).with_name("engine.yaml")
+# libyaml reads ten times faster, but PyYAML is sometimes built without it
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Interconnect = Literal["nvlink", "pcie", "ici"]
@@ -64,7 +66,8 @@ class Errors(Entry):
     activation_moe: float
     activation_encoder: float
     activation_uncalibrated: float
-    graphs_gib: float
+    graphs_gib: float  # of the estimate that vLLM reserves
+    graphs_actual_gib: float  # of the graphs themselves
     tpu_gib: float
     least_gib: float  # no verdict is trusted closer than this: the same flags passed and failed on one T4
 
@@ -74,12 +77,25 @@ class Speed(Entry):
 
     bandwidth_share: float
     prefill_share: float
-    decode_flops_share: float
+    decode_share: float
     host_floor_seconds: Mapping[str, float]
     per_sequence_seconds: Mapping[str, float]
     request_seconds: Mapping[str, float]
     collective_seconds: Mapping[str, float]
+    unfitted: tuple[str, ...]  # constants above that the measurements do not settle
     error: float
+    sources: tuple[str, ...]
+
+
+class ColdStart(Entry):
+    """Expected durations, seconds by kind of accelerator."""
+
+    node_seconds: Mapping[str, float]
+    image_seconds: Mapping[str, float]
+    download_mib_per_second: float
+    load_mib_per_second: float
+    engine_seconds: Mapping[str, float]
+    compile_seconds: Mapping[str, float]
     sources: tuple[str, ...]
 
 
@@ -97,6 +113,7 @@ class Engine(Entry):
     pcie: tuple[str, ...]
     errors: Errors
     speed: Speed
+    cold_start: ColdStart
 
     def band(self, version: str) -> Band:
         """The band of a version; versions older than the oldest band are taken as it."""
@@ -109,9 +126,9 @@ class Engine(Entry):
 
 
 @functools.cache
-def load_engine(path: Path = Path(__file__).with_name("engine.yaml")) -> Engine:
+def load_engine() -> Engine:
     """Read and validate engine.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Engine.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
+    return Engine.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
 
 
 def _release(version: str) -> tuple[int, int]:

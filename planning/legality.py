@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from catalog.parameters import weights_gib
 from catalog.schema import Model
 from planning.site import Site
+from planning.verdict import check_memory
 from settings.models import ModelSettings
 
 _HALF = ("half", "float16")
@@ -26,7 +26,7 @@ def check_model(site: Site, index: int, settings: ModelSettings, model: Model | 
         return
     _check_length(site, index, settings, model)
     _check_heads(site, index, model, tensor_parallel)
-    _check_weights(site, index, settings, model, tensor_parallel)
+    check_memory(site, index, settings, model, tensor_parallel)
     _check_token(site, settings, model)
 
 
@@ -132,23 +132,6 @@ def _check_heads(site: Site, index: int, model: Model, tensor_parallel: int) -> 
         ),
         fix=fix,
     )
-
-
-def _check_weights(site: Site, index: int, settings: ModelSettings, model: Model, tensor_parallel: int) -> None:
-    if site.accelerator.usable_gib is None:
-        return
-    share = settings.gpu_memory_utilization or 0.9
-    room = site.accelerator.usable_gib * share
-    each = weights_gib(model) / tensor_parallel
-    if settings.quantization is None and each >= room:
-        site.findings.error(
-            "models",
-            index,
-            "id",
-            value=settings.id,
-            rule=f"its weights take {each:.1f} GiB of each {site.accelerator.title}, vLLM may use {room:.1f} GiB",
-            fix="spread it over more accelerators, use a quantised checkpoint, or a larger accelerator",
-        )
 
 
 def _check_token(site: Site, settings: ModelSettings, model: Model) -> None:

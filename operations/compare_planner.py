@@ -1,0 +1,229 @@
+"""Compare this project's memory model and llm-d-planner's with what vLLM logged. Writes a Markdown table.
+
+llm-d-planner is not a dependency; give it an environment of its own, which brings all this script needs:
+
+    python3 -m venv /tmp/planner && /tmp/planner/bin/pip install llm-d-planner==0.3.3 pyyaml pydantic
+    /tmp/planner/bin/python -m operations.compare_planner
+
+The library asks the Hub for each model's configuration and tensor sizes; both are given to it from the catalogue
+instead, so that the two are compared on the same facts. In-sample for both: the constants of activations, the library's
+and this project's, were fitted to a collection of logs of which these are a part.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import statistics
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import catalog
+from catalog.parameters import count
+from catalog.schema import Model
+from planning.memory import EngineRun, engine_run, judge
+from planning.memory.weights import weights_gib
+
+LOGS = Path(__file__).parents[1] / "tests" / "planning" / "figures" / "start_up_logs.csv"
+CARD = "nvidia-h100-80gb"
+NOMINAL_GIB = 80  # what the library's own catalogue gives for this card
+
+_NAMES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
+
+
+@dataclass(frozen=True)
+class Log:
+    """One line of the logs. Sizes in GiB on the rank that decides; `weights` is the heaviest rank's."""
+
+    id: str
+    model: str
+    tensor: int
+    pipeline: int
+    dtype: str
+    on_line_fp8: bool
+    fp8_cache: bool
+    utilization: float
+    length: int
+    weights: float
+    activation: float
+    tokens: int
+    concurrency: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a planner says about one log."""
+
+    weights: float
+    activation: float
+    tokens: int
+    concurrency: float
+
+
+def read_logs(path: Path = LOGS) -> tuple[Log, ...]:
+    """All lines of the file; its first line names the source."""
+    with path.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    return tuple(
+        Log(
+            id=row["id"],
+            model=row["model"],
+            tensor=int(row["tp_pp"].split("/")[0]),
+            pipeline=int(row["tp_pp"].split("/")[1]),
+            dtype=row["dtype"],
+            on_line_fp8=row["quantization"] == "fp8",
+            fp8_cache=row["kv_dtype"] == "fp8",
+            utilization=float(row["gpu_memory_utilization"]),
+            length=int(row["max_model_len"]),
+            weights=float(row["weights_gib"].split("/")[-1]),
+            activation=float(row["activation_gib"].split("/")[-1]),
+            tokens=int(row["kv_tokens"]),
+            concurrency=float(row["max_concurrency"]),
+        )
+        for row in rows
+    )
+
+
+def run_of(log: Log) -> EngineRun:
+    """The engine that wrote the log, from its settings alone."""
+    known = catalog.load()
+    run = engine_run(
+        known.models[log.model],
+        known.accelerators[CARD],
+        "0.19.0",
+        max_model_len=log.length,
+        utilization=log.utilization,
+        tensor_parallel=log.tensor,
+        pipeline_parallel=log.pipeline,
+        dtype=log.dtype,
+        quantization="fp8" if log.on_line_fp8 else None,
+        kv_cache_dtype="fp8" if log.fp8_cache else None,
+        prefix_caching=False,
+    )
+    if run is None:
+        raise LookupError(f"the catalogue does not know the memory of {CARD}")
+    return run
+
+
+def own(log: Log) -> Answer:
+    run = run_of(log)
+    verdict = judge(run)
+    heaviest = max(weights_gib(run, stage) for stage in range(log.pipeline))
+    return Answer(heaviest, verdict.parts.activation, verdict.kv_tokens, verdict.max_concurrency)
+
+
+def library(log: Log, planner: ModuleType, memory_gib: float) -> Answer:
+    """The library's answer. On-line quantisation and the type of the cache are settings it does not have."""
+    model = catalog.load().models[log.model]
+    config = _config(model, log.dtype)
+    planner.model_params_by_dtype = lambda _name, _token=None: _stored(model, log.dtype)  # type: ignore[attr-defined]
+    shape = {"tp": log.tensor, "pp": log.pipeline}
+    left = planner.allocatable_kv_cache_memory(log.model, config, memory_gib, log.utilization, **shape)
+    per_token = planner.KVCacheDetail(log.model, config, 1, 1).per_token_memory_bytes
+    # Not `total_kv_cache_blocks`: with several ranks it divides the memory of all by the bytes of one.
+    tokens = int(left * 2**30 / per_token)
+    return Answer(
+        weights=planner.per_gpu_model_memory_required(log.model, config, log.tensor, log.pipeline),
+        activation=planner.estimate_vllm_activation_memory(config, log.tensor),
+        tokens=tokens,
+        concurrency=tokens / log.length,
+    )
+
+
+def table(logs: Sequence[Log], answers: Mapping[str, Sequence[Answer]]) -> str:
+    """Errors of each planner: average, median and worst of absolute relative ones; GiB for activations."""
+    lines = [
+        "| planner | weights mean / worst | activations mean / worst "
+        "| KV tokens median / mean / worst | concurrency mean / worst |",
+        "|---|---|---|---|---|",
+    ]
+    for name, given in answers.items():
+        pairs = list(zip(logs, given, strict=True))
+        weights = [abs(answer.weights / log.weights - 1) for log, answer in pairs]
+        activations = [abs(answer.activation - log.activation) for log, answer in pairs]
+        tokens = [abs(answer.tokens / log.tokens - 1) for log, answer in pairs]
+        at_once = [abs(answer.concurrency / log.concurrency - 1) for log, answer in pairs]
+        cells = (
+            _shares((statistics.mean(weights), max(weights))),
+            f"{statistics.mean(activations):.2f} / {max(activations):.2f} GiB",
+            _shares((statistics.median(tokens), statistics.mean(tokens), max(tokens))),
+            _shares((statistics.mean(at_once), max(at_once))),
+        )
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _shares(values: Iterable[float]) -> str:
+    return " / ".join(f"{value:.2%}" for value in values)
+
+
+def _config(model: Model, dtype: str) -> SimpleNamespace:
+    """The fields of config.json that the library reads."""
+    fields: dict[str, object] = {
+        "architectures": [model.architecture],
+        "torch_dtype": dtype,
+        "num_hidden_layers": model.layers,
+        "hidden_size": model.hidden,
+        "num_attention_heads": model.attention_heads,
+        "num_key_value_heads": model.kv_heads,
+        "head_dim": model.head_dim,
+        "vocab_size": model.vocabulary,
+        "intermediate_size": model.intermediate,
+        "max_position_embeddings": model.context,
+    }
+    if model.mla is not None:
+        fields |= {"kv_lora_rank": model.mla.kv_lora_rank, "qk_rope_head_dim": model.mla.qk_rope_head_dim}
+    if model.experts is not None:
+        fields["num_experts"] = model.experts.count
+    if model.quantization is not None:
+        weights = {"num_bits": int(model.quantization.bits)}
+        fields["quantization_config"] = {
+            "quant_method": model.quantization.method,
+            "config_groups": {"group_0": {"weights": weights}},
+        }
+    return SimpleNamespace(**fields)
+
+
+def _stored(model: Model, dtype: str) -> dict[str, int]:
+    """Numbers of parameters by type, as the headers of the model's files give them."""
+    parts, quantization = count(model), model.quantization
+    if quantization is None:
+        return {_NAMES[dtype]: model.parameters or parts.total}
+    plain = {_NAMES[model.dtype]: parts.total - parts.linear}
+    if quantization.bits == 8:
+        return plain | {"F8_E4M3": parts.linear}
+    packed = round(parts.linear * quantization.bits / 32)
+    scales = parts.linear // quantization.group if quantization.group else 0
+    return {name: number + scales for name, number in plain.items()} | {"I32": packed}
+
+
+def main() -> int:
+    logs = read_logs()
+    answers: dict[str, Sequence[Answer]] = {"this project": [own(log) for log in logs]}
+    try:
+        planner = importlib.import_module("planner.capacity_planner")
+    except ImportError:
+        print(table(logs, answers))
+        print(f"\nllm-d-planner is not installed here; how to compare with it:\n{__doc__}", file=sys.stderr)
+        return 1
+    answers["llm-d-planner 0.3.3"] = [library(log, planner, NOMINAL_GIB) for log in logs]
+    usable = catalog.load().accelerators[CARD].usable_gib or NOMINAL_GIB
+    answers[f"llm-d-planner 0.3.3, told {usable} GiB"] = [library(log, planner, usable) for log in logs]
+    print(f"All {len(logs)} logs:\n\n{table(logs, answers)}")
+    # Settings it has no word for, and several ranks, are not its fault alone: once more without them.
+    plain = [i for i, log in enumerate(logs) if not (log.on_line_fp8 or log.fp8_cache)]
+    some = {name: [given[i] for i in plain] for name, given in answers.items()}
+    print(f"\nThe {len(plain)} whose settings it can express:\n\n{table([logs[i] for i in plain], some)}")
+    worst = sorted(
+        zip(logs, answers["llm-d-planner 0.3.3"], strict=True), key=lambda p: -abs(p[1].tokens / p[0].tokens - 1)
+    )
+    named = ", ".join(f"{log.id} {log.model} {answer.tokens / log.tokens - 1:+.0%}" for log, answer in worst[:5])
+    print(f"\nIts largest errors of KV tokens: {named}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""One engine as vLLM would start it: every default that depends on card or version already filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from catalog.engine import Band, Interconnect, load_engine
+from catalog.schema import Accelerator, Model, Quantization
+
+_BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
+
+# What `--quantization` does to a checkpoint that is not quantised: vLLM converts on the fly with these two methods.
+# fp8 keeps one scale per tensor; bitsandbytes stores 4-bit weights with block scales (0.53 bytes per weight in logs).
+_ON_LOADING = {
+    "fp8": Quantization(method="fp8", bits=8),
+    "bitsandbytes": Quantization(method="bitsandbytes", bits=4, group=64, scale_bits=16),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRun:
+    """What decides an engine's memory. `total_gib` is what CUDA or libtpu reports for one device."""
+
+    model: Model
+    version: str
+    kind: Literal["gpu", "tpu"]
+    interconnect: Interconnect
+    total_gib: float
+    max_model_len: int
+    utilization: float
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    expert_parallel: bool = False
+    dtype: str | None = None
+    quantization: str | None = None
+    kv_cache_dtype: str | None = None
+    prefix_caching: bool = True
+    enforce_eager: bool = False
+    text_only: bool = False
+    speculative_tokens: int = 0
+    block_size: int | None = None
+    kv_cache_gib: float | None = None
+
+    @property
+    def band(self) -> Band:
+        """Constants of this version."""
+        return load_engine().band(self.version)
+
+    @property
+    def dtype_bytes(self) -> int:
+        """Bytes per weight that is not quantised. vLLM loads float32 checkpoints in 16 bits unless told otherwise."""
+        return _BYTES.get(self.dtype or "auto", 2)
+
+    @property
+    def quantised(self) -> Quantization | None:
+        """How the linear layers are stored on the device; None: in `dtype`."""
+        return self.model.quantization or _ON_LOADING.get(self.quantization or "")
+
+    @property
+    def kv_bytes(self) -> int:
+        """Bytes per number in the KV cache. Quantised weights leave it at 16 bits unless the checkpoint has scales."""
+        if self.kv_cache_dtype not in (None, "auto"):
+            return 1
+        quantization = self.model.quantization
+        return 1 if quantization is not None and quantization.kv_cache else self.dtype_bytes
+
+    @property
+    def sampled_rows(self) -> int:
+        """Sequences of the sampler's dummy run."""
+        return min(self.max_num_seqs, self.max_num_batched_tokens)
+
+    @property
+    def has_encoder(self) -> bool:
+        return self.model.vision_language and not self.text_only
+
+    def kv_block(self) -> int:
+        """Tokens of a block of ordinary attention. TPUs choose it by the longest request, at most 512 pages to one."""
+        if self.block_size is not None:
+            return self.block_size
+        if self.kind == "gpu":
+            return 16
+        power = 1 << max(0, self.max_model_len - 1).bit_length()
+        return min(256, max(16, power // 512))
+
+
+def engine_run(
+    model: Model,
+    accelerator: Accelerator,
+    version: str,
+    *,
+    max_model_len: int | None = None,
+    utilization: float | None = None,
+    max_num_seqs: int | None = None,
+    max_num_batched_tokens: int | None = None,
+    tensor_parallel: int = 1,
+    pipeline_parallel: int = 1,
+    expert_parallel: bool = False,
+    dtype: str | None = None,
+    quantization: str | None = None,
+    kv_cache_dtype: str | None = None,
+    prefix_caching: bool = True,
+    enforce_eager: bool = False,
+    text_only: bool = False,
+    speculative_tokens: int = 0,
+    block_size: int | None = None,
+    kv_cache_gib: float | None = None,
+    share: float = 1.0,
+) -> EngineRun | None:
+    """Fill in vLLM's defaults. `share` is the part of the device a fractional machine gets.
+
+    None when nobody has logged what the accelerator's memory is for CUDA.
+    """
+    if accelerator.usable_gib is None:
+        return None
+    engine = load_engine()
+    total = accelerator.usable_gib * share
+    if accelerator.kind == "tpu":
+        tokens, sequences = engine.tpu_batches.get(accelerator.name, 1024), engine.tpu_sequences
+    else:
+        # A100 has the memory of larger cards and the compute of smaller ones: vLLM gives it the small batch.
+        size = 0.0 if accelerator.compute_capability == 8.0 else total
+        batch = next(batch for batch in engine.batches if size >= batch.from_gib)
+        tokens, sequences = batch.tokens, batch.sequences
+    tokens = max_num_batched_tokens or tokens
+    link: Interconnect = "ici" if accelerator.kind == "tpu" else "pcie" if accelerator.name in engine.pcie else "nvlink"
+    return EngineRun(
+        model=model,
+        version=version,
+        kind=accelerator.kind,
+        interconnect=link,
+        total_gib=total,
+        max_model_len=max_model_len or model.context,
+        utilization=utilization or engine.band(version).utilization,
+        max_num_seqs=max_num_seqs or min(sequences, tokens),
+        max_num_batched_tokens=tokens,
+        tensor_parallel=tensor_parallel,
+        pipeline_parallel=pipeline_parallel,
+        expert_parallel=expert_parallel,
+        dtype=dtype,
+        quantization=quantization,
+        kv_cache_dtype=kv_cache_dtype,
+        prefix_caching=prefix_caching,
+        enforce_eager=enforce_eager,
+        text_only=text_only,
+        speculative_tokens=speculative_tokens,
+        block_size=block_size,
+        kv_cache_gib=kv_cache_gib,
+    )

@@ -1,0 +1,719 @@
+"""One wrong stack file for every rule of planning, with the finding it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from planning import Finding, RefusedError, plan_raw
+from planning.findings import Severity
+from tests.stacks import ENCRYPTED, values_of
+
+GATED = "google/gemma-2b-it"
+BROUGHT = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """A change of a stack file, and the finding: its path without namespace, its value, parts of its rule and fix."""
+
+    name: str
+    path: str
+    value: str
+    rule: str
+    fix: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    stack: str = "gpu"
+    encrypted: frozenset[str] = ENCRYPTED
+    severity: Severity = Severity.ERROR
+
+
+def findings_of(
+    stack: str, changes: Mapping[str, Any] | None = None, encrypted: frozenset[str] = ENCRYPTED
+) -> list[Finding]:
+    """Every finding about a changed stack, warnings included."""
+    try:
+        return list(plan_raw(stack, values_of(stack, changes), encrypted).warnings)
+    except RefusedError as refused:
+        return list(refused.findings)
+
+
+def errors_of(
+    stack: str, changes: Mapping[str, Any] | None = None, encrypted: frozenset[str] = ENCRYPTED
+) -> list[Finding]:
+    return [f for f in findings_of(stack, changes, encrypted) if f.severity is Severity.ERROR]
+
+
+STACK = (
+    Wrong(
+        name="no project",
+        changes={"project": None},
+        path="project",
+        value="(missing)",
+        rule="belongs to a Google Cloud project",
+        fix="pulumi config set llm-d:project",
+    ),
+    Wrong(
+        name="unknown release",
+        changes={"release": "llm-d-0.1"},
+        path="release",
+        value="llm-d-0.1",
+        rule="no such release",
+        fix="llm-d-0.9, gaie-1.5, llm-d-0.4",
+    ),
+    Wrong(
+        name="pattern of a later version",
+        changes={"pattern": "prefix-cache"},
+        path="pattern",
+        value="prefix-cache",
+        rule="single-replica only",
+        fix="use single-replica",
+    ),
+    Wrong(
+        name="deployment of a later version",
+        changes={"deployment": "kserve"},
+        path="deployment",
+        value="kserve",
+        rule="direct only",
+        fix="use direct",
+    ),
+    Wrong(
+        name="two models behind one route",
+        changes={
+            "models": [
+                {"id": "Qwen/Qwen2.5-0.5B-Instruct", "dtype": "half"},
+                {"id": "microsoft/phi-2", "dtype": "half"},
+            ]
+        },
+        path="models",
+        value="2 models",
+        rule="could reach the wrong one",
+        fix="one model per stack",
+    ),
+    Wrong(
+        name="no certificate for the internet",
+        path="gateway.tls.kind",
+        value="none",
+        rule="unencrypted",
+        fix="set a certificate",
+        severity=Severity.WARNING,
+    ),
+)
+
+PLACE = (
+    Wrong(
+        name="unknown accelerator",
+        changes={"accelerator.type": "nvidia-t4"},
+        path="accelerator.type",
+        value="nvidia-t4",
+        rule="no such accelerator",
+        fix="nvidia-tesla-t4",
+    ),
+    Wrong(
+        name="machine type of another accelerator",
+        changes={"accelerator.machineType": "g2-standard-4"},
+        path="accelerator.machineType",
+        value="g2-standard-4",
+        rule="T4 does not come with",
+        fix="n1-standard-4",
+    ),
+    Wrong(
+        name="unknown machine type",
+        changes={"accelerator.machineType": "n1-standard-5"},
+        path="accelerator.machineType",
+        value="n1-standard-5",
+        rule="T4 does not come with",
+        fix="n1-standard-4",
+    ),
+    Wrong(
+        name="topology that the machine has not",
+        stack="tpu",
+        changes={"accelerator.topology": "3x3"},
+        path="accelerator.topology",
+        value="3x3",
+        rule="no such slice topology",
+        fix="use one of 2x2, 2x4",
+    ),
+    Wrong(
+        name="topology on GPUs",
+        changes={"accelerator.topology": "2x2"},
+        path="accelerator.topology",
+        value="2x2",
+        rule="only TPU slices",
+        fix="remove it",
+    ),
+    Wrong(
+        name="chips that the host has not",
+        stack="tpu",
+        changes={"accelerator.perNode": 2},
+        path="accelerator.perNode",
+        value="2",
+        rule="has 4 TPU chips",
+        fix="remove perNode",
+    ),
+    Wrong(
+        name="GPUs that the machine does not take",
+        changes={"accelerator.perNode": 3},
+        path="accelerator.perNode",
+        value="3",
+        rule="takes 1 or 2 or 4 T4",
+        fix="use 1",
+    ),
+    Wrong(
+        name="zone without the accelerator",
+        stack="tpu",
+        changes={"location": "us-central1-f"},
+        path="location",
+        value="us-central1-f",
+        rule="is not offered there",
+        fix="use one of us-central1-a, us-central1-b",
+    ),
+    Wrong(
+        name="region without the accelerator",
+        changes={"location": "europe-north1"},
+        path="location",
+        value="europe-north1",
+        rule="is not offered there",
+        fix="use one of asia-east1-a",
+    ),
+    Wrong(
+        name="zone of another region",
+        changes={"location": "us-central1", "accelerator.zones": ["us-east1-c"]},
+        path="accelerator.zones",
+        value="us-east1-c",
+        rule="not in the stack's region us-central1",
+        fix="use zones of us-central1",
+    ),
+    Wrong(
+        name="zone beside a zonal cluster",
+        changes={"accelerator.zones": ["us-central1-b"]},
+        path="accelerator.zones",
+        value="us-central1-b",
+        rule="a zonal cluster in us-central1-a",
+        fix="set llm-d:location to us-central1",
+    ),
+    Wrong(
+        name="zone of which the lists say nothing",
+        changes={"location": "us-central1-f", "accelerator": {"type": "nvidia-b200", "provisioning": "spot"}},
+        path="location",
+        value="us-central1-f",
+        rule="its list is incomplete",
+        fix="us-central1-b",
+        severity=Severity.WARNING,
+    ),
+)
+
+CLUSTER = (
+    Wrong(
+        name="version before the inference gateway",
+        changes={"cluster.version": "1.31.5-gke.1000"},
+        path="cluster.version",
+        value="1.31.5-gke.1000",
+        rule="needs 1.32.3",
+        fix="use 1.34",
+    ),
+    Wrong(
+        name="minor version before the inference gateway",
+        changes={"cluster.version": "1.31"},
+        path="cluster.version",
+        value="1.31",
+        rule="needs 1.32.3",
+        fix="use 1.34",
+    ),
+    Wrong(
+        name="brought cluster before the inference gateway",
+        changes={"cluster.existing": {"name": "shared", "version": "1.30.1-gke.1"}},
+        path="cluster.existing.version",
+        value="1.30.1-gke.1",
+        rule="needs 1.32.3",
+        fix="use 1.34",
+    ),
+    Wrong(
+        name="version before the accelerator",
+        stack="tpu",
+        changes={
+            "cluster.version": "1.33",
+            "location": "us-central1-c",
+            "accelerator": {"type": "tpu-v7x", "machineType": "tpu7x-standard-1t"},
+            "models[0]": {"id": "google/gemma-2-9b-it"},
+        },
+        path="cluster.version",
+        value="1.33",
+        rule="needs GKE 1.34.0-gke.2201000",
+        fix="use 1.34.0-gke.2201000",
+    ),
+    Wrong(
+        name="nobody may reach the control plane",
+        changes={"cluster.controlPlane": {"access": "authorized-networks"}},
+        path="cluster.controlPlane.authorizedNetworks",
+        value="[]",
+        rule="no range may reach",
+        fix="dns-endpoint",
+    ),
+    Wrong(
+        name="ranges for an address that is off",
+        changes={"cluster.controlPlane": {"authorizedNetworks": [{"cidr": "203.0.113.0/24", "name": "office"}]}},
+        path="cluster.controlPlane.authorizedNetworks",
+        value="1 ranges",
+        rule="turns off",
+        fix="authorized-networks",
+    ),
+)
+
+NODES = (
+    Wrong(
+        name="pool too small for the replicas",
+        changes={"models[0].replicas": 4},
+        path="accelerator.nodes.max",
+        value="3",
+        rule="4 replicas need 4 n1-standard-4 nodes",
+        fix="use 4 or more",
+    ),
+    Wrong(
+        name="picker on a machine with accelerators",
+        changes={"cpuPool.machineType": "g2-standard-4"},
+        path="cpuPool.machineType",
+        value="g2-standard-4",
+        rule="without accelerators",
+        fix="e2-standard-4",
+    ),
+    Wrong(
+        name="no node for the picker",
+        changes={"cpuPool.nodes": {"min": 0, "max": 2}},
+        path="cpuPool.nodes.min",
+        value="0",
+        rule="tainted",
+        fix="use 1 or more",
+    ),
+    Wrong(
+        name="disk too small for image and weights",
+        changes={"accelerator.diskGib": 50},
+        path="accelerator.diskGib",
+        value="50",
+        rule="image, weights and caches",
+        fix="or remove diskGib",
+    ),
+    Wrong(
+        name="spot out of a reservation",
+        changes={"accelerator.reservation": "mine", "accelerator.provisioning": "spot"},
+        path="accelerator.reservation",
+        value="mine",
+        rule="spot capacity cannot come from a reservation",
+        fix="remove reservation",
+    ),
+    Wrong(
+        name="flex-start nodes that are always there",
+        changes={"accelerator.provisioning": "flex-start", "accelerator.nodes.min": 1},
+        path="accelerator.nodes.min",
+        value="1",
+        rule="starts at zero",
+        fix="use 0",
+    ),
+    Wrong(
+        name="machine that is not sold on demand",
+        changes={"location": "us-central1-b", "accelerator": {"type": "nvidia-h200-141gb"}},
+        path="accelerator.provisioning",
+        value="on-demand",
+        rule="spot, flex-start or reservation only",
+        fix="spot or flex-start",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="half a slice more",
+        stack="tpu",
+        changes={
+            "accelerator": {
+                "type": "tpu-v6e",
+                "machineType": "ct6e-standard-4t",
+                "topology": "2x4",
+                "nodes": {"max": 3},
+            },
+            "models[0]": {"id": "Qwen/Qwen3-32B", "tensorParallel": 8},
+        },
+        path="accelerator.nodes.max",
+        value="3",
+        rule="is exactly 2 nodes",
+        fix="use 2",
+    ),
+)
+
+NETWORK = (
+    Wrong(
+        name="public range",
+        changes={"network.podCidr": "8.8.0.0/16"},
+        path="network.podCidr",
+        value="8.8.0.0/16",
+        rule="not a private range",
+        fix="10.0.0.0/8",
+    ),
+    *(
+        Wrong(
+            name=f"{key} too small",
+            changes={f"network.{key}": cidr},
+            path=f"network.{key}",
+            value=cidr,
+            rule=f"too small: a {least}",
+            fix=f"use {cidr.split('/')[0]}/",
+        )
+        for key, cidr, least in (
+            ("nodeCidr", "10.0.0.0/30", "/29"),
+            ("podCidr", "10.4.0.0/25", "/24"),
+            ("serviceCidr", "10.8.0.0/28", "/27"),
+            ("proxyCidr", "192.168.0.0/27", "/26"),
+        )
+    ),
+    Wrong(
+        name="ranges that overlap",
+        changes={"network.nodeCidr": "10.4.0.0/20"},
+        path="network.nodeCidr",
+        value="10.4.0.0/20",
+        rule="overlaps podCidr = 10.4.0.0/14",
+        fix="choose ranges",
+    ),
+    Wrong(
+        name="range of an auto-mode network",
+        changes={"network": {"existing": BROUGHT | {"autoMode": True}, "proxyCidr": "10.200.0.0/23"}},
+        path="network.proxyCidr",
+        value="10.200.0.0/23",
+        rule="an auto-mode VPC owns 10.128.0.0/9",
+        fix="192.168.0.0/23",
+    ),
+)
+
+MODEL = (
+    Wrong(
+        name="model that nobody knows",
+        changes={"models[0].id": "somebody/secret-model"},
+        path="models[0].id",
+        value="somebody/secret-model",
+        rule="does not know this model",
+        fix="catalog/models.yaml",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="longer than the model's context",
+        changes={"models[0].maxModelLen": 16384},
+        path="models[0].maxModelLen",
+        value="16384",
+        rule="trained for 8192 tokens",
+        fix="use 8192 or less",
+    ),
+    Wrong(
+        name="bfloat16 on a T4",
+        changes={"models[0].dtype": "bfloat16"},
+        path="models[0].dtype",
+        value="bfloat16",
+        rule="compute capability 7.5; bfloat16 needs 8.0",
+        fix="use dtype: half",
+    ),
+    Wrong(
+        name="bfloat16 checkpoint on a T4",
+        changes={"models[0].dtype": None},
+        path="models[0].dtype",
+        value="(the model's own, bfloat16)",
+        rule="bfloat16 needs 8.0",
+        fix="use dtype: half",
+    ),
+    Wrong(
+        name="fp8 cache without fp8 units",
+        changes={"models[0].kvCacheDtype": "fp8"},
+        path="models[0].kvCacheDtype",
+        value="fp8",
+        rule="no fp8 units",
+        fix="remove kvCacheDtype",
+    ),
+    Wrong(
+        name="weights larger than the accelerator",
+        changes={"models[0].id": "google/gemma-7b"},
+        path="models[0].id",
+        value="google/gemma-7b",
+        rule="needs more than the 12.38 GiB that vLLM may use of each T4 before any KV cache (weights 15.91",
+        fix="use accelerator.perNode: 2, or accelerator.type: nvidia-l4",
+    ),
+    Wrong(
+        name="a request longer than the KV cache",
+        changes={"models[0].id": "Qwen/Qwen3-4B", "models[0].maxModelLen": 40960},
+        path="models[0].maxModelLen",
+        value="40960",
+        rule="one request of 40960 tokens needs 5.62 GiB of KV cache",
+        fix="maxModelLen: ",
+    ),
+    Wrong(
+        name="no room for the sampler's warm-up",
+        changes={"release": "gaie-1.5", "models[0].maxModelLen": 4096, "models[0].gpuMemoryUtilization": 0.9},
+        path="models[0].gpuMemoryUtilization",
+        value="0.9",
+        rule="the sampler's warm-up with 256 sequences x 256000 vocabulary entries takes 500 MiB",
+        fix="use gpuMemoryUtilization: 0.89, or maxNumSeqs: 128",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="an accelerator whose memory nobody logged",
+        changes={"accelerator": {"type": "nvidia-gb200"}},
+        path="accelerator.type",
+        value="nvidia-gb200",
+        rule="no log shows how much memory vLLM sees on GB200",
+        fix="watch the first start",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="more GPUs than a node has",
+        changes={"models[0].tensorParallel": 2},
+        path="models[0].tensorParallel",
+        value="2",
+        rule="a node has 1 T4",
+        fix="use 1 or fewer",
+    ),
+    Wrong(
+        name="fewer chips than the host has",
+        stack="tpu",
+        changes={"models[0].tensorParallel": 2},
+        path="models[0].tensorParallel",
+        value="2",
+        rule="takes all chips of its slice: tensor parallelism is 4",
+        fix="use 4",
+    ),
+    Wrong(
+        name="attention heads that do not divide",
+        changes={
+            "accelerator.machineType": "n1-standard-16",
+            "accelerator.perNode": 4,
+            "models[0]": {"id": "Qwen/Qwen2.5-0.5B-Instruct", "dtype": "half"},
+        },
+        path="models[0].tensorParallel",
+        value="4",
+        rule="14 attention heads, which 4 cannot share",
+        fix="use a divisor of 14",
+    ),
+    Wrong(
+        name="one key-value head on four chips",
+        stack="tpu",
+        changes={"models[0].id": GATED},
+        path="models[0].tensorParallel",
+        value="4",
+        rule="has 1 key-value head; 4 TPU chips cannot share it",
+        fix="use 1 chip, or a model with 4 or more key-value heads: Qwen/Qwen2.5-3B-Instruct",
+    ),
+    Wrong(
+        name="key-value heads that do not divide on GPUs",
+        changes={
+            "location": "us-central1-c",
+            "accelerator": {"type": "nvidia-l4", "machineType": "g2-standard-96"},
+            "models[0]": {"id": "microsoft/phi-4"},
+        },
+        path="models[0].tensorParallel",
+        value="8",
+        rule="has 10 key-value heads; 8 GPUs cannot share them",
+        fix="use a tensorParallel that divides 10",
+    ),
+    Wrong(
+        name="no token for a gated model",
+        changes={"huggingFace": None},
+        path="huggingFace.token",
+        value="(missing)",
+        rule="is gated",
+        fix="pulumi config set --path --secret llm-d:huggingFace.token",
+    ),
+    Wrong(
+        name="two models of one name",
+        changes={
+            "models": [
+                {"id": "microsoft/phi-2", "dtype": "half", "servedName": "phi"},
+                {"id": "Qwen/Qwen2.5-0.5B-Instruct", "dtype": "half", "servedName": "phi"},
+            ]
+        },
+        path="models[0].servedName",
+        value="phi",
+        rule="2 models answer to this name",
+        fix="its own servedName",
+    ),
+    Wrong(
+        name="picker without scorers",
+        changes={"picker.scorers": {"prefixCache": 0, "kvCacheUtilization": 0, "queue": 0}},
+        path="picker.scorers",
+        value="all 0",
+        rule="chooses at random",
+        fix="give one a weight",
+    ),
+    Wrong(
+        name="scored prefixes that nobody keeps",
+        changes={"models[0].prefixCaching": False},
+        path="models[0].prefixCaching",
+        value="false",
+        rule="scores prefix matches (weight 3)",
+        fix="picker.scorers.prefixCache to 0",
+    ),
+)
+
+ACCESS = (
+    Wrong(
+        name="token in plain text",
+        encrypted=frozenset(),
+        path="huggingFace.token",
+        value="(hidden)",
+        rule="in plain text in the stack file",
+        fix="--secret llm-d:huggingFace.token",
+    ),
+    Wrong(
+        name="token of somebody else",
+        changes={"huggingFace.token": "ghp_something"},
+        path="huggingFace.token",
+        value="(hidden)",
+        rule="begin with hf_",
+        fix="--secret llm-d:huggingFace.token",
+    ),
+    Wrong(
+        name="password in plain text",
+        changes={"registry": {"server": "r.example.com", "username": "u", "password": "p"}},
+        encrypted=frozenset({"huggingFace"}),
+        path="registry.password",
+        value="(hidden)",
+        rule="in plain text in the stack file",
+        fix="--secret llm-d:registry.password",
+    ),
+)
+
+SETTINGS = (
+    Wrong(
+        name="misspelt key",
+        changes={"models[0].maxModelLength": 2048},
+        path="models[0].maxModelLength",
+        value="2048",
+        rule="there is no such setting",
+        fix="check the spelling",
+    ),
+    Wrong(
+        name="misspelt top-level key",
+        changes={"modles": "x"},
+        path="modles",
+        value="x",
+        rule="there is no such setting",
+        fix="check the spelling",
+    ),
+    Wrong(
+        name="missing key",
+        changes={"location": None},
+        path="location",
+        value="(missing)",
+        rule="required",
+        fix="pulumi config set",
+    ),
+    Wrong(
+        name="text for a number",
+        changes={"accelerator.nodes.max": "three"},
+        path="accelerator.nodes.max",
+        value="three",
+        rule="valid integer",
+        fix="within the rule above",
+    ),
+    Wrong(
+        name="number for text",
+        changes={"models[0].servedName": 7},
+        path="models[0].servedName",
+        value="7",
+        rule="must be text",
+        fix="in quotes",
+    ),
+    Wrong(
+        name="value out of range",
+        changes={"models[0].gpuMemoryUtilization": 85},
+        path="models[0].gpuMemoryUtilization",
+        value="85",
+        rule="less than 1",
+        fix="within the rule above",
+    ),
+    Wrong(
+        name="value that is not on the list",
+        changes={"models[0].dtype": "fp16"},
+        path="models[0].dtype",
+        value="fp16",
+        rule="not one of the values allowed here",
+        fix="'half'",
+    ),
+    Wrong(
+        name="kind that is not on the list",
+        changes={"models[0].source": {"kind": "ftp"}},
+        path="models[0].source",
+        value="{'kind': 'ftp'}",
+        rule="not one of the values allowed here",
+        fix="'bucket'",
+    ),
+    Wrong(
+        name="no kind",
+        changes={"models[0].source": {"bucket": "weights"}},
+        path="models[0].source",
+        value="{'bucket': 'weights'}",
+        rule="does not say which kind",
+        fix="add kind",
+    ),
+    Wrong(
+        name="wrong value below a kind of the same name",
+        changes={"models[0].source": {"kind": "bucket", "bucket": "Weights!", "path": "m"}},
+        path="models[0].source.bucket",
+        value="Weights!",
+        rule="should match pattern",
+        fix="within the rule above",
+    ),
+    Wrong(
+        name="missing value below a kind",
+        changes={"gateway.tls": {"kind": "certificate-manager"}},
+        path="gateway.tls.certificates",
+        value="(missing)",
+        rule="required",
+        fix="add it",
+    ),
+    Wrong(
+        name="bounds the wrong way round",
+        changes={"accelerator.nodes": {"min": 3, "max": 1}},
+        path="accelerator.nodes",
+        value="{'min': 3, 'max': 1}",
+        rule="min (3) is larger than max (1)",
+        fix="change the values",
+    ),
+    Wrong(
+        name="arguments that nobody meant",
+        changes={"models[0].extraArgs": ["--enforce-eager"]},
+        path="models[0].extraArgs",
+        value="['--enforce-eager']",
+        rule="set allowExtraArgs: true",
+        fix="change the values",
+    ),
+    Wrong(
+        name="range with a host in it",
+        changes={"network.nodeCidr": "10.0.0.1/20"},
+        path="network.nodeCidr",
+        value="10.0.0.1/20",
+        rule="valid IPv4 network",
+        fix="within the rule above",
+    ),
+    Wrong(
+        name="two ways to a token",
+        changes={"huggingFace.existingSecret": "mine"},
+        path="huggingFace",
+        value="(hidden)",
+        rule="exclude each other",
+        fix="change the values",
+    ),
+    Wrong(
+        name="two ways to a pull secret",
+        changes={"registry": {"existingSecret": "mine", "server": "r.example.com"}},
+        path="registry",
+        value="(hidden)",
+        rule="exclude each other",
+        fix="change the values",
+    ),
+    Wrong(
+        name="half a pull secret",
+        changes={"registry": {"server": "r.example.com"}},
+        path="registry",
+        value="(hidden)",
+        rule="belong together",
+        fix="change the values",
+    ),
+)
+
+EVERY = (*STACK, *PLACE, *CLUSTER, *NODES, *NETWORK, *MODEL, *ACCESS, *SETTINGS)
+
+# Two mistakes that cannot be made one at a time.
+TOGETHER: Mapping[str, frozenset[str]] = {"two models of one name": frozenset({"llm-d:models"})}
