@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 NAMESPACE = "llm-d"
 
@@ -59,19 +61,48 @@ def path_of(*parts: str | int) -> str:
     return f"{NAMESPACE}:{text}"
 
 
-def from_validation(error: ValidationError) -> list[Finding]:
-    """Pydantic's errors as findings. Values below a secret are never repeated."""
-    return [_finding(detail) for detail in error.errors(include_url=False)]
+def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> list[Finding]:
+    """Pydantic's errors as findings. What is or may be a secret is never repeated, a misspelt one neither.
+
+    `encrypted` names the top-level keys that came encrypted.
+    """
+    return [_finding(detail, encrypted) for detail in details_of(error)]
 
 
-def _finding(detail: Any) -> Finding:
-    location = tuple(part for part in detail["loc"] if not _is_union_tag(part, detail["loc"]))
+def details_of(error: ValidationError) -> list[ErrorDetails]:
+    """Pydantic's errors, less the consequences: a list whose elements are wrong also counts as too short."""
+    details = error.errors(include_url=False)
+    places = [detail["loc"] for detail in details]
+
+    def has_wrong_parts(place: tuple[int | str, ...]) -> bool:
+        return any(len(other) > len(place) and other[: len(place)] == place for other in places)
+
+    return [detail for detail in details if detail["type"] != "too_short" or not has_wrong_parts(detail["loc"])]
+
+
+def _finding(detail: ErrorDetails, encrypted: Collection[str]) -> Finding:
+    location = location_of(detail["loc"])
     kind, context = detail["type"], detail.get("ctx", {})
-    secret = any(part in ("token", "password", "huggingFace", "registry") for part in location)
-    value = "(missing)" if kind == "missing" else "(hidden)" if secret else _short(detail["input"])
+    hidden = location[0] in encrypted or any(part in ("huggingFace", "registry") for part in location)
+    shown = HIDDEN if hidden else _short(_without_secrets(detail["input"], location))
+    value = "(missing)" if kind == "missing" else shown
     rule, fix = _explain(kind, detail["msg"], context)
     return Finding(path=path_of(*location), value=value, rule=rule, fix=fix)
 
+
+def _without_secrets(value: object, location: Sequence[str | int]) -> object:
+    """The value with everything hidden that looks like a credential by its key or by its form."""
+    if location and _SECRET_KEY.search(str(location[-1])):
+        return HIDDEN
+    if isinstance(value, Mapping):
+        return {key: _without_secrets(item, (*location, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(item, (*location, index)) for index, item in enumerate(value)]
+    return HIDDEN if isinstance(value, str) and value.startswith("hf_") else value
+
+
+HIDDEN = "(hidden)"
+_SECRET_KEY = re.compile(r"(token|password|secret|api_?key)$", re.IGNORECASE)
 
 _TAGS = {
     "hugging-face",
@@ -84,12 +115,14 @@ _TAGS = {
 }
 
 
-def _is_union_tag(part: object, location: tuple[str | int, ...]) -> bool:
-    """Pydantic names the member of a union in the location; a user never wrote it."""
-    if part not in _TAGS:
-        return False
-    index = location.index(part)
-    return index > 0 and location[index - 1] in ("source", "tls")
+def location_of(location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Pydantic's location as the user wrote it: pydantic also names the member of a union, after the union's field."""
+    before = (None, *location)
+    return tuple(
+        part
+        for part, previous in zip(location, before, strict=False)
+        if not (part in _TAGS and previous in ("source", "tls"))
+    )
 
 
 def _explain(kind: str, message: str, context: dict[str, Any]) -> tuple[str, str]:
@@ -104,6 +137,8 @@ def _explain(kind: str, message: str, context: dict[str, Any]) -> tuple[str, str
         case "literal_error" | "union_tag_invalid":
             expected = context.get("expected") or context.get("expected_tags")
             return "not one of the values allowed here", f"use {expected}"
+        case "union_tag_not_found":
+            return "it does not say which kind it is", "add kind, one of those in docs/settings.md"
         case "value_error":
             return str(context.get("error", message)), "change the values named above"
         case "string_type":

@@ -8,20 +8,24 @@ import re
 LABEL_LENGTH = 63  # RFC 1123 label: Kubernetes Services and label values, Compute Engine names
 CLUSTER_LENGTH = 40  # GKE clusters and node pools
 ACCOUNT_LENGTH = 30  # service account ids; at least 6
+MODEL_LENGTH = 40  # leaves room for `-epp`, `-vllm` and what Kubernetes appends to the names of pods
 
 
 def slug(text: str, length: int = LABEL_LENGTH) -> str:
     """Lower-case letters, digits and dashes, beginning with a letter, at most `length` long.
 
-    Two texts that differ keep different slugs: where something had to be cut or folded beyond case and punctuation, a
-    short hash of the whole text ends the name.
+    Two texts that differ in more than case and punctuation keep different slugs: where something had to be cut, put in
+    front, or folded because it is no ASCII letter, a short hash of the whole text ends the name.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if not plain or not plain[0].isalpha():
-        plain = f"m-{plain}".rstrip("-")
-    if len(plain) <= length:
-        return plain
-    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+        return marked(f"m-{plain}", text, length)
+    return plain if len(plain) <= length and text.isascii() else marked(plain, text, length)
+
+
+def marked(plain: str, text: str, length: int) -> str:
+    """A slug, cut where needed, that ends with a short hash of the text it stands for."""
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:6]
     return f"{plain[: length - 7].rstrip('-')}-{digest}"
 
 
@@ -31,11 +35,8 @@ def join(*parts: str, length: int = LABEL_LENGTH) -> str:
 
 
 def model_slug(model_id: str) -> str:
-    """Short name of a model from its repository: `google/gemma-2b-it` becomes `gemma-2b-it`.
-
-    40 characters leave room for `-epp`, `-vllm` and what Kubernetes appends to pods (63 in all).
-    """
-    return slug(model_id.rsplit("/", 1)[-1], 40)
+    """Short name of a model from its repository: `google/gemma-2b-it` becomes `gemma-2b-it`."""
+    return slug(model_id.rsplit("/", 1)[-1], MODEL_LENGTH)
 
 
 def service_account_id(stack: str) -> str:

@@ -12,6 +12,21 @@ from planning.site import Site
 # Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 ranges").
 AUTO_MODE = IPv4Network("10.128.0.0/9")
 
+# What a subnet may have besides public addresses (cloud.google.com/vpc/docs/subnets, "Valid IPv4 ranges"); those for
+# documentation are left out.
+_PRIVATE = tuple(
+    IPv4Network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "192.0.0.0/24",
+        "198.18.0.0/15",
+        "240.0.0.0/4",
+    )
+)
+
 # Smallest masks GKE and the load balancers accept: nodes /29; services /27; proxy-only subnets /26, of which Google
 # recommends /23 (cloud.google.com/load-balancing/docs/proxy-only-subnets).
 _LARGEST_PREFIX = {"nodeCidr": 29, "podCidr": 24, "serviceCidr": 27, "proxyCidr": 26}
@@ -55,13 +70,13 @@ def _check_ranges(site: Site) -> None:
     elif settings.existing.proxy_subnetwork is not None:
         ranges = {}
     for key, cidr in ranges.items():
-        if not cidr.is_private and key != "serviceCidr":
+        if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in _PRIVATE):
             findings.error(
                 "network",
                 key,
                 value=cidr,
                 rule="not a private range",
-                fix="use a range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+                fix="use a range of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10",
             )
         if cidr.prefixlen > _LARGEST_PREFIX[key]:
             findings.error(

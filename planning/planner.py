@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from catalog import Catalog
 from planning import names
 from planning.cluster import plan_cluster, plan_crds, plan_services
 from planning.cost import plan_cost
-from planning.findings import Finding, RefusedError, Severity, errors_in, from_validation
+from planning.findings import Finding, RefusedError, Severity, details_of, errors_in, from_validation, location_of
 from planning.gateway import plan_gateway, plan_routes
 from planning.model_server import (
     check_capacity,
@@ -45,7 +45,7 @@ def plan_raw(
     try:
         settings = StackSettings.model_validate(values)
     except ValidationError as error:
-        findings = from_validation(error)
+        findings = from_validation(error, encrypted)
         raise RefusedError([*findings, *_further(stack, values, error, encrypted, known, findings)]) from None
     return plan(stack, settings, known, encrypted)
 
@@ -123,9 +123,14 @@ def model_keys(settings: StackSettings) -> list[str]:
     """One short name per model, stable when models are reordered. Models of one repository take their served name."""
     short = [names.model_slug(model.id) for model in settings.models]
     counts = Counter(short)
-    return [
-        key if counts[key] == 1 else names.slug(model.name, 40)
+    keys = [
+        key if counts[key] == 1 else names.slug(model.name, names.MODEL_LENGTH)
         for key, model in zip(short, settings.models, strict=True)
+    ]
+    counts = Counter(keys)
+    return [
+        key if counts[key] == 1 else names.marked(key, f"{model.id} {model.name}", names.MODEL_LENGTH)
+        for key, model in zip(keys, settings.models, strict=True)
     ]
 
 
@@ -197,8 +202,7 @@ def _further(
 ) -> list[Finding]:
     """Findings of the plan that the settings make without their wrong parts, so that one report tells everything."""
     rest = copy.deepcopy(dict(values))
-    for detail in error.errors(include_url=False):
-        _drop(rest, detail["loc"])
+    _drop(rest, [location_of(detail["loc"]) for detail in details_of(error)])
     try:
         settings = StackSettings.model_validate(rest)
     except ValidationError:
@@ -213,20 +217,24 @@ def _related(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)
 
 
-def _drop(values: Any, location: Sequence[str | int]) -> None:
-    """Remove what a pydantic location points at; parts that are not keys of the value name members of a union."""
-    for position, part in enumerate(location):
-        last = all(not _has(values, later) for later in location[position + 1 :]) and position >= len(location) - 1
-        if not _has(values, part):
-            continue
-        if last or not isinstance(values[part], dict | list):
-            if isinstance(values, dict):
-                values.pop(part, None)
-            return
+def _drop(values: Any, locations: Iterable[Sequence[str | int]]) -> None:
+    """Remove what each location points at, or what of it there is.
+
+    An element goes together with its list: without it the others would be reported under wrong numbers.
+    """
+    # All are looked up before the first goes: afterwards a later location would end further up.
+    wrong = [_innermost_key(values, location) for location in locations]
+    for holder, key in filter(None, wrong):
+        holder.pop(key, None)
+
+
+def _innermost_key(values: Any, location: Sequence[str | int]) -> tuple[dict[str | int, Any], str | int] | None:
+    """The dictionary that is furthest along the location, and the key in it."""
+    found = None
+    for part in location:
+        if isinstance(values, dict) and part in values:
+            found = (values, part)
+        elif not (isinstance(values, list) and isinstance(part, int) and part < len(values)):
+            break
         values = values[part]
-
-
-def _has(values: Any, part: str | int) -> bool:
-    if isinstance(values, dict):
-        return part in values
-    return isinstance(values, list) and isinstance(part, int) and 0 <= part < len(values)
+    return found

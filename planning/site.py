@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from catalog import Catalog
 from catalog.release import Release
 from catalog.schema import Accelerator, MachineType
+from planning import names
 from planning.findings import Finding, Severity, path_of
 from settings import StackSettings
 
@@ -95,7 +96,7 @@ def locate(stack: str, settings: StackSettings, catalog: Catalog, findings: Find
         hosts=hosts,
         chips=per_node * hosts,
         release=release,
-        labels=dict(settings.labels) | {"llm-d-stack": stack},
+        labels=dict(settings.labels) | {"llm-d-stack": names.slug(stack)},
     )
 
 
@@ -103,19 +104,19 @@ def _machine(
     settings: StackSettings, catalog: Catalog, accelerator: Accelerator, findings: Findings
 ) -> MachineType | None:
     fitting = catalog.machines_for(accelerator.name)
-    names = [machine.name for machine in fitting]
+    known = [machine.name for machine in fitting]
     wanted = settings.accelerator.machine_type
     if wanted is None:
         # T4s go with n1-standard-4, as vLLM's start-up needs more than the smallest machine's memory.
         usable = [machine for machine in fitting if machine.memory_gib >= 12] or list(fitting)
         return usable[0] if usable else None
-    if wanted not in names:
+    if wanted not in known:
         findings.error(
             "accelerator",
             "machineType",
             value=wanted,
             rule=f"{accelerator.title} does not come with this machine type",
-            fix=f"use one of {', '.join(names)}",
+            fix=f"use one of {', '.join(known)}",
         )
         return None
     return catalog.machines[wanted]

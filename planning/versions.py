@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# From here on GKE installs InferencePool v1 itself (cloud.google.com/kubernetes-engine, "Deploy GKE Inference Gateway").
+# From here on GKE installs InferencePool v1 itself (GKE documentation, "Deploy GKE Inference Gateway").
 INFERENCE_POOL_SINCE = "1.34.0-gke.1626000"
 # First version of the GKE Inference Gateway (same page).
 INFERENCE_GATEWAY_SINCE = "1.32.3"

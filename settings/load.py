@@ -43,7 +43,9 @@ def read() -> RawSettings:
     prefix = f"{NAMESPACE}:"
     given = {key.removeprefix(prefix): text for key, text in _all_config().items() if key.startswith(prefix)}
     values = {key: _value(text) for key, text in given.items()}
-    values = {key: value for key, value in values.items() if value not in _UNSET}
+    # An unknown key stays even when it is empty: the check has to name it.
+    declared = frozenset(keys())
+    values = {key: value for key, value in values.items() if key not in declared or value not in _UNSET}
     if "project" not in values and (project := pulumi.Config("gcp").get("project")):
         values["project"] = project
     encrypted = frozenset(key for key in given if pulumi.runtime.is_config_secret(prefix + key))

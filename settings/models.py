@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from settings.base import Settings
 
@@ -89,13 +89,15 @@ class ModelSettings(Settings):
     ] = False
     extra_args: Annotated[tuple[str, ...], Field(description="Further arguments of `vllm serve`, unchecked.")] = ()
 
-    @model_validator(mode="after")
-    def _extra_arguments_are_meant(self) -> Self:
-        if self.extra_args and not self.allow_extra_args:
+    @field_validator("extra_args")
+    @classmethod
+    def _extra_arguments_are_meant(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        # A validator of the field, so that the error names the field and not the whole model.
+        if value and not info.data.get("allow_extra_args", False):
             raise ValueError(
                 "extraArgs are not checked by this program; set allowExtraArgs: true to pass them to vLLM as they are"
             )
-        return self
+        return value
 
     @property
     def name(self) -> str:

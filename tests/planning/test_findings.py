@@ -1,0 +1,177 @@
+"""Every rule has an example; every finding says where, what, why and how to fix it; one report holds them all."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from planning import Finding, RefusedError, plan_raw
+from planning.findings import Severity, report
+from planning.site import Findings
+from tests.planning.refusals import EVERY, TOGETHER, Wrong, errors_of, findings_of
+from tests.stacks import STACKS, TOKEN, plan_of, values_of
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_stack_files_have_no_errors(stack: str) -> None:
+    """Else every example below would be refused for another reason."""
+    assert errors_of(stack) == []
+
+
+@pytest.mark.parametrize("wrong", EVERY, ids=lambda wrong: wrong.name)
+def test_a_wrong_stack_gets_its_finding(wrong: Wrong) -> None:
+    found = findings_of(wrong.stack, wrong.changes, wrong.encrypted)
+    at_path = [f for f in found if f.path == f"llm-d:{wrong.path}"]
+    assert [(f.value, f.severity) for f in at_path] == [(wrong.value, wrong.severity)], report(found)
+    assert wrong.rule in at_path[0].rule
+    assert wrong.fix in at_path[0].fix
+
+
+@pytest.mark.parametrize("wrong", EVERY, ids=lambda wrong: wrong.name)
+def test_one_mistake_is_one_error(wrong: Wrong) -> None:
+    """A second error of the same mistake would send its reader looking for another."""
+    errors = {f.path for f in errors_of(wrong.stack, wrong.changes, wrong.encrypted)}
+    own = {f"llm-d:{wrong.path}"} if wrong.severity is Severity.ERROR else set()
+    assert errors - TOGETHER.get(wrong.name, frozenset()) == own
+
+
+def test_every_rule_has_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule is a call of `error` or `warning` somewhere in planning; running the examples has to reach each."""
+    reached: set[tuple[str, int]] = set()
+
+    def noting(method: Callable[..., None]) -> Callable[..., None]:
+        def note(self: Findings, *path: str | int, value: object, rule: str, fix: str) -> None:
+            caller = sys._getframe(1)
+            reached.add((Path(caller.f_code.co_filename).name, caller.f_lineno))
+            method(self, *path, value=value, rule=rule, fix=fix)
+
+        return note
+
+    monkeypatch.setattr(Findings, "error", noting(Findings.error))
+    monkeypatch.setattr(Findings, "warning", noting(Findings.warning))
+    for wrong in EVERY:
+        findings_of(wrong.stack, wrong.changes, wrong.encrypted)
+    assert len(rules()) > 30
+    assert sorted(rules() - reached) == []
+
+
+def rules() -> set[tuple[str, int]]:
+    """File and line of every call that adds a finding, in what a plan is made by; `say` stands for either method."""
+    found = set()
+    for path in (Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("planning.")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                if name in ("error", "warning", "say"):
+                    found.add((path.name, node.lineno))
+    return found
+
+
+class TestOneReport:
+    def test_it_holds_every_finding(self) -> None:
+        changes = {
+            "project": None,
+            "huggingFace": None,
+            "models[0].maxModelLen": 100000,
+            "models[0].replicas": 9,
+            "network.nodeCidr": "10.4.0.0/20",
+            "cluster.version": "1.30",
+            "picker.scorers": {"prefixCache": 0, "kvCacheUtilization": 0, "queue": 0},
+        }
+        assert {f.path.removeprefix("llm-d:") for f in errors_of("gpu", changes)} == {
+            "project",
+            "huggingFace.token",
+            "models[0].maxModelLen",
+            "accelerator.nodes.max",
+            "network.nodeCidr",
+            "cluster.version",
+            "picker.scorers",
+        }
+
+    def test_it_holds_errors_of_settings_and_of_the_plan(self) -> None:
+        changes = {
+            "nmespace": "x",
+            "models[0].gpuMemoryUtilization": 85,
+            "models[0].maxModelLen": 100000,
+            "project": None,
+            "gateway.tls": {"kind": "secret"},
+        }
+        assert {f.path.removeprefix("llm-d:") for f in errors_of("gpu", changes)} == {
+            "nmespace",
+            "models[0].gpuMemoryUtilization",
+            "models[0].maxModelLen",
+            "project",
+            "gateway.tls.secret",
+        }
+
+    def test_what_the_plan_says_about_a_wrong_setting_is_left_out(self) -> None:
+        """Without the wrong value the default would be judged, and that mistake nobody made."""
+        assert [f.path for f in errors_of("tpu", {"models[0].tensorParallel": "four"})] == [
+            "llm-d:models[0].tensorParallel"
+        ]
+
+    def test_a_wrong_element_does_not_hide_the_plan(self) -> None:
+        changes = {"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--a", 1], "project": None}
+        assert {f.path for f in errors_of("gpu", changes)} == {"llm-d:models[0].extraArgs[1]", "llm-d:project"}
+
+    def test_it_reads_as_four_parts(self) -> None:
+        with pytest.raises(RefusedError) as refused:
+            plan_of("gpu", {"models[0].maxModelLen": 16384})
+        head, finding, warning = str(refused.value).split("\n\n")
+        assert head == "1 error, nothing was created:"
+        assert finding.splitlines() == [
+            "llm-d:models[0].maxModelLen = 16384",
+            "  google/gemma-2b-it was trained for 8192 tokens; vLLM refuses more",
+            "  use 8192 or less",
+        ]
+        assert warning.startswith("(warning) llm-d:gateway.tls.kind = none")
+
+    def test_errors_come_before_warnings(self) -> None:
+        first = Finding(path="p", value="v", rule="r", fix="f", severity=Severity.WARNING)
+        second = Finding(path="q", value="v", rule="r", fix="f")
+        assert report([first, second]).index("q = v") < report([first, second]).index("(warning) p = v")
+
+    def test_long_values_are_cut(self) -> None:
+        [finding] = errors_of("gpu", {"models[0].dtype": "x" * 500})
+        assert len(finding.value) == 80
+
+
+class TestSecrets:
+    """A report ends in terminals and in logs of pull requests."""
+
+    @pytest.mark.parametrize(
+        ("changes", "encrypted"),
+        [
+            ({"huggingFace": TOKEN}, {"huggingFace"}),
+            ({"huggingFace": {"tokens": TOKEN}}, {"huggingFace"}),
+            ({"huggingFace": {"token": [TOKEN]}}, {"huggingFace"}),
+            ({"huggingFace": {"token": TOKEN, "existingSecret": "s"}}, set()),
+            ({"huggingFace": {"token": TOKEN}}, set()),
+            ({"hugginface": {"token": TOKEN}}, {"hugginface"}),
+            ({"hugginface": {"token": TOKEN}}, set()),
+            ({"hfToken": TOKEN}, set()),
+            ({"notes": [{"mine": TOKEN}]}, set()),
+            ({"modelsecret": f"prefix {TOKEN}"}, set()),
+            ({"opaque": f"prefix {TOKEN}"}, {"opaque"}),
+            ({"models[0].source": {"kind": "ftp", "password": f"x{TOKEN}"}}, set()),
+            ({"registry": {"server": "r", "username": "u", "password": {"value": TOKEN}}}, {"registry"}),
+        ],
+        ids=str,
+    )
+    def test_no_report_repeats_one(self, changes: dict[str, object], encrypted: set[str]) -> None:
+        values = values_of("gpu", {"huggingFace": None} | changes)
+        with pytest.raises(RefusedError) as refused:
+            plan_raw("gpu", values, frozenset(encrypted))
+        assert TOKEN not in str(refused.value)
+        assert "(hidden)" in str(refused.value)
+
+    def test_a_plan_does_not_print_its_own(self) -> None:
+        assert TOKEN not in repr(plan_of("gpu"))
+
+    def test_what_is_no_secret_is_shown(self) -> None:
+        [finding] = errors_of("gpu", {"models[0].maxNumBatchedTokens": 1})
+        assert finding.value == "1"

@@ -1,0 +1,148 @@
+"""What follows from a stack file as a whole."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import planning
+from planning import RefusedError, StackPlan, plan_raw
+from tests.planning.refusals import errors_of
+from tests.stacks import ENCRYPTED, plan_of, values_of
+
+
+def test_planning_and_settings_need_no_pulumi() -> None:
+    """A plan is plain values: it can be made, printed and compared anywhere. Only loading touches Pulumi."""
+    root = Path(planning.__file__).parent.parent
+    imported = {
+        path.relative_to(root).as_posix(): {
+            name.split(".")[0]
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        for folder in ("planning", "settings", "catalog")
+        for path in (root / folder).rglob("*.py")
+    }
+    infrastructure = {"pulumi", "pulumi_gcp", "pulumi_kubernetes", "components", "rehearsal"}
+    assert {path for path, names in imported.items() if names & infrastructure} == {"settings/load.py"}
+
+
+def test_the_gpu_stack_is_the_one_of_its_file() -> None:
+    plan = plan_of("gpu")
+    pool = plan.accelerator_pools[0]
+    assert (plan.region, plan.location) == ("us-central1", "us-central1-a")
+    assert (pool.machine_type, pool.guest_accelerator, pool.accelerators_per_node) == (
+        "n1-standard-4",
+        "nvidia-tesla-t4",
+        1,
+    )
+    assert (pool.min_nodes, pool.max_nodes, pool.zones) == (0, 3, ("us-central1-a",))
+    assert [model.key for model in plan.models] == ["gemma-2b-it"]
+
+
+def test_the_tpu_stack_is_the_one_of_its_file() -> None:
+    plan = plan_of("tpu")
+    pool = plan.accelerator_pools[0]
+    assert (pool.machine_type, pool.guest_accelerator, pool.placement_topology) == ("ct6e-standard-4t", None, None)
+    assert (pool.min_nodes, pool.max_nodes, pool.accelerators_per_node) == (0, 2, 4)
+    assert plan.network.proxy_cidr == "192.168.100.0/23"
+
+
+def test_the_same_stack_gives_the_same_plan() -> None:
+    assert plan_of("gpu") == plan_of("gpu")
+
+
+def test_a_refused_stack_has_no_plan() -> None:
+    values = values_of("gpu", {"models[0].maxModelLen": 100_000})
+    with pytest.raises(RefusedError) as refused:
+        plan_raw("gpu", values, ENCRYPTED)
+    assert [f.path for f in refused.value.findings if f.severity == "error"] == ["llm-d:models[0].maxModelLen"]
+
+
+def test_planning_leaves_the_configuration_as_it_was() -> None:
+    values = values_of("gpu", {"nonsense": 1, "models[0].dtype": 2})
+    with pytest.raises(RefusedError):
+        plan_raw("gpu", values, ENCRYPTED)
+    assert values == values_of("gpu", {"nonsense": 1, "models[0].dtype": 2})
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({}, {"monitoring"}),
+        ({"monitoring.enabled": False}, set()),
+        ({"huggingFace": {"secretManagerSecret": "hf"}}, {"monitoring", "secretmanager"}),
+        (
+            {"gateway.tls": {"kind": "certificate-manager", "certificates": ["a"]}},
+            {"monitoring", "certificatemanager"},
+        ),
+    ],
+    ids=str,
+)
+def test_apis_follow_from_what_is_used(changes: dict[str, object], names: set[str]) -> None:
+    always = {"compute", "container", "iam", "networkservices"}
+    services = {service.removesuffix(".googleapis.com") for service in plan_of("gpu", changes).services}
+    assert always <= services
+    assert services & {"monitoring", "secretmanager", "certificatemanager"} == names
+
+
+class TestCapacity:
+    """All replicas together fit the pool at its largest, and not one more."""
+
+    @pytest.mark.parametrize(("replicas", "most", "fits"), [(3, 3, True), (4, 3, False), (1, 1, True), (0, 1, True)])
+    def test_one_gpu_a_node(self, replicas: int, most: int, fits: bool) -> None:
+        changes = {"models[0].replicas": replicas, "accelerator.nodes": {"max": most}}
+        assert (errors_of("gpu", changes) == []) is fits
+
+    @pytest.mark.parametrize(("replicas", "fits"), [(4, True), (5, False)])
+    def test_replicas_share_a_node_with_many_gpus(self, replicas: int, fits: bool) -> None:
+        changes = {
+            "accelerator": {
+                "type": "nvidia-tesla-t4",
+                "machineType": "n1-standard-32",
+                "perNode": 4,
+                "nodes": {"max": 1},
+            },
+            "models[0].tensorParallel": 1,
+            "models[0].replicas": replicas,
+        }
+        assert (errors_of("gpu", changes) == []) is fits
+
+    @pytest.mark.parametrize(("replicas", "fits"), [(2, True), (3, False)])
+    def test_a_tpu_pod_takes_its_node_whole(self, replicas: int, fits: bool) -> None:
+        assert (errors_of("tpu", {"models[0].replicas": replicas}) == []) is fits
+
+    def test_a_paused_stack_needs_none(self) -> None:
+        assert errors_of("gpu", {"models[0].replicas": 9, "paused": True}) == []
+
+
+def test_a_stack_of_any_name_gets_legal_labels() -> None:
+    """Pulumi takes capitals and dots in a stack's name, Google Cloud in no label."""
+    plan = plan_raw("Prod.EU-West", values_of("gpu"), ENCRYPTED)
+    assert dict(plan.labels) == {"llm-d-stack": "prod-eu-west"}
+    assert plan.cluster.name == "llm-d-prod-eu-west"
+
+
+def costs(plan: StackPlan) -> dict[str, tuple[float | None, float | None]]:
+    return {line.name: (line.idle, line.running) for line in plan.cost.lines}
+
+
+def test_an_idle_stack_pays_for_no_accelerator() -> None:
+    idle, running = costs(plan_of("gpu"))["accelerator nodes"]
+    assert idle == 0
+    assert running is not None
+    assert running > 0
+
+
+def test_a_brought_cluster_is_not_paid_twice() -> None:
+    existing = {"name": "shared", "version": "1.35.1-gke.1000000"}
+    assert "control plane" not in costs(plan_of("gpu", {"cluster.existing": existing}))
+    assert "control plane" in costs(plan_of("gpu"))
