@@ -43,14 +43,18 @@ class ModelServer(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=options,
         )
+        permissions: list[pulumi.Resource] = []
         if server.workload_identity_secret is not None:
-            gcp.secretmanager.SecretIamMember(
-                f"{server.name}-token",
-                project=project,
-                secret_id=server.workload_identity_secret,
-                role="roles/secretmanager.secretAccessor",
-                member=f"serviceAccount:{workload_pool}[{namespace}/{server.service_account}]",
-                opts=child(self),
+            permissions.append(
+                gcp.secretmanager.SecretIamMember(
+                    f"{server.name}-token",
+                    project=project,
+                    secret_id=server.workload_identity_secret,
+                    role="roles/secretmanager.secretAccessor",
+                    member=f"serviceAccount:{workload_pool}[{namespace}/{server.service_account}]",
+                    # A project has its identity pool from its first cluster on: before that, the member is refused.
+                    opts=child(self, depends_on=after),
+                )
             )
         deadline = server.start_up_seconds + NODE_SECONDS
         seconds = f"{deadline + 300}s"
@@ -71,7 +75,7 @@ class ModelServer(pulumi.ComponentResource):
             ),
             opts=child(
                 self,
-                depends_on=[*after, account],
+                depends_on=[*after, account, *permissions],
                 deleted_with=deleted_with,
                 timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
             ),

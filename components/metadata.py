@@ -1,0 +1,23 @@
+"""Metadata of Kubernetes objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+
+def metadata(
+    name: str,
+    namespace: str | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> ObjectMetaArgs:
+    """Metadata of one object; without a namespace, of a cluster-wide one. Empty maps are left out."""
+    return ObjectMetaArgs(
+        name=name,
+        namespace=namespace,
+        labels=dict(labels) if labels else None,
+        annotations=dict(annotations) if annotations else None,
+    )

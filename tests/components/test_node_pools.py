@@ -1,0 +1,127 @@
+"""Node pools carry what their provisioning needs and no more: Google refuses a field too many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.graph import Graph, Recorded
+from tests.stacks import graph_of
+
+NODE_POOL = "gcp:container/nodePool:NodePool"
+
+
+def accelerators(graph: Graph) -> Recorded:
+    [pool] = [pool for pool in graph.by_type(NODE_POOL) if pool.name != "cpu"]
+    return pool
+
+
+def test_gpu_nodes_name_their_driver(gpu: Graph) -> None:
+    """GKE's default drifts, and a changed driver replaces the pool."""
+    assert accelerators(gpu)["nodeConfig"]["guestAccelerators"] == [
+        {"type": "nvidia-tesla-t4", "count": 1, "gpuDriverInstallationConfig": {"gpuDriverVersion": "DEFAULT"}}
+    ]
+
+
+def test_tpu_nodes_bring_their_chips(tpu: Graph) -> None:
+    """One host needs no placement: the API refuses a topology on it."""
+    pool = accelerators(tpu)
+    assert pool["nodeConfig"]["machineType"] == "ct6e-standard-4t"
+    assert "guestAccelerators" not in pool["nodeConfig"]
+    assert "placementPolicy" not in pool.inputs
+
+
+def test_accelerator_nodes_stream_their_images(either: Graph) -> None:
+    config = accelerators(either)["nodeConfig"]
+    assert config["gcfsConfig"] == config["gvnic"] == {"enabled": True}
+
+
+def test_cpu_nodes_have_nothing_of_accelerators(either: Graph) -> None:
+    config = either.one(NODE_POOL, "cpu")["nodeConfig"]
+    assert not {"guestAccelerators", "gcfsConfig", "gvnic", "spot", "flexStart", "reservationAffinity"} & set(config)
+
+
+def test_every_pool_keeps_the_rules_of_hardening(either: Graph) -> None:
+    for pool in either.by_type(NODE_POOL):
+        config = pool["nodeConfig"]
+        assert config["shieldedInstanceConfig"] == {"enableSecureBoot": True, "enableIntegrityMonitoring": True}
+        assert config["workloadMetadataConfig"] == {"mode": "GKE_METADATA"}
+        assert config["metadata"] == {"disable-legacy-endpoints": "true"}
+
+
+def test_bounds_are_those_of_the_stack_file(gpu: Graph) -> None:
+    pool = accelerators(gpu)
+    assert pool["autoscaling"] == {"totalMinNodeCount": 0, "totalMaxNodeCount": 3, "locationPolicy": "ANY"}
+    assert pool["initialNodeCount"] == 0
+    assert "nodeCount" not in pool.inputs
+    assert pool.options.ignore_changes == ("initialNodeCount",)
+
+
+def test_a_pool_of_one_size_is_not_autoscaled() -> None:
+    pool = accelerators(graph_of("gpu", {"accelerator.nodes": {"min": 2, "max": 2}}))
+    assert pool["nodeCount"] == 2
+    assert not {"autoscaling", "initialNodeCount"} & set(pool.inputs)
+
+
+def test_a_slice_of_many_hosts_is_placed_and_exact() -> None:
+    changes = {
+        "accelerator": {"type": "tpu-v6e", "machineType": "ct6e-standard-4t", "topology": "2x4", "nodes": {"max": 2}},
+        "models[0]": {"id": "Qwen/Qwen3-32B", "tensorParallel": 8},
+    }
+    pool = accelerators(graph_of("tpu", changes))
+    assert pool["placementPolicy"] == {"type": "COMPACT", "tpuTopology": "2x4"}
+    assert pool["nodeCount"] == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "config", "repair"),
+    [
+        ({}, {}, True),
+        (
+            {"provisioning": "spot"},
+            {"spot": True, "reservationAffinity": {"consumeReservationType": "NO_RESERVATION"}},
+            True,
+        ),
+        (
+            {"provisioning": "flex-start"},
+            {"flexStart": True, "reservationAffinity": {"consumeReservationType": "NO_RESERVATION"}},
+            False,
+        ),
+        ({"provisioning": "queued"}, {"reservationAffinity": {"consumeReservationType": "NO_RESERVATION"}}, True),
+        (
+            {"reservation": "mine"},
+            {
+                "reservationAffinity": {
+                    "consumeReservationType": "SPECIFIC_RESERVATION",
+                    "key": "compute.googleapis.com/reservation-name",
+                    "values": ["mine"],
+                }
+            },
+            True,
+        ),
+    ],
+    ids=["on-demand", "spot", "flex-start", "queued", "reservation"],
+)
+def test_provisioning_sets_its_own_fields_only(changes: dict[str, Any], config: dict[str, Any], repair: bool) -> None:
+    graph = graph_of("gpu", {f"accelerator.{key}": value for key, value in changes.items()})
+    pool = accelerators(graph)
+    fields = ("spot", "flexStart", "reservationAffinity")
+    assert {key: pool["nodeConfig"][key] for key in fields if key in pool["nodeConfig"]} == config
+    assert pool["management"] == {"autoRepair": repair, "autoUpgrade": True}
+    assert pool.inputs.get("queuedProvisioning") == (
+        {"enabled": True} if changes.get("provisioning") == "queued" else None
+    )
+
+
+def test_rdma_machines_get_their_network() -> None:
+    changes = {"location": "us-central1-b", "accelerator": {"type": "nvidia-h200-141gb", "provisioning": "spot"}}
+    graph = graph_of("gpu", changes)
+    assert accelerators(graph)["networkConfig"] == {"acceleratorNetworkProfile": "auto"}
+    assert graph.one("gcp:container/cluster:Cluster")["enableMultiNetworking"] is True
+
+
+def test_a_replaced_accelerator_pool_goes_before_the_new_one_comes(either: Graph) -> None:
+    """There is seldom quota for both."""
+    assert accelerators(either).options.delete_before_replace is True
+    assert not either.one(NODE_POOL, "cpu").options.delete_before_replace

@@ -1,0 +1,215 @@
+"""What has to be there first, by dependency: no sleep, no second run; destroying goes the other way round."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.graph import Graph, Recorded
+from tests.stacks import graph_of
+
+ADDRESS = "gcp:compute/address:Address"
+CLUSTER = "gcp:container/cluster:Cluster"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+GATEWAY = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
+MEMBER = "gcp:projects/iAMMember:IAMMember"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+NAT = "gcp:compute/routerNat:RouterNat"
+POOL = "kubernetes:inference.networking.k8s.io/v1:InferencePool"
+NODE_POOL = "gcp:container/nodePool:NodePool"
+PROVIDER = "pulumi:providers:kubernetes"
+ROUTE = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
+SECRET = "kubernetes:core/v1:Secret"
+SERVICE_API = "gcp:projects/service:Service"
+SUBNET = "gcp:compute/subnetwork:Subnetwork"
+
+
+def in_namespace(graph: Graph) -> list[Recorded]:
+    """Objects of the cluster besides the namespace itself."""
+    return [r for r in graph if r.type.startswith("kubernetes:") and r.type != NAMESPACE]
+
+
+def deployment(graph: Graph, ending: str) -> Recorded:
+    [found] = [r for r in graph.by_type(DEPLOYMENT) if r.name.endswith(ending)]
+    return found
+
+
+def accelerator_pools(graph: Graph) -> list[Recorded]:
+    return [pool for pool in graph.by_type(NODE_POOL) if pool.name != "cpu"]
+
+
+class TestBeforeTheCluster:
+    def test_every_api_is_enabled(self, either: Graph) -> None:
+        cluster = either.one(CLUSTER)
+        late = [api.name for api in either.by_type(SERVICE_API) if not either.depends(cluster, api)]
+        assert late == []
+
+    @pytest.mark.parametrize(
+        "token", ["gcp:compute/network:Network", SUBNET, ADDRESS, "gcp:serviceaccount/account:Account"]
+    )
+    def test_nothing_of_google_cloud_comes_before_its_api(self, either: Graph, token: str) -> None:
+        apis = either.by_type(SERVICE_API)
+        early = [r.urn for r in either.by_type(token) for api in apis if not either.depends(r, api)]
+        assert early == []
+
+    def test_nodes_have_a_way_out(self, either: Graph) -> None:
+        """Private nodes pull their first images through NAT: without it they never become ready."""
+        assert either.depends(either.one(CLUSTER), either.one(NAT))
+
+    def test_nodes_may_write_their_logs(self, either: Graph) -> None:
+        late = [
+            (pool.name, member.name)
+            for pool in either.by_type(NODE_POOL)
+            for member in either.by_type(MEMBER)
+            if not either.depends(pool, member)
+        ]
+        assert late == []
+
+
+class TestNodes:
+    def test_the_cpu_pool_comes_before_accelerators(self, either: Graph) -> None:
+        """GKE taints accelerator nodes only where a pool without accelerators exists already."""
+        cpu = either.one(NODE_POOL, "cpu")
+        assert len(accelerator_pools(either)) == 1
+        assert all(either.depends(pool, cpu) for pool in accelerator_pools(either))
+
+    def test_nothing_in_the_cluster_comes_before_a_node(self, either: Graph) -> None:
+        cpu = either.one(NODE_POOL, "cpu")
+        assert [r.urn for r in [*in_namespace(either), either.one(NAMESPACE)] if not either.depends(r, cpu)] == []
+
+    def test_nor_where_namespace_and_secret_are_there_already(self) -> None:
+        """Nothing else then stands between a node and the objects that need one."""
+        graph = graph_of("gpu", {"namespace.existing": True, "huggingFace": {"existingSecret": "mine"}})
+        cpu = graph.one(NODE_POOL, "cpu")
+        assert graph.by_type(NAMESPACE) == []
+        assert [r.urn for r in in_namespace(graph) if not graph.depends(r, cpu)] == []
+
+    def test_model_servers_come_after_the_accelerators(self, either: Graph) -> None:
+        """And so go before them: a pod that outlives its nodes would hold up the end of the pool."""
+        server = deployment(either, "-vllm")
+        assert all(either.depends(server, pool) for pool in accelerator_pools(either))
+
+    def test_the_picker_does_not_wait_for_accelerators(self, either: Graph) -> None:
+        assert not any(either.depends(deployment(either, "-epp"), pool) for pool in accelerator_pools(either))
+
+
+class TestInTheCluster:
+    def test_everything_comes_after_the_provider_and_the_cluster(self, either: Graph) -> None:
+        provider, cluster = either.one(PROVIDER), either.one(CLUSTER)
+        assert either.depends(provider, cluster)
+        assert [r.urn for r in [*in_namespace(either), either.one(NAMESPACE)] if not either.depends(r, provider)] == []
+
+    def test_everything_comes_after_its_namespace(self, either: Graph) -> None:
+        namespace = either.one(NAMESPACE)
+        assert [r.urn for r in in_namespace(either) if not either.depends(r, namespace)] == []
+
+    def test_pods_start_after_their_secrets(self, gpu: Graph) -> None:
+        assert gpu.depends(deployment(gpu, "-vllm"), gpu.one(SECRET, "hugging-face"))
+
+    @pytest.mark.parametrize(
+        "token", ["core/v1:ConfigMap", "core/v1:ServiceAccount", "rbac.authorization.k8s.io/v1:RoleBinding"]
+    )
+    def test_the_picker_starts_after_what_it_reads(self, either: Graph, token: str) -> None:
+        """A picker without configuration or permissions ends at once, and is tried again later and later."""
+        picker = deployment(either, "-epp")
+        assert either.depends(picker, either.one(f"kubernetes:{token}", picker.name))
+
+    def test_the_pool_comes_after_the_pickers_service(self, either: Graph) -> None:
+        pool = either.one(POOL)
+        assert either.depends(pool, either.one("kubernetes:core/v1:Service", f"{pool.name}-epp"))
+
+    def test_policies_come_after_their_pool(self, either: Graph) -> None:
+        pool = either.one(POOL)
+        policies = [r for r in either if r.type.startswith("kubernetes:networking.gke.io/v1:")]
+        assert len(policies) == 2
+        assert all(either.depends(policy, pool) for policy in policies)
+
+
+class TestTheWayIn:
+    def test_the_gateway_comes_after_the_proxy_only_subnet(self, either: Graph) -> None:
+        """Without it the Gateway is accepted and never gets an address."""
+        assert either.depends(either.one(GATEWAY), either.one(SUBNET, "proxies"))
+
+    def test_the_gateway_comes_after_its_address(self, either: Graph) -> None:
+        assert either.depends(either.one(GATEWAY), either.one(ADDRESS))
+
+    def test_the_gateway_comes_after_the_network_services_api(self, either: Graph) -> None:
+        """Without it every request through a picker ends in 'fault filter abort'."""
+        assert either.depends(either.one(GATEWAY), either.one(SERVICE_API, "networkservices"))
+
+    def test_the_route_comes_after_both_its_ends(self, either: Graph) -> None:
+        route = either.one(ROUTE)
+        assert either.depends(route, either.one(GATEWAY))
+        assert either.depends(route, either.one(POOL))
+        assert either.depends(route, deployment(either, "-epp"))
+
+    def test_the_route_does_not_wait_for_a_model(self, either: Graph) -> None:
+        """The load balancer is set up while the weights are still on their way."""
+        assert not either.depends(either.one(ROUTE), deployment(either, "-vllm"))
+
+
+class TestDestroy:
+    def test_the_gateway_goes_before_the_cluster(self, either: Graph) -> None:
+        """Its controller takes the load balancer's parts away, and lives in the cluster."""
+        for token in (GATEWAY, ROUTE, POOL):
+            assert either.depends(either.one(token), either.one(CLUSTER))
+
+    def test_the_network_goes_last(self, either: Graph) -> None:
+        network = either.one("gcp:compute/network:Network")
+        assert all(either.depends(either.one(token), network) for token in (CLUSTER, GATEWAY, NAT))
+
+    def test_what_owns_parts_of_google_cloud_is_deleted_itself(self) -> None:
+        """Deleted together with the cluster, it would leave forwarding rules and endpoint groups behind."""
+        graph = graph_of("gpu", {"gateway.directLoadBalancer": True})
+        load_balancers = [r for r in graph.by_type("kubernetes:core/v1:Service") if r["spec"]["type"] == "LoadBalancer"]
+        owners = [*load_balancers, *(graph.one(token) for token in (GATEWAY, ROUTE, POOL, NAMESPACE))]
+        assert len(load_balancers) == 1
+        assert {owner.name: owner.options.deleted_with for owner in owners} == dict.fromkeys(
+            (owner.name for owner in owners), None
+        )
+
+    def test_plain_objects_go_with_the_cluster(self, either: Graph) -> None:
+        cluster = either.one(CLUSTER).urn
+        assert {r.options.deleted_with for r in either.by_type(DEPLOYMENT)} == {cluster}
+
+    def test_nothing_goes_with_a_cluster_of_somebody_else(self) -> None:
+        existing = {"name": "shared", "version": "1.35.1-gke.1000000"}
+        graph = graph_of("gpu", {"cluster.existing": existing})
+        assert [r.urn for r in graph if r.options.deleted_with is not None] == []
+
+    def test_a_destroy_disables_no_api(self, either: Graph) -> None:
+        apis = either.by_type(SERVICE_API)
+        assert {api["service"] for api in apis} >= {"container.googleapis.com", "networkservices.googleapis.com"}
+        assert {api["disableOnDestroy"] for api in apis} == {False}
+
+    def test_slow_parts_get_their_time(self, either: Graph) -> None:
+        """GKE frees endpoint groups and firewall rules only minutes after the objects that owned them."""
+        for token, least in ((CLUSTER, 60), (NODE_POOL, 60), ("gcp:compute/network:Network", 30), (GATEWAY, 30)):
+            for resource in either.by_type(token):
+                assert int(resource.options.custom_timeouts["delete"].removesuffix("m")) >= least
+
+
+class TestCrds:
+    """The InferencePool CRD on clusters whose version does not bring it."""
+
+    CRD = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+
+    def test_it_comes_before_the_pool(self) -> None:
+        graph = graph_of("gpu", {"cluster.version": "1.33"})
+        assert graph.depends(graph.one(POOL), graph.one(self.CRD))
+
+    def test_it_stays_when_the_stack_goes(self) -> None:
+        """Deleting a CRD deletes every object of its kind, other people's too."""
+        crd = graph_of("gpu", {"cluster.version": "1.33"}).one(self.CRD)
+        assert crd.options.retain_on_delete
+        assert crd.options.deleted_with is None
+
+    def test_gkes_own_is_left_alone(self, either: Graph) -> None:
+        assert either.by_type(self.CRD) == []
+
+
+def test_the_identity_pool_is_there_before_it_is_granted_anything() -> None:
+    """It comes with a project's first cluster; a grant to one of its members is refused before."""
+    graph = graph_of("gpu", {"huggingFace": {"secretManagerSecret": "hf"}})
+    grant = graph.one("gcp:secretmanager/secretIamMember:SecretIamMember")
+    assert graph.depends(grant, graph.one(CLUSTER))
+    assert graph.depends(deployment(graph, "-vllm"), grant)

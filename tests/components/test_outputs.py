@@ -1,0 +1,57 @@
+"""What `up` tells its user."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from rehearsal.graph import Graph
+from tests.stacks import PROJECT, graph_of
+
+
+@pytest.fixture(scope="module", params=["gpu", "tpu"])
+def done(request: pytest.FixtureRequest) -> Graph:
+    return graph_of(request.param, preview=False)
+
+
+def test_every_output_is_there(done: Graph) -> None:
+    assert set(done.outputs) == {
+        "endpoint",
+        "gatewayAddress",
+        "models",
+        "clusterName",
+        "getCredentials",
+        "curl",
+        "hourlyCost",
+    }
+
+
+def test_the_curl_line_asks_the_first_model(done: Graph) -> None:
+    command = shlex.split(done.outputs["curl"])
+    assert command[0] == "curl"
+    assert f"{done.outputs['endpoint']}/v1/chat/completions" in command
+    body = json.loads(command[command.index("-d") + 1])
+    assert body["model"] == done.outputs["models"][0]
+    assert body["messages"][0]["role"] == "user"
+
+
+def test_the_endpoint_is_the_reserved_address(done: Graph) -> None:
+    assert done.outputs["endpoint"] == f"http://{done.outputs['gatewayAddress']}"
+
+
+def test_the_credentials_line_names_the_cluster(done: Graph) -> None:
+    cluster = done.one("gcp:container/cluster:Cluster")
+    assert shlex.split(done.outputs["getCredentials"]) == [
+        *("gcloud", "container", "clusters", "get-credentials", cluster["name"]),
+        *("--location", cluster["location"], "--project", PROJECT, "--dns-endpoint"),
+    ]
+
+
+def test_the_cost_is_the_sum_of_its_parts(done: Graph) -> None:
+    cost = done.outputs["hourlyCost"]
+    assert cost["running"] > cost["idle"] > 0
+    for when in ("idle", "running"):
+        assert cost[when] == pytest.approx(sum(part[when] for part in cost["parts"].values()), abs=1e-3)
+    assert cost["pricesOf"]

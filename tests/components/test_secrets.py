@@ -1,0 +1,78 @@
+"""What is secret stays marked as secret from the settings to the provider, and is written nowhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from rehearsal.graph import Graph, Secret
+from rehearsal.render import render
+from tests.objects import texts
+from tests.stacks import PASSWORD, TOKEN, graph_of
+
+REGISTRY = {"registry": {"server": "registry.example.com", "username": "robot", "password": PASSWORD}}
+AUTH = base64.b64encode(f"robot:{PASSWORD}".encode()).decode()
+SECRETS = (TOKEN, PASSWORD, AUTH, base64.b64encode(TOKEN.encode()).decode())
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["preview", "up"])
+def graph(request: pytest.FixtureRequest) -> Graph:
+    """A stack that has both secrets, before and after its resources exist."""
+    return graph_of("gpu", REGISTRY, preview=request.param)
+
+
+def marked(value: object) -> Iterator[object]:
+    """What stands behind the secret marks anywhere in a value."""
+    if isinstance(value, Secret):
+        yield value.value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from marked(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from marked(item)
+
+
+def test_the_secrets_arrive(graph: Graph) -> None:
+    """Else the tests below would pass on a stack without any."""
+    behind = {text for resource in graph for value in marked(resource.inputs) for text in texts(value)}
+    assert TOKEN in behind
+    [config] = [text for text in behind if "auths" in text]
+    assert json.loads(config)["auths"]["registry.example.com"] == {
+        "username": "robot",
+        "password": PASSWORD,
+        "auth": AUTH,
+    }
+
+
+def test_nothing_secret_is_in_plain_sight(graph: Graph) -> None:
+    """`texts` does not look behind marks: what it finds would be in the state as it stands."""
+    seen = list(texts([[resource.inputs for resource in graph], graph.outputs, graph.component_outputs]))
+    seen += [message.text for message in graph.messages]
+    assert [text for text in seen for secret in SECRETS if secret in text] == []
+
+
+def test_nothing_secret_is_rendered(graph: Graph, tmp_path: Path) -> None:
+    render(graph, tmp_path)
+    written = {path: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(written) > 10
+    assert [str(path) for path, text in written.items() for secret in SECRETS if secret in text] == []
+
+
+def test_no_container_gets_a_token_in_its_environment(graph: Graph) -> None:
+    """It would show in every `kubectl describe`; the engine reads a file instead."""
+    for body in graph.kubernetes_objects():
+        if body["kind"] == "Deployment":
+            for variable in body["spec"]["template"]["spec"]["containers"][0]["env"]:
+                assert "secretKeyRef" not in variable.get("valueFrom", {}), variable
+
+
+def test_a_secret_manager_secret_is_never_a_kubernetes_one() -> None:
+    graph = graph_of("gpu", {"huggingFace": {"secretManagerSecret": "hf"}, "monitoring.enabled": False})
+    assert graph.by_type("kubernetes:core/v1:Secret") == []
+    provider = graph.one("kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass")
+    assert "secrets/hf/versions" in provider["spec"]["parameters"]["secrets"]

@@ -1,0 +1,147 @@
+"""The tree of components: each child under its own, each component with its token, names that stay."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+
+import pulumi
+import pytest
+
+import components
+from rehearsal.graph import Graph, Recorded
+from tests.stacks import graph_of
+
+# Once published a token stays: a new one is another resource, with everything below it.
+TOKENS = {
+    "EndpointPicker": "llm-d:inference:EndpointPicker",
+    "InferenceCluster": "llm-d:cluster:InferenceCluster",
+    "InferenceCrds": "llm-d:inference:InferenceCrds",
+    "InferenceGateway": "llm-d:gateway:InferenceGateway",
+    "InferenceNetwork": "llm-d:network:InferenceNetwork",
+    "InferencePool": "llm-d:inference:InferencePool",
+    "InferenceRoute": "llm-d:gateway:InferenceRoute",
+    "InferenceStack": "llm-d:stack:InferenceStack",
+    "ModelServer": "llm-d:inference:ModelServer",
+    "Monitoring": "llm-d:monitoring:Monitoring",
+    "NodePools": "llm-d:cluster:NodePools",
+    "ProjectServices": "llm-d:project:ProjectServices",
+    "Workspace": "llm-d:workspace:Workspace",
+}
+
+# Component of every resource that does not stand in the namespace, and of those there that have one place only.
+PARENTS = {
+    "gcp:compute/address:Address": "InferenceGateway",
+    "gcp:compute/network:Network": "InferenceNetwork",
+    "gcp:compute/router:Router": "InferenceNetwork",
+    "gcp:compute/routerNat:RouterNat": "InferenceNetwork",
+    "gcp:compute/subnetwork:Subnetwork": "InferenceNetwork",
+    "gcp:container/cluster:Cluster": "InferenceCluster",
+    "gcp:container/nodePool:NodePool": "NodePools",
+    "gcp:projects/iAMMember:IAMMember": "InferenceCluster",
+    "gcp:projects/service:Service": "ProjectServices",
+    "gcp:serviceaccount/account:Account": "InferenceCluster",
+    "kubernetes:core/v1:Namespace": "Workspace",
+    "kubernetes:gateway.networking.k8s.io/v1:Gateway": "InferenceGateway",
+    "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute": "InferenceRoute",
+    "kubernetes:inference.networking.k8s.io/v1:InferencePool": "InferencePool",
+    "kubernetes:monitoring.googleapis.com/v1:PodMonitoring": "Monitoring",
+    "kubernetes:networking.gke.io/v1:GCPBackendPolicy": "InferencePool",
+    "kubernetes:networking.gke.io/v1:HealthCheckPolicy": "InferencePool",
+    "pulumi:providers:gcp": "InferenceStack",
+    "pulumi:providers:kubernetes": "InferenceCluster",
+}
+
+
+def component_classes() -> list[str]:
+    """Every component of the package, found by importing all of its modules."""
+    found = set()
+    for module in pkgutil.walk_packages(components.__path__, f"{components.__name__}."):
+        for name, member in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(member, pulumi.ComponentResource) and member.__module__ == module.name:
+                found.add(name)
+    return sorted(found)
+
+
+def components_of(graph: Graph) -> list[Recorded]:
+    return [resource for resource in graph if resource.type.startswith("llm-d:")]
+
+
+def test_every_component_has_its_token_written_down() -> None:
+    assert component_classes() == sorted(TOKENS)
+
+
+def test_tokens_are_the_ones_written_down(either: Graph) -> None:
+    assert {resource.type for resource in components_of(either)} == set(TOKENS.values())
+
+
+def test_tokens_name_their_class() -> None:
+    assert {name: token.rsplit(":", 1)[1] for name, token in TOKENS.items()} == {name: name for name in TOKENS}
+
+
+def test_only_the_stack_component_hangs_below_the_stack(either: Graph) -> None:
+    root = either.one("pulumi:pulumi:Stack")
+    assert [child.type for child in either.children(root)] == [TOKENS["InferenceStack"]]
+
+
+def test_all_other_components_hang_below_the_stack_component(either: Graph) -> None:
+    inference = either.one(TOKENS["InferenceStack"])
+    others = {r.urn for r in components_of(either)} - {inference.urn}
+    assert {each.urn for each in either.children(inference) if not each.custom} == others
+
+
+def test_no_resource_is_without_component(either: Graph) -> None:
+    without = [
+        r.urn for r in either if r.custom and (r.parent is None or not either[r.parent].type.startswith("llm-d:"))
+    ]
+    assert without == []
+
+
+def test_resources_are_children_of_their_component(either: Graph) -> None:
+    parents = {r.type: either[r.parent].type for r in either if r.type in PARENTS and r.parent is not None}
+    assert parents == {token: TOKENS[name] for token, name in PARENTS.items()}
+
+
+def test_a_pickers_objects_are_children_of_the_picker(either: Graph) -> None:
+    picker = either.one(TOKENS["EndpointPicker"])
+    assert sorted(child.type.split(":", 1)[1] for child in either.children(picker)) == [
+        "apps/v1:Deployment",
+        "core/v1:ConfigMap",
+        "core/v1:Service",
+        "core/v1:ServiceAccount",
+        "rbac.authorization.k8s.io/v1:ClusterRole",
+        "rbac.authorization.k8s.io/v1:ClusterRoleBinding",
+        "rbac.authorization.k8s.io/v1:Role",
+        "rbac.authorization.k8s.io/v1:RoleBinding",
+    ]
+
+
+def test_no_default_provider_serves_anything(either: Graph) -> None:
+    """A default provider takes its project, or its cluster, from the environment of whoever runs the program."""
+    without = [r.urn for r in either if r.custom and r.provider is None and not r.type.startswith("pulumi:providers:")]
+    assert without == []
+
+
+def test_kubernetes_objects_are_served_by_the_clusters_provider(either: Graph) -> None:
+    provider = either.one("pulumi:providers:kubernetes").urn
+    assert {r.provider for r in either if r.type.startswith("kubernetes:")} == {provider}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"models[0].maxModelLen": 1024, "models[0].gpuMemoryUtilization": 0.7, "models[0].replicas": 2},
+        {"models[0].dtype": "float16", "models[0].maxNumSeqs": 8, "models[0].image": "vllm/vllm-openai:v0.25.0"},
+        {"gateway.timeoutSeconds": 60, "picker.scorers.queue": 5, "accelerator.nodes.max": 2},
+        {"paused": True},
+        {"release": "llm-d-0.4"},
+        {"network.proxyCidr": "192.168.8.0/23", "cluster.deletionProtection": True},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_changed_value_keeps_every_resource(gpu: Graph, changes: dict[str, object]) -> None:
+    """Another URN would be another resource: deleted and made anew instead of updated."""
+    changed = graph_of("gpu", changes)
+    assert [r.urn for r in changed] == [r.urn for r in gpu]
+    assert [r.inputs for r in changed] != [r.inputs for r in gpu]

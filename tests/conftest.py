@@ -1,0 +1,26 @@
+"""What tests of several folders share: the recorded graphs of both stacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.graph import Graph
+from tests.stacks import STACKS, graph_of
+
+
+@pytest.fixture(scope="session")
+def gpu() -> Graph:
+    """Preview of the gpu stack as its file stands."""
+    return graph_of("gpu")
+
+
+@pytest.fixture(scope="session")
+def tpu() -> Graph:
+    """Preview of the tpu stack as its file stands."""
+    return graph_of("tpu")
+
+
+@pytest.fixture(scope="session", params=STACKS)
+def either(request: pytest.FixtureRequest) -> Graph:
+    """Each of both stacks in turn."""
+    return graph_of(request.param)
