@@ -1,0 +1,118 @@
+"""What the documents say is true: their commands run, their links lead somewhere, generated parts are current."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from operations import settings_reference
+from rehearsal.toolchain.build import binaries
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+# Running the tests from within the tests would never end.
+_RUN_ELSEWHERE = {"make test"}
+
+
+def _blocks(document: Path, language: str) -> Iterator[str]:
+    for block in re.findall(rf"```{language}\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL):
+        yield from (line.strip() for line in block.splitlines() if line.strip())
+
+
+def _commands() -> list[tuple[str, str]]:
+    return [(document.name, line) for document in DOCUMENTS for line in _blocks(document, "bash")]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the project, as a fresh clone with its packages installed would be."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    copy = tmp_path_factory.mktemp("clone") / "project"
+    for name in listed.stdout.splitlines():
+        source = ROOT / name
+        if source.is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy / name)
+    (copy / ".venv").symlink_to(ROOT / ".venv")
+    yield copy
+    for stack in ("gpu", "tpu"):
+        subprocess.run(["make", "down", f"STACK={stack}"], cwd=copy, check=False, capture_output=True)  # noqa: S607
+
+
+@pytest.mark.rehearsal
+@pytest.mark.skipif(not (ROOT / ".venv").exists(), reason="the documents' commands go through make, which has its own .venv")
+def test_every_command_of_the_documents_runs(project: Path) -> None:
+    failed = []
+    for document, command in _commands():
+        if command in _RUN_ELSEWHERE:
+            continue
+        done = subprocess.run(shlex.split(command), cwd=project, check=False, capture_output=True, text=True)
+        if done.returncode:
+            failed.append(f"{document}: {command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    for stack in ("gpu", "tpu"):
+        subprocess.run(["make", "down", f"STACK={stack}"], cwd=project, check=False, capture_output=True)  # noqa: S607
+    assert not failed, "\n\n".join(failed)
+    assert not (project / ".rehearsal").exists()
+
+
+def test_every_pulumi_command_of_the_documents_exists() -> None:
+    """They need an account, so only their words are checked: subcommands and flags, by Pulumi's own help."""
+    pulumi = str(binaries(["pulumi"], print)["pulumi"])
+    lines = [line for document in DOCUMENTS for line in _blocks(document, "console") if line.startswith("pulumi ")]
+    assert lines
+    for line in lines:
+        words = shlex.split(line)[1:]
+        flags = [word for word in words if word.startswith("--")]
+        path = [word for word in words if re.fullmatch(r"[a-z]+", word)]
+        while path:
+            shown = subprocess.run([pulumi, *path, "--help"], check=False, capture_output=True, text=True)
+            if shown.returncode == 0 and f"pulumi {' '.join(path)}" in shown.stdout:
+                break
+            path.pop()
+        assert path, line
+        assert all(flag in shown.stdout for flag in flags), line
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = [
+        f"{document.name}: {target}"
+        for document in DOCUMENTS
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
+        if not (document.parent / target).exists()
+    ]
+    assert not broken
+
+
+def test_the_settings_reference_is_current() -> None:
+    assert settings_reference.REFERENCE.read_text(encoding="utf-8") == settings_reference.reference()
+
+
+def test_every_package_is_in_the_dependency_table() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").lower()
+    pinned = re.findall(r"^([A-Za-z0-9-]+)==", (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-dev.txt").read_text(), re.M)
+    assert pinned
+    assert not [name for name in pinned if name.lower() not in readme]
+
+
+def test_workflows_pin_every_action_by_commit() -> None:
+    uses = [
+        line.split("uses:", 1)[1].strip()
+        for workflow in (ROOT / ".github" / "workflows").glob("*.yml")
+        for line in workflow.read_text(encoding="utf-8").splitlines()
+        if "uses:" in line
+    ]
+    assert uses
+    assert not [one for one in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)]
