@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from planning.plan import StackPlan
+from planning.plan import ModelPlan, StackPlan
 
 
 def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
         "curl": pulumi.Output.concat(
             "curl -sS ", endpoint, f"/v1/chat/completions -H 'content-type: application/json' -d '{json.dumps(body)}'"
         ),
+        "capacity": {model.served_name: _capacity(model) for model in plan.models},
         "hourlyCost": {
             "currency": "USD",
             "idle": plan.cost.idle,
@@ -39,3 +40,19 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
             },
         },
     }
+
+
+def _capacity(model: ModelPlan) -> dict[str, Any]:
+    """Estimates, named so: memory from the formulas of planning/memory, times from planning/speed."""
+    memory, latency = model.server.memory, model.server.latency
+    if memory is None:
+        return {"memory": "unknown: the catalogue lacks a figure"}
+    capacity: dict[str, Any] = {
+        "memory": memory.status,
+        "kvCacheTokensPerReplica": memory.kv_tokens,
+        "requestsOfFullLengthPerReplica": round(memory.max_concurrency, 1),
+    }
+    if latency is not None:
+        capacity["estimatedMillisecondsToFirstToken"] = latency["time_to_first_token_ms"]
+        capacity["estimatedMillisecondsPerToken"] = latency["inter_token_latency_ms"]
+    return capacity

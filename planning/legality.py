@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from catalog.schema import Model
+from planning.memory import MemoryVerdict
 from planning.site import Site
 from planning.verdict import check_memory
 from settings.models import ModelSettings
@@ -10,8 +11,13 @@ from settings.models import ModelSettings
 _HALF = ("half", "float16")
 
 
-def check_model(site: Site, index: int, settings: ModelSettings, model: Model | None, tensor_parallel: int) -> None:
-    """Findings about one model. A model the catalogue does not know gets the checks that need no figures of it."""
+def check_model(
+    site: Site, index: int, settings: ModelSettings, model: Model | None, tensor_parallel: int
+) -> MemoryVerdict | None:
+    """Findings about one model, and what becomes of its accelerators' memory.
+
+    A model the catalogue does not know gets the checks that need no figures of it, and no verdict.
+    """
     _check_parallelism(site, index, tensor_parallel)
     _check_dtype(site, index, settings, model)
     if model is None:
@@ -23,11 +29,11 @@ def check_model(site: Site, index: int, settings: ModelSettings, model: Model | 
             rule="the catalogue does not know this model: its memory and its limits are not checked",
             fix="add it to catalog/models.yaml, from its config.json",
         )
-        return
+        return None
     _check_length(site, index, settings, model)
     _check_heads(site, index, model, tensor_parallel)
-    check_memory(site, index, settings, model, tensor_parallel)
     _check_token(site, settings, model)
+    return check_memory(site, index, settings, model, tensor_parallel)
 
 
 def _check_parallelism(site: Site, index: int, tensor_parallel: int) -> None:

@@ -23,7 +23,9 @@ from planning.plan import (
     VolumePlan,
 )
 from planning.site import Site
+from planning.speed import simulation
 from planning.start_up import start_up_budget
+from planning.verdict import run_of
 from settings.models import BucketSource, ModelSettings, VolumeClaimSource
 
 PORT = 8000
@@ -81,7 +83,8 @@ def plan_model_server(
     """One model's servers. `disk_gib` is the boot disk of the accelerator nodes."""
     model = site.catalog.find_model(settings.id)
     tensor_parallel = tensor_parallel_of(site, settings)
-    check_model(site, index, settings, model, tensor_parallel)
+    memory = check_model(site, index, settings, model, tensor_parallel)
+    run = run_of(site, settings, model, tensor_parallel) if model is not None and memory is not None else None
     size = model_gib(site, settings)
     budget = start_up_budget(site.accelerator.kind, size if settings.source.kind == "hugging-face" else size / 2)
     replicas = 0 if site.settings.paused else settings.replicas
@@ -135,6 +138,8 @@ def plan_model_server(
         max_surge=1 if spare > 0 else 0,
         max_unavailable=0 if spare > 0 else 1,
         workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
+        memory=memory,
+        latency=simulation(run, site.accelerator, verdict=memory) if run is not None else None,
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from planning.findings import Finding
+from planning.memory import MemoryVerdict
+from planning.speed import Simulation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +256,9 @@ class ModelServerPlan:
     max_surge: int
     max_unavailable: int
     workload_identity_secret: str | None
+    # None where the catalogue lacks the model or a figure of the accelerator.
+    memory: MemoryVerdict | None
+    latency: Simulation | None
 
 
 @dataclass(frozen=True, kw_only=True)

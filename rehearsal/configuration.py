@@ -38,12 +38,16 @@ class Configuration:
     secret: Mapping[str, str]
     differences: tuple[str, ...]
 
-    def texts(self) -> dict[str, str]:
-        """As a program gets it: objects as JSON, the secret parts in place."""
+    def plain(self) -> dict[str, Any]:
+        """All values by full key, the secret parts in place."""
         values = copy.deepcopy(dict(self.values))
         for path, value in self.secret.items():
             put(values, path, value)
-        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+        return values
+
+    def texts(self) -> dict[str, str]:
+        """As a program gets it: objects as JSON."""
+        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in self.plain().items()}
 
     def secret_keys(self) -> tuple[str, ...]:
         return tuple(sorted({segments(path)[0] for path in self.secret if isinstance(segments(path)[0], str)}))  # type: ignore[misc]
@@ -137,7 +141,7 @@ def segments(path: str) -> list[str | int]:
 
 
 def put(values: dict[str, Any], path: str, value: Any) -> None:
-    """Set one value by its path, making what is missing on the way. Raises ConfigurationError for a path that cannot be."""
+    """Set one value by its path, making what is missing on the way. Raises ConfigurationError for an impossible path."""
     parts = segments(path)
     target: Any = values
     for position, part in enumerate(parts):

@@ -1,0 +1,23 @@
+"""What the plan expects of each model's engine, handed to the simulated ones: latencies and size of the KV cache."""
+
+from __future__ import annotations
+
+import json
+
+from planning import RefusedError, plan_raw
+from rehearsal.configuration import NAMESPACE, Configuration
+from rehearsal.paths import StackPaths
+
+
+def foretell(paths: StackPaths, configuration: Configuration) -> None:
+    """Write the plan's estimates, by served model name. A stack that is refused has none: the engine says why."""
+    prefix = f"{NAMESPACE}:"
+    values = {key.removeprefix(prefix): value for key, value in configuration.plain().items() if key.startswith(prefix)}
+    encrypted = frozenset(key.removeprefix(prefix) for key in configuration.secret_keys())
+    try:
+        plan = plan_raw(paths.stack, values, encrypted)
+    except RefusedError:
+        return
+    estimates = {model.served_name: model.server.latency for model in plan.models if model.server.latency is not None}
+    paths.home.mkdir(parents=True, exist_ok=True)
+    paths.simulation.write_text(json.dumps(estimates, indent=1), encoding="utf-8")
