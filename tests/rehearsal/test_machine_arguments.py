@@ -1,0 +1,185 @@
+"""A container's process gets the pod's own arguments; only ports, paths and what the simulated engine lacks differ."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.machine.arguments import expand, mounted, with_ports
+from rehearsal.machine.engine_arguments import EngineCommand, UnknownCommandError, translate
+from rehearsal.machine.launch import launch
+from rehearsal.machine.programs import Program, program
+
+MODEL = "google/gemma-2b-it"
+
+
+def engine(command: list[str], arguments: list[str], environment: dict[str, str] | None = None) -> EngineCommand:
+    return translate(command, arguments, environment or {}, {}, {})
+
+
+def value(arguments: tuple[str, ...], flag: str) -> str | None:
+    return next((word.partition("=")[2] for word in arguments if word.startswith(f"--{flag}=")), None)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("registry.k8s.io/gateway-api-inference-extension/epp:v1.5.0", Program.PICKER),
+        ("ghcr.io/llm-d/llm-d-router-endpoint-picker:v0.10.0", Program.PICKER),
+        ("ghcr.io/llm-d/llm-d-inference-scheduler@sha256:aa", Program.PICKER),
+        ("vllm/vllm-openai:v0.26.0@sha256:aa", Program.ENGINE),
+        ("localhost:5000/vllm/vllm-tpu:v0.26.0", Program.ENGINE),
+        ("ghcr.io/llm-d/llm-d-cuda:v0.4.0", Program.ENGINE),
+        ("registry.k8s.io/gateway-api-inference-extension/bbr:v1.5.0", Program.ROUTER),
+        ("registry.k8s.io/lws/lws:v0.9.0", Program.GROUPS),
+        ("docker.io/library/busybox:1.37", Program.NONE),
+        ("example.com/not-vllm-openai", Program.NONE),
+    ],
+)
+def test_an_image_is_known_by_its_repository(image: str, expected: Program) -> None:
+    assert program(image) is expected
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ([], ["--model", MODEL, "--port", "8200"]),
+        ([], [f"--model={MODEL}", "--port=8200"]),
+        ([], [MODEL, "--port", "8200"]),
+        ([], ["serve", MODEL, "--port", "8200"]),
+        (["vllm", "serve"], [MODEL, "--port", "8200"]),
+        (["vllm"], ["serve", MODEL, "--port", "8200"]),
+        (["vllm", "serve", MODEL], ["--port", "8200"]),
+        (["python3", "-m", "vllm.entrypoints.openai.api_server"], [f"--model={MODEL}", "--port=8200"]),
+        (["/usr/local/bin/vllm", "serve", MODEL, "--port=8200"], []),
+        (["/bin/sh", "-c"], [f"set -e; mkdir -p /tmp/x\nexec vllm serve {MODEL} \\\n  --port $PORT # the port"]),
+        (["bash", "-c", f"vllm serve '{MODEL}' --port ${{PORT:-1}} && true"], []),
+    ],
+)
+def test_every_way_to_start_vllm_is_understood(command: list[str], arguments: list[str]) -> None:
+    translated = engine(command, arguments, {"PORT": "8200"})
+    assert translated.arguments[:2] == ("--model", MODEL)
+    assert translated.port == 8200
+
+
+@pytest.mark.parametrize(("command", "arguments"), [(["sleep", "10"], []), (["sh", "-c", "echo hi"], []), ([], [])])
+def test_a_command_without_a_server_is_refused(command: list[str], arguments: list[str]) -> None:
+    with pytest.raises(UnknownCommandError):
+        engine(command, arguments)
+
+
+def test_flags_the_simulated_engine_lacks_are_dropped_with_their_values_and_named() -> None:
+    translated = engine(
+        [],
+        [
+            "--model",
+            MODEL,
+            "--dtype",
+            "half",
+            "--gpu_memory_utilization=0.85",
+            "--disable-log-requests",
+            "--max-model-len",
+            "2048",
+        ],
+    )
+    assert translated.dropped == ("--disable-log-requests", "--dtype", "--gpu-memory-utilization")
+    assert value(translated.arguments, "max-model-len") == "2048"
+    assert "half" not in translated.arguments
+    assert "0.85" not in " ".join(translated.arguments)
+
+
+def test_served_names_and_adapters_keep_all_their_values() -> None:
+    translated = engine(
+        [], ["--model", MODEL, "--served-model-name", "a", "b", "--lora-modules", '{"name":"x"}', "--port=1"]
+    )
+    assert translated.arguments[2:5] == ("--served-model-name", "a", "b")
+    assert translated.arguments[-3:] == ("--lora-modules", '{"name":"x"}', "--force-dummy-tokenizer")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("2048", "2048"), ("32k", "32000"), ("32K", "32768"), ("auto", "8192")]
+)
+def test_context_lengths_are_numbers(given: str, expected: str) -> None:
+    translated = translate([], ["--model", MODEL, "--max-model-len", given], {}, {}, {MODEL: 8192})
+    assert value(translated.arguments, "max-model-len") == expected
+
+
+def test_the_plan_says_how_fast_the_engine_is_and_how_large_its_cache() -> None:
+    simulation = {
+        MODEL: {
+            "time_to_first_token_ms": 55.0,
+            "inter_token_latency_ms": 12.5,
+            "kv_cache_blocks": 700,
+            "block_size": 16,
+        }
+    }
+    translated = translate([], ["--model", MODEL], {}, simulation, {})  # type: ignore[arg-type]
+    assert value(translated.arguments, "time-to-first-token") == "55ms"
+    assert value(translated.arguments, "inter-token-latency") == "12.5ms"
+    assert value(translated.arguments, "kv-cache-size") == "700"
+    assert "--enable-kvcache" in translated.arguments
+
+
+def test_a_block_size_the_simulator_lacks_is_replaced_and_told() -> None:
+    translated = engine([], ["--model", MODEL, "--block-size", "256"])
+    assert value(translated.arguments, "block-size") == "128"
+    assert len(translated.changed) == 1
+
+
+def test_ranks_listen_on_consecutive_ports() -> None:
+    taken: list[tuple[int, int]] = []
+
+    def allocate(asked: int, count: int) -> int:
+        taken.append((asked, count))
+        return 21000
+
+    container = {"args": ["--model", MODEL, "--data-parallel-size", "4"]}
+    started = launch(Program.ENGINE, container, {}, {}, allocate, {}, {})
+    assert taken == [(8000, 4)]
+    assert started.ports == {8000: 21000, 8001: 21001, 8002: 21002, 8003: 21003}
+    assert started.arguments[-1] == "--port=21000"
+
+
+def test_ports_are_replaced_where_named_and_added_where_not() -> None:
+    own = {9002: 20001, 9103: 20002, 9090: 20003}
+    listening = with_ports(
+        Program.PICKER,
+        ["--pool-name", "p", "--grpc-port=9002", "--grpc-health-port", "9103"],
+        lambda asked, _: own[asked],
+    )
+    assert listening.arguments == (
+        "--pool-name", "p", "--grpc-port=20001", "--grpc-health-port", "20002", "--metrics-port=20003",
+    )  # fmt: skip
+    assert listening.ports == own
+
+
+def test_addresses_keep_their_form() -> None:
+    listening = with_ports(Program.GROUPS, ["--metrics-bind-address=:8443"], lambda asked, _: asked + 12000)
+    assert listening.arguments == ("--metrics-bind-address=:20443", "--health-probe-bind-address=:20081")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$(A)/$(B)", "1/2"),
+        ("$(UNKNOWN)", "$(UNKNOWN)"),
+        ("$$(A)", "$(A)"),
+        ("no variables, $A", "no variables, $A"),
+    ],
+)
+def test_variables_expand_as_in_kubernetes(text: str, expected: str) -> None:
+    assert expand(text, {"A": "1", "B": "2"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/config/x.yaml", "/here/x.yaml"),
+        ("--config-file=/config/x.yaml", "--config-file=/here/x.yaml"),
+        ("/config", "/here"),
+        ("/config/deep/x", "/there/x"),
+        ("/configuration/x", "/configuration/x"),
+        ("--text=see /config/x", "--text=see /config/x"),
+    ],
+)
+def test_paths_below_mounts_are_those_of_this_machine(text: str, expected: str) -> None:
+    assert mounted(text, {"/config": "/here", "/config/deep/": "/there"}) == expected
