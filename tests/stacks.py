@@ -1,0 +1,86 @@
+"""The project's own stack files as tests run them: with a project, a token, and what a test changes."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from planning import StackPlan, plan_raw
+from rehearsal.configuration import stack_file
+from rehearsal.graph import Graph, record
+from rehearsal.paths import PROJECT_ROOT
+
+STACKS = ("gpu", "tpu")
+PROJECT = "golden-project"
+TOKEN = "hf_golden_token"
+PASSWORD = "a-registry-password"
+NAMESPACE = "llm-d"
+
+# Changes that several tests look at, so that each is recorded only once.
+OTHER_VALUES: dict[str, Any] = {
+    "models[0].maxModelLen": 1024,
+    "models[0].gpuMemoryUtilization": 0.7,
+    "models[0].image": "vllm/vllm-openai:v0.25.0",
+    "gateway.timeoutSeconds": 1234,
+    "accelerator.nodes.max": 2,
+    "huggingFace.token": "hf_another",
+}
+OTHER_SCORER: dict[str, Any] = {"picker.scorers.queue": 5}
+PAUSED: dict[str, Any] = {"paused": True, "accelerator.nodes": {"min": 1, "max": 3}}
+ALL_THERE: dict[str, Any] = {"namespace.existing": True, "huggingFace": {"existingSecret": "mine"}}
+
+# Top-level keys that hold secrets, as Pulumi tells the program when they came encrypted.
+ENCRYPTED = frozenset({"huggingFace", "registry"})
+
+
+def values_of(stack: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Configuration of a stack file by top-level key, changed by path: `models[0].replicas` or `cluster.version`."""
+    document = yaml.safe_load(stack_file(PROJECT_ROOT, stack).read_text(encoding="utf-8"))
+    values: dict[str, Any] = {key.removeprefix(f"{NAMESPACE}:"): value for key, value in document["config"].items()}
+    values |= {"project": PROJECT, "huggingFace": {"token": TOKEN}}
+    for path, value in (changes or {}).items():
+        _put(values, path, copy.deepcopy(value))
+    return values
+
+
+def plan_of(stack: str, changes: Mapping[str, Any] | None = None) -> StackPlan:
+    return plan_raw(stack, values_of(stack, changes), ENCRYPTED)
+
+
+def graph_of(stack: str, changes: Mapping[str, Any] | None = None, *, preview: bool = True) -> Graph:
+    """The graph of a changed stack; the same one is recorded only once."""
+    return _recorded(stack, json.dumps(changes or {}, sort_keys=True), preview)
+
+
+@functools.cache
+def _recorded(stack: str, changes: str, preview: bool) -> Graph:
+    values = values_of(stack, json.loads(changes))
+    return record(
+        PROJECT_ROOT / "__main__.py",
+        stack=stack,
+        config={
+            f"{NAMESPACE}:{key}": value if isinstance(value, str) else json.dumps(value)
+            for key, value in values.items()
+        },
+        secret_keys=[f"{NAMESPACE}:{key}" for key in sorted(ENCRYPTED & set(values))],
+        preview=preview,
+    )
+
+
+def _put(values: dict[str, Any], path: str, value: object) -> None:
+    """Set a value by its path; None removes it."""
+    *parents, last = path.replace("[", ".").replace("]", "").split(".")
+    here: Any = values
+    for part in parents:
+        here = here[int(part)] if isinstance(here, list) else here.setdefault(part, {})
+    if value is None:
+        here.pop(last, None)
+    elif isinstance(here, list):
+        here[int(last)] = value
+    else:
+        here[last] = value
