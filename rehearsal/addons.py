@@ -52,11 +52,12 @@ def install(
     *,
     gateway_api: bool = True,
     managed_prometheus: bool = True,
+    secret_manager: bool = False,
 ) -> None:
     """Apply all of it and return once every kind is served; idempotent.
 
     `gateway_api`: the cluster's Gateway API channel is `standard` (the HTTP load balancing add-on with it);
-    `managed_prometheus`: managed collection is on. Raises KubeError.
+    `managed_prometheus`: managed collection is on; `secret_manager`: the Secret Manager add-on is. Raises KubeError.
     """
     crds: Manifests = []
     objects = _read(_HERE / "objects.yaml")
@@ -72,6 +73,8 @@ def install(
     if managed_prometheus:
         crds += _read(_HERE / "monitoring.googleapis.com.yaml")
         objects += _read(_HERE / "managed_prometheus.yaml")
+    if secret_manager:
+        crds += _read(_HERE / "secrets-store.csi.x-k8s.io.yaml")
     report(f"installing what GKE {gke_version} brings: {len(crds)} kinds, {len(objects) + len(classes)} objects")
     with ThreadPoolExecutor(max_workers=4) as pool:  # the server takes half a second over the rules of a large kind
         done = pool.map(lambda crd: _apply(kube, crd), crds)

@@ -18,9 +18,11 @@ from rehearsal.display import console, print_differences
 from rehearsal.endpoint import reachable
 from rehearsal.engine import Engine, engine
 from rehearsal.errors import RehearsalError
-from rehearsal.interruption import patient
+from rehearsal.interruption import forget_unrecorded, patient
 from rehearsal.paths import PROJECT_ROOT, StackPaths
 from rehearsal.providers.gcp.lifecycle import resume
+from rehearsal.providers.requests import Refused
+from rehearsal.simulation import foretell
 from rehearsal.status import print_status
 
 
@@ -52,6 +54,7 @@ def up(request: Request) -> int:
     configuration = load(PROJECT_ROOT, request.stack, request.overrides)
     with patient(), engine(paths, configuration, report) as pulumi:
         recover(pulumi)
+        foretell(paths, configuration)
         pulumi.stack.up(on_output=show, on_error=show, color=_color(), suppress_outputs=True)
         outputs = pulumi.outputs()
     models = outputs["models"]
@@ -128,11 +131,16 @@ def render(request: Request) -> int:
 
 
 def recover(pulumi: Engine) -> None:
-    """After an interruption or a reboot: free the engine's lock, and start what the cluster consists of again."""
+    """After an interruption or a reboot: free the engine's lock, start what the cluster consists of again, and remove
+    what was begun and never recorded."""
     lock = pulumi.paths.backend / ".pulumi" / "locks" / "organization" / "llm-d" / pulumi.paths.stack
     if lock.exists() and any(lock.iterdir()):
         pulumi.stack.cancel()
-    resume(pulumi.paths, report)
+    try:
+        resume(pulumi.paths, report)
+    except Refused as refused:
+        raise RehearsalError(str(refused)) from refused
+    forget_unrecorded(pulumi.stack, pulumi.paths, report)
 
 
 def _serves(paths: StackPaths) -> bool:
@@ -153,8 +161,10 @@ def _print_up(paths: StackPaths, outputs: Mapping[str, object], endpoint: str, a
         to.print(f"  {answer.text}", markup=False)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in outputs.items():
+        if name == "capacity" and isinstance(value, dict):
+            value = "; ".join(f"{model}: {_facts(facts)}" for model, facts in value.items())
         if name == "hourlyCost" and isinstance(value, dict):
-            value = f"idle {value['idle']}, running {value['running']} USD (prices of {value['pricesOf']})"  # noqa: PLW2901
+            value = f"idle {value['idle']}, running {value['running']} USD (prices of {value['pricesOf']})"
         table.add_row(name, str(value))
     table.add_row("reachable here as", endpoint)
     to.print("\noutputs", style="bold")
@@ -162,13 +172,27 @@ def _print_up(paths: StackPaths, outputs: Mapping[str, object], endpoint: str, a
     print_differences(to, paths)
 
 
+def _facts(facts: Mapping[str, object]) -> str:
+    if "kvCacheTokensPerReplica" not in facts:
+        return str(facts["memory"])
+    return (
+        f"memory {facts['memory']}, {facts['kvCacheTokensPerReplica']} tokens of KV cache,"
+        f" {facts['requestsOfFullLengthPerReplica']} requests of full length at once per replica (estimated)"
+    )
+
+
 def _color() -> str:
     return "always" if sys.stdout.isatty() else "never"
 
 
 def _forget(paths: StackPaths) -> None:
-    """Remove the stack's folder, and with the last stack everything that stacks share."""
+    """Remove the stack's folder and what the engine keeps of it, and with the last stack everything stacks share."""
     shutil.rmtree(paths.home, ignore_errors=True)
+    for path in list((paths.backend / ".pulumi").glob("*/**/*")):
+        if path.name == paths.stack:
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name.startswith(f"{paths.stack}.json"):
+            path.unlink(missing_ok=True)
     shared = ("backend", "pulumi")
     if paths.base.exists() and not any(path.is_dir() and path.name not in shared for path in paths.base.iterdir()):
         shutil.rmtree(paths.base, ignore_errors=True)

@@ -64,6 +64,7 @@ class Features:
     gateway_api: bool = True
     managed_prometheus: bool = True
     service_range: str = "10.96.0.0/16"
+    secret_manager: bool = False
 
 
 class ControlPlane:
@@ -78,6 +79,7 @@ class ControlPlane:
         *,
         gateway_api: bool = True,
         managed_prometheus: bool = True,
+        secret_manager: bool = False,
         service_range: str = "10.96.0.0/16",
         report: Report = lambda _: None,
     ) -> None:
@@ -93,7 +95,7 @@ class ControlPlane:
             release = pinned("cluster", addons.GATEWAY_API)
             say(self.paths, f"the Gateway API's kinds are those of {release}, whatever the version of GKE brings")
         found = binaries(PARTS, report)
-        wanted = Features(version, gateway_api, managed_prometheus, service_range)
+        wanted = Features(version, gateway_api, managed_prometheus, service_range, secret_manager)
         before = self._features()
         if before is not None and before.service_range != service_range:
             raise ControlPlaneError(
@@ -115,7 +117,12 @@ class ControlPlane:
             with client(self.paths) as kube:
                 if before != wanted:
                     addons.install(
-                        kube, version, report, gateway_api=gateway_api, managed_prometheus=managed_prometheus
+                        kube,
+                        version,
+                        report,
+                        gateway_api=gateway_api,
+                        managed_prometheus=managed_prometheus,
+                        secret_manager=secret_manager,
                     )
                     _write(self._features_file, wanted)
                 # Pods are refused before it exists; the controllers make it.

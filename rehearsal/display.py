@@ -13,9 +13,7 @@ _WIDTH_WITHOUT_TERMINAL = 200
 
 
 def console() -> Console:
-    return Console(
-        highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
-    )
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL)
 
 
 def print_differences(to: Console, paths: StackPaths) -> None:

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import yaml
 from pulumi import automation as auto
+from pulumi.automation import _stack as automation
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2
 
 from rehearsal.configuration import Configuration
 from rehearsal.differences import say
@@ -27,6 +30,17 @@ Report = Callable[[str], None]
 
 # Protects stand-in values only; a constant keeps the state readable from one command to the next.
 _PASSPHRASE = "rehearsal"  # noqa: S105 - protects stand-in values only
+
+
+class _SaysItOnce(LanguageServer):
+    """Pulumi's server for programs of this process tells an error twice; the real language host bails out after one."""
+
+    def Run(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802 - gRPC's name
+        result = super().Run(request, context)  # type: ignore[no-untyped-call]
+        return language_pb2.RunResponse(bail=True) if result.error else result
+
+
+automation.LanguageServer = _SaysItOnce  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)

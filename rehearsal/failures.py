@@ -25,6 +25,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, auto.ConcurrentUpdateError):
         return "another command works on this stack right now: wait for it to end"
     if isinstance(error, auto.CommandError):
-        # The engine's own output, diagnostics included, is on the screen already.
-        return "Pulumi ended with an error; its diagnostics stand above"
+        # What up, preview and destroy say is on the screen already; the smaller commands around them say nothing there.
+        own = [line for line in str(error).partition(" stderr: ")[2].splitlines() if line.startswith("error: ")]
+        return "\n".join(["Pulumi ended with an error; its diagnostics stand above", *own])
     return None

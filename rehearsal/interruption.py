@@ -1,11 +1,22 @@
-"""Ctrl-C during an engine operation: the engine is told by the terminal itself; we only have to stay until it has ended."""
+"""Ctrl-C during an engine operation, and what an engine leaves that was killed outright."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
+
+from pulumi import automation as auto
+
+from rehearsal.errors import RehearsalError
+from rehearsal.kube import Kube, client
+from rehearsal.paths import StackPaths
+
+_GONE_SECONDS = 60.0
 
 
 @contextlib.contextmanager
@@ -34,3 +45,69 @@ def patient() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if interrupted:
         raise KeyboardInterrupt
+
+
+def forget_unrecorded(stack: auto.Stack, paths: StackPaths, report: Callable[[str], None]) -> None:
+    """Remove Kubernetes objects whose creation was under way when an engine died, then the engine's notes of them.
+
+    Such an object may exist, but is not in the state: the next update would meet it as somebody else's. The stand-in
+    for Google Cloud recognises its own unrecorded resources by itself. Raises RehearsalError for one that stays.
+    """
+    if not _notes(paths):
+        return
+    exported = stack.export_stack()
+    deployment: dict[str, Any] = dict(exported.deployment or {})
+    pending: list[dict[str, Any]] = deployment.pop("pending_operations", None) or []
+    if not pending:
+        return
+    recorded = {_identity(one) for one in deployment.get("resources") or []}
+    begun = [one["resource"] for one in pending if one["type"] == "creating"]
+    unrecorded = [one for one in begun if _is_object(one) and _identity(one) not in recorded]
+    if unrecorded and paths.kubeconfig.exists():
+        with client(paths) as kube:
+            for one in unrecorded:
+                _remove(kube, one["inputs"], report)
+    stack.import_stack(auto.Deployment(version=exported.version, deployment=deployment))
+
+
+def _notes(paths: StackPaths) -> bool:
+    """Whether the state file has pending operations; asking the engine itself would take it a second."""
+    for file in (paths.backend / ".pulumi" / "stacks").glob(f"*/{paths.stack}.json"):
+        checkpoint = json.loads(file.read_text(encoding="utf-8")).get("checkpoint") or {}
+        return bool((checkpoint.get("latest") or {}).get("pending_operations"))
+    return False
+
+
+def _is_object(resource: dict[str, Any]) -> bool:
+    inputs = resource.get("inputs") or {}
+    return str(resource["type"]).startswith("kubernetes:") and "kind" in inputs and "apiVersion" in inputs
+
+
+def _identity(resource: dict[str, Any]) -> tuple[str, str, str, str]:
+    """What a Kubernetes object is known by; the same for all other resources."""
+    inputs: dict[str, Any] = resource.get("inputs") or {}
+    about: dict[str, Any] = inputs.get("metadata") or {}
+    return (
+        str(inputs.get("apiVersion")),
+        str(inputs.get("kind")),
+        str(about.get("namespace")),
+        str(about.get("name")),
+    )
+
+
+def _remove(kube: Kube, manifest: dict[str, Any], report: Callable[[str], None]) -> None:
+    kind = (manifest["apiVersion"], manifest["kind"])
+    name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace")
+    found = kube.find(*kind, name, namespace)
+    if found is None:
+        return
+    report(f"{manifest['kind']} {name} was begun by a command that was killed: removing it")
+    kube.delete(*kind, name, namespace, propagation="Foreground", uid=found["metadata"]["uid"])
+    deadline = time.monotonic() + _GONE_SECONDS
+    while kube.find(*kind, name, namespace) is not None:
+        if time.monotonic() > deadline:
+            raise RehearsalError(
+                f"{manifest['kind']} {name}, begun by a command that was killed, is not gone after"
+                f" {_GONE_SECONDS:.0f} s: `make down` and `make up` start afresh"
+            )
+        time.sleep(0.1)

@@ -45,7 +45,9 @@ def _nodes(kube: Kube) -> Table:
 
 
 def _pods(kube: Kube) -> Table:
-    table = Table("pod", "namespace", "ready", "restarts", "node", "address", box=None, title="pods", title_justify="left")
+    table = Table(
+        "pod", "namespace", "ready", "restarts", "node", "address", box=None, title="pods", title_justify="left"
+    )
     for pod in kube.list("v1", "Pod"):
         containers = pod["status"].get("containerStatuses", [])
         table.add_row(

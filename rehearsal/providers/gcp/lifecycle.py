@@ -43,6 +43,7 @@ def start(paths: StackPaths, cluster: Record, report: Report) -> Properties:
             gateway_api=(cluster.get("gatewayApiConfig") or {}).get("channel", "CHANNEL_DISABLED")
             != "CHANNEL_DISABLED",
             managed_prometheus=_managed_prometheus(cluster),
+            secret_manager=bool((cluster.get("secretManagerConfig") or {}).get("enabled")),
             service_range=cluster["servicesIpv4Cidr"],
             report=report,
         )

@@ -111,11 +111,18 @@ def service(kube: Kube, manifest: Manifest) -> Verdict:
     unaddressed = _load_balancer(manifest) if kind == "LoadBalancer" else None
     if unaddressed or kind == "ExternalName" or spec.get("clusterIP") == "None" or not spec.get("selector"):
         return unaddressed
-    name, namespace = metadata(manifest)["name"], metadata(manifest)["namespace"]
-    slices = kube.list("discovery.k8s.io/v1", "EndpointSlice", namespace, labels=f"kubernetes.io/service-name={name}")
-    endpoints = [endpoint for one in slices for endpoint in one.get("endpoints") or []]
-    pending = [one for one in endpoints if (one.get("conditions") or {}).get("ready") is False]
+    # The real provider looks at the Service's endpoints; pods with loopback addresses never appear there, so this looks
+    # at what they are made of.
+    labels = ",".join(f"{key}={value}" for key, value in spec["selector"].items())
+    pods = kube.list("v1", "Pod", metadata(manifest)["namespace"], labels=labels)
+    endpoints = [pod for pod in pods if _status(pod).get("podIP") and "deletionTimestamp" not in pod["metadata"]]
+    pending = [pod for pod in endpoints if not _has_condition(pod, "Ready")]
     return f"{len(pending)} of {len(endpoints)} endpoints are not ready" if pending else None
+
+
+def _has_condition(manifest: Manifest, kind: str) -> bool:
+    conditions = _status(manifest).get("conditions") or []
+    return any(one.get("type") == kind and one.get("status") == "True" for one in conditions)
 
 
 def ingress(kube: Kube, manifest: Manifest) -> Verdict:
