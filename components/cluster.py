@@ -124,7 +124,8 @@ class InferenceCluster(pulumi.ComponentResource):
             maintenance_policy=_maintenance_policy(plan.maintenance),
             secret_manager_config={"enabled": True} if plan.secret_manager else None,
             enable_multi_networking=True if plan.multi_networking else None,
-            private_cluster_config={"enable_private_nodes": True} if plan.private_nodes else None,
+            # Always said: left out, a cluster that has private nodes would keep them.
+            private_cluster_config={"enable_private_nodes": plan.private_nodes},
             master_authorized_networks_config=_authorized_networks(plan),
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -132,9 +133,17 @@ class InferenceCluster(pulumi.ComponentResource):
                 depends_on=[*network.resources.ready, *services.services],
                 custom_timeouts=SLOW_CREATE,
                 # GKE reports the pools that were added beside the cluster as its own.
-                ignore_changes=["nodePools", "nodeConfig", "initialNodeCount"],
+                ignore_changes=["nodePools", "nodeConfig", "initialNodeCount", *_reported(plan)],
             ),
         )
+
+
+def _reported(plan: ClusterPlan) -> list[str]:
+    """With the public address turned off, Google reports the private one as the only one, which nobody asked for.
+
+    Not for other clusters: ignoring it there would carry the old value along when the address is turned on.
+    """
+    return ["privateClusterConfig.enablePrivateEndpoint"] if plan.dns_endpoint else []
 
 
 def _maintenance_policy(window: MaintenancePlan | None) -> gcp.container.ClusterMaintenancePolicyArgs | None:

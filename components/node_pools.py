@@ -31,7 +31,10 @@ class NodePools(pulumi.ComponentResource):
         super().__init__("llm-d:cluster:NodePools", "node-pools", None, opts)
         self._project, self._location, self._cluster = project, location, cluster
         self.cpu = self._pool("cpu", cpu, [])
-        self.accelerators = [self._pool(plan.name, plan, [self.cpu]) for plan in accelerators]
+        # Logical names say the place, not the kind: another accelerator replaces the pool, it does not add one.
+        self.accelerators = [
+            self._pool(f"accelerator-{number}", plan, [self.cpu]) for number, plan in enumerate(accelerators)
+        ]
         self.register_outputs({})
 
     def _pool(self, name: str, plan: NodePoolPlan, after: list[container.NodePool]) -> container.NodePool:

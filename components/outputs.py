@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import pulumi
@@ -16,7 +17,7 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
     scheme = plan.gateway.protocol.lower()
     endpoint = pulumi.Output.concat(f"{scheme}://", host)
     access = " --dns-endpoint" if plan.cluster.dns_endpoint else ""
-    body = {"model": plan.models[0].served_name, "messages": [{"role": "user", "content": "Say hello."}]}
+    body = json.dumps({"model": plan.models[0].served_name, "messages": [{"role": "user", "content": "Say hello."}]})
     return {
         "endpoint": endpoint,
         "gatewayAddress": address,
@@ -27,7 +28,7 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
             f" --location {plan.location} --project {plan.project}{access}"
         ),
         "curl": pulumi.Output.concat(
-            "curl -sS ", endpoint, f"/v1/chat/completions -H 'content-type: application/json' -d '{json.dumps(body)}'"
+            "curl -sS ", endpoint, f"/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
         ),
         "capacity": {model.served_name: _capacity(model) for model in plan.models},
         "hourlyCost": {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rehearsal.graph import UNKNOWN, Graph, Secret, contains_unknown
-from tests.stacks import PROJECT, graph_of
+from tests.stacks import ALL_THERE, PROJECT, graph_of
 
 CLUSTER = "gcp:container/cluster:Cluster"
 PROVIDER = "pulumi:providers:kubernetes"
@@ -29,6 +29,8 @@ BROUGHT = {
     "serviceRange": "hub-services",
     "proxySubnetwork": "hub-proxies",
 }
+
+BROUGHT_FRONT = {"network.existing": BROUGHT, "gateway.existingAddress": "front"}
 
 
 def kubeconfig(graph: Graph) -> dict[str, Any]:
@@ -108,7 +110,10 @@ class TestShape:
         assert {policy["clusterSecondaryRangeName"], policy["servicesSecondaryRangeName"]} == ranges
 
     def test_what_gke_reports_of_other_pools_is_no_change(self, either: Graph) -> None:
-        assert set(either.one(CLUSTER).options.ignore_changes) == {"nodePools", "nodeConfig", "initialNodeCount"}
+        pools = {"nodePools", "nodeConfig", "initialNodeCount"}
+        # Without a public address Google reports the private one as the only one.
+        assert set(either.one(CLUSTER).options.ignore_changes) == pools | {"privateClusterConfig.enablePrivateEndpoint"}
+        assert set(graph_of("gpu", NETWORKS).one(CLUSTER).options.ignore_changes) == pools
 
     def test_the_public_address_is_off_or_guarded(self, gpu: Graph) -> None:
         guarded = graph_of("gpu", NETWORKS).one(CLUSTER)
@@ -148,7 +153,7 @@ class TestShape:
         }
         assert cluster["secretManagerConfig"] == {"enabled": True}
         assert cluster["deletionProtection"] is True
-        assert "privateClusterConfig" not in cluster.inputs
+        assert cluster["privateClusterConfig"] == {"enablePrivateNodes": False}
 
 
 class TestBrought:
@@ -160,9 +165,8 @@ class TestBrought:
         assert {pool["cluster"] for pool in graph.by_type("gcp:container/nodePool:NodePool")} == {"shared"}
 
     def test_a_brought_network_is_not_made(self) -> None:
-        graph = graph_of("gpu", {"network.existing": BROUGHT})
-        made = [r.type for r in graph if r.type.startswith("gcp:compute/")]
-        assert made == ["gcp:compute/address:Address"]
+        graph = graph_of("gpu", BROUGHT_FRONT)
+        assert [r.type for r in graph if r.type.startswith("gcp:compute/") and not r.read] == []
         assert graph.one(CLUSTER)["network"] == f"projects/{PROJECT}/global/networks/hub"
         assert graph.one(CLUSTER)["subnetwork"] == f"projects/{PROJECT}/regions/us-central1/subnetworks/hub-nodes"
 
@@ -173,12 +177,12 @@ class TestBrought:
         assert graph.depends(graph.one("kubernetes:gateway.networking.k8s.io/v1:Gateway"), proxies)
 
     def test_a_brought_address_is_read_only(self) -> None:
-        graph = graph_of("gpu", {"gateway.existingAddress": "front"})
+        graph = graph_of("gpu", BROUGHT_FRONT)
         address = graph.one("gcp:compute/address:Address")
         assert address.read
         gateway = graph.one("kubernetes:gateway.networking.k8s.io/v1:Gateway")
         assert gateway["spec"]["addresses"] == [{"type": "NamedAddress", "value": "front"}]
 
     def test_a_brought_namespace_is_left_alone(self) -> None:
-        graph = graph_of("gpu", {"namespace.existing": True})
+        graph = graph_of("gpu", ALL_THERE)
         assert graph.by_type("kubernetes:core/v1:Namespace") == []

@@ -64,16 +64,6 @@ def test_a_pool_of_one_size_is_not_autoscaled() -> None:
     assert not {"autoscaling", "initialNodeCount"} & set(pool.inputs)
 
 
-def test_a_slice_of_many_hosts_is_placed_and_exact() -> None:
-    changes = {
-        "accelerator": {"type": "tpu-v6e", "machineType": "ct6e-standard-4t", "topology": "2x4", "nodes": {"max": 2}},
-        "models[0]": {"id": "Qwen/Qwen3-32B", "tensorParallel": 8},
-    }
-    pool = accelerators(graph_of("tpu", changes))
-    assert pool["placementPolicy"] == {"type": "COMPACT", "tpuTopology": "2x4"}
-    assert pool["nodeCount"] == 2
-
-
 @pytest.mark.parametrize(
     ("changes", "config", "repair"),
     [
