@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -17,6 +19,14 @@ class PickerPlugins(_Frozen):
     queue: str
 
 
+class PrefixBlocks(_Frozen):
+    """Where the picker takes the size of prompt blocks from: a plugin's parameter, in tokens or in characters."""
+
+    plugin: str
+    parameter: str
+    unit: Literal["tokens", "characters"]
+
+
 class PickerRelease(_Frozen):
     """The endpoint picker of a release: image, configuration API, flags."""
 
@@ -28,6 +38,7 @@ class PickerRelease(_Frozen):
     leader_election_flag: str
     flags: tuple[str, ...]
     plugins: PickerPlugins
+    prefix_blocks: PrefixBlocks
 
 
 class EngineRelease(_Frozen):
@@ -39,6 +50,19 @@ class EngineRelease(_Frozen):
     command: tuple[str, ...]
 
 
+class RouterRelease(_Frozen):
+    """The model router of a release.
+
+    `plugins`: how it is told which ones to run: by a file of `config_api`, by flags, or not at all: they are built in.
+    """
+
+    image: str
+    version: str
+    flags: tuple[str, ...]
+    plugins: Literal["file", "flags", "built-in"]
+    config_api: str | None = None
+
+
 class Release(_Frozen):
     """One tested set of versions. `rehearsable`: its picker can be had as a Go module."""
 
@@ -46,6 +70,9 @@ class Release(_Frozen):
     title: str
     picker: PickerRelease
     engine: EngineRelease
+    router: RouterRelease
+    # Envoy, which answers what is for no model: its fixed answers need no program of ours.
+    index_image: str
     # Value of the label llm-d.ai/role on a pod that does prefill and decode.
     role_of_both: str
     rehearsable: bool

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 import yaml
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
+from components.disruption import disruption_budget
 from components.metadata import metadata
+from components.metrics_access import may_check_callers
 from components.options import child
 from components.permissions import READ, rule, service_account, the_role
 from components.pods import deployment_template
@@ -44,7 +48,9 @@ class EndpointPicker(pulumi.ComponentResource):
         )
         self.service = kubernetes.core.v1.Service(
             plan.name,
-            metadata=self._metadata(),
+            # A picker is ready once it has seen its pool, and the pool comes after this Service: waiting for the
+            # Service's pods would be waiting for each other.
+            metadata=self._metadata(annotations={"pulumi.com/skipAwait": "true"}),
             spec=kubernetes.core.v1.ServiceSpecArgs(
                 type="ClusterIP",
                 selector=dict(plan.selector),
@@ -69,12 +75,14 @@ class EndpointPicker(pulumi.ComponentResource):
                 ),
                 template=deployment_template(plan.pod),
             ),
-            opts=child(self, depends_on=[*after, account, *permissions, config], deleted_with=deleted_with),
+            # Deleted by itself: its pods would otherwise be left to the namespace, which ends them much more slowly.
+            opts=child(self, depends_on=[*after, account, *permissions, config]),
         )
+        disruption_budget(plan.name, namespace, plan.selector, plan.replicas, options)
         self.register_outputs({})
 
-    def _metadata(self) -> ObjectMetaArgs:
-        return metadata(self._plan.name, self._namespace, labels=self._plan.selector)
+    def _metadata(self, annotations: Mapping[str, str] | None = None) -> ObjectMetaArgs:
+        return metadata(self._plan.name, self._namespace, labels=self._plan.selector, annotations=annotations)
 
     def _permissions(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
         """What the picker's own chart grants: read pods and pools of its namespace, check who asks for metrics."""
@@ -89,34 +97,15 @@ class EndpointPicker(pulumi.ComponentResource):
                 rule(["coordination.k8s.io"], ["leases"], [*READ, "create", "update", "patch", "delete"]),
                 rule([""], ["events"], ["create", "patch"]),
             ]
-        subject = service_account(self._namespace, plan.name)
-        # Cluster-wide objects need names of their own: another stack may use the same picker name.
-        wide = f"{self._namespace}-{plan.name}-metrics-auth"
         role = rbac.Role(plan.name, metadata=self._metadata(), rules=rules, opts=options)
         binding = rbac.RoleBinding(
             plan.name,
             metadata=self._metadata(),
             role_ref=the_role("Role", plan.name),
-            subjects=[subject],
+            subjects=[service_account(self._namespace, plan.name)],
             opts=options,
         )
-        check = rbac.ClusterRole(
-            plan.name,
-            metadata=metadata(wide, labels=plan.selector),
-            rules=[
-                rule(["authentication.k8s.io"], ["tokenreviews"], ["create"]),
-                rule(["authorization.k8s.io"], ["subjectaccessreviews"], ["create"]),
-            ],
-            opts=options,
-        )
-        check_binding = rbac.ClusterRoleBinding(
-            plan.name,
-            metadata=metadata(wide, labels=plan.selector),
-            role_ref=the_role("ClusterRole", wide),
-            subjects=[subject],
-            opts=options,
-        )
-        return [role, binding, check, check_binding]
+        return [role, binding, *may_check_callers(plan.name, self._namespace, plan.selector, options)]
 
 
 def _port(name: str, number: int, app_protocol: str | None = None) -> kubernetes.core.v1.ServicePortArgs:

@@ -13,6 +13,7 @@ from components.kinds.gateway_api import (
     Address,
     CertificateRef,
     GatewaySpec,
+    HeaderMatch,
     HttpRouteSpec,
     Listener,
     ListenerTls,
@@ -21,11 +22,12 @@ from components.kinds.gateway_api import (
     PathMatch,
     PoolBackendRef,
     Rule,
+    ServiceBackendRef,
 )
 from components.network import NetworkResources
 from components.options import child
 from components.services import ProjectServices
-from planning.plan import GatewayPlan, RoutePlan
+from planning.plan import GatewayPlan, RoutePlan, RouteRulePlan
 
 # A regional load balancer takes 2 to 5 minutes; deleting it waits for its parts.
 _TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
@@ -95,7 +97,7 @@ class InferenceGateway(pulumi.ComponentResource):
 
 
 class InferenceRoute(pulumi.ComponentResource):
-    """HTTPRoute from the Gateway to a pool."""
+    """HTTPRoute from the Gateway to pools, and to the Service of what is for no pool."""
 
     def __init__(
         self,
@@ -113,11 +115,7 @@ class InferenceRoute(pulumi.ComponentResource):
             HttpRouteSpec(
                 parent_refs=[ParentRef(name=gateway.name)],
                 hostnames=[gateway.hostname] if gateway.hostname else None,
-                rules=[
-                    Rule(
-                        matches=[Match(path=PathMatch(value=plan.path))], backend_refs=[PoolBackendRef(name=plan.pool)]
-                    )
-                ],
+                rules=[_rule(rule) for rule in plan.rules],
             ),
             name=plan.name,
             namespace=namespace,
@@ -125,6 +123,17 @@ class InferenceRoute(pulumi.ComponentResource):
             opts=child(self, depends_on=after, timeouts=_TIMEOUTS),
         )
         self.register_outputs({})
+
+
+def _rule(plan: RouteRulePlan) -> Rule:
+    headers = [HeaderMatch(name=plan.header[0], value=plan.header[1])] if plan.header is not None else None
+    match = Match(path=PathMatch(value=plan.path), headers=headers)
+    backends: list[PoolBackendRef | ServiceBackendRef] = []
+    if plan.pool is not None:
+        backends.append(PoolBackendRef(name=plan.pool))
+    if plan.service is not None:
+        backends.append(ServiceBackendRef(name=plan.service[0], port=plan.service[1]))
+    return Rule(matches=[match], backend_refs=backends)
 
 
 def _listener(plan: GatewayPlan) -> Listener:

@@ -8,6 +8,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
+from components.disruption import disruption_budget
 from components.metadata import metadata
 from components.options import child
 from components.pods import deployment_template
@@ -75,11 +76,12 @@ class ModelServer(pulumi.ComponentResource):
             ),
             opts=child(
                 self,
+                # Not deleted together with the cluster, as the picker's is not.
                 depends_on=[*after, account, *permissions],
-                deleted_with=deleted_with,
                 timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
             ),
         )
+        disruption_budget(server.name, namespace, server.selector, server.replicas, options)
         if plan.direct_service is not None:
             # A load balancer owns Google Cloud parts: it is deleted by itself, never together with the cluster.
             kubernetes.core.v1.Service(

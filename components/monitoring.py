@@ -1,4 +1,4 @@
-"""Metrics of model servers and pickers, by Google Cloud Managed Service for Prometheus."""
+"""Metrics of model servers, pickers and model router, by Google Cloud Managed Service for Prometheus."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ from components.kinds.pod_monitoring import (
 from components.metadata import metadata
 from components.options import child
 from components.permissions import rule, service_account, the_role
-from planning.plan import ModelPlan, MonitoringPlan
+from planning.plan import ModelPlan, MonitoringPlan, PickerPlan, RouterPlan
 
 # Where GKE's managed collectors run, and as whom.
 _COLLECTOR = ("gmp-system", "collector")
 
 
 class Monitoring(pulumi.ComponentResource):
-    """PodMonitoring of every model server and picker.
+    """PodMonitoring of every model server and picker, and of the model router.
 
-    Pickers answer metrics to authorised callers only: the collectors get a token of a reader that may do nothing else.
+    Pickers and routers answer metrics to authorised callers only: the collectors get a token of a reader that may do
+    nothing else.
     """
 
     def __init__(
         self,
         plan: MonitoringPlan,
         models: tuple[ModelPlan, ...],
+        router: RouterPlan | None,
         namespace: str,
         after: list[pulumi.Resource],
         deleted_with: pulumi.Resource | None,
@@ -42,15 +44,19 @@ class Monitoring(pulumi.ComponentResource):
         self._namespace = namespace
         self._options = child(self, depends_on=after, deleted_with=deleted_with)
         interval = f"{plan.interval_seconds}s"
-        readers = {model.picker.metrics_reader for model in models if model.picker.metrics_reader is not None}
+        guarded: list[PickerPlan | RouterPlan] = [model.picker for model in models]
+        if router is not None:
+            guarded.append(router)
+        readers = {one.metrics_reader for one in guarded if one.metrics_reader is not None}
         for reader in sorted(readers):
             self._reader(reader)
         for model in models:
             self._scrape(model.server.name, dict(model.server.selector), Endpoint(port="http", interval=interval))
-            if model.picker.metrics_reader is not None:
-                token = SecretSource(secret=SecretKey(name=model.picker.metrics_reader, key="token"))
+        for one in guarded:
+            if one.metrics_reader is not None:
+                token = SecretSource(secret=SecretKey(name=one.metrics_reader, key="token"))
                 endpoint = Endpoint(port="metrics", interval=interval, authorization=Authorization(credentials=token))
-                self._scrape(model.picker.name, dict(model.picker.selector), endpoint)
+                self._scrape(one.name, dict(one.selector), endpoint)
         self.register_outputs({})
 
     def _scrape(self, name: str, labels: dict[str, str], endpoint: Endpoint) -> None:

@@ -111,6 +111,8 @@ def _probe(plan: ProbePlan) -> dict[str, Any]:
         probe["initialDelaySeconds"] = plan.initial_delay
     if plan.grpc_service is not None:
         probe["grpc"] = {"port": plan.port, "service": plan.grpc_service}
+    elif plan.path is None:
+        probe["tcpSocket"] = {"port": plan.port}
     else:
         probe["httpGet"] = {"path": plan.path, "port": plan.port, "scheme": "HTTP"}
     return probe

@@ -10,6 +10,8 @@ from components.crds import InferenceCrds
 from components.endpoint_picker import EndpointPicker
 from components.gateway import InferenceGateway, InferenceRoute
 from components.inference_pool import InferencePool
+from components.model_index import ModelIndex
+from components.model_router import ModelRouter
 from components.model_server import ModelServer
 from components.monitoring import Monitoring
 from components.network import InferenceNetwork
@@ -73,9 +75,20 @@ class InferenceStack(pulumi.ComponentResource):
             pool = InferencePool(model.pool, namespace, [*ready, picker.service], inside)
             ModelServer(model, namespace, plan.project, plan.cluster.workload_pool, [*nodes, *ready], gone, inside)
             routed[model.pool.name] = [pool.pool, picker.deployment]
+        # A route that matches what the router says comes after it, and goes before it.
+        asked: list[pulumi.Resource] = []
+        if plan.router is not None:
+            place = [pools.cpu, *workspace.ready]
+            asked.append(ModelRouter(plan.router, namespace, gateway.gateway, place, gone, inside).extension)
+        if plan.model_index is not None:
+            index = ModelIndex(plan.model_index, namespace, [pools.cpu, *workspace.ready], gone, inside)
+            asked += index.ready
         for route in plan.routes:
-            InferenceRoute(route, plan.gateway, namespace, [gateway.gateway, *routed[route.pool]], inside)
+            backends = [one for rule in route.rules if rule.pool is not None for one in routed[rule.pool]]
+            InferenceRoute(route, plan.gateway, namespace, [gateway.gateway, *asked, *backends], inside)
         if plan.monitoring.enabled:
-            Monitoring(plan.monitoring, plan.models, namespace, [pools.cpu, *workspace.ready], gone, inside)
+            Monitoring(
+                plan.monitoring, plan.models, plan.router, namespace, [pools.cpu, *workspace.ready], gone, inside
+            )
         self.address = gateway.address
         self.register_outputs({"address": self.address})

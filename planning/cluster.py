@@ -13,6 +13,8 @@ from planning.versions import INFERENCE_GATEWAY_SINCE, brings_inference_pool, re
 NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
 
 SERVICES = (
+    # Changing a project's IAM policy goes through it.
+    "cloudresourcemanager.googleapis.com",
     "compute.googleapis.com",
     "container.googleapis.com",
     "iam.googleapis.com",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planning import names
-from planning.plan import GatewayPlan, ModelPlan, NetworkPlan, RoutePlan, TlsPlan
+from planning.plan import GatewayPlan, ModelIndexPlan, ModelPlan, NetworkPlan, RoutePlan, RouteRulePlan, TlsPlan
 from planning.site import Site
 from settings.gateway import CertificateManagerTls, PreSharedTls, SecretTls
 
@@ -11,6 +11,14 @@ from settings.gateway import CertificateManagerTls, PreSharedTls, SecretTls
 _CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-rilb"}
 
 ROUTE = "inference"
+
+# The model router puts the base model's name here: the one asked for, or the one an adapter or alias belongs to; empty
+# for a name it does not know.
+BASE_MODEL_HEADER = "X-Gateway-Base-Model-Name"
+MODEL_PATH = "/v1/"
+
+# HTTPRoute takes 16 rules, and one is for what is for no model.
+MOST_MODELS = 15
 
 
 def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
@@ -42,9 +50,17 @@ def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
     )
 
 
-def plan_routes(models: tuple[ModelPlan, ...]) -> tuple[RoutePlan, ...]:
-    """Everything goes to the one pool. A backend that is a pool never has a port, and GKE takes no timeouts there."""
-    return tuple(RoutePlan(name=ROUTE, pool=model.pool.name, path="/") for model in models[:1])
+def plan_routes(models: tuple[ModelPlan, ...], index: ModelIndexPlan | None) -> tuple[RoutePlan, ...]:
+    """One route. Without an index everything goes to the one pool; else each model's requests to its own, the rest to
+    the index. A backend that is a pool never has a port, and GKE takes no timeouts there."""
+    if index is None:
+        return (RoutePlan(name=ROUTE, rules=(RouteRulePlan(path="/", pool=models[0].pool.name),)),)
+    by_model = [
+        RouteRulePlan(path=MODEL_PATH, header=(BASE_MODEL_HEADER, model.served_name), pool=model.pool.name)
+        for model in models
+    ]
+    rest = RouteRulePlan(path="/", service=(index.name, index.port))
+    return (RoutePlan(name=ROUTE, rules=(*by_model, rest)),)
 
 
 def _tls(site: Site) -> TlsPlan | None:

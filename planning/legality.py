@@ -19,7 +19,7 @@ def check_model(
     A model the catalogue does not know gets the checks that need no figures of it, and no verdict.
     """
     _check_parallelism(site, index, tensor_parallel)
-    _check_dtype(site, index, settings, model)
+    _check_dtype(site, index, settings)
     if model is None:
         site.findings.warning(
             "models",
@@ -59,17 +59,15 @@ def _check_parallelism(site: Site, index: int, tensor_parallel: int) -> None:
         )
 
 
-def _check_dtype(site: Site, index: int, settings: ModelSettings, model: Model | None) -> None:
+def _check_dtype(site: Site, index: int, settings: ModelSettings) -> None:
     accelerator = site.accelerator
-    wants_bf16 = settings.dtype == "bfloat16" or (
-        settings.dtype is None and model is not None and model.dtype == "bfloat16"
-    )
-    if not accelerator.bf16 and wants_bf16:
+    # A checkpoint in bfloat16 is no obstacle: it is then served in float16 (`dtype_of` in the model server's plan).
+    if not accelerator.bf16 and settings.dtype == "bfloat16":
         site.findings.error(
             "models",
             index,
             "dtype",
-            value=settings.dtype or f"(the model's own, {model.dtype if model else 'bfloat16'})",
+            value=settings.dtype,
             rule=f"{accelerator.title} has compute capability {accelerator.compute_capability}; bfloat16 needs 8.0",
             fix="use dtype: half",
         )

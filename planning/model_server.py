@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from catalog.parameters import download_gib
 from catalog.schema import Model
+from planning.adapters import adapter_arguments, check_adapters
 from planning.allocatable import allocatable
 from planning.legality import check_model
 from planning.plan import (
@@ -22,6 +23,7 @@ from planning.plan import (
     TaintPlan,
     VolumePlan,
 )
+from planning.prefix_cache import block_size_of
 from planning.site import Site
 from planning.speed import simulation
 from planning.start_up import start_up_budget
@@ -84,6 +86,7 @@ def plan_model_server(
     model = site.catalog.find_model(settings.id)
     tensor_parallel = tensor_parallel_of(site, settings)
     memory = check_model(site, index, settings, model, tensor_parallel)
+    check_adapters(site, index, settings)
     run = run_of(site, settings, model, tensor_parallel) if model is not None and memory is not None else None
     size = model_gib(site, settings)
     budget = start_up_budget(site.accelerator.kind, size if settings.source.kind == "hugging-face" else size / 2)
@@ -126,7 +129,8 @@ def plan_model_server(
         tolerations=(TaintPlan(key=site.accelerator.resource_name, value="present", effect="NoSchedule"),),
         grace_seconds=GRACE_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,
-        spread_over=selector if replicas > 1 else {},
+        # Also of a single one: with another beside it the first must not restart.
+        spread_over=selector,
     )
     return ModelServerPlan(
         name=name,
@@ -182,23 +186,30 @@ def _arguments(settings: ModelSettings, model: Model | None, tensor_parallel: in
     weights = (
         f"{WEIGHTS}/{source.path.strip('/')}" if isinstance(source, BucketSource | VolumeClaimSource) else settings.id
     )
-    options: list[tuple[str, object]] = [("--port", PORT), ("--served-model-name", settings.name)]
+    names = ("--port", str(PORT), "--served-model-name", settings.name, *settings.aliases)
+    options: list[tuple[str, object]] = []
     if source.kind == "hugging-face":
         options.append(("--revision", source.revision or (model.revision if model else None)))
     options += [
         ("--max-model-len", settings.max_model_len),
         ("--gpu-memory-utilization", settings.gpu_memory_utilization),
-        ("--dtype", settings.dtype),
+        ("--dtype", dtype_of(site, settings)),
         ("--tensor-parallel-size", tensor_parallel if tensor_parallel > 1 else None),
         ("--max-num-seqs", settings.max_num_seqs),
         ("--max-num-batched-tokens", settings.max_num_batched_tokens),
         ("--quantization", settings.quantization),
         ("--kv-cache-dtype", settings.kv_cache_dtype),
+        ("--block-size", block_size_of(site, settings, model, tensor_parallel)),
     ]
     caching = prefix_caching_of(site, settings)
     flags = ["--enable-prefix-caching" if caching else "--no-enable-prefix-caching", "--disable-uvicorn-access-log"]
     valued = [text for flag, value in options if value is not None for text in (flag, str(value))]
-    return (weights, *valued, *flags, *settings.extra_args)
+    return (weights, *names, *valued, *adapter_arguments(settings), *flags, *settings.extra_args)
+
+
+def dtype_of(site: Site, settings: ModelSettings) -> str | None:
+    """As set; else float16 where the accelerator has no bfloat16, so that the engine need not find that out."""
+    return settings.dtype or (None if site.accelerator.bf16 else "half")
 
 
 def prefix_caching_of(site: Site, settings: ModelSettings) -> bool:
@@ -310,17 +321,22 @@ def _requests(site: Site, tensor_parallel: int, disk_gib: int, size: float) -> d
     """Three quarters of what the node leaves to pods, shared by its replicas: the rest is for GKE's own DaemonSets."""
     room, sharing = allocatable(site.machine, disk_gib), replicas_per_node(site, tensor_parallel)
     return {
-        "cpu": f"{int(room.cpu_millis * 0.75 / sharing)}m",
+        "cpu": _cores(int(room.cpu_millis * 0.75 / sharing)),
         "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
         "ephemeral-storage": f"{max(1, min(int(room.ephemeral_gib * 0.6 / sharing), math.ceil(4 + size)))}Gi",
         site.accelerator.resource_name: _accelerators(site, tensor_parallel),
     }
 
 
+def _cores(millis: int) -> str:
+    """As the API server stores it: `4`, not `4000m`, which would show as a change whenever nothing can be compared."""
+    return str(millis // 1000) if millis % 1000 == 0 else f"{millis}m"
+
+
 def _limits(site: Site, tensor_parallel: int, disk_gib: int) -> dict[str, str]:
     room, sharing = allocatable(site.machine, disk_gib), replicas_per_node(site, tensor_parallel)
     return {
-        "cpu": f"{site.machine.vcpus * 1000 // sharing}m",
+        "cpu": _cores(site.machine.vcpus * 1000 // sharing),
         "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
         "ephemeral-storage": f"{int(room.ephemeral_gib * 0.9 / sharing)}Gi",
         site.accelerator.resource_name: _accelerators(site, tensor_parallel),

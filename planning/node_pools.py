@@ -125,12 +125,12 @@ def _check(site: Site) -> None:
             rule=f"{site.machine.name} is said to be sold as spot, flex-start or reservation only",
             fix="use provisioning: spot or flex-start, or name a reservation",
         )
-    if site.hosts > 1 and settings.nodes.max not in (1, site.hosts):
+    if site.hosts > 1:
+        single = [topology for topology, hosts in site.machine.topologies.items() if hosts == 1]
         findings.error(
             "accelerator",
-            "nodes",
-            "max",
-            value=settings.nodes.max,
-            rule=f"a {site.topology} slice on {site.machine.name} is exactly {site.hosts} nodes",
-            fix=f"use {site.hosts}",
+            "topology",
+            value=site.topology,
+            rule=f"a slice over {site.hosts} hosts serves as one group of pods (LeaderWorkerSet), which is not built yet",
+            fix=f"use {' or '.join(single)}" if single else "use another machineType",
         )

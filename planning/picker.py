@@ -6,8 +6,16 @@ import hashlib
 import json
 from typing import Any
 
-from planning.model_server import DRAIN_SECONDS, HEALTH_PATH, PORT, prefix_caching_of, selector_of
+from planning.model_server import (
+    DRAIN_SECONDS,
+    HEALTH_PATH,
+    PORT,
+    prefix_caching_of,
+    selector_of,
+    tensor_parallel_of,
+)
 from planning.plan import EnvPlan, PickerPlan, PodPlan, PoolPlan, PortPlan, ProbePlan, PullSecretPlan, VolumePlan
+from planning.prefix_cache import block_size_of, picker_block
 from planning.site import Site
 from settings.models import ModelSettings
 
@@ -49,7 +57,8 @@ def plan_picker(
     """The picker's Deployment, Service, permissions and configuration."""
     settings, release = site.settings.picker, site.release.picker
     name = picker_name(key)
-    config = _config(site)
+    known = site.catalog.find_model(model.id)
+    config = _config(site, block_size_of(site, model, known, tensor_parallel_of(site, model)))
     _check_scorers(site, index, model)
     selector = {"app.kubernetes.io/name": "endpoint-picker", "app.kubernetes.io/instance": key}
     elects = settings.replicas > 1
@@ -125,8 +134,11 @@ def _health(service: str, delay: int, period: int) -> ProbePlan:
     return ProbePlan(port=HEALTH_PORT, grpc_service=service, initial_delay=delay, period=period, timeout=5, failures=3)
 
 
-def _config(site: Site) -> dict[str, Any]:
-    """EndpointPickerConfig. Scorers of weight 0 are left out: the picker would run them for nothing."""
+def _config(site: Site, block_size: int | None) -> dict[str, Any]:
+    """EndpointPickerConfig. Scorers of weight 0 are left out: the picker would run them for nothing.
+
+    `block_size` in tokens, None to leave it to the picker.
+    """
     weights, types = site.settings.picker.scorers, site.release.picker.plugins
     scorers = [
         (types.prefix, weights.prefix_cache),
@@ -137,11 +149,25 @@ def _config(site: Site) -> dict[str, Any]:
     return {
         "apiVersion": site.release.picker.config_api,
         "kind": "EndpointPickerConfig",
-        "plugins": [{"type": kind} for kind, _ in used],
+        "plugins": _plugins(site, [kind for kind, _ in used], block_size),
         "schedulingProfiles": [
             {"name": "default", "plugins": [{"pluginRef": kind, "weight": _number(weight)} for kind, weight in used]}
         ],
     }
+
+
+def _plugins(site: Site, scorers: list[str], block_size: int | None) -> list[dict[str, Any]]:
+    plugins: list[dict[str, Any]] = [{"type": kind} for kind in scorers]
+    blocks, prefix = site.release.picker.prefix_blocks, site.release.picker.plugins.prefix
+    if block_size is None or prefix not in scorers:
+        return plugins
+    size = {blocks.parameter: picker_block(site, block_size)}
+    if blocks.plugin == prefix:
+        return [plugin | ({"parameters": size} if plugin["type"] == prefix else {}) for plugin in plugins]
+    # A scorer that is not told whose matches it reads gets a producer of its own, with defaults.
+    reads = {"prefixMatchInfoProducerName": blocks.plugin}
+    bound = [plugin | ({"parameters": reads} if plugin["type"] == prefix else {}) for plugin in plugins]
+    return [{"type": blocks.plugin, "parameters": size}, *bound]
 
 
 def _number(weight: float) -> int | float:
@@ -150,6 +176,7 @@ def _number(weight: float) -> int | float:
 
 def _check_scorers(site: Site, index: int, model: ModelSettings) -> None:
     weights = site.settings.picker.scorers
+    prefix_pattern = site.settings.pattern == "prefix-cache"
     if not any((weights.prefix_cache, weights.kv_cache_utilization, weights.queue)):
         site.findings.error(
             "picker",
@@ -165,5 +192,5 @@ def _check_scorers(site: Site, index: int, model: ModelSettings) -> None:
             "prefixCaching",
             value="false",
             rule=f"the picker scores prefix matches (weight {weights.prefix_cache:g}) that this engine does not keep",
-            fix="remove prefixCaching, or set llm-d:picker.scorers.prefixCache to 0",
+            fix="remove prefixCaching" + ("" if prefix_pattern else ", or set llm-d:picker.scorers.prefixCache to 0"),
         )

@@ -181,7 +181,7 @@ class PortPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbePlan:
-    """HTTP GET, or gRPC health when `grpc_service` is given. Times in seconds."""
+    """HTTP GET of `path`, gRPC health of `grpc_service`, or without both whether the port is open. Times in seconds."""
 
     port: int
     path: str | None = None
@@ -230,7 +230,7 @@ class PodPlan:
     readiness: ProbePlan
     volumes: tuple[VolumePlan, ...]
     service_account: str
-    # Only the picker talks to the API server.
+    # Only picker and model router talk to the API server.
     mount_api_token: bool
     user: int
     security_exception: SecurityException | None
@@ -296,12 +296,73 @@ class PickerPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RouteRulePlan:
+    """Requests below a path, with `header` (name, value) where one is given: to a pool, or to (Service, port)."""
+
+    path: str
+    header: tuple[str, str] | None = None
+    pool: str | None = None
+    service: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoutePlan:
-    """One rule set of the HTTPRoute: to which pool a path prefix goes."""
+    """One HTTPRoute."""
 
     name: str
-    pool: str
-    path: str
+    rules: tuple[RouteRulePlan, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappingPlan:
+    """One base model and the other names that lead to it, as the model router reads them from a ConfigMap."""
+
+    name: str
+    base_model: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalloutPlan:
+    """How the load balancer asks the model router. `timeout_seconds` is for one message, GKE takes 10 at most."""
+
+    name: str
+    gateway: str
+    authority: str
+    timeout_seconds: int
+    fail_open: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterPlan:
+    """The model router of one Gateway. `config` is its configuration file, where the release has one."""
+
+    name: str
+    replicas: int
+    pod: PodPlan
+    selector: Mapping[str, str]
+    grpc_port: int
+    health_port: int
+    health_interval: int
+    mappings: tuple[MappingPlan, ...]
+    mapping_labels: Mapping[str, str]
+    config: Mapping[str, Any] | None
+    config_file: str
+    callout: CalloutPlan
+    metrics_reader: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelIndexPlan:
+    """What answers requests that are for no model: their list, health, and 404 for everything else."""
+
+    name: str
+    replicas: int
+    pod: PodPlan
+    selector: Mapping[str, str]
+    port: int
+    health_path: str
+    health_interval: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,6 +372,8 @@ class ModelPlan:
     key: str
     id: str
     served_name: str
+    # Aliases and adapters: further names in requests.
+    other_names: tuple[str, ...]
     pool: PoolPlan
     picker: PickerPlan
     server: ModelServerPlan
@@ -367,6 +430,9 @@ class StackPlan:
     pull_secret: PullSecretPlan | None
     gateway: GatewayPlan
     routes: tuple[RoutePlan, ...]
+    # Both only where a stack serves several models.
+    router: RouterPlan | None
+    model_index: ModelIndexPlan | None
     models: tuple[ModelPlan, ...]
     monitoring: MonitoringPlan
     cost: CostPlan

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 import catalog as catalogue
 from catalog import Catalog
 from planning import names
+from planning.adapters import other_names
 from planning.cluster import plan_cluster, plan_crds, plan_services
 from planning.cost import plan_cost
 from planning.findings import Finding, RefusedError, Severity, details_of, errors_in, from_validation, location_of
 from planning.gateway import plan_gateway, plan_routes
+from planning.model_index import plan_model_index
 from planning.model_server import (
     check_capacity,
     model_gib,
@@ -28,6 +30,8 @@ from planning.network import plan_network
 from planning.node_pools import plan_accelerator_pool, plan_cpu_pool
 from planning.picker import plan_picker, plan_pool
 from planning.plan import ModelPlan, MonitoringPlan, StackPlan
+from planning.router import plan_router
+from planning.scope import check_names, check_scope
 from planning.site import Findings, Site, locate
 from planning.workspace import plan_hugging_face, plan_namespace, plan_pull_secret
 from settings import StackSettings
@@ -63,8 +67,8 @@ def _plan(
     stack: str, settings: StackSettings, catalog: Catalog, encrypted: frozenset[str], findings: Findings
 ) -> StackPlan | None:
     _check_project(settings, findings)
-    _check_models(settings, findings)
-    _check_scope(settings, findings)
+    check_names(settings, findings)
+    check_scope(settings, findings)
     site = locate(stack, settings, catalog, findings)
     if site is None:
         return None
@@ -85,6 +89,7 @@ def _plan(
                 key=key,
                 id=model.id,
                 served_name=model.name,
+                other_names=other_names(model),
                 pool=plan_pool(site, key),
                 picker=plan_picker(site, index, model, key, namespace.name, pull_secret),
                 server=plan_model_server(site, index, model, key, pool.disk_gib, hugging_face, pull_secret),
@@ -92,6 +97,8 @@ def _plan(
             )
         )
     gateway = plan_gateway(site, network)
+    served = tuple(models)
+    index_of_models = plan_model_index(site, served, pull_secret)
     return StackPlan(
         stack=stack,
         project=settings.project,
@@ -108,8 +115,10 @@ def _plan(
         hugging_face=hugging_face,
         pull_secret=pull_secret,
         gateway=gateway,
-        routes=plan_routes(tuple(models)),
-        models=tuple(models),
+        routes=plan_routes(served, index_of_models),
+        router=plan_router(site, served, gateway, pull_secret),
+        model_index=index_of_models,
+        models=served,
         monitoring=MonitoringPlan(
             enabled=settings.monitoring.enabled, interval_seconds=settings.monitoring.interval_seconds
         ),
@@ -150,45 +159,6 @@ def _check_project(settings: StackSettings, findings: Findings) -> None:
             value="(missing)",
             rule="every resource belongs to a Google Cloud project",
             fix="pulumi config set llm-d:project <project id>",
-        )
-
-
-def _check_models(settings: StackSettings, findings: Findings) -> None:
-    for name, count in Counter(model.name for model in settings.models).items():
-        if count > 1:
-            index = [model.name for model in settings.models].index(name)
-            findings.error(
-                "models",
-                index,
-                "servedName",
-                value=name,
-                rule=f"{count} models answer to this name: a request could not tell them apart",
-                fix="give each its own servedName",
-            )
-
-
-def _check_scope(settings: StackSettings, findings: Findings) -> None:
-    """What settings can say and this version of the program cannot yet build."""
-    if settings.pattern != "single-replica":
-        findings.error(
-            "pattern",
-            value=settings.pattern,
-            rule="this version of the program builds single-replica only",
-            fix="use single-replica",
-        )
-    elif len(settings.models) > 1:
-        findings.error(
-            "models",
-            value=f"{len(settings.models)} models",
-            rule="single-replica serves one model: without a model router a request could reach the wrong one",
-            fix="keep one model per stack",
-        )
-    if settings.deployment != "direct":
-        findings.error(
-            "deployment",
-            value=settings.deployment,
-            rule="this version of the program builds direct only",
-            fix="use direct",
         )
 
 

@@ -83,7 +83,7 @@ def run_of(site: Site, settings: ModelSettings, model: Model, tensor_parallel: i
         prefix_caching=caching if caching is not None else site.settings.picker.scorers.prefix_cache > 0,
         enforce_eager="--enforce-eager" in settings.extra_args,
         text_only="--language-model-only" in settings.extra_args,
-        block_size=given.get("block-size"),
+        block_size=given.get("block-size", settings.block_size),
         kv_cache_gib=cache / 2**30 if cache is not None else None,
         share=site.machine.accelerator_share,
     )

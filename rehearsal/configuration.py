@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 NAMESPACE = "llm-d"
+EXAMPLES = "examples"
 PROJECT = "rehearsal-project"
 TOKEN = "hf_rehearsal_stand_in"  # noqa: S105 - opens nothing
 RELEASE = "gaie-1.5"
@@ -57,14 +58,18 @@ class Configuration:
 
 
 def stack_file(root: Path, stack: str) -> Path:
-    """The stack's file in the project. Raises ConfigurationError naming the stacks there are."""
-    path = root / f"Pulumi.{stack}.yaml"
-    if not path.exists():
-        known = sorted(p.name.removeprefix("Pulumi.").removesuffix(".yaml") for p in root.glob("Pulumi.*.yaml"))
-        raise ConfigurationError(
-            f"there is no stack {stack!r}: {path.name} is missing. Stacks here: {', '.join(known)}"
-        )
-    return path
+    """The stack's file in the project, or else among its examples.
+
+    Raises ConfigurationError naming the stacks there are.
+    """
+    folders = (root, root / EXAMPLES)
+    name = f"Pulumi.{stack}.yaml"
+    found = next((folder / name for folder in folders if (folder / name).exists()), None)
+    if found is None:
+        files = [file for folder in folders for file in folder.glob("Pulumi.*.yaml")]
+        known = sorted({file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files})
+        raise ConfigurationError(f"there is no stack {stack!r}: {name} is missing. Stacks here: {', '.join(known)}")
+    return found
 
 
 def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> Configuration:

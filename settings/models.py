@@ -39,6 +39,23 @@ class VolumeClaimSource(Settings):
 ModelSource = Annotated[HuggingFaceSource | BucketSource | VolumeClaimSource, Field(discriminator="kind")]
 
 
+class AdapterSettings(Settings):
+    """A LoRA adapter: a model of its own to clients, answered by its base model's servers."""
+
+    name: Annotated[str, Field(min_length=1, max_length=96, description="Name in requests.")]
+    source: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$",
+            max_length=96,
+            description="Hugging Face repository of the adapter; its base is the model it is listed under.",
+        ),
+    ]
+    rank: Annotated[
+        Literal[8, 16, 32, 64, 128, 256], Field(description="The adapter's rank, or the next larger one.")
+    ] = 16
+
+
 class ModelSettings(Settings):
     """One model: its own inference pool, endpoint picker and model servers."""
 
@@ -53,6 +70,13 @@ class ModelSettings(Settings):
     served_name: Annotated[
         str | None, Field(min_length=1, max_length=96, description="Name in requests; by default the id.")
     ] = None
+    aliases: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=96)], ...],
+        Field(max_length=16, description="Further names in requests for the same model."),
+    ] = ()
+    adapters: Annotated[
+        tuple[AdapterSettings, ...], Field(max_length=64, description="LoRA adapters on top of this model.")
+    ] = ()
     source: Annotated[ModelSource, Field(description="Where the weights come from.")] = HuggingFaceSource()
     replicas: Annotated[int, Field(ge=0, le=256, description="Model servers.")] = 1
     max_model_len: Annotated[
@@ -80,6 +104,10 @@ class ModelSettings(Settings):
     ] = None
     prefix_caching: Annotated[
         bool | None, Field(description="Keep the KV cache of shared prefixes; by default what the pattern needs.")
+    ] = None
+    block_size: Annotated[
+        Literal[8, 16, 32, 64, 128, 256] | None,
+        Field(description="Tokens of a KV-cache block, told to engine and picker; by default the engine's own."),
     ] = None
     image: Annotated[
         str | None, Field(description="Engine image with tag or digest; by default the release's for the accelerator.")

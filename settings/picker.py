@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from settings.base import Settings
 
@@ -19,10 +20,26 @@ class ScorerWeights(Settings):
     queue: Annotated[Weight, Field(description="Prefers the replica with the shortest queue.")] = 2
 
 
+# prefix: on long shared prefixes a hit saves more than an even load does.
+PRESETS: Mapping[str, ScorerWeights] = {
+    "balanced": ScorerWeights(),
+    "prefix": ScorerWeights(prefix_cache=3, kv_cache_utilization=1, queue=1),
+}
+
+
 class PickerSettings(Settings):
     """Endpoint picker of every model."""
 
-    scorers: Annotated[ScorerWeights, Field(description="Weights of the scorers.")] = ScorerWeights()
+    preset: Annotated[
+        Literal["balanced", "prefix"],
+        Field(
+            description="Weights for prefix match, free KV cache and short queue: balanced 3/2/2, prefix 3/1/1. "
+            "A number in `scorers` wins."
+        ),
+    ] = "balanced"
+    scorers: Annotated[
+        ScorerWeights, Field(description="Weights of the scorers; those not given are the preset's.")
+    ] = ScorerWeights()
     failure_mode: Annotated[
         Literal["open", "close"], Field(description="Without a picker: any replica answers, or none.")
     ] = "close"
@@ -31,3 +48,20 @@ class PickerSettings(Settings):
     ] = 1
     cpu: Annotated[str, Field(pattern=r"^\d+(\.\d+)?m?$", description="CPU request of a picker.")] = "500m"
     memory: Annotated[str, Field(pattern=r"^\d+(Mi|Gi)$", description="Memory request and limit of a picker.")] = "1Gi"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _weights_of_the_preset(cls, values: Any) -> Any:
+        # Before the fields, so that everybody finds whole weights there and nobody has to know the preset.
+        if not isinstance(values, dict):
+            return values
+        preset, scorers = values.get("preset"), values.get("scorers", {})
+        if not isinstance(preset, str) or preset not in PRESETS or not isinstance(scorers, dict):
+            return values
+        given = {name for key in scorers for name in ScorerWeights.model_fields if key in (name, _alias(name))}
+        rest = PRESETS[preset].model_dump(exclude=given, by_alias=True)
+        return {**values, "scorers": {**rest, **scorers}}
+
+
+def _alias(name: str) -> str:
+    return ScorerWeights.model_fields[name].alias or name

@@ -14,9 +14,15 @@ from settings.gateway import GatewaySettings
 from settings.models import ModelSettings
 from settings.network import NetworkSettings
 from settings.picker import PickerSettings
+from settings.router import RouterSettings
 
 Pattern = Literal["single-replica", "multi-model", "prefix-cache", "mixture-of-experts", "disaggregated"]
 Deployment = Literal["direct", "kserve"]
+
+
+# Google's rules for labels (cloud.google.com/resource-manager/docs/labels-overview, "Requirements for labels").
+LabelKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+LabelValue = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
 
 
 class NamespaceSettings(Settings):
@@ -53,10 +59,14 @@ class StackSettings(Settings):
     cluster: Annotated[ClusterSettings, Field(description="GKE cluster.")] = ClusterSettings()
     gateway: Annotated[GatewaySettings, Field(description="Load balancer and address.")] = GatewaySettings()
     picker: Annotated[PickerSettings, Field(description="Endpoint picker.")] = PickerSettings()
+    router: Annotated[RouterSettings, Field(description="Model router of pattern multi-model.")] = RouterSettings()
     hugging_face: Annotated[HuggingFaceSettings, Field(description="Token for gated models.")] = HuggingFaceSettings()
     registry: Annotated[RegistrySettings, Field(description="Pull secret.")] = RegistrySettings()
     monitoring: Annotated[MonitoringSettings, Field(description="Metrics.")] = MonitoringSettings()
     paused: Annotated[
         bool, Field(description="No model pods, no accelerator nodes; network, gateway and picker stay.")
     ] = False
-    labels: Annotated[dict[str, str], Field(description="Labels on every Google Cloud resource that takes them.")] = {}
+    labels: Annotated[
+        dict[LabelKey, LabelValue],
+        Field(max_length=60, description="Labels on every Google Cloud resource that takes them."),
+    ] = {}

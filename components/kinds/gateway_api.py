@@ -64,8 +64,15 @@ class PathMatch(Part):
     value: str
 
 
+class HeaderMatch(Part):
+    type: Literal["Exact"] = "Exact"
+    name: str
+    value: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
 class Match(Part):
     path: PathMatch
+    headers: list[HeaderMatch] | None = None
 
 
 class PoolBackendRef(Part):
@@ -77,11 +84,19 @@ class PoolBackendRef(Part):
     weight: int = 1
 
 
+class ServiceBackendRef(Part):
+    """A Service of the same namespace as backend."""
+
+    kind: Literal["Service"] = "Service"
+    name: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
 class Rule(Part):
     """There are no `timeouts` on purpose: GKE refuses them; GCPBackendPolicy carries the timeout."""
 
     matches: list[Match]
-    backend_refs: list[PoolBackendRef]
+    backend_refs: list[PoolBackendRef | ServiceBackendRef]
 
 
 class HttpRouteSpec(Spec):

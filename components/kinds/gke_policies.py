@@ -22,9 +22,26 @@ class HttpCheck(Part):
     request_path: Annotated[str, Field(pattern=r"^/")]
 
 
+class GrpcCheck(Part):
+    """gRPC health on a port of its own."""
+
+    port_specification: Literal["USE_FIXED_PORT"] = "USE_FIXED_PORT"
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
 class CheckConfig(Part):
-    type: Literal["HTTP"] = "HTTP"
-    http_health_check: HttpCheck
+    """How to ask: the type names the one block that is there."""
+
+    type: Literal["HTTP", "GRPC"] = "HTTP"
+    http_health_check: HttpCheck | None = None
+    grpc_health_check: GrpcCheck | None = None
+
+    @model_validator(mode="after")
+    def _block_of_the_type(self) -> Self:
+        blocks = {"HTTP": self.http_health_check, "GRPC": self.grpc_health_check}
+        if [kind for kind, block in blocks.items() if block is not None] != [self.type]:
+            raise ValueError(f"type {self.type} goes with its own block and no other")
+        return self
 
 
 class CheckDefault(Part):

@@ -131,7 +131,8 @@ def _guarded(part: str, work: Callable[[], None]) -> None:
 
 
 def _binary(program: Program) -> Path:
-    return binaries([program.value], log.info)[program.value]
+    # Not built: the load balancer's own.
+    return envoy.executable() if program is Program.PROXY else binaries([program.value], log.info)[program.value]
 
 
 def main() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+import yaml
 
 from rehearsal.machine.programs import PORT_FLAGS, PortFlag, Program
 
@@ -59,6 +62,28 @@ def with_ports(program: Program, arguments: Sequence[str], allocate: Allocate) -
             built[place] = f"{built[place].partition('=')[0]}={value}"
         else:
             built[place] = value
+    return Listening(tuple(built), ports)
+
+
+def with_configured_ports(arguments: Sequence[str], allocate: Allocate) -> Listening:
+    """Envoy's arguments with other ports for the listeners (and administration) of its `--config-yaml`.
+
+    Raises ValueError when the configuration comes otherwise: then its ports would be taken as they are.
+    """
+    built = list(arguments)
+    place = next((index + 1 for index, word in enumerate(built[:-1]) if word == "--config-yaml"), None)
+    if place is None:
+        raise ValueError("Envoy has ports of its own here only where its configuration is an argument: --config-yaml")
+    config = yaml.safe_load(built[place])
+    static = config.get("static_resources") or {}
+    ports: dict[int, int] = {}
+    for holder in [*(static.get("listeners") or []), *filter(None, [config.get("admin")])]:
+        address = holder["address"]["socket_address"]
+        asked = int(address["port_value"])
+        if asked not in ports:
+            ports[asked] = allocate(asked, 1)
+        address["port_value"] = ports[asked]
+    built[place] = json.dumps(config)
     return Listening(tuple(built), ports)
 
 

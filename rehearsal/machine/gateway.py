@@ -18,7 +18,7 @@ from rehearsal.machine.envoy import Envoy
 from rehearsal.machine.envoy_config import Config, Extension, forward, gateway_listener
 from rehearsal.machine.health import HealthChecks
 from rehearsal.machine.mirror import Mirror
-from rehearsal.machine.ports import bindable
+from rehearsal.machine.ports import listening_port
 from rehearsal.machine.quantities import seconds
 from rehearsal.machine.routes import Rule, Target, unsupported, virtual_hosts
 from rehearsal.machine.runner import Forward
@@ -88,6 +88,7 @@ class LoadBalancer:
         self._envoy = envoy
         self._health = health
         self._statuses = Statuses(kube, mirrors)
+        self._chosen = _told(paths)
 
     def step(self, cloud: Cloud, forwards: list[Forward]) -> None:
         world = World(
@@ -184,9 +185,7 @@ class LoadBalancer:
         if tls is not None and (name := listener_tls.managed(listener)) is not None:
             say(self._paths, f"the certificate {name} is Google's; the rehearsal's listener shows a self-signed one")
         asked = int(listener["port"])
-        port = bindable(asked)
-        if port != asked:
-            say(self._paths, f"port {asked} needs more rights than this user has: the Gateway listens on port {port}")
+        port = self._port(address, asked)
         key = f"{metadata['namespace']}/{metadata['name']}"
         entry = now.ports.setdefault(key, {"address": address, "ports": {}})
         if str(asked) not in entry["ports"]:
@@ -197,6 +196,15 @@ class LoadBalancer:
             hosts = virtual_hosts([rule for one in sharing for rule in rules[one]])
             name = f"gateway/{key}/{asked}"
             now.listeners.append(gateway_listener(name, (address, port), hosts, extensions, tls, log_file))
+
+    def _port(self, address: str, asked: int) -> int:
+        """Chosen once: afterwards it is our own Envoy that listens there."""
+        if (address, asked) not in self._chosen:
+            port, why = listening_port(address, asked)
+            if why:
+                say(self._paths, why)
+            self._chosen[address, asked] = port
+        return self._chosen[address, asked]
 
     def _extensions(self, gateway: Manifest, now: _Pass) -> list[Extension]:
         found: list[Extension] = []
@@ -345,3 +353,10 @@ class LoadBalancer:
             fresh = file.with_suffix(".new")
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(file)
+
+
+def _told(paths: StackPaths) -> dict[tuple[str, int], int]:
+    """Ports by address and port asked for, as a machine room before this one chose them; its Envoy may still listen."""
+    file = paths.envoy / "gateways.json"
+    gateways = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return {(one["address"], int(asked)): port for one in gateways.values() for asked, port in one["ports"].items()}

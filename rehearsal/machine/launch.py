@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rehearsal.kube import Manifest
-from rehearsal.machine.arguments import Allocate, expand, mounted, with_ports
+from rehearsal.machine.arguments import Allocate, expand, mounted, with_configured_ports, with_ports
 from rehearsal.machine.engine_arguments import Simulation, translate
 from rehearsal.machine.programs import Program
 from rehearsal.paths import StackPaths
@@ -41,7 +41,9 @@ def launch(
     command, arguments = words("command"), words("args")
     if program is Program.ENGINE:
         return _engine(command, arguments, environment, allocate, simulations, context_lengths)
-    listening = with_ports(program, [*command[1:], *arguments], allocate)
+    given = [*command[1:], *arguments]
+    configured = program is Program.PROXY
+    listening = with_configured_ports(given, allocate) if configured else with_ports(program, given, allocate)
     named = ", ".join(f"{asked}" for asked in listening.ports)
     remark = (
         f"{program.value} runs with its pod's own arguments, except that ports {named} and paths below volume mounts "

@@ -13,6 +13,7 @@ class Program(Enum):
     PICKER = "epp"
     ROUTER = "bbr"
     GROUPS = "lws"
+    PROXY = "envoy"
     NONE = ""
 
 
@@ -33,6 +34,8 @@ PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {
         PortFlag("metrics-bind-address", 8443, address=True),
         PortFlag("health-probe-bind-address", 8081, address=True),
     ),
+    # Its ports stand in its configuration.
+    Program.PROXY: (),
     Program.NONE: (),
 }
 
@@ -55,4 +58,6 @@ def program(image: str) -> Program:
         return Program.ROUTER
     if name == "lws":
         return Program.GROUPS
+    if name == "envoy":
+        return Program.PROXY
     return Program.NONE

@@ -8,7 +8,7 @@ import yaml
 from planning.start_up import NODE_SECONDS
 from rehearsal.graph import Graph, Recorded
 from tests.objects import Object, container, of_kind, one, pods, selects
-from tests.stacks import graph_of, plan_of
+from tests.stacks import OTHER_SCORER, OTHER_VALUES, PAUSED, graph_of, plan_of
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 ROUTE_KIND = "HTTPRoute"
@@ -156,7 +156,7 @@ class TestRoute:
         [("external", "EXTERNAL", "gke-l7-regional-external-managed"), ("internal", "INTERNAL", "gke-l7-rilb")],
     )
     def test_address_and_class_are_of_one_kind(self, exposure: str, kind: str, class_name: str) -> None:
-        graph = graph_of("gpu", {"gateway.exposure": exposure})
+        graph = graph_of("gpu", {"gateway.exposure": exposure} if exposure != "external" else {})
         assert graph.one("gcp:compute/address:Address")["addressType"] == kind
         assert one(graph, "Gateway")["spec"]["gatewayClassName"] == class_name
 
@@ -204,7 +204,7 @@ class TestTimes:
         assert server_of(either)["spec"]["terminationGracePeriodSeconds"] > draining
 
     def test_the_timeout_is_the_stack_files(self) -> None:
-        policy = one(graph_of("gpu", {"gateway.timeoutSeconds": 1234}), "GCPBackendPolicy")
+        policy = one(graph_of("gpu", OTHER_VALUES), "GCPBackendPolicy")
         assert policy["spec"]["default"]["timeoutSec"] == 1234
 
 
@@ -255,20 +255,21 @@ class TestPicker:
 
     def test_a_changed_scorer_restarts_it(self, gpu: Graph) -> None:
         """It reads its configuration once, when it starts."""
-        changed = graph_of("gpu", {"picker.scorers.queue": 5})
+        changed = graph_of("gpu", OTHER_SCORER)
         first, second = picker_of(gpu)["metadata"]["annotations"], picker_of(changed)["metadata"]["annotations"]
         assert first["checksum/config"] != second["checksum/config"]
         assert one(gpu, "ConfigMap")["data"] != one(changed, "ConfigMap")["data"]
 
     def test_nothing_else_restarts_it(self, gpu: Graph) -> None:
-        assert picker_of(graph_of("gpu", {"models[0].maxModelLen": 1024})) == picker_of(gpu)
+        assert picker_of(graph_of("gpu", OTHER_VALUES)) == picker_of(gpu)
 
 
 class TestModelServer:
     def test_a_changed_token_restarts_it(self, gpu: Graph) -> None:
         """vLLM reads the file when it starts: a revoked token would be found out at the next crash."""
-        changed = graph_of("gpu", {"huggingFace.token": "hf_another"})
-        assert server_of(gpu)["metadata"]["annotations"] != server_of(changed)["metadata"]["annotations"]
+        key = "checksum/hugging-face-token"
+        changed = server_of(graph_of("gpu", OTHER_VALUES))
+        assert server_of(gpu)["metadata"]["annotations"][key] != changed["metadata"]["annotations"][key]
 
     def test_it_lands_on_the_nodes_of_its_pool(self, either: Graph) -> None:
         pool = plan_of(either.stack).accelerator_pools[0]
@@ -302,13 +303,13 @@ class TestModelServer:
 
 class TestPaused:
     def test_models_and_accelerators_go_and_the_picker_stays(self) -> None:
-        graph = graph_of("gpu", {"paused": True, "accelerator.nodes": {"min": 1, "max": 3}})
+        graph = graph_of("gpu", PAUSED)
         replicas = {body["metadata"]["name"]: body["spec"]["replicas"] for body in of_kind(graph, "Deployment")}
         assert replicas == {"gemma-2b-it-vllm": 0, "gemma-2b-it-epp": 1}
         [pool] = [p for p in graph.by_type("gcp:container/nodePool:NodePool") if p.name != "cpu"]
         assert pool["autoscaling"]["totalMinNodeCount"] == 0
 
     def test_the_way_in_stays(self, gpu: Graph) -> None:
-        graph = graph_of("gpu", {"paused": True})
+        graph = graph_of("gpu", PAUSED)
         for kind in ("Gateway", ROUTE_KIND, "InferencePool"):
             assert one(graph, kind) == one(gpu, kind)

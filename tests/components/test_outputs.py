@@ -18,6 +18,7 @@ def done(request: pytest.FixtureRequest) -> Graph:
 
 def test_every_output_is_there(done: Graph) -> None:
     assert set(done.outputs) == {
+        "capacity",
         "endpoint",
         "gatewayAddress",
         "models",

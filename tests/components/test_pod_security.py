@@ -45,10 +45,12 @@ BEYOND: dict[str, Check] = {
 
 VARIANTS: dict[str, dict[str, object]] = {
     "as in its file": {},
-    "bucket": {"models[0].source": {"kind": "bucket", "bucket": "weights", "path": "model"}},
+    "bucket, many pickers": {
+        "models[0].source": {"kind": "bucket", "bucket": "weights", "path": "model"},
+        "picker.replicas": 2,
+    },
     "volume claim": {"models[0].source": {"kind": "volume-claim", "claim": "weights", "path": "model"}},
     "secret manager": {"huggingFace": {"secretManagerSecret": "hf"}},
-    "many pickers": {"picker.replicas": 3},
 }
 
 

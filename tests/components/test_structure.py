@@ -11,7 +11,7 @@ import pytest
 
 import components
 from rehearsal.graph import Graph, Recorded
-from tests.stacks import graph_of
+from tests.stacks import OTHER_SCORER, OTHER_VALUES, PAUSED, graph_of
 
 # Once published a token stays: a new one is another resource, with everything below it.
 TOKENS = {
@@ -23,6 +23,8 @@ TOKENS = {
     "InferencePool": "llm-d:inference:InferencePool",
     "InferenceRoute": "llm-d:gateway:InferenceRoute",
     "InferenceStack": "llm-d:stack:InferenceStack",
+    "ModelIndex": "llm-d:gateway:ModelIndex",
+    "ModelRouter": "llm-d:gateway:ModelRouter",
     "ModelServer": "llm-d:inference:ModelServer",
     "Monitoring": "llm-d:monitoring:Monitoring",
     "NodePools": "llm-d:cluster:NodePools",
@@ -73,7 +75,10 @@ def test_every_component_has_its_token_written_down() -> None:
 
 
 def test_tokens_are_the_ones_written_down(either: Graph) -> None:
-    assert {resource.type for resource in components_of(either)} == set(TOKENS.values())
+    """Several models take every component that one takes, and two more."""
+    tokens = {stack: {r.type for r in components_of(graph_of(stack))} for stack in (either.stack, "multi-model-gpu")}
+    assert tokens["multi-model-gpu"] == set(TOKENS.values())
+    assert tokens[either.stack] == set(TOKENS.values()) - {TOKENS["ModelIndex"], TOKENS["ModelRouter"]}
 
 
 def test_tokens_name_their_class() -> None:
@@ -130,15 +135,8 @@ def test_kubernetes_objects_are_served_by_the_clusters_provider(either: Graph) -
 
 @pytest.mark.parametrize(
     "changes",
-    [
-        {"models[0].maxModelLen": 1024, "models[0].gpuMemoryUtilization": 0.7, "models[0].replicas": 2},
-        {"models[0].dtype": "float16", "models[0].maxNumSeqs": 8, "models[0].image": "vllm/vllm-openai:v0.25.0"},
-        {"gateway.timeoutSeconds": 60, "picker.scorers.queue": 5, "accelerator.nodes.max": 2},
-        {"paused": True},
-        {"release": "llm-d-0.4"},
-        {"network.proxyCidr": "192.168.8.0/23", "cluster.deletionProtection": True},
-    ],
-    ids=lambda changes: next(iter(changes)),
+    [OTHER_VALUES, OTHER_SCORER, PAUSED, {"release": "llm-d-0.4"}],
+    ids=["values", "scorer", "paused", "release"],
 )
 def test_a_changed_value_keeps_every_resource(gpu: Graph, changes: dict[str, object]) -> None:
     """Another URN would be another resource: deleted and made anew instead of updated."""

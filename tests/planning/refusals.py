@@ -64,11 +64,11 @@ STACK = (
     ),
     Wrong(
         name="pattern of a later version",
-        changes={"pattern": "prefix-cache"},
+        changes={"pattern": "disaggregated"},
         path="pattern",
-        value="prefix-cache",
-        rule="single-replica only",
-        fix="use single-replica",
+        value="disaggregated",
+        rule="single-replica, multi-model and prefix-cache only",
+        fix="use one of them",
     ),
     Wrong(
         name="deployment of a later version",
@@ -331,10 +331,10 @@ NODES = (
             },
             "models[0]": {"id": "Qwen/Qwen3-32B", "tensorParallel": 8},
         },
-        path="accelerator.nodes.max",
-        value="3",
-        rule="is exactly 2 nodes",
-        fix="use 2",
+        path="accelerator.topology",
+        value="2x4",
+        rule="one group of pods (LeaderWorkerSet), which is not built yet",
+        fix="use 2x2",
     ),
 )
 
@@ -405,14 +405,6 @@ MODEL = (
         path="models[0].dtype",
         value="bfloat16",
         rule="compute capability 7.5; bfloat16 needs 8.0",
-        fix="use dtype: half",
-    ),
-    Wrong(
-        name="bfloat16 checkpoint on a T4",
-        changes={"models[0].dtype": None},
-        path="models[0].dtype",
-        value="(the model's own, bfloat16)",
-        rule="bfloat16 needs 8.0",
         fix="use dtype: half",
     ),
     Wrong(
@@ -713,7 +705,128 @@ SETTINGS = (
     ),
 )
 
-EVERY = (*STACK, *PLACE, *CLUSTER, *NODES, *NETWORK, *MODEL, *ACCESS, *SETTINGS)
+LORA = {"name": "sql", "source": "somebody/sql-lora"}
+
+PATTERNS = (
+    Wrong(
+        name="one model behind a model router",
+        changes={"pattern": "multi-model"},
+        path="models",
+        value="1 model",
+        rule="one needs none",
+        fix="use pattern: single-replica",
+    ),
+    Wrong(
+        name="more models than a route has rules",
+        changes={
+            "pattern": "multi-model",
+            "accelerator.nodes.max": 16,
+            "models": [
+                {"id": "microsoft/phi-2", "dtype": "half", "servedName": f"phi-{number}"} for number in range(16)
+            ],
+        },
+        path="models",
+        value="16 models",
+        rule="a route has 16 rules",
+        fix="another stack",
+    ),
+    Wrong(
+        name="a name that fits no header",
+        stack="multi-model-gpu",
+        changes={"models[0].servedName": "gemmä"},
+        path="models[0].servedName",
+        value="gemmä",
+        rule="takes ASCII",
+        fix="use letters",
+    ),
+    Wrong(
+        name="an adapter named as a model",
+        stack="multi-model-gpu",
+        changes={"models[0].adapters": [{"name": "microsoft/Phi-3-mini-4k-instruct", "source": "somebody/sql-lora"}]},
+        path="models[0].adapters[0].name",
+        value="microsoft/Phi-3-mini-4k-instruct",
+        rule="2 models answer to this name",
+        fix="a name of its own",
+    ),
+    Wrong(
+        name="an alias named as an adapter",
+        changes={"models[0].aliases": ["sql"], "models[0].adapters": [LORA]},
+        path="models[0].aliases[0]",
+        value="sql",
+        rule="2 models answer to this name",
+        fix="a name of its own",
+    ),
+    Wrong(
+        name="an adapter that is its own base",
+        changes={"models[0].adapters": [{"name": "gemma-lora", "source": GATED}]},
+        path="models[0].adapters[0].source",
+        value=GATED,
+        rule="the base model's own repository",
+        fix="use aliases",
+    ),
+    Wrong(
+        name="an adapter where the Hub is out of reach",
+        changes={
+            "models[0].source": {"kind": "bucket", "bucket": "weights", "path": "g"},
+            "models[0].adapters": [LORA],
+        },
+        path="models[0].adapters[0].source",
+        value="somebody/sql-lora",
+        rule="read without the Hub",
+        fix="use source.kind: hugging-face",
+    ),
+    Wrong(
+        name="an adapter without a base",
+        changes={"adapters": [LORA]},
+        path="adapters",
+        value="[{'name': 'sql', 'source': 'somebody/sql-lora'}]",
+        rule="no such setting",
+        fix="check the spelling",
+    ),
+    Wrong(
+        name="nothing to choose from",
+        stack="prefix-cache-gpu",
+        changes={"models[0].replicas": 1},
+        path="models[0].replicas",
+        value="1",
+        rule="one replica leaves no choice",
+        fix="use 2 or more",
+    ),
+    Wrong(
+        name="prefix matches without weight",
+        stack="prefix-cache-gpu",
+        changes={"picker.scorers.prefixCache": 0},
+        path="picker.scorers.prefixCache",
+        value="0",
+        rule="this weight leaves them out",
+        fix="give it a weight",
+    ),
+    Wrong(
+        name="prefix matches without a cache",
+        stack="prefix-cache-gpu",
+        changes={"models[0].prefixCaching": False},
+        path="models[0].prefixCaching",
+        value="false",
+        rule="that this engine does not keep",
+        fix="remove prefixCaching",
+    ),
+    Wrong(
+        name="two models that share a prefix cache",
+        stack="prefix-cache-gpu",
+        changes={
+            "models": [
+                {"id": "microsoft/phi-2", "dtype": "half", "maxModelLen": 1024, "replicas": 2},
+                {"id": "Qwen/Qwen2.5-0.5B-Instruct", "dtype": "half", "maxModelLen": 1024, "replicas": 2},
+            ]
+        },
+        path="models",
+        value="2 models",
+        rule="prefix-cache serves one model",
+        fix="use pattern: multi-model",
+    ),
+)
+
+EVERY = (*PATTERNS, *STACK, *PLACE, *CLUSTER, *NODES, *NETWORK, *MODEL, *ACCESS, *SETTINGS)
 
 # Two mistakes that cannot be made one at a time.
 TOGETHER: Mapping[str, frozenset[str]] = {"two models of one name": frozenset({"llm-d:models"})}

@@ -185,9 +185,10 @@ class TestPlace:
         spot = server(changes={"accelerator.provisioning": "spot"})
         assert spot.pod.node_selector["cloud.google.com/gke-spot"] == "true"
 
-    def test_replicas_are_kept_apart_where_there_are_some(self) -> None:
-        assert server().pod.spread_over == {}
-        assert server(changes={"models[0].replicas": 2}).pod.spread_over == server().selector
+    def test_replicas_are_kept_apart(self) -> None:
+        """A single one says so too: otherwise a second beside it would restart the first."""
+        assert server().pod.spread_over == server().selector
+        assert server(changes={"models[0].replicas": 2}).pod == server().pod
 
     def test_the_pull_secret_is_everywhere(self) -> None:
         model = plan_of("gpu", {"registry": {"existingSecret": "pull"}}).models[0]

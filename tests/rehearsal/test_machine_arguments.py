@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from rehearsal.machine.arguments import expand, mounted, with_ports
+from rehearsal.machine.arguments import expand, mounted, with_configured_ports, with_ports
 from rehearsal.machine.engine_arguments import EngineCommand, UnknownCommandError, translate
 from rehearsal.machine.launch import launch
 from rehearsal.machine.programs import Program, program
@@ -150,6 +152,29 @@ def test_ports_are_replaced_where_named_and_added_where_not() -> None:
         "--pool-name", "p", "--grpc-port=20001", "--grpc-health-port", "20002", "--metrics-port=20003",
     )  # fmt: skip
     assert listening.ports == own
+
+
+def test_envoy_listens_where_its_configuration_says_in_other_ports() -> None:
+    """Its ports stand in the configuration, not in flags; everything else of it stays as the pod has it."""
+
+    def envoy(listener: int, admin: int) -> str:
+        def at(port: int) -> dict[str, object]:
+            return {"socket_address": {"address": "::", "port_value": port}}
+
+        listeners = [{"name": "http", "address": at(listener), "filter_chains": []}]
+        return json.dumps({"static_resources": {"listeners": listeners}, "admin": {"address": at(admin)}})
+
+    given = ["--config-yaml", envoy(8080, 9901), "--disable-hot-restart"]
+    listening = with_configured_ports(given, lambda asked, _: asked + 12000)
+    assert listening.arguments == ("--config-yaml", envoy(20080, 21901), "--disable-hot-restart")
+    assert listening.ports == {8080: 20080, 9901: 21901}
+    assert program("envoyproxy/envoy:distroless-v1.39.1") is Program.PROXY
+
+
+def test_envoy_with_a_file_is_refused() -> None:
+    """It would listen on ports that others on this machine may have."""
+    with pytest.raises(ValueError, match="--config-yaml"):
+        with_configured_ports(["--config-path", "/etc/envoy.yaml"], lambda asked, _: asked)
 
 
 def test_addresses_keep_their_form() -> None:

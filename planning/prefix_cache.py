@@ -1,0 +1,33 @@
+"""The size of KV-cache blocks: engine and picker cut prompts alike, or the picker predicts hits that are none."""
+
+from __future__ import annotations
+
+from catalog.schema import Model
+from planning.site import Site
+from planning.verdict import run_of
+from settings.models import ModelSettings
+
+# Estimate of the picker's, with which it turns tokens into characters where it counts those.
+_CHARACTERS_A_TOKEN = 4
+
+# vLLM's own on GPUs.
+_GPU_BLOCK = 16
+
+
+def block_size_of(site: Site, settings: ModelSettings, model: Model | None, tensor_parallel: int) -> int | None:
+    """Tokens of a block as both engine and picker are told, None where neither is: each then has its own default.
+
+    Pattern prefix-cache always tells them; elsewhere a size that is set does.
+    """
+    if settings.block_size is not None or site.settings.pattern != "prefix-cache":
+        return settings.block_size
+    if site.accelerator.kind == "gpu":
+        return _GPU_BLOCK
+    # TPUs choose by the longest request; a smaller block than theirs would be raised to it, on one side only.
+    run = run_of(site, settings, model, tensor_parallel) if model is not None else None
+    return run.kv_block() if run is not None else None
+
+
+def picker_block(site: Site, block_size: int) -> int:
+    """The same size as the release's picker counts."""
+    return block_size * (_CHARACTERS_A_TOKEN if site.release.picker.prefix_blocks.unit == "characters" else 1)

@@ -1,0 +1,154 @@
+"""The model router: reads the model's name in a request's body and puts its base model's into a header."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from planning.picker import METRICS_READER
+from planning.plan import (
+    CalloutPlan,
+    EnvPlan,
+    GatewayPlan,
+    MappingPlan,
+    ModelPlan,
+    PodPlan,
+    PortPlan,
+    ProbePlan,
+    PullSecretPlan,
+    RouterPlan,
+    VolumePlan,
+)
+from planning.site import Site
+
+NAME = "model-router"
+GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9004, 9005, 9090
+
+CONFIG_FILE = "router.yaml"
+_CONFIG_DIRECTORY = "/etc/llm-d"
+
+# By this label the router finds its mappings.
+MAPPING_LABELS = {"inference.networking.k8s.io/bbr-managed": "true"}
+
+# GKE's longest. A message waits for the whole body, so the client's upload counts in.
+_TIMEOUT_SECONDS = 10
+
+# The images are distroless and run as this user.
+_USER = 65532
+
+_MODEL_HEADER = "X-Gateway-Model-Name"
+# Plugin type, name, parameters, in the order in which they run.
+_PLUGINS: tuple[tuple[str, str, Mapping[str, str] | None], ...] = (
+    ("body-field-to-header", "model-extractor", {"fieldName": "model", "headerName": _MODEL_HEADER}),
+    ("base-model-to-header", "base-model-mapper", None),
+)
+
+
+def plan_router(
+    site: Site, models: tuple[ModelPlan, ...], gateway: GatewayPlan, pull_secret: PullSecretPlan | None
+) -> RouterPlan | None:
+    """One router for the Gateway, where several models share it."""
+    if site.settings.pattern != "multi-model":
+        return None
+    settings, release = site.settings.router, site.release.router
+    config = _config(release.config_api) if release.plugins == "file" else None
+    selector = {"app.kubernetes.io/name": NAME}
+    pod = PodPlan(
+        container="router",
+        image=release.image,
+        labels=selector | {"app.kubernetes.io/component": NAME, "app.kubernetes.io/part-of": "llm-d"},
+        # The router reads its configuration once, when it starts; mappings it watches.
+        annotations={} if config is None else {"checksum/config": _digest(config)},
+        command=(),
+        args=(
+            *release.flags,
+            *(_plugin_flags() if release.plugins == "flags" else ()),
+            *((f"--config-file={_CONFIG_DIRECTORY}/{CONFIG_FILE}",) if config is not None else ()),
+            f"--grpc-port={GRPC_PORT}",
+            f"--grpc-health-port={HEALTH_PORT}",
+            f"--metrics-port={METRICS_PORT}",
+        ),
+        # Without it the router would read the ConfigMaps of every namespace, which it may not.
+        env=(EnvPlan(name="NAMESPACE", field_path="metadata.namespace"),),
+        ports=(
+            PortPlan(name="grpc", number=GRPC_PORT),
+            PortPlan(name="grpc-health", number=HEALTH_PORT),
+            PortPlan(name="metrics", number=METRICS_PORT),
+        ),
+        requests={"cpu": settings.cpu, "memory": settings.memory},
+        limits={"cpu": "4", "memory": settings.memory},
+        startup=None,
+        liveness=ProbePlan(port=HEALTH_PORT, grpc_service="", initial_delay=5, period=10, timeout=5, failures=3),
+        # Its health service answers while the router still makes its certificate: ready is when the port opens.
+        readiness=ProbePlan(port=GRPC_PORT, period=2, timeout=2, failures=3),
+        volumes=()
+        if config is None
+        else (
+            VolumePlan(
+                name="config", kind="configMap", source={"name": NAME}, mount_path=_CONFIG_DIRECTORY, read_only=True
+            ),
+        ),
+        service_account=NAME,
+        mount_api_token=True,
+        user=_USER,
+        security_exception=None,
+        node_selector={},
+        tolerations=(),
+        grace_seconds=60,
+        pull_secret=pull_secret.name if pull_secret else None,
+        spread_over=selector if settings.replicas > 1 else {},
+    )
+    return RouterPlan(
+        name=NAME,
+        replicas=settings.replicas,
+        pod=pod,
+        selector=selector,
+        grpc_port=GRPC_PORT,
+        health_port=HEALTH_PORT,
+        health_interval=5,
+        mappings=tuple(_mapping(model) for model in models),
+        mapping_labels=MAPPING_LABELS,
+        config=config,
+        config_file=CONFIG_FILE,
+        callout=CalloutPlan(
+            name=NAME,
+            gateway=gateway.name,
+            authority=NAME,
+            timeout_seconds=_TIMEOUT_SECONDS,
+            fail_open=settings.failure_mode == "open",
+        ),
+        metrics_reader=METRICS_READER if site.settings.monitoring.enabled else None,
+    )
+
+
+def _mapping(model: ModelPlan) -> MappingPlan:
+    return MappingPlan(name=f"{model.key}-names", base_model=model.served_name, others=model.other_names)
+
+
+def _plugin_flags() -> tuple[str, ...]:
+    flags = []
+    for kind, name, parameters in _PLUGINS:
+        text = f"{kind}:{name}" + (f":{json.dumps(parameters, separators=(',', ':'))}" if parameters else "")
+        flags += ["--plugin", text]
+    return tuple(flags)
+
+
+def _config(api_version: str | None) -> dict[str, Any]:
+    """PayloadProcessorConfig, by which later releases name the same plugins."""
+    plugins: list[dict[str, Any]] = [
+        {"type": kind, "name": name} | ({"parameters": dict(parameters)} if parameters else {})
+        for kind, name, parameters in _PLUGINS
+    ]
+    refs = [{"pluginRef": name} for _, name, _ in _PLUGINS]
+    return {
+        "apiVersion": api_version,
+        "kind": "PayloadProcessorConfig",
+        "plugins": plugins,
+        "profiles": [{"name": "default", "plugins": {"request": refs}}],
+    }
+
+
+def _digest(config: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,136 @@
+"""What a pattern asks of a stack, and names that lead to one model each."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from planning.gateway import MOST_MODELS
+from planning.site import Findings
+from settings import StackSettings
+
+BUILT = ("single-replica", "multi-model", "prefix-cache")
+
+# A header carries the name, trimmed, to the route that matches it.
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+
+
+def check_scope(settings: StackSettings, findings: Findings) -> None:
+    """Pattern and deployment against the number of models and replicas."""
+    _check_built(settings, findings)
+    number = len(settings.models)
+    if settings.pattern in ("single-replica", "prefix-cache") and number > 1:
+        findings.error(
+            "models",
+            value=f"{number} models",
+            rule=f"{settings.pattern} serves one model: without a model router a request could reach the wrong one",
+            fix="keep one model per stack, or use pattern: multi-model",
+        )
+    if settings.pattern == "multi-model":
+        _check_multi_model(settings, findings)
+    if settings.pattern == "prefix-cache":
+        _check_prefix_cache(settings, findings)
+
+
+def check_names(settings: StackSettings, findings: Findings) -> None:
+    """Every name in requests, of a model, an alias or an adapter, leads to one model."""
+    names = _names(settings)
+    counts = Counter(name for _, name in names)
+    first: set[str] = set()
+    for path, name in names:
+        # The first report of a name is enough, and a model's own name comes before what is added to it.
+        if counts[name] > 1 and name not in first:
+            first.add(name)
+            place = _to_report(path, [place for place, other in names if other == name])
+            own = place[2] == "servedName"
+            findings.error(
+                *place,
+                value=name,
+                rule=f"{counts[name]} models answer to this name: a request could not tell them apart",
+                fix="give each its own servedName" if own else "give it a name of its own",
+            )
+        if settings.pattern == "multi-model" and not _HEADER_VALUE.fullmatch(name):
+            findings.error(
+                *path,
+                value=name,
+                rule="the model router passes the name on in a header, which takes ASCII without blanks around it",
+                fix="use letters, digits, dots, dashes and slashes",
+            )
+
+
+_Path = tuple[str | int, ...]
+
+
+def _names(settings: StackSettings) -> list[tuple[_Path, str]]:
+    found: list[tuple[_Path, str]] = []
+    for index, model in enumerate(settings.models):
+        found.append((("models", index, "servedName"), model.name))
+        found += [(("models", index, "aliases", number), alias) for number, alias in enumerate(model.aliases)]
+        found += [
+            (("models", index, "adapters", number, "name"), adapter.name)
+            for number, adapter in enumerate(model.adapters)
+        ]
+    return found
+
+
+def _to_report(first: _Path, places: list[_Path]) -> _Path:
+    """Where to change a name that stands at several places: an addition rather than a model's own."""
+    return next((place for place in places if place[2] != "servedName"), first)
+
+
+def _check_built(settings: StackSettings, findings: Findings) -> None:
+    """What settings can say and this version of the program cannot yet build."""
+    if settings.pattern not in BUILT:
+        findings.error(
+            "pattern",
+            value=settings.pattern,
+            rule=f"this version of the program builds {', '.join(BUILT[:-1])} and {BUILT[-1]} only",
+            fix="use one of them",
+        )
+    if settings.deployment != "direct":
+        findings.error(
+            "deployment",
+            value=settings.deployment,
+            rule="this version of the program builds direct only",
+            fix="use direct",
+        )
+
+
+def _check_multi_model(settings: StackSettings, findings: Findings) -> None:
+    number = len(settings.models)
+    if number < 2:
+        findings.error(
+            "models",
+            value="1 model",
+            rule="multi-model puts a model router in front of several models: one needs none",
+            fix="use pattern: single-replica, or add a model",
+        )
+    if number > MOST_MODELS:
+        findings.error(
+            "models",
+            value=f"{number} models",
+            rule=f"a route has 16 rules: one for each model, one for what is for none ({MOST_MODELS} models)",
+            fix="serve the others from another stack",
+        )
+
+
+def _check_prefix_cache(settings: StackSettings, findings: Findings) -> None:
+    for index, model in enumerate(settings.models):
+        if model.replicas < 2:
+            findings.error(
+                "models",
+                index,
+                "replicas",
+                value=model.replicas,
+                rule="prefix-cache chooses the replica that holds a prompt's prefix: one replica leaves no choice",
+                fix="use 2 or more, or pattern: single-replica",
+            )
+    if settings.picker.scorers.prefix_cache == 0:
+        findings.error(
+            "picker",
+            "scorers",
+            "prefixCache",
+            value=0,
+            rule="prefix-cache routes by prefix matches, and this weight leaves them out",
+            fix="give it a weight, or use preset: balanced or prefix without scorers",
+        )

@@ -1,0 +1,25 @@
+"""The model router: which model a request is for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.base import Settings
+
+
+class RouterSettings(Settings):
+    """Reads the model's name in the body of every request. Pattern multi-model has one in front of all models."""
+
+    replicas: Annotated[
+        int, Field(ge=1, le=10, description="Model routers; without one no request of any model is answered.")
+    ] = 2
+    failure_mode: Annotated[
+        Literal["open", "close"],
+        Field(description="Without a router: requests go on unread, to where no model is (404), or are refused (500)."),
+    ] = "close"
+    cpu: Annotated[str, Field(pattern=r"^\d+(\.\d+)?m?$", description="CPU request of a router.")] = "100m"
+    memory: Annotated[
+        str, Field(pattern=r"^\d+(Mi|Gi)$", description="Memory request and limit of a router: it holds whole bodies.")
+    ] = "512Mi"

@@ -1,0 +1,47 @@
+"""Every stack file of the examples: found by its name, without an error, and previewed."""
+
+from __future__ import annotations
+
+import pytest
+
+from catalog import load
+from planning.findings import Severity
+from planning.scope import BUILT
+from rehearsal.configuration import EXAMPLES, ConfigurationError, stack_file
+from rehearsal.paths import PROJECT_ROOT
+from tests.objects import of_kind
+from tests.planning.refusals import findings_of
+from tests.stacks import graph_of, plan_of, values_of
+
+FILES = sorted((PROJECT_ROOT / EXAMPLES).glob("Pulumi.*.yaml"))
+NAMES = [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in FILES]
+
+
+def test_every_pattern_has_one_on_each_accelerator() -> None:
+    """single-replica stands in the project's own stack files."""
+    patterns = set(BUILT) - {"single-replica"}
+    assert {f"{pattern}-{kind}" for pattern in patterns for kind in ("gpu", "tpu")} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_found_and_named_after_its_pattern(name: str) -> None:
+    assert stack_file(PROJECT_ROOT, name).parent.name == EXAMPLES
+    assert values_of(name)["pattern"] == name.rpartition("-")[0]
+
+
+@pytest.mark.parametrize("release", sorted(load().releases))
+@pytest.mark.parametrize("name", NAMES)
+def test_no_release_refuses_it(name: str, release: str) -> None:
+    findings = findings_of(name, {"release": release})
+    assert [str(finding) for finding in findings if finding.severity is Severity.ERROR] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_previews(name: str) -> None:
+    graph, plan = graph_of(name), plan_of(name)
+    assert len(of_kind(graph, "InferencePool")) == len(plan.models)
+
+
+def test_a_stack_that_is_nowhere_is_told_what_there_is() -> None:
+    with pytest.raises(ConfigurationError, match=r"Stacks here: gpu, multi-model-gpu, .*tpu"):
+        stack_file(PROJECT_ROOT, "no-such-stack")
