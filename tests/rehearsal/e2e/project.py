@@ -1,0 +1,194 @@
+"""A copy of the project in a folder of its own, and its commands as a person types them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import yaml
+
+from rehearsal import processes
+from rehearsal.kube import Kube, Manifests, client
+from rehearsal.paths import PROJECT_ROOT, StackPaths
+
+STACKS = ("gpu", "tpu")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that ended: its exit code, and both of its streams in the order of their lines."""
+
+    code: int
+    text: str
+
+
+class Command:
+    """A command that runs, in a process group of its own as a terminal would start it."""
+
+    def __init__(self, root: Path, arguments: tuple[str, ...]) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "rehearsal", *arguments],
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": ""},
+            start_new_session=True,
+        )
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None
+        for line in self._child.stdout:
+            self._lines.append(line)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._lines)
+
+    def until_says(self, words: str, seconds: float = 60.0) -> None:
+        """Return as soon as the words were printed. Fails when the command ends without them."""
+        deadline = time.monotonic() + seconds
+        while words not in self.text:
+            assert self._child.poll() is None, f"ended without saying {words!r}:\n{self.text}"
+            assert time.monotonic() < deadline, f"did not say {words!r} in {seconds:.0f} s:\n{self.text}"
+            time.sleep(0.01)
+
+    def control_c(self) -> None:
+        """What a terminal does: SIGINT to everybody in the foreground."""
+        os.killpg(self._child.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """SIGKILL to the command and the engine, as the kernel does when memory is short."""
+        os.killpg(self._child.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float = 120.0) -> Done:
+        try:
+            code = self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._child.wait()
+            raise AssertionError(f"still ran after {seconds:.0f} s:\n{self.text}") from None
+        self._reader.join(5.0)
+        return Done(code, self.text)
+
+
+class Project:
+    """The copied project at `root`, a Git repository without changes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True)
+        listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(listing, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True).stdout
+        for name in filter(None, listed.split("\0")):
+            source, target = PROJECT_ROOT / name, root / name
+            if source.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, target)
+        self.git("init", "--quiet")
+        self.git("add", "--all")
+        self.git("-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "--message=copy")
+
+    def git(self, *arguments: str) -> str:
+        command = ["git", *arguments]
+        done = subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    def start(self, *arguments: str) -> Command:
+        return Command(self.root, arguments)
+
+    def run(self, *arguments: str, code: int = 0, seconds: float = 120.0) -> str:
+        """What `python -m rehearsal <arguments>` printed; fails when it did not end with `code`."""
+        done = self.start(*arguments).wait(seconds)
+        assert done.code == code, f"{' '.join(arguments)} ended with {done.code}, not {code}:\n{done.text}"
+        return done.text
+
+    def paths(self, stack: str) -> StackPaths:
+        return StackPaths(stack, self.root)
+
+    @contextmanager
+    def kube(self, stack: str) -> Iterator[Kube]:
+        with client(self.paths(stack)) as kube:
+            yield kube
+
+    def model_servers(self, stack: str) -> Manifests:
+        """Pods of the engine that are not on their way out."""
+        with self.kube(stack) as kube:
+            pods = kube.list("v1", "Pod", labels="llm-d.ai/inference-serving=true")
+        return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+
+    def stop_everything(self, stack: str) -> None:
+        """What a reboot does: every process ends, every file stays."""
+        for process in reversed(processes.listing(self.paths(stack))):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        eventually(lambda: not any(one.alive for one in processes.listing(self.paths(stack))), "all processes ended")
+
+    def api_server_port(self, stack: str) -> int:
+        server: str = yaml.safe_load(self.paths(stack).kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+        return int(server.rpartition(":")[2])
+
+    def leftovers(self, stack: str) -> list[str]:
+        """Everything of a stack that should be gone after `down`: processes, files, the engine's state."""
+        paths = self.paths(stack)
+        found = [f"process {pid}: {line}" for pid, line in processes_about(str(paths.home))]
+        if paths.home.exists():
+            found += [str(path) for path in (paths.home, *paths.home.rglob("*"))]
+        state = paths.backend / ".pulumi"
+        found += [str(path) for path in state.rglob(f"stacks/*/{stack}.json")]
+        found += [str(path) for path in state.rglob(f"locks/organization/*/{stack}/*")]
+        return found
+
+    def clear(self) -> None:
+        """Whatever a failed test left running goes."""
+        base = self.paths(STACKS[0]).base
+        for home in base.iterdir() if base.exists() else ():
+            processes.stop_all(self.paths(home.name))
+        shutil.rmtree(self.root / ".rehearsal", ignore_errors=True)
+
+
+def processes_about(path: str) -> list[tuple[int, str]]:
+    """Processes of this machine whose command line or environment names a path, this one excepted."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        if int(folder.name) == os.getpid():
+            continue
+        try:
+            told = (folder / "cmdline").read_bytes() + b"\0" + (folder / "environ").read_bytes()
+        except OSError:  # somebody else's, or gone meanwhile
+            continue
+        if path.encode() in told:
+            found.append((int(folder.name), told.split(b"\0\0")[0].replace(b"\0", b" ").decode(errors="replace")))
+    return found
+
+
+def chat(endpoint: str, model: str, *, stream: bool = False, prompt: str = "Say hello.") -> httpx.Response:
+    """One chat request, a fresh connection each."""
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": prompt}],
+        "max_tokens": 16,
+        "stream": stream,
+    }
+    return httpx.post(f"{endpoint}/v1/chat/completions", json=body, timeout=20.0, trust_env=False)
+
+
+def eventually(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
+        time.sleep(0.1)

@@ -1,0 +1,94 @@
+"""The failures of hand-made setups, as a load balancer shows them: same status, same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from rehearsal.kube import Manifest
+from rehearsal.providers.gcp.store import CloudStore, Record
+
+from .conftest import Running
+from .project import Project, chat, eventually
+
+pytestmark = pytest.mark.rehearsal
+
+NAMESPACE = "llm-d-inference-scheduling"
+MODEL = "google/gemma-2b-it"
+SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
+SERVICE = "gcp:projects/service:Service"
+
+
+@contextmanager
+def without(project: Project, token: str, **wanted: str) -> Iterator[None]:
+    """Google Cloud without the one resource that has these values, as if it had never been made."""
+    store = CloudStore(project.paths("gpu").cloud)
+    with store.transaction() as cloud:
+        records = cloud["resources"][token]
+        ((key, record),) = [
+            item for item in records.items() if all(item[1].get(name) == value for name, value in wanted.items())
+        ]
+        taken: Record = records.pop(key)
+        assert taken is record
+    try:
+        yield
+    finally:
+        with store.transaction() as cloud:
+            cloud["resources"].setdefault(token, {})[key] = taken
+
+
+def gateway(project: Project) -> Manifest:
+    with project.kube("gpu") as kube:
+        return kube.get("gateway.networking.k8s.io/v1", "Gateway", "inference-gateway", NAMESPACE)
+
+
+def programmed(project: Project) -> Manifest:
+    (found,) = [one for one in gateway(project)["status"]["conditions"] if one["type"] == "Programmed"]
+    condition: Manifest = found
+    return condition
+
+
+def test_no_proxy_only_subnet_no_address(running: Running) -> None:
+    project = running.project
+    address = gateway(project)["status"]["addresses"]
+    with without(project, SUBNETWORK, purpose="REGIONAL_MANAGED_PROXY"):
+        eventually(lambda: programmed(project)["status"] == "False", "the Gateway is not programmed")
+        assert "an active proxy-only subnetwork is required" in programmed(project)["message"]
+        assert not gateway(project)["status"].get("addresses")
+        shown = " ".join(project.run("status", "gpu").split())  # a narrow column breaks its lines
+        assert "an active proxy-only subnetwork is required" in shown
+    eventually(lambda: programmed(project)["status"] == "True", "the Gateway is programmed again")
+    assert gateway(project)["status"]["addresses"] == address
+
+
+def test_network_services_api_off_fault_filter_abort(running: Running) -> None:
+    project = running.project
+    url = project.run("endpoint", "gpu").strip()
+    with without(project, SERVICE, service="networkservices.googleapis.com"):
+        eventually(lambda: chat(url, MODEL).text == "fault filter abort", "requests are aborted")
+        assert chat(url, MODEL).status_code == 500
+    eventually(lambda: chat(url, MODEL).status_code == 200, "requests are answered again")
+
+
+def test_wrong_health_check_path_no_healthy_upstream(running: Running) -> None:
+    project = running.project
+    url = project.run("endpoint", "gpu").strip()
+    kind = ("networking.gke.io/v1", "HealthCheckPolicy")
+
+    def ask_for(path: str) -> str:
+        with project.kube("gpu") as kube:
+            (policy,) = kube.list(*kind, NAMESPACE)
+            before: str = policy["spec"]["default"]["config"]["httpHealthCheck"]["requestPath"]
+            change = {"spec": {"default": {"config": {"httpHealthCheck": {"requestPath": path}}}}}
+            kube.patch(*kind, policy["metadata"]["name"], change, NAMESPACE)
+        return before
+
+    before = ask_for("/")
+    try:
+        eventually(lambda: chat(url, MODEL).status_code == 503, "requests are refused")
+        assert chat(url, MODEL).text == "no healthy upstream"
+    finally:
+        assert ask_for(before) == "/"
+    eventually(lambda: chat(url, MODEL).status_code == 200, "requests are answered again")

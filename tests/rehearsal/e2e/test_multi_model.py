@@ -1,0 +1,101 @@
+"""Two models behind one address: every request is answered by the model it names, and by nobody when it names none."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from .project import Project, chat
+
+pytestmark = pytest.mark.rehearsal
+
+STACK = "multi-model-gpu"
+# Model by the beginning of its pods' names.
+MODELS = {"gemma-2b-it-vllm-": "google/gemma-2b-it", "phi-3-mini-4k-instruct-vllm-": "microsoft/Phi-3-mini-4k-instruct"}
+GEMMA, PHI = MODELS.values()
+REQUESTS = 420
+
+ALIAS, ADAPTER = "gemma", "phi-writes-sql"
+ADDED = {
+    "llm-d:models[0].aliases": f"[{ALIAS}]",
+    "llm-d:models[1].adapters": f"[{{name: {ADAPTER}, source: somebody/phi-3-mini-sql-lora}}]",
+}
+LISTED = [GEMMA, ALIAS, PHI, ADAPTER]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the stack answers."""
+    project = Project(tmp_path_factory.mktemp("multi-model") / "project")
+    try:
+        project.run("up", STACK, *[word for path, value in ADDED.items() for word in ("-c", f"{path}={value}")])
+        yield project.run("endpoint", STACK).strip()
+    finally:
+        project.clear()
+
+
+def answered_by(answer: httpx.Response) -> tuple[int, str, str]:
+    """Status, model of the pod that answered, model that the answer names."""
+    pod = answer.headers.get("x-inference-pod", "")
+    of_pod = next((model for beginning, model in MODELS.items() if pod.startswith(beginning)), f"pod {pod!r}")
+    text = answer.text
+    if text.startswith("data: "):
+        text = text.removeprefix("data: ").partition("\n")[0]
+    return answer.status_code, of_pod, json.loads(text)["model"]
+
+
+def test_every_request_is_answered_by_the_model_it_asks_for(address: str) -> None:
+    """420 of 420, streamed and not: one pool over both models gets about half of them wrong."""
+    asked = [((GEMMA, PHI)[number % 2], number % 3 == 0) for number in range(REQUESTS)]
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda one: answered_by(chat(address, one[0], stream=one[1])), asked))
+    wanted = [(200, model, model) for model, _ in asked]
+    wrong = Counter((want, got) for want, got in zip(wanted, answers, strict=True) if want != got)
+    assert wrong == Counter()
+
+
+def test_an_alias_leads_to_its_model(address: str) -> None:
+    assert answered_by(chat(address, ALIAS))[:2] == (200, GEMMA)
+
+
+def test_an_adapter_is_served_by_its_base(address: str) -> None:
+    assert answered_by(chat(address, ADAPTER)) == (200, PHI, ADAPTER)
+
+
+def test_the_models_are_listed(address: str) -> None:
+    answer = httpx.get(f"{address}/v1/models", timeout=5, trust_env=False)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert [card["id"] for card in answer.json()["data"]] == LISTED
+    assert {card["id"]: card["parent"] for card in answer.json()["data"]}[ADAPTER] == PHI
+
+
+def test_the_address_is_healthy(address: str) -> None:
+    assert httpx.get(f"{address}/health", timeout=5, trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("prompt", ["Hello.", "word " * 40_000], ids=["short", "long"])
+def test_an_unknown_model_gets_the_list_of_those_there_are(address: str, prompt: str) -> None:
+    """At once: what no rule of a route matches would get the load balancer's own 404, without a reason."""
+    answer = chat(address, "nobody/knows-it", prompt=prompt)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+    assert answer.json()["error"]["code"] == "model_not_found"
+    assert answer.json()["models"] == LISTED
+
+
+def test_a_request_without_a_model_is_not_guessed(address: str) -> None:
+    body = {"messages": [{"role": "user", "content": "Hello."}]}
+    answer = httpx.post(f"{address}/v1/chat/completions", json=body, timeout=5, trust_env=False)
+    assert answer.status_code == 404
+
+
+def test_a_client_cannot_choose_another_models_pool(address: str) -> None:
+    """The router replaces the header that routes match, also for a name it does not know."""
+    body = {"model": "nobody/knows-it", "messages": [{"role": "user", "content": "Hello."}]}
+    headers = {"X-Gateway-Base-Model-Name": GEMMA}
+    answer = httpx.post(f"{address}/v1/chat/completions", json=body, headers=headers, timeout=5, trust_env=False)
+    assert answer.status_code == 404

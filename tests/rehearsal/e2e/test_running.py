@@ -1,0 +1,200 @@
+"""Both stacks at once: answers come through the real picker, and every change does what it says and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+
+import pytest
+
+from rehearsal import processes
+
+from .conftest import Running
+from .project import STACKS, Project, chat, eventually
+
+pytestmark = pytest.mark.rehearsal
+
+MODELS = {"gpu": "google/gemma-2b-it", "tpu": "Qwen/Qwen2.5-3B-Instruct"}
+REPLICAS = "llm-d:models[0].replicas=2"
+
+
+def endpoint(project: Project, stack: str) -> str:
+    return project.run("endpoint", stack).strip()
+
+
+def names(project: Project, stack: str) -> set[str]:
+    return {pod["metadata"]["name"] for pod in project.model_servers(stack)}
+
+
+def ready(project: Project, stack: str) -> set[str]:
+    return {
+        pod["metadata"]["name"]
+        for pod in project.model_servers(stack)
+        if any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
+    }
+
+
+def accelerator_nodes(project: Project, stack: str) -> list[str]:
+    with project.kube(stack) as kube:
+        nodes = kube.list("v1", "Node")
+    resources = ("nvidia.com/gpu", "google.com/tpu")
+    return [one["metadata"]["name"] for one in nodes if any(key in one["status"]["capacity"] for key in resources)]
+
+
+def pickers(project: Project, stack: str) -> set[tuple[str, str]]:
+    """Name and uid of every picker's pod."""
+    with project.kube(stack) as kube:
+        pods = kube.list("v1", "Pod")
+    return {(pod["metadata"]["name"], pod["metadata"]["uid"]) for pod in pods if "-epp-" in pod["metadata"]["name"]}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_up_shows_an_answer_of_the_stacks_own_pod(running: Running, stack: str) -> None:
+    said = running.said[stack]
+    answered = re.search(r"(\S+) answered in \d+\.\d\d s from pod (\S+):\n  (.+)", said)
+    assert answered, said
+    assert answered[1] == MODELS[stack]
+    assert {answered[2]} == names(running.project, stack)
+    assert answered[3].strip()
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_endpoint_answers_from_the_expected_pod(running: Running, stack: str) -> None:
+    url = endpoint(running.project, stack)
+    answer = chat(url, MODELS[stack])
+    assert answer.status_code == 200, answer.text
+    assert {answer.headers["x-inference-pod"]} == names(running.project, stack)
+    assert answer.json()["model"] == MODELS[stack]
+    # The other stack's model is not this stack's: nothing is shared but the machine.
+    (other,) = set(STACKS) - {stack}
+    assert chat(url, MODELS[other]).status_code == 404
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_an_answer_streams(running: Running, stack: str) -> None:
+    answer = chat(endpoint(running.project, stack), MODELS[stack], stream=True)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert events[-1] == "[DONE]"
+    pieces = [choice["delta"].get("content") or "" for one in events[:-1] for choice in json.loads(one)["choices"]]
+    assert len(events) > 3, answer.text
+    assert "".join(pieces).strip()
+
+
+def test_both_stacks_have_addresses_of_their_own(running: Running) -> None:
+    assert endpoint(running.project, "gpu") != endpoint(running.project, "tpu")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_status_shows_nodes_pods_gateway_and_endpoint(running: Running, stack: str) -> None:
+    shown = running.project.run("status", stack)
+    for name in (*names(running.project, stack), *accelerator_nodes(running.project, stack)):
+        assert name in shown
+    assert re.search(r"inference-gateway\s+gke-l7-regional-external-managed\s+127\.[\d.]+\s+True", shown), shown
+    assert endpoint(running.project, stack) in shown
+
+
+def test_a_refused_object_fails_with_the_api_servers_words_and_a_second_up_changes_nothing(running: Running) -> None:
+    project = running.project
+    before = names(project, "gpu")
+    said = project.run("up", "gpu", "-c", "llm-d:gateway.hostname=Not_A_Host", code=1)
+    assert "Gateway llm-d-inference-scheduling/inference-gateway" in said, said
+    assert "spec.listeners[0].hostname" in said, said
+    assert "Traceback" not in said
+    said = project.run("up", "gpu")
+    assert re.search(r"\n\s*\d+ unchanged\n", said), said
+    assert not re.search(r"\d+ (created|updated|deleted|replaced)", said), said
+    assert names(project, "gpu") == before
+
+
+def test_a_killed_engine_is_left_out_until_it_has_restarted(running: Running) -> None:
+    project = running.project
+    (pod,) = project.model_servers("gpu")
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    url = endpoint(project, "gpu")
+    (engine,) = [one for one in processes.listing(project.paths("gpu")) if uid in one.name or name in one.name]
+    os.kill(engine.pid, signal.SIGKILL)
+    eventually(lambda: not ready(project, "gpu"), "the pod of the killed engine is not ready", 5.0)
+    eventually(lambda: chat(url, MODELS["gpu"]).status_code == 503, "the Gateway has nowhere to send requests", 5.0)
+    eventually(lambda: ready(project, "gpu") == {name}, "the engine has restarted in the same pod")
+    (after,) = project.model_servers("gpu")
+    assert after["metadata"]["uid"] == uid
+    (status,) = after["status"]["containerStatuses"]
+    assert status["restartCount"] == 1
+    assert status["lastState"]["terminated"]["exitCode"] == 137
+    eventually(lambda: chat(url, MODELS["gpu"]).status_code == 200, "the Gateway answers again")
+    assert chat(url, MODELS["gpu"]).headers["x-inference-pod"] == name
+
+
+def test_a_changed_value_is_the_only_difference(running: Running) -> None:
+    file = running.project.root / "Pulumi.gpu.yaml"
+    before = file.read_text(encoding="utf-8")
+    assert "maxModelLen: 2048" in before
+    file.write_text(before.replace("maxModelLen: 2048", "maxModelLen: 1024"), encoding="utf-8")
+    try:
+        said = running.project.run("preview", "gpu")
+    finally:
+        file.write_text(before, encoding="utf-8")
+    assert re.search(r"\n\s*~ 1 to update\n\s*\d+ unchanged\n", said), said
+    resources, _, _ = said.partition("--outputs:--")  # what follows from the value is told there, too
+    changes = [line.strip() for line in resources.splitlines() if "=>" in line]
+    assert len(changes) == 1, said
+    assert changes[0].endswith('"2048" => "1024"'), said
+    assert re.findall(r"~ (kubernetes:\S+|gcp:\S+): \(update\)", said) == ["kubernetes:apps/v1:Deployment"]
+
+
+def test_two_replicas_bring_a_second_node_and_share_the_work(running: Running) -> None:
+    project = running.project
+    assert len(accelerator_nodes(project, "gpu")) == 1
+    said = project.run("up", "gpu", "-c", REPLICAS)
+    assert re.search(r"~ 1 updated\n\s*\d+ unchanged", said), said
+    both = names(project, "gpu")
+    assert len(both) == 2
+    assert len(accelerator_nodes(project, "gpu")) == 2
+    url = endpoint(project, "gpu")
+    # Prompts that share no prefix: the picker has no reason to prefer one replica for all of them.
+    served: set[str] = set()
+
+    def ask() -> bool:
+        answer = chat(url, MODELS["gpu"], prompt=os.urandom(600).hex())
+        served.add(answer.headers.get("x-inference-pod", ""))
+        return served - {""} == both
+
+    eventually(ask, "both replicas were chosen")
+
+
+def test_the_picker_leaves_out_a_dead_replica_while_the_other_answers(running: Running) -> None:
+    project = running.project
+    url = endpoint(project, "gpu")
+    eventually(lambda: len(ready(project, "gpu")) == 2, "two replicas are ready")
+    victim, survivor = sorted(names(project, "gpu"))
+    (pod,) = [one for one in project.model_servers("gpu") if one["metadata"]["name"] == victim]
+    uid = pod["metadata"]["uid"]
+    (engine,) = [one for one in processes.listing(project.paths("gpu")) if uid in one.name or victim in one.name]
+    # Stopped, not ended: its probes fail, it does not restart, and the test has all the time it needs.
+    os.kill(engine.pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: ready(project, "gpu") == {survivor}, "the hanging replica is not ready", 60.0)
+        served = {chat(url, MODELS["gpu"], prompt=os.urandom(600).hex()).headers["x-inference-pod"] for _ in range(8)}
+        assert served == {survivor}
+    finally:
+        os.kill(engine.pid, signal.SIGCONT)
+    eventually(lambda: len(ready(project, "gpu")) == 2, "it is ready again", 60.0)
+
+
+def test_paused_costs_no_accelerator_and_comes_back(running: Running) -> None:
+    project = running.project
+    kept = pickers(project, "gpu")
+    assert len(kept) == 1
+    said = project.run("up", "gpu", "-c", "llm-d:paused=true")
+    assert "no model server is meant to run (paused)" in said
+    eventually(lambda: not names(project, "gpu"), "no model server is left")
+    eventually(lambda: not accelerator_nodes(project, "gpu"), "no accelerator node is left")
+    assert pickers(project, "gpu") == kept
+    # From a pool at zero: the autoscaler has to add a node before anything can answer.
+    said = project.run("up", "gpu")
+    assert f"{MODELS['gpu']} answered" in said
+    assert len(accelerator_nodes(project, "gpu")) == 1
+    assert pickers(project, "gpu") == kept

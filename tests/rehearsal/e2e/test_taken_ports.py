@@ -1,0 +1,38 @@
+"""Ports that somebody else took first: the rehearsal moves, or says whose turn it is."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from rehearsal.providers.gcp.store import CloudStore
+
+from .project import Project, chat
+
+pytestmark = pytest.mark.rehearsal
+
+
+def test_the_gateway_moves_and_the_control_plane_names_the_port(fresh: Project) -> None:
+    with CloudStore(fresh.paths("gpu").cloud).transaction() as cloud:
+        address = f"127.{cloud['block']}.250.1"
+    with socket.socket() as other:
+        try:
+            other.bind((address, 80))
+        except PermissionError:
+            pytest.skip("only root may take port 80, and the Gateway listens elsewhere for everybody else")
+        other.listen()
+        said = fresh.run("up", "gpu")
+        assert "port 80 is taken by another program of this machine: the Gateway listens on port 8080" in said
+        assert fresh.run("endpoint", "gpu").strip() == f"http://{address}:8080"
+        assert chat(f"http://{address}:8080", "google/gemma-2b-it").status_code == 200
+    # As after a reboot: the stack's files are there, its processes are not, and its port is somebody else's.
+    fresh.stop_everything("gpu")
+    port = fresh.api_server_port("gpu")
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        said = fresh.run("up", "gpu", code=1)
+        assert f"port {port} on 127.0.0.1, where kube-apiserver of stack gpu listens, is taken" in said
+        assert "Traceback" not in said
