@@ -29,7 +29,9 @@ def _silent(_: str) -> None:
 
 
 def _row(name: str, seconds: list[float], unit: str = "s") -> None:
-    print(f"| {name} | {statistics.median(seconds):.2f} {unit} | {min(seconds):.2f} {unit} | {len(seconds)} |", flush=True)
+    print(
+        f"| {name} | {statistics.median(seconds):.2f} {unit} | {min(seconds):.2f} {unit} | {len(seconds)} |", flush=True
+    )
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
 import shlex
 import shutil
@@ -53,7 +55,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.rehearsal
-@pytest.mark.skipif(not (ROOT / ".venv").exists(), reason="the documents' commands go through make, which has its own .venv")
+@pytest.mark.skipif(
+    not (ROOT / ".venv").exists(), reason="the documents' commands go through make, which has its own .venv"
+)
 def test_every_command_of_the_documents_runs(project: Path) -> None:
     failed = []
     for document, command in _commands():
@@ -75,15 +79,25 @@ def test_every_pulumi_command_of_the_documents_exists() -> None:
     assert lines
     for line in lines:
         words = shlex.split(line)[1:]
-        flags = [word for word in words if word.startswith("--")]
-        path = [word for word in words if re.fullmatch(r"[a-z]+", word)]
-        while path:
-            shown = subprocess.run([pulumi, *path, "--help"], check=False, capture_output=True, text=True)
-            if shown.returncode == 0 and f"pulumi {' '.join(path)}" in shown.stdout:
-                break
-            path.pop()
-        assert path, line
-        assert all(flag in shown.stdout for flag in flags), line
+        path = list(itertools.takewhile(lambda word: re.fullmatch(r"[a-z]+", word) is not None, words))
+        # A word that is no subcommand gets its parent's help.
+        known = [
+            depth
+            for depth in range(1, len(path) + 1)
+            if _help(pulumi, path[:depth]) != _help(pulumi, path[: depth - 1])
+        ]
+        assert known, line
+        shown = _help(pulumi, path[: known[-1]])
+        assert all(word.split("=")[0] in shown for word in words if word.startswith("--")), line
+
+
+@functools.cache
+def _explained(pulumi: str, *path: str) -> str:
+    return subprocess.run([pulumi, *path, "--help"], check=False, capture_output=True, text=True).stdout
+
+
+def _help(pulumi: str, path: list[str]) -> str:
+    return _explained(pulumi, *path)
 
 
 def test_links_between_documents_lead_somewhere() -> None:
@@ -102,7 +116,11 @@ def test_the_settings_reference_is_current() -> None:
 
 def test_every_package_is_in_the_dependency_table() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8").lower()
-    pinned = re.findall(r"^([A-Za-z0-9-]+)==", (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-dev.txt").read_text(), re.M)
+    pinned = re.findall(
+        r"^([A-Za-z0-9-]+)==",
+        (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-dev.txt").read_text(),
+        re.M,
+    )
     assert pinned
     assert not [name for name in pinned if name.lower() not in readme]
 
