@@ -1,5 +1,7 @@
 """One stack: read its settings, plan it, build it, say what came of it."""
 
+import gc
+
 import pulumi
 
 from components.outputs import outputs
@@ -9,6 +11,9 @@ from settings.load import read
 
 
 def main() -> None:
+    # The SDK keeps every resource alive until the end: collecting would only look at them again and again, and make
+    # the time per resource grow with their number.
+    gc.disable()
     raw = read()
     try:
         plan = plan_raw(raw.stack, raw.values, raw.encrypted)

@@ -1,11 +1,12 @@
 """Measures what docs/measurements.md states: `python -m operations.measure [preview|life|growth]`.
 
-Every figure is the median (and the least) of several runs on the machine at hand; ratios come from one run, the two sides
-taking turns. Nothing here is a test: machines differ.
+Every figure is the median (and the least) of several runs on the machine at hand; ratios come from one run, the two
+sides taking turns. Nothing here is a test: machines differ.
 """
 
 from __future__ import annotations
 
+import gc
 import statistics
 import subprocess
 import sys
@@ -14,12 +15,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import catalog
+from components.stack import InferenceStack
 from operations.flat_program import count, flat_program
+from planning.plan import StackPlan
+from planning.planner import plan_with_findings
+from planning.site import Findings
 from rehearsal import processes
-from rehearsal.configuration import load
+from rehearsal.configuration import Configuration, load
 from rehearsal.engine import engine, run_program
 from rehearsal.paths import PROJECT_ROOT, StackPaths
 from rehearsal.recording import record_stack
+from settings import StackSettings
 
 _STACK = "gpu"
 
@@ -90,10 +97,53 @@ def life(rounds: int = 3) -> None:
     _row("resident memory of all processes", memory, "MiB")
 
 
+def growth(sizes: tuple[int, ...] = (1, 8, 32, 125), rounds: int = 3) -> None:
+    """First previews of ever more models, by the real engine: milliseconds per resource."""
+    configuration = load(PROJECT_ROOT, "multi-model-gpu")
+    print("\n| models | resources | preview, median | per resource | runs |\n|---|---|---|---|---|")
+    for models in sizes:
+        plan = _many(configuration, models)
+        registered = 0
+
+        def program(plan: StackPlan = plan) -> None:
+            # As `__main__.py` does, and for its reason.
+            gc.disable()
+            InferenceStack(plan)
+
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            engine(StackPaths("multi-model-gpu", Path(folder)), configuration, _silent) as pulumi,
+        ):
+            seconds = []
+            for number in range(rounds + 1):
+                began = time.perf_counter()
+                result = pulumi.stack.preview(program=program)
+                # The first one imports the SDKs.
+                if number:
+                    seconds.append(time.perf_counter() - began)
+                registered = sum(int(number) for number in result.change_summary.values())
+        middle = statistics.median(seconds)
+        each = middle / registered * 1000
+        print(f"| {models} | {registered} | {middle:.2f} s | {each:.1f} ms | {rounds} |", flush=True)
+
+
+def _many(configuration: Configuration, models: int) -> StackPlan:
+    """A plan with that many models. The findings (too many rules for one route, too few nodes) do not matter here."""
+    values = {key.removeprefix("llm-d:"): value for key, value in configuration.plain().items()}
+    first = values["models"][0]
+    values["models"] = [{**first, "servedName": f"model-{number}"} for number in range(models)]
+    settings = StackSettings.model_validate(values)
+    findings = Findings()
+    plan = plan_with_findings("many", settings, catalog.load(), frozenset({"huggingFace"}), findings)
+    if plan is None:
+        raise SystemExit(str(findings))
+    return plan
+
+
 def main() -> None:
-    wanted = sys.argv[1:] or ["preview", "life"]
-    for name in wanted:
-        {"preview": preview, "life": life}[name]()
+    parts: dict[str, Callable[[], None]] = {"preview": preview, "life": life, "growth": growth}
+    for name in sys.argv[1:] or parts:
+        parts[name]()
 
 
 if __name__ == "__main__":

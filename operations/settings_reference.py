@@ -1,4 +1,4 @@
-"""docs/settings.md and settings.schema.json, from the settings' own types: `python -m operations.settings_reference [--check]`."""
+"""docs/settings.md and its JSON Schema: `python -m operations.settings_reference [--check]`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def reference() -> str:
         "# Settings",
         "",
         "Everything a `Pulumi.<stack>.yaml` may hold below `config:`, each key with the prefix `llm-d:`.",
-        "Written by `python -m operations.settings_reference` from the types in `settings/`; an unknown key is an error.",
+        "Written by `python -m operations.settings_reference` from the types in settings/; an unknown key is an error.",
         "Editors check a stack file whose first line is `# yaml-language-server: $schema=docs/settings.schema.json`.",
     ]
     lines += _table("Stack", document)

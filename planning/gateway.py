@@ -17,8 +17,8 @@ ROUTE = "inference"
 BASE_MODEL_HEADER = "X-Gateway-Base-Model-Name"
 MODEL_PATH = "/v1/"
 
-# HTTPRoute takes 16 rules, and one is for what is for no model.
-MOST_MODELS = 15
+# HTTPRoute, `spec.rules`.
+MOST_RULES = 16
 
 
 def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
@@ -51,8 +51,11 @@ def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
 
 
 def plan_routes(models: tuple[ModelPlan, ...], index: ModelIndexPlan | None) -> tuple[RoutePlan, ...]:
-    """One route. Without an index everything goes to the one pool; else each model's requests to its own, the rest to
-    the index. A backend that is a pool never has a port, and GKE takes no timeouts there."""
+    """Without an index everything goes to the one pool; else each model's requests to its own, the rest to the index.
+
+    A route holds 16 rules: with more models there are more routes. A backend that is a pool never has a port, and GKE
+    takes no timeouts there.
+    """
     if index is None:
         return (RoutePlan(name=ROUTE, rules=(RouteRulePlan(path="/", pool=models[0].pool.name),)),)
     by_model = [
@@ -60,7 +63,14 @@ def plan_routes(models: tuple[ModelPlan, ...], index: ModelIndexPlan | None) -> 
         for model in models
     ]
     rest = RouteRulePlan(path="/", service=(index.name, index.port))
-    return (RoutePlan(name=ROUTE, rules=(*by_model, rest)),)
+    # The rest stays in the first route, however many models there are.
+    full = MOST_RULES - 1
+    parts = [(*by_model[:full], rest)]
+    parts += [tuple(by_model[start : start + MOST_RULES]) for start in range(full, len(by_model), MOST_RULES)]
+    return tuple(
+        RoutePlan(name=ROUTE if number == 1 else f"{ROUTE}-{number}", rules=part)
+        for number, part in enumerate(parts, start=1)
+    )
 
 
 def _tls(site: Site) -> TlsPlan | None:

@@ -131,6 +131,6 @@ def _check(site: Site) -> None:
             "accelerator",
             "topology",
             value=site.topology,
-            rule=f"a slice over {site.hosts} hosts serves as one group of pods (LeaderWorkerSet), which is not built yet",
+            rule=f"a slice over {site.hosts} hosts takes a group of pods (LeaderWorkerSet), which is not built yet",
             fix=f"use {' or '.join(single)}" if single else "use another machineType",
         )

@@ -57,15 +57,16 @@ def plan_raw(
 def plan(stack: str, settings: StackSettings, catalog: Catalog, encrypted: frozenset[str] = frozenset()) -> StackPlan:
     """The plan of one stack. Raises `RefusedError` when anything in it could not work."""
     findings = Findings()
-    result = _plan(stack, settings, catalog, encrypted, findings)
+    result = plan_with_findings(stack, settings, catalog, encrypted, findings)
     if errors_in(findings) or result is None:
         raise RefusedError(findings)
     return result
 
 
-def _plan(
+def plan_with_findings(
     stack: str, settings: StackSettings, catalog: Catalog, encrypted: frozenset[str], findings: Findings
 ) -> StackPlan | None:
+    """The plan and what speaks against it, collected in `findings`. None where too little is known to make a plan."""
     _check_project(settings, findings)
     check_names(settings, findings)
     check_scope(settings, findings)
@@ -178,7 +179,7 @@ def _further(
     except ValidationError:
         return []
     findings = Findings()
-    _plan(stack, settings, catalog, encrypted, findings)
+    plan_with_findings(stack, settings, catalog, encrypted, findings)
     # What stands at, above or below a wrong value was judged without it: that would be a second report of one mistake.
     return [f for f in findings if not any(_related(f.path, other.path) for other in known)]
 

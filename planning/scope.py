@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from planning.gateway import MOST_MODELS
 from planning.site import Findings
 from settings import StackSettings
 
@@ -104,13 +103,6 @@ def _check_multi_model(settings: StackSettings, findings: Findings) -> None:
             value="1 model",
             rule="multi-model puts a model router in front of several models: one needs none",
             fix="use pattern: single-replica, or add a model",
-        )
-    if number > MOST_MODELS:
-        findings.error(
-            "models",
-            value=f"{number} models",
-            rule=f"a route has 16 rules: one for each model, one for what is for none ({MOST_MODELS} models)",
-            fix="serve the others from another stack",
         )
 
 

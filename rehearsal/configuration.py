@@ -146,7 +146,7 @@ def segments(path: str) -> list[str | int]:
 
 
 def put(values: dict[str, Any], path: str, value: Any) -> None:
-    """Set one value by its path, making what is missing on the way. Raises ConfigurationError for an impossible path."""
+    """Set one value by its path, making what is missing on the way. Raises ConfigurationError for a wrong path."""
     parts = segments(path)
     target: Any = values
     for position, part in enumerate(parts):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import runpy
 import shutil
@@ -105,13 +104,9 @@ def run_program() -> None:
     """The program as the language host would run it: `__main__.py`, from the project's folder."""
     before = Path.cwd()
     os.chdir(PROJECT_ROOT)
-    # The SDK keeps every resource alive until the end: collecting would only look at them again and again, and make
-    # the time per resource grow with their number.
-    gc.disable()
     if str(PROJECT_ROOT) not in sys.path:
         sys.path.insert(0, str(PROJECT_ROOT))
     try:
         runpy.run_path(str(PROJECT_ROOT / "__main__.py"), run_name="__main__")
     finally:
-        gc.enable()
         os.chdir(before)

@@ -12,7 +12,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 class StackPaths:
     """The files of one rehearsed stack.
 
-    `stack` is the Pulumi stack's name (`gpu`); `root` the folder that holds `.rehearsal/`, the project's own by default.
+    `stack` is the Pulumi stack's name (`gpu`); `root` holds `.rehearsal/` and is the project's folder by default.
     """
 
     stack: str

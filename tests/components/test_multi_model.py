@@ -219,3 +219,13 @@ class TestKinds:
             CheckConfig(type="GRPC", http_health_check=HttpCheck(port=1, request_path="/"))
         with pytest.raises(ValidationError, match="its own block"):
             CheckConfig(http_health_check=HttpCheck(port=1, request_path="/"), grpc_health_check=GrpcCheck(port=1))
+
+
+def test_more_models_than_a_route_has_rules_get_more_routes() -> None:
+    models = [{"id": "microsoft/phi-2", "servedName": f"phi-{number}"} for number in range(20)]
+    graph = graph_of("multi-model-gpu", {"models": models, "accelerator.nodes.max": 20})
+    routes = graph.by_type("kubernetes:gateway.networking.k8s.io/v1:HTTPRoute")
+    rules = [rule for route in routes for rule in route["spec"]["rules"]]
+    assert [len(route["spec"]["rules"]) for route in routes] == [16, 5]
+    named = {header["value"] for rule in rules for match in rule["matches"] for header in match.get("headers", [])}
+    assert named == {model["servedName"] for model in models}

@@ -333,7 +333,7 @@ NODES = (
         },
         path="accelerator.topology",
         value="2x4",
-        rule="one group of pods (LeaderWorkerSet), which is not built yet",
+        rule="takes a group of pods (LeaderWorkerSet), which is not built yet",
         fix="use 2x2",
     ),
 )
@@ -715,20 +715,6 @@ PATTERNS = (
         value="1 model",
         rule="one needs none",
         fix="use pattern: single-replica",
-    ),
-    Wrong(
-        name="more models than a route has rules",
-        changes={
-            "pattern": "multi-model",
-            "accelerator.nodes.max": 16,
-            "models": [
-                {"id": "microsoft/phi-2", "dtype": "half", "servedName": f"phi-{number}"} for number in range(16)
-            ],
-        },
-        path="models",
-        value="16 models",
-        rule="a route has 16 rules",
-        fix="another stack",
     ),
     Wrong(
         name="a name that fits no header",
