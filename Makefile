@@ -32,6 +32,7 @@ render: $(STAMP) ## write STACK's resource graph and manifests into OUT
 	@$(BIN)/python -m rehearsal render $(STACK) --out $(OUT) $(ARGS)
 
 test: $(STAMP) check ## everything CI runs
+	@$(BIN)/python -m rehearsal.toolchain
 	@$(BIN)/python -m pytest
 
 check: $(STAMP) ## formatter, linter, type checker
