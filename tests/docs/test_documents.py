@@ -47,7 +47,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         source = ROOT / name
         if source.is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, copy / name)
+            shutil.copy2(source, copy / name)  # with its time, or make would install anew
     (copy / ".venv").symlink_to(ROOT / ".venv")
     yield copy
     for stack in ("gpu", "tpu"):
