@@ -88,9 +88,13 @@ def _placement(plan: NodePoolPlan) -> container.NodePoolPlacementPolicyArgs | No
 
 
 def _network(plan: NodePoolPlan) -> container.NodePoolNetworkConfigArgs | None:
-    if plan.accelerator_network_profile is None:
+    if plan.accelerator_network_profile is None and plan.private_nodes is None:
         return None
-    return container.NodePoolNetworkConfigArgs(accelerator_network_profile=plan.accelerator_network_profile)
+    return container.NodePoolNetworkConfigArgs(
+        # Said for each pool: one that exists would otherwise stay private when the cluster's NAT is taken away.
+        enable_private_nodes=plan.private_nodes,
+        accelerator_network_profile=plan.accelerator_network_profile,
+    )
 
 
 def _node_config(plan: NodePoolPlan, account: pulumi.Output[str]) -> container.NodePoolNodeConfigArgs:

@@ -41,6 +41,7 @@ def plan_cpu_pool(site: Site) -> NodePoolPlan:
         )
     return NodePoolPlan(
         name="cpu",
+        private_nodes=_private_nodes(site),
         machine_type=settings.machine_type,
         zones=_cpu_zones(site),
         min_nodes=settings.nodes.min,
@@ -75,6 +76,7 @@ def plan_accelerator_pool(site: Site, weights_gib: float) -> NodePoolPlan:
     high = fixed or settings.nodes.max
     return NodePoolPlan(
         name=names.join("acc", site.accelerator.name.removeprefix("nvidia-"), length=names.CLUSTER_LENGTH),
+        private_nodes=_private_nodes(site),
         machine_type=site.machine.name,
         zones=site.zones,
         min_nodes=low,
@@ -91,6 +93,11 @@ def plan_accelerator_pool(site: Site, weights_gib: float) -> NodePoolPlan:
         accelerator_network_profile="auto" if site.machine.rdma else None,
         labels=site.labels,
     )
+
+
+def _private_nodes(site: Site) -> bool | None:
+    cluster = site.settings.cluster
+    return None if cluster.existing else cluster.private_nodes
 
 
 def _cpu_zones(site: Site) -> tuple[str, ...]:

@@ -104,6 +104,8 @@ class NodePoolPlan:
     provisioning: Literal["on-demand", "spot", "flex-start", "queued"] = "on-demand"
     reservation: str | None = None
     accelerator_network_profile: str | None = None
+    # None in a cluster that somebody else made: whether its nodes are private is not this stack's to say.
+    private_nodes: bool | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -67,9 +67,7 @@ class ClusterSettings(Settings):
             description="Least control plane version; by default the channel's.",
         ),
     ] = None
-    private_nodes: Annotated[
-        bool, Field(description="Nodes have no public addresses and go out through NAT; pools that exist keep theirs.")
-    ] = True
+    private_nodes: Annotated[bool, Field(description="Nodes have no public addresses and go out through NAT.")] = True
     control_plane: Annotated[ControlPlaneSettings, Field(description="Access to the API server.")] = (
         ControlPlaneSettings()
     )

@@ -107,7 +107,7 @@ def test_provisioning_sets_its_own_fields_only(changes: dict[str, Any], config: 
 def test_rdma_machines_get_their_network() -> None:
     changes = {"location": "us-central1-b", "accelerator": {"type": "nvidia-h200-141gb", "provisioning": "spot"}}
     graph = graph_of("gpu", changes)
-    assert accelerators(graph)["networkConfig"] == {"acceleratorNetworkProfile": "auto"}
+    assert accelerators(graph)["networkConfig"] == {"acceleratorNetworkProfile": "auto", "enablePrivateNodes": True}
     assert graph.one("gcp:container/cluster:Cluster")["enableMultiNetworking"] is True
 
 
@@ -115,3 +115,13 @@ def test_a_replaced_accelerator_pool_goes_before_the_new_one_comes(either: Graph
     """There is seldom quota for both."""
     assert accelerators(either).options.delete_before_replace is True
     assert not either.one(NODE_POOL, "cpu").options.delete_before_replace
+
+
+def test_pools_are_as_private_as_the_cluster() -> None:
+    """Turning private nodes off takes NAT away: a pool that stayed private would have no way out."""
+    for private in (True, False):
+        graph = graph_of("gpu", {"cluster.privateNodes": private})
+        pools = graph.by_type("gcp:container/nodePool:NodePool")
+        assert [pool["networkConfig"]["enablePrivateNodes"] for pool in pools] == [private, private]
+    brought = graph_of("gpu", {"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}})
+    assert not [pool for pool in brought.by_type("gcp:container/nodePool:NodePool") if "networkConfig" in pool.inputs]
