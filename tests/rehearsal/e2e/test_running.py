@@ -149,7 +149,8 @@ def test_two_replicas_bring_a_second_node_and_share_the_work(running: Running) -
     project = running.project
     assert len(accelerator_nodes(project, "gpu")) == 1
     said = project.run("up", "gpu", "-c", REPLICAS)
-    assert re.search(r"~ 1 updated\n\s*\d+ unchanged", said), said
+    # The Deployment, and the disruption budget that two replicas are worth.
+    assert re.search(r"\+ 1 created\n\s*~ 1 updated\n\s*2 changes\. \d+ unchanged", said), said
     both = names(project, "gpu")
     assert len(both) == 2
     assert len(accelerator_nodes(project, "gpu")) == 2
