@@ -40,6 +40,7 @@ _READY_SECONDS: Final = 60.0
 # Below the range the kernel takes for outgoing connections, one of which could sit on a stored port when we come back.
 _PORTS: Final = range(18000, 30000)
 _PORT_ATTEMPTS: Final = 3
+_CLOSING_SECONDS: Final = 2.0
 
 # Small heaps over speed: they share the machine with the engines. The API server's start would take a second longer.
 _SMALL: Final = {"GOGC": "50"}
@@ -210,7 +211,7 @@ class ControlPlane:
                 return
             processes.stop(self.paths, part)
         for port in _listens_on(layout.ports, part):
-            if not _is_free(port):
+            if not _is_freed(port):
                 raise PortTakenError(
                     f"port {port} on {HOST}, where {part} of stack {self.paths.stack} listens, is taken by another"
                     f" program; end that program (`ss -ltnp 'sport = :{port}'` names it) and try again"
@@ -268,6 +269,16 @@ def _emulated(paths: StackPaths, version: str) -> str:
 
 def _listens_on(ports: Ports, part: str) -> tuple[int, ...]:
     return {ETCD: (ports.etcd, ports.etcd_peers), API_SERVER: (ports.api_server,)}.get(part, ())
+
+
+def _is_freed(port: int) -> bool:
+    """Free now, or in a moment: a killed process counts as dead a little before the kernel has closed its sockets."""
+    deadline = time.monotonic() + _CLOSING_SECONDS
+    while not _is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _is_free(port: int) -> bool:
