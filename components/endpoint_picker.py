@@ -8,14 +8,14 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import yaml
 from pulumi_kubernetes.apps import v1 as apps
-from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.disruption import disruption_budget
 from components.metadata import metadata
 from components.metrics_access import may_check_callers
 from components.options import child
 from components.permissions import READ, rule, service_account, the_role
-from components.pods import deployment_template
+from components.pods import deployment_spec
 from planning.plan import PickerPlan
 
 
@@ -66,15 +66,7 @@ class EndpointPicker(pulumi.ComponentResource):
         self.deployment = apps.Deployment(
             plan.name,
             metadata=self._metadata(),
-            spec=apps.DeploymentSpecArgs(
-                replicas=plan.replicas,
-                selector=LabelSelectorArgs(match_labels=dict(plan.selector)),
-                strategy=apps.DeploymentStrategyArgs(
-                    type="RollingUpdate",
-                    rolling_update=apps.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
-                ),
-                template=deployment_template(plan.pod),
-            ),
+            spec=deployment_spec(plan.replicas, plan.selector, plan.pod),
             # Deleted by itself: its pods would otherwise be left to the namespace, which ends them much more slowly.
             opts=child(self, depends_on=[*after, account, *permissions, config]),
         )

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.apps import v1 as apps
-from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
 from components.disruption import disruption_budget
 from components.kinds.base import PolicyTarget, custom_resource
 from components.kinds.gke_policies import CheckConfig, CheckDefault, HealthCheckPolicySpec, HttpCheck
 from components.metadata import metadata
 from components.options import child
-from components.pods import deployment_template
+from components.pods import deployment_spec
 from planning.plan import ModelIndexPlan
 
 
@@ -64,15 +63,7 @@ class ModelIndex(pulumi.ComponentResource):
         deployment = apps.Deployment(
             plan.name,
             metadata=described,
-            spec=apps.DeploymentSpecArgs(
-                replicas=plan.replicas,
-                selector=LabelSelectorArgs(match_labels=dict(plan.selector)),
-                strategy=apps.DeploymentStrategyArgs(
-                    type="RollingUpdate",
-                    rolling_update=apps.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
-                ),
-                template=deployment_template(plan.pod),
-            ),
+            spec=deployment_spec(plan.replicas, plan.selector, plan.pod),
             opts=child(self, depends_on=[*after, account]),
         )
         disruption_budget(plan.name, namespace, plan.selector, plan.replicas, options)

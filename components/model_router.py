@@ -6,7 +6,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import yaml
 from pulumi_kubernetes.apps import v1 as apps
-from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.disruption import disruption_budget
 from components.kinds.base import PolicyTarget, custom_resource
@@ -17,7 +17,7 @@ from components.metadata import metadata
 from components.metrics_access import may_check_callers
 from components.options import child
 from components.permissions import READ, rule, service_account, the_role
-from components.pods import deployment_template
+from components.pods import deployment_spec
 from planning.plan import CalloutPlan, RouterPlan
 
 
@@ -64,15 +64,7 @@ class ModelRouter(pulumi.ComponentResource):
         deployment = apps.Deployment(
             plan.name,
             metadata=self._metadata(),
-            spec=apps.DeploymentSpecArgs(
-                replicas=plan.replicas,
-                selector=LabelSelectorArgs(match_labels=dict(plan.selector)),
-                strategy=apps.DeploymentStrategyArgs(
-                    type="RollingUpdate",
-                    rolling_update=apps.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
-                ),
-                template=deployment_template(plan.pod),
-            ),
+            spec=deployment_spec(plan.replicas, plan.selector, plan.pod),
             opts=child(self, depends_on=[*after, *needed]),
         )
         disruption_budget(plan.name, namespace, plan.selector, plan.replicas, options)

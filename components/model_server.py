@@ -6,12 +6,11 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.apps import v1 as apps
-from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
 from components.disruption import disruption_budget
 from components.metadata import metadata
 from components.options import child
-from components.pods import deployment_template
+from components.pods import deployment_spec
 from planning.model_server import PORT
 from planning.plan import ModelPlan
 from planning.start_up import NODE_SECONDS
@@ -62,17 +61,13 @@ class ModelServer(pulumi.ComponentResource):
         self.deployment = apps.Deployment(
             server.name,
             metadata=metadata(server.name, namespace, labels=server.selector),
-            spec=apps.DeploymentSpecArgs(
-                replicas=server.replicas,
-                selector=LabelSelectorArgs(match_labels=dict(server.selector)),
-                progress_deadline_seconds=deadline,
-                strategy=apps.DeploymentStrategyArgs(
-                    type="RollingUpdate",
-                    rolling_update=apps.RollingUpdateDeploymentArgs(
-                        max_surge=server.max_surge, max_unavailable=server.max_unavailable
-                    ),
-                ),
-                template=deployment_template(server.pod),
+            spec=deployment_spec(
+                server.replicas,
+                server.selector,
+                server.pod,
+                max_surge=server.max_surge,
+                max_unavailable=server.max_unavailable,
+                progress_deadline=deadline,
             ),
             opts=child(
                 self,

@@ -5,9 +5,12 @@ Plain values, because the same pod goes into a Deployment and into the custom ki
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
+from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core.v1 import PodTemplateSpecArgs
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
 from planning.plan import EnvPlan, PodPlan, ProbePlan
 
@@ -57,9 +60,27 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
     return {"metadata": metadata, "spec": spec}
 
 
-def deployment_template(plan: PodPlan) -> PodTemplateSpecArgs:
-    """The same template as a Deployment takes it: the SDK passes plain values in Kubernetes' own spelling through."""
-    return cast(PodTemplateSpecArgs, pod_template(plan))
+def deployment_spec(
+    replicas: int,
+    selector: Mapping[str, str],
+    pod: PodPlan,
+    *,
+    max_surge: int = 1,
+    max_unavailable: int = 0,
+    progress_deadline: int | None = None,
+) -> apps.DeploymentSpecArgs:
+    """A Deployment of a planned pod; by default a new one is ready before an old one goes. The deadline is in seconds."""
+    return apps.DeploymentSpecArgs(
+        replicas=replicas,
+        selector=LabelSelectorArgs(match_labels=dict(selector)),
+        progress_deadline_seconds=progress_deadline,
+        strategy=apps.DeploymentStrategyArgs(
+            type="RollingUpdate",
+            rolling_update=apps.RollingUpdateDeploymentArgs(max_surge=max_surge, max_unavailable=max_unavailable),
+        ),
+        # The SDK passes plain values in Kubernetes' own spelling through.
+        template=cast(PodTemplateSpecArgs, pod_template(pod)),
+    )
 
 
 def _container(plan: PodPlan) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
-from rehearsal.graph import Graph, Recorded, Secret
+from rehearsal.graph import Graph, Secret
 
 
 def flat_program(graph: Graph) -> Callable[[], None]:
@@ -68,8 +68,3 @@ def _literal(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _literal(item) for key, item in value.items()}
     return [_literal(item) for item in value] if isinstance(value, list) else value
-
-
-def count(graph: Graph) -> int:
-    """Resources that a program registers, components included."""
-    return sum(1 for one in graph.resources if isinstance(one, Recorded))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import catalog
 from components.stack import InferenceStack
-from operations.flat_program import count, flat_program
+from operations.flat_program import flat_program
 from planning.plan import StackPlan
 from planning.planner import plan_with_findings
 from planning.site import Findings
@@ -65,7 +65,7 @@ def preview(rounds: int = 7) -> None:
             if number:
                 ours.append(mine)
                 theirs.append(other)
-    print(f"\npreview of {count(graph)} resources, in one process, taking turns\n")
+    print(f"\npreview of {len(graph.resources)} resources, in one process, taking turns\n")
     print("| what | median | least | runs |\n|---|---|---|---|")
     _row("this program", ours)
     _row("flat program", theirs)

@@ -9,9 +9,6 @@ from pydantic import Field
 
 from settings.base import Settings
 
-# Fields whose change makes Google replace the resource: shown as such in the settings reference.
-REPLACES: dict[str, bool] = {"replaces": True}
-
 
 class AuthorizedNetwork(Settings):
     """A range from which the control plane's address may be reached."""
