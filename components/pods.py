@@ -69,7 +69,7 @@ def deployment_spec(
     max_unavailable: int = 0,
     progress_deadline: int | None = None,
 ) -> apps.DeploymentSpecArgs:
-    """A Deployment of a planned pod; by default a new one is ready before an old one goes. The deadline is in seconds."""
+    """A Deployment of a planned pod; by default a new one is ready before an old one goes. Deadline in seconds."""
     return apps.DeploymentSpecArgs(
         replicas=replicas,
         selector=LabelSelectorArgs(match_labels=dict(selector)),
