@@ -12,12 +12,12 @@ from components.metadata import metadata
 from components.options import child
 from components.pods import deployment_spec
 from planning.model_server import PORT
-from planning.plan import ModelPlan
+from planning.plan import ModelServerPlan
 from planning.start_up import NODE_SECONDS
 
 
 class ModelServer(pulumi.ComponentResource):
-    """The vLLM replicas of one model.
+    """The vLLM replicas of one model in one role.
 
     `up` waits until they answer: a node may have to come first, then the image, the weights and the compiler.
     """
@@ -26,7 +26,7 @@ class ModelServer(pulumi.ComponentResource):
 
     def __init__(
         self,
-        plan: ModelPlan,
+        server: ModelServerPlan,
         namespace: str,
         project: str,
         workload_pool: str,
@@ -34,8 +34,7 @@ class ModelServer(pulumi.ComponentResource):
         deleted_with: pulumi.Resource | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("llm-d:inference:ModelServer", plan.server.name, None, opts)
-        server = plan.server
+        super().__init__("llm-d:inference:ModelServer", server.name, None, opts)
         options = child(self, depends_on=after, deleted_with=deleted_with)
         account = kubernetes.core.v1.ServiceAccount(
             server.service_account,
@@ -77,11 +76,11 @@ class ModelServer(pulumi.ComponentResource):
             ),
         )
         disruption_budget(server.name, namespace, server.selector, server.replicas, options)
-        if plan.direct_service is not None:
+        if server.direct_service is not None:
             # A load balancer owns Google Cloud parts: it is deleted by itself, never together with the cluster.
             kubernetes.core.v1.Service(
-                plan.direct_service,
-                metadata=metadata(plan.direct_service, namespace, labels=server.selector),
+                server.direct_service,
+                metadata=metadata(server.direct_service, namespace, labels=server.selector),
                 spec=kubernetes.core.v1.ServiceSpecArgs(
                     type="LoadBalancer",
                     selector=dict(server.selector),

@@ -51,7 +51,8 @@ class Monitoring(pulumi.ComponentResource):
         for reader in sorted(readers):
             self._reader(reader)
         for model in models:
-            self._scrape(model.server.name, dict(model.server.selector), Endpoint(port="http", interval=interval))
+            for server in model.servers:
+                self._scrape(server.name, dict(server.selector), Endpoint(port="http", interval=interval))
         for one in guarded:
             if one.metrics_reader is not None:
                 token = SecretSource(secret=SecretKey(name=one.metrics_reader, key="token"))

@@ -45,7 +45,7 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
 
 def _capacity(model: ModelPlan) -> dict[str, Any]:
     """Estimates, named so: memory from the formulas of planning/memory, times from planning/speed."""
-    memory, latency = model.server.memory, model.server.latency
+    memory, latency = model.servers[0].memory, model.servers[0].latency
     if memory is None:
         return {"memory": "unknown: the catalogue lacks a figure"}
     capacity: dict[str, Any] = {

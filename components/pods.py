@@ -12,7 +12,7 @@ from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core.v1 import PodTemplateSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
-from planning.plan import EnvPlan, PodPlan, ProbePlan
+from planning.plan import ContainerPlan, EnvPlan, PodPlan, ProbePlan, VolumePlan
 
 
 def pod_template(plan: PodPlan) -> dict[str, Any]:
@@ -30,8 +30,10 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(plan)],
-        "volumes": [{"name": volume.name, volume.kind: dict(volume.source)} for volume in plan.volumes],
+        "volumes": [{"name": volume.name, volume.kind: dict(volume.source)} for volume in _volumes(plan)],
     }
+    if plan.sidecars:
+        spec["initContainers"] = [_container(sidecar) | {"restartPolicy": "Always"} for sidecar in plan.sidecars]
     if plan.node_selector:
         spec["nodeSelector"] = dict(plan.node_selector)
     if plan.tolerations:
@@ -83,7 +85,12 @@ def deployment_spec(
     )
 
 
-def _container(plan: PodPlan) -> dict[str, Any]:
+def _volumes(plan: PodPlan) -> list[VolumePlan]:
+    """Each volume once, whoever mounts it."""
+    return list({volume.name: volume for each in (plan, *plan.sidecars) for volume in each.volumes}.values())
+
+
+def _container(plan: ContainerPlan) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": plan.container,
         "image": plan.image,

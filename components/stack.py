@@ -73,7 +73,8 @@ class InferenceStack(pulumi.ComponentResource):
             ready = [*workspace.ready, *crds.resources]
             picker = EndpointPicker(model.picker, namespace, [pools.cpu, *ready], gone, inside)
             pool = InferencePool(model.pool, namespace, [*ready, picker.service], inside)
-            ModelServer(model, namespace, plan.project, plan.cluster.workload_pool, [*nodes, *ready], gone, inside)
+            for server in model.servers:
+                ModelServer(server, namespace, plan.project, plan.cluster.workload_pool, [*nodes, *ready], gone, inside)
             routed[model.pool.name] = [pool.pool, picker.deployment]
         # A route that matches what the router says comes after it, and goes before it.
         asked: list[pulumi.Resource] = []

@@ -134,6 +134,7 @@ def plan_model_server(
     )
     return ModelServerPlan(
         name=name,
+        role="both",
         service_account=name,
         replicas=replicas,
         pod=pod,
@@ -144,6 +145,7 @@ def plan_model_server(
         workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
         memory=memory,
         latency=simulation(run, site.accelerator, verdict=memory) if run is not None else None,
+        direct_service=f"{key}-direct" if site.settings.gateway.direct_load_balancer else None,
     )
 
 

@@ -214,14 +214,12 @@ class SecurityException:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PodPlan:
-    """A pod of one container; only what differs between this program's pods."""
+class ContainerPlan:
+    """One container. Its volumes are the pod's: where two containers name the same one, they share it."""
 
     container: str
     image: str
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
     args: tuple[str, ...]
     env: tuple[EnvPlan, ...]
     ports: tuple[PortPlan, ...]
@@ -230,7 +228,19 @@ class PodPlan:
     startup: ProbePlan | None
     liveness: ProbePlan
     readiness: ProbePlan
-    volumes: tuple[VolumePlan, ...]
+    volumes: tuple[VolumePlan, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodPlan(ContainerPlan):
+    """A pod of one container and its sidecars; only what differs between this program's pods.
+
+    Sidecars are native ones: they start before the container and end after it.
+    """
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    sidecars: tuple[ContainerPlan, ...] = ()
     service_account: str
     # Only picker and model router talk to the API server.
     mount_api_token: bool
@@ -245,10 +255,19 @@ class PodPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupPlan:
+    """A replica of several pods that start and end together, one a host. `size` counts pods."""
+
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelServerPlan:
-    """The vLLM Deployment of one model."""
+    """The vLLM servers of one model in one role: a Deployment, or groups of pods."""
 
     name: str
+    role: Literal["both", "decode", "prefill"]
+    group: GroupPlan | None = None
     service_account: str
     replicas: int
     pod: PodPlan
@@ -261,6 +280,8 @@ class ModelServerPlan:
     # None where the catalogue lacks the model or a figure of the accelerator.
     memory: MemoryVerdict | None
     latency: Simulation | None
+    # A Service of type LoadBalancer that leads to these servers past the Gateway.
+    direct_service: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,8 +399,8 @@ class ModelPlan:
     other_names: tuple[str, ...]
     pool: PoolPlan
     picker: PickerPlan
-    server: ModelServerPlan
-    direct_service: str | None
+    # One, or decode first and then prefill: the first is what requests arrive at.
+    servers: tuple[ModelServerPlan, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

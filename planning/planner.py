@@ -93,8 +93,7 @@ def plan_with_findings(
                 other_names=other_names(model),
                 pool=plan_pool(site, key),
                 picker=plan_picker(site, index, model, key, namespace.name, pull_secret),
-                server=plan_model_server(site, index, model, key, pool.disk_gib, hugging_face, pull_secret),
-                direct_service=f"{key}-direct" if settings.gateway.direct_load_balancer else None,
+                servers=(plan_model_server(site, index, model, key, pool.disk_gib, hugging_face, pull_secret),),
             )
         )
     gateway = plan_gateway(site, network)

@@ -18,6 +18,8 @@ def foretell(paths: StackPaths, configuration: Configuration) -> None:
         plan = plan_raw(paths.stack, values, encrypted)
     except RefusedError:
         return
-    estimates = {model.served_name: model.server.latency for model in plan.models if model.server.latency is not None}
+    estimates = {
+        model.served_name: latency for model in plan.models if (latency := model.servers[0].latency) is not None
+    }
     paths.home.mkdir(parents=True, exist_ok=True)
     paths.simulation.write_text(json.dumps(estimates, indent=1), encoding="utf-8")

@@ -189,7 +189,7 @@ class TestRoute:
 class TestTimes:
     def test_a_deployment_outwaits_its_own_start(self, either: Graph) -> None:
         """Else `up` gives up on a model that is still compiling."""
-        server = plan_of(either.stack).models[0].server
+        server = plan_of(either.stack).models[0].servers[0]
         deployment = either.one(DEPLOYMENT, server.name)
         probe = container(deployment["spec"]["template"])["startupProbe"]
         start_up = probe["initialDelaySeconds"] + probe["periodSeconds"] * probe["failureThreshold"]

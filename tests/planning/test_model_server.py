@@ -21,7 +21,7 @@ T4_OF_FOUR = {"type": "nvidia-tesla-t4", "machineType": "n1-standard-16", "perNo
 
 
 def server(stack: str = "gpu", changes: dict[str, Any] | None = None) -> ModelServerPlan:
-    return plan_of(stack, changes).models[0].server
+    return plan_of(stack, changes).models[0].servers[0]
 
 
 def environment(plan: ModelServerPlan) -> dict[str, str | None]:
@@ -111,7 +111,7 @@ class TestResources:
     @pytest.mark.parametrize("stack", ["gpu", "tpu"])
     def test_a_pod_fits_the_node_made_for_it(self, stack: str) -> None:
         plan = plan_of(stack)
-        pool, pod = plan.accelerator_pools[0], plan.models[0].server.pod
+        pool, pod = plan.accelerator_pools[0], plan.models[0].servers[0].pod
         room = allocatable(load().machines[pool.machine_type], pool.disk_gib)
         assert millis(pod.requests["cpu"]) < room.cpu_millis
         assert mebibytes(pod.requests["memory"]) < room.memory_mib
@@ -120,7 +120,7 @@ class TestResources:
     def test_replicas_that_share_a_node_fit_it_together(self) -> None:
         changes = {"accelerator": T4_OF_FOUR, "models[0].tensorParallel": 1, "models[0].replicas": 4}
         plan = plan_of("gpu", changes)
-        pool, pod = plan.accelerator_pools[0], plan.models[0].server.pod
+        pool, pod = plan.accelerator_pools[0], plan.models[0].servers[0].pod
         room = allocatable(load().machines[pool.machine_type], pool.disk_gib)
         assert 4 * millis(pod.requests["cpu"]) < room.cpu_millis
         assert 4 * mebibytes(pod.requests["memory"]) < room.memory_mib
@@ -192,7 +192,7 @@ class TestPlace:
 
     def test_the_pull_secret_is_everywhere(self) -> None:
         model = plan_of("gpu", {"registry": {"existingSecret": "pull"}}).models[0]
-        assert model.server.pod.pull_secret == model.picker.pod.pull_secret == "pull"
+        assert model.servers[0].pod.pull_secret == model.picker.pod.pull_secret == "pull"
 
     def test_an_image_of_ones_own_takes_the_place_of_the_releases(self) -> None:
         assert server(changes={"models[0].image": "mine/vllm:v1"}).pod.image == "mine/vllm:v1"

@@ -47,7 +47,7 @@ class TestConfiguration:
     @pytest.mark.parametrize("release", RELEASES)
     def test_no_image_moves(self, release: str) -> None:
         plan = plan_of("gpu", {"release": release}).models[0]
-        for image in (plan.picker.pod.image, plan.server.pod.image):
+        for image in (plan.picker.pod.image, plan.servers[0].pod.image):
             assert image.rsplit(":", 1)[1][:1] == "v", image
 
 
@@ -86,4 +86,4 @@ def test_pool_and_picker_name_each_other() -> None:
     assert model.pool.picker_service == model.picker.name
     assert model.pool.picker_port == model.picker.grpc_port
     assert f"--pool-name={model.pool.name}" in model.picker.pod.args
-    assert model.pool.selector == model.server.selector
+    assert model.pool.selector == model.servers[0].selector

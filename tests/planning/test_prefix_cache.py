@@ -20,7 +20,7 @@ def model(stack: str, changes: dict[str, Any] | None = None) -> ModelPlan:
 
 
 def engine_block(plan: ModelPlan) -> int | None:
-    args = plan.server.pod.args
+    args = plan.servers[0].pod.args
     return int(args[args.index("--block-size") + 1]) if "--block-size" in args else None
 
 
@@ -71,7 +71,7 @@ class TestBlocks:
 
     @pytest.mark.parametrize("stack", [GPU, TPU])
     def test_the_engine_keeps_prefixes(self, stack: str) -> None:
-        assert "--enable-prefix-caching" in model(stack).server.pod.args
+        assert "--enable-prefix-caching" in model(stack).servers[0].pod.args
 
 
 class TestPresets:

@@ -70,12 +70,12 @@ class TestRouter:
         assert plan.router is not None
         assert plan.model_index is not None
         assert (plan.router.replicas, plan.model_index.replicas) == (2, 1)
-        assert {model.server.replicas for model in plan.models} == {0}
+        assert {model.servers[0].replicas for model in plan.models} == {0}
 
 
 class TestAdapters:
     def args(self, *adapters: dict[str, Any]) -> tuple[str, ...]:
-        return plan_of("gpu", {"models[0].adapters": list(adapters)}).models[0].server.pod.args
+        return plan_of("gpu", {"models[0].adapters": list(adapters)}).models[0].servers[0].pod.args
 
     def test_the_engine_loads_them_on_top_of_their_base(self) -> None:
         args = self.args(LORA, {"name": "de", "source": "somebody/german-lora"})
@@ -97,7 +97,7 @@ class TestAdapters:
         assert args[args.index("--max-loras") + 1] == "8"
 
     def test_aliases_come_after_the_name_that_answers_carry(self) -> None:
-        args = plan_of("gpu", {"models[0].aliases": ["a", "b"]}).models[0].server.pod.args
+        args = plan_of("gpu", {"models[0].aliases": ["a", "b"]}).models[0].servers[0].pod.args
         start = args.index("--served-model-name")
         assert args[start + 1 : start + 4] == (GEMMA, "a", "b")
 
