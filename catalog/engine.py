@@ -55,6 +55,20 @@ class Batch(Entry):
     sequences: int
 
 
+class FieldReport(Entry):
+    """A start that was seen to fail against the formulas; `seen` says how, `instead` which share of memory worked."""
+
+    model: str
+    accelerator: str
+    since: str
+    before: str
+    utilization: float
+    sequences: int
+    seen: str
+    instead: float
+    source: str
+
+
 class Errors(Entry):
     """Stated errors: shares for `weights*` and `activation_uncalibrated`, GiB for the rest."""
 
@@ -111,6 +125,7 @@ class Engine(Entry):
     tpu_sequences: int
     tpu_utilization_tested: float
     pcie: tuple[str, ...]
+    field_reports: tuple[FieldReport, ...]
     errors: Errors
     speed: Speed
     cold_start: ColdStart

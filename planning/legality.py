@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from catalog.schema import Model
 from planning.memory import MemoryVerdict
+from planning.quantisation import check_quantisation
+from planning.sharding import check_sharding
 from planning.site import Site
 from planning.verdict import check_memory
 from settings.models import ModelSettings
@@ -20,6 +22,7 @@ def check_model(
     """
     _check_parallelism(site, index, tensor_parallel)
     _check_dtype(site, index, settings)
+    check_quantisation(site, index, settings, model)
     if model is None:
         site.findings.warning(
             "models",
@@ -31,7 +34,8 @@ def check_model(
         )
         return None
     _check_length(site, index, settings, model)
-    _check_heads(site, index, model, tensor_parallel)
+    if _check_heads(site, index, model, tensor_parallel):
+        check_sharding(site, index, settings, model, tensor_parallel)
     _check_token(site, settings, model)
     return check_memory(site, index, settings, model, tensor_parallel)
 
@@ -94,8 +98,11 @@ def _check_length(site: Site, index: int, settings: ModelSettings, model: Model)
         )
 
 
-def _check_heads(site: Site, index: int, model: Model, tensor_parallel: int) -> None:
-    """vLLM config/model.py `verify_with_parallel_config`; on TPU replicated key-value heads work for few models."""
+def _check_heads(site: Site, index: int, model: Model, tensor_parallel: int) -> bool:
+    """vLLM config/model.py `verify_with_parallel_config`; on TPU replicated key-value heads work for few models.
+
+    Says whether the heads can be shared.
+    """
     path = ("models", index, "tensorParallel")
     if model.attention_heads % tensor_parallel:
         site.findings.error(
@@ -104,14 +111,14 @@ def _check_heads(site: Site, index: int, model: Model, tensor_parallel: int) -> 
             rule=f"{model.id} has {model.attention_heads} attention heads, which {tensor_parallel} cannot share evenly",
             fix=f"use a divisor of {model.attention_heads}",
         )
-        return
+        return False
     if model.mla is not None or model.kv_heads % tensor_parallel == 0:
-        return
+        return True
     chips = "TPU chips" if site.accelerator.kind == "tpu" else "GPUs"
     heads = f"{model.kv_heads} key-value head" + ("s" if model.kv_heads != 1 else "")
     tested = model.tpu_tested or ()
     if tensor_parallel % model.kv_heads == 0 and (site.accelerator.kind == "gpu" or tensor_parallel in tested):
-        return
+        return True
     known = [
         other.id
         for other in site.catalog.models.values()
@@ -136,6 +143,7 @@ def _check_heads(site: Site, index: int, model: Model, tensor_parallel: int) -> 
         ),
         fix=fix,
     )
+    return False
 
 
 def _check_token(site: Site, settings: ModelSettings, model: Model) -> None:

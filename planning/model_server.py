@@ -11,6 +11,7 @@ from catalog.schema import Model
 from planning.adapters import adapter_arguments, check_adapters
 from planning.allocatable import allocatable
 from planning.legality import check_model
+from planning.node_pools import EPHEMERAL_SHARE
 from planning.plan import (
     EnvPlan,
     HuggingFacePlan,
@@ -71,6 +72,13 @@ def tensor_parallel_of(site: Site, settings: ModelSettings) -> int:
 def model_gib(site: Site, settings: ModelSettings) -> float:
     model = site.catalog.find_model(settings.id)
     return download_gib(model) if model is not None else _UNKNOWN_GIB
+
+
+def node_gib(site: Site, settings: ModelSettings) -> float:
+    """What a node full of one model's replicas downloads: each has its own copy."""
+    if settings.source.kind != "hugging-face":
+        return 0.0
+    return model_gib(site, settings) * replicas_per_node(site, tensor_parallel_of(site, settings))
 
 
 def plan_model_server(
@@ -325,7 +333,7 @@ def _requests(site: Site, tensor_parallel: int, disk_gib: int, size: float) -> d
     return {
         "cpu": _cores(int(room.cpu_millis * 0.75 / sharing)),
         "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
-        "ephemeral-storage": f"{max(1, min(int(room.ephemeral_gib * 0.6 / sharing), math.ceil(4 + size)))}Gi",
+        "ephemeral-storage": f"{max(1, min(int(room.ephemeral_gib * 0.8 / sharing), math.ceil(4 + size)))}Gi",
         site.accelerator.resource_name: _accelerators(site, tensor_parallel),
     }
 
@@ -340,6 +348,6 @@ def _limits(site: Site, tensor_parallel: int, disk_gib: int) -> dict[str, str]:
     return {
         "cpu": _cores(site.machine.vcpus * 1000 // sharing),
         "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
-        "ephemeral-storage": f"{int(room.ephemeral_gib * 0.9 / sharing)}Gi",
+        "ephemeral-storage": f"{int(room.ephemeral_gib * EPHEMERAL_SHARE / sharing)}Gi",
         site.accelerator.resource_name: _accelerators(site, tensor_parallel),
     }

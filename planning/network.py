@@ -62,6 +62,22 @@ def plan_network(site: Site) -> NetworkPlan:
     )
 
 
+def _nodes(site: Site) -> int:
+    """Nodes of all pools at their largest."""
+    return site.settings.accelerator.nodes.max + site.settings.cpu_pool.nodes.max
+
+
+def _wanted_prefix(site: Site, key: str) -> int:
+    """The longest prefix whose range has room for every node: an address each, or a /24 each for its pods."""
+    if key == "podCidr":
+        # 110 pods a node, GKE's default, take a /24 (kubernetes-engine/docs/how-to/flexible-pod-cidr).
+        return 24 - (_nodes(site) - 1).bit_length()
+    if key == "nodeCidr":
+        # Four addresses of every subnet are Google's own (cloud.google.com/vpc/docs/subnets, "Unusable addresses").
+        return 32 - (_nodes(site) + 4 - 1).bit_length()
+    return 32
+
+
 def _check_ranges(site: Site) -> None:
     settings, findings = site.settings.network, site.findings
     ranges = {"proxyCidr": settings.proxy_cidr}
@@ -85,6 +101,15 @@ def _check_ranges(site: Site) -> None:
                 value=cidr,
                 rule=f"too small: a /{_LARGEST_PREFIX[key]} is the least Google accepts here",
                 fix=f"use {cidr.network_address}/{23 if key == 'proxyCidr' else _LARGEST_PREFIX[key]}",
+            )
+        elif (wanted := _wanted_prefix(site, key)) < cidr.prefixlen:
+            findings.error(
+                "network",
+                key,
+                value=cidr,
+                rule=f"too small for the {_nodes(site)} nodes that both pools may grow to"
+                + (": GKE gives each a /24 of it" if key == "podCidr" else ""),
+                fix=f"use a /{wanted} or larger, or lower nodes.max of accelerator or cpuPool",
             )
     for (first, one), (second, other) in combinations(ranges.items(), 2):
         if one.overlaps(other):

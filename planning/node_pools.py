@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 from planning import names
+from planning.allocatable import allocatable
 from planning.plan import NodePoolPlan
 from planning.site import Site
 
 # Unpacked vLLM images: CUDA ones are about 20 GiB, TPU ones about 12; the rest is the system and logs.
 _IMAGE_GIB = {"gpu": 40, "tpu": 30}
 _LEAST_DISK_GIB = 100
+_SMALLEST_DISK_GIB = 50
+
+# Of the node's ephemeral storage, what its model servers may fill before the kubelet evicts them.
+EPHEMERAL_SHARE = 0.9
 
 # pd-balanced does not attach to these families: they take Hyperdisk only
 # (cloud.google.com/compute/docs/disks/hyperdisks, "Machine series support").
@@ -54,13 +57,13 @@ def plan_cpu_pool(site: Site) -> NodePoolPlan:
 
 
 def plan_accelerator_pool(site: Site, weights_gib: float) -> NodePoolPlan:
-    """The accelerator pool. `weights_gib` is the largest model's download: it has to fit the boot disk."""
+    """The accelerator pool. `weights_gib` is the most that a node's replicas download together onto its disk."""
     settings = site.settings.accelerator
     gpu = site.accelerator.kind == "gpu"
     multi_host = site.hosts > 1
     _check(site)
-    least_disk = math.ceil(_IMAGE_GIB[site.accelerator.kind] + 1.5 * weights_gib + 20)
-    disk = settings.disk_gib or max(_LEAST_DISK_GIB, math.ceil(least_disk / 10) * 10)
+    least_disk = _least_disk(site, weights_gib)
+    disk = settings.disk_gib or max(_LEAST_DISK_GIB, least_disk)
     if disk < least_disk:
         site.findings.error(
             "accelerator",
@@ -93,6 +96,18 @@ def plan_accelerator_pool(site: Site, weights_gib: float) -> NodePoolPlan:
         accelerator_network_profile="auto" if site.machine.rdma else None,
         labels=site.labels,
     )
+
+
+def _least_disk(site: Site, weights_gib: float) -> int:
+    """GiB, in steps of ten: room for the image, and for what the node's pods write within what GKE leaves to pods."""
+    written = 1.1 * weights_gib + 8
+    disk = _SMALLEST_DISK_GIB
+    while (
+        allocatable(site.machine, disk).ephemeral_gib * EPHEMERAL_SHARE < written
+        or 0.9 * disk < _IMAGE_GIB[site.accelerator.kind] + written
+    ):
+        disk += 10
+    return disk
 
 
 def _private_nodes(site: Site) -> bool | None:

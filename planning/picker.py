@@ -185,6 +185,14 @@ def _check_scorers(site: Site, index: int, model: ModelSettings) -> None:
             rule="without a scorer the picker chooses at random",
             fix="give one a weight",
         )
+    if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and model.replicas > 1:
+        site.findings.warning(
+            "picker",
+            "scorers",
+            value=f"prefixCache: {weights.prefix_cache:g} alone",
+            rule="prompts that begin alike, as with one system prompt, all go to one replica however long its queue is",
+            fix="give kvCacheUtilization or queue a weight",
+        )
     if weights.prefix_cache > 0 and not prefix_caching_of(site, model):
         site.findings.error(
             "models",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ from planning.gateway import plan_gateway, plan_routes
 from planning.model_index import plan_model_index
 from planning.model_server import (
     check_capacity,
-    model_gib,
+    node_gib,
     plan_model_server,
     replicas_per_node,
     tensor_parallel_of,
@@ -75,10 +76,7 @@ def plan_with_findings(
         return None
     network = plan_network(site)
     cpu_pool = plan_cpu_pool(site)
-    largest = max(
-        (model_gib(site, model) for model in settings.models if model.source.kind == "hugging-face"), default=0
-    )
-    pool = plan_accelerator_pool(site, largest)
+    pool = plan_accelerator_pool(site, max(map(functools.partial(node_gib, site), settings.models)))
     check_capacity(site)
     namespace = plan_namespace(site)
     hugging_face = plan_hugging_face(site, encrypted)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from catalog.schema import Accelerator, Model
+from planning.field_reports import check_field_reports
 from planning.memory import EngineRun, MemoryVerdict, engine_run, judge
 from planning.memory.overhead import warm_up_gib
 from planning.memory.remedies import Remedy, remedies
+from planning.sharding import shares
 from planning.site import Site
 from settings.models import ModelSettings
 
@@ -46,6 +48,7 @@ def check_memory(
         return None
     verdict = judge(run)
     if verdict.status == "fits":
+        check_field_reports(site, index, run)
         return verdict
     helps = remedies(run, _larger(site, model, tensor_parallel), site.accelerator.fp8)
     elsewhere = _elsewhere(site, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
@@ -123,7 +126,7 @@ def _larger(site: Site, model: Model, tensor_parallel: int) -> list[int]:
     """Tensor-parallel sizes above the present one that the node holds and the model's heads allow."""
     if site.accelerator.kind == "tpu":
         return []
-    return [n for n in range(tensor_parallel + 1, site.per_node + 1) if _divides(model, n)]
+    return [n for n in range(tensor_parallel + 1, site.per_node + 1) if shares(model, n)]
 
 
 def _value(settings: ModelSettings, run: EngineRun, verdict: MemoryVerdict) -> str:
@@ -246,7 +249,7 @@ def _larger_machine(site: Site, run: EngineRun) -> str | None:
         counts = machine.attachable.get(site.accelerator.name, (machine.accelerator_count,))
         for count in counts:
             devices = count * site.accelerator.devices_per_chip
-            if devices <= run.tensor_parallel or machine.accelerator_share < 1 or not _divides(run.model, devices):
+            if devices <= run.tensor_parallel or machine.accelerator_share < 1 or not shares(run.model, devices):
                 continue
             # On TPUs replicated heads work for some models only, and a slice of several hosts is another matter.
             if run.kind == "tpu" and (run.model.kv_heads % devices or machine.default_topology is None):
@@ -257,12 +260,6 @@ def _larger_machine(site: Site, run: EngineRun) -> str | None:
                 where = "accelerator.perNode" if machine.is_attachable else "accelerator.machineType"
                 return f"{where}: {count if machine.is_attachable else machine.name}"
     return None
-
-
-def _divides(model: Model, devices: int) -> bool:
-    """Whether vLLM can share the model's heads among so many GPUs."""
-    heads = max(1, model.kv_heads)
-    return model.attention_heads % devices == 0 and bool(heads % devices == 0 or devices % heads == 0 or model.mla)
 
 
 def _fix(verdict: MemoryVerdict, helps: Sequence[Remedy], elsewhere: Sequence[str]) -> str:

@@ -46,7 +46,8 @@ class StackSettings(Settings):
 
     project: Annotated[str, Field(description="Google Cloud project id.")] = ""
     location: Annotated[
-        str, Field(pattern=r"^[a-z]+-[a-z]+\d+(-[a-z])?$", description="Zone, or region for a regional cluster.")
+        str,
+        Field(pattern=r"^[a-z]+-[a-z]+\d+(-[a-z]+\d*[a-z]?)?$", description="Zone, or region for a regional cluster."),
     ]
     release: Annotated[str, Field(description="Tested set of versions, from the catalogue.")] = "llm-d-0.9"
     pattern: Annotated[Pattern, Field(description="How replicas share the work.")] = "single-replica"

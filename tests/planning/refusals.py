@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from catalog import load
 from planning import Finding, RefusedError, plan_raw
 from planning.findings import Severity
 from tests.stacks import ENCRYPTED, values_of
@@ -27,14 +28,26 @@ class Wrong:
     stack: str = "gpu"
     encrypted: frozenset[str] = ENCRYPTED
     severity: Severity = Severity.ERROR
+    # Changes of the catalogue, by model: for rules that no model of it breaks.
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def findings(self) -> list[Finding]:
+        return findings_of(self.stack, self.changes, self.encrypted, self.facts)
 
 
 def findings_of(
-    stack: str, changes: Mapping[str, Any] | None = None, encrypted: frozenset[str] = ENCRYPTED
+    stack: str,
+    changes: Mapping[str, Any] | None = None,
+    encrypted: frozenset[str] = ENCRYPTED,
+    facts: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Finding]:
     """Every finding about a changed stack, warnings included."""
+    known = load()
+    if facts:
+        models = {name: known.models[name].model_copy(update=dict(changed)) for name, changed in facts.items()}
+        known = replace(known, models={**known.models, **models})
     try:
-        return list(plan_raw(stack, values_of(stack, changes), encrypted).warnings)
+        return list(plan_raw(stack, values_of(stack, changes), encrypted, known).warnings)
     except RefusedError as refused:
         return list(refused.findings)
 
@@ -372,6 +385,22 @@ NETWORK = (
         fix="choose ranges",
     ),
     Wrong(
+        name="pods of more nodes than the range has",
+        changes={"network.podCidr": "10.4.0.0/22"},
+        path="network.podCidr",
+        value="10.4.0.0/22",
+        rule="too small for the 6 nodes that both pools may grow to: GKE gives each a /24",
+        fix="use a /21 or larger",
+    ),
+    Wrong(
+        name="more nodes than addresses",
+        changes={"network.nodeCidr": "10.0.0.0/29"},
+        path="network.nodeCidr",
+        value="10.0.0.0/29",
+        rule="too small for the 6 nodes",
+        fix="use a /28 or larger",
+    ),
+    Wrong(
         name="range of an auto-mode network",
         changes={"network": {"existing": BROUGHT | {"autoMode": True}, "proxyCidr": "10.200.0.0/23"}},
         path="network.proxyCidr",
@@ -498,6 +527,115 @@ MODEL = (
         value="8",
         rule="has 10 key-value heads; 8 GPUs cannot share them",
         fix="use a tensorParallel that divides 10",
+    ),
+    Wrong(
+        name="a vocabulary that five cannot share",
+        changes={
+            "location": "us-central1-c",
+            "accelerator": {"type": "nvidia-l4", "machineType": "g2-standard-96"},
+            "models[0]": {"id": "microsoft/phi-4", "tensorParallel": 5},
+        },
+        path="models[0].tensorParallel",
+        value="5",
+        rule="vocabulary, padded to 100352 entries, cannot be cut into 5 parts",
+        fix="use tensorParallel: 2",
+    ),
+    Wrong(
+        name="experts that sixteen cannot share",
+        changes={
+            "location": "us-central1-c",
+            "accelerator": {"type": "nvidia-tesla-a100", "machineType": "a2-megagpu-16g"},
+            "models[0]": {
+                "id": "mistralai/Mixtral-8x7B-Instruct-v0.1",
+                "allowExtraArgs": True,
+                "extraArgs": ["--enable-expert-parallel"],
+            },
+        },
+        path="models[0].tensorParallel",
+        value="16",
+        rule="8 experts cannot be dealt out evenly to 16",
+        fix="use a divisor of 8",
+    ),
+    Wrong(
+        name="feed-forward layers that eight cannot share",
+        changes={
+            "location": "us-central1-c",
+            "accelerator": {"type": "nvidia-l4", "machineType": "g2-standard-96"},
+            "models[0]": {"id": "mistralai/Mistral-7B-Instruct-v0.3"},
+        },
+        facts={"mistralai/Mistral-7B-Instruct-v0.3": {"intermediate": 14340}},
+        path="models[0].tensorParallel",
+        value="8",
+        rule="feed-forward layers of width 14340 cannot be cut into 8 parts",
+        fix="use tensorParallel: 4",
+    ),
+    Wrong(
+        name="blocks of fp8 weights cut in two",
+        changes={
+            "location": "us-central1-c",
+            "accelerator": {"type": "nvidia-l4", "machineType": "g2-standard-48"},
+            "models[0]": {"id": "Qwen/Qwen3-30B-A3B-FP8"},
+        },
+        path="models[0].tensorParallel",
+        value="4",
+        rule="width 768 give each of 4 devices 192, which is no multiple of the quantisation's blocks of 128",
+        fix="use tensorParallel: 2, or add --enable-expert-parallel",
+    ),
+    Wrong(
+        name="more pipeline stages than layers",
+        changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--pipeline-parallel-size", "19"]},
+        path="models[0].extraArgs",
+        value="--pipeline-parallel-size 19",
+        rule="18 layers, and every pipeline stage needs one",
+        fix="use 18 or fewer",
+    ),
+    Wrong(
+        name="pipeline stages on GPUs that the node has not",
+        changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--pipeline-parallel-size=2"]},
+        path="models[0].extraArgs",
+        value="--pipeline-parallel-size 2",
+        rule="2 stages of 1 take 2 T4, and a replica's node has 1",
+        fix="fewer stages",
+    ),
+    Wrong(
+        name="a 4-bit format that Turing cannot run",
+        changes={"models[0]": {"id": "openai/gpt-oss-20b", "maxModelLen": 2048}, "accelerator.perNode": 4},
+        path="models[0].id",
+        value="openai/gpt-oss-20b",
+        rule="MXFP4 kernels need 8.0",
+        fix="nvidia-l4",
+    ),
+    Wrong(
+        name="fp8 weights without fp8 units",
+        changes={
+            "location": "us-central1-c",
+            "accelerator": {"type": "nvidia-a100-80gb"},
+            "models[0]": {"id": "Qwen/Qwen3-32B-FP8", "maxModelLen": 8192},
+        },
+        path="models[0].id",
+        value="Qwen/Qwen3-32B-FP8",
+        rule="no fp8 units",
+        fix="count on the memory only",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="a share of memory with which a start was seen to fail",
+        stack="prefix-cache-gpu",
+        changes={"release": "llm-d-0.4", "models[0].gpuMemoryUtilization": 0.8},
+        path="models[0].gpuMemoryUtilization",
+        value="0.8",
+        rule="ran out of memory here with prefix caching on, which the estimate does not explain",
+        fix="use gpuMemoryUtilization: 0.75",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="only prefixes count",
+        changes={"models[0].replicas": 2, "picker.scorers": {"kvCacheUtilization": 0, "queue": 0}},
+        path="picker.scorers",
+        value="prefixCache: 3 alone",
+        rule="all go to one replica",
+        fix="give kvCacheUtilization or queue a weight",
+        severity=Severity.WARNING,
     ),
     Wrong(
         name="no token for a gated model",

@@ -12,7 +12,7 @@ import pytest
 from planning import Finding, RefusedError, plan_raw
 from planning.findings import Severity, report
 from planning.site import Findings
-from tests.planning.refusals import EVERY, TOGETHER, Wrong, errors_of, findings_of
+from tests.planning.refusals import EVERY, TOGETHER, Wrong, errors_of
 from tests.stacks import STACKS, TOKEN, plan_of, values_of
 
 
@@ -24,7 +24,7 @@ def test_the_stack_files_have_no_errors(stack: str) -> None:
 
 @pytest.mark.parametrize("wrong", EVERY, ids=lambda wrong: wrong.name)
 def test_a_wrong_stack_gets_its_finding(wrong: Wrong) -> None:
-    found = findings_of(wrong.stack, wrong.changes, wrong.encrypted)
+    found = wrong.findings()
     at_path = [f for f in found if f.path == f"llm-d:{wrong.path}"]
     assert [(f.value, f.severity) for f in at_path] == [(wrong.value, wrong.severity)], report(found)
     assert wrong.rule in at_path[0].rule
@@ -34,7 +34,7 @@ def test_a_wrong_stack_gets_its_finding(wrong: Wrong) -> None:
 @pytest.mark.parametrize("wrong", EVERY, ids=lambda wrong: wrong.name)
 def test_one_mistake_is_one_error(wrong: Wrong) -> None:
     """A second error of the same mistake would send its reader looking for another."""
-    errors = {f.path for f in errors_of(wrong.stack, wrong.changes, wrong.encrypted)}
+    errors = {f.path for f in wrong.findings() if f.severity is Severity.ERROR}
     own = {f"llm-d:{wrong.path}"} if wrong.severity is Severity.ERROR else set()
     assert errors - TOGETHER.get(wrong.name, frozenset()) == own
 
@@ -54,7 +54,7 @@ def test_every_rule_has_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Findings, "error", noting(Findings.error))
     monkeypatch.setattr(Findings, "warning", noting(Findings.warning))
     for wrong in EVERY:
-        findings_of(wrong.stack, wrong.changes, wrong.encrypted)
+        wrong.findings()
     assert len(rules()) > 30
     assert sorted(rules() - reached) == []
 
