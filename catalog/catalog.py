@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .pickers import Picker
 from .prices import Prices
 from .release import Release
 from .schema import Accelerator, MachineType, Model, Source
@@ -17,6 +18,7 @@ class Catalog:
     accelerators: Mapping[str, Accelerator]
     machines: Mapping[str, MachineType]
     models: Mapping[str, Model]
+    pickers: Mapping[str, Picker]
     prices: Prices
     sources: Mapping[str, Source]
     releases: Mapping[str, Release]

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from .catalog import Catalog
+from .pickers import Picker
 from .prices import Prices, Rates
 from .release import Release
 from .schema import Accelerator, MachineType, Model, Price, PriceItem, Provisioning, Source
@@ -29,13 +30,16 @@ class CatalogError(Exception):
 
 def load_catalog(folder: Path = FOLDER) -> Catalog:
     """Read and validate every file of a catalogue folder. Raises CatalogError."""
-    files = {name: _read(folder, name) for name in ("accelerators", "machines", "models", "prices", "releases")}
+    files = {
+        name: _read(folder, name) for name in ("accelerators", "machines", "models", "pickers", "prices", "releases")
+    }
     sources = _sources(files)
     machines = _each("machines", MachineType, _machines(files["machines"]))
     catalog = Catalog(
         accelerators=_each("accelerators", Accelerator, _accelerators(files["accelerators"])),
         machines=machines,
         models=_each("models", Model, _models(files["models"], sources)),
+        pickers=_each("pickers", Picker, _pickers(files["pickers"])),
         prices=_prices(files["prices"], sources, machines),
         sources=sources,
         releases=_each("releases", Release, _releases(files["releases"])),
@@ -120,6 +124,20 @@ def _releases(tree: Tree) -> Iterator[tuple[str, Tree]]:
             yield name, {**entry, "name": name}
 
 
+def _pickers(tree: Tree) -> Iterator[tuple[str, Tree]]:
+    """Plugins stand under their kinds, by type: nothing, the shape of their parameters, or all of an entry."""
+    for name, entry in tree.items():
+        if name in ("date", "sources"):
+            continue
+        plugins = {}
+        for kinds, group in entry["plugins"].items():
+            for plugin, written in group.items():
+                own = written if isinstance(written, dict) else {"parameters": written} if written else {}
+                plugins[plugin] = {"type": plugin, "kinds": kinds.split("+"), "stability": entry["stability"], **own}
+        rest = {key: value for key, value in entry.items() if key != "stability"}
+        yield name, {**rest, "name": name, "plugins": plugins}
+
+
 def _prices(tree: Tree, sources: Mapping[str, Source], types: Mapping[str, MachineType]) -> Prices:
     machines = _rates(tree["machines"], sources)
     for name, (base, factor) in tree["multiples"].items():
@@ -175,6 +193,9 @@ def _check_references(catalog: Catalog) -> None:
     for model in catalog.models.values():
         if model.source not in catalog.sources:
             raise CatalogError(f"models.yaml: {model.id}: no source {model.source}")
+    for release in catalog.releases.values():
+        if release.picker.build not in catalog.pickers:
+            raise CatalogError(f"releases.yaml: {release.name}: no picker {release.picker.build}")
     known = catalog.machines.keys() | catalog.accelerators.keys()
     for name in (*catalog.prices.machines, *catalog.prices.accelerators):
         if name not in known:

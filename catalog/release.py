@@ -11,25 +11,10 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PickerPlugins(_Frozen):
-    """Plugin type of each scorer in this release."""
-
-    prefix: str
-    kv: str
-    queue: str
-
-
-class PrefixBlocks(_Frozen):
-    """Where the picker takes the size of prompt blocks from: a plugin's parameter, in tokens or in characters."""
-
-    plugin: str
-    parameter: str
-    unit: Literal["tokens", "characters"]
-
-
 class PickerRelease(_Frozen):
-    """The endpoint picker of a release: image, configuration API, flags."""
+    """The endpoint picker of a release: image, configuration API, flags. `build` names its plugins in pickers.yaml."""
 
+    build: str
     image: str
     version: str
     config_api: str
@@ -37,8 +22,6 @@ class PickerRelease(_Frozen):
     metric_prefix: str
     leader_election_flag: str
     flags: tuple[str, ...]
-    plugins: PickerPlugins
-    prefix_blocks: PrefixBlocks
 
 
 class EngineRelease(_Frozen):

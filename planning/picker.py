@@ -14,8 +14,9 @@ from planning.model_server import (
     selector_of,
     tensor_parallel_of,
 )
+from planning.picker_config import Weights, load_and_prefix
 from planning.plan import EnvPlan, PickerPlan, PodPlan, PoolPlan, PortPlan, ProbePlan, PullSecretPlan, VolumePlan
-from planning.prefix_cache import block_size_of, picker_block
+from planning.prefix_cache import block_size_of
 from planning.site import Site
 from settings.models import ModelSettings
 
@@ -135,43 +136,14 @@ def _health(service: str, delay: int, period: int) -> ProbePlan:
 
 
 def _config(site: Site, block_size: int | None) -> dict[str, Any]:
-    """EndpointPickerConfig. Scorers of weight 0 are left out: the picker would run them for nothing.
-
-    `block_size` in tokens, None to leave it to the picker.
-    """
-    weights, types = site.settings.picker.scorers, site.release.picker.plugins
-    scorers = [
-        (types.prefix, weights.prefix_cache),
-        (types.kv, weights.kv_cache_utilization),
-        (types.queue, weights.queue),
-    ]
-    used = [(kind, weight) for kind, weight in scorers if weight > 0]
-    return {
-        "apiVersion": site.release.picker.config_api,
-        "kind": "EndpointPickerConfig",
-        "plugins": _plugins(site, [kind for kind, _ in used], block_size),
-        "schedulingProfiles": [
-            {"name": "default", "plugins": [{"pluginRef": kind, "weight": _number(weight)} for kind, weight in used]}
-        ],
-    }
-
-
-def _plugins(site: Site, scorers: list[str], block_size: int | None) -> list[dict[str, Any]]:
-    plugins: list[dict[str, Any]] = [{"type": kind} for kind in scorers]
-    blocks, prefix = site.release.picker.prefix_blocks, site.release.picker.plugins.prefix
-    if block_size is None or prefix not in scorers:
-        return plugins
-    size = {blocks.parameter: picker_block(site, block_size)}
-    if blocks.plugin == prefix:
-        return [plugin | ({"parameters": size} if plugin["type"] == prefix else {}) for plugin in plugins]
-    # A scorer that is not told whose matches it reads gets a producer of its own, with defaults.
-    reads = {"prefixMatchInfoProducerName": blocks.plugin}
-    bound = [plugin | ({"parameters": reads} if plugin["type"] == prefix else {}) for plugin in plugins]
-    return [{"type": blocks.plugin, "parameters": size}, *bound]
-
-
-def _number(weight: float) -> int | float:
-    return int(weight) if weight == int(weight) else weight
+    """EndpointPickerConfig. `block_size` in tokens, None to leave it to the picker."""
+    weights = site.settings.picker.scorers
+    return load_and_prefix(
+        site.catalog.pickers[site.release.picker.build],
+        site.release.picker.config_api,
+        Weights(prefix=weights.prefix_cache, kv_cache=weights.kv_cache_utilization, queue=weights.queue),
+        block_size,
+    )
 
 
 def _check_scorers(site: Site, index: int, model: ModelSettings) -> None:

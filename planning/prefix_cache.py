@@ -7,9 +7,6 @@ from planning.site import Site
 from planning.verdict import run_of
 from settings.models import ModelSettings
 
-# Estimate of the picker's, with which it turns tokens into characters where it counts those.
-_CHARACTERS_A_TOKEN = 4
-
 # vLLM's own on GPUs.
 _GPU_BLOCK = 16
 
@@ -26,8 +23,3 @@ def block_size_of(site: Site, settings: ModelSettings, model: Model | None, tens
     # TPUs choose by the longest request; a smaller block than theirs would be raised to it, on one side only.
     run = run_of(site, settings, model, tensor_parallel) if model is not None else None
     return run.kv_block() if run is not None else None
-
-
-def picker_block(site: Site, block_size: int) -> int:
-    """The same size as the release's picker counts."""
-    return block_size * (_CHARACTERS_A_TOKEN if site.release.picker.prefix_blocks.unit == "characters" else 1)

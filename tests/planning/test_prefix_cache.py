@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from catalog import load
 from planning.plan import ModelPlan
 from tests.stacks import plan_of
 
@@ -88,9 +87,3 @@ class TestPresets:
     )
     def test_numbers_win(self, picker: dict[str, Any], expected: list[float]) -> None:
         assert weights(model(GPU, {"picker": picker})) == expected
-
-
-@pytest.mark.parametrize("release", sorted(load().releases))
-def test_a_size_is_for_a_plugin_the_picker_gets(release: str) -> None:
-    known = load().releases[release].picker
-    assert known.prefix_blocks.plugin in picker_plugins(model(GPU, {"release": release}))

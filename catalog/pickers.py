@@ -1,0 +1,69 @@
+"""Endpoint pickers: which plugins each has, how stable they are, and what becomes of what it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Stability = Literal["stable", "beta", "alpha", "test"]
+Kind = Literal[
+    "filter",
+    "scorer",
+    "picker",
+    "profile-handler",
+    "decider",
+    "request",
+    "producer",
+    "admitter",
+    "saturation-detector",
+    "fairness-policy",
+    "ordering-policy",
+    "usage-limit-policy",
+    "eviction",
+    "data-source",
+    "extractor",
+    "discovery",
+    "parser",
+    "reporter",
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Deprecation(_Frozen):
+    """What to use instead, and the version in which the old one goes."""
+
+    use: str
+    gone: str
+
+
+class Plugin(_Frozen):
+    """One plugin type of a picker. `parameters` names their shape in planning/picker_config."""
+
+    type: str
+    kinds: tuple[Kind, ...]
+    parameters: str = "NoParameters"
+    stability: Stability
+    # Knows only what its own process has seen.
+    state: Literal["process"] | None = None
+    deprecated: Deprecation | None = None
+
+
+class Picker(_Frozen):
+    """One build of the endpoint picker. `document` names the shape of its configuration."""
+
+    name: str
+    title: str
+    document: str
+    unknown_parameters: Literal["fatal", "ignored"]
+    # The flag without which it refuses alpha plugins; None where it knows no levels.
+    experimental_flag: str | None = None
+    feature_gates: tuple[str, ...]
+    plugins: Mapping[str, Plugin]
+
+    def has(self, plugin_type: str) -> bool:
+        return plugin_type in self.plugins

@@ -1,0 +1,24 @@
+"""Shapes of plugins' parameters, by the name under which the catalogue knows them."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+
+from planning.picker_config.parameters import base, data, filters, flow, handlers, producers, scorers
+from planning.picker_config.parameters.base import Parameters
+
+
+def _shapes(module: ModuleType) -> dict[str, type[Parameters]]:
+    return {
+        name: shape
+        for name, shape in vars(module).items()
+        if inspect.isclass(shape) and issubclass(shape, Parameters) and shape.__module__ == module.__name__
+    }
+
+
+SHAPES: dict[str, type[Parameters]] = {
+    name: shape
+    for module in (base, filters, scorers, handlers, producers, flow, data)
+    for name, shape in _shapes(module).items()
+}

@@ -1,0 +1,91 @@
+"""Shapes of the pickers' configurations, and what this program writes with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from catalog import load
+from catalog.pickers import Picker
+from planning.picker_config import PreciseIndex, Weights, can_disaggregate, disaggregated, load_and_prefix
+from planning.picker_config.document import DOCUMENTS
+from planning.picker_config.parameters import SHAPES
+
+PICKERS = load().pickers
+API = "inference.networking.x-k8s.io/v1alpha1"
+WEIGHTS = Weights(prefix=3, kv_cache=2, queue=2)
+ABLE = sorted(name for name, picker in PICKERS.items() if can_disaggregate(picker))
+
+
+def profiles(config: dict[str, Any]) -> dict[str, list[str]]:
+    return {p["name"]: [entry["pluginRef"] for entry in p["plugins"]] for p in config["schedulingProfiles"]}
+
+
+def parameters(config: dict[str, Any]) -> dict[str, Any]:
+    return {plugin["type"]: plugin.get("parameters", {}) for plugin in config["plugins"]}
+
+
+class TestCatalogue:
+    @pytest.mark.parametrize("picker", PICKERS.values(), ids=PICKERS)
+    def test_every_plugin_has_a_shape(self, picker: Picker) -> None:
+        assert picker.document in DOCUMENTS
+        assert {plugin.parameters for plugin in picker.plugins.values()} <= set(SHAPES)
+
+    def test_what_is_deprecated_has_a_successor(self) -> None:
+        for picker in PICKERS.values():
+            for plugin in picker.plugins.values():
+                assert plugin.deprecated is None or picker.has(plugin.deprecated.use), plugin.type
+
+    def test_only_a_picker_with_levels_has_a_switch(self) -> None:
+        for picker in PICKERS.values():
+            alpha = [plugin for plugin in picker.plugins.values() if plugin.stability == "alpha"]
+            assert bool(alpha) == (picker.experimental_flag is not None), picker.name
+
+
+class TestLoadAndPrefix:
+    @pytest.mark.parametrize("picker", PICKERS.values(), ids=PICKERS)
+    def test_one_profile_weighs_three_scorers(self, picker: Picker) -> None:
+        config = load_and_prefix(picker, API, WEIGHTS, None)
+        assert profiles(config) == {"default": ["prefix-cache-scorer", "kv-cache-utilization-scorer", "queue-scorer"]}
+        assert not any(parameters(config).values())
+
+    def test_the_precise_index_hears_of_every_pod(self) -> None:
+        """Without the notifications it would follow nobody, and every prompt would look new."""
+        index = PreciseIndex(model="m", renderer="http://m:8000", event_port=5557)
+        config = load_and_prefix(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, 32, index)
+        [source] = config["dataLayer"]["sources"]
+        assert source == {
+            "pluginRef": "endpoint-notification-source",
+            "extractors": [{"pluginRef": "precise-prefix-cache-producer"}],
+        }
+        found = parameters(config)
+        assert found["precise-prefix-cache-producer"]["tokenProcessorConfig"] == {"blockSizeTokens": 32}
+        assert found["token-producer"] == {"modelName": "m", "vllm": {"url": "http://m:8000"}}
+        # A scorer that is not told reads an approximate producer of its own, and says nothing.
+        assert found["prefix-cache-scorer"] == {"prefixMatchInfoProducerName": "precise-prefix-cache-producer"}
+
+
+class TestDisaggregated:
+    @pytest.mark.parametrize("name", ABLE)
+    def test_each_stage_has_its_filter_and_a_picker(self, name: str) -> None:
+        config = disaggregated(PICKERS[name], API, WEIGHTS, 16, 256)
+        for stage in ("prefill", "decode"):
+            assert profiles(config)[stage][0] == f"{stage}-filter"
+            assert profiles(config)[stage][-1] == "max-score-picker"
+        assert {ref for refs in profiles(config).values() for ref in refs} <= set(parameters(config))
+
+    def test_a_decider_counts_new_tokens(self) -> None:
+        found = parameters(disaggregated(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, 16, 256))
+        assert found["prefix-based-pd-decider"] == {"nonCachedTokens": 256}
+        assert found["disagg-profile-handler"] == {"deciders": {"prefill": "prefix-based-pd-decider"}}
+
+    def test_no_threshold_is_always(self) -> None:
+        """The prefix decider takes 0 for never."""
+        found = parameters(disaggregated(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, 16, 0))
+        assert found["disagg-profile-handler"] == {"deciders": {"prefill": "always-disagg-pd-decider"}}
+
+    def test_the_older_handler_counts_characters(self) -> None:
+        found = parameters(disaggregated(PICKERS["llm-d-inference-scheduler-v0.4.0"], API, WEIGHTS, 16, 256))
+        assert found["pd-profile-handler"] == {"threshold": 1024, "hashBlockSize": 64}
+        assert "prefill-header-handler" in found
