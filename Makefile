@@ -33,7 +33,7 @@ render: $(STAMP) ## write STACK's resource graph and manifests into OUT
 
 test: $(STAMP) check ## everything CI runs
 	@$(BIN)/python -m rehearsal.toolchain
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: $(STAMP) ## formatter, linter, type checker
 	@$(BIN)/ruff format --check .

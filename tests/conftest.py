@@ -1,4 +1,4 @@
-"""What tests of several folders share: the recorded graphs of both stacks."""
+"""What tests of several folders share: the recorded graphs of both stacks, and which tests run beside which."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ import pytest
 
 from rehearsal.graph import Graph
 from tests.stacks import STACKS, graph_of
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share the tests, a file at a time: a file's fixtures are made once.
+
+    The rehearsals come first. They are long and wait much: at the end one process would run them alone.
+    """
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    for item in items:
+        shares = "running" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("running" if shares else str(item.path)))
 
 
 @pytest.fixture(scope="session")

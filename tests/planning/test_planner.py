@@ -85,7 +85,7 @@ def test_planning_leaves_the_configuration_as_it_was() -> None:
             {"monitoring", "certificatemanager"},
         ),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_apis_follow_from_what_is_used(changes: dict[str, object], names: set[str]) -> None:
     always = {"compute", "container", "iam", "networkservices"}
