@@ -86,6 +86,21 @@ class Errors(Entry):
     least_gib: float  # no verdict is trusted closer than this: the same flags passed and failed on one T4
 
 
+class Fitted(Entry):
+    """What the measurements cover: beyond it the estimate is extrapolated."""
+
+    accelerators: tuple[str, ...]
+    sequences: int  # in flight on one replica
+    tokens: int  # of prompt and answer together
+
+
+class Metrics(Entry):
+    """Time series one scrape of a pod brings."""
+
+    series: Mapping[str, int]
+    sources: tuple[str, ...]
+
+
 class Speed(Entry):
     """Constants of the roofline model in planning/speed.py."""
 
@@ -97,6 +112,7 @@ class Speed(Entry):
     request_seconds: Mapping[str, float]
     collective_seconds: Mapping[str, float]
     unfitted: tuple[str, ...]  # constants above that the measurements do not settle
+    fitted: Fitted
     error: float
     sources: tuple[str, ...]
 
@@ -129,6 +145,7 @@ class Engine(Entry):
     errors: Errors
     speed: Speed
     cold_start: ColdStart
+    metrics: Metrics
 
     def band(self, version: str) -> Band:
         """The band of a version; versions older than the oldest band are taken as it."""

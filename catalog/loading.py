@@ -18,7 +18,7 @@ from .schema import Accelerator, MachineType, Model, Price, PriceItem, Provision
 FOLDER = Path(__file__).parent
 # libyaml reads ten times faster, but PyYAML is sometimes built without it
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_ORDER: tuple[Provisioning, ...] = ("on-demand", "spot", "flex-start")
+_ORDER: tuple[Provisioning, ...] = ("on-demand", "spot", "flex-start", "reserved")
 
 Tree = dict[str, Any]
 Item = TypeVar("Item", bound=BaseModel)

@@ -54,6 +54,39 @@ class Prices:
         """Anything else with a price: the cluster fee, addresses, disks, traffic."""
         return self.items.get(name)
 
+    def replaced(
+        self,
+        region: str,
+        date: datetime.date,
+        source: str,
+        *,
+        machines: Mapping[str, Mapping[Provisioning, float]],
+        accelerators: Mapping[str, Mapping[Provisioning, float]],
+        items: Mapping[str, float],
+    ) -> Prices:
+        """The same table with some prices of a region in place of what it holds. Raises KeyError on unknown items."""
+
+        def laid_over(
+            table: Mapping[str, Mapping[str, Rates]], rates: Mapping[str, Mapping[Provisioning, float]]
+        ) -> dict[str, Mapping[str, Rates]]:
+            made = dict(table)
+            for name, given in rates.items():
+                new = {how: Price(hourly=usd, date=date, source=source) for how, usd in given.items()}
+                known = made.get(name, {})
+                made[name] = {**known, region: {**known.get(region, {}), **new}}
+            return made
+
+        changed = {
+            name: self.items[name].model_copy(update={"usd": usd, "date": date, "source": source, "note": None})
+            for name, usd in items.items()
+        }
+        return Prices(
+            machines=laid_over(self.machines, machines),
+            accelerators=laid_over(self.accelerators, accelerators),
+            items={**self.items, **changed},
+            types=self.types,
+        )
+
     @property
     def oldest(self) -> datetime.date:
         """Date of the oldest price held."""

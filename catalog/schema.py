@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Vendor = Literal["nvidia", "google"]
-Provisioning = Literal["on-demand", "spot", "flex-start"]
+Provisioning = Literal["on-demand", "spot", "flex-start", "reserved"]
 AttentionKind = Literal["full", "sliding", "chunked", "linear", "mla"]
 DType = Literal["bfloat16", "float16", "float32"]
 
@@ -235,7 +235,7 @@ class Price(Entry):
 class PriceItem(Entry):
     """A price that is not a machine's. `unit` says of what: "hour", "gib", "gib-month", "month", "million samples"."""
 
-    usd: float
+    usd: float | None  # None: sources disagree or say nothing
     unit: str
     free: float = 0.0  # units that cost nothing (per month where the unit is not an hour)
     date: datetime.date

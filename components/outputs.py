@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 
+from planning.figures import CostPlan, When
 from planning.plan import ModelPlan, StackPlan
 
 
@@ -31,21 +32,13 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
             "curl -sS ", endpoint, f"/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
         ),
         "capacity": {model.served_name: _capacity(model) for model in plan.models},
-        "hourlyCost": {
-            "currency": "USD",
-            "idle": plan.cost.idle,
-            "running": plan.cost.running,
-            "pricesOf": plan.cost.date,
-            "parts": {
-                line.name: {"idle": line.idle, "running": line.running, "note": line.note} for line in plan.cost.lines
-            },
-        },
+        "hourlyCost": _cost(plan.cost),
     }
 
 
 def _capacity(model: ModelPlan) -> dict[str, Any]:
     """Estimates, named so: memory from the formulas of planning/memory, times from planning/speed."""
-    memory, latency = model.servers[0].memory, model.servers[0].latency
+    memory, estimate = model.servers[0].memory, model.capacity
     if memory is None:
         return {"memory": "unknown: the catalogue lacks a figure"}
     capacity: dict[str, Any] = {
@@ -53,7 +46,37 @@ def _capacity(model: ModelPlan) -> dict[str, Any]:
         "kvCacheTokensPerReplica": memory.kv_tokens,
         "requestsOfFullLengthPerReplica": round(memory.max_concurrency, 1),
     }
-    if latency is not None:
-        capacity["estimatedMillisecondsToFirstToken"] = latency["time_to_first_token_ms"]
-        capacity["estimatedMillisecondsPerToken"] = latency["inter_token_latency_ms"]
+    speed = estimate.at_load if estimate is not None else None
+    if estimate is not None and speed is not None:
+        capacity["estimate"] = {
+            "of": estimate.basis,
+            "requestsPerSecond": round(speed.requests_per_second, 2),
+            "millisecondsToFirstToken": round(speed.time_to_first_token * 1000),
+            "millisecondsPerToken": round(speed.time_per_output_token * 1000, 1),
+            "error": f"{estimate.error:.0%}" if estimate.fitted else "beyond what was measured",
+        }
     return capacity
+
+
+def _cost(cost: CostPlan) -> dict[str, Any]:
+    """Dollars an hour. A sum with unknown parts names them: it is the least that will be paid."""
+    whens: tuple[When, ...] = ("running", "idle", "paused")
+    totals = {when: cost.total(when) for when in whens}
+    unknown = tuple(dict.fromkeys(name for total in totals.values() for name in total.unknown))
+    figures: dict[str, Any] = {"currency": "USD", "pricesOf": cost.date}
+    figures |= {when: total.usd for when, total in totals.items()}
+    figures |= {f"{when}Monthly": total.monthly for when, total in totals.items()}
+    if unknown:
+        figures["withoutPricesOf"] = list(unknown)
+    if cost.units is not None:
+        figures["perMillion"] = {
+            "of": cost.units.basis,
+            "requests": cost.units.requests.usd,
+            "tokens": cost.units.tokens.usd,
+            "outputTokens": cost.units.output_tokens.usd,
+        }
+    figures["parts"] = {
+        line.name: {"running": line.running, "idle": line.idle, "paused": line.paused, "note": line.note}
+        for line in cost.lines
+    }
+    return figures

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from planning.figures import CapacityPlan, CostPlan
 from planning.findings import Finding
 from planning.memory import MemoryVerdict
 from planning.speed import Simulation
@@ -401,30 +402,8 @@ class ModelPlan:
     picker: PickerPlan
     # One, or decode first and then prefill: the first is what requests arrive at.
     servers: tuple[ModelServerPlan, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostLine:
-    """Dollars per hour of one component, idle (no accelerator node above the minimum) and running."""
-
-    name: str
-    idle: float | None
-    running: float | None
-    note: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostPlan:
-    lines: tuple[CostLine, ...]
-    date: str
-
-    @property
-    def idle(self) -> float | None:
-        return _total([line.idle for line in self.lines])
-
-    @property
-    def running(self) -> float | None:
-        return _total([line.running for line in self.lines])
+    # None where the catalogue lacks a figure, or no replica is wanted.
+    capacity: CapacityPlan | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -459,11 +438,7 @@ class StackPlan:
     models: tuple[ModelPlan, ...]
     monitoring: MonitoringPlan
     cost: CostPlan
+    # No model server and no accelerator node for now.
+    paused: bool
     labels: Mapping[str, str]
     warnings: tuple[Finding, ...]
-
-
-def _total(parts: list[float | None]) -> float | None:
-    """A sum with an unknown part is unknown: never a guess."""
-    known = [part for part in parts if part is not None]
-    return round(sum(known), 4) if len(known) == len(parts) else None

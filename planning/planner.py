@@ -15,6 +15,7 @@ import catalog as catalogue
 from catalog import Catalog
 from planning import names
 from planning.adapters import other_names
+from planning.capacity import plan_capacity
 from planning.cluster import plan_cluster, plan_crds, plan_services
 from planning.cost import plan_cost
 from planning.findings import Finding, RefusedError, Severity, details_of, errors_in, from_validation, location_of
@@ -81,8 +82,9 @@ def plan_with_findings(
     namespace = plan_namespace(site)
     hugging_face = plan_hugging_face(site, encrypted)
     pull_secret = plan_pull_secret(site, encrypted)
-    models = []
+    models: list[ModelPlan] = []
     for index, (model, key) in enumerate(zip(settings.models, model_keys(settings), strict=True)):
+        server = plan_model_server(site, index, model, key, pool.disk_gib, hugging_face, pull_secret)
         models.append(
             ModelPlan(
                 key=key,
@@ -91,7 +93,8 @@ def plan_with_findings(
                 other_names=other_names(model),
                 pool=plan_pool(site, key),
                 picker=plan_picker(site, index, model, key, namespace.name, pull_secret),
-                servers=(plan_model_server(site, index, model, key, pool.disk_gib, hugging_face, pull_secret),),
+                servers=(server,),
+                capacity=plan_capacity(site, index, model, server.memory),
             )
         )
     gateway = plan_gateway(site, network)
@@ -120,7 +123,14 @@ def plan_with_findings(
         monitoring=MonitoringPlan(
             enabled=settings.monitoring.enabled, interval_seconds=settings.monitoring.interval_seconds
         ),
-        cost=plan_cost(site, cpu_pool, pool, _busy_nodes(site)),
+        cost=plan_cost(
+            site,
+            cpu_pool,
+            ((pool, _busy_nodes(site)),),
+            [model.capacity for model in served],
+            sum(model.picker.replicas for model in served),
+        ),
+        paused=settings.paused,
         labels=site.labels,
         warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING),
     )
@@ -142,8 +152,7 @@ def model_keys(settings: StackSettings) -> list[str]:
 
 
 def _busy_nodes(site: Site) -> int:
-    if site.settings.paused:
-        return 0
+    """Accelerator nodes that all replicas take, whether or not the stack is paused."""
     return sum(
         math.ceil(model.replicas / replicas_per_node(site, tensor_parallel_of(site, model))) * site.hosts
         for model in site.settings.models

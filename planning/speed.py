@@ -61,13 +61,15 @@ class Simulation(TypedDict):
     block_size: int
 
 
-def estimate(run: EngineRun, accelerator: Accelerator, load: Load, replicas: int = 1) -> SpeedEstimate | None:
-    """Speed of `replicas` equal engines under an evenly spread load.
+def estimate(
+    run: EngineRun, accelerator: Accelerator, load: Load, replicas: int = 1, verdict: MemoryVerdict | None = None
+) -> SpeedEstimate | None:
+    """Speed of `replicas` equal engines under an evenly spread load. `verdict` is the run's, where it is known already.
 
     None when the catalogue lacks bandwidth or compute, or when the cache does not hold one such request.
     """
     hardware = _hardware(run, accelerator)
-    verdict = judge(run)
+    verdict = verdict or judge(run)
     length = load.prompt_tokens + load.output_tokens
     most = verdict.kv_blocks // max(1, layout(run).blocks_per_request(length))
     if hardware is None or most < 1 or replicas < 1:
@@ -109,6 +111,7 @@ def replicas_for(
     *,
     time_to_first_token: float | None = None,
     time_per_output_token: float | None = None,
+    verdict: MemoryVerdict | None = None,
 ) -> int | None:
     """Fewest replicas that serve a rate within the latency objectives, in seconds.
 
@@ -116,8 +119,9 @@ def replicas_for(
     """
     best = 0.0
     concurrency = 1
+    verdict = verdict or judge(run)
     while concurrency <= run.max_num_seqs:
-        speed = estimate(run, accelerator, Load(prompt_tokens, output_tokens, concurrency))
+        speed = estimate(run, accelerator, Load(prompt_tokens, output_tokens, concurrency), verdict=verdict)
         if speed is None or speed.batch < concurrency:
             break
         late = time_to_first_token is not None and speed.time_to_first_token > time_to_first_token
@@ -133,10 +137,10 @@ def simulation(
     run: EngineRun, accelerator: Accelerator, load: Load | None = None, verdict: MemoryVerdict | None = None
 ) -> Simulation | None:
     """Timings of one request alone and the cache's size, for an engine that only pretends. None as for `estimate`."""
-    speed = estimate(run, accelerator, load or Load(128, 128))
+    judged = verdict or judge(run)
+    speed = estimate(run, accelerator, load or Load(128, 128), verdict=judged)
     if speed is None:
         return None
-    judged = verdict or judge(run)
     return Simulation(
         time_to_first_token_ms=max(1, round(speed.time_to_first_token * 1000)),
         inter_token_latency_ms=max(1, round(speed.time_per_output_token * 1000)),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from settings.base import Settings
+from settings.workload import LoadSettings
 
 DType = Literal["auto", "half", "float16", "bfloat16", "float32"]
 
@@ -79,6 +80,9 @@ class ModelSettings(Settings):
     ] = ()
     source: Annotated[ModelSource, Field(description="Where the weights come from.")] = HuggingFaceSource()
     replicas: Annotated[int, Field(ge=0, le=256, description="Model servers.")] = 1
+    load: Annotated[
+        LoadSettings, Field(description="Expected requests and wanted latencies, for the estimates of speed and cost.")
+    ] = LoadSettings()
     max_model_len: Annotated[
         int | None,
         Field(ge=16, le=10_000_000, description="Longest prompt plus answer, in tokens; by default the model's own."),

@@ -14,6 +14,7 @@ from settings.gateway import GatewaySettings
 from settings.models import ModelSettings
 from settings.network import NetworkSettings
 from settings.picker import PickerSettings
+from settings.prices import PriceSettings
 from settings.router import RouterSettings
 
 Pattern = Literal["single-replica", "multi-model", "prefix-cache", "mixture-of-experts", "disaggregated"]
@@ -64,6 +65,9 @@ class StackSettings(Settings):
     hugging_face: Annotated[HuggingFaceSettings, Field(description="Token for gated models.")] = HuggingFaceSettings()
     registry: Annotated[RegistrySettings, Field(description="Pull secret.")] = RegistrySettings()
     monitoring: Annotated[MonitoringSettings, Field(description="Metrics.")] = MonitoringSettings()
+    prices: Annotated[
+        PriceSettings | None, Field(description="Prices in place of the catalogue's, for the estimate of cost.")
+    ] = None
     paused: Annotated[
         bool, Field(description="No model pods, no accelerator nodes; network, gateway and picker stay.")
     ] = False

@@ -53,6 +53,15 @@ def test_the_credentials_line_names_the_cluster(done: Graph) -> None:
 def test_the_cost_is_the_sum_of_its_parts(done: Graph) -> None:
     cost = done.outputs["hourlyCost"]
     assert cost["running"] > cost["idle"] > 0
-    for when in ("idle", "running"):
-        assert cost[when] == pytest.approx(sum(part[when] for part in cost["parts"].values()), abs=1e-3)
+    for when in ("running", "idle", "paused"):
+        known = {name: part[when] for name, part in cost["parts"].items() if part[when] is not None}
+        assert cost[when] == pytest.approx(sum(known.values()), abs=1e-3)
+        assert cost["parts"].keys() - known.keys() <= set(cost.get("withoutPricesOf", []))
     assert cost["pricesOf"]
+
+
+def test_capacity_and_cost_are_estimates_of_a_stated_load(done: Graph) -> None:
+    (capacity,) = done.outputs["capacity"].values()
+    assert capacity["estimate"]["requestsPerSecond"] > 0
+    assert capacity["estimate"]["error"] == "22%"
+    assert capacity["estimate"]["of"] == done.outputs["hourlyCost"]["perMillion"]["of"]

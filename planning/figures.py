@@ -1,0 +1,141 @@
+"""What a stack is worth: plain values of capacity and cost. Money is US dollars an hour where nothing else is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from planning.speed import SpeedEstimate
+
+HOURS_A_MONTH = 730
+
+When = Literal["running", "idle", "paused"]
+
+
+@dataclass(frozen=True)
+class Total:
+    """A sum and what it lacks: with a part whose price is unknown it is the least that will be paid."""
+
+    usd: float
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def exact(self) -> float | None:
+        """The sum, or None where a part is unknown: never a guess."""
+        return None if self.unknown else self.usd
+
+    @property
+    def monthly(self) -> float:
+        return round(self.usd * HOURS_A_MONTH, 2)
+
+    def __sub__(self, other: Total) -> Total:
+        """What lies between two sums. A part that is unknown in both is the same in both only if it does not change."""
+        return Total(round(self.usd - other.usd, 4), tuple(dict.fromkeys((*self.unknown, *other.unknown))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """One point of a capacity curve: requests in flight over all replicas, and what comes of them."""
+
+    concurrency: int
+    speed: SpeedEstimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapacityPlan:
+    """What one model's replicas are estimated to serve. Tokens are those of one request.
+
+    `alone`: one request at a time. `full`: every replica's batch is full. `at_load`: at the load the settings state;
+    None where the replicas cannot serve it. `needed` are the replicas that the stated rate or objectives take, None
+    where nothing is stated or no number of replicas helps. `fitted`: load and accelerator lie where the estimate was
+    measured, so that `error` (relative) holds; else it is an order of magnitude.
+    """
+
+    prompt_tokens: int
+    output_tokens: int
+    replicas: int
+    basis: str
+    alone: SpeedEstimate
+    full: SpeedEstimate
+    at_load: SpeedEstimate | None
+    needed: int | None
+    curve: tuple[CurvePoint, ...]
+    error: float
+    fitted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostLine:
+    """One component by the hour. None: no price is known.
+
+    `running`: every replica serves. `idle`: pools at their minimum. `paused`: no model server and no accelerator node.
+    """
+
+    name: str
+    running: float | None
+    idle: float | None
+    paused: float | None
+    note: str
+
+    def at(self, when: When) -> float | None:
+        return {"running": self.running, "idle": self.idle, "paused": self.paused}[when]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """The same stack with its accelerators bought in another way."""
+
+    provisioning: str
+    chosen: bool
+    accelerators: float | None
+    total: Total
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitCost:
+    """Dollars for a million, by the rule cost an hour / (requests a second x 3600).
+
+    `basis` says which requests those are: without their number and length a price per token means nothing.
+    """
+
+    requests_per_second: float
+    basis: str
+    requests: Total
+    tokens: Total
+    output_tokens: Total
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostPlan:
+    """`date` is of the oldest price in it, empty without any."""
+
+    lines: tuple[CostLine, ...]
+    alternatives: tuple[Alternative, ...]
+    units: UnitCost | None
+    date: str
+
+    def total(self, when: When) -> Total:
+        return total((line.name, line.at(when)) for line in self.lines)
+
+    @property
+    def idle(self) -> float | None:
+        return self.total("idle").exact
+
+    @property
+    def running(self) -> float | None:
+        return self.total("running").exact
+
+    @property
+    def saved_by_pausing(self) -> Total:
+        return total(
+            (line.name, None if line.running is None or line.paused is None else line.running - line.paused)
+            for line in self.lines
+        )
+
+
+def total(parts: Iterable[tuple[str, float | None]]) -> Total:
+    """The sum of named parts, and the names of those without a price."""
+    listed = list(parts)
+    known = sum(usd for _, usd in listed if usd is not None)
+    return Total(round(known, 4), tuple(name for name, usd in listed if usd is None))

@@ -1,0 +1,49 @@
+"""Prices that the user knows better than the catalogue: a contract's, or one that nobody publishes."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from settings.base import Settings
+
+Usd = Annotated[float, Field(ge=0, le=10_000)]
+
+
+class Rates(Settings):
+    """Dollars an hour, by the way of buying. What is not given stays the catalogue's."""
+
+    on_demand: Annotated[Usd | None, Field(description="Pay as you go.")] = None
+    spot: Annotated[Usd | None, Field(description="May be taken away at any time.")] = None
+    flex_start: Annotated[Usd | None, Field(description="Dynamic Workload Scheduler, flex-start.")] = None
+    reserved: Annotated[Usd | None, Field(description="With a committed-use discount, the commitment's share.")] = None
+
+    @model_validator(mode="after")
+    def _any(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("no price is given: name onDemand, spot, flexStart or reserved")
+        return self
+
+
+class PriceSettings(Settings):
+    """Prices in US dollars that replace the catalogue's, in the region of the stack."""
+
+    date: Annotated[datetime.date, Field(description="Day of these prices; printed beside every figure they go into.")]
+    source: Annotated[str, Field(min_length=1, max_length=200, description="Where they are from.")] = "the stack's own"
+    machines: Annotated[
+        Mapping[str, Rates],
+        Field(description="Whole machine and hour, by machine type; without attached accelerators."),
+    ] = {}
+    accelerators: Annotated[
+        Mapping[str, Rates],
+        Field(description="One attached GPU, or one TPU chip with its share of the host, and hour."),
+    ] = {}
+    items: Annotated[
+        Mapping[str, Usd],
+        Field(
+            description="Everything else, by the catalogue's name of it: cluster, nat-gateway, hyperdisk-balanced ..."
+        ),
+    ] = {}
