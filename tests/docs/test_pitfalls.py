@@ -1,0 +1,62 @@
+"""docs/pitfalls.md: every pitfall has its row, and every test it names exists."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.planning.refusals import EVERY
+
+ROOT = Path(__file__).resolve().parents[2]
+PITFALLS = 87
+KINDS = ("impossible", "refused", "warned", "reproduced")
+
+
+def rows() -> list[tuple[int, str, list[str]]]:
+    """Number, kind and named tests of each row."""
+    found = []
+    for line in (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if cells[0].isdigit():
+            number, _, kind, _, shown = cells
+            found.append((int(number), kind, re.findall(r"`([^`]+)`", shown)))
+    return found
+
+
+def test_every_pitfall_has_one_row() -> None:
+    assert [number for number, _, _ in rows()] == list(range(1, PITFALLS + 1))
+    assert {kind for _, kind, _ in rows()} == set(KINDS)
+
+
+@pytest.mark.parametrize(("number", "kind", "shown"), rows(), ids=lambda value: str(value)[:12])
+def test_the_tests_of_a_row_exist(number: int, kind: str, shown: list[str]) -> None:
+    assert shown
+    for name in shown:
+        if name.startswith("["):
+            assert name[1:-1] in {wrong.name for wrong in EVERY}, name
+        else:
+            path, *parts = name.split("[")[0].split("::")
+            assert ".".join(parts) in _tests(path), name
+            if "[" in name:
+                # A case of a table: its name stands in the file as it is.
+                assert f'"{name.split("[")[1][:-1]}"' in (ROOT / path).read_text(encoding="utf-8"), name
+
+
+def test_what_is_reproduced_is_shown_by_the_rehearsal() -> None:
+    assert not [n for n, kind, shown in rows() if kind == "reproduced" and not any("rehearsal/" in s for s in shown)]
+
+
+@functools.cache
+def _tests(path: str) -> frozenset[str]:
+    """Tests of a file by name, those of a class with its name before theirs."""
+    found = set()
+    for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{part.name}" for part in node.body if isinstance(part, ast.FunctionDef)}
+        elif isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+    return frozenset(found)
