@@ -46,6 +46,25 @@ class RouterRelease(_Frozen):
     config_api: str | None = None
 
 
+class ChartRelease(_Frozen):
+    """One Helm chart, pinned: an OCI reference without tag, and its version as the registry spells it."""
+
+    chart: str
+    version: str
+
+
+class ChartReleases(_Frozen):
+    """The controllers a stack may install, by chart."""
+
+    leader_worker_set: ChartRelease
+    cert_manager: ChartRelease
+    kserve_crds: ChartRelease
+    kserve: ChartRelease
+    kserve_presets: ChartRelease
+    istio_base: ChartRelease
+    istiod: ChartRelease
+
+
 class Release(_Frozen):
     """One tested set of versions. `rehearsable`: its picker can be had as a Go module."""
 
@@ -56,6 +75,7 @@ class Release(_Frozen):
     router: RouterRelease
     # Envoy, which answers what is for no model: its fixed answers need no program of ours.
     index_image: str
+    charts: ChartReleases
     # Value of the label llm-d.ai/role on a pod that does prefill and decode.
     role_of_both: str
     rehearsable: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_gcp as gcp
 
+from components.charts import PlatformCharts
 from components.cluster import InferenceCluster
 from components.crds import InferenceCrds
 from components.endpoint_picker import EndpointPicker
@@ -52,6 +53,13 @@ class InferenceStack(pulumi.ComponentResource):
         crds = InferenceCrds(
             plan.crds, pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[pools.cpu]))
         )
+        charts = PlatformCharts(
+            plan.charts,
+            plan.chart_namespaces,
+            [pools.cpu, *crds.resources],
+            gone,
+            inside,
+        )
         workspace = Workspace(
             plan.namespace,
             plan.hugging_face,
@@ -70,7 +78,7 @@ class InferenceStack(pulumi.ComponentResource):
         )
         routed: dict[str, list[pulumi.Resource]] = {}
         for model in plan.models:
-            ready = [*workspace.ready, *crds.resources]
+            ready = [*workspace.ready, *crds.resources, *charts.ready]
             picker = EndpointPicker(model.picker, namespace, [pools.cpu, *ready], gone, inside)
             pool = InferencePool(model.pool, namespace, [*ready, picker.service], inside)
             for server in model.servers:

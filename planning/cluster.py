@@ -69,9 +69,15 @@ def plan_services(site: Site) -> tuple[str, ...]:
 
 def plan_crds(site: Site) -> InferenceCrdsPlan:
     """The InferencePool CRD, where GKE does not install it."""
+    # KServe's chart has it too, and Helm takes over nothing that others made.
+    kserve = site.settings.deployment == "kserve" and not site.settings.platform.kserve.existing
+    return InferenceCrdsPlan(install=not gke_brings_inference_pool(site) and not kserve)
+
+
+def gke_brings_inference_pool(site: Site) -> bool:
+    """Whether the cluster has the InferencePool kind from GKE."""
     settings = site.settings.cluster
-    version = settings.existing.version if settings.existing else settings.version
-    return InferenceCrdsPlan(install=not brings_inference_pool(version))
+    return brings_inference_pool(settings.existing.version if settings.existing else settings.version)
 
 
 def _check(site: Site) -> None:

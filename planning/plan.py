@@ -144,6 +144,26 @@ class InferenceCrdsPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChartPlan:
+    """A controller installed by its Helm chart, or (`existing`) taken to be there.
+
+    `name` is the release's; `crds` are the kinds to see before anything is made of them; `after` names other charts of
+    the plan; `retain` leaves the release behind when the stack goes.
+    """
+
+    name: str
+    chart: str
+    version: str
+    namespace: str
+    values: Mapping[str, Any]
+    crds: tuple[str, ...]
+    existing: bool
+    after: tuple[str, ...]
+    retain: bool
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TlsPlan:
     """Listener certificate: annotation-style options, or a Secret."""
 
@@ -427,6 +447,9 @@ class StackPlan:
     cpu_pool: NodePoolPlan
     accelerator_pools: tuple[NodePoolPlan, ...]
     crds: InferenceCrdsPlan
+    # In the order in which they need each other; most stacks need none.
+    charts: tuple[ChartPlan, ...]
+    chart_namespaces: tuple[NamespacePlan, ...]
     namespace: NamespacePlan
     hugging_face: HuggingFacePlan
     pull_secret: PullSecretPlan | None

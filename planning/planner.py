@@ -16,6 +16,7 @@ from catalog import Catalog
 from planning import names
 from planning.adapters import other_names
 from planning.capacity import plan_capacity
+from planning.charts import plan_chart_namespaces, plan_charts
 from planning.cluster import plan_cluster, plan_crds, plan_services
 from planning.cost import plan_cost
 from planning.findings import Finding, RefusedError, Severity, details_of, errors_in, from_validation, location_of
@@ -98,6 +99,13 @@ def plan_with_findings(
             )
         )
     gateway = plan_gateway(site, network)
+    charts = plan_charts(
+        site,
+        gateway=(namespace.name, gateway.name),
+        groups=False,
+        kserve=settings.deployment == "kserve",
+        istio=False,
+    )
     served = tuple(models)
     index_of_models = plan_model_index(site, served, pull_secret)
     return StackPlan(
@@ -112,6 +120,8 @@ def plan_with_findings(
         cpu_pool=cpu_pool,
         accelerator_pools=(pool,),
         crds=plan_crds(site),
+        charts=charts,
+        chart_namespaces=plan_chart_namespaces(charts),
         namespace=namespace,
         hugging_face=hugging_face,
         pull_secret=pull_secret,

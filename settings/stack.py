@@ -14,6 +14,7 @@ from settings.gateway import GatewaySettings
 from settings.models import ModelSettings
 from settings.network import NetworkSettings
 from settings.picker import PickerSettings
+from settings.platform import PlatformSettings
 from settings.prices import PriceSettings
 from settings.router import RouterSettings
 
@@ -62,6 +63,7 @@ class StackSettings(Settings):
     gateway: Annotated[GatewaySettings, Field(description="Load balancer and address.")] = GatewaySettings()
     picker: Annotated[PickerSettings, Field(description="Endpoint picker.")] = PickerSettings()
     router: Annotated[RouterSettings, Field(description="Model router of pattern multi-model.")] = RouterSettings()
+    platform: Annotated[PlatformSettings, Field(description="Controllers in the cluster.")] = PlatformSettings()
     hugging_face: Annotated[HuggingFaceSettings, Field(description="Token for gated models.")] = HuggingFaceSettings()
     registry: Annotated[RegistrySettings, Field(description="Pull secret.")] = RegistrySettings()
     monitoring: Annotated[MonitoringSettings, Field(description="Metrics.")] = MonitoringSettings()

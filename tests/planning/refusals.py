@@ -1030,7 +1030,26 @@ ESTIMATES = (
     ),
 )
 
-EVERY = (*ESTIMATES, *PATTERNS, *STACK, *PLACE, *CLUSTER, *NODES, *NETWORK, *MODEL, *ACCESS, *SETTINGS)
+CHARTS = (
+    Wrong(
+        name="LeaderWorkerSet in a cluster that does not exist yet",
+        changes={"platform.leaderWorkerSet.existing": True},
+        path="platform.leaderWorkerSet.existing",
+        value="true",
+        rule="this stack makes its cluster",
+        fix="cluster.existing",
+    ),
+    Wrong(
+        name="Istio in a cluster that does not exist yet",
+        changes={"platform.istio.existing": True},
+        path="platform.istio.existing",
+        value="true",
+        rule="this stack makes its cluster",
+        fix="cluster.existing",
+    ),
+)
+
+EVERY = (*ESTIMATES, *PATTERNS, *STACK, *PLACE, *CLUSTER, *NODES, *NETWORK, *MODEL, *ACCESS, *SETTINGS, *CHARTS)
 
 # Two mistakes that cannot be made one at a time.
 TOGETHER: Mapping[str, frozenset[str]] = {"two models of one name": frozenset({"llm-d:models"})}

@@ -1,0 +1,34 @@
+"""Controllers that a stack may need in its cluster: installed by their charts, or there already."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from settings.base import Settings
+
+
+class ControllerSettings(Settings):
+    """One controller. It is installed only where the stack needs it."""
+
+    existing: Annotated[
+        bool, Field(description="It is in the brought cluster already, in a version the release works with.")
+    ] = False
+
+
+class PlatformSettings(Settings):
+    """What a cluster needs beyond GKE's own parts."""
+
+    leader_worker_set: Annotated[
+        ControllerSettings, Field(description="LeaderWorkerSet: replicas that span several pods.")
+    ] = ControllerSettings()
+    cert_manager: Annotated[
+        ControllerSettings, Field(description="cert-manager: certificates of KServe's webhooks.")
+    ] = ControllerSettings()
+    kserve: Annotated[ControllerSettings, Field(description="KServe's controller of LLMInferenceServices.")] = (
+        ControllerSettings()
+    )
+    istio: Annotated[ControllerSettings, Field(description="Istio with the inference extension.")] = (
+        ControllerSettings()
+    )

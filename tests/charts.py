@@ -1,0 +1,28 @@
+"""Charts of a changed stack file, whatever its deployment asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import catalog
+from planning.charts import plan_charts
+from planning.plan import ChartPlan
+from planning.site import Findings, locate
+from settings import StackSettings
+from tests.stacks import values_of
+
+GATEWAY = ("llm-d-inference-scheduling", "inference-gateway")
+BROUGHT_CLUSTER: Mapping[str, Any] = {"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}}
+
+
+def charts_of(
+    changes: Mapping[str, Any] | None = None, *, groups: bool = False, kserve: bool = False, istio: bool = False
+) -> tuple[ChartPlan, ...]:
+    settings = StackSettings.model_validate(values_of("gpu", changes))
+    findings = Findings()
+    site = locate("gpu", settings, catalog.load(), findings)
+    assert site is not None
+    found = plan_charts(site, gateway=GATEWAY, groups=groups, kserve=kserve, istio=istio)
+    assert findings == []
+    return found
