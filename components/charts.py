@@ -29,7 +29,7 @@ class PlatformCharts(pulumi.ComponentResource):
         deleted_with: pulumi.Resource | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("llm-d:platform:Charts", "charts", None, opts)
+        super().__init__("llm-d:platform:PlatformCharts", "charts", None, opts)
         self._deleted_with = deleted_with
         self._after = list(after)
         self._namespaces = {plan.name: self._namespace(plan) for plan in namespaces}

@@ -84,4 +84,4 @@ def test_a_release_stands_below_its_component(name: str) -> None:
     found = graph()
     parent = release(found, name).parent
     assert parent is not None
-    assert found[parent].type == "llm-d:platform:Charts"
+    assert found[parent].type == "llm-d:platform:PlatformCharts"

@@ -28,7 +28,7 @@ TOKENS = {
     "ModelServer": "llm-d:inference:ModelServer",
     "Monitoring": "llm-d:monitoring:Monitoring",
     "NodePools": "llm-d:cluster:NodePools",
-    "PlatformCharts": "llm-d:platform:Charts",
+    "PlatformCharts": "llm-d:platform:PlatformCharts",
     "ProjectServices": "llm-d:project:ProjectServices",
     "Workspace": "llm-d:workspace:Workspace",
 }
