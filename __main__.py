@@ -6,6 +6,8 @@ import pulumi
 
 from components.outputs import outputs
 from components.stack import InferenceStack
+from operations.report.facts import facts_of
+from operations.report.terminal import summary
 from planning import RefusedError, plan_raw
 from settings.load import read
 
@@ -22,6 +24,7 @@ def main() -> None:
         raise pulumi.RunError(str(refused)) from None
     for finding in plan.warnings:
         pulumi.log.warn(str(finding))
+    pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings)))
     stack = InferenceStack(plan)
     for name, value in outputs(plan, stack.address).items():
         pulumi.export(name, value)

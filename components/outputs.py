@@ -75,8 +75,5 @@ def _cost(cost: CostPlan) -> dict[str, Any]:
             "tokens": cost.units.tokens.usd,
             "outputTokens": cost.units.output_tokens.usd,
         }
-    figures["parts"] = {
-        line.name: {"running": line.running, "idle": line.idle, "paused": line.paused, "note": line.note}
-        for line in cost.lines
-    }
+    figures["parts"] = {line.name: line.running for line in cost.lines}
     return figures

@@ -145,6 +145,7 @@ def plan_model_server(
         role="both",
         service_account=name,
         replicas=replicas,
+        hardware=_hardware(site, tensor_parallel),
         pod=pod,
         selector=selector,
         start_up_seconds=budget,
@@ -155,6 +156,13 @@ def plan_model_server(
         latency=simulation(run, site.accelerator, verdict=memory) if run is not None else None,
         direct_service=f"{key}-direct" if site.settings.gateway.direct_load_balancer else None,
     )
+
+
+def _hardware(site: Site, tensor_parallel: int) -> str:
+    """One replica's accelerators. On TPU a pod takes every chip of its slice, however many the engine uses."""
+    count = site.chips if site.accelerator.kind == "tpu" else tensor_parallel
+    share = site.machine.accelerator_share
+    return f"{share:g} of a {site.accelerator.title}" if share < 1 else f"{count} x {site.accelerator.title}"
 
 
 def replicas_per_node(site: Site, tensor_parallel: int) -> int:

@@ -291,6 +291,8 @@ class ModelServerPlan:
     group: GroupPlan | None = None
     service_account: str
     replicas: int
+    # What one replica runs on, as people say it: `1 x T4`.
+    hardware: str
     pod: PodPlan
     selector: Mapping[str, str]
     start_up_seconds: int
@@ -441,6 +443,7 @@ class StackPlan:
     location: str
     region: str
     release: str
+    pattern: str
     services: tuple[str, ...]
     network: NetworkPlan
     cluster: ClusterPlan

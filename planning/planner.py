@@ -114,6 +114,7 @@ def plan_with_findings(
         location=settings.location,
         region=site.region,
         release=settings.release,
+        pattern=settings.pattern,
         services=plan_services(site),
         network=network,
         cluster=plan_cluster(site),

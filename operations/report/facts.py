@@ -1,0 +1,322 @@
+"""What a report tells of a stack, as plain values: every renderer draws these, and a comparison reads them as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from planning import Finding, StackPlan
+from planning.figures import CapacityPlan, CostPlan, Total, When
+from planning.memory import MemoryVerdict
+from planning.plan import ModelPlan, ModelServerPlan, NodePoolPlan
+from planning.speed import SpeedEstimate
+
+Kind = Literal["weights", "engine", "kv-cache", "outside"]
+
+WHENS: tuple[When, ...] = ("running", "idle", "paused")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A part of one accelerator's memory, GiB."""
+
+    kind: Kind
+    name: str
+    gib: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryFacts:
+    """One accelerator's memory. The segments add up to `total_gib` unless weights and engine alone exceed it."""
+
+    status: str
+    limit: str
+    total_gib: float
+    error_gib: float
+    margin_gib: float
+    segments: tuple[Segment, ...]
+    kv_tokens: int
+    longest: int
+    max_model_len: int
+    max_concurrency: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedFacts:
+    """Seconds and rates a second; `concurrency` are requests in flight over all replicas."""
+
+    concurrency: float
+    time_to_first_token: float
+    time_per_output_token: float
+    requests_per_second: float
+    output_tokens_per_second: float
+    bound: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapacityFacts:
+    basis: str
+    replicas: int
+    needed: int | None
+    error: float
+    fitted: bool
+    at_load: SpeedFacts | None
+    alone: SpeedFacts
+    full: SpeedFacts
+    curve: tuple[SpeedFacts, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerFacts:
+    """One role's servers of a model."""
+
+    name: str
+    role: str
+    hardware: str
+    replicas: int
+    start_up_seconds: int
+    memory: MemoryFacts | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    name: str
+    id: str
+    servers: tuple[ServerFacts, ...]
+    pool: str | None
+    picker: str | None
+    capacity: CapacityFacts | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolFacts:
+    name: str
+    machine_type: str
+    low: int
+    high: int
+    zones: tuple[str, ...]
+    provisioning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Money:
+    """Dollars, at least: `unknown` names what is not in it."""
+
+    usd: float
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineFacts:
+    name: str
+    running: float | None
+    idle: float | None
+    paused: float | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlternativeFacts:
+    provisioning: str
+    chosen: bool
+    total: Money
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostFacts:
+    """Dollars an hour, but `monthly` and `per_million`."""
+
+    date: str
+    lines: tuple[LineFacts, ...]
+    hourly: Mapping[str, Money]
+    monthly: Mapping[str, Money]
+    saved_by_pausing: Money
+    alternatives: tuple[AlternativeFacts, ...]
+    basis: str | None
+    per_million: Mapping[str, Money]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingFacts:
+    severity: str
+    path: str
+    value: str
+    rule: str
+    fix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackFacts:
+    """Everything a report says. Of a refused stack that makes no plan there is the rest: `findings`."""
+
+    stack: str
+    findings: tuple[FindingFacts, ...]
+    refused: bool
+    plan: PlanFacts | None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanFacts:
+    location: str
+    pattern: str
+    release: str
+    paused: bool
+    cluster: str
+    network: str
+    gateway: str
+    exposure: str
+    router: str | None
+    models: tuple[ModelFacts, ...]
+    pools: tuple[PoolFacts, ...]
+    cost: CostFacts
+
+
+def facts_of(stack: str, plan: StackPlan | None, findings: Iterable[Finding]) -> StackFacts:
+    """`plan` may be one that its findings forbid: what is known of it is shown beside them."""
+    listed = tuple(
+        FindingFacts(severity=str(one.severity), path=one.path, value=one.value, rule=one.rule, fix=one.fix)
+        for one in findings
+    )
+    return StackFacts(
+        stack=stack,
+        findings=listed,
+        refused=any(one.severity == "error" for one in listed),
+        plan=None if plan is None else _plan(plan),
+    )
+
+
+def _plan(plan: StackPlan) -> PlanFacts:
+    return PlanFacts(
+        location=plan.location,
+        pattern=plan.pattern,
+        release=plan.release,
+        paused=plan.paused,
+        cluster=plan.cluster.name,
+        network=plan.network.network,
+        gateway=plan.gateway.name,
+        exposure="external" if plan.gateway.external else "internal",
+        router=None if plan.router is None else plan.router.name,
+        models=tuple(_model(model) for model in plan.models),
+        pools=tuple(_pool(pool) for pool in (plan.cpu_pool, *plan.accelerator_pools)),
+        cost=_cost(plan.cost),
+    )
+
+
+def _model(model: ModelPlan) -> ModelFacts:
+    return ModelFacts(
+        name=model.served_name,
+        id=model.id,
+        servers=tuple(_server(server) for server in model.servers),
+        pool=model.pool.name,
+        picker=model.picker.name,
+        capacity=None if model.capacity is None else _capacity(model.capacity),
+    )
+
+
+def _server(server: ModelServerPlan) -> ServerFacts:
+    return ServerFacts(
+        name=server.name,
+        role=server.role,
+        hardware=server.hardware,
+        replicas=server.replicas,
+        start_up_seconds=server.start_up_seconds,
+        memory=None if server.memory is None else _memory(server.memory),
+    )
+
+
+def _memory(verdict: MemoryVerdict) -> MemoryFacts:
+    parts, cache = verdict.parts, max(0.0, verdict.available_gib)
+    # Whatever vLLM's share holds beside weights and cache; graphs are part of it where the version reserves them.
+    engine = max(0.0, verdict.requested_gib - parts.weights - verdict.available_gib)
+    segments = (
+        Segment(kind="weights", name="weights", gib=round(parts.weights, 2)),
+        Segment(kind="engine", name="activations, CUDA and graphs", gib=round(engine, 2)),
+        Segment(kind="kv-cache", name="KV cache", gib=round(cache, 2)),
+        Segment(kind="outside", name="left to start-up and others", gib=round(verdict.free_gib, 2)),
+    )
+    return MemoryFacts(
+        status=verdict.status,
+        limit=verdict.limit,
+        total_gib=round(verdict.total_gib, 2),
+        error_gib=round(verdict.error_gib, 2),
+        margin_gib=round(verdict.margin_gib, 2),
+        segments=segments,
+        kv_tokens=verdict.kv_tokens,
+        longest=verdict.longest,
+        max_model_len=verdict.max_model_len,
+        max_concurrency=round(verdict.max_concurrency, 1),
+    )
+
+
+def _capacity(capacity: CapacityPlan) -> CapacityFacts:
+    curve = tuple(_speed(point.speed, point.concurrency) for point in capacity.curve)
+    return CapacityFacts(
+        basis=capacity.basis,
+        replicas=capacity.replicas,
+        needed=capacity.needed,
+        error=capacity.error,
+        fitted=capacity.fitted,
+        at_load=None if capacity.at_load is None else _speed(capacity.at_load),
+        alone=_speed(capacity.alone, 1),
+        full=_speed(capacity.full),
+        curve=curve,
+    )
+
+
+def _speed(speed: SpeedEstimate, concurrency: float | None = None) -> SpeedFacts:
+    # Little's law: in flight is rate times latency.
+    in_flight = speed.latency * speed.requests_per_second if concurrency is None else concurrency
+    return SpeedFacts(
+        concurrency=round(in_flight, 2),
+        time_to_first_token=round(speed.time_to_first_token, 4),
+        time_per_output_token=round(speed.time_per_output_token, 5),
+        requests_per_second=round(speed.requests_per_second, 3),
+        output_tokens_per_second=round(speed.output_tokens_per_second, 1),
+        bound=speed.bound,
+    )
+
+
+def _pool(pool: NodePoolPlan) -> PoolFacts:
+    return PoolFacts(
+        name=pool.name,
+        machine_type=pool.machine_type,
+        low=pool.min_nodes,
+        high=pool.max_nodes,
+        zones=pool.zones,
+        provisioning=pool.provisioning,
+    )
+
+
+def _cost(cost: CostPlan) -> CostFacts:
+    totals = {when: cost.total(when) for when in WHENS}
+    units = cost.units
+    return CostFacts(
+        date=cost.date,
+        lines=tuple(
+            LineFacts(name=line.name, running=line.running, idle=line.idle, paused=line.paused, note=line.note)
+            for line in cost.lines
+        ),
+        hourly={when: _money(total) for when, total in totals.items()},
+        monthly={when: Money(usd=total.monthly, unknown=total.unknown) for when, total in totals.items()},
+        saved_by_pausing=_money(cost.saved_by_pausing),
+        alternatives=tuple(
+            AlternativeFacts(provisioning=one.provisioning, chosen=one.chosen, total=_money(one.total))
+            for one in cost.alternatives
+        ),
+        basis=None if units is None else units.basis,
+        per_million={}
+        if units is None
+        else {
+            "requests": _money(units.requests),
+            "tokens": _money(units.tokens),
+            "output tokens": _money(units.output_tokens),
+        },
+    )
+
+
+def _money(total: Total) -> Money:
+    return Money(usd=total.usd, unknown=total.unknown)

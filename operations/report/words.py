@@ -1,0 +1,100 @@
+"""Numbers and verdicts as people read them, the same in every rendering."""
+
+from __future__ import annotations
+
+from operations.report.facts import CapacityFacts, FindingFacts, MemoryFacts, Money, PlanFacts, SpeedFacts
+
+VERDICTS = {"fits": "fits", "marginal": "marginal", "refused": "does not fit"}
+_LIMITS = {
+    "weights": "the weights",
+    "kv-cache": "the KV cache",
+    "warm-up": "what start-up needs beside vLLM's share",
+    "states": "the states of linear layers",
+}
+
+
+def dollars(usd: float | None) -> str:
+    """Cents where they matter, none where they do not."""
+    if usd is None:
+        return "unknown"
+    return f"${usd:,.0f}" if abs(usd) >= 1000 else f"${usd:,.2f}"
+
+
+def money(amount: Money | None) -> str:
+    """A sum that lacks a part is the least; one that lacks the accelerators says nothing."""
+    if amount is None or "accelerator nodes" in amount.unknown:
+        return "unknown"
+    return f"at least {dollars(amount.usd)}" if amount.unknown else dollars(amount.usd)
+
+
+def without(*amounts: Money) -> str:
+    """`, without the unknown prices of boot disks`, or nothing."""
+    names = dict.fromkeys(name for amount in amounts for name in amount.unknown)
+    return f", without the unknown price of {' and '.join(names)}" if names else ""
+
+
+def seconds(value: float) -> str:
+    """Milliseconds below one second."""
+    if value < 0.01:
+        return f"{value * 1000:.1f} ms"
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def rate(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def tokens(value: int) -> str:
+    return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value:,}"
+
+
+def verdict(memory: MemoryFacts | None) -> str:
+    return "not judged" if memory is None else VERDICTS[memory.status]
+
+
+def verdict_sentence(memory: MemoryFacts | None) -> str:
+    """How far it is from the limit, and what the limit is."""
+    if memory is None:
+        return "The catalogue lacks a figure of the model or the accelerator: memory is not judged."
+    limit, margin = _LIMITS[memory.limit], memory.margin_gib
+    if memory.status == "fits":
+        return (
+            f"Fits: {margin:.2f} GiB beyond the nearest limit, {limit}; the estimate's error is {memory.error_gib:.1f}."
+        )
+    if memory.status == "marginal":
+        return (
+            f"Marginal: {margin:+.2f} GiB to the nearest limit, {limit}, is inside the estimate's error of "
+            f"{memory.error_gib:.1f}."
+        )
+    return f"Does not fit: {-margin:.2f} GiB beyond the limit of {limit}."
+
+
+def certainty(capacity: CapacityFacts) -> str:
+    if capacity.fitted:
+        return f"estimate, give or take {capacity.error:.0%}"
+    return "an estimate beyond what was measured: an order of magnitude"
+
+
+def at_load(speed: SpeedFacts | None) -> str:
+    if speed is None:
+        return "more than the replicas can serve"
+    return (
+        f"{rate(speed.requests_per_second)} requests/s, first token {seconds(speed.time_to_first_token)},"
+        f" then {seconds(speed.time_per_output_token)} a token"
+    )
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def findings(found: tuple[FindingFacts, ...]) -> str:
+    errors = sum(1 for one in found if one.severity == "error")
+    warnings = len(found) - errors
+    parts = [count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number]
+    return " and ".join(parts) or "no findings"
+
+
+def headline(plan: PlanFacts) -> str:
+    models = count(len(plan.models), "model")
+    return f"{plan.pattern}, {models}, {plan.location}, release {plan.release}" + (", paused" if plan.paused else "")

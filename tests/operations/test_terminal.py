@@ -1,0 +1,85 @@
+"""The table that preview and up show: once, as text that any log can hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from operations.report.facts import MemoryFacts, Segment, facts_of
+from operations.report.terminal import bar, summary
+from tests.stacks import graph_of, plan_of
+
+
+def shown(stack: str, changes: dict[str, Any] | None = None) -> str:
+    plan = plan_of(stack, changes)
+    return summary(facts_of(stack, plan, plan.warnings))
+
+
+@pytest.mark.parametrize("stack", ["gpu", "multi-model-tpu"])
+def test_the_program_says_it_once(stack: str) -> None:
+    said = [message.text for message in graph_of(stack).messages if message.severity == "info"]
+    assert said == [shown(stack)]
+
+
+@pytest.mark.parametrize("stack", ["gpu", "tpu", "multi-model-gpu", "multi-model-tpu", "prefix-cache-tpu"])
+def test_it_is_plain_text_of_at_most_a_hundred_columns(stack: str) -> None:
+    lines = shown(stack).splitlines()
+    assert 10 < len(lines) < 30
+    assert max(map(len, lines)) <= 100
+    assert not [line for line in lines if "\x1b" in line or line != line.rstrip()]
+
+
+def test_it_holds_memory_capacity_cost_and_findings() -> None:
+    text = shown("gpu")
+    for part in ("gpu: single-replica", "1 warning", "fits", "+1.7 GiB", "341,376 KV tokens", "requests/s (±22%)"):
+        assert part in text
+    for part in ("running    $0.88 an hour", "idle       $0.32", "paused     $0.32", "requests  $", "spot $0.60"):
+        assert part in text
+
+
+def test_an_unknown_price_is_called_a_least() -> None:
+    text = shown("tpu")
+    assert "running    at least $12.21 an hour" in text
+    assert "without the unknown price of boot disks" in text
+    assert "reserved unknown" in text
+
+
+def test_too_much_load_is_said() -> None:
+    assert "30 requests/s of 128 + 128" in shown("gpu", {"models[0].load": {"requestsPerSecond": 30}})
+    assert "more than they serve" in shown("gpu", {"models[0].load": {"requestsPerSecond": 30}})
+
+
+def memory(weights: float, engine: float, cache: float, outside: float, total: float | None = None) -> MemoryFacts:
+    return MemoryFacts(
+        status="fits",
+        limit="kv-cache",
+        total_gib=total if total is not None else weights + engine + cache + outside,
+        error_gib=1,
+        margin_gib=1,
+        segments=(
+            Segment(kind="weights", name="", gib=weights),
+            Segment(kind="engine", name="", gib=engine),
+            Segment(kind="kv-cache", name="", gib=cache),
+            Segment(kind="outside", name="", gib=outside),
+        ),
+        kv_tokens=1,
+        longest=1,
+        max_model_len=1,
+        max_concurrency=1,
+    )
+
+
+class TestBar:
+    @pytest.mark.parametrize(
+        "parts", [(5, 2, 5, 2), (0.01, 0.01, 30, 1), (20, 2, 0, 1.5), (1, 1, 1, 1), (13.9, 0.7, 0.2, 0.2)]
+    )
+    def test_it_is_always_as_wide(self, parts: tuple[float, float, float, float]) -> None:
+        for width in (8, 24, 40):
+            assert len(bar(memory(*parts), width)) == width
+
+    def test_lengths_are_shares(self) -> None:
+        assert bar(memory(6, 3, 2, 1), 12) == "██████▓▓▓▒▒·"
+
+    def test_weights_that_do_not_fit_fill_it(self) -> None:
+        assert bar(memory(20, 2, 0, 2, total=16), 24) == "█" * 20 + "▓▓" + "··"
