@@ -17,6 +17,8 @@ class PickerRelease(_Frozen):
     build: str
     image: str
     version: str
+    # The image's own entry point, for where something else would start another one.
+    command: tuple[str, ...]
     config_api: str
     objective_groups: tuple[str, ...]
     metric_prefix: str

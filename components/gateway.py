@@ -18,11 +18,14 @@ from components.kinds.gateway_api import (
     Listener,
     ListenerTls,
     Match,
+    NewPath,
     ParentRef,
     PathMatch,
     PoolBackendRef,
+    RewriteFilter,
     Rule,
     ServiceBackendRef,
+    UrlRewrite,
 )
 from components.network import NetworkResources
 from components.options import child
@@ -99,6 +102,8 @@ class InferenceGateway(pulumi.ComponentResource):
 class InferenceRoute(pulumi.ComponentResource):
     """HTTPRoute from the Gateway to pools, and to the Service of what is for no pool."""
 
+    route: kubernetes.apiextensions.CustomResource
+
     def __init__(
         self,
         plan: RoutePlan,
@@ -110,7 +115,7 @@ class InferenceRoute(pulumi.ComponentResource):
         super().__init__("llm-d:gateway:InferenceRoute", plan.name, None, opts)
         accepted = "jsonpath={.status.parents[*].conditions[?(@.type=='Accepted')].status}=True"
         resolved = "jsonpath={.status.parents[*].conditions[?(@.type=='ResolvedRefs')].status}=True"
-        custom_resource(
+        self.route = custom_resource(
             plan.name,
             HttpRouteSpec(
                 parent_refs=[ParentRef(name=gateway.name)],
@@ -119,7 +124,8 @@ class InferenceRoute(pulumi.ComponentResource):
             ),
             name=plan.name,
             namespace=namespace,
-            annotations={"pulumi.com/waitFor": json.dumps([accepted, resolved])},
+            # What comes after an early route waits for its conditions.
+            annotations=None if plan.early else {"pulumi.com/waitFor": json.dumps([accepted, resolved])},
             opts=child(self, depends_on=after, timeouts=_TIMEOUTS),
         )
         self.register_outputs({})
@@ -133,7 +139,10 @@ def _rule(plan: RouteRulePlan) -> Rule:
         backends.append(PoolBackendRef(name=plan.pool))
     if plan.service is not None:
         backends.append(ServiceBackendRef(name=plan.service[0], port=plan.service[1]))
-    return Rule(matches=[match], backend_refs=backends)
+    filters = None
+    if plan.rewrite is not None:
+        filters = [RewriteFilter(url_rewrite=UrlRewrite(path=NewPath(replace_prefix_match=plan.rewrite)))]
+    return Rule(matches=[match], filters=filters, backend_refs=backends)
 
 
 def _listener(plan: GatewayPlan) -> Listener:

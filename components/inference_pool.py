@@ -39,44 +39,57 @@ class InferencePool(pulumi.ComponentResource):
         super().__init__("llm-d:inference:InferencePool", plan.name, None, opts)
         self.pool = custom_resource(
             plan.name,
-            InferencePoolSpec(
-                selector=Selector(match_labels=dict(plan.selector)),
-                target_ports=[Port(number=port) for port in plan.target_ports],
-                endpoint_picker_ref=EndpointPickerRef(
-                    name=plan.picker_service, port=Port(number=plan.picker_port), failure_mode=plan.failure_mode
-                ),
-            ),
+            pool_spec(plan),
             name=plan.name,
             namespace=namespace,
             opts=child(self, depends_on=after),
         )
-        target = PolicyTarget(group=GROUP, kind="InferencePool", name=plan.name)
-        check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
-        custom_resource(
-            f"{plan.name}-health",
-            HealthCheckPolicySpec(
-                target_ref=target,
-                default=CheckDefault(
-                    check_interval_sec=plan.health_interval,
-                    timeout_sec=plan.health_interval,
-                    config=CheckConfig(http_health_check=check),
-                ),
-            ),
-            name=plan.name,
-            namespace=namespace,
-            opts=child(self, depends_on=[self.pool]),
-        )
-        custom_resource(
-            f"{plan.name}-backend",
-            GcpBackendPolicySpec(
-                target_ref=target,
-                default=BackendDefault(
-                    timeout_sec=plan.timeout_seconds,
-                    connection_draining=Draining(draining_timeout_sec=plan.draining_seconds),
-                ),
-            ),
-            name=plan.name,
-            namespace=namespace,
-            opts=child(self, depends_on=[self.pool]),
-        )
+        pool_policies(self, plan, namespace, [self.pool])
         self.register_outputs({})
+
+
+def pool_spec(plan: PoolPlan) -> InferencePoolSpec:
+    """The pool itself, whoever creates it."""
+    return InferencePoolSpec(
+        selector=Selector(match_labels=dict(plan.selector)),
+        target_ports=[Port(number=port) for port in plan.target_ports],
+        endpoint_picker_ref=EndpointPickerRef(
+            name=plan.picker_service, port=Port(number=plan.picker_port), failure_mode=plan.failure_mode
+        ),
+    )
+
+
+def pool_policies(
+    parent: pulumi.Resource, plan: PoolPlan, namespace: str, after: list[pulumi.Resource]
+) -> list[pulumi.Resource]:
+    """HealthCheckPolicy and GCPBackendPolicy of a pool, by its name: they may be there before it."""
+    target = PolicyTarget(group=GROUP, kind="InferencePool", name=plan.name)
+    check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
+    health = custom_resource(
+        f"{plan.name}-health",
+        HealthCheckPolicySpec(
+            target_ref=target,
+            default=CheckDefault(
+                check_interval_sec=plan.health_interval,
+                timeout_sec=plan.health_interval,
+                config=CheckConfig(http_health_check=check),
+            ),
+        ),
+        name=plan.name,
+        namespace=namespace,
+        opts=child(parent, depends_on=after),
+    )
+    backend = custom_resource(
+        f"{plan.name}-backend",
+        GcpBackendPolicySpec(
+            target_ref=target,
+            default=BackendDefault(
+                timeout_sec=plan.timeout_seconds,
+                connection_draining=Draining(draining_timeout_sec=plan.draining_seconds),
+            ),
+        ),
+        name=plan.name,
+        namespace=namespace,
+        opts=child(parent, depends_on=after),
+    )
+    return [health, backend]

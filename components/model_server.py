@@ -36,25 +36,7 @@ class ModelServer(pulumi.ComponentResource):
     ) -> None:
         super().__init__("llm-d:inference:ModelServer", server.name, None, opts)
         options = child(self, depends_on=after, deleted_with=deleted_with)
-        account = kubernetes.core.v1.ServiceAccount(
-            server.service_account,
-            metadata=metadata(server.service_account, namespace, labels=server.selector),
-            automount_service_account_token=False,
-            opts=options,
-        )
-        permissions: list[pulumi.Resource] = []
-        if server.workload_identity_secret is not None:
-            permissions.append(
-                gcp.secretmanager.SecretIamMember(
-                    f"{server.name}-token",
-                    project=project,
-                    secret_id=server.workload_identity_secret,
-                    role="roles/secretmanager.secretAccessor",
-                    member=f"serviceAccount:{workload_pool}[{namespace}/{server.service_account}]",
-                    # A project has its identity pool from its first cluster on: before that, the member is refused.
-                    opts=child(self, depends_on=after),
-                )
-            )
+        identity = server_identity(self, server, namespace, project, workload_pool, after, options)
         deadline = server.start_up_seconds + NODE_SECONDS
         seconds = f"{deadline + 300}s"
         self.deployment = apps.Deployment(
@@ -71,23 +53,59 @@ class ModelServer(pulumi.ComponentResource):
             opts=child(
                 self,
                 # Not deleted together with the cluster, as the picker's is not.
-                depends_on=[*after, account, *permissions],
+                depends_on=[*after, *identity],
                 timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
             ),
         )
         disruption_budget(server.name, namespace, server.selector, server.replicas, options)
-        if server.direct_service is not None:
-            # A load balancer owns Google Cloud parts: it is deleted by itself, never together with the cluster.
-            kubernetes.core.v1.Service(
-                server.direct_service,
-                metadata=metadata(server.direct_service, namespace, labels=server.selector),
-                spec=kubernetes.core.v1.ServiceSpecArgs(
-                    type="LoadBalancer",
-                    selector=dict(server.selector),
-                    ports=[
-                        kubernetes.core.v1.ServicePortArgs(name="http", port=PORT, target_port=PORT, protocol="TCP")
-                    ],
-                ),
-                opts=child(self, depends_on=[*after, self.deployment]),
-            )
+        direct_way_in(self, server, namespace, [*after, self.deployment])
         self.register_outputs({})
+
+
+def server_identity(
+    parent: pulumi.Resource,
+    server: ModelServerPlan,
+    namespace: str,
+    project: str,
+    workload_pool: str,
+    after: list[pulumi.Resource],
+    options: pulumi.ResourceOptions,
+) -> list[pulumi.Resource]:
+    """The service account of a model's pods, and what it may read."""
+    account = kubernetes.core.v1.ServiceAccount(
+        server.service_account,
+        metadata=metadata(server.service_account, namespace, labels=server.selector),
+        automount_service_account_token=False,
+        opts=options,
+    )
+    if server.workload_identity_secret is None:
+        return [account]
+    reader = gcp.secretmanager.SecretIamMember(
+        f"{server.name}-token",
+        project=project,
+        secret_id=server.workload_identity_secret,
+        role="roles/secretmanager.secretAccessor",
+        member=f"serviceAccount:{workload_pool}[{namespace}/{server.service_account}]",
+        # A project has its identity pool from its first cluster on: before that, the member is refused.
+        opts=child(parent, depends_on=after),
+    )
+    return [account, reader]
+
+
+def direct_way_in(
+    parent: pulumi.Resource, server: ModelServerPlan, namespace: str, after: list[pulumi.Resource]
+) -> None:
+    """A Service of type LoadBalancer past the Gateway, where the plan has one."""
+    if server.direct_service is None:
+        return
+    # A load balancer owns Google Cloud parts: it is deleted by itself, never together with the cluster.
+    kubernetes.core.v1.Service(
+        server.direct_service,
+        metadata=metadata(server.direct_service, namespace, labels=server.selector),
+        spec=kubernetes.core.v1.ServiceSpecArgs(
+            type="LoadBalancer",
+            selector=dict(server.selector),
+            ports=[kubernetes.core.v1.ServicePortArgs(name="http", port=PORT, target_port=PORT, protocol="TCP")],
+        ),
+        opts=child(parent, depends_on=after),
+    )

@@ -23,6 +23,7 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
         "endpoint": endpoint,
         "gatewayAddress": address,
         "models": [model.served_name for model in plan.models],
+        **_paths(plan, endpoint),
         "clusterName": plan.cluster.name,
         "getCredentials": (
             f"gcloud container clusters get-credentials {plan.cluster.name}"
@@ -34,6 +35,16 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
         "capacity": {model.served_name: _capacity(model) for model in plan.models},
         "hourlyCost": _cost(plan.cost),
     }
+
+
+def _paths(plan: StackPlan, endpoint: pulumi.Output[str]) -> dict[str, Any]:
+    """Under KServe each model also has an endpoint of its own, by path."""
+    own = {
+        model.served_name: pulumi.Output.concat(endpoint, model.inference_service.path)
+        for model in plan.models
+        if model.inference_service is not None
+    }
+    return {"modelEndpoints": own} if own else {}
 
 
 def _capacity(model: ModelPlan) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from components.crds import InferenceCrds
 from components.endpoint_picker import EndpointPicker
 from components.gateway import InferenceGateway, InferenceRoute
 from components.inference_pool import InferencePool
+from components.inference_service import InferenceService
 from components.model_index import ModelIndex
 from components.model_router import ModelRouter
 from components.model_server import ModelServer
@@ -76,9 +77,11 @@ class InferenceStack(pulumi.ComponentResource):
             [pools.cpu, *workspace.ready],
             inside,
         )
+        ready = [*workspace.ready, *crds.resources, *charts.ready]
         routed: dict[str, list[pulumi.Resource]] = {}
         for model in plan.models:
-            ready = [*workspace.ready, *crds.resources, *charts.ready]
+            if model.inference_service is not None:
+                continue
             picker = EndpointPicker(model.picker, namespace, [pools.cpu, *ready], gone, inside)
             pool = InferencePool(model.pool, namespace, [*ready, picker.service], inside)
             for server in model.servers:
@@ -92,9 +95,25 @@ class InferenceStack(pulumi.ComponentResource):
         if plan.model_index is not None:
             index = ModelIndex(plan.model_index, namespace, [pools.cpu, *workspace.ready], gone, inside)
             asked += index.ready
+        routes: dict[str, pulumi.Resource] = {}
         for route in plan.routes:
-            backends = [one for rule in route.rules if rule.pool is not None for one in routed[rule.pool]]
-            InferenceRoute(route, plan.gateway, namespace, [gateway.gateway, *asked, *backends], inside)
+            backends = [one for rule in route.rules if rule.pool is not None for one in routed.get(rule.pool, [])]
+            after = [gateway.gateway, *asked, *backends]
+            routes[route.name] = InferenceRoute(route, plan.gateway, namespace, after, inside).route
+        for model in plan.models:
+            if model.inference_service is None:
+                continue
+            InferenceService(
+                model.inference_service,
+                model,
+                namespace,
+                plan.gateway.name,
+                plan.project,
+                plan.cluster.workload_pool,
+                [*nodes, *ready, *(routes[name] for name in model.inference_service.routes)],
+                gone,
+                inside,
+            )
         if plan.monitoring.enabled:
             Monitoring(
                 plan.monitoring, plan.models, plan.router, namespace, [pools.cpu, *workspace.ready], gone, inside

@@ -54,11 +54,18 @@ def plan_routes(models: tuple[ModelPlan, ...], index: ModelIndexPlan | None) -> 
     """Without an index everything goes to the one pool; else each model's requests to its own, the rest to the index.
 
     A route holds 16 rules: with more models there are more routes. A backend that is a pool never has a port, and GKE
-    takes no timeouts there.
+    takes no timeouts there. Under KServe a model also answers below a path of its own, as with KServe's routes.
     """
+    by_path = [
+        RouteRulePlan(path=model.inference_service.path, rewrite="/", pool=model.pool.name)
+        for model in models
+        if model.inference_service is not None
+    ]
+    early = bool(by_path)
     if index is None:
-        return (RoutePlan(name=ROUTE, rules=(RouteRulePlan(path="/", pool=models[0].pool.name),)),)
-    by_model = [
+        rules = (*by_path, RouteRulePlan(path="/", pool=models[0].pool.name))
+        return (RoutePlan(name=ROUTE, rules=rules, early=early),)
+    by_model = by_path + [
         RouteRulePlan(path=MODEL_PATH, header=(BASE_MODEL_HEADER, model.served_name), pool=model.pool.name)
         for model in models
     ]
@@ -68,7 +75,7 @@ def plan_routes(models: tuple[ModelPlan, ...], index: ModelIndexPlan | None) -> 
     parts = [(*by_model[:full], rest)]
     parts += [tuple(by_model[start : start + MOST_RULES]) for start in range(full, len(by_model), MOST_RULES)]
     return tuple(
-        RoutePlan(name=ROUTE if number == 1 else f"{ROUTE}-{number}", rules=part)
+        RoutePlan(name=ROUTE if number == 1 else f"{ROUTE}-{number}", rules=part, early=early)
         for number, part in enumerate(parts, start=1)
     )
 

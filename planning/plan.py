@@ -343,9 +343,13 @@ class PickerPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class RouteRulePlan:
-    """Requests below a path, with `header` (name, value) where one is given: to a pool, or to (Service, port)."""
+    """Requests below a path, with `header` (name, value) where one is given: to a pool, or to (Service, port).
+
+    `rewrite` takes the place of the path before the request goes on.
+    """
 
     path: str
+    rewrite: str | None = None
     header: tuple[str, str] | None = None
     pool: str | None = None
     service: tuple[str, int] | None = None
@@ -353,10 +357,11 @@ class RouteRulePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class RoutePlan:
-    """One HTTPRoute."""
+    """One HTTPRoute. `early`: it comes before its pools, because what makes them waits for it."""
 
     name: str
     rules: tuple[RouteRulePlan, ...]
+    early: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -412,6 +417,21 @@ class ModelIndexPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InferenceServicePlan:
+    """The LLMInferenceService from which KServe makes a model's pool, picker and servers.
+
+    `routes` lead to it, also below `path`; `conditions` of its status are what it is waited for.
+    """
+
+    name: str
+    path: str
+    uri: str
+    model_name: str
+    routes: tuple[str, ...]
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelPlan:
     """Everything one model needs. `key` is stable under reordering and names its resources."""
 
@@ -426,6 +446,8 @@ class ModelPlan:
     servers: tuple[ModelServerPlan, ...]
     # None where the catalogue lacks a figure, or no replica is wanted.
     capacity: CapacityPlan | None
+    # With it KServe makes pool, picker and servers, under the names they have in this plan.
+    inference_service: InferenceServicePlan | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from planning.cluster import plan_cluster, plan_crds, plan_services
 from planning.cost import plan_cost
 from planning.findings import Finding, RefusedError, Severity, details_of, errors_in, from_validation, location_of
 from planning.gateway import plan_gateway, plan_routes
+from planning.kserve import under_kserve, with_routes
 from planning.model_index import plan_model_index
 from planning.model_server import (
     check_capacity,
@@ -86,18 +87,17 @@ def plan_with_findings(
     models: list[ModelPlan] = []
     for index, (model, key) in enumerate(zip(settings.models, model_keys(settings), strict=True)):
         server = plan_model_server(site, index, model, key, pool.disk_gib, hugging_face, pull_secret)
-        models.append(
-            ModelPlan(
-                key=key,
-                id=model.id,
-                served_name=model.name,
-                other_names=other_names(model),
-                pool=plan_pool(site, key),
-                picker=plan_picker(site, index, model, key, namespace.name, pull_secret),
-                servers=(server,),
-                capacity=plan_capacity(site, index, model, server.memory),
-            )
+        made = ModelPlan(
+            key=key,
+            id=model.id,
+            served_name=model.name,
+            other_names=other_names(model),
+            pool=plan_pool(site, key),
+            picker=plan_picker(site, index, model, key, namespace.name, pull_secret),
+            servers=(server,),
+            capacity=plan_capacity(site, index, model, server.memory),
         )
+        models.append(under_kserve(site, index, model, made) if settings.deployment == "kserve" else made)
     gateway = plan_gateway(site, network)
     charts = plan_charts(
         site,
@@ -108,6 +108,7 @@ def plan_with_findings(
     )
     served = tuple(models)
     index_of_models = plan_model_index(site, served, pull_secret)
+    routes = plan_routes(served, index_of_models)
     return StackPlan(
         stack=stack,
         project=settings.project,
@@ -127,10 +128,10 @@ def plan_with_findings(
         hugging_face=hugging_face,
         pull_secret=pull_secret,
         gateway=gateway,
-        routes=plan_routes(served, index_of_models),
+        routes=routes,
         router=plan_router(site, served, gateway, pull_secret),
         model_index=index_of_models,
-        models=served,
+        models=with_routes(served, routes),
         monitoring=MonitoringPlan(
             enabled=settings.monitoring.enabled, interval_seconds=settings.monitoring.interval_seconds
         ),

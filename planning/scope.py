@@ -78,20 +78,13 @@ def _to_report(first: _Path, places: list[_Path]) -> _Path:
 
 
 def _check_built(settings: StackSettings, findings: Findings) -> None:
-    """What settings can say and this version of the program cannot yet build."""
+    """Patterns that settings can name and this version of the program cannot yet build."""
     if settings.pattern not in BUILT:
         findings.error(
             "pattern",
             value=settings.pattern,
             rule=f"this version of the program builds {', '.join(BUILT[:-1])} and {BUILT[-1]} only",
             fix="use one of them",
-        )
-    if settings.deployment != "direct":
-        findings.error(
-            "deployment",
-            value=settings.deployment,
-            rule="this version of the program builds direct only",
-            fix="use direct",
         )
 
 

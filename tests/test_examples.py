@@ -26,7 +26,9 @@ def test_every_pattern_has_one_on_each_accelerator() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_found_and_named_after_its_pattern(name: str) -> None:
     assert stack_file(PROJECT_ROOT, name).parent.name == EXAMPLES
-    assert values_of(name)["pattern"] == name.rpartition("-")[0]
+    values, kserve = values_of(name), name.startswith("kserve-")
+    assert values.get("pattern", "single-replica") == name.removeprefix("kserve-").rpartition("-")[0]
+    assert values.get("deployment", "direct") == ("kserve" if kserve else "direct")
 
 
 @pytest.mark.parametrize("release", sorted(load().releases))
@@ -39,9 +41,10 @@ def test_no_release_refuses_it(name: str, release: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_it_previews(name: str) -> None:
     graph, plan = graph_of(name), plan_of(name)
-    assert len(of_kind(graph, "InferencePool")) == len(plan.models)
+    makes_pools = "LLMInferenceService" if name.startswith("kserve-") else "InferencePool"
+    assert len(of_kind(graph, makes_pools)) == len(plan.models)
 
 
 def test_a_stack_that_is_nowhere_is_told_what_there_is() -> None:
-    with pytest.raises(ConfigurationError, match=r"Stacks here: gpu, multi-model-gpu, .*tpu"):
+    with pytest.raises(ConfigurationError, match=r"Stacks here: gpu, .*multi-model-gpu, .*tpu"):
         stack_file(PROJECT_ROOT, "no-such-stack")

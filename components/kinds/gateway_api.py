@@ -92,10 +92,27 @@ class ServiceBackendRef(Part):
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
+class NewPath(Part):
+    type: Literal["ReplacePrefixMatch"] = "ReplacePrefixMatch"
+    replace_prefix_match: str
+
+
+class UrlRewrite(Part):
+    path: NewPath
+
+
+class RewriteFilter(Part):
+    """Puts another path in the place of the one that matched."""
+
+    type: Literal["URLRewrite"] = "URLRewrite"
+    url_rewrite: Annotated[UrlRewrite, Field(alias="urlRewrite")]
+
+
 class Rule(Part):
     """There are no `timeouts` on purpose: GKE refuses them; GCPBackendPolicy carries the timeout."""
 
     matches: list[Match]
+    filters: list[RewriteFilter] | None = None
     backend_refs: list[PoolBackendRef | ServiceBackendRef]
 
 

@@ -84,14 +84,6 @@ STACK = (
         fix="use one of them",
     ),
     Wrong(
-        name="deployment of a later version",
-        changes={"deployment": "kserve"},
-        path="deployment",
-        value="kserve",
-        rule="direct only",
-        fix="use direct",
-    ),
-    Wrong(
         name="two models behind one route",
         changes={
             "models": [

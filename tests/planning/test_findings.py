@@ -12,8 +12,12 @@ import pytest
 from planning import Finding, RefusedError, plan_raw
 from planning.findings import Severity, report
 from planning.site import Findings
-from tests.planning.refusals import EVERY, TOGETHER, Wrong, errors_of
+from tests.planning import refusals
+from tests.planning.refusals import TOGETHER, Wrong, errors_of
+from tests.planning.refusals_kserve import KSERVE
 from tests.stacks import STACKS, TOKEN, plan_of, values_of
+
+EVERY = (*KSERVE, *refusals.EVERY)
 
 
 @pytest.mark.parametrize("stack", STACKS)

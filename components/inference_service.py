@@ -1,0 +1,113 @@
+"""One model by way of KServe: an LLMInferenceService, and what KServe does not make for it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.disruption import disruption_budget
+from components.inference_pool import pool_policies, pool_spec
+from components.kinds.base import custom_resource
+from components.kinds.llm_inference_service import (
+    GatewayRef,
+    Gateways,
+    HttpRoutes,
+    LlmInferenceServiceSpec,
+    Model,
+    Route,
+    Router,
+    RouteRef,
+    Scheduler,
+    SchedulerConfig,
+    SchedulerPool,
+    StorageInitializer,
+)
+from components.model_server import direct_way_in, server_identity
+from components.options import child
+from components.pods import pod_template
+from planning.plan import InferenceServicePlan, ModelPlan, PodPlan
+from planning.start_up import NODE_SECONDS
+
+
+class InferenceService(pulumi.ComponentResource):
+    """LLMInferenceService with identity, policies on the pool that KServe makes, and disruption budgets.
+
+    The policies come first: the load balancer then never checks a pool in its own way.
+    """
+
+    service: kubernetes.apiextensions.CustomResource
+
+    def __init__(
+        self,
+        plan: InferenceServicePlan,
+        model: ModelPlan,
+        namespace: str,
+        gateway: str,
+        project: str,
+        workload_pool: str,
+        after: list[pulumi.Resource],
+        deleted_with: pulumi.Resource | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:inference:InferenceService", plan.name, None, opts)
+        server = model.servers[0]
+        options = child(self, depends_on=after, deleted_with=deleted_with)
+        identity = server_identity(self, server, namespace, project, workload_pool, after, options)
+        policies = pool_policies(self, model.pool, namespace, after)
+        seconds = f"{server.start_up_seconds + NODE_SECONDS + 300}s"
+        conditions = [f"jsonpath={{.status.conditions[?(@.type=='{one}')].status}}=True" for one in plan.conditions]
+        self.service = custom_resource(
+            plan.name,
+            _spec(plan, model, namespace, gateway),
+            name=plan.name,
+            namespace=namespace,
+            annotations={"pulumi.com/waitFor": json.dumps(conditions)},
+            opts=child(
+                self,
+                # Not deleted together with the cluster: KServe then takes down what it made, the pool included.
+                depends_on=[*after, *identity, *policies],
+                timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
+            ),
+        )
+        picker = model.picker
+        disruption_budget(picker.name, namespace, picker.selector, picker.replicas, options)
+        disruption_budget(server.name, namespace, server.selector, server.replicas, options)
+        direct_way_in(self, server, namespace, [*after, self.service])
+        self.register_outputs({})
+
+
+def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, gateway: str) -> LlmInferenceServiceSpec:
+    server, picker = model.servers[0], model.picker
+    metadata = pod_template(server.pod)["metadata"]
+    return LlmInferenceServiceSpec(
+        model=Model(uri=plan.uri, name=plan.model_name),
+        storage_initializer=StorageInitializer(enabled=False),
+        replicas=server.replicas,
+        labels=metadata["labels"],
+        annotations=metadata.get("annotations"),
+        template=_template(server.pod),
+        router=Router(
+            gateway=Gateways(refs=[GatewayRef(name=gateway, namespace=namespace)]),
+            route=Route(http=HttpRoutes(refs=[RouteRef(name=name) for name in plan.routes])),
+            scheduler=Scheduler(
+                replicas=picker.replicas,
+                pool=SchedulerPool(spec=pool_spec(model.pool)),
+                template=_template(picker.pod),
+                config=SchedulerConfig(inline=dict(picker.config)),
+            ),
+        ),
+    )
+
+
+def _template(plan: PodPlan) -> dict[str, Any]:
+    """The pod's spec, with its user said once more of the container, where the preset that it is merged into says it.
+
+    What the preset sets and the pod does not would stay otherwise, such as a container that may not be root.
+    """
+    spec: dict[str, Any] = pod_template(plan)["spec"]
+    for container in spec["containers"]:
+        container["securityContext"]["runAsNonRoot"] = spec["securityContext"]["runAsNonRoot"]
+    return spec

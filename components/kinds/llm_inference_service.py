@@ -1,0 +1,92 @@
+"""LLMInferenceService, `serving.kserve.io/v1alpha2` (kserve/kserve v0.19.0, pkg/apis/serving/v1alpha2).
+
+Of the same shape from v0.17.0 on; what v0.16.0 had under v1alpha1 lacks half of it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from components.kinds.base import Part, Spec
+from components.kinds.inference_pool import InferencePoolSpec
+
+PodSpec = dict[str, Any]
+
+
+class Model(Part):
+    uri: Annotated[str, Field(pattern=r"^(hf|gs|pvc)://.+")]
+    name: Annotated[str, Field(min_length=1)]
+
+
+class StorageInitializer(Part):
+    """Off, the engine gets its weights itself, as its arguments say, and `uri` only says where they come from."""
+
+    enabled: bool
+
+
+class RouteRef(Part):
+    """An HTTPRoute of the same namespace. It has to be there before the service."""
+
+    name: str
+
+
+class HttpRoutes(Part):
+    """Routes by name instead of the controller's own one, which has timeouts that GKE refuses."""
+
+    refs: Annotated[list[RouteRef], Field(min_length=1)]
+
+
+class Route(Part):
+    http: HttpRoutes
+
+
+class GatewayRef(Part):
+    name: str
+    namespace: str
+
+
+class Gateways(Part):
+    """Empty `refs` would mean a Gateway that the controller manages: routes by name are refused beside it."""
+
+    refs: Annotated[list[GatewayRef], Field(min_length=1)]
+
+
+class SchedulerPool(Part):
+    spec: InferencePoolSpec
+
+
+class SchedulerConfig(Part):
+    """EndpointPickerConfig; the controller appends it to the picker's arguments."""
+
+    inline: dict[str, Any]
+
+
+class Scheduler(Part):
+    """The endpoint picker and its pool."""
+
+    replicas: Annotated[int, Field(ge=1)]
+    pool: SchedulerPool
+    template: PodSpec
+    config: SchedulerConfig
+
+
+class Router(Part):
+    gateway: Gateways
+    route: Route
+    scheduler: Scheduler
+
+
+class LlmInferenceServiceSpec(Spec):
+    api_version_of_kind: ClassVar[str] = "serving.kserve.io/v1alpha2"
+    kind_of_spec: ClassVar[str] = "LLMInferenceService"
+
+    model: Model
+    storage_initializer: StorageInitializer
+    replicas: Annotated[int, Field(ge=0)]
+    # Of the pods, beside those that KServe sets.
+    labels: dict[str, str]
+    annotations: dict[str, str] | None = None
+    template: PodSpec
+    router: Router

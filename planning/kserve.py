@@ -1,0 +1,198 @@
+"""What KServe makes of an LLMInferenceService: the names and labels it gives, and what of a plan it has to be told.
+
+Source: kserve/kserve v0.19.0 and v0.20.0, pkg/controller/v1alpha2/llmisvc and config/llmisvcconfig.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+from planning.model_server import CACHE
+from planning.plan import (
+    EnvPlan,
+    InferenceServicePlan,
+    ModelPlan,
+    ModelServerPlan,
+    PickerPlan,
+    PoolPlan,
+    RoutePlan,
+)
+from planning.site import Site
+from settings.models import BucketSource, ModelSettings, VolumeClaimSource
+
+# KServe merges its presets into the container of this name, and into none else.
+CONTAINER = "main"
+
+# Suffixes of what it makes; the last is the longest of all.
+_WORKLOAD = "-kserve"
+_POOL = "-inference-pool"
+_PICKER = "-kserve-router-scheduler"
+_PICKER_SERVICE = "-epp-service"
+_PICKER_ACCOUNT = "-epp-sa"
+_CERTIFICATE = "-kserve-self-signed-certs"
+
+_LONGEST = 63
+_PART_OF = {"app.kubernetes.io/part-of": "llminferenceservice"}
+
+# Labels of pods that KServe sets itself. They are in the selectors of its workloads: another value would break those.
+_ITS_OWN = ("app.kubernetes.io/name", "app.kubernetes.io/component", "app.kubernetes.io/part-of", "llm-d.ai/role")
+
+# Conditions of an LLMInferenceService that `up` waits for. Not `Ready`: it also asks for InferencePoolReady, which
+# stays unknown under a Gateway controller that writes no status on pools (kserve/kserve issues 4972, 5385).
+CONDITIONS = ("PresetsCombined", "WorkloadsReady", "SchedulerWorkloadReady", "HTTPRoutesReady")
+
+
+def child_name(parent: str, suffix: str) -> str:
+    """Name of an object KServe makes for another: knative.dev/pkg kmeta.ChildName for suffixes of at most 30."""
+    if len(parent) + len(suffix) <= _LONGEST:
+        return parent + suffix
+    digest = hashlib.md5(parent.encode(), usedforsecurity=False).hexdigest()
+    return parent[: _LONGEST - len(digest) - len(suffix)] + digest + suffix
+
+
+def under_kserve(site: Site, index: int, settings: ModelSettings, model: ModelPlan) -> ModelPlan:
+    """The same model as KServe is told of it: pool, picker and servers under the names that KServe gives them."""
+    _check_name(site, index, settings, model.key)
+    _check_templates(site, index, settings)
+    _check_room(site, model)
+    pool = _pool(model.pool, model.key)
+    return replace(
+        model,
+        pool=pool,
+        picker=_picker(site, model.picker, model.key, pool),
+        servers=tuple(_server(server, model.key) for server in model.servers),
+        inference_service=InferenceServicePlan(
+            name=model.key,
+            # Where KServe's own routes would answer, and its clients look.
+            path=f"/{site.settings.namespace.name}/{model.key}",
+            uri=_uri(settings),
+            model_name=model.served_name,
+            routes=(),
+            conditions=CONDITIONS,
+        ),
+    )
+
+
+def with_routes(models: tuple[ModelPlan, ...], routes: tuple[RoutePlan, ...]) -> tuple[ModelPlan, ...]:
+    """Tells each service which routes lead to it."""
+    return tuple(
+        replace(model, inference_service=replace(model.inference_service, routes=_leading_to(model, routes)))
+        if model.inference_service is not None
+        else model
+        for model in models
+    )
+
+
+def _leading_to(model: ModelPlan, routes: tuple[RoutePlan, ...]) -> tuple[str, ...]:
+    return tuple(route.name for route in routes if any(rule.pool == model.pool.name for rule in route.rules))
+
+
+def _pool(pool: PoolPlan, key: str) -> PoolPlan:
+    return replace(
+        pool,
+        name=child_name(key, _POOL),
+        selector={"app.kubernetes.io/name": key, "kserve.io/component": "workload"} | _PART_OF,
+        picker_service=child_name(key, _PICKER_SERVICE),
+    )
+
+
+def _picker(site: Site, picker: PickerPlan, key: str, pool: PoolPlan) -> PickerPlan:
+    """The picker as KServe starts it: with its configuration as an argument, which KServe appends."""
+    selector = {
+        "app.kubernetes.io/name": key,
+        "app.kubernetes.io/component": "llminferenceservice-router-scheduler",
+    } | _PART_OF
+    args = [argument for argument in picker.pod.args if not argument.startswith(("--config-file=", "--pool-name="))]
+    pod = replace(
+        picker.pod,
+        container=CONTAINER,
+        # Else the preset's command would run, whose flags are those of the preset's image.
+        command=site.release.picker.command,
+        args=(f"--pool-name={pool.name}", *args),
+        volumes=(),
+        labels={},
+        annotations={},
+        service_account=child_name(key, _PICKER_ACCOUNT),
+        # A zero would not override the 30 seconds of the preset.
+        readiness=replace(picker.pod.readiness, initial_delay=1),
+        spread_over=selector if picker.replicas > 1 else {},
+    )
+    return replace(picker, name=child_name(key, _PICKER), pod=pod, selector=selector)
+
+
+def _server(server: ModelServerPlan, key: str) -> ModelServerPlan:
+    name = child_name(key, _WORKLOAD)
+    pod = server.pod
+    account = f"{key}-server"
+    return replace(
+        server,
+        name=name,
+        service_account=account,
+        direct_service=f"{name}-direct" if server.direct_service else None,
+        pod=replace(
+            pod,
+            container=CONTAINER,
+            labels=_free(pod.labels),
+            # The preset points the Hub's cache to a volume without a limit.
+            env=(*pod.env, EnvPlan(name="HF_HUB_CACHE", value=f"{CACHE}/hugging-face/hub")),
+            service_account=account,
+        ),
+    )
+
+
+def _free(labels: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in labels.items() if key not in _ITS_OWN}
+
+
+def _uri(settings: ModelSettings) -> str:
+    """Where the weights are, in KServe's words. The engine fetches or mounts them itself, as without KServe."""
+    match settings.source:
+        case BucketSource(bucket=bucket, path=path):
+            return f"gs://{bucket}/{path.strip('/')}"
+        case VolumeClaimSource(claim=claim, path=path):
+            return f"pvc://{claim}/{path.strip('/')}"
+        case _:
+            return f"hf://{settings.id}"
+
+
+def _check_name(site: Site, index: int, settings: ModelSettings, key: str) -> None:
+    cut = [key + suffix for suffix in (_PICKER, _CERTIFICATE) if len(key + suffix) > _LONGEST]
+    if cut:
+        site.findings.warning(
+            "models",
+            index,
+            "id",
+            value=settings.id,
+            rule=f"KServe would name an object {cut[0]}: with {len(cut[0])} characters it is cut and ends in a hash",
+            fix=f"look for {child_name(key, _PICKER)} instead, or give weights of your own a shorter id",
+        )
+
+
+def _check_templates(site: Site, index: int, settings: ModelSettings) -> None:
+    for number, argument in enumerate(settings.extra_args):
+        if "{{" in argument:
+            site.findings.error(
+                "models",
+                index,
+                "extraArgs",
+                number,
+                value=argument,
+                rule="KServe takes {{ in any field as a template of its own and refuses the service",
+                fix="put the text into a file of the image or of a volume, or use deployment: direct",
+            )
+
+
+def _check_room(site: Site, model: ModelPlan) -> None:
+    server = model.servers[0]
+    if server.max_surge == 0 and server.replicas > 0:
+        nodes = site.settings.accelerator.nodes
+        site.findings.warning(
+            "accelerator",
+            "nodes",
+            "max",
+            value=nodes.max,
+            rule="KServe starts a new replica before it ends an old one: no update would find an accelerator",
+            fix=f"use {nodes.max + site.hosts}, or set llm-d:paused to true for one up before each change",
+        )

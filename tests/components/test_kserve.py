@@ -1,0 +1,147 @@
+"""What an LLMInferenceService says, what stands around it, and in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.graph import Graph
+from tests.components.test_pod_security import broken
+from tests.objects import Object, container, of_kind, one
+from tests.stacks import graph_of
+
+STACK = "kserve-single-replica-gpu"
+SERVICE = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
+ROUTE = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
+
+
+def graph(changes: dict[str, Any] | None = None) -> Graph:
+    return graph_of(STACK, changes)
+
+
+def service(changes: dict[str, Any] | None = None) -> Object:
+    return one(graph(changes), "LLMInferenceService")
+
+
+def pods_of(body: Object) -> dict[str, Object]:
+    """Both pods as KServe makes them from their templates, as far as they are said."""
+    labels = {"labels": body["spec"]["labels"]}
+    return {
+        "engine": {"metadata": labels, "spec": body["spec"]["template"]},
+        "picker": {"metadata": {"labels": {}}, "spec": body["spec"]["router"]["scheduler"]["template"]},
+    }
+
+
+class TestService:
+    def test_it_is_the_only_workload(self) -> None:
+        assert {body["kind"] for body in graph().kubernetes_objects()} & {"Deployment", "InferencePool"} == set()
+
+    def test_a_request_names_the_model_as_without_it(self) -> None:
+        body = service()
+        args = container(pods_of(body)["engine"])["args"]
+        assert body["spec"]["model"]["name"] == args[args.index("--served-model-name") + 1] == "google/gemma-2b-it"
+
+    def test_weights_of_scorers_stand_where_this_release_reads_them(self) -> None:
+        config = service({"picker.scorers": {"queue": 7}})["spec"]["router"]["scheduler"]["config"]["inline"]
+        [profile] = config["schedulingProfiles"]
+        assert {"pluginRef": "queue-scorer", "weight": 7} in profile["plugins"]
+
+    def test_every_container_is_the_one_that_presets_are_merged_into(self) -> None:
+        assert {container(pod)["name"] for pod in pods_of(service()).values()} == {"main"}
+
+    def test_pods_keep_pod_security(self) -> None:
+        assert {name: broken(pod) for name, pod in pods_of(service()).items()} == {"engine": set(), "picker": set()}
+
+    def test_a_container_may_be_root_where_its_pod_may(self) -> None:
+        """The preset says of its container that it may not, and a container's word counts more than its pod's."""
+        on_tpu = one(graph_of("kserve-single-replica-tpu"), "LLMInferenceService")
+        for body, root in ((service(), True), (on_tpu, False)):
+            security = container(pods_of(body)["engine"])["securityContext"]
+            assert security["runAsNonRoot"] is body["spec"]["template"]["securityContext"]["runAsNonRoot"] is root
+
+    def test_a_start_has_its_planned_time(self) -> None:
+        probe = container(pods_of(service())["engine"])["startupProbe"]
+        assert probe["failureThreshold"] * probe["periodSeconds"] >= 1800
+
+    def test_without_a_picker_nobody_chooses_unless_it_is_wanted(self) -> None:
+        """The preset lets any replica answer."""
+        pool = service()["spec"]["router"]["scheduler"]["pool"]["spec"]
+        assert pool["endpointPickerRef"]["failureMode"] == "FailClose"
+
+    def test_paused_it_has_no_replica(self) -> None:
+        assert service({"paused": True})["spec"]["replicas"] == 0
+
+
+class TestAround:
+    @pytest.mark.parametrize("kind", ["HealthCheckPolicy", "GCPBackendPolicy"])
+    def test_policies_are_for_the_pool_that_kserve_makes(self, kind: str) -> None:
+        target = one(graph(), kind)["spec"]["targetRef"]
+        name = service()["metadata"]["name"]
+        assert target == {
+            "group": "inference.networking.k8s.io",
+            "kind": "InferencePool",
+            "name": f"{name}-inference-pool",
+        }
+
+    def test_the_route_leads_to_that_pool_and_has_no_timeouts(self) -> None:
+        rules = one(graph(), "HTTPRoute")["spec"]["rules"]
+        assert {ref["name"] for rule in rules for ref in rule["backendRefs"]} == {"gemma-2b-it-inference-pool"}
+        assert [set(rule) - {"filters"} for rule in rules] == [{"matches", "backendRefs"}] * 2
+
+    def test_it_names_route_and_gateway(self) -> None:
+        router = service()["spec"]["router"]
+        assert router["route"]["http"] == {"refs": [{"name": one(graph(), "HTTPRoute")["metadata"]["name"]}]}
+        gateway = one(graph(), "Gateway")["metadata"]
+        assert router["gateway"]["refs"] == [{"name": gateway["name"], "namespace": gateway["namespace"]}]
+
+    def test_its_pods_are_scraped(self) -> None:
+        """By the labels that it hands down to them."""
+        labels = service()["spec"]["labels"]
+        selectors = {
+            body["metadata"]["name"]: body["spec"]["selector"]["matchLabels"]
+            for body in of_kind(graph(), "PodMonitoring")
+        }
+        assert selectors["gemma-2b-it-kserve"].items() <= labels.items()
+
+    def test_two_replicas_have_a_budget(self) -> None:
+        changes = {"models[0].replicas": 2, "picker.replicas": 2}
+        budgets = {body["metadata"]["name"] for body in of_kind(graph(changes), "PodDisruptionBudget")}
+        assert budgets == {"gemma-2b-it-kserve", "gemma-2b-it-kserve-router-scheduler"}
+
+    def test_clients_get_both_addresses(self) -> None:
+        outputs = graph().outputs
+        assert "modelEndpoints" in outputs
+        assert "modelEndpoints" not in graph_of("gpu").outputs
+
+
+class TestOrder:
+    def test_the_route_comes_first_and_is_not_waited_for(self) -> None:
+        """KServe refuses a service whose route is not there; the route has nowhere to lead before the service."""
+        recorded = graph()
+        assert recorded.depends(recorded.one(SERVICE), recorded.one(ROUTE))
+        assert "annotations" not in one(recorded, "HTTPRoute")["metadata"]
+
+    def test_it_is_waited_for_by_its_conditions(self) -> None:
+        wait = service()["metadata"]["annotations"]["pulumi.com/waitFor"]
+        for condition in ("PresetsCombined", "WorkloadsReady", "SchedulerWorkloadReady", "HTTPRoutesReady"):
+            assert f"@.type=='{condition}'" in wait
+
+    def test_it_comes_after_what_its_pods_need(self) -> None:
+        recorded = graph()
+        needed = [
+            *recorded.by_type("kubernetes:core/v1:Secret"),
+            *recorded.by_type("kubernetes:core/v1:ServiceAccount"),
+            *recorded.by_type("gcp:container/nodePool:NodePool"),
+            *(r for r in recorded if r.type.startswith("kubernetes:networking.gke.io/")),
+        ]
+        wanted = [one for one in needed if "metrics-reader" not in one.name]
+        assert len(wanted) == 6
+        assert [r.urn for r in wanted if not recorded.depends(recorded.one(SERVICE), r)] == []
+
+    def test_it_has_the_time_its_start_takes(self) -> None:
+        timeouts = graph().one(SERVICE).options.custom_timeouts
+        assert int(timeouts["create"].removesuffix("s")) > 1800
+
+    def test_it_takes_down_what_it_made_itself(self) -> None:
+        assert graph().one(SERVICE).options.deleted_with is None
