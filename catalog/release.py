@@ -33,6 +33,8 @@ class EngineRelease(_Frozen):
     tpu: str
     version: str
     command: tuple[str, ...]
+    # Seconds that SIGTERM leaves to running requests; None where the engine cuts them off.
+    drain_flag: str | None = None
 
 
 class RouterRelease(_Frozen):

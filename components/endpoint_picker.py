@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import pulumi
@@ -65,12 +66,12 @@ class EndpointPicker(pulumi.ComponentResource):
         )
         self.deployment = apps.Deployment(
             plan.name,
-            metadata=self._metadata(),
-            spec=deployment_spec(plan.replicas, plan.selector, plan.pod),
+            metadata=self._metadata(annotations=_wait_for(plan.wait_for)),
+            spec=deployment_spec(plan.replicas, plan.selector, plan.pod, max_unavailable=plan.max_unavailable),
             # Deleted by itself: its pods would otherwise be left to the namespace, which ends them much more slowly.
             opts=child(self, depends_on=[*after, account, *permissions, config]),
         )
-        disruption_budget(plan.name, namespace, plan.selector, plan.replicas, options)
+        disruption_budget(plan.name, namespace, plan.selector, plan.ready_replicas, options)
         self.register_outputs({})
 
     def _metadata(self, annotations: Mapping[str, str] | None = None) -> ObjectMetaArgs:
@@ -98,6 +99,10 @@ class EndpointPicker(pulumi.ComponentResource):
             opts=options,
         )
         return [role, binding, *may_check_callers(plan.name, self._namespace, plan.selector, options)]
+
+
+def _wait_for(expressions: tuple[str, ...]) -> dict[str, str]:
+    return {"pulumi.com/waitFor": json.dumps(expressions)} if expressions else {}
 
 
 def _port(name: str, number: int, app_protocol: str | None = None) -> kubernetes.core.v1.ServicePortArgs:

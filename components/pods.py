@@ -29,7 +29,7 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
             "fsGroup": plan.user,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(plan)],
+        "containers": [_container(plan) | _lifecycle(plan)],
         "volumes": [{"name": volume.name, volume.kind: dict(volume.source)} for volume in _volumes(plan)],
     }
     if plan.sidecars:
@@ -83,6 +83,13 @@ def deployment_spec(
         # The SDK passes plain values in Kubernetes' own spelling through.
         template=cast(PodTemplateSpecArgs, pod_template(pod)),
     )
+
+
+def _lifecycle(plan: PodPlan) -> dict[str, Any]:
+    """The kubelet itself sleeps: no image needs a shell for it."""
+    if not plan.pre_stop_seconds:
+        return {}
+    return {"lifecycle": {"preStop": {"sleep": {"seconds": plan.pre_stop_seconds}}}}
 
 
 def _volumes(plan: PodPlan) -> list[VolumePlan]:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from planning.plan import ModelIndexPlan, ModelPlan, PodPlan, PortPlan, ProbePlan, PullSecretPlan
+from planning.shutdown import END_SECONDS, NOTICE_SECONDS
 from planning.site import Site
 
 NAME = "model-index"
@@ -61,7 +62,8 @@ def plan_model_index(
         security_exception=None,
         node_selector={},
         tolerations=(),
-        grace_seconds=30,
+        pre_stop_seconds=NOTICE_SECONDS,
+        grace_seconds=NOTICE_SECONDS + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,
         spread_over={},
     )

@@ -25,6 +25,7 @@ from planning.plan import (
     VolumePlan,
 )
 from planning.prefix_cache import block_size_of
+from planning.shutdown import DRAIN_SECONDS, END_SECONDS, NOTICE_SECONDS
 from planning.site import Site
 from planning.speed import simulation
 from planning.start_up import start_up_budget
@@ -40,10 +41,6 @@ CACHE = "/var/cache/llm-d"
 WEIGHTS = "/var/lib/llm-d/weights"
 TOKEN_DIRECTORY = "/var/run/secrets/hugging-face"  # noqa: S105 - a folder, not a token
 TOKEN_KEY = "HF_TOKEN"  # noqa: S105 - a file's name; the Secret holds the same under `token`, which charts read
-
-# Long generations end within the load balancer's draining time; the pod outlives it.
-DRAIN_SECONDS = 60
-GRACE_SECONDS = 90
 
 # Above 10000, so that it never meets a user of the node.
 _USER = 12000
@@ -102,6 +99,9 @@ def plan_model_server(
     spare = _spare_replicas(site, tensor_parallel)
     name = f"{key}-vllm"
     selector = selector_of(key)
+    drains = site.release.engine.drain_flag is not None
+    # An engine that cuts its requests at SIGTERM gets it when they have ended.
+    pre_stop = NOTICE_SECONDS if drains else DRAIN_SECONDS
     uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
     pod = PodPlan(
         container="vllm",
@@ -135,7 +135,8 @@ def plan_model_server(
         security_exception=_TPU_EXCEPTION if site.accelerator.kind == "tpu" else None,
         node_selector=_node_selector(site),
         tolerations=(TaintPlan(key=site.accelerator.resource_name, value="present", effect="NoSchedule"),),
-        grace_seconds=GRACE_SECONDS,
+        pre_stop_seconds=pre_stop,
+        grace_seconds=pre_stop + (DRAIN_SECONDS if drains else 0) + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,
         # Also of a single one: with another beside it the first must not restart.
         spread_over=selector,
@@ -219,6 +220,8 @@ def _arguments(settings: ModelSettings, model: Model | None, tensor_parallel: in
         ("--kv-cache-dtype", settings.kv_cache_dtype),
         ("--block-size", block_size_of(site, settings, model, tensor_parallel)),
     ]
+    if site.release.engine.drain_flag is not None:
+        options.append((f"--{site.release.engine.drain_flag}", DRAIN_SECONDS))
     caching = prefix_caching_of(site, settings)
     flags = ["--enable-prefix-caching" if caching else "--no-enable-prefix-caching", "--disable-uvicorn-access-log"]
     valued = [text for flag, value in options if value is not None for text in (flag, str(value))]

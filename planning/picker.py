@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 from planning.model_server import (
-    DRAIN_SECONDS,
     HEALTH_PATH,
     PORT,
     prefix_caching_of,
@@ -17,6 +16,7 @@ from planning.model_server import (
 from planning.picker_config import Weights, load_and_prefix
 from planning.plan import EnvPlan, PickerPlan, PodPlan, PoolPlan, PortPlan, ProbePlan, PullSecretPlan, VolumePlan
 from planning.prefix_cache import block_size_of
+from planning.shutdown import CALLOUT_DRAIN_SECONDS, DRAIN_SECONDS, END_SECONDS, NOTICE_SECONDS
 from planning.site import Site
 from settings.models import ModelSettings
 
@@ -63,6 +63,8 @@ def plan_picker(
     _check_scorers(site, index, model)
     selector = {"app.kubernetes.io/name": "endpoint-picker", "app.kubernetes.io/instance": key}
     elects = settings.replicas > 1
+    # A leader hands over when it ends: until then the others are not ready, so that notice would only delay them.
+    pre_stop = 0 if elects else NOTICE_SECONDS
     pod = PodPlan(
         container="epp",
         image=release.image,
@@ -107,14 +109,17 @@ def plan_picker(
         security_exception=None,
         node_selector={},
         tolerations=(),
-        # Longer than the picker's own drain timeout of 30 s.
-        grace_seconds=60,
+        pre_stop_seconds=pre_stop,
+        grace_seconds=pre_stop + CALLOUT_DRAIN_SECONDS + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,
         spread_over=selector if elects else {},
     )
     return PickerPlan(
         name=name,
         replicas=settings.replicas,
+        ready_replicas=1,
+        max_unavailable=settings.replicas if elects else 0,
+        wait_for=_one_leads(settings.replicas) if elects else (),
         pod=pod,
         selector=selector,
         grpc_port=GRPC_PORT,
@@ -124,6 +129,15 @@ def plan_picker(
         config_file=CONFIG_FILE,
         objective_groups=release.objective_groups,
         metrics_reader=METRICS_READER if site.settings.monitoring.enabled else None,
+    )
+
+
+def _one_leads(replicas: int) -> tuple[str, ...]:
+    """Of pickers that elect a leader one is ready, ever: a Deployment of them is never complete."""
+    return (
+        f"jsonpath={{.status.updatedReplicas}}={replicas}",
+        f"jsonpath={{.status.replicas}}={replicas}",
+        "jsonpath={.status.readyReplicas}=1",
     )
 
 

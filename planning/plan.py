@@ -269,6 +269,9 @@ class PodPlan(ContainerPlan):
     security_exception: SecurityException | None
     node_selector: Mapping[str, str]
     tolerations: tuple[TaintPlan, ...]
+    # Seconds from the pod's deletion to SIGTERM, in which it serves on: who sends it requests has to notice first.
+    pre_stop_seconds: int = 0
+    # From the deletion to SIGKILL.
     grace_seconds: int
     pull_secret: str | None
     # Replicas of a workload are kept apart where nodes allow it.
@@ -330,6 +333,12 @@ class PickerPlan:
 
     name: str
     replicas: int
+    # Of several pickers the elected one is ready and the others are not.
+    ready_replicas: int
+    # A new picker is not ready before the old leader is gone: an update must not wait for it.
+    max_unavailable: int
+    # What is waited for where the rollout as such never ends.
+    wait_for: tuple[str, ...]
     pod: PodPlan
     selector: Mapping[str, str]
     grpc_port: int

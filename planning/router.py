@@ -21,6 +21,7 @@ from planning.plan import (
     RouterPlan,
     VolumePlan,
 )
+from planning.shutdown import CALLOUT_DRAIN_SECONDS, END_SECONDS, NOTICE_SECONDS
 from planning.site import Site
 
 NAME = "model-router"
@@ -96,7 +97,8 @@ def plan_router(
         security_exception=None,
         node_selector={},
         tolerations=(),
-        grace_seconds=60,
+        pre_stop_seconds=NOTICE_SECONDS,
+        grace_seconds=NOTICE_SECONDS + CALLOUT_DRAIN_SECONDS + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,
         spread_over=selector if settings.replicas > 1 else {},
     )

@@ -25,8 +25,8 @@ from rehearsal.machine.status import READY_CONDITIONS, ContainerState, condition
 from rehearsal.machine.volumes import MountError, has_token, materialise, mounts
 from rehearsal.paths import StackPaths
 
-# No pod takes longer to end than this, whatever its grace period.
-LONGEST_GRACE = 10.0
+# A preStop sleep lasts no longer here: the load balancer and the picker notice a leaving pod within milliseconds.
+LONGEST_NOTICE = 1.0
 
 
 class Host(Protocol):
@@ -259,13 +259,31 @@ class Runner:
     # -- ending
 
     def _leave(self) -> None:
-        everyone = [*self._mains, *self._inits]
+        """As a kubelet: the preStop sleep first, then SIGTERM, to sidecars last, and SIGKILL after the grace."""
+        moment = time.monotonic()
         if self._deleting_since is None:
-            self._deleting_since = time.monotonic()
-            grace = min(float(self.pod["metadata"].get("deletionGracePeriodSeconds") or 0), LONGEST_GRACE)
-            for container in everyone:
-                container.stop(grace)
-        self.gone = not [one for one in everyone if not one.stopped()]
+            self._deleting_since = moment
+        passed = moment - self._deleting_since
+        grace = float(self.pod["metadata"].get("deletionGracePeriodSeconds") or 0)
+        if passed < min(self._notice(), grace) and [one for one in self._mains if one.alive]:
+            return
+        for containers in (self._mains, self._inits):
+            for container in containers:
+                container.stop(grace - passed)
+            if [one for one in containers if not one.stopped()]:
+                return
+        self.gone = True
+
+    def _notice(self) -> float:
+        """Seconds of the longest preStop sleep."""
+        hooks = [(one.spec.get("lifecycle") or {}).get("preStop") or {} for one in self._mains]
+        asked = max((float((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks), default=0.0)
+        if asked > LONGEST_NOTICE:
+            self._host.say(
+                f"a deleted pod serves on for {LONGEST_NOTICE:g} s at most before it is told to end; on GKE for its "
+                "whole preStop sleep"
+            )
+        return min(asked, LONGEST_NOTICE)
 
     def _note(self) -> None:
         """The pids of this pod, for whoever wants to look at its processes (or to kill one)."""

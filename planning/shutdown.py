@@ -1,0 +1,17 @@
+"""How pods end without losing a request: notice, drain, end. All in seconds."""
+
+from __future__ import annotations
+
+# A deleted pod serves on this long: picker and load balancer learn only by and by that it is leaving. KServe waits as
+# long in front of vLLM (kserve/kserve, pull request 5496). The kubelet's own sleep is there wherever GKE's Inference
+# Gateway is: Kubernetes has it since 1.30.
+NOTICE_SECONDS = 15
+
+# Requests that began have this long to end; the load balancer keeps their connections as long.
+DRAIN_SECONDS = 60
+
+# Pickers and routers end the calls they have, within this time (controller-runtime's graceful shutdown).
+CALLOUT_DRAIN_SECONDS = 30
+
+# What a process needs to end once its requests have.
+END_SECONDS = 15
