@@ -111,10 +111,27 @@ class Speed(Entry):
     per_sequence_seconds: Mapping[str, float]
     request_seconds: Mapping[str, float]
     collective_seconds: Mapping[str, float]
+    all_to_all_seconds: float
     unfitted: tuple[str, ...]  # constants above that the measurements do not settle
     fitted: Fitted
     error: float
     sources: tuple[str, ...]
+
+
+class AllToAll(Entry):
+    """A way for data-parallel ranks to exchange tokens, as `--all2all-backend` names it."""
+
+    rdma: bool  # moves tokens from GPU to GPU over RDMA network cards
+    privileged: bool  # on GKE: opens GPU-initiated connections, which the driver gives to privileged containers only
+    tokens: int | None  # each rank sends at most so many at once, into buffers for all experts; None: no such buffers
+
+
+class Features(Entry):
+    """The version of vLLM from which on it can do something."""
+
+    multi_node: str  # one engine over several hosts without Ray (--nnodes)
+    rank_ports: str  # a port for each data-parallel rank, under one supervisor
+    tpu_multi_host: str  # one engine over the hosts of a TPU slice, through Ray
 
 
 class ColdStart(Entry):
@@ -144,6 +161,8 @@ class Engine(Entry):
     field_reports: tuple[FieldReport, ...]
     errors: Errors
     speed: Speed
+    all_to_all: Mapping[str, AllToAll]
+    features: Features
     cold_start: ColdStart
     metrics: Metrics
 
@@ -151,6 +170,10 @@ class Engine(Entry):
         """The band of a version; versions older than the oldest band are taken as it."""
         wanted = _release(version)
         return next((band for band in self.bands if _release(band.since) <= wanted), self.bands[-1])
+
+    def has(self, version: str, since: str) -> bool:
+        """Whether a version has what came with another."""
+        return _release(version) >= _release(since)
 
     def knows(self, version: str) -> bool:
         """Whether the figures were read from or checked on versions around this one."""

@@ -11,7 +11,7 @@ from components.disruption import disruption_budget
 from components.metadata import metadata
 from components.options import child
 from components.pods import deployment_spec
-from planning.model_server import PORT
+from components.server_group import claim_template, leader_worker_set
 from planning.plan import ModelServerPlan
 from planning.start_up import NODE_SECONDS
 
@@ -22,7 +22,8 @@ class ModelServer(pulumi.ComponentResource):
     `up` waits until they answer: a node may have to come first, then the image, the weights and the compiler.
     """
 
-    deployment: apps.Deployment
+    # A Deployment, or a LeaderWorkerSet where a replica takes several hosts.
+    workload: pulumi.Resource
 
     def __init__(
         self,
@@ -39,26 +40,33 @@ class ModelServer(pulumi.ComponentResource):
         identity = server_identity(self, server, namespace, project, workload_pool, after, options)
         deadline = server.start_up_seconds + NODE_SECONDS
         seconds = f"{deadline + 300}s"
-        self.deployment = apps.Deployment(
-            server.name,
-            metadata=metadata(server.name, namespace, labels=server.selector),
-            spec=deployment_spec(
-                server.replicas,
-                server.selector,
-                server.pod,
-                max_surge=server.max_surge,
-                max_unavailable=server.max_unavailable,
-                progress_deadline=deadline,
-            ),
-            opts=child(
-                self,
-                # Not deleted together with the cluster, as the picker's is not.
-                depends_on=[*after, *identity],
-                timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
-            ),
+        claims: list[pulumi.Resource] = []
+        if server.claim_template is not None:
+            claims.append(claim_template(server.claim_template, namespace, dict(server.selector), options))
+        workload = child(
+            self,
+            # Not deleted together with the cluster, as the picker's is not.
+            depends_on=[*after, *identity, *claims],
+            timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
         )
+        if server.group is not None:
+            self.workload = leader_worker_set(server, server.group, namespace, workload)
+        else:
+            self.workload = apps.Deployment(
+                server.name,
+                metadata=metadata(server.name, namespace, labels=server.selector),
+                spec=deployment_spec(
+                    server.replicas,
+                    server.selector,
+                    server.pod,
+                    max_surge=server.max_surge,
+                    max_unavailable=server.max_unavailable,
+                    progress_deadline=deadline,
+                ),
+                opts=workload,
+            )
         disruption_budget(server.name, namespace, server.selector, server.replicas, options)
-        direct_way_in(self, server, namespace, [*after, self.deployment])
+        direct_way_in(self, server, namespace, [*after, self.workload])
         self.register_outputs({})
 
 
@@ -104,8 +112,13 @@ def direct_way_in(
         metadata=metadata(server.direct_service, namespace, labels=server.selector),
         spec=kubernetes.core.v1.ServiceSpecArgs(
             type="LoadBalancer",
-            selector=dict(server.selector),
-            ports=[kubernetes.core.v1.ServicePortArgs(name="http", port=PORT, target_port=PORT, protocol="TCP")],
+            selector=dict(server.serving_selector),
+            ports=[
+                kubernetes.core.v1.ServicePortArgs(
+                    name=port.name, port=port.number, target_port=port.number, protocol="TCP"
+                )
+                for port in server.serving_ports
+            ],
         ),
         opts=child(parent, depends_on=after),
     )

@@ -52,7 +52,8 @@ class Monitoring(pulumi.ComponentResource):
             self._reader(reader)
         for model in models:
             for server in model.servers:
-                self._scrape(server.name, dict(server.selector), Endpoint(port="http", interval=interval))
+                ranks = [Endpoint(port=port.name, interval=interval) for port in server.serving_ports]
+                self._scrape(server.name, dict(server.serving_selector), *ranks)
         for one in guarded:
             if one.metrics_reader is not None:
                 token = SecretSource(secret=SecretKey(name=one.metrics_reader, key="token"))
@@ -60,10 +61,10 @@ class Monitoring(pulumi.ComponentResource):
                 self._scrape(one.name, dict(one.selector), endpoint)
         self.register_outputs({})
 
-    def _scrape(self, name: str, labels: dict[str, str], endpoint: Endpoint) -> None:
+    def _scrape(self, name: str, labels: dict[str, str], *endpoints: Endpoint) -> None:
         custom_resource(
             name,
-            PodMonitoringSpec(selector=LabelSelector(match_labels=labels), endpoints=[endpoint]),
+            PodMonitoringSpec(selector=LabelSelector(match_labels=labels), endpoints=list(endpoints)),
             name=name,
             namespace=self._namespace,
             opts=self._options,

@@ -112,6 +112,7 @@ def _node_config(plan: NodePoolPlan, account: pulumi.Output[str]) -> container.N
         ),
         metadata={"disable-legacy-endpoints": "true"},
         resource_labels=dict(plan.labels),
+        labels=dict(plan.node_labels) or None,
         guest_accelerators=_guest_accelerators(plan),
         # Image streaming: engine images of 10 GiB and more start before they are pulled whole.
         gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True) if accelerated else None,

@@ -54,8 +54,8 @@ def _capacity(model: ModelPlan) -> dict[str, Any]:
         return {"memory": "unknown: the catalogue lacks a figure"}
     capacity: dict[str, Any] = {
         "memory": memory.status,
-        "kvCacheTokensPerReplica": memory.kv_tokens,
-        "requestsOfFullLengthPerReplica": round(memory.max_concurrency, 1),
+        "kvCacheTokensPerReplica": memory.replica_tokens,
+        "requestsOfFullLengthPerReplica": round(memory.replica_concurrency, 1),
     }
     speed = estimate.at_load if estimate is not None else None
     if estimate is not None and speed is not None:

@@ -12,6 +12,7 @@ from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core.v1 import PodTemplateSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
+from planning.groups import GROUP_LABEL
 from planning.plan import ContainerPlan, EnvPlan, PodPlan, ProbePlan, VolumePlan
 
 
@@ -23,13 +24,13 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": plan.grace_seconds,
         "securityContext": {
-            "runAsNonRoot": plan.security_exception is None,
+            "runAsNonRoot": plan.user != 0,
             "runAsUser": plan.user,
             "runAsGroup": plan.user,
             "fsGroup": plan.user,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(plan) | _lifecycle(plan)],
+        "containers": [_own_container(plan) | _lifecycle(plan)],
         "volumes": [{"name": volume.name, volume.kind: dict(volume.source)} for volume in _volumes(plan)],
     }
     if plan.sidecars:
@@ -43,6 +44,10 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
         ]
     if plan.pull_secret is not None:
         spec["imagePullSecrets"] = [{"name": plan.pull_secret}]
+    if plan.claims:
+        spec["resourceClaims"] = [{"name": name, "resourceClaimTemplateName": name} for name in plan.claims]
+    if plan.near:
+        spec["affinity"] = {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": _near(plan)}}
     if plan.spread_over:
         spec["topologySpreadConstraints"] = [
             {
@@ -97,6 +102,34 @@ def _volumes(plan: PodPlan) -> list[VolumePlan]:
     return list({volume.name: volume for each in (plan, *plan.sidecars) for volume in each.volumes}.values())
 
 
+def _near(plan: PodPlan) -> list[dict[str, Any]]:
+    """Preferred affinity to pods of the same group, heaviest first."""
+    return [
+        {
+            "weight": weight,
+            "podAffinityTerm": {
+                "labelSelector": {"matchLabels": dict(plan.spread_over)},
+                "matchLabelKeys": [GROUP_LABEL],
+                "topologyKey": key,
+            },
+        }
+        for weight, key in zip(range(len(plan.near), 0, -1), plan.near, strict=True)
+    ]
+
+
+def _own_container(plan: PodPlan) -> dict[str, Any]:
+    """The container that the pod is for: claims and exceptions are its alone."""
+    container = _container(plan)
+    if plan.claims:
+        container["resources"]["claims"] = [{"name": name} for name in plan.claims]
+    if plan.capabilities:
+        container["securityContext"]["capabilities"]["add"] = list(plan.capabilities)
+    if plan.security_exception is not None and plan.security_exception.rule == "privileged":
+        # The API server refuses a privileged container that may not escalate.
+        container["securityContext"] |= {"privileged": True, "allowPrivilegeEscalation": True}
+    return container
+
+
 def _container(plan: ContainerPlan) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": plan.container,
@@ -107,8 +140,6 @@ def _container(plan: ContainerPlan) -> dict[str, Any]:
         "env": [_env(variable) for variable in plan.env],
         "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in plan.ports],
         "resources": {"requests": dict(plan.requests), "limits": dict(plan.limits)},
-        "livenessProbe": _probe(plan.liveness),
-        "readinessProbe": _probe(plan.readiness),
         "volumeMounts": [
             {"name": volume.name, "mountPath": volume.mount_path} | ({"readOnly": True} if volume.read_only else {})
             for volume in plan.volumes
@@ -122,8 +153,8 @@ def _container(plan: ContainerPlan) -> dict[str, Any]:
     }
     if plan.command:
         container["command"] = list(plan.command)
-    if plan.startup is not None:
-        container["startupProbe"] = _probe(plan.startup)
+    probes = {"startupProbe": plan.startup, "livenessProbe": plan.liveness, "readinessProbe": plan.readiness}
+    container |= {name: _probe(probe) for name, probe in probes.items() if probe is not None}
     return container
 
 

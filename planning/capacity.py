@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from catalog.engine import load_engine
 from planning.figures import CapacityPlan, CurvePoint
 from planning.memory import EngineRun, MemoryVerdict
-from planning.model_server import tensor_parallel_of
 from planning.site import Site
 from planning.speed import Load, SpeedEstimate, estimate, replicas_for
 from planning.verdict import run_of
@@ -30,7 +29,7 @@ def plan_capacity(
     None where the catalogue lacks a figure, where there is no replica, or where not one such request fits.
     """
     model = site.catalog.find_model(settings.id)
-    run = run_of(site, settings, model, tensor_parallel_of(site, settings)) if model is not None else None
+    run = run_of(site, settings, model) if model is not None else None
     if run is None or verdict is None or settings.replicas < 1:
         return None
     lengths = _lengths(site, index, settings, run)
@@ -40,7 +39,7 @@ def plan_capacity(
     alone, flood = engines.at(1, 1), engines.at(settings.replicas, 10**9)
     if alone is None or flood is None:
         return None
-    whole = max(1, math.floor(flood.batch) * settings.replicas)
+    whole = max(1, math.floor(flood.batch) * settings.replicas * run.data_parallel)
     full = engines.at(settings.replicas, whole)
     if full is None:
         return None

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from planning.model_server import CACHE
+from planning.parallelism import parallelism_of
 from planning.plan import (
     EnvPlan,
     InferenceServicePlan,
@@ -57,6 +58,7 @@ def under_kserve(site: Site, index: int, settings: ModelSettings, model: ModelPl
     _check_name(site, index, settings, model.key)
     _check_templates(site, index, settings)
     _check_room(site, model)
+    _check_pods(site, index, settings)
     pool = _pool(model.pool, model.key)
     return replace(
         model,
@@ -116,7 +118,7 @@ def _picker(site: Site, picker: PickerPlan, key: str, pool: PoolPlan) -> PickerP
         annotations={},
         service_account=child_name(key, _PICKER_ACCOUNT),
         # A zero would not override the 30 seconds of the preset.
-        readiness=replace(picker.pod.readiness, initial_delay=1),
+        readiness=replace(picker.pod.readiness, initial_delay=1) if picker.pod.readiness is not None else None,
         spread_over=selector if picker.replicas > 1 else {},
     )
     return replace(picker, name=child_name(key, _PICKER), pod=pod, selector=selector)
@@ -182,6 +184,20 @@ def _check_templates(site: Site, index: int, settings: ModelSettings) -> None:
                 rule="KServe takes {{ in any field as a template of its own and refuses the service",
                 fix="put the text into a file of the image or of a volume, or use deployment: direct",
             )
+
+
+def _check_pods(site: Site, index: int, settings: ModelSettings) -> None:
+    parallelism = parallelism_of(site, settings)
+    if parallelism.grouped or parallelism.data > 1:
+        site.findings.error(
+            "models",
+            index,
+            "id",
+            value=settings.id,
+            rule="under KServe this version of the program builds replicas of one pod with one server, and this one has"
+            f" {parallelism.hosts} pods with {parallelism.ranks_per_host} each",
+            fix="use deployment: direct",
+        )
 
 
 def _check_room(site: Site, model: ModelPlan) -> None:

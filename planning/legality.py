@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from catalog.schema import Model
 from planning.memory import MemoryVerdict
+from planning.parallelism import parallelism_of
 from planning.quantisation import check_quantisation
+from planning.scope import check_pattern
 from planning.sharding import check_sharding
 from planning.site import Site
+from planning.spread import check_spread
 from planning.verdict import check_memory
 from settings.models import ModelSettings
 
 _HALF = ("half", "float16")
 
 
-def check_model(
-    site: Site, index: int, settings: ModelSettings, model: Model | None, tensor_parallel: int
-) -> MemoryVerdict | None:
+def check_model(site: Site, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
     """Findings about one model, and what becomes of its accelerators' memory.
 
     A model the catalogue does not know gets the checks that need no figures of it, and no verdict.
     """
-    _check_parallelism(site, index, tensor_parallel)
+    check_pattern(site, index, settings, model)
+    check_spread(site, index, settings, model)
     _check_dtype(site, index, settings)
     check_quantisation(site, index, settings, model)
     if model is None:
@@ -34,33 +36,11 @@ def check_model(
         )
         return None
     _check_length(site, index, settings, model)
-    if _check_heads(site, index, model, tensor_parallel):
-        check_sharding(site, index, settings, model, tensor_parallel)
+    parallelism = parallelism_of(site, settings)
+    if _check_heads(site, index, model, parallelism.tensor):
+        check_sharding(site, index, settings, model, parallelism)
     _check_token(site, settings, model)
-    return check_memory(site, index, settings, model, tensor_parallel)
-
-
-def _check_parallelism(site: Site, index: int, tensor_parallel: int) -> None:
-    if site.accelerator.kind == "tpu":
-        chips = site.chips * site.accelerator.devices_per_chip
-        if tensor_parallel != chips:
-            site.findings.error(
-                "models",
-                index,
-                "tensorParallel",
-                value=tensor_parallel,
-                rule=f"a pod on {site.machine.name} takes all chips of its slice: tensor parallelism is {chips} there",
-                fix=f"use {chips}, remove tensorParallel, or choose another machineType",
-            )
-    elif tensor_parallel > site.per_node:
-        site.findings.error(
-            "models",
-            index,
-            "tensorParallel",
-            value=tensor_parallel,
-            rule=f"a node has {site.per_node} {site.accelerator.title}; a replica of this pattern lives on one node",
-            fix=f"use {site.per_node} or fewer, or a machineType with more",
-        )
+    return check_memory(site, index, settings, model)
 
 
 def _check_dtype(site: Site, index: int, settings: ModelSettings) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from planning import names
 from planning.allocatable import allocatable
+from planning.groups import DRANET_LABEL, uses_rdma
+from planning.parallelism import parallelism_of
 from planning.plan import NodePoolPlan
 from planning.site import Site
 
@@ -56,12 +60,16 @@ def plan_cpu_pool(site: Site) -> NodePoolPlan:
     )
 
 
-def plan_accelerator_pool(site: Site, weights_gib: float) -> NodePoolPlan:
-    """The accelerator pool. `weights_gib` is the most that a node's replicas download together onto its disk."""
+def plan_accelerator_pools(site: Site, weights_gib: float) -> tuple[NodePoolPlan, ...]:
+    """The accelerator pool, or one for each slice of several hosts, which exists whole or not at all.
+
+    `weights_gib` is the most that a node's replicas download together onto its disk.
+    """
     settings = site.settings.accelerator
     gpu = site.accelerator.kind == "gpu"
     multi_host = site.hosts > 1
     _check(site)
+    rdma = any(uses_rdma(site, parallelism_of(site, model)) for model in site.settings.models)
     least_disk = _least_disk(site, weights_gib)
     disk = settings.disk_gib or max(_LEAST_DISK_GIB, least_disk)
     if disk < least_disk:
@@ -72,19 +80,25 @@ def plan_accelerator_pool(site: Site, weights_gib: float) -> NodePoolPlan:
             rule=f"image, weights and caches need about {least_disk} GiB of boot disk",
             fix=f"use {least_disk} or more, or remove diskGib",
         )
-    # A slice of several hosts exists whole or not at all: its pool has exactly its hosts.
-    fixed = site.hosts if multi_host else None
-    flexible = settings.provisioning in ("flex-start", "queued")
-    low = 0 if site.settings.paused or flexible else (fixed or settings.nodes.min)
-    high = fixed or settings.nodes.max
-    return NodePoolPlan(
-        name=names.join("acc", site.accelerator.name.removeprefix("nvidia-"), length=names.CLUSTER_LENGTH),
+    least = 0 if site.settings.paused or settings.provisioning in ("flex-start", "queued") else settings.nodes.min
+    most = settings.nodes.max
+    if multi_host and (most % site.hosts or least % site.hosts):
+        site.findings.error(
+            "accelerator",
+            "nodes",
+            value=f"{settings.nodes.min} to {most}",
+            rule=f"a {site.topology} slice of {site.machine.name} has {site.hosts} hosts, all of them or none",
+            fix=f"use multiples of {site.hosts}",
+        )
+    name = names.join("acc", site.accelerator.name.removeprefix("nvidia-"), length=names.CLUSTER_LENGTH - 3)
+    whole = NodePoolPlan(
+        name=name,
         private_nodes=_private_nodes(site),
         machine_type=site.machine.name,
         zones=site.zones,
-        min_nodes=low,
-        max_nodes=high,
-        autoscaled=low != high,
+        min_nodes=least,
+        max_nodes=most,
+        autoscaled=least != most,
         disk_gib=disk,
         disk_type="hyperdisk-balanced" if site.machine.name.startswith(_HYPERDISK_FAMILIES) else "pd-balanced",
         guest_accelerator=site.accelerator.node_label_value if gpu else None,
@@ -95,6 +109,20 @@ def plan_accelerator_pool(site: Site, weights_gib: float) -> NodePoolPlan:
         reservation=settings.reservation,
         accelerator_network_profile="auto" if site.machine.rdma else None,
         labels=site.labels,
+        node_labels={DRANET_LABEL: "true"} if rdma else {},
+    )
+    if not multi_host:
+        return (whole,)
+    always, slices = least // site.hosts, max(1, most // site.hosts)
+    return tuple(
+        replace(
+            whole,
+            name=name if number == 0 else f"{name}-{number + 1}",
+            min_nodes=site.hosts if number < always else 0,
+            max_nodes=site.hosts,
+            autoscaled=number >= always,
+        )
+        for number in range(slices)
     )
 
 
@@ -146,13 +174,4 @@ def _check(site: Site) -> None:
             value=settings.provisioning,
             rule=f"{site.machine.name} is said to be sold as spot, flex-start or reservation only",
             fix="use provisioning: spot or flex-start, or name a reservation",
-        )
-    if site.hosts > 1:
-        single = [topology for topology, hosts in site.machine.topologies.items() if hosts == 1]
-        findings.error(
-            "accelerator",
-            "topology",
-            value=site.topology,
-            rule=f"a slice over {site.hosts} hosts takes a group of pods (LeaderWorkerSet), which is not built yet",
-            fix=f"use {' or '.join(single)}" if single else "use another machineType",
         )

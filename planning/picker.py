@@ -6,13 +6,9 @@ import hashlib
 import json
 from typing import Any
 
-from planning.model_server import (
-    HEALTH_PATH,
-    PORT,
-    prefix_caching_of,
-    selector_of,
-    tensor_parallel_of,
-)
+from planning import groups
+from planning.model_server import HEALTH_PATH, prefix_caching_of, selector_of
+from planning.parallelism import parallelism_of
 from planning.picker_config import Weights, load_and_prefix
 from planning.plan import EnvPlan, PickerPlan, PodPlan, PoolPlan, PortPlan, ProbePlan, PullSecretPlan, VolumePlan
 from planning.prefix_cache import block_size_of
@@ -30,18 +26,19 @@ _CONFIG_DIRECTORY = "/etc/llm-d"
 _USER = 65532
 
 
-def plan_pool(site: Site, key: str) -> PoolPlan:
+def plan_pool(site: Site, model: ModelSettings, key: str) -> PoolPlan:
     """InferencePool, health check and backend policy of one model."""
     settings = site.settings
+    parallelism = parallelism_of(site, model)
     return PoolPlan(
         name=key,
-        selector=selector_of(key),
-        target_ports=(PORT,),
+        selector=selector_of(key) | groups.serving_labels(parallelism),
+        target_ports=tuple(groups.PORT + rank for rank in range(parallelism.ranks_per_host)),
         picker_service=picker_name(key),
         picker_port=GRPC_PORT,
         failure_mode="FailOpen" if settings.picker.failure_mode == "open" else "FailClose",
         health_path=HEALTH_PATH,
-        health_port=PORT,
+        health_port=groups.health_port(parallelism),
         health_interval=5,
         timeout_seconds=settings.gateway.timeout_seconds,
         draining_seconds=DRAIN_SECONDS,
@@ -59,7 +56,7 @@ def plan_picker(
     settings, release = site.settings.picker, site.release.picker
     name = picker_name(key)
     known = site.catalog.find_model(model.id)
-    config = _config(site, block_size_of(site, model, known, tensor_parallel_of(site, model)))
+    config = _config(site, block_size_of(site, model, known))
     _check_scorers(site, index, model)
     selector = {"app.kubernetes.io/name": "endpoint-picker", "app.kubernetes.io/instance": key}
     elects = settings.replicas > 1

@@ -108,6 +108,8 @@ class NodePoolPlan:
     # None in a cluster that somebody else made: whether its nodes are private is not this stack's to say.
     private_nodes: bool | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    # Of its Kubernetes nodes; `labels` are the cloud's.
+    node_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +232,7 @@ class VolumePlan:
 class SecurityException:
     """A rule of Pod Security `restricted` that a pod cannot keep, and why."""
 
-    rule: Literal["runAsNonRoot"]
+    rule: Literal["runAsNonRoot", "capabilities", "privileged"]
     reason: str
 
 
@@ -247,8 +249,9 @@ class ContainerPlan:
     requests: Mapping[str, str]
     limits: Mapping[str, str]
     startup: ProbePlan | None
-    liveness: ProbePlan
-    readiness: ProbePlan
+    # None of a container that answers nobody.
+    liveness: ProbePlan | None
+    readiness: ProbePlan | None
     volumes: tuple[VolumePlan, ...] = ()
 
 
@@ -267,6 +270,12 @@ class PodPlan(ContainerPlan):
     mount_api_token: bool
     user: int
     security_exception: SecurityException | None
+    # Linux capabilities that the container keeps.
+    capabilities: tuple[str, ...] = ()
+    # Templates of devices, of dynamic resource allocation, that the pod takes.
+    claims: tuple[str, ...] = ()
+    # Node labels: pods of one group rather have the same value of each, the first most.
+    near: tuple[str, ...] = ()
     node_selector: Mapping[str, str]
     tolerations: tuple[TaintPlan, ...]
     # Seconds from the pod's deletion to SIGTERM, in which it serves on: who sends it requests has to notice first.
@@ -280,9 +289,23 @@ class PodPlan(ContainerPlan):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupPlan:
-    """A replica of several pods that start and end together, one a host. `size` counts pods."""
+    """A replica of several pods that start and end together, one a host (LeaderWorkerSet).
+
+    `size` counts pods. `workers` are those beside the leader, None where all run the same. Pods of one group share a
+    value of the node label `exclusive_topology`, and no two groups do.
+    """
 
     size: int
+    workers: PodPlan | None
+    exclusive_topology: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimTemplatePlan:
+    """Devices that a pod takes besides what its containers request: all of a class that its node has."""
+
+    name: str
+    device_class: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,12 +315,16 @@ class ModelServerPlan:
     name: str
     role: Literal["both", "decode", "prefill"]
     group: GroupPlan | None = None
+    claim_template: ClaimTemplatePlan | None = None
     service_account: str
     replicas: int
     # What one replica runs on, as people say it: `1 x T4`.
     hardware: str
     pod: PodPlan
     selector: Mapping[str, str]
+    # Of a group with one server only its leader answers requests.
+    serving_selector: Mapping[str, str]
+    serving_ports: tuple[PortPlan, ...]
     start_up_seconds: int
     # Spare nodes decide: without them a rolling update would wait for an accelerator that never comes.
     max_surge: int

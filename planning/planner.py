@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -23,20 +22,15 @@ from planning.findings import Finding, RefusedError, Severity, details_of, error
 from planning.gateway import plan_gateway, plan_routes
 from planning.kserve import under_kserve, with_routes
 from planning.model_index import plan_model_index
-from planning.model_server import (
-    check_capacity,
-    node_gib,
-    plan_model_server,
-    replicas_per_node,
-    tensor_parallel_of,
-)
+from planning.model_server import node_gib, plan_model_server
 from planning.network import plan_network
-from planning.node_pools import plan_accelerator_pool, plan_cpu_pool
+from planning.node_pools import plan_accelerator_pools, plan_cpu_pool
 from planning.picker import plan_picker, plan_pool
 from planning.plan import ModelPlan, MonitoringPlan, StackPlan
+from planning.room import busy_nodes, check_capacity
 from planning.router import plan_router
 from planning.scope import check_names, check_scope
-from planning.site import Findings, Site, locate
+from planning.site import Findings, locate
 from planning.workspace import plan_hugging_face, plan_namespace, plan_pull_secret
 from settings import StackSettings
 
@@ -79,20 +73,20 @@ def plan_with_findings(
         return None
     network = plan_network(site)
     cpu_pool = plan_cpu_pool(site)
-    pool = plan_accelerator_pool(site, max(map(functools.partial(node_gib, site), settings.models)))
+    pools = plan_accelerator_pools(site, max(map(functools.partial(node_gib, site), settings.models)))
     check_capacity(site)
     namespace = plan_namespace(site)
     hugging_face = plan_hugging_face(site, encrypted)
     pull_secret = plan_pull_secret(site, encrypted)
     models: list[ModelPlan] = []
     for index, (model, key) in enumerate(zip(settings.models, model_keys(settings), strict=True)):
-        server = plan_model_server(site, index, model, key, pool.disk_gib, hugging_face, pull_secret)
+        server = plan_model_server(site, index, model, key, pools[0].disk_gib, hugging_face, pull_secret)
         made = ModelPlan(
             key=key,
             id=model.id,
             served_name=model.name,
             other_names=other_names(model),
-            pool=plan_pool(site, key),
+            pool=plan_pool(site, model, key),
             picker=plan_picker(site, index, model, key, namespace.name, pull_secret),
             servers=(server,),
             capacity=plan_capacity(site, index, model, server.memory),
@@ -102,7 +96,7 @@ def plan_with_findings(
     charts = plan_charts(
         site,
         gateway=(namespace.name, gateway.name),
-        groups=False,
+        groups=any(server.group is not None for model in models for server in model.servers),
         kserve=settings.deployment == "kserve",
         istio=False,
     )
@@ -120,7 +114,7 @@ def plan_with_findings(
         network=network,
         cluster=plan_cluster(site),
         cpu_pool=cpu_pool,
-        accelerator_pools=(pool,),
+        accelerator_pools=pools,
         crds=plan_crds(site),
         charts=charts,
         chart_namespaces=plan_chart_namespaces(charts),
@@ -138,7 +132,7 @@ def plan_with_findings(
         cost=plan_cost(
             site,
             cpu_pool,
-            ((pool, _busy_nodes(site)),),
+            busy_nodes(site, pools),
             [model.capacity for model in served],
             sum(model.picker.replicas for model in served),
         ),
@@ -161,14 +155,6 @@ def model_keys(settings: StackSettings) -> list[str]:
         key if counts[key] == 1 else names.marked(key, f"{model.id} {model.name}", names.MODEL_LENGTH)
         for key, model in zip(keys, settings.models, strict=True)
     ]
-
-
-def _busy_nodes(site: Site) -> int:
-    """Accelerator nodes that all replicas take, whether or not the stack is paused."""
-    return sum(
-        math.ceil(model.replicas / replicas_per_node(site, tensor_parallel_of(site, model))) * site.hosts
-        for model in site.settings.models
-    )
 
 
 def _check_project(settings: StackSettings, findings: Findings) -> None:

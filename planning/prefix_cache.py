@@ -11,7 +11,7 @@ from settings.models import ModelSettings
 _GPU_BLOCK = 16
 
 
-def block_size_of(site: Site, settings: ModelSettings, model: Model | None, tensor_parallel: int) -> int | None:
+def block_size_of(site: Site, settings: ModelSettings, model: Model | None) -> int | None:
     """Tokens of a block as both engine and picker are told, None where neither is: each then has its own default.
 
     Pattern prefix-cache always tells them; elsewhere a size that is set does.
@@ -21,5 +21,5 @@ def block_size_of(site: Site, settings: ModelSettings, model: Model | None, tens
     if site.accelerator.kind == "gpu":
         return _GPU_BLOCK
     # TPUs choose by the longest request; a smaller block than theirs would be raised to it, on one side only.
-    run = run_of(site, settings, model, tensor_parallel) if model is not None else None
+    run = run_of(site, settings, model) if model is not None else None
     return run.kv_block() if run is not None else None

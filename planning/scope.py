@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from planning.site import Findings
+from catalog.schema import Model
+from planning.site import Findings, Site
 from settings import StackSettings
+from settings.models import ModelSettings
 
-BUILT = ("single-replica", "multi-model", "prefix-cache")
+BUILT = ("single-replica", "multi-model", "prefix-cache", "mixture-of-experts")
 
 # A header carries the name, trimmed, to the route that matches it.
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
@@ -18,7 +20,7 @@ def check_scope(settings: StackSettings, findings: Findings) -> None:
     """Pattern and deployment against the number of models and replicas."""
     _check_built(settings, findings)
     number = len(settings.models)
-    if settings.pattern in ("single-replica", "prefix-cache") and number > 1:
+    if settings.pattern in ("single-replica", "prefix-cache", "mixture-of-experts") and number > 1:
         findings.error(
             "models",
             value=f"{number} models",
@@ -29,6 +31,19 @@ def check_scope(settings: StackSettings, findings: Findings) -> None:
         _check_multi_model(settings, findings)
     if settings.pattern == "prefix-cache":
         _check_prefix_cache(settings, findings)
+
+
+def check_pattern(site: Site, index: int, settings: ModelSettings, model: Model | None) -> None:
+    """What a pattern asks of a model."""
+    if site.settings.pattern == "mixture-of-experts" and model is not None and model.experts is None:
+        site.findings.error(
+            "models",
+            index,
+            "id",
+            value=settings.id,
+            rule=f"{model.id} has no experts: mixture-of-experts has nothing to spread",
+            fix="use pattern: single-replica, or a mixture of experts",
+        )
 
 
 def check_names(settings: StackSettings, findings: Findings) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from catalog.schema import Model
 from planning.memory.weights import padded_vocabulary
+from planning.parallelism import Parallelism
 from planning.site import Site
 from settings.models import ModelSettings
 
@@ -17,9 +18,10 @@ EXPERT_PARALLEL = "--enable-expert-parallel"
 PIPELINE_PARALLEL = "--pipeline-parallel-size"
 
 
-def check_sharding(site: Site, index: int, settings: ModelSettings, model: Model, tensor_parallel: int) -> None:
+def check_sharding(site: Site, index: int, settings: ModelSettings, model: Model, parallelism: Parallelism) -> None:
     """Findings about vocabulary, feed-forward layers, experts and pipeline stages; at most one about the devices."""
-    by_expert = EXPERT_PARALLEL in settings.extra_args
+    tensor_parallel, ranks = parallelism.tensor, parallelism.data
+    by_expert = parallelism.expert or EXPERT_PARALLEL in settings.extra_args
     path = ("models", index, "tensorParallel")
     works = [n for n in range(1, tensor_parallel) if shares(model, n, by_expert) and site.accelerator.kind == "gpu"]
     smaller = f"use tensorParallel: {works[-1]}" if works else "use another machineType"
@@ -32,14 +34,14 @@ def check_sharding(site: Site, index: int, settings: ModelSettings, model: Model
             rule=f"{model.id}'s vocabulary, padded to {vocabulary} entries, cannot be cut into {tensor_parallel} parts",
             fix=smaller,
         )
-    elif _experts_left_over(model, tensor_parallel, by_expert):
+    elif _experts_left_over(model, tensor_parallel * ranks, by_expert):
         # fused_moe: the number of physical experts is a multiple of the expert-parallel size.
         count = model.experts.count if model.experts is not None else 0
         site.findings.error(
-            *path,
-            value=tensor_parallel,
-            rule=f"{model.id}'s {count} experts cannot be dealt out evenly to {tensor_parallel} devices",
-            fix=f"use a divisor of {count}, or remove {EXPERT_PARALLEL}",
+            *(path if ranks == 1 else ("models", index, "dataParallel")),
+            value=tensor_parallel if ranks == 1 else ranks,
+            rule=f"{model.id}'s {count} experts cannot be dealt out evenly to {tensor_parallel * ranks} devices",
+            fix=f"use a divisor of {count}, or remove expertParallel",
         )
     elif uneven := [width for width in _widths(model, by_expert) if width % tensor_parallel]:
         # distributed/utils.py `divide`, for every column-parallel layer.
@@ -57,9 +59,9 @@ def check_sharding(site: Site, index: int, settings: ModelSettings, model: Model
             value=tensor_parallel,
             rule=f"{model.id}'s layers of width {broken[0]} give each of {tensor_parallel} devices "
             f"{broken[0] // tensor_parallel}, which is no multiple of the quantisation's blocks of {_block(model)}",
-            fix=f"{smaller}, or add {EXPERT_PARALLEL} to extraArgs: whole experts then" if whole else smaller,
+            fix=f"{smaller}, or expertParallel: true: whole experts then" if whole else smaller,
         )
-    _check_pipeline(site, index, settings, model, tensor_parallel)
+    _check_pipeline(site, index, settings, model, parallelism)
 
 
 def shares(model: Model, devices: int, by_expert: bool = False) -> bool:
@@ -104,18 +106,19 @@ def _whole_experts(model: Model, devices: int, by_expert: bool) -> bool:
     return not by_expert and model.experts is not None and shares(model, devices, by_expert=True)
 
 
-def _check_pipeline(site: Site, index: int, settings: ModelSettings, model: Model, tensor_parallel: int) -> None:
-    stages = _pipeline_stages(settings)
+def _check_pipeline(site: Site, index: int, settings: ModelSettings, model: Model, parallelism: Parallelism) -> None:
+    further, tensor_parallel = _pipeline_stages(settings), parallelism.tensor
+    stages = max(further, parallelism.pipeline)
     if stages > model.layers:
         site.findings.error(
             "models",
             index,
-            "extraArgs",
-            value=f"{PIPELINE_PARALLEL} {stages}",
+            "extraArgs" if further > 1 else "pipelineParallel",
+            value=f"{PIPELINE_PARALLEL} {stages}" if further > 1 else stages,
             rule=f"{model.id} has {model.layers} layers, and every pipeline stage needs one",
             fix=f"use {model.layers} or fewer",
         )
-    elif stages > 1 and stages * tensor_parallel > site.per_node:
+    elif further > 1 and stages * tensor_parallel > site.per_node:
         site.findings.error(
             "models",
             index,
@@ -123,7 +126,7 @@ def _check_pipeline(site: Site, index: int, settings: ModelSettings, model: Mode
             value=f"{PIPELINE_PARALLEL} {stages}",
             rule=f"{stages} stages of {tensor_parallel} take {stages * tensor_parallel} {site.accelerator.title}, "
             f"and a replica's node has {site.per_node}",
-            fix="use fewer stages, a lower tensorParallel, or a machineType with more",
+            fix="use fewer stages, or pipelineParallel in place of the argument: a replica may then have several hosts",
         )
 
 

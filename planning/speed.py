@@ -66,6 +66,8 @@ def estimate(
 ) -> SpeedEstimate | None:
     """Speed of `replicas` equal engines under an evenly spread load. `verdict` is the run's, where it is known already.
 
+    Data-parallel ranks of one replica are engines, too.
+
     None when the catalogue lacks bandwidth or compute, or when the cache does not hold one such request.
     """
     hardware = _hardware(run, accelerator)
@@ -75,7 +77,8 @@ def estimate(
     if hardware is None or most < 1 or replicas < 1:
         return None
     engine = load_engine().speed
-    wanted = max(1.0, load.concurrency / replicas)
+    engines = replicas * run.data_parallel
+    wanted = max(1.0, load.concurrency / engines)
     batch = min(wanted, float(run.max_num_seqs), float(most))
     step, bound = _step(run, hardware, batch, load.prompt_tokens + load.output_tokens / 2)
     if batch < wanted:
@@ -88,8 +91,8 @@ def estimate(
     served = first + (load.output_tokens - 1) * per_token
     per_replica = batch / served
     waiting = wanted / per_replica - served
-    # Fewer requests in flight than replicas leave some of them idle.
-    busy = min(float(replicas), load.concurrency)
+    # Fewer requests in flight than engines leave some of them idle.
+    busy = min(float(engines), load.concurrency)
     return SpeedEstimate(
         time_to_first_token=first + waiting,
         time_per_output_token=per_token,
@@ -120,7 +123,7 @@ def replicas_for(
     best = 0.0
     concurrency = 1
     verdict = verdict or judge(run)
-    while concurrency <= run.max_num_seqs:
+    while concurrency <= run.max_num_seqs * run.data_parallel:
         speed = estimate(run, accelerator, Load(prompt_tokens, output_tokens, concurrency), verdict=verdict)
         if speed is None or speed.batch < concurrency:
             break
@@ -177,6 +180,8 @@ def _step(run: EngineRun, hardware: _Hardware, batch: float, context: float) -> 
     computing = batch * _flops_per_token(run) / run.tensor_parallel / (hardware.flops * engine.decode_share)
     if run.tensor_parallel > 1:
         reading += 2 * run.model.layers * engine.collective_seconds[run.interconnect]
+    if run.data_parallel > 1 and run.model.experts is not None:
+        reading += run.model.experts.layers * engine.all_to_all_seconds
     host = engine.host_floor_seconds[run.kind]
     bound: Bound = "host" if host > reading + computing else "compute" if computing > reading else "memory bandwidth"
     return max(reading + computing, host) + batch * engine.per_sequence_seconds[run.kind], bound
@@ -209,8 +214,9 @@ def _weights_read(run: EngineRun, batch: float) -> float:
     if experts is not None:
         parts = count(model)
         bits = run.quantised.bits if run.quantised is not None else 8.0 * run.dtype_bytes
-        stored = parts.experts * bits / 8 / run.tensor_parallel
-        asked = 1 - (1 - experts.active / experts.count) ** max(1.0, batch)
+        stored = parts.experts * bits / 8 / run.expert_ranks
+        # All data-parallel ranks send tokens to the experts of this one.
+        asked = 1 - (1 - experts.active / experts.count) ** max(1.0, batch * run.data_parallel)
         total -= stored * (1 - asked)
     return max(0.0, total)
 

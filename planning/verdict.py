@@ -11,6 +11,7 @@ from planning.field_reports import check_field_reports
 from planning.memory import EngineRun, MemoryVerdict, engine_run, judge
 from planning.memory.overhead import warm_up_gib
 from planning.memory.remedies import Remedy, remedies
+from planning.parallelism import parallelism_of
 from planning.sharding import shares
 from planning.site import Site
 from settings.models import ModelSettings
@@ -27,16 +28,14 @@ _NUMBERS = (
 _DEFAULT_PATHS = {"weights": "id", "kv-cache": "maxModelLen", "warm-up": "gpuMemoryUtilization", "states": "maxNumSeqs"}
 
 
-def check_memory(
-    site: Site, index: int, settings: ModelSettings, model: Model | None, tensor_parallel: int
-) -> MemoryVerdict | None:
+def check_memory(site: Site, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
     """Judge one model's memory and say what is wrong with it.
 
     None, without an error, when model or accelerator lack the figures; for the accelerator that is said as a warning.
     """
     if model is None:
         return None
-    run = run_of(site, settings, model, tensor_parallel)
+    run = run_of(site, settings, model)
     if run is None:
         site.findings.warning(
             "accelerator",
@@ -50,7 +49,7 @@ def check_memory(
     if verdict.status == "fits":
         check_field_reports(site, index, run)
         return verdict
-    helps = remedies(run, _larger(site, model, tensor_parallel), site.accelerator.fp8)
+    helps = remedies(run, _larger(site, model, run), site.accelerator.fp8)
     elsewhere = _elsewhere(site, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
     say = site.findings.error if verdict.status == "refused" else site.findings.warning
     say(
@@ -64,9 +63,10 @@ def check_memory(
     return verdict
 
 
-def run_of(site: Site, settings: ModelSettings, model: Model, tensor_parallel: int) -> EngineRun | None:
+def run_of(site: Site, settings: ModelSettings, model: Model) -> EngineRun | None:
     """The engine as the stack's settings, further arguments and the release's version start it."""
     given = _extra(settings.extra_args)
+    parallelism = parallelism_of(site, settings)
     cache = given.get("kv-cache-memory-bytes")
     caching = settings.prefix_caching
     return engine_run(
@@ -77,9 +77,11 @@ def run_of(site: Site, settings: ModelSettings, model: Model, tensor_parallel: i
         utilization=_utilization(settings),
         max_num_seqs=given.get("max-num-seqs", settings.max_num_seqs),
         max_num_batched_tokens=given.get("max-num-batched-tokens", settings.max_num_batched_tokens),
-        tensor_parallel=tensor_parallel,
-        pipeline_parallel=min(given.get("pipeline-parallel-size") or 1, model.layers),
-        expert_parallel="--enable-expert-parallel" in settings.extra_args,
+        tensor_parallel=parallelism.tensor,
+        pipeline_parallel=min(given.get("pipeline-parallel-size") or parallelism.pipeline, model.layers),
+        data_parallel=parallelism.data,
+        expert_parallel=parallelism.expert or "--enable-expert-parallel" in settings.extra_args,
+        all_to_all=parallelism.all_to_all,
         dtype=settings.dtype,
         quantization=settings.quantization,
         kv_cache_dtype=settings.kv_cache_dtype,
@@ -122,11 +124,11 @@ def _utilization(settings: ModelSettings) -> float | None:
     return settings.gpu_memory_utilization
 
 
-def _larger(site: Site, model: Model, tensor_parallel: int) -> list[int]:
+def _larger(site: Site, model: Model, run: EngineRun) -> list[int]:
     """Tensor-parallel sizes above the present one that the node holds and the model's heads allow."""
-    if site.accelerator.kind == "tpu":
+    if site.accelerator.kind == "tpu" or run.data_parallel > 1 or run.pipeline_parallel > 1:
         return []
-    return [n for n in range(tensor_parallel + 1, site.per_node + 1) if shares(model, n)]
+    return [n for n in range(run.tensor_parallel + 1, site.per_node + 1) if shares(model, n)]
 
 
 def _value(settings: ModelSettings, run: EngineRun, verdict: MemoryVerdict) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from planning.groups import pod_security_level, security_exception
+from planning.parallelism import parallelism_of
 from planning.plan import HuggingFacePlan, NamespacePlan, PullSecretPlan
 from planning.site import Site
 
@@ -11,10 +13,11 @@ _ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
 def plan_namespace(site: Site) -> NamespacePlan:
-    """Pod Security: `restricted` is enforced where every pod keeps it, and shown as a warning where one cannot."""
+    """Pod Security: what is enforced admits every planned pod and no more; `restricted` is shown as a warning."""
     settings = site.settings.namespace
-    # TPU pods run as root (see the exception in the model server's plan): `baseline` is the strictest that admits them.
-    level = "baseline" if site.accelerator.kind == "tpu" else "restricted"
+    level = pod_security_level(
+        [security_exception(site, parallelism_of(site, model)) for model in site.settings.models]
+    )
     labels = {
         _ENFORCE: level,
         "pod-security.kubernetes.io/audit": "restricted",

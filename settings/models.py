@@ -10,6 +10,7 @@ from settings.base import Settings
 from settings.workload import LoadSettings
 
 DType = Literal["auto", "half", "float16", "bfloat16", "float32"]
+AllToAll = Literal["allgather_reducescatter", "deepep_high_throughput", "deepep_low_latency"]
 
 
 class HuggingFaceSource(Settings):
@@ -94,7 +95,34 @@ class ModelSettings(Settings):
     dtype: Annotated[DType | None, Field(description="Numeric type of weights and activations.")] = None
     tensor_parallel: Annotated[
         int | None,
-        Field(ge=1, le=256, description="Accelerators one replica is spread over; by default all of a node."),
+        Field(
+            ge=1,
+            le=256,
+            description="Accelerators that share each layer; by default all of a node (1 with dataParallel), on TPU all"
+            " of the slice.",
+        ),
+    ] = None
+    pipeline_parallel: Annotated[
+        int,
+        Field(
+            ge=1, le=64, description="Stages that a replica's layers are cut into, each on tensorParallel accelerators."
+        ),
+    ] = 1
+    data_parallel: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=256,
+            description="Ranks of one replica of a mixture of experts: each answers requests of its own, all share the"
+            " experts. More accelerators than a node has make it a group of pods.",
+        ),
+    ] = 1
+    expert_parallel: Annotated[
+        bool, Field(description="Every accelerator of a replica holds whole experts, not a slice of each.")
+    ] = False
+    all_to_all: Annotated[
+        AllToAll | None,
+        Field(description="How ranks exchange tokens; by default DeepEP's low latency where nodes have RDMA."),
     ] = None
     max_num_seqs: Annotated[int | None, Field(ge=1, le=65536, description="Most sequences in one batch.")] = None
     max_num_batched_tokens: Annotated[int | None, Field(ge=16, description="Most tokens in one batch.")] = None

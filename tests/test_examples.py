@@ -13,6 +13,9 @@ from tests.objects import of_kind
 from tests.planning.refusals import findings_of
 from tests.stacks import graph_of, plan_of, values_of
 
+# vLLM 0.11 runs on one host of a slice.
+LACKING = {("mixture-of-experts-tpu", "llm-d-0.4"): ["llm-d:accelerator.topology"]}
+
 FILES = sorted((PROJECT_ROOT / EXAMPLES).glob("Pulumi.*.yaml"))
 NAMES = [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in FILES]
 
@@ -27,15 +30,15 @@ def test_every_pattern_has_one_on_each_accelerator() -> None:
 def test_it_is_found_and_named_after_its_pattern(name: str) -> None:
     assert stack_file(PROJECT_ROOT, name).parent.name == EXAMPLES
     values, kserve = values_of(name), name.startswith("kserve-")
-    assert values.get("pattern", "single-replica") == name.removeprefix("kserve-").rpartition("-")[0]
+    assert name.removeprefix("kserve-").startswith(values.get("pattern", "single-replica"))
     assert values.get("deployment", "direct") == ("kserve" if kserve else "direct")
 
 
 @pytest.mark.parametrize("release", sorted(load().releases))
 @pytest.mark.parametrize("name", NAMES)
-def test_no_release_refuses_it(name: str, release: str) -> None:
-    findings = findings_of(name, {"release": release})
-    assert [str(finding) for finding in findings if finding.severity is Severity.ERROR] == []
+def test_no_release_refuses_it_but_for_what_it_lacks(name: str, release: str) -> None:
+    errors = [finding.path for finding in findings_of(name, {"release": release}) if finding.severity is Severity.ERROR]
+    assert errors == LACKING.get((name, release), [])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -46,5 +49,5 @@ def test_it_previews(name: str) -> None:
 
 
 def test_a_stack_that_is_nowhere_is_told_what_there_is() -> None:
-    with pytest.raises(ConfigurationError, match=r"Stacks here: gpu, .*multi-model-gpu, .*tpu"):
+    with pytest.raises(ConfigurationError, match=r"Stacks here: gpu, .*mixture-of-experts-gpu, .*tpu"):
         stack_file(PROJECT_ROOT, "no-such-stack")

@@ -34,7 +34,7 @@ class MemoryVerdict:
     `free_gib` stays outside vLLM's share, of which starting up needs `warm_up_gib`. `error_gib` is the stated error of
     `available_gib`: nearer than that to a limit the status is `marginal`. `limit` names the nearest limit, `longest`
     the longest request that fits (at most the model's own context), `max_concurrency` requests of `max_model_len` at
-    once.
+    once. All are of one data-parallel rank; a replica has `ranks` of them.
     """
 
     status: Status
@@ -53,6 +53,16 @@ class MemoryVerdict:
     block_size: int
     max_concurrency: float
     longest: int
+    ranks: int = 1
+
+    @property
+    def replica_tokens(self) -> int:
+        """Tokens of KV cache of a whole replica: every data-parallel rank has a cache of its own."""
+        return self.kv_tokens * self.ranks
+
+    @property
+    def replica_concurrency(self) -> float:
+        return self.max_concurrency * self.ranks
 
     @property
     def margin_gib(self) -> float:
@@ -98,6 +108,7 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
         block_size=chosen.block_tokens,
         max_concurrency=blocks[decides] / per_request,
         longest=chosen.longest(blocks[decides], run.model.context),
+        ranks=run.data_parallel,
     )
 
 
@@ -174,7 +185,8 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     if not fully:
         activation = max(activation, errors.activation_uncalibrated * parts.activation)
     measured_link = fully and run.interconnect == "nvlink"
-    alone = run.tensor_parallel == 1 or measured_link
+    # No log of ranks that share experts over hosts has been seen.
+    alone = run.expert_ranks == 1 or (measured_link and run.data_parallel == 1)
     non_torch = errors.non_torch_alone if alone else errors.non_torch_parallel
     graphs = errors.graphs_gib if run.band.graphs_reserved and not run.enforce_eager else 0.0
     widened = 1.0 if engine.knows(run.version) else 2.0

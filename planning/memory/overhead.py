@@ -37,11 +37,27 @@ def activation_gib(run: EngineRun, stage: int = 0) -> float:
 
 
 def non_torch_gib(run: EngineRun) -> float:
-    """CUDA context, cuBLAS and NCCL of one rank."""
+    """CUDA context, cuBLAS, NCCL and the buffers of expert parallelism of one rank."""
     figures = run.band.non_torch
-    if run.tensor_parallel > 1:
-        return figures.nvlink if run.interconnect == "nvlink" else figures.pcie
+    if run.expert_ranks > 1:
+        joined = figures.nvlink if run.interconnect == "nvlink" else figures.pcie
+        return joined + all_to_all_gib(run)
     return figures.pipeline if run.pipeline_parallel > 1 else figures.alone
+
+
+def all_to_all_gib(run: EngineRun) -> float:
+    """Where tokens of all data-parallel ranks arrive: a copy of each batch, or DeepEP's buffers.
+
+    The latter (LowLatencyLayout in DeepEP's csrc/config.hpp) send and receive, twice over, at most `tokens` for each
+    expert.
+    """
+    model, size = run.model, run.model.hidden * 2
+    if run.data_parallel == 1 or model.experts is None:
+        return 0.0
+    kind = load_engine().all_to_all.get(run.all_to_all or "")
+    if kind is not None and kind.tokens is not None:
+        return 4 * model.experts.count * kind.tokens * size / GIB
+    return run.data_parallel * run.max_num_batched_tokens * size / GIB
 
 
 def graph_sizes(run: EngineRun) -> int:

@@ -33,7 +33,9 @@ class EngineRun:
     max_num_batched_tokens: int
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
+    data_parallel: int = 1
     expert_parallel: bool = False
+    all_to_all: str | None = None
     dtype: str | None = None
     quantization: str | None = None
     kv_cache_dtype: str | None = None
@@ -43,6 +45,11 @@ class EngineRun:
     speculative_tokens: int = 0
     block_size: int | None = None
     kv_cache_gib: float | None = None
+
+    @property
+    def expert_ranks(self) -> int:
+        """Accelerators that share the routed experts of a layer: data-parallel ranks keep one set among all of them."""
+        return self.tensor_parallel * self.data_parallel
 
     @property
     def band(self) -> Band:
@@ -97,7 +104,9 @@ def engine_run(
     max_num_batched_tokens: int | None = None,
     tensor_parallel: int = 1,
     pipeline_parallel: int = 1,
+    data_parallel: int = 1,
     expert_parallel: bool = False,
+    all_to_all: str | None = None,
     dtype: str | None = None,
     quantization: str | None = None,
     kv_cache_dtype: str | None = None,
@@ -138,7 +147,9 @@ def engine_run(
         max_num_batched_tokens=tokens,
         tensor_parallel=tensor_parallel,
         pipeline_parallel=pipeline_parallel,
+        data_parallel=data_parallel,
         expert_parallel=expert_parallel,
+        all_to_all=all_to_all,
         dtype=dtype,
         quantization=quantization,
         kv_cache_dtype=kv_cache_dtype,

@@ -1,4 +1,4 @@
-"""Weights on one rank, under tensor, pipeline and expert parallelism.
+"""Weights on one rank, under tensor, pipeline, data and expert parallelism.
 
 Against start-up logs (tests/planning/figures): dense, mixture-of-experts and latent attention within 0.5 %, 4-bit
 within 1 %.
@@ -72,9 +72,9 @@ def _linear(run: EngineRun) -> tuple[float, float]:
     """Parameters of one rank if it held every layer: routed experts, and all other linear layers."""
     model, tensor = run.model, run.tensor_parallel
     parts = count(model)
-    experts = parts.experts / tensor
+    experts = parts.experts / run.expert_ranks
     if run.expert_parallel and model.experts is not None:
-        experts = parts.experts * -(-model.experts.count // tensor) / model.experts.count
+        experts = parts.experts * -(-model.experts.count // run.expert_ranks) / model.experts.count
     attention = sum(_attention(model, group, tensor) * group.layers for group in model.attention)
     return experts, parts.mlp / tensor + attention
 

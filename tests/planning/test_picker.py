@@ -55,12 +55,16 @@ class TestElection:
     def test_one_picker_elects_nobody(self) -> None:
         plan = picker()
         assert "--ha-enable-leader-election" not in plan.pod.args
+        assert plan.pod.readiness is not None
+        assert plan.pod.liveness is not None
         assert plan.pod.readiness.grpc_service == plan.pod.liveness.grpc_service == "inference-extension"
 
     def test_many_pickers_are_ready_one_at_a_time(self) -> None:
         """Only the leader may be called: the others answer their readiness, under a name of its own, with no."""
         plan = picker({"picker.replicas": 3})
         assert plan.replicas == 3
+        assert plan.pod.readiness is not None
+        assert plan.pod.liveness is not None
         assert (plan.pod.liveness.grpc_service, plan.pod.readiness.grpc_service) == ("liveness", "readiness")
         assert plan.pod.spread_over == plan.selector
 

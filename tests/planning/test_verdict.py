@@ -37,9 +37,9 @@ def check(
     **fields: Any,
 ) -> tuple[MemoryVerdict | None, list[Finding]]:
     given = {"type": accelerator} if isinstance(accelerator, str) else accelerator
-    here = site(given, {"id": model, **fields}, location)
+    here = site(given, {"id": model, "tensorParallel": tensor_parallel, **fields}, location)
     settings = here.settings.models[0]
-    return check_memory(here, 0, settings, KNOWN.find_model(model), tensor_parallel), here.findings
+    return check_memory(here, 0, settings, KNOWN.find_model(model)), here.findings
 
 
 def test_what_fits_is_not_mentioned() -> None:
@@ -69,7 +69,7 @@ def test_an_engine_that_reserves_its_graphs_has_room_for_the_same_start() -> Non
         {"id": "google/gemma-2b-it", "maxModelLen": 4096, "gpuMemoryUtilization": 0.9, "dtype": "half"},
         release="llm-d-0.9",
     )
-    verdict = check_memory(here, 0, here.settings.models[0], KNOWN.models["google/gemma-2b-it"], 1)
+    verdict = check_memory(here, 0, here.settings.models[0], KNOWN.models["google/gemma-2b-it"])
     assert verdict is not None
     assert verdict.status == "fits"
     assert verdict.warm_up_gib == pytest.approx(500 / 1024)
@@ -127,7 +127,7 @@ def test_an_unknown_model_is_left_to_the_check_that_says_so() -> None:
 
 def test_a_part_of_a_card_has_its_part_of_the_memory() -> None:
     here = site({"type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-12"}, {"id": "Qwen/Qwen3-8B"})
-    run = run_of(here, here.settings.models[0], KNOWN.models["Qwen/Qwen3-8B"], 1)
+    run = run_of(here, here.settings.models[0], KNOWN.models["Qwen/Qwen3-8B"])
     assert run is not None
     assert run.total_gib == pytest.approx(94.97 / 4)
 
@@ -138,7 +138,7 @@ def test_further_arguments_count_as_vllm_counts_them() -> None:
         {"type": "nvidia-l4"},
         {"id": "Qwen/Qwen3-4B", "maxModelLen": 2048, "allowExtraArgs": True, "extraArgs": extra},
     )
-    run = run_of(here, here.settings.models[0], KNOWN.models["Qwen/Qwen3-4B"], 1)
+    run = run_of(here, here.settings.models[0], KNOWN.models["Qwen/Qwen3-4B"])
     assert run is not None
     assert (run.max_num_seqs, run.max_model_len, run.enforce_eager, run.utilization) == (64, 1024, True, 0.7)
 
@@ -164,7 +164,7 @@ def test_a_hundred_models_are_judged_within_a_second() -> None:
     models = [*KNOWN.models.values()] * 2
     started = time.process_time()
     for model in models[:100]:
-        check_memory(here, 0, here.settings.models[0], model, 1)
+        check_memory(here, 0, here.settings.models[0], model)
     assert time.process_time() - started < 1
 
 
@@ -176,7 +176,8 @@ def test_no_combination_is_without_an_answer() -> None:
         here = site({"type": name}, {"id": "Qwen/Qwen3-4B"}, "us-central1-a")
         for model in KNOWN.models.values():
             for ranks in (1, 3, 8, 256):
-                verdict = check_memory(here, 0, here.settings.models[0], model, ranks)
+                settings = here.settings.models[0].model_copy(update={"tensor_parallel": ranks})
+                verdict = check_memory(here, 0, settings, model)
                 assert verdict is not None
                 assert verdict.status in ("fits", "marginal", "refused")
                 assert verdict.longest <= model.context
