@@ -1,0 +1,57 @@
+"""Random stacks through settings and planning."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from planning import RefusedError, plan_raw
+
+
+def fuzz(strategy: st.SearchStrategy[dict[str, Any]], examples: int, number: int) -> Counter[str]:
+    """Plan so many stacks of a strategy, the same ones for the same number. What becomes of them is counted.
+
+    Raises what hypothesis raises: the smallest stack that ends in neither a plan nor findings.
+    """
+    return Counter(what for what, _ in _outcomes(strategy, examples, number))
+
+
+def planned(strategy: st.SearchStrategy[dict[str, Any]], wanted: int, number: int) -> list[dict[str, Any]]:
+    """So many stacks of a strategy that have a plan; the later ones, which are less plain."""
+    found = [values for what, values in _outcomes(strategy, 3 * wanted, number) if what == "plan"]
+    return found[-wanted:]
+
+
+def _outcomes(
+    strategy: st.SearchStrategy[dict[str, Any]], examples: int, number: int
+) -> list[tuple[str, dict[str, Any]]]:
+    found: list[tuple[str, dict[str, Any]]] = []
+
+    @seed(number)
+    @settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def run(values: dict[str, Any]) -> None:
+        found.append((outcome(values), values))
+
+    run()
+    return found
+
+
+def outcome(values: dict[str, Any], stack: str = "fuzz") -> Literal["plan", "findings"]:
+    """What becomes of a stack's values. Any other exception than a refusal goes on, and so does an empty refusal."""
+    try:
+        plan_raw(stack, values, frozenset({"huggingFace", "registry"}))
+    except RefusedError as refused:
+        if not refused.findings or not all((f.path, f.rule, f.fix) for f in refused.findings):
+            raise AssertionError(f"refused without saying why: {refused.findings}") from None
+        return "findings"
+    return "plan"
