@@ -15,6 +15,7 @@ from components.kinds.gateway_api import (
     GatewaySpec,
     HeaderMatch,
     HttpRouteSpec,
+    Infrastructure,
     Listener,
     ListenerTls,
     Match,
@@ -25,6 +26,7 @@ from components.kinds.gateway_api import (
     RewriteFilter,
     Rule,
     ServiceBackendRef,
+    Timeouts,
     UrlRewrite,
 )
 from components.network import NetworkResources
@@ -37,7 +39,7 @@ _TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
 
 
 class InferenceGateway(pulumi.ComponentResource):
-    """One regional load balancer with a reserved address: known before the Gateway is, the same after every change."""
+    """One load balancer with a reserved address: known before the Gateway is, the same after every change."""
 
     gateway: kubernetes.apiextensions.CustomResource
     address: pulumi.Output[str]
@@ -57,17 +59,19 @@ class InferenceGateway(pulumi.ComponentResource):
         self.address = reserved.address
         # Without the proxy-only subnet the Gateway would be accepted and never get an address.
         proxies = [network.proxies] if network.proxies is not None else []
+        googles = plan.implementation == "gke"
         self.gateway = custom_resource(
             "gateway",
-            GatewaySpec.model_validate(
-                {
-                    "gateway_class_name": plan.class_name,
-                    "addresses": [Address(value=plan.address)],
-                    "listeners": [_listener(plan)],
-                }
+            GatewaySpec(
+                gateway_class_name=plan.class_name,
+                addresses=[Address(value=plan.address)] if googles else None,
+                infrastructure=Infrastructure(annotations=dict(plan.annotations)) if plan.annotations else None,
+                listeners=[_listener(plan)],
             ),
             name=plan.name,
             namespace=namespace,
+            # Istio hands it to the Service of its Envoys, which knows addresses by number only.
+            late=None if googles else {"addresses": [{"type": "IPAddress", "value": self.address}]},
             annotations={"pulumi.com/waitFor": "condition=Programmed"},
             opts=child(self, depends_on=[reserved, *proxies, *services.services, *after], timeouts=_TIMEOUTS),
         )
@@ -142,7 +146,8 @@ def _rule(plan: RouteRulePlan) -> Rule:
     filters = None
     if plan.rewrite is not None:
         filters = [RewriteFilter(url_rewrite=UrlRewrite(path=NewPath(replace_prefix_match=plan.rewrite)))]
-    return Rule(matches=[match], filters=filters, backend_refs=backends)
+    timeouts = Timeouts(request=f"{plan.timeout_seconds}s") if plan.timeout_seconds is not None else None
+    return Rule(matches=[match], filters=filters, backend_refs=backends, timeouts=timeouts)
 
 
 def _listener(plan: GatewayPlan) -> Listener:

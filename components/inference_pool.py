@@ -1,4 +1,4 @@
-"""The inference pool of one model, with the two policies GKE needs on it."""
+"""The inference pool of one model, and what the Gateway's implementation needs beside it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,13 @@ from components.kinds.gke_policies import (
     HttpCheck,
 )
 from components.kinds.inference_pool import GROUP, EndpointPickerRef, InferencePoolSpec, Port, Selector
+from components.kinds.istio import ClientTls, DestinationRuleSpec, TrafficPolicy
 from components.options import child
 from planning.plan import PoolPlan
 
 
 class InferencePool(pulumi.ComponentResource):
-    """InferencePool, HealthCheckPolicy and GCPBackendPolicy.
-
-    Without the health check the load balancer asks for `/`, which vLLM does not serve: no healthy upstream. Without
-    the backend policy it cuts every answer after 30 seconds.
-    """
+    """InferencePool, and what the Gateway's implementation needs beside it."""
 
     pool: kubernetes.apiextensions.CustomResource
 
@@ -62,7 +59,22 @@ def pool_spec(plan: PoolPlan) -> InferencePoolSpec:
 def pool_policies(
     parent: pulumi.Resource, plan: PoolPlan, namespace: str, after: list[pulumi.Resource]
 ) -> list[pulumi.Resource]:
-    """HealthCheckPolicy and GCPBackendPolicy of a pool, by its name: they may be there before it."""
+    """What the Gateway has to know of a pool, by its name: it may be there before it.
+
+    GKE: without the health check the load balancer asks for `/`, which vLLM does not serve: no healthy upstream.
+    Without the backend policy it cuts every answer after 30 seconds. Istio: the picker's certificate is its own, and a
+    plain connection to it would find no picker.
+    """
+    if plan.implementation == "istio":
+        host = f"{plan.picker_service}.{namespace}.svc.cluster.local"
+        rule = custom_resource(
+            f"{plan.name}-picker",
+            DestinationRuleSpec(host=host, traffic_policy=TrafficPolicy(tls=ClientTls())),
+            name=plan.picker_service,
+            namespace=namespace,
+            opts=child(parent, depends_on=after),
+        )
+        return [rule]
     target = PolicyTarget(group=GROUP, kind="InferencePool", name=plan.name)
     check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
     health = custom_resource(

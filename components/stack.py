@@ -74,7 +74,8 @@ class InferenceStack(pulumi.ComponentResource):
             namespace,
             network.resources,
             services,
-            [pools.cpu, *workspace.ready],
+            # Istio's Gateways need its controller, which also takes their Services down again.
+            [pools.cpu, *workspace.ready, *(charts.ready if plan.gateway.implementation == "istio" else [])],
             inside,
         )
         ready = [*workspace.ready, *crds.resources, *charts.ready]

@@ -187,6 +187,8 @@ def _istiod() -> Mapping[str, Any]:
         # One Gateway and its picker, no sidecars: a fifth of the default.
         "resources": _resources("250m", "512Mi", "2Gi"),
         "seccompProfile": {"type": "RuntimeDefault"},
+        # The Envoys of a Gateway run in the stack's namespace, which is as strict as its own pods allow.
+        "gateways": {"seccompProfile": {"type": "RuntimeDefault"}},
         # Off by default in every version so far; without it an InferencePool is no backend.
         "env": {"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "true"},
         "sidecarInjectorWebhook": {"enableNamespacesByDefault": False},

@@ -7,8 +7,13 @@ from planning.plan import GatewayPlan, ModelIndexPlan, ModelPlan, NetworkPlan, R
 from planning.site import Site
 from settings.gateway import CertificateManagerTls, PreSharedTls, SecretTls
 
+ISTIO_CLASS = "istio"
+
 # Only the two regional classes take an InferencePool in one cluster (GKE, "GatewayClass capabilities").
 _CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-rilb"}
+
+# Istio hands it down to the Service it makes; GKE then keeps the load balancer inside the VPC.
+_INTERNAL = {"networking.gke.io/load-balancer-type": "Internal"}
 
 ROUTE = "inference"
 
@@ -26,6 +31,7 @@ def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
     settings = site.settings.gateway
     tls = _tls(site)
     external = settings.exposure == "external"
+    class_name = _class(site)
     if external and tls is None:
         site.findings.warning(
             "gateway",
@@ -37,7 +43,9 @@ def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
         )
     return GatewayPlan(
         name="inference-gateway",
-        class_name=_CLASSES[settings.exposure],
+        implementation=settings.implementation,
+        class_name=class_name,
+        annotations=_INTERNAL if settings.implementation == "istio" and not external else {},
         region=site.region,
         address=settings.existing_address or names.join("llm-d", site.stack, "gateway"),
         create_address=settings.existing_address is None,
@@ -50,20 +58,23 @@ def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
     )
 
 
-def plan_routes(models: tuple[ModelPlan, ...], index: ModelIndexPlan | None) -> tuple[RoutePlan, ...]:
+def plan_routes(site: Site, models: tuple[ModelPlan, ...], index: ModelIndexPlan | None) -> tuple[RoutePlan, ...]:
     """Without an index everything goes to the one pool; else each model's requests to its own, the rest to the index.
 
     A route holds 16 rules: with more models there are more routes. A backend that is a pool never has a port, and GKE
-    takes no timeouts there. Under KServe a model also answers below a path of its own, as with KServe's routes.
+    takes no timeouts there: Istio takes them nowhere else. Under KServe a model also answers below a path of its own,
+    as with KServe's routes.
     """
+    settings = site.settings.gateway
+    timeout = settings.timeout_seconds if settings.implementation == "istio" else None
     by_path = [
-        RouteRulePlan(path=model.inference_service.path, rewrite="/", pool=model.pool.name)
+        RouteRulePlan(path=model.inference_service.path, rewrite="/", pool=model.pool.name, timeout_seconds=timeout)
         for model in models
         if model.inference_service is not None
     ]
     early = bool(by_path)
     if index is None:
-        rules = (*by_path, RouteRulePlan(path="/", pool=models[0].pool.name))
+        rules = (*by_path, RouteRulePlan(path="/", pool=models[0].pool.name, timeout_seconds=timeout))
         return (RoutePlan(name=ROUTE, rules=rules, early=early),)
     by_model = by_path + [
         RouteRulePlan(path=MODEL_PATH, header=(BASE_MODEL_HEADER, model.served_name), pool=model.pool.name)
@@ -80,7 +91,49 @@ def plan_routes(models: tuple[ModelPlan, ...], index: ModelIndexPlan | None) -> 
     )
 
 
+def _class(site: Site) -> str:
+    """As set, where it is of the implementation; else the one that implementation and exposure need."""
+    settings = site.settings.gateway
+    fitting = ISTIO_CLASS if settings.implementation == "istio" else _CLASSES[settings.exposure]
+    if settings.class_name is None or settings.class_name == fitting:
+        return fitting
+    googles = settings.class_name.startswith("gke-")
+    if googles is not (settings.implementation == "gke"):
+        site.findings.error(
+            "gateway",
+            "className",
+            value=settings.class_name,
+            rule=f"a class of {'Google' if googles else 'another controller'}, which implementation: "
+            f"{settings.implementation} does not answer to",
+            fix=f"remove it, or use {fitting}"
+            + (", or implementation: gke" if googles else ", or implementation: istio"),
+        )
+    elif googles:
+        site.findings.error(
+            "gateway",
+            "className",
+            value=settings.class_name,
+            rule=f"exposure: {settings.exposure} in front of an InferencePool is {fitting} and no other class",
+            fix="remove it, or change exposure",
+        )
+    return settings.class_name
+
+
+def _check_certificates(site: Site) -> None:
+    settings = site.settings.gateway
+    if settings.implementation == "istio" and settings.tls.kind in ("certificate-manager", "pre-shared"):
+        site.findings.error(
+            "gateway",
+            "tls",
+            "kind",
+            value=settings.tls.kind,
+            rule="certificates of Google's load balancers; Istio's Envoys read theirs from a Secret",
+            fix="use kind: secret",
+        )
+
+
 def _tls(site: Site) -> TlsPlan | None:
+    _check_certificates(site)
     match site.settings.gateway.tls:
         case CertificateManagerTls(certificates=certificates):
             return TlsPlan(options={"networking.gke.io/cert-manager-certs": ",".join(certificates)}, secret=None)

@@ -38,7 +38,10 @@ def plan_network(site: Site) -> NetworkPlan:
     existing = settings.existing
     _check_ranges(site)
     base = names.join("llm-d", site.stack)
-    create_proxy = existing is None or existing.proxy_subnetwork is None
+    # Only Google's own Envoys live in one.
+    create_proxy = site.settings.gateway.implementation == "gke" and (
+        existing is None or existing.proxy_subnetwork is None
+    )
     return NetworkPlan(
         create=existing is None,
         region=site.region,

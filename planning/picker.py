@@ -32,6 +32,7 @@ def plan_pool(site: Site, model: ModelSettings, key: str) -> PoolPlan:
     parallelism = parallelism_of(site, model)
     return PoolPlan(
         name=key,
+        implementation=settings.gateway.implementation,
         selector=selector_of(key) | groups.serving_labels(parallelism),
         target_ports=tuple(groups.PORT + rank for rank in range(parallelism.ranks_per_host)),
         picker_service=picker_name(key),

@@ -175,8 +175,12 @@ class TlsPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayPlan:
+    """One Gateway. `annotations` are of the load balancer's Service, where the implementation makes one."""
+
     name: str
+    implementation: Literal["gke", "istio"]
     class_name: str
+    annotations: Mapping[str, str]
     region: str
     address: str
     create_address: bool
@@ -339,9 +343,10 @@ class ModelServerPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolPlan:
-    """InferencePool with the policies GKE needs on it."""
+    """InferencePool with what the implementation of the Gateway needs beside it."""
 
     name: str
+    implementation: Literal["gke", "istio"]
     selector: Mapping[str, str]
     target_ports: tuple[int, ...]
     picker_service: str
@@ -381,7 +386,8 @@ class PickerPlan:
 class RouteRulePlan:
     """Requests below a path, with `header` (name, value) where one is given: to a pool, or to (Service, port).
 
-    `rewrite` takes the place of the path before the request goes on.
+    `rewrite` takes the place of the path before the request goes on. `timeout_seconds` where the Gateway takes it from
+    the route.
     """
 
     path: str
@@ -389,6 +395,7 @@ class RouteRulePlan:
     header: tuple[str, str] | None = None
     pool: str | None = None
     service: tuple[str, int] | None = None
+    timeout_seconds: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

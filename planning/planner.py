@@ -98,11 +98,11 @@ def plan_with_findings(
         gateway=(namespace.name, gateway.name),
         groups=any(server.group is not None for model in models for server in model.servers),
         kserve=settings.deployment == "kserve",
-        istio=False,
+        istio=gateway.implementation == "istio",
     )
     served = tuple(models)
     index_of_models = plan_model_index(site, served, pull_secret)
-    routes = plan_routes(served, index_of_models)
+    routes = plan_routes(site, served, index_of_models)
     return StackPlan(
         stack=stack,
         project=settings.project,

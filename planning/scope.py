@@ -112,6 +112,14 @@ def _check_multi_model(settings: StackSettings, findings: Findings) -> None:
             rule="multi-model puts a model router in front of several models: one needs none",
             fix="use pattern: single-replica, or add a model",
         )
+    if settings.gateway.implementation != "gke":
+        findings.error(
+            "gateway",
+            "implementation",
+            value=settings.gateway.implementation,
+            rule="multi-model asks its router through a routing extension, which only Google's load balancers have",
+            fix="use implementation: gke, or one stack for each model",
+        )
 
 
 def _check_prefix_cache(settings: StackSettings, findings: Findings) -> None:

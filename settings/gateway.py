@@ -42,6 +42,18 @@ Tls = Annotated[NoTls | CertificateManagerTls | PreSharedTls | SecretTls, Field(
 class GatewaySettings(Settings):
     """A regional load balancer with one address in front of all models."""
 
+    implementation: Annotated[
+        Literal["gke", "istio"],
+        Field(description="Who stands behind the Gateway: Google's load balancers, or Envoy pods of Istio's."),
+    ] = "gke"
+    class_name: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+            max_length=253,
+            description="GatewayClass; by default the one of implementation and exposure.",
+        ),
+    ] = None
     exposure: Annotated[
         Literal["external", "internal"], Field(description="Reachable from the internet, or from the VPC only.")
     ] = "external"

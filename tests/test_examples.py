@@ -26,12 +26,25 @@ def test_every_pattern_has_one_on_each_accelerator() -> None:
     assert {f"{pattern}-{kind}" for pattern in patterns for kind in ("gpu", "tpu")} <= set(NAMES)
 
 
+def test_kserve_has_every_cell() -> None:
+    """Two patterns, on each accelerator, behind each implementation of the Gateway."""
+    cells = {
+        f"kserve-{gateway}{pattern}-{kind}"
+        for gateway in ("", "istio-")
+        for pattern in ("single-replica", "prefix-cache")
+        for kind in ("gpu", "tpu")
+    }
+    assert cells <= set(NAMES)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_found_and_named_after_its_pattern(name: str) -> None:
     assert stack_file(PROJECT_ROOT, name).parent.name == EXAMPLES
-    values, kserve = values_of(name), name.startswith("kserve-")
-    assert name.removeprefix("kserve-").startswith(values.get("pattern", "single-replica"))
-    assert values.get("deployment", "direct") == ("kserve" if kserve else "direct")
+    values, rest = values_of(name), name.removeprefix("kserve-").removeprefix("istio-")
+    assert rest.startswith(values.get("pattern", "single-replica"))
+    assert values.get("deployment", "direct") == ("kserve" if name.startswith("kserve-") else "direct")
+    implementation = values.get("gateway", {}).get("implementation", "gke")
+    assert implementation == ("istio" if name.startswith("kserve-istio-") else "gke")
 
 
 @pytest.mark.parametrize("release", sorted(load().releases))

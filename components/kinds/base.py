@@ -45,14 +45,15 @@ def custom_resource(
     namespace: str,
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
+    late: Mapping[str, Any] | None = None,
     opts: pulumi.ResourceOptions,
 ) -> kubernetes.apiextensions.CustomResource:
-    """One custom resource with a typed spec."""
+    """One custom resource with a typed spec. `late`: fields of it with outputs in them."""
     return kubernetes.apiextensions.CustomResource(
         logical_name,
         api_version=spec.api_version_of_kind,
         kind=spec.kind_of_spec,
         metadata=metadata(name, namespace, labels=labels, annotations=annotations),
-        spec=spec.dump(),
+        spec={**spec.dump(), **(late or {})},
         opts=opts,
     )

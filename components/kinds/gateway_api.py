@@ -12,7 +12,7 @@ GROUP = "gateway.networking.k8s.io"
 
 
 class Address(Part):
-    """A reserved address by its Google Cloud name."""
+    """A reserved address by its Google Cloud name: only Google's own classes know it."""
 
     type: Literal["NamedAddress"] = "NamedAddress"
     value: str
@@ -46,12 +46,19 @@ class Listener(Part):
     allowed_routes: AllowedRoutes = AllowedRoutes()
 
 
+class Infrastructure(Part):
+    """Annotations of the Service and the pods that an implementation in the cluster makes of a Gateway."""
+
+    annotations: dict[str, str]
+
+
 class GatewaySpec(Spec):
     api_version_of_kind: ClassVar[str] = f"{GROUP}/v1"
     kind_of_spec: ClassVar[str] = "Gateway"
 
-    gateway_class_name: Literal["gke-l7-regional-external-managed", "gke-l7-rilb"]
-    addresses: list[Address]
+    gateway_class_name: str
+    addresses: list[Address] | None = None
+    infrastructure: Infrastructure | None = None
     listeners: list[Listener]
 
 
@@ -108,12 +115,17 @@ class RewriteFilter(Part):
     url_rewrite: Annotated[UrlRewrite, Field(alias="urlRewrite")]
 
 
+class Timeouts(Part):
+    request: Annotated[str, Field(pattern=r"^\d+s$")]
+
+
 class Rule(Part):
-    """There are no `timeouts` on purpose: GKE refuses them; GCPBackendPolicy carries the timeout."""
+    """GKE refuses a rule with `timeouts`: there GCPBackendPolicy carries the timeout."""
 
     matches: list[Match]
     filters: list[RewriteFilter] | None = None
     backend_refs: list[PoolBackendRef | ServiceBackendRef]
+    timeouts: Timeouts | None = None
 
 
 class HttpRouteSpec(Spec):

@@ -39,3 +39,49 @@ KSERVE = (
         severity=Severity.WARNING,
     ),
 )
+
+ISTIO = {"gateway.implementation": "istio"}
+
+GATEWAYS = (
+    Wrong(
+        name="Istio's class behind Google's load balancers",
+        changes={"gateway.className": "istio"},
+        path="gateway.className",
+        value="istio",
+        rule="a class of another controller, which implementation: gke does not answer to",
+        fix="implementation: istio",
+    ),
+    Wrong(
+        name="Google's class with Istio",
+        changes=ISTIO | {"gateway.className": "gke-l7-rilb"},
+        path="gateway.className",
+        value="gke-l7-rilb",
+        rule="a class of Google, which implementation: istio does not answer to",
+        fix="implementation: gke",
+    ),
+    Wrong(
+        name="class of another exposure",
+        changes={"gateway.className": "gke-l7-rilb"},
+        path="gateway.className",
+        value="gke-l7-rilb",
+        rule="is gke-l7-regional-external-managed and no other class",
+        fix="change exposure",
+    ),
+    Wrong(
+        name="Google's certificates with Istio",
+        changes=ISTIO | {"gateway.tls": {"kind": "certificate-manager", "certificates": ["llm"]}},
+        path="gateway.tls.kind",
+        value="certificate-manager",
+        rule="read theirs from a Secret",
+        fix="use kind: secret",
+    ),
+    Wrong(
+        name="model router with Istio",
+        stack="multi-model-gpu",
+        changes=ISTIO,
+        path="gateway.implementation",
+        value="istio",
+        rule="which only Google's load balancers have",
+        fix="one stack for each model",
+    ),
+)

@@ -14,10 +14,10 @@ from planning.findings import Severity, report
 from planning.site import Findings
 from tests.planning import refusals
 from tests.planning.refusals import TOGETHER, Wrong, errors_of
-from tests.planning.refusals_kserve import KSERVE
+from tests.planning.refusals_kserve import GATEWAYS, KSERVE
 from tests.stacks import STACKS, TOKEN, plan_of, values_of
 
-EVERY = (*KSERVE, *refusals.EVERY)
+EVERY = (*KSERVE, *GATEWAYS, *refusals.EVERY)
 
 
 @pytest.mark.parametrize("stack", STACKS)
