@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview status down endpoint render test check format bench clean
+.PHONY: help up preview status down endpoint render report test check format bench clean
 
 help:
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1 \t\2/'
@@ -30,6 +30,9 @@ down: $(STAMP) ## destroy STACK and stop everything that was started
 
 render: $(STAMP) ## write STACK's resource graph and manifests into OUT
 	@$(BIN)/python -m rehearsal render $(STACK) --out $(OUT) $(ARGS)
+
+report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=report.html or .md, else as a table
+	@$(BIN)/python -m operations.report $(STACK) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 test: $(STAMP) check ## everything CI runs
 	@$(BIN)/python -m rehearsal.toolchain

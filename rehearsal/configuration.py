@@ -72,8 +72,13 @@ def stack_file(root: Path, stack: str) -> Path:
     return found
 
 
-def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> Configuration:
-    """Read a stack's file, apply overrides (`llm-d:accelerator.nodes.max` -> `5`), put stand-ins where needed."""
+def load(
+    root: Path, stack: str, overrides: Mapping[str, str] | None = None, *, own_release: bool = False
+) -> Configuration:
+    """Read a stack's file, apply overrides (`llm-d:accelerator.nodes.max` -> `5`), put stand-ins where needed.
+
+    `own_release` keeps the stack's release also where this machine could not run it.
+    """
     text = stack_file(root, stack).read_text(encoding="utf-8")
     try:
         document = yaml.safe_load(text) or {}
@@ -82,17 +87,17 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
     values: dict[str, Any] = copy.deepcopy(document.get("config") or {})
     for path, value in (overrides or {}).items():
         put(values, path, _scalar(value))
-    secret, differences = _stand_ins(values)
+    secret, differences = _stand_ins(values, own_release)
     return Configuration(values=values, secret=secret, differences=tuple(differences))
 
 
-def _stand_ins(values: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
+def _stand_ins(values: dict[str, Any], own_release: bool) -> tuple[dict[str, str], list[str]]:
     secret: dict[str, str] = {}
     differences = []
     if not values.get(f"{NAMESPACE}:project"):
         values[f"{NAMESPACE}:project"] = PROJECT
         differences.append(f"project: {PROJECT} stands in for a Google Cloud project")
-    if os.environ.get("REHEARSAL_EPP") is None and values.get(f"{NAMESPACE}:release") != RELEASE:
+    if not own_release and os.environ.get("REHEARSAL_EPP") is None and values.get(f"{NAMESPACE}:release") != RELEASE:
         asked = values.get(f"{NAMESPACE}:release", "the default release")
         values[f"{NAMESPACE}:release"] = RELEASE
         differences.append(

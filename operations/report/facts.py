@@ -148,9 +148,13 @@ class FindingFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class StackFacts:
-    """Everything a report says. Of a refused stack that makes no plan there is the rest: `findings`."""
+    """Everything a report says. Of a refused stack that makes no plan there is the rest: `findings`.
+
+    `assumptions` are what was put in place of what the stack file does not hold.
+    """
 
     stack: str
+    assumptions: tuple[str, ...]
     findings: tuple[FindingFacts, ...]
     refused: bool
     plan: PlanFacts | None
@@ -175,7 +179,9 @@ class PlanFacts:
     cost: CostFacts
 
 
-def facts_of(stack: str, plan: StackPlan | None, findings: Iterable[Finding]) -> StackFacts:
+def facts_of(
+    stack: str, plan: StackPlan | None, findings: Iterable[Finding], assumptions: Iterable[str] = ()
+) -> StackFacts:
     """`plan` may be one that its findings forbid: what is known of it is shown beside them."""
     listed = tuple(
         FindingFacts(severity=str(one.severity), path=one.path, value=one.value, rule=one.rule, fix=one.fix)
@@ -183,6 +189,7 @@ def facts_of(stack: str, plan: StackPlan | None, findings: Iterable[Finding]) ->
     )
     return StackFacts(
         stack=stack,
+        assumptions=tuple(assumptions),
         findings=listed,
         refused=any(one.severity == "error" for one in listed),
         plan=None if plan is None else _plan(plan),

@@ -15,7 +15,7 @@ from operations.report.facts import Kind, MemoryFacts, ModelFacts, ServerFacts, 
 _WIDTH = 100
 _BAR = 24
 _BLOCKS: dict[Kind, str] = {"weights": "█", "engine": "▓", "kv-cache": "▒", "outside": "·"}
-_LEGEND = "█ weights  ▓ activations, CUDA, graphs  ▒ KV cache  · outside vLLM's share"
+LEGEND = "█ weights  ▓ activations, CUDA, graphs  ▒ KV cache  · outside vLLM's share"
 
 
 def summary(facts: StackFacts) -> str:
@@ -64,7 +64,7 @@ def _table(facts: StackFacts) -> RenderableType:
     return Group(
         Text(f"{facts.stack}: {words.headline(plan)}; {words.findings(facts.findings)}"),
         table,
-        Text(_LEGEND),
+        Text(LEGEND),
         Text(""),
         money,
         *(Text(note) for note in notes),

@@ -98,3 +98,13 @@ def findings(found: tuple[FindingFacts, ...]) -> str:
 def headline(plan: PlanFacts) -> str:
     models = count(len(plan.models), "model")
     return f"{plan.pattern}, {models}, {plan.location}, release {plan.release}" + (", paused" if plan.paused else "")
+
+
+def speed_row(speed: SpeedFacts) -> tuple[str, str, str, str]:
+    """Requests a second, first token, each further token, and what bounds it."""
+    return (
+        rate(speed.requests_per_second),
+        seconds(speed.time_to_first_token),
+        seconds(speed.time_per_output_token),
+        speed.bound,
+    )

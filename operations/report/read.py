@@ -1,0 +1,39 @@
+"""The facts of a stack file: planned without the engine, with stand-ins for what only a cloud user has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+import catalog
+from operations.report.facts import StackFacts, facts_of
+from planning import RefusedError, StackPlan, plan_raw
+from planning.planner import plan_with_findings
+from planning.site import Findings
+from rehearsal.configuration import NAMESPACE, load
+from settings import StackSettings
+
+
+def read(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackFacts:
+    """Facts of `Pulumi.<stack>.yaml` below `root`. Raises ConfigurationError where there is no such file."""
+    configuration = load(root, stack, overrides, own_release=True)
+    prefix = f"{NAMESPACE}:"
+    values = {key.removeprefix(prefix): value for key, value in configuration.plain().items() if key.startswith(prefix)}
+    encrypted = frozenset(key.removeprefix(prefix) for key in configuration.secret_keys())
+    try:
+        plan = plan_raw(stack, values, encrypted)
+    except RefusedError as refused:
+        return facts_of(stack, _forbidden(stack, values, encrypted), refused.findings, configuration.differences)
+    return facts_of(stack, plan, plan.warnings, configuration.differences)
+
+
+def _forbidden(stack: str, values: Mapping[str, Any], encrypted: frozenset[str]) -> StackPlan | None:
+    """The plan that findings forbid, as far as there is one: a refused model's memory is what people want to see."""
+    try:
+        settings = StackSettings.model_validate(values)
+    except ValidationError:
+        return None
+    return plan_with_findings(stack, settings, catalog.load(), encrypted, Findings())

@@ -1,0 +1,61 @@
+"""Drawings as shapes with classes: geometry is computed here in Python, colours and escaping are the template's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """One SVG element. A rectangle has x, y, width, height; a text x, y and its words; a path its `d`."""
+
+    kind: Literal["rect", "text", "path"]
+    style: str
+    x: float = 0
+    y: float = 0
+    width: float = 0
+    height: float = 0
+    text: str = ""
+    anchor: Literal["start", "middle", "end"] = "start"
+    d: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """`label` says to a reader who does not see it what it shows."""
+
+    width: float
+    height: float
+    label: str
+    shapes: tuple[Shape, ...]
+
+
+def rect(style: str, x: float, y: float, width: float, height: float) -> Shape:
+    return Shape(kind="rect", style=style, x=_r(x), y=_r(y), width=_r(width), height=_r(height))
+
+
+def text(style: str, x: float, y: float, words: str, anchor: Literal["start", "middle", "end"] = "start") -> Shape:
+    return Shape(kind="text", style=style, x=_r(x), y=_r(y), text=words, anchor=anchor)
+
+
+def line(style: str, *points: tuple[float, float]) -> Shape:
+    return Shape(kind="path", style=style, d=_path(points))
+
+
+def area(style: str, *points: tuple[float, float]) -> Shape:
+    return Shape(kind="path", style=style, d=_path(points) + " Z")
+
+
+def fitted(words: str, width: float, character: float = 7.0) -> str:
+    """Words cut to a width, at so many units a character: SVG does not wrap."""
+    most = max(1, int(width / character))
+    return words if len(words) <= most else words[: most - 1] + "…"
+
+
+def _path(points: tuple[tuple[float, float], ...]) -> str:
+    return "M " + " L ".join(f"{_r(x)} {_r(y)}" for x, y in points)
+
+
+def _r(value: float) -> float:
+    return round(value, 1)
