@@ -139,8 +139,7 @@ def _rule(plan: RouteRulePlan) -> Rule:
     headers = [HeaderMatch(name=plan.header[0], value=plan.header[1])] if plan.header is not None else None
     match = Match(path=PathMatch(value=plan.path), headers=headers)
     backends: list[PoolBackendRef | ServiceBackendRef] = []
-    if plan.pool is not None:
-        backends.append(PoolBackendRef(name=plan.pool))
+    backends += [PoolBackendRef(name=name, weight=weight) for name, weight in plan.pools]
     if plan.service is not None:
         backends.append(ServiceBackendRef(name=plan.service[0], port=plan.service[1]))
     filters = None

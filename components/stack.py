@@ -98,7 +98,7 @@ class InferenceStack(pulumi.ComponentResource):
             asked += index.ready
         routes: dict[str, pulumi.Resource] = {}
         for route in plan.routes:
-            backends = [one for rule in route.rules if rule.pool is not None for one in routed.get(rule.pool, [])]
+            backends = [one for rule in route.rules for pool, _ in rule.pools for one in routed.get(pool, [])]
             after = [gateway.gateway, *asked, *backends]
             routes[route.name] = InferenceRoute(route, plan.gateway, namespace, after, inside).route
         for model in plan.models:

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from planning import names
-from planning.plan import GatewayPlan, ModelIndexPlan, ModelPlan, NetworkPlan, RoutePlan, RouteRulePlan, TlsPlan
+from planning.plan import (
+    GatewayPlan,
+    ModelIndexPlan,
+    ModelPlan,
+    NetworkPlan,
+    RoutePlan,
+    RouteRulePlan,
+    SplitPlan,
+    TlsPlan,
+)
 from planning.site import Site
 from settings.gateway import CertificateManagerTls, PreSharedTls, SecretTls
 
@@ -58,8 +67,12 @@ def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
     )
 
 
-def plan_routes(site: Site, models: tuple[ModelPlan, ...], index: ModelIndexPlan | None) -> tuple[RoutePlan, ...]:
+def plan_routes(
+    site: Site, models: tuple[ModelPlan, ...], index: ModelIndexPlan | None, splits: tuple[SplitPlan, ...]
+) -> tuple[RoutePlan, ...]:
     """Without an index everything goes to the one pool; else each model's requests to its own, the rest to the index.
+
+    A name that is split goes to several pools by weight.
 
     A route holds 16 rules: with more models there are more routes. A backend that is a pool never has a port, and GKE
     takes no timeouts there: Istio takes them nowhere else. Under KServe a model also answers below a path of its own,
@@ -68,17 +81,25 @@ def plan_routes(site: Site, models: tuple[ModelPlan, ...], index: ModelIndexPlan
     settings = site.settings.gateway
     timeout = settings.timeout_seconds if settings.implementation == "istio" else None
     by_path = [
-        RouteRulePlan(path=model.inference_service.path, rewrite="/", pool=model.pool.name, timeout_seconds=timeout)
+        RouteRulePlan(
+            path=model.inference_service.path,
+            rewrite="/",
+            pools=((model.pool.name, 1),),
+            timeout_seconds=timeout,
+        )
         for model in models
         if model.inference_service is not None
     ]
     early = bool(by_path)
     if index is None:
-        rules = (*by_path, RouteRulePlan(path="/", pool=models[0].pool.name, timeout_seconds=timeout))
+        rules = (*by_path, RouteRulePlan(path="/", pools=((models[0].pool.name, 1),), timeout_seconds=timeout))
         return (RoutePlan(name=ROUTE, rules=rules, early=early),)
+    shares: list[tuple[str, tuple[tuple[str, int], ...]]] = [
+        (model.served_name, ((model.pool.name, 1),)) for model in models
+    ]
+    shares += [(split.name, tuple((pool, weight) for _, pool, weight in split.models)) for split in splits]
     by_model = by_path + [
-        RouteRulePlan(path=MODEL_PATH, header=(BASE_MODEL_HEADER, model.served_name), pool=model.pool.name)
-        for model in models
+        RouteRulePlan(path=MODEL_PATH, header=(BASE_MODEL_HEADER, name), pools=pools) for name, pools in shares
     ]
     rest = RouteRulePlan(path="/", service=(index.name, index.port))
     # The rest stays in the first route, however many models there are.

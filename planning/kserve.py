@@ -88,7 +88,7 @@ def with_routes(models: tuple[ModelPlan, ...], routes: tuple[RoutePlan, ...]) ->
 
 
 def _leading_to(model: ModelPlan, routes: tuple[RoutePlan, ...]) -> tuple[str, ...]:
-    return tuple(route.name for route in routes if any(rule.pool == model.pool.name for rule in route.rules))
+    return tuple(route.name for route in routes if any(model.pool.name in dict(rule.pools) for rule in route.rules))
 
 
 def _pool(pool: PoolPlan, key: str) -> PoolPlan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from planning.plan import ModelIndexPlan, ModelPlan, PodPlan, PortPlan, ProbePlan, PullSecretPlan
+from planning.plan import ModelIndexPlan, ModelPlan, PodPlan, PortPlan, ProbePlan, PullSecretPlan, SplitPlan
 from planning.shutdown import END_SECONDS, NOTICE_SECONDS
 from planning.site import Site
 
@@ -25,13 +25,13 @@ _FILTERS = "type.googleapis.com/envoy.extensions.filters"
 
 
 def plan_model_index(
-    site: Site, models: tuple[ModelPlan, ...], pull_secret: PullSecretPlan | None
+    site: Site, models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...], pull_secret: PullSecretPlan | None
 ) -> ModelIndexPlan | None:
     """Where several models share a Gateway, a request without a known model goes here: an answer, not a hang."""
     if site.settings.pattern != "multi-model":
         return None
     selector = {"app.kubernetes.io/name": NAME}
-    config = json.dumps(envoy_config(models), separators=(",", ":"))
+    config = json.dumps(envoy_config(models, splits), separators=(",", ":"))
     pod = PodPlan(
         container="envoy",
         image=site.release.index_image,
@@ -78,9 +78,9 @@ def plan_model_index(
     )
 
 
-def envoy_config(models: tuple[ModelPlan, ...]) -> dict[str, Any]:
+def envoy_config(models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...] = ()) -> dict[str, Any]:
     """One listener, fixed answers: health, the list of models, each model by its name, and 404 for the rest."""
-    cards = _cards(models)
+    cards = _cards(models, splits)
     routes = [
         _route({"path": HEALTH_PATH}, 200, {"status": "ok"}),
         _route(_get(MODELS_PATH), 200, {"object": "list", "data": cards}),
@@ -104,13 +104,14 @@ def envoy_config(models: tuple[ModelPlan, ...]) -> dict[str, Any]:
     return {"static_resources": {"listeners": [listener]}}
 
 
-def _cards(models: tuple[ModelPlan, ...]) -> list[dict[str, Any]]:
+def _cards(models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...]) -> list[dict[str, Any]]:
     """As vLLM lists them: `root` and `parent` say what an adapter belongs to."""
+    own = {"object": "model", "created": 0, "owned_by": "llm-d"}
     cards: list[dict[str, Any]] = []
     for model in models:
-        own = {"object": "model", "created": 0, "owned_by": "llm-d"}
         cards.append({"id": model.served_name, **own, "root": model.id, "parent": None})
         cards += [{"id": name, **own, "root": name, "parent": model.served_name} for name in model.other_names]
+    cards += [{"id": split.name, **own, "root": split.name, "parent": None} for split in splits]
     return cards
 
 

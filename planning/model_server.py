@@ -28,6 +28,7 @@ from planning.room import limits, requests, spare_replicas
 from planning.shutdown import DRAIN_SECONDS, END_SECONDS, NOTICE_SECONDS
 from planning.site import Site
 from planning.speed import simulation
+from planning.splits import splits_of
 from planning.start_up import start_up_budget
 from planning.verdict import run_of
 from settings.models import BucketSource, ModelSettings, VolumeClaimSource
@@ -171,7 +172,7 @@ def _arguments(settings: ModelSettings, model: Model | None, parallelism: Parall
     weights = (
         f"{WEIGHTS}/{source.path.strip('/')}" if isinstance(source, BucketSource | VolumeClaimSource) else settings.id
     )
-    names = ("--port", str(PORT), "--served-model-name", settings.name, *settings.aliases)
+    names = ("--port", str(PORT), "--served-model-name", settings.name, *settings.aliases, *splits_of(site, settings))
     options: list[tuple[str, object]] = []
     if source.kind == "hugging-face":
         options.append(("--revision", source.revision or (model.revision if model else None)))

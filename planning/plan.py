@@ -393,9 +393,18 @@ class RouteRulePlan:
     path: str
     rewrite: str | None = None
     header: tuple[str, str] | None = None
-    pool: str | None = None
+    # (InferencePool, weight): a pool gets its weight's share of their sum.
+    pools: tuple[tuple[str, int], ...] = ()
     service: tuple[str, int] | None = None
     timeout_seconds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitPlan:
+    """A name in requests that several models share. `models`: (served name, pool, weight)."""
+
+    name: str
+    models: tuple[tuple[str, str, int], ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ from planning.room import busy_nodes, check_capacity
 from planning.router import plan_router
 from planning.scope import check_names, check_scope
 from planning.site import Findings, locate
+from planning.splits import plan_splits
 from planning.workspace import plan_hugging_face, plan_namespace, plan_pull_secret
 from settings import StackSettings
 
@@ -101,8 +102,9 @@ def plan_with_findings(
         istio=gateway.implementation == "istio",
     )
     served = tuple(models)
-    index_of_models = plan_model_index(site, served, pull_secret)
-    routes = plan_routes(site, served, index_of_models)
+    splits = plan_splits(site, served)
+    index_of_models = plan_model_index(site, served, splits, pull_secret)
+    routes = plan_routes(site, served, index_of_models, splits)
     return StackPlan(
         stack=stack,
         project=settings.project,
@@ -123,7 +125,7 @@ def plan_with_findings(
         pull_secret=pull_secret,
         gateway=gateway,
         routes=routes,
-        router=plan_router(site, served, gateway, pull_secret),
+        router=plan_router(site, served, splits, gateway, pull_secret),
         model_index=index_of_models,
         models=with_routes(served, routes),
         monitoring=MonitoringPlan(

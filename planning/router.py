@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from planning import names
 from planning.picker import METRICS_READER
 from planning.plan import (
     CalloutPlan,
@@ -19,6 +20,7 @@ from planning.plan import (
     ProbePlan,
     PullSecretPlan,
     RouterPlan,
+    SplitPlan,
     VolumePlan,
 )
 from planning.shutdown import CALLOUT_DRAIN_SECONDS, END_SECONDS, NOTICE_SECONDS
@@ -48,7 +50,11 @@ _PLUGINS: tuple[tuple[str, str, Mapping[str, str] | None], ...] = (
 
 
 def plan_router(
-    site: Site, models: tuple[ModelPlan, ...], gateway: GatewayPlan, pull_secret: PullSecretPlan | None
+    site: Site,
+    models: tuple[ModelPlan, ...],
+    splits: tuple[SplitPlan, ...],
+    gateway: GatewayPlan,
+    pull_secret: PullSecretPlan | None,
 ) -> RouterPlan | None:
     """One router for the Gateway, where several models share it."""
     if site.settings.pattern != "multi-model":
@@ -110,7 +116,7 @@ def plan_router(
         grpc_port=GRPC_PORT,
         health_port=HEALTH_PORT,
         health_interval=5,
-        mappings=tuple(_mapping(model) for model in models),
+        mappings=(*(_mapping(model) for model in models), *(_mapping_of_split(split) for split in splits)),
         mapping_labels=MAPPING_LABELS,
         config=config,
         config_file=CONFIG_FILE,
@@ -127,6 +133,12 @@ def plan_router(
 
 def _mapping(model: ModelPlan) -> MappingPlan:
     return MappingPlan(name=f"{model.key}-names", base_model=model.served_name, others=model.other_names)
+
+
+def _mapping_of_split(split: SplitPlan) -> MappingPlan:
+    """To the router a name like any model's: the route divides it."""
+    name = names.marked(names.slug(split.name), split.name, names.MODEL_LENGTH)
+    return MappingPlan(name=f"{name}-split", base_model=split.name, others=())
 
 
 def _plugin_flags() -> tuple[str, ...]:

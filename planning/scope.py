@@ -84,6 +84,7 @@ def _names(settings: StackSettings) -> list[tuple[_Path, str]]:
             (("models", index, "adapters", number, "name"), adapter.name)
             for number, adapter in enumerate(model.adapters)
         ]
+    found += [(("splits", index, "name"), split.name) for index, split in enumerate(settings.splits)]
     return found
 
 

@@ -17,6 +17,7 @@ from settings.picker import PickerSettings
 from settings.platform import PlatformSettings
 from settings.prices import PriceSettings
 from settings.router import RouterSettings
+from settings.splits import SplitSettings
 
 Pattern = Literal["single-replica", "multi-model", "prefix-cache", "mixture-of-experts", "disaggregated"]
 Deployment = Literal["direct", "kserve"]
@@ -58,6 +59,10 @@ class StackSettings(Settings):
     accelerator: Annotated[AcceleratorSettings, Field(description="Accelerator node pool.")]
     cpu_pool: Annotated[CpuPoolSettings, Field(description="Nodes without accelerators.")] = CpuPoolSettings()
     models: Annotated[tuple[ModelSettings, ...], Field(min_length=1, description="Models to serve.")]
+    splits: Annotated[
+        tuple[SplitSettings, ...],
+        Field(max_length=64, description="Further names in requests, each divided among models by weight."),
+    ] = ()
     network: Annotated[NetworkSettings, Field(description="VPC and ranges.")] = NetworkSettings()
     cluster: Annotated[ClusterSettings, Field(description="GKE cluster.")] = ClusterSettings()
     gateway: Annotated[GatewaySettings, Field(description="Load balancer and address.")] = GatewaySettings()

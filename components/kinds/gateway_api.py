@@ -88,7 +88,7 @@ class PoolBackendRef(Part):
     group: Literal["inference.networking.k8s.io"] = "inference.networking.k8s.io"
     kind: Literal["InferencePool"] = "InferencePool"
     name: str
-    weight: int = 1
+    weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
 
 
 class ServiceBackendRef(Part):

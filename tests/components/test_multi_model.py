@@ -229,3 +229,48 @@ def test_more_models_than_a_route_has_rules_get_more_routes() -> None:
     assert [len(route["spec"]["rules"]) for route in routes] == [16, 5]
     named = {header["value"] for rule in rules for match in rule["matches"] for header in match.get("headers", [])}
     assert named == {model["servedName"] for model in models}
+
+
+class TestSplit:
+    """A name over two versions of a model: requests follow the weights, and every engine knows the name."""
+
+    MODELS = ("google/gemma-2b-it", "microsoft/Phi-3-mini-4k-instruct")
+    SPLIT = {"splits": [{"name": "chat", "weights": {MODELS[0]: 9, MODELS[1]: 1}}]}
+
+    def split(self) -> Graph:
+        return graph_of("multi-model-gpu", self.SPLIT)
+
+    def test_the_name_is_divided_by_weight(self) -> None:
+        [rule] = [
+            one for one in rules(self.split()) if one["matches"][0].get("headers", [{}])[0].get("value") == "chat"
+        ]
+        shares = {backend["name"]: backend["weight"] for backend in rule["backendRefs"]}
+        assert shares == {"gemma-2b-it": 9, "phi-3-mini-4k-instruct": 1}
+        assert all(backend["kind"] == "InferencePool" for backend in rule["backendRefs"])
+
+    def test_every_side_answers_to_it_and_to_its_own_name(self) -> None:
+        graph = self.split()
+        for name, key in zip(self.MODELS, ("gemma-2b-it", "phi-3-mini-4k-instruct"), strict=True):
+            assert served_names(pods(graph)[f"{key}-vllm"]) == [name, "chat"]
+
+    def test_the_router_passes_it_on_and_the_index_lists_it(self) -> None:
+        graph = self.split()
+        assert "chat" in TestNames().mappings(graph)
+        assert '\\"id\\": \\"chat\\"' in " ".join(container(pods(graph)[INDEX])["args"])
+
+    def test_the_route_comes_after_every_side(self) -> None:
+        """A weight of a pool that is not there would be refusals."""
+        graph = self.split()
+        route = graph.one("kubernetes:gateway.networking.k8s.io/v1:HTTPRoute")
+        pools = graph.by_type("kubernetes:inference.networking.k8s.io/v1:InferencePool")
+        assert len(pools) == 2
+        assert all(graph.depends(route, pool) for pool in pools)
+
+    def test_another_weight_changes_the_route_only(self) -> None:
+        """Engines would otherwise restart with every step of a rollout."""
+        shifted = {"splits": [{"name": "chat", "weights": {self.MODELS[0]: 0, self.MODELS[1]: 1}}]}
+        before, after = (
+            {(b["kind"], b["metadata"]["name"]): b for b in graph_of("multi-model-gpu", c).kubernetes_objects()}
+            for c in (self.SPLIT, shifted)
+        )
+        assert [key for key in before if before[key] != after[key]] == [("HTTPRoute", "inference")]

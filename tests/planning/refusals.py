@@ -1214,6 +1214,74 @@ GROUPS = (
     ),
 )
 
+OLD, NEW = "google/gemma-2b-it", "microsoft/Phi-3-mini-4k-instruct"
+
+SPLITS = (
+    Wrong(
+        name="a split without a router",
+        changes={"splits": [{"name": "chat", "weights": {OLD: 1}}]},
+        path="splits",
+        value="chat",
+        rule="single-replica has one model",
+        fix="pattern: multi-model",
+    ),
+    Wrong(
+        name="a split with a model that is not there",
+        stack="multi-model-gpu",
+        changes={"splits": [{"name": "chat", "weights": {OLD: 9, "gemma-3": 1}}]},
+        path="splits[0].weights",
+        value="gemma-3",
+        rule="no model of this stack has this name",
+        fix=f"{OLD}, {NEW}",
+    ),
+    Wrong(
+        name="a split with one side",
+        stack="multi-model-gpu",
+        changes={"splits": [{"name": "chat", "weights": {OLD: 1}}]},
+        path="splits[0].weights",
+        value=OLD,
+        rule="two or more sides",
+        fix="chat one of the model's aliases",
+    ),
+    Wrong(
+        name="a split that leads nowhere",
+        stack="multi-model-gpu",
+        changes={"splits": [{"name": "chat", "weights": {OLD: 0, NEW: 0}}]},
+        path="splits[0].weights",
+        value="all 0",
+        rule="nobody would answer requests for chat",
+        fix="give a model a weight",
+    ),
+    Wrong(
+        name="a split to a model without replicas",
+        stack="multi-model-gpu",
+        changes={"splits": [{"name": "chat", "weights": {OLD: 9, NEW: 1}}], "models[1].replicas": 0},
+        path="splits[0].weights",
+        value=f"{NEW}: 1",
+        rule="a model without replicas",
+        fix="give it replicas, or weight 0",
+    ),
+    Wrong(
+        name="a split named as a model",
+        stack="multi-model-gpu",
+        changes={"splits": [{"name": NEW, "weights": {OLD: 9, NEW: 1}}]},
+        path="splits[0].name",
+        value=NEW,
+        rule="2 models answer to this name",
+        fix="a name of its own",
+    ),
+    Wrong(
+        name="a split among models of different lengths",
+        stack="multi-model-gpu",
+        changes={"splits": [{"name": "chat", "weights": {OLD: 9, NEW: 1}}], "models[1].maxModelLen": 1024},
+        path="splits[0].weights",
+        value=f"{OLD} 2048, {NEW} 1024",
+        rule="longer than 1024 tokens are refused by some",
+        fix="the same maxModelLen",
+        severity=Severity.WARNING,
+    ),
+)
+
 EVERY = (
     *ESTIMATES,
     *PATTERNS,
@@ -1227,6 +1295,7 @@ EVERY = (
     *SETTINGS,
     *CHARTS,
     *GROUPS,
+    *SPLITS,
 )
 
 # Two mistakes that cannot be made one at a time.

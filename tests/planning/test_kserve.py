@@ -98,9 +98,9 @@ class TestWhatDiffers:
         plan = plan_of(KSERVE, {"namespace.name": "models"})
         assert plan.models[0].inference_service is not None
         assert plan.models[0].inference_service.path == "/models/gemma-2b-it"
-        assert [(rule.path, rule.rewrite, rule.pool) for rule in plan.routes[0].rules] == [
-            ("/models/gemma-2b-it", "/", "gemma-2b-it-inference-pool"),
-            ("/", None, "gemma-2b-it-inference-pool"),
+        assert [(rule.path, rule.rewrite, rule.pools) for rule in plan.routes[0].rules] == [
+            ("/models/gemma-2b-it", "/", (("gemma-2b-it-inference-pool", 1),)),
+            ("/", None, (("gemma-2b-it-inference-pool", 1),)),
         ]
 
 
