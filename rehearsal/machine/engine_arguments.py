@@ -12,7 +12,8 @@ from typing import TypedDict
 _VALUE_FLAGS = frozenset(
     {
         "model", "port", "max-model-len", "max-num-seqs", "max-loras", "max-cpu-loras", "block-size", "seed",
-        "data-parallel-size", "data-parallel-rank", "mm-processor-kwargs", "ec-transfer-config", "ssl-certfile",
+        "data-parallel-size", "data-parallel-size-local", "data-parallel-rank", "data-parallel-supervisor-port",
+        "mm-processor-kwargs", "ec-transfer-config", "ssl-certfile",
         "ssl-keyfile",
         # The simulator's own, for pods that run it on purpose.
         "config", "mode", "max-waiting-queue-length", "time-to-first-token", "time-to-first-token-std-dev",
@@ -39,6 +40,11 @@ _MAX_NUM_SEQS = 256
 
 _SCALES = {"": 1, "k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}
 _SHELLS = frozenset({"sh", "bash", "ash", "dash"})
+# What stands for "$@" while a script is taken apart: no argument begins with this character.
+_FURTHER = "\x1a"
+_PRODUCT = re.compile(r"\$\(\(\s*(\w+)\s*\*\s*(\d+)\s*\)\)")
+# A host that joins the Ray cluster of another.
+_RAY_WORKER = re.compile(r"multi-node-serving\.sh worker\b|ray start (?!.*--head)")
 _LAUNCHERS = ("vllm.entrypoints.openai.api_server", "vllm", "llm-d-inference-sim")
 
 
@@ -59,6 +65,7 @@ class UnknownCommandError(Exception):
 class EngineCommand:
     """Arguments for the simulator without its port; `port` is what the pod asked for, on `ranks` consecutive ports.
 
+    `supervisor` is the port that tells whether all ranks are well, None where there is no such port.
     `dropped` are the flags (with dashes, sorted) that have no effect here, `changed` sentences about values that had to
     change.
     """
@@ -67,6 +74,7 @@ class EngineCommand:
     port: int
     ranks: int
     tls: bool
+    supervisor: int | None = None
     dropped: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
 
@@ -100,7 +108,8 @@ def translate(
     simulation = next((simulations[name] for name in (*served, model) if name in simulations), Simulation())
 
     port = int(flags.values.pop("port", "8000"))
-    ranks = 1 if "data-parallel-rank" in flags.values else int(flags.values.get("data-parallel-size", "1"))
+    supervisor = flags.values.pop("data-parallel-supervisor-port", None)
+    ranks = _ranks(flags)
     _fix_values(flags, model, context_lengths)
     _behave(flags, simulation)
 
@@ -119,10 +128,30 @@ def translate(
         arguments=tuple(built),
         port=port,
         ranks=ranks,
+        supervisor=int(supervisor) if supervisor else None,
         tls="ssl-certfile" in flags.values or "self-signed-certs" in flags.switches,
         dropped=tuple(sorted(flags.dropped)),
         changed=tuple(flags.changed),
     )
+
+
+def serves(command: Sequence[str], arguments: Sequence[str]) -> bool:
+    """Whether a container of the engine's image answers requests, and does not only compute for another host's."""
+    if "--headless" in arguments:
+        return False
+    shell = bool(command) and command[0].rsplit("/", 1)[-1] in _SHELLS
+    return not (shell and any(_RAY_WORKER.search(word) for word in [*command[1:], *arguments]))
+
+
+def _ranks(flags: _Flags) -> int:
+    """Servers of this host. The simulator knows no other hosts: it is told of those here only."""
+    values = flags.values
+    here = values.pop("data-parallel-size-local", None)
+    if "data-parallel-rank" in values:
+        return 1
+    if here is not None:
+        values["data-parallel-size"] = here
+    return int(values.get("data-parallel-size", "1"))
 
 
 def _server_tokens(command: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:
@@ -139,16 +168,23 @@ def _server_tokens(command: Sequence[str], arguments: Sequence[str], environment
 
 
 def _from_script(words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    script = next((word for word in words if not word.startswith("-")), "")
+    place = next((index for index, word in enumerate(words) if not word.startswith("-")), len(words))
+    script = words[place] if place < len(words) else ""
+    # After the script come its own name and what "$@" stands for.
+    further = words[place + 2 :]
+    expanded = _PRODUCT.sub(
+        lambda hit: str(int(environment.get(hit[1]) or 0) * int(hit[2])), script.replace("\\\n", " ")
+    )
     expanded = re.sub(
         r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))",
         lambda hit: environment.get(hit[1] or hit[3]) or hit[2] or "",
-        script.replace("\\\n", " "),
+        expanded.replace('"$@"', _FURTHER),
     )
     for line in re.split(r"\n|;|&&|\|\||\||(?<!&)&(?!&)", expanded):
         try:
             parts = shlex.split(line, comments=True)
-            return _after_launcher(parts)
+            given = [word for part in parts for word in (further if part == _FURTHER else [part])]
+            return _after_launcher(given)
         except (UnknownCommandError, ValueError):
             continue
     raise UnknownCommandError(f"the script starts no vLLM server: {script.strip()[:200]}")

@@ -63,7 +63,14 @@ def _engine(
     engine = translate(command, arguments, environment, simulations, context_lengths)
     first = allocate(engine.port, engine.ranks)
     ports = {engine.port + rank: first + rank for rank in range(engine.ranks)}
+    if engine.supervisor is not None:
+        ports[engine.supervisor] = first
     remarks = ["vLLM is simulated by llm-d-inference-sim: answers are random words, without an accelerator"]
+    if engine.supervisor is not None:
+        remarks.append(
+            "data-parallel ranks of a pod are one simulated process, which shares no experts with other pods; its first"
+            " rank answers for the supervisor"
+        )
     if engine.dropped:
         remarks.append(
             f"arguments of vLLM that the simulated engine does not know have no effect: {' '.join(engine.dropped)}"

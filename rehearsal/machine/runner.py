@@ -16,7 +16,7 @@ from typing import Protocol
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests
 from rehearsal.machine.containers import Container
 from rehearsal.machine.credentials import write_kubeconfig
-from rehearsal.machine.engine_arguments import Simulation
+from rehearsal.machine.engine_arguments import Simulation, serves
 from rehearsal.machine.environment import ConfigError, resolve
 from rehearsal.machine.launch import Launch, launch
 from rehearsal.machine.ports import Ports
@@ -147,7 +147,12 @@ class Runner:
         metadata = self.pod["metadata"]
         label = f"{metadata['namespace']}_{metadata['name']}_{spec['name']}"
         restart = "Always" if sidecar else "OnFailure" if init and self.policy == "Always" else self.policy
-        if which is Program.NONE:
+        if which is Program.ENGINE and not serves(spec.get("command") or [], spec.get("args") or []):
+            which = Program.NONE
+            self._host.say(
+                "hosts that compute for their group's leader have no process here: the simulated leader needs none"
+            )
+        elif which is Program.NONE:
             self._host.say(
                 f"the image {spec['image']} has no program here: its container counts as running, and does nothing"
             )

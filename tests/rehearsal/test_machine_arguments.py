@@ -7,7 +7,7 @@ import json
 import pytest
 
 from rehearsal.machine.arguments import expand, mounted, with_configured_ports, with_ports
-from rehearsal.machine.engine_arguments import EngineCommand, UnknownCommandError, translate
+from rehearsal.machine.engine_arguments import EngineCommand, UnknownCommandError, serves, translate
 from rehearsal.machine.launch import launch
 from rehearsal.machine.programs import Program, program
 
@@ -208,3 +208,42 @@ def test_variables_expand_as_in_kubernetes(text: str, expected: str) -> None:
 )
 def test_paths_below_mounts_are_those_of_this_machine(text: str, expected: str) -> None:
     assert mounted(text, {"/config": "/here", "/config/deep/": "/there"}) == expected
+
+
+class TestGroups:
+    """Pods of one replica: what each host of it is, and on which ports."""
+
+    WIDE = ("sh", "-c", 'exec vllm serve "$@" --data-parallel-start-rank $((LWS_WORKER_INDEX * 8))', "vllm")
+    RANKS = ("--data-parallel-size", "16", "--data-parallel-size-local", "8", "--data-parallel-supervisor-port", "8208")
+
+    def test_a_script_passes_its_arguments_on(self) -> None:
+        arguments = [MODEL, "--served-model-name", "a; b && c", "--port", "8200"]
+        translated = engine([*self.WIDE], arguments, {"LWS_WORKER_INDEX": "1"})
+        assert translated.arguments[:4] == ("--model", MODEL, "--served-model-name", "a; b && c")
+        assert translated.port == 8200
+        assert "--data-parallel-start-rank" in translated.dropped
+
+    def test_a_pod_serves_its_own_ranks_and_its_supervisor_is_the_first(self) -> None:
+        container = {"command": [*self.WIDE], "args": [MODEL, *self.RANKS, "--data-parallel-multi-port-external-lb"]}
+        launched = launch(Program.ENGINE, container, {}, {}, lambda *_: 20000, {}, {})
+        assert launched.ports == {**{8000 + rank: 20000 + rank for rank in range(8)}, 8208: 20000}
+        assert value(launched.arguments, "data-parallel-size") == "8"
+
+    @pytest.mark.parametrize(
+        ("command", "arguments"),
+        [
+            (["vllm", "serve"], [MODEL, "--nnodes", "2", "--headless"]),
+            (["sh", "-c", "exec bash /workspace/multi-node-serving.sh worker --ray_address=$LWS_LEADER_ADDRESS"], []),
+            (["bash", "-c", "ray start --address=leader:6379 --block"], []),
+        ],
+    )
+    def test_a_host_that_computes_for_another_serves_nothing(self, command: list[str], arguments: list[str]) -> None:
+        assert not serves(command, arguments)
+
+    def test_a_leader_serves_after_it_has_gathered_the_others(self) -> None:
+        script = (
+            'bash /workspace/multi-node-serving.sh leader --ray_cluster_size=$LWS_GROUP_SIZE && exec vllm serve "$@"'
+        )
+        command = ["sh", "-c", script, "vllm"]
+        assert serves(command, [MODEL])
+        assert engine(command, [MODEL, "--port", "8200"]).port == 8200
