@@ -20,6 +20,8 @@ GATEWAY_API: Final = "sigs.k8s.io/gateway-api"
 _INFERENCE: Final = "sigs.k8s.io/gateway-api-inference-extension"
 # "Deploy GKE Inference Gateway": from this version on GKE installs InferencePool v1 itself.
 _INFERENCE_POOL_SINCE: Final = (1, 34, 0, 1626000)
+# "Allocate network resources by using GKE managed DRANET": from this version on GKE installs the classes of devices.
+_DEVICE_CLASSES_SINCE: Final = (1, 34, 1, 1829001)
 # GKE's add-ons have their own field manager: a stack that applies the same kind meets a conflict, as it does there.
 _MANAGER: Final = "addon-manager"
 
@@ -73,6 +75,8 @@ def install(
     if managed_prometheus:
         crds += _read(_HERE / "monitoring.googleapis.com.yaml")
         objects += _read(_HERE / "managed_prometheus.yaml")
+    if parse_version(gke_version) >= _DEVICE_CLASSES_SINCE:
+        objects += _read(_HERE / "managed_dranet.yaml")
     if secret_manager:
         crds += _read(_HERE / "secrets-store.csi.x-k8s.io.yaml")
     report(f"installing what GKE {gke_version} brings: {len(crds)} kinds, {len(objects) + len(classes)} objects")

@@ -16,6 +16,7 @@ from rehearsal.machine.cloud import NODE_POOL, Cloud
 from rehearsal.machine.events import Recorder
 from rehearsal.machine.fitting import take
 from rehearsal.machine.mirror import Mirror
+from rehearsal.machine.network_cards import resource_slice
 from rehearsal.machine.pools import POOL_LABEL, Pool, UnknownMachineError, node, node_name, pools
 from rehearsal.machine.quantities import Amounts, quantity, requests
 from rehearsal.paths import StackPaths
@@ -174,15 +175,17 @@ class Nodes:
             if name not in live and self._nodes.get("", name) is None:
                 address = _free_address(cloud.block, taken)
                 taken.add(address)
-                self._add(node(pool, index, project, address, self._version))
+                self._add(pool, node(pool, index, project, address, self._version))
                 missing -= 1
             index += 1
 
-    def _add(self, manifest: Manifest) -> None:
+    def _add(self, pool: Pool, manifest: Manifest) -> None:
         log.info("node %s joins", manifest["metadata"]["name"])
         # Conflict: it joined a moment ago, and the watch has not told so yet.
         with contextlib.suppress(Conflict):
-            self._kube.create(manifest)
+            cards = resource_slice(pool, self._kube.create(manifest))
+            if cards is not None:
+                self._kube.create(cards)
 
     def _remove(self, name: str) -> None:
         """The machine goes, and what ran on it goes with it."""

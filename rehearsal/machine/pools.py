@@ -50,6 +50,8 @@ class Pool:
     taints: tuple[Taint, ...]
     capacity: Mapping[str, str]
     allocatable: Mapping[str, str]
+    # Network cards for RDMA on each machine.
+    rdma_cards: int = 0
     asked: int | None = field(
         default=None
     )  # an explicit node count, which overrides what the autoscaler did when it changes
@@ -136,8 +138,14 @@ def _pool(record: Record, catalog: Catalog, cluster: Record, *, gpu_taint: bool)
         taints=tuple(_taints(config, accelerator, tpu=tpu, gpu_taint=gpu_taint)),
         capacity=_capacity(record, config, machine, accelerator, count, catalog, whole=True),
         allocatable=_capacity(record, config, machine, accelerator, count, catalog, whole=False),
+        rdma_cards=count if machine.rdma and _has_profile(record) else 0,
         asked=asked,
     )
+
+
+def _has_profile(record: Record) -> bool:
+    """Whether GKE makes the networks that the machine's RDMA cards need."""
+    return (record.get("networkConfig") or {}).get("acceleratorNetworkProfile") == "auto"
 
 
 def _zones(record: Record, cluster: Record) -> tuple[str, ...]:
