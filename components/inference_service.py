@@ -103,11 +103,14 @@ def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, gateway:
 
 
 def _template(plan: PodPlan) -> dict[str, Any]:
-    """The pod's spec, with its user said once more of the container, where the preset that it is merged into says it.
+    """The pod's spec with what a merge into KServe's preset needs: what the preset says and the pod does not stays.
 
-    What the preset sets and the pod does not would stay otherwise, such as a container that may not be root.
+    The preset says of its container, not of its pod, that it may not be root. And its container sleeps by a command
+    before it ends: beside it another kind of hook would be a second one, which the API server refuses.
     """
     spec: dict[str, Any] = pod_template(plan)["spec"]
     for container in spec["containers"]:
         container["securityContext"]["runAsNonRoot"] = spec["securityContext"]["runAsNonRoot"]
+        if plan.pre_stop_seconds:
+            container["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(plan.pre_stop_seconds)]}}}
     return spec

@@ -60,6 +60,12 @@ class TestService:
             security = container(pods_of(body)["engine"])["securityContext"]
             assert security["runAsNonRoot"] is body["spec"]["template"]["securityContext"]["runAsNonRoot"] is root
 
+    def test_it_sleeps_before_its_end_by_a_command(self) -> None:
+        """As the preset's container does: two kinds of hooks in one container are refused."""
+        hook = container(pods_of(service())["engine"])["lifecycle"]["preStop"]
+        assert set(hook) == {"exec"}
+        assert hook["exec"]["command"][0] == "sleep"
+
     def test_a_start_has_its_planned_time(self) -> None:
         probe = container(pods_of(service())["engine"])["startupProbe"]
         assert probe["failureThreshold"] * probe["periodSeconds"] >= 1800
