@@ -117,6 +117,9 @@ def _picker(site: Site, picker: PickerPlan, key: str, pool: PoolPlan) -> PickerP
         labels={},
         annotations={},
         service_account=child_name(key, _PICKER_ACCOUNT),
+        # Presets from v0.20.0 on end with a command, and a container has one kind of hook: that of a command needs a
+        # program that the picker's image does not have.
+        pre_stop_seconds=0,
         # A zero would not override the 30 seconds of the preset.
         readiness=replace(picker.pod.readiness, initial_delay=1) if picker.pod.readiness is not None else None,
         spread_over=selector if picker.replicas > 1 else {},
