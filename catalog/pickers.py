@@ -51,6 +51,8 @@ class Plugin(_Frozen):
     # Knows only what its own process has seen.
     state: Literal["process"] | None = None
     deprecated: Deprecation | None = None
+    # Plugins beside which the picker does not start.
+    conflicts: tuple[str, ...] = ()
 
 
 class Picker(_Frozen):

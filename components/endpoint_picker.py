@@ -72,6 +72,27 @@ class EndpointPicker(pulumi.ComponentResource):
             opts=child(self, depends_on=[*after, account, *permissions, config]),
         )
         disruption_budget(plan.name, namespace, plan.selector, plan.ready_replicas, options)
+        if plan.renderer is not None:
+            kubernetes.core.v1.Service(
+                plan.renderer.name,
+                # It answers once model servers do, and those may wait for nodes.
+                metadata=metadata(
+                    plan.renderer.name,
+                    namespace,
+                    labels=plan.selector,
+                    annotations={"pulumi.com/skipAwait": "true"},
+                ),
+                spec=kubernetes.core.v1.ServiceSpecArgs(
+                    type="ClusterIP",
+                    selector=dict(plan.renderer.selector),
+                    ports=[
+                        kubernetes.core.v1.ServicePortArgs(
+                            name="http", port=plan.renderer.port, target_port=plan.renderer.port, protocol="TCP"
+                        )
+                    ],
+                ),
+                opts=options,
+            )
         self.register_outputs({})
 
     def _metadata(self, annotations: Mapping[str, str] | None = None) -> ObjectMetaArgs:
@@ -85,7 +106,7 @@ class EndpointPicker(pulumi.ComponentResource):
             rule(["inference.networking.k8s.io"], ["inferencepools"], READ),
             rule(plan.objective_groups, ["inferenceobjectives", "inferencemodelrewrites"], READ),
         ]
-        if plan.replicas > 1:
+        if plan.leader_election:
             rules += [
                 rule(["coordination.k8s.io"], ["leases"], [*READ, "create", "update", "patch", "delete"]),
                 rule([""], ["events"], ["create", "patch"]),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from catalog.engine import load_engine
+from planning.kv_events import EVENTS
 from planning.parallelism import Parallelism
 from planning.plan import ClaimTemplatePlan, GroupPlan, PodPlan, PortPlan, SecurityException
 from planning.site import Site
@@ -54,7 +55,7 @@ def ports(parallelism: Parallelism) -> tuple[PortPlan, ...]:
 
 def serving_ports(pod: PodPlan) -> tuple[PortPlan, ...]:
     """Where a pod answers requests."""
-    return tuple(port for port in pod.ports if port.name != "health")
+    return tuple(port for port in pod.ports if port.name not in ("health", EVENTS))
 
 
 def health_port(parallelism: Parallelism) -> int:

@@ -11,13 +11,16 @@ from catalog.schema import Model
 from planning import groups
 from planning.adapters import adapter_arguments, check_adapters
 from planning.groups import PORT
+from planning.kv_events import EVENTS, EVENTS_PORT, follows_events, publisher
 from planning.legality import check_model
 from planning.parallelism import Parallelism, parallelism_of, replicas_per_node
+from planning.picker_config import prefix_plugin
 from planning.plan import (
     EnvPlan,
     HuggingFacePlan,
     ModelServerPlan,
     PodPlan,
+    PortPlan,
     ProbePlan,
     PullSecretPlan,
     TaintPlan,
@@ -111,8 +114,14 @@ def plan_model_server(
         annotations=_annotations(settings, hugging_face),
         command=groups.command(site, parallelism),
         args=_arguments(settings, model, parallelism, site),
-        env=_environment(site, settings, parallelism, hugging_face),
-        ports=groups.ports(parallelism),
+        env=(
+            *_environment(site, settings, parallelism, hugging_face),
+            *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(site) else ()),
+        ),
+        ports=(
+            *groups.ports(parallelism),
+            *((PortPlan(name=EVENTS, number=EVENTS_PORT),) if follows_events(site) else ()),
+        ),
         requests=requests(site, parallelism, disk_gib, size),
         limits=limits(site, parallelism, disk_gib),
         startup=ProbePlan(
@@ -186,6 +195,7 @@ def _arguments(settings: ModelSettings, model: Model | None, parallelism: Parall
         ("--quantization", settings.quantization),
         ("--kv-cache-dtype", settings.kv_cache_dtype),
         ("--block-size", block_size_of(site, settings, model)),
+        ("--kv-events-config", publisher(settings.name, PORT) if follows_events(site) else None),
     ]
     if site.release.engine.drain_flag is not None:
         options.append((f"--{site.release.engine.drain_flag}", DRAIN_SECONDS))
@@ -211,7 +221,7 @@ def prefix_caching_of(site: Site, settings: ModelSettings) -> bool:
     """As set; else on exactly when the picker scores prefixes, so that the two always agree."""
     if settings.prefix_caching is not None:
         return settings.prefix_caching
-    return site.settings.picker.scorers.prefix_cache > 0
+    return prefix_plugin(site) is not None
 
 
 def _environment(

@@ -7,11 +7,31 @@ import json
 from typing import Any
 
 from planning import groups
+from planning.kv_events import EVENTS_PORT, check_events, follows_events
 from planning.model_server import HEALTH_PATH, prefix_caching_of, selector_of
 from planning.parallelism import parallelism_of
-from planning.picker_config import Weights, load_and_prefix
-from planning.plan import EnvPlan, PickerPlan, PodPlan, PoolPlan, PortPlan, ProbePlan, PullSecretPlan, VolumePlan
-from planning.prefix_cache import block_size_of
+from planning.picker_config import (
+    PreciseIndex,
+    Weights,
+    check_blocks,
+    check_config,
+    check_state,
+    load_and_prefix,
+    prefix_plugin,
+    written_config,
+)
+from planning.plan import (
+    EnvPlan,
+    PickerPlan,
+    PodPlan,
+    PoolPlan,
+    PortPlan,
+    ProbePlan,
+    PullSecretPlan,
+    RendererPlan,
+    VolumePlan,
+)
+from planning.prefix_cache import block_size_of, engine_block
 from planning.shutdown import CALLOUT_DRAIN_SECONDS, DRAIN_SECONDS, END_SECONDS, NOTICE_SECONDS
 from planning.site import Site
 from settings.models import ModelSettings
@@ -57,10 +77,25 @@ def plan_picker(
     settings, release = site.settings.picker, site.release.picker
     name = picker_name(key)
     known = site.catalog.find_model(model.id)
-    config = _config(site, block_size_of(site, model, known))
-    _check_scorers(site, index, model)
+    renderer = (
+        RendererPlan(name=f"{key}-render", selector=selector_of(key), port=groups.PORT)
+        if follows_events(site)
+        else None
+    )
+    index_of_blocks = (
+        PreciseIndex(
+            model=model.name,
+            renderer=f"http://{renderer.name}.{namespace}:{renderer.port}",
+            event_port=EVENTS_PORT,
+        )
+        if renderer is not None
+        else None
+    )
+    config = _config(site, block_size_of(site, model, known), index_of_blocks)
+    _check_model(site, index, model)
     selector = {"app.kubernetes.io/name": "endpoint-picker", "app.kubernetes.io/instance": key}
-    elects = settings.replicas > 1
+    experimental = site.picker.experimental_flag
+    elects = settings.replicas > 1 and settings.leader_election
     # A leader hands over when it ends: until then the others are not ready, so that notice would only delay them.
     pre_stop = 0 if elects else NOTICE_SECONDS
     pod = PodPlan(
@@ -79,6 +114,7 @@ def plan_picker(
             f"--grpc-health-port={HEALTH_PORT}",
             f"--metrics-port={METRICS_PORT}",
             *((f"--{release.leader_election_flag}",) if elects else ()),
+            *((f"--{experimental}",) if settings.allow_experimental_plugins and experimental else ()),
         ),
         env=(
             EnvPlan(name="NAMESPACE", field_path="metadata.namespace"),
@@ -110,12 +146,13 @@ def plan_picker(
         pre_stop_seconds=pre_stop,
         grace_seconds=pre_stop + CALLOUT_DRAIN_SECONDS + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,
-        spread_over=selector if elects else {},
+        spread_over=selector if settings.replicas > 1 else {},
     )
     return PickerPlan(
         name=name,
         replicas=settings.replicas,
-        ready_replicas=1,
+        leader_election=elects,
+        ready_replicas=1 if elects else settings.replicas,
         max_unavailable=settings.replicas if elects else 0,
         wait_for=_one_leads(settings.replicas) if elects else (),
         pod=pod,
@@ -127,6 +164,7 @@ def plan_picker(
         config_file=CONFIG_FILE,
         objective_groups=release.objective_groups,
         metrics_reader=METRICS_READER if site.settings.monitoring.enabled else None,
+        renderer=renderer,
     )
 
 
@@ -147,20 +185,24 @@ def _health(service: str, delay: int, period: int) -> ProbePlan:
     return ProbePlan(port=HEALTH_PORT, grpc_service=service, initial_delay=delay, period=period, timeout=5, failures=3)
 
 
-def _config(site: Site, block_size: int | None) -> dict[str, Any]:
-    """EndpointPickerConfig. `block_size` in tokens, None to leave it to the picker."""
-    weights = site.settings.picker.scorers
-    return load_and_prefix(
-        site.catalog.pickers[site.release.picker.build],
-        site.release.picker.config_api,
-        Weights(prefix=weights.prefix_cache, kv_cache=weights.kv_cache_utilization, queue=weights.queue),
-        block_size,
-    )
-
-
-def _check_scorers(site: Site, index: int, model: ModelSettings) -> None:
-    weights = site.settings.picker.scorers
-    prefix_pattern = site.settings.pattern == "prefix-cache"
+def check_picker(site: Site) -> None:
+    """What is wrong with the picker's settings, whichever the model."""
+    settings = site.settings.picker
+    check_config(site)
+    check_events(site)
+    check_state(site)
+    weights = settings.scorers
+    if settings.config is not None:
+        return
+    fractions = [weight for weight in weights.model_dump().values() if weight != int(weight)]
+    if fractions and site.picker.document == "v1.2":
+        site.findings.error(
+            "picker",
+            "scorers",
+            value=", ".join(f"{weight:g}" for weight in fractions),
+            rule=f"{site.picker.title} takes whole weights and does not start with others",
+            fix="multiply all weights until they are whole",
+        )
     if not any((weights.prefix_cache, weights.kv_cache_utilization, weights.queue)):
         site.findings.error(
             "picker",
@@ -169,7 +211,8 @@ def _check_scorers(site: Site, index: int, model: ModelSettings) -> None:
             rule="without a scorer the picker chooses at random",
             fix="give one a weight",
         )
-    if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and model.replicas > 1:
+    several = any(model.replicas > 1 for model in site.settings.models)
+    if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:
         site.findings.warning(
             "picker",
             "scorers",
@@ -177,12 +220,41 @@ def _check_scorers(site: Site, index: int, model: ModelSettings) -> None:
             rule="prompts that begin alike, as with one system prompt, all go to one replica however long its queue is",
             fix="give kvCacheUtilization or queue a weight",
         )
-    if weights.prefix_cache > 0 and not prefix_caching_of(site, model):
-        site.findings.error(
-            "models",
-            index,
-            "prefixCaching",
-            value="false",
-            rule=f"the picker scores prefix matches (weight {weights.prefix_cache:g}) that this engine does not keep",
-            fix="remove prefixCaching" + ("" if prefix_pattern else ", or set llm-d:picker.scorers.prefixCache to 0"),
-        )
+
+
+def _config(site: Site, block_size: int | None, precise: PreciseIndex | None) -> dict[str, Any]:
+    """EndpointPickerConfig. `block_size` in tokens, None to leave it to the picker."""
+    written = written_config(site)
+    if written is not None:
+        return dict(written)
+    weights = site.settings.picker.scorers
+    return load_and_prefix(
+        site.picker,
+        site.release.picker.config_api,
+        Weights(prefix=weights.prefix_cache, kv_cache=weights.kv_cache_utilization, queue=weights.queue),
+        block_size,
+        precise,
+    )
+
+
+def _check_model(site: Site, index: int, model: ModelSettings) -> None:
+    """What the picker believes of one model's servers."""
+    block = engine_block(site, model, site.catalog.find_model(model.id))
+    if block is not None:
+        check_blocks(site, index, model, block)
+    scores = prefix_plugin(site)
+    if scores is None or prefix_caching_of(site, model):
+        return
+    settings = site.settings.picker
+    prefix_pattern = site.settings.pattern == "prefix-cache"
+    weight = f" (weight {settings.scorers.prefix_cache:g})" if settings.config is None else f" ({scores})"
+    instead = "llm-d:picker.scorers.prefixCache to 0" if settings.config is None else f"up {scores}"
+    site.findings.error(
+        "models",
+        index,
+        "prefixCaching",
+        value="false",
+        rule=f"the picker scores prefix matches{weight} that this engine does not keep",
+        fix="remove prefixCaching"
+        + ("" if prefix_pattern else f", or {'set' if settings.config is None else 'give'} {instead}"),
+    )

@@ -360,11 +360,22 @@ class PoolPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RendererPlan:
+    """A Service of a model's servers, where the picker has prompts turned into tokens."""
+
+    name: str
+    selector: Mapping[str, str]
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PickerPlan:
     """Endpoint picker of one pool. `config` is the EndpointPickerConfig as plain values."""
 
     name: str
     replicas: int
+    # Of several replicas one works.
+    leader_election: bool
     # Of several pickers the elected one is ready and the others are not.
     ready_replicas: int
     # A new picker is not ready before the old leader is gone: an update must not wait for it.
@@ -380,6 +391,8 @@ class PickerPlan:
     config_file: str
     objective_groups: tuple[str, ...]
     metrics_reader: str | None
+    # Only where the picker's index is precise.
+    renderer: RendererPlan | None
 
 
 @dataclass(frozen=True, kw_only=True)

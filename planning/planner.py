@@ -25,7 +25,7 @@ from planning.model_index import plan_model_index
 from planning.model_server import node_gib, plan_model_server
 from planning.network import plan_network
 from planning.node_pools import plan_accelerator_pools, plan_cpu_pool
-from planning.picker import plan_picker, plan_pool
+from planning.picker import check_picker, plan_picker, plan_pool
 from planning.plan import ModelPlan, MonitoringPlan, StackPlan
 from planning.room import busy_nodes, check_capacity
 from planning.router import plan_router
@@ -76,6 +76,7 @@ def plan_with_findings(
     cpu_pool = plan_cpu_pool(site)
     pools = plan_accelerator_pools(site, max(map(functools.partial(node_gib, site), settings.models)))
     check_capacity(site)
+    check_picker(site)
     namespace = plan_namespace(site)
     hugging_face = plan_hugging_face(site, encrypted)
     pull_secret = plan_pull_secret(site, encrypted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from catalog.schema import Model
+from planning.kv_events import follows_events
 from planning.site import Site
 from planning.verdict import run_of
 from settings.models import ModelSettings
@@ -14,9 +15,17 @@ _GPU_BLOCK = 16
 def block_size_of(site: Site, settings: ModelSettings, model: Model | None) -> int | None:
     """Tokens of a block as both engine and picker are told, None where neither is: each then has its own default.
 
-    Pattern prefix-cache always tells them; elsewhere a size that is set does.
+    Pattern prefix-cache and a precise index always tell them; elsewhere a size that is set does.
     """
-    if settings.block_size is not None or site.settings.pattern != "prefix-cache":
+    told = site.settings.pattern == "prefix-cache" or follows_events(site)
+    if settings.block_size is not None or not told:
+        return settings.block_size
+    return engine_block(site, settings, model)
+
+
+def engine_block(site: Site, settings: ModelSettings, model: Model | None) -> int | None:
+    """Tokens of the engine's blocks: as set, else its own. None for a model on TPU that the catalogue lacks."""
+    if settings.block_size is not None:
         return settings.block_size
     if site.accelerator.kind == "gpu":
         return _GPU_BLOCK

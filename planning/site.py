@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from catalog import Catalog
+from catalog.pickers import Picker
 from catalog.release import Release
 from catalog.schema import Accelerator, MachineType
 from planning import names
@@ -45,6 +46,11 @@ class Site:
     chips: int
     release: Release
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def picker(self) -> Picker:
+        """The release's endpoint picker, with all its plugins."""
+        return self.catalog.pickers[self.release.picker.build]
 
 
 def region_of(location: str) -> str:

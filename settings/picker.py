@@ -40,12 +40,32 @@ class PickerSettings(Settings):
     scorers: Annotated[
         ScorerWeights, Field(description="Weights of the scorers; those not given are the preset's.")
     ] = ScorerWeights()
+    prefix_routing: Annotated[
+        Literal["approximate", "precise"],
+        Field(
+            description="Where prefixes are believed to be: approximate remembers where prompts were sent, precise "
+            "follows the engines' KV events."
+        ),
+    ] = "approximate"
+    config: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="An EndpointPickerConfig of your own, whole, instead of preset, scorers and prefixRouting: "
+            "featureGates, plugins, schedulingProfiles and what else the release's picker knows."
+        ),
+    ] = None
+    allow_experimental_plugins: Annotated[
+        bool, Field(description="Alpha plugins may stand in `config`: they may change or go with any release.")
+    ] = False
     failure_mode: Annotated[
         Literal["open", "close"], Field(description="Without a picker: any replica answers, or none.")
     ] = "close"
     replicas: Annotated[
         int, Field(ge=1, le=5, description="Pickers of one pool; above 1 a leader is elected and the others wait.")
     ] = 1
+    leader_election: Annotated[
+        bool, Field(description="Of several pickers one works. Without it all do, each knowing what it saw itself.")
+    ] = True
     cpu: Annotated[str, Field(pattern=r"^\d+(\.\d+)?m?$", description="CPU request of a picker.")] = "500m"
     memory: Annotated[str, Field(pattern=r"^\d+(Mi|Gi)$", description="Memory request and limit of a picker.")] = "1Gi"
 

@@ -8,12 +8,20 @@ from planning.picker_config.build import (
     disaggregated,
     load_and_prefix,
 )
+from planning.picker_config.check import check_config, parsed_config, written_config
+from planning.picker_config.check_engine import check_blocks, check_state, prefix_plugin
 
 __all__ = [
     "PreciseIndex",
     "Weights",
     "can_disaggregate",
     "can_index_precisely",
+    "check_blocks",
+    "check_config",
+    "check_state",
     "disaggregated",
     "load_and_prefix",
+    "parsed_config",
+    "prefix_plugin",
+    "written_config",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -123,7 +124,11 @@ class _Scoring:
     ) -> None:
         weighed = [(PREFIX, weights.prefix), (KV_CACHE, weights.kv_cache), (QUEUE, weights.queue)]
         used = [(kind, weight) for kind, weight in weighed if weight > 0]
-        self.references = [{"pluginRef": kind, "weight": _number(weight)} for kind, weight in used]
+        # A fraction where only whole weights go is refused with the settings; what else is wrong is still looked for.
+        whole = picker.document == "v1.2"
+        self.references = [
+            {"pluginRef": kind, "weight": math.ceil(weight) if whole else _number(weight)} for kind, weight in used
+        ]
         self.sources: list[Config] = []
         prefix, before = {}, []
         if weights.prefix > 0 and precise is not None:

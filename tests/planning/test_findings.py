@@ -15,9 +15,10 @@ from planning.site import Findings
 from tests.planning import refusals
 from tests.planning.refusals import TOGETHER, Wrong, errors_of
 from tests.planning.refusals_kserve import GATEWAYS, KSERVE
+from tests.planning.refusals_picker import PICKER
 from tests.stacks import STACKS, TOKEN, plan_of, values_of
 
-EVERY = (*KSERVE, *GATEWAYS, *refusals.EVERY)
+EVERY = (*KSERVE, *GATEWAYS, *PICKER, *refusals.EVERY)
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -6,7 +6,7 @@ import inspect
 from types import ModuleType
 
 from planning.picker_config.parameters import base, data, filters, flow, handlers, producers, scorers
-from planning.picker_config.parameters.base import Parameters
+from planning.picker_config.parameters.base import NoParameters, Parameters
 
 
 def _shapes(module: ModuleType) -> dict[str, type[Parameters]]:
@@ -22,3 +22,5 @@ SHAPES: dict[str, type[Parameters]] = {
     for module in (base, filters, scorers, handlers, producers, flow, data)
     for name, shape in _shapes(module).items()
 }
+
+__all__ = ["SHAPES", "NoParameters", "Parameters"]

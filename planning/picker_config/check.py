@@ -1,0 +1,225 @@
+"""What a picker would refuse or ignore in a configuration that users wrote."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from catalog.pickers import Picker, Plugin
+from planning.picker_config.check_profiles import check_gates, check_profiles, check_references
+from planning.picker_config.document import DOCUMENTS, Document, PluginEntry
+from planning.picker_config.parameters import SHAPES, NoParameters
+from planning.site import Site
+
+ROOT = ("picker", "config")
+
+
+def written_config(site: Site) -> Mapping[str, Any] | None:
+    """The user's own configuration with the two lines that are the same for everybody, None where there is none."""
+    written = site.settings.picker.config
+    if written is None:
+        return None
+    return {"apiVersion": site.release.picker.config_api, "kind": "EndpointPickerConfig", **written}
+
+
+def parsed_config(site: Site) -> Document | None:
+    """The user's own configuration as the picker decodes it. None where there is none, or where that fails."""
+    written = written_config(site)
+    if written is None:
+        return None
+    try:
+        return _shape(site).model_validate_json(json.dumps(written))
+    except ValidationError:
+        return None
+
+
+def check_config(site: Site) -> None:
+    """Structure, plugins and their parameters, and what they call each other."""
+    written = written_config(site)
+    if written is None:
+        return
+    _check_beside(site)
+    document = _check_document(site, written)
+    if document is None:
+        return
+    picker = site.picker
+    known = [_check_plugin(site, picker, index, entry) for index, entry in enumerate(document.plugins)]
+    _check_names(site, document)
+    if all(known):
+        _check_conflicts(site, document)
+        check_gates(site, picker, document)
+        check_profiles(site, picker, document)
+        check_references(site, picker, document)
+
+
+def _shape(site: Site) -> type[Document]:
+    return DOCUMENTS[site.picker.document]
+
+
+def _check_beside(site: Site) -> None:
+    """Settings from which this program would have written a configuration of its own."""
+    given = {"preset": "preset", "scorers": "scorers", "prefix_routing": "prefixRouting"}
+    fields = site.settings.picker.model_fields_set
+    # A preset fills the weights in.
+    for field in [name for name in given if name in fields and not (name == "scorers" and "preset" in fields)]:
+        site.findings.error(
+            "picker",
+            given[field],
+            value=getattr(site.settings.picker, field) if field != "scorers" else "given",
+            rule="picker.config is the whole configuration: nothing would read this",
+            fix=f"remove it, or picker.config; weights and producers of your own stand in {'.'.join(ROOT)}",
+        )
+
+
+def _check_document(site: Site, written: Mapping[str, Any]) -> Document | None:
+    api = site.release.picker.config_api
+    if written["apiVersion"] != api:
+        site.findings.error(
+            *ROOT,
+            "apiVersion",
+            value=written["apiVersion"],
+            rule=f"{site.picker.title} reads {api} and does not start with another",
+            fix=f"remove it, or use {api}",
+        )
+    try:
+        return _shape(site).model_validate_json(json.dumps(written))
+    except ValidationError as error:
+        for detail in error.errors():
+            site.findings.error(
+                *ROOT,
+                *detail["loc"],
+                value=_value(detail),
+                rule=f"{_problem(detail, 'configuration')}; {site.picker.title} decodes it strictly and does not start",
+                fix=_fix(detail, _shape(site)),
+            )
+        return None
+
+
+def _check_plugin(site: Site, picker: Picker, index: int, entry: PluginEntry) -> bool:
+    """One plugin, without the others. False where the picker does not know it."""
+    plugin = picker.plugins.get(entry.type)
+    if plugin is None:
+        close = difflib.get_close_matches(entry.type, picker.plugins, n=3)
+        others = [
+            r.name for r in site.catalog.releases.values() if site.catalog.pickers[r.picker.build].has(entry.type)
+        ]
+        fix = f"use release {' or '.join(others)}" if others else f"use one of {', '.join(close or picker.plugins)}"
+        site.findings.error(
+            *ROOT,
+            "plugins",
+            index,
+            "type",
+            value=entry.type,
+            rule=f"{picker.title} has no such plugin and does not start with it",
+            fix=fix,
+        )
+        return False
+    if plugin.stability == "alpha" and not site.settings.picker.allow_experimental_plugins:
+        site.findings.error(
+            *ROOT,
+            "plugins",
+            index,
+            "type",
+            value=entry.type,
+            rule=f"an experiment that may go or change: without --{picker.experimental_flag} {picker.title} "
+            "does not start with it",
+            fix="set picker.allowExperimentalPlugins: true, or use another plugin",
+        )
+    if plugin.deprecated is not None:
+        site.findings.warning(
+            *ROOT,
+            "plugins",
+            index,
+            "type",
+            value=entry.type,
+            rule=f"deprecated: {plugin.deprecated.gone} will not have it",
+            fix=f"use {plugin.deprecated.use}",
+        )
+    _check_parameters(site, picker, plugin, index, entry.parameters or {})
+    return True
+
+
+def _check_parameters(site: Site, picker: Picker, plugin: Plugin, index: int, given: Mapping[str, Any]) -> None:
+    shape = SHAPES[plugin.parameters]
+    try:
+        shape.model_validate_json(json.dumps(given))
+    except ValidationError as error:
+        for detail in error.errors():
+            unknown = detail["type"] == "extra_forbidden"
+            # Nobody decodes the parameters of a plugin that takes none.
+            ignored = unknown and (picker.unknown_parameters == "ignored" or shape is NoParameters)
+            then = "ignores it without a word" if ignored else "does not start with it"
+            site.findings.error(
+                *ROOT,
+                "plugins",
+                index,
+                "parameters",
+                *detail["loc"],
+                value=_value(detail),
+                rule=f"{_problem(detail, plugin.type)}; {picker.title} {then}",
+                fix=_fix(detail, shape),
+            )
+
+
+def _check_conflicts(site: Site, document: Document) -> None:
+    kinds = {entry.type for entry in document.plugins}
+    for index, entry in enumerate(document.plugins):
+        for other in kinds & set(site.picker.plugins[entry.type].conflicts):
+            site.findings.error(
+                *ROOT,
+                "plugins",
+                index,
+                "type",
+                value=entry.type,
+                rule=f"{site.picker.title} does not start with it beside {other}: it takes their data for different",
+                fix=f"remove it, or {other}",
+            )
+
+
+def _check_names(site: Site, document: Document) -> None:
+    seen: set[str] = set()
+    for index, entry in enumerate(document.plugins):
+        if entry.called in seen:
+            site.findings.error(
+                *ROOT,
+                "plugins",
+                index,
+                "name" if entry.name else "type",
+                value=entry.called,
+                rule=f"another plugin has this name, and {site.picker.title} does not start with two",
+                fix="give it a name of its own, and call it by that",
+            )
+        seen.add(entry.called)
+
+
+def _problem(detail: ErrorDetails, owner: str) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{owner} has no such field"
+        case "missing":
+            return f"{owner} needs this field"
+        case "value_error":
+            return str(detail.get("ctx", {}).get("error", detail["msg"]))
+        case _:
+            return detail["msg"][:1].lower() + detail["msg"][1:]
+
+
+def _fix(detail: ErrorDetails, shape: type[Any]) -> str:
+    if detail["type"] != "extra_forbidden":
+        return "give a value of that kind"
+    if len(detail["loc"]) > 1:
+        return "check the spelling, or remove it"
+    fields = [field.alias or name for name, field in shape.model_fields.items()]
+    return f"use one of {', '.join(fields)}" if fields else "remove it"
+
+
+def _value(detail: ErrorDetails) -> str:
+    if detail["type"] == "missing":
+        return "(missing)"
+    text = detail["input"] if isinstance(detail["input"], str) else json.dumps(detail["input"])
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,95 @@
+"""Picker and engines: prefixes that are cached, blocks of one size, and pickers that know only what they saw."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from catalog.pickers import Picker
+from planning.picker_config.build import APPROXIMATE, PRECISE, PREFIX
+from planning.picker_config.check import ROOT, parsed_config
+from planning.picker_config.document import PluginEntry
+from planning.picker_config.parameters import SHAPES
+from planning.site import Site
+from settings.models import ModelSettings
+
+# Plugins that are worth something only where engines cache prefixes.
+_OF_PREFIXES = frozenset({PREFIX, APPROXIMATE, PRECISE, "precise-prefix-cache-scorer", "prefix-cache-affinity-filter"})
+_CHARACTERS_A_TOKEN = 4
+
+
+def prefix_plugin(site: Site) -> str | None:
+    """The plugin by which this stack's picker routes by prefix, None where it does not."""
+    document = parsed_config(site)
+    if site.settings.picker.config is not None:
+        return next((e.type for e in (document.plugins if document else ()) if e.type in _OF_PREFIXES), None)
+    return PREFIX if site.settings.picker.scorers.prefix_cache > 0 else None
+
+
+def check_state(site: Site) -> None:
+    """Several pickers at work at once, each with a part of what it would have to know."""
+    settings = site.settings.picker
+    if settings.replicas == 1 or settings.leader_election:
+        return
+    alone = [kind for kind in _plugins(site) if site.picker.plugins[kind].state == "process"]
+    if alone:
+        site.findings.error(
+            "picker",
+            "leaderElection",
+            value="false",
+            rule=f"{settings.replicas} pickers at work at once each see a part of the requests, and "
+            f"{' and '.join(alone)} {'know' if len(alone) > 1 else 'knows'} only that part",
+            fix="remove leaderElection, or use plugins that read the engines' metrics or KV events",
+        )
+
+
+def _plugins(site: Site) -> list[str]:
+    """Types of all plugins that the picker will run, each once."""
+    document = parsed_config(site)
+    if document is not None:
+        kinds = [entry.type for entry in document.plugins]
+    elif site.settings.picker.scorers.prefix_cache > 0:
+        kinds = [PREFIX, *([PRECISE] if site.settings.picker.prefix_routing == "precise" else [])]
+    else:
+        kinds = []
+    if PREFIX in kinds and PRECISE not in kinds:
+        # The scorer makes it where nobody configured one.
+        kinds.append(APPROXIMATE)
+    return [kind for kind in dict.fromkeys(kinds) if site.picker.has(kind)]
+
+
+def check_blocks(site: Site, index: int, model: ModelSettings, engine_block: int) -> None:
+    """Sizes of prompt blocks in a configuration of the user's against the engine's, in tokens."""
+    document = parsed_config(site)
+    for number, entry in enumerate(document.plugins if document else ()):
+        size = _tokens_of(site.picker, entry)
+        if size is not None and size % engine_block:
+            site.findings.error(
+                *ROOT,
+                "plugins",
+                number,
+                "parameters",
+                value=f"blocks of {size} tokens",
+                rule=f"the engine of {model.name} caches blocks of {engine_block} tokens: a match that ends inside one "
+                "is a hit that the engine does not have",
+                fix=f"use {engine_block}, or set models[{index}].blockSize",
+            )
+
+
+def _tokens_of(picker: Picker, entry: PluginEntry) -> int | None:
+    """Tokens of a block as given. None where none is, and where the picker reads the engine's own from its metrics."""
+    plugin = picker.plugins.get(entry.type)
+    if plugin is None:
+        return None
+    try:
+        shape = SHAPES[plugin.parameters].model_validate_json(json.dumps(entry.parameters or {}))
+    except ValueError:
+        return None
+    given: dict[str, Any] = shape.model_dump(exclude_unset=True)
+    if shape.model_dump().get("auto_tune"):
+        return None
+    processor = given.get("token_processor_config", given)
+    if "block_size" in processor and plugin.parameters == "CharacterBlocks":
+        return int(processor["block_size"] / _CHARACTERS_A_TOKEN)
+    size: int | None = processor.get("block_size") or processor.get("block_size_tokens")
+    return size
