@@ -1,0 +1,177 @@
+"""What a change does to the verdict of each stack, as Markdown for a pull request.
+
+`python -m operations.report.compare BEFORE AFTER [--out FILE.md]` with two checkouts of the project; each plans its own
+stack files with its own program, without the engine and without credentials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from operations.report import words
+from operations.report.facts import Money
+from operations.report.markdown import table
+
+Facts = Mapping[str, Any]
+
+
+def compare(before: Mapping[str, Facts], after: Mapping[str, Facts]) -> str:
+    """Both sides as `facts.StackFacts.as_json()` by stack name. Of the older side only what it has is used."""
+    lines = ["## Verdict"]
+    same = []
+    for stack in dict.fromkeys((*after, *before)):
+        changed = list(_stack(stack, before.get(stack), after.get(stack)))
+        if changed:
+            lines += ["", *changed]
+        else:
+            same.append(f"`{stack}`")
+    if same:
+        lines += ["", f"Unchanged: {', '.join(same)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _stack(stack: str, before: Facts | None, after: Facts | None) -> Iterator[str]:
+    """Nothing where the change makes no difference."""
+    if after is None:
+        yield f"### `{stack}`: removed"
+        return
+    rows = [row for row in _rows(before, after) if before is None or row[1] != row[2]]
+    new, gone = _findings(after, before), _findings(before, after)
+    if before is not None and not rows and not new and not gone:
+        return
+    yield f"### `{stack}`: {_headline(before, after)}"
+    if rows:
+        yield ""
+        head = ("", "before", "after", "")
+        yield from table(head, rows, right=(1, 2, 3))
+    for title, found in (("New findings", new), ("Gone", gone)):
+        if found:
+            yield from ("", f"{title}:", "")
+            yield from (f"- **{one['severity']}** `{one['path']} = {one['value']}`: {one['rule']}" for one in found)
+
+
+def _headline(before: Facts | None, after: Facts) -> str:
+    now = _state(after)
+    if before is None:
+        return f"new, {now}"
+    was = _state(before)
+    return now if was == now else f"{was} → {now}"
+
+
+def _state(facts: Facts) -> str:
+    if facts.get("refused"):
+        return "refused"
+    statuses = {server["memory"]["status"] for _, server in _servers(facts) if server.get("memory")}
+    return "marginal" if "marginal" in statuses else "accepted"
+
+
+def _rows(before: Facts | None, after: Facts) -> Iterator[tuple[str, str, str, str]]:
+    old, new = _figures(before), _figures(after)
+    for name in dict.fromkeys((*new, *old)):
+        (was, number), (now, other) = old.get(name, ("-", None)), new.get(name, ("-", None))
+        yield name, was, now, _difference(number, other)
+
+
+def _difference(before: float | None, after: float | None) -> str:
+    if before is None or after is None or before == after:
+        return ""
+    return f"{after - before:+,.2f}" if before == 0 else f"{(after - before) / before:+.0%}"
+
+
+def _figures(facts: Facts | None) -> dict[str, tuple[str, float | None]]:
+    """Every figure by name: as people read it, and as a number where a difference makes sense."""
+    found: dict[str, tuple[str, float | None]] = {}
+    plan = (facts or {}).get("plan")
+    if facts is None or plan is None:
+        return found
+    for model, server in _servers(facts):
+        name = model["name"] if server.get("role", "both") == "both" else f"{model['name']}, {server['role']}"
+        found[f"{name}: replicas"] = (f"{server['replicas']} x ({server['hardware']})", None)
+        memory = server.get("memory")
+        if memory is not None:
+            found[f"{name}: memory"] = (
+                f"{words.VERDICTS[memory['status']]}, {memory['margin_gib']:+.2f} GiB",
+                None,
+            )
+            found[f"{name}: KV cache of a replica"] = (
+                f"{words.tokens(memory['kv_tokens'])} tokens",
+                memory["kv_tokens"],
+            )
+    for model in plan["models"]:
+        capacity = model.get("capacity")
+        if capacity is not None:
+            speed = capacity["at_load"]
+            rate = None if speed is None else speed["requests_per_second"]
+            shown = "not served" if rate is None else words.rate(rate)
+            found[f"{model['name']}: requests/s"] = (f"{shown} ({capacity['basis']})", rate)
+            first = None if speed is None else speed["time_to_first_token"]
+            found[f"{model['name']}: first token"] = ("-" if first is None else words.seconds(first), first)
+    cost = plan["cost"]
+    for when in ("running", "idle"):
+        found[f"USD a month, {when}"] = _money(cost["monthly"][when])
+    for name, amount in cost["per_million"].items():
+        if name != "tokens":
+            found[f"USD for a million {name}"] = _money(amount)
+    return found
+
+
+def _money(amount: Mapping[str, Any]) -> tuple[str, float | None]:
+    sum_ = Money(usd=amount["usd"], unknown=tuple(amount["unknown"]))
+    shown = words.money(sum_)
+    return shown, None if shown == "unknown" else sum_.usd
+
+
+def _servers(facts: Facts) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    for model in (facts.get("plan") or {}).get("models", ()):
+        for server in model["servers"]:
+            yield model, server
+
+
+def _findings(facts: Facts | None, other: Facts | None) -> list[Mapping[str, str]]:
+    """Findings of one side that the other does not have."""
+    there = [] if other is None else list(other["findings"])
+    return [] if facts is None else [one for one in facts["findings"] if one not in there]
+
+
+def stacks_of(checkout: Path) -> list[str]:
+    files = (*sorted(checkout.glob("Pulumi.*.yaml")), *sorted(checkout.glob("examples/Pulumi.*.yaml")))
+    return [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files]
+
+
+def plan_all(checkout: Path) -> dict[str, Facts]:
+    """Facts of every stack of a checkout, by its own program. Empty where that program writes no reports yet."""
+    if not (checkout / "operations" / "report").is_dir():
+        return {}
+    found: dict[str, Facts] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for stack in stacks_of(checkout):
+            out = Path(folder) / f"{stack}.json"
+            command = [sys.executable, "-m", "operations.report", stack, "--out", str(out)]
+            subprocess.run(command, cwd=checkout, check=True, stdout=subprocess.DEVNULL)
+            found[stack] = json.loads(out.read_text(encoding="utf-8"))
+    return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m operations.report.compare", description=str(__doc__))
+    parser.add_argument("before", type=Path, help="checkout before the change")
+    parser.add_argument("after", type=Path, help="checkout after it")
+    parser.add_argument("--out", type=Path, help="file to write; else it is printed")
+    given = parser.parse_args(arguments)
+    text = compare(plan_all(given.before), plan_all(given.after))
+    if given.out is None:
+        print(text, end="")
+    else:
+        given.out.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

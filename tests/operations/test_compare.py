@@ -1,0 +1,102 @@
+"""What a pull request's comment says of a change: memory, capacity and dollars, before and after."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from operations.report.compare import compare
+from operations.report.read import read
+from rehearsal.paths import PROJECT_ROOT
+
+
+def facts(stack: str = "gpu", **changes: str) -> Mapping[str, Any]:
+    """As another checkout would have written them."""
+    overrides = {f"llm-d:{path}": value for path, value in changes.items()}
+    loaded: Mapping[str, Any] = json.loads(json.dumps(read(PROJECT_ROOT, stack, overrides).as_json()))
+    return loaded
+
+
+def changed(**changes: str) -> str:
+    return compare({"gpu": facts()}, {"gpu": facts(**changes)})
+
+
+def row(text: str, name: str) -> list[str]:
+    (found,) = [line for line in text.splitlines() if line.startswith(f"| {name}")]
+    return [cell.strip() for cell in found.strip("|").split("|")][1:]
+
+
+def test_a_change_without_effect_is_one_line() -> None:
+    assert compare({"gpu": facts()}, {"gpu": facts()}) == "## Verdict\n\nUnchanged: `gpu`.\n"
+
+
+def test_more_replicas_cost_more_and_serve_more() -> None:
+    text = changed(**{"models[0].replicas": "2"})
+    assert "### `gpu`: accepted" in text
+    assert row(text, "google/gemma-2b-it: replicas")[:2] == ["1 x (1 x T4)", "2 x (1 x T4)"]
+    assert row(text, "USD a month, running") == ["$642.84", "$1,052", "+64%"]
+    # Idle they are the same: no line.
+    assert "USD a month, idle" not in text
+
+
+def test_memory_that_becomes_scarce_is_seen() -> None:
+    text = changed(**{"models[0].gpuMemoryUtilization": "0.96"})
+    before, after, _ = row(text, "google/gemma-2b-it: memory")
+    assert (before, after) == ("fits, +1.70 GiB", "marginal, +0.09 GiB")
+    assert "### `gpu`: accepted → marginal" in text
+    assert row(text, "google/gemma-2b-it: KV cache")[2].startswith("+")
+    assert "**warning** `llm-d:models[0].gpuMemoryUtilization = 0.96`" in text
+
+
+def test_a_change_that_is_refused_says_why() -> None:
+    text = changed(**{"models[0].id": "Qwen/Qwen2.5-7B-Instruct"})
+    assert "### `gpu`: accepted → refused" in text
+    assert "New findings:" in text
+    assert "**error** `llm-d:models[0].id = Qwen/Qwen2.5-7B-Instruct`" in text
+    assert "Qwen/Qwen2.5-7B-Instruct: memory" in text
+
+
+def test_findings_that_are_mended_are_gone() -> None:
+    text = changed(**{"gateway.exposure": "internal"})
+    assert "Gone:\n\n- **warning** `llm-d:gateway.tls.kind = none`" in text
+
+
+def test_a_new_stack_shows_all_its_figures() -> None:
+    text = compare({}, {"gpu": facts()})
+    assert "### `gpu`: new, accepted" in text
+    assert row(text, "USD a month, idle")[:2] == ["-", "$233.38"]
+
+
+def test_a_removed_stack_is_said() -> None:
+    assert "### `gpu`: removed" in compare({"gpu": facts()}, {})
+
+
+def test_settings_that_make_no_plan_are_compared_by_their_findings() -> None:
+    assert "accepted → refused" in changed(paused="perhaps")
+
+
+def test_an_older_program_may_know_less() -> None:
+    older = json.loads(json.dumps(facts()))
+    for model in older["plan"]["models"]:
+        del model["capacity"]
+        for server in model["servers"]:
+            server["memory"] = None
+    text = compare({"gpu": older}, {"gpu": facts()})
+    assert row(text, "google/gemma-2b-it: memory")[:2] == ["-", "fits, +1.70 GiB"]
+
+
+def test_two_checkouts_are_compared_each_by_its_own_program(tmp_path: Path) -> None:
+    """The older one here is empty, as before the first report was ever written."""
+    done = subprocess.run(
+        [sys.executable, "-m", "operations.report.compare", str(tmp_path), str(PROJECT_ROOT)],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.count("new, accepted") >= 6
+    assert "### `multi-model-gpu`: new, accepted" in done.stdout
