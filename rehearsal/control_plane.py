@@ -39,6 +39,7 @@ Report = Callable[[str], None]
 _READY_SECONDS: Final = 60.0
 # Below the range the kernel takes for outgoing connections, one of which could sit on a stored port when we come back.
 _PORTS: Final = range(18000, 30000)
+_PORTS_FILE: Final = "ports.json"
 _PORT_ATTEMPTS: Final = 3
 _CLOSING_SECONDS: Final = 2.0
 
@@ -170,7 +171,7 @@ class ControlPlane:
 
     @property
     def _ports_file(self) -> Path:
-        return self.paths.cluster / "ports.json"
+        return self.paths.cluster / _PORTS_FILE
 
     @property
     def _features_file(self) -> Path:
@@ -246,6 +247,11 @@ class ControlPlane:
         return ControlPlaneError(f"{text}\n`make down STACK={self.paths.stack}` and `make up` start afresh.")
 
 
+def tunnel_port(paths: StackPaths) -> int:
+    """Where the API server of a running stack expects its way to Services, on 127.0.0.1."""
+    return Ports(**json.loads((paths.cluster / _PORTS_FILE).read_text())).tunnel
+
+
 def _write(file: Path, content: Ports | Features) -> None:
     """Whole or not at all: an interrupted start must leave files the next one can read."""
     temporary = file.with_suffix(".tmp")
@@ -302,9 +308,9 @@ def _free_ports() -> Ports:
             except OSError:
                 continue
             found.append(port)
-            if len(found) == 3:
+            if len(found) == 4:
                 return Ports(*found)
-    raise ControlPlaneError(f"no three free ports from {_PORTS.start} to {_PORTS.stop} on {HOST}")
+    raise ControlPlaneError(f"no four free ports from {_PORTS.start} to {_PORTS.stop} on {HOST}")
 
 
 def _first_address(block: str) -> str:

@@ -32,7 +32,8 @@ ADMIN: Final = "admin"
 _USERS: Final = {CONTROLLERS: "controller-manager", SCHEDULER: "scheduler", KWOK: "kwok"}
 # The API server is etcd's only client.
 _ETCD_CLIENT: Final = "apiserver-etcd-client"
-CLIENTS: Final = (ADMIN, *_USERS.values(), _ETCD_CLIENT)
+_TUNNEL_CLIENT: Final = "apiserver-tunnel-client"
+CLIENTS: Final = (ADMIN, *_USERS.values(), _ETCD_CLIENT, _TUNNEL_CLIENT)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Ports:
     api_server: int
     etcd: int
     etcd_peers: int
+    # Through it the API server reaches Services, as GKE's does through konnectivity; the machine room listens.
+    tunnel: int
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,10 @@ class Layout:
         return self.paths.cluster.absolute() / "scheduler.yaml"
 
     @property
+    def egress_config(self) -> Path:
+        return self.paths.cluster.absolute() / "egress.yaml"
+
+    @property
     def server(self) -> str:
         return f"https://{HOST}:{self.ports.api_server}"
 
@@ -92,6 +99,22 @@ class Layout:
             "podMaxBackoffSeconds": 2,
         }
         self.scheduler_config.write_text(yaml.safe_dump(scheduler, sort_keys=False))
+        pki = self.certificates
+        # Without TLS the API server, as of 1.36, falls over its own configuration.
+        identity = {
+            "caBundle": str(pki.ca),
+            "clientCert": str(pki.client(_TUNNEL_CLIENT)),
+            "clientKey": str(pki.client_key(_TUNNEL_CLIENT)),
+        }
+        tunnel = {"tcp": {"url": f"https://{HOST}:{self.ports.tunnel}", "tlsConfig": identity}}
+        egress = {
+            "apiVersion": "apiserver.k8s.io/v1beta1",
+            "kind": "EgressSelectorConfiguration",
+            "egressSelections": [
+                {"name": "cluster", "connection": {"proxyProtocol": "HTTPConnect", "transport": tunnel}}
+            ],
+        }
+        self.egress_config.write_text(yaml.safe_dump(egress, sort_keys=False))
 
     def _kubeconfig(self, user: str) -> dict[str, object]:
         pki = self.certificates
@@ -162,6 +185,7 @@ class Layout:
             "service-account-key-file": pki.service_account_key,
             "service-account-signing-key-file": pki.service_account_key,
             "service-cluster-ip-range": self.service_range,
+            "egress-selector-config-file": self.egress_config,
             "authorization-mode": "Node,RBAC",
             # PodSecurity, and the rest of the default set, are on anyway.
             "enable-admission-plugins": "NodeRestriction",

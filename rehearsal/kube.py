@@ -342,18 +342,23 @@ class Kube:
         """Returns once every named CustomResourceDefinition is served; raises KubeError naming those that are not."""
         missing = set(names)
         deadline = time.monotonic() + timeout
+        pause = 0.05
         while missing:
-            for crd in self.list("apiextensions.k8s.io/v1", "CustomResourceDefinition"):
-                conditions: Manifests = (crd.get("status") or {}).get("conditions") or []
-                if any(one["type"] == "Established" and one["status"] == "True" for one in conditions):
-                    missing.discard(crd["metadata"]["name"])
+            # One by one: all definitions of a cluster together are megabytes.
+            missing = {name for name in missing if not self._is_established(name)}
             if not missing:
                 return
             if time.monotonic() > deadline:
                 raise KubeError(
                     f"custom resource definitions not established after {timeout:.0f} s: {', '.join(sorted(missing))}"
                 )
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.5)
+
+    def _is_established(self, name: str) -> bool:
+        crd = self.find("apiextensions.k8s.io/v1", "CustomResourceDefinition", name) or {}
+        conditions: Manifests = (crd.get("status") or {}).get("conditions") or []
+        return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
     # -- transport
 

@@ -16,8 +16,10 @@ from types import FrameType
 
 from catalog import load
 from rehearsal import processes
+from rehearsal.certificates import Certificates
+from rehearsal.control_plane import tunnel_port
 from rehearsal.kube import Kube, client
-from rehearsal.machine import envoy
+from rehearsal.machine import envoy, signing, tunnel
 from rehearsal.machine.cloud import CloudReader
 from rehearsal.machine.gateway import KINDS, LoadBalancer
 from rehearsal.machine.health import HealthChecks
@@ -25,6 +27,7 @@ from rehearsal.machine.mirror import Mirror
 from rehearsal.machine.nodes import Nodes
 from rehearsal.machine.pods import Kubelets
 from rehearsal.machine.programs import Program
+from rehearsal.machine.signing import Signer
 from rehearsal.paths import PROJECT_ROOT, StackPaths
 from rehearsal.toolchain.build import binaries
 
@@ -51,12 +54,15 @@ class Machine:
         pods = Mirror(kube, "v1", "Pod", self._changed)
         nodes = Mirror(kube, "v1", "Node", self._changed)
         mirrors = {kind: Mirror(kube, version, kind, self._changed) for version, kind in KINDS}
-        self._mirrors = [pods, nodes, *mirrors.values()]
+        signed = {kind: Mirror(kube, version, kind, self.wake) for version, kind in signing.KINDS}
+        self._mirrors = [pods, nodes, *mirrors.values(), *signed.values()]
         self._envoy = envoy.Envoy(paths)
         self._nodes = Nodes(paths, kube, load, nodes, pods)
         self._kubelets = Kubelets(paths, kube, load, nodes, pods, _binary, self.wake)
         self._health = HealthChecks(self._kubelets.executor, self._changed)
         self._balancer = LoadBalancer(paths, kube, pods, mirrors, self._envoy, self._health)
+        self._signer = Signer(paths.cluster / "pki", kube, signed)
+        self._services, self._pods = mirrors["Service"], pods
         self._routed = 0.0
         self._seen: object = None
 
@@ -67,6 +73,7 @@ class Machine:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         _end_orphans(self._paths)
+        close = tunnel.serve(tunnel_port(self._paths), Certificates(self._paths.cluster / "pki"), self._behind)
         for mirror in self._mirrors:
             mirror.start()
         for mirror in self._mirrors:
@@ -78,6 +85,10 @@ class Machine:
         log.info("leaving: %s", "told to" if self._stopping else "the cluster is gone")
         self._kubelets.stop()
         self._envoy.stop()
+        close()
+
+    def _behind(self, address: str, port: int) -> int | None:
+        return tunnel.resolve(self._services.all(), self._pods.all(), self._kubelets.forwards, address, port)
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -112,6 +123,7 @@ class Machine:
             self._seen, self._routed = seen, time.monotonic()
             _guarded("gateways", lambda: self._balancer.step(cloud, forwards))
         _guarded("health", self._health.step)
+        _guarded("certificates", self._signer.step)
         _guarded("envoy", lambda: self._envoy.step((f"127.{cloud.block}.0.2", 9901)))
 
 

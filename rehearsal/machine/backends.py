@@ -98,7 +98,7 @@ class Backends:
             raise UnresolvedError(f'Service "{namespace}/{name}" has no port {port}')
         members, insecure = [], False
         for ip, pod in self._ready(namespace, service["spec"].get("selector") or {}):
-            target = _target_port(pod, entry)
+            target = target_port(pod, entry)
             if target is not None:
                 members.append((ip, target))
             insecure = insecure or _serves_plain(pod)
@@ -120,7 +120,7 @@ class Backends:
         return [
             (pod["status"]["podIP"], pod)
             for pod in self.world.pods
-            if selector and pod["metadata"]["namespace"] == namespace and is_ready(pod) and _selected(pod, selector)
+            if selector and pod["metadata"]["namespace"] == namespace and is_ready(pod) and selected(pod, selector)
         ]
 
     def _check(self, group: str, kind: str, namespace: str, name: str) -> HealthCheck:
@@ -171,12 +171,12 @@ def is_ready(pod: Manifest) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or [])
 
 
-def _selected(pod: Manifest, selector: Mapping[str, str]) -> bool:
+def selected(pod: Manifest, selector: Mapping[str, str]) -> bool:
     labels = pod["metadata"].get("labels") or {}
     return all(labels.get(key) == value for key, value in selector.items())
 
 
-def _target_port(pod: Manifest, entry: Manifest) -> int | None:
+def target_port(pod: Manifest, entry: Manifest) -> int | None:
     target = entry.get("targetPort") or entry["port"]
     if isinstance(target, int) or str(target).isdigit():
         return int(target)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from rehearsal.kube import Manifest
 from rehearsal.machine.arguments import Allocate, expand, mounted, with_configured_ports, with_ports
+from rehearsal.machine.controllers import controller
 from rehearsal.machine.engine_arguments import Simulation, translate
-from rehearsal.machine.programs import Program
+from rehearsal.machine.programs import CONTROLLERS, Program
 from rehearsal.paths import StackPaths
 
 
@@ -42,6 +43,9 @@ def launch(
     if program is Program.ENGINE:
         return _engine(command, arguments, environment, allocate, simulations, context_lengths)
     given = [*command[1:], *arguments]
+    if program in CONTROLLERS:
+        started = controller(program, given, environment, mounts, allocate)
+        return Launch(started.arguments, started.environment, started.ports, started.remarks)
     configured = program is Program.PROXY
     listening = with_configured_ports(given, allocate) if configured else with_ports(program, given, allocate)
     named = ", ".join(f"{asked}" for asked in listening.ports)

@@ -70,7 +70,8 @@ class Kubelets:
     @property
     def forwards(self) -> list[Forward]:
         """Every port that a pod listens on, by its own address."""
-        return [forward for runner in self._runners.values() for forward in runner.forwards]
+        # A copy: the tunnel asks from threads of its own.
+        return [forward for runner in list(self._runners.values()) for forward in runner.forwards]
 
     def step(self, block: int) -> None:
         bound = {

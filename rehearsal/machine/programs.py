@@ -13,6 +13,7 @@ class Program(Enum):
     PICKER = "epp"
     ROUTER = "bbr"
     GROUPS = "lws"
+    SERVICES = "llmisvc"
     PROXY = "envoy"
     NONE = ""
 
@@ -34,10 +35,18 @@ PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {
         PortFlag("metrics-bind-address", 8443, address=True),
         PortFlag("health-probe-bind-address", 8081, address=True),
     ),
+    Program.SERVICES: (
+        PortFlag("metrics-addr", 8443, address=True),
+        PortFlag("health-probe-addr", 8081, address=True),
+        PortFlag("webhook-port", 9443),
+    ),
     # Its ports stand in its configuration.
     Program.PROXY: (),
     Program.NONE: (),
 }
+
+# Controllers with webhooks: they read their certificates from the pod's own /tmp.
+CONTROLLERS = (Program.GROUPS, Program.SERVICES)
 
 _PICKERS = ("epp", "llm-d-router-endpoint-picker", "llm-d-inference-scheduler")
 _ENGINES = ("llm-d-cuda", "llm-d-inference-sim")
@@ -58,6 +67,8 @@ def program(image: str) -> Program:
         return Program.ROUTER
     if name == "lws":
         return Program.GROUPS
+    if name == "llmisvc-controller":
+        return Program.SERVICES
     if name == "envoy":
         return Program.PROXY
     return Program.NONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -20,13 +21,16 @@ from rehearsal.machine.engine_arguments import Simulation, serves
 from rehearsal.machine.environment import ConfigError, resolve
 from rehearsal.machine.launch import Launch, launch
 from rehearsal.machine.ports import Ports
-from rehearsal.machine.programs import Program, program
+from rehearsal.machine.programs import CONTROLLERS, Program, program
 from rehearsal.machine.status import READY_CONDITIONS, ContainerState, conditions, now, phase
 from rehearsal.machine.volumes import MountError, has_token, materialise, mounts
 from rehearsal.paths import StackPaths
 
 # A preStop sleep lasts no longer here: the load balancer and the picker notice a leaving pod within milliseconds.
 LONGEST_NOTICE = 1.0
+
+# Seconds between two looks at the Secrets and ConfigMaps of a controller, which may write its own certificates there.
+VOLUMES_PACE = 1.0
 
 
 class Host(Protocol):
@@ -75,6 +79,7 @@ class Runner:
         self.policy: str = spec.get("restartPolicy") or "Always"
         self._inits = [self._container(one, init=True) for one in spec.get("initContainers") or []]
         self._mains = [self._container(one, init=False) for one in spec.get("containers") or []]
+        self._refreshes = any(one.program in CONTROLLERS for one in self._mains)
 
     @property
     def forwards(self) -> list[Forward]:
@@ -94,6 +99,8 @@ class Runner:
             return
         if self._folders is None and not self._mount():
             return
+        if self._refreshes:
+            self._refresh()
         if self._initialise():
             for container in self._mains:
                 container.step(self._host.executor, self._host.wake)
@@ -181,6 +188,13 @@ class Runner:
             self._host.event(self.pod, "FailedMount", str(error), warning=True)
             return False
         return True
+
+    def _refresh(self) -> None:
+        if time.monotonic() < self._retry:
+            return
+        self._retry = time.monotonic() + VOLUMES_PACE
+        with contextlib.suppress(MountError, KubeError):
+            materialise(self.pod, self.home, self.address, self._host_ip, self._find)
 
     def _find(self, kind: str, namespace: str, name: str) -> Manifest | None:
         return self._host.kube.find("v1", kind, name, namespace)

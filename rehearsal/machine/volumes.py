@@ -33,10 +33,19 @@ def materialise(pod: Manifest, home: Path, pod_ip: str, host_ip: str, find: Find
         for path, data in content.items():
             file = folder / PurePosixPath(path)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch(mode=0o600)  # secrets among them
-            file.write_bytes(data)
+            _write(file, data)
         folders[name] = str(folder)
     return folders
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Whole or not at all, and not again: programs watch these files."""
+    if file.exists() and file.read_bytes() == data:
+        return
+    fresh = file.with_name(f".{file.name}.fresh")
+    fresh.touch(mode=0o600)  # secrets among them
+    fresh.write_bytes(data)
+    fresh.replace(file)
 
 
 def mounts(container: Manifest, folders: Mapping[str, str]) -> dict[str, str]:

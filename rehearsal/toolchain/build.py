@@ -50,19 +50,19 @@ def binaries(names: Iterable[str], report: Report) -> dict[str, Path]:
     return {name: found.get(name) or _binary(target) for name, target in wanted.items()}
 
 
-def module_dir(module: str) -> Path:
-    """The folder in Go's module cache with a module `cluster/go.mod` pins (for its CRD files, for instance).
+def module_dir(module: str, pins: str = "cluster") -> Path:
+    """The folder in Go's module cache with a module that `<pins>/go.mod` pins (for its CRD files, for instance).
 
     Fetches it when it is not there. Remembered, so that a warm start does not call `go` at all.
     """
-    memory = cache_of("cluster") / "modules.json"
+    memory = cache_of(pins) / "modules.json"
     try:
         known: dict[str, str] = json.loads(memory.read_text())
     except (OSError, ValueError):
         known = {}
     if module in known and Path(known[module]).is_dir():
         return Path(known[module])
-    answer = json.loads(fetch("cluster", module))
+    answer = json.loads(fetch(pins, module))
     folder = Path(answer["Dir"])
     with suppress(OSError):  # only a memory
         _write(memory, json.dumps({**known, module: str(folder)}, indent=1))

@@ -43,6 +43,9 @@ _TARGETS: Final = (
     Target("bbr", "cluster", "sigs.k8s.io/gateway-api-inference-extension/cmd/bbr"),
     Target("llm-d-inference-sim", "cluster", "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim"),
     Target("lws", "cluster", "sigs.k8s.io/lws/cmd"),
+    # Apart from the cluster's: other versions of Kubernetes' libraries, and few stacks need them.
+    Target("helm", "charts", "helm.sh/helm/v3/cmd/helm"),
+    Target("llmisvc", "charts", "github.com/kserve/kserve/cmd/llmisvc"),
     Target("pulumi", "engine", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"),
 )
 
@@ -50,6 +53,8 @@ TARGETS: Final = {target.name: target for target in _TARGETS}
 
 
 def ldflags(module: str) -> str:
+    if module not in _VERSION_VARIABLES:
+        return "-s -w"
     variable, dependency = _VERSION_VARIABLES[module]
     return f"-s -w -X {variable}={pinned(module, dependency)}"
 

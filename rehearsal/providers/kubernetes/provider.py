@@ -1,7 +1,7 @@
 """Check, diff, create, update, delete and read of Kubernetes objects, as Pulumi's own provider does them.
 
 Written after pulumi-kubernetes 4.34. What differs: unknown fields are refused, not dropped with a warning, so that
-a misspelt field shows here; charts, YAML files, patches of foreign objects and rendering to files are not stood in for.
+a misspelt field shows here; YAML files, patches of foreign objects and rendering to files are not stood in for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rehearsal.kube import ApiError, Conflict, Kube, KubeError, NotFound, Unknow
 from rehearsal.kube_types import Manifest
 from rehearsal.paths import StackPaths
 from rehearsal.providers.base import Provider
-from rehearsal.providers.kubernetes import replacing, waiting
+from rehearsal.providers.kubernetes import helm, replacing, waiting
 from rehearsal.providers.kubernetes.awaiting import NotReady, Watcher
 from rehearsal.providers.kubernetes.clusters import Clusters, active_cluster
 from rehearsal.providers.kubernetes.objects import (
@@ -106,6 +106,9 @@ class KubernetesProvider(Provider):
     # Objects
 
     def check(self, request: CheckRequest) -> Properties:
+        if request.type == helm.RELEASE:
+            named = (request.olds or {}).get("name") or autoname(request.name, request.seed)
+            return helm.check(request.news, str(named), request.config)
         kind = _kind(request)
         manifest = from_pulumi(request.news, kind)
         olds = from_pulumi(request.olds, kind) if request.olds else None
@@ -122,6 +125,8 @@ class KubernetesProvider(Provider):
         return with_secrets(manifest)
 
     def diff(self, request: UpdateRequest) -> Diff:
+        if request.type == helm.RELEASE:
+            return helm.diff(request.old_inputs, request.news)
         kind = _kind(request)
         return replacing.compare(
             from_pulumi(request.old_inputs, kind),
@@ -132,6 +137,11 @@ class KubernetesProvider(Provider):
         )
 
     def create(self, request: CreateRequest) -> Created:
+        if request.type == helm.RELEASE:
+            if request.preview:
+                return Created("", helm.planned(request.inputs))
+            outputs = helm.install(self._paths, self._connect(request), request.inputs, self._watching(request))
+            return Created(helm.identity(request.inputs), outputs)
         manifest = from_pulumi(request.inputs, _kind(request))
         if request.preview:
             return Created("", self._planned(request, manifest, request.inputs, creating=True))
@@ -140,6 +150,10 @@ class KubernetesProvider(Provider):
         return Created(identity(applied), to_pulumi(self._ready(request, kube, applied, manifest, request.timeout)))
 
     def update(self, request: UpdateRequest) -> Properties:
+        if request.type == helm.RELEASE:
+            if request.preview:
+                return helm.planned(request.news)
+            return helm.upgrade(self._paths, self._connect(request), request.news, self._watching(request))
         manifest = from_pulumi(request.news, _kind(request))
         if request.preview:
             return self._planned(request, manifest, request.news, creating=False)
@@ -153,6 +167,9 @@ class KubernetesProvider(Provider):
         return to_pulumi(self._ready(request, kube, applied, manifest, request.timeout))
 
     def delete(self, request: DeleteRequest) -> None:
+        if request.type == helm.RELEASE:
+            self._uninstall(request)
+            return
         manifest = from_pulumi(request.old_inputs, _kind(request))
         namespace, name = parse_identity(request.id)
         try:
@@ -171,6 +188,9 @@ class KubernetesProvider(Provider):
                 self.log(request, f"taken as gone with its cluster: {error}", warning=True)
 
     def read(self, request: ReadRequest) -> Live | None:
+        if request.type == helm.RELEASE:
+            outputs = helm.read(self._connect(request), request.id, request.old_inputs)
+            return None if outputs is None else Live(request.id, outputs)
         kind = _kind(request)
         namespace, name = parse_identity(request.id)
         kube = self._connect(request)
@@ -185,6 +205,18 @@ class KubernetesProvider(Provider):
         return Live(request.id, to_pulumi(live), with_secrets(inputs))
 
     # How
+
+    def _uninstall(self, request: DeleteRequest) -> None:
+        try:
+            kube = self._clusters.connect(request.config)
+        except KubeError as error:
+            if self._clusters.exists():
+                self.log(request, f"taken as gone with its cluster: {error}", warning=True)
+            return
+        helm.uninstall(kube, request.old_inputs, self._watching(request))
+
+    def _watching(self, request: Request) -> Callable[[Manifest], Watcher]:
+        return lambda manifest: self._watcher(request, manifest)
 
     def _connect(self, request: Request) -> Kube:
         try:

@@ -1,0 +1,152 @@
+"""Installing, changing and removing what a chart renders, by Helm's rules."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from rehearsal.kube import Kube
+from rehearsal.kube_types import Manifest, Manifests
+
+MANAGER: Final = "helm"
+_NAME: Final = "meta.helm.sh/release-name"
+_NAMESPACE: Final = "meta.helm.sh/release-namespace"
+_POLICY: Final = "helm.sh/resource-policy"
+_CRD: Final = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+# Kinds of KServe's size keep a busy API server occupied for a while.
+_ESTABLISHED_SECONDS: Final = 60.0
+# Removed together with what they own, as Helm waits for their pods.
+_OWNERS: Final = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+
+
+class ReleaseError(Exception):
+    """Helm would not do this; the text is close to what it would say."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release as the cluster remembers it: objects as (apiVersion, kind, namespace, name) and Helm's own facts."""
+
+    name: str
+    namespace: str
+    revision: int
+    chart: str
+    version: str
+    app_version: str
+    objects: tuple[tuple[str, str, str | None, str], ...]
+
+
+def find(kube: Kube, namespace: str, name: str) -> Release | None:
+    """The release of this name, None when there is none. Raises KubeError."""
+    secret = kube.find("v1", "Secret", _secret_name(name), namespace)
+    if secret is None:
+        return None
+    document = json.loads(base64.b64decode(secret["data"]["release"]))
+    return Release(**{**document, "objects": tuple(tuple(one) for one in document["objects"])})
+
+
+def remember(kube: Kube, release: Release) -> None:
+    """As Helm, in a Secret beside the release's objects: it goes with the namespace."""
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "helm.sh/release.v1",
+        "metadata": {
+            "name": _secret_name(release.name),
+            "namespace": release.namespace,
+            "labels": {"owner": "helm", "name": release.name, "version": str(release.revision), "status": "deployed"},
+        },
+        "data": {"release": base64.b64encode(json.dumps(vars(release)).encode()).decode()},
+    }
+    kube.apply(secret, field_manager=MANAGER, force=True)
+
+
+def install_kinds(kube: Kube, kinds: Manifests) -> None:
+    """Those that are not there yet: Helm leaves kinds of a chart's folder `crds` alone ever after."""
+    missing = [one for one in kinds if kube.find(*_CRD, one["metadata"]["name"]) is None]
+    for one in missing:
+        kube.create(one, field_manager=MANAGER)
+    kube.wait_established((one["metadata"]["name"] for one in missing), _ESTABLISHED_SECONDS)
+
+
+def apply(kube: Kube, name: str, namespace: str, objects: Manifests) -> Manifests:
+    """Everything the chart renders, marked as the release's; returns it as the server holds it.
+
+    Raises ReleaseError before anything is written when an object is someone else's, KubeError when the server says no.
+    """
+    for one in objects:
+        _check_owner(kube, one, name, namespace)
+    applied: Manifests = []
+    fresh: set[str] = set()
+    for one in objects:
+        if one["kind"] == _CRD[1]:
+            fresh.add(one["metadata"]["name"])
+        elif fresh:
+            kube.wait_established(fresh, _ESTABLISHED_SECONDS)
+            fresh.clear()
+        applied.append(_write(kube, _marked(kube, one, name, namespace)))
+    kube.wait_established(fresh, _ESTABLISHED_SECONDS)
+    return applied
+
+
+def _write(kube: Kube, manifest: Manifest) -> Manifest:
+    api_version, kind, _, name = identity(manifest)
+    if kind != _CRD[1]:
+        # Charts carry fields that no version of the API knows, and Helm does not mind.
+        return kube.apply(manifest, field_manager=MANAGER, force=True, validation="Ignore")
+    # Field by field ownership of a definition of KServe's size costs the API server half a minute.
+    if kube.find(api_version, kind, name) is None:
+        return kube.create(manifest, field_manager=MANAGER)
+    return kube.patch(api_version, kind, name, manifest, field_manager=MANAGER)
+
+
+def identity(manifest: Manifest) -> tuple[str, str, str | None, str]:
+    about = manifest["metadata"]
+    return manifest["apiVersion"], manifest["kind"], about.get("namespace"), about["name"]
+
+
+def remove(kube: Kube, objects: tuple[tuple[str, str, str | None, str], ...]) -> Manifests:
+    """Ask for the deletion of all, last made first, but for what Helm is told to keep; returns what was asked."""
+    asked: Manifests = []
+    for api_version, kind, namespace, name in reversed(objects):
+        live = kube.find(api_version, kind, name, namespace)
+        if live is None or (live["metadata"].get("annotations") or {}).get(_POLICY) == "keep":
+            continue
+        owner = kind in _OWNERS
+        kube.delete(api_version, kind, name, namespace, propagation="Foreground" if owner else "Background")
+        asked.append(live)
+    return asked
+
+
+def forget(kube: Kube, namespace: str, name: str) -> None:
+    kube.delete("v1", "Secret", _secret_name(name), namespace)
+
+
+def _secret_name(name: str) -> str:
+    return f"sh.helm.release.v1.{name}"
+
+
+def _check_owner(kube: Kube, manifest: Manifest, name: str, namespace: str) -> None:
+    api_version, kind, own, called = identity(manifest)
+    live = kube.find(api_version, kind, called, own or namespace)
+    if live is None:
+        return
+    annotations = live["metadata"].get("annotations") or {}
+    if (annotations.get(_NAME), annotations.get(_NAMESPACE)) != (name, namespace):
+        raise ReleaseError(
+            f'{kind} "{called}" in namespace "{own or ""}" exists and cannot be imported into the current release: '
+            f"it was not made by release {namespace}/{name}"
+        )
+
+
+def _marked(kube: Kube, manifest: Manifest, name: str, namespace: str) -> Manifest:
+    about = dict(manifest["metadata"])
+    about["labels"] = {**(about.get("labels") or {}), "app.kubernetes.io/managed-by": "Helm"}
+    about["annotations"] = {**(about.get("annotations") or {}), _NAME: name, _NAMESPACE: namespace}
+    if kube.resource(manifest["apiVersion"], manifest["kind"]).namespaced:
+        about.setdefault("namespace", namespace)
+    else:
+        about.pop("namespace", None)
+    return {**manifest, "metadata": about}

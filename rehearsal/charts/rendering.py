@@ -1,0 +1,98 @@
+"""A chart's objects, as Helm itself renders them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rehearsal.charts.sources import Source
+from rehearsal.kube_types import Manifest, Manifests
+from rehearsal.toolchain.build import binaries
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_HOOK = "helm.sh/hook"
+_WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+
+
+class RenderError(Exception):
+    """A chart that cannot be rendered with these values; the text is Helm's."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """`kinds` are of the chart's folder `crds`: installed where missing, never changed, never deleted.
+
+    `objects` are the release's own, in Helm's order; `app_version` is the chart's word for what it installs.
+    """
+
+    kinds: Manifests
+    objects: Manifests
+    app_version: str
+
+
+def render(source: Source, name: str, namespace: str, values: Mapping[str, Any], server_version: str) -> Rendered:
+    """Raises RenderError, or BuildError when Helm cannot be had."""
+    location = source.location
+    if location.is_file():
+        # The chart holds these as templates, so that a newer one changes them; each says itself that Helm keeps it.
+        return Rendered([], _kept(_read(location.read_text(encoding="utf-8"))), source.version)
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as temporary:
+        folder = _whole(location, Path(temporary) / "chart", source.version)
+        chart = yaml.safe_load((folder / "Chart.yaml").read_text(encoding="utf-8"))
+        text = _template(folder, Path(temporary), name, namespace, values, server_version)
+        kinds = [one for file in sorted((folder / "crds").glob("*.yaml")) for one in _read(file.read_text("utf-8"))]
+    objects = [one for one in _read(text) if not _is_hook(one)]
+    if not source.running:
+        objects = [one for one in objects if one["kind"] not in _WEBHOOKS]
+    return Rendered(kinds, objects, str(chart.get("appVersion") or ""))
+
+
+def _template(
+    folder: Path, temporary: Path, name: str, namespace: str, values: Mapping[str, Any], server_version: str
+) -> str:
+    helm = binaries(["helm"], lambda _: None)["helm"]
+    given = temporary / "values.json"
+    given.write_text(json.dumps(dict(values)), encoding="utf-8")
+    command = [str(helm), "template", name, str(folder), "--namespace", namespace, "--values", str(given)]
+    command += ["--kube-version", server_version]
+    # Helm keeps caches and plugins in a home; this one is thrown away.
+    answer = subprocess.run(command, capture_output=True, check=False, env={"HOME": str(temporary)})
+    if answer.returncode != 0:
+        raise RenderError(answer.stderr.decode(errors="replace").strip())
+    return answer.stdout.decode()
+
+
+def _whole(location: Path, folder: Path, version: str) -> Path:
+    """The chart in a folder of its own, with the Chart.yaml that some projects write only when they publish."""
+    template = location / "Chart.template.yaml"
+    if not template.exists():
+        return location
+    shutil.copytree(location, folder)
+    for one in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        one.chmod(one.stat().st_mode | stat.S_IWUSR)  # the module cache is read-only, and so are copies
+    chart = yaml.safe_load(template.read_text(encoding="utf-8"))
+    (folder / "Chart.yaml").write_text(yaml.safe_dump({**chart, "version": version, "appVersion": version}))
+    return folder
+
+
+def _read(text: str) -> Manifests:
+    return [one for one in yaml.load_all(text, Loader=_LOADER) if one]
+
+
+def _is_hook(manifest: Manifest) -> bool:
+    return _HOOK in (manifest["metadata"].get("annotations") or {})
+
+
+def _kept(manifests: Manifests) -> Manifests:
+    for one in manifests:
+        one["metadata"].setdefault("annotations", {})["helm.sh/resource-policy"] = "keep"
+    return manifests

@@ -1,0 +1,78 @@
+"""Where the chart behind an OCI reference is had from, and what of it cannot run here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rehearsal.toolchain.build import module_dir
+from rehearsal.toolchain.targets import pinned
+
+
+@dataclass(frozen=True)
+class Source:
+    """A chart (a folder), or the kinds alone that a chart would install (a file), in a Go module.
+
+    `pins` is the toolchain's folder whose go.mod pins the module. `running` tells whether its programs run here: of
+    one that does not, `instead` says what happens, and its webhooks and hooks are left out, for nobody would answer.
+    """
+
+    module: str
+    pins: str
+    path: str
+    running: bool = True
+    instead: str = ""
+
+    @property
+    def version(self) -> str:
+        return pinned(self.pins, self.module)
+
+    @property
+    def location(self) -> Path:
+        return module_dir(self.module, self.pins) / self.path
+
+
+_KSERVE: Final = "github.com/kserve/kserve"
+
+# By the last part of the chart's reference.
+_SOURCES: Final = {
+    "lws": Source("sigs.k8s.io/lws", "cluster", "charts/lws"),
+    "kserve-llmisvc-crd": Source(_KSERVE, "charts", "charts/kserve-llmisvc-crd"),
+    "kserve-llmisvc-resources": Source(_KSERVE, "charts", "charts/kserve-llmisvc-resources"),
+    "kserve-runtime-configs": Source(_KSERVE, "charts", "charts/kserve-runtime-configs"),
+    "cert-manager": Source(
+        "github.com/cert-manager/cert-manager",
+        "definitions",
+        "deploy/charts/cert-manager",
+        running=False,
+        instead="certificates are signed by the rehearsal's own authority, and its webhook judges nothing",
+    ),
+    "base": Source(
+        "istio.io/api",
+        "definitions",
+        "kubernetes/customresourcedefinitions.gen.yaml",
+        running=False,
+        instead="Istio's kinds are there, and nobody acts on them",
+    ),
+}
+
+
+def find(chart: str) -> Source | None:
+    """The source of `oci://registry/path/name`; None for a chart that no Go module carries."""
+    return _SOURCES.get(chart.rstrip("/").rsplit("/", 1)[-1])
+
+
+def differences(chart: str, version: str) -> list[str]:
+    """What the rehearsal does otherwise with a chart of this version, one sentence each."""
+    source = find(chart)
+    if source is None:
+        return [f"of the chart {chart} {version} nothing is installed: no Go module carries it"]
+    said = []
+    if source.version.removeprefix("v") != version.removeprefix("v"):
+        said.append(f"the chart {chart} is asked for in {version} and rehearsed in {source.version}")
+    else:
+        said.append(f"the chart {chart} {version} comes from the Go module {source.module} {source.version}")
+    if source.instead:
+        said.append(f"the programs of the chart {chart} do not run here: {source.instead}")
+    return said

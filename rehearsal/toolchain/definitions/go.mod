@@ -1,0 +1,9 @@
+module example.invalid/rehearsal/definitions
+
+go 1.26.0
+
+// Only for the files they carry: nothing here is compiled.
+require (
+	github.com/cert-manager/cert-manager v1.20.2
+	istio.io/api v1.29.2
+)
