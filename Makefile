@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview status down endpoint render report test check format bench clean
+.PHONY: help up preview preflight status down endpoint render report test check format bench clean
 
 help:
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1 \t\2/'
@@ -18,6 +18,9 @@ up: $(STAMP) ## bring STACK up on this machine and ask it one question
 
 preview: $(STAMP) ## show what an up of STACK would change
 	@$(BIN)/python -m rehearsal preview $(STACK) $(ARGS)
+
+preflight: $(STAMP) ## ask Google Cloud whether STACK will get its quotas, zones, names; without credentials, list them
+	@$(BIN)/python -m operations.preflight $(STACK) $(ARGS)
 
 status: $(STAMP) ## pods, Gateway and endpoint of STACK
 	@$(BIN)/python -m rehearsal status $(STACK)
@@ -50,7 +53,7 @@ format: $(STAMP) ## let the formatter and the linter mend what they can
 bench: $(STAMP) ## measure what docs/measurements.md states
 	@$(BIN)/python -m operations.measure
 
-$(STAMP): requirements.txt requirements-dev.txt
+$(STAMP): requirements.txt requirements-preflight.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "installing Python packages into $(VENV) (a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install python3-venv"; exit 1; }

@@ -53,8 +53,6 @@ class Accelerator(Entry):
     zones: tuple[str, ...]  # where the *type* is offered; says nothing about capacity
     zones_complete: bool  # False: other zones may offer it too, so absence is a warning and not a refusal
     published_regions: tuple[str, ...] = ()  # regions that publish its machine types; empty: no such list
-    quota_metric: str | None  # Compute Engine regional quota, on-demand
-    spot_quota_metric: str | None
     minimum_gke_version: str | None = None  # Standard clusters; None: every version on offer
     arm_host: bool = False  # the only machine types that carry it have Arm processors
     sources: tuple[str, ...]  # keys into Catalog.sources

@@ -1,0 +1,56 @@
+"""Typed access to quotas.yaml: which quotas of Google Cloud an accelerator, a machine or an address draws on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from .schema import Entry, Source
+
+_FILE = Path(__file__).with_name("quotas.yaml")
+# libyaml reads ten times faster, but PyYAML is sometimes built without it
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Quota(Entry):
+    """One quota. `metric` is None where only the Cloud Quotas API has it: there is then no usage to be had."""
+
+    quota: str  # id in the Cloud Quotas API
+    metric: str | None = None  # in the list of the region, or of the project
+    dimensions: Mapping[str, str] = Field(default_factory=dict)  # beside region or zone
+    everywhere: bool = Field(default=False, alias="global")  # one for the project, not one for each region
+    zonal: bool = False
+
+    @property
+    def title(self) -> str:
+        """As a person finds it in the console's list of quotas."""
+        given = ", ".join(f"{key}: {value}" for key, value in self.dimensions.items())
+        return f"{self.quota} ({given})" if given else self.quota
+
+
+class AcceleratorQuotas(Entry):
+    standard: Quota
+    preemptible: Quota | None = None
+    sources: tuple[str, ...]
+
+
+class Quotas(Entry):
+    """The whole of quotas.yaml."""
+
+    sources: Mapping[str, Source]
+    accelerators: Mapping[str, AcceleratorQuotas]
+    all_gpus: Quota
+    cpus: Mapping[str, Quota]  # by family of machine types
+    all_cpus: Quota
+    others: Mapping[str, Quota]
+
+
+@functools.cache
+def load_quotas() -> Quotas:
+    """Read and validate quotas.yaml, once. Raises pydantic's ValidationError naming the field."""
+    return Quotas.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)

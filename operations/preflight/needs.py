@@ -1,0 +1,256 @@
+"""What a planned stack will ask a project for: quotas with amounts, APIs, permissions, names. Pure, from the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from catalog import Catalog
+from catalog.quotas import AcceleratorQuotas, Quota, load_quotas
+from planning.plan import NodePoolPlan, StackPlan
+
+# What Google Cloud asks of whoever makes each part (docs: IAM permissions reference of Compute Engine, GKE, IAM).
+_NETWORK = (
+    "compute.networks.create",
+    "compute.networks.delete",
+    "compute.networks.updatePolicy",
+    "compute.subnetworks.create",
+    "compute.subnetworks.delete",
+    "compute.routers.create",
+    "compute.routers.delete",
+    "compute.routers.update",
+)
+_PROXY_SUBNET = ("compute.subnetworks.create", "compute.subnetworks.delete", "compute.networks.updatePolicy")
+_CLUSTER = (
+    "container.clusters.create",
+    "container.clusters.delete",
+    "iam.serviceAccounts.actAs",
+    "iam.serviceAccounts.create",
+    "iam.serviceAccounts.delete",
+    "resourcemanager.projects.getIamPolicy",
+    "resourcemanager.projects.setIamPolicy",
+)
+# An editor of the project lacks the last four: the picker's roles could not be made.
+_OBJECTS = (
+    "container.clusters.get",
+    "container.clusters.update",
+    "container.deployments.create",
+    "container.namespaces.create",
+    "container.thirdPartyObjects.create",
+    "container.roles.create",
+    "container.roles.bind",
+    "container.clusterRoles.create",
+    "container.clusterRoles.bind",
+)
+_ADDRESS = ("compute.addresses.create", "compute.addresses.delete")
+_SERVICES = ("serviceusage.services.enable", "serviceusage.services.list")
+_SECRET = ("secretmanager.secrets.setIamPolicy",)
+
+Kind = Literal["network", "subnetwork", "address", "cluster"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuotaNeed:
+    """How much of one quota: `now` for the replicas that are planned, `most` for what the pools may grow to.
+
+    `location` is a region, a zone for zonal quotas, "" for global ones. `spare` is drawn on where this one is full.
+    """
+
+    quota: Quota
+    location: str
+    now: float
+    most: float
+    what: str
+    spare: Quota | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineNeed:
+    """A machine type, and an accelerator that is attached to it, in one zone."""
+
+    zone: str
+    machine: str
+    accelerator: str | None
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameNeed:
+    """A name: free if the stack is to make it (`made`), taken if somebody else did."""
+
+    kind: Kind
+    name: str
+    location: str
+    made: bool
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    project: str
+    region: str
+    quotas: tuple[QuotaNeed, ...]
+    machines: tuple[MachineNeed, ...]
+    services: tuple[str, ...]
+    permissions: tuple[str, ...]
+    names: tuple[NameNeed, ...]
+    # The VPC in which the proxy-only subnet is to be made, and its range; None where one was named.
+    proxies: tuple[str, str] | None
+
+
+def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
+    """Everything a stack asks of its project."""
+    network = plan.network
+    return Needs(
+        project=plan.project,
+        region=plan.region,
+        quotas=tuple(_together(_quotas(plan, catalog))),
+        machines=tuple(_machines(plan)),
+        services=plan.services,
+        permissions=tuple(sorted(set(_permissions(plan)))),
+        names=tuple(_names(plan)),
+        proxies=(network.network, network.proxy_cidr) if network.create_proxy_subnet and not network.create else None,
+    )
+
+
+def _quotas(plan: StackPlan, catalog: Catalog) -> Iterator[QuotaNeed]:
+    known, region = load_quotas(), plan.region
+    for pool in plan.accelerator_pools:
+        machine = catalog.machines[pool.machine_type]
+        name = machine.accelerator or pool.guest_accelerator or ""
+        most = pool.max_nodes * pool.accelerators_per_node
+        now = min(most, _wanted(plan, catalog.accelerators[name].resource_name))
+        quotas = known.accelerators[name]
+        first, spare = _drawn_on(quotas, pool)
+        title = catalog.accelerators[name].title
+        for location in pool.zones if first.zonal else (region,):
+            yield QuotaNeed(quota=first, location=location, now=now, most=most, what=title, spare=spare)
+        if machine.accelerator is None or catalog.accelerators[name].kind == "gpu":
+            yield QuotaNeed(quota=known.all_gpus, location="", now=now, most=most, what="GPUs of all kinds")
+    for pool in (plan.cpu_pool, *plan.accelerator_pools):
+        machine = catalog.machines[pool.machine_type]
+        nodes = _nodes(plan, pool, catalog)
+        if machine.family in known.cpus:
+            cpus = (nodes * machine.vcpus, pool.max_nodes * machine.vcpus)
+            yield _need(known.cpus[machine.family], region, cpus, f"vCPUs of {machine.family.upper()} machines")
+        yield _need(known.all_cpus, "", (nodes * machine.vcpus, pool.max_nodes * machine.vcpus), "vCPUs of all kinds")
+        yield _need(known.others["instances"], region, (nodes, pool.max_nodes), "nodes")
+        if pool.disk_type == "pd-balanced":
+            disks = (nodes * pool.disk_gib, pool.max_nodes * pool.disk_gib)
+            yield _need(known.others["disks"], region, disks, "GB of boot disks")
+        if pool.private_nodes is False:
+            yield _need(known.others["used-addresses"], region, (nodes, pool.max_nodes), "addresses of public nodes")
+    if plan.gateway.create_address and plan.gateway.external:
+        yield _need(known.others["static-addresses"], region, (1, 1), "the Gateway's address")
+    if plan.network.create:
+        yield _need(known.others["networks"], "", (1, 1), "VPCs")
+        yield _need(known.others["subnetworks"], "", (2, 2), "subnets")
+    if plan.network.create_nat:
+        yield _need(known.others["routers"], "", (1, 1), "Cloud Routers")
+
+
+def _need(quota: Quota, location: str, amount: tuple[float, float], what: str) -> QuotaNeed:
+    return QuotaNeed(quota=quota, location=location, now=amount[0], most=amount[1], what=what)
+
+
+def _together(needs: Iterator[QuotaNeed]) -> list[QuotaNeed]:
+    """One need for each quota and place, with the sum of what is asked of it."""
+    found: dict[tuple[str, str], QuotaNeed] = {}
+    for need in needs:
+        key = (need.quota.title, need.location)
+        before = found.get(key)
+        found[key] = (
+            need
+            if before is None
+            else QuotaNeed(
+                quota=need.quota,
+                location=need.location,
+                now=before.now + need.now,
+                most=before.most + need.most,
+                what=before.what if before.what == need.what else f"{before.what}, {need.what}",
+                spare=before.spare,
+            )
+        )
+    return list(found.values())
+
+
+def _drawn_on(quotas: AcceleratorQuotas, pool: NodePoolPlan) -> tuple[Quota, Quota | None]:
+    """The quota that nodes of a pool count against, and what flex-start takes where that is full."""
+    if pool.provisioning == "on-demand" or quotas.preemptible is None:
+        return quotas.standard, None
+    return quotas.preemptible, quotas.standard if pool.provisioning in ("flex-start", "queued") else None
+
+
+def _wanted(plan: StackPlan, resource: str) -> int:
+    """Accelerators of all planned replicas on one pool."""
+    total = 0
+    for model in plan.models:
+        for server in model.servers:
+            hosts = server.group.size if server.group is not None else 1
+            total += server.replicas * hosts * int(server.pod.requests.get(resource, "0"))
+    # Several pools share what is wanted: how is only known to the scheduler, so each is asked for its even part.
+    return -(-total // len(plan.accelerator_pools))
+
+
+def _nodes(plan: StackPlan, pool: NodePoolPlan, catalog: Catalog) -> int:
+    """Nodes that the planned replicas take, at least the pool's minimum."""
+    if pool.accelerators_per_node == 0:
+        return max(1, pool.min_nodes)
+    machine = catalog.machines[pool.machine_type]
+    name = machine.accelerator or pool.guest_accelerator or ""
+    wanted = _wanted(plan, catalog.accelerators[name].resource_name)
+    return max(pool.min_nodes, min(pool.max_nodes, -(-wanted // pool.accelerators_per_node)))
+
+
+def _machines(plan: StackPlan) -> Iterator[MachineNeed]:
+    for pool in plan.accelerator_pools:
+        for zone in pool.zones:
+            attached = pool.guest_accelerator if pool.machine_type.startswith("n1-") else None
+            yield MachineNeed(zone=zone, machine=pool.machine_type, accelerator=attached, path="accelerator.type")
+    for zone in plan.cpu_pool.zones:
+        yield MachineNeed(zone=zone, machine=plan.cpu_pool.machine_type, accelerator=None, path="cpuPool.machineType")
+
+
+def _permissions(plan: StackPlan) -> Iterator[str]:
+    yield from _OBJECTS
+    yield from _SERVICES
+    if plan.network.create:
+        yield from _NETWORK
+    elif plan.network.create_proxy_subnet:
+        yield from _PROXY_SUBNET
+    if plan.cluster.create:
+        yield from _CLUSTER
+    if plan.gateway.create_address:
+        yield from _ADDRESS
+    if plan.hugging_face.secret_manager is not None:
+        yield from _SECRET
+
+
+def _names(plan: StackPlan) -> Iterator[NameNeed]:
+    network, cluster, gateway = plan.network, plan.cluster, plan.gateway
+    made = "network" if network.create else "network.existing.network"
+    yield NameNeed(kind="network", name=network.network, location="", made=network.create, path=made)
+    subnet = "network" if network.create else "network.existing.subnetwork"
+    yield NameNeed(kind="subnetwork", name=network.subnet.name, location=plan.region, made=network.create, path=subnet)
+    yield NameNeed(
+        kind="subnetwork",
+        name=network.proxy_subnet,
+        location=plan.region,
+        made=network.create_proxy_subnet,
+        path="network" if network.create_proxy_subnet else "network.existing.proxySubnetwork",
+    )
+    yield NameNeed(
+        kind="address",
+        name=gateway.address,
+        location=plan.region,
+        made=gateway.create_address,
+        path="gateway" if gateway.create_address else "gateway.existingAddress",
+    )
+    yield NameNeed(
+        kind="cluster",
+        name=cluster.name,
+        location=cluster.location,
+        made=cluster.create,
+        path="cluster" if cluster.create else "cluster.existing.name",
+    )
