@@ -62,6 +62,15 @@ def check_events(site: Site) -> None:
     if not follows_events(site):
         return
     for index, model in enumerate(site.settings.models):
+        if model.data_parallel > 1:
+            site.findings.error(
+                "models",
+                index,
+                "dataParallel",
+                value=model.data_parallel,
+                rule="each rank publishes its blocks on a port of its own, and the picker follows one port of a pod",
+                fix="use picker.prefixRouting: approximate",
+            )
         if model.aliases:
             site.findings.warning(
                 "models",

@@ -148,8 +148,8 @@ def _serves(paths: StackPaths) -> bool:
     from rehearsal.kube import client
 
     with client(paths) as kube:
-        servers = kube.list("apps/v1", "Deployment", labels="llm-d.ai/inference-serving=true")
-    return any(server["spec"].get("replicas", 1) for server in servers)
+        pods = kube.list("v1", "Pod", labels="llm-d.ai/inference-serving=true")
+    return any("deletionTimestamp" not in pod["metadata"] for pod in pods)
 
 
 def _print_up(paths: StackPaths, outputs: Mapping[str, object], endpoint: str, answer: Answer | None) -> None:

@@ -120,17 +120,27 @@ def test_without_deepep_a_capability_is_enough() -> None:
     assert template["metadata"]["annotations"]["llm-d.ai/security-exception"].startswith("capabilities: ")
 
 
+def test_only_the_leader_of_a_slice_is_selected() -> None:
+    graph = graph_of(SLICE)
+    selectors = [
+        one(graph, "InferencePool")["spec"]["selector"]["matchLabels"],
+        one(graph, "PodMonitoring", "deepseek-v2-lite-chat-vllm")["spec"]["selector"]["matchLabels"],
+    ]
+    leader = templates(graph)[0]
+    for selector in selectors:
+        # The controller gives each pod its number.
+        assert selector[INDEX] == "0"
+        assert selects({name: value for name, value in selector.items() if name != INDEX}, leader)
+
+
 class TestASliceOfFourHosts:
     """One rank over a TPU slice: the leader serves, the others compute for it."""
 
     graph = graph_of(SLICE)
 
-    def test_only_the_leader_is_selected_and_asked(self) -> None:
+    def test_only_the_leader_is_asked(self) -> None:
         leader, worker = templates(self.graph)
         assert group(self.graph)["spec"]["leaderWorkerTemplate"]["size"] == 4
-        assert one(self.graph, "InferencePool")["spec"]["selector"]["matchLabels"][INDEX] == "0"
-        selector = one(self.graph, "PodMonitoring", "deepseek-v2-lite-chat-vllm")["spec"]["selector"]["matchLabels"]
-        assert selector[INDEX] == "0"
         probes = {"startupProbe", "livenessProbe", "readinessProbe"}
         assert probes <= set(container(leader))
         assert not probes & set(container(worker))

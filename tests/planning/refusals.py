@@ -1191,6 +1191,15 @@ GROUPS = (
         fix="release: llm-d-0.9",
     ),
     Wrong(
+        name="a precise index of ranks",
+        stack=WIDE,
+        changes={"picker.prefixRouting": "precise"},
+        path="models[0].dataParallel",
+        value="16",
+        rule="each rank publishes its blocks on a port of its own",
+        fix="prefixRouting: approximate",
+    ),
+    Wrong(
         name="a group of pods under KServe",
         stack=WIDE,
         changes={"deployment": "kserve"},

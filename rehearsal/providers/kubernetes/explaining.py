@@ -21,7 +21,7 @@ def pods(kube: Kube, workload: Manifest, logs: Path) -> list[str]:
     """
     if workload["kind"] == "Pod":
         return [_paragraph([workload], logs)]
-    labels = ((workload.get("spec") or {}).get("selector") or {}).get("matchLabels")
+    labels = _selector(workload)
     if not isinstance(labels, dict) or not labels:
         return []
     selector = ",".join(f"{key}={value}" for key, value in labels.items())
@@ -36,6 +36,13 @@ def pods(kube: Kube, workload: Manifest, logs: Path) -> list[str]:
         if not _is_ready(pod):
             alike.setdefault(tuple(symptoms(pod)), []).append(pod)
     return [_paragraph(group, logs) for group in list(alike.values())[:MOST_GROUPS]]
+
+
+def _selector(workload: Manifest) -> object:
+    """The labels of a workload's pods, None for kinds that have none."""
+    if workload["kind"] == "LeaderWorkerSet":
+        return {"leaderworkerset.sigs.k8s.io/name": metadata(workload)["name"]}
+    return ((workload.get("spec") or {}).get("selector") or {}).get("matchLabels")
 
 
 def symptoms(pod: Manifest) -> list[str]:

@@ -1,0 +1,114 @@
+"""Replicas of several pods under the real controller: who serves, who only computes, what a lost one takes along."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from rehearsal.kube import Manifest, Manifests
+
+from .project import Project, chat, eventually
+
+pytestmark = pytest.mark.rehearsal
+
+WIDE, SLICE = "mixture-of-experts-wide-gpu", "mixture-of-experts-tpu"
+NAMESPACE = "llm-d-inference-scheduling"
+MODELS = {WIDE: "deepseek-ai/DeepSeek-R1", SLICE: "deepseek-ai/DeepSeek-V2-Lite-Chat"}
+GROUP = "leaderworkerset.sigs.k8s.io/name"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Both stacks, up at the same time."""
+    made = Project(tmp_path_factory.mktemp("groups") / "project")
+    try:
+        commands = {stack: made.start("up", stack) for stack in MODELS}
+        done = {stack: command.wait(240.0) for stack, command in commands.items()}
+        for stack, one in done.items():
+            assert one.code == 0, f"up {stack}:\n{one.text}"
+            assert f"{MODELS[stack]} answered in" in one.text
+        yield made
+    finally:
+        made.clear()
+
+
+def members(project: Project, stack: str) -> Manifests:
+    """The pods of all groups, leaders first."""
+    with project.kube(stack) as kube:
+        found = kube.list("v1", "Pod", NAMESPACE, labels=GROUP)
+    return sorted(found, key=lambda pod: str(pod["metadata"]["name"]))
+
+
+def is_ready(pod: Manifest) -> bool:
+    conditions = pod["status"].get("conditions") or []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def variables(pod: Manifest) -> dict[str, str]:
+    return {one["name"]: one.get("value", "") for one in pod["spec"]["containers"][0]["env"]}
+
+
+def answers(project: Project, stack: str, number: int) -> list[httpx.Response]:
+    address = project.run("endpoint", stack).strip()
+    with ThreadPoolExecutor(32) as pool:
+        return list(pool.map(lambda n: chat(address, MODELS[stack], prompt=f"{n} things to say"), range(number)))
+
+
+def test_every_rank_of_both_hosts_is_chosen_by_the_picker(project: Project) -> None:
+    """Sixteen endpoints: eight ports on each of two pods, the second of which is no leader."""
+    found = answers(project, WIDE, 320)
+    assert {answer.status_code for answer in found} == {200}
+    ranks = {(answer.headers["x-inference-pod"], answer.headers["x-inference-port"]) for answer in found}
+    assert {pod for pod, _ in ranks} == {"deepseek-r1-vllm-0", "deepseek-r1-vllm-0-1"}
+    assert len(ranks) == 16
+
+
+def test_each_host_has_its_network_cards(project: Project) -> None:
+    with project.kube(WIDE) as kube:
+        claims = kube.list("resource.k8s.io/v1", "ResourceClaim", NAMESPACE)
+    cards = [one["status"]["allocation"]["devices"]["results"] for one in claims]
+    assert [len(each) for each in cards] == [8, 8]
+    nodes = {device["pool"] for each in cards for device in each}
+    assert nodes == {pod["spec"]["nodeName"] for pod in members(project, WIDE)}
+
+
+def test_only_the_leader_of_a_slice_answers(project: Project) -> None:
+    pods = members(project, SLICE)
+    assert [is_ready(pod) for pod in pods] == [True] * 4
+    assert {answer.headers["x-inference-pod"] for answer in answers(project, SLICE, 20)} == {
+        pods[0]["metadata"]["name"]
+    }
+
+
+def test_the_hosts_of_a_slice_know_one_another(project: Project) -> None:
+    pods = members(project, SLICE)
+    told = [variables(pod) for pod in pods]
+    assert [each["TPU_WORKER_ID"] for each in told] == ["0", "1", "2", "3"]
+    assert {each["TPU_WORKER_HOSTNAMES"] for each in told} == {
+        ",".join(f"{pod['metadata']['name']}.deepseek-v2-lite-chat-vllm" for pod in pods)
+    }
+    with project.kube(SLICE) as kube:
+        pools = {node["metadata"]["name"]: node["metadata"]["labels"] for node in kube.list("v1", "Node")}
+    assert len({pod["spec"]["nodeName"] for pod in pods}) == 4
+    assert {pools[pod["spec"]["nodeName"]]["cloud.google.com/gke-nodepool"] for pod in pods} == {"acc-tpu-v6e"}
+
+
+def test_a_lost_host_takes_its_group_along_and_the_group_comes_back(project: Project) -> None:
+    """What the ranks of one host hold of the experts is gone for all: a new group, or none."""
+    before = {pod["metadata"]["uid"] for pod in members(project, WIDE)}
+    [lost] = [pod for pod in members(project, WIDE) if pod["metadata"]["name"] == "deepseek-r1-vllm-0-1"]
+    engines = project.paths(WIDE).home / "pods" / lost["metadata"]["uid"] / "pids.json"
+    os.killpg(json.loads(engines.read_text())["vllm"], signal.SIGKILL)
+
+    def is_new() -> bool:
+        pods = members(project, WIDE)
+        return len(pods) == 2 and all(is_ready(pod) and pod["metadata"]["uid"] not in before for pod in pods)
+
+    eventually(is_new, "both pods of the group are new and ready", 90.0)
+    eventually(lambda: {answer.status_code for answer in answers(project, WIDE, 8)} == {200}, "it answers", 20.0)
