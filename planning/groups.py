@@ -156,8 +156,17 @@ def plan_group(site: Site, parallelism: Parallelism, leader: PodPlan) -> GroupPl
     )
 
 
-def environment(site: Site, parallelism: Parallelism) -> Mapping[str, str]:
-    """Variables of pods that work together with others."""
+def environment(site: Site, parallelism: Parallelism, start_up_seconds: int) -> Mapping[str, str]:
+    """Variables of servers that start together."""
+    if not parallelism.grouped and parallelism.data == 1:
+        return {}
+    return _of_hosts(site, parallelism) | {
+        # How long a server waits for its engines; vLLM's own ten minutes are over before such weights are loaded.
+        "VLLM_ENGINE_READY_TIMEOUT_S": str(start_up_seconds)
+    }
+
+
+def _of_hosts(site: Site, parallelism: Parallelism) -> dict[str, str]:
     if not parallelism.grouped:
         return {}
     if site.accelerator.kind == "tpu":

@@ -115,7 +115,7 @@ def plan_model_server(
         command=groups.command(site, parallelism),
         args=_arguments(settings, model, parallelism, site),
         env=(
-            *_environment(site, settings, parallelism, hugging_face),
+            *_environment(site, settings, parallelism, hugging_face, budget),
             *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(site) else ()),
         ),
         ports=(
@@ -225,7 +225,7 @@ def prefix_caching_of(site: Site, settings: ModelSettings) -> bool:
 
 
 def _environment(
-    site: Site, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan
+    site: Site, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, budget: int
 ) -> tuple[EnvPlan, ...]:
     values = {
         "HOME": f"{CACHE}/home",
@@ -242,7 +242,7 @@ def _environment(
             values["HF_TOKEN_PATH"] = f"{TOKEN_DIRECTORY}/{TOKEN_KEY}"
     else:
         values["HF_HUB_OFFLINE"] = "1"
-    values |= groups.environment(site, parallelism)
+    values |= groups.environment(site, parallelism, budget)
     if site.accelerator.kind == "gpu":
         values |= {"TRITON_CACHE_DIR": f"{CACHE}/triton", "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor"}
         return tuple(EnvPlan(name=name, value=value) for name, value in values.items())

@@ -20,6 +20,7 @@ def check_spread(site: Site, index: int, settings: ModelSettings, model: Model |
     else:
         _check_hosts(site, index, parallelism)
         _check_ranks(site, index, parallelism)
+        _check_gateway(site, parallelism)
         _check_network(site, index, settings, parallelism)
     _check_experts(site, index, settings, parallelism, model)
     _check_engine(site, index, settings, parallelism)
@@ -105,6 +106,18 @@ def _check_ranks(site: Site, index: int, parallelism: Parallelism) -> None:
             rule=f"{parallelism.ranks_per_host} ranks in a pod need as many ports, and an InferencePool names"
             f" {MOST_PORTS}",
             fix=f"use tensorParallel: {parallelism.tensor * 2} with half as many ranks",
+        )
+
+
+def _check_gateway(site: Site, parallelism: Parallelism) -> None:
+    if parallelism.ranks_per_host > 1 and site.settings.gateway.implementation == "gke":
+        site.findings.warning(
+            "gateway",
+            "implementation",
+            value="gke",
+            rule=f"{parallelism.ranks_per_host} ports of a pod are endpoints of their own: llm-d tested it with Istio,"
+            " and no document says whether Google's load balancers do it",
+            fix="look at which ports answer after the first up, or use implementation: istio",
         )
 
 

@@ -1200,6 +1200,15 @@ GROUPS = (
         fix="prefixRouting: approximate",
     ),
     Wrong(
+        name="ports that only Istio is known to lead to",
+        stack=WIDE,
+        path="gateway.implementation",
+        value="gke",
+        rule="8 ports of a pod are endpoints of their own",
+        fix="implementation: istio",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="a group of pods under KServe",
         stack=WIDE,
         changes={"deployment": "kserve"},
