@@ -27,12 +27,18 @@ class PickerRelease(_Frozen):
 
 
 class EngineRelease(_Frozen):
-    """vLLM images by accelerator kind, and the command that takes `vllm serve`'s arguments."""
+    """vLLM images by accelerator kind, and the command that takes `vllm serve`'s arguments.
+
+    `command` is empty for images whose own entry point must run: `entry_point` is then what that is, for where
+    something else would start another one. `model_flag` goes before the model's name, where that is no argument alone.
+    """
 
     gpu: str
     tpu: str
     version: str
     command: tuple[str, ...]
+    entry_point: tuple[str, ...] = ()
+    model_flag: str | None = None
     # Seconds that SIGTERM leaves to running requests; None where the engine cuts them off.
     drain_flag: str | None = None
 
@@ -83,3 +89,7 @@ class Release(_Frozen):
     # Value of the label llm-d.ai/role on a pod that does prefill and decode.
     role_of_both: str
     rehearsable: bool
+    # Name of the pull secret that a stack makes.
+    pull_secret: str = "registry-pull-secret"  # noqa: S105 - a Secret's name
+    # What everybody who takes this release has to know.
+    caveat: str | None = None

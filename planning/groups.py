@@ -104,7 +104,9 @@ def switches(parallelism: Parallelism) -> tuple[str, ...]:
 
 def command(site: Site, parallelism: Parallelism) -> tuple[str, ...]:
     """The command before the arguments. Only what arguments cannot say takes a shell: sums, and a second program."""
-    own = site.release.engine.command
+    engine = site.release.engine
+    # What a shell starts has to be said; an image's own entry point is not.
+    own = engine.command or (engine.entry_point if parallelism.grouped else ())
     words = " ".join(own)
     if not parallelism.grouped:
         return own

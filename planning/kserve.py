@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
+from catalog.release import EngineRelease
 from planning.model_server import CACHE
 from planning.parallelism import parallelism_of
 from planning.plan import (
@@ -64,7 +65,7 @@ def under_kserve(site: Site, index: int, settings: ModelSettings, model: ModelPl
         model,
         pool=pool,
         picker=_picker(site, model.picker, model.key, pool),
-        servers=tuple(_server(server, model.key) for server in model.servers),
+        servers=tuple(_server(server, model.key, site.release.engine) for server in model.servers),
         inference_service=InferenceServicePlan(
             name=model.key,
             # Where KServe's own routes would answer, and its clients look.
@@ -127,7 +128,7 @@ def _picker(site: Site, picker: PickerPlan, key: str, pool: PoolPlan) -> PickerP
     return replace(picker, name=child_name(key, _PICKER), pod=pod, selector=selector)
 
 
-def _server(server: ModelServerPlan, key: str) -> ModelServerPlan:
+def _server(server: ModelServerPlan, key: str, engine: EngineRelease) -> ModelServerPlan:
     name = child_name(key, _WORKLOAD)
     pod = server.pod
     account = f"{key}-server"
@@ -139,6 +140,8 @@ def _server(server: ModelServerPlan, key: str) -> ModelServerPlan:
         pod=replace(
             pod,
             container=CONTAINER,
+            # Without one the preset's would run, with weights that nobody has fetched.
+            command=pod.command or engine.entry_point,
             labels=_free(pod.labels),
             # The preset points the Hub's cache to a volume without a limit.
             env=(*pod.env, EnvPlan(name="HF_HUB_CACHE", value=f"{CACHE}/hugging-face/hub")),

@@ -203,7 +203,9 @@ def _arguments(settings: ModelSettings, model: Model | None, parallelism: Parall
     flags = ["--enable-prefix-caching" if caching else "--no-enable-prefix-caching", "--disable-uvicorn-access-log"]
     valued = [text for flag, value in options if value is not None for text in (flag, str(value))]
     flags += [*groups.switches(parallelism), *groups.own_arguments(site, parallelism)]
-    return (weights, *names, *valued, *adapter_arguments(settings), *flags, *settings.extra_args)
+    flag = site.release.engine.model_flag
+    served = (weights,) if flag is None else (flag, weights)
+    return (*served, *names, *valued, *adapter_arguments(settings), *flags, *settings.extra_args)
 
 
 def _in_blocks(model: Model | None) -> bool:

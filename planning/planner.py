@@ -20,6 +20,7 @@ from planning.cluster import plan_cluster, plan_crds, plan_services
 from planning.cost import plan_cost
 from planning.findings import Finding, RefusedError, Severity, details_of, errors_in, from_validation, location_of
 from planning.gateway import plan_gateway, plan_routes
+from planning.images import check_image, check_release
 from planning.kserve import under_kserve, with_routes
 from planning.model_index import plan_model_index
 from planning.model_server import node_gib, plan_model_server
@@ -80,9 +81,11 @@ def plan_with_findings(
     namespace = plan_namespace(site)
     hugging_face = plan_hugging_face(site, encrypted)
     pull_secret = plan_pull_secret(site, encrypted)
+    check_release(site)
     models: list[ModelPlan] = []
     for index, (model, key) in enumerate(zip(settings.models, model_keys(settings), strict=True)):
         server = plan_model_server(site, index, model, key, pools[0].disk_gib, hugging_face, pull_secret)
+        check_image(site, index, server.pod.image, pull_secret)
         made = ModelPlan(
             key=key,
             id=model.id,

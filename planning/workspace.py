@@ -8,7 +8,6 @@ from planning.plan import HuggingFacePlan, NamespacePlan, PullSecretPlan
 from planning.site import Site
 
 TOKEN_SECRET = "huggingface-token"  # noqa: S105 - a Secret's name
-PULL_SECRET = "registry-pull-secret"  # noqa: S105 - a Secret's name
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
@@ -57,7 +56,11 @@ def plan_pull_secret(site: Site, encrypted: frozenset[str]) -> PullSecretPlan | 
         return None
     _check_encrypted(site, "registry", "password", encrypted)
     return PullSecretPlan(
-        name=PULL_SECRET, create=True, server=settings.server, username=settings.username, password=settings.password
+        name=site.release.pull_secret,
+        create=True,
+        server=settings.server,
+        username=settings.username,
+        password=settings.password,
     )
 
 

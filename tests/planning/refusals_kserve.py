@@ -85,3 +85,33 @@ GATEWAYS = (
         fix="one stack for each model",
     ),
 )
+
+RED_HAT = {"server": "registry.redhat.io", "username": "me", "password": "p"}
+
+IMAGES = (
+    Wrong(
+        name="Red Hat's image without an account",
+        changes={"release": "rhaiis-3.2"},
+        path="registry.server",
+        value="(missing)",
+        rule="registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.5 is not pulled without an account",
+        fix="set llm-d:registry.server to registry.redhat.io",
+    ),
+    Wrong(
+        name="Red Hat's image under another command",
+        changes={"models[0].image": "registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.5", "registry": RED_HAT},
+        path="models[0].image",
+        value="registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.5",
+        rule="breaks under any command but its own",
+        fix="use release: rhaiis-3.2",
+    ),
+    Wrong(
+        name="Red Hat's release where Red Hat is not",
+        changes={"release": "rhaiis-3.2", "registry": RED_HAT},
+        path="release",
+        value="rhaiis-3.2",
+        rule="does not list GKE",
+        fix="use another release",
+        severity=Severity.WARNING,
+    ),
+)

@@ -14,11 +14,11 @@ from planning.findings import Severity, report
 from planning.site import Findings
 from tests.planning import refusals
 from tests.planning.refusals import TOGETHER, Wrong, errors_of
-from tests.planning.refusals_kserve import GATEWAYS, KSERVE
+from tests.planning.refusals_kserve import GATEWAYS, IMAGES, KSERVE
 from tests.planning.refusals_picker import PICKER
 from tests.stacks import STACKS, TOKEN, plan_of, values_of
 
-EVERY = (*KSERVE, *GATEWAYS, *PICKER, *refusals.EVERY)
+EVERY = (*KSERVE, *GATEWAYS, *IMAGES, *PICKER, *refusals.EVERY)
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -118,3 +118,25 @@ def test_the_uri_says_where_the_weights_are(source: dict[str, str], uri: str) ->
 
 def test_a_service_knows_every_route_to_it() -> None:
     assert service().routes == ("inference",)
+
+
+class TestRedHat:
+    CHANGES: ClassVar[dict[str, Any]] = {
+        "release": "rhaiis-3.2",
+        "registry": {"server": "registry.redhat.io", "username": "me", "password": "p"},
+    }
+
+    def test_its_images_run_under_their_own_command(self) -> None:
+        direct, kserve = model(DIRECT, self.CHANGES).servers[0].pod, model(KSERVE, self.CHANGES).servers[0].pod
+        assert direct.command == ()
+        # Without one the preset would put another in its place.
+        assert kserve.command == ("python3", "-m", "vllm.entrypoints.openai.api_server")
+        assert direct.args[:2] == kserve.args[:2] == ("--model", "google/gemma-2b-it")
+
+    def test_every_pod_has_red_hats_pull_secret(self) -> None:
+        plan = plan_of(KSERVE, self.CHANGES)
+        assert plan.pull_secret is not None
+        assert plan.pull_secret.name == "redhat-pull-secret"
+        assert {plan.models[0].servers[0].pod.pull_secret, plan.models[0].picker.pod.pull_secret} == {
+            "redhat-pull-secret"
+        }
