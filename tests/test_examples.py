@@ -14,7 +14,9 @@ from tests.planning.refusals import findings_of
 from tests.stacks import graph_of, plan_of, values_of
 
 # vLLM 0.11 runs on one host of a slice.
-LACKING = {("mixture-of-experts-tpu", "llm-d-0.4"): ["llm-d:accelerator.topology"]}
+LACKING = {
+    ("mixture-of-experts-tpu", release): ["llm-d:accelerator.topology"] for release in ("llm-d-0.4", "rhaiis-3.2")
+}
 
 FILES = sorted((PROJECT_ROOT / EXAMPLES).glob("Pulumi.*.yaml"))
 NAMES = [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in FILES]
