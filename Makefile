@@ -1,6 +1,7 @@
 # Commands of the project. STACK names a file Pulumi.<STACK>.yaml.
 STACK ?= gpu
 OUT ?= rendered
+FIELD ?=
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview preflight status down endpoint render report test check format bench clean
+.PHONY: help up preview preflight status down endpoint render report explain test check format bench clean
 
 help:
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1 \t\2/'
@@ -36,6 +37,9 @@ render: $(STAMP) ## write STACK's resource graph and manifests into OUT
 
 report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=report.html or .md, else as a table
 	@$(BIN)/python -m operations.report $(STACK) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+
+explain: $(STAMP) ## where FIELD of STACK's objects comes from: FIELD='Deployment/gemma-2b-it-vllm spec.replicas'
+	@$(BIN)/python -m operations.explain $(STACK) '$(FIELD)'
 
 test: $(STAMP) check ## everything CI runs
 	@$(BIN)/python -m rehearsal.toolchain

@@ -1,0 +1,118 @@
+"""One field explained: its value, who made it, and what it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+
+from pydantic import SecretStr
+
+from operations.explain.fields import MISSING, FieldError, FieldPath, Objects, find, parse, value_at
+from operations.explain.inputs import World
+from operations.explain.origins import Builder, Change, Moved, changes, grouped, moved
+from operations.explain.planned import Rule, Watched
+from planning import StackPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """`component` is file and line that made the object; `planned` the plan's leaf that holds the field's value, if one
+    does; `rule` the planning function around it. Without origins the field is a constant of rule or component."""
+
+    path: FieldPath
+    value: object
+    component: str | None
+    planned: str | None
+    rule: Rule | None
+    origins: tuple[Moved, ...]
+
+
+class Explainer:
+    """Explanations of one stack. What is planned and built for one field serves the next."""
+
+    def __init__(self, world: World) -> None:
+        self._watched = Watched(world)
+        self._builder = Builder()
+        self._changes = changes(world, self.plan)
+        self._groups = grouped(self.plan, self._changes)
+        built = self._builder.build(self.plan)
+        if built is None:
+            raise FieldError("the stack's own plan cannot be built")
+        self.objects: Objects = built
+
+    @property
+    def plan(self) -> StackPlan:
+        return self._watched.plan
+
+    def explain(self, field: str) -> Explanation:
+        """Raises FieldError where there is no such object or field."""
+        path = parse(field)
+        value, component = self._look(path)
+        origins = tuple(moved(path, self.plan, self._groups, self._builder))
+        touched = {leaf for one in self._changes for leaf in one.paths if _is_origin(one, origins)}
+        planned = self._planned(path, value, touched)
+        rule = self._watched.rule_of(planned) if planned is not None else None
+        return Explanation(path=path, value=value, component=component, planned=planned, rule=rule, origins=origins)
+
+    def _look(self, path: FieldPath) -> tuple[object, str | None]:
+        resource, body = find(self.objects, path)
+        value = value_at(body, path.parts)
+        if value is MISSING:
+            for length in range(len(path.parts) - 1, -1, -1):
+                above = value_at(body, path.parts[:length])
+                if above is not MISSING:
+                    there = list(above) if isinstance(above, Mapping) else [f"[{n}]" for n in range(_length(above))]
+                    wrong = path.parts[length]
+                    raise FieldError(f"{path}: there is no {wrong!r}; there is {', '.join(map(str, there)) or above}")
+        return value, resource.source
+
+    def _planned(self, path: FieldPath, value: object, touched: set[str]) -> str | None:
+        """The part of the plan that holds this very value: of the field's name, or else one that the origins move.
+
+        Numbers and booleans are too common to be told apart by what they are: of those only the name decides.
+        """
+        last = next((part for part in reversed(path.parts) if isinstance(part, str)), "")
+        holding = [where for where, part in _parts(self.plan) if type(part) is type(value) and part == value]
+        moved_too = [where for where in holding if any(leaf.startswith(where) for leaf in touched)]
+        named = [where for where in moved_too or holding if where.rpartition(".")[2] == _snake(last)]
+        if named or isinstance(value, bool | int | float) or not value:
+            return next(iter(named), None)
+        return next(iter(moved_too), None)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower()
+
+
+def _is_origin(change: Change, origins: Sequence[Moved]) -> bool:
+    return any(change.input.origin == one.origin for one in origins)
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, list) else 0
+
+
+def _parts(part: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every part of a plan with its value as a manifest would hold it."""
+    if is_dataclass(part) and not isinstance(part, type):
+        for one in fields(part):
+            yield from _parts(getattr(part, one.name), f"{path}.{one.name}" if path else one.name)
+        return
+    if isinstance(part, SecretStr):
+        return
+    yield path, _plain(part)
+    if isinstance(part, Mapping):
+        for key, item in part.items():
+            yield from _parts(item, f"{path}[{key}]")
+    elif isinstance(part, tuple | list):
+        for index, item in enumerate(part):
+            yield from _parts(item, f"{path}[{index}]")
+
+
+def _plain(part: object) -> object:
+    if isinstance(part, Mapping):
+        return {key: _plain(item) for key, item in part.items()}
+    if isinstance(part, tuple | list):
+        return [_plain(item) for item in part]
+    return part

@@ -1,0 +1,123 @@
+"""Fields of rendered objects by their path, and the plan's own leaves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from pydantic import SecretStr
+
+from rehearsal.graph import Graph, Recorded, jsonable
+from rehearsal.graph.kubernetes import kubernetes_object
+
+MISSING = "(absent)"
+
+
+class FieldError(Exception):
+    """There is no such object or field. The message names what there is."""
+
+
+@dataclass(frozen=True)
+class FieldPath:
+    """`Deployment/gemma-2b-it-vllm spec.replicas` in parts: kind, name, and keys or indices."""
+
+    kind: str
+    name: str
+    parts: tuple[str | int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name} {''.join(map(_written, self.parts)).lstrip('.')}"
+
+
+def _written(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if re.fullmatch(r"[^.\[\]\"']+", part) else f'["{part}"]'
+
+
+def parse(text: str) -> FieldPath:
+    """Keys with dots stand in brackets and quotes: `metadata.labels["app.kubernetes.io/name"]`."""
+    match = re.fullmatch(r"\s*([A-Za-z]+)/(\S+)\s+(\S.*?)\s*", text)
+    if match is None:
+        raise FieldError(f"{text!r} is no field: write Kind/name path.to.field[0], as in Deployment/x spec.replicas")
+    parts: list[str | int] = []
+    for quoted, index, name in re.findall(r"\[[\"']([^\"']*)[\"']\]|\[(\d+)\]|([^.\[\]]+)", match[3]):
+        parts.append(int(index) if index else quoted or name)
+    return FieldPath(match[1], match[2], tuple(parts))
+
+
+Objects = Mapping[tuple[str, str], tuple[Recorded, Mapping[str, Any]]]
+"""By kind and name: the resource and the body of everything that is made."""
+
+
+def objects(graph: Graph) -> Objects:
+    """Kubernetes objects by their own name, Google Cloud's resources by their logical one."""
+    found: dict[tuple[str, str], tuple[Recorded, Mapping[str, Any]]] = {}
+    for resource in graph.resources:
+        if not resource.custom or resource.type.startswith("pulumi:"):
+            continue
+        body = kubernetes_object(resource)
+        if body is not None:
+            found[str(body["kind"]), str(body["metadata"].get("name", resource.name))] = (resource, body)
+        else:
+            values = {key: jsonable(value) for key, value in resource.inputs.items()}
+            found[resource.type.rpartition(":")[2], resource.name] = (resource, values)
+    return found
+
+
+def find(there: Objects, path: FieldPath) -> tuple[Recorded, Mapping[str, Any]]:
+    """The object a path begins at. Raises FieldError with the names there are."""
+    found = there.get((path.kind, path.name))
+    if found is None:
+        names = sorted(f"{kind}/{name}" for kind, name in there if kind.lower() == path.kind.lower())
+        kinds = sorted({kind for kind, _ in there})
+        raise FieldError(f"there is no {path.kind}/{path.name}; there are {', '.join(names or kinds)}")
+    return found
+
+
+def value_at(body: object, parts: tuple[str | int, ...]) -> object:
+    """What stands at a path, or MISSING."""
+    for part in parts:
+        if isinstance(body, list) and isinstance(part, int) and part < len(body):
+            body = body[part]
+            continue
+        if not isinstance(body, Mapping) or part not in body:
+            return MISSING
+        body = body[part]
+    return body
+
+
+def leaves(body: object, parts: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The path of every leaf of an object."""
+    items: Iterator[tuple[str | int, object]] | None = None
+    if isinstance(body, Mapping):
+        items = iter(body.items())
+    elif isinstance(body, list):
+        items = iter(enumerate(body))
+    if items is None or not body:
+        yield parts
+        return
+    for key, item in items:
+        yield from leaves(item, (*parts, key))
+
+
+# What components never read: figures about the plan, not parts of it.
+_FIGURES = ("cost", "capacity", "memory", "latency", "warnings", "hardware")
+
+
+def plan_leaves(part: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every leaf of a plan by its path; secrets by their text, so that another one is a difference."""
+    if is_dataclass(part) and not isinstance(part, type):
+        for one in fields(part):
+            if one.name not in _FIGURES:
+                yield from plan_leaves(getattr(part, one.name), f"{path}.{one.name}" if path else one.name)
+    elif isinstance(part, Mapping) and part:
+        for key, item in part.items():
+            yield from plan_leaves(item, f"{path}[{key}]")
+    elif isinstance(part, tuple | list) and part:
+        for index, item in enumerate(part):
+            yield from plan_leaves(item, f"{path}[{index}]")
+    else:
+        yield path, part.get_secret_value() if isinstance(part, SecretStr) else part

@@ -1,0 +1,212 @@
+"""Everything a plan is made from, leaf by leaf: the stack's settings, and the facts of the catalogue it may look at."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+import catalog as catalogue
+from catalog import Catalog
+from catalog.engine import load_engine
+from operations.explain.alternatives import alternatives
+from planning import StackPlan
+from planning.findings import path_of
+from planning.planner import plan_with_findings
+from planning.site import Findings, locate
+from settings import StackSettings
+from settings.base import Settings
+
+# Facts have no pattern to meet: the first other value of a type will do, and one or two more.
+_FACTS_TRIED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """One stack as given: raw values without their namespace, and which came encrypted."""
+
+    stack: str
+    values: Mapping[str, Any]
+    encrypted: frozenset[str]
+
+    def plan(self, values: Mapping[str, Any] | None = None) -> StackPlan | None:
+        """The plan, also of settings that findings forbid; None where there is none."""
+        try:
+            settings = StackSettings.model_validate(values if values is not None else self.values)
+        except ValidationError:
+            return None
+        return plan_with_findings(self.stack, settings, catalogue.load(), self.encrypted, Findings())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """A setting (`given`, or a default) or a fact with its source. `value` is what stands there."""
+
+    name: str
+    value: str
+    given: bool = False
+    source: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """An origin and the plans that other values of it make, likely ones first."""
+
+    origin: Origin
+    others: tuple[tuple[str, _Change], ...] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Change:
+    """Either a setting's raw path and value, or an entry's field and value."""
+
+    path: tuple[str | int, ...] = ()
+    allowed_by: tuple[tuple[str | int, ...], ...] = ()
+    entry: BaseModel | None = None
+    name: str = ""
+    value: Any = None
+
+
+def plan_with(world: World, change: _Change) -> StackPlan | None:
+    if change.entry is None:
+        values = copy.deepcopy(dict(world.values))
+        _put(values, change.path, change.value)
+        for path in change.allowed_by:
+            _put(values, path, True)
+        return world.plan(values)
+    with _changed(change.entry, change.name, change.value):
+        try:
+            return world.plan()
+        except Exception:
+            # A fact that cannot be true may break a plan anywhere; the next value will do.
+            return None
+
+
+def inputs(world: World) -> Iterator[Input]:
+    """Settings first, then facts. The stack's name is an input as well."""
+    settings = StackSettings.model_validate(world.values)
+    yield from _settings(settings, world.values, ())
+    site = locate(world.stack, settings, catalogue.load(), Findings())
+    if site is None:
+        return
+    known = catalogue.load()
+    entries: list[tuple[str, str, BaseModel]] = [
+        ("accelerators", site.accelerator.name, site.accelerator),
+        ("machines", site.machine.name, site.machine),
+        ("releases", site.release.name, site.release),
+    ]
+    cpu = known.machines.get(settings.cpu_pool.machine_type)
+    if cpu is not None:
+        entries.append(("machines", cpu.name, cpu))
+    for model_id in dict.fromkeys(model.id for model in settings.models):
+        model = known.find_model(model_id)
+        if model is not None:
+            entries.append(("models", model.id, model))
+    entries.append(("engine", "", load_engine()))
+    for file, name, entry in entries:
+        yield from _facts(f"catalog/{file}.yaml {name}".rstrip(), entry, _source(known, entry))
+
+
+def _source(known: Catalog, entry: BaseModel) -> str | None:
+    keys = getattr(entry, "sources", None) or ((entry.source,) if hasattr(entry, "source") else ())
+    if isinstance(keys, Mapping):
+        return None
+    return "; ".join(known.cite(key) for key in keys if key in known.sources) or None
+
+
+def _settings(group: Settings, raw: object, path: tuple[str | int, ...]) -> Iterator[Input]:
+    for name, info in type(group).model_fields.items():
+        value, here = getattr(group, name), (*path, info.alias or name)
+        given = raw.get(here[-1]) if isinstance(raw, Mapping) else None
+        if isinstance(value, Settings):
+            yield from _settings(value, given, here)
+        elif isinstance(value, tuple) and value and isinstance(value[0], Settings):
+            for index, item in enumerate(value):
+                yield from _settings(item, given[index] if isinstance(given, list) else None, (*here, index))
+        else:
+            shown = "(hidden)" if isinstance(value, SecretStr) else _shown(value)
+            # `extraArgs` are taken only together with `allowExtraArgs`, which alone does nothing.
+            allowing = type(group).model_fields.get(f"allow_{name}")
+            allowed = () if allowing is None else ((*path, allowing.alias or ""),)
+            yield Input(
+                origin=Origin(name=path_of(*here), value=shown, given=given is not None),
+                others=tuple(
+                    (_shown(other), _Change(path=here, value=other, allowed_by=allowed))
+                    for other in (*_named(here, value), *alternatives(info.annotation, value))
+                ),
+            )
+
+
+def _named(path: tuple[str | int, ...], value: object) -> Iterator[str]:
+    """Other values of settings that name an entry of the catalogue: any other text would make no plan."""
+    known = catalogue.load()
+    match path:
+        case ("location",):
+            yield from ("us-east1-c", "europe-west4-a", "us-central1")
+        case ("release",):
+            yield from (name for name in known.releases if name != value)
+        case ("accelerator", "type"):
+            yield from (name for name in known.accelerators if name != value)
+        case ("accelerator" | "cpuPool", "machineType"):
+            yield from (name for name in known.machines if name != value)
+        case ("models", _, "id"):
+            yield from itertools.islice((name for name in known.models if name != value), 3)
+
+
+def _facts(where: str, entry: BaseModel, source: str | None, path: str = "") -> Iterator[Input]:
+    for name, info in type(entry).model_fields.items():
+        if name in ("name", "id", "title", "note", "source", "sources", "unverified", "date"):
+            continue
+        value = getattr(entry, name)
+        here = f"{path}.{name}" if path else name
+        if isinstance(value, BaseModel):
+            yield from _facts(where, value, source, here)
+        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+            for index, item in enumerate(value):
+                yield from _facts(where, item, source, f"{here}[{index}]")
+        else:
+            yield Input(
+                origin=Origin(name=f"{where} {here}", value=_shown(value), given=True, source=source),
+                others=tuple(
+                    (_shown(other), _Change(entry=entry, name=name, value=_frozen(other)))
+                    for other in itertools.islice(alternatives(info.annotation, value), _FACTS_TRIED)
+                ),
+            )
+
+
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@contextlib.contextmanager
+def _changed(entry: BaseModel, name: str, value: object) -> Iterator[None]:
+    """The fact with another value. Entries are frozen for everybody else, so what was there is put back."""
+    before = entry.__dict__[name]
+    entry.__dict__[name] = value
+    try:
+        yield
+    finally:
+        entry.__dict__[name] = before
+
+
+def _put(values: Any, path: tuple[str | int, ...], value: object) -> None:
+    here = values
+    for part, following in itertools.pairwise(path):
+        if isinstance(here, list):
+            here = here[int(part)]
+        else:
+            here = here.setdefault(part, [] if isinstance(following, int) else {})
+    here[path[-1]] = value
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "(not set)"}[value]
+    return str(value)

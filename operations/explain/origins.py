@@ -1,0 +1,175 @@
+"""Which inputs move a field: change each, plan again, build again, look."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from components.stack import InferenceStack
+from operations.explain.fields import MISSING, FieldPath, Objects, objects, plan_leaves, value_at
+from operations.explain.inputs import Input, Origin, World, inputs, plan_with
+from planning import StackPlan
+from rehearsal.graph import EngineRefusalError, record
+
+UNBUILT = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """An input that moves the field, what was put in its place, and what the field became."""
+
+    origin: Origin
+    other: str
+    becomes: object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A plan made with one input changed, and which of the plan's leaves that moved."""
+
+    input: Input
+    other: str
+    plan: StackPlan
+    paths: frozenset[str]
+
+
+class Builder:
+    """Objects of plans, each plan built once: explaining a second field looks at the same ones again."""
+
+    def __init__(self) -> None:
+        self._built: dict[int, tuple[StackPlan, Objects | None]] = {}
+
+    def build(self, plan: StackPlan) -> Objects | None:
+        """None where the plan cannot be built: what a changed fact makes may be nonsense."""
+        known = self._built.get(id(plan))
+        if known is None:
+            known = self._built[id(plan)] = (plan, _build(plan))
+        return known[1]
+
+
+def _build(plan: StackPlan) -> Objects | None:
+    try:
+        return objects(record(lambda: InferenceStack(plan), stack=plan.stack))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, EngineRefusalError):
+        return None
+
+
+def changes(world: World, plan: StackPlan) -> list[Change]:
+    """Every input that changes the plan at all: the others cannot move anything that is rendered.
+
+    Of an input's other values the first that changes the plan counts, and further ones that reach more of it: a weight
+    of zero does what no other number does.
+    """
+    before = dict(plan_leaves(plan))
+    found = []
+    for one in inputs(world):
+        reached: set[str] = set()
+        for other, change in one.others:
+            changed = plan_with(world, change)
+            paths = frozenset() if changed is None else _difference(before, dict(plan_leaves(changed)))
+            if changed is not None and not paths <= reached:
+                found.append(Change(input=one, other=other, plan=changed, paths=paths))
+                reached |= paths
+    return found
+
+
+def grouped(plan: StackPlan, candidates: Sequence[Change]) -> list[tuple[StackPlan, list[Change]]]:
+    """All inputs that touch one part of the plan only, changed together, part by part; the others each alone."""
+    groups: defaultdict[str, list[Change]] = defaultdict(list)
+    for one in candidates:
+        parts = {_part(leaf) for leaf in one.paths}
+        groups[parts.pop() if len(parts) == 1 else ""].append(one)
+    found = [(one.plan, [one]) for one in groups.pop("", [])]
+    for members in groups.values():
+        together = plan
+        for member in members:
+            together = _merged(plan, together, member.plan)
+        found.append((together, members))
+    return found
+
+
+def moved(
+    path: FieldPath, plan: StackPlan, groups: Sequence[tuple[StackPlan, Sequence[Change]]], builder: Builder
+) -> Iterator[Moved]:
+    """The inputs that move one field.
+
+    Where a group as a whole leaves the field as it is, none of its members is an origin; the others are changed one at
+    a time, but those that touch nothing which has not been found to leave the field alone.
+    """
+    value = _value(builder, plan, path, plan)
+    cleared: set[str] = set()
+    single: list[Change] = []
+    for together, members in groups:
+        if len(members) > 1 and _value(builder, together, path, plan) == value:
+            cleared |= {leaf for member in members for leaf in member.paths}
+        else:
+            single += members
+    told: set[Origin] = set()
+    for one in single:
+        if one.paths <= cleared or one.input.origin in told:
+            continue
+        now = _value(builder, one.plan, path, plan)
+        if now == value:
+            cleared |= one.paths
+        elif now is not UNBUILT:
+            told.add(one.input.origin)
+            yield Moved(origin=one.input.origin, other=one.other, becomes=now)
+
+
+def _value(builder: Builder, plan: StackPlan, path: FieldPath, before: StackPlan) -> object:
+    """The field, also where its object has another name now because its model or its stack has one."""
+    there = builder.build(plan)
+    if there is None:
+        return UNBUILT
+    name = path.name
+    for old, new in _renamed(before, plan):
+        if old != new:
+            name = name.replace(old, new)
+    found = there.get((path.kind, path.name)) or there.get((path.kind, name))
+    return MISSING if found is None else value_at(found[1], path.parts)
+
+
+def _renamed(before: StackPlan, after: StackPlan) -> Iterator[tuple[str, str]]:
+    for old, new in zip(before.models, after.models, strict=False):
+        yield old.key, new.key
+    yield before.gateway.name, after.gateway.name
+    yield before.namespace.name, after.namespace.name
+
+
+def _difference(before: Mapping[str, object], after: Mapping[str, object]) -> frozenset[str]:
+    nothing = object()
+    return frozenset(
+        path for path in before.keys() | after.keys() if before.get(path, nothing) != after.get(path, nothing)
+    )
+
+
+def _part(leaf: str) -> str:
+    """The part of a plan that a leaf belongs to: `models[0].servers[0]`, or `network`."""
+    names = leaf.split(".")
+    return ".".join(names[:2]) if names[0].startswith("models") else names[0].partition("[")[0]
+
+
+def _merged(base: Any, one: Any, other: Any) -> Any:
+    """Both changes of a base in one; where they meet, the second."""
+    if other == base:
+        return one
+    if one == base:
+        return other
+    if type(base) is not type(one) or type(base) is not type(other):
+        return other
+    if is_dataclass(base):
+        names = [each.name for each in fields(base)]
+        kind: Any = type(base)
+        return kind(**{name: _merged(*(getattr(each, name) for each in (base, one, other))) for name in names})
+    if isinstance(base, tuple) and len(base) == len(one) == len(other):
+        return tuple(_merged(*each) for each in zip(base, one, other, strict=True))
+    if isinstance(base, Mapping):
+        keys = dict.fromkeys((*one, *other))
+        return {
+            key: _merged(base.get(key), one.get(key), other.get(key))
+            for key in keys
+            if not (key in base and (key not in one or key not in other))
+        }
+    return other

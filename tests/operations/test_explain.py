@@ -1,0 +1,139 @@
+"""Every field of every rendered object can be asked where it comes from, and the answer is the truth."""
+
+from __future__ import annotations
+
+import pytest
+
+from operations.explain.__main__ import told, world_of
+from operations.explain.alternatives import alternatives
+from operations.explain.explanation import Explainer, Explanation
+from operations.explain.fields import FieldError, FieldPath, leaves, parse
+from operations.explain.inputs import inputs
+
+SERVER = "Deployment/gemma-2b-it-vllm"
+CONTAINER = f"{SERVER} spec.template.spec.containers[0]"
+
+
+@pytest.fixture(scope="module")
+def explainer() -> Explainer:
+    """Shared: what is planned and built for one field serves the next."""
+    return Explainer(world_of("gpu"))
+
+
+def names(explanation: Explanation, *, there: bool = False) -> set[str]:
+    """What moves the field's value, or (`there`) decides whether it exists."""
+    return {
+        one.origin.name.removeprefix("llm-d:") for one in explanation.origins if (one.becomes == "(absent)") is there
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "among", "never", "function"),
+    [
+        (
+            f"{CONTAINER}.args",
+            {
+                *("models[0].id", "models[0].maxModelLen", "models[0].dtype", "models[0].gpuMemoryUtilization"),
+                *("models[0].servedName", "models[0].extraArgs", "models[0].tensorParallel"),
+                # The picker's weight for prefix matches switches the engine's cache.
+                *("picker.scorers.prefixCache", "catalog/models.yaml google/gemma-2b-it revision"),
+            },
+            {"paused", "models[0].replicas", "gateway.timeoutSeconds", "models[0].image", "location"},
+            "_arguments",
+        ),
+        (
+            f"{CONTAINER}.image",
+            {"models[0].image", "release", "catalog/releases.yaml llm-d-0.9 engine.gpu", "accelerator.type"},
+            {"models[0].id", "models[0].maxModelLen"},
+            None,
+        ),
+        (f"{SERVER} spec.replicas", {"models[0].replicas", "paused"}, {"models[0].maxModelLen", "release"}, None),
+        (
+            "NodePool/accelerator-0 nodeConfig.machineType",
+            {"accelerator.type", "accelerator.machineType"},
+            {"location", "models[0].replicas"},
+            "plan_accelerator_pools",
+        ),
+        ("Subnetwork/proxies ipCidrRange", {"network.proxyCidr"}, {"network.nodeCidr", "location"}, None),
+        (
+            "Gateway/inference-gateway spec.gatewayClassName",
+            {"gateway.exposure"},
+            {"gateway.timeoutSeconds"},
+            None,
+        ),
+        ("Service/gemma-2b-it-epp metadata.namespace", {"namespace.name"}, {"models[0].id", "location"}, None),
+        (f"{SERVER} apiVersion", set(), {"models[0].id", "release", "location", "namespace.name"}, None),
+    ],
+)
+def test_a_field_comes_from(
+    explainer: Explainer, field: str, among: set[str], never: set[str], function: str | None
+) -> None:
+    explanation = explainer.explain(field)
+    found = names(explanation) | names(explanation, there=True)
+    assert among <= found, field
+    assert not never & found, field
+    assert explanation.component is not None
+    assert explanation.component.startswith("components/")
+    if function is not None:
+        assert explanation.rule is not None
+        assert explanation.rule.function == function
+        assert explanation.rule.says
+
+
+def test_what_it_says_of_another_value_is_what_happens(explainer: Explainer) -> None:
+    explanation = explainer.explain(f"{SERVER} spec.replicas")
+    paused = {one.origin.name: one.becomes for one in explanation.origins}["llm-d:paused"]
+    assert paused == 0
+    assert explanation.planned == "models[0].servers[0].replicas"
+
+
+def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
+    text = "\n".join(told(explainer.explain(f"{CONTAINER}.args")))
+    assert "llm-d:models[0].maxModelLen = 2048\n" in text
+    assert "llm-d:picker.scorers.prefixCache = 3 (default)" in text
+    assert "source: config.json on the Hub" in text
+    assert "planned by planning/model_server.py:" in text
+
+
+def test_a_constant_is_called_one(explainer: Explainer) -> None:
+    text = "\n".join(told(explainer.explain(f"{SERVER} apiVersion")))
+    assert "it is a constant of the code named above" in text
+
+
+def test_every_field_of_every_object_has_an_explanation(explainer: Explainer) -> None:
+    """Everything but the origins, which cost a plan each: the object is found, its maker too, and the path is read back
+    as it was written."""
+    count = 0
+    for (kind, name), (resource, body) in explainer.objects.items():
+        assert resource.source is not None
+        for parts in leaves(body):
+            path = FieldPath(kind, name, parts)
+            assert parse(str(path)) == path
+            count += 1
+    assert count > 500
+
+
+def test_no_secret_is_told() -> None:
+    tokens = [one for one in inputs(world_of("gpu")) if one.origin.name == "llm-d:huggingFace.token"]
+    assert [one.origin.value for one in tokens] == ["(hidden)"]
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("spec.replicas", "write Kind/name path"),
+        ("Deployment/nobody spec.replicas", "there are Deployment/gemma-2b-it-epp, Deployment/gemma-2b-it-vllm"),
+        ("Widget/x spec", "there are "),
+        (f"{SERVER} spec.replica", "there is no 'replica'; there is "),
+        (f"{SERVER} spec.template.spec.containers[7].image", "there is no 7; there is [0]"),
+    ],
+)
+def test_a_field_that_is_not_there_is_refused_with_what_is(explainer: Explainer, field: str, message: str) -> None:
+    with pytest.raises(FieldError, match=message.replace("[", r"\[")):
+        explainer.explain(field)
+
+
+def test_alternatives_never_repeat_what_is_there() -> None:
+    assert list(alternatives(bool, True)) == [False]
+    assert list(alternatives(bool | None, None)) == [True, False]
+    assert 3 not in list(alternatives(int, 3))
