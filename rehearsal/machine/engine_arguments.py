@@ -183,7 +183,10 @@ def _from_script(words: Sequence[str], environment: Mapping[str, str]) -> list[s
     for line in re.split(r"\n|;|&&|\|\||\||(?<!&)&(?!&)", expanded):
         try:
             parts = shlex.split(line, comments=True)
-            given = [word for part in parts for word in (further if part == _FURTHER else [part])]
+            if parts[:1] == ["eval"]:
+                # KServe's presets hand the whole command to eval, as one word with an unquoted $@.
+                parts = shlex.split(" ".join(parts[1:]))
+            given = [word for part in parts for word in (further if part in (_FURTHER, "$@") else [part])]
             return _after_launcher(given)
         except (UnknownCommandError, ValueError):
             continue

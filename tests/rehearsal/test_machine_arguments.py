@@ -55,6 +55,8 @@ def test_an_image_is_known_by_its_repository(image: str, expected: Program) -> N
         (["/usr/local/bin/vllm", "serve", MODEL, "--port=8200"], []),
         (["/bin/sh", "-c"], [f"set -e; mkdir -p /tmp/x\nexec vllm serve {MODEL} \\\n  --port $PORT # the port"]),
         (["bash", "-c", f"vllm serve '{MODEL}' --port ${{PORT:-1}} && true"], []),
+        # As in KServe's presets.
+        (["/bin/bash", "-c", f'X=1\neval "exec vllm serve {MODEL} \\\n --port $PORT ${{X}} $@"', "--"], []),
     ],
 )
 def test_every_way_to_start_vllm_is_understood(command: list[str], arguments: list[str]) -> None:
