@@ -73,6 +73,8 @@ class ChartReleases(_Frozen):
     kserve_presets: ChartRelease
     istio_base: ChartRelease
     istiod: ChartRelease
+    # KServe before 0.20 makes a pool of the older kind beside every other, and stops where that kind is missing.
+    legacy_inference_pool: bool
 
 
 class Release(_Frozen):

@@ -71,7 +71,10 @@ def plan_crds(site: Site) -> InferenceCrdsPlan:
     """The InferencePool CRD, where GKE does not install it."""
     # KServe's chart has it too, and Helm takes over nothing that others made.
     kserve = site.settings.deployment == "kserve" and not site.settings.platform.kserve.existing
-    return InferenceCrdsPlan(install=not gke_brings_inference_pool(site) and not kserve)
+    brought = gke_brings_inference_pool(site)
+    return InferenceCrdsPlan(
+        install=not brought and not kserve, legacy=kserve and brought and site.release.charts.legacy_inference_pool
+    )
 
 
 def gke_brings_inference_pool(site: Site) -> bool:

@@ -140,9 +140,13 @@ class PullSecretPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceCrdsPlan:
-    """Whether this stack installs the InferencePool CRD, because the cluster's version does not bring it."""
+    """Whether this stack installs the InferencePool CRD, because the cluster's version does not bring it.
+
+    `legacy`: and that of the group before, inference.networking.x-k8s.io, for a KServe that insists on it.
+    """
 
     install: bool
+    legacy: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,4 +6,6 @@ go 1.26.0
 require (
 	github.com/cert-manager/cert-manager v1.20.2
 	istio.io/api v1.29.2
+	// The last version with the InferencePool of before.
+	sigs.k8s.io/gateway-api-inference-extension v1.4.0
 )
