@@ -200,7 +200,14 @@ def _kserve_values(gateway: tuple[str, str], *, inference_pool: bool) -> Mapping
         "kserve": {
             "llmisvc": {
                 "createGIECRDs": inference_pool,
-                "controller": {"imagePullPolicy": "IfNotPresent", "resources": _resources("100m", "300Mi", "512Mi")},
+                "controller": {
+                    "imagePullPolicy": "IfNotPresent",
+                    # The chart limits CPU to a tenth of one, and a value cannot take that away.
+                    "resources": {
+                        "requests": {"cpu": "100m", "memory": "300Mi"},
+                        "limits": {"cpu": "1", "memory": "512Mi"},
+                    },
+                },
             },
             "controller": {
                 "gateway": {

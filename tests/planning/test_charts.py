@@ -85,6 +85,17 @@ class TestValues:
         [chart] = charts_of(groups=True)
         assert list(unknown(chart, module_dir("sigs.k8s.io/lws") / "charts" / "lws")) == []
 
+    @pytest.mark.parametrize("name", ["kserve-llmisvc-resources", "kserve-runtime-configs"])
+    def test_of_kserve(self, name: str) -> None:
+        [chart] = [one for one in charts_of({"release": "gaie-1.5"}, kserve=True) if one.name == name]
+        folder = module_dir("github.com/kserve/kserve", "charts") / "charts" / name
+        assert list(unknown(chart, folder)) == []
+
+    def test_of_cert_manager(self) -> None:
+        [chart] = [one for one in charts_of(kserve=True) if one.name == "cert-manager"]
+        folder = module_dir("github.com/cert-manager/cert-manager", "definitions") / "deploy/charts/cert-manager"
+        assert list(unknown(chart, folder)) == []
+
     def test_a_misspelt_one_is_found(self, tmp_path: Path) -> None:
         """Else the tests around this one could not fail."""
         (tmp_path / "values.yaml").write_text("resources: {}\n")
