@@ -1,4 +1,4 @@
-"""Controllers by their Helm charts, and the sight of their kinds before anything is made of them."""
+"""Controllers by their Helm charts, or a look at the kinds of those that are there already."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class PlatformCharts(pulumi.ComponentResource):
     """One Helm release for each chart, each after those it needs.
 
     Helm returns when the kinds of a chart are established, its Deployments are available and its hooks have ended; a
-    failed installation is taken back as a whole. `ready` are the releases and the kinds as they were seen afterwards.
+    failed installation is taken back as a whole. `ready` are the releases, and the kinds of what exists. Only those are
+    read: a read definition stands in the state, and KServe's are almost a megabyte each.
     """
 
     ready: list[pulumi.Resource]
@@ -37,7 +38,7 @@ class PlatformCharts(pulumi.ComponentResource):
         by_name: dict[str, list[pulumi.Resource]] = {}
         for plan in charts:
             before = [resource for name in plan.after for resource in by_name.get(name, [])]
-            by_name[plan.name] = self._existing(plan) if plan.existing else self._install(plan, before)
+            by_name[plan.name] = self._existing(plan) if plan.existing else [self._install(plan, before)]
             self.ready += by_name[plan.name]
         self.register_outputs({})
 
@@ -48,8 +49,8 @@ class PlatformCharts(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=self._after, deleted_with=self._deleted_with),
         )
 
-    def _install(self, plan: ChartPlan, before: list[pulumi.Resource]) -> list[pulumi.Resource]:
-        release = kubernetes.helm.v3.Release(
+    def _install(self, plan: ChartPlan, before: list[pulumi.Resource]) -> pulumi.Resource:
+        return kubernetes.helm.v3.Release(
             plan.name,
             name=plan.name,
             chart=plan.chart,
@@ -65,17 +66,8 @@ class PlatformCharts(pulumi.ComponentResource):
                 retain_on_delete=plan.retain,
             ),
         )
-        # An id that is unknown until the release is there: what does not exist yet cannot be read in a preview.
-        return [release, *(self._kind(name, _once(release, name)) for name in plan.crds)]
 
     def _existing(self, plan: ChartPlan) -> list[pulumi.Resource]:
         """Fails in the preview already where a kind is missing."""
-        return [self._kind(name, name) for name in plan.crds]
-
-    def _kind(self, name: str, resource_id: pulumi.Input[str]) -> pulumi.Resource:
-        return CustomResourceDefinition.get(name, resource_id, opts=pulumi.ResourceOptions(parent=self))
-
-
-def _once(release: kubernetes.helm.v3.Release, name: str) -> pulumi.Output[str]:
-    """The name, known as soon as the release is."""
-    return release.status.apply(lambda _: name)
+        options = pulumi.ResourceOptions(parent=self)
+        return [CustomResourceDefinition.get(name, name, opts=options) for name in plan.crds]

@@ -106,10 +106,7 @@ def _kserve(site: Site, gateway: tuple[str, str], before: list[str]) -> list[Cha
             settings.kserve,
             namespace="kserve",
             values={},
-            crds=(
-                "llminferenceservices.serving.kserve.io",
-                "llminferenceserviceconfigs.serving.kserve.io",
-            ),
+            crds=("llminferenceservices.serving.kserve.io",),
             # This chart's kinds go with it. In a cluster of others they stay, and with them what others made of them.
             retain=site.settings.cluster.existing is not None,
         ),

@@ -153,7 +153,7 @@ class InferenceCrdsPlan:
 class ChartPlan:
     """A controller installed by its Helm chart, or (`existing`) taken to be there.
 
-    `name` is the release's; `crds` are the kinds to see before anything is made of them; `after` names other charts of
+    `name` is the release's; `crds` are kinds that have to be there where it is taken so; `after` names other charts of
     the plan; `retain` leaves the release behind when the stack goes.
     """
 

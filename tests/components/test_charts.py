@@ -1,4 +1,4 @@
-"""Helm releases: their order, what they leave behind, and the sight of their kinds."""
+"""Helm releases: their order, what they leave behind, and a look at what exists."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 from pathlib import Path
 
 import pytest
-from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_ID
 
 from rehearsal.graph import Graph, Recorded, record
 
@@ -34,14 +33,11 @@ def test_versions_are_pinned() -> None:
     assert [one.name for one in graph().by_type(RELEASE) if not one["version"]] == []
 
 
-def test_each_release_waits_for_those_it_needs_and_for_their_kinds() -> None:
+def test_each_release_waits_for_those_it_needs() -> None:
     found = graph()
     kserve = release(found, "kserve-llmisvc-resources")
     early = [one.name for one in found.by_type(RELEASE) if one.name != "kserve-runtime-configs" and one is not kserve]
     assert [name for name in early if not found.depends(kserve, release(found, name))] == []
-    kinds = [kind for kind in found.by_type(KIND) if "serving.kserve.io" in kind.name or "x-k8s.io" in kind.name]
-    assert len(kinds) == 3
-    assert [kind.name for kind in kinds if not found.depends(kserve, kind)] == []
 
 
 def test_each_is_in_a_namespace_of_the_strictest_level() -> None:
@@ -54,10 +50,9 @@ def test_each_is_in_a_namespace_of_the_strictest_level() -> None:
         assert about["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-def test_kinds_are_read_only_once_their_release_is_there() -> None:
-    """The first preview of a stack must not look for what its own up will make."""
-    assert {kind.id for kind in graph().by_type(KIND)} == {UNKNOWN_ID}
-    assert {kind.id for kind in graph(preview=False).by_type(KIND)} == {kind.name for kind in graph().by_type(KIND)}
+def test_kinds_of_what_is_installed_are_not_read() -> None:
+    """Helm waits for them, and the first preview of a stack must not look for what its own up will make."""
+    assert graph().by_type(KIND) == []
 
 
 def test_a_cluster_of_ours_takes_them_with_it() -> None:
