@@ -121,6 +121,32 @@ class TestAround:
         assert "modelEndpoints" not in graph_of("gpu").outputs
 
 
+class TestSwitching:
+    """From one deployment to the other with one `up`, which creates before it deletes."""
+
+    def test_what_stays_keeps_its_urn_and_its_inputs(self) -> None:
+        direct = graph_of("gpu")
+        under = {r.urn.replace(STACK, "gpu"): r for r in graph_of("gpu", {"deployment": "kserve"})}
+        kept = {"Gateway", "Address", "Namespace", "Cluster", "NodePool", "Network"}
+        same = [r for r in direct if r.type.rsplit(":", 1)[-1] in kept]
+        assert len(same) >= len(kept)
+        assert [r.urn for r in same if r.urn not in under or under[r.urn].inputs != r.inputs] == []
+
+    def test_the_one_route_is_changed_and_not_replaced(self) -> None:
+        urns = [graph_of("gpu", changes).one(ROUTE).urn for changes in ({}, {"deployment": "kserve"})]
+        assert urns[0] == urns[1]
+
+    def test_nothing_new_has_the_name_of_something_old(self) -> None:
+        """The old one is deleted last: by its name, and so the new one would go."""
+
+        def named(changes: dict[str, Any]) -> dict[tuple[str, str], str]:
+            objects = [r for r in graph_of("gpu", changes) if r.custom and "metadata" in r.inputs]
+            return {(r.type, r["metadata"]["name"]): r.urn for r in objects}
+
+        direct, under = named({}), named({"deployment": "kserve"})
+        assert {key for key in direct.keys() & under.keys() if direct[key] != under[key]} == set()
+
+
 class TestOrder:
     def test_the_route_comes_first_and_is_not_waited_for(self) -> None:
         """KServe refuses a service whose route is not there; the route has nowhere to lead before the service."""

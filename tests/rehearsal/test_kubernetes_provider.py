@@ -314,6 +314,29 @@ class TestReadiness:
             "before that container main is terminated with exit code 2 (Error)",
         ]
 
+    def test_a_service_of_kserve_says_which_condition_is_missing_and_what_its_pods_say(self, tmp_path: Path) -> None:
+        asked: list[str] = []
+
+        class Pods:
+            def list(self, _api: str, _kind: str, _namespace: str, *, labels: str) -> list[dict[str, Any]]:
+                asked.append(labels)
+                waits = {"name": "main", "state": {"waiting": {"reason": "ErrImagePull"}}}
+                return [{"metadata": {"name": "m-kserve-1"}, "status": {"containerStatuses": [waits]}}]
+
+        conditions = [
+            {"type": "HTTPRoutesReady", "status": "True"},
+            {"type": "WorkloadsReady", "status": "False", "reason": "MinimumReplicasUnavailable"},
+        ]
+        service = {
+            "kind": "LLMInferenceService",
+            "metadata": {"name": "m", "namespace": "n"},
+            "status": {"conditions": conditions},
+        }
+        first, second = explaining.pods(Pods(), service, tmp_path)  # type: ignore[arg-type]
+        assert first == "WorkloadsReady is False (MinimumReplicasUnavailable)"
+        assert "container main is waiting (ErrImagePull)" in second
+        assert asked == ["app.kubernetes.io/name=m,app.kubernetes.io/part-of=llminferenceservice"]
+
 
 def kubeconfig(server: str) -> str:
     """As the program renders it: a credential plugin, no certificate."""

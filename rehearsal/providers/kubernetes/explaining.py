@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rehearsal.kube import Kube, KubeError
 from rehearsal.kube_types import Manifest
 from rehearsal.providers.kubernetes.objects import metadata
+from rehearsal.providers.kubernetes.waiting import conditions
 
 MOST_GROUPS: Final = 3  # replicas mostly fail alike; what differs beyond this is noise
 LOG_LINES: Final = 5
 LOG_BYTES: Final = 64 * 1024
+# KServe names what it makes of one in labels.
+SERVICE: Final = "LLMInferenceService"
 
 
 def pods(kube: Kube, workload: Manifest, logs: Path) -> list[str]:
-    """One paragraph for each way in which pods of the workload fail; empty for kinds without a pod selector.
+    """One paragraph for each way in which pods of the workload fail; before them, for custom kinds, what they say.
 
     `logs` is the folder that holds a file for each pod with the pod's name in its path.
     """
     if workload["kind"] == "Pod":
         return [_paragraph([workload], logs)]
     labels = _selector(workload)
+    said = [f"{one['type']} is False{_because(one)}" for one in conditions(workload) if one.get("status") == "False"]
     if not isinstance(labels, dict) or not labels:
-        return []
+        return said
+    if workload["kind"] == SERVICE:
+        return said + _failing(kube, workload, labels, logs)
+    return _failing(kube, workload, labels, logs)
+
+
+def _failing(kube: Kube, workload: Manifest, labels: dict[str, str], logs: Path) -> list[str]:
     selector = ",".join(f"{key}={value}" for key, value in labels.items())
     try:
         found = kube.list("v1", "Pod", metadata(workload).get("namespace"), labels=selector)
@@ -42,6 +53,8 @@ def _selector(workload: Manifest) -> object:
     """The labels of a workload's pods, None for kinds that have none."""
     if workload["kind"] == "LeaderWorkerSet":
         return {"leaderworkerset.sigs.k8s.io/name": metadata(workload)["name"]}
+    if workload["kind"] == SERVICE:
+        return {"app.kubernetes.io/name": metadata(workload)["name"], "app.kubernetes.io/part-of": SERVICE.lower()}
     return ((workload.get("spec") or {}).get("selector") or {}).get("matchLabels")
 
 
@@ -87,6 +100,6 @@ def _is_ready(pod: Manifest) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
-def _because(state: Manifest) -> str:
+def _because(state: Mapping[str, Any]) -> str:
     why = ": ".join(str(state[key]) for key in ("reason", "message") if state.get(key))
     return f" ({why})" if why else ""
