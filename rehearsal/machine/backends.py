@@ -44,7 +44,8 @@ class World:
 @dataclass
 class Backends:
     """Collects clusters and their endpoints while routes ask for targets. `file` names a cluster's file of
-    endpoints, `healthy` says whether the load balancer's health check passes."""
+    endpoints, `healthy` says whether the load balancer's health check passes. Without `googles` there is no API to
+    enable and no health check: a pod that is ready is asked."""
 
     world: World
     file: Callable[[str], Path]
@@ -52,6 +53,7 @@ class Backends:
     healthy: Callable[[HealthCheck, Endpoint], bool]
     clusters: dict[str, Config] = field(default_factory=dict)
     endpoints: dict[str, Config] = field(default_factory=dict)
+    googles: bool = True
 
     def pool(self, namespace: str, name: str, weight: int) -> Target:
         """Raises UnresolvedError when the pool, or the Service of its picker, does not exist."""
@@ -68,7 +70,7 @@ class Backends:
         picker = spec.get("endpointPickerRef")
         self._add(cluster, members, check, picked=picker is not None, http2=h2c, tls=False)
         timeout = self._timeout(POOL_GROUP, "InferencePool", namespace, name)
-        if not self.network_services:
+        if self.googles and not self.network_services:
             # The load balancer cannot make the callout to the picker, so it answers itself.
             return Target(weight=weight, refused=500)
         override = self._picker(namespace, picker) if picker else None
@@ -113,7 +115,9 @@ class Backends:
         if cluster not in self.clusters:
             file = str(self.file(cluster))
             self.clusters[cluster] = backend_cluster(cluster, file, picked=picked, http2=http2, tls=tls)
-            usable = [one for one in members if check is None or self.healthy(check, one)]
+            # A picker is asked for everywhere: it may be ready and have no certificate yet.
+            checked = check is _PICKER_CHECK or (self.googles and check is not None)
+            usable = [one for one in members if not checked or check is None or self.healthy(check, one)]
             self.endpoints[cluster] = assignment(cluster, sorted(usable))
 
     def _ready(self, namespace: str, selector: Mapping[str, str]) -> list[tuple[str, Manifest]]:

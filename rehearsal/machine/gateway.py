@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rehearsal.differences import say
@@ -32,6 +32,7 @@ GKE_API = "networking.gke.io/v1"
 POOL_API = f"{POOL_GROUP}/v1"
 
 CLASSES = ("gke-l7-regional-external-managed", "gke-l7-rilb")
+ISTIO = "istio"
 
 # Kinds the load balancer is made from, beside pods.
 KINDS = (
@@ -106,7 +107,13 @@ class LoadBalancer:
             )
         self._health.begin({(one.address, one.port): one.target for one in forwards})
         now = _Pass(cloud, Backends(world, self._envoy.assignments, enabled, self._health.healthy))
-        gateways = [one for one in self._all("Gateway") if one["spec"]["gatewayClassName"] in CLASSES]
+        gateways = [one for one in self._all("Gateway") if one["spec"]["gatewayClassName"] in (*CLASSES, ISTIO)]
+        if any(_is_istios(one) for one in gateways):
+            say(
+                self._paths,
+                "Istio's control plane and its Envoy pods are not there: the Gateway is served by the rehearsal's own "
+                "Envoy, without Google's proxy-only subnet, policies and health checks",
+            )
         now.taken = {address_of(one) for one in gateways}
         for gateway in gateways:
             self._gateway(gateway, now)
@@ -154,7 +161,7 @@ class LoadBalancer:
 
     def _address(self, gateway: Manifest, now: _Pass) -> tuple[str, str | None]:
         """(address, None), or what keeps the load balancer from getting one."""
-        if not now.cloud.has_proxy_subnet():
+        if not _is_istios(gateway) and not now.cloud.has_proxy_subnet():
             return "", _NO_PROXY_SUBNET.format(region=now.cloud.region)
         for asked in gateway["spec"].get("addresses") or []:
             value = str(asked.get("value") or "")
@@ -251,7 +258,9 @@ class LoadBalancer:
         rules: dict[str, list[Rule]],
     ) -> None:
         taken, reason, message = listeners_of(route, parent, gateway, self._labels)
-        refused = next((text for rule in route["spec"].get("rules") or [] if (text := unsupported(rule))), None)
+        refused = None
+        if not _is_istios(gateway):
+            refused = next((text for rule in route["spec"].get("rules") or [] if (text := unsupported(rule))), None)
         if refused is not None:
             where = f"{route['metadata']['namespace']}/{route['metadata']['name']}"
             reason, message = "UnsupportedValue", f'HTTPRoute "{where}" is misconfigured, err: {refused}'
@@ -291,7 +300,11 @@ class LoadBalancer:
         targets: list[Target] = []
         for backend in rule.get("backendRefs") or []:
             try:
-                targets.append(self._target(route, backend, gateway, now))
+                target = self._target(route, backend, gateway, now)
+                if _is_istios(gateway):
+                    asked = (rule.get("timeouts") or {}).get("request") or "0s"
+                    target = replace(target, timeout=int(seconds(asked)))
+                targets.append(target)
             except UnresolvedError as error:
                 problems.append(("BackendNotFound", str(error)))
                 targets.append(Target(refused=500))
@@ -312,6 +325,7 @@ class LoadBalancer:
 
     def _target(self, route: Manifest, backend: Manifest, gateway: Manifest, now: _Pass) -> Target:
         namespace = backend.get("namespace") or route["metadata"]["namespace"]
+        backends = replace(now.backends, googles=False) if _is_istios(gateway) else now.backends
         group, kind = backend.get("group") or "", backend.get("kind") or "Service"
         weight = int(backend.get("weight", 1))
         if not permitted(route, backend, self._all("ReferenceGrant")):
@@ -321,12 +335,12 @@ class LoadBalancer:
             key = (gateway["metadata"]["namespace"], gateway["metadata"]["name"])
             gateways.setdefault(key, "")
             try:
-                return now.backends.pool(namespace, backend["name"], weight)
+                return backends.pool(namespace, backend["name"], weight)
             except UnresolvedError as error:
                 gateways[key] = str(error)
                 raise
         if (group, kind) == ("", "Service"):
-            return now.backends.service(namespace, backend["name"], int(backend.get("port") or 80), weight)
+            return backends.service(namespace, backend["name"], int(backend.get("port") or 80), weight)
         raise ValueError(f"{kind}.{group or 'core'} is no backend of this Gateway class")
 
     def _write(self, now: _Pass) -> None:
@@ -353,6 +367,10 @@ class LoadBalancer:
             fresh = file.with_suffix(".new")
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(file)
+
+
+def _is_istios(gateway: Manifest) -> bool:
+    return bool(gateway["spec"]["gatewayClassName"] == ISTIO)
 
 
 def _told(paths: StackPaths) -> dict[tuple[str, int], int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,15 @@ def test_a_health_check_asks_the_process_and_not_who_forwards_to_it() -> None:
 
 def test_without_the_network_services_api_a_pool_aborts() -> None:
     assert backends(enabled=False).pool("llm", "pool", 1).refused == 500
+
+
+def test_without_google_every_ready_pod_is_asked_whatever_a_health_check_says() -> None:
+    """Istio's Envoys know pods by their readiness, need no API and no policy, and still need an open picker."""
+    found = replace(backends(enabled=False, policies=False), googles=False)
+    target = found.pool("llm", "pool", 1)
+    assert not target.refused
+    assert members(found, target.cluster) == ["127.64.1.1", "127.64.1.2"]
+    assert members(found, "callout/llm/epp/9002") == ["127.64.1.9"]
 
 
 def test_a_picker_without_tls_is_called_without() -> None:
