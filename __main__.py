@@ -10,6 +10,7 @@ from operations.report.facts import facts_of
 from operations.report.terminal import summary
 from planning import RefusedError, plan_raw
 from settings.load import read
+from settings.model_files import model_files
 
 
 def main() -> None:
@@ -18,7 +19,7 @@ def main() -> None:
     gc.disable()
     raw = read()
     try:
-        plan = plan_raw(raw.stack, raw.values, raw.encrypted)
+        plan = plan_raw(raw.stack, raw.values, raw.encrypted, files=model_files(raw.values))
     except RefusedError as refused:
         # The whole report, without a traceback: the mistake is in the stack file, not in the program.
         raise pulumi.RunError(str(refused)) from None

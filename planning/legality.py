@@ -32,7 +32,7 @@ def check_model(site: Site, index: int, settings: ModelSettings, model: Model | 
             "id",
             value=settings.id,
             rule="the catalogue does not know this model: its memory and its limits are not checked",
-            fix="add it to catalog/models.yaml, from its config.json",
+            fix="give its config.json, or hub, as config of the model; or add it to catalog/models.yaml",
         )
         return None
     _check_length(site, index, settings, model)

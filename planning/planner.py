@@ -6,6 +6,7 @@ import copy
 import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,6 +27,7 @@ from planning.model_index import plan_model_index
 from planning.model_server import node_gib, plan_model_server
 from planning.network import plan_network
 from planning.node_pools import plan_accelerator_pools, plan_cpu_pool
+from planning.own_models import with_own_models
 from planning.picker import check_picker, plan_picker, plan_pool
 from planning.plan import ModelPlan, MonitoringPlan, StackPlan
 from planning.room import busy_nodes, check_capacity
@@ -35,14 +37,20 @@ from planning.site import Findings, locate
 from planning.splits import plan_splits
 from planning.workspace import plan_hugging_face, plan_namespace, plan_pull_secret
 from settings import StackSettings
+from settings.model_files import ModelFile
 
 
 def plan_raw(
-    stack: str, values: Mapping[str, Any], encrypted: frozenset[str] = frozenset(), catalog: Catalog | None = None
+    stack: str,
+    values: Mapping[str, Any],
+    encrypted: frozenset[str] = frozenset(),
+    catalog: Catalog | None = None,
+    files: Mapping[str, ModelFile] = MappingProxyType({}),
 ) -> StackPlan:
     """Check configuration as given and plan it.
 
-    `encrypted` names the top-level keys that came encrypted. Raises `RefusedError` with every finding: of the settings
+    `encrypted` names the top-level keys that came encrypted; `files` are configurations of models that the stack file
+    asked to read, by model. Raises `RefusedError` with every finding: of the settings
     themselves, and of the plan as far as the rest of the settings still makes one.
     """
     known = catalog or catalogue.load()
@@ -50,14 +58,21 @@ def plan_raw(
         settings = StackSettings.model_validate(values)
     except ValidationError as error:
         findings = from_validation(error, encrypted)
-        raise RefusedError([*findings, *_further(stack, values, error, encrypted, known, findings)]) from None
-    return plan(stack, settings, known, encrypted)
+        raise RefusedError([*findings, *_further(stack, values, error, encrypted, known, files, findings)]) from None
+    return plan(stack, settings, known, encrypted, files)
 
 
-def plan(stack: str, settings: StackSettings, catalog: Catalog, encrypted: frozenset[str] = frozenset()) -> StackPlan:
+def plan(
+    stack: str,
+    settings: StackSettings,
+    catalog: Catalog,
+    encrypted: frozenset[str] = frozenset(),
+    files: Mapping[str, ModelFile] = MappingProxyType({}),
+) -> StackPlan:
     """The plan of one stack. Raises `RefusedError` when anything in it could not work."""
     findings = Findings()
-    result = plan_with_findings(stack, settings, catalog, encrypted, findings)
+    known = with_own_models(catalog, settings, files, findings)
+    result = plan_with_findings(stack, settings, known, encrypted, findings)
     if errors_in(findings) or result is None:
         raise RefusedError(findings)
     return result
@@ -179,6 +194,7 @@ def _further(
     error: ValidationError,
     encrypted: frozenset[str],
     catalog: Catalog,
+    files: Mapping[str, ModelFile],
     known: Sequence[Finding],
 ) -> list[Finding]:
     """Findings of the plan that the settings make without their wrong parts, so that one report tells everything."""
@@ -189,7 +205,7 @@ def _further(
     except ValidationError:
         return []
     findings = Findings()
-    plan_with_findings(stack, settings, catalog, encrypted, findings)
+    plan_with_findings(stack, settings, with_own_models(catalog, settings, files, findings), encrypted, findings)
     # What stands at, above or below a wrong value was judged without it: that would be a second report of one mistake.
     return [f for f in findings if not any(_related(f.path, other.path) for other in known)]
 

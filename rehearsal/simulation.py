@@ -7,6 +7,7 @@ import json
 from planning import RefusedError, plan_raw
 from rehearsal.configuration import NAMESPACE, Configuration
 from rehearsal.paths import StackPaths
+from settings.model_files import model_files
 
 
 def foretell(paths: StackPaths, configuration: Configuration) -> None:
@@ -15,7 +16,7 @@ def foretell(paths: StackPaths, configuration: Configuration) -> None:
     values = {key.removeprefix(prefix): value for key, value in configuration.plain().items() if key.startswith(prefix)}
     encrypted = frozenset(key.removeprefix(prefix) for key in configuration.secret_keys())
     try:
-        plan = plan_raw(paths.stack, values, encrypted)
+        plan = plan_raw(paths.stack, values, encrypted, files=model_files(values))
     except RefusedError:
         return
     estimates = {

@@ -80,6 +80,15 @@ class ModelSettings(Settings):
         tuple[AdapterSettings, ...], Field(max_length=64, description="LoRA adapters on top of this model.")
     ] = ()
     source: Annotated[ModelSource, Field(description="Where the weights come from.")] = HuggingFaceSource()
+    config: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=512,
+            description="For a model that the catalogue lacks: its config.json, or the folder that holds it, as a path"
+            " from the project's folder; or hub, which reads it from the Hugging Face Hub and pins its commit.",
+        ),
+    ] = None
     replicas: Annotated[int, Field(ge=0, le=256, description="Model servers.")] = 1
     load: Annotated[
         LoadSettings, Field(description="Expected requests and wanted latencies, for the estimates of speed and cost.")

@@ -19,6 +19,7 @@ from operations.preflight.needs import Needs, needs_of
 from planning import RefusedError, plan_raw
 from planning.findings import errors_in
 from rehearsal import configuration
+from settings.model_files import model_files
 
 ROOT = Path(__file__).resolve().parents[2]
 FINE, IN_THE_WAY, REFUSED, NO_CREDENTIALS = 0, 1, 2, 3
@@ -57,7 +58,8 @@ def needs_in(stack: str, project: str | None, fallback: str | None = None) -> Ne
     values = {key.partition(":")[2]: value for key, value in given.plain().items() if key.startswith("llm-d:")}
     if values["project"] == configuration.PROJECT and fallback is not None:
         values["project"] = fallback
-    return needs_of(plan_raw(stack, values, frozenset({"huggingFace", "registry"})), load())
+    secret = frozenset({"huggingFace", "registry"})
+    return needs_of(plan_raw(stack, values, secret, files=model_files(values)), load())
 
 
 def preflight(needs: Needs, credentials: object, console: Console, host: str | None = None) -> int:

@@ -15,6 +15,7 @@ from planning.planner import plan_with_findings
 from planning.site import Findings
 from rehearsal.configuration import NAMESPACE, load
 from settings import StackSettings
+from settings.model_files import model_files
 
 
 def read(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackFacts:
@@ -24,7 +25,7 @@ def read(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
     values = {key.removeprefix(prefix): value for key, value in configuration.plain().items() if key.startswith(prefix)}
     encrypted = frozenset(key.removeprefix(prefix) for key in configuration.secret_keys())
     try:
-        plan = plan_raw(stack, values, encrypted)
+        plan = plan_raw(stack, values, encrypted, files=model_files(values))
     except RefusedError as refused:
         return facts_of(stack, _forbidden(stack, values, encrypted), refused.findings, configuration.differences)
     return facts_of(stack, plan, plan.warnings, configuration.differences)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from catalog import load
 from planning import Finding, RefusedError, plan_raw
 from planning.findings import Severity
+from settings.model_files import ModelFile
 from tests.stacks import ENCRYPTED, values_of
 
 GATED = "google/gemma-2b-it"
+GEMMA = json.loads(
+    (Path(__file__).parents[1] / "catalog" / "configs" / "google--gemma-2b-it.json").read_text(encoding="utf-8")
+)
 BROUGHT = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q"}
 
 
@@ -31,8 +37,11 @@ class Wrong:
     # Changes of the catalogue, by model: for rules that no model of it breaks.
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    # What was read of models that the stack file describes itself.
+    files: Mapping[str, ModelFile] = field(default_factory=dict)
+
     def findings(self) -> list[Finding]:
-        return findings_of(self.stack, self.changes, self.encrypted, self.facts)
+        return findings_of(self.stack, self.changes, self.encrypted, self.facts, self.files)
 
 
 def findings_of(
@@ -40,6 +49,7 @@ def findings_of(
     changes: Mapping[str, Any] | None = None,
     encrypted: frozenset[str] = ENCRYPTED,
     facts: Mapping[str, Mapping[str, Any]] | None = None,
+    files: Mapping[str, ModelFile] | None = None,
 ) -> list[Finding]:
     """Every finding about a changed stack, warnings included."""
     known = load()
@@ -47,7 +57,7 @@ def findings_of(
         models = {name: known.models[name].model_copy(update=dict(changed)) for name, changed in facts.items()}
         known = replace(known, models={**known.models, **models})
     try:
-        return list(plan_raw(stack, values_of(stack, changes), encrypted, known).warnings)
+        return list(plan_raw(stack, values_of(stack, changes), encrypted, known, files or {}).warnings)
     except RefusedError as refused:
         return list(refused.findings)
 
@@ -410,6 +420,35 @@ MODEL = (
         value="somebody/secret-model",
         rule="does not know this model",
         fix="catalog/models.yaml",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="a configuration that is not there",
+        changes={"models[0].config": "nowhere/config.json"},
+        files={GATED: ModelFile(config={}, problem="cannot be read: No such file or directory")},
+        path="models[0].config",
+        value="nowhere/config.json",
+        rule="No such file",
+        fix="correct the path",
+    ),
+    Wrong(
+        name="a configuration of an architecture that nobody here knows",
+        changes={"models[0]": {"id": GATED, "config": "mamba"}},
+        files={GATED: ModelFile(config={"architectures": ["MambaForCausalLM"]})},
+        path="models[0].config",
+        value="mamba",
+        rule="architecture MambaForCausalLM is not one whose memory this program can compute",
+        fix="watch the first start",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="a configuration that is not of these weights",
+        changes={"models[0].config": "gemma"},
+        files={GATED: ModelFile(config=GEMMA, weights_bytes=4_000_000_000)},
+        path="models[0].config",
+        value="gemma",
+        rule="its files hold 3.7 GiB, and its weights are computed to be 4.7 GiB",
+        fix="check that index and config.json are of one model",
         severity=Severity.WARNING,
     ),
     Wrong(

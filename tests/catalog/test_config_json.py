@@ -1,0 +1,105 @@
+"""A known model's own config.json, in what it says of memory, gives the catalogue's entry of it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalog import Model, load
+from catalog.config_json import parse
+from catalog.errors import ConfigError
+
+CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.json"))
+
+# What no configuration says: where it was read, what the Hub asks, what somebody measured or published.
+ELSEWHERE = {
+    "date",
+    "gated",
+    "note",
+    "parameters",
+    "parameters_active",
+    "revision",
+    "size_gib",
+    "source",
+    "tpu_tested",
+    "vision_gib",
+}
+
+
+def shape(model: Model) -> dict[str, Any]:
+    plain = model.model_dump(exclude=ELSEWHERE)
+    return plain | {"attention": sorted(plain["attention"], key=str)}
+
+
+def read(name: str) -> dict[str, Any]:
+    [path] = [path for path in CONFIGS if path.stem == name]
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return config
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_known_model_is_read_as_the_catalogue_has_it(path: Path) -> None:
+    name = path.stem.replace("--", "/")
+    assert shape(parse(name, json.loads(path.read_text(encoding="utf-8")))) == shape(load().models[name])
+
+
+def test_the_files_are_of_every_kind() -> None:
+    known = [load().models[path.stem.replace("--", "/")] for path in CONFIGS]
+    assert {group.kind for model in known for group in model.attention} == {
+        "full",
+        "sliding",
+        "chunked",
+        "linear",
+        "mla",
+    }
+    assert {model.quantization.method for model in known if model.quantization} >= {"fp8", "awq", "mxfp4"}
+    assert any(model.experts for model in known)
+    assert any(model.vision_language for model in known)
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "unknown"),
+    [
+        ({"architectures": ["MambaForCausalLM"]}, "architecture MambaForCausalLM is not one", True),
+        ({"architectures": None}, "architecture (none) is not one", True),
+        ({"num_hidden_layers": None}, "no number under num_hidden_layers", False),
+        ({"num_hidden_layers": "eighteen"}, "no number under num_hidden_layers", False),
+        ({"num_attention_heads": 0}, "has layers, heads and a width", False),
+        ({"vocab_size": -1}, "vocab_size is -1", False),
+        ({"quantization_config": {"quant_method": "hqq"}}, "quantisation hqq is not one", False),
+        ({"quantization_config": {"quant_method": "awq", "bits": "four"}}, "'four' where a number", False),
+        ({"layer_types": ["sliding_attention"] * 18}, "sliding layers and no sliding_window", False),
+    ],
+    ids=str,
+)
+def test_what_it_does_not_say_is_told(change: dict[str, Any], words: str, unknown: bool) -> None:
+    with pytest.raises(ConfigError, match=words.replace("(", r"\(").replace(")", r"\)")) as refused:
+        parse("somebody/model", read("google--gemma-2b-it") | change)
+    assert refused.value.unknown == unknown
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**10) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(CONFIGS), st.data())
+def test_no_file_crashes_it(path: Path, data: st.DataObject) -> None:
+    """Any value anywhere ends in an entry or in a sentence."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    inner = config.get("text_config", config)
+    for name in data.draw(st.lists(st.sampled_from(sorted(inner)), max_size=3)):
+        inner[name] = data.draw(JSON)
+    for name in data.draw(st.lists(st.sampled_from(sorted(config)), max_size=1)):
+        config[name] = data.draw(JSON)
+    with suppress(ConfigError):
+        parse("somebody/model", config)
