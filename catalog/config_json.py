@@ -108,8 +108,9 @@ def _check(model: Model) -> None:
     missing = [name for name, value in least.items() if value < 1]
     if missing:
         raise ConfigError(f"it has no {', no '.join(missing)}")
-    if model.attention_heads % model.kv_heads or (experts is not None and experts.layers > model.layers):
-        raise ConfigError("its heads or layers do not divide as a model's do")
+    fitting = experts is None or (experts.layers <= model.layers and experts.active <= experts.count)
+    if model.attention_heads % model.kv_heads or not fitting:
+        raise ConfigError("its heads, layers or experts do not divide as a model's do")
 
 
 class _Fields:

@@ -1,4 +1,4 @@
-"""Measures what docs/measurements.md states: `python -m operations.measure [preview|life|growth]`.
+"""Measures what docs/measurements.md states: `python -m operations.measure [plan|preview|life|growth]`.
 
 Every figure is the median (and the least) of several runs on the machine at hand; ratios come from one run, the two
 sides taking turns. Nothing here is a test: machines differ.
@@ -19,7 +19,7 @@ import catalog
 from components.stack import InferenceStack
 from operations.flat_program import flat_program
 from planning.plan import StackPlan
-from planning.planner import plan_with_findings
+from planning.planner import plan_raw, plan_with_findings
 from planning.site import Findings
 from rehearsal import processes
 from rehearsal.configuration import Configuration, load
@@ -45,6 +45,17 @@ def _timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def plan(rounds: int = 25) -> None:
+    """Settings to plan, verdicts included: one stack, and one of a hundred models. The catalogue is loaded."""
+    configuration = load(PROJECT_ROOT, _STACK)
+    values = {key.removeprefix("llm-d:"): value for key, value in configuration.plain().items()}
+    catalog.load()
+    plan_raw(_STACK, values, frozenset({"huggingFace"}))
+    one = [_timed(lambda: plan_raw(_STACK, values, frozenset({"huggingFace"}))) for _ in range(rounds)]
+    _row("one stack, one model", [1000 * seconds for seconds in one], "ms")
+    _row("one stack, a hundred models", [1000 * _timed(lambda: _many(configuration, 100)) for _ in range(5)], "ms")
 
 
 def preview(rounds: int = 7) -> None:
@@ -141,7 +152,7 @@ def _many(configuration: Configuration, models: int) -> StackPlan:
 
 
 def main() -> None:
-    parts: dict[str, Callable[[], None]] = {"preview": preview, "life": life, "growth": growth}
+    parts: dict[str, Callable[[], None]] = {"plan": plan, "preview": preview, "life": life, "growth": growth}
     for name in sys.argv[1:] or parts:
         parts[name]()
 

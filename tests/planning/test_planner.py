@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -146,3 +148,22 @@ def test_a_brought_cluster_is_not_paid_twice() -> None:
     existing = {"name": "shared", "version": "1.35.1-gke.1000000"}
     assert "control plane" not in costs(plan_of("gpu", {"cluster.existing": existing}))
     assert "control plane" in costs(plan_of("gpu"))
+
+
+class TestTime:
+    """Bounds with room for a slow machine: on a quiet one it is a tenth of each (docs/measurements.md)."""
+
+    def test_one_stack_is_planned_within_fifty_milliseconds(self) -> None:
+        assert min(self.seconds("gpu", {}) for _ in range(3)) < 0.05
+
+    def test_a_hundred_models_are_planned_within_a_second(self) -> None:
+        one = {"id": "Qwen/Qwen2.5-0.5B-Instruct", "dtype": "half", "maxModelLen": 1024}
+        models = [one | {"servedName": f"model-{number}"} for number in range(100)]
+        many = {"models": models, "accelerator.nodes": {"max": 100}}
+        assert len(plan_of("multi-model-gpu", many).models) == 100
+        assert min(self.seconds("multi-model-gpu", many) for _ in range(2)) < 1
+
+    def seconds(self, stack: str, changes: Mapping[str, object]) -> float:
+        started = time.process_time()
+        plan_of(stack, changes)
+        return time.process_time() - started
