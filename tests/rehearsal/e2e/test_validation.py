@@ -16,9 +16,11 @@ from rehearsal.graph import Graph
 from rehearsal.graph.values import jsonable
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
 from rehearsal.machine.cloud import CLUSTER, NODE_POOL
+from rehearsal.machine.network_cards import resource_slice
 from rehearsal.machine.pools import POOL_LABEL, Pool, node, pools
 from rehearsal.paths import StackPaths
 from rehearsal.render import manifests
+from rehearsal.toolchain.build import module_dir
 from tests.stacks import graph_of
 
 from .project import eventually
@@ -68,9 +70,22 @@ VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "kinds that this GKE does not bring": ("gpu", {"cluster.version": "1.33"}),
     "three replicas": ("gpu", {"models[0].replicas": 3}),
     "two replicas on tpu": ("tpu", {"models[0].replicas": 2}),
+    "ranks over two hosts": ("mixture-of-experts-wide-gpu", {}),
+    "ranks over two hosts without DeepEP": (
+        "mixture-of-experts-wide-gpu",
+        {"models[0].allToAll": "allgather_reducescatter", "models[0].replicas": 2, "accelerator.nodes.max": 4},
+    ),
+    "a slice of four hosts": ("mixture-of-experts-tpu", {}),
+    "stages on two hosts": (
+        "mixture-of-experts-wide-gpu",
+        {
+            "pattern": "single-replica",
+            "models[0]": {"id": "meta-llama/Llama-3.1-405B-Instruct", "maxModelLen": 8192, "pipelineParallel": 2},
+        },
+    ),
 }
 # What must be there for a pod to be admitted: made for real, all else is a dry run.
-MADE = ("Namespace", "ServiceAccount")
+MADE = ("Namespace", "ServiceAccount", "ResourceClaimTemplate")
 
 
 @dataclass
@@ -88,6 +103,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     try:
         ControlPlane(paths).start(VERSION, secret_manager=True)
         with client(paths, on_warning=warnings.append) as kube:
+            # The kind that a chart brings.
+            [kind] = (module_dir("sigs.k8s.io/lws") / "config" / "crd" / "bases").glob("*leaderworkersets.yaml")
+            kube.apply(yaml.safe_load(kind.read_text(encoding="utf-8")))
+            kube.wait_established(["leaderworkersets.leaderworkerset.x-k8s.io"])
             yield Server(kube, warnings)
     finally:
         processes.stop_all(paths)
@@ -101,6 +120,20 @@ def objects(graph: Graph) -> Manifests:
 
 def title(manifest: Manifest) -> str:
     return f"{manifest['kind']} {manifest['metadata']['name']}"
+
+
+def members_of(group: Manifest) -> Manifests:
+    """The pods of a LeaderWorkerSet: the first of each group is its leader."""
+    metadata, spec = group["metadata"], group["spec"]["leaderWorkerTemplate"]
+    found = []
+    for number in range(group["spec"]["replicas"]):
+        for index in range(spec["size"]):
+            template = spec["workerTemplate"] if index else spec.get("leaderTemplate", spec["workerTemplate"])
+            labels = template["metadata"]["labels"] | {"leaderworkerset.sigs.k8s.io/group-key": f"group-{number}"}
+            name = f"{metadata['name']}-{number}" + (f"-{index}" if index else "")
+            about = {**template["metadata"], "labels": labels, "name": name, "namespace": metadata["namespace"]}
+            found.append({"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": template["spec"]})
+    return found
 
 
 def pods_of(deployment: Manifest) -> Manifests:
@@ -141,11 +174,14 @@ def admitted_and_placed(server: Server, graph: Graph, *, silent: bool) -> None:
             refused.append(f"{title(one)}: {error}")
     assert refused == []
     wanted = [pod for one in every if one["kind"] == "Deployment" for pod in pods_of(one)]
+    wanted += [pod for one in every if one["kind"] == "LeaderWorkerSet" for pod in members_of(one)]
     assert len(wanted) >= 1
     nodes = nodes_of(graph, server.kube.server_version())
     try:
-        for one in nodes:
-            server.kube.create(one)
+        for machines, one in nodes:
+            cards = resource_slice(machines, server.kube.create(one))
+            if cards is not None:
+                server.kube.create(cards)
         # Not a dry run: Pod Security enforces on pods, and the scheduler has to find a node for each.
         for pod in wanted:
             server.kube.create(pod)
@@ -160,8 +196,13 @@ def admitted_and_placed(server: Server, graph: Graph, *, silent: bool) -> None:
     finally:
         for pod in wanted:
             server.kube.delete("v1", "Pod", pod["metadata"]["name"], pod["metadata"]["namespace"], grace=0)
-        for one in nodes:
+        for _, one in nodes:
             server.kube.delete("v1", "Node", one["metadata"]["name"])
+        # Nobody collects what belonged to the nodes and pods before the next stack comes.
+        for kind in ("ResourceSlice", "ResourceClaim"):
+            for one in server.kube.list("resource.k8s.io/v1", kind):
+                about = one["metadata"]
+                server.kube.delete("resource.k8s.io/v1", kind, about["name"], about.get("namespace"))
 
 
 def placed(kube: Kube, pods: Manifests) -> dict[str, str | None]:
@@ -173,7 +214,7 @@ def placed(kube: Kube, pods: Manifests) -> dict[str, str | None]:
     }
 
 
-def nodes_of(graph: Graph, version: str) -> Manifests:
+def nodes_of(graph: Graph, version: str) -> list[tuple[Pool, Manifest]]:
     """The machines of a stack's node pools when each has grown as far as it may."""
     records: dict[str, list[dict[str, Any]]] = {CLUSTER: [], NODE_POOL: []}
     for one in graph.resources:
@@ -184,7 +225,7 @@ def nodes_of(graph: Graph, version: str) -> Manifests:
     found: list[Pool] = pools(records[NODE_POOL], load(), records[CLUSTER][0])
     assert len(found) >= 2
     return [
-        node(pool, index, "golden-project", f"127.0.{number}.{index + 1}", version)
+        (pool, node(pool, index, "golden-project", f"127.0.{number}.{index + 1}", version))
         for number, pool in enumerate(found, start=2)
         for index in range(max(pool.maximum, pool.initial))
     ]
