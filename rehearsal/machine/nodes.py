@@ -185,6 +185,10 @@ class Nodes:
         with contextlib.suppress(Conflict):
             cards = resource_slice(pool, self._kube.create(manifest))
             if cards is not None:
+                say(
+                    self._paths,
+                    "RDMA network cards are names that the scheduler gives to pods; there is nothing behind them",
+                )
                 self._kube.create(cards)
 
     def _remove(self, name: str) -> None:
