@@ -120,6 +120,20 @@ def test_without_deepep_a_capability_is_enough() -> None:
     assert template["metadata"]["annotations"]["llm-d.ai/security-exception"].startswith("capabilities: ")
 
 
+def test_hosts_without_rdma_keep_every_rule_of_pod_security() -> None:
+    """DeepSeek-R1 on two hosts of H100s: no cards to claim, no exception, vLLM's own exchange of tokens."""
+    machines = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-8g", "nodes": {"max": 2}}
+    graph = graph_of(WIDE, {"location": "us-central1-a", "accelerator": machines})
+    [template] = templates(graph)
+    labels = one(graph, "Namespace", "llm-d-inference-scheduling")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert container(template)["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert template["spec"]["securityContext"]["runAsNonRoot"] is True
+    assert "resourceClaims" not in template["spec"]
+    assert "--all2all-backend" not in container(template)["args"]
+    assert of_kind(graph, "ResourceClaimTemplate") == []
+
+
 def test_only_the_leader_of_a_slice_is_selected() -> None:
     graph = graph_of(SLICE)
     selectors = [
