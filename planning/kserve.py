@@ -22,7 +22,7 @@ from planning.plan import (
     RoutePlan,
 )
 from planning.site import Site
-from settings.models import BucketSource, ModelSettings, VolumeClaimSource
+from settings.models import BucketSource, ImageSource, ModelSettings, VolumeClaimSource
 
 # KServe merges its presets into the container of this name, and into none else.
 CONTAINER = "main"
@@ -161,6 +161,8 @@ def _uri(settings: ModelSettings) -> str:
             return f"gs://{bucket}/{path.strip('/')}"
         case VolumeClaimSource(claim=claim, path=path):
             return f"pvc://{claim}/{path.strip('/')}"
+        case ImageSource(reference=reference) if reference is not None:
+            return f"oci://{reference}"
         case _:
             return f"hf://{settings.id}"
 

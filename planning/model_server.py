@@ -11,6 +11,7 @@ from catalog.schema import Model
 from planning import groups
 from planning.adapters import adapter_arguments, check_adapters
 from planning.groups import PORT
+from planning.image_source import check_image_source
 from planning.kv_events import EVENTS, EVENTS_PORT, follows_events, publisher
 from planning.legality import check_model
 from planning.parallelism import Parallelism, parallelism_of, replicas_per_node
@@ -32,9 +33,9 @@ from planning.shutdown import DRAIN_SECONDS, END_SECONDS, NOTICE_SECONDS
 from planning.site import Site
 from planning.speed import simulation
 from planning.splits import splits_of
-from planning.start_up import start_up_budget
+from planning.start_up import pull_seconds, start_up_budget
 from planning.verdict import run_of
-from settings.models import BucketSource, ModelSettings, VolumeClaimSource
+from settings.models import BucketSource, ImageSource, ModelSettings, VolumeClaimSource
 
 HEALTH_PATH = "/health"
 MODELS_PATH = "/v1/models"
@@ -64,9 +65,26 @@ def model_gib(site: Site, settings: ModelSettings) -> float:
 
 def node_gib(site: Site, settings: ModelSettings) -> float:
     """What a node full of one model's replicas downloads: each has its own copy."""
+    if settings.source.kind == "image":
+        # Pulled once for all replicas; the layers lie beside the files until they are unpacked.
+        return 2 * model_gib(site, settings)
     if settings.source.kind != "hugging-face":
         return 0.0
     return model_gib(site, settings) * replicas_per_node(site, parallelism_of(site, settings))
+
+
+def weights_of(settings: ModelSettings) -> str:
+    """What `vllm serve` is given first: a repository of the Hub, or a folder."""
+    match settings.source:
+        case BucketSource(path=path) | VolumeClaimSource(path=path):
+            return f"{WEIGHTS}/{path.strip('/')}"
+        case ImageSource(reference=None, path=path):
+            return f"/{path.strip('/')}"
+        case ImageSource(path=path):
+            # The root of the image is a folder, too.
+            return f"{WEIGHTS}/{path.strip('/')}".rstrip("/")
+        case _:
+            return settings.id
 
 
 def plan_model_server(
@@ -85,7 +103,8 @@ def plan_model_server(
     check_adapters(site, index, settings)
     run = run_of(site, settings, model) if model is not None and memory is not None else None
     size = model_gib(site, settings)
-    budget = start_up_budget(site.accelerator.kind, size if settings.source.kind == "hugging-face" else size / 2)
+    check_image_source(site, index, settings)
+    budget = start_up_budget(site.accelerator.kind, size, settings.source.kind)
     replicas = 0 if site.settings.paused else settings.replicas
     spare = spare_replicas(site, settings)
     name = f"{key}-vllm"
@@ -158,7 +177,7 @@ def plan_model_server(
         selector=selector,
         serving_selector=selector | groups.serving_labels(parallelism),
         serving_ports=groups.serving_ports(pod),
-        start_up_seconds=budget,
+        start_up_seconds=budget + pull_seconds(size if settings.source.kind == "image" else 0.0),
         max_surge=1 if spare > 0 else 0,
         max_unavailable=0 if spare > 0 else 1,
         workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
@@ -178,9 +197,6 @@ def _hardware(site: Site, parallelism: Parallelism) -> str:
 def _arguments(settings: ModelSettings, model: Model | None, parallelism: Parallelism, site: Site) -> tuple[str, ...]:
     """`vllm serve` arguments, the model first."""
     source = settings.source
-    weights = (
-        f"{WEIGHTS}/{source.path.strip('/')}" if isinstance(source, BucketSource | VolumeClaimSource) else settings.id
-    )
     names = ("--port", str(PORT), "--served-model-name", settings.name, *settings.aliases, *splits_of(site, settings))
     options: list[tuple[str, object]] = []
     if source.kind == "hugging-face":
@@ -204,6 +220,7 @@ def _arguments(settings: ModelSettings, model: Model | None, parallelism: Parall
     valued = [text for flag, value in options if value is not None for text in (flag, str(value))]
     flags += [*groups.switches(parallelism), *groups.own_arguments(site, parallelism)]
     flag = site.release.engine.model_flag
+    weights = weights_of(settings)
     served = (weights,) if flag is None else (flag, weights)
     return (*served, *names, *valued, *adapter_arguments(settings), *flags, *settings.extra_args)
 
@@ -304,6 +321,10 @@ def _volumes(
         volumes.append(
             VolumePlan(name="weights", kind="persistentVolumeClaim", source=claim, mount_path=WEIGHTS, read_only=True)
         )
+    elif isinstance(source, ImageSource):
+        if source.reference is not None:
+            image = {"reference": source.reference, "pullPolicy": "IfNotPresent"}
+            volumes.append(VolumePlan(name="weights", kind="image", source=image, mount_path=WEIGHTS, read_only=True))
     elif hugging_face.secret_manager is not None:
         csi = {
             "driver": "secrets-store-gke.csi.k8s.io",

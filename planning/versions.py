@@ -9,6 +9,9 @@ INFERENCE_POOL_SINCE = "1.34.0-gke.1626000"
 # First version of the GKE Inference Gateway (same page).
 INFERENCE_GATEWAY_SINCE = "1.32.3"
 
+# First version that mounts images as volumes without asking (Kubernetes feature gate ImageVolume).
+IMAGE_VOLUME_SINCE = "1.35"
+
 
 def at_least(version: str, threshold: str) -> bool:
     """Whether a GKE version is at or above another. A part that is not given counts as 0: `1.34` is below `1.34.1`."""

@@ -38,7 +38,22 @@ class VolumeClaimSource(Settings):
     path: Annotated[str, Field(description="Folder of the model on the volume.")]
 
 
-ModelSource = Annotated[HuggingFaceSource | BucketSource | VolumeClaimSource, Field(discriminator="kind")]
+class ImageSource(Settings):
+    """Weights lie in a container image: the engine's own, or one that Kubernetes mounts as a read-only volume."""
+
+    kind: Literal["image"]
+    reference: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z0-9][\w.:-]*(/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$",
+            max_length=512,
+            description="Image of weights, with tag or digest; by default they are in the engine's (models[].image).",
+        ),
+    ] = None
+    path: Annotated[str, Field(min_length=1, description="Folder of the model inside the image.")]
+
+
+ModelSource = Annotated[HuggingFaceSource | BucketSource | VolumeClaimSource | ImageSource, Field(discriminator="kind")]
 
 
 class AdapterSettings(Settings):

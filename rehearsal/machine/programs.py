@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -57,7 +58,8 @@ def repository(image: str) -> str:
     return image.split("@", 1)[0].rsplit("/", 1)[-1].split(":", 1)[0]
 
 
-def program(image: str) -> Program:
+def program(image: str, command: Sequence[str] = ()) -> Program:
+    """By the image's name; an engine in an image of somebody's own by its command."""
     name = repository(image)
     if name in _PICKERS:
         return Program.PICKER
@@ -71,4 +73,4 @@ def program(image: str) -> Program:
         return Program.SERVICES
     if name == "envoy":
         return Program.PROXY
-    return Program.NONE
+    return Program.ENGINE if list(command[:1]) == ["vllm"] else Program.NONE

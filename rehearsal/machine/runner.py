@@ -149,7 +149,7 @@ class Runner:
     # -- starting
 
     def _container(self, spec: Manifest, *, init: bool) -> Container:
-        which = program(spec["image"])
+        which = program(spec["image"], spec.get("command") or ())
         sidecar = init and spec.get("restartPolicy") == "Always"
         metadata = self.pod["metadata"]
         label = f"{metadata['namespace']}_{metadata['name']}_{spec['name']}"

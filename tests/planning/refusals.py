@@ -1273,6 +1273,28 @@ GROUPS = (
 
 OLD, NEW = "google/gemma-2b-it", "microsoft/Phi-3-mini-4k-instruct"
 
+SOURCES = (
+    Wrong(
+        name="weights in an image that has none",
+        changes={"models[0].source": {"kind": "image", "path": "/models/gemma"}},
+        path="models[0].source",
+        value="image",
+        rule="engine image holds no weights",
+        fix="models[0].image",
+    ),
+    Wrong(
+        name="an image as volume where GKE cannot",
+        changes={
+            "models[0].source": {"kind": "image", "reference": "example.com/weights/gemma:1", "path": "/"},
+            "cluster.version": "1.34",
+        },
+        path="models[0].source.reference",
+        value="example.com/weights/gemma:1",
+        rule="does not mount images as volumes",
+        fix="1.35 or newer",
+    ),
+)
+
 SPLITS = (
     Wrong(
         name="a split without a router",
@@ -1352,6 +1374,7 @@ EVERY = (
     *SETTINGS,
     *CHARTS,
     *GROUPS,
+    *SOURCES,
     *SPLITS,
 )
 
