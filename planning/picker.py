@@ -96,6 +96,14 @@ def plan_picker(
     selector = {"app.kubernetes.io/name": "endpoint-picker", "app.kubernetes.io/instance": key}
     experimental = site.picker.experimental_flag
     elects = settings.replicas > 1 and settings.leader_election
+    if index == 0 and elects and settings.failure_mode == "close":
+        site.findings.warning(
+            "picker",
+            "failureMode",
+            value="close",
+            rule="between two leaders no picker is ready, for about 15 s where one was lost: requests are refused then",
+            fix="use failureMode: open, by which any replica answers meanwhile",
+        )
     # A leader hands over when it ends: until then the others are not ready, so that notice would only delay them.
     pre_stop = 0 if elects else NOTICE_SECONDS
     pod = PodPlan(

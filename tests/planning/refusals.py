@@ -1273,6 +1273,18 @@ GROUPS = (
 
 OLD, NEW = "google/gemma-2b-it", "microsoft/Phi-3-mini-4k-instruct"
 
+PICKERS = (
+    Wrong(
+        name="several pickers that fail closed",
+        changes={"picker.replicas": 2},
+        path="picker.failureMode",
+        value="close",
+        rule="between two leaders no picker is ready",
+        fix="failureMode: open",
+        severity=Severity.WARNING,
+    ),
+)
+
 SOURCES = (
     Wrong(
         name="weights in an image that has none",
@@ -1374,6 +1386,7 @@ EVERY = (
     *SETTINGS,
     *CHARTS,
     *GROUPS,
+    *PICKERS,
     *SOURCES,
     *SPLITS,
 )
