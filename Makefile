@@ -56,6 +56,7 @@ format: $(STAMP) ## let the formatter and the linter mend what they can
 
 bench: $(STAMP) ## measure what docs/measurements.md states
 	@$(BIN)/python -m operations.measure
+	@$(BIN)/python -m operations.serve_benchmark
 
 $(STAMP): requirements.txt requirements-preflight.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }

@@ -85,6 +85,10 @@ class Backends:
         """Cluster of the Service behind a routing extension. Raises UnresolvedError."""
         return self._service(namespace, name, port, self._check("", "Service", namespace, name), callout=True)
 
+    def usable(self, cluster: str) -> bool:
+        """Whether a cluster has an endpoint that is ready and healthy."""
+        return any(group["lb_endpoints"] for group in self.endpoints[cluster]["endpoints"])
+
     def _picker(self, namespace: str, reference: Manifest) -> Config:
         port = int((reference.get("port") or {}).get("number") or 9002)
         cluster = self._service(namespace, reference["name"], port, _PICKER_CHECK, callout=True)

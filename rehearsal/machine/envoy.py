@@ -18,8 +18,11 @@ log = logging.getLogger(__name__)
 
 NAME = "envoy"
 
-# Connections of a listener that went away have this long to finish.
-DRAIN_SECONDS = 5
+# Connections of a listener that went away, or that got other routes, have this long to finish what they carry.
+DRAIN_SECONDS = 300
+
+# A cluster that nothing routes to any more stays this long, for requests that are on their way to it.
+LINGER_SECONDS = 60.0
 
 _RESTART = 1.0
 
@@ -32,6 +35,8 @@ class Envoy:
         self._admin: Endpoint | None = None
         self._texts: dict[Path, str] = {}
         self._not_before = 0.0
+        # When a cluster with endpoints was last asked for, and how it looked.
+        self._seen: dict[str, tuple[float, Config, Config]] = {}
 
     def assignments(self, cluster: str) -> Path:
         """The file with the endpoints of a cluster."""
@@ -39,6 +44,7 @@ class Envoy:
 
     def write(self, listeners: list[Config], clusters: list[Config], endpoints: Mapping[str, Config]) -> None:
         """Endpoints before the clusters that read them, clusters before the listeners that use them."""
+        clusters, endpoints = self._with_leaving(clusters, endpoints)
         wanted = {self.assignments(name): content for name, content in endpoints.items()}
         for file, content in wanted.items():
             self._replace(file, discovery("endpoint.v3.ClusterLoadAssignment", [content]))
@@ -47,6 +53,22 @@ class Envoy:
         for file in [one for one in self._texts if one.parent.name == "endpoints" and one not in wanted]:
             file.unlink(missing_ok=True)
             del self._texts[file]
+
+    def _with_leaving(
+        self, clusters: list[Config], endpoints: Mapping[str, Config]
+    ) -> tuple[list[Config], dict[str, Config]]:
+        """Clusters that are no longer routed to stay a while, as they were: removing one would cut what it carries."""
+        moment = time.monotonic()
+        for cluster in clusters:
+            if cluster["name"] in endpoints:
+                self._seen[cluster["name"]] = (moment, cluster, endpoints[cluster["name"]])
+        self._seen = {name: one for name, one in self._seen.items() if moment - one[0] < LINGER_SECONDS}
+        current = {cluster["name"] for cluster in clusters}
+        leaving = {name: one for name, one in sorted(self._seen.items()) if name not in current}
+        return (
+            [*clusters, *(cluster for _, cluster, _ in leaving.values())],
+            {**endpoints, **{name: content for name, (_, _, content) in leaving.items()}},
+        )
 
     def step(self, admin: Endpoint) -> None:
         """Start it, and start it again should it end."""

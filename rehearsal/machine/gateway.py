@@ -90,6 +90,8 @@ class LoadBalancer:
         self._health = health
         self._statuses = Statuses(kube, mirrors)
         self._chosen = _told(paths)
+        # Clusters of callouts that took effect.
+        self._answered: set[str] = set()
 
     def step(self, cloud: Cloud, forwards: list[Forward]) -> None:
         world = World(
@@ -225,10 +227,21 @@ class LoadBalancer:
             for chain in policy["spec"].get("extensionChains") or []:
                 for one in chain["extensions"]:
                     try:
-                        found.append(self._extension(one, home, now))
+                        made = self._extension(one, home, now)
+                        if self._has_answered(made.cluster, now):
+                            found.append(made)
                     except UnresolvedError as error:
                         log.warning("GCPRoutingExtension %s: %s", policy["metadata"]["name"], error)
         return found
+
+    def _has_answered(self, cluster: str, now: _Pass) -> bool:
+        """A new callout takes effect with its first healthy backend, and stays whatever becomes of its backends.
+
+        Google's takes minutes to be programmed, and a first health check seconds.
+        """
+        if now.backends.usable(cluster):
+            self._answered.add(cluster)
+        return cluster in self._answered
 
     def _extension(self, one: Manifest, namespace: str, now: _Pass) -> Extension:
         if "backendRef" not in one:

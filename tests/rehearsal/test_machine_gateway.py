@@ -15,10 +15,11 @@ from rehearsal.machine.attachment import hostnames, listeners_of, permitted
 from rehearsal.machine.backends import Backends, UnresolvedError, World, health_check
 from rehearsal.machine.cloud import Cloud
 from rehearsal.machine.conditions import condition, dated
-from rehearsal.machine.envoy import executable
+from rehearsal.machine.envoy import LINGER_SECONDS, Envoy, executable
 from rehearsal.machine.envoy_config import Extension, bootstrap, forward, gateway_listener, picker_override
 from rehearsal.machine.health import HealthCheck, ask
 from rehearsal.machine.routes import Rule, Target, unsupported, virtual_hosts
+from rehearsal.paths import StackPaths
 
 
 def rule(*matches: dict[str, Any], cluster: str, order: tuple[str, str, int] = ("t", "ns/r", 0), **more: Any) -> Rule:
@@ -216,6 +217,7 @@ def test_a_pool_has_its_ready_and_healthy_pods_and_its_picker() -> None:
     found = backends(healthy=frozenset({"127.64.1.1", "127.64.1.3"}))
     target = found.pool("llm", "pool", 1)
     assert members(found, target.cluster) == ["127.64.1.1"]
+    assert found.usable(target.cluster)
     assert members(found, "callout/llm/epp/9002") == ["127.64.1.9"]
     assert target.timeout == 300
     assert target.picker == picker_override("callout/llm/epp/9002", "epp.llm.svc", True)
@@ -226,6 +228,7 @@ def test_without_policies_the_defaults_of_gke_hold() -> None:
     target = found.pool("llm", "pool", 1)
     assert target.timeout == 30
     assert members(found, target.cluster) == []
+    assert not found.usable(target.cluster)
     assert health_check({}) == HealthCheck("HTTP", "/", None)
 
 
@@ -358,3 +361,24 @@ def test_a_proxy_subnet_counts_in_the_clusters_region_and_network(change: dict[s
         },
     )
     assert cloud.has_proxy_subnet() is expected
+
+
+def test_a_cluster_stays_for_the_requests_it_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Envoy resets every request of a cluster that is taken away, also those of the configuration before."""
+    moment = 100.0
+    monkeypatch.setattr("rehearsal.machine.envoy.time.monotonic", lambda: moment)
+    envoy = Envoy(StackPaths("stack", tmp_path))
+
+    def clusters() -> list[str]:
+        read = json.loads((StackPaths("stack", tmp_path).envoy / "clusters.json").read_text())
+        return [one["name"] for one in read["resources"]]
+
+    a, b = ({"name": name} for name in ("pool/a", "pool/b"))
+    envoy.write([], [a, b], {"pool/a": {"cluster_name": "pool/a"}, "pool/b": {"cluster_name": "pool/b"}})
+    envoy.write([], [a], {"pool/a": {"cluster_name": "pool/a"}})
+    assert clusters() == ["pool/a", "pool/b"]
+    assert envoy.assignments("pool/b").exists()
+    moment += LINGER_SECONDS + 1
+    envoy.write([], [a], {"pool/a": {"cluster_name": "pool/a"}})
+    assert clusters() == ["pool/a"]
+    assert not envoy.assignments("pool/b").exists()

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import pytest
 
+from .long_answer import LongAnswer
 from .project import STACKS, Project
 
 
 @dataclass(frozen=True)
 class Running:
-    """The project whose stacks are up, and what `up` printed for each."""
+    """The project whose stacks are up, what `up` printed for each, and an answer of more than a minute."""
 
     project: Project
     said: dict[str, str]
+    answer: LongAnswer
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +28,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         done = {stack: command.wait() for stack, command in commands.items()}
         for stack, one in done.items():
             assert one.code == 0, f"up {stack}:\n{one.text}"
-        yield Running(project, {stack: one.text for stack, one in done.items()})
+        answer = LongAnswer(project, "tpu", tokens=1900, seconds=66.5)
+        yield Running(project, {stack: one.text for stack, one in done.items()}, answer)
     finally:
         project.clear()
 

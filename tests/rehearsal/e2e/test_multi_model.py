@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+
+from operations.traffic import Request, Steady
 
 from .project import Project, chat
 
@@ -20,23 +23,29 @@ MODELS = {"gemma-2b-it-vllm-": "google/gemma-2b-it", "phi-3-mini-4k-instruct-vll
 GEMMA, PHI = MODELS.values()
 REQUESTS = 420
 
-ALIAS, ADAPTER = "gemma", "phi-writes-sql"
+ALIAS, ADAPTER, SPLIT = "gemma", "phi-writes-sql", "chat"
 ADDED = {
     "llm-d:models[0].aliases": f"[{ALIAS}]",
     "llm-d:models[1].adapters": f"[{{name: {ADAPTER}, source: somebody/phi-3-mini-sql-lora}}]",
+    "llm-d:splits": f"[{{name: {SPLIT}, weights: {{{GEMMA}: 4, {PHI}: 1}}}}]",
 }
-LISTED = [GEMMA, ALIAS, PHI, ADAPTER]
+LISTED = [GEMMA, ALIAS, PHI, ADAPTER, SPLIT]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the stack answers."""
-    project = Project(tmp_path_factory.mktemp("multi-model") / "project")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    made = Project(tmp_path_factory.mktemp("multi-model") / "project")
     try:
-        project.run("up", STACK, *[word for path, value in ADDED.items() for word in ("-c", f"{path}={value}")])
-        yield project.run("endpoint", STACK).strip()
+        made.run("up", STACK, *[word for path, value in ADDED.items() for word in ("-c", f"{path}={value}")])
+        yield made
     finally:
-        project.clear()
+        made.clear()
+
+
+@pytest.fixture(scope="module")
+def address(project: Project) -> str:
+    """Where the stack answers."""
+    return project.run("endpoint", STACK).strip()
 
 
 def answered_by(answer: httpx.Response) -> tuple[int, str, str]:
@@ -46,7 +55,7 @@ def answered_by(answer: httpx.Response) -> tuple[int, str, str]:
     text = answer.text
     if text.startswith("data: "):
         text = text.removeprefix("data: ").partition("\n")[0]
-    return answer.status_code, of_pod, json.loads(text)["model"]
+    return answer.status_code, of_pod, json.loads(text).get("model", text)
 
 
 def test_every_request_is_answered_by_the_model_it_asks_for(address: str) -> None:
@@ -99,3 +108,28 @@ def test_a_client_cannot_choose_another_models_pool(address: str) -> None:
     headers = {"X-Gateway-Base-Model-Name": GEMMA}
     answer = httpx.post(f"{address}/v1/chat/completions", json=body, headers=headers, timeout=5, trust_env=False)
     assert answer.status_code == 404
+
+
+def test_a_split_name_is_divided_by_weight(address: str) -> None:
+    """4 to 1: of 400 requests 80 go to the second model, give or take five standard deviations of 8."""
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda n: answered_by(chat(address, SPLIT, stream=n % 3 == 0)), range(400)))
+    assert [one for one in answers if one[0] != 200] == []
+    shares = Counter(answer[:2] for answer in answers)
+    assert shares.keys() == {(200, GEMMA), (200, PHI)}
+    assert 40 <= shares[200, PHI] <= 120, shares
+
+
+def test_a_switch_to_another_pattern_and_back_loses_no_request(project: Project, address: str) -> None:
+    """Without its alias the model has other servers on the way, there and back: a spare node makes that possible."""
+    alone = json.dumps([{"id": GEMMA, "maxModelLen": 2048, "gpuMemoryUtilization": 0.85, "dtype": "half"}])
+    with Steady(Request(address, GEMMA, "is the number.")) as load:
+        time.sleep(1.0)
+        project.run("up", STACK, "-c", "llm-d:pattern=single-replica", "-c", f"llm-d:models={alone}")
+        assert all(pod["metadata"]["name"].startswith("gemma") for pod in project.model_servers(STACK))
+        project.run("up", STACK)
+        time.sleep(1.0)
+    assert project.run("endpoint", STACK).strip() == address
+    assert Counter(one.status for one in load.samples) == {200: len(load.samples)}
+    assert len(load.samples) > 100
+    assert answered_by(chat(address, PHI)) == (200, PHI, PHI)

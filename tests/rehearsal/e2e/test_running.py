@@ -199,3 +199,12 @@ def test_paused_costs_no_accelerator_and_comes_back(running: Running) -> None:
     assert f"{MODELS['gpu']} answered" in said
     assert len(accelerator_nodes(project, "gpu")) == 1
     assert pickers(project, "gpu") == kept
+
+
+def test_an_answer_of_more_than_a_minute_arrives_whole(running: Running) -> None:
+    """Begun with the stacks, in the background of the tests above: no hop may have a timeout of its own."""
+    running.answer.wait()
+    assert running.answer.failure is None
+    assert running.answer.complete
+    assert running.answer.received >= running.answer.tokens * 0.99
+    assert running.answer.seconds > 60

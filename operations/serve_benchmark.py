@@ -1,0 +1,263 @@
+"""How a stack serves: `python -m operations.serve_benchmark [prefix|throughput|picker|failure]`; all without a name.
+
+Every part brings the example prefix-cache-gpu up with what it changes, sends its traffic and prints the rows that
+docs/measurements.md states. Engines are simulated: their latencies are the plan's estimate, so that what is measured is
+routing, not hardware. On two cores a few tens of requests a second are what all of this can carry.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from operations.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
+from rehearsal import processes
+from rehearsal.kube import client
+from rehearsal.paths import PROJECT_ROOT, StackPaths
+
+STACK = "prefix-cache-gpu"
+MODEL = "Qwen/Qwen2.5-3B-Instruct"
+_ENGINES, _PICKERS = "llm-d.ai/inference-serving=true", "app.kubernetes.io/name=endpoint-picker"
+
+# Of the shared-prefix workload: groups of prompts that begin alike, the popular ones asked for most (Zipf). All their
+# beginnings together are as much as the KV caches of three replicas hold with this share of memory, no more.
+GROUPS = 72
+PREFIX_WORDS = 1400
+PROMPTS = 600
+UTILIZATION = 0.6
+RATE = 25.0
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A stack that is up: where it answers, and the addresses of its pods by name."""
+
+    address: str
+    pods: dict[str, str]
+
+
+@contextmanager
+def serving(*changes: str) -> Iterator[Serving]:
+    """The stack with changed values, up; whoever is last takes it down."""
+    _rehearsal("up", STACK, *(word for change in changes for word in ("-c", f"llm-d:{change}")))
+    address = _rehearsal("endpoint", STACK).strip()
+    with client(StackPaths(STACK)) as kube:
+        pods = kube.list("v1", "Pod", labels=_ENGINES)
+    yield Serving(
+        address,
+        {
+            pod["metadata"]["name"]: f"http://{pod['status']['podIP']}:8000"
+            for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["name"]))
+            if not pod["metadata"].get("deletionTimestamp")
+        },
+    )
+
+
+def _rehearsal(*arguments: str) -> str:
+    argv = [sys.executable, "-m", "rehearsal", *arguments]
+    done = subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Group of each prompt, in the order in which they are sent."""
+
+    groups: tuple[int, ...]
+
+    @classmethod
+    def drawn(cls, exponent: float, seed: int = 1) -> Trace:
+        """By Zipf's law: the group of rank r is asked for r ** -exponent as often as the first."""
+        chance = random.Random(seed)  # noqa: S311 - a workload, no secret
+        weights = [(rank + 1) ** -exponent for rank in range(GROUPS)]
+        return cls(tuple(chance.choices(range(GROUPS), weights, k=PROMPTS)))
+
+    def prompt(self, number: int, salt: str) -> str:
+        """A long beginning that the group shares, and a question of its own. `salt` keeps runs apart in the caches."""
+        words = random.Random(f"{salt} {self.groups[number]}")  # noqa: S311
+        beginning = " ".join(words.choice(_WORDS) for _ in range(PREFIX_WORDS))
+        return f"{salt} group {self.groups[number]}: {beginning} Question {number}?"
+
+    def requests(self, salt: str, way: Callable[[int], str]) -> list[Request]:
+        """All of it by one way, which gives the address for the number of a prompt."""
+        return [
+            Request(way(number), MODEL, self.prompt(number, salt), max_tokens=4) for number in range(len(self.groups))
+        ]
+
+    def partition(self, parts: int) -> dict[int, int]:
+        """Each group's replica, by one who knows the whole trace: no prefix is kept twice, the load is even."""
+        load = [0] * parts
+        held: dict[int, int] = {}
+        for group, count in Counter(self.groups).most_common():
+            held[group] = load.index(min(load))
+            load[held[group]] += count
+        return held
+
+
+_WORDS = ("time", "year", "people", "way", "day", "man", "thing", "life", "world", "school", "state", "hand")
+
+
+def prefix(exponents: Sequence[float] = (0.4, 1.0)) -> None:
+    """Cached tokens by the real picker, by round robin, and by a router that knows all: same pods, same trace."""
+    with serving(f"models[0].gpuMemoryUtilization={UTILIZATION}") as stack:
+        pods = list(stack.pods.values())
+        print(
+            f"\n{PROMPTS} prompts in {GROUPS} groups, prefix of {PREFIX_WORDS} words, {RATE:g} requests/s, "
+            f"{len(pods)} replicas\n"
+        )
+        print("| Zipf | router | prompt tokens | cached | of all-knowing | time, median | lost |")
+        print("|---|---|---|---|---|---|---|")
+        for exponent in exponents:
+            trace = Trace.drawn(exponent)
+            held = trace.partition(len(pods))
+            ways: dict[str, Callable[[int], str]] = {
+                "round robin": lambda number: pods[number % len(pods)],
+                "all-knowing": lambda number, trace=trace, held=held: pods[held[trace.groups[number]]],  # type: ignore[misc]
+                "endpoint picker": lambda _: stack.address,
+            }
+            samples = {name: at_rate(trace.requests(f"{name} {exponent}", way), RATE) for name, way in ways.items()}
+            cached = {name: sum(one.cached_tokens for one in some) for name, some in samples.items()}
+            for name, some in samples.items():
+                print(
+                    f"| {exponent} | {name} | {sum(one.prompt_tokens for one in some)} | {cached[name]} | "
+                    f"{cached[name] / cached['all-knowing']:.1%} | {_median(some) * 1000:.0f} ms | {_lost(some)} |"
+                )
+            ratio = cached["endpoint picker"] / cached["round robin"]
+            print(f"| {exponent} | picker to round robin | | {ratio:.2f} | | | |", flush=True)
+
+
+def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: float = 25.0) -> None:
+    """Three replicas against one, below saturation and at it; through Gateway and picker both."""
+    slots = 16
+    found: dict[tuple[int, int], float] = {}
+    sizes = (
+        (3, (f"models[0].maxNumSeqs={slots}",)),
+        (1, (f"models[0].maxNumSeqs={slots}", "models[0].replicas=1", "pattern=single-replica")),
+    )
+    print(f"\n{slots} sequences a replica at once, {seconds:.0f} s after a warm-up of {warm_up:.0f} s\n")
+    print("| replicas | clients | tokens/s | requests/s | time, median | lost |\n|---|---|---|---|---|---|")
+    for replicas, changes in sizes:
+        with serving(*changes) as stack:
+            for number in clients:
+                began = time.monotonic() + warm_up
+                samples = by_clients(_unlike(stack.address), number, warm_up + seconds)
+                # What was answered in the time: requests that wait at its end are nobody's work yet.
+                done = [one for one in samples if one.answered and began <= one.ended < began + seconds]
+                found[replicas, number] = sum(one.output_tokens for one in done) / seconds
+                print(
+                    f"| {replicas} | {number} | {found[replicas, number]:.0f} | {len(done) / seconds:.2f} | "
+                    f"{_median(done):.2f} s | {_lost(samples)} |",
+                    flush=True,
+                )
+    for number in clients:
+        print(f"\n{number} clients: three replicas to one {found[3, number] / found[1, number]:.2f}", flush=True)
+
+
+def picker(pairs: int = 300) -> None:
+    """What Gateway and picker add to a request, against the same pod asked directly; taking turns."""
+    with serving() as stack:
+        direct = next(iter(stack.pods.values()))
+        ways = itertools.cycle([stack.address, direct])
+        requests = [
+            Request(next(ways), MODEL, f"{number // 2} a short question.", max_tokens=1) for number in range(2 * pairs)
+        ]
+        samples = ask_in_turn(requests)
+        both = {"Gateway and picker": samples[0::2], "pod directly": samples[1::2]}
+        print(f"\none request at a time, {pairs} each way, 1 token\n")
+        print("| way | median | 90th percentile | lost |\n|---|---|---|---|")
+        for name, some in both.items():
+            times = sorted(one.seconds * 1000 for one in some if one.answered)
+            print(
+                f"| {name} | {statistics.median(times):.1f} ms | {times[len(times) * 9 // 10]:.1f} ms | {_lost(some)} |"
+            )
+        added = [_median(some) * 1000 for some in both.values()]
+        print(f"\nadded at the median: {added[0] - added[1]:.1f} ms", flush=True)
+
+
+def failure(rounds: int = 5, rate: float = 20.0) -> None:
+    """One of three replicas killed under load: what is lost before it is seen not ready, and after."""
+    print(f"\none of three replicas killed, {rate:g} requests/s\n")
+    print("| round | not ready after | lost before | lost after | requests |\n|---|---|---|---|---|")
+    with serving() as stack:
+        for number in range(1, rounds + 1):
+            victim = sorted(stack.pods)[number % 3]
+            with Steady(Request(stack.address, MODEL, "is the number."), rate) as load:
+                time.sleep(3.0)
+                killed = time.monotonic()
+                _kill(victim)
+                _until(lambda name=victim: name not in _ready())  # type: ignore[misc]
+                noticed = time.monotonic()
+                _until(lambda: len(_ready()) == 3)
+                time.sleep(3.0)
+            before = [one for one in load.lost if one.began <= noticed]
+            print(
+                f"| {number} | {noticed - killed:.2f} s | {len(before)} | {len(load.lost) - len(before)} | "
+                f"{len(load.samples)} |",
+                flush=True,
+            )
+
+
+def _unlike(address: str) -> Iterator[Request]:
+    """Prompts that share nothing, so that only load tells replicas apart; answers of 48 to 144 tokens end by and by."""
+    for number in itertools.count():
+        yield Request(address, MODEL, f"{number} is the number of this question.", 48 + number * 61 % 97)
+
+
+def _ready() -> set[str]:
+    with client(StackPaths(STACK)) as kube:
+        pods = kube.list("v1", "Pod", labels=_ENGINES)
+    return {
+        pod["metadata"]["name"]
+        for pod in pods
+        for one in pod["status"].get("conditions", [])
+        if one["type"] == "Ready" and one["status"] == "True"
+    }
+
+
+def _kill(pod: str) -> None:
+    [process] = [one for one in processes.listing(StackPaths(STACK)) if pod in one.name]
+    os.kill(process.pid, signal.SIGKILL)
+
+
+def _until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit("the stack did not come to rest")
+        time.sleep(0.02)
+
+
+def _median(samples: Sequence[Sample]) -> float:
+    return statistics.median(one.seconds for one in samples if one.answered)
+
+
+def _lost(samples: Sequence[Sample]) -> int:
+    return sum(not one.answered for one in samples)
+
+
+def main() -> None:
+    parts: dict[str, Callable[[], None]] = {
+        "prefix": prefix,
+        "throughput": throughput,
+        "picker": picker,
+        "failure": failure,
+    }
+    try:
+        for name in sys.argv[1:] or parts:
+            parts[name]()
+    finally:
+        _rehearsal("down", STACK)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""A streamed answer that outlasts every default timeout on its way, in the background of other tests."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import httpx
+
+from .project import Project
+
+
+class LongAnswer:
+    """Begun when it is made. Its engine is slowed down for everybody: the simulated one takes latencies as it runs."""
+
+    def __init__(self, project: Project, stack: str, tokens: int, seconds: float) -> None:
+        address = project.run("endpoint", stack).strip()
+        [pod] = project.model_servers(stack)
+        slower = {"inter-token-latency": f"{seconds / tokens * 1000:.0f}ms"}
+        url = f"http://{pod['status']['podIP']}:8000/admin/config"
+        httpx.post(url, json=slower, timeout=5, trust_env=False).raise_for_status()
+        self.tokens = tokens
+        self.seconds = 0.0
+        self.received = 0
+        self.complete = False
+        self.failure: str | None = None
+        body = {
+            "model": pod["spec"]["containers"][0]["args"][0],
+            "messages": [{"role": "user", "content": "Tell me everything."}],
+            "max_tokens": tokens,
+            "ignore_eos": True,
+            "stream": True,
+        }
+        self._thread = threading.Thread(target=self._receive, args=(address, body), daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float = 90.0) -> None:
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), f"no end after {self.received} tokens"
+
+    def _receive(self, address: str, body: dict[str, object]) -> None:
+        began = time.monotonic()
+        try:
+            with httpx.stream("POST", f"{address}/v1/chat/completions", json=body, timeout=30, trust_env=False) as got:
+                got.raise_for_status()
+                for line in got.iter_lines():
+                    event = line.removeprefix("data: ")
+                    if event == "[DONE]":
+                        self.complete = True
+                    elif event:
+                        choices = json.loads(event)["choices"]
+                        self.received += sum(bool(one["delta"].get("content")) for one in choices)
+        except httpx.HTTPError as error:
+            self.failure = f"{type(error).__name__} after {time.monotonic() - began:.1f} s: {error}"
+        self.seconds = time.monotonic() - began
