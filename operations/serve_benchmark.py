@@ -8,6 +8,8 @@ routing, not hardware. On two cores a few tens of requests a second are what all
 from __future__ import annotations
 
 import itertools
+import json
+import math
 import os
 import random
 import signal
@@ -30,11 +32,11 @@ MODEL = "Qwen/Qwen2.5-3B-Instruct"
 _ENGINES, _PICKERS = "llm-d.ai/inference-serving=true", "app.kubernetes.io/name=endpoint-picker"
 
 # Of the shared-prefix workload: groups of prompts that begin alike, the popular ones asked for most (Zipf). All their
-# beginnings together are as much as the KV caches of three replicas hold with this share of memory, no more.
-GROUPS = 72
+# beginnings together fill this share of what the KV caches of all replicas hold, where each is kept once.
+FILLED = 0.95
 PREFIX_WORDS = 1400
 PROMPTS = 600
-UTILIZATION = 0.6
+UTILIZATION = 0.55
 RATE = 25.0
 
 
@@ -76,11 +78,11 @@ class Trace:
     groups: tuple[int, ...]
 
     @classmethod
-    def drawn(cls, exponent: float, seed: int = 1) -> Trace:
+    def drawn(cls, groups: int, exponent: float, seed: int = 1) -> Trace:
         """By Zipf's law: the group of rank r is asked for r ** -exponent as often as the first."""
         chance = random.Random(seed)  # noqa: S311 - a workload, no secret
-        weights = [(rank + 1) ** -exponent for rank in range(GROUPS)]
-        return cls(tuple(chance.choices(range(GROUPS), weights, k=PROMPTS)))
+        weights = [(rank + 1) ** -exponent for rank in range(groups)]
+        return cls(tuple(chance.choices(range(groups), weights, k=PROMPTS)))
 
     def prompt(self, number: int, salt: str) -> str:
         """A long beginning that the group shares, and a question of its own. `salt` keeps runs apart in the caches."""
@@ -111,14 +113,16 @@ def prefix(exponents: Sequence[float] = (0.4, 1.0)) -> None:
     """Cached tokens by the real picker, by round robin, and by a router that knows all: same pods, same trace."""
     with serving(f"models[0].gpuMemoryUtilization={UTILIZATION}") as stack:
         pods = list(stack.pods.values())
+        blocks, size = _cache()
+        groups = int(FILLED * len(pods) * blocks / math.ceil((PREFIX_WORDS + 20) / size))
         print(
-            f"\n{PROMPTS} prompts in {GROUPS} groups, prefix of {PREFIX_WORDS} words, {RATE:g} requests/s, "
-            f"{len(pods)} replicas\n"
+            f"\n{PROMPTS} prompts in {groups} groups, prefix of {PREFIX_WORDS} words, {RATE:g} requests/s, "
+            f"{len(pods)} replicas with a KV cache of {blocks * size} tokens each\n"
         )
         print("| Zipf | router | prompt tokens | cached | of all-knowing | time, median | lost |")
         print("|---|---|---|---|---|---|---|")
         for exponent in exponents:
-            trace = Trace.drawn(exponent)
+            trace = Trace.drawn(groups, exponent)
             held = trace.partition(len(pods))
             ways: dict[str, Callable[[int], str]] = {
                 "round robin": lambda number: pods[number % len(pods)],
@@ -205,6 +209,12 @@ def failure(rounds: int = 5, rate: float = 20.0) -> None:
                 f"{len(load.samples)} |",
                 flush=True,
             )
+
+
+def _cache() -> tuple[int, int]:
+    """Blocks of one simulated engine's KV cache, and tokens of a block."""
+    plan = json.loads(StackPaths(STACK).simulation.read_text(encoding="utf-8"))[MODEL]
+    return int(plan["kv_cache_blocks"]), int(plan["block_size"])
 
 
 def _unlike(address: str) -> Iterator[Request]:
