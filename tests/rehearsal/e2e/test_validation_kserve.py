@@ -1,0 +1,123 @@
+"""What stacks say to KServe and Istio, before a real API server with the kinds those projects publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from rehearsal import processes
+from rehearsal.control_plane import ControlPlane
+from rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
+from rehearsal.paths import StackPaths
+from rehearsal.toolchain.build import module_dir
+from tests.stacks import graph_of
+
+from .test_validation import MADE, VERSION, objects, title
+
+pytestmark = pytest.mark.rehearsal
+
+# By name: the module, the toolchain's folder that pins it, and the file in it.
+KINDS = {
+    "llminferenceservices.serving.kserve.io": (
+        "github.com/kserve/kserve",
+        "charts",
+        "config/crd/full/llmisvc/serving.kserve.io_llminferenceservices.yaml",
+    ),
+    "destinationrules.networking.istio.io": (
+        "istio.io/api",
+        "definitions",
+        "kubernetes/customresourcedefinitions.gen.yaml",
+    ),
+}
+RED_HAT = {
+    "release": "rhaiis-3.2",
+    "registry": {"server": "registry.redhat.io", "username": "me", "password": "a-registry-password"},
+}
+VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
+    "gpu": ("kserve-single-replica-gpu", {}),
+    "tpu": ("kserve-single-replica-tpu", {}),
+    "two of everything": ("kserve-prefix-cache-gpu", {"picker.replicas": 2}),
+    "istio": ("kserve-istio-prefix-cache-gpu", {}),
+    "istio on tpu": ("kserve-istio-single-replica-tpu", {"gateway.exposure": "internal"}),
+    "istio without kserve": ("gpu", {"gateway.implementation": "istio"}),
+    "bucket": (
+        "kserve-single-replica-gpu",
+        {"models[0].source": {"kind": "bucket", "bucket": "my-weights", "path": "gemma-2b-it"}},
+    ),
+    "several models": ("multi-model-gpu", {"deployment": "kserve"}),
+    "red hat": ("kserve-single-replica-gpu", RED_HAT),
+}
+
+
+@pytest.fixture(scope="module")
+def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
+    """An API server with the kinds of both projects, as their modules publish them."""
+    paths = StackPaths("kinds", tmp_path_factory.mktemp("kinds"))
+    try:
+        ControlPlane(paths).start(VERSION, secret_manager=True)
+        with client(paths) as server:
+            for name, (module, pins, path) in KINDS.items():
+                file = module_dir(module, pins) / path
+                [kind] = [one for one in yaml.load_all(file.read_text("utf-8"), yaml.CSafeLoader) if _is(one, name)]
+                server.apply(kind, force=True)
+            server.wait_established(KINDS)
+            yield server
+    finally:
+        processes.stop_all(paths)
+
+
+def _is(manifest: Manifest | None, name: str) -> bool:
+    return manifest is not None and manifest["metadata"]["name"] == name
+
+
+def pods_of(service: Manifest) -> Manifests:
+    """One pod of each template, as KServe would make it but for what its presets add."""
+    metadata, spec = service["metadata"], service["spec"]
+    templates = {"engine": spec["template"], "picker": spec["router"]["scheduler"]["template"]}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"{metadata['name']}-{name}", "namespace": metadata["namespace"]},
+            "spec": template,
+        }
+        for name, template in templates.items()
+    ]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_api_server_takes_every_object_and_every_pod(kube: Kube, variant: str) -> None:
+    stack, changes = VARIANTS[variant]
+    every = objects(graph_of(stack, changes, preview=False))
+    services = [one for one in every if one["kind"] == "LLMInferenceService"]
+    assert bool(services) == ("without" not in variant)
+    refused = []
+    for one in every:
+        try:
+            kube.apply(one, force=True, dry_run=one["kind"] not in MADE)
+        except KubeError as error:
+            refused.append(f"{title(one)}: {error}")
+    for pod in [pod for service in services for pod in pods_of(service)]:
+        # KServe makes the picker's account; the engine's is the stack's own.
+        account = {"name": pod["spec"]["serviceAccountName"], "namespace": pod["metadata"]["namespace"]}
+        kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}, force=True)
+        try:
+            kube.create(pod, dry_run=True)
+        except KubeError as error:
+            refused.append(f"{title(pod)}: {error}")
+    assert refused == []
+
+
+def test_a_field_that_kserve_does_not_have_is_refused(kube: Kube) -> None:
+    """Else the test above could not fail: an unknown field would be dropped without a word."""
+    every = objects(graph_of("kserve-single-replica-gpu", preview=False))
+    [service] = [one for one in every if one["kind"] == "LLMInferenceService"]
+    service["spec"]["router"]["scheduler"]["scorerWeights"] = {"queue": 2}
+    for one in every:
+        if one["kind"] in MADE:
+            kube.apply(one, force=True)
+    with pytest.raises(KubeError, match="scorerWeights"):
+        kube.apply(service, force=True, dry_run=True)
