@@ -17,6 +17,7 @@ from components.model_router import ModelRouter
 from components.model_server import ModelServer
 from components.monitoring import Monitoring
 from components.network import InferenceNetwork
+from components.network_policies import NetworkPolicies
 from components.node_pools import NodePools
 from components.services import ProjectServices
 from components.workspace import Workspace
@@ -115,6 +116,7 @@ class InferenceStack(pulumi.ComponentResource):
                 gone,
                 inside,
             )
+        NetworkPolicies(plan.network_policies, namespace, [pools.cpu, *workspace.ready], gone, inside)
         if plan.monitoring.enabled:
             Monitoring(
                 plan.monitoring, plan.models, plan.router, namespace, [pools.cpu, *workspace.ready], gone, inside

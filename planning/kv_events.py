@@ -61,6 +61,13 @@ def check_events(site: Site) -> None:
         )
     if not follows_events(site):
         return
+    if site.settings.deployment == "kserve":
+        site.findings.error(
+            *(("picker", "prefixRouting") if picker.config is None else (*ROOT, "plugins")),
+            value="precise" if picker.config is None else PRECISE,
+            rule="a precise index has prompts turned into tokens by a Service that KServe does not make",
+            fix="use approximate prefixes, or deployment: direct",
+        )
     for index, model in enumerate(site.settings.models):
         if model.data_parallel > 1:
             site.findings.error(

@@ -14,7 +14,7 @@ AUTO_MODE = IPv4Network("10.128.0.0/9")
 
 # What a subnet may have besides public addresses (cloud.google.com/vpc/docs/subnets, "Valid IPv4 ranges"); those for
 # documentation are left out.
-_PRIVATE = tuple(
+PRIVATE = tuple(
     IPv4Network(text)
     for text in (
         "10.0.0.0/8",
@@ -89,7 +89,7 @@ def _check_ranges(site: Site) -> None:
     elif settings.existing.proxy_subnetwork is not None:
         ranges = {}
     for key, cidr in ranges.items():
-        if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in _PRIVATE):
+        if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in PRIVATE):
             findings.error(
                 "network",
                 key,

@@ -520,6 +520,43 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PeerPlan:
+    """One other side: pods by their labels, in the namespace of `namespace` or in the policy's own, or addresses."""
+
+    pods: Mapping[str, str] = field(default_factory=dict)
+    namespace: str | None = None
+    cidr: str | None = None
+    except_cidrs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # An empty peer is everybody: never what somebody who forgot its selector meant.
+        if bool(self.cidr) == bool(self.pods or self.namespace):
+            raise ValueError("a peer is pods, a namespace, or a range of addresses")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessPlan:
+    """Peers and the ports open to them, as (protocol, number). Without ports all are."""
+
+    peers: tuple[PeerPlan, ...]
+    ports: tuple[tuple[Literal["TCP", "UDP"], int], ...]
+
+    def __post_init__(self) -> None:
+        if not self.peers:
+            raise ValueError("access without peers is for everybody")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPolicyPlan:
+    """What pods of a selector may be reached by and may reach; nothing else, in either direction."""
+
+    name: str
+    selector: Mapping[str, str]
+    ingress: tuple[AccessPlan, ...] = ()
+    egress: tuple[AccessPlan, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class MonitoringPlan:
     enabled: bool
     interval_seconds: int
@@ -553,6 +590,7 @@ class StackPlan:
     router: RouterPlan | None
     model_index: ModelIndexPlan | None
     models: tuple[ModelPlan, ...]
+    network_policies: tuple[NetworkPolicyPlan, ...]
     monitoring: MonitoringPlan
     cost: CostPlan
     # No model server and no accelerator node for now.

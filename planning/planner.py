@@ -26,6 +26,7 @@ from planning.kserve import under_kserve, with_routes
 from planning.model_index import plan_model_index
 from planning.model_server import node_gib, plan_model_server
 from planning.network import plan_network
+from planning.network_policies import plan_network_policies
 from planning.node_pools import plan_accelerator_pools, plan_cpu_pool
 from planning.own_models import with_own_models
 from planning.picker import check_picker, plan_picker, plan_pool
@@ -124,6 +125,7 @@ def plan_with_findings(
     splits = plan_splits(site, served)
     index_of_models = plan_model_index(site, served, splits, pull_secret)
     routes = plan_routes(site, served, index_of_models, splits)
+    router = plan_router(site, served, splits, gateway, pull_secret)
     return StackPlan(
         stack=stack,
         project=settings.project,
@@ -144,9 +146,10 @@ def plan_with_findings(
         pull_secret=pull_secret,
         gateway=gateway,
         routes=routes,
-        router=plan_router(site, served, splits, gateway, pull_secret),
+        router=router,
         model_index=index_of_models,
         models=with_routes(served, routes),
+        network_policies=plan_network_policies(site, network, gateway, served, router, index_of_models),
         monitoring=MonitoringPlan(
             enabled=settings.monitoring.enabled, interval_seconds=settings.monitoring.interval_seconds
         ),

@@ -44,6 +44,14 @@ class MonitoringSettings(Settings):
     interval_seconds: Annotated[int, Field(ge=5, le=300, description="Seconds between two scrapes.")] = 30
 
 
+class NetworkPoliciesSettings(Settings):
+    """Who may reach the stack's pods, and whom they may reach."""
+
+    enabled: Annotated[
+        bool, Field(description="Close the namespace but for what requests, metrics, names and weights need.")
+    ] = True
+
+
 class StackSettings(Settings):
     """Everything a stack file may hold, below the configuration namespace `llm-d`."""
 
@@ -71,6 +79,9 @@ class StackSettings(Settings):
     platform: Annotated[PlatformSettings, Field(description="Controllers in the cluster.")] = PlatformSettings()
     hugging_face: Annotated[HuggingFaceSettings, Field(description="Token for gated models.")] = HuggingFaceSettings()
     registry: Annotated[RegistrySettings, Field(description="Pull secret.")] = RegistrySettings()
+    network_policies: Annotated[NetworkPoliciesSettings, Field(description="Network policies.")] = (
+        NetworkPoliciesSettings()
+    )
     monitoring: Annotated[MonitoringSettings, Field(description="Metrics.")] = MonitoringSettings()
     prices: Annotated[
         PriceSettings | None, Field(description="Prices in place of the catalogue's, for the estimate of cost.")

@@ -30,7 +30,11 @@ BROUGHT = {
     "proxySubnetwork": "hub-proxies",
 }
 
-BROUGHT_FRONT = {"network.existing": BROUGHT, "gateway.existingAddress": "front"}
+BROUGHT_FRONT = {
+    "network.existing": BROUGHT,
+    "network.proxyCidr": "172.16.0.0/23",
+    "gateway.existingAddress": "front",
+}
 
 
 def kubeconfig(graph: Graph) -> dict[str, Any]:

@@ -28,6 +28,7 @@ TOKENS = {
     "ModelRouter": "llm-d:gateway:ModelRouter",
     "ModelServer": "llm-d:inference:ModelServer",
     "Monitoring": "llm-d:monitoring:Monitoring",
+    "NetworkPolicies": "llm-d:security:NetworkPolicies",
     "NodePools": "llm-d:cluster:NodePools",
     "PlatformCharts": "llm-d:platform:PlatformCharts",
     "ProjectServices": "llm-d:project:ProjectServices",
@@ -53,6 +54,7 @@ PARENTS = {
     "kubernetes:monitoring.googleapis.com/v1:PodMonitoring": "Monitoring",
     "kubernetes:networking.gke.io/v1:GCPBackendPolicy": "InferencePool",
     "kubernetes:networking.gke.io/v1:HealthCheckPolicy": "InferencePool",
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy": "NetworkPolicies",
     "pulumi:providers:gcp": "InferenceStack",
     "pulumi:providers:kubernetes": "InferenceCluster",
 }

@@ -355,6 +355,23 @@ NODES = (
 
 NETWORK = (
     Wrong(
+        name="proxies of an unknown range",
+        changes={"network.existing": {**BROUGHT, "proxySubnetwork": "proxies"}},
+        path="network.proxyCidr",
+        value="(missing)",
+        rule="let in the load balancer's proxies by the range of proxies",
+        fix="set network.proxyCidr",
+    ),
+    Wrong(
+        name="policies that a brought cluster may not enforce",
+        changes={"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}},
+        path="networkPolicies",
+        value="cluster shared",
+        rule="takes policies and keeps none of them",
+        fix="ADVANCED_DATAPATH",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="public range",
         changes={"network.podCidr": "8.8.0.0/16"},
         path="network.podCidr",

@@ -283,6 +283,15 @@ PICKER = (
         fix="without zmqEndpoint",
     ),
     Wrong(
+        name="precise index under KServe",
+        stack="kserve-prefix-cache-gpu",
+        changes={"picker.prefixRouting": "precise", "release": "llm-d-0.9"},
+        path="picker.prefixRouting",
+        value="precise",
+        rule="a Service that KServe does not make",
+        fix="deployment: direct",
+    ),
+    Wrong(
         name="fraction of a weight on v1.2",
         changes={"release": "llm-d-0.4", "picker.scorers.queue": 0.5},
         path="picker.scorers",

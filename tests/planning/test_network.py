@@ -5,13 +5,15 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.planning.refusals import BROUGHT, errors_of
 from tests.stacks import plan_of
 
 KEYS = ("nodeCidr", "podCidr", "serviceCidr", "proxyCidr")
+
+WHOLE = {"existing": BROUGHT | {"proxySubnetwork": "x"}, "proxyCidr": "192.168.0.0/23"}
 
 
 def subnets(prefix: int) -> st.SearchStrategy[str]:
@@ -21,6 +23,7 @@ def subnets(prefix: int) -> st.SearchStrategy[str]:
     )
 
 
+@settings(deadline=None)
 @given(st.tuples(subnets(20), subnets(14), subnets(20), subnets(23)))
 def test_exactly_the_ranges_that_overlap_are_refused(cidrs: tuple[str, str, str, str]) -> None:
     networks = [IPv4Network(cidr) for cidr in cidrs]
@@ -56,7 +59,7 @@ def test_services_may_use_public_addresses() -> None:
 
 def test_ranges_of_a_brought_network_are_not_judged() -> None:
     """Its subnets are there already: the defaults of this program would only overlap themselves."""
-    changes = {"network": {"existing": BROUGHT | {"proxySubnetwork": "x"}, "nodeCidr": "10.4.0.0/20"}}
+    changes = {"network": {**WHOLE, "nodeCidr": "10.4.0.0/20"}}
     assert errors_of("gpu", changes) == []
 
 
@@ -66,7 +69,7 @@ def test_ranges_of_a_brought_network_are_not_judged() -> None:
         ({}, (True, True, True)),
         ({"cluster.privateNodes": False}, (True, True, False)),
         ({"network.existing": BROUGHT}, (False, True, False)),
-        ({"network.existing": BROUGHT | {"proxySubnetwork": "x"}}, (False, False, False)),
+        ({"network": WHOLE}, (False, False, False)),
     ],
     ids=["new", "public nodes", "brought", "brought whole"],
 )
@@ -76,6 +79,6 @@ def test_what_is_missing_is_made(changes: dict[str, object], made: tuple[bool, b
 
 
 def test_a_brought_network_keeps_its_names() -> None:
-    network = plan_of("gpu", {"network.existing": BROUGHT | {"proxySubnetwork": "x"}}).network
+    network = plan_of("gpu", {"network": WHOLE}).network
     assert (network.network, network.subnet.name, network.proxy_subnet) == ("n", "s", "x")
     assert (network.subnet.pod_range, network.subnet.service_range) == ("p", "q")

@@ -50,7 +50,7 @@ VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "certificate in a secret": ("gpu", {"gateway.tls": {"kind": "secret", "secret": "llm-tls"}}),
     "two pickers": ("gpu", {"picker.replicas": 2}),
     "two pickers on tpu": ("tpu", {"picker.replicas": 2}),
-    "existing network": ("gpu", {"network": {"existing": EXISTING_NETWORK}}),
+    "existing network": ("gpu", {"network": {"existing": EXISTING_NETWORK, "proxyCidr": "192.168.0.0/23"}}),
     "direct load balancer": ("gpu", {"gateway.directLoadBalancer": True}),
     "weights in a bucket": (
         "gpu",
