@@ -112,6 +112,7 @@ class Speed(Entry):
     request_seconds: Mapping[str, float]
     collective_seconds: Mapping[str, float]
     all_to_all_seconds: float
+    transfer_bytes_per_second: Mapping[str, float]
     unfitted: tuple[str, ...]  # constants above that the measurements do not settle
     fitted: Fitted
     error: float

@@ -77,6 +77,28 @@ class ChartReleases(_Frozen):
     legacy_inference_pool: bool
 
 
+class SidecarRelease(_Frozen):
+    """The routing sidecar: its image, and what upstream calls three of its flags, which it renamed more than once."""
+
+    image: str
+    version: str
+    connector_flag: str
+    engine_port_flag: str
+    tls_flag: str
+
+
+class DisaggregationRelease(_Frozen):
+    """What prefill and decode on pods of their own need of a release.
+
+    `picker` takes the place of the release's own, where that one cannot send the two stages to different pods.
+    """
+
+    sidecar: SidecarRelease
+    picker: PickerRelease | None = None
+    # Where the images cannot be had any more: since when, and what upstream has instead.
+    withdrawn: str | None = None
+
+
 class Release(_Frozen):
     """One tested set of versions. `rehearsable`: its picker can be had as a Go module."""
 
@@ -91,6 +113,8 @@ class Release(_Frozen):
     # Value of the label llm-d.ai/role on a pod that does prefill and decode.
     role_of_both: str
     rehearsable: bool
+    # None: no picker of this release can send prefill and decode of a request to different pods.
+    disaggregation: DisaggregationRelease | None = None
     # Name of the pull secret that a stack makes.
     pull_secret: str = "registry-pull-secret"  # noqa: S105 - a Secret's name
     # What everybody who takes this release has to know.

@@ -16,7 +16,7 @@ from planning.verdict import run_of
 from settings.models import ModelSettings
 
 # Inside what the estimate was fitted to, and enough for a batch to pay.
-_IN_FLIGHT = 16
+IN_FLIGHT = 16
 _PROMPT, _OUTPUT = 128, 128
 _MOST_REPLICAS = 256
 
@@ -32,7 +32,7 @@ def plan_capacity(
     run = run_of(site, settings, model) if model is not None else None
     if run is None or verdict is None or settings.replicas < 1:
         return None
-    lengths = _lengths(site, index, settings, run)
+    lengths = lengths_of(site, index, settings, run)
     if lengths is None:
         return None
     engines = _Engines(site, run, verdict, *lengths)
@@ -48,7 +48,7 @@ def plan_capacity(
         at_load = _at_rate(engines, settings.replicas, load.requests_per_second, whole)
         basis = f"{load.requests_per_second:g} requests/s"
     else:
-        in_flight = load.concurrency or _IN_FLIGHT * settings.replicas
+        in_flight = load.concurrency or IN_FLIGHT * settings.replicas
         at_load = engines.at(settings.replicas, in_flight)
         basis = f"{in_flight} requests in flight"
     fitted = load_engine().speed.fitted
@@ -97,7 +97,7 @@ class _Engines:
         )
 
 
-def _lengths(site: Site, index: int, settings: ModelSettings, run: EngineRun) -> tuple[int, int] | None:
+def lengths_of(site: Site, index: int, settings: ModelSettings, run: EngineRun) -> tuple[int, int] | None:
     """Tokens of prompt and answer; what is not given is made to fit into the longest request."""
     longest, load = run.max_model_len, settings.load
     prompt, output = load.prompt_tokens, load.output_tokens
@@ -149,7 +149,7 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
         return None
     if engines.within(settings, at_load):
         return settings.replicas
-    in_flight = load.concurrency or _IN_FLIGHT * settings.replicas
+    in_flight = load.concurrency or IN_FLIGHT * settings.replicas
     return _least(1, _MOST_REPLICAS, lambda n: engines.within(settings, engines.at(n, in_flight)))
 
 

@@ -36,8 +36,8 @@ def plan_cost(
     prices = prices_of(site)
     bill = _Bill(site, prices, cpu_pool, pools, pickers)
     lines = tuple(line for line in bill.lines() if line is not None)
-    chosen = _way(site)
-    alternatives = tuple(_alternative(bill, lines, way, way == chosen) for way in _WAYS)
+    chosen = {_way(pool) for pool, _ in pools}
+    alternatives = tuple(_alternative(bill, lines, way, chosen == {way}) for way in _WAYS)
     return CostPlan(
         lines=lines,
         alternatives=alternatives,
@@ -46,10 +46,9 @@ def plan_cost(
     )
 
 
-def _way(site: Site) -> Provisioning:
+def _way(pool: NodePoolPlan) -> Provisioning:
     """Queued nodes are sold as flex-start. A reservation costs what on-demand does: only a commitment is cheaper."""
-    kind = site.settings.accelerator.provisioning
-    return "flex-start" if kind == "queued" else kind
+    return "flex-start" if pool.provisioning == "queued" else pool.provisioning
 
 
 class _Bill:
@@ -84,30 +83,32 @@ class _Bill:
         ]
 
     def accelerator_line(self) -> CostLine:
-        way, running = _way(self.site), self.accelerators(_way(self.site))
+        running = self.accelerators(None)
         parts = [f"{busy} x {pool.machine_type}" for pool, busy in self.pools]
         idle_nodes = sum(pool.min_nodes for pool, _ in self.pools)
-        known = [self.node(pool, way) for pool, _ in self.pools]
+        known = [self.node(pool, _way(pool)) for pool, _ in self.pools]
+        bought = " and ".join(dict.fromkeys(pool.provisioning for pool, _ in self.pools))
         dates = [str(price.date) for price in known if price is not None]
         return CostLine(
             name=ACCELERATORS,
             running=running,
-            idle=self._sum([(self._hourly(pool, way), pool.min_nodes) for pool, _ in self.pools]),
+            idle=self._sum([(self._hourly(pool, _way(pool)), pool.min_nodes) for pool, _ in self.pools]),
             paused=0.0,
-            note=f"{' and '.join(parts)}, {self.site.settings.accelerator.provisioning}; {idle_nodes} when idle"
+            note=f"{' and '.join(parts)}, {bought}; {idle_nodes} when idle"
             + (f"; price of {min(dates)}" if len(dates) == len(known) else "; no price known"),
         )
 
-    def accelerators(self, way: Provisioning) -> float | None:
-        """All replicas' nodes, bought in one way."""
-        return self._sum([(self._hourly(pool, way), busy) for pool, busy in self.pools])
+    def accelerators(self, way: Provisioning | None) -> float | None:
+        """All replicas' nodes, bought in one way, or each as its pool is."""
+        return self._sum([(self._hourly(pool, way or _way(pool)), busy) for pool, busy in self.pools])
 
     def node(self, pool: NodePoolPlan, way: Provisioning) -> Price | None:
         """One accelerator node of a pool."""
         machine = self.site.catalog.machines.get(pool.machine_type)
         if machine is None:
             return None
-        attached = (self.site.accelerator.name, pool.accelerators_per_node) if machine.is_attachable else None
+        gpu = pool.guest_accelerator
+        attached = (gpu, pool.accelerators_per_node) if machine.is_attachable and gpu is not None else None
         return self.prices.machine(pool.machine_type, self.site.region, way, attached=attached)
 
     def cpu_line(self) -> CostLine:
@@ -158,7 +159,8 @@ class _Bill:
         """Samples of Managed Service for Prometheus: series of each scraped pod, once an interval."""
         price, series = self._item("metrics-samples"), load_engine().metrics.series
         scrapes = 3600 / self.site.settings.monitoring.interval_seconds
-        servers = sum(model.replicas for model in self.site.settings.models)
+        models = self.site.settings.models
+        servers = sum(model.replicas + (model.prefill.replicas if model.prefill else 0) for model in models)
 
         def of(servers: int) -> float | None:
             samples = (servers * series["server"] + self.pickers * series["picker"]) * scrapes
@@ -191,7 +193,7 @@ class _Bill:
         price = self.node(pool, way)
         if price is None:
             return None
-        return self._used(price) if way == _way(self.site) else price.hourly
+        return self._used(price) if way == _way(pool) else price.hourly
 
     def _used(self, price: Price) -> float:
         self.dates.append(price.date)

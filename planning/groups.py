@@ -38,8 +38,12 @@ _RAY_SCRIPT = "bash /workspace/vllm/examples/ray_serving/multi-node-serving.sh"
 
 
 def uses_rdma(site: Site, parallelism: Parallelism) -> bool:
-    """Whether a replica's pods talk over RDMA network cards."""
-    return parallelism.grouped and site.machine.rdma
+    """Whether a replica's pods talk over RDMA network cards: each other's, or those of the other stage.
+
+    A pod takes all cards of its node: replicas that share one do without.
+    """
+    alone = parallelism.accelerators == site.per_node and site.role != "both"
+    return site.machine.rdma and (parallelism.grouped or alone)
 
 
 def ports(parallelism: Parallelism) -> tuple[PortPlan, ...]:

@@ -67,7 +67,9 @@ def plan_network(site: Site) -> NetworkPlan:
 
 def _nodes(site: Site) -> int:
     """Nodes of all pools at their largest."""
-    return site.settings.accelerator.nodes.max + site.settings.cpu_pool.nodes.max
+    settings = site.settings
+    prefill = (settings.prefill_accelerator or settings.accelerator).nodes.max if site.role == "decode" else 0
+    return settings.accelerator.nodes.max + prefill + settings.cpu_pool.nodes.max
 
 
 def _wanted_prefix(site: Site, key: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from planning import groups
 from planning.kv_events import EVENTS_PORT, check_events, follows_events
-from planning.model_server import HEALTH_PATH, prefix_caching_of, selector_of
+from planning.model_server import HEALTH_PATH, MODELS_PATH, prefix_caching_of, selector_of
 from planning.parallelism import parallelism_of
 from planning.picker_config import (
     PreciseIndex,
@@ -16,6 +16,7 @@ from planning.picker_config import (
     check_blocks,
     check_config,
     check_state,
+    disaggregated,
     load_and_prefix,
     prefix_plugin,
     written_config,
@@ -34,6 +35,7 @@ from planning.plan import (
 from planning.prefix_cache import block_size_of, engine_block
 from planning.shutdown import CALLOUT_DRAIN_SECONDS, DRAIN_SECONDS, END_SECONDS, NOTICE_SECONDS
 from planning.site import Site
+from settings.disaggregation import DisaggregationSettings
 from settings.models import ModelSettings
 
 # The load balancer probes a picker's gRPC health on 9003 by itself; another port would need a HealthCheckPolicy.
@@ -58,7 +60,8 @@ def plan_pool(site: Site, model: ModelSettings, key: str) -> PoolPlan:
         picker_service=picker_name(key),
         picker_port=GRPC_PORT,
         failure_mode="FailOpen" if settings.picker.failure_mode == "open" else "FailClose",
-        health_path=HEALTH_PATH,
+        # A routing sidecar may say by itself that it is well, whatever its engine does.
+        health_path=HEALTH_PATH if site.role == "both" else MODELS_PATH,
         health_port=groups.health_port(parallelism),
         health_interval=5,
         timeout_seconds=settings.gateway.timeout_seconds,
@@ -235,14 +238,12 @@ def _config(site: Site, block_size: int | None, precise: PreciseIndex | None) ->
     written = written_config(site)
     if written is not None:
         return dict(written)
-    weights = site.settings.picker.scorers
-    return load_and_prefix(
-        site.picker,
-        site.release.picker.config_api,
-        Weights(prefix=weights.prefix_cache, kv_cache=weights.kv_cache_utilization, queue=weights.queue),
-        block_size,
-        precise,
-    )
+    scorers, api = site.settings.picker.scorers, site.release.picker.config_api
+    weights = Weights(prefix=scorers.prefix_cache, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
+    if site.role == "both" or site.release.disaggregation is None:
+        return load_and_prefix(site.picker, api, weights, block_size, precise)
+    stages = site.settings.disaggregation or DisaggregationSettings()
+    return disaggregated(site.picker, api, weights, block_size, stages.prefill_from_tokens, precise)
 
 
 def _check_model(site: Site, index: int, model: ModelSettings) -> None:

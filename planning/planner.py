@@ -19,6 +19,7 @@ from planning.capacity import plan_capacity
 from planning.charts import plan_chart_namespaces, plan_charts
 from planning.cluster import plan_cluster, plan_crds, plan_services
 from planning.cost import plan_cost
+from planning.disaggregation import in_role, pool_in_role
 from planning.findings import Finding, RefusedError, Severity, details_of, errors_in, from_validation, location_of
 from planning.gateway import plan_gateway, plan_routes
 from planning.images import check_image, check_release
@@ -30,12 +31,22 @@ from planning.network_policies import plan_network_policies
 from planning.node_pools import plan_accelerator_pools, plan_cpu_pool
 from planning.own_models import with_own_models
 from planning.picker import check_picker, plan_picker, plan_pool
-from planning.plan import ModelPlan, MonitoringPlan, StackPlan
+from planning.plan import (
+    HuggingFacePlan,
+    ModelPlan,
+    ModelServerPlan,
+    MonitoringPlan,
+    NodePoolPlan,
+    PullSecretPlan,
+    StackPlan,
+)
 from planning.room import busy_nodes, check_capacity
 from planning.router import plan_router
 from planning.scope import check_names, check_scope
-from planning.site import Findings, locate
+from planning.site import Findings, Site, locate
 from planning.splits import plan_splits
+from planning.stages import stages_of
+from planning.two_stages import check_stages
 from planning.workspace import plan_hugging_face, plan_namespace, plan_pull_secret
 from settings import StackSettings
 from settings.model_files import ModelFile
@@ -86,13 +97,16 @@ def plan_with_findings(
     _check_project(settings, findings)
     check_names(settings, findings)
     check_scope(settings, findings)
-    site = locate(stack, settings, catalog, findings)
-    if site is None:
+    here = locate(stack, settings, catalog, findings)
+    stages = stages_of(here) if here is not None else None
+    if stages is None:
         return None
+    # What is not of one stage alone follows from the place where requests arrive.
+    site, settings = stages[0], stages[0].settings
     network = plan_network(site)
     cpu_pool = plan_cpu_pool(site)
-    pools = plan_accelerator_pools(site, max(map(functools.partial(node_gib, site), settings.models)))
-    check_capacity(site)
+    pools = [(stage, _accelerator_pools(stage)) for stage in stages]
+    check_stages(stages)
     check_picker(site)
     namespace = plan_namespace(site)
     hugging_face = plan_hugging_face(site, encrypted)
@@ -100,8 +114,8 @@ def plan_with_findings(
     check_release(site)
     models: list[ModelPlan] = []
     for index, (model, key) in enumerate(zip(settings.models, model_keys(settings), strict=True)):
-        server = plan_model_server(site, index, model, key, pools[0].disk_gib, hugging_face, pull_secret)
-        check_image(site, index, server.pod.image, pull_secret)
+        servers = tuple(_server(stage, index, key, own, hugging_face, pull_secret) for stage, own in pools)
+        check_image(site, index, servers[0].pod.image, pull_secret)
         made = ModelPlan(
             key=key,
             id=model.id,
@@ -109,8 +123,9 @@ def plan_with_findings(
             other_names=other_names(model),
             pool=plan_pool(site, model, key),
             picker=plan_picker(site, index, model, key, namespace.name, pull_secret),
-            servers=(server,),
-            capacity=plan_capacity(site, index, model, server.memory),
+            servers=servers,
+            # Of engines that do both: two stages are not estimated this way.
+            capacity=plan_capacity(site, index, model, servers[0].memory) if len(stages) == 1 else None,
         )
         models.append(under_kserve(site, index, model, made) if settings.deployment == "kserve" else made)
     gateway = plan_gateway(site, network)
@@ -137,7 +152,7 @@ def plan_with_findings(
         network=network,
         cluster=plan_cluster(site),
         cpu_pool=cpu_pool,
-        accelerator_pools=pools,
+        accelerator_pools=tuple(pool for _, own in pools for pool in own),
         crds=plan_crds(site),
         charts=charts,
         chart_namespaces=plan_chart_namespaces(charts),
@@ -156,7 +171,7 @@ def plan_with_findings(
         cost=plan_cost(
             site,
             cpu_pool,
-            busy_nodes(site, pools),
+            [busy for stage, own in pools for busy in busy_nodes(stage, own)],
             [model.capacity for model in served],
             sum(model.picker.replicas for model in served),
         ),
@@ -164,6 +179,27 @@ def plan_with_findings(
         labels=site.labels,
         warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING),
     )
+
+
+def _accelerator_pools(site: Site) -> tuple[NodePoolPlan, ...]:
+    """Node pools of one stage."""
+    pools = plan_accelerator_pools(site, max(map(functools.partial(node_gib, site), site.settings.models)))
+    check_capacity(site)
+    return tuple(pool_in_role(site, pool) for pool in pools)
+
+
+def _server(
+    site: Site,
+    index: int,
+    key: str,
+    pools: Sequence[NodePoolPlan],
+    hugging_face: HuggingFacePlan,
+    pull_secret: PullSecretPlan | None,
+) -> ModelServerPlan:
+    """One model's servers of one stage."""
+    model = site.settings.models[index]
+    server = plan_model_server(site, index, model, key, pools[0].disk_gib, hugging_face, pull_secret)
+    return in_role(site, server, site.catalog.find_model(model.id), key)
 
 
 def model_keys(settings: StackSettings) -> list[str]:

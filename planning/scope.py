@@ -10,7 +10,7 @@ from planning.site import Findings, Site
 from settings import StackSettings
 from settings.models import ModelSettings
 
-BUILT = ("single-replica", "multi-model", "prefix-cache", "mixture-of-experts")
+BUILT = ("single-replica", "multi-model", "prefix-cache", "mixture-of-experts", "disaggregated")
 
 # A header carries the name, trimmed, to the route that matches it.
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
@@ -20,7 +20,7 @@ def check_scope(settings: StackSettings, findings: Findings) -> None:
     """Pattern and deployment against the number of models and replicas."""
     _check_built(settings, findings)
     number = len(settings.models)
-    if settings.pattern in ("single-replica", "prefix-cache", "mixture-of-experts") and number > 1:
+    if settings.pattern != "multi-model" and number > 1:
         findings.error(
             "models",
             value=f"{number} models",
@@ -31,6 +31,7 @@ def check_scope(settings: StackSettings, findings: Findings) -> None:
         _check_multi_model(settings, findings)
     if settings.pattern == "prefix-cache":
         _check_prefix_cache(settings, findings)
+    _check_disaggregated(settings, findings)
 
 
 def check_pattern(site: Site, index: int, settings: ModelSettings, model: Model | None) -> None:
@@ -142,4 +143,41 @@ def _check_prefix_cache(settings: StackSettings, findings: Findings) -> None:
             value=0,
             rule="prefix-cache routes by prefix matches, and this weight leaves them out",
             fix="give it a weight, or use preset: balanced or prefix without scorers",
+        )
+
+
+def _check_disaggregated(settings: StackSettings, findings: Findings) -> None:
+    """Prefill servers exactly where the pattern has them."""
+    if settings.pattern == "disaggregated":
+        for index, model in enumerate(settings.models):
+            if model.prefill is None:
+                findings.error(
+                    "models",
+                    index,
+                    "prefill",
+                    value="(missing)",
+                    rule="disaggregated computes prompts on servers of their own, and none are given",
+                    fix="add prefill: {replicas: 1}, or use pattern: single-replica",
+                )
+            if model.replicas < 1 and not settings.paused:
+                findings.error(
+                    "models",
+                    index,
+                    "replicas",
+                    value=model.replicas,
+                    rule="requests arrive at decode servers: without one nobody answers them",
+                    fix="use 1 or more, or llm-d:paused: true",
+                )
+        return
+    given: list[tuple[str | int, ...]] = [
+        ("models", index, "prefill") for index, model in enumerate(settings.models) if model.prefill is not None
+    ]
+    given += [("prefillAccelerator",)] if settings.prefill_accelerator is not None else []
+    given += [("disaggregation",)] if settings.disaggregation is not None else []
+    for path in given:
+        findings.error(
+            *path,
+            value="given",
+            rule=f"{settings.pattern} has no prefill servers: each of its servers computes prompts and answers",
+            fix="remove it, or use pattern: disaggregated",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from catalog import Catalog
 from catalog.pickers import Picker
@@ -12,6 +13,8 @@ from catalog.schema import Accelerator, MachineType
 from planning import names
 from planning.findings import Finding, Severity, path_of
 from settings import StackSettings
+
+Role = Literal["both", "decode", "prefill"]
 
 
 class Findings(list[Finding]):
@@ -29,7 +32,8 @@ class Site:
     """One stack's place in the world.
 
     `zones` are those of the accelerator pool; `per_node` counts accelerators on one of its nodes; `chips` those of a
-    whole slice, which is one node except on multi-host TPU topologies (`hosts` above 1).
+    whole slice, which is one node except on multi-host TPU topologies (`hosts` above 1). `role` is what the model
+    servers here do.
     """
 
     stack: str
@@ -45,6 +49,7 @@ class Site:
     hosts: int
     chips: int
     release: Release
+    role: Role = "both"
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property

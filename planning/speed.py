@@ -62,11 +62,18 @@ class Simulation(TypedDict):
 
 
 def estimate(
-    run: EngineRun, accelerator: Accelerator, load: Load, replicas: int = 1, verdict: MemoryVerdict | None = None
+    run: EngineRun,
+    accelerator: Accelerator,
+    load: Load,
+    replicas: int = 1,
+    verdict: MemoryVerdict | None = None,
+    *,
+    interrupted: bool = True,
 ) -> SpeedEstimate | None:
     """Speed of `replicas` equal engines under an evenly spread load. `verdict` is the run's, where it is known already.
 
-    Data-parallel ranks of one replica are engines, too.
+    Data-parallel ranks of one replica are engines, too. `interrupted`: other requests' prompts are computed between the
+    steps of decoding, as where one engine does both.
 
     None when the catalogue lacks bandwidth or compute, or when the cache does not hold one such request.
     """
@@ -86,7 +93,7 @@ def estimate(
     prefill = _prefill_seconds(run, hardware, load.prompt_tokens)
     floor = engine.host_floor_seconds[run.kind]
     # While it decodes, a request waits for the prompts of the others in its batch, once each.
-    per_token = step + (batch - 1) * prefill / max(1, load.output_tokens)
+    per_token = step + ((batch - 1) * prefill / max(1, load.output_tokens) if interrupted else 0.0)
     first = engine.request_seconds[run.kind] + max(prefill, floor) + (step / 2 if batch > 1 else 0.0)
     served = first + (load.output_tokens - 1) * per_token
     per_replica = batch / served
@@ -150,6 +157,19 @@ def simulation(
         kv_cache_blocks=judged.kv_blocks,
         block_size=judged.block_size,
     )
+
+
+def prefill_seconds(run: EngineRun, accelerator: Accelerator, tokens: int) -> float | None:
+    """Computing one prompt alone. None where the catalogue lacks bandwidth or compute."""
+    hardware = _hardware(run, accelerator)
+    if hardware is None:
+        return None
+    return max(_prefill_seconds(run, hardware, tokens), load_engine().speed.host_floor_seconds[run.kind])
+
+
+def cache_bytes(run: EngineRun, tokens: int) -> float:
+    """Keys and values, or states, of one sequence of so many tokens on one rank."""
+    return _cache_read(run, tokens)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from settings.base import Settings
+from settings.disaggregation import PrefillSettings
 from settings.workload import LoadSettings
 
 DType = Literal["auto", "half", "float16", "bfloat16", "float32"]
@@ -164,6 +165,10 @@ class ModelSettings(Settings):
     block_size: Annotated[
         Literal[8, 16, 32, 64, 128, 256] | None,
         Field(description="Tokens of a KV-cache block, told to engine and picker; by default the engine's own."),
+    ] = None
+    prefill: Annotated[
+        PrefillSettings | None,
+        Field(description="Servers that compute prompts, of pattern disaggregated; all else here is then of decode."),
     ] = None
     image: Annotated[
         str | None, Field(description="Engine image with tag or digest; by default the release's for the accelerator.")

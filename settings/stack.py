@@ -10,6 +10,7 @@ from settings.accelerator import AcceleratorSettings, CpuPoolSettings
 from settings.access import HuggingFaceSettings, RegistrySettings
 from settings.base import Settings
 from settings.cluster import ClusterSettings
+from settings.disaggregation import DisaggregationSettings
 from settings.gateway import GatewaySettings
 from settings.models import ModelSettings
 from settings.network import NetworkSettings
@@ -65,6 +66,12 @@ class StackSettings(Settings):
     deployment: Annotated[Deployment, Field(description="Objects by this program, or by KServe.")] = "direct"
     namespace: Annotated[NamespaceSettings, Field(description="Kubernetes namespace.")] = NamespaceSettings()
     accelerator: Annotated[AcceleratorSettings, Field(description="Accelerator node pool.")]
+    prefill_accelerator: Annotated[
+        AcceleratorSettings | None,
+        Field(
+            description="Node pool of the prefill servers of pattern disaggregated; by default one like accelerator."
+        ),
+    ] = None
     cpu_pool: Annotated[CpuPoolSettings, Field(description="Nodes without accelerators.")] = CpuPoolSettings()
     models: Annotated[tuple[ModelSettings, ...], Field(min_length=1, description="Models to serve.")]
     splits: Annotated[
@@ -75,6 +82,9 @@ class StackSettings(Settings):
     cluster: Annotated[ClusterSettings, Field(description="GKE cluster.")] = ClusterSettings()
     gateway: Annotated[GatewaySettings, Field(description="Load balancer and address.")] = GatewaySettings()
     picker: Annotated[PickerSettings, Field(description="Endpoint picker.")] = PickerSettings()
+    disaggregation: Annotated[
+        DisaggregationSettings | None, Field(description="When prompts go to prefill servers: pattern disaggregated.")
+    ] = None
     router: Annotated[RouterSettings, Field(description="Model router of pattern multi-model.")] = RouterSettings()
     platform: Annotated[PlatformSettings, Field(description="Controllers in the cluster.")] = PlatformSettings()
     hugging_face: Annotated[HuggingFaceSettings, Field(description="Token for gated models.")] = HuggingFaceSettings()

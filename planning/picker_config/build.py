@@ -16,6 +16,7 @@ PREFIX, KV_CACHE, QUEUE = "prefix-cache-scorer", "kv-cache-utilization-scorer", 
 APPROXIMATE, PRECISE = "approx-prefix-cache-producer", "precise-prefix-cache-producer"
 _NOTIFICATIONS, _TOKENS = "endpoint-notification-source", "token-producer"
 _CHARACTERS_A_TOKEN = 4
+_PREPARED = "prepareDataPlugins"
 
 Config = dict[str, Any]
 
@@ -94,6 +95,8 @@ def disaggregated(
         plugins=[*common, *_handler(picker, block_tokens, prefill_from_tokens)],
         profiles=stages,
         sources=scoring.sources,
+        # Without it the decider would never learn what a replica caches, and keep every prompt where it decodes.
+        gates=[gate for gate in picker.feature_gates if gate == _PREPARED],
     )
 
 
@@ -104,7 +107,10 @@ def _handler(picker: Picker, block_tokens: int | None, prefill_from_tokens: int)
             if prefill_from_tokens
             else ("always-disagg-pd-decider", {})
         )
+        headers = picker.plugins["disagg-headers-handler"]
         return [
+            # Later pickers' handler tells the sidecar by itself.
+            *([_plugin(picker, headers.type)] if headers.deprecated is None else []),
             _plugin(picker, decider, **parameters),
             _plugin(picker, "disagg-profile-handler", deciders={"prefill": decider}),
         ]
@@ -174,11 +180,18 @@ def _profile(name: str, plugins: Sequence[Mapping[str, Any]]) -> Config:
 
 
 def _document(
-    picker: Picker, api: str, *, plugins: list[Config], profiles: list[Config], sources: list[Config]
+    picker: Picker,
+    api: str,
+    *,
+    plugins: list[Config],
+    profiles: list[Config],
+    sources: list[Config],
+    gates: Sequence[str] = (),
 ) -> Config:
     written = {
         "apiVersion": api,
         "kind": "EndpointPickerConfig",
+        **({"featureGates": gates} if gates else {}),
         "plugins": plugins,
         "schedulingProfiles": profiles,
         **({"dataLayer": {"sources": sources}} if sources else {}),

@@ -108,6 +108,14 @@ class FlowControl(Strict):
     usage_limit_policy_plugin_ref: PluginName | None = None
 
 
+class DocumentV14(Document):
+    """inference.networking.x-k8s.io/v1alpha1 of v1.4."""
+
+    saturation_detector: SaturationThresholds | None = None
+    data: DataLayer | None = None
+    flow_control: FlowControl | None = None
+
+
 class DocumentV15(Document):
     """inference.networking.x-k8s.io/v1alpha1 of v1.5."""
 
@@ -146,4 +154,9 @@ class DocumentV010(Document):
     parser: PluginReference | None = None
 
 
-DOCUMENTS: dict[str, type[Document]] = {"v1.2": DocumentV12, "v1.5": DocumentV15, "v0.10": DocumentV010}
+DOCUMENTS: dict[str, type[Document]] = {
+    "v1.2": DocumentV12,
+    "v1.4": DocumentV14,
+    "v1.5": DocumentV15,
+    "v0.10": DocumentV010,
+}

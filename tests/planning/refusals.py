@@ -83,7 +83,7 @@ STACK = (
         path="release",
         value="llm-d-0.1",
         rule="no such release",
-        fix="llm-d-0.9, gaie-1.5, llm-d-0.4, rhaiis-3.2",
+        fix="llm-d-0.9, llm-d-0.6, gaie-1.5, llm-d-0.4, rhaiis-3.2",
     ),
     Wrong(
         name="pattern of a later version",

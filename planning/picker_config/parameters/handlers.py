@@ -30,10 +30,15 @@ class StageDeciders(Strict):
     encode: PluginName | None = None
 
 
-class Disaggregation(Parameters):
-    stage_order: Literal["decode-first", "prefill-first"] = "decode-first"
+class StagesDecodeFirst(Parameters):
+    """Of v0.7."""
+
     profiles: StageProfiles = StageProfiles()
     deciders: StageDeciders = StageDeciders()
+
+
+class Disaggregation(StagesDecodeFirst):
+    stage_order: Literal["decode-first", "prefill-first"] = "decode-first"
 
     @model_validator(mode="after")
     def _nobody_decides_afterwards(self) -> Disaggregation:
@@ -65,10 +70,13 @@ class PrefillDecodeThreshold(Parameters):
     primary_port: Port | None = None
 
 
-class PrefixDecider(Parameters):
+class NonCachedDecider(Parameters):
     """Prefill apart where at least `non_cached_tokens` of a prompt are new; 0 never does."""
 
     non_cached_tokens: Count = 0
+
+
+class PrefixDecider(NonCachedDecider):
     prompt_tokens: Count = 0
 
 
