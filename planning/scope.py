@@ -10,15 +10,12 @@ from planning.site import Findings, Site
 from settings import StackSettings
 from settings.models import ModelSettings
 
-BUILT = ("single-replica", "multi-model", "prefix-cache", "mixture-of-experts", "disaggregated")
-
 # A header carries the name, trimmed, to the route that matches it.
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
 def check_scope(settings: StackSettings, findings: Findings) -> None:
     """Pattern and deployment against the number of models and replicas."""
-    _check_built(settings, findings)
     number = len(settings.models)
     if settings.pattern != "multi-model" and number > 1:
         findings.error(
@@ -92,17 +89,6 @@ def _names(settings: StackSettings) -> list[tuple[_Path, str]]:
 def _to_report(first: _Path, places: list[_Path]) -> _Path:
     """Where to change a name that stands at several places: an addition rather than a model's own."""
     return next((place for place in places if place[2] != "servedName"), first)
-
-
-def _check_built(settings: StackSettings, findings: Findings) -> None:
-    """Patterns that settings can name and this version of the program cannot yet build."""
-    if settings.pattern not in BUILT:
-        findings.error(
-            "pattern",
-            value=settings.pattern,
-            rule=f"this version of the program builds {', '.join(BUILT[:-1])} and {BUILT[-1]} only",
-            fix="use one of them",
-        )
 
 
 def _check_multi_model(settings: StackSettings, findings: Findings) -> None:

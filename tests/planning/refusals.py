@@ -86,14 +86,6 @@ STACK = (
         fix="llm-d-0.9, llm-d-0.6, gaie-1.5, llm-d-0.4, rhaiis-3.2",
     ),
     Wrong(
-        name="pattern of a later version",
-        changes={"pattern": "disaggregated"},
-        path="pattern",
-        value="disaggregated",
-        rule="prefix-cache and mixture-of-experts only",
-        fix="use one of them",
-    ),
-    Wrong(
         name="two models behind one route",
         changes={
             "models": [
