@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+import catalog
+
 NAMESPACE = "llm-d"
 EXAMPLES = "examples"
 PROJECT = "rehearsal-project"
@@ -97,12 +99,12 @@ def _stand_ins(values: dict[str, Any], own_release: bool) -> tuple[dict[str, str
     if not values.get(f"{NAMESPACE}:project"):
         values[f"{NAMESPACE}:project"] = PROJECT
         differences.append(f"project: {PROJECT} stands in for a Google Cloud project")
-    if not own_release and os.environ.get("REHEARSAL_EPP") is None and values.get(f"{NAMESPACE}:release") != RELEASE:
-        asked = values.get(f"{NAMESPACE}:release", "the default release")
-        values[f"{NAMESPACE}:release"] = RELEASE
+    asked, rehearsed = values.get(f"{NAMESPACE}:release"), _release(values)
+    if not own_release and os.environ.get("REHEARSAL_EPP") is None and asked != rehearsed:
+        values[f"{NAMESPACE}:release"] = rehearsed
         differences.append(
-            f"release: {RELEASE} instead of {asked}, because its endpoint picker can be built here"
-            " (REHEARSAL_EPP=<binary> rehearses another)"
+            f"release: {rehearsed} instead of {asked or 'the default release'}, because its endpoint picker can be"
+            " built here (REHEARSAL_EPP=<binary> rehearses another)"
         )
     for path in _encrypted(values):
         secret[path] = TOKEN
@@ -114,6 +116,18 @@ def _stand_ins(values: dict[str, Any], own_release: bool) -> tuple[dict[str, str
         secret[f"{hugging_face}.token"] = TOKEN
         differences.append(f"{hugging_face}.token: a stand-in; nothing is downloaded")
     return secret, differences
+
+
+def _release(values: Mapping[str, Any]) -> str:
+    """The release to rehearse: as asked, or another one whose picker can be built and knows the pattern's stages."""
+    stages = values.get(f"{NAMESPACE}:pattern") == "disaggregated"
+    able = {
+        name: release.rehearsable and (release.disaggregation is not None or not stages)
+        for name, release in catalog.load().releases.items()
+    }
+    asked = values.get(f"{NAMESPACE}:release")
+    choices = [asked, RELEASE, *able]
+    return next((name for name in choices if isinstance(name, str) and able.get(name)), RELEASE)
 
 
 def _encrypted(values: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from rehearsal.machine.programs import PORT_FLAGS, PortFlag, Program
+from rehearsal.machine.programs import ENGINE_PORT_FLAGS, PORT_FLAGS, PortFlag, Program
 
 # asked port, number of consecutive ports -> first port of the process
 Allocate = Callable[[int, int], int]
@@ -63,6 +63,24 @@ def with_ports(program: Program, arguments: Sequence[str], allocate: Allocate) -
         else:
             built[place] = value
     return Listening(tuple(built), ports)
+
+
+def with_engine_port(arguments: Sequence[str], promise: Callable[[int], int]) -> tuple[str, ...]:
+    """A routing sidecar's arguments with the port that its pod's engine has here, under the name all versions know.
+
+    Raises ValueError when they name none: the versions' own defaults differ.
+    """
+    built = list(arguments)
+    for flag in ENGINE_PORT_FLAGS:
+        asked, place = _find(built, PortFlag(flag, 0))
+        if place is None:
+            continue
+        if "=" in built[place]:
+            built[place] = f"--{ENGINE_PORT_FLAGS[0]}={promise(asked)}"
+        else:
+            built[place - 1 : place + 1] = [f"--{ENGINE_PORT_FLAGS[0]}={promise(asked)}"]
+        return tuple(built)
+    raise ValueError(f"the routing sidecar is not told its engine's port: --{' or --'.join(ENGINE_PORT_FLAGS)}")
 
 
 def with_configured_ports(arguments: Sequence[str], allocate: Allocate) -> Listening:

@@ -49,6 +49,8 @@ class Container:
     prepare: Prepare
     free: Ports
     state: ContainerState
+    # Ports that containers of the pod have promised each other, by the port asked for.
+    promised: dict[int, int] = field(default_factory=dict)
     ports: Mapping[int, int] = field(default_factory=dict)
     process: processes.Process | None = None
     probes: list[Probe] = field(default_factory=list)
@@ -133,12 +135,19 @@ class Container:
 
     def _allocate(self, asked: int, count: int) -> int:
         """The ports of the run before, if they are still free: then nobody who forwards to them has to be told."""
-        before = self.ports.get(asked)
+        before = self.promised.get(asked, self.ports.get(asked))
         if before is not None and all(is_free(port) for port in range(before, before + count)):
             return before
         first = self.free.take(count)
         self._taken += range(first, first + count)
         return first
+
+    def promise(self, asked: int) -> int:
+        """Where another container of the pod will listen, as soon as it does."""
+        if asked not in self.promised:
+            self.promised[asked] = self.free.take(1)
+            self._taken.append(self.promised[asked])
+        return self.promised[asked]
 
     def _new_probes(self) -> list[Probe]:
         named = {port["name"]: port["containerPort"] for port in self.spec.get("ports") or [] if port.get("name")}

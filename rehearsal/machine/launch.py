@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rehearsal.kube import Manifest
-from rehearsal.machine.arguments import Allocate, expand, mounted, with_configured_ports, with_ports
+from rehearsal.machine.arguments import (
+    Allocate,
+    expand,
+    mounted,
+    with_configured_ports,
+    with_engine_port,
+    with_ports,
+)
 from rehearsal.machine.controllers import controller
 from rehearsal.machine.engine_arguments import Simulation, translate
 from rehearsal.machine.programs import CONTROLLERS, Program
@@ -31,10 +38,13 @@ def launch(
     environment: Mapping[str, str],
     mounts: Mapping[str, str],
     allocate: Allocate,
+    promise: Callable[[int], int],
     simulations: Mapping[str, Simulation],
     context_lengths: Mapping[str, int],
 ) -> Launch:
-    """Raises UnknownCommandError, or ValueError, for a command that the program would not understand."""
+    """`promise` says where another container of the pod will listen for a port that it is asked for.
+
+    Raises UnknownCommandError, or ValueError, for a command that the program would not understand."""
 
     def words(key: str) -> list[str]:
         return [mounted(expand(word, environment), mounts) for word in container.get(key) or []]
@@ -46,6 +56,8 @@ def launch(
     if program in CONTROLLERS:
         started = controller(program, given, environment, mounts, allocate)
         return Launch(started.arguments, started.environment, started.ports, started.remarks)
+    if program is Program.SIDECAR:
+        given = [*with_engine_port(given, promise)]
     configured = program is Program.PROXY
     listening = with_configured_ports(given, allocate) if configured else with_ports(program, given, allocate)
     named = ", ".join(f"{asked}" for asked in listening.ports)

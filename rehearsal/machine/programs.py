@@ -12,6 +12,8 @@ class Program(Enum):
 
     ENGINE = "llm-d-inference-sim"
     PICKER = "epp"
+    SCHEDULER = "llm-d-inference-scheduler"
+    SIDECAR = "pd-sidecar"
     ROUTER = "bbr"
     GROUPS = "lws"
     SERVICES = "llmisvc"
@@ -28,9 +30,16 @@ class PortFlag:
     address: bool = False
 
 
+_PICKER_PORTS = (PortFlag("grpc-port", 9002), PortFlag("grpc-health-port", 9003), PortFlag("metrics-port", 9090))
+
+# How versions of the routing sidecar call the port of the engine behind it; all that run here know the first.
+ENGINE_PORT_FLAGS = ("vllm-port", "model-server-port")
+
 PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {
     Program.ENGINE: (PortFlag("port", 8000),),
-    Program.PICKER: (PortFlag("grpc-port", 9002), PortFlag("grpc-health-port", 9003), PortFlag("metrics-port", 9090)),
+    Program.PICKER: _PICKER_PORTS,
+    Program.SCHEDULER: _PICKER_PORTS,
+    Program.SIDECAR: (PortFlag("port", 8000),),
     Program.ROUTER: (PortFlag("grpc-port", 9004), PortFlag("grpc-health-port", 9005), PortFlag("metrics-port", 9090)),
     Program.GROUPS: (
         PortFlag("metrics-bind-address", 8443, address=True),
@@ -49,7 +58,8 @@ PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {
 # Controllers with webhooks: they read their certificates from the pod's own /tmp.
 CONTROLLERS = (Program.GROUPS, Program.SERVICES)
 
-_PICKERS = ("epp", "llm-d-router-endpoint-picker", "llm-d-inference-scheduler")
+_PICKERS = ("epp", "llm-d-router-endpoint-picker")
+_SIDECARS = ("llm-d-routing-sidecar", "llm-d-router-disagg-sidecar")
 _ENGINES = ("llm-d-cuda", "llm-d-inference-sim")
 
 
@@ -63,6 +73,10 @@ def program(image: str, command: Sequence[str] = ()) -> Program:
     name = repository(image)
     if name in _PICKERS:
         return Program.PICKER
+    if name == "llm-d-inference-scheduler":
+        return Program.SCHEDULER
+    if name in _SIDECARS:
+        return Program.SIDECAR
     if name in _ENGINES or name.startswith("vllm-"):
         return Program.ENGINE
     if name == "bbr":

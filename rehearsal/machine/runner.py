@@ -77,6 +77,7 @@ class Runner:
         self.gone = False
         spec = pod["spec"]
         self.policy: str = spec.get("restartPolicy") or "Always"
+        self._promised: dict[int, int] = {}
         self._inits = [self._container(one, init=True) for one in spec.get("initContainers") or []]
         self._mains = [self._container(one, init=False) for one in spec.get("containers") or []]
         self._refreshes = any(one.program in CONTROLLERS for one in self._mains)
@@ -176,6 +177,7 @@ class Runner:
             state=ContainerState(
                 spec["name"], spec["image"], init=init, sidecar=sidecar, restarts=_restarts(self.pod, spec["name"])
             ),
+            promised=self._promised,
         )
 
     def _mount(self) -> bool:
@@ -256,6 +258,7 @@ class Runner:
             environment,
             mounts(spec, self._folders or {}),
             allocate,
+            container.promise,
             self._host.simulations() if container.program is Program.ENGINE else {},
             self._host.context_lengths() if container.program is Program.ENGINE else {},
         )

@@ -30,6 +30,10 @@ class Target:
 _VERSION_VARIABLES: Final = {
     "engine": ("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version", "github.com/pulumi/pulumi/pkg/v3"),
     "cluster": ("k8s.io/component-base/version.gitVersion", "k8s.io/kubernetes"),
+    "router": (
+        "github.com/llm-d/llm-d-inference-scheduler/pkg/sidecar/version.BuildRef",
+        "github.com/llm-d/llm-d-inference-scheduler",
+    ),
 }
 
 _TARGETS: Final = (
@@ -46,6 +50,8 @@ _TARGETS: Final = (
     # Apart from the cluster's: other versions of Kubernetes' libraries, and few stacks need them.
     Target("helm", "charts", "helm.sh/helm/v3/cmd/helm"),
     Target("llmisvc", "charts", "github.com/kserve/kserve/cmd/llmisvc"),
+    Target("llm-d-inference-scheduler", "router", "github.com/llm-d/llm-d-inference-scheduler/cmd/epp"),
+    Target("pd-sidecar", "router", "github.com/llm-d/llm-d-inference-scheduler/cmd/pd-sidecar"),
     Target("pulumi", "engine", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"),
 )
 

@@ -27,7 +27,9 @@ def value(arguments: tuple[str, ...], flag: str) -> str | None:
     [
         ("registry.k8s.io/gateway-api-inference-extension/epp:v1.5.0", Program.PICKER),
         ("ghcr.io/llm-d/llm-d-router-endpoint-picker:v0.10.0", Program.PICKER),
-        ("ghcr.io/llm-d/llm-d-inference-scheduler@sha256:aa", Program.PICKER),
+        ("ghcr.io/llm-d/llm-d-inference-scheduler@sha256:aa", Program.SCHEDULER),
+        ("ghcr.io/llm-d/llm-d-routing-sidecar:v0.7.1", Program.SIDECAR),
+        ("ghcr.io/llm-d/llm-d-router-disagg-sidecar:v0.10.0", Program.SIDECAR),
         ("vllm/vllm-openai:v0.26.0@sha256:aa", Program.ENGINE),
         ("localhost:5000/vllm/vllm-tpu:v0.26.0", Program.ENGINE),
         ("ghcr.io/llm-d/llm-d-cuda:v0.4.0", Program.ENGINE),
@@ -137,7 +139,7 @@ def test_ranks_listen_on_consecutive_ports() -> None:
         return 21000
 
     container = {"args": ["--model", MODEL, "--data-parallel-size", "4"]}
-    started = launch(Program.ENGINE, container, {}, {}, allocate, {}, {})
+    started = launch(Program.ENGINE, container, {}, {}, allocate, lambda port: port, {}, {})
     assert taken == [(8000, 4)]
     assert started.ports == {8000: 21000, 8001: 21001, 8002: 21002, 8003: 21003}
     assert started.arguments[-1] == "--port=21000"
@@ -227,7 +229,7 @@ class TestGroups:
 
     def test_a_pod_serves_its_own_ranks_and_its_supervisor_is_the_first(self) -> None:
         container = {"command": [*self.WIDE], "args": [MODEL, *self.RANKS, "--data-parallel-multi-port-external-lb"]}
-        launched = launch(Program.ENGINE, container, {}, {}, lambda *_: 20000, {}, {})
+        launched = launch(Program.ENGINE, container, {}, {}, lambda *_: 20000, lambda port: port, {}, {})
         assert launched.ports == {**{8000 + rank: 20000 + rank for rank in range(8)}, 8208: 20000}
         assert value(launched.arguments, "data-parallel-size") == "8"
 
@@ -249,3 +251,19 @@ class TestGroups:
         command = ["sh", "-c", script, "vllm"]
         assert serves(command, [MODEL])
         assert engine(command, [MODEL, "--port", "8200"]).port == 8200
+
+
+@pytest.mark.parametrize("written", [["--vllm-port=8200"], ["--vllm-port", "8200"], ["--model-server-port=8200"]])
+def test_a_routing_sidecar_finds_the_engine_of_its_pod(written: list[str]) -> None:
+    """The engine starts after it, on a port of this machine that it has promised."""
+    container = {"args": ["--port=8000", *written, "--kv-connector=nixlv2"]}
+    started = launch(
+        Program.SIDECAR, container, {}, {}, lambda asked, _: asked + 20000, lambda asked: asked + 1, {}, {}
+    )
+    assert started.arguments == ("--port=28000", "--vllm-port=8201", "--kv-connector=nixlv2")
+    assert started.ports == {8000: 28000}
+
+
+def test_a_routing_sidecar_without_its_engines_port_does_not_start() -> None:
+    with pytest.raises(ValueError, match="--vllm-port or --model-server-port"):
+        launch(Program.SIDECAR, {"args": ["--port=8000"]}, {}, {}, lambda asked, _: asked, lambda asked: asked, {}, {})

@@ -205,7 +205,7 @@ class TestPins:
         assert line in (HERE / "cluster" / "go.sum").read_text()
 
     @pytest.mark.rehearsal
-    @pytest.mark.parametrize("module", ["cluster", "engine"])
+    @pytest.mark.parametrize("module", ["cluster", "engine", "router"])
     def test_every_package_resolves_without_touching_go_sum(self, module: str) -> None:
         packages = [target.package for target in TARGETS.values() if target.module == module]
         command = [
