@@ -71,7 +71,7 @@ def _pod(site: Site, stage: Stage, pod: PodPlan, model: Model | None) -> PodPlan
     return replace(
         pod,
         args=_on_engine_port(pod.args),
-        ports=(PortPlan(name="engine", number=ENGINE_PORT), *transfer.ports),
+        ports=(PortPlan(name="engine", number=ENGINE_PORT), *(port for port in pod.ports if port.number != PORT)),
         startup=replace(pod.startup, port=ENGINE_PORT) if pod.startup is not None else None,
         liveness=replace(pod.liveness, port=ENGINE_PORT) if pod.liveness is not None else None,
         readiness=replace(pod.readiness, port=ENGINE_PORT) if pod.readiness is not None else None,
