@@ -31,13 +31,12 @@ STACK = "prefix-cache-gpu"
 MODEL = "Qwen/Qwen2.5-3B-Instruct"
 _ENGINES, _PICKERS = "llm-d.ai/inference-serving=true", "app.kubernetes.io/name=endpoint-picker"
 
-# Of the shared-prefix workload: groups of prompts that begin alike, the popular ones asked for most (Zipf). All their
-# beginnings together fill this share of what the KV caches of all replicas hold, where each is kept once.
-FILLED = 0.95
+# Of the shared-prefix workload: groups of prompts that begin alike, the popular ones asked for most (Zipf).
 PREFIX_WORDS = 1400
 PROMPTS = 600
+ZIPF = 0.4
 UTILIZATION = 0.55
-RATE = 25.0
+RATE = 30.0
 
 
 @dataclass(frozen=True)
@@ -109,35 +108,39 @@ class Trace:
 _WORDS = ("time", "year", "people", "way", "day", "man", "thing", "life", "world", "school", "state", "hand")
 
 
-def prefix(exponents: Sequence[float] = (0.4, 1.0)) -> None:
-    """Cached tokens by the real picker, by round robin, and by a router that knows all: same pods, same trace."""
+def prefix(fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:
+    """Cached tokens by the real picker, by round robin, and by a router that knows all: same pods, same trace.
+
+    `fillings`: what the beginnings of all groups take of the KV caches of all replicas, where each is kept once.
+    """
     with serving(f"models[0].gpuMemoryUtilization={UTILIZATION}") as stack:
         pods = list(stack.pods.values())
         blocks, size = _cache()
-        groups = int(FILLED * len(pods) * blocks / math.ceil((PREFIX_WORDS + 20) / size))
         print(
-            f"\n{PROMPTS} prompts in {groups} groups, prefix of {PREFIX_WORDS} words, {RATE:g} requests/s, "
+            f"\n{PROMPTS} prompts (Zipf {ZIPF}), prefix of {PREFIX_WORDS} words, {RATE:g} requests/s, "
             f"{len(pods)} replicas with a KV cache of {blocks * size} tokens each\n"
         )
-        print("| Zipf | router | prompt tokens | cached | of all-knowing | time, median | lost |")
-        print("|---|---|---|---|---|---|---|")
-        for exponent in exponents:
-            trace = Trace.drawn(groups, exponent)
+        print("| groups | filled | router | prompt tokens | cached | of all-knowing | time, median | lost |")
+        print("|---|---|---|---|---|---|---|---|")
+        for filling in fillings:
+            groups = int(filling * len(pods) * blocks / math.ceil((PREFIX_WORDS + 20) / size))
+            trace = Trace.drawn(groups, ZIPF)
             held = trace.partition(len(pods))
             ways: dict[str, Callable[[int], str]] = {
                 "round robin": lambda number: pods[number % len(pods)],
                 "all-knowing": lambda number, trace=trace, held=held: pods[held[trace.groups[number]]],  # type: ignore[misc]
                 "endpoint picker": lambda _: stack.address,
             }
-            samples = {name: at_rate(trace.requests(f"{name} {exponent}", way), RATE) for name, way in ways.items()}
+            samples = {name: at_rate(trace.requests(f"{name} {filling}", way), RATE) for name, way in ways.items()}
             cached = {name: sum(one.cached_tokens for one in some) for name, some in samples.items()}
             for name, some in samples.items():
+                asked = sum(one.prompt_tokens for one in some)
                 print(
-                    f"| {exponent} | {name} | {sum(one.prompt_tokens for one in some)} | {cached[name]} | "
+                    f"| {groups} | {filling:.0%} | {name} | {asked} | {cached[name]} | "
                     f"{cached[name] / cached['all-knowing']:.1%} | {_median(some) * 1000:.0f} ms | {_lost(some)} |"
                 )
             ratio = cached["endpoint picker"] / cached["round robin"]
-            print(f"| {exponent} | picker to round robin | | {ratio:.2f} | | | |", flush=True)
+            print(f"| {groups} | {filling:.0%} | picker to round robin | | {ratio:.2f} | | | |", flush=True)
 
 
 def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: float = 25.0) -> None:
