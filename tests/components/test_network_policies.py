@@ -222,6 +222,16 @@ class TestTable:
         assert {(one, other, 22), (other, one, 22), (one, other, 8001)} <= found
         assert not {way for way in found if way[2] == 22} - {(one, other, 22), (other, one, 22)}
 
+    def test_prefill_and_decode_reach_each_other_on_every_port(self) -> None:
+        """Blocks of the KV cache go from one to the other, on ports of their own."""
+        found = table("disaggregated-gpu")
+        [model] = plan_of("disaggregated-gpu").models
+        prefill, decode = f"{model.key} prefill", f"{model.key} decode"
+        assert {(one, other, 22) for one, other in ((prefill, decode), (decode, prefill))} == {
+            way for way in found if way[2] == 22
+        }
+        assert {(f"{model.key} picker", role, 8000) for role in (prefill, decode)} <= found
+
     @pytest.mark.parametrize("stack", ["kserve-single-replica-gpu", "kserve-prefix-cache-gpu"])
     def test_under_kserve_it_is_the_same(self, stack: str) -> None:
         [model] = plan_of(stack).models
