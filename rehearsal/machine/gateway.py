@@ -116,6 +116,7 @@ class LoadBalancer:
                 "Istio's control plane and its Envoy pods are not there: the Gateway is served by the rehearsal's own "
                 "Envoy, without Google's proxy-only subnet, policies and health checks",
             )
+            self._istios_class()
         now.taken = {address_of(one) for one in gateways}
         for gateway in gateways:
             self._gateway(gateway, now)
@@ -129,6 +130,13 @@ class LoadBalancer:
         self._envoy.write(now.listeners, clusters, now.backends.endpoints)
         self._tell(now)
         self._write(now)
+
+    def _istios_class(self) -> None:
+        """Istio makes its class itself when it starts, and KServe looks it up."""
+        api, kind = GATEWAY_API, "GatewayClass"
+        if self._kube.find(api, kind, ISTIO) is None:
+            spec = {"controllerName": "istio.io/gateway-controller"}
+            self._kube.apply({"apiVersion": api, "kind": kind, "metadata": {"name": ISTIO}, "spec": spec}, force=True)
 
     def _all(self, kind: str) -> Manifests:
         found = [one for one in self._mirrors[kind].all() if not one["metadata"].get("deletionTimestamp")]
