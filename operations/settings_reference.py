@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from settings import StackSettings
+from settings.base import REPLACES
 from settings.load import NAMESPACE
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +20,7 @@ SCHEMA = _ROOT / "docs" / "settings.schema.json"
 def schema() -> dict[str, Any]:
     """JSON Schema of a whole `Pulumi.<stack>.yaml`, for editors."""
     inner = StackSettings.model_json_schema(by_alias=True)
+    _told(inner)
     definitions = inner.pop("$defs")
     properties = {f"{NAMESPACE}:{key}": value for key, value in inner["properties"].items()}
     return {
@@ -63,7 +65,26 @@ def _table(title: str, group: dict[str, Any]) -> Iterator[str]:
     required = group.get("required", [])
     for key, field in group["properties"].items():
         default = "**required**" if key in required else f"`{json.dumps(field.get('default'))}`"
-        yield f"| `{key}` | {_type(field)} | {default} | {field.get('description', '')}{_bounds(field)} |"
+        meaning = f"{field.get('description', '')}{_bounds(field)}"
+        if REPLACES in field:
+            meaning += f" **{_replaced(field)}**"
+        yield f"| `{key}` | {_type(field)} | {default} | {meaning} |"
+
+
+def _replaced(field: dict[str, Any]) -> str:
+    return f"A change replaces: {', '.join(field[REPLACES])}."
+
+
+def _told(part: Any) -> None:
+    """Editors show descriptions, so what a change replaces is said there too."""
+    if isinstance(part, dict):
+        if REPLACES in part:
+            part["description"] = f"{part.get('description', '')} {_replaced(part)}".strip()
+        for item in part.values():
+            _told(item)
+    elif isinstance(part, list):
+        for item in part:
+            _told(item)
 
 
 def _type(field: dict[str, Any]) -> str:

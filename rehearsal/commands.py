@@ -12,8 +12,9 @@ from pathlib import Path
 from rich.table import Table
 
 from rehearsal import processes
+from rehearsal.changes import changed, remember
 from rehearsal.chat import Answer, ask
-from rehearsal.configuration import load
+from rehearsal.configuration import Configuration, load
 from rehearsal.display import console, print_differences
 from rehearsal.endpoint import reachable
 from rehearsal.engine import Engine, engine
@@ -55,7 +56,9 @@ def up(request: Request) -> int:
     with patient(), engine(paths, configuration, report) as pulumi:
         recover(pulumi)
         foretell(paths, configuration)
+        _say_changes(paths, configuration)
         pulumi.stack.up(on_output=show, on_error=show, color=_color(), suppress_outputs=True)
+        remember(paths, configuration)
         outputs = pulumi.outputs()
     models = outputs["models"]
     if not isinstance(models, list):
@@ -73,6 +76,7 @@ def preview(request: Request) -> int:
     configuration = load(PROJECT_ROOT, request.stack, request.overrides)
     try:
         with patient(), engine(paths, configuration, report) as pulumi:
+            _say_changes(paths, configuration)
             # Of a stack that stands, people want the changed lines; of a new one the list of what will be.
             pulumi.stack.preview(on_output=show, on_error=show, color=_color(), diff=paths.cloud.exists())
     finally:
@@ -141,6 +145,13 @@ def recover(pulumi: Engine) -> None:
     except Refused as refused:
         raise RehearsalError(str(refused)) from refused
     forget_unrecorded(pulumi.stack, pulumi.paths, report)
+
+
+def _say_changes(paths: StackPaths, configuration: Configuration) -> None:
+    """The settings behind the changes that the engine lists below, each with what it makes anew."""
+    lines = list(changed(paths, configuration))
+    if lines:
+        print("changed settings:", *(f"  {line}" for line in lines), sep="\n", flush=True)
 
 
 def _serves(paths: StackPaths) -> bool:

@@ -73,6 +73,11 @@ class StackPaths:
         return self.home / "envoy"
 
     @property
+    def settings(self) -> Path:
+        """The settings of the last finished up."""
+        return self.home / "settings.json"
+
+    @property
     def simulation(self) -> Path:
         """Latencies and cache sizes for the simulated engines, by served model name, from the plan."""
         return self.home / "simulation.json"

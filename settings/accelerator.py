@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from settings.base import Settings
+from settings.base import Settings, replaces
 
 Provisioning = Literal["on-demand", "spot", "flex-start", "queued"]
 
@@ -29,25 +29,52 @@ class NodeCount(Settings):
 class AcceleratorSettings(Settings):
     """The accelerator node pool. Machine type, chips and labels follow from `type` where they are not given."""
 
-    type: Annotated[str, Field(description="Catalogue name, such as nvidia-tesla-t4, nvidia-l4 or tpu-v6e.")]
+    type: Annotated[
+        str,
+        Field(
+            description="Catalogue name, such as nvidia-tesla-t4, nvidia-l4 or tpu-v6e.",
+            json_schema_extra=replaces("accelerator pool", "cluster"),
+        ),
+    ]
     machine_type: Annotated[
         str | None, Field(description="Compute Engine machine type; by default the smallest one with this accelerator.")
     ] = None
     per_node: Annotated[
         int | None,
-        Field(ge=1, le=16, description="Accelerators on a node, where the machine type leaves a choice (N1)."),
+        Field(
+            ge=1,
+            le=16,
+            description="Accelerators on a node, where the machine type leaves a choice (N1).",
+            json_schema_extra=replaces("accelerator pool"),
+        ),
     ] = None
     topology: Annotated[
-        str | None, Field(pattern=r"^\d+x\d+(x\d+)?$", description="TPU slice topology; by default one host's.")
+        str | None,
+        Field(
+            pattern=r"^\d+x\d+(x\d+)?$",
+            description="TPU slice topology; by default one host's.",
+            json_schema_extra=replaces("accelerator pool"),
+        ),
     ] = None
     nodes: Annotated[NodeCount, Field(description="Autoscaling bounds of the pool.")] = NodeCount()
     zones: Annotated[tuple[str, ...], Field(description="Zones of the pool; by default the stack's own zone.")] = ()
     provisioning: Annotated[
-        Provisioning, Field(description="on-demand, spot, flex-start or queued (Dynamic Workload Scheduler).")
+        Provisioning,
+        Field(
+            description="on-demand, spot, flex-start or queued (Dynamic Workload Scheduler).",
+            json_schema_extra=replaces("accelerator pool"),
+        ),
     ] = "on-demand"
-    reservation: Annotated[str | None, Field(description="Name of a specific reservation to consume.")] = None
+    reservation: Annotated[
+        str | None,
+        Field(description="Name of a specific reservation to consume.", json_schema_extra=replaces("accelerator pool")),
+    ] = None
     driver_version: Annotated[
-        Literal["default", "latest"], Field(description="NVIDIA driver that GKE installs; set so that it never drifts.")
+        Literal["default", "latest"],
+        Field(
+            description="NVIDIA driver that GKE installs; set so that it never drifts.",
+            json_schema_extra=replaces("accelerator pool"),
+        ),
     ] = "default"
     disk_gib: Annotated[
         int | None, Field(ge=50, le=65536, description="Boot disk in GiB; by default sized from image and models.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 
 
@@ -10,3 +10,11 @@ class Settings(BaseModel):
     """A frozen group of settings. `extra="forbid"`: a misspelt key is an error, never ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+REPLACES = "x-replaces"
+
+
+def replaces(*what: str) -> dict[str, JsonValue]:
+    """Marks a field (`json_schema_extra`): another value makes these anew, and ends what runs in them."""
+    return {REPLACES: list(what)}

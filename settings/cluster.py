@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.base import Settings
+from settings.base import Settings, replaces
 
 
 class AuthorizedNetwork(Settings):
@@ -53,7 +53,10 @@ class ExistingCluster(Settings):
 class ClusterSettings(Settings):
     """Shape of the cluster. With `existing`, everything else here is the cluster's own affair."""
 
-    existing: Annotated[ExistingCluster | None, Field(description="Bring a cluster instead of making one.")] = None
+    existing: Annotated[
+        ExistingCluster | None,
+        Field(description="Bring a cluster instead of making one.", json_schema_extra=replaces("cluster")),
+    ] = None
     release_channel: Annotated[
         Literal["rapid", "regular", "stable", "extended"], Field(description="GKE release channel.")
     ] = "regular"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.base import Settings
+from settings.base import Settings, replaces
 
 
 class NoTls(Settings):
@@ -55,7 +55,8 @@ class GatewaySettings(Settings):
         ),
     ] = None
     exposure: Annotated[
-        Literal["external", "internal"], Field(description="Reachable from the internet, or from the VPC only.")
+        Literal["external", "internal"],
+        Field(description="Reachable from the internet, or from the VPC only.", json_schema_extra=replaces("address")),
     ] = "external"
     existing_address: Annotated[
         str | None, Field(description="Name of a reserved regional address; by default the stack reserves one.")

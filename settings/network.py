@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from settings.base import Settings
+from settings.base import Settings, replaces
 
 
 class ExistingNetwork(Settings):
@@ -31,11 +31,22 @@ class ExistingNetwork(Settings):
 class NetworkSettings(Settings):
     """IPv4 ranges of the stack. With `existing`, only `proxyCidr` may still be needed."""
 
-    existing: Annotated[ExistingNetwork | None, Field(description="Bring a network instead of making one.")] = None
-    node_cidr: Annotated[IPv4Network, Field(description="Addresses of nodes.")] = IPv4Network("10.0.0.0/20")
+    existing: Annotated[
+        ExistingNetwork | None,
+        Field(
+            description="Bring a network instead of making one.",
+            json_schema_extra=replaces("network", "subnet", "cluster"),
+        ),
+    ] = None
+    node_cidr: Annotated[
+        IPv4Network, Field(description="Addresses of nodes.", json_schema_extra=replaces("subnet"))
+    ] = IPv4Network("10.0.0.0/20")
     pod_cidr: Annotated[IPv4Network, Field(description="Secondary range of pods.")] = IPv4Network("10.4.0.0/14")
     service_cidr: Annotated[IPv4Network, Field(description="Secondary range of services.")] = IPv4Network("10.8.0.0/20")
     proxy_cidr: Annotated[
         IPv4Network,
-        Field(description="Proxy-only subnet of the regional load balancers; /23 recommended, /26 at least."),
+        Field(
+            description="Proxy-only subnet of the regional load balancers; /23 recommended, /26 at least.",
+            json_schema_extra=replaces("subnet"),
+        ),
     ] = IPv4Network("192.168.0.0/23")

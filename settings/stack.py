@@ -8,7 +8,7 @@ from pydantic import Field
 
 from settings.accelerator import AcceleratorSettings, CpuPoolSettings
 from settings.access import HuggingFaceSettings, RegistrySettings
-from settings.base import Settings
+from settings.base import Settings, replaces
 from settings.cluster import ClusterSettings
 from settings.disaggregation import DisaggregationSettings
 from settings.gateway import GatewaySettings
@@ -56,10 +56,16 @@ class NetworkPoliciesSettings(Settings):
 class StackSettings(Settings):
     """Everything a stack file may hold, below the configuration namespace `llm-d`."""
 
-    project: Annotated[str, Field(description="Google Cloud project id.")] = ""
+    project: Annotated[
+        str, Field(description="Google Cloud project id.", json_schema_extra=replaces("accelerator pool", "CPU pool"))
+    ] = ""
     location: Annotated[
         str,
-        Field(pattern=r"^[a-z]+-[a-z]+\d+(-[a-z]+\d*[a-z]?)?$", description="Zone, or region for a regional cluster."),
+        Field(
+            pattern=r"^[a-z]+-[a-z]+\d+(-[a-z]+\d*[a-z]?)?$",
+            description="Zone, or region for a regional cluster.",
+            json_schema_extra=replaces("cluster", "accelerator pool", "CPU pool", "subnet", "address"),
+        ),
     ]
     release: Annotated[str, Field(description="Tested set of versions, from the catalogue.")] = "llm-d-0.9"
     pattern: Annotated[Pattern, Field(description="How replicas share the work.")] = "single-replica"

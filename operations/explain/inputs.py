@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 import catalog as catalogue
 from catalog import Catalog
@@ -20,7 +20,7 @@ from planning.findings import path_of
 from planning.planner import plan_with_findings
 from planning.site import Findings, locate
 from settings import StackSettings
-from settings.base import Settings
+from settings.leaves import leaves, shown
 
 # Facts have no pattern to meet: the first other value of a type will do, and one or two more.
 _FACTS_TRIED = 3
@@ -87,10 +87,12 @@ def plan_with(world: World, change: _Change) -> StackPlan | None:
             return None
 
 
-def inputs(world: World) -> Iterator[Input]:
+def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
     """Settings first, then facts. The stack's name is an input as well."""
     settings = StackSettings.model_validate(world.values)
-    yield from _settings(settings, world.values, ())
+    yield from _settings(settings, world.values)
+    if not facts:
+        return
     site = locate(world.stack, settings, catalogue.load(), Findings())
     if site is None:
         return
@@ -119,27 +121,30 @@ def _source(known: Catalog, entry: BaseModel) -> str | None:
     return "; ".join(known.cite(key) for key in keys if key in known.sources) or None
 
 
-def _settings(group: Settings, raw: object, path: tuple[str | int, ...]) -> Iterator[Input]:
-    for name, info in type(group).model_fields.items():
-        value, here = getattr(group, name), (*path, info.alias or name)
-        given = raw.get(here[-1]) if isinstance(raw, Mapping) else None
-        if isinstance(value, Settings):
-            yield from _settings(value, given, here)
-        elif isinstance(value, tuple) and value and isinstance(value[0], Settings):
-            for index, item in enumerate(value):
-                yield from _settings(item, given[index] if isinstance(given, list) else None, (*here, index))
-        else:
-            shown = "(hidden)" if isinstance(value, SecretStr) else _shown(value)
-            # `extraArgs` are taken only together with `allowExtraArgs`, which alone does nothing.
-            allowing = type(group).model_fields.get(f"allow_{name}")
-            allowed = () if allowing is None else ((*path, allowing.alias or ""),)
-            yield Input(
-                origin=Origin(name=path_of(*here), value=shown, given=given is not None),
-                others=tuple(
-                    (_shown(other), _Change(path=here, value=other, allowed_by=allowed))
-                    for other in (*_named(here, value), *alternatives(info.annotation, value))
-                ),
-            )
+def _settings(settings: StackSettings, raw: Mapping[str, Any]) -> Iterator[Input]:
+    for leaf in leaves(settings):
+        # `extraArgs` are taken only together with `allowExtraArgs`, which alone does nothing.
+        allowing = type(leaf.group).model_fields.get(f"allow_{leaf.name}")
+        allowed = () if allowing is None else ((*leaf.path[:-1], allowing.alias or ""),)
+        yield Input(
+            origin=Origin(name=path_of(*leaf.path), value=leaf.shown, given=_given(raw, leaf.path)),
+            others=tuple(
+                (shown(other), _Change(path=leaf.path, value=other, allowed_by=allowed))
+                for other in (*_named(leaf.path, leaf.value), *alternatives(leaf.info.annotation, leaf.value))
+            ),
+        )
+
+
+def _given(raw: object, path: tuple[str | int, ...]) -> bool:
+    """Whether the stack file says it, or a default does."""
+    for part in path:
+        if isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+            raw = raw[part]
+            continue
+        if not isinstance(raw, Mapping) or part not in raw:
+            return False
+        raw = raw[part]
+    return True
 
 
 def _named(path: tuple[str | int, ...], value: object) -> Iterator[str]:
@@ -171,9 +176,9 @@ def _facts(where: str, entry: BaseModel, source: str | None, path: str = "") -> 
                 yield from _facts(where, item, source, f"{here}[{index}]")
         else:
             yield Input(
-                origin=Origin(name=f"{where} {here}", value=_shown(value), given=True, source=source),
+                origin=Origin(name=f"{where} {here}", value=shown(value), given=True, source=source),
                 others=tuple(
-                    (_shown(other), _Change(entry=entry, name=name, value=_frozen(other)))
+                    (shown(other), _Change(entry=entry, name=name, value=_frozen(other)))
                     for other in itertools.islice(alternatives(info.annotation, value), _FACTS_TRIED)
                 ),
             )
@@ -202,11 +207,3 @@ def _put(values: Any, path: tuple[str | int, ...], value: object) -> None:
         else:
             here = here.setdefault(part, [] if isinstance(following, int) else {})
     here[path[-1]] = value
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(map(_shown, value)) + "]"
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "(not set)"}[value]
-    return str(value)

@@ -56,7 +56,7 @@ def _build(plan: StackPlan) -> Objects | None:
         return None
 
 
-def changes(world: World, plan: StackPlan) -> list[Change]:
+def changes(world: World, plan: StackPlan, *, facts: bool = True) -> list[Change]:
     """Every input that changes the plan at all: the others cannot move anything that is rendered.
 
     Of an input's other values the first that changes the plan counts, and further ones that reach more of it: a weight
@@ -64,7 +64,7 @@ def changes(world: World, plan: StackPlan) -> list[Change]:
     """
     before = dict(plan_leaves(plan))
     found = []
-    for one in inputs(world):
+    for one in inputs(world, facts=facts):
         reached: set[str] = set()
         for other, change in one.others:
             changed = plan_with(world, change)

@@ -44,17 +44,34 @@ def _stack(stack: str, before: Facts | None, after: Facts | None) -> Iterator[st
         return
     rows = [row for row in _rows(before, after) if before is None or row[1] != row[2]]
     new, gone = _findings(after, before), _findings(before, after)
-    if before is not None and not rows and not new and not gone:
+    if before is not None and not rows and not new and not gone and not list(_settings(before, after)):
         return
     yield f"### `{stack}`: {_headline(before, after)}"
     if rows:
         yield ""
         head = ("", "before", "after", "")
         yield from table(head, rows, right=(1, 2, 3))
+    settings = list(_settings(before, after))
+    if settings:
+        yield from ("", "Changed settings:", "", *settings)
     for title, found in (("New findings", new), ("Gone", gone)):
         if found:
             yield from ("", f"{title}:", "")
             yield from (f"- **{one['severity']}** `{one['path']} = {one['value']}`: {one['rule']}" for one in found)
+
+
+def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
+    """Settings with another value, and what each makes anew. Nothing of a side that does not tell its settings."""
+    old = {one["path"]: one for one in (before or {}).get("settings", ())}
+    new = {one["path"]: one for one in after.get("settings", ())}
+    if not old or not new:
+        return
+    for path in dict.fromkeys((*new, *old)):
+        was, now = old.get(path), new.get(path)
+        if was is None or now is None or was["value"] != now["value"]:
+            values = " → ".join("(none)" if one is None else f"`{one['value']}`" for one in (was, now))
+            anew = (now or was or {}).get("replaces", ())
+            yield f"- `{path}`: {values}" + (f" **replaces {', '.join(anew)}**" if anew else "")
 
 
 def _headline(before: Facts | None, after: Facts) -> str:

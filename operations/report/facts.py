@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from planning import Finding, StackPlan
 from planning.figures import CapacityPlan, CostPlan, Total, When
+from planning.findings import path_of
 from planning.memory import MemoryVerdict
 from planning.plan import ModelPlan, ModelServerPlan, NodePoolPlan
 from planning.speed import SpeedEstimate
+from settings import StackSettings
+from settings.leaves import leaves
 
 Kind = Literal["weights", "engine", "kv-cache", "outside"]
 
@@ -147,6 +150,15 @@ class FindingFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SettingFacts:
+    """One setting, default or given; `replaces` names what a change of it makes anew."""
+
+    path: str
+    value: str
+    replaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class StackFacts:
     """Everything a report says. Of a refused stack that makes no plan there is the rest: `findings`.
 
@@ -158,6 +170,7 @@ class StackFacts:
     findings: tuple[FindingFacts, ...]
     refused: bool
     plan: PlanFacts | None
+    settings: tuple[SettingFacts, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -180,7 +193,11 @@ class PlanFacts:
 
 
 def facts_of(
-    stack: str, plan: StackPlan | None, findings: Iterable[Finding], assumptions: Iterable[str] = ()
+    stack: str,
+    plan: StackPlan | None,
+    findings: Iterable[Finding],
+    assumptions: Iterable[str] = (),
+    settings: StackSettings | None = None,
 ) -> StackFacts:
     """`plan` may be one that its findings forbid: what is known of it is shown beside them."""
     listed = tuple(
@@ -193,7 +210,14 @@ def facts_of(
         findings=listed,
         refused=any(one.severity == "error" for one in listed),
         plan=None if plan is None else _plan(plan),
+        settings=() if settings is None else tuple(settings_of(settings)),
     )
+
+
+def settings_of(settings: StackSettings) -> Iterator[SettingFacts]:
+    """Every setting, without secrets."""
+    for leaf in leaves(settings):
+        yield SettingFacts(path=path_of(*leaf.path), value=leaf.shown, replaces=leaf.replaces)
 
 
 def _plan(plan: StackPlan) -> PlanFacts:

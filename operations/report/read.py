@@ -24,17 +24,22 @@ def read(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
     prefix = f"{NAMESPACE}:"
     values = {key.removeprefix(prefix): value for key, value in configuration.plain().items() if key.startswith(prefix)}
     encrypted = frozenset(key.removeprefix(prefix) for key in configuration.secret_keys())
+    settings = _settings(values)
     try:
         plan = plan_raw(stack, values, encrypted, files=model_files(values))
     except RefusedError as refused:
-        return facts_of(stack, _forbidden(stack, values, encrypted), refused.findings, configuration.differences)
-    return facts_of(stack, plan, plan.warnings, configuration.differences)
+        forbidden = None if settings is None else _forbidden(stack, settings, encrypted)
+        return facts_of(stack, forbidden, refused.findings, configuration.differences, settings)
+    return facts_of(stack, plan, plan.warnings, configuration.differences, settings)
 
 
-def _forbidden(stack: str, values: Mapping[str, Any], encrypted: frozenset[str]) -> StackPlan | None:
-    """The plan that findings forbid, as far as there is one: a refused model's memory is what people want to see."""
+def _settings(values: Mapping[str, Any]) -> StackSettings | None:
     try:
-        settings = StackSettings.model_validate(values)
+        return StackSettings.model_validate(values)
     except ValidationError:
         return None
+
+
+def _forbidden(stack: str, settings: StackSettings, encrypted: frozenset[str]) -> StackPlan | None:
+    """The plan that findings forbid, as far as there is one: a refused model's memory is what people want to see."""
     return plan_with_findings(stack, settings, catalog.load(), encrypted, Findings())

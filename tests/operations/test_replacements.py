@@ -1,0 +1,136 @@
+"""Settings whose change replaces a cluster, a pool or an address say so: found by changing each of them."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from operations.explain.__main__ import world_of
+from operations.explain.fields import Objects
+from operations.explain.inputs import World
+from operations.explain.origins import Builder, changes
+from operations.report.compare import compare
+from operations.settings_reference import reference, schema
+from planning import StackPlan
+from planning.findings import path_of
+from rehearsal.changes import changed, remember
+from rehearsal.configuration import load
+from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.providers.gcp.kinds import VIRTUAL
+from rehearsal.providers.gcp.table import KINDS
+from rehearsal.providers.wire import changes as differences
+from rehearsal.providers.wire import under
+from settings import StackSettings
+from settings.leaves import leaves
+from tests.operations.test_compare import facts
+
+NAMES = {"Cluster": "cluster", "Network": "network", "Subnetwork": "subnet", "Address": "address"}
+
+# Parts of a plan that such resources are made of.
+PARTS = ("network", "cluster", "accelerator_pools", "cpu_pool", "gateway", "project", "region", "location")
+
+# One stack for each kind of accelerator: only slices have a topology, only GPUs a driver.
+STACKS = ("gpu", "tpu")
+
+
+def name_of(kind: str, name: str) -> str | None:
+    if kind == "NodePool":
+        return "CPU pool" if name == "cpu" else "accelerator pool"
+    return NAMES.get(kind)
+
+
+def replaced(before: Objects, after: Objects) -> set[str]:
+    """What the provider makes anew between two builds of a stack, by its list of properties that cannot be updated."""
+    found = set()
+    for key, (resource, old) in before.items():
+        name = name_of(*key)
+        if name is None or key not in after:
+            continue
+        new, kind = after[key][1], KINDS[resource.type]
+        wanted = kind.replaced_by(dict(old), dict(new))
+        for path, _ in differences(old, new):
+            fixed = under(path, *VIRTUAL, *kind.updates, *resource.options.ignore_changes)
+            if not fixed and ("*" in wanted or under(path, *wanted)):
+                found.add(name)
+    return found
+
+
+def build(world: World, plan: StackPlan | None) -> Objects:
+    assert plan is not None
+    built = Builder().build(plan)
+    assert built is not None
+    return built
+
+
+@functools.cache
+def found() -> dict[str, set[str]]:
+    """By setting: everything that some other value of it replaces, in any of the stacks."""
+    by_setting: defaultdict[str, set[str]] = defaultdict(set)
+    for stack in STACKS:
+        world = world_of(stack)
+        plan = world.plan()
+        assert plan is not None
+        before = build(world, plan)
+        for change in changes(world, plan, facts=False):
+            touched = {leaf.partition(".")[0].partition("[")[0] for leaf in change.paths}
+            after = Builder().build(change.plan) if touched & set(PARTS) else None
+            if after is not None:
+                by_setting[change.input.origin.name] |= replaced(before, after)
+    return {setting: what for setting, what in by_setting.items() if what}
+
+
+def marked() -> dict[str, set[str]]:
+    settings = StackSettings.model_validate(world_of("gpu").values)
+    return {path_of(*leaf.path): set(leaf.replaces) for leaf in leaves(settings) if leaf.replaces}
+
+
+def test_every_setting_that_replaces_something_says_so() -> None:
+    marks = marked()
+    silent = {setting: what - marks.get(setting, set()) for setting, what in found().items()}
+    assert not {setting: what for setting, what in silent.items() if what}
+    assert len(found()) > 8
+
+
+# What brings something of somebody else's has no other value to try.
+BROUGHT = {"llm-d:network.existing", "llm-d:cluster.existing"}
+
+
+def test_no_setting_is_marked_that_replaces_nothing() -> None:
+    assert marked().keys() - found().keys() == BROUGHT
+
+
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [("location", "cluster"), ("accelerator.provisioning", "accelerator pool"), ("gateway.exposure", "address")],
+)
+def test_reference_and_schema_tell_it(setting: str, what: str) -> None:
+    assert what in marked()[f"llm-d:{setting}"]
+    key = setting.rpartition(".")[2]
+    (line,) = [line for line in reference().splitlines() if line.startswith(f"| `{key}` |")]
+    assert "A change replaces: " in line
+    assert what in line
+    assert f"A change replaces: {what}" in str(schema()).partition(f"{key}':")[2]
+
+
+def test_the_comment_of_a_pull_request_names_them() -> None:
+    text = compare({"gpu": facts()}, {"gpu": facts(**{"accelerator.provisioning": "spot"})})
+    assert "- `llm-d:accelerator.provisioning`: `on-demand` → `spot` **replaces accelerator pool**" in text
+    assert "hf_" not in text
+
+
+def test_a_rehearsed_preview_names_the_settings_behind_a_change(tmp_path: Path) -> None:
+    paths = StackPaths("gpu", root=tmp_path)
+    paths.home.mkdir(parents=True)
+    standing = load(PROJECT_ROOT, "gpu")
+    assert list(changed(paths, standing)) == []
+    remember(paths, standing)
+    assert list(changed(paths, standing)) == []
+    overrides = {"llm-d:accelerator.provisioning": "spot", "llm-d:models[0].replicas": "2"}
+    assert list(changed(paths, load(PROJECT_ROOT, "gpu", overrides))) == [
+        "llm-d:accelerator.provisioning: on-demand -> spot: replaces accelerator pool",
+        "llm-d:models[0].replicas: 1 -> 2",
+    ]
+    assert "hf_" not in paths.settings.read_text(encoding="utf-8")
