@@ -15,6 +15,7 @@ import pytest
 
 from operations import settings_reference
 from rehearsal.toolchain.build import binaries
+from rehearsal.toolchain.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -114,15 +115,34 @@ def test_the_settings_reference_is_current() -> None:
     assert settings_reference.REFERENCE.read_text(encoding="utf-8") == settings_reference.reference()
 
 
-def test_every_package_is_in_the_dependency_table() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").lower()
-    pinned = re.findall(
-        r"^([A-Za-z0-9-]+)==",
-        (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-dev.txt").read_text(),
-        re.M,
-    )
+def _table(title: str) -> set[str]:
+    """The names in the first column of the README's table with that heading."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (rows,) = re.findall(rf"^\| {re.escape(title)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", readme, re.MULTILINE)
+    listed = [name for row in rows.splitlines() for name in row.split("|")[1].strip().split(", ")]
+    assert len(listed) == len(set(listed))
+    return set(listed)
+
+
+def test_the_dependency_table_holds_every_pinned_package_and_no_other() -> None:
+    lines = [line for file in ROOT.glob("requirements*.txt") for line in file.read_text().splitlines()]
+    pinned = [line for line in lines if line and not line.startswith(("#", "-r "))]
     assert pinned
-    assert not [name for name in pinned if name.lower() not in readme]
+    assert {line.split("==")[0] for line in pinned} == _table("package")
+
+
+def test_the_dependency_table_holds_every_go_module_that_is_built_or_read() -> None:
+    """Built: the modules of the tools. Read: what go.mod requires for itself and not for others."""
+    wanted = set()
+    for file in (ROOT / "rehearsal" / "toolchain").glob("*/go.mod"):
+        text = file.read_text(encoding="utf-8")
+        required = re.findall(r"^(?:require |\t)(\S+) v\S+( // indirect)?$", text, re.MULTILINE)
+        wanted |= {module for module, indirect in required if not indirect}
+        tools = [target.package for target in TARGETS.values() if target.module == file.parent.name]
+        for tool in tools:
+            of = [module for module, _ in required if tool == module or tool.startswith(f"{module}/")]
+            wanted.add(max(of, key=len))
+    assert wanted == _table("Go module")
 
 
 def test_workflows_pin_every_action_by_commit() -> None:
