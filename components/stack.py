@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_gcp as gcp
 
+from components.certificates import Certificate
 from components.charts import PlatformCharts
 from components.cluster import InferenceCluster
 from components.crds import InferenceCrds
@@ -69,14 +70,18 @@ class InferenceStack(pulumi.ComponentResource):
             plan.project,
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[pools.cpu])),
         )
+        # Istio's Gateways need its controller, which also takes their Services down again.
+        before = [pools.cpu, *workspace.ready, *(charts.ready if plan.gateway.implementation == "istio" else [])]
+        if plan.gateway.tls is not None and plan.gateway.tls.certificate is not None:
+            place = [pools.cpu, *workspace.ready, *charts.ready]
+            before.append(Certificate(plan.gateway.tls.certificate, namespace, place, gone, inside).signed)
         gateway = InferenceGateway(
             plan.gateway,
             plan.project,
             namespace,
             network.resources,
             services,
-            # Istio's Gateways need its controller, which also takes their Services down again.
-            [pools.cpu, *workspace.ready, *(charts.ready if plan.gateway.implementation == "istio" else [])],
+            before,
             inside,
         )
         ready = [*workspace.ready, *crds.resources, *charts.ready]

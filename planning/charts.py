@@ -35,12 +35,13 @@ _ISTIO_KINDS = ("destinationrules.networking.istio.io", "gateways.networking.ist
 
 
 def plan_charts(
-    site: Site, *, gateway: tuple[str, str], groups: bool, kserve: bool, istio: bool
+    site: Site, *, gateway: tuple[str, str], groups: bool, kserve: bool, istio: bool, certificates: bool
 ) -> tuple[ChartPlan, ...]:
     """Charts in the order in which they are installed; none where GKE's own parts are enough.
 
     `gateway` is (namespace, name) of the Gateway that KServe attaches its routes to; `groups` whether a model server is
-    a LeaderWorkerSet. KServe looks for the kinds it can use only when it starts: what brings them comes first.
+    a LeaderWorkerSet; `certificates` whether the stack asks for any. KServe looks for the kinds it can use only when it
+    starts: what brings them comes first.
     """
     settings, releases = site.settings.platform, site.release.charts
     _check_brought(site)
@@ -74,6 +75,17 @@ def plan_charts(
             after=(ISTIO_BASE,),
         )
         found += [base, control]
+    if kserve or certificates:
+        found.append(
+            _chart(
+                CERT_MANAGER,
+                releases.cert_manager,
+                settings.cert_manager,
+                namespace="cert-manager",
+                values=_cert_manager(),
+                crds=_CERT_MANAGER_KINDS,
+            )
+        )
     if kserve:
         found += _kserve(site, gateway, [chart.name for chart in found])
     return tuple(found)
@@ -93,14 +105,6 @@ def _kserve(site: Site, gateway: tuple[str, str], before: list[str]) -> list[Cha
     settings, releases = site.settings.platform, site.release.charts
     return [
         _chart(
-            CERT_MANAGER,
-            releases.cert_manager,
-            settings.cert_manager,
-            namespace="cert-manager",
-            values=_cert_manager(),
-            crds=_CERT_MANAGER_KINDS,
-        ),
-        _chart(
             KSERVE_CRDS,
             releases.kserve_crds,
             settings.kserve,
@@ -116,7 +120,7 @@ def _kserve(site: Site, gateway: tuple[str, str], before: list[str]) -> list[Cha
             settings.kserve,
             namespace="kserve",
             values=_kserve_values(gateway, inference_pool=not gke_brings_inference_pool(site)),
-            after=(*before, CERT_MANAGER, KSERVE_CRDS),
+            after=(*before, KSERVE_CRDS),
         ),
         _chart(
             KSERVE_PRESETS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from planning import names
+from planning.certificates import plan_listener_certificate
 from planning.plan import (
     GatewayPlan,
     ModelIndexPlan,
@@ -14,7 +15,7 @@ from planning.plan import (
     TlsPlan,
 )
 from planning.site import Site
-from settings.gateway import CertificateManagerTls, PreSharedTls, SecretTls
+from settings.gateway import CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
 
 ISTIO_CLASS = "istio"
 
@@ -149,7 +150,7 @@ def _check_certificates(site: Site) -> None:
             "kind",
             value=settings.tls.kind,
             rule="certificates of Google's load balancers; Istio's Envoys read theirs from a Secret",
-            fix="use kind: secret",
+            fix="use kind: cert-manager, or kind: secret",
         )
 
 
@@ -162,5 +163,8 @@ def _tls(site: Site) -> TlsPlan | None:
             return TlsPlan(options={"networking.gke.io/pre-shared-certs": ",".join(certificates)}, secret=None)
         case SecretTls(secret=secret):
             return TlsPlan(options={}, secret=secret)
+        case CertManagerTls() as asked:
+            certificate = plan_listener_certificate(site, asked)
+            return TlsPlan(options={}, secret=certificate.secret, certificate=certificate)
         case _:
             return None

@@ -170,11 +170,31 @@ class ChartPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IssuerPlan:
+    """Who signs certificates: an issuer that is there, or one made here, with which each signs itself."""
+
+    name: str
+    kind: Literal["ClusterIssuer", "Issuer"]
+    create: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificatePlan:
+    """A certificate that cert-manager puts into `secret` and renews there."""
+
+    name: str
+    secret: str
+    dns_names: tuple[str, ...]
+    issuer: IssuerPlan
+
+
+@dataclass(frozen=True, kw_only=True)
 class TlsPlan:
-    """Listener certificate: annotation-style options, or a Secret."""
+    """Listener certificate: annotation-style options, or a Secret, which `certificate` fills where the stack asks."""
 
     options: Mapping[str, str]
     secret: str | None
+    certificate: CertificatePlan | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

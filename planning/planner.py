@@ -135,6 +135,7 @@ def plan_with_findings(
         groups=any(server.group is not None for model in models for server in model.servers),
         kserve=settings.deployment == "kserve",
         istio=gateway.implementation == "istio",
+        certificates=gateway.tls is not None and gateway.tls.certificate is not None,
     )
     served = tuple(models)
     splits = plan_splits(site, served)

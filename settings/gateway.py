@@ -36,7 +36,39 @@ class SecretTls(Settings):
     secret: Annotated[str, Field(min_length=1, max_length=253, description="Name of the Secret.")]
 
 
-Tls = Annotated[NoTls | CertificateManagerTls | PreSharedTls | SecretTls, Field(discriminator="kind")]
+class IssuerSettings(Settings):
+    """An issuer of cert-manager that is in the cluster."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253, description="Name of the issuer.")]
+    kind: Annotated[
+        Literal["ClusterIssuer", "Issuer"],
+        Field(description="Of the whole cluster, or of the stack's namespace."),
+    ] = "ClusterIssuer"
+
+
+DnsName = Annotated[
+    str,
+    Field(
+        pattern=r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=253
+    ),
+]
+
+
+class CertManagerTls(Settings):
+    """A certificate that cert-manager has signed and renews."""
+
+    kind: Literal["cert-manager"]
+    issuer: Annotated[
+        IssuerSettings | None,
+        Field(description="Who signs; by default the certificate signs itself, for trials."),
+    ] = None
+    dns_names: Annotated[
+        tuple[DnsName, ...],
+        Field(max_length=100, description="Names of the certificate; by default the Gateway's host name."),
+    ] = ()
+
+
+Tls = Annotated[NoTls | CertificateManagerTls | PreSharedTls | SecretTls | CertManagerTls, Field(discriminator="kind")]
 
 
 class GatewaySettings(Settings):

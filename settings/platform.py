@@ -24,7 +24,8 @@ class PlatformSettings(Settings):
         ControllerSettings, Field(description="LeaderWorkerSet: replicas that span several pods.")
     ] = ControllerSettings()
     cert_manager: Annotated[
-        ControllerSettings, Field(description="cert-manager: certificates of KServe's webhooks.")
+        ControllerSettings,
+        Field(description="cert-manager: certificates of KServe's webhooks, and of the Gateway where it asks for one."),
     ] = ControllerSettings()
     kserve: Annotated[ControllerSettings, Field(description="KServe's controller of LLMInferenceServices.")] = (
         ControllerSettings()

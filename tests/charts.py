@@ -17,12 +17,17 @@ BROUGHT_CLUSTER: Mapping[str, Any] = {"cluster.existing": {"name": "shared", "ve
 
 
 def charts_of(
-    changes: Mapping[str, Any] | None = None, *, groups: bool = False, kserve: bool = False, istio: bool = False
+    changes: Mapping[str, Any] | None = None,
+    *,
+    groups: bool = False,
+    kserve: bool = False,
+    istio: bool = False,
+    certificates: bool = False,
 ) -> tuple[ChartPlan, ...]:
     settings = StackSettings.model_validate(values_of("gpu", changes))
     findings = Findings()
     site = locate("gpu", settings, catalog.load(), findings)
     assert site is not None
-    found = plan_charts(site, gateway=GATEWAY, groups=groups, kserve=kserve, istio=istio)
+    found = plan_charts(site, gateway=GATEWAY, groups=groups, kserve=kserve, istio=istio, certificates=certificates)
     assert findings == []
     return found

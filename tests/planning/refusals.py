@@ -1382,7 +1382,51 @@ SPLITS = (
     ),
 )
 
+CERTIFICATES = (
+    Wrong(
+        name="certificate for no name",
+        changes={"gateway.tls": {"kind": "cert-manager"}},
+        path="gateway.hostname",
+        value="null",
+        rule="a certificate is for a name",
+        fix="gateway.tls.dnsNames",
+    ),
+    Wrong(
+        name="certificate for another name",
+        changes={
+            "gateway.tls": {"kind": "cert-manager", "dnsNames": ["*.example.com", "example.org"]},
+            "gateway.hostname": "llm.eu.example.com",
+        },
+        path="gateway.tls.dnsNames",
+        value="*.example.com, example.org",
+        rule="answers to llm.eu.example.com only",
+        fix="add llm.eu.example.com",
+    ),
+    Wrong(
+        name="certificate that signs itself",
+        changes={"gateway.tls": {"kind": "cert-manager"}, "gateway.hostname": "llm.example.com"},
+        path="gateway.tls.issuer",
+        value="null",
+        rule="no client trusts it unasked",
+        fix="name an issuer",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="issuer that is not there yet",
+        changes={
+            "gateway.tls": {"kind": "cert-manager", "issuer": {"name": "ca"}},
+            "gateway.hostname": "a.example.com",
+        },
+        path="gateway.tls.issuer",
+        value="ca",
+        rule="installs cert-manager and no issuer",
+        fix="leave issuer out for the first `pulumi up`",
+        severity=Severity.WARNING,
+    ),
+)
+
 EVERY = (
+    *CERTIFICATES,
     *ESTIMATES,
     *PATTERNS,
     *STACK,

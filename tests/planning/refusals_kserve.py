@@ -73,7 +73,7 @@ GATEWAYS = (
         path="gateway.tls.kind",
         value="certificate-manager",
         rule="read theirs from a Secret",
-        fix="use kind: secret",
+        fix="use kind: cert-manager, or kind: secret",
     ),
     Wrong(
         name="model router with Istio",

@@ -20,13 +20,19 @@ NEEDS = {
     (): [],
     ("groups",): ["lws"],
     ("istio",): ["istio-base", "istiod"],
+    ("certificates",): ["cert-manager"],
     ("kserve",): ["lws", "cert-manager", "kserve-llmisvc-crd", "kserve-llmisvc-resources", "kserve-runtime-configs"],
 }
 
 
 @pytest.mark.parametrize(("needs", "names"), NEEDS.items())
 def test_only_what_is_needed_is_installed(needs: tuple[str, ...], names: list[str]) -> None:
-    charts = charts_of(groups="groups" in needs, kserve="kserve" in needs, istio="istio" in needs)
+    charts = charts_of(
+        groups="groups" in needs,
+        kserve="kserve" in needs,
+        istio="istio" in needs,
+        certificates="certificates" in needs,
+    )
     assert [chart.name for chart in charts] == names
 
 

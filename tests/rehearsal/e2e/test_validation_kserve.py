@@ -1,4 +1,4 @@
-"""What stacks say to KServe and Istio, before a real API server with the kinds those projects publish."""
+"""What stacks say to KServe, Istio and cert-manager, before a real API server with the kinds those projects publish."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ KINDS = {
         "charts",
         "config/crd/full/llmisvc/serving.kserve.io_llminferenceservices.yaml",
     ),
+    "certificates.cert-manager.io": (
+        "github.com/cert-manager/cert-manager",
+        "definitions",
+        "deploy/crds/cert-manager.io_certificates.yaml",
+    ),
+    "issuers.cert-manager.io": (
+        "github.com/cert-manager/cert-manager",
+        "definitions",
+        "deploy/crds/cert-manager.io_issuers.yaml",
+    ),
     "destinationrules.networking.istio.io": (
         "istio.io/api",
         "definitions",
@@ -43,6 +53,10 @@ VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "istio": ("kserve-istio-prefix-cache-gpu", {}),
     "istio on tpu": ("kserve-istio-single-replica-tpu", {"gateway.exposure": "internal"}),
     "istio without kserve": ("gpu", {"gateway.implementation": "istio"}),
+    "a certificate without kserve": (
+        "gpu",
+        {"gateway.tls": {"kind": "cert-manager"}, "gateway.hostname": "llm.example.com"},
+    ),
     "bucket": (
         "kserve-single-replica-gpu",
         {"models[0].source": {"kind": "bucket", "bucket": "my-weights", "path": "gemma-2b-it"}},
@@ -54,7 +68,7 @@ VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
-    """An API server with the kinds of both projects, as their modules publish them."""
+    """An API server with the kinds of these projects, as their modules publish them."""
     paths = StackPaths("kinds", tmp_path_factory.mktemp("kinds"))
     try:
         ControlPlane(paths).start(VERSION, secret_manager=True)
