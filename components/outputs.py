@@ -66,6 +66,10 @@ def _capacity(model: ModelPlan) -> dict[str, Any]:
             "millisecondsPerToken": round(speed.time_per_output_token * 1000, 1),
             "error": f"{estimate.error:.0%}" if estimate.fitted else "beyond what was measured",
         }
+    if estimate is not None and estimate.stages:
+        capacity["requestsPerSecondAtMost"] = {
+            stage.role: round(stage.requests_per_second, 2) for stage in estimate.stages
+        }
     return capacity
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from bisect import bisect_left
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from settings.models import ModelSettings
 # Inside what the estimate was fitted to, and enough for a batch to pay.
 IN_FLIGHT = 16
 _PROMPT, _OUTPUT = 128, 128
-_MOST_REPLICAS = 256
+MOST_REPLICAS = 256
 
 
 def plan_capacity(
@@ -62,7 +63,7 @@ def plan_capacity(
         full=full,
         at_load=at_load,
         needed=_needed(engines, settings, at_load),
-        curve=_curve(engines, settings.replicas, whole),
+        curve=curve_of(functools.partial(engines.at, settings.replicas), whole),
         error=alone.error,
         fitted=site.accelerator.name in fitted.accelerators
         and busiest.batch <= fitted.sequences
@@ -124,7 +125,7 @@ def _at_rate(engines: _Engines, replicas: int, rate: float, whole: int) -> Speed
         speed = engines.at(replicas, concurrency)
         return speed.requests_per_second if speed is not None else math.inf
 
-    concurrency = _least(1, whole, lambda n: served(n) >= rate)
+    concurrency = least(1, whole, lambda n: served(n) >= rate)
     speed = engines.at(replicas, concurrency) if concurrency is not None else None
     if speed is None:
         return None
@@ -150,7 +151,7 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
     if engines.within(settings, at_load):
         return settings.replicas
     in_flight = load.concurrency or IN_FLIGHT * settings.replicas
-    return _least(1, _MOST_REPLICAS, lambda n: engines.within(settings, engines.at(n, in_flight)))
+    return least(1, MOST_REPLICAS, lambda n: engines.within(settings, engines.at(n, in_flight)))
 
 
 def _check(site: Site, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:
@@ -204,18 +205,18 @@ def _too_slow(site: Site, index: int, settings: ModelSettings, capacity: Capacit
     )
 
 
-def _curve(engines: _Engines, replicas: int, whole: int) -> tuple[CurvePoint, ...]:
+def curve_of(at: Callable[[int], SpeedEstimate | None], whole: int) -> tuple[CurvePoint, ...]:
     """From one request in flight to half as many again as full batches hold, in even steps of a logarithm."""
     last, points = max(2, math.ceil(whole * 1.5)), []
     steps = sorted({1, last, whole, *(round(last ** (n / 23)) for n in range(1, 23))})
     for concurrency in steps:
-        speed = engines.at(replicas, concurrency)
+        speed = at(concurrency)
         if speed is not None:
             points.append(CurvePoint(concurrency=concurrency, speed=speed))
     return tuple(points)
 
 
-def _least(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
+def least(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
     """The least number of a range from which on something holds; None when it does not hold at the end."""
     if not holds(high):
         return None

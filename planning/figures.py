@@ -43,13 +43,29 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageRate:
+    """Requests a second that one stage's servers could do beside an endlessly fast other one.
+
+    `limits`: the other stage is faster. `needed` as of `CapacityPlan`, of this stage's replicas.
+    """
+
+    role: Literal["decode", "prefill"]
+    replicas: int
+    requests_per_second: float
+    limits: bool
+    needed: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CapacityPlan:
     """What one model's replicas are estimated to serve. Tokens are those of one request.
 
     `alone`: one request at a time. `full`: every replica's batch is full. `at_load`: at the load the settings state;
     None where the replicas cannot serve it. `needed` are the replicas that the stated rate or objectives take, None
     where nothing is stated or no number of replicas helps. `fitted`: load and accelerator lie where the estimate was
-    measured, so that `error` (relative) holds; else it is an order of magnitude.
+    measured, so that `error` (relative) holds; else it is an order of magnitude. `stages` are decode and prefill where
+    each has servers of its own: `replicas` are then those of decode, what is `needed` stands with each stage, and
+    nothing was fitted.
     """
 
     prompt_tokens: int
@@ -63,6 +79,7 @@ class CapacityPlan:
     curve: tuple[CurvePoint, ...]
     error: float
     fitted: bool
+    stages: tuple[StageRate, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

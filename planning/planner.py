@@ -15,7 +15,6 @@ import catalog as catalogue
 from catalog import Catalog
 from planning import names
 from planning.adapters import other_names
-from planning.capacity import plan_capacity
 from planning.charts import plan_chart_namespaces, plan_charts
 from planning.cluster import plan_cluster, plan_crds, plan_services
 from planning.cost import plan_cost
@@ -44,6 +43,7 @@ from planning.room import busy_nodes, check_capacity
 from planning.router import plan_router
 from planning.scope import check_names, check_scope
 from planning.site import Findings, Site, locate
+from planning.split_capacity import plan_capacity_of
 from planning.splits import plan_splits
 from planning.stages import stages_of
 from planning.two_stages import check_stages
@@ -124,8 +124,7 @@ def plan_with_findings(
             pool=plan_pool(site, model, key),
             picker=plan_picker(site, index, model, key, namespace.name, pull_secret),
             servers=servers,
-            # Of engines that do both: two stages are not estimated this way.
-            capacity=plan_capacity(site, index, model, servers[0].memory) if len(stages) == 1 else None,
+            capacity=plan_capacity_of(stages, index, [server.memory for server in servers]),
         )
         models.append(under_kserve(site, index, model, made) if settings.deployment == "kserve" else made)
     gateway = plan_gateway(site, network)

@@ -22,7 +22,7 @@ from planning.memory import EngineRun, MemoryVerdict, judge
 from planning.memory.kv_cache import layers_of, layout
 from planning.memory.weights import padded_vocabulary, weights_gib
 
-Bound = Literal["memory bandwidth", "compute", "host", "KV cache", "batch size"]
+Bound = Literal["memory bandwidth", "compute", "host", "KV cache", "batch size", "prefill"]
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from catalog.schema import Model
 from planning.capacity import IN_FLIGHT, lengths_of
-from planning.groups import uses_rdma
 from planning.parallelism import parallelism_of
 from planning.site import Site
 from planning.speed import Load, SpeedEstimate, estimate
-from planning.split_speed import estimate_split
+from planning.split_capacity import connected_by_rdma
+from planning.split_speed import StageEngines, split_of
 from planning.verdict import run_of
 from settings.models import ModelSettings
 
@@ -176,10 +176,13 @@ def _check_worth(
     replicas = max(1, accelerators // runs[0].tensor_parallel)
     load = Load(*lengths, ours.load.concurrency or IN_FLIGHT * replicas)
     together = estimate(runs[0], decode.accelerator, load, replicas)
-    apart = estimate_split(
-        runs[1], prefill.accelerator, theirs.replicas, runs[0], decode.accelerator, ours.replicas, load,
-        rdma=all(uses_rdma(site, parallelism_of(site, one)) for site, one in ((decode, ours), (prefill, theirs))),
-    )  # fmt: skip
+    split = split_of(
+        StageEngines(run=runs[1], accelerator=prefill.accelerator, replicas=theirs.replicas),
+        StageEngines(run=runs[0], accelerator=decode.accelerator, replicas=ours.replicas),
+        *lengths,
+        rdma=connected_by_rdma((decode, prefill), index),
+    )
+    apart = split.at(load.concurrency) if split is not None else None
     if together is not None and apart is not None and _is_a_loss(apart, together):
         decode.findings.warning(
             "models",

@@ -128,6 +128,9 @@ def _figures(facts: Facts | None) -> dict[str, tuple[str, float | None]]:
             rate = None if speed is None else speed["requests_per_second"]
             shown = "not served" if rate is None else words.rate(rate)
             found[f"{model['name']}: requests/s"] = (f"{shown} ({capacity['basis']})", rate)
+            for stage in capacity.get("stages", ()):
+                most = stage["requests_per_second"]
+                found[f"{model['name']}, {stage['role']}: requests/s at most"] = (words.rate(most), most)
             first = None if speed is None else speed["time_to_first_token"]
             found[f"{model['name']}: first token"] = ("-" if first is None else words.seconds(first), first)
     cost = plan["cost"]

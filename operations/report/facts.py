@@ -58,6 +58,17 @@ class SpeedFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageFacts:
+    """What servers of one role could do if the other role's were endlessly fast."""
+
+    role: str
+    replicas: int
+    requests_per_second: float
+    limits: bool
+    needed: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CapacityFacts:
     basis: str
     replicas: int
@@ -68,6 +79,7 @@ class CapacityFacts:
     alone: SpeedFacts
     full: SpeedFacts
     curve: tuple[SpeedFacts, ...]
+    stages: tuple[StageFacts, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,6 +307,16 @@ def _capacity(capacity: CapacityPlan) -> CapacityFacts:
         alone=_speed(capacity.alone, 1),
         full=_speed(capacity.full),
         curve=curve,
+        stages=tuple(
+            StageFacts(
+                role=stage.role,
+                replicas=stage.replicas,
+                requests_per_second=round(stage.requests_per_second, 3),
+                limits=stage.limits,
+                needed=stage.needed,
+            )
+            for stage in capacity.stages
+        ),
     )
 
 

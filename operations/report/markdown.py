@@ -92,6 +92,9 @@ def _capacity(capacity: CapacityFacts) -> Iterator[str]:
         )
     ]
     yield from table(("load", "requests/s", "first token", "each token", "waits for"), rows, right=(1, 2, 3))
+    if capacity.stages:
+        yield ""
+        yield from (f"- {words.stage_sentence(stage)}" for stage in capacity.stages)
     if capacity.needed is not None:
         yield ""
         yield f"The stated load takes {words.count(capacity.needed, 'replica')}; there are {capacity.replicas}."

@@ -82,8 +82,15 @@ def _row(model: ModelFacts, server: ServerFacts) -> tuple[str, str, str, str]:
         drawn = f"{bar(memory)}\n{memory.total_gib:.1f} GiB, {words.tokens(memory.kv_tokens)} KV tokens"
         judged = f"{words.verdict(memory)}\n{memory.margin_gib:+.1f} GiB"
     capacity = model.capacity
-    if capacity is None or server.role == "prefill":
+    if capacity is None:
         return name, drawn, judged, ""
+    own = "".join(
+        f"{words.rate(stage.requests_per_second)} requests/s at most{', the limit' if stage.limits else ''}"
+        for stage in capacity.stages
+        if stage.role == server.role
+    )
+    if server.role == "prefill":
+        return name, drawn, judged, own
     speed = capacity.at_load
     if speed is None:
         load = f"{capacity.basis}:\nmore than they serve"
@@ -93,4 +100,4 @@ def _row(model: ModelFacts, server: ServerFacts) -> tuple[str, str, str, str]:
             f"{words.rate(speed.requests_per_second)} requests/s ({doubt})\nfirst token "
             f"{words.seconds(speed.time_to_first_token)}, then {words.seconds(speed.time_per_output_token)}"
         )
-    return name, drawn, judged, load
+    return name, drawn, judged, f"{load}\n{own}".rstrip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operations.report.facts import CapacityFacts, FindingFacts, MemoryFacts, Money, PlanFacts, SpeedFacts
+from operations.report.facts import CapacityFacts, FindingFacts, MemoryFacts, Money, PlanFacts, SpeedFacts, StageFacts
 
 VERDICTS = {"fits": "fits", "marginal": "marginal", "refused": "does not fit"}
 _LIMITS = {
@@ -72,6 +72,8 @@ def verdict_sentence(memory: MemoryFacts | None) -> str:
 def certainty(capacity: CapacityFacts) -> str:
     if capacity.fitted:
         return f"estimate, give or take {capacity.error:.0%}"
+    if capacity.stages:
+        return "an estimate not fitted to measurements, for there are none of two stages: an order of magnitude"
     return "an estimate beyond what was measured: an order of magnitude"
 
 
@@ -81,6 +83,16 @@ def at_load(speed: SpeedFacts | None) -> str:
     return (
         f"{rate(speed.requests_per_second)} requests/s, first token {seconds(speed.time_to_first_token)},"
         f" then {seconds(speed.time_per_output_token)} a token"
+    )
+
+
+def stage_sentence(stage: StageFacts) -> str:
+    """What a role could do by itself, and whether it is the limit."""
+    limit = ", which limits both" if stage.limits else ""
+    needed = f"; the stated load takes {count(stage.needed, 'replica')}" if stage.needed is not None else ""
+    return (
+        f"{stage.role.capitalize()}: {count(stage.replicas, 'replica')}, "
+        f"at most {rate(stage.requests_per_second)} requests/s{limit}{needed}."
     )
 
 

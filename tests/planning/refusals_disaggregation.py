@@ -211,6 +211,33 @@ DISAGGREGATION = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        name="more requests than prefill computes",
+        stack=GPU,
+        changes={"models[0].load": {"promptTokens": 10000, "outputTokens": 500, "requestsPerSecond": 6}},
+        path="models[0].prefill.replicas",
+        value="2",
+        rule="prefill takes 4 replicas",
+        fix="use 4 replicas",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="no prefill is as fast as stated",
+        stack=GPU,
+        changes={
+            "models[0].load": {
+                "promptTokens": 10000,
+                "outputTokens": 500,
+                "concurrency": 64,
+                "timeToFirstTokenMs": 100,
+            }
+        },
+        path="models[0].load",
+        value="64 requests in flight of 10000 + 500 tokens",
+        rule="no number of servers serves this",
+        fix="use a faster accelerator",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="two stages answer later than one",
         stack=GPU,
         changes={"models[0].load": {"promptTokens": 200, "outputTokens": 200, "concurrency": 8}},
