@@ -15,6 +15,9 @@ from settings.models import ModelSettings
 
 _HALF = ("half", "float16")
 
+# Either of them makes vLLM's server, uvicorn, answer in HTTPS and no longer in HTTP.
+_HTTPS = ("--ssl-keyfile", "--ssl-certfile")
+
 
 def check_model(site: Site, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
     """Findings about one model, and what becomes of its accelerators' memory.
@@ -24,6 +27,7 @@ def check_model(site: Site, index: int, settings: ModelSettings, model: Model | 
     check_pattern(site, index, settings, model)
     check_spread(site, index, settings, model)
     _check_dtype(site, index, settings)
+    _check_protocol(site, index, settings)
     check_quantisation(site, index, settings, model)
     if model is None:
         site.findings.warning(
@@ -41,6 +45,26 @@ def check_model(site: Site, index: int, settings: ModelSettings, model: Model | 
         check_sharding(site, index, settings, model, parallelism)
     _check_token(site, settings, model)
     return check_memory(site, index, settings, model)
+
+
+def _check_protocol(site: Site, index: int, settings: ModelSettings) -> None:
+    """Engines speak HTTP: a pool cannot say that its servers want HTTPS.
+
+    InferencePool's appProtocol is http or kubernetes.io/h2c, and a picker answers with an address without a scheme
+    (kubernetes-sigs/gateway-api-inference-extension#1556, open).
+    """
+    asked = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
+    if asked:
+        site.findings.error(
+            "models",
+            index,
+            "extraArgs",
+            asked[0],
+            value=settings.extra_args[asked[0]],
+            rule="the engine would answer HTTPS only, and a pool's servers are asked in HTTP: by Gateway, picker,"
+            " probes and all that read metrics",
+            fix="remove it; clients get HTTPS from gateway.tls",
+        )
 
 
 def _check_dtype(site: Site, index: int, settings: ModelSettings) -> None:

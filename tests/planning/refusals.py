@@ -1384,6 +1384,14 @@ SPLITS = (
 
 CERTIFICATES = (
     Wrong(
+        name="an engine that answers in HTTPS",
+        changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--ssl_certfile=/a", "--ssl-keyfile", "/b"]},
+        path="models[0].extraArgs[0]",
+        value="--ssl_certfile=/a",
+        rule="a pool's servers are asked in HTTP",
+        fix="gateway.tls",
+    ),
+    Wrong(
         name="certificate for no name",
         changes={"gateway.tls": {"kind": "cert-manager"}},
         path="gateway.hostname",
