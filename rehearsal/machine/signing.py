@@ -32,6 +32,8 @@ KINDS = (
 _CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 _INJECT = "cert-manager.io/inject-ca-from"
 _MANAGER = "cert-manager"
+# What cert-manager, too, writes on a Secret, and signs anew where the Certificate has come to ask for others.
+_NAMES = "cert-manager.io/alt-names"
 _LIFETIME = timedelta(days=90)
 # Definitions are megabytes: they are looked through after a change of certificates, and then rarely.
 _DEFINITIONS_PACE = 30.0
@@ -67,10 +69,11 @@ class Signer:
     def _sign(self, certificate: Manifest) -> None:
         about, spec = certificate["metadata"], certificate["spec"]
         secret = self._kube.find("v1", "Secret", spec["secretName"], about["namespace"])
-        if secret is not None and (secret.get("data") or {}).get("tls.crt"):
+        names = _names(spec)
+        if secret is not None and _is_for(secret, names):
             self._be_ready(certificate)
             return
-        key, chain = sign(self._pki, _names(spec), spec.get("commonName") or "")
+        key, chain = sign(self._pki, names, spec.get("commonName") or "")
         data = {"tls.key": key, "tls.crt": chain, "ca.crt": self._authority}
         self._kube.apply(
             {
@@ -80,7 +83,7 @@ class Signer:
                 "metadata": {
                     "name": spec["secretName"],
                     "namespace": about["namespace"],
-                    "annotations": {"cert-manager.io/certificate-name": about["name"]},
+                    "annotations": {"cert-manager.io/certificate-name": about["name"], _NAMES: ",".join(names)},
                 },
                 "data": {name: base64.b64encode(content).decode() for name, content in data.items()},
             },
@@ -175,6 +178,11 @@ def _name(text: str) -> x509.GeneralName:
 
 def _names(spec: Manifest) -> list[str]:
     return [*(spec.get("dnsNames") or []), *(spec.get("ipAddresses") or [])] or [spec.get("commonName") or "localhost"]
+
+
+def _is_for(secret: Manifest, names: list[str]) -> bool:
+    annotations = secret["metadata"].get("annotations") or {}
+    return bool((secret.get("data") or {}).get("tls.crt")) and annotations.get(_NAMES) == ",".join(names)
 
 
 def _asks(manifest: Manifest) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
@@ -11,11 +13,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from rehearsal.certificates import Certificates
-from rehearsal.kube import Manifest
+from rehearsal.kube import Kube, Manifest, Manifests
 from rehearsal.machine.controllers import controller
+from rehearsal.machine.mirror import Mirror
 from rehearsal.machine.programs import Program, program
 from rehearsal.machine.runner import Forward
-from rehearsal.machine.signing import sign
+from rehearsal.machine.signing import KINDS, Signer, sign
 from rehearsal.machine.tunnel import resolve
 
 SERVING = "/tmp/k8s-webhook-server/serving-certs"
@@ -115,3 +118,30 @@ def test_a_certificate_is_signed_by_the_clusters_authority(tmp_path: Path) -> No
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["webhook.kserve.svc"]
     assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.1"]
+
+
+def test_other_names_make_another_certificate(tmp_path: Path) -> None:
+    """Else a Gateway of a new host name would show the old one."""
+    Certificates(tmp_path).make(["admin"], ["127.0.0.1"])
+    kube = mock.Mock(spec=Kube)
+    mirrors: dict[str, Any] = {kind: mock.Mock(spec=Mirror) for _, kind in KINDS}
+    for mirror in mirrors.values():
+        mirror.all.return_value = []
+    kube.list.return_value, kube.find.return_value = [], None
+    signed: Manifests = []
+    kube.apply.side_effect = lambda manifest, **_: signed.append(manifest)
+    signer = Signer(tmp_path, kube, mirrors)
+    for names in (["a.example.com"], ["a.example.com"], ["b.example.com"]):
+        spec = {"secretName": "front", "dnsNames": names}
+        certificate = {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "spec": spec}
+        mirrors["Certificate"].all.return_value = [
+            {**certificate, "metadata": {"name": "front", "namespace": "llm", "uid": "1"}}
+        ]
+        signer.step()
+        kube.find.return_value = signed[-1]
+    found = []
+    for secret in signed:
+        chain = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
+        alternatives = chain.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found.append(alternatives.get_values_for_type(x509.DNSName))
+    assert found == [["a.example.com"], ["b.example.com"]]
