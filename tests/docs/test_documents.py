@@ -111,6 +111,33 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert not broken
 
 
+_FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
+
+# Of other projects, named in what is said of them, or made by a run.
+_ELSEWHERE = {"config.json"}
+
+
+def _named_files(document: Path) -> Iterator[str]:
+    """What stands in code marks and looks like a file of the project, or like a folder; placeholders as patterns."""
+    for quoted in re.findall(r"`([^`\n]+)`", document.read_text(encoding="utf-8")):
+        for word in quoted.split("[")[0].split():
+            name = re.sub(r"<[^>]*>", "*", word.split("::")[0].strip("(),;:")).rstrip("/")
+            folder, slash, _ = name.partition("/")
+            if (slash and folder in _FOLDERS) or re.fullmatch(r"[\w.*-]+\.(py|yaml|yml|toml|txt|md|mod|json)", name):
+                yield name
+
+
+def test_files_that_documents_name_are_there() -> None:
+    named = [(document.name, name) for document in DOCUMENTS for name in _named_files(document)]
+    assert ("architecture.md", "planning/shutdown.py") in named
+    missing = [
+        f"{document}: {name}"
+        for document, name in named
+        if name not in _ELSEWHERE and not any(ROOT.glob(name)) and not any(ROOT.glob(f"{name}.py"))
+    ]
+    assert not missing
+
+
 def test_the_settings_reference_is_current() -> None:
     assert settings_reference.REFERENCE.read_text(encoding="utf-8") == settings_reference.reference()
 
