@@ -82,6 +82,8 @@ class SidecarRelease(_Frozen):
 
     image: str
     version: str
+    # The image's own entry point, for where something else would start another one.
+    command: tuple[str, ...]
     connector_flag: str
     engine_port_flag: str
     tls_flag: str

@@ -24,11 +24,13 @@ from components.kinds.llm_inference_service import (
     SchedulerConfig,
     SchedulerPool,
     StorageInitializer,
+    Workload,
 )
 from components.model_server import direct_way_in, server_identity
 from components.options import child
 from components.pods import pod_template
-from planning.plan import InferenceServicePlan, ModelPlan, PodPlan
+from components.server_group import claim_template
+from planning.plan import InferenceServicePlan, ModelPlan, ModelServerPlan, PodPlan
 from planning.start_up import NODE_SECONDS
 
 
@@ -53,11 +55,14 @@ class InferenceService(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("llm-d:inference:InferenceService", plan.name, None, opts)
-        server = model.servers[0]
         options = child(self, depends_on=after, deleted_with=deleted_with)
-        identity = server_identity(self, server, namespace, project, workload_pool, after, options)
+        needed: list[pulumi.Resource] = []
+        for server in model.servers:
+            needed += server_identity(self, server, namespace, project, workload_pool, after, options)
+            if server.claim_template is not None:
+                needed.append(claim_template(server.claim_template, namespace, dict(server.selector), options))
         policies = pool_policies(self, model.pool, namespace, after)
-        seconds = f"{server.start_up_seconds + NODE_SECONDS + 300}s"
+        seconds = f"{max(server.start_up_seconds for server in model.servers) + NODE_SECONDS + 300}s"
         conditions = [f"jsonpath={{.status.conditions[?(@.type=='{one}')].status}}=True" for one in plan.conditions]
         self.service = custom_resource(
             plan.name,
@@ -68,27 +73,29 @@ class InferenceService(pulumi.ComponentResource):
             opts=child(
                 self,
                 # Not deleted together with the cluster: KServe then takes down what it made, the pool included.
-                depends_on=[*after, *identity, *policies],
+                depends_on=[*after, *needed, *policies],
                 timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
             ),
         )
         picker = model.picker
         disruption_budget(picker.name, namespace, picker.selector, picker.replicas, options)
-        disruption_budget(server.name, namespace, server.selector, server.replicas, options)
-        direct_way_in(self, server, namespace, [*after, self.service])
+        for server in model.servers:
+            disruption_budget(server.name, namespace, server.selector, server.replicas, options)
+            direct_way_in(self, server, namespace, [*after, self.service])
         self.register_outputs({})
 
 
 def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, gateway: str) -> LlmInferenceServiceSpec:
-    server, picker = model.servers[0], model.picker
-    metadata = pod_template(server.pod)["metadata"]
+    picker = model.picker
+    [first, *others] = [_workload(server) for server in model.servers]
     return LlmInferenceServiceSpec(
         model=Model(uri=plan.uri, name=plan.model_name),
         storage_initializer=StorageInitializer(enabled=False),
-        replicas=server.replicas,
-        labels=metadata["labels"],
-        annotations=metadata.get("annotations"),
-        template=_template(server.pod),
+        replicas=first.replicas,
+        labels=first.labels,
+        annotations=first.annotations,
+        template=first.template,
+        prefill=next(iter(others), None),
         router=Router(
             gateway=Gateways(refs=[GatewayRef(name=gateway, namespace=namespace)]),
             route=Route(http=HttpRoutes(refs=[RouteRef(name=name) for name in plan.routes])),
@@ -102,6 +109,16 @@ def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, gateway:
     )
 
 
+def _workload(server: ModelServerPlan) -> Workload:
+    metadata = pod_template(server.pod)["metadata"]
+    return Workload(
+        replicas=server.replicas,
+        labels=metadata["labels"],
+        annotations=metadata.get("annotations"),
+        template=_template(server.pod),
+    )
+
+
 def _template(plan: PodPlan) -> dict[str, Any]:
     """The pod's spec with what a merge into KServe's preset needs: what the preset says and the pod does not stays.
 
@@ -109,8 +126,9 @@ def _template(plan: PodPlan) -> dict[str, Any]:
     before it ends: beside it another kind of hook would be a second one, which the API server refuses.
     """
     spec: dict[str, Any] = pod_template(plan)["spec"]
-    for container in spec["containers"]:
+    for container in (*spec["containers"], *spec.get("initContainers", ())):
         container["securityContext"]["runAsNonRoot"] = spec["securityContext"]["runAsNonRoot"]
+    for container in spec["containers"]:
         if plan.pre_stop_seconds:
             container["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(plan.pre_stop_seconds)]}}}
     return spec

@@ -18,6 +18,8 @@ from planning.site import Site
 
 # The engine of a decode pod, behind its sidecar.
 ENGINE_PORT = 8200
+# Where KServe's preset for decode has it: the preset's port would stay beside another one.
+KSERVE_ENGINE_PORT = 8001
 
 # Of pods, where the picker's filters read it, and of nodes, so that each role lands on its own pool.
 ROLE_LABEL = "llm-d.ai/role"
@@ -34,6 +36,8 @@ def in_role(site: Site, server: ModelServerPlan, model: Model | None, key: str) 
         return server
     name = f"{key}-{site.role}"
     selector = {**server.selector, ROLE_LABEL: site.role}
+    claim = None if server.claim_template is None else replace(server.claim_template, name=f"{name}-rdma")
+    pod = replace(server.pod, service_account=name, spread_over=selector, claims=() if claim is None else (claim.name,))
     return replace(
         server,
         name=name,
@@ -41,7 +45,8 @@ def in_role(site: Site, server: ModelServerPlan, model: Model | None, key: str) 
         service_account=name,
         selector=selector,
         serving_selector=selector,
-        pod=_pod(site, site.role, replace(server.pod, service_account=name, spread_over=selector), model),
+        claim_template=claim,
+        pod=_pod(site, site.role, pod, model),
         # Past the Gateway nobody names a prefill pod: decode servers answer alone.
         direct_service=server.direct_service if site.role == "decode" else None,
     )
@@ -68,23 +73,24 @@ def _pod(site: Site, stage: Stage, pod: PodPlan, model: Model | None) -> PodPlan
     able = site.release.disaggregation
     if stage == "prefill" or able is None:
         return pod
+    engine = KSERVE_ENGINE_PORT if site.settings.deployment == "kserve" else ENGINE_PORT
     return replace(
         pod,
-        args=_on_engine_port(pod.args),
-        ports=(PortPlan(name="engine", number=ENGINE_PORT), *(port for port in pod.ports if port.number != PORT)),
-        startup=replace(pod.startup, port=ENGINE_PORT) if pod.startup is not None else None,
-        liveness=replace(pod.liveness, port=ENGINE_PORT) if pod.liveness is not None else None,
-        readiness=replace(pod.readiness, port=ENGINE_PORT) if pod.readiness is not None else None,
-        sidecars=(_sidecar(able.sidecar),),
+        args=_on_port(pod.args, engine),
+        ports=(PortPlan(name="engine", number=engine), *(port for port in pod.ports if port.number != PORT)),
+        startup=replace(pod.startup, port=engine) if pod.startup is not None else None,
+        liveness=replace(pod.liveness, port=engine) if pod.liveness is not None else None,
+        readiness=replace(pod.readiness, port=engine) if pod.readiness is not None else None,
+        sidecars=(_sidecar(able.sidecar, engine),),
     )
 
 
-def _on_engine_port(arguments: tuple[str, ...]) -> tuple[str, ...]:
+def _on_port(arguments: tuple[str, ...], port: int) -> tuple[str, ...]:
     place = arguments.index("--port") + 1
-    return (*arguments[:place], str(ENGINE_PORT), *arguments[place + 1 :])
+    return (*arguments[:place], str(port), *arguments[place + 1 :])
 
 
-def _sidecar(release: SidecarRelease) -> ContainerPlan:
+def _sidecar(release: SidecarRelease, engine: int) -> ContainerPlan:
     """TPUs take the same protocol as NIXL: what goes over it are addresses, not the cache itself."""
     # Whether it answers, not what: from some versions on /health is its own, in others the engine's.
     open_port = ProbePlan(port=PORT, period=10, timeout=5, failures=3)
@@ -93,7 +99,7 @@ def _sidecar(release: SidecarRelease) -> ContainerPlan:
         image=release.image,
         args=(
             f"--port={PORT}",
-            f"--{release.engine_port_flag}={ENGINE_PORT}",
+            f"--{release.engine_port_flag}={engine}",
             f"--{release.connector_flag}=nixlv2",
             # Gateway and picker speak plain HTTP to the pool.
             f"--{release.tls_flag}=false",

@@ -6,19 +6,22 @@ Source: kserve/kserve v0.19.0 and v0.20.0, pkg/controller/v1alpha2/llmisvc and c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from catalog.release import EngineRelease
-from planning.model_server import CACHE
+from catalog.release import DisaggregationRelease, Release
+from planning.model_server import CACHE, HEALTH_PATH
 from planning.parallelism import parallelism_of
 from planning.plan import (
+    ContainerPlan,
     EnvPlan,
     InferenceServicePlan,
     ModelPlan,
     ModelServerPlan,
     PickerPlan,
+    PodPlan,
     PoolPlan,
+    ProbePlan,
     RoutePlan,
 )
 from planning.site import Site
@@ -26,9 +29,12 @@ from settings.models import BucketSource, ImageSource, ModelSettings, VolumeClai
 
 # KServe merges its presets into the container of this name, and into none else.
 CONTAINER = "main"
+# Its preset for decode brings a routing sidecar of this name, behind which it expects the engine.
+_SIDECAR = "llm-d-routing-sidecar"
 
 # Suffixes of what it makes; the last is the longest of all.
 _WORKLOAD = "-kserve"
+_PREFILL = "-kserve-prefill"
 _POOL = "-inference-pool"
 _PICKER = "-kserve-router-scheduler"
 _PICKER_SERVICE = "-epp-service"
@@ -54,18 +60,23 @@ def child_name(parent: str, suffix: str) -> str:
     return parent[: _LONGEST - len(digest) - len(suffix)] + digest + suffix
 
 
-def under_kserve(site: Site, index: int, settings: ModelSettings, model: ModelPlan) -> ModelPlan:
-    """The same model as KServe is told of it: pool, picker and servers under the names that KServe gives them."""
+def under_kserve(stages: Sequence[Site], index: int, settings: ModelSettings, model: ModelPlan) -> ModelPlan:
+    """The same model as KServe is told of it: pool, picker and servers under the names that KServe gives them.
+
+    `stages` are the sites of the model's servers, in their order.
+    """
+    site = stages[0]
     _check_name(site, index, settings, model.key)
     _check_templates(site, index, settings)
-    _check_room(site, model)
+    for stage, server in zip(stages, model.servers, strict=True):
+        _check_room(stage, server)
     _check_pods(site, index, settings)
     pool = _pool(model.pool, model.key)
     return replace(
         model,
         pool=pool,
         picker=_picker(site, model.picker, model.key, pool),
-        servers=tuple(_server(server, model.key, site.release.engine) for server in model.servers),
+        servers=tuple(_server(server, model.key, site.release) for server in model.servers),
         inference_service=InferenceServicePlan(
             name=model.key,
             # Where KServe's own routes would answer, and its clients look.
@@ -128,26 +139,54 @@ def _picker(site: Site, picker: PickerPlan, key: str, pool: PoolPlan) -> PickerP
     return replace(picker, name=child_name(key, _PICKER), pod=pod, selector=selector)
 
 
-def _server(server: ModelServerPlan, key: str, engine: EngineRelease) -> ModelServerPlan:
-    name = child_name(key, _WORKLOAD)
-    pod = server.pod
-    account = f"{key}-server"
+def _server(server: ModelServerPlan, key: str, release: Release) -> ModelServerPlan:
+    prefill = server.role == "prefill"
+    name = child_name(key, _PREFILL if prefill else _WORKLOAD)
+    account = f"{key}-prefill-server" if prefill else f"{key}-server"
+    claim = None if server.claim_template is None else replace(server.claim_template, name=f"{account}-rdma")
     return replace(
         server,
         name=name,
         service_account=account,
+        claim_template=claim,
         direct_service=f"{name}-direct" if server.direct_service else None,
-        pod=replace(
-            pod,
-            container=CONTAINER,
-            # Without one the preset's would run, with weights that nobody has fetched.
-            command=pod.command or engine.entry_point,
-            labels=_free(pod.labels),
-            # The preset points the Hub's cache to a volume without a limit.
-            env=(*pod.env, EnvPlan(name="HF_HUB_CACHE", value=f"{CACHE}/hugging-face/hub")),
-            service_account=account,
-        ),
+        pod=replace(_pod(server.pod, release), service_account=account, claims=() if claim is None else (claim.name,)),
     )
+
+
+def _pod(pod: PodPlan, release: Release) -> PodPlan:
+    able = release.disaggregation
+    return replace(
+        pod,
+        container=CONTAINER,
+        # Without one the preset's would run, with weights that nobody has fetched.
+        command=pod.command or release.engine.entry_point,
+        labels=_free(pod.labels),
+        # The preset points the Hub's cache to a volume without a limit.
+        env=(*pod.env, EnvPlan(name="HF_HUB_CACHE", value=f"{CACHE}/hugging-face/hub")),
+        sidecars=() if able is None else tuple(_sidecar(one, able) for one in pod.sidecars),
+    )
+
+
+def _sidecar(sidecar: ContainerPlan, able: DisaggregationRelease) -> ContainerPlan:
+    """Under the name of the preset's, whose place it takes: else both would run, on one port."""
+    return replace(
+        sidecar,
+        container=_SIDECAR,
+        # The preset's command has flags, among them one that asks the API server which pods may be sent to.
+        command=able.sidecar.command,
+        startup=_asking(sidecar.startup),
+        liveness=_asking(sidecar.liveness),
+        readiness=_asking(sidecar.readiness),
+    )
+
+
+def _asking(probe: ProbePlan | None) -> ProbePlan | None:
+    """As the preset's probe does: beside it another kind would be a second one, which the API server refuses.
+
+    In every release that KServe comes with, the sidecar answers this path itself.
+    """
+    return None if probe is None else replace(probe, path=HEALTH_PATH)
 
 
 def _free(labels: Mapping[str, str]) -> dict[str, str]:
@@ -208,8 +247,7 @@ def _check_pods(site: Site, index: int, settings: ModelSettings) -> None:
         )
 
 
-def _check_room(site: Site, model: ModelPlan) -> None:
-    server = model.servers[0]
+def _check_room(site: Site, server: ModelServerPlan) -> None:
     if server.max_surge == 0 and server.replicas > 0:
         nodes = site.settings.accelerator.nodes
         site.findings.warning(

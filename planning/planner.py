@@ -126,7 +126,7 @@ def plan_with_findings(
             servers=servers,
             capacity=plan_capacity_of(stages, index, [server.memory for server in servers]),
         )
-        models.append(under_kserve(site, index, model, made) if settings.deployment == "kserve" else made)
+        models.append(under_kserve(stages, index, model, made) if settings.deployment == "kserve" else made)
     gateway = plan_gateway(site, network)
     charts = plan_charts(
         site,

@@ -54,13 +54,6 @@ def check_stages(stages: Sequence[Site]) -> None:
 
 
 def _check_release(site: Site) -> None:
-    if site.settings.deployment == "kserve":
-        site.findings.error(
-            "deployment",
-            value="kserve",
-            rule="this version of the program builds disaggregated from objects of its own only",
-            fix="use deployment: direct",
-        )
     able = site.release.disaggregation
     others = [
         release.name

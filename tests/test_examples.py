@@ -20,7 +20,8 @@ LACKING = {
     ("mixture-of-experts-tpu", release): ["llm-d:accelerator.topology"] for release in ("llm-d-0.4", "rhaiis-3.2")
 } | {
     # Their picker knows one stage only.
-    (f"disaggregated-{kind}", release): ["llm-d:release"]
+    (f"{way}disaggregated-{kind}", release): ["llm-d:release"]
+    for way in ("", "kserve-")
     for kind in ("gpu", "tpu")
     for release in ("gaie-1.5", "rhaiis-3.2")
 }
@@ -36,14 +37,14 @@ def test_every_pattern_has_one_on_each_accelerator() -> None:
 
 
 def test_kserve_has_every_cell() -> None:
-    """Two patterns, on each accelerator, behind each implementation of the Gateway."""
+    """Two patterns, on each accelerator, behind each implementation of the Gateway; and stages, behind Google's."""
     cells = {
         f"kserve-{gateway}{pattern}-{kind}"
         for gateway in ("", "istio-")
         for pattern in ("single-replica", "prefix-cache")
         for kind in ("gpu", "tpu")
     }
-    assert cells <= set(NAMES)
+    assert cells | {"kserve-disaggregated-gpu", "kserve-disaggregated-tpu"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -78,6 +78,16 @@ class Router(Part):
     scheduler: Scheduler
 
 
+class Workload(Part):
+    """Pods of one role."""
+
+    replicas: Annotated[int, Field(ge=0)]
+    # Beside those that KServe sets, and those of the service itself.
+    labels: dict[str, str]
+    annotations: dict[str, str] | None = None
+    template: PodSpec
+
+
 class LlmInferenceServiceSpec(Spec):
     api_version_of_kind: ClassVar[str] = "serving.kserve.io/v1alpha2"
     kind_of_spec: ClassVar[str] = "LLMInferenceService"
@@ -89,4 +99,6 @@ class LlmInferenceServiceSpec(Spec):
     labels: dict[str, str]
     annotations: dict[str, str] | None = None
     template: PodSpec
+    # With it the template above is for decode alone.
+    prefill: Workload | None = None
     router: Router

@@ -222,10 +222,11 @@ class TestTable:
         assert {(one, other, 22), (other, one, 22), (one, other, 8001)} <= found
         assert not {way for way in found if way[2] == 22} - {(one, other, 22), (other, one, 22)}
 
-    def test_prefill_and_decode_reach_each_other_on_every_port(self) -> None:
+    @pytest.mark.parametrize("stack", ["disaggregated-gpu", "kserve-disaggregated-gpu"])
+    def test_prefill_and_decode_reach_each_other_on_every_port(self, stack: str) -> None:
         """Blocks of the KV cache go from one to the other, on ports of their own."""
-        found = table("disaggregated-gpu")
-        [model] = plan_of("disaggregated-gpu").models
+        found = table(stack)
+        [model] = plan_of(stack).models
         prefill, decode = f"{model.key} prefill", f"{model.key} decode"
         assert {(one, other, 22) for one, other in ((prefill, decode), (decode, prefill))} == {
             way for way in found if way[2] == 22

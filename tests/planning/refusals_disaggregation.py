@@ -82,15 +82,6 @@ DISAGGREGATION = (
         severity=Severity.WARNING,
     ),
     Wrong(
-        name="two stages under KServe",
-        stack=GPU,
-        changes={"deployment": "kserve"},
-        path="deployment",
-        value="kserve",
-        rule="from objects of its own only",
-        fix="deployment: direct",
-    ),
-    Wrong(
         name="prefill on a TPU, decode on GPUs",
         stack=GPU,
         changes={"location": "us-central1", "prefillAccelerator": {"type": "tpu-v6e"}}

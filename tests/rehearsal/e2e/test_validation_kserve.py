@@ -62,6 +62,8 @@ VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
         {"models[0].source": {"kind": "bucket", "bucket": "my-weights", "path": "gemma-2b-it"}},
     ),
     "several models": ("multi-model-gpu", {"deployment": "kserve"}),
+    "two stages": ("kserve-disaggregated-gpu", {}),
+    "two stages on tpu": ("kserve-disaggregated-tpu", {}),
     "red hat": ("kserve-single-replica-gpu", RED_HAT),
 }
 
@@ -91,6 +93,8 @@ def pods_of(service: Manifest) -> Manifests:
     """One pod of each template, as KServe would make it but for what its presets add."""
     metadata, spec = service["metadata"], service["spec"]
     templates = {"engine": spec["template"], "picker": spec["router"]["scheduler"]["template"]}
+    if "prefill" in spec:
+        templates["prefill"] = spec["prefill"]["template"]
     return [
         {
             "apiVersion": "v1",
