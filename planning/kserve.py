@@ -234,17 +234,22 @@ def _check_templates(site: Site, index: int, settings: ModelSettings) -> None:
 
 
 def _check_pods(site: Site, index: int, settings: ModelSettings) -> None:
+    """What `worker` and `parallelism` of a service could not say."""
     parallelism = parallelism_of(site, settings)
-    if parallelism.grouped or parallelism.data > 1:
-        site.findings.error(
-            "models",
-            index,
-            "id",
-            value=settings.id,
-            rule="under KServe this version of the program builds replicas of one pod with one server, and this one has"
-            f" {parallelism.hosts} pods with {parallelism.ranks_per_host} each",
-            fix="use deployment: direct",
+    version = site.release.charts.kserve.version
+    if parallelism.data > 1:
+        rule = (
+            f"KServe {version} has a preset for data parallelism with one server a group, and headless ranks behind it:"
+            f" here each of {parallelism.hosts} x {parallelism.ranks_per_host} ranks is an endpoint"
         )
+    elif parallelism.grouped:
+        rule = (
+            f"KServe {version} looks for a preset of pipeline parallelism that its charts do not have, and has none for"
+            f" one engine over {parallelism.hosts} hosts"
+        )
+    else:
+        return
+    site.findings.error("models", index, "id", value=settings.id, rule=rule, fix="use deployment: direct")
 
 
 def _check_room(site: Site, server: ModelServerPlan) -> None:

@@ -1090,6 +1090,7 @@ CHARTS = (
 )
 
 MOE, WIDE, SLICE = "mixture-of-experts-gpu", "mixture-of-experts-wide-gpu", "mixture-of-experts-tpu"
+PIPELINE = {"id": "deepseek-ai/DeepSeek-R1", "pipelineParallel": 2, "expertParallel": True, "maxModelLen": 16384}
 GROUPS = (
     Wrong(
         name="experts wanted of a dense model",
@@ -1262,7 +1263,16 @@ GROUPS = (
         changes={"deployment": "kserve"},
         path="models[0].id",
         value="deepseek-ai/DeepSeek-R1",
-        rule="this one has 2 pods with 8 each",
+        rule="each of 2 x 8 ranks is an endpoint",
+        fix="deployment: direct",
+    ),
+    Wrong(
+        name="pipeline stages under KServe",
+        stack=WIDE,
+        changes={"deployment": "kserve", "models[0]": PIPELINE | {"maxNumSeqs": 256}},
+        path="models[0].id",
+        value="deepseek-ai/DeepSeek-R1",
+        rule="none for one engine over 2 hosts",
         fix="deployment: direct",
     ),
     Wrong(
@@ -1270,8 +1280,7 @@ GROUPS = (
         stack=WIDE,
         changes={
             "release": "llm-d-0.4",
-            "models[0]": {"id": "deepseek-ai/DeepSeek-R1", "pipelineParallel": 2, "expertParallel": True}
-            | {"maxModelLen": 16384, "maxNumSeqs": 256},
+            "models[0]": PIPELINE | {"maxNumSeqs": 256},
         },
         path="models[0].pipelineParallel",
         value="2",
