@@ -13,6 +13,7 @@ from operations.explain.inputs import World
 from operations.explain.origins import Moved
 from rehearsal.configuration import NAMESPACE, ConfigurationError, load
 from rehearsal.paths import PROJECT_ROOT
+from settings.model_files import model_files
 
 _WIDTH = 110
 
@@ -23,7 +24,7 @@ def world_of(stack: str) -> World:
     prefix = f"{NAMESPACE}:"
     values = {key.removeprefix(prefix): value for key, value in configuration.plain().items() if key.startswith(prefix)}
     encrypted = frozenset(key.removeprefix(prefix) for key in configuration.secret_keys())
-    return World(stack=stack, values=values, encrypted=encrypted)
+    return World(stack=stack, values=values, encrypted=encrypted, files=model_files(values))
 
 
 def told(explanation: Explanation) -> Iterator[str]:

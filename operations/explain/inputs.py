@@ -7,6 +7,7 @@ import copy
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -17,10 +18,12 @@ from catalog.engine import load_engine
 from operations.explain.alternatives import alternatives
 from planning import StackPlan
 from planning.findings import path_of
+from planning.own_models import with_own_models
 from planning.planner import plan_with_findings
 from planning.site import Findings, locate
 from settings import StackSettings
 from settings.leaves import leaves, shown
+from settings.model_files import ModelFile
 
 # Facts have no pattern to meet: the first other value of a type will do, and one or two more.
 _FACTS_TRIED = 3
@@ -33,6 +36,13 @@ class World:
     stack: str
     values: Mapping[str, Any]
     encrypted: frozenset[str]
+    files: Mapping[str, ModelFile] = field(default_factory=dict)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """With the models of `files`. The same entries for every plan, so that a changed fact reaches it."""
+        settings = StackSettings.model_validate(self.values)
+        return with_own_models(catalogue.load(), settings, self.files, Findings())
 
     def plan(self, values: Mapping[str, Any] | None = None) -> StackPlan | None:
         """The plan, also of settings that findings forbid; None where there is none."""
@@ -40,7 +50,7 @@ class World:
             settings = StackSettings.model_validate(values if values is not None else self.values)
         except ValidationError:
             return None
-        return plan_with_findings(self.stack, settings, catalogue.load(), self.encrypted, Findings())
+        return plan_with_findings(self.stack, settings, self.catalog, self.encrypted, Findings())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +103,10 @@ def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
     yield from _settings(settings, world.values)
     if not facts:
         return
-    site = locate(world.stack, settings, catalogue.load(), Findings())
+    known = world.catalog
+    site = locate(world.stack, settings, known, Findings())
     if site is None:
         return
-    known = catalogue.load()
     entries: list[tuple[str, str, BaseModel]] = [
         ("accelerators", site.accelerator.name, site.accelerator),
         ("machines", site.machine.name, site.machine),
@@ -105,9 +115,12 @@ def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
     cpu = known.machines.get(settings.cpu_pool.machine_type)
     if cpu is not None:
         entries.append(("machines", cpu.name, cpu))
+    own = {model.id: model.config for model in settings.models if model.config is not None}
     for model_id in dict.fromkeys(model.id for model in settings.models):
         model = known.find_model(model_id)
-        if model is not None:
+        if model_id in own and model is not None:
+            yield from _facts(f"{own[model_id]} {model_id}", model, f"the stack file's config: {own[model_id]}")
+        elif model is not None:
             entries.append(("models", model.id, model))
     entries.append(("engine", "", load_engine()))
     for file, name, entry in entries:

@@ -53,7 +53,11 @@ class Watched:
         place = f"{Path(code.co_filename).relative_to(PROJECT_ROOT)}:{code.co_firstlineno}"
         first = code.co_consts[0] if code.co_consts else None
         says = first.splitlines()[0] if isinstance(first, str) and frame.f_code.co_name != "<genexpr>" else ""
-        self._made[id(value)] = (value, Rule(function=code.co_qualname, place=place, says=says, part=""))
+        rule = Rule(function=code.co_qualname, place=place, says=says, part="")
+        # Parts of a sequence are its maker's, not of a later function that hands one of them on.
+        for made in (value, *(value if isinstance(value, tuple | list) else ())):
+            if made is value or is_dataclass(made):
+                self._made.setdefault(id(made), (made, rule))
 
     def rule_of(self, path: str) -> Rule | None:
         """The function that made the innermost part around a leaf of the plan."""

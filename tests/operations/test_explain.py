@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from operations.explain.__main__ import told, world_of
 from operations.explain.alternatives import alternatives
 from operations.explain.explanation import Explainer, Explanation
 from operations.explain.fields import FieldError, FieldPath, leaves, parse
-from operations.explain.inputs import inputs
+from operations.explain.inputs import World, inputs, plan_with
+from settings.model_files import ModelFile
+
+CONFIGS = Path(__file__).parents[1] / "catalog" / "configs"
 
 SERVER = "Deployment/gemma-2b-it-vllm"
 CONTAINER = f"{SERVER} spec.template.spec.containers[0]"
@@ -93,6 +99,25 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
     assert "llm-d:picker.scorers.prefixCache = 3 (default)" in text
     assert "source: config.json on the Hub" in text
     assert "planned by planning/model_server.py:" in text
+
+
+def test_a_models_own_configuration_is_a_fact() -> None:
+    """Its memory, and what follows from it, come from the file; without it nothing would be known of the model."""
+    config = json.loads((CONFIGS / "google--gemma-2b-it.json").read_text(encoding="utf-8"))
+    given = world_of("gpu")
+    (model,) = given.values["models"]
+    values = {**given.values, "models": [{**model, "id": "mine/gemma", "config": "mine.json"}]}
+    files = {"mine/gemma": ModelFile(config=config)}
+    world = World(stack="gpu", values=values, encrypted=given.encrypted, files=files)
+    plan = world.plan()
+    assert plan is not None
+    assert plan.models[0].servers[0].memory is not None
+    facts = [one for one in inputs(world) if one.origin.name.startswith("mine.json mine/gemma ")]
+    assert {one.origin.source for one in facts} == {"the stack file's config: mine.json"}
+    (layers,) = [one for one in facts if one.origin.name == "mine.json mine/gemma layers"]
+    changed = plan_with(world, layers.others[0][1])
+    assert changed is not None
+    assert changed.models[0].servers[0].memory != plan.models[0].servers[0].memory
 
 
 def test_a_constant_is_called_one(explainer: Explainer) -> None:
