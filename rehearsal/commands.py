@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.table import Table
 
@@ -64,7 +65,8 @@ def up(request: Request) -> int:
     if not isinstance(models, list):
         raise RehearsalError("the stack says nothing of its models")
     endpoint = reachable(paths)
-    answer = ask(endpoint, models[0]) if _serves(paths) else None
+    host = urlsplit(str(outputs["endpoint"])).hostname or ""
+    answer = ask(endpoint, host, models[0]) if _serves(paths) else None
     _print_up(paths, outputs, endpoint, answer)
     print(f"\nup after {time.monotonic() - began:.0f} s; it keeps running until `make down STACK={request.stack}`")
     return 0
