@@ -18,6 +18,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(key=lambda item: "e2e" not in item.path.parts)
     for item in items:
+        if item.get_closest_marker("xdist_group") is not None:
+            continue
         shares = "running" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("running" if shares else str(item.path)))
 

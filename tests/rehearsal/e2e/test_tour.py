@@ -1,0 +1,85 @@
+"""One stack of each accelerator goes through every pattern and both ways to deploy: each step is one `up`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rehearsal.paths import PROJECT_ROOT
+
+from .project import STACKS, Project, chat, eventually
+
+pytestmark = pytest.mark.rehearsal
+
+# Stack files in the order in which the stack takes them. Steps with the same kind of Gateway keep its address.
+TOURS = {
+    "gpu": (
+        "gpu",
+        "kserve-single-replica-gpu",
+        "kserve-prefix-cache-gpu",
+        "kserve-istio-prefix-cache-gpu",
+        "kserve-istio-single-replica-gpu",
+        "mixture-of-experts-gpu",
+    ),
+    "tpu": (
+        "tpu",
+        "multi-model-tpu",
+        "prefix-cache-tpu",
+        "kserve-prefix-cache-tpu",
+        "kserve-single-replica-tpu",
+        "kserve-istio-single-replica-tpu",
+        "kserve-istio-prefix-cache-tpu",
+        "disaggregated-tpu",
+    ),
+}
+SECONDS = 240.0
+
+
+def file_of(root: Path, stack: str) -> Path:
+    """A stack's file: of the project's root, else of the examples."""
+    name = f"Pulumi.{stack}.yaml"
+    return root / name if stack in STACKS else root / "examples" / name
+
+
+def check_answer(project: Project, stack: str, address: str, model: str, step: str) -> None:
+    # A switch is over when the last route says so: until then the old one may answer, or nobody.
+    eventually(lambda: chat(address, model).status_code == 200, f"{step}: {model} answers")
+    answer = chat(address, model)
+    assert answer.json()["model"] == model, step
+    assert answer.headers["x-inference-pod"] in {pod["metadata"]["name"] for pod in project.model_servers(stack)}, step
+
+
+@pytest.mark.parametrize(
+    ("stack", "steps"),
+    [
+        pytest.param(stack, steps, id=stack, marks=pytest.mark.xdist_group(f"tour-{stack}"))
+        for stack, steps in TOURS.items()
+    ],
+)
+def test_each_step_of_a_tour_answers(fresh: Project, stack: str, steps: tuple[str, ...]) -> None:
+    texts = {step: file_of(fresh.root, step).read_text(encoding="utf-8") for step in steps}
+    addresses: dict[str, set[str]] = {}
+    for step in steps:
+        file_of(fresh.root, stack).write_text(texts[step], encoding="utf-8")
+        fresh.run("up", stack, seconds=SECONDS)
+        address = fresh.run("endpoint", stack).strip()
+        settings: dict[str, Any] = yaml.safe_load(texts[step])["config"]
+        addresses.setdefault(settings.get("llm-d:gateway", {}).get("implementation", "gke"), set()).add(address)
+        models = [model["id"] for model in settings["llm-d:models"]]
+        for model in models:
+            check_answer(fresh, stack, address, model, step)
+    assert {kind: len(found) for kind, found in addresses.items()} == dict.fromkeys(addresses, 1)
+    fresh.run("down", stack, seconds=SECONDS)
+    assert fresh.leftovers(stack) == []
+
+
+def test_every_example_is_brought_up_by_some_test() -> None:
+    told = "".join(file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("test_*.py"))
+    examples = {
+        re.sub(r"^Pulumi\.|\.yaml$", "", file.name) for file in (PROJECT_ROOT / "examples").glob("Pulumi.*.yaml")
+    }
+    assert {name for name in examples if f'"{name}"' not in told} == set()
