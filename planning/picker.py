@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
 from planning import groups
+from planning.callout_pod import CONFIG_DIRECTORY, callout_pod, port_arguments
 from planning.kv_events import EVENTS_PORT, check_events, follows_events
 from planning.model_server import HEALTH_PATH, MODELS_PATH, prefix_caching_of, selector_of
 from planning.parallelism import parallelism_of
@@ -24,16 +23,13 @@ from planning.picker_config import (
 from planning.plan import (
     EnvPlan,
     PickerPlan,
-    PodPlan,
     PoolPlan,
-    PortPlan,
     ProbePlan,
     PullSecretPlan,
     RendererPlan,
-    VolumePlan,
 )
 from planning.prefix_cache import block_size_of, engine_block
-from planning.shutdown import CALLOUT_DRAIN_SECONDS, DRAIN_SECONDS, END_SECONDS, NOTICE_SECONDS
+from planning.shutdown import DRAIN_SECONDS, NOTICE_SECONDS
 from planning.site import Site
 from settings.disaggregation import DisaggregationSettings
 from settings.models import ModelSettings
@@ -42,10 +38,6 @@ from settings.models import ModelSettings
 GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9002, 9003, 9090
 
 CONFIG_FILE = "picker.yaml"
-_CONFIG_DIRECTORY = "/etc/llm-d"
-
-# The images are distroless and run as this user.
-_USER = 65532
 
 
 def plan_pool(site: Site, model: ModelSettings, key: str) -> PoolPlan:
@@ -107,23 +99,18 @@ def plan_picker(
             rule="between two leaders no picker is ready, for about 15 s where one was lost: requests are refused then",
             fix="use failureMode: open, by which any replica answers meanwhile",
         )
-    # A leader hands over when it ends: until then the others are not ready, so that notice would only delay them.
-    pre_stop = 0 if elects else NOTICE_SECONDS
-    pod = PodPlan(
+    ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
+    pod = callout_pod(
+        name=name,
         container="epp",
+        component="endpoint-picker",
         image=release.image,
-        labels=selector | {"app.kubernetes.io/component": "endpoint-picker", "app.kubernetes.io/part-of": "llm-d"},
-        # The picker reads its configuration once, when it starts.
-        annotations={"checksum/config": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]},
-        command=(),
         args=(
             f"--pool-name={key}",
             f"--pool-namespace={namespace}",
             *release.flags,
-            f"--config-file={_CONFIG_DIRECTORY}/{CONFIG_FILE}",
-            f"--grpc-port={GRPC_PORT}",
-            f"--grpc-health-port={HEALTH_PORT}",
-            f"--metrics-port={METRICS_PORT}",
+            f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",
+            *port_arguments(*ports),
             *((f"--{release.leader_election_flag}",) if elects else ()),
             *((f"--{experimental}",) if settings.allow_experimental_plugins and experimental else ()),
         ),
@@ -131,33 +118,16 @@ def plan_picker(
             EnvPlan(name="NAMESPACE", field_path="metadata.namespace"),
             EnvPlan(name="POD_NAME", field_path="metadata.name"),
         ),
-        ports=(
-            PortPlan(name="grpc", number=GRPC_PORT),
-            PortPlan(name="grpc-health", number=HEALTH_PORT),
-            PortPlan(name="metrics", number=METRICS_PORT),
-        ),
-        requests={"cpu": settings.cpu, "memory": settings.memory},
-        # A limit of CPU below what a burst needs would delay every request; memory is bounded as requested.
-        limits={"cpu": "4", "memory": settings.memory},
-        startup=None,
+        ports=ports,
+        size=settings,
+        selector=selector,
+        config=config,
         # With an election only the leader is ready, and readiness has a service name of its own.
         liveness=_health("liveness" if elects else "inference-extension", delay=5, period=10),
         readiness=_health("readiness" if elects else "inference-extension", delay=0, period=2),
-        volumes=(
-            VolumePlan(
-                name="config", kind="configMap", source={"name": name}, mount_path=_CONFIG_DIRECTORY, read_only=True
-            ),
-        ),
-        service_account=name,
-        mount_api_token=True,
-        user=_USER,
-        security_exception=None,
-        node_selector={},
-        tolerations=(),
-        pre_stop_seconds=pre_stop,
-        grace_seconds=pre_stop + CALLOUT_DRAIN_SECONDS + END_SECONDS,
-        pull_secret=pull_secret.name if pull_secret else None,
-        spread_over=selector if settings.replicas > 1 else {},
+        # A leader hands over when it ends: until then the others are not ready, so that notice would only delay them.
+        notice_seconds=0 if elects else NOTICE_SECONDS,
+        pull_secret=pull_secret,
     )
     return PickerPlan(
         name=name,

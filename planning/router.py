@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from planning import names
+from planning.callout_pod import CONFIG_DIRECTORY, callout_pod, port_arguments
 from planning.picker import METRICS_READER
 from planning.plan import (
     CalloutPlan,
@@ -15,31 +15,24 @@ from planning.plan import (
     GatewayPlan,
     MappingPlan,
     ModelPlan,
-    PodPlan,
-    PortPlan,
     ProbePlan,
     PullSecretPlan,
     RouterPlan,
     SplitPlan,
-    VolumePlan,
 )
-from planning.shutdown import CALLOUT_DRAIN_SECONDS, END_SECONDS, NOTICE_SECONDS
+from planning.shutdown import NOTICE_SECONDS
 from planning.site import Site
 
 NAME = "model-router"
 GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9004, 9005, 9090
 
 CONFIG_FILE = "router.yaml"
-_CONFIG_DIRECTORY = "/etc/llm-d"
 
 # By this label the router finds its mappings.
 MAPPING_LABELS = {"inference.networking.k8s.io/bbr-managed": "true"}
 
 # GKE's longest. A message waits for the whole body, so the client's upload counts in.
 _TIMEOUT_SECONDS = 10
-
-# The images are distroless and run as this user.
-_USER = 65532
 
 _MODEL_HEADER = "X-Gateway-Model-Name"
 # Plugin type, name, parameters, in the order in which they run.
@@ -62,51 +55,29 @@ def plan_router(
     settings, release = site.settings.router, site.release.router
     config = _config(release.config_api) if release.plugins == "file" else None
     selector = {"app.kubernetes.io/name": NAME}
-    pod = PodPlan(
+    ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
+    pod = callout_pod(
+        name=NAME,
         container="router",
+        component=NAME,
         image=release.image,
-        labels=selector | {"app.kubernetes.io/component": NAME, "app.kubernetes.io/part-of": "llm-d"},
-        # The router reads its configuration once, when it starts; mappings it watches.
-        annotations={} if config is None else {"checksum/config": _digest(config)},
-        command=(),
         args=(
             *release.flags,
             *(_plugin_flags() if release.plugins == "flags" else ()),
-            *((f"--config-file={_CONFIG_DIRECTORY}/{CONFIG_FILE}",) if config is not None else ()),
-            f"--grpc-port={GRPC_PORT}",
-            f"--grpc-health-port={HEALTH_PORT}",
-            f"--metrics-port={METRICS_PORT}",
+            *((f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",) if config is not None else ()),
+            *port_arguments(*ports),
         ),
         # Without it the router would read the ConfigMaps of every namespace, which it may not.
         env=(EnvPlan(name="NAMESPACE", field_path="metadata.namespace"),),
-        ports=(
-            PortPlan(name="grpc", number=GRPC_PORT),
-            PortPlan(name="grpc-health", number=HEALTH_PORT),
-            PortPlan(name="metrics", number=METRICS_PORT),
-        ),
-        requests={"cpu": settings.cpu, "memory": settings.memory},
-        limits={"cpu": "4", "memory": settings.memory},
-        startup=None,
+        ports=ports,
+        size=settings,
+        selector=selector,
+        config=config,
         liveness=ProbePlan(port=HEALTH_PORT, grpc_service="", initial_delay=5, period=10, timeout=5, failures=3),
         # Its health service answers while the router still makes its certificate: ready is when the port opens.
         readiness=ProbePlan(port=GRPC_PORT, period=2, timeout=2, failures=3),
-        volumes=()
-        if config is None
-        else (
-            VolumePlan(
-                name="config", kind="configMap", source={"name": NAME}, mount_path=_CONFIG_DIRECTORY, read_only=True
-            ),
-        ),
-        service_account=NAME,
-        mount_api_token=True,
-        user=_USER,
-        security_exception=None,
-        node_selector={},
-        tolerations=(),
-        pre_stop_seconds=NOTICE_SECONDS,
-        grace_seconds=NOTICE_SECONDS + CALLOUT_DRAIN_SECONDS + END_SECONDS,
-        pull_secret=pull_secret.name if pull_secret else None,
-        spread_over=selector if settings.replicas > 1 else {},
+        notice_seconds=NOTICE_SECONDS,
+        pull_secret=pull_secret,
     )
     return RouterPlan(
         name=NAME,
@@ -162,7 +133,3 @@ def _config(api_version: str | None) -> dict[str, Any]:
         "plugins": plugins,
         "profiles": [{"name": "default", "plugins": {"request": refs}}],
     }
-
-
-def _digest(config: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
