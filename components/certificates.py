@@ -8,6 +8,7 @@ import pulumi_kubernetes as kubernetes
 from components.kinds.base import custom_resource
 from components.kinds.cert_manager import CertificateSpec, IssuerRef, IssuerSpec, Subject
 from components.options import child
+from components.webhooks import until_webhooks_answer
 from planning.plan import CertificatePlan
 
 # With ACME a certificate takes minutes; one whose issuer is missing waits until somebody makes it.
@@ -38,7 +39,9 @@ class Certificate(pulumi.ComponentResource):
                     name=plan.issuer.name,
                     namespace=namespace,
                     annotations=_READY,
-                    opts=child(self, depends_on=after, deleted_with=deleted_with),
+                    opts=until_webhooks_answer(
+                        plan.issuer.name, child(self, depends_on=after, deleted_with=deleted_with)
+                    ),
                 )
             )
         self.signed = custom_resource(
@@ -52,6 +55,8 @@ class Certificate(pulumi.ComponentResource):
             name=plan.name,
             namespace=namespace,
             annotations=_READY,
-            opts=child(self, depends_on=before, deleted_with=deleted_with, timeouts=_TIMEOUTS),
+            opts=until_webhooks_answer(
+                plan.name, child(self, depends_on=before, deleted_with=deleted_with, timeouts=_TIMEOUTS)
+            ),
         )
         self.register_outputs({})

@@ -30,6 +30,7 @@ from components.model_server import direct_way_in, server_identity
 from components.options import child
 from components.pods import pod_template
 from components.server_group import claim_template
+from components.webhooks import until_webhooks_answer
 from planning.plan import InferenceServicePlan, ModelPlan, ModelServerPlan, PodPlan
 from planning.start_up import NODE_SECONDS
 
@@ -70,11 +71,14 @@ class InferenceService(pulumi.ComponentResource):
             name=plan.name,
             namespace=namespace,
             annotations={"pulumi.com/waitFor": json.dumps(conditions)},
-            opts=child(
-                self,
-                # Not deleted together with the cluster: KServe then takes down what it made, the pool included.
-                depends_on=[*after, *needed, *policies],
-                timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
+            opts=until_webhooks_answer(
+                plan.name,
+                child(
+                    self,
+                    # Not deleted together with the cluster: KServe then takes down what it made, the pool included.
+                    depends_on=[*after, *needed, *policies],
+                    timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
+                ),
             ),
         )
         picker = model.picker

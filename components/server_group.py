@@ -16,6 +16,7 @@ from components.kinds.leader_worker_set import (
 )
 from components.metadata import metadata
 from components.pods import pod_template
+from components.webhooks import until_webhooks_answer
 from planning.plan import ClaimTemplatePlan, GroupPlan, ModelServerPlan
 
 
@@ -46,7 +47,7 @@ def leader_worker_set(
         namespace=namespace,
         labels=server.selector,
         annotations=annotations,
-        opts=opts,
+        opts=until_webhooks_answer(server.name, opts),
     )
 
 

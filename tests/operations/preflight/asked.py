@@ -1,0 +1,288 @@
+"""`make preflight`: the real client libraries ask a server on this machine, which answers as Google Cloud's REST APIs do.
+
+`project.json` holds a project in which everything is in order, in the shapes of the APIs' reference; what a test
+changes in it is what is wrong.
+"""
+
+# ruff: noqa: E501 - a case a line
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.auth.credentials import AnonymousCredentials, Credentials
+from rich.console import Console
+
+from catalog import load
+from catalog.quotas import load_quotas
+from operations.preflight import __main__ as command
+from operations.preflight.check import findings_of
+from operations.preflight.google import Facts, ask, clients
+from operations.preflight.needs import Needs, needs_of
+from planning.findings import Finding, Severity
+from tests.stacks import plan_of
+
+ANSWERS = Path(__file__).with_name("project.json")
+ROOT = "/compute/v1/projects/my-project"
+REGION = f"GET {ROOT}/regions/us-central1"
+BROUGHT = {"network": "shared", "subnetwork": "nodes", "podRange": "p", "serviceRange": "q"}
+ECHO = "echo"
+EVERYTHING: dict[str, Any] = {"project": "my-project"}
+
+
+class Project:
+    """A project's answers by `METHOD path`, and what it was asked. What it has no answer for does not exist."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = json.loads(ANSWERS.read_text(encoding="utf-8"))
+        self.asked: list[str] = []
+        project = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._answer("GET")
+
+            def do_POST(self) -> None:
+                self._answer("POST")
+
+            def _answer(self, method: str) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                key = f"{method} {self.path.partition('?')[0]}"
+                project.asked.append(key)
+                answer = project.answers.get(key)
+                status = 404 if answer is None else 200
+                if answer == ECHO:
+                    answer = json.loads(body)
+                elif isinstance(answer, int):
+                    status, answer = answer, {"error": {"code": answer, "message": "has not been used in project"}}
+                elif answer is None:
+                    answer = {"error": {"code": 404, "message": "was not found", "status": "NOT_FOUND"}}
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(answer).encode())
+
+            def log_message(self, *_: object) -> None:
+                """Quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.host = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def quota(self, metric: str, limit: float, usage: float = 0.0, where: str = REGION) -> None:
+        for quota in self.answers[where]["quotas"]:
+            if quota["metric"] == metric:
+                quota |= {"limit": limit, "usage": usage}
+
+    def facts(self, needs: Needs) -> Facts:
+        return ask(needs, clients(nobody(), self.host))
+
+
+@pytest.fixture
+def project() -> Iterator[Project]:
+    made = Project()
+    yield made
+    made.server.shutdown()
+
+
+def nobody() -> Credentials:
+    return AnonymousCredentials()  # type: ignore[no-untyped-call]
+
+
+def needs(stack: str = "gpu", changes: dict[str, Any] | None = None) -> Needs:
+    return needs_of(plan_of(stack, EVERYTHING | (changes or {})), load())
+
+
+def errors(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+def test_every_accelerator_names_its_quotas() -> None:
+    quotas = load_quotas()
+    assert set(quotas.accelerators) == set(load().accelerators)
+    assert all(source in quotas.sources for one in quotas.accelerators.values() for source in one.sources)
+
+
+def test_a_project_in_order_has_nothing_in_the_way(project: Project) -> None:
+    asked = needs()
+    facts = project.facts(asked)
+    assert facts.silent == ()
+    assert facts.permissions == frozenset(asked.permissions)
+    assert facts.services["networkservices.googleapis.com"] is False
+    assert findings_of(asked, facts) == []
+
+
+Change = Callable[[Project], None]
+
+
+def _without_permission(project: Project) -> None:
+    kept = [name for name in needs().permissions if not name.startswith("container.")]
+    project.answers["POST /v3/projects/my-project:testIamPermissions"] = {"permissions": kept}
+
+
+def _taken(path: str, name: str) -> Change:
+    def change(project: Project) -> None:
+        project.answers[f"GET {path}"] = {"name": name}
+
+    return change
+
+
+def _h100(limit: int) -> Change:
+    name = "projects/my-project/locations/global/services/compute.googleapis.com/quotaInfos/"
+    quota = "GPUS-PER-GPU-FAMILY-per-project-region"
+
+    def change(project: Project) -> None:
+        project.answers[f"GET /v1/{name}{quota}"] = {
+            "name": f"{name}{quota}",
+            "quotaId": quota,
+            "metric": "compute.googleapis.com/gpus_per_gpu_family",
+            "dimensions": ["region", "gpu_family"],
+            "dimensionsInfos": [
+                {
+                    "dimensions": {"region": "us-central1", "gpu_family": family},
+                    "details": {"value": str(value)},
+                    "applicableLocations": ["us-central1"],
+                }
+                for family, value in (("NVIDIA_B200", 64), ("NVIDIA_H100", limit))
+            ],
+        }
+        project.quota("GPUS_ALL_REGIONS", 64, where=f"GET {ROOT}")
+        project.quota("CPUS_ALL_REGIONS", 1000, where=f"GET {ROOT}")
+        project.answers[f"GET {ROOT}/zones/us-central1-a/machineTypes/a3-highgpu-8g"] = {"name": "a3-highgpu-8g"}
+
+    return change
+
+
+H100 = {
+    "accelerator": {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-8g", "nodes": {"max": 2}},
+    "models[0]": {"id": "Qwen/Qwen3-32B", "maxModelLen": 8192},
+}
+
+WRONG: list[tuple[str, dict[str, Any], Change, str, str, str, Severity]] = [
+    ("regional quota", {}, lambda p: p.quota("NVIDIA_T4_GPUS", 0), "accelerator.nodes.max", "NVIDIA-T4-GPUS-per-project-region allows 0 in us-central1; 1 are needed", "ask for 3", Severity.ERROR),
+    ("quota in use", {}, lambda p: p.quota("NVIDIA_T4_GPUS", 4, 4), "accelerator.nodes.max", "allows 4 in us-central1, 4 of them in use", "ask for 7", Severity.ERROR),
+    ("quota for now only", {}, lambda p: p.quota("NVIDIA_T4_GPUS", 2), "accelerator.nodes.max", "the replicas take 1, but the pools may grow further", "lower nodes.max", Severity.WARNING),
+    ("global quota", {}, lambda p: p.quota("GPUS_ALL_REGIONS", 0, where=f"GET {ROOT}"), "accelerator.nodes.max", "GPUS-ALL-REGIONS-per-project allows 0 in the whole project", "ask for 3", Severity.ERROR),
+    ("spot quota", {"accelerator.provisioning": "spot"}, lambda p: p.quota("PREEMPTIBLE_NVIDIA_T4_GPUS", 0), "accelerator.nodes.max", "PREEMPTIBLE-NVIDIA-T4-GPUS-per-project-region allows 0", "ask for 3", Severity.ERROR),
+    ("quota of a family", H100, _h100(0), "accelerator.nodes.max", "(gpu_family: NVIDIA_H100) allows 0 in us-central1, use unknown", "ask for 16", Severity.ERROR),
+    ("permissions", {}, _without_permission, "project", "this account may not: container.clusterRoles.bind, container.clusterRoles.create", "roles/container.admin", Severity.ERROR),
+    ("machine type", {}, lambda p: p.answers.pop(f"GET {ROOT}/zones/us-central1-a/machineTypes/n1-standard-4"), "accelerator.type", "no n1-standard-4 in us-central1-a", "use another zone", Severity.ERROR),
+    ("accelerator type", {}, lambda p: p.answers.pop(f"GET {ROOT}/zones/us-central1-a/acceleratorTypes/nvidia-tesla-t4"), "accelerator.type", "no nvidia-tesla-t4 in us-central1-a", "use another zone", Severity.ERROR),
+    ("name of the network", {}, _taken(f"{ROOT}/global/networks/llm-d-gpu-network", "llm-d-gpu-network"), "network", "a VPC of this name exists already", "if this stack made it", Severity.WARNING),
+    ("name of the cluster", {}, _taken("/v1/projects/my-project/locations/us-central1-a/clusters/llm-d-gpu", "llm-d-gpu"), "cluster", "a cluster of this name exists already", "if this stack made it", Severity.WARNING),
+    ("brought address", {"gateway.existingAddress": "mine"}, lambda _: None, "gateway.existingAddress", "there is no such address in us-central1", "correct the name", Severity.ERROR),
+    ("an API that says nothing", {}, lambda p: p.answers.update({REGION: 403}), "project", "Google Cloud did not say: 403", "enable the API", Severity.WARNING),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "change", "path", "rule", "fix", "severity"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG]
+)
+def test_what_is_in_the_way_is_found(
+    project: Project, changes: dict[str, Any], change: Change, path: str, rule: str, fix: str, severity: Severity
+) -> None:
+    change(project)
+    asked = needs(changes=changes)
+    found = findings_of(asked, project.facts(asked))
+    [finding] = found
+    assert (finding.path, finding.severity) == (f"llm-d:{path}", severity)
+    assert rule in finding.rule
+    assert fix in finding.fix
+
+
+class TestBroughtNetwork:
+    CHANGES: dict[str, Any] = {"network": {"existing": BROUGHT}}
+
+    def listed(self, project: Project, *subnets: dict[str, Any]) -> None:
+        for path in ("global/networks/shared", "regions/us-central1/subnetworks/nodes"):
+            project.answers[f"GET {ROOT}/{path}"] = {"name": path.rpartition("/")[2]}
+        network = f"https://www.googleapis.com{ROOT}/global/networks/shared"
+        items = [{"network": network, **subnet} for subnet in subnets]
+        project.answers[f"GET {ROOT}/regions/us-central1/subnetworks"] = {"items": items}
+
+    def test_one_without_proxies_takes_the_stacks(self, project: Project) -> None:
+        self.listed(project, {"name": "nodes", "ipCidrRange": "10.0.0.0/20", "purpose": "PRIVATE"})
+        asked = needs(changes=self.CHANGES)
+        assert findings_of(asked, project.facts(asked)) == []
+
+    def test_a_second_active_proxy_only_subnet_is_refused(self, project: Project) -> None:
+        proxies = {"name": "proxies", "ipCidrRange": "10.9.0.0/23", "purpose": "REGIONAL_MANAGED_PROXY"}
+        self.listed(project, {**proxies, "role": "ACTIVE"})
+        asked = needs(changes=self.CHANGES)
+        [finding] = findings_of(asked, project.facts(asked))
+        assert finding.path == "llm-d:network.existing.proxySubnetwork"
+        assert finding.fix == "use proxies"
+
+    def test_a_range_of_another_stack_is_refused(self, project: Project) -> None:
+        pods = [{"rangeName": "pods", "ipCidrRange": "192.168.0.0/16"}]
+        self.listed(project, {"name": "nodes", "ipCidrRange": "10.0.0.0/20", "secondaryIpRanges": pods})
+        asked = needs(changes=self.CHANGES)
+        [finding] = findings_of(asked, project.facts(asked))
+        assert (finding.path, finding.value) == ("llm-d:network.proxyCidr", "192.168.0.0/23")
+        assert "overlaps subnet nodes of shared" in finding.rule
+
+
+def test_flex_start_falls_back_on_the_standard_quota(project: Project) -> None:
+    project.quota("PREEMPTIBLE_NVIDIA_T4_GPUS", 0)
+    asked = needs(changes={"accelerator.provisioning": "flex-start"})
+    assert findings_of(asked, project.facts(asked)) == []
+    project.quota("NVIDIA_T4_GPUS", 0)
+    assert len(errors(findings_of(asked, project.facts(asked)))) == 1
+
+
+def test_an_api_that_is_off_and_may_not_be_turned_on_is_an_error(project: Project) -> None:
+    kept = [name for name in needs().permissions if name != "serviceusage.services.enable"]
+    project.answers["POST /v3/projects/my-project:testIamPermissions"] = {"permissions": kept}
+    found = findings_of(needs(), project.facts(needs()))
+    assert [f.path for f in found] == ["llm-d:project", "llm-d:project"]
+    assert "gcloud services enable networkservices.googleapis.com" in found[1].fix
+
+
+def test_a_tpu_asks_for_chips_and_not_for_gpus() -> None:
+    titles = {need.quota.title: need for need in needs("tpu").quotas}
+    chips = titles["TPUS-PER-TPU-FAMILY-per-project-region (tpu_family: CT6E)"]
+    assert (chips.now, chips.most, chips.location) == (4, 8, "europe-west4")
+    assert not [title for title in titles if "GPUS-ALL" in title]
+
+
+class TestCommand:
+    def said(self, console: io.StringIO) -> Console:
+        return Console(file=console, width=120)
+
+    def test_it_ends_with_what_it_found(self, project: Project) -> None:
+        console = io.StringIO()
+        credentials = nobody()
+        assert command.preflight(needs(), credentials, self.said(console), project.host) == command.FINE
+        assert "networkservices.googleapis.com" in console.getvalue()
+        project.quota("NVIDIA_T4_GPUS", 0)
+        assert command.preflight(needs(), credentials, self.said(console), project.host) == command.IN_THE_WAY
+        assert "llm-d:accelerator.nodes.max = 3 T4" in console.getvalue()
+
+    def test_without_credentials_it_lists_what_it_would_ask(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+        monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+        monkeypatch.setenv("NO_GCE_CHECK", "true")
+        monkeypatch.setenv("COLUMNS", "140")
+        assert command.main(["gpu", "--project", "somebody-s"]) == command.NO_CREDENTIALS
+        said = capsys.readouterr().out
+        for words in ("NVIDIA-T4-GPUS-per-project-region", "GPUS-ALL-REGIONS-per-project", "somebody-s"):
+            assert words in said
+        assert "container.clusterRoles.create" in said
+        assert "networkservices.googleapis.com" in said
+
+    def test_a_stack_that_is_not_there_is_told(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+        monkeypatch.setenv("NO_GCE_CHECK", "true")
+        assert command.main(["nobodys"]) == command.REFUSED
+        assert "Stacks here: " in capsys.readouterr().out
