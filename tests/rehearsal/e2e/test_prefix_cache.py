@@ -117,11 +117,11 @@ class TestUnderLoad:
             eventually(lambda: not ready(project, PICKERS), "the picker is not ready", 5.0)
             eventually(lambda: len(ready(project, PICKERS)) == 1, "the picker has started again")
             back = time.monotonic()
-            time.sleep(2.5)
+            time.sleep(5.0)
         refused = Counter(one.status for one in load.lost)
         assert refused
         assert all(status >= 500 for status in refused), refused
-        assert [one for one in load.lost if one.began < killed - 5 or one.began > back + 1.5] == []
+        assert [one for one in load.lost if one.began < killed - 5 or one.began > back + 4.0] == []
 
     def test_without_a_picker_open_goes_on_until_the_second_picker_leads(self, project: Project) -> None:
         """Any replica answers meanwhile. A leader that is gone, with its node, say, is followed when its lease ends."""
