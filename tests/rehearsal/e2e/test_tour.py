@@ -17,6 +17,7 @@ pytestmark = pytest.mark.rehearsal
 # Stack files in the order in which the stack takes them. The address stays from the first to the last.
 TOURS = {
     "gpu": ("gpu", "kserve-single-replica-gpu", "kserve-prefix-cache-gpu", "mixture-of-experts-gpu"),
+    "roles": ("kserve-disaggregated-gpu",),
     "tpu": (
         "tpu",
         "multi-model-tpu",
@@ -24,6 +25,7 @@ TOURS = {
         "kserve-prefix-cache-tpu",
         "kserve-single-replica-tpu",
         "disaggregated-tpu",
+        "kserve-disaggregated-tpu",
     ),
     "gpu-istio": ("kserve-istio-single-replica-gpu", "kserve-istio-prefix-cache-gpu"),
     "tpu-istio": ("kserve-istio-single-replica-tpu", "kserve-istio-prefix-cache-tpu"),
@@ -48,7 +50,9 @@ def check_answer(project: Project, stack: str, address: str, model: str, step: s
 @pytest.mark.parametrize(
     ("stack", "steps"),
     [
-        pytest.param(tour.partition("-")[0], steps, id=tour, marks=pytest.mark.xdist_group(f"tour-{tour}"))
+        pytest.param(
+            "tpu" if tour.startswith("tpu") else "gpu", steps, id=tour, marks=pytest.mark.xdist_group(f"tour-{tour}")
+        )
         for tour, steps in TOURS.items()
     ],
 )
