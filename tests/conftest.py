@@ -11,6 +11,7 @@ from rehearsal.graph import Graph
 from tests.stacks import STACKS, graph_of
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes share the tests, a file at a time: a file's fixtures are made once.
 
