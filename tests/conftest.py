@@ -11,18 +11,9 @@ from rehearsal.graph import Graph
 from tests.stacks import STACKS, graph_of
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the tests, a file at a time: a file's fixtures are made once.
-
-    The rehearsals come first. They are long and wait much: at the end one process would run them alone.
-    """
+    """The rehearsals come first: two processes take a file each, and at the end one would be alone with a long one."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is not None:
-            continue
-        shares = "running" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("running" if shares else str(item.path)))
 
 
 @pytest.fixture(scope="session")

@@ -49,12 +49,7 @@ def check_answer(project: Project, stack: str, address: str, model: str, step: s
 
 @pytest.mark.parametrize(
     ("stack", "steps"),
-    [
-        pytest.param(
-            "tpu" if tour.startswith("tpu") else "gpu", steps, id=tour, marks=pytest.mark.xdist_group(f"tour-{tour}")
-        )
-        for tour, steps in TOURS.items()
-    ],
+    [pytest.param("tpu" if tour.startswith("tpu") else "gpu", steps, id=tour) for tour, steps in TOURS.items()],
 )
 def test_each_step_of_a_tour_answers(fresh: Project, stack: str, steps: tuple[str, ...]) -> None:
     texts = {step: file_of(fresh.root, step).read_text(encoding="utf-8") for step in steps}
