@@ -15,9 +15,10 @@ from planning.site import Site
 from planning.speed import Load, SpeedEstimate, estimate, replicas_for
 from planning.verdict import run_of
 from settings.models import ModelSettings
+from settings.workload import LoadSettings
 
 # Inside what the estimate was fitted to, and enough for a batch to pay.
-IN_FLIGHT = 16
+_IN_FLIGHT = 16
 _PROMPT, _OUTPUT = 128, 128
 MOST_REPLICAS = 256
 
@@ -49,9 +50,9 @@ def plan_capacity(
         at_load = _at_rate(engines, settings.replicas, load.requests_per_second, whole)
         basis = f"{load.requests_per_second:g} requests/s"
     else:
-        in_flight = load.concurrency or IN_FLIGHT * settings.replicas
-        at_load = engines.at(settings.replicas, in_flight)
-        basis = f"{in_flight} requests in flight"
+        requests = in_flight(load, settings.replicas)
+        at_load = engines.at(settings.replicas, requests)
+        basis = f"{requests} requests in flight"
     fitted = load_engine().speed.fitted
     busiest = at_load or full
     capacity = CapacityPlan(
@@ -96,6 +97,11 @@ class _Engines:
         return (first is None or speed.time_to_first_token * 1000 <= first) and (
             each is None or speed.time_per_output_token * 1000 <= each
         )
+
+
+def in_flight(load: LoadSettings, replicas: int) -> int:
+    """Requests answered at once: as stated, or as many for every replica as the estimate was fitted to."""
+    return load.concurrency or _IN_FLIGHT * replicas
 
 
 def lengths_of(site: Site, index: int, settings: ModelSettings, run: EngineRun) -> tuple[int, int] | None:
@@ -150,8 +156,8 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
         return None
     if engines.within(settings, at_load):
         return settings.replicas
-    in_flight = load.concurrency or IN_FLIGHT * settings.replicas
-    return least(1, MOST_REPLICAS, lambda n: engines.within(settings, engines.at(n, in_flight)))
+    requests = in_flight(load, settings.replicas)
+    return least(1, MOST_REPLICAS, lambda n: engines.within(settings, engines.at(n, requests)))
 
 
 def _check(site: Site, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:

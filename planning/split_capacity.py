@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from planning.capacity import IN_FLIGHT, MOST_REPLICAS, curve_of, least, lengths_of, plan_capacity
+from planning.capacity import MOST_REPLICAS, curve_of, in_flight, least, lengths_of, plan_capacity
 from planning.figures import CapacityPlan, StageRate
 from planning.groups import uses_rdma
 from planning.memory import MemoryVerdict
@@ -40,7 +40,7 @@ def plan_capacity_of(
     basis = (
         f"{load.requests_per_second:g} requests/s"
         if load.requests_per_second is not None
-        else f"{load.concurrency or IN_FLIGHT * decode.replicas} requests in flight"
+        else f"{in_flight(load, decode.replicas)} requests in flight"
     )
     at_load = _at_load(split, load, decode.replicas)
     needed = _needed(prefill, decode, split, load, rdma=rdma)
@@ -94,7 +94,7 @@ def _at_load(split: Split, load: LoadSettings, replicas: int) -> SpeedEstimate |
     """Speed at the stated load; None where it is a rate beyond what both stages serve."""
     rate = load.requests_per_second
     if rate is None:
-        return split.at(load.concurrency or IN_FLIGHT * replicas)
+        return split.at(in_flight(load, replicas))
     return split.at_rate(rate)
 
 

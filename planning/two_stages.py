@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from catalog.schema import Model
-from planning.capacity import IN_FLIGHT, lengths_of
+from planning.capacity import in_flight, lengths_of
 from planning.parallelism import parallelism_of
 from planning.site import Site
 from planning.speed import Load, SpeedEstimate, estimate
@@ -167,7 +167,7 @@ def _check_worth(
     # The same accelerators, every replica of them as decode's are.
     accelerators = ours.replicas * runs[0].tensor_parallel + theirs.replicas * runs[1].tensor_parallel
     replicas = max(1, accelerators // runs[0].tensor_parallel)
-    load = Load(*lengths, ours.load.concurrency or IN_FLIGHT * replicas)
+    load = Load(*lengths, in_flight(ours.load, replicas))
     together = estimate(runs[0], decode.accelerator, load, replicas)
     split = split_of(
         StageEngines(run=runs[1], accelerator=prefill.accelerator, replicas=theirs.replicas),

@@ -70,7 +70,7 @@ class Certificates:
         self.folder.chmod(0o700)
         ca_key = ec.generate_private_key(ec.SECP256R1())
         authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rehearsal-ca")])
-        ca = _builder(authority, authority, ca_key.public_key())
+        ca = builder(authority, authority, ca_key.public_key(), _LIFETIME)
         ca = ca.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         ca = ca.add_extension(_usage(signs=True), critical=True)
         ca_certificate = ca.sign(ca_key, hashes.SHA256())
@@ -80,7 +80,7 @@ class Certificates:
         ips = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
         serving_key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rehearsal-control-plane")])
-        serving = _builder(name, authority, serving_key.public_key())
+        serving = builder(name, authority, serving_key.public_key(), _LIFETIME)
         serving = serving.add_extension(x509.SubjectAlternativeName([*hosts, *ips]), critical=False)
         # etcd dials its own peer address with the certificate it serves.
         both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
@@ -97,7 +97,7 @@ class Certificates:
                     x509.NameAttribute(NameOID.COMMON_NAME, user),
                 ]
             )
-            client = _builder(subject, authority, key.public_key())
+            client = builder(subject, authority, key.public_key(), _LIFETIME)
             client = client.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
             client = client.add_extension(_identifier(ca_key), critical=False)
             self._write(self.client(user), self.client_key(user), client.sign(ca_key, hashes.SHA256()), key)
@@ -112,7 +112,10 @@ class Certificates:
         _private(key_file, _pem(key))
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: timedelta
+) -> x509.CertificateBuilder:
+    """What every certificate of a rehearsal has; the caller adds what it is for, and signs."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -121,7 +124,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + _LIFETIME)
+        .not_valid_after(now + lifetime)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from rehearsal.configuration import NAMESPACE, Configuration
+from planning.findings import path_of
+from rehearsal.configuration import Configuration
 from rehearsal.paths import StackPaths
 from settings import StackSettings
 from settings.leaves import Leaf, leaves
@@ -15,7 +16,7 @@ from settings.leaves import Leaf, leaves
 
 def remember(paths: StackPaths, configuration: Configuration) -> None:
     """After an up: the settings that stand now, without secrets."""
-    standing = {_path(leaf): leaf.shown for leaf in _leaves(configuration)}
+    standing = {path_of(*leaf.path): leaf.shown for leaf in _leaves(configuration)}
     paths.settings.write_text(json.dumps(standing, indent=1), encoding="utf-8")
 
 
@@ -25,22 +26,15 @@ def changed(paths: StackPaths, configuration: Configuration) -> Iterator[str]:
         return
     standing = json.loads(paths.settings.read_text(encoding="utf-8"))
     for leaf in _leaves(configuration):
-        path = _path(leaf)
+        path = path_of(*leaf.path)
         if standing.get(path) != leaf.shown:
             anew = f": replaces {', '.join(leaf.replaces)}" if leaf.replaces else ""
             yield f"{path}: {standing.get(path, '(none)')} -> {leaf.shown}{anew}"
 
 
 def _leaves(configuration: Configuration) -> list[Leaf]:
-    prefix = f"{NAMESPACE}:"
-    values = {key.removeprefix(prefix): value for key, value in configuration.plain().items() if key.startswith(prefix)}
     try:
-        return list(leaves(StackSettings.model_validate(values)))
+        return list(leaves(StackSettings.model_validate(configuration.settings())))
     except ValidationError:
         # The engine says what is wrong with them.
         return []
-
-
-def _path(leaf: Leaf) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in leaf.path)
-    return f"{NAMESPACE}:{text.removeprefix('.')}"

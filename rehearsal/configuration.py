@@ -48,6 +48,15 @@ class Configuration:
             put(values, path, value)
         return values
 
+    def settings(self) -> dict[str, Any]:
+        """What the program reads as settings: its own values without their namespace, the secret parts in place."""
+        prefix = f"{NAMESPACE}:"
+        return {key.removeprefix(prefix): value for key, value in self.plain().items() if key.startswith(prefix)}
+
+    def encrypted(self) -> frozenset[str]:
+        """Which keys of the settings are encrypted, in whole or in part."""
+        return frozenset(key.removeprefix(f"{NAMESPACE}:") for key in self.secret_keys())
+
     def texts(self) -> dict[str, str]:
         """As a program gets it: objects as JSON."""
         return {key: value if isinstance(value, str) else json.dumps(value) for key, value in self.plain().items()}

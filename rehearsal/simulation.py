@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 
 from planning import RefusedError, plan_raw
-from rehearsal.configuration import NAMESPACE, Configuration
+from rehearsal.configuration import Configuration
 from rehearsal.paths import StackPaths
 from settings.model_files import model_files
 
 
 def foretell(paths: StackPaths, configuration: Configuration) -> None:
     """Write the plan's estimates, by served model name. A stack that is refused has none: the engine says why."""
-    prefix = f"{NAMESPACE}:"
-    values = {key.removeprefix(prefix): value for key, value in configuration.plain().items() if key.startswith(prefix)}
-    encrypted = frozenset(key.removeprefix(prefix) for key in configuration.secret_keys())
+    values, encrypted = configuration.settings(), configuration.encrypted()
     try:
         plan = plan_raw(paths.stack, values, encrypted, files=model_files(values))
     except RefusedError:

@@ -21,10 +21,8 @@ _WIDTH = 110
 def world_of(stack: str) -> World:
     """A stack file with stand-ins for what only a cloud user has; the release is its own."""
     configuration = load(PROJECT_ROOT, stack, own_release=True)
-    prefix = f"{NAMESPACE}:"
-    values = {key.removeprefix(prefix): value for key, value in configuration.plain().items() if key.startswith(prefix)}
-    encrypted = frozenset(key.removeprefix(prefix) for key in configuration.secret_keys())
-    return World(stack=stack, values=values, encrypted=encrypted, files=model_files(values))
+    values = configuration.settings()
+    return World(stack=stack, values=values, encrypted=configuration.encrypted(), files=model_files(values))
 
 
 def told(explanation: Explanation) -> Iterator[str]:

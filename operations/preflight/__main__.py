@@ -54,12 +54,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def needs_in(stack: str, project: str | None, fallback: str | None = None) -> Needs:
     """What a stack file asks for. Secrets stay closed: stand-ins take their place."""
-    given = configuration.load(ROOT, stack, {f"{configuration.NAMESPACE}:project": project} if project else None)
-    values = {key.partition(":")[2]: value for key, value in given.plain().items() if key.startswith("llm-d:")}
+    asked = {f"{configuration.NAMESPACE}:project": project} if project else None
+    given = configuration.load(ROOT, stack, asked, own_release=True)
+    values = given.settings()
     if values["project"] == configuration.PROJECT and fallback is not None:
         values["project"] = fallback
-    secret = frozenset({"huggingFace", "registry"})
-    return needs_of(plan_raw(stack, values, secret, files=model_files(values)), load())
+    return needs_of(plan_raw(stack, values, given.encrypted(), files=model_files(values)), load())
 
 
 def preflight(needs: Needs, credentials: object, console: Console, host: str | None = None) -> int:

@@ -13,7 +13,7 @@ from operations.report.facts import StackFacts, facts_of
 from planning import RefusedError, StackPlan, plan_raw
 from planning.planner import plan_with_findings
 from planning.site import Findings
-from rehearsal.configuration import NAMESPACE, load
+from rehearsal.configuration import load
 from settings import StackSettings
 from settings.model_files import model_files
 
@@ -21,9 +21,7 @@ from settings.model_files import model_files
 def read(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackFacts:
     """Facts of `Pulumi.<stack>.yaml` below `root`. Raises ConfigurationError where there is no such file."""
     configuration = load(root, stack, overrides, own_release=True)
-    prefix = f"{NAMESPACE}:"
-    values = {key.removeprefix(prefix): value for key, value in configuration.plain().items() if key.startswith(prefix)}
-    encrypted = frozenset(key.removeprefix(prefix) for key in configuration.secret_keys())
+    values, encrypted = configuration.settings(), configuration.encrypted()
     settings = _settings(values)
     try:
         plan = plan_raw(stack, values, encrypted, files=model_files(values))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from rehearsal.certificates import builder
 from rehearsal.kube import Manifest
 from rehearsal.machine.environment import Find, data_of
 from rehearsal.machine.envoy_config import Config, server_tls
 
 MANAGED = ("networking.gke.io/cert-manager-certs", "networking.gke.io/pre-shared-certs")
+
+_LIFETIME = timedelta(days=365)
 
 _made: dict[str, tuple[str, str]] = {}
 
@@ -57,15 +60,8 @@ def socket(listener: Manifest, namespace: str, find: Find) -> Config | None:
 def _self_signed(host: str) -> tuple[str, str]:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
-    moment = datetime.now(UTC)
     certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - timedelta(hours=1))
-        .not_valid_after(moment + timedelta(days=365))
+        builder(subject, subject, key.public_key(), _LIFETIME)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .sign(key, hashes.SHA256())
     )

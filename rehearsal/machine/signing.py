@@ -6,7 +6,7 @@ import base64
 import ipaddress
 import logging
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from rehearsal.certificates import builder
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests
 from rehearsal.machine.mirror import Mirror
 from rehearsal.machine.status import now
@@ -150,16 +151,9 @@ def sign(pki: Path, names: list[str], common_name: str) -> tuple[bytes, bytes]:
     signing = serialization.load_pem_private_key((pki / "ca.key").read_bytes(), None)
     assert isinstance(signing, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
-    moment = datetime.now(UTC)
     subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
     certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name(subject))
-        .issuer_name(authority.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - timedelta(minutes=5))
-        .not_valid_after(moment + _LIFETIME)
+        builder(x509.Name(subject), authority.subject, key.public_key(), _LIFETIME)
         .add_extension(x509.SubjectAlternativeName([_name(one) for one in names]), critical=not common_name)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(signing, hashes.SHA256())

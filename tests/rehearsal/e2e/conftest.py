@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from .long_answer import LongAnswer
-from .project import STACKS, Project
+from .project import STACKS, Project, project_in
 
 
 @dataclass(frozen=True)
@@ -22,23 +22,14 @@ class Running:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    project = Project(tmp_path_factory.mktemp("running") / "project")
-    try:
-        commands = {stack: project.start("up", stack) for stack in STACKS}
-        done = {stack: command.wait() for stack, command in commands.items()}
-        for stack, one in done.items():
-            assert one.code == 0, f"up {stack}:\n{one.text}"
+    with project_in(tmp_path_factory.mktemp("running")) as project:
+        said = project.up_together(*STACKS)
         answer = LongAnswer(project, "tpu", tokens=1900, seconds=66.5)
-        yield Running(project, {stack: one.text for stack, one in done.items()}, answer)
-    finally:
-        project.clear()
+        yield Running(project, said, answer)
 
 
 @pytest.fixture
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A copy of the project in which nothing ran yet."""
-    project = Project(tmp_path_factory.mktemp("fresh") / "project")
-    try:
+    with project_in(tmp_path_factory.mktemp("fresh")) as project:
         yield project
-    finally:
-        project.clear()

@@ -117,6 +117,14 @@ class Project:
         assert done.code == code, f"{' '.join(arguments)} ended with {done.code}, not {code}:\n{done.text}"
         return done.text
 
+    def up_together(self, *stacks: str, seconds: float = 120.0) -> dict[str, str]:
+        """Brings stacks up at the same time; what `up` printed for each. Fails when one of them did not come up."""
+        commands = {stack: self.start("up", stack) for stack in stacks}
+        done = {stack: command.wait(seconds) for stack, command in commands.items()}
+        for stack, one in done.items():
+            assert one.code == 0, f"up {stack}:\n{one.text}"
+        return {stack: one.text for stack, one in done.items()}
+
     def paths(self, stack: str) -> StackPaths:
         return StackPaths(stack, self.root)
 
@@ -159,6 +167,16 @@ class Project:
         for home in base.iterdir() if base.exists() else ():
             processes.stop_all(self.paths(home.name))
         shutil.rmtree(self.root / ".rehearsal", ignore_errors=True)
+
+
+@contextmanager
+def project_in(folder: Path) -> Iterator[Project]:
+    """A copy of the project in which nothing ran yet; afterwards nothing of it runs."""
+    made = Project(folder / "project")
+    try:
+        yield made
+    finally:
+        made.clear()
 
 
 def processes_about(path: str) -> list[tuple[int, str]]:

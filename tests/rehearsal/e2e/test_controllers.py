@@ -12,7 +12,7 @@ import pytest
 
 from rehearsal.kube import ApiError, Manifest
 
-from .project import Project, chat, eventually
+from .project import Project, chat, eventually, project_in
 
 pytestmark = pytest.mark.rehearsal
 
@@ -25,12 +25,9 @@ SERVICES = ("serving.kserve.io/v1alpha2", "LLMInferenceService")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    made = Project(tmp_path_factory.mktemp("controllers") / "project")
-    try:
+    with project_in(tmp_path_factory.mktemp("controllers")) as made:
         made.run("up", STACK, seconds=240.0)
         yield made
-    finally:
-        made.clear()
 
 
 def group(**template: Any) -> Manifest:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from .project import Project, chat
+from .project import Project, chat, project_in
 
 pytestmark = pytest.mark.rehearsal
 
@@ -20,12 +20,9 @@ SHORT, LONG = "Say hello.", "A word of a long prompt. " * 400
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    made = Project(tmp_path_factory.mktemp("disaggregated") / "project")
-    try:
+    with project_in(tmp_path_factory.mktemp("disaggregated")) as made:
         made.run("up", STACK)
         yield made
-    finally:
-        made.clear()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 
 from rehearsal.kube import Manifest, Manifests
 
-from .project import Project, chat, eventually
+from .project import Project, chat, eventually, project_in
 
 pytestmark = pytest.mark.rehearsal
 
@@ -26,16 +26,10 @@ GROUP = "leaderworkerset.sigs.k8s.io/name"
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Both stacks, up at the same time."""
-    made = Project(tmp_path_factory.mktemp("groups") / "project")
-    try:
-        commands = {stack: made.start("up", stack) for stack in MODELS}
-        done = {stack: command.wait(240.0) for stack, command in commands.items()}
-        for stack, one in done.items():
-            assert one.code == 0, f"up {stack}:\n{one.text}"
-            assert f"{MODELS[stack]} answered in" in one.text
+    with project_in(tmp_path_factory.mktemp("groups")) as made:
+        for stack, said in made.up_together(*MODELS, seconds=240.0).items():
+            assert f"{MODELS[stack]} answered in" in said
         yield made
-    finally:
-        made.clear()
 
 
 def members(project: Project, stack: str) -> Manifests:

@@ -13,7 +13,7 @@ import pytest
 
 from operations.traffic import Request, Steady
 
-from .project import Project, chat
+from .project import Project, chat, project_in
 
 pytestmark = pytest.mark.rehearsal
 
@@ -34,12 +34,9 @@ LISTED = [GEMMA, ALIAS, PHI, ADAPTER, SPLIT]
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    made = Project(tmp_path_factory.mktemp("multi-model") / "project")
-    try:
+    with project_in(tmp_path_factory.mktemp("multi-model")) as made:
         made.run("up", STACK, *[word for path, value in ADDED.items() for word in ("-c", f"{path}={value}")])
         yield made
-    finally:
-        made.clear()
 
 
 @pytest.fixture(scope="module")

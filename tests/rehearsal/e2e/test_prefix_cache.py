@@ -14,7 +14,7 @@ import pytest
 from operations.traffic import Request, Steady
 from rehearsal import processes
 
-from .project import Project, chat, eventually
+from .project import Project, chat, eventually, project_in
 
 pytestmark = pytest.mark.rehearsal
 
@@ -27,12 +27,9 @@ ENGINES, PICKERS = "llm-d.ai/inference-serving=true", "app.kubernetes.io/name=en
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    made = Project(tmp_path_factory.mktemp("prefix-cache") / "project")
-    try:
+    with project_in(tmp_path_factory.mktemp("prefix-cache")) as made:
         made.run("up", STACK)
         yield made
-    finally:
-        made.clear()
 
 
 def test_prompts_with_one_beginning_go_to_one_replica(project: Project) -> None:
