@@ -80,6 +80,7 @@ def deployment_spec(
     return apps.DeploymentSpecArgs(
         replicas=replicas,
         selector=LabelSelectorArgs(match_labels=dict(selector)),
+        min_ready_seconds=pod.min_ready_seconds or None,
         progress_deadline_seconds=progress_deadline,
         strategy=apps.DeploymentStrategyArgs(
             type="RollingUpdate",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from planning.plan import EnvPlan, PodPlan, PortPlan, ProbePlan, PullSecretPlan, VolumePlan
-from planning.shutdown import CALLOUT_DRAIN_SECONDS, END_SECONDS
+from planning.shutdown import CALLOUT_DRAIN_SECONDS, END_SECONDS, LISTED_SECONDS
 
 CONFIG_DIRECTORY = "/etc/llm-d"
 
@@ -83,6 +83,8 @@ def callout_pod(
         security_exception=None,
         node_selector={},
         tolerations=(),
+        # Of those that elect a leader only the leader is ready.
+        min_ready_seconds=LISTED_SECONDS if notice_seconds else 0,
         pre_stop_seconds=notice_seconds,
         grace_seconds=notice_seconds + CALLOUT_DRAIN_SECONDS + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,

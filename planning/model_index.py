@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from planning.plan import ModelIndexPlan, ModelPlan, PodPlan, PortPlan, ProbePlan, PullSecretPlan, SplitPlan
-from planning.shutdown import END_SECONDS, NOTICE_SECONDS
+from planning.shutdown import END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
 from planning.site import Site
 
 NAME = "model-index"
@@ -62,6 +62,7 @@ def plan_model_index(
         security_exception=None,
         node_selector={},
         tolerations=(),
+        min_ready_seconds=LISTED_SECONDS,
         pre_stop_seconds=NOTICE_SECONDS,
         grace_seconds=NOTICE_SECONDS + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,

@@ -29,7 +29,7 @@ from planning.plan import (
 )
 from planning.prefix_cache import block_size_of
 from planning.room import limits, requests, spare_replicas
-from planning.shutdown import DRAIN_SECONDS, END_SECONDS, NOTICE_SECONDS
+from planning.shutdown import DRAIN_SECONDS, END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
 from planning.site import Site
 from planning.speed import simulation
 from planning.splits import splits_of
@@ -159,6 +159,7 @@ def plan_model_server(
         near=groups.nearness(site, parallelism),
         node_selector=_node_selector(site),
         tolerations=(TaintPlan(key=site.accelerator.resource_name, value="present", effect="NoSchedule"),),
+        min_ready_seconds=LISTED_SECONDS,
         pre_stop_seconds=pre_stop,
         grace_seconds=pre_stop + (DRAIN_SECONDS if drains else 0) + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,

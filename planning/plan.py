@@ -306,6 +306,8 @@ class PodPlan(ContainerPlan):
     near: tuple[str, ...] = ()
     node_selector: Mapping[str, str]
     tolerations: tuple[TaintPlan, ...]
+    # A new pod of a Deployment has been ready for so many seconds before an old one is taken away.
+    min_ready_seconds: int = 0
     # Seconds from the pod's deletion to SIGTERM, in which it serves on: who sends it requests has to notice first.
     pre_stop_seconds: int = 0
     # From the deletion to SIGKILL.

@@ -1,6 +1,11 @@
-"""How pods end without losing a request: notice, drain, end. All in seconds."""
+"""How pods come and end without losing a request: listed, notice, drain, end. All in seconds."""
 
 from __future__ import annotations
+
+# A new pod is ready this long before an old one goes for it: until then the load balancer has its address and has seen
+# its health check pass, every 5 s. Google's readiness gate would tell, but pods of an InferencePool do not get it
+# (cloud.google.com/kubernetes-engine/docs/concepts/container-native-load-balancing: Services of an Ingress do).
+LISTED_SECONDS = 15
 
 # A deleted pod serves on this long: picker and load balancer learn only by and by that it is leaving. KServe waits as
 # long in front of vLLM (kserve/kserve, pull request 5496). The kubelet's own sleep is there wherever GKE's Inference

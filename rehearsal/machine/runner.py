@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -28,6 +29,9 @@ from rehearsal.paths import StackPaths
 
 # A preStop sleep lasts no longer here: the load balancer and the picker notice a leaving pod within milliseconds.
 LONGEST_NOTICE = 1.0
+# For the same reason a new pod of a Deployment has not been ready for its minReadySeconds when an old one goes for it,
+# but for as long as this: the Deployment's controller is the real one, and believes the kubelet since when a pod is.
+LONGEST_LISTING = 2.0
 
 # Seconds between two looks at the Secrets and ConfigMaps of a controller, which may write its own certificates there.
 VOLUMES_PACE = 1.0
@@ -128,7 +132,7 @@ class Runner:
         seen = (self.pod.get("status") or {}).get("conditions") or []
         others = [one for one in seen if one["type"] not in READY_CONDITIONS]
         mine = self._conditions or [one for one in seen if one["type"] in READY_CONDITIONS]
-        written = conditions([*others, *mine], everyone, initialized, stage)
+        written = conditions([*others, *mine], everyone, initialized, stage, self._ready_ago)
         self._conditions = [one for one in written if one["type"] in READY_CONDITIONS]
         status: Manifest = {
             "phase": stage,
@@ -279,6 +283,20 @@ class Runner:
         environment["KUBECONFIG"] = str(file)
 
     # -- ending
+
+    @functools.cached_property
+    def _ready_ago(self) -> float:
+        """Seconds by which the pod is told to have become ready earlier."""
+        owners = self.pod["metadata"].get("ownerReferences") or []
+        name = next((one["name"] for one in owners if one["kind"] == "ReplicaSet"), None)
+        found = self._host.kube.find("apps/v1", "ReplicaSet", name, self.pod["metadata"]["namespace"]) if name else None
+        asked = float(((found or {}).get("spec") or {}).get("minReadySeconds") or 0)
+        if asked > LONGEST_LISTING:
+            self._host.say(
+                f"a new pod takes an old one's place {LONGEST_LISTING:g} s after it is ready; on GKE after its "
+                "Deployment's minReadySeconds"
+            )
+        return max(0.0, asked - LONGEST_LISTING)
 
     def _leave(self) -> None:
         """As a kubelet: the preStop sleep first, then SIGTERM, to sidecars last, and SIGKILL after the grace."""

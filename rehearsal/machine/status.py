@@ -11,8 +11,10 @@ from rehearsal.kube import Manifest, Manifests
 READY_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
 
 
-def now() -> str:
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def now(ago: float = 0.0) -> str:
+    """The moment so many seconds ago."""
+    moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=ago)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
@@ -69,8 +71,13 @@ def phase(containers: Sequence[ContainerState], restart_policy: str, initialized
     return "Running"
 
 
-def conditions(previous: Manifests, containers: Sequence[ContainerState], initialized: bool, stage: str) -> Manifests:
-    """All conditions of the pod: those of others kept, ours with the time of their last transition."""
+def conditions(
+    previous: Manifests, containers: Sequence[ContainerState], initialized: bool, stage: str, ready_ago: float = 0.0
+) -> Manifests:
+    """All conditions of the pod: those of others kept, ours with the time of their last transition.
+
+    A pod that has become ready is told to have been so for `ready_ago` seconds.
+    """
     mains = [one for one in containers if not one.init]
     waiting_for = [one.name for one in containers if (not one.init or one.sidecar) and not one.ready]
     done = stage in ("Succeeded", "Failed")
@@ -92,5 +99,6 @@ def conditions(previous: Manifests, containers: Sequence[ContainerState], initia
         before = known.get(kind)
         same = before is not None and before["status"] == content["status"]
         moment = before.get("lastTransitionTime") if same and before else None
-        result.append({"type": kind, "lastProbeTime": None, "lastTransitionTime": moment or now(), **content})
+        fresh_moment = now(ready_ago if kind == "Ready" and ready else 0.0)
+        result.append({"type": kind, "lastProbeTime": None, "lastTransitionTime": moment or fresh_moment, **content})
     return result

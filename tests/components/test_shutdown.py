@@ -32,6 +32,21 @@ def test_every_pod_serves_on_until_the_load_balancer_knows(stack: str) -> None:
         assert 10 <= notice(pod) < pod["spec"]["terminationGracePeriodSeconds"], name
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_an_old_pod_goes_only_when_the_load_balancer_has_found_the_new_one(stack: str) -> None:
+    """It has to hear of the address and to see its health check pass: a pod is ready long before."""
+    graph = graph_of(stack)
+    deployments = of_kind(graph, "Deployment")
+    assert len(deployments) >= 2
+    interval = max(
+        policy["spec"]["default"]["config"].get("checkIntervalSec", policy["spec"]["default"].get("checkIntervalSec"))
+        for policy in of_kind(graph, "HealthCheckPolicy")
+    )
+    for one_ in deployments:
+        spec = one_["spec"]
+        assert 2 * interval < spec["minReadySeconds"] < spec.get("progressDeadlineSeconds", 600)
+
+
 @pytest.mark.parametrize(
     ("release", "drain", "least_notice"), [("llm-d-0.9", 60, 15), ("gaie-1.5", 60, 15), ("llm-d-0.4", None, 60)]
 )
@@ -57,6 +72,9 @@ class TestSeveralPickers:
     def test_the_leader_hands_over_without_notice(self) -> None:
         picker = next(pod for name, pod in pods(self.graph()).items() if name.endswith("-epp"))
         assert notice(picker) == 0
+        every = of_kind(self.graph(), "Deployment")
+        deployment = next(one for one in every if one["metadata"]["name"].endswith("-epp"))
+        assert "minReadySeconds" not in deployment["spec"]
 
     def test_an_update_waits_for_one_leader_and_not_for_all_to_be_ready(self) -> None:
         """A new picker is not ready before the old leader is gone, so that a careful rollout would never end."""

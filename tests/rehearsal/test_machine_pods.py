@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,14 @@ def test_conditions_keep_their_time_and_those_of_others() -> None:
     assert second["Initialized"]["lastTransitionTime"] == "2026-01-01T00:00:00Z"
     assert second["Ready"]["status"] == "True"
     assert second["Ready"]["lastTransitionTime"] != "2026-01-01T00:00:00Z"
+
+
+def test_a_pod_is_told_to_have_been_ready_for_a_while_once() -> None:
+    before = conditions([], [state()], True, "Running", ready_ago=60.0)
+    ready = conditions(before, [state(ready=True)], True, "Running", ready_ago=60.0)
+    moments = {one["type"]: datetime.fromisoformat(one["lastTransitionTime"]) for one in ready}
+    assert (moments["ContainersReady"] - moments["Ready"]).total_seconds() == pytest.approx(60.0, abs=1.0)
+    assert conditions(ready, [state(ready=True)], True, "Running", ready_ago=60.0) == ready
 
 
 def test_a_probe_of_a_port_nobody_opens_is_refused() -> None:
