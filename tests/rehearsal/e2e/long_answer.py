@@ -8,7 +8,7 @@ import time
 
 import httpx
 
-from .project import Project
+from .project import PATIENCE, Project
 
 
 class LongAnswer:
@@ -19,7 +19,7 @@ class LongAnswer:
         [pod] = project.model_servers(stack)
         slower = {"inter-token-latency": f"{seconds / tokens * 1000:.0f}ms"}
         url = f"http://{pod['status']['podIP']}:8000/admin/config"
-        httpx.post(url, json=slower, timeout=5, trust_env=False).raise_for_status()
+        httpx.post(url, json=slower, timeout=PATIENCE, trust_env=False).raise_for_status()
         self.tokens = tokens
         self.seconds = 0.0
         self.received = 0
@@ -35,14 +35,15 @@ class LongAnswer:
         self._thread = threading.Thread(target=self._receive, args=(address, body), daemon=True)
         self._thread.start()
 
-    def wait(self, seconds: float = 90.0) -> None:
-        self._thread.join(seconds)
+    def wait(self) -> None:
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive(), f"no end after {self.received} tokens"
 
     def _receive(self, address: str, body: dict[str, object]) -> None:
         began = time.monotonic()
         try:
-            with httpx.stream("POST", f"{address}/v1/chat/completions", json=body, timeout=30, trust_env=False) as got:
+            url = f"{address}/v1/chat/completions"
+            with httpx.stream("POST", url, json=body, timeout=PATIENCE, trust_env=False) as got:
                 got.raise_for_status()
                 for line in got.iter_lines():
                     event = line.removeprefix("data: ")

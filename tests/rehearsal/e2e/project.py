@@ -22,6 +22,12 @@ from rehearsal.kube import Kube, Manifests, client
 from rehearsal.paths import PROJECT_ROOT, StackPaths
 
 STACKS = ("gpu", "tpu")
+ENGINES, PICKERS = "llm-d.ai/inference-serving=true", "app.kubernetes.io/name=endpoint-picker"
+
+# Seconds to wait for what takes a few of them on an idle machine: nothing here is a measurement, and machines differ.
+PATIENCE = 120.0
+# The same for a command that creates or removes a whole stack.
+COMMAND = 420.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Command:
     def text(self) -> str:
         return "".join(self._lines)
 
-    def until_says(self, words: str, seconds: float = 60.0) -> None:
+    def until_says(self, words: str, seconds: float = PATIENCE) -> None:
         """Return as soon as the words were printed. Fails when the command ends without them."""
         deadline = time.monotonic() + seconds
         while words not in self.text:
@@ -75,7 +81,7 @@ class Command:
         """SIGKILL to the command and the engine, as the kernel does when memory is short."""
         os.killpg(self._child.pid, signal.SIGKILL)
 
-    def wait(self, seconds: float = 120.0) -> Done:
+    def wait(self, seconds: float = COMMAND) -> Done:
         try:
             code = self._child.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -111,16 +117,16 @@ class Project:
     def start(self, *arguments: str) -> Command:
         return Command(self.root, arguments)
 
-    def run(self, *arguments: str, code: int = 0, seconds: float = 120.0) -> str:
+    def run(self, *arguments: str, code: int = 0) -> str:
         """What `python -m rehearsal <arguments>` printed; fails when it did not end with `code`."""
-        done = self.start(*arguments).wait(seconds)
+        done = self.start(*arguments).wait()
         assert done.code == code, f"{' '.join(arguments)} ended with {done.code}, not {code}:\n{done.text}"
         return done.text
 
-    def up_together(self, *stacks: str, seconds: float = 120.0) -> dict[str, str]:
+    def up_together(self, *stacks: str) -> dict[str, str]:
         """Brings stacks up at the same time; what `up` printed for each. Fails when one of them did not come up."""
         commands = {stack: self.start("up", stack) for stack in stacks}
-        done = {stack: command.wait(seconds) for stack, command in commands.items()}
+        done = {stack: command.wait() for stack, command in commands.items()}
         for stack, one in done.items():
             assert one.code == 0, f"up {stack}:\n{one.text}"
         return {stack: one.text for stack, one in done.items()}
@@ -133,11 +139,31 @@ class Project:
         with client(self.paths(stack)) as kube:
             yield kube
 
-    def model_servers(self, stack: str) -> Manifests:
-        """Pods of the engine that are not on their way out."""
+    def model_servers(self, stack: str, labels: str = ENGINES) -> Manifests:
+        """Pods of the engine, or of whom these labels are, that are not on their way out."""
         with self.kube(stack) as kube:
-            pods = kube.list("v1", "Pod", labels="llm-d.ai/inference-serving=true")
+            pods = kube.list("v1", "Pod", labels=labels)
         return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+
+    def ready(self, stack: str, labels: str = ENGINES) -> set[str]:
+        """Names of those of these pods that are ready."""
+        return {
+            pod["metadata"]["name"]
+            for pod in self.model_servers(stack, labels)
+            if any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
+        }
+
+    def kill(self, stack: str, pod: str, reason: signal.Signals = signal.SIGKILL) -> None:
+        """What a crash does to a pod's process, or what another signal makes of it: at once, and nobody is told."""
+        [process] = [one for one in processes.listing(self.paths(stack)) if pod in one.name]
+        os.kill(process.pid, reason)
+
+    def is_back(self, stack: str, pod: str, labels: str = ENGINES) -> bool:
+        """Whether this pod was restarted and is ready again: nobody has to see it while it is not."""
+        return pod in self.ready(stack, labels) and any(
+            one["metadata"]["name"] == pod and one["status"]["containerStatuses"][0]["restartCount"] > 0
+            for one in self.model_servers(stack, labels)
+        )
 
     def stop_everything(self, stack: str) -> None:
         """What a reboot does: every process ends, every file stays."""
@@ -202,11 +228,19 @@ def chat(endpoint: str, model: str, *, stream: bool = False, prompt: str = "Say 
         "max_tokens": 16,
         "stream": stream,
     }
-    return httpx.post(f"{endpoint}/v1/chat/completions", json=body, timeout=20.0, trust_env=False)
+    return httpx.post(f"{endpoint}/v1/chat/completions", json=body, timeout=PATIENCE, trust_env=False)
 
 
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    """Return as soon as it is so. A request that nobody answers is no answer yet."""
+    deadline = time.monotonic() + PATIENCE
+
+    def so() -> bool:
+        try:
+            return condition()
+        except httpx.HTTPError:
+            return False
+
+    while not so():
+        assert time.monotonic() < deadline, f"after {PATIENCE:.0f} s still not: {what}"
         time.sleep(0.1)

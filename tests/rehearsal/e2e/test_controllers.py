@@ -26,7 +26,7 @@ SERVICES = ("serving.kserve.io/v1alpha2", "LLMInferenceService")
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     with project_in(tmp_path_factory.mktemp("controllers")) as made:
-        made.run("up", STACK, seconds=240.0)
+        made.run("up", STACK)
         yield made
 
 
@@ -131,5 +131,5 @@ def test_a_killed_controller_comes_back_with_its_webhooks(project: Project) -> N
 
 
 def test_nothing_is_left(project: Project) -> None:
-    project.run("down", STACK, seconds=180.0)
+    project.run("down", STACK)
     assert project.leftovers(STACK) == []

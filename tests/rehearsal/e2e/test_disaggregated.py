@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from .project import Project, chat, project_in
+from .project import PATIENCE, Project, chat, project_in
 
 pytestmark = pytest.mark.rehearsal
 
@@ -34,7 +34,7 @@ def answered(project: Project) -> Counter[str]:
     """Requests that each role's engines have served."""
     counts: Counter[str] = Counter()
     for pod in project.model_servers(STACK):
-        metrics = httpx.get(f"http://{pod['status']['podIP']}:8000/metrics", timeout=5, trust_env=False).text
+        metrics = httpx.get(f"http://{pod['status']['podIP']}:8000/metrics", timeout=PATIENCE, trust_env=False).text
         served = re.findall(r"^vllm:request_prompt_tokens_count\{[^}]*\} (\d+)", metrics, re.MULTILINE)
         counts[pod["metadata"]["labels"]["llm-d.ai/role"]] += sum(map(int, served))
     return counts

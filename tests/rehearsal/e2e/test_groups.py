@@ -27,7 +27,7 @@ GROUP = "leaderworkerset.sigs.k8s.io/name"
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Both stacks, up at the same time."""
     with project_in(tmp_path_factory.mktemp("groups")) as made:
-        for stack, said in made.up_together(*MODELS, seconds=240.0).items():
+        for stack, said in made.up_together(*MODELS).items():
             assert f"{MODELS[stack]} answered in" in said
         yield made
 
@@ -104,5 +104,5 @@ def test_a_lost_host_takes_its_group_along_and_the_group_comes_back(project: Pro
         pods = members(project, WIDE)
         return len(pods) == 2 and all(is_ready(pod) and pod["metadata"]["uid"] not in before for pod in pods)
 
-    eventually(is_new, "both pods of the group are new and ready", 90.0)
-    eventually(lambda: {answer.status_code for answer in answers(project, WIDE, 8)} == {200}, "it answers", 20.0)
+    eventually(is_new, "both pods of the group are new and ready")
+    eventually(lambda: {answer.status_code for answer in answers(project, WIDE, 8)} == {200}, "it answers")

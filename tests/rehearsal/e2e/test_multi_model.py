@@ -13,7 +13,7 @@ import pytest
 
 from operations.traffic import Request, Steady
 
-from .project import Project, chat, project_in
+from .project import PATIENCE, Project, chat, project_in
 
 pytestmark = pytest.mark.rehearsal
 
@@ -74,14 +74,14 @@ def test_an_adapter_is_served_by_its_base(address: str) -> None:
 
 
 def test_the_models_are_listed(address: str) -> None:
-    answer = httpx.get(f"{address}/v1/models", timeout=5, trust_env=False)
+    answer = httpx.get(f"{address}/v1/models", timeout=PATIENCE, trust_env=False)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert [card["id"] for card in answer.json()["data"]] == LISTED
     assert {card["id"]: card["parent"] for card in answer.json()["data"]}[ADAPTER] == PHI
 
 
 def test_the_address_is_healthy(address: str) -> None:
-    assert httpx.get(f"{address}/health", timeout=5, trust_env=False).status_code == 200
+    assert httpx.get(f"{address}/health", timeout=PATIENCE, trust_env=False).status_code == 200
 
 
 @pytest.mark.parametrize("prompt", ["Hello.", "word " * 40_000], ids=["short", "long"])
@@ -95,7 +95,7 @@ def test_an_unknown_model_gets_the_list_of_those_there_are(address: str, prompt:
 
 def test_a_request_without_a_model_is_not_guessed(address: str) -> None:
     body = {"messages": [{"role": "user", "content": "Hello."}]}
-    answer = httpx.post(f"{address}/v1/chat/completions", json=body, timeout=5, trust_env=False)
+    answer = httpx.post(f"{address}/v1/chat/completions", json=body, timeout=PATIENCE, trust_env=False)
     assert answer.status_code == 404
 
 
@@ -103,7 +103,7 @@ def test_a_client_cannot_choose_another_models_pool(address: str) -> None:
     """The router replaces the header that routes match, also for a name it does not know."""
     body = {"model": "nobody/knows-it", "messages": [{"role": "user", "content": "Hello."}]}
     headers = {"X-Gateway-Base-Model-Name": GEMMA}
-    answer = httpx.post(f"{address}/v1/chat/completions", json=body, headers=headers, timeout=5, trust_env=False)
+    answer = httpx.post(f"{address}/v1/chat/completions", json=body, headers=headers, timeout=PATIENCE, trust_env=False)
     assert answer.status_code == 404
 
 
@@ -129,6 +129,5 @@ def test_a_switch_to_another_pattern_and_back_loses_no_request(project: Project,
     assert project.run("endpoint", STACK).strip() == address
     assert len(load.samples) > 100
     statuses = Counter(one.status for one in load.samples)
-    # None is lost; one was, of a thousand, where other work kept both processors busy.
-    assert len(load.samples) - statuses[200] <= 1, statuses
+    assert statuses == {200: len(load.samples)}
     assert answered_by(chat(address, PHI)) == (200, PHI, PHI)

@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from rehearsal import processes
+from operations.traffic import Request, Steady
 
 from .conftest import Running
 from .project import STACKS, Project, chat, eventually
@@ -26,14 +26,6 @@ def endpoint(project: Project, stack: str) -> str:
 
 def names(project: Project, stack: str) -> set[str]:
     return {pod["metadata"]["name"] for pod in project.model_servers(stack)}
-
-
-def ready(project: Project, stack: str) -> set[str]:
-    return {
-        pod["metadata"]["name"]
-        for pod in project.model_servers(stack)
-        if any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
-    }
 
 
 def accelerator_nodes(project: Project, stack: str) -> list[str]:
@@ -114,17 +106,17 @@ def test_a_killed_engine_is_left_out_until_it_has_restarted(running: Running) ->
     (pod,) = project.model_servers("gpu")
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
     url = endpoint(project, "gpu")
-    (engine,) = [one for one in processes.listing(project.paths("gpu")) if uid in one.name or name in one.name]
-    os.kill(engine.pid, signal.SIGKILL)
-    eventually(lambda: not ready(project, "gpu"), "the pod of the killed engine is not ready", 5.0)
-    eventually(lambda: chat(url, MODELS["gpu"]).status_code == 503, "the Gateway has nowhere to send requests", 5.0)
-    eventually(lambda: ready(project, "gpu") == {name}, "the engine has restarted in the same pod")
+    # Who asks all the time sees also what is over in a second.
+    with Steady(Request(url, MODELS["gpu"], "is the number.")) as load:
+        project.kill("gpu", name)
+        eventually(lambda: project.is_back("gpu", name), "the engine has restarted in the same pod")
+        eventually(lambda: chat(url, MODELS["gpu"]).status_code == 200, "the Gateway answers again")
+    assert 503 in {one.status for one in load.lost}, "the Gateway had somewhere to send requests"
     (after,) = project.model_servers("gpu")
     assert after["metadata"]["uid"] == uid
     (status,) = after["status"]["containerStatuses"]
     assert status["restartCount"] == 1
     assert status["lastState"]["terminated"]["exitCode"] == 137
-    eventually(lambda: chat(url, MODELS["gpu"]).status_code == 200, "the Gateway answers again")
     assert chat(url, MODELS["gpu"]).headers["x-inference-pod"] == name
 
 
@@ -169,20 +161,17 @@ def test_two_replicas_bring_a_second_node_and_share_the_work(running: Running) -
 def test_the_picker_leaves_out_a_dead_replica_while_the_other_answers(running: Running) -> None:
     project = running.project
     url = endpoint(project, "gpu")
-    eventually(lambda: len(ready(project, "gpu")) == 2, "two replicas are ready")
+    eventually(lambda: len(project.ready("gpu")) == 2, "two replicas are ready")
     victim, survivor = sorted(names(project, "gpu"))
-    (pod,) = [one for one in project.model_servers("gpu") if one["metadata"]["name"] == victim]
-    uid = pod["metadata"]["uid"]
-    (engine,) = [one for one in processes.listing(project.paths("gpu")) if uid in one.name or victim in one.name]
     # Stopped, not ended: its probes fail, it does not restart, and the test has all the time it needs.
-    os.kill(engine.pid, signal.SIGSTOP)
+    project.kill("gpu", victim, signal.SIGSTOP)
     try:
-        eventually(lambda: ready(project, "gpu") == {survivor}, "the hanging replica is not ready", 60.0)
+        eventually(lambda: project.ready("gpu") == {survivor}, "the hanging replica is not ready")
         served = {chat(url, MODELS["gpu"], prompt=os.urandom(600).hex()).headers["x-inference-pod"] for _ in range(8)}
         assert served == {survivor}
     finally:
-        os.kill(engine.pid, signal.SIGCONT)
-    eventually(lambda: len(ready(project, "gpu")) == 2, "it is ready again", 60.0)
+        project.kill("gpu", victim, signal.SIGCONT)
+    eventually(lambda: len(project.ready("gpu")) == 2, "it is ready again")
 
 
 def test_paused_costs_no_accelerator_and_comes_back(running: Running) -> None:

@@ -187,7 +187,7 @@ def admitted_and_placed(server: Server, graph: Graph, *, silent: bool) -> None:
             server.kube.create(pod)
         if silent:
             assert server.warnings == []
-        eventually(lambda: None not in placed(server.kube, wanted).values(), "every pod has a node", 20.0)
+        eventually(lambda: None not in placed(server.kube, wanted).values(), "every pod has a node")
         landed = placed(server.kube, wanted)
         for pod in wanted:
             name = pod["metadata"]["name"]
