@@ -38,7 +38,7 @@ render: $(STAMP) ## write STACK's resource graph and manifests into OUT
 report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=report.html or .md, else as a table
 	@$(BIN)/python -m operations.report $(STACK) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
-explain: $(STAMP) ## where FIELD of STACK's objects comes from: FIELD='Deployment/gemma-2b-it-vllm spec.replicas'
+explain: $(STAMP) ## where FIELD of STACK's objects or outputs comes from: FIELD='Deployment/gemma-2b-it-vllm spec.replicas'
 	@$(BIN)/python -m operations.explain $(STACK) '$(FIELD)'
 
 test: $(STAMP) check ## everything CI runs

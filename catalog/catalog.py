@@ -35,8 +35,3 @@ class Catalog:
             return exact
         wanted = model_id.lower()
         return next((model for name, model in self.models.items() if name.lower() == wanted), None)
-
-    def cite(self, source: str) -> str:
-        """A source key as text: "nvidia-smi listing of driver 580.95.05 (2026-11-21)". Raises KeyError when unknown."""
-        entry = self.sources[source]
-        return entry.citation if entry.date is None else f"{entry.citation} ({entry.date.isoformat()})"

@@ -31,6 +31,11 @@ class Source(Entry):
     date: datetime.date | None = None
     verified: bool = True  # False: from general knowledge, no stored document confirms it
 
+    @property
+    def cited(self) -> str:
+        """As text: "nvidia-smi listing of driver 580.95.05 (2026-11-21)"."""
+        return self.citation if self.date is None else f"{self.citation} ({self.date.isoformat()})"
+
 
 class Accelerator(Entry):
     """One kind of accelerator that GKE offers; all figures are per chip unless named otherwise."""

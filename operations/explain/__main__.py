@@ -83,7 +83,9 @@ def _short(value: object, most: int = _WIDTH) -> str:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m operations.explain", description=str(__doc__))
     parser.add_argument("stack", help="name of a stack file Pulumi.<stack>.yaml, here or in examples/")
-    parser.add_argument("field", help="Kind/name and the path of a field, as `make render` shows them")
+    parser.add_argument(
+        "field", help="Kind/name and the path of a field, as `make render` shows them, or `outputs` and a path"
+    )
     given = parser.parse_args(arguments)
     try:
         for line in told(Explainer(world_of(given.stack)).explain(given.field)):

@@ -60,7 +60,9 @@ def _simple(annotation: object, value: object) -> Iterator[object]:
             yield from (2, 64, 512, 0.5)
         else:
             whole = annotation is int
-            yield from (int(number) + 1, int(number) * 2, 0) if whole else (number * 0.9, number + 1, 0.0)
+            yield from (
+                (int(number) + 1, int(number) * 2, 0) if whole else (float(f"{number * 0.9:.6g}"), number + 1, 0.0)
+            )
     elif annotation is IPv4Network:
         yield from ("172.20.0.0/20", "172.24.0.0/23", "10.64.0.0/14")
     elif annotation is SecretStr:

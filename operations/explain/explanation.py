@@ -1,16 +1,19 @@
-"""One field explained: its value, who made it, and what it comes from."""
+"""One field or output explained: its value, who made it, and what it comes from."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 
 from pydantic import SecretStr
 
-from operations.explain.fields import MISSING, FieldError, FieldPath, Objects, find, parse, value_at
+from components.outputs import outputs
+from operations.explain.fields import MISSING, OUTPUTS, FieldError, FieldPath, Objects, find, parse, value_at
 from operations.explain.inputs import World
-from operations.explain.origins import Builder, Change, Moved, changes, grouped, moved
+from operations.explain.origins import Builder, Change, Moved, changes, grouped, moved, moved_output, value_of
+from operations.explain.outputs import outputs_of, part_read
 from operations.explain.planned import Rule, Watched
 from planning import StackPlan
 
@@ -32,6 +35,7 @@ class Explainer:
     """Explanations of one stack. What is planned and built for one field serves the next."""
 
     def __init__(self, world: World) -> None:
+        self._world = world
         self._watched = Watched(world)
         self._builder = Builder()
         self._changes = changes(world, self.plan)
@@ -48,15 +52,35 @@ class Explainer:
     def explain(self, field: str) -> Explanation:
         """Raises FieldError where there is no such object or field."""
         path = parse(field)
-        value, component = self._look(path)
+        if path.kind == OUTPUTS:
+            return self._output(path)
+        value, component = self._look(path, self.objects)
         origins = tuple(moved(path, self.plan, self._groups, self._builder))
         touched = {leaf for one in self._changes for leaf in one.paths if _is_origin(one, origins)}
         planned = self._planned(path, value, touched)
         rule = self._watched.rule_of(planned) if planned is not None else None
         return Explanation(path=path, value=value, component=component, planned=planned, rule=rule, origins=origins)
 
-    def _look(self, path: FieldPath) -> tuple[object, str | None]:
-        resource, body = find(self.objects, path)
+    def _output(self, path: FieldPath) -> Explanation:
+        builder, candidates = self._figures
+        built = builder.build(self.plan)
+        value, _ = self._look(path, built or {})
+        origins = tuple(moved_output(path, self.plan, candidates, builder))
+        others = [
+            one.plan for one in candidates if any((one.input.origin, one.other) == (o.origin, o.other) for o in origins)
+        ]
+        planned = part_read(self.plan, others, lambda plan: value_of(builder, plan, path, self.plan))
+        rule = self._watched.rule_of(planned) if planned is not None else None
+        component = f"components/outputs.py:{outputs.__code__.co_firstlineno}"
+        return Explanation(path=path, value=value, component=component, planned=planned, rule=rule, origins=origins)
+
+    @cached_property
+    def _figures(self) -> tuple[Builder, list[Change]]:
+        """What tells the outputs of a plan, and every input that changes a plan or what is said of it."""
+        return Builder(outputs_of), changes(self._world, self.plan, figures=True)
+
+    def _look(self, path: FieldPath, objects: Objects) -> tuple[object, str | None]:
+        resource, body = find(objects, path)
         value = value_at(body, path.parts)
         if value is MISSING:
             for length in range(len(path.parts) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""Fields of rendered objects by their path, and the plan's own leaves."""
+"""Fields of rendered objects and of the stack's outputs by their path, and the plan's own leaves."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pydantic import SecretStr
 
 from rehearsal.graph import Graph, Recorded, jsonable
 from rehearsal.graph.kubernetes import kubernetes_object
+from rehearsal.graph.model import STACK_TYPE
 
 MISSING = "(absent)"
+OUTPUTS = "outputs"
 
 
 class FieldError(Exception):
@@ -21,14 +23,21 @@ class FieldError(Exception):
 
 @dataclass(frozen=True)
 class FieldPath:
-    """`Deployment/gemma-2b-it-vllm spec.replicas` in parts: kind, name, and keys or indices."""
+    """`Deployment/gemma-2b-it-vllm spec.replicas` in parts: kind, name, and keys or indices.
+
+    The stack's outputs are of the kind `outputs` and have no name: `outputs hourlyCost.running`.
+    """
 
     kind: str
     name: str
     parts: tuple[str | int, ...]
 
     def __str__(self) -> str:
-        return f"{self.kind}/{self.name} {''.join(map(_written, self.parts)).lstrip('.')}"
+        return f"{named(self.kind, self.name)} {''.join(map(_written, self.parts)).lstrip('.')}"
+
+
+def named(kind: str, name: str) -> str:
+    return f"{kind}/{name}" if name else kind
 
 
 def _written(part: str | int) -> str:
@@ -39,22 +48,28 @@ def _written(part: str | int) -> str:
 
 def parse(text: str) -> FieldPath:
     """Keys with dots stand in brackets and quotes: `metadata.labels["app.kubernetes.io/name"]`."""
-    match = re.fullmatch(r"\s*([A-Za-z]+)/(\S+)\s+(\S.*?)\s*", text)
+    match = re.fullmatch(rf"\s*(?:([A-Za-z]+)/(\S+)|{OUTPUTS})\s+(\S.*?)\s*", text)
     if match is None:
-        raise FieldError(f"{text!r} is no field: write Kind/name path.to.field[0], as in Deployment/x spec.replicas")
+        raise FieldError(
+            f"{text!r} is no field: write Kind/name path.to.field[0], as in Deployment/x spec.replicas,"
+            f" or {OUTPUTS} hourlyCost.running"
+        )
     parts: list[str | int] = []
     for quoted, index, name in re.findall(r"\[[\"']([^\"']*)[\"']\]|\[(\d+)\]|([^.\[\]]+)", match[3]):
         parts.append(int(index) if index else quoted or name)
-    return FieldPath(match[1], match[2], tuple(parts))
+    return FieldPath(match[1] or OUTPUTS, match[2] or "", tuple(parts))
 
 
 Objects = Mapping[tuple[str, str], tuple[Recorded, Mapping[str, Any]]]
-"""By kind and name: the resource and the body of everything that is made."""
+"""By kind and name: the resource and the body of everything that is made, and the outputs as the stack's own."""
 
 
 def objects(graph: Graph) -> Objects:
     """Kubernetes objects by their own name, Google Cloud's resources by their logical one."""
     found: dict[tuple[str, str], tuple[Recorded, Mapping[str, Any]]] = {}
+    if graph.outputs:
+        told = {key: jsonable(value) for key, value in graph.outputs.items()}
+        found[OUTPUTS, ""] = (graph.one(STACK_TYPE), told)
     for resource in graph.resources:
         if not resource.custom or resource.type.startswith("pulumi:"):
             continue
@@ -71,9 +86,9 @@ def find(there: Objects, path: FieldPath) -> tuple[Recorded, Mapping[str, Any]]:
     """The object a path begins at. Raises FieldError with the names there are."""
     found = there.get((path.kind, path.name))
     if found is None:
-        names = sorted(f"{kind}/{name}" for kind, name in there if kind.lower() == path.kind.lower())
+        names = sorted(named(kind, name) for kind, name in there if kind.lower() == path.kind.lower())
         kinds = sorted({kind for kind, _ in there})
-        raise FieldError(f"there is no {path.kind}/{path.name}; there are {', '.join(names or kinds)}")
+        raise FieldError(f"there is no {named(path.kind, path.name)}; there are {', '.join(names or kinds)}")
     return found
 
 
@@ -103,21 +118,25 @@ def leaves(body: object, parts: tuple[str | int, ...] = ()) -> Iterator[tuple[st
         yield from leaves(item, (*parts, key))
 
 
-# What components never read: figures about the plan, not parts of it.
+# What only the stack's outputs tell: figures about the plan, not parts of it.
 _FIGURES = ("cost", "capacity", "memory", "latency", "warnings", "hardware")
 
 
-def plan_leaves(part: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Every leaf of a plan by its path; secrets by their text, so that another one is a difference."""
+def plan_leaves(part: object, path: str = "", *, figures: bool = False) -> Iterator[tuple[str, object]]:
+    """Every leaf of a plan by its path, `figures` about it among them or not.
+
+    Secrets stand there by their text, so that another one is a difference.
+    """
     if is_dataclass(part) and not isinstance(part, type):
         for one in fields(part):
-            if one.name not in _FIGURES:
-                yield from plan_leaves(getattr(part, one.name), f"{path}.{one.name}" if path else one.name)
+            if figures or one.name not in _FIGURES:
+                below = f"{path}.{one.name}" if path else one.name
+                yield from plan_leaves(getattr(part, one.name), below, figures=figures)
     elif isinstance(part, Mapping) and part:
         for key, item in part.items():
-            yield from plan_leaves(item, f"{path}[{key}]")
+            yield from plan_leaves(item, f"{path}[{key}]", figures=figures)
     elif isinstance(part, tuple | list) and part:
         for index, item in enumerate(part):
-            yield from plan_leaves(item, f"{path}[{index}]")
+            yield from plan_leaves(item, f"{path}[{index}]", figures=figures)
     else:
         yield path, part.get_secret_value() if isinstance(part, SecretStr) else part

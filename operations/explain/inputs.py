@@ -15,12 +15,13 @@ from pydantic import BaseModel, ValidationError
 import catalog as catalogue
 from catalog import Catalog
 from catalog.engine import load_engine
+from catalog.schema import Price, PriceItem, Source
 from operations.explain.alternatives import alternatives
 from planning import StackPlan
 from planning.findings import path_of
 from planning.own_models import with_own_models
 from planning.planner import plan_with_findings
-from planning.site import Findings, locate
+from planning.site import Findings, Site, locate
 from settings import StackSettings
 from settings.leaves import leaves, shown
 from settings.model_files import ModelFile
@@ -124,14 +125,27 @@ def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
             entries.append(("models", model.id, model))
     entries.append(("engine", "", load_engine()))
     for file, name, entry in entries:
-        yield from _facts(f"catalog/{file}.yaml {name}".rstrip(), entry, _source(known, entry))
+        yield from _facts(f"catalog/{file}.yaml {name}".rstrip(), entry, _source(known.sources, entry), known.sources)
+    for name, price in _prices(site, settings.cpu_pool.machine_type):
+        yield from _facts(f"catalog/prices.yaml {name}", price, f"{price.source} ({price.date})")
 
 
-def _source(known: Catalog, entry: BaseModel) -> str | None:
+def _prices(site: Site, cpu_machine: str) -> Iterator[tuple[str, Price | PriceItem]]:
+    """What this stack may have to pay, in its region."""
+    known = site.catalog.prices
+    tables = ((known.machines, (site.machine.name, cpu_machine)), (known.accelerators, (site.accelerator.name,)))
+    for table, names in tables:
+        for name in dict.fromkeys(names):
+            for way, price in table.get(name, {}).get(site.region, {}).items():
+                yield f"{name} {site.region} {way}", price
+    yield from known.items.items()
+
+
+def _source(known: Mapping[str, Source], entry: BaseModel) -> str | None:
     keys = getattr(entry, "sources", None) or ((entry.source,) if hasattr(entry, "source") else ())
     if isinstance(keys, Mapping):
         return None
-    return "; ".join(known.cite(key) for key in keys if key in known.sources) or None
+    return "; ".join(known[key].cited for key in keys if key in known) or None
 
 
 def _settings(settings: StackSettings, raw: Mapping[str, Any]) -> Iterator[Input]:
@@ -176,17 +190,23 @@ def _named(path: tuple[str | int, ...], value: object) -> Iterator[str]:
             yield from itertools.islice((name for name in known.models if name != value), 3)
 
 
-def _facts(where: str, entry: BaseModel, source: str | None, path: str = "") -> Iterator[Input]:
+def _facts(
+    where: str, entry: BaseModel, source: str | None, known: Mapping[str, Source] | None = None, path: str = ""
+) -> Iterator[Input]:
+    """Leaf by leaf, each with the source of the innermost part that names one of the `known` ones."""
+    own = getattr(entry, "sources", None)
+    known = own if isinstance(own, Mapping) else known or {}
+    source = _source(known, entry) or source
     for name, info in type(entry).model_fields.items():
         if name in ("name", "id", "title", "note", "source", "sources", "unverified", "date"):
             continue
         value = getattr(entry, name)
         here = f"{path}.{name}" if path else name
         if isinstance(value, BaseModel):
-            yield from _facts(where, value, source, here)
+            yield from _facts(where, value, source, known, here)
         elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
             for index, item in enumerate(value):
-                yield from _facts(where, item, source, f"{here}[{index}]")
+                yield from _facts(where, item, source, known, f"{here}[{index}]")
         else:
             yield Input(
                 origin=Origin(name=f"{where} {here}", value=shown(value), given=True, source=source),
@@ -195,6 +215,15 @@ def _facts(where: str, entry: BaseModel, source: str | None, path: str = "") -> 
                     for other in itertools.islice(alternatives(info.annotation, value), _FACTS_TRIED)
                 ),
             )
+            for key, figure in value.items() if isinstance(value, Mapping) else ():
+                if isinstance(figure, int | float):
+                    yield Input(
+                        origin=Origin(name=f"{where} {here}[{key}]", value=shown(figure), given=True, source=source),
+                        others=tuple(
+                            (shown(other), _Change(entry=entry, name=name, value={**value, key: other}))
+                            for other in itertools.islice(alternatives(type(figure), figure), _FACTS_TRIED)
+                        ),
+                    )
 
 
 def _frozen(value: object) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from components.stack import InferenceStack
 from operations.explain.fields import MISSING, FieldPath, Objects, objects, plan_leaves, value_at
 from operations.explain.inputs import Input, Origin, World, inputs, plan_with
 from planning import StackPlan
-from rehearsal.graph import EngineRefusalError, record
+from rehearsal.graph import EngineRefusalError, Graph, record
 
 UNBUILT = object()
 
@@ -35,41 +35,48 @@ class Change:
     paths: frozenset[str]
 
 
+def components_of(plan: StackPlan) -> Graph:
+    return record(lambda: InferenceStack(plan), stack=plan.stack)
+
+
 class Builder:
     """Objects of plans, each plan built once: explaining a second field looks at the same ones again."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Callable[[StackPlan], Graph] = components_of) -> None:
+        self._program = program
         self._built: dict[int, tuple[StackPlan, Objects | None]] = {}
 
     def build(self, plan: StackPlan) -> Objects | None:
         """None where the plan cannot be built: what a changed fact makes may be nonsense."""
         known = self._built.get(id(plan))
         if known is None:
-            known = self._built[id(plan)] = (plan, _build(plan))
+            known = self._built[id(plan)] = (plan, self._made(plan))
         return known[1]
 
+    def _made(self, plan: StackPlan) -> Objects | None:
+        try:
+            return objects(self._program(plan))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, EngineRefusalError):
+            return None
 
-def _build(plan: StackPlan) -> Objects | None:
-    try:
-        return objects(record(lambda: InferenceStack(plan), stack=plan.stack))
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, EngineRefusalError):
-        return None
 
-
-def changes(world: World, plan: StackPlan, *, facts: bool = True) -> list[Change]:
+def changes(world: World, plan: StackPlan, *, facts: bool = True, figures: bool = False) -> list[Change]:
     """Every input that changes the plan at all: the others cannot move anything that is rendered.
 
     Of an input's other values the first that changes the plan counts, and further ones that reach more of it: a weight
-    of zero does what no other number does.
+    of zero does what no other number does. With the plan's `figures` all of them count: one token more may be lost in
+    rounding.
     """
-    before = dict(plan_leaves(plan))
+    before = dict(plan_leaves(plan, figures=figures))
     found = []
     for one in inputs(world, facts=facts):
         reached: set[str] = set()
         for other, change in one.others:
             changed = plan_with(world, change)
-            paths = frozenset() if changed is None else _difference(before, dict(plan_leaves(changed)))
-            if changed is not None and not paths <= reached:
+            if changed is None:
+                continue
+            paths = _difference(before, dict(plan_leaves(changed, figures=figures)))
+            if not paths <= reached or (figures and paths):
                 found.append(Change(input=one, other=other, plan=changed, paths=paths))
                 reached |= paths
     return found
@@ -90,6 +97,17 @@ def grouped(plan: StackPlan, candidates: Sequence[Change]) -> list[tuple[StackPl
     return found
 
 
+def moved_output(path: FieldPath, plan: StackPlan, candidates: Sequence[Change], builder: Builder) -> Iterator[Moved]:
+    """The inputs that move one of the outputs: each is changed alone, since rounding may hide one and show another."""
+    value = value_of(builder, plan, path, plan)
+    told: set[Origin] = set()
+    for one in candidates:
+        now = UNBUILT if one.input.origin in told else value_of(builder, one.plan, path, plan)
+        if now not in (value, UNBUILT):
+            told.add(one.input.origin)
+            yield Moved(origin=one.input.origin, other=one.other, becomes=now)
+
+
 def moved(
     path: FieldPath, plan: StackPlan, groups: Sequence[tuple[StackPlan, Sequence[Change]]], builder: Builder
 ) -> Iterator[Moved]:
@@ -98,11 +116,11 @@ def moved(
     Where a group as a whole leaves the field as it is, none of its members is an origin; the others are changed one at
     a time, but those that touch nothing which has not been found to leave the field alone.
     """
-    value = _value(builder, plan, path, plan)
+    value = value_of(builder, plan, path, plan)
     cleared: set[str] = set()
     single: list[Change] = []
     for together, members in groups:
-        if len(members) > 1 and _value(builder, together, path, plan) == value:
+        if len(members) > 1 and value_of(builder, together, path, plan) == value:
             cleared |= {leaf for member in members for leaf in member.paths}
         else:
             single += members
@@ -110,7 +128,7 @@ def moved(
     for one in single:
         if one.paths <= cleared or one.input.origin in told:
             continue
-        now = _value(builder, one.plan, path, plan)
+        now = value_of(builder, one.plan, path, plan)
         if now == value:
             cleared |= one.paths
         elif now is not UNBUILT:
@@ -118,8 +136,8 @@ def moved(
             yield Moved(origin=one.input.origin, other=one.other, becomes=now)
 
 
-def _value(builder: Builder, plan: StackPlan, path: FieldPath, before: StackPlan) -> object:
-    """The field, also where its object has another name now because its model or its stack has one."""
+def value_of(builder: Builder, plan: StackPlan, path: FieldPath, before: StackPlan) -> object:
+    """The field, also where it stands under another name now because its model or its stack has one."""
     there = builder.build(plan)
     if there is None:
         return UNBUILT
@@ -128,7 +146,15 @@ def _value(builder: Builder, plan: StackPlan, path: FieldPath, before: StackPlan
         if old != new:
             name = name.replace(old, new)
     found = there.get((path.kind, path.name)) or there.get((path.kind, name))
-    return MISSING if found is None else value_at(found[1], path.parts)
+    if found is None:
+        return MISSING
+    value = value_at(found[1], path.parts)
+    if value is MISSING:
+        served = {old.served_name: new.served_name for old, new in zip(before.models, plan.models, strict=False)}
+        value = value_at(
+            found[1], tuple(served.get(part, part) if isinstance(part, str) else part for part in path.parts)
+        )
+    return value
 
 
 def _renamed(before: StackPlan, after: StackPlan) -> Iterator[tuple[str, str]]:

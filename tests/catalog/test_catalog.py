@@ -258,7 +258,7 @@ class TestSources:
             assert says_so == bool(entry.unverified), entry.name
 
     def test_every_source_is_cited_with_its_date(self, catalog: Catalog) -> None:
-        assert catalog.cite("xpk") == (
+        assert catalog.sources["xpk"].cited == (
             "github.com/AI-Hypercomputer/xpk system_characteristics.py at 367c838 (2026-06-25)"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,78 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
     assert "planned by planning/model_server.py:" in text
 
 
+@pytest.mark.parametrize(
+    ("field", "among", "never", "planned", "function"),
+    [
+        (
+            "outputs hourlyCost.running",
+            {
+                *("accelerator.type", "accelerator.provisioning", "models[0].replicas", "cpuPool.machineType"),
+                "catalog/prices.yaml nvidia-tesla-t4 us-central1 on-demand hourly",
+                "catalog/prices.yaml e2-standard-4 us-central1 on-demand hourly",
+                "catalog/prices.yaml cluster usd",
+                "catalog/engine.yaml metrics.series[server]",
+            },
+            {"paused", "models[0].dtype", "catalog/prices.yaml nvidia-tesla-t4 us-central1 spot hourly"},
+            "cost.lines",
+            "plan_cost",
+        ),
+        (
+            "outputs hourlyCost.parts.NAT",
+            {"cluster.privateNodes", "catalog/prices.yaml nat-gateway usd"},
+            {"accelerator.type", "catalog/prices.yaml cluster usd"},
+            "cost.lines",
+            "plan_cost",
+        ),
+        (
+            "outputs capacity[google/gemma-2b-it].kvCacheTokensPerReplica",
+            {
+                *("models[0].gpuMemoryUtilization", "models[0].dtype", "accelerator.type"),
+                "catalog/models.yaml google/gemma-2b-it layers",
+            },
+            {"location", "models[0].replicas", "catalog/engine.yaml speed.bandwidth_share"},
+            "models[0].servers[0].memory",
+            "judge",
+        ),
+        (
+            "outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken",
+            {
+                *("models[0].dtype", "models[0].load.concurrency", "accelerator.type"),
+                "catalog/accelerators.yaml nvidia-tesla-t4 bandwidth_gbs",
+                "catalog/engine.yaml speed.host_floor_seconds[gpu]",
+            },
+            {"location", "paused", "catalog/prices.yaml cluster usd"},
+            "models[0].capacity",
+            "plan_capacity",
+        ),
+        ("outputs models[0]", {"models[0].servedName", "models[0].id"}, {"location"}, "models[0].served_name", None),
+    ],
+)
+def test_an_output_comes_from(
+    explainer: Explainer, field: str, among: set[str], never: set[str], planned: str, function: str | None
+) -> None:
+    explanation = explainer.explain(field)
+    found = names(explanation) | names(explanation, there=True)
+    assert among <= found, field
+    assert not never & found, field
+    assert explanation.component is not None
+    assert explanation.component.startswith("components/outputs.py:")
+    assert explanation.planned == planned
+    if function is not None:
+        assert explanation.rule is not None
+        assert explanation.rule.function == function
+
+
+def test_an_outputs_fact_has_the_source_of_its_own_part(explainer: Explainer) -> None:
+    text = "\n".join(told(explainer.explain("outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken")))
+    (fact,) = re.findall(r"engine.yaml speed.bandwidth_share = .*\n.*\n +source: (.*)", text)
+    assert fact.startswith("measurements published with the llm-d guides for GKE")
+    text = "\n".join(told(explainer.explain("outputs hourlyCost.running")))
+    assert re.search(
+        r"prices.yaml nat-gateway usd = 0.0448\n +with .*\n +source: github.com/Cyclenerd/\S+ .*\(2026-", text
+    )
+
+
 def test_a_models_own_configuration_is_a_fact() -> None:
     """Its memory, and what follows from it, come from the file; without it nothing would be known of the model."""
     config = json.loads((CONFIGS / "google--gemma-2b-it.json").read_text(encoding="utf-8"))
@@ -149,6 +222,7 @@ def test_no_secret_is_told() -> None:
         ("spec.replicas", "write Kind/name path"),
         ("Deployment/nobody spec.replicas", "there are Deployment/gemma-2b-it-epp, Deployment/gemma-2b-it-vllm"),
         ("Widget/x spec", "there are "),
+        ("outputs hourlyCost.walking", "there is no 'walking'; there is currency, "),
         (f"{SERVER} spec.replica", "there is no 'replica'; there is "),
         (f"{SERVER} spec.template.spec.containers[7].image", "there is no 7; there is [0]"),
     ],

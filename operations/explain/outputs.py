@@ -1,0 +1,74 @@
+"""The stack's outputs, told without building what they speak of, and which part of a plan one of them reads."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from functools import partial
+from typing import Any
+
+import pulumi
+
+from components.outputs import outputs
+from planning import StackPlan
+from rehearsal.graph import Graph, record
+
+# The only thing in the outputs that no plan knows.
+_ADDRESS = "(address of the Gateway)"
+
+
+def outputs_of(plan: StackPlan) -> Graph:
+    def program() -> None:
+        for name, value in outputs(plan, pulumi.Output.from_input(_ADDRESS)).items():
+            pulumi.export(name, value)
+
+    return record(program, stack=plan.stack)
+
+
+def part_read(plan: StackPlan, others: Sequence[StackPlan], tell: Callable[[StackPlan], object]) -> str | None:
+    """The innermost part of the plan that makes an output what it becomes in each of the other plans.
+
+    Found by putting single parts of the others into the plan; None where no part alone does it for all of them.
+    """
+    found = [tuple(_read(plan, other, tell(other), tell)) for other in others]
+    common = itertools.takewhile(lambda steps: len(set(steps)) == 1, zip(*found, strict=False))
+    return "".join(steps[0] for steps in common).lstrip(".") or None
+
+
+def _read(part: Any, other: Any, wanted: object, tell: Callable[[Any], object]) -> Iterator[str]:
+    """Steps down to the innermost part that suffices alone. `tell` says what the plan with such a part makes."""
+    for step, before, after, whole in _children(part, other):
+
+        def told(new: Any, whole: Callable[[Any], Any] = whole) -> object:
+            return tell(whole(new))
+
+        if before != after and told(after) == wanted:
+            yield step
+            yield from _read(before, after, wanted, told)
+            return
+
+
+def _children(part: Any, other: Any) -> Iterator[tuple[str, Any, Any, Callable[[Any], Any]]]:
+    """Parts in the same place of both: the step to it, it in either, and the whole with another in its place."""
+    if type(part) is not type(other):
+        return
+    if is_dataclass(part) and not isinstance(part, type):
+        for one in fields(part):
+            yield (
+                f".{one.name}",
+                getattr(part, one.name),
+                getattr(other, one.name),
+                partial(_with_field, part, one.name),
+            )
+    elif isinstance(part, tuple) and len(part) == len(other):
+        for index, (before, after) in enumerate(zip(part, other, strict=True)):
+            yield f"[{index}]", before, after, partial(_with_item, part, index)
+
+
+def _with_field(part: Any, name: str, new: Any) -> Any:
+    return replace(part, **{name: new})
+
+
+def _with_item(part: tuple[Any, ...], index: int, new: Any) -> tuple[Any, ...]:
+    return (*part[:index], new, *part[index + 1 :])
