@@ -48,18 +48,15 @@ def plan_capacity(
     load = settings.load
     if load.requests_per_second is not None:
         at_load = _at_rate(engines, settings.replicas, load.requests_per_second, whole)
-        basis = f"{load.requests_per_second:g} requests/s"
     else:
-        requests = in_flight(load, settings.replicas)
-        at_load = engines.at(settings.replicas, requests)
-        basis = f"{requests} requests in flight"
+        at_load = engines.at(settings.replicas, in_flight(load, settings.replicas))
     fitted = load_engine().speed.fitted
     busiest = at_load or full
     capacity = CapacityPlan(
         prompt_tokens=engines.prompt,
         output_tokens=engines.output,
         replicas=settings.replicas,
-        basis=f"{basis} of {engines.prompt} + {engines.output} tokens",
+        basis=basis_of(load, settings.replicas, engines.prompt, engines.output),
         alone=alone,
         full=full,
         at_load=at_load,
@@ -102,6 +99,16 @@ class _Engines:
 def in_flight(load: LoadSettings, replicas: int) -> int:
     """Requests answered at once: as stated, or as many for every replica as the estimate was fitted to."""
     return load.concurrency or _IN_FLIGHT * replicas
+
+
+def basis_of(load: LoadSettings, replicas: int, prompt: int, output: int) -> str:
+    """The load as people say it. `prompt` and `output` are tokens of one request."""
+    asked = (
+        f"{load.requests_per_second:g} requests/s"
+        if load.requests_per_second is not None
+        else f"{in_flight(load, replicas)} requests in flight"
+    )
+    return f"{asked} of {prompt:,} prompt and {output:,} output tokens"
 
 
 def lengths_of(site: Site, index: int, settings: ModelSettings, run: EngineRun) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -84,7 +85,10 @@ class _Bill:
 
     def accelerator_line(self) -> CostLine:
         running = self.accelerators(None)
-        parts = [f"{busy} x {pool.machine_type}" for pool, busy in self.pools]
+        nodes: Counter[str] = Counter()
+        for pool, busy in self.pools:
+            nodes[pool.machine_type] += busy
+        parts = [f"{busy} x {machine}" for machine, busy in nodes.items()]
         idle_nodes = sum(pool.min_nodes for pool, _ in self.pools)
         known = [self.node(pool, _way(pool)) for pool, _ in self.pools]
         bought = " and ".join(dict.fromkeys(pool.provisioning for pool, _ in self.pools))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from planning.capacity import MOST_REPLICAS, curve_of, in_flight, least, lengths_of, plan_capacity
+from planning.capacity import MOST_REPLICAS, basis_of, curve_of, in_flight, least, lengths_of, plan_capacity
 from planning.figures import CapacityPlan, StageRate
 from planning.groups import uses_rdma
 from planning.memory import MemoryVerdict
@@ -37,18 +37,13 @@ def plan_capacity_of(
     if split is None:
         return None
     load = settings.load
-    basis = (
-        f"{load.requests_per_second:g} requests/s"
-        if load.requests_per_second is not None
-        else f"{in_flight(load, decode.replicas)} requests in flight"
-    )
     at_load = _at_load(split, load, decode.replicas)
     needed = _needed(prefill, decode, split, load, rdma=rdma)
     capacity = CapacityPlan(
         prompt_tokens=split.prompt,
         output_tokens=split.output,
         replicas=decode.replicas,
-        basis=f"{basis} of {split.prompt} + {split.output} tokens",
+        basis=basis_of(load, decode.replicas, split.prompt, split.output),
         alone=split.at(1),
         full=split.at(split.most),
         at_load=at_load,

@@ -37,13 +37,13 @@ def memory_bar(memory: MemoryFacts) -> Drawing:
 
 
 def rate_curve(capacity: CapacityFacts) -> Drawing:
-    """Requests a second over requests in flight, with the estimate's error as a band."""
+    """Requests a second over requests in flight, with the estimate's error, where one is known, as a band."""
     return _chart(
         capacity,
         value=lambda speed: speed.requests_per_second,
         written=lambda value: words.rate(value),
         name="requests a second",
-        spread=capacity.error,
+        spread=capacity.error if capacity.fitted else 0,
     )
 
 
@@ -54,7 +54,7 @@ def token_curve(capacity: CapacityFacts) -> Drawing:
         value=lambda speed: speed.time_per_output_token * 1000,
         written=lambda value: f"{value:.0f}" if value >= 10 else f"{value:.1f}",
         name="milliseconds for each output token",
-        spread=capacity.error,
+        spread=capacity.error if capacity.fitted else 0,
     )
 
 
@@ -87,7 +87,8 @@ def _chart(
         shapes.append(text("axis", place, floor + 17, f"{x:,}", "middle"))
     upper = [at(x, y * (1 + spread)) for x, y in points]
     lower = [at(x, y * (1 - spread)) for x, y in reversed(points)]
-    shapes.append(area("band", *upper, *lower))
+    if spread:
+        shapes.append(area("band", *upper, *lower))
     shapes.append(line("curve", *(at(x, y) for x, y in points)))
     shapes += _marks(capacity, value, written, at)
     shapes.append(text("heading", 0, 14, name))

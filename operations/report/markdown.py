@@ -62,9 +62,7 @@ def _model(model: ModelFacts) -> Iterator[str]:
 
 
 def _server(server: ServerFacts) -> Iterator[str]:
-    role = "" if server.role == "both" else f"{server.role}: "
-    replicas = words.count(server.replicas, "replica")
-    yield f"{role}{replicas} on {server.hardware}. {words.verdict_sentence(server.memory)}"
+    yield f"{words.servers(server)}. {words.verdict_sentence(server.memory)}"
     yield ""
     if server.memory is not None:
         yield from ("```text", bar(server.memory, 60), LEGEND, "```", "")
@@ -110,7 +108,7 @@ def _cost(cost: CostFacts) -> Iterator[str]:
     yield from table(("USD an hour", "running", "idle", "paused", ""), rows, right=(1, 2, 3))
     yield ""
     yield f"Prices of {cost.date or 'no known day'}{words.without(*cost.hourly.values())}."
-    yield f"Pausing saves {words.money(cost.saved_by_pausing)} an hour while the stack would run."
+    yield words.saving(cost.saved_by_pausing)
     ways = ", ".join(
         f"{one.provisioning} {words.money(one.total)}{' (chosen)' if one.chosen else ''}" for one in cost.alternatives
     )

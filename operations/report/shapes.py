@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,10 +49,21 @@ def area(style: str, *points: tuple[float, float]) -> Shape:
     return Shape(kind="path", style=style, d=_path(points) + " Z")
 
 
-def fitted(words: str, width: float, character: float = 7.0) -> str:
-    """Words cut to a width, at so many units a character: SVG does not wrap."""
+def wrapped(words: str, width: float, character: float) -> list[str]:
+    """Lines of a width, at so many units a character, as SVG does not wrap. Only a name too long for one is broken."""
     most = max(1, int(width / character))
-    return words if len(words) <= most else words[: most - 1] + "…"
+    spaced = textwrap.wrap(words, most, break_on_hyphens=False, break_long_words=False)
+    return [part for line in spaced for part in ([line] if len(line) <= most else _broken(line, most))]
+
+
+def _broken(name: str, most: int) -> list[str]:
+    """Behind `/` and `-` where there is one, else anywhere."""
+    lines = [""]
+    for piece in re.findall(r"[^/-]*[/-]|[^/-]+$", name):
+        if lines[-1] and len(lines[-1] + piece) > most:
+            lines.append("")
+        lines[-1] += piece
+    return [part for line in lines for part in textwrap.wrap(line, most, break_on_hyphens=False)]
 
 
 def _path(points: tuple[tuple[float, float], ...]) -> str:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import StringIO
 
-from rich import box
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from operations.report import words
-from operations.report.facts import Kind, MemoryFacts, ModelFacts, ServerFacts, StackFacts
+from operations.report.facts import CapacityFacts, Kind, MemoryFacts, ModelFacts, StackFacts
 
-_WIDTH = 100
+# The narrowest terminal that people use.
+_WIDTH = 80
 _BAR = 24
 _BLOCKS: dict[Kind, str] = {"weights": "█", "engine": "▓", "kv-cache": "▒", "outside": "·"}
 LEGEND = "█ weights  ▓ activations, CUDA, graphs  ▒ KV cache  · outside vLLM's share"
 
 
 def summary(facts: StackFacts) -> str:
-    """The table as plain text of at most 100 columns: it goes through the engine's log, which keeps no colours."""
+    """The table as plain text of at most 80 columns: it goes through the engine's log, which keeps no colours."""
     console = Console(file=StringIO(), width=_WIDTH, color_system=None, legacy_windows=False)
     console.print(_table(facts))
     text = console.file.getvalue() if isinstance(console.file, StringIO) else ""
@@ -42,12 +44,6 @@ def _table(facts: StackFacts) -> RenderableType:
     plan = facts.plan
     if plan is None:
         return Text(words.findings(facts.findings))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), expand=False)
-    for name in ("model", "memory of one accelerator", "verdict", "estimate at the stated load"):
-        table.add_column(name, overflow="fold")
-    for model in plan.models:
-        for server in model.servers:
-            table.add_row(*_row(model, server))
     cost = plan.cost
     hourly, monthly = cost.hourly, cost.monthly
     money = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -63,7 +59,8 @@ def _table(facts: StackFacts) -> RenderableType:
     ]
     return Group(
         Text(f"{facts.stack}: {words.headline(plan)}; {words.findings(facts.findings)}"),
-        table,
+        *(part for model in plan.models for part in _model(model)),
+        Text(""),
         Text(LEGEND),
         Text(""),
         money,
@@ -71,33 +68,36 @@ def _table(facts: StackFacts) -> RenderableType:
     )
 
 
-def _row(model: ModelFacts, server: ServerFacts) -> tuple[str, str, str, str]:
-    name = f"{model.name}\n{words.count(server.replicas, 'replica')} on {server.hardware}"
-    if server.role != "both":
-        name += f", {server.role}"
-    memory = server.memory
+def _model(model: ModelFacts) -> Iterator[RenderableType]:
+    """Its name, each role's servers with the memory of one accelerator, and what they are estimated to do together."""
+    yield Text(f"\n{model.name}")
+    for server in model.servers:
+        yield _indented(words.servers(server), 2)
+        yield _indented(_memory(server.memory), 4)
+    if model.capacity is not None:
+        yield _indented("\n".join(_capacity(model.capacity)), 2)
+
+
+def _memory(memory: MemoryFacts | None) -> str:
     if memory is None:
-        drawn, judged = "(no figures)", words.verdict(None)
-    else:
-        drawn = f"{bar(memory)}\n{memory.total_gib:.1f} GiB, {words.tokens(memory.kv_tokens)} KV tokens"
-        judged = f"{words.verdict(memory)}\n{memory.margin_gib:+.1f} GiB"
-    capacity = model.capacity
-    if capacity is None:
-        return name, drawn, judged, ""
-    own = "".join(
-        f"{words.rate(stage.requests_per_second)} requests/s at most{', the limit' if stage.limits else ''}"
-        for stage in capacity.stages
-        if stage.role == server.role
-    )
-    if server.role == "prefill":
-        return name, drawn, judged, own
+        return f"memory {words.verdict(None)}: no figures"
+    judged = f"{words.verdict(memory)}, {memory.margin_gib:+.1f} GiB of {memory.total_gib:.1f}"
+    return f"{bar(memory)}  {judged}, {words.tokens(memory.kv_tokens)} KV tokens"
+
+
+def _capacity(capacity: CapacityFacts) -> Iterator[str]:
     speed = capacity.at_load
     if speed is None:
-        load = f"{capacity.basis}:\nmore than they serve"
+        yield f"{capacity.basis}: more than they serve"
     else:
-        doubt = f"±{capacity.error:.0%}" if capacity.fitted else "not measured"
-        load = (
-            f"{words.rate(speed.requests_per_second)} requests/s ({doubt})\nfirst token "
-            f"{words.seconds(speed.time_to_first_token)}, then {words.seconds(speed.time_per_output_token)}"
+        yield (
+            f"{words.rate(speed.requests_per_second)} requests/s ({words.doubt(capacity)}), first token "
+            f"{words.seconds(speed.time_to_first_token)}, then {words.seconds(speed.time_per_output_token)} each"
         )
-    return name, drawn, judged, f"{load}\n{own}".rstrip()
+        yield f"  at {capacity.basis}"
+    for stage in capacity.stages:
+        yield f"  {words.stage_sentence(stage)}"
+
+
+def _indented(text: str, by: int) -> RenderableType:
+    return Padding(Text(text), (0, 0, 0, by))

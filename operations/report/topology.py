@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from operations.report import words
 from operations.report.facts import ModelFacts, PlanFacts, ServerFacts
-from operations.report.shapes import Drawing, Shape, fitted, line, rect, text
+from operations.report.shapes import Drawing, Shape, line, rect, text, wrapped
 
 _GAP, _PAD, _BOX = 26.0, 14.0, 40.0
 _CARD, _FRAME = 304.0, 16.0
 _SQUARE, _MOST_SQUARES = 22.0, 24
+# Width of a character of small words and of a title, in the widest of the fonts that pages are shown in.
+_SMALL, _TITLE = 7.0, 8.6
 
 
 def topology(plan: PlanFacts, columns: int) -> Drawing:
@@ -37,9 +40,11 @@ def topology(plan: PlanFacts, columns: int) -> Drawing:
     shapes += cards
     room = width - 2 * _FRAME - 8
     nodes = ", ".join(f"{pool.low} to {pool.high} {pool.machine_type}" for pool in plan.pools)
-    for number, words in enumerate((f"GKE cluster {plan.cluster}, {plan.location}", f"nodes: {nodes}")):
-        shapes.append(text("small muted", 4 + _FRAME, bottom + 16 + 18 * number, fitted(words, room, 6.6)))
-    bottom += 48
+    below = [f"GKE cluster {plan.cluster}, {plan.location}", f"nodes: {nodes}"]
+    lines = [one for sentence in below for one in wrapped(sentence, room, _SMALL)]
+    for number, one in enumerate(lines):
+        shapes.append(text("small muted", 4 + _FRAME, bottom + 16 + 18 * number, one))
+    bottom += 12 + 18 * len(lines)
     shapes.insert(0, rect("frame", 4, frame, width - 8, bottom - frame))
     names = ", ".join(model.name for model in plan.models)
     return Drawing(
@@ -79,8 +84,9 @@ def _cards(
 def _card(model: ModelFacts, x: float, y: float) -> tuple[list[Shape], float]:
     """One model's pool: its picker, and a square for each replica of each role."""
     inner = _CARD - 2 * _PAD
-    shapes: list[Shape] = [text("title", x + _PAD, y + 26, fitted(model.name, inner, 8.8))]
-    here = y + 38
+    title = wrapped(model.name, inner, _TITLE)
+    shapes: list[Shape] = [text("title", x + _PAD, y + 26 + 18 * n, one) for n, one in enumerate(title)]
+    here = y + 20 + 18 * len(title)
     if model.picker is not None:
         shapes.append(rect("node picker", x + _PAD, here, inner, 32))
         shapes.append(text("small", x + _PAD + 10, here + 21, "endpoint picker: which replica?"))
@@ -94,20 +100,20 @@ def _card(model: ModelFacts, x: float, y: float) -> tuple[list[Shape], float]:
 
 
 def _servers(server: ServerFacts, x: float, y: float, width: float) -> tuple[list[Shape], float]:
-    role = "" if server.role == "both" else f"{server.role}: "
-    noun = "replica" if server.replicas == 1 else "replicas"
-    shapes = [text("small", x, y + 12, fitted(f"{role}{server.replicas} {noun} on {server.hardware}", width, 6.4))]
+    lines = wrapped(words.servers(server), width, _SMALL)
+    shapes = [text("small", x, y + 12 + 16 * n, one) for n, one in enumerate(lines)]
+    y += 16 * (len(lines) - 1)
     each, in_row = _SQUARE + 6, int((width + 6) // (_SQUARE + 6))
     status = "unknown" if server.memory is None else server.memory.status
     shown = min(server.replicas, _MOST_SQUARES)
     for index in range(shown):
         place = (x + index % in_row * each, y + 22 + index // in_row * each)
         shapes.append(rect(f"replica {status}", *place, _SQUARE, _SQUARE))
-    lines = -(-shown // in_row)
+    rows = -(-shown // in_row)
     if server.replicas > shown:
-        shapes.append(text("small muted", x, y + 34 + lines * each, f"and {server.replicas - shown} more"))
-        lines += 1
-    return shapes, 22 + lines * each
+        shapes.append(text("small muted", x, y + 34 + rows * each, f"and {server.replicas - shown} more"))
+        rows += 1
+    return shapes, 16 * (len(lines) - 1) + 26 + rows * each
 
 
 def _arrow(x: float, top: float, bottom: float) -> Shape:

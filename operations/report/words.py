@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from operations.report.facts import CapacityFacts, FindingFacts, MemoryFacts, Money, PlanFacts, SpeedFacts, StageFacts
+from operations.report.facts import (
+    CapacityFacts,
+    FindingFacts,
+    MemoryFacts,
+    Money,
+    PlanFacts,
+    ServerFacts,
+    SpeedFacts,
+    StageFacts,
+)
 
 VERDICTS = {"fits": "fits", "marginal": "marginal", "refused": "does not fit"}
 _LIMITS = {
@@ -20,11 +29,23 @@ def dollars(usd: float | None) -> str:
     return f"${usd:,.0f}" if abs(usd) >= 1000 else f"${usd:,.2f}"
 
 
+def is_known(amount: Money) -> bool:
+    """A sum that lacks the accelerators says nothing."""
+    return "accelerator nodes" not in amount.unknown
+
+
 def money(amount: Money | None) -> str:
-    """A sum that lacks a part is the least; one that lacks the accelerators says nothing."""
-    if amount is None or "accelerator nodes" in amount.unknown:
+    """A sum that lacks a part is the least."""
+    if amount is None or not is_known(amount):
         return "unknown"
     return f"at least {dollars(amount.usd)}" if amount.unknown else dollars(amount.usd)
+
+
+def saving(amount: Money) -> str:
+    """What pausing saves, where that is known."""
+    if not is_known(amount):
+        return "What pausing saves is unknown."
+    return f"Pausing saves {money(amount)} an hour while the stack would run."
 
 
 def without(*amounts: Money) -> str:
@@ -59,14 +80,26 @@ def verdict_sentence(memory: MemoryFacts | None) -> str:
     limit, margin = _LIMITS[memory.limit], memory.margin_gib
     if memory.status == "fits":
         return (
-            f"Fits: {margin:.2f} GiB beyond the nearest limit, {limit}; the estimate's error is {memory.error_gib:.1f}."
+            f"Fits with {margin:.1f} GiB to spare; the estimate's error is {memory.error_gib:.1f} GiB. "
+            f"The nearest limit is {limit}."
         )
     if memory.status == "marginal":
         return (
             f"Marginal: {margin:+.2f} GiB to the nearest limit, {limit}, is inside the estimate's error of "
-            f"{memory.error_gib:.1f}."
+            f"{memory.error_gib:.1f} GiB."
         )
-    return f"Does not fit: {-margin:.2f} GiB beyond the limit of {limit}."
+    return f"Does not fit: {-margin:.2f} GiB are missing; the limit is {limit}."
+
+
+def servers(server: ServerFacts) -> str:
+    """`Decode: 2 replicas on 4 x H100 80 GB (A3 High)`"""
+    role = "" if server.role == "both" else f"{server.role.capitalize()}: "
+    return f"{role}{count(server.replicas, 'replica')} on {server.hardware}"
+
+
+def doubt(capacity: CapacityFacts) -> str:
+    """How far an estimate may be trusted, in a word or two."""
+    return f"±{capacity.error:.0%}" if capacity.fitted else "order of magnitude"
 
 
 def certainty(capacity: CapacityFacts) -> str:

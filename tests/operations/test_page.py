@@ -14,7 +14,7 @@ from operations.report.read import read
 from rehearsal.paths import PROJECT_ROOT
 from tests.operations.browser import Looked, look
 
-STACKS = ("gpu", "tpu", "multi-model-gpu", "multi-model-tpu", "prefix-cache-gpu")
+STACKS = ("gpu", "tpu", "multi-model-gpu", "disaggregated-gpu", "kserve-istio-prefix-cache-tpu")
 WIDTHS = {"phone": 390, "desktop": 1280}
 
 REFUSED = {"llm-d:models[0].id": "Qwen/Qwen2.5-7B-Instruct"}
@@ -53,7 +53,7 @@ class TestInABrowser:
 
     def test_every_model_has_a_memory_bar_that_is_full(self, looked: Looked) -> None:
         for name, frame in frames(looked):
-            assert len(frame["bars"]) == (2 if name.startswith("multi") else 1), name
+            assert len(frame["bars"]) == (2 if name.startswith(("multi", "disaggregated")) else 1), name
             for bar in frame["bars"]:
                 assert len(bar) == 4
                 assert sum(bar) == pytest.approx(1, abs=0.01), name
@@ -88,6 +88,13 @@ class TestItsText:
         text = document(stack)
         assert not re.search(r"<script|@import|url\(|\ssrc=|https?://", text)
         assert re.findall(r'href="([^"]*)"', text) == ["data:,"]
+
+    @pytest.mark.parametrize("stack", ["disaggregated-gpu", "multi-model-gpu"])
+    def test_no_name_is_cut(self, stack: str) -> None:
+        text = document(stack)
+        assert "…" not in text
+        for model in read(PROJECT_ROOT, stack).plan.models:  # type: ignore[union-attr]
+            assert text.count(f">{model.name}</text>") == 2
 
     def test_what_a_stack_file_says_is_text(self) -> None:
         text = document("gpu", {"llm-d:models[0].servedName": "<img src=x onerror=alert(1)>"})

@@ -22,17 +22,24 @@ def test_the_program_says_it_once(stack: str) -> None:
     assert said == [shown(stack)]
 
 
-@pytest.mark.parametrize("stack", ["gpu", "tpu", "multi-model-gpu", "multi-model-tpu", "prefix-cache-tpu"])
-def test_it_is_plain_text_of_at_most_a_hundred_columns(stack: str) -> None:
+@pytest.mark.parametrize("stack", ["gpu", "tpu", "multi-model-gpu", "disaggregated-gpu", "mixture-of-experts-wide-gpu"])
+def test_it_is_plain_text_that_any_terminal_holds(stack: str) -> None:
     lines = shown(stack).splitlines()
     assert 10 < len(lines) < 30
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 80
     assert not [line for line in lines if "\x1b" in line or line != line.rstrip()]
 
 
 def test_it_holds_memory_capacity_cost_and_findings() -> None:
     text = shown("gpu")
-    for part in ("gpu: single-replica", "1 warning", "fits", "+1.7 GiB", "341,376 KV tokens", "requests/s (±22%)"):
+    for part in (
+        "gpu: single-replica",
+        "1 warning",
+        "fits",
+        "+1.7 GiB of 14.6",
+        "341,376 KV tokens",
+        "requests/s (±22%)",
+    ):
         assert part in text
     for part in ("running    $0.88 an hour", "idle       $0.32", "paused     $0.32", "requests  $", "spot $0.60"):
         assert part in text
@@ -46,8 +53,17 @@ def test_an_unknown_price_is_called_a_least() -> None:
 
 
 def test_too_much_load_is_said() -> None:
-    assert "30 requests/s of 128 + 128" in shown("gpu", {"models[0].load": {"requestsPerSecond": 30}})
-    assert "more than they serve" in shown("gpu", {"models[0].load": {"requestsPerSecond": 30}})
+    assert "30 requests/s of 128 prompt and 128 output tokens: more than they serve" in shown(
+        "gpu", {"models[0].load": {"requestsPerSecond": 30}}
+    )
+
+
+def test_an_estimate_that_nothing_was_fitted_to_says_so() -> None:
+    """Of two stages nothing was measured: each role has its memory, and what limits both is named."""
+    text = shown("disaggregated-gpu")
+    assert "requests/s (order of magnitude), first token" in text
+    assert "Decode: 2 replicas on 4 x H100 80 GB (A3 High)\n" in text
+    assert text.count("which limits both") == 1
 
 
 def memory(weights: float, engine: float, cache: float, outside: float, total: float | None = None) -> MemoryFacts:

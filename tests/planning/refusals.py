@@ -1046,7 +1046,7 @@ ESTIMATES = (
         changes={"models[0].load": {"requestsPerSecond": 30}},
         path="models[0].replicas",
         value="1",
-        rule="30 requests/s of 128 + 128 tokens: that takes 4 replicas",
+        rule="30 requests/s of 128 prompt and 128 output tokens: that takes 4 replicas",
         fix="use 4 replicas",
         severity=Severity.WARNING,
     ),

@@ -223,7 +223,7 @@ DISAGGREGATION = (
             }
         },
         path="models[0].load",
-        value="64 requests in flight of 10000 + 500 tokens",
+        value="64 requests in flight of 10,000 prompt and 500 output tokens",
         rule="no number of servers serves this",
         fix="use a faster accelerator",
         severity=Severity.WARNING,

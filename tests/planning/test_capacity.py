@@ -20,7 +20,7 @@ def capacity(stack: str = "gpu", changes: dict[str, Any] | None = None, **load: 
 
 def test_without_a_load_it_is_sixteen_in_flight_for_each_replica() -> None:
     found = capacity("prefix-cache-gpu")
-    assert found.basis == "48 requests in flight of 128 + 128 tokens"
+    assert found.basis == "48 requests in flight of 128 prompt and 128 output tokens"
     assert found.at_load is not None
     assert found.at_load.batch == 16
 

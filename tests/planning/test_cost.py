@@ -163,7 +163,7 @@ class TestPerMillion:
         assert cost.units.requests.usd == pytest.approx(cost.running / (2 * 3600) * 1e6, abs=0.01)
         assert cost.units.output_tokens.usd == pytest.approx(cost.units.requests.usd / 128, abs=0.01)
         assert cost.units.tokens.usd == pytest.approx(cost.units.requests.usd / 256, abs=0.01)
-        assert cost.units.basis == "2 requests/s of 128 + 128 tokens"
+        assert cost.units.basis == "2 requests/s of 128 prompt and 128 output tokens"
 
     def test_the_guides_measurement_comes_to_the_same_dollars(self) -> None:
         """M5: gemma-2b on a T4 , 10 in flight, 86 + 91 tokens, 3.365 requests/s: 67 a million at 0.81 an hour."""

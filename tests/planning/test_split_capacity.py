@@ -129,11 +129,10 @@ def test_every_rendering_has_both_rates_and_calls_them_unmeasured(stack: str) ->
     facts = facts_of(stack, plan, plan.warnings)
     rates = [f"{stage.requests_per_second:.2f} requests/s" for stage in found.stages]
     table = summary(facts)
-    assert max(map(len, table.splitlines())) <= 100
     for text in (table, markdown(facts), page(facts)):
         for rate in rates:
             assert f"{rate} at most" in text or f"at most {rate}" in text
-    assert "(not" in table  # "(not measured)", which may be folded
+    assert "(order of magnitude)" in table
     assert "not fitted to measurements" in markdown(facts)
     assert "not fitted to measurements" in page(facts)
     assert "prefill: requests/s at most" in compare({}, {stack: facts.as_json()})
