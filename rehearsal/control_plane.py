@@ -36,7 +36,7 @@ from rehearsal.toolchain.targets import pinned
 
 Report = Callable[[str], None]
 
-_READY_SECONDS: Final = 60.0
+_READY_SECONDS: Final = 180.0
 # Below the range the kernel takes for outgoing connections, one of which could sit on a stored port when we come back.
 _PORTS: Final = range(18000, 30000)
 _PORTS_FILE: Final = "ports.json"

@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from rehearsal.graph import Graph
 from tests.stacks import STACKS, graph_of
 
+# Files whose tests look at the same running stacks, in this order, and one whose tests each start from nothing.
+TOGETHER = ("test_running", "test_failures", "test_teardown")
+APART = "test_tour"
+
+
+class Scopes(LoadScopeScheduling):  # type: ignore[misc]  # its package has no types
+    """Processes that run tests take them by the file, so that what a file brings up is brought up once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        name = Path(file).stem
+        return TOGETHER[0] if name in TOGETHER else nodeid if name == APART else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scopes:
+    return Scopes(config, log)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The rehearsals come first: two processes take a file each, and at the end one would be alone with a long one."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    """The rehearsals come first, the longest at their head: at the end nobody should be alone with a long one."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem
+        if name in TOGETHER:
+            return TOGETHER.index(name)
+        return len(TOGETHER) + (0 if name == APART else 1 if "e2e" in item.path.parts else 2)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
