@@ -23,6 +23,8 @@ class PickerRelease(_Frozen):
     objective_groups: tuple[str, ...]
     metric_prefix: str
     leader_election_flag: str
+    # None where the scheme of engines' metrics is a parameter of a plugin instead.
+    metrics_scheme_flag: str | None = None
     flags: tuple[str, ...]
 
 

@@ -17,7 +17,10 @@ _READY = {"pulumi.com/waitFor": "condition=Ready"}
 
 
 class Certificate(pulumi.ComponentResource):
-    """One certificate. `signed` is there when its Secret is."""
+    """One certificate. `signed` is there when its Secret is.
+
+    `issuers` are those made so far, by name: certificates of one namespace share theirs.
+    """
 
     signed: kubernetes.apiextensions.CustomResource
 
@@ -25,6 +28,7 @@ class Certificate(pulumi.ComponentResource):
         self,
         plan: CertificatePlan,
         namespace: str,
+        issuers: dict[str, pulumi.Resource],
         after: list[pulumi.Resource],
         deleted_with: pulumi.Resource | None,
         opts: pulumi.ResourceOptions | None = None,
@@ -32,18 +36,17 @@ class Certificate(pulumi.ComponentResource):
         super().__init__("llm-d:platform:Certificate", plan.name, None, opts)
         before = list(after)
         if plan.issuer.create:
-            before.append(
-                custom_resource(
-                    plan.issuer.name,
+            name = plan.issuer.name
+            if name not in issuers:
+                issuers[name] = custom_resource(
+                    name,
                     IssuerSpec(),
-                    name=plan.issuer.name,
+                    name=name,
                     namespace=namespace,
                     annotations=_READY,
-                    opts=until_webhooks_answer(
-                        plan.issuer.name, child(self, depends_on=after, deleted_with=deleted_with)
-                    ),
+                    opts=until_webhooks_answer(name, child(self, depends_on=after, deleted_with=deleted_with)),
                 )
-            )
+            before.append(issuers[name])
         self.signed = custom_resource(
             plan.name,
             CertificateSpec(

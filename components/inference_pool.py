@@ -18,6 +18,7 @@ from components.kinds.gke_policies import (
 from components.kinds.inference_pool import GROUP, EndpointPickerRef, InferencePoolSpec, Port, Selector
 from components.kinds.istio import ClientTls, DestinationRuleSpec, TrafficPolicy
 from components.options import child
+from planning.backend_tls import host_of
 from planning.plan import PoolPlan
 
 
@@ -63,18 +64,23 @@ def pool_policies(
 
     GKE: without the health check the load balancer asks for `/`, which vLLM does not serve: no healthy upstream.
     Without the backend policy it cuts every answer after 30 seconds. Istio: the picker's certificate is its own, and a
-    plain connection to it would find no picker.
+    plain connection to it would find no picker; that servers answer in HTTPS is said of the Service that Istio makes of
+    the pool.
     """
     if plan.implementation == "istio":
-        host = f"{plan.picker_service}.{namespace}.svc.cluster.local"
-        rule = custom_resource(
-            f"{plan.name}-picker",
-            DestinationRuleSpec(host=host, traffic_policy=TrafficPolicy(tls=ClientTls())),
-            name=plan.picker_service,
-            namespace=namespace,
-            opts=child(parent, depends_on=after),
-        )
-        return [rule]
+        services = {f"{plan.name}-picker": plan.picker_service}
+        if plan.tls_service is not None:
+            services[f"{plan.name}-servers"] = plan.tls_service
+        return [
+            custom_resource(
+                name,
+                DestinationRuleSpec(host=host_of(service, namespace), traffic_policy=TrafficPolicy(tls=ClientTls())),
+                name=service,
+                namespace=namespace,
+                opts=child(parent, depends_on=after),
+            )
+            for name, service in services.items()
+        ]
     target = PolicyTarget(group=GROUP, kind="InferencePool", name=plan.name)
     check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
     health = custom_resource(

@@ -115,7 +115,11 @@ def direct_way_in(
             selector=dict(server.serving_selector),
             ports=[
                 kubernetes.core.v1.ServicePortArgs(
-                    name=port.name, port=port.number, target_port=port.number, protocol="TCP"
+                    name=port.name,
+                    port=port.number,
+                    target_port=port.number,
+                    protocol="TCP",
+                    app_protocol="https" if server.protocol == "https" else None,
                 )
                 for port in server.serving_ports
             ],

@@ -11,6 +11,7 @@ from components.kinds.pod_monitoring import (
     Endpoint,
     LabelSelector,
     PodMonitoringSpec,
+    ScrapeTls,
     SecretKey,
     SecretSource,
 )
@@ -52,7 +53,16 @@ class Monitoring(pulumi.ComponentResource):
             self._reader(reader)
         for model in models:
             for server in model.servers:
-                ranks = [Endpoint(port=port.name, interval=interval) for port in server.serving_ports]
+                https = server.protocol == "https"
+                ranks = [
+                    Endpoint(
+                        port=port.name,
+                        interval=interval,
+                        scheme="https" if https else None,
+                        tls=ScrapeTls() if https else None,
+                    )
+                    for port in server.serving_ports
+                ]
                 self._scrape(server.name, dict(server.serving_selector), *ranks)
         for one in guarded:
             if one.metrics_reader is not None:

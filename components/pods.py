@@ -181,5 +181,5 @@ def _probe(plan: ProbePlan) -> dict[str, Any]:
     elif plan.path is None:
         probe["tcpSocket"] = {"port": plan.port}
     else:
-        probe["httpGet"] = {"path": plan.path, "port": plan.port, "scheme": "HTTP"}
+        probe["httpGet"] = {"path": plan.path, "port": plan.port, "scheme": plan.scheme}
     return probe

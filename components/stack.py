@@ -72,9 +72,10 @@ class InferenceStack(pulumi.ComponentResource):
         )
         # Istio's Gateways need its controller, which also takes their Services down again.
         before = [pools.cpu, *workspace.ready, *(charts.ready if plan.gateway.implementation == "istio" else [])]
-        if plan.gateway.tls is not None and plan.gateway.tls.certificate is not None:
-            place = [pools.cpu, *workspace.ready, *charts.ready]
-            before.append(Certificate(plan.gateway.tls.certificate, namespace, place, gone, inside).signed)
+        signing = [pools.cpu, *workspace.ready, *charts.ready]
+        issuers: dict[str, pulumi.Resource] = {}
+        if plan.gateway.certificate is not None:
+            before.append(Certificate(plan.gateway.certificate, namespace, issuers, signing, gone, inside).signed)
         gateway = InferenceGateway(
             plan.gateway,
             plan.project,
@@ -85,14 +86,21 @@ class InferenceStack(pulumi.ComponentResource):
             inside,
         )
         ready = [*workspace.ready, *crds.resources, *charts.ready]
+        certificates = {
+            model.key: Certificate(model.certificate, namespace, issuers, signing, gone, inside).signed
+            for model in plan.models
+            if model.certificate is not None
+        }
         routed: dict[str, list[pulumi.Resource]] = {}
         for model in plan.models:
             if model.inference_service is not None:
                 continue
             picker = EndpointPicker(model.picker, namespace, [pools.cpu, *ready], gone, inside)
             pool = InferencePool(model.pool, namespace, [*ready, picker.service], inside)
+            shown = [certificates[model.key]] if model.key in certificates else []
             for server in model.servers:
-                ModelServer(server, namespace, plan.project, plan.cluster.workload_pool, [*nodes, *ready], gone, inside)
+                after = [*nodes, *ready, *shown]
+                ModelServer(server, namespace, plan.project, plan.cluster.workload_pool, after, gone, inside)
             routed[model.pool.name] = [pool.pool, picker.deployment]
         # A route that matches what the router says comes after it, and goes before it.
         asked: list[pulumi.Resource] = []
@@ -110,6 +118,7 @@ class InferenceStack(pulumi.ComponentResource):
         for model in plan.models:
             if model.inference_service is None:
                 continue
+            shown = [certificates[model.key]] if model.key in certificates else []
             InferenceService(
                 model.inference_service,
                 model,
@@ -117,7 +126,7 @@ class InferenceStack(pulumi.ComponentResource):
                 plan.gateway.name,
                 plan.project,
                 plan.cluster.workload_pool,
-                [*nodes, *ready, *(routes[name] for name in model.inference_service.routes)],
+                [*nodes, *ready, *shown, *(routes[name] for name in model.inference_service.routes)],
                 gone,
                 inside,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planning.plan import CertificatePlan, IssuerPlan
 from planning.site import Site
-from settings.gateway import CertManagerTls
+from settings.gateway import CertManagerTls, IssuerSettings
 
 LISTENER = "inference-gateway-tls"
 SELF_SIGNED = "self-signed"
@@ -15,14 +15,25 @@ def plan_listener_certificate(site: Site, asked: CertManagerTls) -> CertificateP
     hostname = site.settings.gateway.hostname
     dns_names = asked.dns_names or ((hostname,) if hostname else ())
     _check_names(site, dns_names, hostname)
-    _check_issuer(site, asked)
-    return CertificatePlan(name=LISTENER, secret=LISTENER, dns_names=dns_names, issuer=_issuer(asked))
+    if asked.issuer is not None:
+        check_issuer(site, asked.issuer, "tls")
+    else:
+        site.findings.warning(
+            "gateway",
+            "tls",
+            "issuer",
+            value="null",
+            rule="the certificate signs itself: no client trusts it unasked",
+            fix="name an issuer of the cluster, or keep it for trials",
+        )
+    return CertificatePlan(name=LISTENER, secret=LISTENER, dns_names=dns_names, issuer=issuer_of(asked.issuer))
 
 
-def _issuer(asked: CertManagerTls) -> IssuerPlan:
-    if asked.issuer is None:
+def issuer_of(asked: IssuerSettings | None) -> IssuerPlan:
+    """The issuer that is there, or the one with which every certificate signs itself."""
+    if asked is None:
         return IssuerPlan(name=SELF_SIGNED, kind="Issuer", create=True)
-    return IssuerPlan(name=asked.issuer.name, kind=asked.issuer.kind, create=False)
+    return IssuerPlan(name=asked.name, kind=asked.kind, create=False)
 
 
 def _check_names(site: Site, dns_names: tuple[str, ...], hostname: str | None) -> None:
@@ -50,22 +61,14 @@ def covers(name: str, host: str) -> bool:
     return name == host or (name.startswith("*.") and host.partition(".")[2] == name[2:])
 
 
-def _check_issuer(site: Site, asked: CertManagerTls) -> None:
-    if asked.issuer is None:
+def check_issuer(site: Site, asked: IssuerSettings, key: str) -> None:
+    """An issuer that cannot be there yet. `key` is the setting below gateway that names it."""
+    if not site.settings.platform.cert_manager.existing:
         site.findings.warning(
             "gateway",
-            "tls",
+            key,
             "issuer",
-            value="null",
-            rule="the certificate signs itself: no client trusts it unasked",
-            fix="name an issuer of the cluster, or keep it for trials",
-        )
-    elif not site.settings.platform.cert_manager.existing:
-        site.findings.warning(
-            "gateway",
-            "tls",
-            "issuer",
-            value=asked.issuer.name,
-            rule="this stack installs cert-manager and no issuer: the Gateway waits until this one is there",
+            value=asked.name,
+            rule="this stack installs cert-manager and no issuer: `up` waits until this one is there",
             fix="create the issuer once cert-manager runs, or leave issuer out for the first `pulumi up`",
         )

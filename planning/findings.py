@@ -112,6 +112,7 @@ _TAGS = {
     "certificate-manager",
     "pre-shared",
     "secret",
+    "cert-manager",
 }
 
 
@@ -121,7 +122,7 @@ def location_of(location: Sequence[str | int]) -> tuple[str | int, ...]:
     return tuple(
         part
         for part, previous in zip(location, before, strict=False)
-        if not (part in _TAGS and previous in ("source", "tls"))
+        if not (part in _TAGS and previous in ("source", "tls", "backendTls"))
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from catalog.release import DisaggregationRelease, Release
+from planning.backend_tls import istios_service
 from planning.model_server import CACHE, HEALTH_PATH
 from planning.parallelism import parallelism_of
 from planning.plan import (
@@ -104,9 +105,11 @@ def _leading_to(model: ModelPlan, routes: tuple[RoutePlan, ...]) -> tuple[str, .
 
 
 def _pool(pool: PoolPlan, key: str) -> PoolPlan:
+    name = child_name(key, _POOL)
     return replace(
         pool,
-        name=child_name(key, _POOL),
+        name=name,
+        tls_service=None if pool.tls_service is None else istios_service(name),
         selector={"app.kubernetes.io/name": key, "kserve.io/component": "workload"} | _PART_OF,
         picker_service=child_name(key, _PICKER_SERVICE),
     )

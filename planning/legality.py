@@ -48,11 +48,7 @@ def check_model(site: Site, index: int, settings: ModelSettings, model: Model | 
 
 
 def _check_protocol(site: Site, index: int, settings: ModelSettings) -> None:
-    """Engines speak HTTP: a pool cannot say that its servers want HTTPS.
-
-    InferencePool's appProtocol is http or kubernetes.io/h2c, and a picker answers with an address without a scheme
-    (kubernetes-sigs/gateway-api-inference-extension#1556, open).
-    """
+    """HTTPS of engines is for all who ask them, and none but the one switch tells all."""
     asked = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
     if asked:
         site.findings.error(
@@ -61,9 +57,8 @@ def _check_protocol(site: Site, index: int, settings: ModelSettings) -> None:
             "extraArgs",
             asked[0],
             value=settings.extra_args[asked[0]],
-            rule="the engine would answer HTTPS only, and a pool's servers are asked in HTTP: by Gateway, picker,"
-            " probes and all that read metrics",
-            fix="remove it; clients get HTTPS from gateway.tls",
+            rule="the engine would answer HTTPS only, and Gateway, picker, probes and collectors would not know",
+            fix="use gateway.backendTls, which tells them all, or remove it",
         )
 
 

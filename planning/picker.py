@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from planning import groups
+from planning.backend_tls import encrypted, istios_service
 from planning.callout_pod import CONFIG_DIRECTORY, callout_pod, port_arguments
 from planning.kv_events import EVENTS_PORT, check_events, follows_events
 from planning.model_server import HEALTH_PATH, MODELS_PATH, prefix_caching_of, selector_of
@@ -14,6 +15,7 @@ from planning.picker_config import (
     Weights,
     check_blocks,
     check_config,
+    check_scraping,
     check_state,
     disaggregated,
     load_and_prefix,
@@ -47,6 +49,7 @@ def plan_pool(site: Site, model: ModelSettings, key: str) -> PoolPlan:
     return PoolPlan(
         name=key,
         implementation=settings.gateway.implementation,
+        tls_service=istios_service(key) if encrypted(site) else None,
         selector=selector_of(key) | groups.serving_labels(parallelism),
         target_ports=tuple(groups.PORT + rank for rank in range(parallelism.ranks_per_host)),
         picker_service=picker_name(key),
@@ -109,6 +112,7 @@ def plan_picker(
             f"--pool-name={key}",
             f"--pool-namespace={namespace}",
             *release.flags,
+            *_scraping(site),
             f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",
             *port_arguments(*ports),
             *((f"--{release.leader_election_flag}",) if elects else ()),
@@ -149,6 +153,12 @@ def plan_picker(
     )
 
 
+def _scraping(site: Site) -> tuple[str, ...]:
+    """How engines' metrics are asked for, where that is a flag. None of the pickers verifies certificates unasked."""
+    flag = site.release.picker.metrics_scheme_flag
+    return (f"--{flag}=https",) if flag is not None and encrypted(site) else ()
+
+
 def _one_leads(replicas: int) -> tuple[str, ...]:
     """Of pickers that elect a leader one is ready, ever: a Deployment of them is never complete."""
     return (
@@ -172,6 +182,7 @@ def check_picker(site: Site) -> None:
     check_config(site)
     check_events(site)
     check_state(site)
+    check_scraping(site, "https" if encrypted(site) else "http")
     weights = settings.scorers
     if settings.config is not None:
         return
@@ -210,8 +221,10 @@ def _config(site: Site, block_size: int | None, precise: PreciseIndex | None) ->
         return dict(written)
     scorers, api = site.settings.picker.scorers, site.release.picker.config_api
     weights = Weights(prefix=scorers.prefix_cache, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
+    # Disaggregated stages are never encrypted.
+    https = encrypted(site) and site.release.picker.metrics_scheme_flag is None
     if site.role == "both" or site.release.disaggregation is None:
-        return load_and_prefix(site.picker, api, weights, block_size, precise)
+        return load_and_prefix(site.picker, api, weights, block_size, precise, https=https)
     stages = site.settings.disaggregation or DisaggregationSettings()
     return disaggregated(site.picker, api, weights, block_size, stages.prefill_from_tokens, precise)
 

@@ -215,6 +215,11 @@ class GatewayPlan:
     tls: TlsPlan | None
     hostname: str | None
 
+    @property
+    def certificate(self) -> CertificatePlan | None:
+        """What the stack has signed for the listener."""
+        return self.tls.certificate if self.tls is not None else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnvPlan:
@@ -234,10 +239,11 @@ class PortPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbePlan:
-    """HTTP GET of `path`, gRPC health of `grpc_service`, or without both whether the port is open. Times in seconds."""
+    """GET of `path`, gRPC health of `grpc_service`, or without both whether the port is open. Times in seconds."""
 
     port: int
     path: str | None = None
+    scheme: Literal["HTTP", "HTTPS"] = "HTTP"
     grpc_service: str | None = None
     initial_delay: int = 0
     period: int = 10
@@ -363,6 +369,8 @@ class ModelServerPlan:
     # None where the catalogue lacks the model or a figure of the accelerator.
     memory: MemoryVerdict | None
     latency: Simulation | None
+    # What the servers answer, API and metrics alike.
+    protocol: Literal["http", "https"] = "http"
     # A Service of type LoadBalancer that leads to these servers past the Gateway.
     direct_service: str | None
 
@@ -373,6 +381,8 @@ class PoolPlan:
 
     name: str
     implementation: Literal["gke", "istio"]
+    # The Service that Istio makes of the pool, where it has to open TLS to the servers; None where they speak HTTP.
+    tls_service: str | None
     selector: Mapping[str, str]
     target_ports: tuple[int, ...]
     picker_service: str
@@ -535,6 +545,8 @@ class ModelPlan:
     picker: PickerPlan
     # One, or decode first and then prefill: the first is what requests arrive at.
     servers: tuple[ModelServerPlan, ...]
+    # What its servers show, where they answer in HTTPS.
+    certificate: CertificatePlan | None
     # None where the catalogue lacks a figure, or no replica is wanted.
     capacity: CapacityPlan | None
     # With it KServe makes pool, picker and servers, under the names they have in this plan.

@@ -6,6 +6,7 @@ import copy
 import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +16,7 @@ import catalog as catalogue
 from catalog import Catalog
 from planning import names
 from planning.adapters import other_names
+from planning.backend_tls import check_backend_tls, plan_server_certificate, with_https
 from planning.charts import plan_chart_namespaces, plan_charts
 from planning.cluster import plan_cluster, plan_crds, plan_services
 from planning.cost import plan_cost
@@ -112,6 +114,7 @@ def plan_with_findings(
     hugging_face = plan_hugging_face(site, encrypted)
     pull_secret = plan_pull_secret(site, encrypted)
     check_release(site)
+    check_backend_tls(site)
     models: list[ModelPlan] = []
     for index, (model, key) in enumerate(zip(settings.models, model_keys(settings), strict=True)):
         servers = tuple(_server(stage, index, key, own, hugging_face, pull_secret) for stage, own in pools)
@@ -124,9 +127,12 @@ def plan_with_findings(
             pool=plan_pool(site, model, key),
             picker=plan_picker(site, index, model, key, namespace.name, pull_secret),
             servers=servers,
+            certificate=None,
             capacity=plan_capacity_of(stages, index, [server.memory for server in servers]),
         )
-        models.append(under_kserve(stages, index, model, made) if settings.deployment == "kserve" else made)
+        told = under_kserve(stages, index, model, made) if settings.deployment == "kserve" else made
+        # For the name that Istio gives the pool, which goes by that of the pool itself.
+        models.append(replace(told, certificate=plan_server_certificate(site, key, told.pool.tls_service)))
     gateway = plan_gateway(site, network)
     charts = plan_charts(
         site,
@@ -134,7 +140,7 @@ def plan_with_findings(
         groups=any(server.group is not None for model in models for server in model.servers),
         kserve=settings.deployment == "kserve",
         istio=gateway.implementation == "istio",
-        certificates=gateway.tls is not None and gateway.tls.certificate is not None,
+        certificates=any(one is not None for one in (gateway.certificate, *(model.certificate for model in models))),
     )
     served = tuple(models)
     splits = plan_splits(site, served)
@@ -199,7 +205,7 @@ def _server(
     """One model's servers of one stage."""
     model = site.settings.models[index]
     server = plan_model_server(site, index, model, key, pools[0].disk_gib, hugging_face, pull_secret)
-    return in_role(site, server, site.catalog.find_model(model.id), key)
+    return with_https(site, in_role(site, server, site.catalog.find_model(model.id), key), key)
 
 
 def model_keys(settings: StackSettings) -> list[str]:

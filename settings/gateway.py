@@ -71,6 +71,25 @@ class CertManagerTls(Settings):
 Tls = Annotated[NoTls | CertificateManagerTls | PreSharedTls | SecretTls | CertManagerTls, Field(discriminator="kind")]
 
 
+class PlainBackend(Settings):
+    """Plain HTTP, inside the VPC and closed by network policies."""
+
+    kind: Literal["none"] = "none"
+
+
+class CertManagerBackend(Settings):
+    """HTTPS by a certificate that cert-manager has signed and renews. Who shows it is not verified."""
+
+    kind: Literal["cert-manager"]
+    issuer: Annotated[
+        IssuerSettings | None,
+        Field(description="Who signs; by default the certificate signs itself."),
+    ] = None
+
+
+BackendTls = Annotated[PlainBackend | CertManagerBackend, Field(discriminator="kind")]
+
+
 class GatewaySettings(Settings):
     """A regional load balancer with one address in front of all models."""
 
@@ -94,6 +113,9 @@ class GatewaySettings(Settings):
         str | None, Field(description="Name of a reserved regional address; by default the stack reserves one.")
     ] = None
     tls: Annotated[Tls, Field(description="Certificate of the listener.")] = NoTls()
+    backend_tls: Annotated[
+        BackendTls, Field(description="Encryption between Gateway and model servers; with implementation: istio.")
+    ] = PlainBackend()
     hostname: Annotated[str | None, Field(max_length=253, description="Host name the listener answers to.")] = None
     timeout_seconds: Annotated[
         int,

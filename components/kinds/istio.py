@@ -1,4 +1,4 @@
-"""DestinationRule, `networking.istio.io/v1`, as far as a Gateway needs it to reach a picker."""
+"""DestinationRule, `networking.istio.io/v1`, as far as a Gateway needs it to reach pickers and model servers."""
 
 from __future__ import annotations
 

@@ -23,8 +23,16 @@ class Authorization(Part):
     credentials: SecretSource
 
 
+class ScrapeTls(Part):
+    insecure_skip_verify: bool = True
+
+
 class Endpoint(Part):
+    """Plain HTTP unless `scheme` says otherwise."""
+
     port: str
+    scheme: Literal["https"] | None = None
+    tls: ScrapeTls | None = None
     path: str = "/metrics"
     interval: Annotated[str, Field(pattern=r"^\d+s$")]
     authorization: Authorization | None = None

@@ -9,7 +9,7 @@ from planning.picker_config.build import (
     load_and_prefix,
 )
 from planning.picker_config.check import check_config, parsed_config, written_config
-from planning.picker_config.check_engine import check_blocks, check_state, prefix_plugin
+from planning.picker_config.check_engine import check_blocks, check_scraping, check_state, prefix_plugin
 
 __all__ = [
     "PreciseIndex",
@@ -18,6 +18,7 @@ __all__ = [
     "can_index_precisely",
     "check_blocks",
     "check_config",
+    "check_scraping",
     "check_state",
     "disaggregated",
     "load_and_prefix",

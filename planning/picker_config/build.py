@@ -14,6 +14,7 @@ from planning.picker_config.parameters import SHAPES
 
 PREFIX, KV_CACHE, QUEUE = "prefix-cache-scorer", "kv-cache-utilization-scorer", "queue-scorer"
 APPROXIMATE, PRECISE = "approx-prefix-cache-producer", "precise-prefix-cache-producer"
+METRICS = "metrics-data-source"
 _NOTIFICATIONS, _TOKENS = "endpoint-notification-source", "token-producer"
 _CHARACTERS_A_TOKEN = 4
 _PREPARED = "prepareDataPlugins"
@@ -50,17 +51,25 @@ def can_index_precisely(picker: Picker) -> bool:
 
 
 def load_and_prefix(
-    picker: Picker, api: str, weights: Weights, block_tokens: int | None, precise: PreciseIndex | None = None
+    picker: Picker,
+    api: str,
+    weights: Weights,
+    block_tokens: int | None,
+    precise: PreciseIndex | None = None,
+    *,
+    https: bool = False,
 ) -> Config:
     """One profile that weighs prefix match, free KV cache and short queue.
 
-    `api` is the document's apiVersion. `block_tokens` of None leaves the size of prompt blocks to the picker.
+    `api` is the document's apiVersion. `block_tokens` of None leaves the size of prompt blocks to the picker. `https`:
+    engines' metrics are asked for in HTTPS, and the picker has no flag that says so.
     """
     scoring = _Scoring(picker, weights, block_tokens, precise)
     return _document(
         picker,
         api,
-        plugins=scoring.plugins,
+        # The picker's own data layer takes the source that is configured under its type.
+        plugins=[*scoring.plugins, *([_plugin(picker, METRICS, scheme="https")] if https else [])],
         profiles=[_profile("default", scoring.references)],
         sources=scoring.sources,
     )

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from catalog.pickers import Picker
-from planning.picker_config.build import APPROXIMATE, PRECISE, PREFIX
+from planning.picker_config.build import APPROXIMATE, METRICS, PRECISE, PREFIX
 from planning.picker_config.check import ROOT, parsed_config
 from planning.picker_config.document import PluginEntry
 from planning.picker_config.parameters import SHAPES
@@ -15,6 +15,8 @@ from settings.models import ModelSettings
 
 # Plugins that are worth something only where engines cache prefixes.
 _OF_PREFIXES = frozenset({PREFIX, APPROXIMATE, PRECISE, "precise-prefix-cache-scorer", "prefix-cache-affinity-filter"})
+# Plugins that ask engines in HTTP or HTTPS.
+_OF_ENGINES = frozenset({METRICS, "models-data-source"})
 _CHARACTERS_A_TOKEN = 4
 
 
@@ -40,6 +42,37 @@ def check_state(site: Site) -> None:
             rule=f"{settings.replicas} pickers at work at once each see a part of the requests, and "
             f"{' and '.join(alone)} {'know' if len(alone) > 1 else 'knows'} only that part",
             fix="remove leaderElection, or use plugins that read the engines' metrics or KV events",
+        )
+
+
+def check_scraping(site: Site, scheme: str) -> None:
+    """Sources in a configuration of the user's against what engines answer, "http" or "https"."""
+    document = parsed_config(site)
+    if document is None:
+        return
+    flag = site.release.picker.metrics_scheme_flag
+    usual = scheme if flag is not None else "http"
+    sources = [(n, entry.parameters or {}) for n, entry in enumerate(document.plugins) if entry.type in _OF_ENGINES]
+    for number, parameters in sources:
+        asked = parameters.get("scheme", usual)
+        # On another port something else answers.
+        if asked != scheme and "port" not in parameters:
+            site.findings.error(
+                *ROOT,
+                "plugins",
+                number,
+                "parameters",
+                value=f"scheme: {asked}",
+                rule=f"engines answer in {scheme.upper()}, their metrics included (gateway.backendTls)",
+                fix=f"use scheme: {scheme}",
+            )
+    if usual != scheme and not any(entry.type == METRICS for entry in document.plugins):
+        site.findings.error(
+            *ROOT,
+            "plugins",
+            value=f"no {METRICS}",
+            rule=f"{site.picker.title} asks engines for metrics in HTTP unless told otherwise; these answer HTTPS",
+            fix=f"add {{type: {METRICS}, parameters: {{scheme: https}}}}",
         )
 
 

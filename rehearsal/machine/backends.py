@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ class World:
     pools: Manifests
     health_policies: Manifests
     backend_policies: Manifests
+    destination_rules: Manifests
 
 
 @dataclass
@@ -68,7 +70,9 @@ class Backends:
         h2c = spec.get("appProtocol") == "kubernetes.io/h2c"
         members = [(ip, port) for ip, _ in self._ready(namespace, selector) for port in ports]
         picker = spec.get("endpointPickerRef")
-        self._add(cluster, members, check, picked=picker is not None, http2=h2c, tls=False)
+        self._add(
+            cluster, members, check, picked=picker is not None, http2=h2c, tls=self._opens_tls(namespace, shadow(name))
+        )
         timeout = self._timeout(POOL_GROUP, "InferencePool", namespace, name)
         if self.googles and not self.network_services:
             # The load balancer cannot make the callout to the picker, so it answers itself.
@@ -102,15 +106,16 @@ class Backends:
         entry = next((one for one in service["spec"].get("ports") or [] if one["port"] == port), None)
         if entry is None:
             raise UnresolvedError(f'Service "{namespace}/{name}" has no port {port}')
-        members, insecure = [], False
+        # Google's callouts open TLS unless told otherwise, Istio where a rule says so; pickers do it by default.
+        members, tls = [], callout and (self.googles or self._opens_tls(namespace, name))
         for ip, pod in self._ready(namespace, service["spec"].get("selector") or {}):
             target = target_port(pod, entry)
             if target is not None:
                 members.append((ip, target))
-            insecure = insecure or _serves_plain(pod)
+            tls = tls and not (self.googles and _serves_plain(pod))
         cluster = f"{'callout' if callout else 'service'}/{namespace}/{name}/{port}"
         h2c = entry.get("appProtocol") in ("kubernetes.io/h2c", "http2", "HTTP2", "grpc", "GRPC")
-        self._add(cluster, members, check, picked=False, http2=callout or h2c, tls=callout and not insecure)
+        self._add(cluster, members, check, picked=False, http2=callout or h2c, tls=tls)
         return cluster
 
     def _add(
@@ -123,6 +128,13 @@ class Backends:
             checked = check is _PICKER_CHECK or (self.googles and check is not None)
             usable = [one for one in members if not checked or check is None or self.healthy(check, one)]
             self.endpoints[cluster] = assignment(cluster, sorted(usable))
+
+    def _opens_tls(self, namespace: str, service: str) -> bool:
+        """Whether a DestinationRule has Istio open TLS to a Service; its word counts for nobody else."""
+        host = f"{service}.{namespace}.svc.cluster.local"
+        rule = next((one for one in self.world.destination_rules if one["spec"].get("host") == host), None)
+        policy = ((rule or {}).get("spec") or {}).get("trafficPolicy") or {}
+        return not self.googles and (policy.get("tls") or {}).get("mode") in ("SIMPLE", "MUTUAL")
 
     def _ready(self, namespace: str, selector: Mapping[str, str]) -> list[tuple[str, Manifest]]:
         return [
@@ -139,6 +151,13 @@ class Backends:
         policy = targeting(self.world.backend_policies, group, kind, namespace, name)
         default = ((policy or {}).get("spec") or {}).get("default") or {}
         return int(default.get("timeoutSec") or DEFAULT_TIMEOUT)
+
+
+def shadow(pool: str) -> str:
+    """The headless Service that Istio makes of a pool, and by whose name its rules go (istio/istio 1.29.2,
+    `InferencePoolServiceName`)."""
+    mark = "-ip-" + hashlib.sha256(pool.encode()).hexdigest()[:8]
+    return (pool if len(pool) + len(mark) <= 63 else pool[: 63 - len(mark)]) + mark
 
 
 def health_check(default: Manifest) -> HealthCheck:

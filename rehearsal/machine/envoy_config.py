@@ -110,7 +110,7 @@ def backend_cluster(name: str, assignments: str, *, picked: bool, http2: bool, t
     cluster["load_balancing_policy"] = {"policies": policies}
     if tls:
         # Pickers and routers make their own certificate; Google's callouts do not verify it either.
-        cluster["transport_socket"] = _tls_socket()
+        cluster["transport_socket"] = _tls_socket(http2=http2)
     return cluster
 
 
@@ -228,8 +228,8 @@ def _http_options(*, http2: bool) -> Config:
     }
 
 
-def _tls_socket() -> Config:
-    common = {"alpn_protocols": ["h2"]}
+def _tls_socket(*, http2: bool) -> Config:
+    common = {"alpn_protocols": ["h2" if http2 else "http/1.1"]}
     return {"name": "tls", "typed_config": {_TYPE: f"{_TLS}.UpstreamTlsContext", "common_tls_context": common}}
 
 

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 GKE_API = "networking.gke.io/v1"
+ISTIO_API = "networking.istio.io/v1"
 POOL_API = f"{POOL_GROUP}/v1"
 
 CLASSES = ("gke-l7-regional-external-managed", "gke-l7-rilb")
@@ -45,6 +46,7 @@ KINDS = (
     (GKE_API, "HealthCheckPolicy"),
     (GKE_API, "GCPBackendPolicy"),
     (GKE_API, "GCPRoutingExtension"),
+    (ISTIO_API, "DestinationRule"),
 )
 
 _NO_PROXY_SUBNET = (
@@ -100,6 +102,7 @@ class LoadBalancer:
             pools=self._all("InferencePool"),
             health_policies=self._all("HealthCheckPolicy"),
             backend_policies=self._all("GCPBackendPolicy"),
+            destination_rules=self._all("DestinationRule"),
         )
         enabled = cloud.service_enabled("networkservices.googleapis.com")
         if self._all("Gateway"):

@@ -1397,8 +1397,8 @@ CERTIFICATES = (
         changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--ssl_certfile=/a", "--ssl-keyfile", "/b"]},
         path="models[0].extraArgs[0]",
         value="--ssl_certfile=/a",
-        rule="a pool's servers are asked in HTTP",
-        fix="gateway.tls",
+        rule="probes and collectors would not know",
+        fix="gateway.backendTls",
     ),
     Wrong(
         name="certificate for no name",

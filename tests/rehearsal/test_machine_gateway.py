@@ -199,6 +199,7 @@ def backends(
         ],
         "services": [PICKER],
         "pools": [POOL],
+        "destination_rules": [],
     } | world
     return Backends(
         World(health_policies=chosen, backend_policies=chosen, **objects),
