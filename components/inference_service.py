@@ -17,6 +17,7 @@ from components.kinds.llm_inference_service import (
     HttpRoutes,
     LlmInferenceServiceSpec,
     Model,
+    Parallelism,
     Route,
     Router,
     RouteRef,
@@ -29,9 +30,9 @@ from components.kinds.llm_inference_service import (
 from components.model_server import direct_way_in, server_identity
 from components.options import child
 from components.pods import pod_template
-from components.server_group import claim_template
+from components.server_group import claim_template, group_annotations
 from components.webhooks import until_webhooks_answer
-from planning.plan import InferenceServicePlan, ModelPlan, ModelServerPlan, PodPlan
+from planning.plan import GroupPlan, InferenceServicePlan, ModelPlan, ModelServerPlan, PodPlan
 from planning.start_up import NODE_SECONDS
 
 
@@ -70,14 +71,18 @@ class InferenceService(pulumi.ComponentResource):
             _spec(plan, model, namespace, gateway),
             name=plan.name,
             namespace=namespace,
-            annotations={"pulumi.com/waitFor": json.dumps(conditions)},
+            annotations=_of_groups(model) | {"pulumi.com/waitFor": json.dumps(conditions)},
             opts=until_webhooks_answer(
                 plan.name,
-                child(
-                    self,
-                    # Not deleted together with the cluster: KServe then takes down what it made, the pool included.
-                    depends_on=[*after, *needed, *policies],
-                    timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
+                pulumi.ResourceOptions.merge(
+                    child(
+                        self,
+                        # Not deleted together with the cluster: KServe then takes down what it made, the pool included.
+                        depends_on=[*after, *needed, *policies],
+                        timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
+                    ),
+                    # KServe refuses to change the size of a group; and both services would have one name.
+                    pulumi.ResourceOptions(replace_on_changes=["spec.parallelism"], delete_before_replace=True),
                 ),
             ),
         )
@@ -89,16 +94,26 @@ class InferenceService(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def _of_groups(model: ModelPlan) -> dict[str, str]:
+    """Annotations that KServe hands on to the groups it makes."""
+    found = [group_annotations(server.group) for server in model.servers if server.group is not None]
+    return {key: value for each in found for key, value in each.items()}
+
+
 def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, gateway: str) -> LlmInferenceServiceSpec:
     picker = model.picker
     [first, *others] = [_workload(server) for server in model.servers]
+    group = model.servers[0].group
+    workers = None if group is None else _template(group.workers or model.servers[0].pod)
     return LlmInferenceServiceSpec(
         model=Model(uri=plan.uri, name=plan.model_name),
         storage_initializer=StorageInitializer(enabled=False),
         replicas=first.replicas,
         labels=first.labels,
         annotations=first.annotations,
-        template=first.template,
+        template=first.template if group is None or group.workers is not None else None,
+        worker=workers,
+        parallelism=None if group is None else _parallelism(group),
         prefill=next(iter(others), None),
         router=Router(
             gateway=Gateways(refs=[GatewayRef(name=gateway, namespace=namespace)]),
@@ -111,6 +126,13 @@ def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, gateway:
             ),
         ),
     )
+
+
+def _parallelism(group: GroupPlan) -> Parallelism:
+    """What makes a group as large as planned. Hosts of one engine count as its stages, whatever they share."""
+    if group.ranks > 1:
+        return Parallelism(data=group.ranks, data_local=group.ranks // group.size)
+    return Parallelism(pipeline=group.size)
 
 
 def _workload(server: ModelServerPlan) -> Workload:

@@ -24,7 +24,7 @@ def leader_worker_set(
     server: ModelServerPlan, group: GroupPlan, namespace: str, opts: pulumi.ResourceOptions
 ) -> kubernetes.apiextensions.CustomResource:
     """The groups of one model server; `up` waits until every pod of every group is ready."""
-    annotations = {} if group.exclusive_topology is None else {EXCLUSIVE_TOPOLOGY: group.exclusive_topology}
+    annotations = group_annotations(group)
     if server.replicas:
         # Without a group there is no condition to wait for.
         annotations["pulumi.com/waitFor"] = "condition=Available"
@@ -49,6 +49,11 @@ def leader_worker_set(
         annotations=annotations,
         opts=until_webhooks_answer(server.name, opts),
     )
+
+
+def group_annotations(group: GroupPlan) -> dict[str, str]:
+    """Of a LeaderWorkerSet, or of what one is made from."""
+    return {} if group.exclusive_topology is None else {EXCLUSIVE_TOPOLOGY: group.exclusive_topology}
 
 
 def claim_template(

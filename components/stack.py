@@ -20,6 +20,7 @@ from components.monitoring import Monitoring
 from components.network import InferenceNetwork
 from components.network_policies import NetworkPolicies
 from components.node_pools import NodePools
+from components.presets import Presets
 from components.services import ProjectServices
 from components.workspace import Workspace
 from planning.plan import StackPlan
@@ -115,6 +116,7 @@ class InferenceStack(pulumi.ComponentResource):
             backends = [one for rule in route.rules for pool, _ in rule.pools for one in routed.get(pool, [])]
             after = [gateway.gateway, *asked, *backends]
             routes[route.name] = InferenceRoute(route, plan.gateway, namespace, after, inside).route
+        presets = Presets(plan.presets, namespace, ready, gone, inside).ready if plan.presets else []
         for model in plan.models:
             if model.inference_service is None:
                 continue
@@ -126,7 +128,7 @@ class InferenceStack(pulumi.ComponentResource):
                 plan.gateway.name,
                 plan.project,
                 plan.cluster.workload_pool,
-                [*nodes, *ready, *shown, *(routes[name] for name in model.inference_service.routes)],
+                [*nodes, *ready, *shown, *presets, *(routes[name] for name in model.inference_service.routes)],
                 gone,
                 inside,
             )

@@ -157,6 +157,7 @@ def plan_group(site: Site, parallelism: Parallelism, leader: PodPlan) -> GroupPl
         return None
     return GroupPlan(
         size=parallelism.hosts,
+        ranks=parallelism.data,
         workers=worker_pod(site, parallelism, leader),
         exclusive_topology=_NODE_POOL_LABEL if site.accelerator.kind == "tpu" else None,
     )

@@ -12,7 +12,6 @@ from dataclasses import replace
 from catalog.release import DisaggregationRelease, Release
 from planning.backend_tls import istios_service
 from planning.model_server import CACHE, HEALTH_PATH
-from planning.parallelism import parallelism_of
 from planning.plan import (
     ContainerPlan,
     EnvPlan,
@@ -36,6 +35,7 @@ _SIDECAR = "llm-d-routing-sidecar"
 # Suffixes of what it makes; the last is the longest of all.
 _WORKLOAD = "-kserve"
 _PREFILL = "-kserve-prefill"
+_GROUP = "-kserve-mn"
 _POOL = "-inference-pool"
 _PICKER = "-kserve-router-scheduler"
 _PICKER_SERVICE = "-epp-service"
@@ -47,6 +47,12 @@ _PART_OF = {"app.kubernetes.io/part-of": "llminferenceservice"}
 
 # Labels of pods that KServe sets itself. They are in the selectors of its workloads: another value would break those.
 _ITS_OWN = ("app.kubernetes.io/name", "app.kubernetes.io/component", "app.kubernetes.io/part-of", "llm-d.ai/role")
+
+# Presets that KServe merges into a service with `worker`, by the parallelism it states. KServe looks for each in the
+# service's namespace first. Its charts have none of the second name; to the first, which has one server a group, they
+# add Linux capabilities that a service cannot take away.
+_RANKS_PRESET = "kserve-config-llm-worker-data-parallel"
+_ENGINE_PRESET = "kserve-config-llm-worker-pipeline-parallel"
 
 # Conditions of an LLMInferenceService that `up` waits for. Not `Ready`: it also asks for InferencePoolReady, which
 # stays unknown under a Gateway controller that writes no status on pools (kserve/kserve issues 4972, 5385).
@@ -71,7 +77,6 @@ def under_kserve(stages: Sequence[Site], index: int, settings: ModelSettings, mo
     _check_templates(site, index, settings)
     for stage, server in zip(stages, model.servers, strict=True):
         _check_room(stage, server)
-    _check_pods(site, index, settings)
     pool = _pool(model.pool, model.key)
     return replace(
         model,
@@ -98,6 +103,12 @@ def with_routes(models: tuple[ModelPlan, ...], routes: tuple[RoutePlan, ...]) ->
         else model
         for model in models
     )
+
+
+def plan_presets(models: tuple[ModelPlan, ...]) -> tuple[str, ...]:
+    """Presets of the stack's own, empty ones, by name: pods of groups are planned in full, as without KServe."""
+    groups = [server.group for model in models if model.inference_service for server in model.servers if server.group]
+    return tuple(sorted({_RANKS_PRESET if group.ranks > 1 else _ENGINE_PRESET for group in groups}))
 
 
 def _leading_to(model: ModelPlan, routes: tuple[RoutePlan, ...]) -> tuple[str, ...]:
@@ -144,17 +155,27 @@ def _picker(site: Site, picker: PickerPlan, key: str, pool: PoolPlan) -> PickerP
 
 def _server(server: ModelServerPlan, key: str, release: Release) -> ModelServerPlan:
     prefill = server.role == "prefill"
-    name = child_name(key, _PREFILL if prefill else _WORKLOAD)
+    name = child_name(key, _PREFILL if prefill else _GROUP if server.group is not None else _WORKLOAD)
     account = f"{key}-prefill-server" if prefill else f"{key}-server"
     claim = None if server.claim_template is None else replace(server.claim_template, name=f"{account}-rdma")
-    return replace(
+
+    def told(pod: PodPlan) -> PodPlan:
+        return replace(_pod(pod, release), service_account=account, claims=() if claim is None else (claim.name,))
+
+    made = replace(
         server,
         name=name,
         service_account=account,
         claim_template=claim,
         direct_service=f"{name}-direct" if server.direct_service else None,
-        pod=replace(_pod(server.pod, release), service_account=account, claims=() if claim is None else (claim.name,)),
+        pod=told(server.pod),
     )
+    if server.group is None:
+        return made
+    workers = server.group.workers
+    group = replace(server.group, workers=None if workers is None else told(workers))
+    # What LeaderWorkerSet does where nobody says otherwise, and a service cannot say it.
+    return replace(made, group=group, max_surge=0, max_unavailable=1)
 
 
 def _pod(pod: PodPlan, release: Release) -> PodPlan:
@@ -236,33 +257,24 @@ def _check_templates(site: Site, index: int, settings: ModelSettings) -> None:
             )
 
 
-def _check_pods(site: Site, index: int, settings: ModelSettings) -> None:
-    """What `worker` and `parallelism` of a service could not say."""
-    parallelism = parallelism_of(site, settings)
-    version = site.release.charts.kserve.version
-    if parallelism.data > 1:
-        rule = (
-            f"KServe {version} has a preset for data parallelism with one server a group, and headless ranks behind it:"
-            f" here each of {parallelism.hosts} x {parallelism.ranks_per_host} ranks is an endpoint"
-        )
-    elif parallelism.grouped:
-        rule = (
-            f"KServe {version} looks for a preset of pipeline parallelism that its charts do not have, and has none for"
-            f" one engine over {parallelism.hosts} hosts"
-        )
-    else:
-        return
-    site.findings.error("models", index, "id", value=settings.id, rule=rule, fix="use deployment: direct")
-
-
 def _check_room(site: Site, server: ModelServerPlan) -> None:
-    if server.max_surge == 0 and server.replicas > 0:
-        nodes = site.settings.accelerator.nodes
-        site.findings.warning(
-            "accelerator",
-            "nodes",
-            "max",
-            value=nodes.max,
-            rule="KServe starts a new replica before it ends an old one: no update would find an accelerator",
-            fix=f"use {nodes.max + site.hosts}, or set llm-d:paused to true for one up before each change",
-        )
+    """No spare accelerator, as far as one stack file tells: what the stack was before, `up` alone knows."""
+    if server.max_surge > 0 or server.replicas == 0:
+        return
+    nodes = site.settings.accelerator.nodes
+    if server.group is None:
+        missing = site.hosts
+        rule = "KServe starts a new replica before it ends an old one: no update would find an accelerator"
+        when = "before each change, and before a switch of deployment, which starts all servers before the old ones go"
+    else:
+        missing = server.replicas * server.group.size
+        rule = "a switch of deployment starts all servers before the old ones go: it would find no accelerators"
+        when = "before it"
+    site.findings.warning(
+        "accelerator",
+        "nodes",
+        "max",
+        value=nodes.max,
+        rule=rule,
+        fix=f"use {nodes.max + missing}, or set llm-d:paused to true for one up {when}",
+    )

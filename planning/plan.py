@@ -327,11 +327,13 @@ class PodPlan(ContainerPlan):
 class GroupPlan:
     """A replica of several pods that start and end together, one a host (LeaderWorkerSet).
 
-    `size` counts pods. `workers` are those beside the leader, None where all run the same. Pods of one group share a
-    value of the node label `exclusive_topology`, and no two groups do.
+    `size` counts pods, `ranks` the data-parallel engines in all of them: 1 is one engine over all pods. `workers` are
+    those beside the leader, None where all run the same. Pods of one group share a value of the node label
+    `exclusive_topology`, and no two groups do.
     """
 
     size: int
+    ranks: int
     workers: PodPlan | None
     exclusive_topology: str | None
 
@@ -615,6 +617,8 @@ class StackPlan:
     # In the order in which they need each other; most stacks need none.
     charts: tuple[ChartPlan, ...]
     chart_namespaces: tuple[NamespacePlan, ...]
+    # Of KServe's, in the stack's namespace.
+    presets: tuple[str, ...]
     namespace: NamespacePlan
     hugging_face: HuggingFacePlan
     pull_secret: PullSecretPlan | None

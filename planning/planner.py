@@ -24,7 +24,7 @@ from planning.disaggregation import in_role, pool_in_role
 from planning.findings import Finding, RefusedError, Severity, details_of, errors_in, from_validation, location_of
 from planning.gateway import plan_gateway, plan_routes
 from planning.images import check_image, check_release
-from planning.kserve import under_kserve, with_routes
+from planning.kserve import plan_presets, under_kserve, with_routes
 from planning.model_index import plan_model_index
 from planning.model_server import node_gib, plan_model_server
 from planning.network import plan_network
@@ -162,6 +162,7 @@ def plan_with_findings(
         crds=plan_crds(site),
         charts=charts,
         chart_namespaces=plan_chart_namespaces(charts),
+        presets=plan_presets(served),
         namespace=namespace,
         hugging_face=hugging_face,
         pull_secret=pull_secret,

@@ -37,14 +37,15 @@ def test_every_pattern_has_one_on_each_accelerator() -> None:
 
 
 def test_kserve_has_every_cell() -> None:
-    """Two patterns, on each accelerator, behind each implementation of the Gateway; and stages, behind Google's."""
+    """Two patterns, on each accelerator, behind each kind of Gateway; stages and groups behind Google's."""
     cells = {
         f"kserve-{gateway}{pattern}-{kind}"
         for gateway in ("", "istio-")
         for pattern in ("single-replica", "prefix-cache")
         for kind in ("gpu", "tpu")
     }
-    assert cells | {"kserve-disaggregated-gpu", "kserve-disaggregated-tpu"} <= set(NAMES)
+    cells |= {"kserve-disaggregated-gpu", "kserve-disaggregated-tpu", "kserve-mixture-of-experts-wide-gpu"}
+    assert cells <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

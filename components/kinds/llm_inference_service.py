@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.kinds.base import Part, Spec
 from components.kinds.inference_pool import InferencePoolSpec
@@ -78,6 +78,24 @@ class Router(Part):
     scheduler: Scheduler
 
 
+class Parallelism(Part):
+    """Of a group of pods, whose size is `data` / `dataLocal`, or `pipeline`; which of both decides on the preset too.
+
+    Of the rest presets make arguments: a service with arguments of its own does without. The size stays.
+    """
+
+    data: Annotated[int, Field(ge=2)] | None = None
+    data_local: Annotated[int, Field(ge=1)] | None = None
+    pipeline: Annotated[int, Field(ge=2)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Parallelism:
+        """As KServe's webhook has it."""
+        if (self.data is None) != (self.data_local is None) or (self.data is None) == (self.pipeline is None):
+            raise ValueError("data together with dataLocal, or pipeline")
+        return self
+
+
 class Workload(Part):
     """Pods of one role."""
 
@@ -98,7 +116,17 @@ class LlmInferenceServiceSpec(Spec):
     # Of the pods, beside those that KServe sets.
     labels: dict[str, str]
     annotations: dict[str, str] | None = None
-    template: PodSpec
+    # In a group of pods the leader's, which alone is in the pool then; without one all are as `worker` and in it.
+    template: PodSpec | None = None
+    worker: PodSpec | None = None
+    parallelism: Parallelism | None = None
     # With it the template above is for decode alone.
     prefill: Workload | None = None
     router: Router
+
+
+class LlmInferenceServiceConfigSpec(Spec):
+    """A preset that leaves everything to the services it is merged into."""
+
+    api_version_of_kind: ClassVar[str] = "serving.kserve.io/v1alpha2"
+    kind_of_spec: ClassVar[str] = "LLMInferenceServiceConfig"

@@ -1258,24 +1258,6 @@ GROUPS = (
         severity=Severity.WARNING,
     ),
     Wrong(
-        name="a group of pods under KServe",
-        stack=WIDE,
-        changes={"deployment": "kserve"},
-        path="models[0].id",
-        value="deepseek-ai/DeepSeek-R1",
-        rule="each of 2 x 8 ranks is an endpoint",
-        fix="deployment: direct",
-    ),
-    Wrong(
-        name="pipeline stages under KServe",
-        stack=WIDE,
-        changes={"deployment": "kserve", "models[0]": PIPELINE | {"maxNumSeqs": 256}},
-        path="models[0].id",
-        value="deepseek-ai/DeepSeek-R1",
-        rule="none for one engine over 2 hosts",
-        fix="deployment: direct",
-    ),
-    Wrong(
         name="an engine that needs Ray for two hosts",
         stack=WIDE,
         changes={

@@ -35,7 +35,16 @@ KSERVE = (
         path="accelerator.nodes.max",
         value="1",
         rule="before it ends an old one",
-        fix="use 2",
+        fix="use 2, or set llm-d:paused to true for one up before each change, and before a switch of deployment",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="no room for a second group",
+        stack="kserve-mixture-of-experts-wide-gpu",
+        path="accelerator.nodes.max",
+        value="2",
+        rule="a switch of deployment starts all servers before the old ones go",
+        fix="use 4, or set llm-d:paused to true for one up before it",
         severity=Severity.WARNING,
     ),
 )

@@ -18,14 +18,20 @@ from .project import Project, chat, eventually, project_in
 pytestmark = pytest.mark.rehearsal
 
 WIDE, SLICE = "mixture-of-experts-wide-gpu", "mixture-of-experts-tpu"
+# The first by way of KServe, whose own controller makes its group.
+KSERVE = f"kserve-{WIDE}"
 NAMESPACE = "llm-d-inference-scheduling"
-MODELS = {WIDE: "deepseek-ai/DeepSeek-R1", SLICE: "deepseek-ai/DeepSeek-V2-Lite-Chat"}
+MODELS = {
+    WIDE: "deepseek-ai/DeepSeek-R1",
+    SLICE: "deepseek-ai/DeepSeek-V2-Lite-Chat",
+    KSERVE: "deepseek-ai/DeepSeek-R1",
+}
 GROUP = "leaderworkerset.sigs.k8s.io/name"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Both stacks, up at the same time."""
+    """All stacks, up at the same time."""
     with project_in(tmp_path_factory.mktemp("groups")) as made:
         for stack, said in made.up_together(*MODELS).items():
             assert f"{MODELS[stack]} answered in" in said
@@ -54,22 +60,24 @@ def answers(project: Project, stack: str, number: int) -> list[httpx.Response]:
         return list(pool.map(lambda n: chat(address, MODELS[stack], prompt=f"{n} things to say"), range(number)))
 
 
-def test_every_rank_of_both_hosts_is_chosen_by_the_picker(project: Project) -> None:
+@pytest.mark.parametrize(("stack", "group"), [(WIDE, "deepseek-r1-vllm"), (KSERVE, "deepseek-r1-kserve-mn")])
+def test_every_rank_of_both_hosts_is_chosen_by_the_picker(project: Project, stack: str, group: str) -> None:
     """Sixteen endpoints: eight ports on each of two pods, the second of which is no leader."""
-    found = answers(project, WIDE, 320)
+    found = answers(project, stack, 320)
     assert {answer.status_code for answer in found} == {200}
     ranks = {(answer.headers["x-inference-pod"], answer.headers["x-inference-port"]) for answer in found}
-    assert {pod for pod, _ in ranks} == {"deepseek-r1-vllm-0", "deepseek-r1-vllm-0-1"}
+    assert {pod for pod, _ in ranks} == {f"{group}-0", f"{group}-0-1"}
     assert len(ranks) == 16
 
 
-def test_each_host_has_its_network_cards(project: Project) -> None:
-    with project.kube(WIDE) as kube:
+@pytest.mark.parametrize("stack", [WIDE, KSERVE])
+def test_each_host_has_its_network_cards(project: Project, stack: str) -> None:
+    with project.kube(stack) as kube:
         claims = kube.list("resource.k8s.io/v1", "ResourceClaim", NAMESPACE)
     cards = [one["status"]["allocation"]["devices"]["results"] for one in claims]
     assert [len(each) for each in cards] == [8, 8]
     nodes = {device["pool"] for each in cards for device in each}
-    assert nodes == {pod["spec"]["nodeName"] for pod in members(project, WIDE)}
+    assert nodes == {pod["spec"]["nodeName"] for pod in members(project, stack)}
 
 
 def test_only_the_leader_of_a_slice_answers(project: Project) -> None:

@@ -21,6 +21,11 @@ pytestmark = pytest.mark.rehearsal
 
 # By name: the module, the toolchain's folder that pins it, and the file in it.
 KINDS = {
+    "llminferenceserviceconfigs.serving.kserve.io": (
+        "github.com/kserve/kserve",
+        "charts",
+        "config/crd/full/llmisvc/serving.kserve.io_llminferenceserviceconfigs.yaml",
+    ),
     "llminferenceservices.serving.kserve.io": (
         "github.com/kserve/kserve",
         "charts",
@@ -64,6 +69,8 @@ VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "several models": ("multi-model-gpu", {"deployment": "kserve"}),
     "two stages": ("kserve-disaggregated-gpu", {}),
     "two stages on tpu": ("kserve-disaggregated-tpu", {}),
+    "ranks on two hosts": ("kserve-mixture-of-experts-wide-gpu", {}),
+    "a slice of four hosts": ("mixture-of-experts-tpu", {"deployment": "kserve"}),
     "red hat": ("kserve-single-replica-gpu", RED_HAT),
 }
 
@@ -92,7 +99,8 @@ def _is(manifest: Manifest | None, name: str) -> bool:
 def pods_of(service: Manifest) -> Manifests:
     """One pod of each template, as KServe would make it but for what its presets add."""
     metadata, spec = service["metadata"], service["spec"]
-    templates = {"engine": spec["template"], "picker": spec["router"]["scheduler"]["template"]}
+    templates = {"picker": spec["router"]["scheduler"]["template"]}
+    templates |= {name: spec[name] for name in ("template", "worker") if name in spec}
     if "prefill" in spec:
         templates["prefill"] = spec["prefill"]["template"]
     return [
