@@ -32,6 +32,7 @@ TOKENS = {
     "NetworkPolicies": "llm-d:security:NetworkPolicies",
     "NodePools": "llm-d:cluster:NodePools",
     "PlatformCharts": "llm-d:platform:PlatformCharts",
+    "Presets": "llm-d:inference:Presets",
     "ProjectServices": "llm-d:project:ProjectServices",
     "Workspace": "llm-d:workspace:Workspace",
 }
@@ -82,14 +83,15 @@ def test_every_component_has_its_token_written_down() -> None:
 def test_tokens_are_the_ones_written_down(either: Graph) -> None:
     """Several models take every component that one takes and two more; under KServe one stands for three.
 
-    A certificate is asked for: `tests/components/test_certificates.py`.
+    A certificate is asked for: `tests/components/test_certificates.py`; presets are for groups of pods:
+    `tests/components/test_kserve_groups.py`.
     """
     stacks = (either.stack, "multi-model-gpu", "kserve-single-replica-gpu")
     tokens = {stack: {r.type for r in components_of(graph_of(stack))} for stack in stacks}
     several = {TOKENS["ModelIndex"], TOKENS["ModelRouter"]}
     service = {TOKENS["InferenceService"]}
     made_by_it = {TOKENS[name] for name in ("EndpointPicker", "InferencePool", "ModelServer")}
-    usual = set(TOKENS.values()) - {TOKENS["Certificate"]}
+    usual = set(TOKENS.values()) - {TOKENS["Certificate"], TOKENS["Presets"]}
     assert tokens["multi-model-gpu"] == usual - service
     assert tokens["kserve-single-replica-gpu"] == usual - several - made_by_it
     assert tokens[either.stack] == usual - several - service
