@@ -59,10 +59,27 @@ class RouterRelease(_Frozen):
 
 
 class ChartRelease(_Frozen):
-    """One Helm chart, pinned: an OCI reference without tag, and its version as the registry spells it."""
+    """One Helm chart, pinned: an OCI reference without tag, or a name in `repository`; its version as spelt there."""
 
     chart: str
     version: str
+    repository: str | None = None
+
+
+class IstioCharts(_Frozen):
+    """Istio by its own charts."""
+
+    base: ChartRelease
+    control_plane: ChartRelease
+
+
+class IstioOperator(_Frozen):
+    """Istio by the Sail operator: the operator's chart, the version it is asked for, and the images of that."""
+
+    operator: ChartRelease
+    version: str
+    pilot: str
+    proxy: str
 
 
 class ChartReleases(_Frozen):
@@ -73,8 +90,7 @@ class ChartReleases(_Frozen):
     kserve_crds: ChartRelease
     kserve: ChartRelease
     kserve_presets: ChartRelease
-    istio_base: ChartRelease
-    istiod: ChartRelease
+    istio: IstioCharts | IstioOperator
     # KServe before 0.20 makes a pool of the older kind beside every other, and stops where that kind is missing.
     legacy_inference_pool: bool
 

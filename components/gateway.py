@@ -20,6 +20,7 @@ from components.kinds.gateway_api import (
     ListenerTls,
     Match,
     NewPath,
+    ParametersRef,
     ParentRef,
     PathMatch,
     PoolBackendRef,
@@ -29,6 +30,7 @@ from components.kinds.gateway_api import (
     Timeouts,
     UrlRewrite,
 )
+from components.metadata import metadata
 from components.network import NetworkResources
 from components.options import child
 from components.services import ProjectServices
@@ -60,12 +62,18 @@ class InferenceGateway(pulumi.ComponentResource):
         # Without the proxy-only subnet the Gateway would be accepted and never get an address.
         proxies = [network.proxies] if network.proxies is not None else []
         googles = plan.implementation == "gke"
+        infrastructure = None
+        if plan.pods:
+            after = [*after, self._parameters(plan, namespace, after)]
+            infrastructure = Infrastructure(
+                annotations=dict(plan.annotations) or None, parameters_ref=ParametersRef(name=_parameters_of(plan))
+            )
         self.gateway = custom_resource(
             "gateway",
             GatewaySpec(
                 gateway_class_name=plan.class_name,
                 addresses=[Address(value=plan.address)] if googles else None,
-                infrastructure=Infrastructure(annotations=dict(plan.annotations)) if plan.annotations else None,
+                infrastructure=infrastructure,
                 listeners=[_listener(plan)],
             ),
             name=plan.name,
@@ -76,6 +84,17 @@ class InferenceGateway(pulumi.ComponentResource):
             opts=child(self, depends_on=[reserved, *proxies, *services.services, *after], timeouts=_TIMEOUTS),
         )
         self.register_outputs({"address": self.address})
+
+    def _parameters(
+        self, plan: GatewayPlan, namespace: str, after: list[pulumi.Resource]
+    ) -> kubernetes.core.v1.ConfigMap:
+        return kubernetes.core.v1.ConfigMap(
+            "gateway-parameters",
+            metadata=metadata(_parameters_of(plan), namespace),
+            # JSON is YAML as well.
+            data={"deployment": json.dumps(plan.pods)},
+            opts=child(self, depends_on=after),
+        )
 
     def _address(
         self, plan: GatewayPlan, project: str, network: NetworkResources, services: ProjectServices
@@ -133,6 +152,10 @@ class InferenceRoute(pulumi.ComponentResource):
             opts=child(self, depends_on=after, timeouts=_TIMEOUTS),
         )
         self.register_outputs({})
+
+
+def _parameters_of(plan: GatewayPlan) -> str:
+    return f"{plan.name}-config"
 
 
 def _rule(plan: RouteRulePlan) -> Rule:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
-
 import pulumi
 import pulumi_kubernetes as kubernetes
 
@@ -12,6 +9,7 @@ from components.kinds.base import custom_resource
 from components.kinds.secret_provider import Parameters, SecretProviderClassSpec
 from components.metadata import metadata
 from components.options import child
+from components.pull_secret import pull_secret as make_pull_secret
 from planning.model_server import TOKEN_KEY
 from planning.plan import HuggingFacePlan, NamespacePlan, PullSecretPlan
 
@@ -51,13 +49,7 @@ class Workspace(pulumi.ComponentResource):
             )
         if pull_secret is not None and pull_secret.create:
             self.ready.append(
-                self._secret(
-                    "pull-secret",
-                    pull_secret.name,
-                    {".dockerconfigjson": pulumi.Output.secret(_docker_config(pull_secret))},
-                    parents,
-                    kind="kubernetes.io/dockerconfigjson",
-                )
+                make_pull_secret("pull-secret", pull_secret, namespace.name, child(self, depends_on=parents))
             )
         if hugging_face.secret_manager is not None:
             self.ready.append(self._secret_provider(hugging_face.secret_manager, project, parents))
@@ -69,12 +61,11 @@ class Workspace(pulumi.ComponentResource):
         name: str,
         data: dict[str, pulumi.Output[str]],
         parents: list[pulumi.Resource],
-        kind: str = "Opaque",
     ) -> kubernetes.core.v1.Secret:
         return kubernetes.core.v1.Secret(
             logical_name,
             metadata=metadata(name, self._namespace),
-            type=kind,
+            type="Opaque",
             string_data=data,
             opts=child(self, depends_on=parents),
         )
@@ -92,10 +83,3 @@ class Workspace(pulumi.ComponentResource):
             namespace=self._namespace,
             opts=child(self, depends_on=parents),
         )
-
-
-def _docker_config(plan: PullSecretPlan) -> str:
-    password = plan.password.get_secret_value() if plan.password else ""
-    auth = base64.b64encode(f"{plan.username}:{password}".encode()).decode()
-    entry = {"username": plan.username, "password": password, "auth": auth}
-    return json.dumps({"auths": {plan.server: entry}})

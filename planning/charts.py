@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from catalog.release import ChartRelease
+from catalog.release import ChartRelease, IstioCharts
 from planning.cluster import gke_brings_inference_pool
-from planning.plan import ChartPlan, NamespacePlan
+from planning.istio import check_istio, istio_plan, istiod_values
+from planning.plan import ChartPlan, IstioPlan, NamespacePlan, PullSecretPlan
 from planning.site import Site
 from settings.platform import ControllerSettings
 
@@ -19,6 +20,7 @@ KSERVE = "kserve-llmisvc-resources"
 KSERVE_PRESETS = "kserve-runtime-configs"
 ISTIO_BASE = "istio-base"
 ISTIOD = "istiod"
+SAIL = "sail-operator"
 
 # A first pod may wait for a CPU node that the autoscaler has yet to add, and for its image.
 _TIMEOUT_SECONDS = 600
@@ -35,7 +37,14 @@ _ISTIO_KINDS = ("destinationrules.networking.istio.io", "gateways.networking.ist
 
 
 def plan_charts(
-    site: Site, *, gateway: tuple[str, str], groups: bool, kserve: bool, istio: bool, certificates: bool
+    site: Site,
+    *,
+    gateway: tuple[str, str],
+    groups: bool,
+    kserve: bool,
+    istio: bool,
+    certificates: bool,
+    pull_secret: PullSecretPlan | None,
 ) -> tuple[ChartPlan, ...]:
     """Charts in the order in which they are installed; none where GKE's own parts are enough.
 
@@ -57,24 +66,9 @@ def plan_charts(
                 crds=("leaderworkersets.leaderworkerset.x-k8s.io",),
             )
         )
+    check_istio(site, kserve=kserve, istio=istio, pull_secret=pull_secret)
     if istio:
-        base = _chart(
-            ISTIO_BASE,
-            releases.istio_base,
-            settings.istio,
-            namespace="istio-system",
-            values={},
-            crds=_ISTIO_KINDS,
-        )
-        control = _chart(
-            ISTIOD,
-            releases.istiod,
-            settings.istio,
-            namespace="istio-system",
-            values=_istiod(),
-            after=(ISTIO_BASE,),
-        )
-        found += [base, control]
+        found += _istio(site, pull_secret)
     if kserve or certificates:
         found.append(
             _chart(
@@ -92,13 +86,50 @@ def plan_charts(
 
 
 def plan_chart_namespaces(charts: tuple[ChartPlan, ...]) -> tuple[NamespacePlan, ...]:
-    """The namespaces of charts that are installed: every controller keeps the strictest Pod Security level."""
-    names = dict.fromkeys(chart.namespace for chart in charts if not chart.existing)
-    labels = {
-        "pod-security.kubernetes.io/enforce": "restricted",
-        "app.kubernetes.io/part-of": "llm-d",
-    }
-    return tuple(NamespacePlan(name=name, create=True, labels=labels) for name in names)
+    """The namespaces of charts that are installed, at the strictest Pod Security level that their pods keep."""
+    levels: dict[str, str] = {}
+    for chart in charts:
+        if not chart.existing:
+            levels.setdefault(chart.namespace, chart.pod_security)
+        if chart.istio is not None:
+            levels.setdefault(chart.istio.namespace, "restricted")
+    return tuple(
+        NamespacePlan(
+            name=name,
+            create=True,
+            labels={"pod-security.kubernetes.io/enforce": level, "app.kubernetes.io/part-of": "llm-d"},
+        )
+        for name, level in levels.items()
+    )
+
+
+def _istio(site: Site, pull_secret: PullSecretPlan | None) -> list[ChartPlan]:
+    settings, release = site.settings.platform.istio, site.release.charts.istio
+    if isinstance(release, IstioCharts):
+        return [
+            _chart(ISTIO_BASE, release.base, settings, namespace="istio-system", values={}, crds=_ISTIO_KINDS),
+            _chart(
+                ISTIOD,
+                release.control_plane,
+                settings,
+                namespace="istio-system",
+                values=istiod_values(),
+                after=(ISTIO_BASE,),
+            ),
+        ]
+    return [
+        _chart(
+            SAIL,
+            release.operator,
+            settings,
+            namespace="sail-operator",
+            values={},
+            crds=_ISTIO_KINDS,
+            # Its pod names no seccomp profile, and a value cannot give it one.
+            pod_security="baseline",
+            istio=None if settings.existing else istio_plan(release, "istio-system", pull_secret),
+        )
+    ]
 
 
 def _kserve(site: Site, gateway: tuple[str, str], before: list[str]) -> list[ChartPlan]:
@@ -144,10 +175,13 @@ def _chart(
     crds: tuple[str, ...] = (),
     after: tuple[str, ...] = (),
     retain: bool = False,
+    pod_security: Literal["restricted", "baseline"] = "restricted",
+    istio: IstioPlan | None = None,
 ) -> ChartPlan:
     return ChartPlan(
         name=name,
         chart=release.chart,
+        repository=release.repository,
         version=release.version,
         namespace=namespace,
         values=values,
@@ -156,6 +190,8 @@ def _chart(
         after=after,
         retain=retain,
         timeout_seconds=_TIMEOUT_SECONDS,
+        pod_security=pod_security,
+        istio=istio,
     )
 
 
@@ -180,19 +216,6 @@ def _cert_manager() -> Mapping[str, Any]:
         "cainjector": {"resources": small},
         # A hook that ends when the webhook answers; Helm waits for it.
         "startupapicheck": {"enabled": True, "resources": small},
-    }
-
-
-def _istiod() -> Mapping[str, Any]:
-    return {
-        # One Gateway and its picker, no sidecars: a fifth of the default.
-        "resources": _resources("250m", "512Mi", "2Gi"),
-        "seccompProfile": {"type": "RuntimeDefault"},
-        # The Envoys of a Gateway run in the stack's namespace, which is as strict as its own pods allow.
-        "gateways": {"seccompProfile": {"type": "RuntimeDefault"}},
-        # Off by default in every version so far; without it an InferencePool is no backend.
-        "env": {"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "true"},
-        "sidecarInjectorWebhook": {"enableNamespacesByDefault": False},
     }
 
 

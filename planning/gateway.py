@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from planning import names
 from planning.certificates import plan_listener_certificate
+from planning.istio import GATEWAY_PODS
 from planning.plan import (
     GatewayPlan,
     ModelIndexPlan,
@@ -56,6 +57,7 @@ def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
         implementation=settings.implementation,
         class_name=class_name,
         annotations=_INTERNAL if settings.implementation == "istio" and not external else {},
+        pods=GATEWAY_PODS if settings.implementation == "istio" else {},
         region=site.region,
         address=settings.existing_address or names.join("llm-d", site.stack, "gateway"),
         create_address=settings.existing_address is None,

@@ -150,15 +150,28 @@ class InferenceCrdsPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IstioPlan:
+    """What the Sail operator is asked for: a control plane of `version`, with the pull secret of its images."""
+
+    name: str
+    namespace: str
+    version: str
+    values: Mapping[str, Any]
+    pull_secret: PullSecretPlan | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChartPlan:
     """A controller installed by its Helm chart, or (`existing`) taken to be there.
 
-    `name` is the release's; `crds` are kinds that have to be there where it is taken so; `after` names other charts of
-    the plan; `retain` leaves the release behind when the stack goes.
+    `name` is the release's; `chart` a reference, or a name in `repository`; `crds` are kinds that have to be there
+    where it is taken so; `after` names other charts of the plan; `retain` leaves the release behind when the stack
+    goes; `pod_security` is the level that its own pods keep; `istio` comes with it, where it is an operator's chart.
     """
 
     name: str
     chart: str
+    repository: str | None
     version: str
     namespace: str
     values: Mapping[str, Any]
@@ -167,6 +180,8 @@ class ChartPlan:
     after: tuple[str, ...]
     retain: bool
     timeout_seconds: int
+    pod_security: Literal["restricted", "baseline"]
+    istio: IstioPlan | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,12 +214,16 @@ class TlsPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayPlan:
-    """One Gateway. `annotations` are of the load balancer's Service, where the implementation makes one."""
+    """One Gateway. `annotations` are of the load balancer's Service, where the implementation makes one.
+
+    `pods` is merged into the Deployment that Istio makes of it; empty where nothing runs in the cluster.
+    """
 
     name: str
     implementation: Literal["gke", "istio"]
     class_name: str
     annotations: Mapping[str, str]
+    pods: Mapping[str, Any]
     region: str
     address: str
     create_address: bool

@@ -141,6 +141,7 @@ def plan_with_findings(
         kserve=settings.deployment == "kserve",
         istio=gateway.implementation == "istio",
         certificates=any(one is not None for one in (gateway.certificate, *(model.certificate for model in models))),
+        pull_secret=pull_secret,
     )
     served = tuple(models)
     splits = plan_splits(site, served)

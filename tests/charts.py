@@ -7,11 +7,12 @@ from typing import Any
 
 import catalog
 from planning.charts import plan_charts
-from planning.plan import ChartPlan
+from planning.plan import ChartPlan, PullSecretPlan
 from planning.site import Findings, locate
 from settings import StackSettings
 from tests.stacks import values_of
 
+PULL_SECRET = PullSecretPlan(name="redhat-pull-secret", create=True, server="registry.redhat.io", username="me")
 GATEWAY = ("llm-d-inference-scheduling", "inference-gateway")
 BROUGHT_CLUSTER: Mapping[str, Any] = {"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}}
 
@@ -28,6 +29,14 @@ def charts_of(
     findings = Findings()
     site = locate("gpu", settings, catalog.load(), findings)
     assert site is not None
-    found = plan_charts(site, gateway=GATEWAY, groups=groups, kserve=kserve, istio=istio, certificates=certificates)
+    found = plan_charts(
+        site,
+        gateway=GATEWAY,
+        groups=groups,
+        kserve=kserve,
+        istio=istio,
+        certificates=certificates,
+        pull_secret=PULL_SECRET,
+    )
     assert findings == []
     return found

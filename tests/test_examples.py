@@ -61,7 +61,8 @@ def test_it_is_found_and_named_after_its_pattern(name: str) -> None:
 @pytest.mark.parametrize("release", sorted(load().releases))
 @pytest.mark.parametrize("name", NAMES)
 def test_no_release_refuses_it_but_for_what_it_lacks(name: str, release: str) -> None:
-    registry = {"existingSecret": "pull"} if release.startswith("rhaiis-") else None
+    account = {"server": "registry.redhat.io", "username": "me", "password": "p"}
+    registry = account if release.startswith("rhaiis-") else None
     findings = findings_of(name, {"release": release, "registry": registry})
     errors = [finding.path for finding in findings if finding.severity is Severity.ERROR]
     assert errors == LACKING.get((name, release), [])

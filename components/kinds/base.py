@@ -42,13 +42,13 @@ def custom_resource(
     spec: Spec,
     *,
     name: str,
-    namespace: str,
+    namespace: str | None,
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
     late: Mapping[str, Any] | None = None,
     opts: pulumi.ResourceOptions,
 ) -> kubernetes.apiextensions.CustomResource:
-    """One custom resource with a typed spec. `late`: fields of it with outputs in them."""
+    """One custom resource with a typed spec, cluster-wide without a namespace. `late`: fields with outputs in them."""
     return kubernetes.apiextensions.CustomResource(
         logical_name,
         api_version=spec.api_version_of_kind,

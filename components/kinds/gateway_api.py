@@ -46,10 +46,19 @@ class Listener(Part):
     allowed_routes: AllowedRoutes = AllowedRoutes()
 
 
-class Infrastructure(Part):
-    """Annotations of the Service and the pods that an implementation in the cluster makes of a Gateway."""
+class ParametersRef(Part):
+    """A ConfigMap of the Gateway's namespace: Istio merges its keys into what it makes, `deployment` among them."""
 
-    annotations: dict[str, str]
+    group: Literal[""] = ""
+    kind: Literal["ConfigMap"] = "ConfigMap"
+    name: str
+
+
+class Infrastructure(Part):
+    """Of what an implementation in the cluster makes of a Gateway; `annotations` are of its Service and its pods."""
+
+    annotations: dict[str, str] | None = None
+    parameters_ref: ParametersRef | None = None
 
 
 class GatewaySpec(Spec):

@@ -1,8 +1,8 @@
-"""DestinationRule, `networking.istio.io/v1`, as far as a Gateway needs it to reach pickers and model servers."""
+"""Istio's DestinationRule, for a Gateway to reach pickers and model servers, and the Sail operator's Istio."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from components.kinds.base import Part, Spec
 
@@ -24,3 +24,14 @@ class DestinationRuleSpec(Spec):
 
     host: str
     traffic_policy: TrafficPolicy
+
+
+class IstioSpec(Spec):
+    """A control plane that the Sail operator makes; `values` are those of Istio's own charts, as far as it has them."""
+
+    api_version_of_kind: ClassVar[str] = "sailoperator.io/v1"
+    kind_of_spec: ClassVar[str] = "Istio"
+
+    namespace: str
+    version: str
+    values: dict[str, Any]

@@ -44,7 +44,9 @@ def render(source: Source, name: str, namespace: str, values: Mapping[str, Any],
     location = source.location
     if location.is_file():
         # The chart holds these as templates, so that a newer one changes them; each says itself that Helm keeps it.
-        return Rendered([], _kept(_read(location.read_text(encoding="utf-8"))), source.version)
+        files = [location, *([source.own] if source.own is not None else [])]
+        kept = [kind for file in files for kind in _kept(_read(file.read_text(encoding="utf-8")))]
+        return Rendered([], kept, source.version)
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as temporary:
         folder = _whole(location, Path(temporary) / "chart", source.version)
         chart = yaml.safe_load((folder / "Chart.yaml").read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from rehearsal.toolchain.targets import pinned
 class Source:
     """A chart (a folder), or the kinds alone that a chart would install (a file), in a Go module.
 
+    `own` is a file of the rehearsal's with more kinds of the chart, which no module carries.
     `pins` is the toolchain's folder whose go.mod pins the module. `running` tells whether its programs run here: of
     one that does not, `instead` says what happens, and its webhooks and hooks are left out, for nobody would answer.
     """
@@ -23,6 +24,7 @@ class Source:
     path: str
     running: bool = True
     instead: str = ""
+    own: Path | None = None
 
     @property
     def version(self) -> str:
@@ -34,6 +36,14 @@ class Source:
 
 
 _KSERVE: Final = "github.com/kserve/kserve"
+
+_ISTIO: Final = Source(
+    "istio.io/api",
+    "definitions",
+    "kubernetes/customresourcedefinitions.gen.yaml",
+    running=False,
+    instead="Istio's kinds are there, and nobody acts on them",
+)
 
 # By the last part of the chart's reference.
 _SOURCES: Final = {
@@ -48,18 +58,17 @@ _SOURCES: Final = {
         running=False,
         instead="certificates are signed by the rehearsal's own authority, and its webhook judges nothing",
     ),
-    "base": Source(
-        "istio.io/api",
-        "definitions",
-        "kubernetes/customresourcedefinitions.gen.yaml",
-        running=False,
-        instead="Istio's kinds are there, and nobody acts on them",
+    "base": _ISTIO,
+    "sail-operator": replace(
+        _ISTIO,
+        instead="its kinds and Istio's are there, and an Istio is called ready as soon as it is asked for",
+        own=Path(__file__).resolve().parents[1] / "crds" / "sailoperator.io.yaml",
     ),
 }
 
 
 def find(chart: str) -> Source | None:
-    """The source of `oci://registry/path/name`; None for a chart that no Go module carries."""
+    """The source of `oci://registry/path/name`, or of `name`; None for a chart that no Go module carries."""
     return _SOURCES.get(chart.rstrip("/").rsplit("/", 1)[-1])
 
 

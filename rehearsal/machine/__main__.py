@@ -19,7 +19,7 @@ from rehearsal import processes
 from rehearsal.certificates import Certificates
 from rehearsal.control_plane import tunnel_port
 from rehearsal.kube import Kube, client
-from rehearsal.machine import envoy, signing, tunnel
+from rehearsal.machine import envoy, sail, signing, tunnel
 from rehearsal.machine.cloud import CloudReader
 from rehearsal.machine.gateway import KINDS, LoadBalancer
 from rehearsal.machine.health import HealthChecks
@@ -27,6 +27,7 @@ from rehearsal.machine.mirror import Mirror
 from rehearsal.machine.nodes import Nodes
 from rehearsal.machine.pods import Kubelets
 from rehearsal.machine.programs import Program
+from rehearsal.machine.sail import Sail
 from rehearsal.machine.signing import Signer
 from rehearsal.paths import PROJECT_ROOT, StackPaths
 from rehearsal.toolchain.build import binaries
@@ -55,13 +56,15 @@ class Machine:
         nodes = Mirror(kube, "v1", "Node", self._changed)
         mirrors = {kind: Mirror(kube, version, kind, self._changed) for version, kind in KINDS}
         signed = {kind: Mirror(kube, version, kind, self.wake) for version, kind in signing.KINDS}
-        self._mirrors = [pods, nodes, *mirrors.values(), *signed.values()]
+        istios = Mirror(kube, sail.API, sail.KIND, self.wake)
+        self._mirrors = [pods, nodes, *mirrors.values(), *signed.values(), istios]
         self._envoy = envoy.Envoy(paths)
         self._nodes = Nodes(paths, kube, load, nodes, pods)
         self._kubelets = Kubelets(paths, kube, load, nodes, pods, _binary, self.wake)
         self._health = HealthChecks(self._kubelets.executor, self._changed)
         self._balancer = LoadBalancer(paths, kube, pods, mirrors, self._envoy, self._health)
         self._signer = Signer(paths.cluster / "pki", kube, signed)
+        self._sail = Sail(kube, istios)
         self._services, self._pods = mirrors["Service"], pods
         self._routed = 0.0
         self._seen: object = None
@@ -124,6 +127,7 @@ class Machine:
             _guarded("gateways", lambda: self._balancer.step(cloud, forwards))
         _guarded("health", self._health.step)
         _guarded("certificates", self._signer.step)
+        _guarded("istio", self._sail.step)
         _guarded("envoy", lambda: self._envoy.step((f"127.{cloud.block}.0.2", 9901)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from rehearsal.graph import Graph
 from tests.objects import of_kind, one
@@ -35,6 +36,17 @@ class TestGateway:
         spec = one(graph({"gateway.exposure": exposure}), "Gateway")["spec"]
         given = spec.get("infrastructure", {}).get("annotations", {})
         assert given.get("networking.gke.io/load-balancer-type") == annotations
+
+    def test_its_pods_keep_to_the_strictest_level(self) -> None:
+        """The stack's namespace may enforce it, and Istio gives them no seccomp profile."""
+        recorded = graph()
+        gateway = one(recorded, "Gateway")
+        reference = gateway["spec"]["infrastructure"]["parametersRef"]
+        assert (reference["group"], reference["kind"]) == ("", "ConfigMap")
+        parameters = one(recorded, "ConfigMap", reference["name"])
+        assert parameters["metadata"]["namespace"] == gateway["metadata"]["namespace"]
+        merged = yaml.safe_load(parameters["data"]["deployment"])["spec"]["template"]["spec"]
+        assert merged["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
 
     def test_it_comes_after_its_controller_and_goes_before_it(self) -> None:
         """Without the controller nobody would take the Service down again, and its load balancer with it."""

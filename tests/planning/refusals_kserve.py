@@ -123,4 +123,39 @@ IMAGES = (
         fix="use another release",
         severity=Severity.WARNING,
     ),
+    Wrong(
+        name="KServe of a vendor behind Google's Gateway",
+        stack=STACK,
+        changes={"release": "rhaiis-3.2", "registry": RED_HAT},
+        path="gateway.implementation",
+        value="gke",
+        rule="behind Istio only",
+        fix="set gateway.implementation: istio",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="Red Hat's Istio without an account",
+        # Of which the engine's image says nothing.
+        changes={
+            "release": "rhaiis-3.2",
+            "gateway.implementation": "istio",
+            "models[0].image": "vllm/vllm-openai:v0.11.2",
+        },
+        path="registry.server",
+        value="(missing)",
+        rule="istio-pilot-rhel9, Istio of rhaiis-3.2, is not pulled without an account of Red Hat",
+        fix="set llm-d:registry.server to registry.redhat.io",
+    ),
+    Wrong(
+        name="Red Hat's Istio without its pull secret",
+        changes={
+            "release": "rhaiis-3.2",
+            "gateway.implementation": "istio",
+            "registry": {"existingSecret": "redhat-pull-secret"},
+        },
+        path="registry.existingSecret",
+        value="redhat-pull-secret",
+        rule="in istio-system as well, a namespace that this stack makes",
+        fix="username and password",
+    ),
 )

@@ -36,6 +36,35 @@ def test_only_what_is_needed_is_installed(needs: tuple[str, ...], names: list[st
     assert [chart.name for chart in charts] == names
 
 
+def test_istio_of_an_operator_is_one_chart_and_what_it_is_asked_for() -> None:
+    [sail] = charts_of({"release": "rhaiis-3.2"}, istio=True)
+    assert (sail.chart, sail.repository) == ("sail-operator", "https://istio-ecosystem.github.io/sail-operator")
+    assert sail.istio is not None
+    # The operator has each version of Istio of its own, and refuses any other.
+    assert sail.istio.version == f"v{sail.version}"
+
+
+@pytest.mark.parametrize("release", ["llm-d-0.9", "rhaiis-3.2"])
+def test_istio_knows_inference_pools_whoever_installs_it(release: str) -> None:
+    last = charts_of({"release": release}, istio=True)[-1]
+    values = last.values if last.istio is None else last.istio.values["pilot"]
+    assert values["env"]["ENABLE_GATEWAY_API_INFERENCE_EXTENSION"] == "true"
+    assert values["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+def test_namespaces_are_as_strict_as_their_pods() -> None:
+    namespaces = plan_chart_namespaces(charts_of({"release": "rhaiis-3.2"}, istio=True))
+    levels = {one.name: one.labels["pod-security.kubernetes.io/enforce"] for one in namespaces}
+    assert levels == {"sail-operator": "baseline", "istio-system": "restricted"}
+
+
+def test_an_operator_that_exists_is_asked_for_nothing() -> None:
+    changes = {**BROUGHT_CLUSTER, "platform.istio.existing": True, "release": "rhaiis-3.2"}
+    [sail] = charts_of(changes, istio=True)
+    assert (sail.existing, sail.istio) == (True, None)
+    assert plan_chart_namespaces((sail,)) == ()
+
+
 def test_a_plain_stack_needs_no_chart() -> None:
     assert plan_of("gpu").charts == ()
     assert plan_of("gpu").chart_namespaces == ()
@@ -80,7 +109,7 @@ def test_what_exists_has_no_namespace_of_ours() -> None:
 @pytest.mark.parametrize("release", catalog.load().releases)
 def test_every_release_pins_every_chart(release: str) -> None:
     charts = charts_of({"release": release}, kserve=True, istio=True)
-    assert [chart.chart for chart in charts if not chart.chart.startswith("oci://")] == []
+    assert [one.chart for one in charts if not (one.repository or one.chart).startswith(("oci://", "https://"))] == []
     assert [chart.version for chart in charts if not chart.version.lstrip("v")[0].isdigit()] == []
 
 

@@ -70,6 +70,10 @@ class TestRendering:
         policies = {one["metadata"]["annotations"]["helm.sh/resource-policy"] for one in found.objects}
         assert policies == {"keep"}
 
+    def test_an_operators_own_kinds_come_with_istios(self) -> None:
+        names = named(rendered("sail-operator").objects, "CustomResourceDefinition")
+        assert {"istios.sailoperator.io", "destinationrules.networking.istio.io"} <= set(names)
+
     def test_what_helm_refuses_is_told(self) -> None:
         with pytest.raises(RenderError, match="lws"):
             rendered(LWS, {"resources": "none", "podSecurityContext": 3, "image": 5})

@@ -31,6 +31,7 @@ _KNOWN: Final = frozenset(
         "maxHistory",
         "name",
         "namespace",
+        "repositoryOpts",
         "skipAwait",
         "skipCrds",
         "timeout",
