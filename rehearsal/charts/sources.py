@@ -61,7 +61,7 @@ _SOURCES: Final = {
     "base": _ISTIO,
     "sail-operator": replace(
         _ISTIO,
-        instead="its kinds and Istio's are there, and an Istio is called ready as soon as it is asked for",
+        instead="an Istio is called ready as soon as it is asked for",
         own=Path(__file__).resolve().parents[1] / "crds" / "sailoperator.io.yaml",
     ),
 }
@@ -78,7 +78,12 @@ def differences(chart: str, version: str) -> list[str]:
     if source is None:
         return [f"of the chart {chart} {version} nothing is installed: no Go module carries it"]
     said = []
-    if source.version.removeprefix("v") != version.removeprefix("v"):
+    if source.own is not None:
+        said.append(
+            f"of the chart {chart} {version} the kinds alone are there: its own as the rehearsal restates them, the "
+            f"others from the Go module {source.module} {source.version}"
+        )
+    elif source.version.removeprefix("v") != version.removeprefix("v"):
         said.append(f"the chart {chart} is asked for in {version} and rehearsed in {source.version}")
     else:
         said.append(f"the chart {chart} {version} comes from the Go module {source.module} {source.version}")

@@ -11,7 +11,7 @@ import yaml
 from rehearsal import processes
 from rehearsal.control_plane import ControlPlane
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
-from rehearsal.paths import StackPaths
+from rehearsal.paths import PROJECT_ROOT, StackPaths
 from rehearsal.toolchain.build import module_dir
 from tests.stacks import graph_of
 
@@ -47,6 +47,8 @@ KINDS = {
         "kubernetes/customresourcedefinitions.gen.yaml",
     ),
 }
+# Where no module carries the kind.
+RESTATED = PROJECT_ROOT / "rehearsal" / "crds" / "sailoperator.io.yaml"
 RED_HAT = {
     "release": "rhaiis-3.2",
     "registry": {"server": "registry.redhat.io", "username": "me", "password": "a-registry-password"},
@@ -71,7 +73,7 @@ VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "two stages on tpu": ("kserve-disaggregated-tpu", {}),
     "ranks on two hosts": ("kserve-mixture-of-experts-wide-gpu", {}),
     "a slice of four hosts": ("mixture-of-experts-tpu", {"deployment": "kserve"}),
-    "red hat": ("kserve-single-replica-gpu", RED_HAT),
+    "red hat": ("kserve-istio-single-replica-gpu", RED_HAT),
 }
 
 
@@ -86,7 +88,9 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
                 file = module_dir(module, pins) / path
                 [kind] = [one for one in yaml.load_all(file.read_text("utf-8"), yaml.CSafeLoader) if _is(one, name)]
                 server.apply(kind, force=True)
-            server.wait_established(KINDS)
+            own = yaml.safe_load(RESTATED.read_text("utf-8"))
+            server.apply(own, force=True)
+            server.wait_established([*KINDS, own["metadata"]["name"]])
             yield server
     finally:
         processes.stop_all(paths)
