@@ -37,6 +37,11 @@ class Source(Entry):
         return self.citation if self.date is None else f"{self.citation} ({self.date.isoformat()})"
 
 
+def region_of(location: str) -> str:
+    """`us-central1-a` and `us-central1` both lie in `us-central1`."""
+    return "-".join(location.split("-")[:2])
+
+
 class Accelerator(Entry):
     """One kind of accelerator that GKE offers; all figures are per chip unless named otherwise."""
 
@@ -81,13 +86,13 @@ class Accelerator(Entry):
     @property
     def regions(self) -> tuple[str, ...]:
         """Regions with a known zone, or that publish its machine types."""
-        return tuple(dict.fromkeys((*(zone.rsplit("-", 1)[0] for zone in self.zones), *self.published_regions)))
+        return tuple(dict.fromkeys((*(region_of(zone) for zone in self.zones), *self.published_regions)))
 
     def offered_in(self, zone: str) -> bool | None:
         """Whether a zone offers this type: True, False, or None where the lists do not say."""
         if zone in self.zones:
             return True
-        if self.zones_complete or (self.published_regions and zone.rsplit("-", 1)[0] not in self.regions):
+        if self.zones_complete or (self.published_regions and region_of(zone) not in self.regions):
             return False
         return None
 

@@ -15,7 +15,7 @@ from components.disruption import disruption_budget
 from components.metadata import metadata
 from components.metrics_access import may_check_callers
 from components.options import child
-from components.permissions import READ, rule, service_account, the_role
+from components.permissions import READ, may, rule
 from components.pods import deployment_spec
 from planning.plan import PickerPlan
 
@@ -100,7 +100,7 @@ class EndpointPicker(pulumi.ComponentResource):
 
     def _permissions(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
         """What the picker's own chart grants: read pods and pools of its namespace, check who asks for metrics."""
-        plan, rbac = self._plan, kubernetes.rbac.v1
+        plan = self._plan
         rules = [
             rule([""], ["pods"], READ),
             rule(["inference.networking.k8s.io"], ["inferencepools"], READ),
@@ -111,15 +111,10 @@ class EndpointPicker(pulumi.ComponentResource):
                 rule(["coordination.k8s.io"], ["leases"], [*READ, "create", "update", "patch", "delete"]),
                 rule([""], ["events"], ["create", "patch"]),
             ]
-        role = rbac.Role(plan.name, metadata=self._metadata(), rules=rules, opts=options)
-        binding = rbac.RoleBinding(
-            plan.name,
-            metadata=self._metadata(),
-            role_ref=the_role("Role", plan.name),
-            subjects=[service_account(self._namespace, plan.name)],
-            opts=options,
-        )
-        return [role, binding, *may_check_callers(plan.name, self._namespace, plan.selector, options)]
+        return [
+            *may(plan.name, self._namespace, rules, plan.selector, options),
+            *may_check_callers(plan.name, self._namespace, plan.selector, options),
+        ]
 
 
 def _wait_for(expressions: tuple[str, ...]) -> dict[str, str]:

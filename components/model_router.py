@@ -16,7 +16,7 @@ from components.kinds.gke_policies import CheckConfig, CheckDefault, GrpcCheck, 
 from components.metadata import metadata
 from components.metrics_access import may_check_callers
 from components.options import child
-from components.permissions import READ, rule, service_account, the_role
+from components.permissions import READ, may, rule
 from components.pods import deployment_spec
 from planning.plan import CalloutPlan, RouterPlan
 
@@ -76,16 +76,11 @@ class ModelRouter(pulumi.ComponentResource):
 
     def _permissions(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
         """Read the ConfigMaps of the namespace: a role cannot say by label which ones."""
-        plan, rbac = self._plan, kubernetes.rbac.v1
-        role = rbac.Role(plan.name, metadata=self._metadata(), rules=[rule([""], ["configmaps"], READ)], opts=options)
-        binding = rbac.RoleBinding(
-            plan.name,
-            metadata=self._metadata(),
-            role_ref=the_role("Role", plan.name),
-            subjects=[service_account(self._namespace, plan.name)],
-            opts=options,
-        )
-        return [role, binding, *may_check_callers(plan.name, self._namespace, plan.selector, options)]
+        plan, rules = self._plan, [rule([""], ["configmaps"], READ)]
+        return [
+            *may(plan.name, self._namespace, rules, plan.selector, options),
+            *may_check_callers(plan.name, self._namespace, plan.selector, options),
+        ]
 
     def _texts(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
         """A ConfigMap of names for each model, and the router's own configuration where it has a file."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, RoleRefArgs, SubjectArgs
+import pulumi
+from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
+
+from components.metadata import metadata
 
 READ = ("get", "list", "watch")
 
@@ -25,3 +28,23 @@ def the_role(kind: Literal["Role", "ClusterRole"], name: str) -> RoleRefArgs:
 def service_account(namespace: str, name: str) -> SubjectArgs:
     """The account that a binding grants its role to."""
     return SubjectArgs(kind="ServiceAccount", name=name, namespace=namespace)
+
+
+def may(
+    account: str,
+    namespace: str,
+    rules: Sequence[PolicyRuleArgs],
+    labels: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+) -> list[pulumi.Resource]:
+    """Grant an account rules about its own namespace, by a role of the account's name."""
+    about = metadata(account, namespace, labels=labels)
+    role = Role(account, metadata=about, rules=rules, opts=opts)
+    binding = RoleBinding(
+        account,
+        metadata=about,
+        role_ref=the_role("Role", account),
+        subjects=[service_account(namespace, account)],
+        opts=opts,
+    )
+    return [role, binding]

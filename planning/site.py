@@ -9,7 +9,7 @@ from typing import Literal
 from catalog import Catalog
 from catalog.pickers import Picker
 from catalog.release import Release
-from catalog.schema import Accelerator, MachineType
+from catalog.schema import Accelerator, MachineType, region_of
 from planning import names
 from planning.findings import Finding, Severity, path_of
 from settings import StackSettings
@@ -56,12 +56,6 @@ class Site:
     def picker(self) -> Picker:
         """The release's endpoint picker, with all its plugins."""
         return self.catalog.pickers[self.release.picker.build]
-
-
-def region_of(location: str) -> str:
-    """`us-central1-a` and `us-central1` both lie in `us-central1`."""
-    parts = location.split("-")
-    return "-".join(parts[:2])
 
 
 def locate(stack: str, settings: StackSettings, catalog: Catalog, findings: Findings) -> Site | None:

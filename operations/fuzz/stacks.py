@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from catalog import load
+from catalog.schema import region_of
 from settings import StackSettings
 
 Tree = dict[str, Any]
@@ -56,7 +57,7 @@ def _known() -> Mapping[tuple[str, str], tuple[Any, ...]]:
         ("AcceleratorSettings", "zones"): tuple(zones),
         ("CpuPoolSettings", "machineType"): tuple(catalog.machines),
         ("ModelSettings", "id"): tuple(catalog.models),
-        ("StackSettings", "location"): (*zones, *sorted({zone.rsplit("-", 1)[0] for zone in zones})),
+        ("StackSettings", "location"): (*zones, *sorted({region_of(zone) for zone in zones})),
         ("StackSettings", "release"): tuple(catalog.releases),
         ("StackSettings", "project"): ("my-project",),
         ("ClusterSettings", "version"): ("1.30", "1.33", "1.34.1-gke.1829001", "1.36"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from catalog.schema import region_of
 from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.store import CloudStore
 
@@ -20,12 +21,6 @@ SERVICE = "gcp:projects/service:Service"
 def last(reference: object) -> str:
     """The name at the end of a resource path: `projects/p/global/networks/llm-d` and `llm-d` are both `llm-d`."""
     return str(reference or "").rstrip("/").rsplit("/", 1)[-1]
-
-
-def region_of(location: str) -> str:
-    """`us-central1-a` and `us-central1` are both in `us-central1`."""
-    parts = location.split("-")
-    return "-".join(parts[:2])
 
 
 class Cloud:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from catalog import Catalog
-from catalog.schema import MachineType, chips_of
+from catalog.schema import MachineType, chips_of, region_of
 from planning.allocatable import allocatable, kernel_memory_mib
 from rehearsal.kube import Manifest
-from rehearsal.machine.cloud import Record, last, region_of
+from rehearsal.machine.cloud import Record, last
 
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 

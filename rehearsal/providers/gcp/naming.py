@@ -35,10 +35,6 @@ def place_of(request: Request, kind: Kind, inputs: Properties) -> Properties:
     return place
 
 
-def region_of(location: Any) -> str | None:
-    return location.rpartition("-")[0] if isinstance(location, str) and location.count("-") == 2 else location
-
-
 def identify(cloud: Cloud, kind: Kind, values: Properties) -> str:
     """The id that the provider gives: the template of the kind, with the last part of references to parents."""
     parts = dict(values)

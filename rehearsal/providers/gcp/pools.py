@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from catalog.schema import region_of
 from rehearsal.providers.gcp.kinds import (
     CLUSTER,
     NODE_POOL,
@@ -92,9 +93,9 @@ def checking_pool(subject: Subject) -> None:
     _, cluster = cluster_of(subject)
     inputs, config = subject.inputs, subject.inputs.get("nodeConfig") or {}
     zones = zones_of(inputs, cluster)
-    region = cluster["location"] if cluster["location"].count("-") == 1 else cluster["location"].rpartition("-")[0]
+    region = region_of(cluster["location"])
     for zone in zones:
-        if zone.rpartition("-")[0] != region:
+        if region_of(zone) != region:
             raise refusal(
                 400,
                 f"Invalid value for field 'node_pool.locations': '{zone}'. It is not in region {region} of the cluster",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from catalog.schema import region_of
 from rehearsal.paths import StackPaths
 from rehearsal.providers.base import Provider
 from rehearsal.providers.gcp import arguments, cluster, lifecycle, network, platform, pools
@@ -26,7 +27,7 @@ from rehearsal.providers.gcp.kinds import (
     visible,
     with_default,
 )
-from rehearsal.providers.gcp.naming import DEFAULTS, automatic_name, identify, place_of, region_of
+from rehearsal.providers.gcp.naming import DEFAULTS, automatic_name, identify, place_of
 from rehearsal.providers.gcp.store import MARKS, Cloud, CloudStore, Marks, Record
 from rehearsal.providers.gcp.table import KINDS
 from rehearsal.providers.requests import (
@@ -213,7 +214,8 @@ class GcpProvider(Provider):
         if record and kind.name:
             values.setdefault(kind.name.key, record.get(kind.name.key))
         resource_id = resource_id or identify(cloud, kind, values)
-        region = values.get("region") or region_of(values.get("location"))
+        location = values.get("location")
+        region = values.get("region") or (region_of(location) if isinstance(location, str) else location)
         return Subject(cloud, kind, resource_id, values, str(values.get("project")), region, record, self._report)
 
     def _marks(self, request: Request, *, making: bool) -> Marks:
