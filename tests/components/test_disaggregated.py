@@ -113,7 +113,7 @@ class TestPlace:
     def test_both_roles_cost(self, plan: StackPlan) -> None:
         line = next(line for line in plan.cost.lines if line.name == "accelerator nodes")
         machine = plan.accelerator_pools[0].machine_type
-        assert line.note.startswith(f"1 x {machine} and 1 x {machine}")
+        assert line.note.startswith(f"2 x {machine}, ")
 
     def test_each_role_has_its_verdict(self) -> None:
         plan = plan_of("disaggregated-gpu", {"models[0].prefill.gpuMemoryUtilization": 0.6})
