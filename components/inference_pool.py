@@ -18,8 +18,7 @@ from components.kinds.gke_policies import (
 from components.kinds.inference_pool import GROUP, EndpointPickerRef, InferencePoolSpec, Port, Selector
 from components.kinds.istio import ClientTls, DestinationRuleSpec, TrafficPolicy
 from components.options import child
-from planning.backend_tls import host_of
-from planning.plan import PoolPlan
+from planning.plan import BackendTlsPlan, PoolPlan
 
 
 class InferencePool(pulumi.ComponentResource):
@@ -68,19 +67,15 @@ def pool_policies(
     the pool.
     """
     if plan.implementation == "istio":
-        services = {f"{plan.name}-picker": plan.picker_service}
-        if plan.tls_service is not None:
-            services[f"{plan.name}-servers"] = plan.tls_service
-        return [
-            custom_resource(
-                name,
-                DestinationRuleSpec(host=host_of(service, namespace), traffic_policy=TrafficPolicy(tls=ClientTls())),
-                name=service,
-                namespace=namespace,
-                opts=child(parent, depends_on=after),
-            )
-            for name, service in services.items()
-        ]
+        # Pickers sign their own certificate when they start.
+        service = plan.picker_service
+        host = f"{service}.{namespace}.svc.cluster.local"
+        unseen = ClientTls(insecure_skip_verify=True)
+        rules = [_tls_rule(parent, f"{plan.name}-picker", service, host, unseen, namespace, after)]
+        if plan.tls is not None:
+            name, service = f"{plan.name}-servers", plan.tls.service
+            rules.append(_tls_rule(parent, name, service, plan.tls.host, _to_servers(plan.tls), namespace, after))
+        return rules
     target = PolicyTarget(group=GROUP, kind="InferencePool", name=plan.name)
     check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
     health = custom_resource(
@@ -111,3 +106,27 @@ def pool_policies(
         opts=child(parent, depends_on=after),
     )
     return [health, backend]
+
+
+def _to_servers(plan: BackendTlsPlan) -> ClientTls:
+    if plan.authority is None:
+        return ClientTls(insecure_skip_verify=True)
+    return ClientTls(credential_name=plan.authority, sni=plan.host, subject_alt_names=[plan.host])
+
+
+def _tls_rule(
+    parent: pulumi.Resource,
+    logical_name: str,
+    service: str,
+    host: str,
+    tls: ClientTls,
+    namespace: str,
+    after: list[pulumi.Resource],
+) -> pulumi.Resource:
+    return custom_resource(
+        logical_name,
+        DestinationRuleSpec(host=host, traffic_policy=TrafficPolicy(tls=tls)),
+        name=service,
+        namespace=namespace,
+        opts=child(parent, depends_on=after),
+    )

@@ -14,7 +14,7 @@ import hashlib
 from dataclasses import replace
 
 from planning.certificates import check_issuer, issuer_of
-from planning.plan import CertificatePlan, ModelServerPlan, PodPlan, ProbePlan, VolumePlan
+from planning.plan import BackendTlsPlan, CertificatePlan, ModelServerPlan, PodPlan, ProbePlan, VolumePlan
 from planning.site import Site
 from settings.gateway import CertManagerBackend
 
@@ -37,22 +37,31 @@ def istios_service(pool: str) -> str:
     return pool[: _LONGEST - len(mark)] + mark
 
 
-def host_of(service: str, namespace: str) -> str:
-    """The name under which Istio and DNS know a Service."""
-    return f"{service}.{namespace}.svc.cluster.local"
+def plan_backend_tls(site: Site, key: str, pool: str) -> BackendTlsPlan | None:
+    """How the Gateway speaks to the servers of one model, whose pool is called `pool`.
 
-
-def plan_server_certificate(site: Site, key: str, service: str | None) -> CertificatePlan | None:
-    """What the servers of one model show. `service` is the one that Istio makes of their pool."""
+    Of the authority's Secret, which lies beside the Gateway, Istio's Envoys are shown ca.crt alone (`isCAOnlySecret`,
+    istio/istio pilot/pkg/xds/sds.go). A certificate that signs itself is its own authority: in the minute in which
+    Gateway and engines learn of a renewed one at different times, none of them would be trusted.
+    """
     asked = site.settings.gateway.backend_tls
-    if service is None or not isinstance(asked, CertManagerBackend):
+    if not isinstance(asked, CertManagerBackend):
         return None
-    namespace = site.settings.namespace.name
+    service = istios_service(pool)
+    return BackendTlsPlan(
+        service=service,
+        host=f"{service}.{site.settings.namespace.name}.svc.cluster.local",
+        authority=_certificate(key) if asked.issuer is not None else None,
+    )
+
+
+def plan_server_certificate(site: Site, key: str, tls: BackendTlsPlan | None) -> CertificatePlan | None:
+    """What the servers of one model show. `tls` is how their pool is spoken to."""
+    asked = site.settings.gateway.backend_tls
+    if tls is None or not isinstance(asked, CertManagerBackend):
+        return None
     return CertificatePlan(
-        name=_certificate(key),
-        secret=_certificate(key),
-        dns_names=(host_of(service, namespace), f"{service}.{namespace}.svc"),
-        issuer=issuer_of(asked.issuer),
+        name=_certificate(key), secret=_certificate(key), dns_names=(tls.host,), issuer=issuer_of(asked.issuer)
     )
 
 

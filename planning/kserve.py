@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from catalog.release import DisaggregationRelease, Release
-from planning.backend_tls import istios_service
+from planning.backend_tls import plan_backend_tls
 from planning.model_server import CACHE, HEALTH_PATH
 from planning.plan import (
     ContainerPlan,
@@ -77,7 +77,7 @@ def under_kserve(stages: Sequence[Site], index: int, settings: ModelSettings, mo
     _check_templates(site, index, settings)
     for stage, server in zip(stages, model.servers, strict=True):
         _check_room(stage, server)
-    pool = _pool(model.pool, model.key)
+    pool = _pool(site, model.pool, model.key)
     return replace(
         model,
         pool=pool,
@@ -115,12 +115,12 @@ def _leading_to(model: ModelPlan, routes: tuple[RoutePlan, ...]) -> tuple[str, .
     return tuple(route.name for route in routes if any(model.pool.name in dict(rule.pools) for rule in route.rules))
 
 
-def _pool(pool: PoolPlan, key: str) -> PoolPlan:
+def _pool(site: Site, pool: PoolPlan, key: str) -> PoolPlan:
     name = child_name(key, _POOL)
     return replace(
         pool,
         name=name,
-        tls_service=None if pool.tls_service is None else istios_service(name),
+        tls=plan_backend_tls(site, key, name),
         selector={"app.kubernetes.io/name": key, "kserve.io/component": "workload"} | _PART_OF,
         picker_service=child_name(key, _PICKER_SERVICE),
     )

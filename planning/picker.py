@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from planning import groups
-from planning.backend_tls import encrypted, istios_service
+from planning.backend_tls import encrypted, plan_backend_tls
 from planning.callout_pod import CONFIG_DIRECTORY, callout_pod, port_arguments
 from planning.kv_events import EVENTS_PORT, check_events, follows_events
 from planning.model_server import HEALTH_PATH, MODELS_PATH, prefix_caching_of, selector_of
@@ -49,7 +49,7 @@ def plan_pool(site: Site, model: ModelSettings, key: str) -> PoolPlan:
     return PoolPlan(
         name=key,
         implementation=settings.gateway.implementation,
-        tls_service=istios_service(key) if encrypted(site) else None,
+        tls=plan_backend_tls(site, key, key),
         selector=selector_of(key) | groups.serving_labels(parallelism),
         target_ports=tuple(groups.PORT + rank for rank in range(parallelism.ranks_per_host)),
         picker_service=picker_name(key),

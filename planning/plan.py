@@ -397,13 +397,26 @@ class ModelServerPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BackendTlsPlan:
+    """How Istio opens TLS to a pool's servers: `service` is the one it makes of the pool, `host` its name in DNS.
+
+    `authority` is a Secret of the namespace with the certificate (ca.crt) of who signed theirs, which then has to be
+    one for `host`; None: it is not verified.
+    """
+
+    service: str
+    host: str
+    authority: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PoolPlan:
     """InferencePool with what the implementation of the Gateway needs beside it."""
 
     name: str
     implementation: Literal["gke", "istio"]
-    # The Service that Istio makes of the pool, where it has to open TLS to the servers; None where they speak HTTP.
-    tls_service: str | None
+    # None where its servers speak HTTP.
+    tls: BackendTlsPlan | None
     selector: Mapping[str, str]
     target_ports: tuple[int, ...]
     picker_service: str

@@ -132,7 +132,7 @@ def plan_with_findings(
         )
         told = under_kserve(stages, index, model, made) if settings.deployment == "kserve" else made
         # For the name that Istio gives the pool, which goes by that of the pool itself.
-        models.append(replace(told, certificate=plan_server_certificate(site, key, told.pool.tls_service)))
+        models.append(replace(told, certificate=plan_server_certificate(site, key, told.pool.tls)))
     gateway = plan_gateway(site, network)
     charts = plan_charts(
         site,

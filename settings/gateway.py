@@ -78,12 +78,15 @@ class PlainBackend(Settings):
 
 
 class CertManagerBackend(Settings):
-    """HTTPS by a certificate that cert-manager has signed and renews. Who shows it is not verified."""
+    """HTTPS by a certificate that cert-manager has signed and renews."""
 
     kind: Literal["cert-manager"]
     issuer: Annotated[
         IssuerSettings | None,
-        Field(description="Who signs; by default the certificate signs itself."),
+        Field(
+            description="Who signs, with an authority of its own (ca.crt) by which the Gateway verifies servers; by"
+            " default the certificate signs itself, which encrypts and proves nothing."
+        ),
     ] = None
 
 

@@ -8,10 +8,17 @@ from components.kinds.base import Part, Spec
 
 
 class ClientTls(Part):
-    """TLS without a look at the certificate: pickers sign their own when they start."""
+    """TLS to a certificate that is not looked at, or by the authority in the Secret `credential_name` (ca.crt).
+
+    `subject_alt_names` are then what it has to be for; without `sni` it would have to be for the host that the client
+    asked for.
+    """
 
     mode: Literal["SIMPLE"] = "SIMPLE"
-    insecure_skip_verify: bool = True
+    insecure_skip_verify: bool | None = None
+    credential_name: str | None = None
+    sni: str | None = None
+    subject_alt_names: list[str] | None = None
 
 
 class TrafficPolicy(Part):

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rehearsal.kube import Manifest, Manifests
-from rehearsal.machine.envoy_config import Config, Endpoint, assignment, backend_cluster, picker_override
+from rehearsal.machine import origination
+from rehearsal.machine.envoy_config import (
+    Config,
+    Endpoint,
+    assignment,
+    backend_cluster,
+    client_tls,
+    picker_override,
+)
 from rehearsal.machine.health import HealthCheck
 from rehearsal.machine.routes import DEFAULT_TIMEOUT, Target
+
+log = logging.getLogger(__name__)
 
 POOL_GROUP = "inference.networking.k8s.io"
 
@@ -53,6 +63,7 @@ class Backends:
     file: Callable[[str], Path]
     network_services: bool
     healthy: Callable[[HealthCheck, Endpoint], bool]
+    find: origination.Find
     clusters: dict[str, Config] = field(default_factory=dict)
     endpoints: dict[str, Config] = field(default_factory=dict)
     googles: bool = True
@@ -70,9 +81,9 @@ class Backends:
         h2c = spec.get("appProtocol") == "kubernetes.io/h2c"
         members = [(ip, port) for ip, _ in self._ready(namespace, selector) for port in ports]
         picker = spec.get("endpointPickerRef")
-        self._add(
-            cluster, members, check, picked=picker is not None, http2=h2c, tls=self._opens_tls(namespace, shadow(name))
-        )
+        # A pool cannot say that its servers want TLS.
+        tls, trusted = self._tls(namespace, origination.service_of(name), http2=h2c, googles=False)
+        self._add(cluster, members if trusted else [], check, picked=picker is not None, http2=h2c, tls=tls)
         timeout = self._timeout(POOL_GROUP, "InferencePool", namespace, name)
         if self.googles and not self.network_services:
             # The load balancer cannot make the callout to the picker, so it answers itself.
@@ -106,20 +117,28 @@ class Backends:
         entry = next((one for one in service["spec"].get("ports") or [] if one["port"] == port), None)
         if entry is None:
             raise UnresolvedError(f'Service "{namespace}/{name}" has no port {port}')
-        # Google's callouts open TLS unless told otherwise, Istio where a rule says so; pickers do it by default.
-        members, tls = [], callout and (self.googles or self._opens_tls(namespace, name))
+        members, insecure = [], False
         for ip, pod in self._ready(namespace, service["spec"].get("selector") or {}):
             target = target_port(pod, entry)
             if target is not None:
                 members.append((ip, target))
-            tls = tls and not (self.googles and _serves_plain(pod))
+            insecure = insecure or _serves_plain(pod)
         cluster = f"{'callout' if callout else 'service'}/{namespace}/{name}/{port}"
         h2c = entry.get("appProtocol") in ("kubernetes.io/h2c", "http2", "HTTP2", "grpc", "GRPC")
-        self._add(cluster, members, check, picked=False, http2=callout or h2c, tls=tls)
+        http2 = callout or h2c
+        tls, trusted = self._tls(namespace, name, http2=http2, googles=callout and not insecure)
+        self._add(cluster, members if trusted else [], check, picked=False, http2=http2, tls=tls)
         return cluster
 
     def _add(
-        self, cluster: str, members: list[Endpoint], check: HealthCheck | None, *, picked: bool, http2: bool, tls: bool
+        self,
+        cluster: str,
+        members: list[Endpoint],
+        check: HealthCheck | None,
+        *,
+        picked: bool,
+        http2: bool,
+        tls: Config | None,
     ) -> None:
         if cluster not in self.clusters:
             file = str(self.file(cluster))
@@ -129,12 +148,20 @@ class Backends:
             usable = [one for one in members if not checked or check is None or self.healthy(check, one)]
             self.endpoints[cluster] = assignment(cluster, sorted(usable))
 
-    def _opens_tls(self, namespace: str, service: str) -> bool:
-        """Whether a DestinationRule has Istio open TLS to a Service; its word counts for nobody else."""
-        host = f"{service}.{namespace}.svc.cluster.local"
-        rule = next((one for one in self.world.destination_rules if one["spec"].get("host") == host), None)
-        policy = ((rule or {}).get("spec") or {}).get("trafficPolicy") or {}
-        return not self.googles and (policy.get("tls") or {}).get("mode") in ("SIMPLE", "MUTUAL")
+    def _tls(self, namespace: str, service: str, *, http2: bool, googles: bool) -> tuple[Config | None, bool]:
+        """(transport socket, whether any pod can be trusted).
+
+        Google's load balancers open TLS as `googles` says and look at no certificate; Istio goes by its rules, and
+        waits for an authority that is not there.
+        """
+        if self.googles:
+            return (client_tls(http2=http2) if googles else None), True
+        try:
+            rules = self.world.destination_rules
+            return origination.socket(rules, namespace, service, http2=http2, find=self.find), True
+        except origination.UntrustedError as error:
+            log.warning("Service %s/%s: %s", namespace, service, error)
+            return None, False
 
     def _ready(self, namespace: str, selector: Mapping[str, str]) -> list[tuple[str, Manifest]]:
         return [
@@ -151,13 +178,6 @@ class Backends:
         policy = targeting(self.world.backend_policies, group, kind, namespace, name)
         default = ((policy or {}).get("spec") or {}).get("default") or {}
         return int(default.get("timeoutSec") or DEFAULT_TIMEOUT)
-
-
-def shadow(pool: str) -> str:
-    """The headless Service that Istio makes of a pool, and by whose name its rules go (istio/istio 1.29.2,
-    `InferencePoolServiceName`)."""
-    mark = "-ip-" + hashlib.sha256(pool.encode()).hexdigest()[:8]
-    return (pool if len(pool) + len(mark) <= 63 else pool[: 63 - len(mark)]) + mark
 
 
 def health_check(default: Manifest) -> HealthCheck:

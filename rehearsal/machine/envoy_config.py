@@ -75,11 +75,11 @@ def forward(name: str, listen: Endpoint, target: Endpoint) -> tuple[Config, Conf
     return listener, cluster
 
 
-def backend_cluster(name: str, assignments: str, *, picked: bool, http2: bool, tls: bool) -> Config:
+def backend_cluster(name: str, assignments: str, *, picked: bool, http2: bool, tls: Config | None) -> Config:
     """Endpoints read from the file `assignments`; `picked`: the endpoint picker's header chooses among them.
 
     A chosen endpoint that is not in the file (its health check fails) is passed over for another; without any the
-    answer is 503, "no healthy upstream".
+    answer is 503, "no healthy upstream". `tls` is what they are spoken to in (`client_tls`), None for plain text.
     """
     cluster: Config = {
         "name": name,
@@ -108,9 +108,8 @@ def backend_cluster(name: str, assignments: str, *, picked: bool, http2: bool, t
             {"typed_extension_config": {"name": "envoy.load_balancing_policies.override_host", "typed_config": chosen}}
         ]
     cluster["load_balancing_policy"] = {"policies": policies}
-    if tls:
-        # Pickers and routers make their own certificate; Google's callouts do not verify it either.
-        cluster["transport_socket"] = _tls_socket(http2=http2)
+    if tls is not None:
+        cluster["transport_socket"] = tls
     return cluster
 
 
@@ -173,6 +172,19 @@ def server_tls(certificate: str, key: str) -> Config:
     }
 
 
+def client_tls(
+    *, http2: bool, sni: str | None = None, authority: str | None = None, names: Iterable[str] = ()
+) -> Config:
+    """TLS to a backend, whose certificate is not looked at unless an `authority` (PEM) has signed it for `names`."""
+    common: Config = {"alpn_protocols": ["h2" if http2 else "http/1.1"]}
+    if authority is not None:
+        matchers = [{"san_type": "DNS", "matcher": {"exact": name}} for name in names]
+        trusted = {"trusted_ca": {"inline_string": authority}, "match_typed_subject_alt_names": matchers}
+        common["validation_context"] = trusted
+    context = {_TYPE: f"{_TLS}.UpstreamTlsContext", "common_tls_context": common} | ({"sni": sni} if sni else {})
+    return {"name": "tls", "typed_config": context}
+
+
 def _picker_filter() -> Config:
     off = {
         "request_header_mode": "SKIP",
@@ -226,11 +238,6 @@ def _http_options(*, http2: bool) -> Config:
         _TYPE: f"type.googleapis.com/{_HTTP_OPTIONS}",
         "explicit_http_config": {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}},
     }
-
-
-def _tls_socket(*, http2: bool) -> Config:
-    common = {"alpn_protocols": ["h2" if http2 else "http/1.1"]}
-    return {"name": "tls", "typed_config": {_TYPE: f"{_TLS}.UpstreamTlsContext", "common_tls_context": common}}
 
 
 def _access_log(path: str) -> Config:

@@ -111,7 +111,7 @@ class LoadBalancer:
                 "the load balancer checks health every second; GKE as HealthCheckPolicy says, every 15 s by default",
             )
         self._health.begin({(one.address, one.port): one.target for one in forwards})
-        now = _Pass(cloud, Backends(world, self._envoy.assignments, enabled, self._health.healthy))
+        now = _Pass(cloud, Backends(world, self._envoy.assignments, enabled, self._health.healthy, self._find))
         gateways = [one for one in self._all("Gateway") if one["spec"]["gatewayClassName"] in (*CLASSES, ISTIO)]
         if any(_is_istios(one) for one in gateways):
             say(

@@ -88,7 +88,7 @@ class TestOneSwitch:
             rule["spec"]["host"]: rule["spec"]["trafficPolicy"]["tls"] for rule in of_kind(graph, "DestinationRule")
         }
         assert len(rules) == 2
-        assert {tls["mode"] for tls in rules.values()} == {"SIMPLE"}
+        assert list(rules.values()) == [{"mode": "SIMPLE", "insecureSkipVerify": True}] * 2
         [host] = [host for host in rules if "-ip-" in host]
         assert host in one(graph, "Certificate")["spec"]["dnsNames"]
 
@@ -133,6 +133,23 @@ class TestPicker:
 def test_the_pools_service_has_istios_name(pool: str, service: str) -> None:
     """Names from istio/istio 1.29.2, pilot/pkg/config/kube/gateway/testdata and inferencepool_test.go."""
     assert istios_service(pool) == service
+
+
+@pytest.mark.parametrize("stack", ["gpu", "kserve-istio-single-replica-gpu"])
+def test_an_issuers_authority_is_what_the_gateway_goes_by(stack: str) -> None:
+    """Istio reads it from the Secret by its name; the certificate is for the name that is checked."""
+    issuer = {"kind": "cert-manager", "issuer": {"name": "ca"}}
+    recorded = graph_of(stack, ON | {"gateway.backendTls": issuer})
+    certificate = one(recorded, "Certificate")["spec"]
+    [host] = certificate["dnsNames"]
+    [rule] = [each["spec"] for each in of_kind(recorded, "DestinationRule") if each["spec"]["host"] == host]
+    assert rule["trafficPolicy"]["tls"] == {
+        "mode": "SIMPLE",
+        "credentialName": certificate["secretName"],
+        "sni": host,
+        "subjectAltNames": [host],
+    }
+    assert of_kind(recorded, "Issuer") == []
 
 
 def test_two_certificates_share_the_issuer_that_is_made() -> None:

@@ -186,6 +186,9 @@ POLICY = {
 }
 
 
+SECRETS: dict[tuple[str, str, str], dict[str, Any]] = {}
+
+
 def backends(
     *, enabled: bool = True, policies: bool = True, healthy: frozenset[str] = frozenset(), **world: Any
 ) -> Backends:
@@ -206,6 +209,7 @@ def backends(
         lambda name: Path("/e") / name,
         enabled,
         lambda check, endpoint: endpoint[0] in healthy if check.path == "/health" else check.kind == "TCP",
+        lambda kind, namespace, name: SECRETS.get((kind, namespace, name)),
     )
 
 
@@ -260,6 +264,46 @@ def test_a_picker_without_tls_is_called_without() -> None:
         found = backends(pods=pods)
         found.pool("llm", "pool", 1)
         assert ("transport_socket" in found.clusters["callout/llm/epp/9002"]) is tls
+
+
+def destination_rule(service: str, **tls: Any) -> dict[str, Any]:
+    policy = {"tls": {"mode": "SIMPLE", **tls}}
+    return {
+        "metadata": {"name": service, "namespace": "llm"},
+        "spec": {"host": f"{service}.llm.svc.cluster.local", "trafficPolicy": policy},
+    }
+
+
+# The name that Istio gives to the Service of a pool called "pool".
+SERVICE_OF_POOL = "pool-ip-27cac550"
+
+
+def test_istio_opens_tls_where_a_rule_says_so() -> None:
+    """A pool whose rule was forgotten, or has another name, is spoken to in the clear; Google's know no such rule."""
+    rules = [destination_rule("epp", insecureSkipVerify=True), destination_rule(SERVICE_OF_POOL)]
+    for googles, given, secured in (
+        (False, rules, {"callout/llm/epp/9002", "pool/llm/pool"}),
+        (False, rules[:1], {"callout/llm/epp/9002"}),
+        (False, [destination_rule("pool")], set()),
+        (True, rules, {"callout/llm/epp/9002"}),
+    ):
+        found = replace(backends(destination_rules=given), googles=googles)
+        found.pool("llm", "pool", 1)
+        assert {name for name, one in found.clusters.items() if "transport_socket" in one} == secured
+
+
+def test_an_authority_that_is_not_there_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Istio's Envoy trusts nobody before it knows whom."""
+    rule = destination_rule(SERVICE_OF_POOL, credentialName="signed", subjectAltNames=["a.b"])
+    for data, pods_to_ask in (({}, []), ({"ca.crt": "Q0E="}, ["127.64.1.1", "127.64.1.2"])):
+        monkeypatch.setitem(SECRETS, ("Secret", "llm", "signed"), {"kind": "Secret", "data": data})
+        found = replace(backends(destination_rules=[rule]), googles=False)
+        found.pool("llm", "pool", 1)
+        assert members(found, "pool/llm/pool") == pods_to_ask
+    context = found.clusters["pool/llm/pool"]["transport_socket"]["typed_config"]["common_tls_context"]
+    assert context["validation_context"]["trusted_ca"] == {"inline_string": "CA"}
+    [name] = context["validation_context"]["match_typed_subject_alt_names"]
+    assert name["matcher"] == {"exact": "a.b"}
 
 
 @pytest.mark.parametrize(
