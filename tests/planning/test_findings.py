@@ -12,15 +12,9 @@ import pytest
 from planning import Finding, RefusedError, plan_raw
 from planning.findings import Severity, report
 from planning.site import Findings
-from tests.planning import refusals
+from tests.planning.every_refusal import EVERY
 from tests.planning.refusals import TOGETHER, Wrong, errors_of
-from tests.planning.refusals_backend_tls import BACKEND_TLS
-from tests.planning.refusals_disaggregation import DISAGGREGATION
-from tests.planning.refusals_kserve import GATEWAYS, IMAGES, KSERVE
-from tests.planning.refusals_picker import PICKER
 from tests.stacks import STACKS, TOKEN, plan_of, values_of
-
-EVERY = (*BACKEND_TLS, *DISAGGREGATION, *KSERVE, *GATEWAYS, *IMAGES, *PICKER, *refusals.EVERY)
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.planning.refusals import BROUGHT, errors_of
+from tests.planning.refusals import errors_of
+from tests.planning.refusals_nodes import BROUGHT
 from tests.stacks import plan_of
 
 KEYS = ("nodeCidr", "podCidr", "serviceCidr", "proxyCidr")
