@@ -61,7 +61,7 @@ _SOURCES: Final = {
     "base": _ISTIO,
     "sail-operator": replace(
         _ISTIO,
-        instead="an Istio is called ready as soon as it is asked for",
+        instead="an Istio is called ready as soon as its pull secrets are there",
         own=Path(__file__).resolve().parents[1] / "crds" / "sailoperator.io.yaml",
     ),
 }

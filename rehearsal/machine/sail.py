@@ -1,4 +1,4 @@
-"""What the Sail operator would answer to an Istio: that its control plane is there."""
+"""What the Sail operator would answer to an Istio: whether its control plane is there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _MANAGER = "sail-operator"
 
 
 class Sail:
-    """Says of every Istio that it is ready: what it stands for is the rehearsal's own Envoy, which is."""
+    """Says of every Istio that it is ready: what it stands for is the rehearsal's own Envoy, which is.
+
+    But for one whose images could not be pulled, because a pull secret that it names is not beside it.
+    """
 
     def __init__(self, kube: Kube, mirror: Mirror) -> None:
         self._kube = kube
@@ -23,18 +26,34 @@ class Sail:
 
     def step(self) -> None:
         for istio in self._mirror.all():
-            generation = istio["metadata"]["generation"]
-            if (istio.get("status") or {}).get("observedGeneration") != generation:
-                self._be_ready(istio, generation)
+            before = istio.get("status") or {}
+            answered = before.get("observedGeneration") == istio["metadata"]["generation"]
+            if answered and before.get("state") == "Healthy":
+                continue
+            missing = self._missing(istio["spec"])
+            state = "IstiodNotReady" if missing else "Healthy"
+            if not answered or before.get("state") != state:
+                self._answer(istio, state, missing)
 
-    def _be_ready(self, istio: Manifest, generation: int) -> None:
+    def _missing(self, spec: Manifest) -> list[str]:
+        named = ((spec.get("values") or {}).get("global") or {}).get("imagePullSecrets") or []
+        return [name for name in named if self._kube.find("v1", "Secret", name, spec["namespace"]) is None]
+
+    def _answer(self, istio: Manifest, state: str, missing: list[str]) -> None:
+        message = f"istiod cannot pull its image: no Secret {', '.join(missing)} in its namespace" if missing else ""
         conditions: Manifests = [
-            {"type": kind, "status": "True", "reason": "Healthy", "lastTransitionTime": now()}
-            for kind in ("Reconciled", "Ready")
+            {"type": "Reconciled", "status": "True", "lastTransitionTime": now()},
+            {
+                "type": "Ready",
+                "status": str(not missing),
+                "reason": state,
+                "message": message,
+                "lastTransitionTime": now(),
+            },
         ]
-        status = {"observedGeneration": generation, "state": "Healthy", "conditions": conditions}
-        name = istio["metadata"]["name"]
+        about = istio["metadata"]
+        status = {"observedGeneration": about["generation"], "state": state, "conditions": conditions}
         try:
-            self._kube.patch_status(API, KIND, name, status, field_manager=_MANAGER)
+            self._kube.patch_status(API, KIND, about["name"], status, field_manager=_MANAGER)
         except KubeError as error:
-            log.warning("Istio %s: %s", name, error)
+            log.warning("Istio %s: %s", about["name"], error)

@@ -100,7 +100,7 @@ class TestDifferences:
     def test_kinds_that_no_module_carries_are_said(self) -> None:
         said = differences("sail-operator", "1.27.3")
         assert "its own as the rehearsal restates them" in said[0]
-        assert "called ready as soon as it is asked for" in said[1]
+        assert "called ready as soon as its pull secrets are there" in said[1]
 
     def test_every_source_is_there(self) -> None:
         missing = [name for name, source in sources._SOURCES.items() if not source.location.exists()]

@@ -18,6 +18,7 @@ from rehearsal.machine.controllers import controller
 from rehearsal.machine.mirror import Mirror
 from rehearsal.machine.programs import Program, program
 from rehearsal.machine.runner import Forward
+from rehearsal.machine.sail import Sail
 from rehearsal.machine.signing import KINDS, Signer, sign
 from rehearsal.machine.tunnel import resolve
 
@@ -145,3 +146,42 @@ def test_other_names_make_another_certificate(tmp_path: Path) -> None:
         alternatives = chain.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         found.append(alternatives.get_values_for_type(x509.DNSName))
     assert found == [["a.example.com"], ["b.example.com"]]
+
+
+class TestSail:
+    """The stand-in of Istio's operator."""
+
+    def answers(self, *, secret: bool, status: Manifest | None = None, names: tuple[str, ...] = ("pull",)) -> Manifests:
+        """Statuses that one round writes about an Istio."""
+        kube, mirror = mock.create_autospec(Kube, instance=True), mock.create_autospec(Mirror, instance=True)
+        kube.find.return_value = {"kind": "Secret"} if secret else None
+        spec = {"namespace": "istio-system", "values": {"global": {"imagePullSecrets": list(names)}}}
+        istio = {"metadata": {"name": "default", "generation": 2}, "spec": spec}
+        mirror.all.return_value = [istio | ({"status": status} if status else {})]
+        Sail(kube, mirror).step()
+        return [call.args[3] for call in kube.patch_status.call_args_list]
+
+    def ready(self, status: Manifest) -> Manifest:
+        [found] = [one for one in status["conditions"] if one["type"] == "Ready"]
+        return dict(found)
+
+    def test_an_istio_is_ready(self) -> None:
+        [status] = self.answers(secret=True)
+        assert (self.ready(status)["status"], status["observedGeneration"]) == ("True", 2)
+
+    def test_without_its_pull_secret_it_is_not(self) -> None:
+        [status] = self.answers(secret=False)
+        assert self.ready(status)["status"] == "False"
+        assert "no Secret pull" in self.ready(status)["message"]
+        assert self.answers(secret=False, status=status) == []
+        [later] = self.answers(secret=True, status=status)
+        assert self.ready(later)["status"] == "True"
+
+    def test_public_images_need_none(self) -> None:
+        [status] = self.answers(secret=False, names=())
+        assert self.ready(status)["status"] == "True"
+
+    def test_what_was_answered_is_not_answered_again(self) -> None:
+        [status] = self.answers(secret=True)
+        assert self.answers(secret=True, status=status) == []
+        assert len(self.answers(secret=True, status=status | {"observedGeneration": 1})) == 1
