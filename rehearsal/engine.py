@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import runpy
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import yaml
 from pulumi import automation as auto
 from pulumi.automation import _stack as automation
@@ -31,15 +33,46 @@ Report = Callable[[str], None]
 _PASSPHRASE = "rehearsal"  # noqa: S105 - protects stand-in values only
 
 
-class _SaysItOnce(LanguageServer):
-    """Pulumi's server for programs of this process tells an error twice; the real language host bails out after one."""
+class ProgramServer(LanguageServer):
+    """Pulumi's server for programs of this process, as the real language host is.
+
+    Pulumi's own tells an error twice, where the host bails out after one. And when the engine goes away under a
+    program, it stops the program's loop, and forgets all tasks behind the first that fails while it is cancelled: the
+    garbage collector would end them, outside any loop, and complain of what they still await.
+    """
+
+    _stopped: asyncio.AbstractEventLoop | None = None
+
+    def _exception_handler(self, loop, context):  # type: ignore[no-untyped-def]
+        self._stopped = loop
+        super()._exception_handler(loop, context)  # type: ignore[no-untyped-call]
 
     def Run(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802 - gRPC's name
-        result = super().Run(request, context)  # type: ignore[no-untyped-call]
+        try:
+            result = super().Run(request, context)  # type: ignore[no-untyped-call]
+        except grpc.RpcError:
+            # What stopped the loop, or what came of it: the engine has told its own story.
+            return language_pb2.RunResponse(bail=True)
+        finally:
+            if self._stopped is not None and not self._stopped.is_closed():
+                _end(self._stopped)
         return language_pb2.RunResponse(bail=True) if result.error else result
 
 
-automation.LanguageServer = _SaysItOnce  # type: ignore[attr-defined]
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what is left in a loop, wait for it, and close the loop."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(_settled(tasks))
+    loop.close()
+
+
+async def _settled(tasks: Iterable[asyncio.Task[object]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+automation.LanguageServer = ProgramServer  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
