@@ -3,9 +3,9 @@
 An InferencePool cannot say that its servers want HTTPS: its appProtocol is http or kubernetes.io/h2c, and a picker
 answers with an address without a scheme (kubernetes-sigs/gateway-api-inference-extension v1.5.0,
 api/v1/inferencepool_types.go; #1556, open). Istio opens TLS all the same, where a DestinationRule says so for the
-Service that it makes of the pool (istio/istio 1.29.2, pilot/pkg/config/kube/gateway/inferencepool_collection.go and
-networking/core/cluster_tls.go); OpenDataHub's KServe relies on it (opendatahub-io/kserve,
-llmisvc/router_platform_networking_odh.go).
+Service that it makes of the pool (istio/istio 1.27.3 to 1.29.2, inferencepool_collection.go in
+pilot/pkg/config/kube/gateway, and pilot/pkg/networking/core/cluster_tls.go); OpenDataHub's KServe relies on it
+(opendatahub-io/kserve, llmisvc/router_platform_networking_odh.go).
 """
 
 from __future__ import annotations
