@@ -126,6 +126,21 @@ class TestRanks:
         assert of_kind(changed, "LLMInferenceServiceConfig")[0]["spec"] == {}
 
 
+def test_ranks_on_one_host_are_an_ordinary_pod_with_a_port_for_each() -> None:
+    changes = KSERVE | {
+        "models[0].image": "vllm/vllm-openai:v0.26.0",
+        "models[0].tensorParallel": 2,
+        "models[0].dataParallel": 4,
+    }
+    recorded = graph_of("mixture-of-experts-gpu", changes)
+    body = one(recorded, "LLMInferenceService")["spec"]
+    assert set(body) & {"template", "worker", "parallelism"} == {"template"}
+    assert of_kind(recorded, "LLMInferenceServiceConfig") == []
+    ports = [port["number"] for port in body["router"]["scheduler"]["pool"]["spec"]["targetPorts"]]
+    named = [port["containerPort"] for port in container({"spec": body["template"]})["ports"]]
+    assert ports == [8000, 8001, 8002, 8003] == named[:4]
+
+
 class TestOneEngine:
     """The leader serves for all."""
 
