@@ -18,6 +18,7 @@ from pulumi import automation
 from rehearsal import processes
 from rehearsal.control_plane import ControlPlane
 from rehearsal.differences import said
+from rehearsal.engine import ProgramServer
 from rehearsal.kube import Kube, client
 from rehearsal.paths import StackPaths
 from rehearsal.providers.base import serve
@@ -387,7 +388,8 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackPaths]:
 
 
 @pytest.fixture
-def run(paths: StackPaths, tmp_path: Path) -> Iterator[Run]:
+def run(paths: StackPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    monkeypatch.setattr("pulumi.automation._stack.LanguageServer", ProgramServer)
     command = automation.PulumiCommand(root=str(binaries(["pulumi"], lambda _: None)["pulumi"].parent.parent))
     with client(paths) as kube, serve(KubernetesProvider(paths, lambda _: None)) as server:
         declared: list[Declare] = []
