@@ -43,7 +43,7 @@ explain: $(STAMP) ## where FIELD of STACK's objects or outputs comes from: FIELD
 
 test: $(STAMP) check ## everything CI runs
 	@$(BIN)/python -m rehearsal.toolchain
-	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations=10
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=10
 
 check: $(STAMP) ## formatter, linter, type checker
 	@$(BIN)/ruff format --check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -28,6 +29,9 @@ ENGINES, PICKERS = "llm-d.ai/inference-serving=true", "app.kubernetes.io/name=en
 PATIENCE = 120.0
 # The same for a command that creates or removes a whole stack.
 COMMAND = 420.0
+
+# Read once: httpx reads them for every connection anew, which costs more than the request.
+_AUTHORITIES = ssl.create_default_context()
 
 
 @dataclass(frozen=True)
@@ -228,7 +232,8 @@ def chat(endpoint: str, model: str, *, stream: bool = False, prompt: str = "Say 
         "max_tokens": 16,
         "stream": stream,
     }
-    return httpx.post(f"{endpoint}/v1/chat/completions", json=body, timeout=PATIENCE, trust_env=False)
+    url = f"{endpoint}/v1/chat/completions"
+    return httpx.post(url, json=body, timeout=PATIENCE, trust_env=False, verify=_AUTHORITIES)
 
 
 def eventually(condition: Callable[[], bool], what: str) -> None:

@@ -16,8 +16,8 @@ from .project import Project, chat, eventually, project_in
 
 pytestmark = pytest.mark.rehearsal
 
-STACK = "kserve-single-replica-gpu"
-MODEL = "google/gemma-2b-it"
+STACK = "kserve-prefix-cache-gpu"
+MODEL = "Qwen/Qwen2.5-3B-Instruct"
 NAMESPACE = "llm-d-inference-scheduling"
 GROUPS = ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet")
 SERVICES = ("serving.kserve.io/v1alpha2", "LLMInferenceService")

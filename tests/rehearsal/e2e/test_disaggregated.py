@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from .project import PATIENCE, Project, chat, project_in
+from .project import PATIENCE, Project, chat, eventually, project_in
 
 pytestmark = pytest.mark.rehearsal
 
 STACK = "disaggregated-gpu"
+# The same by way of KServe.
+KSERVE = f"kserve-{STACK}"
 MODEL = "Qwen/Qwen3-32B"
 SHORT, LONG = "Say hello.", "A word of a long prompt. " * 400
 
@@ -74,3 +77,14 @@ def test_a_long_prompt_that_is_cached_stays(project: Project, address: str) -> N
     """The decider counts only what the decode pod would have to compute."""
     first, _ = asked(project, address, f"Once more: {LONG}")
     assert (first, asked(project, address, f"Once more: {LONG}")[1]) == ("decode", Counter(decode=1))
+
+
+def test_kserve_takes_over_both_roles_at_the_same_address(project: Project, address: str) -> None:
+    examples = project.root / "examples"
+    shutil.copy(examples / f"Pulumi.{KSERVE}.yaml", examples / f"Pulumi.{STACK}.yaml")
+    project.run("up", STACK)
+    assert project.run("endpoint", STACK).strip() == address
+    eventually(lambda: chat(address, MODEL).status_code == 200, "KServe's route leads")
+    assert asked(project, address, LONG) == ("decode", Counter(prefill=1, decode=1))
+    project.run("down", STACK)
+    assert project.leftovers(STACK) == []

@@ -16,14 +16,12 @@ pytestmark = pytest.mark.rehearsal
 
 # Stack files in the order in which the stack takes them. The address stays from the first to the last.
 TOURS = {
-    "gpu": ("gpu", "kserve-single-replica-gpu", "kserve-prefix-cache-gpu", "mixture-of-experts-gpu"),
+    "gpu": ("gpu", "kserve-single-replica-gpu", "mixture-of-experts-gpu"),
     "gpu-istio": ("kserve-istio-single-replica-gpu", "kserve-istio-prefix-cache-gpu"),
-    # A pool grows before it shrinks: the servers of a model that is taken away go last.
-    "tpu": ("tpu", "prefix-cache-tpu", "multi-model-tpu"),
+    "tpu": ("prefix-cache-tpu", "multi-model-tpu"),
     "tpu-kserve": ("kserve-single-replica-tpu", "kserve-prefix-cache-tpu"),
     "tpu-istio": ("kserve-istio-single-replica-tpu", "kserve-istio-prefix-cache-tpu"),
     "tpu-roles": ("disaggregated-tpu", "kserve-disaggregated-tpu"),
-    "gpu-roles": ("kserve-disaggregated-gpu",),
 }
 
 
@@ -47,6 +45,7 @@ def test_every_example_is_brought_up_by_some_test() -> None:
         *test_groups.MODELS,
         test_controllers.STACK,
         test_disaggregated.STACK,
+        test_disaggregated.KSERVE,
         test_multi_model.STACK,
         test_prefix_cache.STACK,
     }
