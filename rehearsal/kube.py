@@ -344,7 +344,6 @@ class Kube:
         deadline = time.monotonic() + timeout
         pause = 0.05
         while missing:
-            # One by one: all definitions of a cluster together are megabytes.
             missing = {name for name in missing if not self._is_established(name)}
             if not missing:
                 return
@@ -356,9 +355,14 @@ class Kube:
             pause = min(pause * 1.5, 0.5)
 
     def _is_established(self, name: str) -> bool:
-        crd = self.find("apiextensions.k8s.io/v1", "CustomResourceDefinition", name) or {}
-        conditions: Manifests = (crd.get("status") or {}).get("conditions") or []
-        return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
+        """Asked of discovery, which lists what is established: the definition itself may be a megabyte."""
+        plural, _, group = name.partition(".")
+        try:
+            versions = self.request("GET", f"/apis/{group}")["versions"]
+            served = [self.request("GET", f"/apis/{one['groupVersion']}")["resources"] for one in versions]
+        except NotFound:
+            return False
+        return any(one["name"] == plural for resources in served for one in resources)
 
     # -- transport
 

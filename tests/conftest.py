@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.path.stem
         if name in TOGETHER:
             return TOGETHER.index(name)
-        return len(TOGETHER) + (0 if name == APART else 1 if "e2e" in item.path.parts else 2)
+        return len(TOGETHER) + (0 if name == APART else 1 if item.get_closest_marker("rehearsal") else 2)
 
     items.sort(key=place)
 

@@ -15,7 +15,7 @@ class LongAnswer:
     """Begun when it is made. Its engine is slowed down for everybody: the simulated one takes latencies as it runs."""
 
     def __init__(self, project: Project, stack: str, tokens: int, seconds: float) -> None:
-        address = project.run("endpoint", stack).strip()
+        address = project.endpoint(stack)
         [pod] = project.model_servers(stack)
         slower = {"inter-token-latency": f"{seconds / tokens * 1000:.0f}ms"}
         url = f"http://{pod['status']['podIP']}:8000/admin/config"

@@ -19,6 +19,7 @@ import httpx
 import yaml
 
 from rehearsal import processes
+from rehearsal.endpoint import reachable
 from rehearsal.kube import Kube, Manifests, client
 from rehearsal.paths import PROJECT_ROOT, StackPaths
 
@@ -134,6 +135,10 @@ class Project:
         for stack, one in done.items():
             assert one.code == 0, f"up {stack}:\n{one.text}"
         return {stack: one.text for stack, one in done.items()}
+
+    def endpoint(self, stack: str) -> str:
+        """What the command of this name prints."""
+        return reachable(self.paths(stack))
 
     def paths(self, stack: str) -> StackPaths:
         return StackPaths(stack, self.root)

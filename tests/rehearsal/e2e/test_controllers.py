@@ -64,7 +64,7 @@ def manager(project: Project, starts: str) -> int:
 
 
 def test_a_request_is_answered_through_what_kserve_made(project: Project) -> None:
-    answer = chat(project.run("endpoint", STACK).strip(), MODEL)
+    answer = chat(project.endpoint(STACK), MODEL)
     assert answer.status_code == 200
     with project.kube(STACK) as kube:
         [service] = kube.list(*SERVICES, NAMESPACE)

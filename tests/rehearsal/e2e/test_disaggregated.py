@@ -30,7 +30,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 @pytest.fixture(scope="module")
 def address(project: Project) -> str:
-    return project.run("endpoint", STACK).strip()
+    return project.endpoint(STACK)
 
 
 def answered(project: Project) -> Counter[str]:
@@ -83,7 +83,7 @@ def test_kserve_takes_over_both_roles_at_the_same_address(project: Project, addr
     examples = project.root / "examples"
     shutil.copy(examples / f"Pulumi.{KSERVE}.yaml", examples / f"Pulumi.{STACK}.yaml")
     project.run("up", STACK)
-    assert project.run("endpoint", STACK).strip() == address
+    assert project.endpoint(STACK) == address
     eventually(lambda: chat(address, MODEL).status_code == 200, "KServe's route leads")
     assert asked(project, address, LONG) == ("decode", Counter(prefill=1, decode=1))
     project.run("down", STACK)

@@ -65,7 +65,7 @@ def test_no_proxy_only_subnet_no_address(running: Running) -> None:
 
 def test_network_services_api_off_fault_filter_abort(running: Running) -> None:
     project = running.project
-    url = project.run("endpoint", "gpu").strip()
+    url = project.endpoint("gpu")
     with without(project, SERVICE, service="networkservices.googleapis.com"):
         eventually(lambda: chat(url, MODEL).text == "fault filter abort", "requests are aborted")
         assert chat(url, MODEL).status_code == 500
@@ -74,7 +74,7 @@ def test_network_services_api_off_fault_filter_abort(running: Running) -> None:
 
 def test_wrong_health_check_path_no_healthy_upstream(running: Running) -> None:
     project = running.project
-    url = project.run("endpoint", "gpu").strip()
+    url = project.endpoint("gpu")
     kind = ("networking.gke.io/v1", "HealthCheckPolicy")
 
     def ask_for(path: str) -> str:

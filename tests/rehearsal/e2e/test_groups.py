@@ -56,7 +56,7 @@ def variables(pod: Manifest) -> dict[str, str]:
 
 
 def answers(project: Project, stack: str, number: int) -> list[httpx.Response]:
-    address = project.run("endpoint", stack).strip()
+    address = project.endpoint(stack)
     with ThreadPoolExecutor(32) as pool:
         return list(pool.map(lambda n: chat(address, MODELS[stack], prompt=f"{n} things to say"), range(number)))
 

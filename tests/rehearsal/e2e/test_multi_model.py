@@ -42,7 +42,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 @pytest.fixture(scope="module")
 def address(project: Project) -> str:
     """Where the stack answers."""
-    return project.run("endpoint", STACK).strip()
+    return project.endpoint(STACK)
 
 
 def answered_by(answer: httpx.Response) -> tuple[int, str, str]:
@@ -126,7 +126,7 @@ def test_a_switch_to_another_pattern_and_back_loses_no_request(project: Project,
         assert all(pod["metadata"]["name"].startswith("gemma") for pod in project.model_servers(STACK))
         project.run("up", STACK)
         time.sleep(1.0)
-    assert project.run("endpoint", STACK).strip() == address
+    assert project.endpoint(STACK) == address
     assert len(load.samples) > 100
     statuses = Counter(one.status for one in load.samples)
     assert statuses == {200: len(load.samples)}

@@ -30,7 +30,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 def test_prompts_with_one_beginning_go_to_one_replica(project: Project) -> None:
     """By round robin each of these groups would be spread over all three."""
-    address = project.run("endpoint", STACK).strip()
+    address = project.endpoint(STACK)
     pods = {pod["metadata"]["name"] for pod in project.model_servers(STACK)}
     assert len(pods) == 3
     for group in range(5):
@@ -64,7 +64,7 @@ class TestUnderLoad:
 
     @staticmethod
     def steady(project: Project) -> Steady:
-        return Steady(Request(project.run("endpoint", STACK).strip(), MODEL, "is the number."), per_second=20.0)
+        return Steady(Request(project.endpoint(STACK), MODEL, "is the number."), per_second=20.0)
 
     def test_a_killed_replica_costs_only_requests_from_before_it_is_seen(self, project: Project) -> None:
         with self.steady(project) as load:
@@ -85,7 +85,7 @@ class TestUnderLoad:
     def test_without_a_picker_closed_is_closed(self, project: Project) -> None:
         """Failure mode `close`, the default: nobody is sent to a replica that nobody chose."""
         [picker] = project.ready(STACK, PICKERS)
-        address = project.run("endpoint", STACK).strip()
+        address = project.endpoint(STACK)
         with self.steady(project) as load:
             time.sleep(1.0)
             killed = time.monotonic()

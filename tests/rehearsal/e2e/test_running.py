@@ -20,10 +20,6 @@ MODELS = {"gpu": "google/gemma-2b-it", "tpu": "Qwen/Qwen2.5-3B-Instruct"}
 REPLICAS = "llm-d:models[0].replicas=2"
 
 
-def endpoint(project: Project, stack: str) -> str:
-    return project.run("endpoint", stack).strip()
-
-
 def names(project: Project, stack: str) -> set[str]:
     return {pod["metadata"]["name"] for pod in project.model_servers(stack)}
 
@@ -54,7 +50,7 @@ def test_up_shows_an_answer_of_the_stacks_own_pod(running: Running, stack: str) 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_endpoint_answers_from_the_expected_pod(running: Running, stack: str) -> None:
-    url = endpoint(running.project, stack)
+    url = running.project.endpoint(stack)
     answer = chat(url, MODELS[stack])
     assert answer.status_code == 200, answer.text
     assert {answer.headers["x-inference-pod"]} == names(running.project, stack)
@@ -66,7 +62,7 @@ def test_the_endpoint_answers_from_the_expected_pod(running: Running, stack: str
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_an_answer_streams(running: Running, stack: str) -> None:
-    answer = chat(endpoint(running.project, stack), MODELS[stack], stream=True)
+    answer = chat(running.project.endpoint(stack), MODELS[stack], stream=True)
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
     assert events[-1] == "[DONE]"
@@ -76,7 +72,9 @@ def test_an_answer_streams(running: Running, stack: str) -> None:
 
 
 def test_both_stacks_have_addresses_of_their_own(running: Running) -> None:
-    assert endpoint(running.project, "gpu") != endpoint(running.project, "tpu")
+    addresses = {running.project.run("endpoint", stack).strip() for stack in STACKS}
+    assert addresses == {running.project.endpoint(stack) for stack in STACKS}
+    assert len(addresses) == 2
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -85,7 +83,7 @@ def test_status_shows_nodes_pods_gateway_and_endpoint(running: Running, stack: s
     for name in (*names(running.project, stack), *accelerator_nodes(running.project, stack)):
         assert name in shown
     assert re.search(r"inference-gateway\s+gke-l7-regional-external-managed\s+127\.[\d.]+\s+True", shown), shown
-    assert endpoint(running.project, stack) in shown
+    assert running.project.endpoint(stack) in shown
 
 
 def test_a_refused_object_fails_with_the_api_servers_words_and_a_second_up_changes_nothing(running: Running) -> None:
@@ -105,7 +103,7 @@ def test_a_killed_engine_is_left_out_until_it_has_restarted(running: Running) ->
     project = running.project
     (pod,) = project.model_servers("gpu")
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
-    url = endpoint(project, "gpu")
+    url = project.endpoint("gpu")
     # Who asks all the time sees also what is over in a second.
     with Steady(Request(url, MODELS["gpu"], "is the number.")) as load:
         project.kill("gpu", name)
@@ -146,7 +144,7 @@ def test_two_replicas_bring_a_second_node_and_share_the_work(running: Running) -
     both = names(project, "gpu")
     assert len(both) == 2
     assert len(accelerator_nodes(project, "gpu")) == 2
-    url = endpoint(project, "gpu")
+    url = project.endpoint("gpu")
     # Prompts that share no prefix: the picker has no reason to prefer one replica for all of them.
     served: set[str] = set()
 
@@ -160,7 +158,7 @@ def test_two_replicas_bring_a_second_node_and_share_the_work(running: Running) -
 
 def test_the_picker_leaves_out_a_dead_replica_while_the_other_answers(running: Running) -> None:
     project = running.project
-    url = endpoint(project, "gpu")
+    url = project.endpoint("gpu")
     eventually(lambda: len(project.ready("gpu")) == 2, "two replicas are ready")
     victim, survivor = sorted(names(project, "gpu"))
     # Stopped, not ended: its probes fail, it does not restart, and the test has all the time it needs.

@@ -62,7 +62,7 @@ def test_each_step_of_a_tour_answers(fresh: Project, stack: str, steps: tuple[st
     for step in steps:
         file_of(fresh.root, stack).write_text(texts[step], encoding="utf-8")
         fresh.run("up", stack)
-        address = fresh.run("endpoint", stack).strip()
+        address = fresh.endpoint(stack)
         addresses.add(address)
         for model in yaml.safe_load(texts[step])["config"]["llm-d:models"]:
             check_answer(fresh, stack, address, model["id"], step)
