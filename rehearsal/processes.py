@@ -250,11 +250,22 @@ def _marked(mark: str) -> list[int]:
         if pid == os.getpid():
             continue
         try:
-            variables = (folder / "environ").read_bytes().split(b"\0")
+            variables = _environment(folder).split(b"\0")
         except OSError:  # another user's, or gone
             continue
         if any(one == entry or (mark.endswith("/") and one.startswith(entry)) for one in variables):
             found.append(pid)
+    return found
+
+
+def _environment(folder: Path) -> bytes:
+    """Raises OSError. It is empty for threads of the kernel, and for a moment in which a new program takes over."""
+    found = (folder / "environ").read_bytes()
+    for _ in range(5):
+        if found or not (folder / "exe").exists():
+            break
+        time.sleep(_POLL_SECONDS)
+        found = (folder / "environ").read_bytes()
     return found
 
 

@@ -69,7 +69,7 @@ class Pod:
         began = time.monotonic()
         self.pod["metadata"]["deletionTimestamp"] = "now"
         while not self.runner.gone:
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 60
             self.runner.step(self.pod)
             time.sleep(0.02)
         return time.monotonic() - began
@@ -94,7 +94,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Pod]]:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -103,15 +103,22 @@ def eventually(condition: Callable[[], bool]) -> None:
 def test_it_serves_on_through_its_pre_stop_sleep(make: Callable[..., Pod]) -> None:
     pod = make(sleep=15, grace=90)
     began = time.time()
-    assert runners.LONGEST_NOTICE <= pod.leave() < runners.LONGEST_NOTICE + 2
+    assert runners.LONGEST_NOTICE <= pod.leave() < 12
     assert pod.told("server") - began >= runners.LONGEST_NOTICE
     # What is shorter than on GKE is said.
     assert any("preStop" in text for text in pod.said)
 
 
-def test_without_one_it_is_told_at_once(make: Callable[..., Pod]) -> None:
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> float:
+    """So long a notice that nothing else of a pod's end, on the slowest machine, could be taken for it. Seconds."""
+    monkeypatch.setattr(runners, "LONGEST_NOTICE", 60.0)
+    return 30.0
+
+
+def test_without_one_it_is_told_at_once(make: Callable[..., Pod], patient: float) -> None:
     pod = make(sleep=0, grace=90)
-    assert pod.leave() < runners.LONGEST_NOTICE
+    assert pod.leave() < patient
     assert pod.said == []
 
 
@@ -124,13 +131,13 @@ def test_sidecars_are_told_once_the_server_has_ended(make: Callable[..., Pod]) -
 
 def test_who_does_not_end_within_the_grace_is_killed(make: Callable[..., Pod]) -> None:
     pod = make(sleep=0, grace=1, then=":")
-    assert 1 <= pod.leave() < 3
+    assert 1 <= pod.leave() < 30
 
 
-def test_the_sleep_is_part_of_the_grace(make: Callable[..., Pod]) -> None:
-    pod = make(sleep=15, grace=2, then=":")
-    assert 2 <= pod.leave() < 4
+def test_the_sleep_is_part_of_the_grace(make: Callable[..., Pod], patient: float) -> None:
+    pod = make(sleep=60, grace=2, then=":")
+    assert 2 <= pod.leave() < patient
 
 
-def test_a_forced_deletion_waits_for_nothing(make: Callable[..., Pod]) -> None:
-    assert make(sleep=15, grace=0).leave() < runners.LONGEST_NOTICE
+def test_a_forced_deletion_waits_for_nothing(make: Callable[..., Pod], patient: float) -> None:
+    assert make(sleep=60, grace=0).leave() < patient
