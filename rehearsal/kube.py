@@ -338,7 +338,7 @@ class Kube:
         except httpx.HTTPError:
             return False
 
-    def wait_established(self, names: Iterable[str], timeout: float = 15.0) -> None:
+    def wait_established(self, names: Iterable[str], timeout: float = 120.0) -> None:
         """Returns once every named CustomResourceDefinition is served; raises KubeError naming those that are not."""
         missing = set(names)
         deadline = time.monotonic() + timeout

@@ -15,8 +15,6 @@ _NAME: Final = "meta.helm.sh/release-name"
 _NAMESPACE: Final = "meta.helm.sh/release-namespace"
 _POLICY: Final = "helm.sh/resource-policy"
 _CRD: Final = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
-# Kinds of KServe's size keep a busy API server occupied for a while.
-_ESTABLISHED_SECONDS: Final = 60.0
 # Removed together with what they own, as Helm waits for their pods.
 _OWNERS: Final = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 
@@ -68,7 +66,7 @@ def install_kinds(kube: Kube, kinds: Manifests) -> None:
     missing = [one for one in kinds if kube.find(*_CRD, one["metadata"]["name"]) is None]
     for one in missing:
         kube.create(one, field_manager=MANAGER)
-    kube.wait_established((one["metadata"]["name"] for one in missing), _ESTABLISHED_SECONDS)
+    kube.wait_established(one["metadata"]["name"] for one in missing)
 
 
 def apply(kube: Kube, name: str, namespace: str, objects: Manifests) -> Manifests:
@@ -84,10 +82,10 @@ def apply(kube: Kube, name: str, namespace: str, objects: Manifests) -> Manifest
         if one["kind"] == _CRD[1]:
             fresh.add(one["metadata"]["name"])
         elif fresh:
-            kube.wait_established(fresh, _ESTABLISHED_SECONDS)
+            kube.wait_established(fresh)
             fresh.clear()
         applied.append(_write(kube, _marked(kube, one, name, namespace)))
-    kube.wait_established(fresh, _ESTABLISHED_SECONDS)
+    kube.wait_established(fresh)
     return applied
 
 

@@ -74,6 +74,8 @@ class Command:
         """Return as soon as the words were printed. Fails when the command ends without them."""
         deadline = time.monotonic() + seconds
         while words not in self.text:
+            if self._child.poll() is not None:
+                self._reader.join(5.0)
             assert self._child.poll() is None, f"ended without saying {words!r}:\n{self.text}"
             assert time.monotonic() < deadline, f"did not say {words!r} in {seconds:.0f} s:\n{self.text}"
             time.sleep(0.01)

@@ -115,3 +115,8 @@ def test_a_lost_host_takes_its_group_along_and_the_group_comes_back(project: Pro
 
     eventually(is_new, "both pods of the group are new and ready")
     eventually(lambda: {answer.status_code for answer in answers(project, WIDE, 8)} == {200}, "it answers")
+
+
+def test_groups_of_kserve_go_with_their_stack(project: Project) -> None:
+    project.run("down", KSERVE)
+    assert project.leftovers(KSERVE) == []
