@@ -16,7 +16,7 @@ from rehearsal.errors import RehearsalError
 from rehearsal.kube import Kube, client
 from rehearsal.paths import StackPaths
 
-_GONE_SECONDS = 60.0
+_GONE_SECONDS = 180.0
 
 
 @contextlib.contextmanager

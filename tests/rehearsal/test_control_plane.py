@@ -271,7 +271,7 @@ class TestScheduling:
         kube.patch_status("v1", "Node", "node-1", {"allocatable": size, "capacity": size})
         began = time.monotonic()
         assert eventually(lambda: {pod["spec"].get("nodeName") for pod in pods()} == {"node-1"})
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
         assert kube.get("coordination.k8s.io/v1", "Lease", "node-1", "kube-node-lease")
 
     def test_a_node_without_a_size_does_not_become_ready(self, kube: Kube) -> None:

@@ -18,7 +18,7 @@ def interrupt(project: Project, moment: str, *command: str) -> str:
     running = project.start(*command)
     running.until_says(moment)
     running.control_c()
-    done = running.wait(60.0)
+    done = running.wait()
     assert done.code == 130, done.text
     assert "make up STACK=gpu` goes on, `make down STACK=gpu` clears up" in done.text
     assert "Traceback" not in done.text, done.text
@@ -29,7 +29,7 @@ def kill(project: Project, moment: str, *command: str) -> None:
     running = project.start(*command)
     running.until_says(moment)
     running.kill()
-    running.wait(10.0)
+    running.wait()
 
 
 def test_up_goes_on_after_every_interruption_and_down_after_a_kill(fresh: Project) -> None:
