@@ -70,14 +70,14 @@ class Command:
     def text(self) -> str:
         return "".join(self._lines)
 
-    def until_says(self, words: str, seconds: float = PATIENCE) -> None:
+    def until_says(self, words: str) -> None:
         """Return as soon as the words were printed. Fails when the command ends without them."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         while words not in self.text:
             if self._child.poll() is not None:
                 self._reader.join(5.0)
             assert self._child.poll() is None, f"ended without saying {words!r}:\n{self.text}"
-            assert time.monotonic() < deadline, f"did not say {words!r} in {seconds:.0f} s:\n{self.text}"
+            assert time.monotonic() < deadline, f"did not say {words!r} in {PATIENCE:.0f} s:\n{self.text}"
             time.sleep(0.01)
 
     def control_c(self) -> None:
@@ -88,13 +88,13 @@ class Command:
         """SIGKILL to the command and the engine, as the kernel does when memory is short."""
         os.killpg(self._child.pid, signal.SIGKILL)
 
-    def wait(self, seconds: float = COMMAND) -> Done:
+    def wait(self) -> Done:
         try:
-            code = self._child.wait(seconds)
+            code = self._child.wait(COMMAND)
         except subprocess.TimeoutExpired:
             self.kill()
             self._child.wait()
-            raise AssertionError(f"still ran after {seconds:.0f} s:\n{self.text}") from None
+            raise AssertionError(f"still ran after {COMMAND:.0f} s:\n{self.text}") from None
         self._reader.join(5.0)
         return Done(code, self.text)
 
