@@ -1,4 +1,5 @@
 # Commands of the project. STACK names a file Pulumi.<STACK>.yaml.
+SHELL := bash
 STACK ?= gpu
 OUT ?= rendered
 FIELD ?=
@@ -7,12 +8,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+UPGRADE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview preflight status down endpoint render report explain test check format bench clean
+.PHONY: help up preview preflight status down endpoint render report explain test check format lock-python bench
 
 help:
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1 \t\2/'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
 
 up: $(STAMP) ## bring STACK up on this machine and ask it one question
 	@$(BIN)/python -m rehearsal up $(STACK) $(ARGS)
@@ -58,10 +60,19 @@ bench: $(STAMP) ## measure what docs/measurements.md states
 	@$(BIN)/python -m operations.measure
 	@$(BIN)/python -m operations.serve_benchmark
 
-$(STAMP): requirements.txt requirements-preflight.txt requirements-dev.txt
+# Versions: requirements*.in say what the project needs, requirements*.txt hold the whole environment with hashes.
+# UPGRADE=--upgrade takes newer versions of what requirements*.in do not pin, UPGRADE='--upgrade-package NAME' of one package.
+LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock-python' $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
+lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt with hashes
+	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
+	@for part in requirements requirements-preflight requirements-docs; do \
+	  $(LOCK) --upgrade -c requirements-dev.txt $$part.in -o $$part.txt || exit 1; done
+
+$(STAMP): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "installing Python packages into $(VENV) (a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt | grep --line-buffered -E '^(Collecting|Installing|Successfully|ERROR)' | cut -c1-100
+	@set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements-dev.txt \
+	  | awk '/^(Collecting|Installing|Successfully)/ { print substr($$0, 1, 100); fflush() }'
 	@$(BIN)/python -c 'import pulumi, pulumi_gcp, pulumi_kubernetes'
 	@touch $@

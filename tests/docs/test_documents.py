@@ -152,7 +152,7 @@ def _table(title: str) -> set[str]:
 
 
 def test_the_dependency_table_holds_every_pinned_package_and_no_other() -> None:
-    lines = [line for file in ROOT.glob("requirements*.txt") for line in file.read_text().splitlines()]
+    lines = [line for file in ROOT.glob("requirements*.in") for line in file.read_text().splitlines()]
     pinned = [line for line in lines if line and not line.startswith(("#", "-r "))]
     assert pinned
     assert {line.split("==")[0] for line in pinned} == _table("package")
