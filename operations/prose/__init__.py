@@ -1,0 +1,1 @@
+"""Checks the words of documents, docstrings, comments and messages against a list of words to avoid."""

@@ -1,0 +1,129 @@
+"""Finds words that the project does not use, with the file, the line and the replacement."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+ROOT = Path(__file__).resolve().parents[2]
+VOCABULARY = Path(__file__).with_name("vocabulary.yaml")
+
+_SUFFIXES = {".py", ".md", ".yaml", ".yml", ".toml", ".in", ".jinja", ".sh"}
+_NAMES = {"Makefile", "run"}
+# Recorded output of other programs, generated files, and this list with its test.
+_SKIPPED = (
+    "tests/golden/",
+    "tests/catalog/configs/",
+    "tests/planning/figures/",
+    "operations/prose/",
+    "tests/operations/test_prose",
+)
+# Between two words of a phrase: spaces, or a line break with the next line's indentation and comment sign.
+_GAP = r"(?:[ \t]+|[ \t]*\n[ \t]*(?:#|//|>)?[ \t]*)"
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Replacement(_Entry):
+    instead_of: tuple[str, ...] = Field(description="Phrases to avoid. A final * stands for any ending.")
+    write: str = Field(description="A final * stands for the ending of what was found.")
+    except_: tuple[str, ...] = Field(default=(), alias="except", description="Phrases that match but are fine.")
+
+
+class Exemption(_Entry):
+    phrase: str
+    paths: tuple[str, ...] = Field(description="Glob patterns of files that may use the phrase.")
+    reason: str
+
+
+class Vocabulary(_Entry):
+    replacements: tuple[Replacement, ...]
+    exceptions: tuple[Exemption, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """One use of a phrase to avoid."""
+
+    path: str
+    line: int
+    used: str
+    write: str
+
+    def __str__(self) -> str:
+        return f'{self.path}:{self.line}: "{self.used}": write "{self.write}"'
+
+
+def load_vocabulary(path: Path = VOCABULARY) -> Vocabulary:
+    return Vocabulary.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def project_files(root: Path = ROOT) -> list[Path]:
+    """Text files of the project that people write, new ones included."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [
+        root / name
+        for name in sorted(set(listed.stdout.splitlines()))
+        if not name.startswith(_SKIPPED)
+        and (Path(name).suffix in _SUFFIXES or Path(name).name in _NAMES)
+        and (root / name).is_file()
+    ]
+
+
+def lint(files: Iterable[Path], vocabulary: Vocabulary, root: Path = ROOT) -> list[Hit]:
+    """All uses of phrases to avoid, in the order of the files."""
+    rules = [(entry, _pattern(entry.instead_of), _pattern(entry.except_)) for entry in vocabulary.replacements]
+    hits = []
+    for file in files:
+        relative = file.relative_to(root)
+        text = file.read_text(encoding="utf-8")
+        exempt = {item.phrase for item in vocabulary.exceptions if any(relative.match(path) for path in item.paths)}
+        for entry, avoided, fine in rules:
+            hits += [
+                Hit(path=str(relative), line=line, used=used, write=_instead(used, entry))
+                for line, used in _uses(text, avoided, fine)
+                if used.lower() not in exempt
+            ]
+    return sorted(hits, key=lambda hit: (hit.path, hit.line))
+
+
+def _uses(text: str, avoided: re.Pattern[str], fine: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+    """Line and words of each match."""
+    for match in avoided.finditer(text):
+        used = " ".join(word for word in re.split(r"[\s#/>]+", match[0]) if word)
+        if not fine.fullmatch(used):
+            yield text.count("\n", 0, match.start()) + 1, used
+
+
+def _instead(used: str, entry: Replacement) -> str:
+    """What to write for the words found, with their ending."""
+    if not entry.write.endswith("*"):
+        return entry.write
+    stems = [phrase.removesuffix("*") for phrase in entry.instead_of]
+    stem = max((stem for stem in stems if used.lower().startswith(stem)), key=len)
+    return entry.write.removesuffix("*") + used[len(stem) :].lower()
+
+
+def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
+    """Whole words. An underscore ends a word too, as in a name."""
+    expressions = [
+        _GAP.join(
+            re.escape(word.removesuffix("*")) + ("[a-z]*" if word.endswith("*") else "") for word in phrase.split()
+        )
+        for phrase in phrases
+    ]
+    return re.compile(rf"(?<![a-z])(?:{'|'.join(expressions) or '(?!)'})(?![a-z])", re.IGNORECASE)
