@@ -11,7 +11,7 @@ ARGS ?=
 UPGRADE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview preflight status down endpoint render report explain test check format lock-python bench
+.PHONY: help up preview preflight status down endpoint render report explain test check docs hooks format lock-python bench
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -47,12 +47,30 @@ test: $(STAMP) check ## everything CI runs
 	@$(BIN)/python -m rehearsal.toolchain
 	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=10
 
-check: $(STAMP) ## formatter, linter, type checker
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy .
+# pre-commit runs the same targets: .pre-commit-config.yaml names each of them.
+CHECKS := check-format check-lint check-types check-words check-spelling check-docs
+check: $(CHECKS) ## formatter, linter, type checker, words, spelling, documentation site
 
-format: $(STAMP) ## let the formatter and the linter mend what they can
+.PHONY: $(CHECKS)
+check-format: $(STAMP)
+	@$(BIN)/ruff format --check .
+check-lint: $(STAMP)
+	@$(BIN)/ruff check .
+check-types: $(STAMP)
+	@$(BIN)/mypy .
+check-words: $(STAMP)
+	@$(BIN)/python -m operations.prose
+check-spelling: $(STAMP)
+	@$(BIN)/codespell
+check-docs: docs
+
+docs: $(STAMP) ## build the documentation site into site/, with every link checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+hooks: $(STAMP) ## run `make check` before every git commit
+	@$(BIN)/pre-commit install
+
+format: $(STAMP) ## fix formatting and lint where it can be done automatically
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
