@@ -18,7 +18,8 @@ from rehearsal.toolchain.build import binaries
 from rehearsal.toolchain.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ROOT_DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "AGENTS.md")
+DOCUMENTS = [*(ROOT / name for name in ROOT_DOCUMENTS), *sorted((ROOT / "docs").rglob("*.md"))]
 
 # Running the tests from within the tests would never end.
 _RUN_ELSEWHERE = {"make test"}
