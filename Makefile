@@ -80,7 +80,7 @@ bench: $(STAMP) ## measure what docs/measurements.md states
 
 # Versions: requirements*.in say what the project needs, requirements*.txt hold the whole environment with hashes.
 # UPGRADE=--upgrade takes newer versions of what requirements*.in do not pin, UPGRADE='--upgrade-package NAME' of one package.
-LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock-python' $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt with hashes
 	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	@for part in requirements requirements-preflight requirements-docs; do \
