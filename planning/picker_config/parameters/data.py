@@ -31,6 +31,12 @@ class ScrapeClusters(ScrapeWithTls):
     scheme: Literal["http", "https"] = "https"
 
 
+class ScrapeModelList(Scrape):
+    """As the scheduler v0.7.1 reads it."""
+
+    path: Path = "/v1/models"
+
+
 class ScrapeModels(Parameters):
     scheme: Literal["http", "https"] = "http"
     path: Path = "/v1/models"

@@ -197,6 +197,27 @@ class PreciseScorer(Parameters):
     kv_events_config: ListeningEvents = ListeningEvents()
 
 
+class SpeculativeScorer(Parameters):
+    """Index and scorer of the scheduler v0.7.1.
+
+    What the three groups hold is defined by its library llm-d-kv-cache v0.7.1, whose source was not read. They pass
+    unchecked.
+    """
+
+    token_processor_config: dict[str, Any] = {}
+    indexer_config: dict[str, Any] = {}
+    kv_events_config: dict[str, Any] = {}
+    speculative_indexing: bool = False
+    speculative_ttl: Duration = Field(default="2s", alias="speculativeTTL")
+
+
+class SocketTokens(Parameters):
+    """Tokens from a tokenizer service on a Unix socket; what the socket's group holds passes unchecked."""
+
+    uds_tokenizer_config: dict[str, Any] = {}
+    model_name: Text
+
+
 class Renderer(Strict):
     """A vLLM that turns requests into tokens."""
 

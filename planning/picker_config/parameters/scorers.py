@@ -92,8 +92,8 @@ class NamedLatency(Latency):
     prefix_match_info_producer_name: PluginName | None = None
 
 
-class PredictedLatency(Parameters):
-    """The one plugin that predicted and scored before they were parted."""
+class LatencyScorer(Parameters):
+    """The one plugin that predicted and scored before they were parted, as of v1.4."""
 
     sampling_mean: Positive = 1000
     max_sampled_tokens: Count = 0
@@ -112,11 +112,16 @@ class PredictedLatency(Parameters):
     epsilon_explore_neg: Share = 0.01
     affinity_gate_tau: Share = 0.8
     affinity_gate_tau_global: Share = 0.99
-    affinity_max_ttft_penalty_ms: NotNegative = Field(default=5000, alias="affinityMaxTTFTPenaltyMs")
     context_ttl: Nanoseconds = Field(default=300_000_000_000, alias="contextTTL")
     selection_mode: Literal["linear", "max"] = "linear"
     streaming_mode: bool = True
     endpoint_role_label: str = ""
+
+
+class PredictedLatency(LatencyScorer):
+    """As of v1.5."""
+
+    affinity_max_ttft_penalty_ms: NotNegative = Field(default=5000, alias="affinityMaxTTFTPenaltyMs")
 
 
 class EmbeddingsCache(Parameters):
