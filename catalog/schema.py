@@ -102,8 +102,10 @@ class MachineType(Entry):
 
     name: str
     family: str  # "n1", "g2", "ct6e", ...
-    vcpus: int
+    vcpus: int  # that a node has
     memory_gib: float
+    quota_vcpus: int = 0  # that a quota counts, where that is another number; 0: as many as the node has
+    threads_per_core: int | None = None  # that the machine has to be started with; None: its own default
     accelerator: str | None = None  # built in; None for CPU machines and for n1, where it is attached
     accelerator_count: int = 0  # built-in chips; 0 for CPU machines
     accelerator_share: float = 1.0  # fractional G4: the part of one GPU this machine gets
@@ -116,6 +118,11 @@ class MachineType(Entry):
     sources: tuple[str, ...]
     unverified: tuple[str, ...] = ()
     note: str | None = None
+
+    @property
+    def quota(self) -> int:
+        """vCPUs that one machine takes of a quota."""
+        return self.quota_vcpus or self.vcpus
 
     @property
     def is_attachable(self) -> bool:

@@ -120,7 +120,14 @@ def _node_config(plan: NodePoolPlan, account: pulumi.Output[str]) -> container.N
         spot=True if plan.provisioning == "spot" else None,
         flex_start=True if plan.provisioning == "flex-start" else None,
         reservation_affinity=_reservation(plan),
+        advanced_machine_features=_threads(plan.threads_per_core),
     )
+
+
+def _threads(per_core: int | None) -> container.NodePoolNodeConfigAdvancedMachineFeaturesArgs | None:
+    if per_core is None:
+        return None
+    return container.NodePoolNodeConfigAdvancedMachineFeaturesArgs(threads_per_core=per_core)
 
 
 def _guest_accelerators(plan: NodePoolPlan) -> list[container.NodePoolNodeConfigGuestAcceleratorArgs] | None:

@@ -104,6 +104,7 @@ def plan_accelerator_pools(site: Site, weights_gib: float) -> tuple[NodePoolPlan
         guest_accelerator=site.accelerator.node_label_value if gpu else None,
         accelerators_per_node=site.per_node,
         driver_version=settings.driver_version.upper() if gpu else None,
+        threads_per_core=site.machine.threads_per_core,
         placement_topology=site.topology if multi_host else None,
         provisioning=settings.provisioning,
         reservation=settings.reservation,

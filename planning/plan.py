@@ -100,6 +100,7 @@ class NodePoolPlan:
     guest_accelerator: str | None = None
     accelerators_per_node: int = 0
     driver_version: str | None = None
+    threads_per_core: int | None = None
     # Only for slices of more than one host: the API refuses a topology on a single one.
     placement_topology: str | None = None
     provisioning: Literal["on-demand", "spot", "flex-start", "queued"] = "on-demand"

@@ -132,9 +132,9 @@ def _quotas(plan: StackPlan, catalog: Catalog) -> Iterator[QuotaNeed]:
         machine = catalog.machines[pool.machine_type]
         nodes = _nodes(plan, pool, catalog)
         if machine.family in known.cpus:
-            cpus = (nodes * machine.vcpus, pool.max_nodes * machine.vcpus)
+            cpus = (nodes * machine.quota, pool.max_nodes * machine.quota)
             yield _need(known.cpus[machine.family], region, cpus, f"vCPUs of {machine.family.upper()} machines")
-        yield _need(known.all_cpus, "", (nodes * machine.vcpus, pool.max_nodes * machine.vcpus), "vCPUs of all kinds")
+        yield _need(known.all_cpus, "", (nodes * machine.quota, pool.max_nodes * machine.quota), "vCPUs of all kinds")
         yield _need(known.others["instances"], region, (nodes, pool.max_nodes), "nodes")
         if pool.disk_type == "pd-balanced":
             disks = (nodes * pool.disk_gib, pool.max_nodes * pool.disk_gib)
