@@ -74,13 +74,15 @@ def up(request: Request) -> int:
 
 def preview(request: Request) -> int:
     paths = request.paths
-    existed = paths.home.exists()
-    configuration = load(PROJECT_ROOT, request.stack, request.overrides)
+    existed, stands = paths.home.exists(), paths.cloud.exists()
+    # Nothing runs here for a preview, so it shows the stack's own release, as the report and Google Cloud do. A stack
+    # that stands is compared with what an `up` would make of it.
+    configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=not stands)
     try:
         with patient(), engine(paths, configuration, report) as pulumi:
             _say_changes(paths, configuration)
             # Of a stack that stands, people want the changed lines; of a new one the list of what will be.
-            pulumi.stack.preview(on_output=show, on_error=show, color=_color(), diff=paths.cloud.exists())
+            pulumi.stack.preview(on_output=show, on_error=show, color=_color(), diff=stands)
     finally:
         if not existed:
             _forget(paths)
