@@ -133,6 +133,7 @@ class Features(Entry):
     multi_node: str  # one engine over several hosts without Ray (--nnodes)
     rank_ports: str  # a port for each data-parallel rank, under one supervisor
     tpu_multi_host: str  # one engine over the hosts of a TPU slice, through Ray
+    drain: str  # running requests may end after SIGTERM (--shutdown-timeout)
 
 
 class ColdStart(Entry):

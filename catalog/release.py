@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from .schema import Accelerator
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,6 +30,24 @@ class PickerRelease(_Frozen):
     flags: tuple[str, ...]
 
 
+class EngineImage(_Frozen):
+    """One vLLM image and the version of vLLM in it."""
+
+    image: str
+    version: str
+
+
+class EngineException(EngineImage):
+    """An image that takes the place of the release's own on some accelerators.
+
+    `disaggregated`: only where prefill and decode run on pods of their own.
+    """
+
+    accelerators: tuple[str, ...]
+    disaggregated: bool = False
+    reason: str
+
+
 class EngineRelease(_Frozen):
     """vLLM images by accelerator kind, and the command that takes `vllm serve`'s arguments.
 
@@ -35,20 +55,27 @@ class EngineRelease(_Frozen):
     something else would start another one. `model_flag` goes before the model's name, where that is no argument alone.
     """
 
-    gpu: str
-    tpu: str
-    version: str
+    gpu: EngineImage
+    tpu: EngineImage
+    exceptions: tuple[EngineException, ...] = ()
     command: tuple[str, ...]
     entry_point: tuple[str, ...] = ()
     model_flag: str | None = None
-    # Seconds that SIGTERM leaves to running requests; None where the engine cuts them off.
-    drain_flag: str | None = None
+
+    def image_for(self, accelerator: Accelerator, *, disaggregated: bool) -> EngineImage:
+        """The image that serves on this accelerator."""
+        for exception in self.exceptions:
+            if accelerator.name in exception.accelerators and (disaggregated or not exception.disaggregated):
+                return exception
+        return self.gpu if accelerator.kind == "gpu" else self.tpu
 
 
 class RouterRelease(_Frozen):
     """The model router of a release.
 
-    `plugins`: how it is told which ones to run: by a file of `config_api`, by flags, or not at all: they are built in.
+    `plugins`: how its plugins are selected: by a file of `config_api`, by flags, or not at all, because they are
+    built in. `mapping_label` is the label, with value "true", of the ConfigMaps that it reads. Upstream renamed it
+    twice, and the router never sees a ConfigMap that carries another one.
     """
 
     image: str
@@ -56,6 +83,7 @@ class RouterRelease(_Frozen):
     flags: tuple[str, ...]
     plugins: Literal["file", "flags", "built-in"]
     config_api: str | None = None
+    mapping_label: str
 
 
 class ChartRelease(_Frozen):

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 
+from catalog.engine import load_engine
 from catalog.parameters import download_gib
 from catalog.schema import Model
 from planning import groups
@@ -34,7 +35,7 @@ from planning.site import Site
 from planning.speed import simulation
 from planning.splits import splits_of
 from planning.start_up import pull_seconds, start_up_budget
-from planning.verdict import run_of
+from planning.verdict import run_of, version_of
 from settings.models import BucketSource, ImageSource, ModelSettings, VolumeClaimSource
 
 HEALTH_PATH = "/health"
@@ -109,7 +110,7 @@ def plan_model_server(
     spare = spare_replicas(site, settings)
     name = f"{key}-vllm"
     selector = selector_of(key)
-    drains = site.release.engine.drain_flag is not None
+    drains = can_drain(site, settings)
     # An engine that cuts its requests at SIGTERM gets it when they have ended.
     pre_stop = NOTICE_SECONDS if drains else DRAIN_SECONDS
     exception = groups.security_exception(site, parallelism)
@@ -120,7 +121,7 @@ def plan_model_server(
     uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
     pod = PodPlan(
         container="vllm",
-        image=settings.image or getattr(site.release.engine, site.accelerator.kind),
+        image=settings.image or site.engine_image.image,
         labels=selector
         | {
             "app.kubernetes.io/name": "vllm",
@@ -214,8 +215,8 @@ def _arguments(settings: ModelSettings, model: Model | None, parallelism: Parall
         ("--block-size", block_size_of(site, settings, model)),
         ("--kv-events-config", publisher(settings.name, PORT) if follows_events(site) else None),
     ]
-    if site.release.engine.drain_flag is not None:
-        options.append((f"--{site.release.engine.drain_flag}", DRAIN_SECONDS))
+    if can_drain(site, settings):
+        options.append(("--shutdown-timeout", DRAIN_SECONDS))
     caching = prefix_caching_of(site, settings)
     flags = ["--enable-prefix-caching" if caching else "--no-enable-prefix-caching", "--disable-uvicorn-access-log"]
     valued = [text for flag, value in options if value is not None for text in (flag, str(value))]
@@ -224,6 +225,12 @@ def _arguments(settings: ModelSettings, model: Model | None, parallelism: Parall
     weights = weights_of(settings)
     served = (weights,) if flag is None else (flag, weights)
     return (*served, *names, *valued, *adapter_arguments(settings), *flags, *settings.extra_args)
+
+
+def can_drain(site: Site, settings: ModelSettings) -> bool:
+    """Whether this vLLM lets running requests end after SIGTERM. An older one does not start with the flag for it."""
+    engine = load_engine()
+    return engine.has(version_of(site, settings), engine.features.drain)
 
 
 def _in_blocks(model: Model | None) -> bool:

@@ -28,9 +28,6 @@ GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9004, 9005, 9090
 
 CONFIG_FILE = "router.yaml"
 
-# By this label the router finds its mappings.
-MAPPING_LABELS = {"inference.networking.k8s.io/bbr-managed": "true"}
-
 # GKE's longest. A message waits for the whole body, so the client's upload counts in.
 _TIMEOUT_SECONDS = 10
 
@@ -88,7 +85,7 @@ def plan_router(
         health_port=HEALTH_PORT,
         health_interval=5,
         mappings=(*(_mapping(model) for model in models), *(_mapping_of_split(split) for split in splits)),
-        mapping_labels=MAPPING_LABELS,
+        mapping_labels={release.mapping_label: "true"},
         config=config,
         config_file=CONFIG_FILE,
         callout=CalloutPlan(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from catalog import Catalog
 from catalog.pickers import Picker
-from catalog.release import Release
+from catalog.release import EngineImage, Release
 from catalog.schema import Accelerator, MachineType, region_of
 from planning import names
 from planning.findings import Finding, Severity, path_of
@@ -51,6 +51,11 @@ class Site:
     release: Release
     role: Role = "both"
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def engine_image(self) -> EngineImage:
+        """The release's own engine image for this accelerator."""
+        return self.release.engine.image_for(self.accelerator, disaggregated=self.settings.pattern == "disaggregated")
 
     @property
     def picker(self) -> Picker:

@@ -97,10 +97,10 @@ def run_of(site: Site, settings: ModelSettings, model: Model) -> EngineRun | Non
 def version_of(site: Site, settings: ModelSettings) -> str:
     """vLLM's version: of the image's tag where it has one like v0.19.1, else of the release."""
     if settings.image is None:
-        return site.release.engine.version
+        return site.engine_image.version
     # llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
     match = re.search(r"(?:^|/)vllm[\w-]*:v?(0\.\d+(?:\.\d+)?)[^/:]*$", settings.image.split("@")[0])
-    return match[1] if match is not None else site.release.engine.version
+    return match[1] if match is not None else site.engine_image.version
 
 
 def _extra(arguments: Sequence[str]) -> dict[str, int]:

@@ -93,7 +93,7 @@ class TestNames:
         marked = [
             body
             for body in of_kind(graph, "ConfigMap")
-            if (body["metadata"].get("labels") or {}).get("inference.networking.k8s.io/bbr-managed") == "true"
+            if (body["metadata"].get("labels") or {}).get("inference.llm-d.ai/ipp-managed") == "true"
         ]
         return {body["data"]["baseModel"]: yaml.safe_load(body["data"]["adapters"]) for body in marked}
 

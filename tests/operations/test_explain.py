@@ -50,7 +50,7 @@ def names(explanation: Explanation, *, there: bool = False) -> set[str]:
         ),
         (
             f"{CONTAINER}.image",
-            {"models[0].image", "release", "catalog/releases.yaml llm-d-0.9 engine.gpu", "accelerator.type"},
+            {"models[0].image", "release", "catalog/releases.yaml llm-d-0.9 engine.gpu.image", "accelerator.type"},
             {"models[0].id", "models[0].maxModelLen"},
             None,
         ),

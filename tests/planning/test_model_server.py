@@ -196,7 +196,7 @@ class TestPlace:
 
     def test_an_image_of_ones_own_takes_the_place_of_the_releases(self) -> None:
         assert server(changes={"models[0].image": "mine/vllm:v1"}).pod.image == "mine/vllm:v1"
-        assert server().pod.image == load().releases["llm-d-0.9"].engine.gpu
+        assert server().pod.image == load().releases["llm-d-0.9"].engine.gpu.image
 
 
 class TestParallelism:

@@ -156,7 +156,7 @@ def test_further_arguments_count_as_vllm_counts_them() -> None:
 )
 def test_the_version_is_the_tags_where_vllm_numbers_it(image: str | None, version: str | None) -> None:
     here = site({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B", "image": image})
-    assert version_of(here, here.settings.models[0]) == (version or here.release.engine.version)
+    assert version_of(here, here.settings.models[0]) == (version or here.engine_image.version)
 
 
 def test_a_hundred_models_are_judged_within_a_second() -> None:
