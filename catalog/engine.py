@@ -102,7 +102,7 @@ class Metrics(Entry):
 
 
 class Speed(Entry):
-    """Constants of the roofline model in planning/speed.py."""
+    """Constants of the roofline model in planning/sizing/speed.py."""
 
     bandwidth_share: float
     prefill_share: float
@@ -136,18 +136,6 @@ class Features(Entry):
     drain: str  # running requests may end after SIGTERM (--shutdown-timeout)
 
 
-class ColdStart(Entry):
-    """Expected durations, seconds by kind of accelerator."""
-
-    node_seconds: Mapping[str, float]
-    image_seconds: Mapping[str, float]
-    download_mib_per_second: float
-    load_mib_per_second: float
-    engine_seconds: Mapping[str, float]
-    compile_seconds: Mapping[str, float]
-    sources: tuple[str, ...]
-
-
 class Engine(Entry):
     """The whole of engine.yaml."""
 
@@ -165,7 +153,6 @@ class Engine(Entry):
     speed: Speed
     all_to_all: Mapping[str, AllToAll]
     features: Features
-    cold_start: ColdStart
     metrics: Metrics
 
     def band(self, version: str) -> Band:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pulumi
 
-from planning.figures import CostPlan, When
-from planning.plan import ModelPlan, StackPlan
+from planning.plan.estimates import CostPlan, When
+from planning.plan.stack import ModelPlan, StackPlan
 
 
 def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _paths(plan: StackPlan, endpoint: pulumi.Output[str]) -> dict[str, Any]:
 
 
 def _capacity(model: ModelPlan) -> dict[str, Any]:
-    """Estimates, named so: memory from the formulas of planning/memory, times from planning/speed."""
+    """Estimates, named so: memory from the formulas of planning/sizing/memory, times from planning/sizing/speed."""
     memory, estimate = model.servers[0].memory, model.capacity
     if memory is None:
         return {"memory": "unknown: the catalogue lacks a figure"}

@@ -5,25 +5,25 @@ from __future__ import annotations
 import pulumi
 import pulumi_gcp as gcp
 
-from components.certificates import Certificate
-from components.charts import PlatformCharts
-from components.cluster import InferenceCluster
-from components.crds import InferenceCrds
-from components.endpoint_picker import EndpointPicker
-from components.gateway import InferenceGateway, InferenceRoute
-from components.inference_pool import InferencePool
-from components.inference_service import InferenceService
-from components.model_index import ModelIndex
-from components.model_router import ModelRouter
-from components.model_server import ModelServer
-from components.monitoring import Monitoring
-from components.network import InferenceNetwork
-from components.network_policies import NetworkPolicies
-from components.node_pools import NodePools
-from components.presets import Presets
-from components.services import ProjectServices
-from components.workspace import Workspace
-from planning.plan import StackPlan
+from components.infrastructure.cluster import InferenceCluster
+from components.infrastructure.namespace import Workspace
+from components.infrastructure.network import InferenceNetwork
+from components.infrastructure.node_pools import NodePools
+from components.infrastructure.services import ProjectServices
+from components.platform.certificates import Certificate
+from components.platform.crds import InferenceCrds
+from components.platform.helm_releases import PlatformCharts
+from components.platform.kserve_presets import Presets
+from components.platform.monitoring import Monitoring
+from components.routing.endpoint_picker import EndpointPicker
+from components.routing.gateway import InferenceGateway, InferenceRoute
+from components.routing.inference_pool import InferencePool
+from components.routing.model_router import ModelRouter
+from components.routing.models_endpoint import ModelIndex
+from components.routing.network_policies import NetworkPolicies
+from components.serving.inference_service import InferenceService
+from components.serving.model_server import ModelServer
+from planning.plan.stack import StackPlan
 
 
 class InferenceStack(pulumi.ComponentResource):

@@ -24,8 +24,8 @@ from types import ModuleType, SimpleNamespace
 import catalog
 from catalog.parameters import count
 from catalog.schema import Model
-from planning.memory import EngineRun, engine_run, judge
-from planning.memory.weights import weights_gib
+from planning.sizing.memory import EngineRun, engine_run, judge
+from planning.sizing.memory.weights import weights_gib
 
 LOGS = Path(__file__).parents[1] / "tests" / "planning" / "figures" / "start_up_logs.csv"
 CARD = "nvidia-h100-80gb"

@@ -18,9 +18,9 @@ from pathlib import Path
 import catalog
 from components.stack import InferenceStack
 from operations.flat_program import flat_program
-from planning.plan import StackPlan
+from planning.context import Findings
+from planning.plan.stack import StackPlan
 from planning.planner import plan_raw, plan_with_findings
-from planning.site import Findings
 from rehearsal import processes
 from rehearsal.configuration import Configuration, load
 from rehearsal.engine import engine, run_program

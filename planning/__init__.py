@@ -1,7 +1,7 @@
 """What follows from settings and catalogue: pure functions, no Pulumi."""
 
 from planning.findings import Finding, RefusedError
-from planning.plan import StackPlan
+from planning.plan.stack import StackPlan
 from planning.planner import plan, plan_raw
 
 __all__ = ["Finding", "RefusedError", "StackPlan", "plan", "plan_raw"]

@@ -80,3 +80,7 @@ def _tiered(amount: float, tiers: tuple[tuple[float, float], ...]) -> float:
         total += inside * rate
         amount -= inside
     return total
+
+
+# Of the node's ephemeral storage, what its model servers may fill before the kubelet evicts them.
+EPHEMERAL_SHARE = 0.9

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
+
+from settings import StackSettings
 
 LABEL_LENGTH = 63  # RFC 1123 label: Kubernetes Services and label values, Compute Engine names
 CLUSTER_LENGTH = 40  # GKE clusters and node pools
@@ -42,3 +45,18 @@ def model_slug(model_id: str) -> str:
 def service_account_id(stack: str) -> str:
     """Account id of the node service account: 6 to 30 characters."""
     return join("llm-d", stack, "nodes", length=ACCOUNT_LENGTH)
+
+
+def model_keys(settings: StackSettings) -> list[str]:
+    """One short name per model, stable when models are reordered. Models of one repository take their served name."""
+    short = [model_slug(model.id) for model in settings.models]
+    counts = Counter(short)
+    keys = [
+        key if counts[key] == 1 else slug(model.name, MODEL_LENGTH)
+        for key, model in zip(short, settings.models, strict=True)
+    ]
+    counts = Counter(keys)
+    return [
+        key if counts[key] == 1 else marked(key, f"{model.id} {model.name}", MODEL_LENGTH)
+        for key, model in zip(keys, settings.models, strict=True)
+    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -14,42 +13,37 @@ from pydantic import ValidationError
 
 import catalog as catalogue
 from catalog import Catalog
-from planning import names
-from planning.adapters import other_names
-from planning.backend_tls import check_backend_tls, plan_server_certificate, with_https
-from planning.charts import plan_chart_namespaces, plan_charts
-from planning.cluster import plan_cluster, plan_crds, plan_services
-from planning.cost import plan_cost
-from planning.disaggregation import in_role, pool_in_role
+from planning.context import Findings, Site, locate
+from planning.disaggregation.capacity import plan_capacity_of
+from planning.disaggregation.checks import check_stages
+from planning.disaggregation.roles import in_role, pool_in_role
+from planning.disaggregation.stages import stages_of
 from planning.findings import Finding, RefusedError, Severity, details_of, errors_in, from_validation, location_of
-from planning.gateway import plan_gateway, plan_routes
-from planning.images import check_image, check_release
-from planning.kserve import plan_presets, under_kserve, with_routes
-from planning.model_index import plan_model_index
-from planning.model_server import node_gib, plan_model_server
-from planning.network import plan_network
-from planning.network_policies import plan_network_policies
-from planning.node_pools import plan_accelerator_pools, plan_cpu_pool
-from planning.own_models import with_own_models
-from planning.picker import check_picker, plan_picker, plan_pool
-from planning.plan import (
-    HuggingFacePlan,
-    ModelPlan,
-    ModelServerPlan,
-    MonitoringPlan,
-    NodePoolPlan,
-    PullSecretPlan,
-    StackPlan,
-)
-from planning.room import busy_nodes, check_capacity
-from planning.router import plan_router
-from planning.scope import check_names, check_scope
-from planning.site import Findings, Site, locate
-from planning.split_capacity import plan_capacity_of
-from planning.splits import plan_splits
-from planning.stages import stages_of
-from planning.two_stages import check_stages
-from planning.workspace import plan_hugging_face, plan_namespace, plan_pull_secret
+from planning.infrastructure.cluster import plan_cluster, plan_crds, plan_services
+from planning.infrastructure.namespace import plan_hugging_face, plan_namespace, plan_pull_secret
+from planning.infrastructure.network import plan_network
+from planning.infrastructure.node_pools import plan_accelerator_pools, plan_cpu_pool
+from planning.names import model_keys
+from planning.plan.infrastructure import NodePoolPlan
+from planning.plan.platform import HuggingFacePlan, MonitoringPlan, PullSecretPlan
+from planning.plan.serving import ModelServerPlan
+from planning.plan.stack import ModelPlan, StackPlan
+from planning.platform.helm_releases import plan_chart_namespaces, plan_charts
+from planning.platform.images import check_image, check_release
+from planning.routing.endpoint_picker import check_picker, plan_picker, plan_pool
+from planning.routing.gateway import plan_gateway, plan_routes
+from planning.routing.model_router import plan_router
+from planning.routing.models_endpoint import plan_model_index
+from planning.routing.network_policies import plan_network_policies
+from planning.routing.traffic_splits import plan_splits
+from planning.serving.backend_tls import check_backend_tls, plan_server_certificate, with_https
+from planning.serving.custom_models import with_own_models
+from planning.serving.kserve import plan_presets, under_kserve, with_routes
+from planning.serving.lora_adapters import other_names
+from planning.serving.model_server import node_gib, plan_model_server
+from planning.serving.resources import busy_nodes, check_capacity
+from planning.sizing.cost import plan_cost
+from planning.stack_checks import check_names, check_scope
 from settings import StackSettings
 from settings.model_files import ModelFile
 
@@ -208,21 +202,6 @@ def _server(
     model = site.settings.models[index]
     server = plan_model_server(site, index, model, key, pools[0].disk_gib, hugging_face, pull_secret)
     return with_https(site, in_role(site, server, site.catalog.find_model(model.id), key), key)
-
-
-def model_keys(settings: StackSettings) -> list[str]:
-    """One short name per model, stable when models are reordered. Models of one repository take their served name."""
-    short = [names.model_slug(model.id) for model in settings.models]
-    counts = Counter(short)
-    keys = [
-        key if counts[key] == 1 else names.slug(model.name, names.MODEL_LENGTH)
-        for key, model in zip(short, settings.models, strict=True)
-    ]
-    counts = Counter(keys)
-    return [
-        key if counts[key] == 1 else names.marked(key, f"{model.id} {model.name}", names.MODEL_LENGTH)
-        for key, model in zip(keys, settings.models, strict=True)
-    ]
 
 
 def _check_project(settings: StackSettings, findings: Findings) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from settings.cluster import ClusterSettings
+
 # From here on GKE installs InferencePool v1 itself (GKE documentation, "Deploy GKE Inference Gateway").
 INFERENCE_POOL_SINCE = "1.34.0-gke.1626000"
 # First version of the GKE Inference Gateway (same page).
@@ -39,3 +41,8 @@ def brings_inference_pool(version: str | None) -> bool:
     `None` means whatever the release channel gives: since mid-2026 that is above the threshold in every channel.
     """
     return version is None or reaches(version, INFERENCE_POOL_SINCE)
+
+
+def gke_brings_inference_pool(cluster: ClusterSettings) -> bool:
+    """Whether the cluster has the InferencePool kind from GKE."""
+    return brings_inference_pool(cluster.existing.version if cluster.existing else cluster.version)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import catalog
-from planning.charts import plan_charts
-from planning.plan import ChartPlan, PullSecretPlan
-from planning.site import Findings, locate
+from planning.context import Findings, locate
+from planning.plan.platform import ChartPlan, PullSecretPlan
+from planning.platform.helm_releases import plan_charts
 from settings import StackSettings
 from tests.stacks import values_of
 

@@ -12,7 +12,7 @@ from rehearsal.configuration import EXAMPLES, ConfigurationError, stack_file
 from rehearsal.paths import PROJECT_ROOT
 from settings.stack import Pattern
 from tests.objects import of_kind
-from tests.planning.refusals import findings_of
+from tests.planning.refusals.case import findings_of
 from tests.stacks import graph_of, plan_of, values_of
 
 # vLLM 0.11 runs on one host of a slice.

@@ -18,10 +18,10 @@ from catalog.engine import load_engine
 from catalog.schema import Price, PriceItem, Source
 from operations.explain.alternatives import alternatives
 from planning import StackPlan
+from planning.context import Findings, Site, locate
 from planning.findings import path_of
-from planning.own_models import with_own_models
 from planning.planner import plan_with_findings
-from planning.site import Findings, Site, locate
+from planning.serving.custom_models import with_own_models
 from settings import StackSettings
 from settings.leaves import leaves, shown
 from settings.model_files import ModelFile

@@ -8,7 +8,8 @@ from typing import Literal
 
 from catalog import Catalog
 from catalog.quotas import AcceleratorQuotas, Quota, load_quotas
-from planning.plan import NodePoolPlan, StackPlan
+from planning.plan.infrastructure import NodePoolPlan
+from planning.plan.stack import StackPlan
 
 # What Google Cloud asks of whoever makes each part (docs: IAM permissions reference of Compute Engine, GKE, IAM).
 _NETWORK = (

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from planning import Finding, StackPlan
-from planning.figures import CapacityPlan, CostPlan, Total, When
 from planning.findings import path_of
-from planning.memory import MemoryVerdict
-from planning.plan import ModelPlan, ModelServerPlan, NodePoolPlan
-from planning.speed import SpeedEstimate
+from planning.plan.estimates import CapacityPlan, CostPlan, MemoryVerdict, SpeedEstimate, Total, When
+from planning.plan.infrastructure import NodePoolPlan
+from planning.plan.serving import ModelServerPlan
+from planning.plan.stack import ModelPlan
 from settings import StackSettings
 from settings.leaves import leaves
 

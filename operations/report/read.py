@@ -11,8 +11,8 @@ from pydantic import ValidationError
 import catalog
 from operations.report.facts import StackFacts, facts_of
 from planning import RefusedError, StackPlan, plan_raw
+from planning.context import Findings
 from planning.planner import plan_with_findings
-from planning.site import Findings
 from rehearsal.configuration import load
 from settings import StackSettings
 from settings.model_files import model_files

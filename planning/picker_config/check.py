@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from catalog.pickers import Picker, Plugin
+from planning.context import Site
 from planning.picker_config.check_profiles import check_gates, check_profiles, check_references
 from planning.picker_config.document import DOCUMENTS, Document, PluginEntry
 from planning.picker_config.parameters import SHAPES, NoParameters
-from planning.site import Site
 
 ROOT = ("picker", "config")
 

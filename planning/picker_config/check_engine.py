@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 from catalog.pickers import Picker
+from planning.context import Site
 from planning.picker_config.build import APPROXIMATE, METRICS, PRECISE, PREFIX
 from planning.picker_config.check import ROOT, parsed_config
 from planning.picker_config.document import PluginEntry
 from planning.picker_config.parameters import SHAPES
-from planning.site import Site
 from settings.models import ModelSettings
 
 # Plugins that are worth something only where engines cache prefixes.

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from catalog.pickers import Picker
+from planning.context import Site
 from planning.picker_config.document import Document, PluginEntry
 from planning.picker_config.parameters import SHAPES
 from planning.picker_config.parameters.base import Reference
-from planning.site import Site
 
 Path = tuple[str | int, ...]
 ROOT: Path = ("picker", "config")

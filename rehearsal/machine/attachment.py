@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rehearsal.kube import Manifest, Manifests
-from rehearsal.machine.backends import POOL_GROUP
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 
@@ -79,17 +78,6 @@ def permitted(route: Manifest, backend: Manifest, grants: Manifests) -> bool:
         if source and target:
             return True
     return False
-
-
-def routed_pools(routes: Manifests) -> set[tuple[str, str]]:
-    """(namespace, name) of every InferencePool that a route names."""
-    return {
-        (backend.get("namespace") or route["metadata"]["namespace"], backend["name"])
-        for route in routes
-        for rule in route["spec"].get("rules") or []
-        for backend in rule.get("backendRefs") or []
-        if backend.get("group") == POOL_GROUP
-    }
 
 
 def _allowed(route: Manifest, listener: Manifest, gateway: Manifest, labels: Labels) -> bool:

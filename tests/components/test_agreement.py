@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from planning.start_up import NODE_SECONDS
+from planning.serving.startup import NODE_SECONDS
 from rehearsal.graph import Graph, Recorded
 from tests.objects import Object, container, of_kind, one, pods, selects
 from tests.stacks import OTHER_SCORER, OTHER_VALUES, PAUSED, graph_of, plan_of

@@ -83,8 +83,8 @@ def test_every_component_has_its_token_written_down() -> None:
 def test_tokens_are_the_ones_written_down(either: Graph) -> None:
     """Several models take every component that one takes and two more; under KServe one stands for three.
 
-    A certificate is asked for: `tests/components/test_certificates.py`; presets are for groups of pods:
-    `tests/components/test_kserve_groups.py`.
+    A certificate is asked for: `tests/components/platform/test_certificates.py`; presets are for groups of pods:
+    `tests/components/serving/test_kserve_multi_node.py`.
     """
     stacks = (either.stack, "multi-model-gpu", "kserve-single-replica-gpu")
     tokens = {stack: {r.type for r in components_of(graph_of(stack))} for stack in stacks}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.planning.every_refusal import EVERY
+from tests.planning.refusals.every import EVERY
 
 ROOT = Path(__file__).resolve().parents[2]
 PITFALLS = 87

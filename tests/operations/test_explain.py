@@ -99,7 +99,7 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
     assert "llm-d:models[0].maxModelLen = 2048\n" in text
     assert "llm-d:picker.scorers.prefixCache = 3 (default)" in text
     assert "source: config.json on the Hub" in text
-    assert "planned by planning/model_server.py:" in text
+    assert "planned by planning/serving/model_server.py:" in text
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from planning import Finding, RefusedError, plan_raw
+from planning.context import Findings
 from planning.findings import Severity, report
-from planning.site import Findings
-from tests.planning.every_refusal import EVERY
-from tests.planning.refusals import TOGETHER, Wrong, errors_of
+from tests.planning.refusals.case import TOGETHER, Wrong, errors_of
+from tests.planning.refusals.every import EVERY
 from tests.stacks import STACKS, TOKEN, plan_of, values_of
 
 

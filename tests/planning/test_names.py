@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planning import names
-from planning.planner import model_keys
+from planning.names import model_keys
 from settings import StackSettings
 
 LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")  # RFC 1123 beginning with a letter, as Compute Engine wants it

@@ -11,7 +11,7 @@ import pytest
 
 import planning
 from planning import RefusedError, StackPlan, plan_raw
-from tests.planning.refusals import errors_of
+from tests.planning.refusals.case import errors_of
 from tests.stacks import ENCRYPTED, plan_of, values_of
 
 

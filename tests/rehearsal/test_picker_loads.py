@@ -19,12 +19,12 @@ from catalog import load
 from planning import RefusedError
 from planning.findings import Severity
 from planning.picker_config.parameters import SHAPES
-from planning.plan import PickerPlan
+from planning.plan.routing import PickerPlan
 from rehearsal.configuration import EXAMPLES
 from rehearsal.paths import PROJECT_ROOT
 from rehearsal.toolchain.build import binaries
-from tests.planning.refusals import findings_of
-from tests.planning.refusals_picker import ONE_PROFILE, QUEUE, own
+from tests.planning.refusals.case import findings_of
+from tests.planning.refusals.picker import ONE_PROFILE, QUEUE, own
 from tests.stacks import plan_of
 
 RELEASE = "gaie-1.5"

@@ -6,15 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from planning.picker_config.parameters.base import (
-    NotNegative,
-    Parameters,
-    PluginName,
-    Positive,
-    Share,
-    Strict,
-    Text,
-)
+from planning.picker_config.parameters.base import NotNegative, Parameters, PluginName, Positive, Share, Strict, Text
 
 
 class Requirement(Strict):

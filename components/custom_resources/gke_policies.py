@@ -1,0 +1,92 @@
+"""GKE's policies for load balancer backends, `networking.gke.io/v1`.
+
+Source: GoogleCloudPlatform/gke-gateway-api, apis/networking/v1.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.custom_resources.base import Part, PolicyTarget, Spec
+
+_GROUP = "networking.gke.io/v1"
+
+
+class HttpCheck(Part):
+    """The port needs USE_FIXED_PORT beside it, else the CRD refuses it."""
+
+    port_specification: Literal["USE_FIXED_PORT"] = "USE_FIXED_PORT"
+    port: Annotated[int, Field(ge=1, le=65535)]
+    request_path: Annotated[str, Field(pattern=r"^/")]
+
+
+class GrpcCheck(Part):
+    """gRPC health on a port of its own."""
+
+    port_specification: Literal["USE_FIXED_PORT"] = "USE_FIXED_PORT"
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
+class CheckConfig(Part):
+    """How to ask: the type names the one block that is there."""
+
+    type: Literal["HTTP", "GRPC"] = "HTTP"
+    http_health_check: HttpCheck | None = None
+    grpc_health_check: GrpcCheck | None = None
+
+    @model_validator(mode="after")
+    def _block_of_the_type(self) -> Self:
+        blocks = {"HTTP": self.http_health_check, "GRPC": self.grpc_health_check}
+        if [kind for kind, block in blocks.items() if block is not None] != [self.type]:
+            raise ValueError(f"type {self.type} goes with its own block and no other")
+        return self
+
+
+class CheckDefault(Part):
+    check_interval_sec: Annotated[int, Field(ge=1, le=300)]
+    timeout_sec: Annotated[int, Field(ge=1, le=300)]
+    healthy_threshold: Annotated[int, Field(ge=1, le=10)] = 1
+    unhealthy_threshold: Annotated[int, Field(ge=1, le=10)] = 2
+    config: CheckConfig
+
+    @model_validator(mode="after")
+    def _timeout_within_interval(self) -> Self:
+        if self.timeout_sec > self.check_interval_sec:
+            raise ValueError("timeoutSec must not be longer than checkIntervalSec")
+        return self
+
+
+class HealthCheckPolicySpec(Spec):
+    api_version_of_kind: ClassVar[str] = _GROUP
+    kind_of_spec: ClassVar[str] = "HealthCheckPolicy"
+
+    target_ref: PolicyTarget
+    default: CheckDefault
+
+
+class Draining(Part):
+    draining_timeout_sec: Annotated[int, Field(ge=0, le=3600)]
+
+
+class Logging(Part):
+    enabled: bool = True
+    # Parts of a million.
+    sample_rate: Annotated[int, Field(ge=0, le=1_000_000)] = 1_000_000
+
+
+class BackendDefault(Part):
+    """Without `timeout_sec` the load balancer cuts every answer at 30 seconds, streams included."""
+
+    timeout_sec: Annotated[int, Field(ge=1, le=2_147_483_647)]
+    connection_draining: Draining
+    logging: Logging = Logging()
+
+
+class GcpBackendPolicySpec(Spec):
+    api_version_of_kind: ClassVar[str] = _GROUP
+    kind_of_spec: ClassVar[str] = "GCPBackendPolicy"
+
+    target_ref: PolicyTarget
+    default: BackendDefault

@@ -1,0 +1,44 @@
+"""Istio's DestinationRule, for a Gateway to reach pickers and model servers, and the Sail operator's Istio."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from components.custom_resources.base import Part, Spec
+
+
+class ClientTls(Part):
+    """TLS to a certificate that is not looked at, or by the authority in the Secret `credential_name` (ca.crt).
+
+    `subject_alt_names` are then what it has to be for; without `sni` it would have to be for the host that the client
+    asked for.
+    """
+
+    mode: Literal["SIMPLE"] = "SIMPLE"
+    insecure_skip_verify: bool | None = None
+    credential_name: str | None = None
+    sni: str | None = None
+    subject_alt_names: list[str] | None = None
+
+
+class TrafficPolicy(Part):
+    tls: ClientTls
+
+
+class DestinationRuleSpec(Spec):
+    api_version_of_kind: ClassVar[str] = "networking.istio.io/v1"
+    kind_of_spec: ClassVar[str] = "DestinationRule"
+
+    host: str
+    traffic_policy: TrafficPolicy
+
+
+class IstioSpec(Spec):
+    """A control plane that the Sail operator makes; `values` are those of Istio's own charts, as far as it has them."""
+
+    api_version_of_kind: ClassVar[str] = "sailoperator.io/v1"
+    kind_of_spec: ClassVar[str] = "Istio"
+
+    namespace: str
+    version: str
+    values: dict[str, Any]

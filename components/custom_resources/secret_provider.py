@@ -1,0 +1,21 @@
+"""SecretProviderClass, `secrets-store.csi.x-k8s.io/v1`, for GKE's Secret Manager add-on."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from components.custom_resources.base import Part, Spec
+
+
+class Parameters(Part):
+    """`secrets` is a YAML list as text: the add-on's own format."""
+
+    secrets: str
+
+
+class SecretProviderClassSpec(Spec):
+    api_version_of_kind: ClassVar[str] = "secrets-store.csi.x-k8s.io/v1"
+    kind_of_spec: ClassVar[str] = "SecretProviderClass"
+
+    provider: Literal["gke"] = "gke"
+    parameters: Parameters

@@ -1,0 +1,207 @@
+"""The GKE cluster, its node identity, and the provider that reaches its API server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
+from pulumi.output import UNKNOWN
+
+from components.infrastructure.network import InferenceNetwork
+from components.infrastructure.services import ProjectServices
+from components.options import SLOW_CREATE, child
+from planning.plan.infrastructure import ClusterPlan, MaintenancePlan, NetworkPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterResources:
+    """`created` is None for a cluster that somebody else made: nothing may then be deleted together with it."""
+
+    name: str
+    created: gcp.container.Cluster | None
+    node_account: gcp.serviceaccount.Account
+    node_permissions: list[gcp.projects.IAMMember]
+    provider: kubernetes.Provider
+
+
+class InferenceCluster(pulumi.ComponentResource):
+    """VPC-native GKE Standard cluster with Gateway API, Dataplane V2 and Workload Identity.
+
+    It has no node pools of its own: those follow, CPU nodes first.
+    """
+
+    resources: ClusterResources
+
+    def __init__(
+        self,
+        plan: ClusterPlan,
+        network_plan: NetworkPlan,
+        project: str,
+        network: InferenceNetwork,
+        services: ProjectServices,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:cluster:InferenceCluster", "cluster", None, opts)
+        account = gcp.serviceaccount.Account(
+            "nodes",
+            account_id=plan.service_account,
+            project=project,
+            display_name=f"Nodes of {plan.name}",
+            opts=child(self, depends_on=services.services),
+        )
+        permissions = [
+            gcp.projects.IAMMember(
+                role.removeprefix("roles/").replace(".", "-"),
+                project=project,
+                role=role,
+                member=account.email.apply(lambda email: f"serviceAccount:{email}"),
+                opts=child(self),
+            )
+            for role in plan.service_account_roles
+        ]
+        created = self._create(plan, network_plan, network, services) if plan.create else None
+        cluster = created or gcp.container.Cluster.get("existing", plan.identifier, opts=child(self))
+        provider = kubernetes.Provider(
+            "kubernetes",
+            kubeconfig=_kubeconfig(plan, cluster),
+            # Known in every preview: without it each preview of a new cluster would show every object replaced.
+            cluster_identifier=plan.identifier,
+            enable_server_side_apply=True,
+            # Fixed names, changed in place; a checksum annotation restarts the pods that read them.
+            enable_config_map_mutable=True,
+            enable_secret_mutable=True,
+            opts=child(self, depends_on=[cluster]),
+        )
+        self.resources = ClusterResources(
+            name=plan.name, created=created, node_account=account, node_permissions=permissions, provider=provider
+        )
+        self.register_outputs({"name": plan.name})
+
+    def _create(
+        self, plan: ClusterPlan, network_plan: NetworkPlan, network: InferenceNetwork, services: ProjectServices
+    ) -> gcp.container.Cluster:
+        return gcp.container.Cluster(
+            "cluster",
+            name=plan.name,
+            location=plan.location,
+            min_master_version=plan.min_version,
+            network=network.resources.network,
+            subnetwork=network.resources.subnetwork,
+            networking_mode="VPC_NATIVE",
+            ip_allocation_policy={
+                "cluster_secondary_range_name": network_plan.subnet.pod_range,
+                "services_secondary_range_name": network_plan.subnet.service_range,
+            },
+            # Dataplane V2: network policies are enforced from the first pod on; changing it later replaces the cluster.
+            datapath_provider="ADVANCED_DATAPATH",
+            gateway_api_config={"channel": "CHANNEL_STANDARD"},
+            workload_identity_config={"workload_pool": plan.workload_pool},
+            enable_shielded_nodes=True,
+            release_channel={"channel": plan.release_channel},
+            control_plane_endpoints_config={
+                "dns_endpoint_config": {"allow_external_traffic": plan.dns_endpoint},
+                "ip_endpoints_config": {"enabled": not plan.dns_endpoint},
+            },
+            monitoring_config={
+                "enable_components": ["SYSTEM_COMPONENTS"],
+                "managed_prometheus": {"enabled": plan.managed_prometheus},
+            },
+            logging_config={"enable_components": ["SYSTEM_COMPONENTS", "WORKLOADS"]},
+            addons_config={
+                "gcs_fuse_csi_driver_config": {"enabled": True},
+                "gce_persistent_disk_csi_driver_config": {"enabled": True},
+                # The Gateway controller is part of it.
+                "http_load_balancing": {"disabled": False},
+            },
+            remove_default_node_pool=True,
+            initial_node_count=1,
+            deletion_protection=plan.deletion_protection,
+            resource_labels=dict(plan.labels),
+            maintenance_policy=_maintenance_policy(plan.maintenance),
+            secret_manager_config={"enabled": True} if plan.secret_manager else None,
+            enable_multi_networking=True if plan.multi_networking else None,
+            # Always said: left out, a cluster that has private nodes would keep them.
+            private_cluster_config={"enable_private_nodes": plan.private_nodes},
+            master_authorized_networks_config=_authorized_networks(plan),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # NAT first: private nodes pull their images through it. The APIs before everything.
+                depends_on=[*network.resources.ready, *services.services],
+                custom_timeouts=SLOW_CREATE,
+                # GKE reports the pools that were added beside the cluster as its own.
+                ignore_changes=["nodePools", "nodeConfig", "initialNodeCount", *_reported(plan)],
+            ),
+        )
+
+
+def _reported(plan: ClusterPlan) -> list[str]:
+    """With the public address turned off, Google reports the private one as the only one, which nobody asked for.
+
+    Not for other clusters: ignoring it there would carry the old value along when the address is turned on.
+    """
+    return ["privateClusterConfig.enablePrivateEndpoint"] if plan.dns_endpoint else []
+
+
+def _maintenance_policy(window: MaintenancePlan | None) -> gcp.container.ClusterMaintenancePolicyArgs | None:
+    if window is None:
+        return None
+    recurring = gcp.container.ClusterMaintenancePolicyRecurringWindowArgs(
+        start_time=window.start, end_time=window.end, recurrence=window.recurrence
+    )
+    return gcp.container.ClusterMaintenancePolicyArgs(recurring_window=recurring)
+
+
+def _authorized_networks(plan: ClusterPlan) -> gcp.container.ClusterMasterAuthorizedNetworksConfigArgs | None:
+    if plan.dns_endpoint:
+        # The address they would guard is turned off.
+        return None
+    return gcp.container.ClusterMasterAuthorizedNetworksConfigArgs(
+        cidr_blocks=[
+            gcp.container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(cidr_block=cidr, display_name=name)
+            for cidr, name in plan.authorized_networks
+        ]
+    )
+
+
+def _kubeconfig(plan: ClusterPlan, cluster: gcp.container.Cluster) -> pulumi.Output[str]:
+    """A kubeconfig without credentials: the plugin asks for them when they are needed, so none is ever stored."""
+    if plan.dns_endpoint:
+        # The DNS endpoint's certificate is signed by a public authority.
+        server = cluster.control_plane_endpoints_config.apply(_dns_server)
+        return pulumi.Output.json_dumps(_document(plan.identifier, {"server": server}))
+    authority = cluster.master_auth.apply(lambda auth: auth.cluster_ca_certificate or "")
+    server = pulumi.Output.concat("https://", cluster.endpoint)
+    return pulumi.Output.json_dumps(
+        _document(plan.identifier, {"server": server, "certificate-authority-data": authority})
+    )
+
+
+def _dns_server(config: gcp.container.outputs.ClusterControlPlaneEndpointsConfig | None) -> str:
+    endpoint = config.dns_endpoint_config.endpoint if config and config.dns_endpoint_config else None
+    if endpoint:
+        return f"https://{endpoint}"
+    if pulumi.runtime.is_dry_run():
+        # Google makes the name together with the cluster: until then it is unknown, not absent.
+        return cast(str, UNKNOWN)
+    raise pulumi.RunError("the cluster has no DNS endpoint: enable it, or use llm-d:cluster.controlPlane.access")
+
+
+def _document(name: str, cluster: Mapping[str, pulumi.Input[str]]) -> dict[str, object]:
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "gke-gcloud-auth-plugin",
+        "installHint": "install it with: gcloud components install gke-gcloud-auth-plugin",
+        "provideClusterInfo": True,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": {"exec": plugin}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }

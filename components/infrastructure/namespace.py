@@ -1,0 +1,85 @@
+"""Namespace and credentials."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.custom_resources.base import custom_resource
+from components.custom_resources.secret_provider import Parameters, SecretProviderClassSpec
+from components.infrastructure.pull_secret import pull_secret as make_pull_secret
+from components.metadata import metadata
+from components.options import child
+from planning.plan.platform import HuggingFacePlan, NamespacePlan, PullSecretPlan
+from planning.serving.model_server import TOKEN_KEY
+
+SECRET_PROVIDER_CLASS = "hugging-face"  # noqa: S105 - an object's name
+
+
+class Workspace(pulumi.ComponentResource):
+    """The namespace and what its pods need to be there before they start."""
+
+    ready: list[pulumi.Resource]
+
+    def __init__(
+        self,
+        namespace: NamespacePlan,
+        hugging_face: HuggingFacePlan,
+        pull_secret: PullSecretPlan | None,
+        project: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:workspace:Workspace", "workspace", None, opts)
+        self._namespace = namespace.name
+        self.ready = []
+        if namespace.create:
+            self.ready.append(
+                kubernetes.core.v1.Namespace(
+                    "namespace",
+                    metadata=metadata(namespace.name, labels=namespace.labels),
+                    opts=child(self, timeouts=pulumi.CustomTimeouts(delete="15m")),
+                )
+            )
+        parents = list(self.ready)
+        if hugging_face.create_secret and hugging_face.token is not None:
+            token = pulumi.Output.secret(hugging_face.token.get_secret_value())
+            # Two keys with the same value: the Hub's library and the model service charts read different ones.
+            self.ready.append(
+                self._secret("hugging-face", hugging_face.secret or "", {"token": token, TOKEN_KEY: token}, parents)
+            )
+        if pull_secret is not None and pull_secret.create:
+            self.ready.append(
+                make_pull_secret("pull-secret", pull_secret, namespace.name, child(self, depends_on=parents))
+            )
+        if hugging_face.secret_manager is not None:
+            self.ready.append(self._secret_provider(hugging_face.secret_manager, project, parents))
+        self.register_outputs({})
+
+    def _secret(
+        self,
+        logical_name: str,
+        name: str,
+        data: dict[str, pulumi.Output[str]],
+        parents: list[pulumi.Resource],
+    ) -> kubernetes.core.v1.Secret:
+        return kubernetes.core.v1.Secret(
+            logical_name,
+            metadata=metadata(name, self._namespace),
+            type="Opaque",
+            string_data=data,
+            opts=child(self, depends_on=parents),
+        )
+
+    def _secret_provider(
+        self, secret: str, project: str, parents: list[pulumi.Resource]
+    ) -> kubernetes.apiextensions.CustomResource:
+        resource = f"projects/{project}/secrets/{secret}/versions/latest"
+        return custom_resource(
+            "secret-provider",
+            SecretProviderClassSpec(
+                parameters=Parameters(secrets=f'- resourceName: "{resource}"\n  path: "{TOKEN_KEY}"\n')
+            ),
+            name=SECRET_PROVIDER_CLASS,
+            namespace=self._namespace,
+            opts=child(self, depends_on=parents),
+        )

@@ -1,0 +1,32 @@
+"""The Secret that images of a private registry are pulled with."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.metadata import metadata
+from planning.plan.platform import PullSecretPlan
+
+
+def pull_secret(
+    logical_name: str, plan: PullSecretPlan, namespace: str, opts: pulumi.ResourceOptions
+) -> kubernetes.core.v1.Secret:
+    """One of a namespace: pods find a Secret in their own only."""
+    return kubernetes.core.v1.Secret(
+        logical_name,
+        metadata=metadata(plan.name, namespace),
+        type="kubernetes.io/dockerconfigjson",
+        string_data={".dockerconfigjson": pulumi.Output.secret(_docker_config(plan))},
+        opts=opts,
+    )
+
+
+def _docker_config(plan: PullSecretPlan) -> str:
+    password = plan.password.get_secret_value() if plan.password else ""
+    auth = base64.b64encode(f"{plan.username}:{password}".encode()).decode()
+    entry = {"username": plan.username, "password": password, "auth": auth}
+    return json.dumps({"auths": {plan.server: entry}})

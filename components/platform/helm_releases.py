@@ -1,0 +1,96 @@
+"""Controllers by their Helm charts, or a look at the kinds of those that are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.apiextensions.v1 import CustomResourceDefinition
+
+from components.custom_resources.base import custom_resource
+from components.custom_resources.istio import IstioSpec
+from components.infrastructure.pull_secret import pull_secret
+from components.metadata import metadata
+from planning.plan.platform import ChartPlan, IstioPlan, NamespacePlan
+
+
+class PlatformCharts(pulumi.ComponentResource):
+    """One Helm release for each chart, each after those it needs.
+
+    Helm returns when the kinds of a chart are established, its Deployments are available and its hooks have ended; a
+    failed installation is taken back as a whole. What an operator makes in turn is waited for by its status. `ready`
+    are the releases, what operators made, and the kinds of what exists. Only those are read: a read definition stands
+    in the state, and KServe's are almost a megabyte each.
+    """
+
+    ready: list[pulumi.Resource]
+
+    def __init__(
+        self,
+        charts: Sequence[ChartPlan],
+        namespaces: Sequence[NamespacePlan],
+        after: Sequence[pulumi.Resource],
+        deleted_with: pulumi.Resource | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:platform:PlatformCharts", "charts", None, opts)
+        self._deleted_with = deleted_with
+        self._after = list(after)
+        self._namespaces = {plan.name: self._namespace(plan) for plan in namespaces}
+        self.ready = []
+        by_name: dict[str, list[pulumi.Resource]] = {}
+        for plan in charts:
+            before = [resource for name in plan.after for resource in by_name.get(name, [])]
+            by_name[plan.name] = self._existing(plan) if plan.existing else self._install(plan, before)
+            self.ready += by_name[plan.name]
+        self.register_outputs({})
+
+    def _namespace(self, plan: NamespacePlan) -> kubernetes.core.v1.Namespace:
+        return kubernetes.core.v1.Namespace(
+            plan.name,
+            metadata=metadata(plan.name, labels=plan.labels),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self._after, deleted_with=self._deleted_with),
+        )
+
+    def _install(self, plan: ChartPlan, before: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        repository = None
+        if plan.repository is not None:
+            repository = kubernetes.helm.v3.RepositoryOptsArgs(repo=plan.repository)
+        release = kubernetes.helm.v3.Release(
+            plan.name,
+            name=plan.name,
+            chart=plan.chart,
+            repository_opts=repository,
+            version=plan.version,
+            namespace=plan.namespace,
+            values=dict(plan.values),
+            atomic=True,
+            timeout=plan.timeout_seconds,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*self._after, self._namespaces[plan.namespace], *before],
+                deleted_with=self._deleted_with,
+                retain_on_delete=plan.retain,
+            ),
+        )
+        return [release] if plan.istio is None else [release, self._istio(plan.istio, release)]
+
+    def _istio(self, plan: IstioPlan, operator: pulumi.Resource) -> pulumi.Resource:
+        before: list[pulumi.Resource] = [operator, self._namespaces[plan.namespace]]
+        if plan.pull_secret is not None and plan.pull_secret.create:
+            options = pulumi.ResourceOptions(parent=self, depends_on=before, deleted_with=self._deleted_with)
+            before.append(pull_secret("istio-pull-secret", plan.pull_secret, plan.namespace, options))
+        return custom_resource(
+            "istio",
+            IstioSpec(namespace=plan.namespace, version=plan.version, values=dict(plan.values)),
+            name=plan.name,
+            namespace=None,
+            annotations={"pulumi.com/waitFor": "condition=Ready"},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=before, deleted_with=self._deleted_with),
+        )
+
+    def _existing(self, plan: ChartPlan) -> list[pulumi.Resource]:
+        """Fails in the preview already where a kind is missing."""
+        options = pulumi.ResourceOptions(parent=self)
+        return [CustomResourceDefinition.get(name, name, opts=options) for name in plan.crds]

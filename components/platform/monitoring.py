@@ -1,0 +1,123 @@
+"""Metrics of model servers, pickers and model router, by Google Cloud Managed Service for Prometheus."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.custom_resources.base import custom_resource
+from components.custom_resources.pod_monitoring import (
+    Authorization,
+    Endpoint,
+    LabelSelector,
+    PodMonitoringSpec,
+    ScrapeTls,
+    SecretKey,
+    SecretSource,
+)
+from components.infrastructure.permissions import rule, service_account, the_role
+from components.metadata import metadata
+from components.options import child
+from planning.plan.platform import MonitoringPlan
+from planning.plan.routing import PickerPlan, RouterPlan
+from planning.plan.stack import ModelPlan
+
+# Where GKE's managed collectors run, and as whom.
+_COLLECTOR = ("gmp-system", "collector")
+
+
+class Monitoring(pulumi.ComponentResource):
+    """PodMonitoring of every model server and picker, and of the model router.
+
+    Pickers and routers answer metrics to authorised callers only: the collectors get a token of a reader that may do
+    nothing else.
+    """
+
+    def __init__(
+        self,
+        plan: MonitoringPlan,
+        models: tuple[ModelPlan, ...],
+        router: RouterPlan | None,
+        namespace: str,
+        after: list[pulumi.Resource],
+        deleted_with: pulumi.Resource | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:monitoring:Monitoring", "monitoring", None, opts)
+        self._namespace = namespace
+        self._options = child(self, depends_on=after, deleted_with=deleted_with)
+        interval = f"{plan.interval_seconds}s"
+        guarded: list[PickerPlan | RouterPlan] = [model.picker for model in models]
+        if router is not None:
+            guarded.append(router)
+        readers = {one.metrics_reader for one in guarded if one.metrics_reader is not None}
+        for reader in sorted(readers):
+            self._reader(reader)
+        for model in models:
+            for server in model.servers:
+                https = server.protocol == "https"
+                ranks = [
+                    Endpoint(
+                        port=port.name,
+                        interval=interval,
+                        scheme="https" if https else None,
+                        tls=ScrapeTls() if https else None,
+                    )
+                    for port in server.serving_ports
+                ]
+                self._scrape(server.name, dict(server.serving_selector), *ranks)
+        for one in guarded:
+            if one.metrics_reader is not None:
+                token = SecretSource(secret=SecretKey(name=one.metrics_reader, key="token"))
+                endpoint = Endpoint(port="metrics", interval=interval, authorization=Authorization(credentials=token))
+                self._scrape(one.name, dict(one.selector), endpoint)
+        self.register_outputs({})
+
+    def _scrape(self, name: str, labels: dict[str, str], *endpoints: Endpoint) -> None:
+        custom_resource(
+            name,
+            PodMonitoringSpec(selector=LabelSelector(match_labels=labels), endpoints=list(endpoints)),
+            name=name,
+            namespace=self._namespace,
+            opts=self._options,
+        )
+
+    def _reader(self, name: str) -> None:
+        """An account that may read /metrics, its token, and the collectors' permission to read that one token."""
+        core, rbac, namespace = kubernetes.core.v1, kubernetes.rbac.v1, self._namespace
+        wide = f"{namespace}-{name}"
+        account = core.ServiceAccount(
+            name, metadata=metadata(name, namespace), automount_service_account_token=False, opts=self._options
+        )
+        core.Secret(
+            name,
+            metadata=metadata(name, namespace, annotations={"kubernetes.io/service-account.name": name}),
+            type="kubernetes.io/service-account-token",
+            opts=pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(depends_on=[account])),
+        )
+        rbac.ClusterRole(
+            name,
+            metadata=metadata(wide),
+            rules=[rbac.PolicyRuleArgs(non_resource_urls=["/metrics"], verbs=["get"])],
+            opts=self._options,
+        )
+        rbac.ClusterRoleBinding(
+            name,
+            metadata=metadata(wide),
+            role_ref=the_role("ClusterRole", wide),
+            subjects=[service_account(namespace, name)],
+            opts=self._options,
+        )
+        rbac.Role(
+            name,
+            metadata=metadata(name, namespace),
+            rules=[rule([""], ["secrets"], ["get"], names=[name])],
+            opts=self._options,
+        )
+        rbac.RoleBinding(
+            name,
+            metadata=metadata(name, namespace),
+            role_ref=the_role("Role", name),
+            subjects=[service_account(*_COLLECTOR)],
+            opts=self._options,
+        )

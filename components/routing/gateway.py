@@ -1,0 +1,180 @@
+"""Reserved address, Gateway, and the routes to the pools."""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
+
+from components.custom_resources.base import custom_resource
+from components.custom_resources.gateway_api import (
+    Address,
+    CertificateRef,
+    GatewaySpec,
+    HeaderMatch,
+    HttpRouteSpec,
+    Infrastructure,
+    Listener,
+    ListenerTls,
+    Match,
+    NewPath,
+    ParametersRef,
+    ParentRef,
+    PathMatch,
+    PoolBackendRef,
+    RewriteFilter,
+    Rule,
+    ServiceBackendRef,
+    Timeouts,
+    UrlRewrite,
+)
+from components.infrastructure.network import NetworkResources
+from components.infrastructure.services import ProjectServices
+from components.metadata import metadata
+from components.options import child
+from planning.plan.routing import GatewayPlan, RoutePlan, RouteRulePlan
+
+# A regional load balancer takes 2 to 5 minutes; deleting it waits for its parts.
+_TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
+
+
+class InferenceGateway(pulumi.ComponentResource):
+    """One load balancer with a reserved address: known before the Gateway is, the same after every change."""
+
+    gateway: kubernetes.apiextensions.CustomResource
+    address: pulumi.Output[str]
+
+    def __init__(
+        self,
+        plan: GatewayPlan,
+        project: str,
+        namespace: str,
+        network: NetworkResources,
+        services: ProjectServices,
+        after: list[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:gateway:InferenceGateway", "gateway", None, opts)
+        reserved = self._address(plan, project, network, services)
+        self.address = reserved.address
+        # Without the proxy-only subnet the Gateway would be accepted and never get an address.
+        proxies = [network.proxies] if network.proxies is not None else []
+        googles = plan.implementation == "gke"
+        infrastructure = None
+        if plan.pods:
+            after = [*after, self._parameters(plan, namespace, after)]
+            infrastructure = Infrastructure(
+                annotations=dict(plan.annotations) or None, parameters_ref=ParametersRef(name=_parameters_of(plan))
+            )
+        self.gateway = custom_resource(
+            "gateway",
+            GatewaySpec(
+                gateway_class_name=plan.class_name,
+                addresses=[Address(value=plan.address)] if googles else None,
+                infrastructure=infrastructure,
+                listeners=[_listener(plan)],
+            ),
+            name=plan.name,
+            namespace=namespace,
+            # Istio hands it to the Service of its Envoys, which knows addresses by number only.
+            late=None if googles else {"addresses": [{"type": "IPAddress", "value": self.address}]},
+            annotations={"pulumi.com/waitFor": "condition=Programmed"},
+            opts=child(self, depends_on=[reserved, *proxies, *services.services, *after], timeouts=_TIMEOUTS),
+        )
+        self.register_outputs({"address": self.address})
+
+    def _parameters(
+        self, plan: GatewayPlan, namespace: str, after: list[pulumi.Resource]
+    ) -> kubernetes.core.v1.ConfigMap:
+        return kubernetes.core.v1.ConfigMap(
+            "gateway-parameters",
+            metadata=metadata(_parameters_of(plan), namespace),
+            # JSON is YAML as well.
+            data={"deployment": json.dumps(plan.pods)},
+            opts=child(self, depends_on=after),
+        )
+
+    def _address(
+        self, plan: GatewayPlan, project: str, network: NetworkResources, services: ProjectServices
+    ) -> gcp.compute.Address:
+        if not plan.create_address:
+            identifier = f"projects/{project}/regions/{plan.region}/addresses/{plan.address}"
+            return gcp.compute.Address.get("existing", identifier, opts=child(self))
+        if plan.external:
+            return gcp.compute.Address(
+                "address",
+                name=plan.address,
+                region=plan.region,
+                address_type="EXTERNAL",
+                opts=child(self, depends_on=services.services),
+            )
+        return gcp.compute.Address(
+            "address",
+            name=plan.address,
+            region=plan.region,
+            address_type="INTERNAL",
+            # A load balancer's own purpose: an address of a VM cannot be taken by a forwarding rule of another port.
+            purpose="SHARED_LOADBALANCER_VIP",
+            subnetwork=network.subnetwork,
+            opts=child(self, depends_on=services.services),
+        )
+
+
+class InferenceRoute(pulumi.ComponentResource):
+    """HTTPRoute from the Gateway to pools, and to the Service of what is for no pool."""
+
+    route: kubernetes.apiextensions.CustomResource
+
+    def __init__(
+        self,
+        plan: RoutePlan,
+        gateway: GatewayPlan,
+        namespace: str,
+        after: list[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:gateway:InferenceRoute", plan.name, None, opts)
+        accepted = "jsonpath={.status.parents[*].conditions[?(@.type=='Accepted')].status}=True"
+        resolved = "jsonpath={.status.parents[*].conditions[?(@.type=='ResolvedRefs')].status}=True"
+        self.route = custom_resource(
+            plan.name,
+            HttpRouteSpec(
+                parent_refs=[ParentRef(name=gateway.name)],
+                hostnames=[gateway.hostname] if gateway.hostname else None,
+                rules=[_rule(rule) for rule in plan.rules],
+            ),
+            name=plan.name,
+            namespace=namespace,
+            # What comes after an early route waits for its conditions.
+            annotations=None if plan.early else {"pulumi.com/waitFor": json.dumps([accepted, resolved])},
+            opts=child(self, depends_on=after, timeouts=_TIMEOUTS),
+        )
+        self.register_outputs({})
+
+
+def _parameters_of(plan: GatewayPlan) -> str:
+    return f"{plan.name}-config"
+
+
+def _rule(plan: RouteRulePlan) -> Rule:
+    headers = [HeaderMatch(name=plan.header[0], value=plan.header[1])] if plan.header is not None else None
+    match = Match(path=PathMatch(value=plan.path), headers=headers)
+    backends: list[PoolBackendRef | ServiceBackendRef] = []
+    backends += [PoolBackendRef(name=name, weight=weight) for name, weight in plan.pools]
+    if plan.service is not None:
+        backends.append(ServiceBackendRef(name=plan.service[0], port=plan.service[1]))
+    filters = None
+    if plan.rewrite is not None:
+        filters = [RewriteFilter(url_rewrite=UrlRewrite(path=NewPath(replace_prefix_match=plan.rewrite)))]
+    timeouts = Timeouts(request=f"{plan.timeout_seconds}s") if plan.timeout_seconds is not None else None
+    return Rule(matches=[match], filters=filters, backend_refs=backends, timeouts=timeouts)
+
+
+def _listener(plan: GatewayPlan) -> Listener:
+    tls = None
+    if plan.tls is not None:
+        refs = [CertificateRef(name=plan.tls.secret)] if plan.tls.secret else None
+        tls = ListenerTls(certificate_refs=refs, options=dict(plan.tls.options) or None)
+    return Listener(name=plan.protocol.lower(), port=plan.port, protocol=plan.protocol, hostname=plan.hostname, tls=tls)

@@ -1,0 +1,132 @@
+"""The inference pool of one model, and what the Gateway's implementation needs beside it."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.custom_resources.base import PolicyTarget, custom_resource
+from components.custom_resources.gke_policies import (
+    BackendDefault,
+    CheckConfig,
+    CheckDefault,
+    Draining,
+    GcpBackendPolicySpec,
+    HealthCheckPolicySpec,
+    HttpCheck,
+)
+from components.custom_resources.inference_pool import GROUP, EndpointPickerRef, InferencePoolSpec, Port, Selector
+from components.custom_resources.istio import ClientTls, DestinationRuleSpec, TrafficPolicy
+from components.options import child
+from planning.plan.routing import BackendTlsPlan, PoolPlan
+
+
+class InferencePool(pulumi.ComponentResource):
+    """InferencePool, and what the Gateway's implementation needs beside it."""
+
+    pool: kubernetes.apiextensions.CustomResource
+
+    def __init__(
+        self,
+        plan: PoolPlan,
+        namespace: str,
+        after: list[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:inference:InferencePool", plan.name, None, opts)
+        self.pool = custom_resource(
+            plan.name,
+            pool_spec(plan),
+            name=plan.name,
+            namespace=namespace,
+            opts=child(self, depends_on=after),
+        )
+        pool_policies(self, plan, namespace, [self.pool])
+        self.register_outputs({})
+
+
+def pool_spec(plan: PoolPlan) -> InferencePoolSpec:
+    """The pool itself, whoever creates it."""
+    return InferencePoolSpec(
+        selector=Selector(match_labels=dict(plan.selector)),
+        target_ports=[Port(number=port) for port in plan.target_ports],
+        endpoint_picker_ref=EndpointPickerRef(
+            name=plan.picker_service, port=Port(number=plan.picker_port), failure_mode=plan.failure_mode
+        ),
+    )
+
+
+def pool_policies(
+    parent: pulumi.Resource, plan: PoolPlan, namespace: str, after: list[pulumi.Resource]
+) -> list[pulumi.Resource]:
+    """What the Gateway has to know of a pool, by its name: it may be there before it.
+
+    GKE: without the health check the load balancer asks for `/`, which vLLM does not serve: no healthy upstream.
+    Without the backend policy it cuts every answer after 30 seconds. Istio: the picker's certificate is its own, and a
+    plain connection to it would find no picker; that servers answer in HTTPS is said of the Service that Istio makes of
+    the pool.
+    """
+    if plan.implementation == "istio":
+        # Pickers sign their own certificate when they start.
+        service = plan.picker_service
+        host = f"{service}.{namespace}.svc.cluster.local"
+        unseen = ClientTls(insecure_skip_verify=True)
+        rules = [_tls_rule(parent, f"{plan.name}-picker", service, host, unseen, namespace, after)]
+        if plan.tls is not None:
+            name, service = f"{plan.name}-servers", plan.tls.service
+            rules.append(_tls_rule(parent, name, service, plan.tls.host, _to_servers(plan.tls), namespace, after))
+        return rules
+    target = PolicyTarget(group=GROUP, kind="InferencePool", name=plan.name)
+    check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
+    health = custom_resource(
+        f"{plan.name}-health",
+        HealthCheckPolicySpec(
+            target_ref=target,
+            default=CheckDefault(
+                check_interval_sec=plan.health_interval,
+                timeout_sec=plan.health_interval,
+                config=CheckConfig(http_health_check=check),
+            ),
+        ),
+        name=plan.name,
+        namespace=namespace,
+        opts=child(parent, depends_on=after),
+    )
+    backend = custom_resource(
+        f"{plan.name}-backend",
+        GcpBackendPolicySpec(
+            target_ref=target,
+            default=BackendDefault(
+                timeout_sec=plan.timeout_seconds,
+                connection_draining=Draining(draining_timeout_sec=plan.draining_seconds),
+            ),
+        ),
+        name=plan.name,
+        namespace=namespace,
+        opts=child(parent, depends_on=after),
+    )
+    return [health, backend]
+
+
+def _to_servers(plan: BackendTlsPlan) -> ClientTls:
+    if plan.authority is None:
+        return ClientTls(insecure_skip_verify=True)
+    return ClientTls(credential_name=plan.authority, sni=plan.host, subject_alt_names=[plan.host])
+
+
+def _tls_rule(
+    parent: pulumi.Resource,
+    logical_name: str,
+    service: str,
+    host: str,
+    tls: ClientTls,
+    namespace: str,
+    after: list[pulumi.Resource],
+) -> pulumi.Resource:
+    return custom_resource(
+        logical_name,
+        DestinationRuleSpec(host=host, traffic_policy=TrafficPolicy(tls=tls)),
+        name=service,
+        namespace=namespace,
+        opts=child(parent, depends_on=after),
+    )

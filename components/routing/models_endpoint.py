@@ -1,0 +1,71 @@
+"""What answers requests that are for no model: identity, Deployment, Service, and the load balancer's health check."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.apps import v1 as apps
+
+from components.custom_resources.base import PolicyTarget, custom_resource
+from components.custom_resources.gke_policies import CheckConfig, CheckDefault, HealthCheckPolicySpec, HttpCheck
+from components.metadata import metadata
+from components.options import child
+from components.serving.disruption import disruption_budget
+from components.serving.pods import deployment_spec
+from planning.plan.routing import ModelIndexPlan
+
+
+class ModelIndex(pulumi.ComponentResource):
+    """The list of models, health, and 404 for everything that names no model served here."""
+
+    ready: list[pulumi.Resource]
+
+    def __init__(
+        self,
+        plan: ModelIndexPlan,
+        namespace: str,
+        after: list[pulumi.Resource],
+        deleted_with: pulumi.Resource | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:gateway:ModelIndex", plan.name, None, opts)
+        options = child(self, depends_on=after, deleted_with=deleted_with)
+        described = metadata(plan.name, namespace, labels=plan.selector)
+        account = kubernetes.core.v1.ServiceAccount(
+            plan.name, metadata=described, automount_service_account_token=False, opts=options
+        )
+        service = kubernetes.core.v1.Service(
+            plan.name,
+            metadata=described,
+            spec=kubernetes.core.v1.ServiceSpecArgs(
+                type="ClusterIP",
+                selector=dict(plan.selector),
+                ports=[
+                    kubernetes.core.v1.ServicePortArgs(name="http", port=plan.port, target_port="http", protocol="TCP")
+                ],
+            ),
+            opts=options,
+        )
+        health = custom_resource(
+            f"{plan.name}-health",
+            HealthCheckPolicySpec(
+                target_ref=PolicyTarget(group="", kind="Service", name=plan.name),
+                default=CheckDefault(
+                    check_interval_sec=plan.health_interval,
+                    timeout_sec=plan.health_interval,
+                    config=CheckConfig(http_health_check=HttpCheck(port=plan.port, request_path=plan.health_path)),
+                ),
+            ),
+            name=plan.name,
+            namespace=namespace,
+            opts=child(self, depends_on=[service]),
+        )
+        deployment = apps.Deployment(
+            plan.name,
+            metadata=described,
+            spec=deployment_spec(plan.replicas, plan.selector, plan.pod),
+            opts=child(self, depends_on=[*after, account]),
+        )
+        disruption_budget(plan.name, namespace, plan.selector, plan.replicas, options)
+        self.ready = [service, health, deployment]
+        self.register_outputs({})

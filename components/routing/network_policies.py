@@ -1,0 +1,64 @@
+"""NetworkPolicies of the stack's namespace."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
+from pulumi_kubernetes.networking import v1 as networking
+
+from components.metadata import metadata
+from components.options import child
+from planning.plan.routing import AccessPlan, NetworkPolicyPlan, PeerPlan
+
+
+class NetworkPolicies(pulumi.ComponentResource):
+    """What each workload's pods may be reached by and may reach. Both directions are named, so that both are closed."""
+
+    def __init__(
+        self,
+        plans: tuple[NetworkPolicyPlan, ...],
+        namespace: str,
+        after: list[pulumi.Resource],
+        deleted_with: pulumi.Resource | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:security:NetworkPolicies", "network-policies", None, opts)
+        for plan in plans:
+            networking.NetworkPolicy(
+                plan.name,
+                metadata=metadata(plan.name, namespace),
+                spec=networking.NetworkPolicySpecArgs(
+                    pod_selector=LabelSelectorArgs(match_labels=dict(plan.selector)),
+                    policy_types=["Ingress", "Egress"],
+                    ingress=[
+                        networking.NetworkPolicyIngressRuleArgs(from_=_peers(access), ports=_ports(access))
+                        for access in plan.ingress
+                    ],
+                    egress=[
+                        networking.NetworkPolicyEgressRuleArgs(to=_peers(access), ports=_ports(access))
+                        for access in plan.egress
+                    ],
+                ),
+                opts=child(self, depends_on=after, deleted_with=deleted_with),
+            )
+        self.register_outputs({})
+
+
+def _peers(access: AccessPlan) -> list[networking.NetworkPolicyPeerArgs]:
+    return [_peer(peer) for peer in access.peers]
+
+
+def _peer(peer: PeerPlan) -> networking.NetworkPolicyPeerArgs:
+    if peer.cidr is not None:
+        block = networking.IPBlockArgs(cidr=peer.cidr, except_=list(peer.except_cidrs) or None)
+        return networking.NetworkPolicyPeerArgs(ip_block=block)
+    # Kubernetes itself gives every namespace this label.
+    namespace = {"kubernetes.io/metadata.name": peer.namespace} if peer.namespace is not None else None
+    return networking.NetworkPolicyPeerArgs(
+        pod_selector=LabelSelectorArgs(match_labels=dict(peer.pods)),
+        namespace_selector=LabelSelectorArgs(match_labels=namespace) if namespace is not None else None,
+    )
+
+
+def _ports(access: AccessPlan) -> list[networking.NetworkPolicyPortArgs] | None:
+    return [networking.NetworkPolicyPortArgs(protocol=protocol, port=port) for protocol, port in access.ports] or None

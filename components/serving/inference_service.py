@@ -1,0 +1,162 @@
+"""One model by way of KServe: an LLMInferenceService, and what KServe does not make for it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.custom_resources.base import custom_resource
+from components.custom_resources.llm_inference_service import (
+    GatewayRef,
+    Gateways,
+    HttpRoutes,
+    LlmInferenceServiceSpec,
+    Model,
+    Parallelism,
+    Route,
+    Router,
+    RouteRef,
+    Scheduler,
+    SchedulerConfig,
+    SchedulerPool,
+    StorageInitializer,
+    Workload,
+)
+from components.options import child
+from components.platform.webhooks import until_webhooks_answer
+from components.routing.inference_pool import pool_policies, pool_spec
+from components.serving.disruption import disruption_budget
+from components.serving.leader_worker_set import claim_template, group_annotations
+from components.serving.model_server import direct_way_in, server_identity
+from components.serving.pods import pod_template
+from planning.plan.pods import PodPlan
+from planning.plan.serving import GroupPlan, InferenceServicePlan, ModelServerPlan
+from planning.plan.stack import ModelPlan
+from planning.serving.startup import NODE_SECONDS
+
+
+class InferenceService(pulumi.ComponentResource):
+    """LLMInferenceService with identity, policies on the pool that KServe makes, and disruption budgets.
+
+    The policies come first: the load balancer then never checks a pool in its own way.
+    """
+
+    service: kubernetes.apiextensions.CustomResource
+
+    def __init__(
+        self,
+        plan: InferenceServicePlan,
+        model: ModelPlan,
+        namespace: str,
+        gateway: str,
+        project: str,
+        workload_pool: str,
+        after: list[pulumi.Resource],
+        deleted_with: pulumi.Resource | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:inference:InferenceService", plan.name, None, opts)
+        options = child(self, depends_on=after, deleted_with=deleted_with)
+        needed: list[pulumi.Resource] = []
+        for server in model.servers:
+            needed += server_identity(self, server, namespace, project, workload_pool, after, options)
+            if server.claim_template is not None:
+                needed.append(claim_template(server.claim_template, namespace, dict(server.selector), options))
+        policies = pool_policies(self, model.pool, namespace, after)
+        seconds = f"{max(server.start_up_seconds for server in model.servers) + NODE_SECONDS + 300}s"
+        conditions = [f"jsonpath={{.status.conditions[?(@.type=='{one}')].status}}=True" for one in plan.conditions]
+        self.service = custom_resource(
+            plan.name,
+            _spec(plan, model, namespace, gateway),
+            name=plan.name,
+            namespace=namespace,
+            annotations=_of_groups(model) | {"pulumi.com/waitFor": json.dumps(conditions)},
+            opts=until_webhooks_answer(
+                plan.name,
+                pulumi.ResourceOptions.merge(
+                    child(
+                        self,
+                        # Not deleted together with the cluster: KServe then takes down what it made, the pool included.
+                        depends_on=[*after, *needed, *policies],
+                        timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
+                    ),
+                    # KServe refuses to change the size of a group; and both services would have one name.
+                    pulumi.ResourceOptions(replace_on_changes=["spec.parallelism"], delete_before_replace=True),
+                ),
+            ),
+        )
+        picker = model.picker
+        disruption_budget(picker.name, namespace, picker.selector, picker.replicas, options)
+        for server in model.servers:
+            disruption_budget(server.name, namespace, server.selector, server.replicas, options)
+            direct_way_in(self, server, namespace, [*after, self.service])
+        self.register_outputs({})
+
+
+def _of_groups(model: ModelPlan) -> dict[str, str]:
+    """Annotations that KServe hands on to the groups it makes."""
+    found = [group_annotations(server.group) for server in model.servers if server.group is not None]
+    return {key: value for each in found for key, value in each.items()}
+
+
+def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, gateway: str) -> LlmInferenceServiceSpec:
+    picker = model.picker
+    [first, *others] = [_workload(server) for server in model.servers]
+    group = model.servers[0].group
+    workers = None if group is None else _template(group.workers or model.servers[0].pod)
+    return LlmInferenceServiceSpec(
+        model=Model(uri=plan.uri, name=plan.model_name),
+        storage_initializer=StorageInitializer(enabled=False),
+        replicas=first.replicas,
+        labels=first.labels,
+        annotations=first.annotations,
+        template=first.template if group is None or group.workers is not None else None,
+        worker=workers,
+        parallelism=None if group is None else _parallelism(group),
+        prefill=next(iter(others), None),
+        router=Router(
+            gateway=Gateways(refs=[GatewayRef(name=gateway, namespace=namespace)]),
+            route=Route(http=HttpRoutes(refs=[RouteRef(name=name) for name in plan.routes])),
+            scheduler=Scheduler(
+                replicas=picker.replicas,
+                pool=SchedulerPool(spec=pool_spec(model.pool)),
+                template=_template(picker.pod),
+                config=SchedulerConfig(inline=dict(picker.config)),
+            ),
+        ),
+    )
+
+
+def _parallelism(group: GroupPlan) -> Parallelism:
+    """What makes a group as large as planned. Hosts of one engine count as its stages, whatever they share."""
+    if group.ranks > 1:
+        return Parallelism(data=group.ranks, data_local=group.ranks // group.size)
+    return Parallelism(pipeline=group.size)
+
+
+def _workload(server: ModelServerPlan) -> Workload:
+    metadata = pod_template(server.pod)["metadata"]
+    return Workload(
+        replicas=server.replicas,
+        labels=metadata["labels"],
+        annotations=metadata.get("annotations"),
+        template=_template(server.pod),
+    )
+
+
+def _template(plan: PodPlan) -> dict[str, Any]:
+    """The pod's spec with what a merge into KServe's preset needs: what the preset says and the pod does not stays.
+
+    The preset says of its container, not of its pod, that it may not be root. And its container sleeps by a command
+    before it ends: beside it another kind of hook would be a second one, which the API server refuses.
+    """
+    spec: dict[str, Any] = pod_template(plan)["spec"]
+    for container in (*spec["containers"], *spec.get("initContainers", ())):
+        container["securityContext"]["runAsNonRoot"] = spec["securityContext"]["runAsNonRoot"]
+    for container in spec["containers"]:
+        if plan.pre_stop_seconds:
+            container["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(plan.pre_stop_seconds)]}}}
+    return spec

@@ -1,0 +1,70 @@
+"""Replicas of several pods as a LeaderWorkerSet, and the devices their pods claim."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.resource import v1 as resource
+
+from components.custom_resources.base import custom_resource
+from components.custom_resources.leader_worker_set import (
+    EXCLUSIVE_TOPOLOGY,
+    LeaderWorkerSetSpec,
+    LeaderWorkerTemplate,
+    RollingUpdate,
+    RolloutStrategy,
+)
+from components.metadata import metadata
+from components.platform.webhooks import until_webhooks_answer
+from components.serving.pods import pod_template
+from planning.plan.serving import ClaimTemplatePlan, GroupPlan, ModelServerPlan
+
+
+def leader_worker_set(
+    server: ModelServerPlan, group: GroupPlan, namespace: str, opts: pulumi.ResourceOptions
+) -> kubernetes.apiextensions.CustomResource:
+    """The groups of one model server; `up` waits until every pod of every group is ready."""
+    annotations = group_annotations(group)
+    if server.replicas:
+        # Without a group there is no condition to wait for.
+        annotations["pulumi.com/waitFor"] = "condition=Available"
+    return custom_resource(
+        server.name,
+        LeaderWorkerSetSpec(
+            replicas=server.replicas,
+            rollout_strategy=RolloutStrategy(
+                rolling_update_configuration=RollingUpdate(
+                    max_unavailable=server.max_unavailable, max_surge=server.max_surge
+                )
+            ),
+            leader_worker_template=LeaderWorkerTemplate(
+                leader_template=None if group.workers is None else pod_template(server.pod),
+                worker_template=pod_template(group.workers or server.pod),
+                size=group.size,
+            ),
+        ),
+        name=server.name,
+        namespace=namespace,
+        labels=server.selector,
+        annotations=annotations,
+        opts=until_webhooks_answer(server.name, opts),
+    )
+
+
+def group_annotations(group: GroupPlan) -> dict[str, str]:
+    """Of a LeaderWorkerSet, or of what one is made from."""
+    return {} if group.exclusive_topology is None else {EXCLUSIVE_TOPOLOGY: group.exclusive_topology}
+
+
+def claim_template(
+    plan: ClaimTemplatePlan, namespace: str, labels: dict[str, str], opts: pulumi.ResourceOptions
+) -> resource.ResourceClaimTemplate:
+    """What every pod that names it gets a claim of: all devices of the class that its node has."""
+    devices = resource.ExactDeviceRequestArgs(device_class_name=plan.device_class, allocation_mode="All")
+    claim = resource.DeviceClaimArgs(requests=[resource.DeviceRequestArgs(name="all", exactly=devices)])
+    return resource.ResourceClaimTemplate(
+        plan.name,
+        metadata=metadata(plan.name, namespace, labels=labels),
+        spec=resource.ResourceClaimTemplateSpecArgs(spec=resource.ResourceClaimSpecArgs(devices=claim)),
+        opts=opts,
+    )

@@ -1,0 +1,185 @@
+"""The one translation of a planned pod into a Kubernetes pod template.
+
+Plain values, because the same pod goes into a Deployment and into the custom kinds that carry pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.core.v1 import PodTemplateSpecArgs
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
+
+from planning.plan.pods import ContainerPlan, EnvPlan, PodPlan, ProbePlan, VolumePlan
+from planning.serving.multi_node import GROUP_LABEL
+
+
+def pod_template(plan: PodPlan) -> dict[str, Any]:
+    """A pod template with the security context of Pod Security `restricted`, less the plan's exception."""
+    spec: dict[str, Any] = {
+        "serviceAccountName": plan.service_account,
+        "automountServiceAccountToken": plan.mount_api_token,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": plan.grace_seconds,
+        "securityContext": {
+            "runAsNonRoot": plan.user != 0,
+            "runAsUser": plan.user,
+            "runAsGroup": plan.user,
+            "fsGroup": plan.user,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_own_container(plan) | _lifecycle(plan)],
+        "volumes": [{"name": volume.name, volume.kind: dict(volume.source)} for volume in _volumes(plan)],
+    }
+    if plan.sidecars:
+        spec["initContainers"] = [_container(sidecar) | {"restartPolicy": "Always"} for sidecar in plan.sidecars]
+    if plan.node_selector:
+        spec["nodeSelector"] = dict(plan.node_selector)
+    if plan.tolerations:
+        spec["tolerations"] = [
+            {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
+            for taint in plan.tolerations
+        ]
+    if plan.pull_secret is not None:
+        spec["imagePullSecrets"] = [{"name": plan.pull_secret}]
+    if plan.claims:
+        spec["resourceClaims"] = [{"name": name, "resourceClaimTemplateName": name} for name in plan.claims]
+    if plan.near:
+        spec["affinity"] = {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": _near(plan)}}
+    if plan.spread_over:
+        spec["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": dict(plan.spread_over)},
+            }
+        ]
+    annotations = dict(plan.annotations)
+    if plan.security_exception is not None:
+        exception = plan.security_exception
+        annotations["llm-d.ai/security-exception"] = f"{exception.rule}: {exception.reason}"
+    metadata: dict[str, Any] = {"labels": dict(plan.labels)}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"metadata": metadata, "spec": spec}
+
+
+def deployment_spec(
+    replicas: int,
+    selector: Mapping[str, str],
+    pod: PodPlan,
+    *,
+    max_surge: int = 1,
+    max_unavailable: int = 0,
+    progress_deadline: int | None = None,
+) -> apps.DeploymentSpecArgs:
+    """A Deployment of a planned pod; by default a new one is ready before an old one goes. Deadline in seconds."""
+    return apps.DeploymentSpecArgs(
+        replicas=replicas,
+        selector=LabelSelectorArgs(match_labels=dict(selector)),
+        min_ready_seconds=pod.min_ready_seconds or None,
+        progress_deadline_seconds=progress_deadline,
+        strategy=apps.DeploymentStrategyArgs(
+            type="RollingUpdate",
+            rolling_update=apps.RollingUpdateDeploymentArgs(max_surge=max_surge, max_unavailable=max_unavailable),
+        ),
+        # The SDK passes plain values in Kubernetes' own spelling through.
+        template=cast(PodTemplateSpecArgs, pod_template(pod)),
+    )
+
+
+def _lifecycle(plan: PodPlan) -> dict[str, Any]:
+    """The kubelet itself sleeps: no image needs a shell for it."""
+    if not plan.pre_stop_seconds:
+        return {}
+    return {"lifecycle": {"preStop": {"sleep": {"seconds": plan.pre_stop_seconds}}}}
+
+
+def _volumes(plan: PodPlan) -> list[VolumePlan]:
+    """Each volume once, whoever mounts it."""
+    return list({volume.name: volume for each in (plan, *plan.sidecars) for volume in each.volumes}.values())
+
+
+def _near(plan: PodPlan) -> list[dict[str, Any]]:
+    """Preferred affinity to pods of the same group, heaviest first."""
+    return [
+        {
+            "weight": weight,
+            "podAffinityTerm": {
+                "labelSelector": {"matchLabels": dict(plan.spread_over)},
+                "matchLabelKeys": [GROUP_LABEL],
+                "topologyKey": key,
+            },
+        }
+        for weight, key in zip(range(len(plan.near), 0, -1), plan.near, strict=True)
+    ]
+
+
+def _own_container(plan: PodPlan) -> dict[str, Any]:
+    """The container that the pod is for: claims and exceptions are its alone."""
+    container = _container(plan)
+    if plan.claims:
+        container["resources"]["claims"] = [{"name": name} for name in plan.claims]
+    if plan.capabilities:
+        container["securityContext"]["capabilities"]["add"] = list(plan.capabilities)
+    if plan.security_exception is not None and plan.security_exception.rule == "privileged":
+        # The API server refuses a privileged container that may not escalate.
+        container["securityContext"] |= {"privileged": True, "allowPrivilegeEscalation": True}
+    return container
+
+
+def _container(plan: ContainerPlan) -> dict[str, Any]:
+    container: dict[str, Any] = {
+        "name": plan.container,
+        "image": plan.image,
+        # Tags are pinned, but a registry may move one: ask it at every start.
+        "imagePullPolicy": "Always",
+        "args": list(plan.args),
+        "env": [_env(variable) for variable in plan.env],
+        "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in plan.ports],
+        "resources": {"requests": dict(plan.requests), "limits": dict(plan.limits)},
+        "volumeMounts": [
+            {"name": volume.name, "mountPath": volume.mount_path} | ({"readOnly": True} if volume.read_only else {})
+            for volume in plan.volumes
+        ],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    if plan.command:
+        container["command"] = list(plan.command)
+    probes = {"startupProbe": plan.startup, "livenessProbe": plan.liveness, "readinessProbe": plan.readiness}
+    container |= {name: _probe(probe) for name, probe in probes.items() if probe is not None}
+    return container
+
+
+def _env(variable: EnvPlan) -> dict[str, Any]:
+    if variable.field_path is not None:
+        return {"name": variable.name, "valueFrom": {"fieldRef": {"fieldPath": variable.field_path}}}
+    if variable.secret is not None:
+        name, key = variable.secret
+        return {"name": variable.name, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
+    return {"name": variable.name, "value": variable.value or ""}
+
+
+def _probe(plan: ProbePlan) -> dict[str, Any]:
+    probe: dict[str, Any] = {
+        "periodSeconds": plan.period,
+        "timeoutSeconds": plan.timeout,
+        "failureThreshold": plan.failures,
+    }
+    if plan.initial_delay:
+        probe["initialDelaySeconds"] = plan.initial_delay
+    if plan.grpc_service is not None:
+        probe["grpc"] = {"port": plan.port, "service": plan.grpc_service}
+    elif plan.path is None:
+        probe["tcpSocket"] = {"port": plan.port}
+    else:
+        probe["httpGet"] = {"path": plan.path, "port": plan.port, "scheme": plan.scheme}
+    return probe

@@ -1,0 +1,1 @@
+"""Prefill and decode on servers of their own."""

@@ -1,0 +1,159 @@
+"""What prefill and decode on servers of their own serve: the smaller rate of the two is that of both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from planning.context import Site
+from planning.disaggregation.speed import Split, StageEngines, split_of
+from planning.parallelism.layout import parallelism_of
+from planning.parallelism.rdma import uses_rdma
+from planning.plan.estimates import CapacityPlan, MemoryVerdict, SpeedEstimate, StageRate
+from planning.sizing.capacity import MOST_REPLICAS, basis_of, curve_of, in_flight, least, lengths_of, plan_capacity
+from planning.sizing.memory_check import run_of
+from settings.workload import LoadSettings
+
+Role = Literal["decode", "prefill"]
+
+
+def plan_capacity_of(
+    stages: Sequence[Site], index: int, verdicts: Sequence[MemoryVerdict | None]
+) -> CapacityPlan | None:
+    """Estimate of one model's servers, whether one stage does both or two share it. None as for `plan_capacity`."""
+    if len(stages) == 1:
+        return plan_capacity(stages[0], index, stages[0].settings.models[index], verdicts[0])
+    found = _engines(stages, index, verdicts)
+    if found is None:
+        return None
+    decode, prefill, rdma = found
+    site, settings = stages[0], stages[0].settings.models[index]
+    lengths = lengths_of(site, index, settings, decode.run)
+    split = None if lengths is None else split_of(prefill, decode, *lengths, rdma=rdma)
+    if split is None:
+        return None
+    load = settings.load
+    at_load = _at_load(split, load, decode.replicas)
+    needed = _needed(prefill, decode, split, load, rdma=rdma)
+    capacity = CapacityPlan(
+        prompt_tokens=split.prompt,
+        output_tokens=split.output,
+        replicas=decode.replicas,
+        basis=basis_of(load, decode.replicas, split.prompt, split.output),
+        alone=split.at(1),
+        full=split.at(split.most),
+        at_load=at_load,
+        needed=None,
+        curve=curve_of(split.at, math.ceil(split.most)),
+        error=split.full.error,
+        fitted=False,
+        stages=(
+            _rate("decode", decode, split.decode_rate, split, needed[0]),
+            _rate("prefill", prefill, split.prefill_rate, split, needed[1]),
+        ),
+    )
+    _check(site, index, load, capacity)
+    return capacity
+
+
+def _rate(role: Role, stage: StageEngines, rate: float, split: Split, needed: int | None) -> StageRate:
+    return StageRate(
+        role=role, replicas=stage.replicas, requests_per_second=rate, limits=split.limit == role, needed=needed
+    )
+
+
+def _engines(
+    stages: Sequence[Site], index: int, verdicts: Sequence[MemoryVerdict | None]
+) -> tuple[StageEngines, StageEngines, bool] | None:
+    """Engines of decode and of prefill, and whether RDMA is between them."""
+    made = []
+    for site, verdict in zip(stages, verdicts, strict=True):
+        settings = site.settings.models[index]
+        model = site.catalog.find_model(settings.id)
+        run = run_of(site, settings, model) if model is not None else None
+        if run is None or verdict is None or settings.replicas < 1:
+            return None
+        made.append(StageEngines(run=run, accelerator=site.accelerator, replicas=settings.replicas, verdict=verdict))
+    return made[0], made[1], connected_by_rdma(stages, index)
+
+
+def connected_by_rdma(stages: Sequence[Site], index: int) -> bool:
+    return all(uses_rdma(site, parallelism_of(site, site.settings.models[index])) for site in stages)
+
+
+def _at_load(split: Split, load: LoadSettings, replicas: int) -> SpeedEstimate | None:
+    """Speed at the stated load; None where it is a rate beyond what both stages serve."""
+    rate = load.requests_per_second
+    if rate is None:
+        return split.at(in_flight(load, replicas))
+    return split.at_rate(rate)
+
+
+def _needed(
+    prefill: StageEngines, decode: StageEngines, given: Split, load: LoadSettings, *, rdma: bool
+) -> tuple[int, int] | tuple[None, None]:
+    """Replicas of decode and prefill for what is stated. None where nothing is, or where no number of them helps.
+
+    What decode takes is asked beside as many prefill servers as there may be, so that its number is its own.
+    """
+    if not _stated(load):
+        return None, None
+
+    def kept(decoding: int, computing: int, *, first: bool) -> bool:
+        split = split_of(
+            replace(prefill, replicas=computing),
+            replace(decode, replicas=decoding),
+            given.prompt,
+            given.output,
+            rdma=rdma,
+        )
+        speed = _at_load(split, load, decode.replicas) if split is not None else None
+        return speed is not None and _within(speed, load, first=first)
+
+    if load.requests_per_second is None and kept(decode.replicas, prefill.replicas, first=True):
+        return decode.replicas, prefill.replicas
+    decoding = least(1, MOST_REPLICAS, lambda n: kept(n, MOST_REPLICAS, first=False))
+    if decoding is None:
+        return None, None
+    computing = least(1, MOST_REPLICAS, lambda n: kept(decoding, n, first=True))
+    return (None, None) if computing is None else (decoding, computing)
+
+
+def _stated(load: LoadSettings) -> bool:
+    stated = load.requests_per_second, load.time_to_first_token_ms, load.time_per_output_token_ms
+    return any(one is not None for one in stated)
+
+
+def _within(speed: SpeedEstimate, load: LoadSettings, *, first: bool) -> bool:
+    """Whether a speed keeps the objectives; without `first` that of further tokens only."""
+    waits, each = load.time_to_first_token_ms, load.time_per_output_token_ms
+    return (not first or waits is None or speed.time_to_first_token * 1000 <= waits) and (
+        each is None or speed.time_per_output_token * 1000 <= each
+    )
+
+
+def _check(site: Site, index: int, load: LoadSettings, capacity: CapacityPlan) -> None:
+    if not _stated(load):
+        return
+    for stage in capacity.stages:
+        if stage.needed is None:
+            alone = capacity.alone
+            site.findings.warning(
+                *("models", index, "load"),
+                value=capacity.basis,
+                rule="no number of servers serves this as stated: one request alone has its first token after"
+                f" {alone.time_to_first_token * 1000:.0f} ms, then {alone.time_per_output_token * 1000:.0f} ms each"
+                " (an estimate that no measurement was fitted to)",
+                fix="use a faster accelerator, a larger tensorParallel, or other objectives",
+            )
+            return
+        if stage.needed > stage.replicas:
+            site.findings.warning(
+                *("models", index, *(("prefill",) if stage.role == "prefill" else ()), "replicas"),
+                value=stage.replicas,
+                rule=f"{capacity.basis}, as the load states it: {stage.role} takes {stage.needed} replicas"
+                " (an estimate that no measurement was fitted to)",
+                fix=f"use {stage.needed} replicas with nodes to match, a faster accelerator, or a smaller load",
+            )

@@ -1,0 +1,201 @@
+"""What prefill and decode on servers of their own need of each other, and whether they pay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from catalog.schema import Model
+from planning.context import Site
+from planning.disaggregation.capacity import connected_by_rdma
+from planning.disaggregation.speed import StageEngines, split_of
+from planning.parallelism.layout import parallelism_of
+from planning.plan.estimates import SpeedEstimate
+from planning.sizing.capacity import in_flight, lengths_of
+from planning.sizing.memory_check import run_of
+from planning.sizing.speed import Load, estimate
+from settings.models import ModelSettings
+
+# The llm-d guide for prefill and decode advises it for prompts of 10,000 tokens and not of 200: below this, no prompt
+# that may be asked is long.
+_SHORT = 4096
+
+# Gains and losses smaller than these are within the estimate's error.
+_FASTER, _LATER = 0.9, 1.25
+
+
+def check_stages(stages: Sequence[Site]) -> None:
+    """Findings about both stages together; none where one place does both."""
+    if len(stages) < 2:
+        return
+    decode, prefill = stages
+    _check_release(decode)
+    _check_picker(decode)
+    if decode.accelerator.kind != prefill.accelerator.kind:
+        decode.findings.error(
+            "prefillAccelerator",
+            "type",
+            value=prefill.accelerator.name,
+            rule=f"{prefill.accelerator.title} and {decode.accelerator.title} have KV caches no connector translates",
+            fix=f"use a {decode.accelerator.kind.upper()}, rather {decode.accelerator.name}",
+        )
+        return
+    if decode.accelerator != prefill.accelerator:
+        decode.findings.warning(
+            "prefillAccelerator",
+            "type",
+            value=prefill.accelerator.name,
+            rule=f"vLLM may choose another attention backend than on {decode.accelerator.title}: it then refuses to"
+            " hand over a KV cache",
+            fix=f"use {decode.accelerator.name}, or try a request of a long prompt first",
+        )
+    for index, (ours, theirs) in enumerate(zip(decode.settings.models, prefill.settings.models, strict=True)):
+        model = decode.catalog.find_model(ours.id)
+        _check_parallelism(decode, prefill, index, (ours, theirs), model)
+        _check_worth(decode, prefill, index, (ours, theirs), model)
+
+
+def _check_release(site: Site) -> None:
+    able = site.release.disaggregation
+    others = [
+        release.name
+        for release in site.catalog.releases.values()
+        if release.disaggregation is not None and release.disaggregation.withdrawn is None
+    ]
+    if able is None:
+        site.findings.error(
+            "release",
+            value=site.release.name,
+            rule=f"its picker ({site.release.picker.version}) cannot send prefill and decode to different pods",
+            fix=f"use {' or '.join(others)}, or another pattern",
+        )
+    elif able.withdrawn is not None:
+        site.findings.warning(
+            "release",
+            value=site.release.name,
+            rule=f"upstream renamed the images of its picker and sidecar {able.withdrawn} and took the old ones away",
+            fix=f"use {' or '.join(others)}, or a registry that still has {able.sidecar.image}",
+        )
+
+
+def _check_picker(site: Site) -> None:
+    settings = site.settings
+    if settings.picker.failure_mode == "open":
+        site.findings.warning(
+            "picker",
+            "failureMode",
+            value="open",
+            rule="without a picker the load balancer sends requests to prefill servers, too",
+            fix="use close",
+        )
+    wanted = settings.disaggregation
+    from_tokens = wanted.prefill_from_tokens if wanted is not None else None
+    if from_tokens != 0 and settings.picker.scorers.prefix_cache == 0 and settings.picker.config is None:
+        site.findings.error(
+            "picker",
+            "scorers",
+            "prefixCache",
+            value=0,
+            rule="nothing tells how much of a prompt is cached: every prompt would stay where it is decoded",
+            fix="give it a weight, or set llm-d:disaggregation.prefillFromTokens to 0",
+        )
+
+
+def _check_parallelism(
+    decode: Site, prefill: Site, index: int, settings: tuple[ModelSettings, ModelSettings], model: Model | None
+) -> None:
+    """vLLM's NixlConnector compatibility matrix; tpu_connector.py pulls blocks in the shards of its own slice."""
+    spread = parallelism_of(decode, settings[0]), parallelism_of(prefill, settings[1])
+    for key, value in (
+        ("dataParallel", settings[0].data_parallel),
+        ("pipelineParallel", settings[0].pipeline_parallel),
+    ):
+        if value > 1:
+            decode.findings.error(
+                "models",
+                index,
+                key,
+                value=value,
+                rule="a routing sidecar has one engine behind it, and connectors hand over the cache of a single stage",
+                fix="use 1, or pattern: mixture-of-experts",
+            )
+    for site, one in zip((decode, prefill), spread, strict=True):
+        if one.grouped and one.data == one.pipeline == 1:
+            site.findings.error(
+                "models",
+                index,
+                "tensorParallel",
+                value=one.tensor,
+                rule=f"a {site.role} server lives on one host: {site.machine.name} has {site.per_node} accelerators",
+                fix="use fewer, or a machineType with more",
+            )
+    ours, theirs = spread[0].tensor, spread[1].tensor
+    if ours == theirs:
+        return
+    states = model is not None and any(group.kind == "linear" for group in model.attention)
+    if decode.accelerator.kind == "tpu":
+        rule, fix = "a TPU decodes with the shards that prefill computed: both need the same number of chips", str(ours)
+    elif states:
+        rule, fix = "recurrent states are handed over between equal numbers of GPUs only", str(ours)
+    elif max(ours, theirs) % min(ours, theirs):
+        rule = f"{ours} GPUs of decode cannot share out what {theirs} computed: one must be a multiple of the other"
+        fix = f"{ours}, or a divisor or a multiple of it"
+    else:
+        return
+    decode.findings.error("models", index, "prefill", "tensorParallel", value=theirs, rule=rule, fix=f"use {fix}")
+
+
+def _check_worth(
+    decode: Site, prefill: Site, index: int, settings: tuple[ModelSettings, ModelSettings], model: Model | None
+) -> None:
+    ours, theirs = settings
+    runs = (run_of(decode, ours, model), run_of(prefill, theirs, model)) if model is not None else (None, None)
+    if runs[0] is None or runs[1] is None:
+        return
+    lengths = lengths_of(decode, index, ours, runs[0])
+    if ours.load.prompt_tokens is None:
+        if runs[0].max_model_len < _SHORT:
+            decode.findings.warning(
+                "models",
+                index,
+                "maxModelLen",
+                value=runs[0].max_model_len,
+                rule="such short prompts are computed faster than they are sent on: the time to first token rises",
+                fix="use pattern: prefix-cache, or say load.promptTokens and load.concurrency to have it computed",
+            )
+        return
+    if lengths is None:
+        return
+    # The same accelerators, every replica of them as decode's are.
+    accelerators = ours.replicas * runs[0].tensor_parallel + theirs.replicas * runs[1].tensor_parallel
+    replicas = max(1, accelerators // runs[0].tensor_parallel)
+    load = Load(*lengths, in_flight(ours.load, replicas))
+    together = estimate(runs[0], decode.accelerator, load, replicas)
+    split = split_of(
+        StageEngines(run=runs[1], accelerator=prefill.accelerator, replicas=theirs.replicas),
+        StageEngines(run=runs[0], accelerator=decode.accelerator, replicas=ours.replicas),
+        *lengths,
+        rdma=connected_by_rdma((decode, prefill), index),
+    )
+    apart = split.at(load.concurrency) if split is not None else None
+    if together is not None and apart is not None and _is_a_loss(apart, together):
+        decode.findings.warning(
+            "models",
+            index,
+            "load",
+            value=f"{load.prompt_tokens} + {load.output_tokens} tokens, {load.concurrency:g} in flight",
+            rule=f"estimated: {_times(apart)} in two stages, {_times(together)} where {replicas} replicas do both",
+            fix=f"use pattern: prefix-cache with {replicas} replicas, or other numbers; stages pay at high load",
+        )
+
+
+def _is_a_loss(apart: SpeedEstimate, together: SpeedEstimate) -> bool:
+    """The time to first token rises in any case: it is paid for tokens that follow each other faster."""
+    faster = apart.time_per_output_token < _FASTER * together.time_per_output_token
+    return not faster or apart.latency > _LATER * together.latency
+
+
+def _times(speed: SpeedEstimate) -> str:
+    return (
+        f"{speed.latency:.2g} s an answer (first token after {speed.time_to_first_token:.2g} s,"
+        f" then {speed.time_per_output_token * 1000:.2g} ms each)"
+    )

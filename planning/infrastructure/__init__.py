@@ -1,0 +1,1 @@
+"""Network, cluster, node pools, namespace and credentials of a stack."""

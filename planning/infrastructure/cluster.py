@@ -1,0 +1,118 @@
+"""The GKE cluster, its node service account, and the CRDs its version lacks."""
+
+from __future__ import annotations
+
+from planning import names
+from planning.context import Site
+from planning.plan.infrastructure import ClusterPlan, MaintenancePlan
+from planning.plan.platform import InferenceCrdsPlan
+from planning.versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, reaches
+
+# Least privilege for nodes: one role with logging, metrics and registry access, and Artifact Registry of the same
+# project (cloud.google.com/kubernetes-engine/docs/how-to/hardening-your-cluster, "Use least privilege IAM service
+# accounts").
+NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
+
+SERVICES = (
+    # Changing a project's IAM policy goes through it.
+    "cloudresourcemanager.googleapis.com",
+    "compute.googleapis.com",
+    "container.googleapis.com",
+    "iam.googleapis.com",
+    # Without it a Gateway with a picker answers 'fault filter abort'.
+    "networkservices.googleapis.com",
+)
+
+
+def plan_cluster(site: Site) -> ClusterPlan:
+    """Cluster settings with everything derived, and findings about them."""
+    settings = site.settings.cluster
+    _check(site)
+    name = settings.existing.name if settings.existing else names.join("llm-d", site.stack, length=names.CLUSTER_LENGTH)
+    project, location = site.settings.project, site.settings.location
+    control_plane = settings.control_plane
+    window = settings.maintenance_window
+    return ClusterPlan(
+        create=settings.existing is None,
+        name=name,
+        location=location,
+        identifier=f"projects/{project}/locations/{location}/clusters/{name}",
+        release_channel=settings.release_channel.upper(),
+        min_version=settings.version,
+        private_nodes=settings.private_nodes,
+        dns_endpoint=control_plane.access == "dns-endpoint",
+        authorized_networks=tuple((str(net.cidr), net.name) for net in control_plane.authorized_networks),
+        maintenance=MaintenancePlan(start=window.start, end=window.end, recurrence=window.recurrence)
+        if window
+        else None,
+        deletion_protection=settings.deletion_protection,
+        workload_pool=f"{project}.svc.id.goog",
+        service_account=names.service_account_id(site.stack),
+        service_account_roles=NODE_ROLES,
+        secret_manager=site.settings.hugging_face.secret_manager_secret is not None,
+        managed_prometheus=site.settings.monitoring.enabled,
+        multi_networking=site.machine.rdma,
+        labels=site.labels,
+    )
+
+
+def plan_services(site: Site) -> tuple[str, ...]:
+    """APIs the stack needs, in alphabetical order."""
+    extra = []
+    if site.settings.hugging_face.secret_manager_secret is not None:
+        extra.append("secretmanager.googleapis.com")
+    if site.settings.gateway.tls.kind == "certificate-manager":
+        extra.append("certificatemanager.googleapis.com")
+    if site.settings.monitoring.enabled:
+        extra.append("monitoring.googleapis.com")
+    return tuple(sorted((*SERVICES, *extra)))
+
+
+def plan_crds(site: Site) -> InferenceCrdsPlan:
+    """The InferencePool CRD, where GKE does not install it."""
+    # KServe's chart has it too, and Helm takes over nothing that others made.
+    kserve = site.settings.deployment == "kserve" and not site.settings.platform.kserve.existing
+    brought = gke_brings_inference_pool(site.settings.cluster)
+    return InferenceCrdsPlan(
+        install=not brought and not kserve, legacy=kserve and brought and site.release.charts.legacy_inference_pool
+    )
+
+
+def _check(site: Site) -> None:
+    settings, findings = site.settings.cluster, site.findings
+    version = settings.existing.version if settings.existing else settings.version
+    path = ("cluster", "existing", "version") if settings.existing else ("cluster", "version")
+    if version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE):
+        findings.error(
+            *path,
+            value=version,
+            rule=f"GKE Inference Gateway needs {INFERENCE_GATEWAY_SINCE} or newer",
+            fix="use 1.34 or newer, or leave the version to the release channel",
+        )
+    least = site.accelerator.minimum_gke_version
+    if version is not None and least is not None and not reaches(version, least):
+        findings.error(
+            *path,
+            value=version,
+            rule=f"{site.accelerator.title} needs GKE {least} or newer",
+            fix=f"use {least} or newer",
+        )
+    control_plane = settings.control_plane
+    if control_plane.access == "authorized-networks" and not control_plane.authorized_networks:
+        findings.error(
+            "cluster",
+            "controlPlane",
+            "authorizedNetworks",
+            value="[]",
+            rule="no range may reach the control plane: not even this program could",
+            fix="list the ranges of your own machines, or use access: dns-endpoint",
+        )
+    if control_plane.access == "dns-endpoint" and control_plane.authorized_networks:
+        findings.error(
+            "cluster",
+            "controlPlane",
+            "authorizedNetworks",
+            value=f"{len(control_plane.authorized_networks)} ranges",
+            rule="authorised networks guard the public address, which access: dns-endpoint turns off",
+            fix="remove them, or use access: authorized-networks",
+        )

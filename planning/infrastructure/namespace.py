@@ -1,0 +1,75 @@
+"""Namespace and credentials."""
+
+from __future__ import annotations
+
+from planning.context import Site
+from planning.parallelism.layout import parallelism_of
+from planning.plan.platform import HuggingFacePlan, NamespacePlan, PullSecretPlan
+from planning.serving.multi_node import pod_security_level, security_exception
+
+TOKEN_SECRET = "huggingface-token"  # noqa: S105 - a Secret's name
+_ENFORCE = "pod-security.kubernetes.io/enforce"
+
+
+def plan_namespace(site: Site) -> NamespacePlan:
+    """Pod Security: what is enforced admits every planned pod and no more; `restricted` is shown as a warning."""
+    settings = site.settings.namespace
+    level = pod_security_level(
+        [security_exception(site, parallelism_of(site, model)) for model in site.settings.models]
+    )
+    labels = {
+        _ENFORCE: level,
+        "pod-security.kubernetes.io/audit": "restricted",
+        "pod-security.kubernetes.io/warn": "restricted",
+        "app.kubernetes.io/part-of": "llm-d",
+    }
+    return NamespacePlan(name=settings.name, create=not settings.existing, labels=labels)
+
+
+def plan_hugging_face(site: Site, encrypted: frozenset[str]) -> HuggingFacePlan:
+    """Which credential the model servers read, and whether the stack makes it."""
+    settings = site.settings.hugging_face
+    if settings.token is not None:
+        _check_encrypted(site, "huggingFace", "token", encrypted)
+        if not settings.token.get_secret_value().startswith("hf_"):
+            site.findings.error(
+                "huggingFace",
+                "token",
+                value="(hidden)",
+                rule="not a Hugging Face token: those begin with hf_",
+                fix="pulumi config set --path --secret llm-d:huggingFace.token hf_...",
+            )
+    return HuggingFacePlan(
+        secret=settings.existing_secret or (TOKEN_SECRET if settings.token is not None else None),
+        create_secret=settings.token is not None,
+        token=settings.token,
+        secret_manager=settings.secret_manager_secret,
+    )
+
+
+def plan_pull_secret(site: Site, encrypted: frozenset[str]) -> PullSecretPlan | None:
+    """The pull secret every pod refers to, if there is one."""
+    settings = site.settings.registry
+    if settings.existing_secret is not None:
+        return PullSecretPlan(name=settings.existing_secret, create=False)
+    if settings.server is None or settings.username is None or settings.password is None:
+        return None
+    _check_encrypted(site, "registry", "password", encrypted)
+    return PullSecretPlan(
+        name=site.release.pull_secret,
+        create=True,
+        server=settings.server,
+        username=settings.username,
+        password=settings.password,
+    )
+
+
+def _check_encrypted(site: Site, group: str, key: str, encrypted: frozenset[str]) -> None:
+    if group not in encrypted:
+        site.findings.error(
+            group,
+            key,
+            value="(hidden)",
+            rule="stands in plain text in the stack file, and would stand so in the repository",
+            fix=f"pulumi config set --path --secret llm-d:{group}.{key} ...",
+        )

@@ -1,0 +1,133 @@
+"""VPC, ranges, proxy-only subnet, NAT."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from itertools import combinations
+
+from planning import names
+from planning.context import Site
+from planning.plan.infrastructure import NetworkPlan, SubnetPlan
+
+# Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 ranges").
+AUTO_MODE = IPv4Network("10.128.0.0/9")
+
+# What a subnet may have besides public addresses (cloud.google.com/vpc/docs/subnets, "Valid IPv4 ranges"); those for
+# documentation are left out.
+PRIVATE = tuple(
+    IPv4Network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "192.0.0.0/24",
+        "198.18.0.0/15",
+        "240.0.0.0/4",
+    )
+)
+
+# Smallest masks GKE and the load balancers accept: nodes /29; services /27; proxy-only subnets /26, of which Google
+# recommends /23 (cloud.google.com/load-balancing/docs/proxy-only-subnets).
+_LARGEST_PREFIX = {"nodeCidr": 29, "podCidr": 24, "serviceCidr": 27, "proxyCidr": 26}
+
+
+def plan_network(site: Site) -> NetworkPlan:
+    """Names and ranges of the network, with findings for ranges that cannot be."""
+    settings = site.settings.network
+    existing = settings.existing
+    _check_ranges(site)
+    base = names.join("llm-d", site.stack)
+    # Only Google's own Envoys live in one.
+    create_proxy = site.settings.gateway.implementation == "gke" and (
+        existing is None or existing.proxy_subnetwork is None
+    )
+    return NetworkPlan(
+        create=existing is None,
+        region=site.region,
+        network=existing.network if existing else names.join(base, "network"),
+        subnet=SubnetPlan(
+            name=existing.subnetwork if existing else names.join(base, "nodes"),
+            node_cidr=str(settings.node_cidr),
+            pod_range=existing.pod_range if existing else "pods",
+            pod_cidr=str(settings.pod_cidr),
+            service_range=existing.service_range if existing else "services",
+            service_cidr=str(settings.service_cidr),
+        ),
+        proxy_subnet=existing.proxy_subnetwork
+        if existing and existing.proxy_subnetwork
+        else names.join(base, "proxies"),
+        proxy_cidr=str(settings.proxy_cidr),
+        create_proxy_subnet=create_proxy,
+        router=names.join(base, "router"),
+        nat=names.join(base, "nat"),
+        create_nat=existing is None and site.settings.cluster.private_nodes,
+    )
+
+
+def _nodes(site: Site) -> int:
+    """Nodes of all pools at their largest."""
+    settings = site.settings
+    prefill = (settings.prefill_accelerator or settings.accelerator).nodes.max if site.role == "decode" else 0
+    return settings.accelerator.nodes.max + prefill + settings.cpu_pool.nodes.max
+
+
+def _wanted_prefix(site: Site, key: str) -> int:
+    """The longest prefix whose range has room for every node: an address each, or a /24 each for its pods."""
+    if key == "podCidr":
+        # 110 pods a node, GKE's default, take a /24 (kubernetes-engine/docs/how-to/flexible-pod-cidr).
+        return 24 - (_nodes(site) - 1).bit_length()
+    if key == "nodeCidr":
+        # Four addresses of every subnet are Google's own (cloud.google.com/vpc/docs/subnets, "Unusable addresses").
+        return 32 - (_nodes(site) + 4 - 1).bit_length()
+    return 32
+
+
+def _check_ranges(site: Site) -> None:
+    settings, findings = site.settings.network, site.findings
+    ranges = {"proxyCidr": settings.proxy_cidr}
+    if settings.existing is None:
+        ranges |= {"nodeCidr": settings.node_cidr, "podCidr": settings.pod_cidr, "serviceCidr": settings.service_cidr}
+    elif settings.existing.proxy_subnetwork is not None:
+        ranges = {}
+    for key, cidr in ranges.items():
+        if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in PRIVATE):
+            findings.error(
+                "network",
+                key,
+                value=cidr,
+                rule="not a private range",
+                fix="use a range of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10",
+            )
+        if cidr.prefixlen > _LARGEST_PREFIX[key]:
+            findings.error(
+                "network",
+                key,
+                value=cidr,
+                rule=f"too small: a /{_LARGEST_PREFIX[key]} is the least Google accepts here",
+                fix=f"use {cidr.network_address}/{23 if key == 'proxyCidr' else _LARGEST_PREFIX[key]}",
+            )
+        elif (wanted := _wanted_prefix(site, key)) < cidr.prefixlen:
+            findings.error(
+                "network",
+                key,
+                value=cidr,
+                rule=f"too small for the {_nodes(site)} nodes that both pools may grow to"
+                + (": GKE gives each a /24 of it" if key == "podCidr" else ""),
+                fix=f"use a /{wanted} or larger, or lower nodes.max of accelerator or cpuPool",
+            )
+    for (first, one), (second, other) in combinations(ranges.items(), 2):
+        if one.overlaps(other):
+            findings.error(
+                "network", first, value=one, rule=f"overlaps {second} = {other}", fix="choose ranges that do not touch"
+            )
+    if settings.existing is not None and settings.existing.auto_mode:
+        for key, cidr in ranges.items():
+            if cidr.overlaps(AUTO_MODE):
+                findings.error(
+                    "network",
+                    key,
+                    value=cidr,
+                    rule=f"an auto-mode VPC owns {AUTO_MODE} in every region",
+                    fix="use a range outside it, such as 192.168.0.0/23",
+                )

@@ -1,0 +1,1 @@
+"""How a replica is divided over accelerators and hosts."""

@@ -1,0 +1,82 @@
+"""How one replica of a model is spread over accelerators and hosts. Words are vLLM's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planning.context import Site
+from settings.models import AllToAll, ModelSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parallelism:
+    """`tensor` x `pipeline` x `data` accelerators on `hosts` hosts, one pod on each.
+
+    Data-parallel ranks serve by themselves, each on a port of its own; otherwise the first host serves for all.
+    `all_to_all` is how ranks exchange tokens for their experts, None where there is nothing to exchange.
+    """
+
+    tensor: int
+    pipeline: int = 1
+    data: int = 1
+    expert: bool = False
+    hosts: int = 1
+    all_to_all: AllToAll | None = None
+
+    @property
+    def accelerators(self) -> int:
+        """As the framework counts them: a chip of TPU v7x is two."""
+        return self.tensor * self.pipeline * self.data
+
+    @property
+    def grouped(self) -> bool:
+        """Whether a replica is a group of pods."""
+        return self.hosts > 1
+
+    @property
+    def ranks_per_host(self) -> int:
+        """Servers, each with its port, in one pod."""
+        return max(1, self.data // self.hosts)
+
+    @property
+    def every_pod_serves(self) -> bool:
+        return self.data > 1 or self.hosts == 1
+
+
+def parallelism_of(site: Site, settings: ModelSettings) -> Parallelism:
+    """As set; else all accelerators of a node share each layer (of a slice, on TPU), one per data-parallel rank.
+
+    What does not add up is rounded to something that does: `planning.spread` says so.
+    """
+    devices = site.per_node * site.accelerator.devices_per_chip
+    data, pipeline = settings.data_parallel, settings.pipeline_parallel
+    tensor = settings.tensor_parallel or (devices * site.hosts if data == 1 else 1)
+    hosts = site.hosts if site.hosts > 1 else max(1, -(-tensor * pipeline * data // devices))
+    return Parallelism(
+        tensor=tensor,
+        pipeline=pipeline,
+        data=data,
+        expert=settings.expert_parallel,
+        hosts=hosts,
+        all_to_all=_all_to_all(site, settings) if data > 1 else None,
+    )
+
+
+def replicas_per_node(site: Site, parallelism: Parallelism) -> int:
+    """Replicas that share a node; on TPU always one, because a pod takes every chip."""
+    if site.accelerator.kind == "tpu" or parallelism.grouped:
+        return 1
+    return max(1, site.per_node // parallelism.accelerators)
+
+
+def nodes_of(site: Site, settings: ModelSettings) -> int:
+    """Nodes that all replicas of a model take."""
+    parallelism = parallelism_of(site, settings)
+    return -(-settings.replicas // replicas_per_node(site, parallelism)) * parallelism.hosts
+
+
+def _all_to_all(site: Site, settings: ModelSettings) -> AllToAll:
+    """DeepEP moves tokens from GPU to GPU over RDMA; without it vLLM's own default does with any network."""
+    if settings.all_to_all is not None:
+        return settings.all_to_all
+    return "deepep_low_latency" if site.machine.rdma and settings.expert_parallel else "allgather_reducescatter"

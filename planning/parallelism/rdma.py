@@ -1,0 +1,19 @@
+"""RDMA network cards of a replica, and the managed DRANET that hands them out."""
+
+from __future__ import annotations
+
+from planning.context import Site
+from planning.parallelism.layout import Parallelism
+
+# Managed DRANET (GKE documentation, "Allocate network resources by using GKE managed DRANET").
+DRANET_SINCE = "1.34.1-gke.1829001"
+DRANET_LABEL = "cloud.google.com/gke-networking-dra-driver"
+
+
+def uses_rdma(site: Site, parallelism: Parallelism) -> bool:
+    """Whether a replica's pods talk over RDMA network cards: each other's, or those of the other stage.
+
+    A pod takes all cards of its node: replicas that share one do without.
+    """
+    alone = parallelism.accelerators == site.per_node and site.role != "both"
+    return site.machine.rdma and (parallelism.grouped or alone)

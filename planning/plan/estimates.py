@@ -1,0 +1,242 @@
+"""Memory, speed, capacity and cost of a stack. Money is US dollars an hour where nothing else is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+HOURS_A_MONTH = 730
+
+When = Literal["running", "idle", "paused"]
+Bound = Literal["memory bandwidth", "compute", "host", "KV cache", "batch size", "prefill"]
+Status = Literal["fits", "marginal", "refused"]
+Limit = Literal["weights", "kv-cache", "warm-up", "states"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryParts:
+    """GiB on the rank that decides. `cuda_graphs` counts against `requested` only where the version reserves it."""
+
+    weights: float
+    activation: float
+    cuda_graphs: float
+    non_torch: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryVerdict:
+    """What becomes of one device's memory, in GiB, and what fits in it.
+
+    `available_gib` is left for the KV cache; `needed_gib` is what one request of `max_model_len` tokens takes of it.
+    `free_gib` stays outside vLLM's share, of which starting up needs `warm_up_gib`. `error_gib` is the stated error of
+    `available_gib`: nearer than that to a limit the status is `marginal`. `limit` names the nearest limit, `longest`
+    the longest request that fits (at most the model's own context), `max_concurrency` requests of `max_model_len` at
+    once. All are of one data-parallel rank; a replica has `ranks` of them.
+    """
+
+    status: Status
+    limit: Limit
+    total_gib: float
+    requested_gib: float
+    parts: MemoryParts
+    available_gib: float
+    needed_gib: float
+    free_gib: float
+    warm_up_gib: float
+    error_gib: float
+    max_model_len: int
+    kv_tokens: int
+    kv_blocks: int
+    block_size: int
+    max_concurrency: float
+    longest: int
+    ranks: int = 1
+
+    @property
+    def replica_tokens(self) -> int:
+        """Tokens of KV cache of a whole replica: every data-parallel rank has a cache of its own."""
+        return self.kv_tokens * self.ranks
+
+    @property
+    def replica_concurrency(self) -> float:
+        return self.max_concurrency * self.ranks
+
+    @property
+    def margin_gib(self) -> float:
+        """Distance to the limit; negative beyond it. States of linear layers have no distance: it is the KV cache's."""
+        if self.limit == "warm-up":
+            return self.free_gib - self.warm_up_gib
+        return self.available_gib - self.needed_gib
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedEstimate:
+    """Times in seconds, of one request; rates per second, over all replicas.
+
+    `batch` are sequences that run at once on one replica; requests beyond that wait, which `time_to_first_token` holds.
+    `error` is the largest relative error of latencies and rates on the measurements the model was fitted to.
+    """
+
+    time_to_first_token: float
+    time_per_output_token: float
+    latency: float
+    requests_per_second: float
+    output_tokens_per_second: float
+    batch: float
+    bound: Bound
+    error: float
+
+
+class Simulation(TypedDict):
+    """Timings and cache of a simulated engine."""
+
+    time_to_first_token_ms: int
+    inter_token_latency_ms: int
+    kv_cache_blocks: int
+    block_size: int
+
+
+@dataclass(frozen=True)
+class Total:
+    """A sum and what it lacks: with a part whose price is unknown it is the least that will be paid."""
+
+    usd: float
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def exact(self) -> float | None:
+        """The sum, or None where a part is unknown: never a guess."""
+        return None if self.unknown else self.usd
+
+    @property
+    def monthly(self) -> float:
+        return round(self.usd * HOURS_A_MONTH, 2)
+
+    def __sub__(self, other: Total) -> Total:
+        """What lies between two sums. A part that is unknown in both is the same in both only if it does not change."""
+        return Total(round(self.usd - other.usd, 4), tuple(dict.fromkeys((*self.unknown, *other.unknown))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """One point of a capacity curve: requests in flight over all replicas, and what comes of them."""
+
+    concurrency: int
+    speed: SpeedEstimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRate:
+    """Requests a second that one stage's servers could do beside an endlessly fast other one.
+
+    `limits`: the other stage is faster. `needed` as of `CapacityPlan`, of this stage's replicas.
+    """
+
+    role: Literal["decode", "prefill"]
+    replicas: int
+    requests_per_second: float
+    limits: bool
+    needed: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapacityPlan:
+    """What one model's replicas are estimated to serve. Tokens are those of one request.
+
+    `alone`: one request at a time. `full`: every replica's batch is full. `at_load`: at the load the settings state;
+    None where the replicas cannot serve it. `needed` are the replicas that the stated rate or objectives take, None
+    where nothing is stated or no number of replicas helps. `fitted`: load and accelerator lie where the estimate was
+    measured, so that `error` (relative) holds; else it is an order of magnitude. `stages` are decode and prefill where
+    each has servers of its own: `replicas` are then those of decode, what is `needed` stands with each stage, and
+    nothing was fitted.
+    """
+
+    prompt_tokens: int
+    output_tokens: int
+    replicas: int
+    basis: str
+    alone: SpeedEstimate
+    full: SpeedEstimate
+    at_load: SpeedEstimate | None
+    needed: int | None
+    curve: tuple[CurvePoint, ...]
+    error: float
+    fitted: bool
+    stages: tuple[StageRate, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostLine:
+    """One component by the hour. None: no price is known.
+
+    `running`: every replica serves. `idle`: pools at their minimum. `paused`: no model server and no accelerator node.
+    """
+
+    name: str
+    running: float | None
+    idle: float | None
+    paused: float | None
+    note: str
+
+    def at(self, when: When) -> float | None:
+        return {"running": self.running, "idle": self.idle, "paused": self.paused}[when]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """The same stack with its accelerators bought in another way."""
+
+    provisioning: str
+    chosen: bool
+    accelerators: float | None
+    total: Total
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitCost:
+    """Dollars for a million, by the rule cost an hour / (requests a second x 3600).
+
+    `basis` says which requests those are: without their number and length a price per token means nothing.
+    """
+
+    requests_per_second: float
+    basis: str
+    requests: Total
+    tokens: Total
+    output_tokens: Total
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostPlan:
+    """`date` is of the oldest price in it, empty without any."""
+
+    lines: tuple[CostLine, ...]
+    alternatives: tuple[Alternative, ...]
+    units: UnitCost | None
+    date: str
+
+    def total(self, when: When) -> Total:
+        return total((line.name, line.at(when)) for line in self.lines)
+
+    @property
+    def idle(self) -> float | None:
+        return self.total("idle").exact
+
+    @property
+    def running(self) -> float | None:
+        return self.total("running").exact
+
+    @property
+    def saved_by_pausing(self) -> Total:
+        return total(
+            (line.name, None if line.running is None or line.paused is None else line.running - line.paused)
+            for line in self.lines
+        )
+
+
+def total(parts: Iterable[tuple[str, float | None]]) -> Total:
+    """The sum of named parts, and the names of those without a price."""
+    listed = list(parts)
+    known = sum(usd for _, usd in listed if usd is not None)
+    return Total(round(known, 4), tuple(name for name, usd in listed if usd is None))

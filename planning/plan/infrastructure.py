@@ -1,0 +1,102 @@
+"""Network, cluster and node pools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubnetPlan:
+    """Node subnet with its secondary ranges."""
+
+    name: str
+    node_cidr: str
+    pod_range: str
+    pod_cidr: str
+    service_range: str
+    service_cidr: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPlan:
+    """VPC and subnets. Names only, where `create` is false: somebody else made them."""
+
+    create: bool
+    region: str
+    network: str
+    subnet: SubnetPlan
+    proxy_subnet: str
+    proxy_cidr: str
+    create_proxy_subnet: bool
+    router: str
+    nat: str
+    # False for public nodes or a brought network: the nodes' way out is then not this stack's affair.
+    create_nat: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaintenancePlan:
+    start: str
+    end: str
+    recurrence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterPlan:
+    """GKE cluster. `identifier` is known before anything exists: it names the cluster to the Kubernetes provider."""
+
+    create: bool
+    name: str
+    location: str
+    identifier: str
+    release_channel: str
+    min_version: str | None
+    private_nodes: bool
+    dns_endpoint: bool
+    authorized_networks: tuple[tuple[str, str], ...]
+    maintenance: MaintenancePlan | None
+    deletion_protection: bool
+    workload_pool: str
+    service_account: str
+    service_account_roles: tuple[str, ...]
+    secret_manager: bool
+    managed_prometheus: bool
+    multi_networking: bool
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaintPlan:
+    key: str
+    value: str
+    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodePoolPlan:
+    """One GKE node pool. `guest_accelerator` is None on TPU machine types: they bring their chips."""
+
+    name: str
+    machine_type: str
+    zones: tuple[str, ...]
+    min_nodes: int
+    max_nodes: int
+    autoscaled: bool
+    disk_gib: int
+    disk_type: str
+    guest_accelerator: str | None = None
+    accelerators_per_node: int = 0
+    driver_version: str | None = None
+    threads_per_core: int | None = None
+    # Only for slices of more than one host: the API refuses a topology on a single one.
+    placement_topology: str | None = None
+    provisioning: Literal["on-demand", "spot", "flex-start", "queued"] = "on-demand"
+    reservation: str | None = None
+    accelerator_network_profile: str | None = None
+    # None in a cluster that somebody else made: whether its nodes are private is not this stack's to say.
+    private_nodes: bool | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    # Of its Kubernetes nodes; `labels` are the cloud's.
+    node_labels: Mapping[str, str] = field(default_factory=dict)

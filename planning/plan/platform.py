@@ -1,0 +1,106 @@
+"""Namespace, credentials, Helm charts, certificates and monitoring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamespacePlan:
+    name: str
+    create: bool
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HuggingFacePlan:
+    """Where the token is at run time. `secret` is a Kubernetes Secret; `secret_manager` a Secret Manager one."""
+
+    secret: str | None
+    create_secret: bool
+    token: SecretStr | None
+    secret_manager: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullSecretPlan:
+    name: str
+    create: bool
+    server: str = ""
+    username: str = ""
+    password: SecretStr | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceCrdsPlan:
+    """Whether this stack installs the InferencePool CRD, because the cluster's version does not bring it.
+
+    `legacy`: and that of the group before, inference.networking.x-k8s.io, for a KServe that insists on it.
+    """
+
+    install: bool
+    legacy: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class IstioPlan:
+    """What the Sail operator is asked for: a control plane of `version`, with the pull secret of its images."""
+
+    name: str
+    namespace: str
+    version: str
+    values: Mapping[str, Any]
+    pull_secret: PullSecretPlan | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartPlan:
+    """A controller installed by its Helm chart, or (`existing`) taken to be there.
+
+    `name` is the release's; `chart` a reference, or a name in `repository`; `crds` are kinds that have to be there
+    where it is taken so; `after` names other charts of the plan; `retain` leaves the release behind when the stack
+    goes; `pod_security` is the level that its own pods keep; `istio` comes with it, where it is an operator's chart.
+    """
+
+    name: str
+    chart: str
+    repository: str | None
+    version: str
+    namespace: str
+    values: Mapping[str, Any]
+    crds: tuple[str, ...]
+    existing: bool
+    after: tuple[str, ...]
+    retain: bool
+    timeout_seconds: int
+    pod_security: Literal["restricted", "baseline"]
+    istio: IstioPlan | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuerPlan:
+    """Who signs certificates: an issuer that is there, or one made here, with which each signs itself."""
+
+    name: str
+    kind: Literal["ClusterIssuer", "Issuer"]
+    create: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificatePlan:
+    """A certificate that cert-manager puts into `secret` and renews there."""
+
+    name: str
+    secret: str
+    dns_names: tuple[str, ...]
+    issuer: IssuerPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringPlan:
+    enabled: bool
+    interval_seconds: int

@@ -1,0 +1,239 @@
+"""Gateway, routes, InferencePool, endpoint picker, model router and network policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from planning.plan.platform import CertificatePlan
+from planning.plan.pods import PodPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsPlan:
+    """Listener certificate: annotation-style options, or a Secret, which `certificate` fills where the stack asks."""
+
+    options: Mapping[str, str]
+    secret: str | None
+    certificate: CertificatePlan | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayPlan:
+    """One Gateway. `annotations` are of the load balancer's Service, where the implementation makes one.
+
+    `pods` is merged into the Deployment that Istio makes of it; empty where nothing runs in the cluster.
+    """
+
+    name: str
+    implementation: Literal["gke", "istio"]
+    class_name: str
+    annotations: Mapping[str, str]
+    pods: Mapping[str, Any]
+    region: str
+    address: str
+    create_address: bool
+    external: bool
+    subnetwork: str
+    port: int
+    protocol: Literal["HTTP", "HTTPS"]
+    tls: TlsPlan | None
+    hostname: str | None
+
+    @property
+    def certificate(self) -> CertificatePlan | None:
+        """What the stack has signed for the listener."""
+        return self.tls.certificate if self.tls is not None else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendTlsPlan:
+    """How Istio opens TLS to a pool's servers: `service` is the one it makes of the pool, `host` its name in DNS.
+
+    `authority` is a Secret of the namespace with the certificate (ca.crt) of who signed theirs, which then has to be
+    one for `host`; None: it is not verified.
+    """
+
+    service: str
+    host: str
+    authority: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolPlan:
+    """InferencePool with what the implementation of the Gateway needs beside it."""
+
+    name: str
+    implementation: Literal["gke", "istio"]
+    # None where its servers speak HTTP.
+    tls: BackendTlsPlan | None
+    selector: Mapping[str, str]
+    target_ports: tuple[int, ...]
+    picker_service: str
+    picker_port: int
+    failure_mode: Literal["FailOpen", "FailClose"]
+    health_path: str
+    health_port: int
+    health_interval: int
+    timeout_seconds: int
+    draining_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RendererPlan:
+    """A Service of a model's servers, where the picker has prompts turned into tokens."""
+
+    name: str
+    selector: Mapping[str, str]
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickerPlan:
+    """Endpoint picker of one pool. `config` is the EndpointPickerConfig as plain values."""
+
+    name: str
+    replicas: int
+    # Of several replicas one works.
+    leader_election: bool
+    # Of several pickers the elected one is ready and the others are not.
+    ready_replicas: int
+    # A new picker is not ready before the old leader is gone: an update must not wait for it.
+    max_unavailable: int
+    # What is waited for where the rollout as such never ends.
+    wait_for: tuple[str, ...]
+    pod: PodPlan
+    selector: Mapping[str, str]
+    grpc_port: int
+    health_port: int
+    metrics_port: int
+    config: Mapping[str, Any]
+    config_file: str
+    objective_groups: tuple[str, ...]
+    metrics_reader: str | None
+    # Only where the picker's index is precise.
+    renderer: RendererPlan | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteRulePlan:
+    """Requests below a path, with `header` (name, value) where one is given: to a pool, or to (Service, port).
+
+    `rewrite` takes the place of the path before the request goes on. `timeout_seconds` where the Gateway takes it from
+    the route.
+    """
+
+    path: str
+    rewrite: str | None = None
+    header: tuple[str, str] | None = None
+    # (InferencePool, weight): a pool gets its weight's share of their sum.
+    pools: tuple[tuple[str, int], ...] = ()
+    service: tuple[str, int] | None = None
+    timeout_seconds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitPlan:
+    """A name in requests that several models share. `models`: (served name, pool, weight)."""
+
+    name: str
+    models: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutePlan:
+    """One HTTPRoute. `early`: it comes before its pools, because what makes them waits for it."""
+
+    name: str
+    rules: tuple[RouteRulePlan, ...]
+    early: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappingPlan:
+    """One base model and the other names that lead to it, as the model router reads them from a ConfigMap."""
+
+    name: str
+    base_model: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalloutPlan:
+    """How the load balancer asks the model router. `timeout_seconds` is for one message, GKE takes 10 at most."""
+
+    name: str
+    gateway: str
+    authority: str
+    timeout_seconds: int
+    fail_open: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterPlan:
+    """The model router of one Gateway. `config` is its configuration file, where the release has one."""
+
+    name: str
+    replicas: int
+    pod: PodPlan
+    selector: Mapping[str, str]
+    grpc_port: int
+    health_port: int
+    health_interval: int
+    mappings: tuple[MappingPlan, ...]
+    mapping_labels: Mapping[str, str]
+    config: Mapping[str, Any] | None
+    config_file: str
+    callout: CalloutPlan
+    metrics_reader: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelIndexPlan:
+    """What answers requests that are for no model: their list, health, and 404 for everything else."""
+
+    name: str
+    replicas: int
+    pod: PodPlan
+    selector: Mapping[str, str]
+    port: int
+    health_path: str
+    health_interval: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeerPlan:
+    """One other side: pods by their labels, in the namespace of `namespace` or in the policy's own, or addresses."""
+
+    pods: Mapping[str, str] = field(default_factory=dict)
+    namespace: str | None = None
+    cidr: str | None = None
+    except_cidrs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # An empty peer is everybody: never what somebody who forgot its selector meant.
+        if bool(self.cidr) == bool(self.pods or self.namespace):
+            raise ValueError("a peer is pods, a namespace, or a range of addresses")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessPlan:
+    """Peers and the ports open to them, as (protocol, number). Without ports all are."""
+
+    peers: tuple[PeerPlan, ...]
+    ports: tuple[tuple[Literal["TCP", "UDP"], int], ...]
+
+    def __post_init__(self) -> None:
+        if not self.peers:
+            raise ValueError("access without peers is for everybody")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPolicyPlan:
+    """What pods of a selector may be reached by and may reach; nothing else, in either direction."""
+
+    name: str
+    selector: Mapping[str, str]
+    ingress: tuple[AccessPlan, ...] = ()
+    egress: tuple[AccessPlan, ...] = ()

@@ -1,0 +1,89 @@
+"""One model, and the whole stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from planning.findings import Finding
+from planning.plan.estimates import CapacityPlan, CostPlan
+from planning.plan.infrastructure import ClusterPlan, NetworkPlan, NodePoolPlan
+from planning.plan.platform import (
+    CertificatePlan,
+    ChartPlan,
+    HuggingFacePlan,
+    InferenceCrdsPlan,
+    MonitoringPlan,
+    NamespacePlan,
+    PullSecretPlan,
+)
+from planning.plan.routing import (
+    GatewayPlan,
+    ModelIndexPlan,
+    NetworkPolicyPlan,
+    PickerPlan,
+    PoolPlan,
+    RoutePlan,
+    RouterPlan,
+)
+from planning.plan.serving import InferenceServicePlan, ModelServerPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPlan:
+    """Everything one model needs. `key` is stable under reordering and names its resources."""
+
+    key: str
+    id: str
+    served_name: str
+    # Aliases and adapters: further names in requests.
+    other_names: tuple[str, ...]
+    pool: PoolPlan
+    picker: PickerPlan
+    # One, or decode first and then prefill: the first is what requests arrive at.
+    servers: tuple[ModelServerPlan, ...]
+    # What its servers show, where they answer in HTTPS.
+    certificate: CertificatePlan | None
+    # None where the catalogue lacks a figure, or no replica is wanted.
+    capacity: CapacityPlan | None
+    # With it KServe makes pool, picker and servers, under the names they have in this plan.
+    inference_service: InferenceServicePlan | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackPlan:
+    """One inference environment, whole."""
+
+    stack: str
+    project: str
+    location: str
+    region: str
+    release: str
+    pattern: str
+    services: tuple[str, ...]
+    network: NetworkPlan
+    cluster: ClusterPlan
+    cpu_pool: NodePoolPlan
+    accelerator_pools: tuple[NodePoolPlan, ...]
+    crds: InferenceCrdsPlan
+    # In the order in which they need each other; most stacks need none.
+    charts: tuple[ChartPlan, ...]
+    chart_namespaces: tuple[NamespacePlan, ...]
+    # Of KServe's, in the stack's namespace.
+    presets: tuple[str, ...]
+    namespace: NamespacePlan
+    hugging_face: HuggingFacePlan
+    pull_secret: PullSecretPlan | None
+    gateway: GatewayPlan
+    routes: tuple[RoutePlan, ...]
+    # Both only where a stack serves several models.
+    router: RouterPlan | None
+    model_index: ModelIndexPlan | None
+    models: tuple[ModelPlan, ...]
+    network_policies: tuple[NetworkPolicyPlan, ...]
+    monitoring: MonitoringPlan
+    cost: CostPlan
+    # No model server and no accelerator node for now.
+    paused: bool
+    labels: Mapping[str, str]
+    warnings: tuple[Finding, ...]

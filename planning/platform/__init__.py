@@ -1,0 +1,1 @@
+"""Controllers installed by Helm charts, certificates, and image checks."""

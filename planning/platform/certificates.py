@@ -1,0 +1,74 @@
+"""Certificates that cert-manager signs."""
+
+from __future__ import annotations
+
+from planning.context import Site
+from planning.plan.platform import CertificatePlan, IssuerPlan
+from settings.gateway import CertManagerTls, IssuerSettings
+
+LISTENER = "inference-gateway-tls"
+SELF_SIGNED = "self-signed"
+
+
+def plan_listener_certificate(site: Site, asked: CertManagerTls) -> CertificatePlan:
+    """The Gateway's own: of the names asked for, else of its host name."""
+    hostname = site.settings.gateway.hostname
+    dns_names = asked.dns_names or ((hostname,) if hostname else ())
+    _check_names(site, dns_names, hostname)
+    if asked.issuer is not None:
+        check_issuer(site, asked.issuer, "tls")
+    else:
+        site.findings.warning(
+            "gateway",
+            "tls",
+            "issuer",
+            value="null",
+            rule="the certificate signs itself: no client trusts it unasked",
+            fix="name an issuer of the cluster, or keep it for trials",
+        )
+    return CertificatePlan(name=LISTENER, secret=LISTENER, dns_names=dns_names, issuer=issuer_of(asked.issuer))
+
+
+def issuer_of(asked: IssuerSettings | None) -> IssuerPlan:
+    """The issuer that is there, or the one with which every certificate signs itself."""
+    if asked is None:
+        return IssuerPlan(name=SELF_SIGNED, kind="Issuer", create=True)
+    return IssuerPlan(name=asked.name, kind=asked.kind, create=False)
+
+
+def _check_names(site: Site, dns_names: tuple[str, ...], hostname: str | None) -> None:
+    if not dns_names:
+        site.findings.error(
+            "gateway",
+            "hostname",
+            value="null",
+            rule="a certificate is for a name, and this one has none",
+            fix="set the host name that clients use, or gateway.tls.dnsNames",
+        )
+    elif hostname is not None and not any(covers(name, hostname) for name in dns_names):
+        site.findings.error(
+            "gateway",
+            "tls",
+            "dnsNames",
+            value=", ".join(dns_names),
+            rule=f"the Gateway answers to {hostname} only, which is not among the certificate's names",
+            fix=f"add {hostname}, or remove dnsNames",
+        )
+
+
+def covers(name: str, host: str) -> bool:
+    """Whether a certificate for `name` is one for `host`: a wildcard stands for one label (RFC 9525)."""
+    return name == host or (name.startswith("*.") and host.partition(".")[2] == name[2:])
+
+
+def check_issuer(site: Site, asked: IssuerSettings, key: str) -> None:
+    """An issuer that cannot be there yet. `key` is the setting below gateway that names it."""
+    if not site.settings.platform.cert_manager.existing:
+        site.findings.warning(
+            "gateway",
+            key,
+            "issuer",
+            value=asked.name,
+            rule="this stack installs cert-manager and no issuer: `up` waits until this one is there",
+            fix="create the issuer once cert-manager runs, or leave issuer out for the first `pulumi up`",
+        )

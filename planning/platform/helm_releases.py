@@ -1,0 +1,273 @@
+"""Controllers that GKE does not bring: which charts a stack installs, with which values, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from catalog.release import ChartRelease, IstioCharts
+from planning.context import Site
+from planning.plan.platform import ChartPlan, IstioPlan, NamespacePlan, PullSecretPlan
+from planning.platform.istio import check_istio, istio_plan, istiod_values
+from planning.versions import gke_brings_inference_pool
+from settings.platform import ControllerSettings
+
+# Release names. They are logical names of resources as well.
+LEADER_WORKER_SET = "lws"
+CERT_MANAGER = "cert-manager"
+KSERVE_CRDS = "kserve-llmisvc-crd"
+KSERVE = "kserve-llmisvc-resources"
+KSERVE_PRESETS = "kserve-runtime-configs"
+ISTIO_BASE = "istio-base"
+ISTIOD = "istiod"
+SAIL = "sail-operator"
+
+# A first pod may wait for a CPU node that the autoscaler has yet to add, and for its image.
+_TIMEOUT_SECONDS = 600
+
+_RESTRICTED: Mapping[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+_CERT_MANAGER_KINDS = (
+    "certificates.cert-manager.io",
+    "certificaterequests.cert-manager.io",
+    "clusterissuers.cert-manager.io",
+    "issuers.cert-manager.io",
+)
+_ISTIO_KINDS = ("destinationrules.networking.istio.io", "gateways.networking.istio.io")
+
+
+def plan_charts(
+    site: Site,
+    *,
+    gateway: tuple[str, str],
+    groups: bool,
+    kserve: bool,
+    istio: bool,
+    certificates: bool,
+    pull_secret: PullSecretPlan | None,
+) -> tuple[ChartPlan, ...]:
+    """Charts in the order in which they are installed; none where GKE's own parts are enough.
+
+    `gateway` is (namespace, name) of the Gateway that KServe attaches its routes to; `groups` whether a model server is
+    a LeaderWorkerSet; `certificates` whether the stack asks for any. KServe looks for the kinds it can use only when it
+    starts: what brings them comes first.
+    """
+    settings, releases = site.settings.platform, site.release.charts
+    _check_brought(site)
+    found: list[ChartPlan] = []
+    if groups or kserve:
+        found.append(
+            _chart(
+                LEADER_WORKER_SET,
+                releases.leader_worker_set,
+                settings.leader_worker_set,
+                namespace="lws-system",
+                values=_leader_worker_set(),
+                crds=("leaderworkersets.leaderworkerset.x-k8s.io",),
+            )
+        )
+    check_istio(site, kserve=kserve, istio=istio, pull_secret=pull_secret)
+    if istio:
+        found += _istio(site, pull_secret)
+    if kserve or certificates:
+        found.append(
+            _chart(
+                CERT_MANAGER,
+                releases.cert_manager,
+                settings.cert_manager,
+                namespace="cert-manager",
+                values=_cert_manager(),
+                crds=_CERT_MANAGER_KINDS,
+            )
+        )
+    if kserve:
+        found += _kserve(site, gateway, [chart.name for chart in found])
+    return tuple(found)
+
+
+def plan_chart_namespaces(charts: tuple[ChartPlan, ...]) -> tuple[NamespacePlan, ...]:
+    """The namespaces of charts that are installed, at the strictest Pod Security level that their pods keep."""
+    levels: dict[str, str] = {}
+    for chart in charts:
+        if not chart.existing:
+            levels.setdefault(chart.namespace, chart.pod_security)
+        if chart.istio is not None:
+            levels.setdefault(chart.istio.namespace, "restricted")
+    return tuple(
+        NamespacePlan(
+            name=name,
+            create=True,
+            labels={"pod-security.kubernetes.io/enforce": level, "app.kubernetes.io/part-of": "llm-d"},
+        )
+        for name, level in levels.items()
+    )
+
+
+def _istio(site: Site, pull_secret: PullSecretPlan | None) -> list[ChartPlan]:
+    settings, release = site.settings.platform.istio, site.release.charts.istio
+    if isinstance(release, IstioCharts):
+        return [
+            _chart(ISTIO_BASE, release.base, settings, namespace="istio-system", values={}, crds=_ISTIO_KINDS),
+            _chart(
+                ISTIOD,
+                release.control_plane,
+                settings,
+                namespace="istio-system",
+                values=istiod_values(),
+                after=(ISTIO_BASE,),
+            ),
+        ]
+    return [
+        _chart(
+            SAIL,
+            release.operator,
+            settings,
+            namespace="sail-operator",
+            values={},
+            crds=_ISTIO_KINDS,
+            # Its pod names no seccomp profile, and a value cannot give it one.
+            pod_security="baseline",
+            istio=None if settings.existing else istio_plan(release, "istio-system", pull_secret),
+        )
+    ]
+
+
+def _kserve(site: Site, gateway: tuple[str, str], before: list[str]) -> list[ChartPlan]:
+    settings, releases = site.settings.platform, site.release.charts
+    return [
+        _chart(
+            KSERVE_CRDS,
+            releases.kserve_crds,
+            settings.kserve,
+            namespace="kserve",
+            values={},
+            crds=("llminferenceservices.serving.kserve.io",),
+            # This chart's kinds go with it. In a cluster of others they stay, and with them what others made of them.
+            retain=site.settings.cluster.existing is not None,
+        ),
+        _chart(
+            KSERVE,
+            releases.kserve,
+            settings.kserve,
+            namespace="kserve",
+            values=_kserve_values(gateway, inference_pool=not gke_brings_inference_pool(site.settings.cluster)),
+            after=(*before, KSERVE_CRDS),
+        ),
+        _chart(
+            KSERVE_PRESETS,
+            releases.kserve_presets,
+            settings.kserve,
+            namespace="kserve",
+            # KServe's webhook judges every preset: where this one is installed, the webhook answers.
+            values={"kserve": {"llmisvcConfigs": {"enabled": True}, "servingruntime": {"enabled": False}}},
+            after=(KSERVE,),
+        ),
+    ]
+
+
+def _chart(
+    name: str,
+    release: ChartRelease,
+    settings: ControllerSettings,
+    *,
+    namespace: str,
+    values: Mapping[str, Any],
+    crds: tuple[str, ...] = (),
+    after: tuple[str, ...] = (),
+    retain: bool = False,
+    pod_security: Literal["restricted", "baseline"] = "restricted",
+    istio: IstioPlan | None = None,
+) -> ChartPlan:
+    return ChartPlan(
+        name=name,
+        chart=release.chart,
+        repository=release.repository,
+        version=release.version,
+        namespace=namespace,
+        values=values,
+        crds=crds,
+        existing=settings.existing,
+        after=after,
+        retain=retain,
+        timeout_seconds=_TIMEOUT_SECONDS,
+        pod_security=pod_security,
+        istio=istio,
+    )
+
+
+def _leader_worker_set() -> Mapping[str, Any]:
+    # Its own certificates: cert-manager would be a second controller for one webhook.
+    return {
+        "enableCertManager": False,
+        "podSecurityContext": _RESTRICTED,
+        "resources": _resources("250m", "256Mi", "512Mi"),
+    }
+
+
+def _cert_manager() -> Mapping[str, Any]:
+    small = _resources("50m", "128Mi", "256Mi")
+    return {
+        # Kept when the release goes: with the kinds every certificate in the cluster would go.
+        "crds": {"enabled": True, "keep": True},
+        # kube-system, its default, is Google's.
+        "global": {"leaderElection": {"namespace": "cert-manager"}},
+        "resources": small,
+        "webhook": {"resources": small},
+        "cainjector": {"resources": small},
+        # A hook that ends when the webhook answers; Helm waits for it.
+        "startupapicheck": {"enabled": True, "resources": small},
+    }
+
+
+def _kserve_values(gateway: tuple[str, str], *, inference_pool: bool) -> Mapping[str, Any]:
+    return {
+        "kserve": {
+            "llmisvc": {
+                "createGIECRDs": inference_pool,
+                "controller": {
+                    "imagePullPolicy": "IfNotPresent",
+                    # The chart limits CPU to a tenth of one, and a value cannot take that away.
+                    "resources": {
+                        "requests": {"cpu": "100m", "memory": "300Mi"},
+                        "limits": {"cpu": "1", "memory": "512Mi"},
+                    },
+                },
+            },
+            "controller": {
+                "gateway": {
+                    "ingressGateway": {
+                        "enableGatewayApi": True,
+                        "createGateway": False,
+                        "kserveGateway": "/".join(gateway),
+                    },
+                    "disableIstioVirtualHost": True,
+                }
+            },
+        }
+    }
+
+
+def _resources(cpu: str, memory: str, most: str) -> Mapping[str, Any]:
+    """No limit of CPU: a throttled webhook times out."""
+    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": most}}
+
+
+def _check_brought(site: Site) -> None:
+    if site.settings.cluster.existing is not None:
+        return
+    platform = site.settings.platform
+    for key, controller in (
+        ("leaderWorkerSet", platform.leader_worker_set),
+        ("certManager", platform.cert_manager),
+        ("kserve", platform.kserve),
+        ("istio", platform.istio),
+    ):
+        if controller.existing:
+            site.findings.error(
+                "platform",
+                key,
+                "existing",
+                value="true",
+                rule="this stack makes its cluster, and nothing can be in a cluster that does not exist yet",
+                fix="remove it, or bring the cluster it is in with cluster.existing",
+            )

@@ -1,0 +1,97 @@
+"""Istio's control plane: what its own charts are told, or what an operator is asked for in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from catalog.release import IstioOperator
+from planning.context import Site
+from planning.plan.platform import IstioPlan, PullSecretPlan
+from planning.platform.images import RED_HAT
+
+# The one control plane of a cluster; the operator gives its parts no suffix then.
+_NAME = "default"
+
+_SECCOMP: Mapping[str, Any] = {"seccompProfile": {"type": "RuntimeDefault"}}
+
+# One Gateway and its picker, no sidecars: a fifth of the default, and no limit of CPU.
+_RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}}
+
+# Off by default in every version so far; without it an InferencePool is no backend.
+_INFERENCE: Mapping[str, str] = {"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "true"}
+
+# On by default, and said all the same by who supports this set (opendatahub-io/rhaii-on-xks, charts/sail-operator).
+_GATEWAY_API: Mapping[str, str] = {
+    "PILOT_ENABLE_GATEWAY_API": "true",
+    "PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER": "true",
+    "PILOT_ENABLE_GATEWAY_API_STATUS": "true",
+}
+
+_NO_SIDECARS: Mapping[str, Any] = {"sidecarInjectorWebhook": {"enableNamespacesByDefault": False}}
+
+# The Envoys of a Gateway run in the stack's namespace, which is as strict as its own pods allow. It is said by the
+# Gateway itself: the Istio kind of the operator has no field for it (v1.27.3, `spec.values`).
+GATEWAY_PODS: Mapping[str, Any] = {"spec": {"template": {"spec": {"securityContext": _SECCOMP}}}}
+
+
+def istiod_values() -> Mapping[str, Any]:
+    """Of the chart `istiod`."""
+    return {"resources": _RESOURCES, **_SECCOMP, "env": _INFERENCE, **_NO_SIDECARS}
+
+
+def istio_plan(release: IstioOperator, namespace: str, pull_secret: PullSecretPlan | None) -> IstioPlan:
+    """What the Sail operator makes; the pods of Gateways take the pull secret of their own namespace, by that name."""
+    shared: dict[str, Any] = {"proxy": {"image": release.proxy}}
+    if pull_secret is not None:
+        shared["imagePullSecrets"] = [pull_secret.name]
+    return IstioPlan(
+        name=_NAME,
+        namespace=namespace,
+        version=release.version,
+        values={
+            "global": shared,
+            "pilot": {
+                "image": release.pilot,
+                "resources": _RESOURCES,
+                **_SECCOMP,
+                "env": {**_GATEWAY_API, **_INFERENCE},
+            },
+            **_NO_SIDECARS,
+        },
+        pull_secret=pull_secret,
+    )
+
+
+def check_istio(site: Site, *, kserve: bool, istio: bool, pull_secret: PullSecretPlan | None) -> None:
+    """Istio of a vendor: its images are not everybody's, and its KServe knows no other Gateway."""
+    release = site.release.charts.istio
+    if not isinstance(release, IstioOperator) or site.settings.platform.istio.existing:
+        return
+    if kserve and not istio:
+        site.findings.warning(
+            "gateway",
+            "implementation",
+            value=site.settings.gateway.implementation,
+            rule=f"who supports {site.settings.release} has KServe behind Istio only, and this Gateway is Google's",
+            fix="set gateway.implementation: istio",
+        )
+    private = [image for image in (release.pilot, release.proxy) if image.startswith(RED_HAT)]
+    if istio and private and pull_secret is None:
+        site.findings.error(
+            "registry",
+            "server",
+            value="(missing)",
+            rule=f"{private[0].partition('@')[0]}, Istio of {site.settings.release}, is not pulled without an account "
+            "of Red Hat",
+            fix="set llm-d:registry.server to registry.redhat.io, username and password",
+        )
+    elif istio and private and pull_secret is not None and not pull_secret.create:
+        site.findings.error(
+            "registry",
+            "existingSecret",
+            value=pull_secret.name,
+            rule="Istio's images are pulled in istio-system as well, a namespace that this stack makes",
+            fix="set llm-d:registry.server, username and password, and the stack makes the Secret in both; or bring "
+            "Istio with platform.istio.existing",
+        )

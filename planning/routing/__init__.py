@@ -1,0 +1,1 @@
+"""Gateway, routes, endpoint picker, model router and network policies."""

@@ -1,0 +1,246 @@
+"""The inference pool of one model and its endpoint picker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from planning.context import Site
+from planning.parallelism.layout import parallelism_of
+from planning.parallelism.ports import PORT
+from planning.picker_config import (
+    PreciseIndex,
+    Weights,
+    check_blocks,
+    check_config,
+    check_scraping,
+    check_state,
+    disaggregated,
+    load_and_prefix,
+    prefix_plugin,
+    written_config,
+)
+from planning.plan.platform import PullSecretPlan
+from planning.plan.pods import EnvPlan, ProbePlan
+from planning.plan.routing import PickerPlan, PoolPlan, RendererPlan
+from planning.routing.ext_proc_pod import CONFIG_DIRECTORY, callout_pod, port_arguments
+from planning.serving import multi_node
+from planning.serving.backend_tls import encrypted, plan_backend_tls
+from planning.serving.kv_block_size import block_size_of, engine_block
+from planning.serving.kv_events import EVENTS_PORT, check_events, follows_events
+from planning.serving.model_server import HEALTH_PATH, MODELS_PATH, prefix_caching_of, selector_of
+from planning.serving.shutdown import DRAIN_SECONDS, NOTICE_SECONDS
+from settings.disaggregation import DisaggregationSettings
+from settings.models import ModelSettings
+
+# The load balancer probes a picker's gRPC health on 9003 by itself; another port would need a HealthCheckPolicy.
+GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9002, 9003, 9090
+
+CONFIG_FILE = "picker.yaml"
+
+
+def plan_pool(site: Site, model: ModelSettings, key: str) -> PoolPlan:
+    """InferencePool, health check and backend policy of one model."""
+    settings = site.settings
+    parallelism = parallelism_of(site, model)
+    return PoolPlan(
+        name=key,
+        implementation=settings.gateway.implementation,
+        tls=plan_backend_tls(site, key, key),
+        selector=selector_of(key) | multi_node.serving_labels(parallelism),
+        target_ports=tuple(PORT + rank for rank in range(parallelism.ranks_per_host)),
+        picker_service=picker_name(key),
+        picker_port=GRPC_PORT,
+        failure_mode="FailOpen" if settings.picker.failure_mode == "open" else "FailClose",
+        # A routing sidecar may say by itself that it is well, whatever its engine does.
+        health_path=HEALTH_PATH if site.role == "both" else MODELS_PATH,
+        health_port=multi_node.health_port(parallelism),
+        health_interval=5,
+        timeout_seconds=settings.gateway.timeout_seconds,
+        draining_seconds=DRAIN_SECONDS,
+    )
+
+
+def picker_name(key: str) -> str:
+    return f"{key}-epp"
+
+
+def plan_picker(
+    site: Site, index: int, model: ModelSettings, key: str, namespace: str, pull_secret: PullSecretPlan | None
+) -> PickerPlan:
+    """The picker's Deployment, Service, permissions and configuration."""
+    settings, release = site.settings.picker, site.release.picker
+    name = picker_name(key)
+    known = site.catalog.find_model(model.id)
+    renderer = (
+        RendererPlan(name=f"{key}-render", selector=selector_of(key), port=PORT) if follows_events(site) else None
+    )
+    index_of_blocks = (
+        PreciseIndex(
+            model=model.name,
+            renderer=f"http://{renderer.name}.{namespace}:{renderer.port}",
+            event_port=EVENTS_PORT,
+        )
+        if renderer is not None
+        else None
+    )
+    config = _config(site, block_size_of(site, model, known), index_of_blocks)
+    _check_model(site, index, model)
+    selector = {"app.kubernetes.io/name": "endpoint-picker", "app.kubernetes.io/instance": key}
+    experimental = site.picker.experimental_flag
+    elects = settings.replicas > 1 and settings.leader_election
+    if index == 0 and elects and settings.failure_mode == "close":
+        site.findings.warning(
+            "picker",
+            "failureMode",
+            value="close",
+            rule="between two leaders no picker is ready, for about 15 s where one was lost: requests are refused then",
+            fix="use failureMode: open, by which any replica answers meanwhile",
+        )
+    ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
+    pod = callout_pod(
+        name=name,
+        container="epp",
+        component="endpoint-picker",
+        image=release.image,
+        args=(
+            f"--pool-name={key}",
+            f"--pool-namespace={namespace}",
+            *release.flags,
+            *_scraping(site),
+            f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",
+            *port_arguments(*ports),
+            *((f"--{release.leader_election_flag}",) if elects else ()),
+            *((f"--{experimental}",) if settings.allow_experimental_plugins and experimental else ()),
+        ),
+        env=(
+            EnvPlan(name="NAMESPACE", field_path="metadata.namespace"),
+            EnvPlan(name="POD_NAME", field_path="metadata.name"),
+        ),
+        ports=ports,
+        size=settings,
+        selector=selector,
+        config=config,
+        # With an election only the leader is ready, and readiness has a service name of its own.
+        liveness=_health("liveness" if elects else "inference-extension", delay=5, period=10),
+        readiness=_health("readiness" if elects else "inference-extension", delay=0, period=2),
+        # A leader hands over when it ends: until then the others are not ready, so that notice would only delay them.
+        notice_seconds=0 if elects else NOTICE_SECONDS,
+        pull_secret=pull_secret,
+    )
+    return PickerPlan(
+        name=name,
+        replicas=settings.replicas,
+        leader_election=elects,
+        ready_replicas=1 if elects else settings.replicas,
+        max_unavailable=settings.replicas if elects else 0,
+        wait_for=_one_leads(settings.replicas) if elects else (),
+        pod=pod,
+        selector=selector,
+        grpc_port=GRPC_PORT,
+        health_port=HEALTH_PORT,
+        metrics_port=METRICS_PORT,
+        config=config,
+        config_file=CONFIG_FILE,
+        objective_groups=release.objective_groups,
+        metrics_reader=METRICS_READER if site.settings.monitoring.enabled else None,
+        renderer=renderer,
+    )
+
+
+def _scraping(site: Site) -> tuple[str, ...]:
+    """How engines' metrics are asked for, where that is a flag. None of the pickers verifies certificates unasked."""
+    flag = site.release.picker.metrics_scheme_flag
+    return (f"--{flag}=https",) if flag is not None and encrypted(site) else ()
+
+
+def _one_leads(replicas: int) -> tuple[str, ...]:
+    """Of pickers that elect a leader one is ready, ever: a Deployment of them is never complete."""
+    return (
+        f"jsonpath={{.status.updatedReplicas}}={replicas}",
+        f"jsonpath={{.status.replicas}}={replicas}",
+        "jsonpath={.status.readyReplicas}=1",
+    )
+
+
+# One identity per namespace that may read pickers' metrics.
+METRICS_READER = "picker-metrics-reader"
+
+
+def _health(service: str, delay: int, period: int) -> ProbePlan:
+    return ProbePlan(port=HEALTH_PORT, grpc_service=service, initial_delay=delay, period=period, timeout=5, failures=3)
+
+
+def check_picker(site: Site) -> None:
+    """What is wrong with the picker's settings, whichever the model."""
+    settings = site.settings.picker
+    check_config(site)
+    check_events(site)
+    check_state(site)
+    check_scraping(site, "https" if encrypted(site) else "http")
+    weights = settings.scorers
+    if settings.config is not None:
+        return
+    fractions = [weight for weight in weights.model_dump().values() if weight != int(weight)]
+    if fractions and site.picker.document == "v1.2":
+        site.findings.error(
+            "picker",
+            "scorers",
+            value=", ".join(f"{weight:g}" for weight in fractions),
+            rule=f"{site.picker.title} takes whole weights and does not start with others",
+            fix="multiply all weights until they are whole",
+        )
+    if not any((weights.prefix_cache, weights.kv_cache_utilization, weights.queue)):
+        site.findings.error(
+            "picker",
+            "scorers",
+            value="all 0",
+            rule="without a scorer the picker chooses at random",
+            fix="give one a weight",
+        )
+    several = any(model.replicas > 1 for model in site.settings.models)
+    if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:
+        site.findings.warning(
+            "picker",
+            "scorers",
+            value=f"prefixCache: {weights.prefix_cache:g} alone",
+            rule="prompts that begin alike, as with one system prompt, all go to one replica however long its queue is",
+            fix="give kvCacheUtilization or queue a weight",
+        )
+
+
+def _config(site: Site, block_size: int | None, precise: PreciseIndex | None) -> dict[str, Any]:
+    """EndpointPickerConfig. `block_size` in tokens, None to leave it to the picker."""
+    written = written_config(site)
+    if written is not None:
+        return dict(written)
+    scorers, api = site.settings.picker.scorers, site.release.picker.config_api
+    weights = Weights(prefix=scorers.prefix_cache, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
+    # Disaggregated stages are never encrypted.
+    https = encrypted(site) and site.release.picker.metrics_scheme_flag is None
+    if site.role == "both" or site.release.disaggregation is None:
+        return load_and_prefix(site.picker, api, weights, block_size, precise, https=https)
+    stages = site.settings.disaggregation or DisaggregationSettings()
+    return disaggregated(site.picker, api, weights, block_size, stages.prefill_from_tokens, precise)
+
+
+def _check_model(site: Site, index: int, model: ModelSettings) -> None:
+    """What the picker believes of one model's servers."""
+    block = engine_block(site, model, site.catalog.find_model(model.id))
+    if block is not None:
+        check_blocks(site, index, model, block)
+    scores = prefix_plugin(site)
+    if scores is None or prefix_caching_of(site, model):
+        return
+    settings = site.settings.picker
+    prefix_pattern = site.settings.pattern == "prefix-cache"
+    weight = f" (weight {settings.scorers.prefix_cache:g})" if settings.config is None else f" ({scores})"
+    instead = "llm-d:picker.scorers.prefixCache to 0" if settings.config is None else f"up {scores}"
+    site.findings.error(
+        "models",
+        index,
+        "prefixCaching",
+        value="false",
+        rule=f"the picker scores prefix matches{weight} that this engine does not keep",
+        fix="remove prefixCaching"
+        + ("" if prefix_pattern else f", or {'set' if settings.config is None else 'give'} {instead}"),
+    )

@@ -1,0 +1,165 @@
+"""Address, Gateway and routes."""
+
+from __future__ import annotations
+
+from planning import names
+from planning.context import Site
+from planning.plan.infrastructure import NetworkPlan
+from planning.plan.routing import GatewayPlan, ModelIndexPlan, RoutePlan, RouteRulePlan, SplitPlan, TlsPlan
+from planning.plan.stack import ModelPlan
+from planning.platform.certificates import plan_listener_certificate
+from planning.platform.istio import GATEWAY_PODS
+from settings.gateway import CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
+
+ISTIO_CLASS = "istio"
+
+# Only the two regional classes take an InferencePool in one cluster (GKE, "GatewayClass capabilities").
+_CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-rilb"}
+
+# Istio hands it down to the Service it makes; GKE then keeps the load balancer inside the VPC.
+_INTERNAL = {"networking.gke.io/load-balancer-type": "Internal"}
+
+ROUTE = "inference"
+
+# The model router puts the base model's name here: the one asked for, or the one an adapter or alias belongs to; empty
+# for a name it does not know.
+BASE_MODEL_HEADER = "X-Gateway-Base-Model-Name"
+MODEL_PATH = "/v1/"
+
+# HTTPRoute, `spec.rules`.
+MOST_RULES = 16
+
+
+def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
+    """One regional load balancer with a reserved address."""
+    settings = site.settings.gateway
+    tls = _tls(site)
+    external = settings.exposure == "external"
+    class_name = _class(site)
+    if external and tls is None:
+        site.findings.warning(
+            "gateway",
+            "tls",
+            "kind",
+            value="none",
+            rule="prompts and answers cross the internet unencrypted, and nobody has to show who they are",
+            fix="set a certificate, or exposure: internal",
+        )
+    return GatewayPlan(
+        name="inference-gateway",
+        implementation=settings.implementation,
+        class_name=class_name,
+        annotations=_INTERNAL if settings.implementation == "istio" and not external else {},
+        pods=GATEWAY_PODS if settings.implementation == "istio" else {},
+        region=site.region,
+        address=settings.existing_address or names.join("llm-d", site.stack, "gateway"),
+        create_address=settings.existing_address is None,
+        external=external,
+        subnetwork=network.subnet.name,
+        port=443 if tls else 80,
+        protocol="HTTPS" if tls else "HTTP",
+        tls=tls,
+        hostname=settings.hostname,
+    )
+
+
+def plan_routes(
+    site: Site, models: tuple[ModelPlan, ...], index: ModelIndexPlan | None, splits: tuple[SplitPlan, ...]
+) -> tuple[RoutePlan, ...]:
+    """Without an index everything goes to the one pool; else each model's requests to its own, the rest to the index.
+
+    A name that is split goes to several pools by weight.
+
+    A route holds 16 rules: with more models there are more routes. A backend that is a pool never has a port, and GKE
+    takes no timeouts there: Istio takes them nowhere else. Under KServe a model also answers below a path of its own,
+    as with KServe's routes.
+    """
+    settings = site.settings.gateway
+    timeout = settings.timeout_seconds if settings.implementation == "istio" else None
+    by_path = [
+        RouteRulePlan(
+            path=model.inference_service.path,
+            rewrite="/",
+            pools=((model.pool.name, 1),),
+            timeout_seconds=timeout,
+        )
+        for model in models
+        if model.inference_service is not None
+    ]
+    early = bool(by_path)
+    if index is None:
+        rules = (*by_path, RouteRulePlan(path="/", pools=((models[0].pool.name, 1),), timeout_seconds=timeout))
+        return (RoutePlan(name=ROUTE, rules=rules, early=early),)
+    shares: list[tuple[str, tuple[tuple[str, int], ...]]] = [
+        (model.served_name, ((model.pool.name, 1),)) for model in models
+    ]
+    shares += [(split.name, tuple((pool, weight) for _, pool, weight in split.models)) for split in splits]
+    by_model = by_path + [
+        RouteRulePlan(path=MODEL_PATH, header=(BASE_MODEL_HEADER, name), pools=pools) for name, pools in shares
+    ]
+    rest = RouteRulePlan(path="/", service=(index.name, index.port))
+    # The rest stays in the first route, however many models there are.
+    full = MOST_RULES - 1
+    parts = [(*by_model[:full], rest)]
+    parts += [tuple(by_model[start : start + MOST_RULES]) for start in range(full, len(by_model), MOST_RULES)]
+    return tuple(
+        RoutePlan(name=ROUTE if number == 1 else f"{ROUTE}-{number}", rules=part, early=early)
+        for number, part in enumerate(parts, start=1)
+    )
+
+
+def _class(site: Site) -> str:
+    """As set, where it is of the implementation; else the one that implementation and exposure need."""
+    settings = site.settings.gateway
+    fitting = ISTIO_CLASS if settings.implementation == "istio" else _CLASSES[settings.exposure]
+    if settings.class_name is None or settings.class_name == fitting:
+        return fitting
+    googles = settings.class_name.startswith("gke-")
+    if googles is not (settings.implementation == "gke"):
+        site.findings.error(
+            "gateway",
+            "className",
+            value=settings.class_name,
+            rule=f"a class of {'Google' if googles else 'another controller'}, which implementation: "
+            f"{settings.implementation} does not answer to",
+            fix=f"remove it, or use {fitting}"
+            + (", or implementation: gke" if googles else ", or implementation: istio"),
+        )
+    elif googles:
+        site.findings.error(
+            "gateway",
+            "className",
+            value=settings.class_name,
+            rule=f"exposure: {settings.exposure} in front of an InferencePool is {fitting} and no other class",
+            fix="remove it, or change exposure",
+        )
+    return settings.class_name
+
+
+def _check_certificates(site: Site) -> None:
+    settings = site.settings.gateway
+    if settings.implementation == "istio" and settings.tls.kind in ("certificate-manager", "pre-shared"):
+        site.findings.error(
+            "gateway",
+            "tls",
+            "kind",
+            value=settings.tls.kind,
+            rule="certificates of Google's load balancers; Istio's Envoys read theirs from a Secret",
+            fix="use kind: cert-manager, or kind: secret",
+        )
+
+
+def _tls(site: Site) -> TlsPlan | None:
+    _check_certificates(site)
+    match site.settings.gateway.tls:
+        case CertificateManagerTls(certificates=certificates):
+            return TlsPlan(options={"networking.gke.io/cert-manager-certs": ",".join(certificates)}, secret=None)
+        case PreSharedTls(certificates=certificates):
+            return TlsPlan(options={"networking.gke.io/pre-shared-certs": ",".join(certificates)}, secret=None)
+        case SecretTls(secret=secret):
+            return TlsPlan(options={}, secret=secret)
+        case CertManagerTls() as asked:
+            certificate = plan_listener_certificate(site, asked)
+            return TlsPlan(options={}, secret=certificate.secret, certificate=certificate)
+        case _:
+            return None

@@ -1,0 +1,125 @@
+"""The model router: reads the model's name in a request's body and puts its base model's into a header."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from planning import names
+from planning.context import Site
+from planning.plan.platform import PullSecretPlan
+from planning.plan.pods import EnvPlan, ProbePlan
+from planning.plan.routing import CalloutPlan, GatewayPlan, MappingPlan, RouterPlan, SplitPlan
+from planning.plan.stack import ModelPlan
+from planning.routing.endpoint_picker import METRICS_READER
+from planning.routing.ext_proc_pod import CONFIG_DIRECTORY, callout_pod, port_arguments
+from planning.serving.shutdown import NOTICE_SECONDS
+
+NAME = "model-router"
+GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9004, 9005, 9090
+
+CONFIG_FILE = "router.yaml"
+
+# GKE's longest. A message waits for the whole body, so the client's upload counts in.
+_TIMEOUT_SECONDS = 10
+
+_MODEL_HEADER = "X-Gateway-Model-Name"
+# Plugin type, name, parameters, in the order in which they run.
+_PLUGINS: tuple[tuple[str, str, Mapping[str, str] | None], ...] = (
+    ("body-field-to-header", "model-extractor", {"fieldName": "model", "headerName": _MODEL_HEADER}),
+    ("base-model-to-header", "base-model-mapper", None),
+)
+
+
+def plan_router(
+    site: Site,
+    models: tuple[ModelPlan, ...],
+    splits: tuple[SplitPlan, ...],
+    gateway: GatewayPlan,
+    pull_secret: PullSecretPlan | None,
+) -> RouterPlan | None:
+    """One router for the Gateway, where several models share it."""
+    if site.settings.pattern != "multi-model":
+        return None
+    settings, release = site.settings.router, site.release.router
+    config = _config(release.config_api) if release.plugins == "file" else None
+    selector = {"app.kubernetes.io/name": NAME}
+    ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
+    pod = callout_pod(
+        name=NAME,
+        container="router",
+        component=NAME,
+        image=release.image,
+        args=(
+            *release.flags,
+            *(_plugin_flags() if release.plugins == "flags" else ()),
+            *((f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",) if config is not None else ()),
+            *port_arguments(*ports),
+        ),
+        # Without it the router would read the ConfigMaps of every namespace, which it may not.
+        env=(EnvPlan(name="NAMESPACE", field_path="metadata.namespace"),),
+        ports=ports,
+        size=settings,
+        selector=selector,
+        config=config,
+        liveness=ProbePlan(port=HEALTH_PORT, grpc_service="", initial_delay=5, period=10, timeout=5, failures=3),
+        # Its health service answers while the router still makes its certificate: ready is when the port opens.
+        readiness=ProbePlan(port=GRPC_PORT, period=2, timeout=2, failures=3),
+        notice_seconds=NOTICE_SECONDS,
+        pull_secret=pull_secret,
+    )
+    return RouterPlan(
+        name=NAME,
+        replicas=settings.replicas,
+        pod=pod,
+        selector=selector,
+        grpc_port=GRPC_PORT,
+        health_port=HEALTH_PORT,
+        health_interval=5,
+        mappings=(*(_mapping(model) for model in models), *(_mapping_of_split(split) for split in splits)),
+        mapping_labels={release.mapping_label: "true"},
+        config=config,
+        config_file=CONFIG_FILE,
+        callout=CalloutPlan(
+            name=NAME,
+            gateway=gateway.name,
+            authority=NAME,
+            timeout_seconds=_TIMEOUT_SECONDS,
+            fail_open=settings.failure_mode == "open",
+        ),
+        metrics_reader=METRICS_READER if site.settings.monitoring.enabled else None,
+    )
+
+
+def _mapping(model: ModelPlan) -> MappingPlan:
+    return MappingPlan(name=f"{model.key}-names", base_model=model.served_name, others=model.other_names)
+
+
+def _mapping_of_split(split: SplitPlan) -> MappingPlan:
+    """To the router a name like any model's: the route divides it."""
+    name = names.marked(names.slug(split.name), split.name, names.MODEL_LENGTH)
+    return MappingPlan(name=f"{name}-split", base_model=split.name, others=())
+
+
+def _plugin_flags() -> tuple[str, ...]:
+    flags = []
+    for kind, name, parameters in _PLUGINS:
+        text = f"{kind}:{name}" + (f":{json.dumps(parameters, separators=(',', ':'))}" if parameters else "")
+        flags += ["--plugin", text]
+    return tuple(flags)
+
+
+def _config(api_version: str | None) -> dict[str, Any]:
+    """PayloadProcessorConfig, by which later releases name the same plugins."""
+    plugins: list[dict[str, Any]] = [
+        {"type": kind, "name": name} | ({"parameters": dict(parameters)} if parameters else {})
+        for kind, name, parameters in _PLUGINS
+    ]
+    refs = [{"pluginRef": name} for _, name, _ in _PLUGINS]
+    return {
+        "apiVersion": api_version,
+        "kind": "PayloadProcessorConfig",
+        "plugins": plugins,
+        "profiles": [{"name": "default", "plugins": {"request": refs}}],
+    }

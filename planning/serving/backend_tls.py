@@ -1,0 +1,137 @@
+"""HTTPS between Gateway and model servers: the one switch, and all that follows from it.
+
+An InferencePool cannot say that its servers want HTTPS: its appProtocol is http or kubernetes.io/h2c, and a picker
+answers with an address without a scheme (kubernetes-sigs/gateway-api-inference-extension v1.5.0,
+api/v1/inferencepool_types.go; #1556, open). Istio opens TLS all the same, where a DestinationRule says so for the
+Service that it makes of the pool (istio/istio 1.27.3 to 1.29.2, inferencepool_collection.go in
+pilot/pkg/config/kube/gateway, and pilot/pkg/networking/core/cluster_tls.go); OpenDataHub's KServe relies on it
+(opendatahub-io/kserve, llmisvc/router_platform_networking_odh.go).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from planning.context import Site
+from planning.plan.platform import CertificatePlan
+from planning.plan.pods import PodPlan, ProbePlan, VolumePlan
+from planning.plan.routing import BackendTlsPlan
+from planning.plan.serving import ModelServerPlan
+from planning.platform.certificates import check_issuer, issuer_of
+from settings.gateway import CertManagerBackend
+
+# Not that of KServe's presets: its own switch, enableLLMInferenceServiceTLS, is one for all services of the controller,
+# came with v0.19, has no value in the charts, and moves neither monitoring nor DestinationRule.
+DIRECTORY = "/var/run/secrets/model-server-tls"
+_VOLUME = "server-certificate"
+
+_LONGEST = 63
+
+
+def encrypted(site: Site) -> bool:
+    """Whether model servers answer in HTTPS."""
+    return site.settings.gateway.backend_tls.kind != "none"
+
+
+def istios_service(pool: str) -> str:
+    """Name of the headless Service that Istio makes of an InferencePool (`InferencePoolServiceName`)."""
+    mark = f"-ip-{hashlib.sha256(pool.encode()).hexdigest()[:8]}"
+    return pool[: _LONGEST - len(mark)] + mark
+
+
+def plan_backend_tls(site: Site, key: str, pool: str) -> BackendTlsPlan | None:
+    """How the Gateway speaks to the servers of one model, whose pool is called `pool`.
+
+    Of the authority's Secret, which lies beside the Gateway, Istio's Envoys are shown ca.crt alone (`isCAOnlySecret`,
+    istio/istio pilot/pkg/xds/sds.go). A certificate that signs itself is its own authority: in the minute in which
+    Gateway and engines learn of a renewed one at different times, none of them would be trusted.
+    """
+    asked = site.settings.gateway.backend_tls
+    if not isinstance(asked, CertManagerBackend):
+        return None
+    service = istios_service(pool)
+    return BackendTlsPlan(
+        service=service,
+        host=f"{service}.{site.settings.namespace.name}.svc.cluster.local",
+        authority=_certificate(key) if asked.issuer is not None else None,
+    )
+
+
+def plan_server_certificate(site: Site, key: str, tls: BackendTlsPlan | None) -> CertificatePlan | None:
+    """What the servers of one model show. `tls` is how their pool is spoken to."""
+    asked = site.settings.gateway.backend_tls
+    if tls is None or not isinstance(asked, CertManagerBackend):
+        return None
+    return CertificatePlan(
+        name=_certificate(key), secret=_certificate(key), dns_names=(tls.host,), issuer=issuer_of(asked.issuer)
+    )
+
+
+def with_https(site: Site, server: ModelServerPlan, key: str) -> ModelServerPlan:
+    """A model's servers as they answer with the certificate, where the switch is on."""
+    if not encrypted(site):
+        return server
+    return replace(server, protocol="https", pod=_pod(server.pod, key))
+
+
+def check_backend_tls(site: Site) -> None:
+    """Who could not speak to such servers."""
+    asked = site.settings.gateway.backend_tls
+    if not isinstance(asked, CertManagerBackend):
+        return
+    if site.settings.gateway.implementation != "istio":
+        _refuse(
+            site,
+            rule="Google's load balancers ask servers in HTTP: an InferencePool cannot say that its own want HTTPS",
+            fix="use implementation: istio, or remove it: clients get HTTPS from gateway.tls",
+        )
+    if site.settings.pattern == "disaggregated":
+        _refuse(
+            site,
+            rule="prefill and decode pods exchange KV cache in the clear, and it holds the prompts: HTTPS around it"
+            " would hide nothing",
+            fix="remove it, or use another pattern",
+        )
+    if site.settings.picker.prefix_routing == "precise":
+        _refuse(
+            site,
+            rule=f"{site.picker.title} has prompts turned into tokens by the model's servers, in HTTP only",
+            fix="use picker.prefixRouting: approximate, or remove it",
+        )
+    if asked.issuer is not None:
+        check_issuer(site, asked.issuer, "backendTls")
+
+
+def _refuse(site: Site, *, rule: str, fix: str) -> None:
+    kind = site.settings.gateway.backend_tls.kind
+    site.findings.error("gateway", "backendTls", "kind", value=kind, rule=rule, fix=fix)
+
+
+def _certificate(key: str) -> str:
+    return f"{key}-server-tls"
+
+
+def _pod(pod: PodPlan, key: str) -> PodPlan:
+    source = {"secretName": _certificate(key), "defaultMode": 0o440}
+    return replace(
+        pod,
+        args=(
+            *pod.args,
+            *("--ssl-certfile", f"{DIRECTORY}/tls.crt"),
+            *("--ssl-keyfile", f"{DIRECTORY}/tls.key"),
+            # A renewed certificate is read again; without it the engine would show the old one until it ends.
+            "--enable-ssl-refresh",
+        ),
+        volumes=(
+            *pod.volumes,
+            VolumePlan(name=_VOLUME, kind="secret", source=source, mount_path=DIRECTORY, read_only=True),
+        ),
+        startup=_asking(pod.startup),
+        liveness=_asking(pod.liveness),
+        readiness=_asking(pod.readiness),
+    )
+
+
+def _asking(probe: ProbePlan | None) -> ProbePlan | None:
+    return None if probe is None else replace(probe, scheme="HTTPS")

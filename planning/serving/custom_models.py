@@ -1,0 +1,76 @@
+"""Models that the stack file describes itself: their config.json joins the catalogue for this plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from catalog import Catalog, Model, weights_gib
+from catalog.config_json import parse
+from catalog.errors import ConfigError
+from planning.context import Findings
+from settings import StackSettings
+from settings.model_files import HUB, ModelFile
+
+# The computed weights of known models agree with their files within this; beyond, the formulas describe something else.
+_AGREES = 0.06
+
+
+def with_own_models(
+    catalog: Catalog, settings: StackSettings, files: Mapping[str, ModelFile], findings: Findings
+) -> Catalog:
+    """The catalogue with the models of `files`, and findings about those that say too little."""
+    own: dict[str, Model] = {}
+    for index, model in enumerate(settings.models):
+        if model.config is None:
+            continue
+        file = files.get(model.id)
+        path = ("models", index, "config")
+        if file is None or file.problem is not None:
+            findings.error(
+                *path,
+                value=model.config,
+                rule=file.problem if file is not None and file.problem else "nobody has read this file",
+                fix="correct the path, or remove config: the model's memory is then not checked"
+                if model.config != HUB
+                else "give the path of a copy of its config.json, or remove config: its memory is then not checked",
+            )
+            continue
+        parsed = _parsed(model.id, file, findings, path, model.config)
+        if parsed is not None:
+            known = catalog.find_model(model.id)
+            # What no configuration says, and somebody has found out.
+            found_out = {"gated": known.gated, "tpu_tested": known.tpu_tested} if known is not None else {}
+            own[model.id] = parsed.model_copy(update=found_out)
+    return replace(catalog, models={**catalog.models, **own}) if own else catalog
+
+
+def _parsed(
+    model_id: str, file: ModelFile, findings: Findings, path: tuple[str | int, ...], given: str
+) -> Model | None:
+    size = file.weights_bytes / 2**30 if file.weights_bytes is not None else None
+    try:
+        if file.quantised_apart and "quantization_config" not in file.config:
+            _refuse_quantised_apart()
+        model = parse(model_id, file.config, revision=file.revision, size_gib=size)
+    except ConfigError as error:
+        findings.warning(
+            *path,
+            value=given,
+            rule=f"{error}: the memory of {model_id} is not checked",
+            fix="watch the first start; a model of the same architecture in catalog/models.yaml is a beginning",
+        )
+        return None
+    if size is not None and abs(weights_gib(model) - size) > _AGREES * size:
+        findings.warning(
+            *path,
+            value=given,
+            rule=f"its files hold {size:.1f} GiB, and its weights are computed to be {weights_gib(model):.1f} GiB: "
+            "the verdict about its memory is as wrong as that",
+            fix="check that index and config.json are of one model, or watch the first start",
+        )
+    return model
+
+
+def _refuse_quantised_apart() -> None:
+    raise ConfigError("its weights are quantised as hf_quant_config.json says, which this program cannot compute")

@@ -1,0 +1,132 @@
+"""KV events: engines tell which blocks they cache, and a picker with a precise index follows every one of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from planning.context import Site
+from planning.picker_config.build import PRECISE, can_index_precisely
+from planning.picker_config.check import ROOT, parsed_config
+from planning.picker_config.parameters import SHAPES
+
+# Where each engine publishes; the picker dials it.
+EVENTS_PORT = 5557
+EVENTS = "kv-events"
+_NOTIFICATIONS = "endpoint-notification-source"
+
+
+class EnginePublisher(BaseModel):
+    """Value of vLLM's --kv-events-config (vllm/config/kv_events.py)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enable_kv_cache_events: bool = True
+    publisher: Literal["zmq"] = "zmq"
+    endpoint: str
+    topic: str
+
+
+def follows_events(site: Site) -> bool:
+    """Whether the picker of this stack has a precise index: engines publish then, and a Service renders prompts."""
+    document = parsed_config(site)
+    if site.settings.picker.config is not None:
+        wanted = document is not None and any(entry.type == PRECISE for entry in document.plugins)
+    else:
+        wanted = site.settings.picker.prefix_routing == "precise" and site.settings.picker.scorers.prefix_cache > 0
+    return wanted and can_index_precisely(site.picker)
+
+
+def publisher(served_name: str, port: int) -> str:
+    """The engine's argument. The picker knows a replica by its address, which only the pod itself can tell."""
+    value = EnginePublisher(endpoint=f"tcp://*:{EVENTS_PORT}", topic=f"kv@$(POD_IP):{port}@{served_name}")
+    return value.model_dump_json()
+
+
+def check_events(site: Site) -> None:
+    """Whether the release can, whether every name is followed, and whether a picker's own configuration meets ours."""
+    picker = site.settings.picker
+    if picker.prefix_routing == "precise" and not can_index_precisely(site.picker):
+        able = [
+            r.name for r in site.catalog.releases.values() if can_index_precisely(site.catalog.pickers[r.picker.build])
+        ]
+        site.findings.error(
+            "picker",
+            "prefixRouting",
+            value="precise",
+            rule=f"{site.picker.title} cannot follow KV events with tokens that an engine renders",
+            fix=f"use approximate, or release {' or '.join(able)}",
+        )
+    if not follows_events(site):
+        return
+    if site.settings.deployment == "kserve":
+        site.findings.error(
+            *(("picker", "prefixRouting") if picker.config is None else (*ROOT, "plugins")),
+            value="precise" if picker.config is None else PRECISE,
+            rule="a precise index has prompts turned into tokens by a Service that KServe does not make",
+            fix="use approximate prefixes, or deployment: direct",
+        )
+    for index, model in enumerate(site.settings.models):
+        if model.data_parallel > 1:
+            site.findings.error(
+                "models",
+                index,
+                "dataParallel",
+                value=model.data_parallel,
+                rule="each rank publishes its blocks on a port of its own, and the picker follows one port of a pod",
+                fix="use picker.prefixRouting: approximate",
+            )
+        if model.aliases:
+            site.findings.warning(
+                "models",
+                index,
+                "aliases",
+                value=", ".join(model.aliases),
+                rule="the precise index knows prompts by the model's name: one sent under an alias matches nothing",
+                fix=f"let clients use {model.name}, or use picker.prefixRouting: approximate",
+            )
+    _check_own(site)
+
+
+def _check_own(site: Site) -> None:
+    document = parsed_config(site)
+    if document is None:
+        return
+    layer = getattr(document, "data_layer", None)
+    types = {entry.called: entry.type for entry in document.plugins}
+    for index, entry in enumerate(document.plugins):
+        if entry.type != PRECISE:
+            continue
+        heard = any(
+            types.get(source.plugin_ref) == _NOTIFICATIONS and entry.called in [e.plugin_ref for e in source.extractors]
+            for source in (layer.sources if layer else ())
+        )
+        if not heard:
+            site.findings.error(
+                *ROOT,
+                "dataLayer",
+                value=f"without {entry.called}",
+                rule="nobody tells the precise index of replicas: it follows none, and every prompt looks new",
+                fix=f"add a source {_NOTIFICATIONS} with extractor {entry.called}",
+            )
+        try:
+            given = SHAPES[site.picker.plugins[entry.type].parameters].model_validate_json(
+                json.dumps(entry.parameters or {})
+            )
+        except ValueError:
+            continue
+        events = given.model_dump()["kv_events_config"]
+        port = events["pod_discovery_config"]["socket_port"]
+        if events["zmq_endpoint"] or not events["discover_pods"] or port != EVENTS_PORT:
+            site.findings.error(
+                *ROOT,
+                "plugins",
+                index,
+                "parameters",
+                "kvEventsConfig",
+                value=events["zmq_endpoint"] or f"discoverPods {str(events['discover_pods']).lower()}, port {port}",
+                rule=f"the engines of this stack publish on port {EVENTS_PORT} of their pods: no event would arrive",
+                fix=f"use discoverPods: true and podDiscoveryConfig.socketPort: {EVENTS_PORT}, without zmqEndpoint",
+            )

@@ -1,0 +1,350 @@
+"""The vLLM Deployment of one model: arguments, environment, probes, place."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+
+from catalog.engine import load_engine
+from catalog.parameters import download_gib
+from catalog.schema import Model
+from planning.context import Site
+from planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
+from planning.parallelism.ports import PORT
+from planning.picker_config import prefix_plugin
+from planning.plan.infrastructure import TaintPlan
+from planning.plan.platform import HuggingFacePlan, PullSecretPlan
+from planning.plan.pods import EnvPlan, PodPlan, PortPlan, ProbePlan, VolumePlan
+from planning.plan.serving import ModelServerPlan
+from planning.serving import multi_node
+from planning.serving.image_source import check_image_source
+from planning.serving.kv_block_size import block_size_of
+from planning.serving.kv_events import EVENTS, EVENTS_PORT, follows_events, publisher
+from planning.serving.lora_adapters import adapter_arguments, check_adapters
+from planning.serving.model_checks import check_model
+from planning.serving.resources import limits, requests, spare_replicas
+from planning.serving.served_names import splits_of
+from planning.serving.shutdown import DRAIN_SECONDS, END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
+from planning.serving.startup import pull_seconds, start_up_budget
+from planning.sizing.memory_check import run_of, version_of
+from planning.sizing.speed import simulation
+from settings.models import BucketSource, ImageSource, ModelSettings, VolumeClaimSource
+
+HEALTH_PATH = "/health"
+MODELS_PATH = "/v1/models"
+
+# Where everything the engine writes goes: the root file system is read-only.
+CACHE = "/var/cache/llm-d"
+WEIGHTS = "/var/lib/llm-d/weights"
+TOKEN_DIRECTORY = "/var/run/secrets/hugging-face"  # noqa: S105 - a folder, not a token
+TOKEN_KEY = "HF_TOKEN"  # noqa: S105 - a file's name; the Secret holds the same under `token`, which charts read
+
+# Above 10000, so that it never meets a user of the node.
+_USER = 12000
+
+# Size of a model the catalogue does not know: large enough for the budget not to cut a start short.
+_UNKNOWN_GIB = 40.0
+
+
+def selector_of(key: str) -> dict[str, str]:
+    """Labels that pool, Deployment and monitoring select a model's servers by."""
+    return {"llm-d.ai/inference-serving": "true", "llm-d.ai/model": key}
+
+
+def model_gib(site: Site, settings: ModelSettings) -> float:
+    model = site.catalog.find_model(settings.id)
+    return download_gib(model) if model is not None else _UNKNOWN_GIB
+
+
+def node_gib(site: Site, settings: ModelSettings) -> float:
+    """What a node full of one model's replicas downloads: each has its own copy."""
+    if settings.source.kind == "image":
+        # Pulled once for all replicas; the layers lie beside the files until they are unpacked.
+        return 2 * model_gib(site, settings)
+    if settings.source.kind != "hugging-face":
+        return 0.0
+    return model_gib(site, settings) * replicas_per_node(site, parallelism_of(site, settings))
+
+
+def weights_of(settings: ModelSettings) -> str:
+    """What `vllm serve` is given first: a repository of the Hub, or a folder."""
+    match settings.source:
+        case BucketSource(path=path) | VolumeClaimSource(path=path):
+            return f"{WEIGHTS}/{path.strip('/')}"
+        case ImageSource(reference=None, path=path):
+            return f"/{path.strip('/')}"
+        case ImageSource(path=path):
+            # The root of the image is a folder, too.
+            return f"{WEIGHTS}/{path.strip('/')}".rstrip("/")
+        case _:
+            return settings.id
+
+
+def plan_model_server(
+    site: Site,
+    index: int,
+    settings: ModelSettings,
+    key: str,
+    disk_gib: int,
+    hugging_face: HuggingFacePlan,
+    pull_secret: PullSecretPlan | None,
+) -> ModelServerPlan:
+    """One model's servers. `disk_gib` is the boot disk of the accelerator nodes."""
+    model = site.catalog.find_model(settings.id)
+    parallelism = parallelism_of(site, settings)
+    memory = check_model(site, index, settings, model)
+    check_adapters(site, index, settings)
+    run = run_of(site, settings, model) if model is not None and memory is not None else None
+    size = model_gib(site, settings)
+    check_image_source(site, index, settings)
+    budget = start_up_budget(site.accelerator.kind, size, settings.source.kind)
+    replicas = 0 if site.settings.paused else settings.replicas
+    spare = spare_replicas(site, settings)
+    name = f"{key}-vllm"
+    selector = selector_of(key)
+    drains = can_drain(site, settings)
+    # An engine that cuts its requests at SIGTERM gets it when they have ended.
+    pre_stop = NOTICE_SECONDS if drains else DRAIN_SECONDS
+    exception = multi_node.security_exception(site, parallelism)
+    claim = multi_node.claim_template(site, parallelism, f"{key}-rdma")
+    health = multi_node.health_port(parallelism)
+    # vLLM answers /v1/models once weights are loaded and the engine is compiled; a supervisor knows health only.
+    ready_path = MODELS_PATH if parallelism.data == 1 else HEALTH_PATH
+    uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
+    pod = PodPlan(
+        container="vllm",
+        image=settings.image or site.engine_image.image,
+        labels=selector
+        | {
+            "app.kubernetes.io/name": "vllm",
+            "app.kubernetes.io/component": "model-server",
+            "app.kubernetes.io/instance": key,
+            "app.kubernetes.io/part-of": "llm-d",
+            "llm-d.ai/role": site.release.role_of_both,
+            "llm-d.ai/engine-type": "vllm",
+        },
+        annotations=_annotations(settings, hugging_face),
+        command=multi_node.command(site, parallelism),
+        args=_arguments(settings, model, parallelism, site),
+        env=(
+            *_environment(site, settings, parallelism, hugging_face, budget),
+            *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(site) else ()),
+        ),
+        ports=(
+            *multi_node.ports(parallelism),
+            *((PortPlan(name=EVENTS, number=EVENTS_PORT),) if follows_events(site) else ()),
+        ),
+        requests=requests(site, parallelism, disk_gib, size),
+        limits=limits(site, parallelism, disk_gib),
+        startup=ProbePlan(
+            port=health, path=ready_path, initial_delay=15, period=10, timeout=5, failures=math.ceil(budget / 10)
+        ),
+        liveness=ProbePlan(port=health, path=HEALTH_PATH, period=10, timeout=5, failures=3),
+        readiness=ProbePlan(port=health, path=ready_path, period=5, timeout=2, failures=3),
+        volumes=_volumes(site, settings, parallelism, hugging_face, size),
+        service_account=name,
+        mount_api_token=False,
+        # Every exception takes root: libtpu's devices and added capabilities are for nobody else.
+        user=_USER if exception is None else 0,
+        security_exception=exception,
+        capabilities=multi_node.capabilities(site, parallelism),
+        claims=(claim.name,) if claim is not None else (),
+        near=multi_node.nearness(site, parallelism),
+        node_selector=_node_selector(site),
+        tolerations=(TaintPlan(key=site.accelerator.resource_name, value="present", effect="NoSchedule"),),
+        min_ready_seconds=LISTED_SECONDS,
+        pre_stop_seconds=pre_stop,
+        grace_seconds=pre_stop + (DRAIN_SECONDS if drains else 0) + END_SECONDS,
+        pull_secret=pull_secret.name if pull_secret else None,
+        # Also of a single one: with another beside it the first must not restart.
+        spread_over=selector,
+    )
+    return ModelServerPlan(
+        name=name,
+        role="both",
+        group=multi_node.plan_group(site, parallelism, pod),
+        claim_template=claim,
+        service_account=name,
+        replicas=replicas,
+        hardware=_hardware(site, parallelism),
+        pod=pod,
+        selector=selector,
+        serving_selector=selector | multi_node.serving_labels(parallelism),
+        serving_ports=multi_node.serving_ports(pod),
+        start_up_seconds=budget + pull_seconds(size if settings.source.kind == "image" else 0.0),
+        max_surge=1 if spare > 0 else 0,
+        max_unavailable=0 if spare > 0 else 1,
+        workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
+        memory=memory,
+        latency=simulation(run, site.accelerator, verdict=memory) if run is not None else None,
+        direct_service=f"{key}-direct" if site.settings.gateway.direct_load_balancer else None,
+    )
+
+
+def _hardware(site: Site, parallelism: Parallelism) -> str:
+    """One replica's accelerators. On TPU a pod takes every chip of its slice, however many the engine uses."""
+    count = site.chips if site.accelerator.kind == "tpu" else parallelism.accelerators
+    share = site.machine.accelerator_share
+    return f"{share:g} of a {site.accelerator.title}" if share < 1 else f"{count} x {site.accelerator.title}"
+
+
+def _arguments(settings: ModelSettings, model: Model | None, parallelism: Parallelism, site: Site) -> tuple[str, ...]:
+    """`vllm serve` arguments, the model first."""
+    source = settings.source
+    names = ("--port", str(PORT), "--served-model-name", settings.name, *settings.aliases, *splits_of(site, settings))
+    options: list[tuple[str, object]] = []
+    if source.kind == "hugging-face":
+        options.append(("--revision", source.revision or (model.revision if model else None)))
+    options += [
+        ("--max-model-len", settings.max_model_len),
+        ("--gpu-memory-utilization", settings.gpu_memory_utilization),
+        ("--dtype", dtype_of(site, settings)),
+        *multi_node.arguments(parallelism, quantised=_in_blocks(model)),
+        ("--max-num-seqs", settings.max_num_seqs),
+        ("--max-num-batched-tokens", settings.max_num_batched_tokens),
+        ("--quantization", settings.quantization),
+        ("--kv-cache-dtype", settings.kv_cache_dtype),
+        ("--block-size", block_size_of(site, settings, model)),
+        ("--kv-events-config", publisher(settings.name, PORT) if follows_events(site) else None),
+    ]
+    if can_drain(site, settings):
+        options.append(("--shutdown-timeout", DRAIN_SECONDS))
+    caching = prefix_caching_of(site, settings)
+    flags = ["--enable-prefix-caching" if caching else "--no-enable-prefix-caching", "--disable-uvicorn-access-log"]
+    valued = [text for flag, value in options if value is not None for text in (flag, str(value))]
+    flags += [*multi_node.switches(parallelism), *multi_node.own_arguments(site, parallelism)]
+    flag = site.release.engine.model_flag
+    weights = weights_of(settings)
+    served = (weights,) if flag is None else (flag, weights)
+    return (*served, *names, *valued, *adapter_arguments(settings), *flags, *settings.extra_args)
+
+
+def can_drain(site: Site, settings: ModelSettings) -> bool:
+    """Whether this vLLM lets running requests end after SIGTERM. An older one does not start with the flag for it."""
+    engine = load_engine()
+    return engine.has(version_of(site, settings), engine.features.drain)
+
+
+def _in_blocks(model: Model | None) -> bool:
+    """Whether the weights are fp8 with one scale for each block, as DeepSeek's are."""
+    quantization = model.quantization if model is not None else None
+    return quantization is not None and quantization.method == "fp8" and quantization.group is not None
+
+
+def dtype_of(site: Site, settings: ModelSettings) -> str | None:
+    """As set; else float16 where the accelerator has no bfloat16, so that the engine need not find that out."""
+    return settings.dtype or (None if site.accelerator.bf16 else "half")
+
+
+def prefix_caching_of(site: Site, settings: ModelSettings) -> bool:
+    """As set; else on exactly when the picker scores prefixes, so that the two always agree."""
+    if settings.prefix_caching is not None:
+        return settings.prefix_caching
+    return prefix_plugin(site) is not None
+
+
+def _environment(
+    site: Site, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, budget: int
+) -> tuple[EnvPlan, ...]:
+    values = {
+        "HOME": f"{CACHE}/home",
+        # torch asks for the name of a user that has no entry in /etc/passwd.
+        "USER": "vllm",
+        "XDG_CACHE_HOME": CACHE,
+        "HF_HOME": f"{CACHE}/hugging-face",
+        "VLLM_CACHE_ROOT": f"{CACHE}/vllm",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+    if settings.source.kind == "hugging-face":
+        if hugging_face.secret or hugging_face.secret_manager:
+            # The Hub's library reads the token from this file; an environment variable would show in every `describe`.
+            values["HF_TOKEN_PATH"] = f"{TOKEN_DIRECTORY}/{TOKEN_KEY}"
+    else:
+        values["HF_HUB_OFFLINE"] = "1"
+    values |= multi_node.environment(site, parallelism, budget)
+    if site.accelerator.kind == "gpu":
+        values |= {"TRITON_CACHE_DIR": f"{CACHE}/triton", "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor"}
+        return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
+    values |= {"VLLM_XLA_CACHE_PATH": f"{CACHE}/xla", "PJRT_DEVICE": "TPU"}
+    if parallelism.grouped:
+        # The controller of the group names the hosts.
+        return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
+    if site.topology is not None:
+        sides = site.topology.split("x")
+        bounds = ",".join([*sides, "1"][:3])
+        values |= {
+            "TPU_CHIPS_PER_HOST_BOUNDS": bounds,
+            "TPU_HOST_BOUNDS": "1,1,1",
+            "TPU_NUM_DEVICES": str(site.chips),
+            "TPU_WORKER_ID": "0",
+        }
+    return (
+        *(EnvPlan(name=name, value=value) for name, value in values.items()),
+        EnvPlan(name="TPU_WORKER_HOSTNAMES", field_path="status.podIP"),
+    )
+
+
+def _annotations(settings: ModelSettings, hugging_face: HuggingFacePlan) -> dict[str, str]:
+    annotations = {}
+    if isinstance(settings.source, BucketSource):
+        annotations["gke-gcsfuse/volumes"] = "true"
+    elif hugging_face.token is not None:
+        # A new token restarts the pods; the old ones would keep the old file's content in memory.
+        digest = hashlib.sha256(hugging_face.token.get_secret_value().encode()).hexdigest()
+        annotations["checksum/hugging-face-token"] = digest[:16]
+    return annotations
+
+
+def _volumes(
+    site: Site, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, size: float
+) -> tuple[VolumePlan, ...]:
+    source = settings.source
+    cache = math.ceil(10 + (1.5 * size if source.kind == "hugging-face" else 0))
+    shared = "16Gi" if site.accelerator.kind == "tpu" or parallelism.accelerators > 1 else "2Gi"
+    volumes = [
+        VolumePlan(name="cache", kind="emptyDir", source={"sizeLimit": f"{cache}Gi"}, mount_path=CACHE),
+        VolumePlan(name="tmp", kind="emptyDir", source={"sizeLimit": "4Gi"}, mount_path="/tmp"),  # noqa: S108
+        # Workers of one replica exchange tensors through shared memory; a container's own 64 MiB are too few.
+        VolumePlan(
+            name="shared-memory",
+            kind="emptyDir",
+            source={"medium": "Memory", "sizeLimit": shared},
+            mount_path="/dev/shm",  # noqa: S108
+        ),
+    ]
+    if isinstance(source, BucketSource):
+        attributes = {"bucketName": source.bucket, "mountOptions": "implicit-dirs"}
+        csi = {"driver": "gcsfuse.csi.storage.gke.io", "readOnly": True, "volumeAttributes": attributes}
+        volumes.append(VolumePlan(name="weights", kind="csi", source=csi, mount_path=WEIGHTS, read_only=True))
+    elif isinstance(source, VolumeClaimSource):
+        claim = {"claimName": source.claim, "readOnly": True}
+        volumes.append(
+            VolumePlan(name="weights", kind="persistentVolumeClaim", source=claim, mount_path=WEIGHTS, read_only=True)
+        )
+    elif isinstance(source, ImageSource):
+        if source.reference is not None:
+            image = {"reference": source.reference, "pullPolicy": "IfNotPresent"}
+            volumes.append(VolumePlan(name="weights", kind="image", source=image, mount_path=WEIGHTS, read_only=True))
+    elif hugging_face.secret_manager is not None:
+        csi = {
+            "driver": "secrets-store-gke.csi.k8s.io",
+            "readOnly": True,
+            "volumeAttributes": {"secretProviderClass": "hugging-face"},
+        }
+        volumes.append(VolumePlan(name="token", kind="csi", source=csi, mount_path=TOKEN_DIRECTORY, read_only=True))
+    elif hugging_face.secret is not None:
+        secret = {"secretName": hugging_face.secret, "defaultMode": 0o440}
+        volumes.append(
+            VolumePlan(name="token", kind="secret", source=secret, mount_path=TOKEN_DIRECTORY, read_only=True)
+        )
+    return tuple(volumes)
+
+
+def _node_selector(site: Site) -> Mapping[str, str]:
+    selector = {site.accelerator.label_key: site.accelerator.node_label_value}
+    if site.topology is not None:
+        selector["cloud.google.com/gke-tpu-topology"] = site.topology
+    if site.settings.accelerator.provisioning == "spot":
+        selector["cloud.google.com/gke-spot"] = "true"
+    return selector

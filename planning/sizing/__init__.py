@@ -1,0 +1,1 @@
+"""Memory, speed, capacity and cost of a stack."""

@@ -1,0 +1,245 @@
+"""What a stack costs by the hour, from dated prices. An unknown price stays unknown."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from catalog.engine import load_engine
+from catalog.prices import Prices
+from catalog.schema import Price, Provisioning
+from planning.context import Site
+from planning.plan.estimates import HOURS_A_MONTH, Alternative, CapacityPlan, CostLine, CostPlan, Total, UnitCost, total
+from planning.plan.infrastructure import NodePoolPlan
+from planning.sizing.prices import prices_of
+
+ACCELERATORS = "accelerator nodes"
+
+# Google bills the first five forwarding rules of a project together (cloud.google.com/load-balancing/pricing).
+_RULES_TOGETHER = 5
+
+_WAYS: tuple[Provisioning, ...] = ("on-demand", "spot", "flex-start", "reserved")
+
+
+def plan_cost(
+    site: Site,
+    cpu_pool: NodePoolPlan,
+    pools: Sequence[tuple[NodePoolPlan, int]],
+    capacities: Sequence[CapacityPlan | None],
+    pickers: int,
+) -> CostPlan:
+    """`pools` are the accelerator pools, each with the nodes that all its replicas take; `pickers` pods are scraped.
+
+    `capacities` are those of the models; the cost of a million requests is known only with all of them.
+    """
+    prices = prices_of(site)
+    bill = _Bill(site, prices, cpu_pool, pools, pickers)
+    lines = tuple(line for line in bill.lines() if line is not None)
+    chosen = {_way(pool) for pool, _ in pools}
+    alternatives = tuple(_alternative(bill, lines, way, chosen == {way}) for way in _WAYS)
+    return CostPlan(
+        lines=lines,
+        alternatives=alternatives,
+        units=_units(total((line.name, line.running) for line in lines), capacities),
+        date=str(min(bill.dates)) if bill.dates else "",
+    )
+
+
+def _way(pool: NodePoolPlan) -> Provisioning:
+    """Queued nodes are sold as flex-start. A reservation costs what on-demand does: only a commitment is cheaper."""
+    return "flex-start" if pool.provisioning == "queued" else pool.provisioning
+
+
+class _Bill:
+    """The lines of one stack. `dates` gathers those of the prices used."""
+
+    def __init__(
+        self,
+        site: Site,
+        prices: Prices,
+        cpu_pool: NodePoolPlan,
+        pools: Sequence[tuple[NodePoolPlan, int]],
+        pickers: int,
+    ) -> None:
+        self.site, self.prices, self.cpu_pool, self.pools, self.pickers = site, prices, cpu_pool, pools, pickers
+        self.dates: list[datetime.date] = []
+
+    def lines(self) -> list[CostLine | None]:
+        settings = self.site.settings
+        return [
+            self.accelerator_line(),
+            self.cpu_line(),
+            self.flat("control plane", "cluster", "without the monthly credit of one zonal cluster")
+            if settings.cluster.existing is None
+            else None,
+            self.load_balancer_line(),
+            self.addresses_line(),
+            self.flat("NAT", "nat-gateway", "the most a gateway costs; without processed data")
+            if settings.network.existing is None and settings.cluster.private_nodes
+            else None,
+            self.disks_line(),
+            self.monitoring_line() if settings.monitoring.enabled else None,
+        ]
+
+    def accelerator_line(self) -> CostLine:
+        running = self.accelerators(None)
+        nodes: Counter[str] = Counter()
+        for pool, busy in self.pools:
+            nodes[pool.machine_type] += busy
+        parts = [f"{busy} x {machine}" for machine, busy in nodes.items()]
+        idle_nodes = sum(pool.min_nodes for pool, _ in self.pools)
+        known = [self.node(pool, _way(pool)) for pool, _ in self.pools]
+        bought = " and ".join(dict.fromkeys(pool.provisioning for pool, _ in self.pools))
+        dates = [str(price.date) for price in known if price is not None]
+        return CostLine(
+            name=ACCELERATORS,
+            running=running,
+            idle=self._sum([(self._hourly(pool, _way(pool)), pool.min_nodes) for pool, _ in self.pools]),
+            paused=0.0,
+            note=f"{' and '.join(parts)}, {bought}; {idle_nodes} when idle"
+            + (f"; price of {min(dates)}" if len(dates) == len(known) else "; no price known"),
+        )
+
+    def accelerators(self, way: Provisioning | None) -> float | None:
+        """All replicas' nodes, bought in one way, or each as its pool is."""
+        return self._sum([(self._hourly(pool, way or _way(pool)), busy) for pool, busy in self.pools])
+
+    def node(self, pool: NodePoolPlan, way: Provisioning) -> Price | None:
+        """One accelerator node of a pool."""
+        machine = self.site.catalog.machines.get(pool.machine_type)
+        if machine is None:
+            return None
+        gpu = pool.guest_accelerator
+        attached = (gpu, pool.accelerators_per_node) if machine.is_attachable and gpu is not None else None
+        return self.prices.machine(pool.machine_type, self.site.region, way, attached=attached)
+
+    def cpu_line(self) -> CostLine:
+        pool = self.cpu_pool
+        price = self.prices.machine(pool.machine_type, self.site.region)
+        hourly = None if price is None else self._used(price) * pool.min_nodes
+        return self._constant("CPU nodes", hourly, f"{pool.min_nodes} x {pool.machine_type}")
+
+    def load_balancer_line(self) -> CostLine:
+        rules = 1 + (len(self.site.settings.models) if self.site.settings.gateway.direct_load_balancer else 0)
+        further = max(0, rules - _RULES_TOGETHER)
+        hourly = self._item("forwarding-rules-first-five")
+        if further and hourly is not None:
+            each = self._item("forwarding-rule-further")
+            hourly = None if each is None else hourly + further * each
+        noun = "forwarding rule" if rules == 1 else "forwarding rules"
+        return self._constant("load balancer", hourly, f"{rules} {noun}; without processed data")
+
+    def addresses_line(self) -> CostLine:
+        """The gateway's, and those of nodes that are reached from outside."""
+        gateway = self._item("address-of-load-balancer")
+        if self.site.settings.cluster.private_nodes or self.site.settings.cluster.existing is not None:
+            return self._constant("addresses", gateway, "the load balancer's, which costs nothing while it is used")
+        each, cpu = self._item("static-address"), self.cpu_pool.min_nodes
+        busy, low = sum(n for _, n in self.pools), sum(pool.min_nodes for pool, _ in self.pools)
+
+        def of(nodes: int) -> float | None:
+            return None if each is None or gateway is None else round(gateway + each * (cpu + nodes), 4)
+
+        note = "the load balancer's, and one for each node"
+        return CostLine(name="addresses", running=of(busy), idle=of(low), paused=of(0), note=note)
+
+    def disks_line(self) -> CostLine:
+        cpu = self._disk(self.cpu_pool)
+        types = sorted({self.cpu_pool.disk_type, *(pool.disk_type for pool, _ in self.pools)})
+
+        def of(when: Literal["running", "idle", "paused"]) -> float | None:
+            nodes = [
+                {"running": busy, "idle": pool.min_nodes, "paused": 0}[when] for pool, busy in self.pools
+            ]  # one count for each pool
+            parts = [(self._disk(pool), n) for (pool, _), n in zip(self.pools, nodes, strict=True)]
+            return self._sum([(cpu, self.cpu_pool.min_nodes), *parts])
+
+        note = f"{' and '.join(types)}, at the prices of us-central1"
+        return CostLine(name="boot disks", running=of("running"), idle=of("idle"), paused=of("paused"), note=note)
+
+    def monitoring_line(self) -> CostLine:
+        """Samples of Managed Service for Prometheus: series of each scraped pod, once an interval."""
+        price, series = self._item("metrics-samples"), load_engine().metrics.series
+        scrapes = 3600 / self.site.settings.monitoring.interval_seconds
+        models = self.site.settings.models
+        servers = sum(model.replicas + (model.prefill.replicas if model.prefill else 0) for model in models)
+
+        def of(servers: int) -> float | None:
+            samples = (servers * series["server"] + self.pickers * series["picker"]) * scrapes
+            return None if price is None else round(samples / 1e6 * price, 4)
+
+        note = f"metric samples: about {series['server']} series a model server, {series['picker']} a picker"
+        # Whether an idle pool's pods wait or are gone, nobody scrapes them.
+        low = min(servers, sum(pool.min_nodes for pool, _ in self.pools))
+        return CostLine(name="monitoring", running=of(servers), idle=of(low), paused=of(0), note=note)
+
+    def flat(self, name: str, item: str, note: str) -> CostLine:
+        return self._constant(name, self._item(item), note)
+
+    def _constant(self, name: str, hourly: float | None, note: str) -> CostLine:
+        rounded = None if hourly is None else round(hourly, 4)
+        return CostLine(name=name, running=rounded, idle=rounded, paused=rounded, note=note)
+
+    def _item(self, name: str) -> float | None:
+        item = self.prices.item(name)
+        if item is None or item.usd is None:
+            return None
+        self.dates.append(item.date)
+        return item.usd
+
+    def _disk(self, pool: NodePoolPlan) -> float | None:
+        monthly = self._item(pool.disk_type)
+        return None if monthly is None else monthly * pool.disk_gib / HOURS_A_MONTH
+
+    def _hourly(self, pool: NodePoolPlan, way: Provisioning) -> float | None:
+        price = self.node(pool, way)
+        if price is None:
+            return None
+        return self._used(price) if way == _way(pool) else price.hourly
+
+    def _used(self, price: Price) -> float:
+        self.dates.append(price.date)
+        return price.hourly
+
+    @staticmethod
+    def _sum(parts: Sequence[tuple[float | None, int]]) -> float | None:
+        """Each price so many times. What is not bought needs no price."""
+        wanted = [(usd, times) for usd, times in parts if times]
+        if any(usd is None for usd, _ in wanted):
+            return None
+        return round(sum(usd * times for usd, times in wanted if usd is not None), 4)
+
+
+def _alternative(bill: _Bill, lines: Sequence[CostLine], way: Provisioning, chosen: bool) -> Alternative:
+    accelerators = bill.accelerators(way)
+    parts = [(line.name, accelerators if line.name == ACCELERATORS else line.running) for line in lines]
+    return Alternative(provisioning=way, chosen=chosen, accelerators=accelerators, total=total(parts))
+
+
+def _units(running: Total, capacities: Sequence[CapacityPlan | None]) -> UnitCost | None:
+    """Cost over what is served at the load of `capacities`, all models together."""
+    served = [capacity.at_load for capacity in capacities if capacity is not None and capacity.at_load is not None]
+    if len(served) < len(capacities) or not served:
+        return None
+    known = [capacity for capacity in capacities if capacity is not None]
+    requests = sum(speed.requests_per_second for speed in served)
+    tokens = sum(
+        speed.requests_per_second * (capacity.prompt_tokens + capacity.output_tokens)
+        for speed, capacity in zip(served, known, strict=True)
+    )
+    answers = sum(speed.output_tokens_per_second for speed in served)
+    if requests <= 0:
+        return None
+
+    def for_a_million(rate: float) -> Total:
+        return Total(round(running.usd / (rate * 3600) * 1e6, 2), running.unknown)
+
+    return UnitCost(
+        requests_per_second=requests,
+        basis="; ".join(dict.fromkeys(capacity.basis for capacity in known)),
+        requests=for_a_million(requests),
+        tokens=for_a_million(tokens),
+        output_tokens=for_a_million(answers),
+    )

@@ -1,0 +1,25 @@
+"""Starts that people saw fail although the estimate leaves room: told as warnings, never hidden by a formula."""
+
+from __future__ import annotations
+
+from catalog.engine import load_engine
+from planning.context import Site
+from planning.sizing.memory import EngineRun
+
+
+def check_field_reports(site: Site, index: int, run: EngineRun) -> None:
+    """Warn where somebody reported a failed start with the same model, accelerator, version and share of memory."""
+    engine = load_engine()
+    for report in engine.field_reports:
+        same = report.model == run.model.id and report.accelerator == site.accelerator.name
+        if same and report.since <= engine.band(run.version).since < report.before:
+            if run.utilization < report.utilization or run.max_num_seqs < report.sequences:
+                continue
+            site.findings.warning(
+                "models",
+                index,
+                "gpuMemoryUtilization",
+                value=run.utilization,
+                rule=f"{report.seen}, which the estimate does not explain ({engine.sources[report.source].citation})",
+                fix=f"use gpuMemoryUtilization: {report.instead}, or a lower maxNumSeqs",
+            )

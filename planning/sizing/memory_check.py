@@ -1,0 +1,275 @@
+"""The memory verdict of one model of a stack, as findings: refused is an error, marginal a warning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from catalog.schema import Accelerator, Model
+from planning.context import Site
+from planning.parallelism.layout import parallelism_of
+from planning.parallelism.sharding import shares
+from planning.plan.estimates import MemoryVerdict
+from planning.sizing.known_failures import check_field_reports
+from planning.sizing.memory import EngineRun, engine_run, judge
+from planning.sizing.memory.overhead import warm_up_gib
+from planning.sizing.memory.remedies import Remedy, remedies
+from settings.models import ModelSettings
+
+# Arguments among `extraArgs` that change memory; argparse takes the last one given.
+_NUMBERS = (
+    "max-model-len",
+    "max-num-seqs",
+    "max-num-batched-tokens",
+    "block-size",
+    "pipeline-parallel-size",
+    "kv-cache-memory-bytes",
+)
+_DEFAULT_PATHS = {"weights": "id", "kv-cache": "maxModelLen", "warm-up": "gpuMemoryUtilization", "states": "maxNumSeqs"}
+
+
+def check_memory(site: Site, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
+    """Judge one model's memory and say what is wrong with it.
+
+    None, without an error, when model or accelerator lack the figures; for the accelerator that is said as a warning.
+    """
+    if model is None:
+        return None
+    run = run_of(site, settings, model)
+    if run is None:
+        site.findings.warning(
+            "accelerator",
+            "type",
+            value=site.accelerator.name,
+            rule=f"no log shows how much memory vLLM sees on {site.accelerator.title}: memory is not checked",
+            fix="watch the first start, or use another accelerator",
+        )
+        return None
+    verdict = judge(run)
+    if verdict.status == "fits":
+        check_field_reports(site, index, run)
+        return verdict
+    helps = remedies(run, _larger(site, model, run), site.accelerator.fp8)
+    elsewhere = _elsewhere(site, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
+    say = site.findings.error if verdict.status == "refused" else site.findings.warning
+    say(
+        "models",
+        index,
+        _DEFAULT_PATHS[verdict.limit],
+        value=_value(settings, run, verdict),
+        rule=_rule(site, model, run, verdict),
+        fix=_fix(verdict, helps, elsewhere),
+    )
+    return verdict
+
+
+def run_of(site: Site, settings: ModelSettings, model: Model) -> EngineRun | None:
+    """The engine as the stack's settings, further arguments and the release's version start it."""
+    given = _extra(settings.extra_args)
+    parallelism = parallelism_of(site, settings)
+    cache = given.get("kv-cache-memory-bytes")
+    caching = settings.prefix_caching
+    return engine_run(
+        model,
+        site.accelerator,
+        version_of(site, settings),
+        max_model_len=given.get("max-model-len", settings.max_model_len),
+        utilization=_utilization(settings),
+        max_num_seqs=given.get("max-num-seqs", settings.max_num_seqs),
+        max_num_batched_tokens=given.get("max-num-batched-tokens", settings.max_num_batched_tokens),
+        tensor_parallel=parallelism.tensor,
+        pipeline_parallel=min(given.get("pipeline-parallel-size") or parallelism.pipeline, model.layers),
+        data_parallel=parallelism.data,
+        expert_parallel=parallelism.expert or "--enable-expert-parallel" in settings.extra_args,
+        all_to_all=parallelism.all_to_all,
+        dtype=settings.dtype,
+        quantization=settings.quantization,
+        kv_cache_dtype=settings.kv_cache_dtype,
+        prefix_caching=caching if caching is not None else site.settings.picker.scorers.prefix_cache > 0,
+        enforce_eager="--enforce-eager" in settings.extra_args,
+        text_only="--language-model-only" in settings.extra_args,
+        block_size=given.get("block-size", settings.block_size),
+        kv_cache_gib=cache / 2**30 if cache is not None else None,
+        share=site.machine.accelerator_share,
+    )
+
+
+def version_of(site: Site, settings: ModelSettings) -> str:
+    """vLLM's version: of the image's tag where it has one like v0.19.1, else of the release."""
+    if settings.image is None:
+        return site.engine_image.version
+    # llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
+    match = re.search(r"(?:^|/)vllm[\w-]*:v?(0\.\d+(?:\.\d+)?)[^/:]*$", settings.image.split("@")[0])
+    return match[1] if match is not None else site.engine_image.version
+
+
+def _extra(arguments: Sequence[str]) -> dict[str, int]:
+    """Numbers among further arguments, `--name value` or `--name=value`. What is no positive number is left to vLLM."""
+    found: dict[str, int] = {}
+    for position, argument in enumerate(arguments):
+        name, _, value = argument.removeprefix("--").partition("=")
+        value = value or (arguments[position + 1] if position + 1 < len(arguments) else "")
+        if argument.startswith("--") and name in _NUMBERS and value.isascii() and value.isdigit() and int(value) > 0:
+            found[name] = int(value)
+    return found
+
+
+def _utilization(settings: ModelSettings) -> float | None:
+    for position, argument in enumerate(settings.extra_args):
+        name, _, value = argument.partition("=")
+        following = settings.extra_args[position + 1] if position + 1 < len(settings.extra_args) else ""
+        match = re.fullmatch(r"0?\.\d+", value or following)
+        if name == "--gpu-memory-utilization" and match is not None:
+            return float(match[0]) or None
+    return settings.gpu_memory_utilization
+
+
+def _larger(site: Site, model: Model, run: EngineRun) -> list[int]:
+    """Tensor-parallel sizes above the present one that the node holds and the model's heads allow."""
+    if site.accelerator.kind == "tpu" or run.data_parallel > 1 or run.pipeline_parallel > 1:
+        return []
+    return [n for n in range(run.tensor_parallel + 1, site.per_node + 1) if shares(model, n)]
+
+
+def _value(settings: ModelSettings, run: EngineRun, verdict: MemoryVerdict) -> str:
+    if verdict.limit == "weights":
+        return settings.id
+    value, given = {
+        "kv-cache": (run.max_model_len, settings.max_model_len),
+        "warm-up": (run.utilization, settings.gpu_memory_utilization),
+        "states": (run.max_num_seqs, settings.max_num_seqs),
+    }[verdict.limit]
+    return str(value) if given is not None else f"(by default, {value})"
+
+
+def _rule(site: Site, model: Model, run: EngineRun, verdict: MemoryVerdict) -> str:
+    each, parts = site.accelerator.title, verdict.parts
+    error = f"{verdict.error_gib:.1f}"
+    taken = f"weights {parts.weights:.2f}"
+    if run.kind == "gpu":
+        rest = parts.non_torch + (parts.cuda_graphs if run.band.graphs_reserved else 0.0)
+        taken += f", activations {parts.activation:.2f}, CUDA context and graphs {rest:.2f}"
+    share = f"the {verdict.requested_gib:.2f} GiB that vLLM may use of each {each}"
+    if verdict.limit == "weights":
+        doubt = "" if verdict.status == "refused" else f", within the estimate's error of {error} GiB"
+        return f"{model.id} needs more than {share} before any KV cache ({taken} GiB){doubt}"
+    if verdict.limit == "kv-cache":
+        left = max(0.0, verdict.available_gib)
+        verb = "needs" if verdict.status == "refused" else "may not fit: it needs"
+        return (
+            f"one request of {run.max_model_len} tokens {verb} {verdict.needed_gib:.2f} GiB of KV cache, "
+            f"and {left:.2f} (give or take {error}) are left of {share} ({taken} GiB)"
+        )
+    if verdict.limit == "states":
+        return (
+            f"{model.id} keeps a state for each of {run.max_num_seqs} sequences, "
+            f"and the KV cache has {verdict.kv_blocks} blocks for them"
+        )
+    if run.kind == "tpu":
+        return (
+            f"compiled programs live in what vLLM leaves free of each {each}: {verdict.free_gib:.2f} GiB, "
+            f"and {verdict.warm_up_gib:.2f} is the least that was tested"
+        )
+    graphs = "" if run.band.graphs_reserved or run.enforce_eager else f" and CUDA graphs about {parts.cuda_graphs:.2f}"
+    return (
+        f"{verdict.free_gib:.2f} GiB stay free of each {each}; the sampler's warm-up with {run.sampled_rows} sequences "
+        f"x {model.vocabulary} vocabulary entries takes {warm_up_gib(run) * 1024:.0f} MiB{graphs}: "
+        + ("too little" if verdict.status == "refused" else "such starts have passed and failed")
+    )
+
+
+def _elsewhere(site: Site, settings: ModelSettings, run: EngineRun) -> list[str]:
+    """What else would hold the model: a quantised checkpoint, more accelerators on a node, another accelerator."""
+    found = []
+    for other in site.catalog.models.values():
+        if _is_quantised_copy(run.model, other) and _runs_on(site, other) and _holds(replace(run, model=other)):
+            found.append(f"id: {other.id}")
+            break
+    machine = _larger_machine(site, run)
+    if machine is not None:
+        found.append(machine)
+    for accelerator in sorted(site.catalog.accelerators.values(), key=lambda a: a.usable_gib or 0.0):
+        if accelerator.kind != run.kind or not _has(site, accelerator, run.tensor_parallel):
+            continue
+        there = engine_run(
+            run.model,
+            accelerator,
+            run.version,
+            max_model_len=run.max_model_len,
+            max_num_seqs=settings.max_num_seqs,
+            tensor_parallel=run.tensor_parallel,
+            dtype=settings.dtype,
+            quantization=settings.quantization,
+        )
+        if there is not None and _holds(there):
+            found.append(f"accelerator.type: {accelerator.name}")
+            break
+    return found
+
+
+def _holds(run: EngineRun) -> bool:
+    """Whether weights and one longest request fit for sure; what start-up needs beside them is a matter of settings."""
+    verdict = judge(run)
+    return verdict.status == "fits" or (verdict.status == "marginal" and verdict.limit == "warm-up")
+
+
+def _has(site: Site, accelerator: Accelerator, devices: int) -> bool:
+    """Whether a machine type carries so many of an accelerator. A TPU's pod takes all chips of its machine."""
+    machines = site.catalog.machines_for(accelerator.name)
+    if accelerator.kind == "tpu":
+        return any(machine.accelerator_count * accelerator.devices_per_chip == devices for machine in machines)
+    counts = [machine.attachable.get(accelerator.name, (machine.accelerator_count,)) for machine in machines]
+    return any(devices <= max(each) for each in counts)
+
+
+def _is_quantised_copy(model: Model, other: Model) -> bool:
+    """Whether `other` is the same network with smaller weights."""
+    if model.quantization is not None or other.quantization is None or other.id == model.id:
+        return False
+    family = model.id.rpartition("/")[2].removesuffix("-Instruct").lower()
+    same = (model.architecture, model.layers, model.hidden, model.intermediate, model.vocabulary)
+    return family in other.id.lower() and same == (
+        other.architecture,
+        other.layers,
+        other.hidden,
+        other.intermediate,
+        other.vocabulary,
+    )
+
+
+def _runs_on(site: Site, model: Model) -> bool:
+    """AWQ and GPTQ kernels go back to compute capability 7.5; the others' weight-only ones need 8.0."""
+    capability, quantization = site.accelerator.compute_capability, model.quantization
+    if capability is None or quantization is None:
+        return False
+    return capability >= 8.0 or quantization.method in ("awq", "gptq")
+
+
+def _larger_machine(site: Site, run: EngineRun) -> str | None:
+    """The smallest machine type with enough of the same accelerator for one replica, or more of it attached."""
+    for machine in site.catalog.machines_for(site.accelerator.name):
+        counts = machine.attachable.get(site.accelerator.name, (machine.accelerator_count,))
+        for count in counts:
+            devices = count * site.accelerator.devices_per_chip
+            if devices <= run.tensor_parallel or machine.accelerator_share < 1 or not shares(run.model, devices):
+                continue
+            # On TPUs replicated heads work for some models only, and a slice of several hosts is another matter.
+            if run.kind == "tpu" and (run.model.kv_heads % devices or machine.default_topology is None):
+                continue
+            if machine.is_attachable and machine.name != site.machine.name:
+                continue
+            if _holds(replace(run, tensor_parallel=devices)):
+                where = "accelerator.perNode" if machine.is_attachable else "accelerator.machineType"
+                return f"{where}: {count if machine.is_attachable else machine.name}"
+    return None
+
+
+def _fix(verdict: MemoryVerdict, helps: Sequence[Remedy], elsewhere: Sequence[str]) -> str:
+    if helps:
+        return "use " + ", or ".join(str(remedy) for remedy in helps)
+    if elsewhere:
+        return "use " + ", or ".join(elsewhere)
+    if verdict.limit == "warm-up":
+        return "use a lower gpuMemoryUtilization with a lower maxModelLen, or a larger accelerator"
+    return "spread it over more accelerators, use a quantised checkpoint, or a larger accelerator"

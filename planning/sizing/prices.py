@@ -1,0 +1,57 @@
+"""The catalogue's prices with the stack's own in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from catalog.prices import Prices
+from catalog.schema import Provisioning
+from planning.context import Site
+from settings.prices import Rates
+
+
+def prices_of(site: Site) -> Prices:
+    """Prices of the stack's region. A price of something that the catalogue does not know is an error."""
+    own, known = site.settings.prices, site.catalog.prices
+    if own is None:
+        return known
+    items = dict(own.items)
+    names: dict[str, tuple[Mapping[str, Rates | float], Collection[str]]] = {
+        "machines": (own.machines, site.catalog.machines),
+        "accelerators": (own.accelerators, site.catalog.accelerators),
+        "items": (own.items, known.items),
+    }
+    for group, (given, there) in names.items():
+        for name in given:
+            if name not in there:
+                site.findings.error(
+                    "prices",
+                    group,
+                    name,
+                    value=_shown(given[name]),
+                    rule="the catalogue knows nothing of this name, so the price would never be used",
+                    fix=f"use one of {', '.join(there)}" if group == "items" else "take the name from the catalogue",
+                )
+                items.pop(name, None)
+    return known.replaced(
+        site.region,
+        own.date,
+        own.source,
+        machines={name: _rates(rates) for name, rates in own.machines.items()},
+        accelerators={name: _rates(rates) for name, rates in own.accelerators.items()},
+        items=items,
+    )
+
+
+def _rates(rates: Rates) -> Mapping[Provisioning, float]:
+    given: dict[Provisioning, float | None] = {
+        "on-demand": rates.on_demand,
+        "spot": rates.spot,
+        "flex-start": rates.flex_start,
+        "reserved": rates.reserved,
+    }
+    return {way: usd for way, usd in given.items() if usd is not None}
+
+
+def _shown(price: Rates | float) -> str:
+    return str(price) if isinstance(price, float) else str(dict(_rates(price)))

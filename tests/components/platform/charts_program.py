@@ -1,0 +1,24 @@
+"""A program of charts alone. What a cluster would be is stood for by a network: only its identity matters here."""
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
+
+from components.platform.helm_releases import PlatformCharts
+from planning.platform.helm_releases import plan_chart_namespaces
+from tests.charts import BROUGHT_CLUSTER, charts_of
+
+config = pulumi.Config("charts")
+changes = dict(BROUGHT_CLUSTER) if config.require_bool("brought") else {}
+if config.require_bool("existing"):
+    changes |= {f"platform.{key}.existing": True for key in ("leaderWorkerSet", "certManager", "kserve", "istio")}
+cluster = gcp.compute.Network("cluster")
+provider = kubernetes.Provider("kubernetes", kubeconfig=cluster.self_link)
+charts = charts_of(changes, kserve=True, istio=True)
+PlatformCharts(
+    charts,
+    plan_chart_namespaces(charts),
+    [cluster],
+    None if config.require_bool("brought") else cluster,
+    pulumi.ResourceOptions(providers=[provider]),
+)

@@ -1,0 +1,52 @@
+"""The InferencePool CRD that the stack installs on older clusters keeps the rules of the published one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.platform.crds import DEFINITION, LEGACY_DEFINITION
+from rehearsal.toolchain.build import module_dir
+from tests.stacks import plan_of
+
+
+def _without_prose(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _without_prose(item)
+            for key, item in value.items()
+            if not (key == "description" and isinstance(item, str))
+        }
+    return [_without_prose(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    ("definition", "pins", "name"),
+    [
+        (DEFINITION, "cluster", "inference.networking.k8s.io_inferencepools.yaml"),
+        (LEGACY_DEFINITION, "definitions", "inference.networking.x-k8s.io_inferencepools.yaml"),
+    ],
+)
+def test_the_definition_is_the_published_one_without_its_prose(definition: Path, pins: str, name: str) -> None:
+    published = module_dir("sigs.k8s.io/gateway-api-inference-extension", pins) / "config" / "crd" / "bases"
+    upstream = yaml.safe_load((published / name).read_text())
+    ours = yaml.safe_load(definition.read_text())
+    assert ours["spec"] == _without_prose(upstream["spec"])
+    assert ours["metadata"]["name"] == upstream["metadata"]["name"]
+    # The API server refuses a definition in a k8s.io group without it.
+    approved = "api-approved.kubernetes.io"
+    assert ours["metadata"]["annotations"].get(approved) == upstream["metadata"]["annotations"].get(approved)
+
+
+def test_only_a_kserve_that_insists_gets_the_kind_of_before() -> None:
+    kserve = {"deployment": "kserve"}
+    wanted = {
+        release: plan_of("gpu", {**kserve, "release": release}).crds.legacy for release in ("gaie-1.5", "llm-d-0.9")
+    }
+    assert wanted == {"gaie-1.5": True, "llm-d-0.9": False}
+    assert plan_of("gpu").crds.legacy is False
+    # There KServe's chart has both kinds.
+    assert plan_of("gpu", {**kserve, "release": "gaie-1.5", "cluster.version": "1.33"}).crds.legacy is False

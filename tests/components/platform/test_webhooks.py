@@ -1,0 +1,37 @@
+"""A custom resource is tried again while its controller's webhooks do not listen, and for nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pulumi
+import pytest
+
+from components.platform import webhooks
+
+UNREACHABLE = 'Internal error occurred: failed calling webhook "mleaderworkerset.kb.io": connection refused'
+REFUSED = 'admission webhook "vleaderworkerset.kb.io" denied the request: subGroupSize'
+
+
+@pytest.fixture(autouse=True)
+def _without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "_PAUSE_SECONDS", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("errors", "again"),
+    [
+        ([UNREACHABLE], True),
+        ([REFUSED], False),
+        # What it says last counts.
+        ([REFUSED, UNREACHABLE], False),
+        ([UNREACHABLE] * 60, True),
+        ([UNREACHABLE] * 61, False),
+        ([], False),
+    ],
+)
+def test_it_is_tried_again(errors: list[str], again: bool) -> None:
+    args = pulumi.ErrorHookArgs(
+        urn="urn", id="", name="group", type="LeaderWorkerSet", failed_operation="create", errors=errors
+    )
+    assert asyncio.run(webhooks._again(args)) is again

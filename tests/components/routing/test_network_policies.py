@@ -1,0 +1,316 @@
+"""Who can reach whom, computed from the policies as they are rendered, against a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+
+from planning.plan.stack import StackPlan
+from planning.routing.models_endpoint import PORT
+from rehearsal.configuration import EXAMPLES
+from rehearsal.paths import PROJECT_ROOT
+from tests.stacks import graph_of, plan_of
+
+OURS = "llm-d-inference-scheduling"
+
+
+@dataclass(frozen=True)
+class Party:
+    """Somebody with an address, and with labels where it is a pod."""
+
+    name: str
+    address: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    namespace: str | None = None
+    ports: tuple[tuple[str, int], ...] = ()
+
+
+def world(plan: StackPlan) -> list[Party]:
+    """Those the stack did not make. Pods of other namespaces carry no label of ours that would let them in."""
+    subnet = plan.network.subnet
+    return [
+        Party("proxies", _within(plan.network.proxy_cidr, 9)),
+        Party("health checks", "35.191.8.1"),
+        Party("internet", "151.101.1.1", ports=(("TCP", 443), ("TCP", 80))),
+        Party("metadata", "169.254.169.254", ports=(("TCP", 80), ("UDP", 53))),
+        Party("API server", _within(subnet.node_cidr, 2), ports=(("TCP", 443),)),
+        Party("names", _within(subnet.pod_cidr, 2), {"k8s-app": "kube-dns"}, "kube-system", (("UDP", 53), ("TCP", 53))),
+        Party("istiod", _within(subnet.pod_cidr, 6), {"app": "istiod"}, "istio-system", (("TCP", 15012),)),
+        Party("collector", _within(subnet.pod_cidr, 3), {"app.kubernetes.io/name": "collector"}, "gmp-system"),
+        Party("stranger", _within(subnet.pod_cidr, 4), {"app": "shell"}, OURS),
+        Party(
+            "foreigner",
+            _within(subnet.pod_cidr, 5),
+            {"llm-d.ai/inference-serving": "true"},
+            "default",
+            (("TCP", 8000),),
+        ),
+    ]
+
+
+def _within(cidr: str, number: int) -> str:
+    return str(ip_network(cidr)[number])
+
+
+def parties(plan: StackPlan) -> list[Party]:
+    """The stack's own pods, one of each workload."""
+    pods: dict[str, tuple[Mapping[str, str], tuple[int, ...]]] = {}
+    for model in plan.models:
+        for server in model.servers:
+            name = f"{model.key} {server.role}"
+            containers = [server.pod, *server.pod.sidecars]
+            ports = [port.number for container in containers for port in container.ports]
+            pods[name] = ({**server.selector, **server.pod.labels}, (*ports, 22))
+            if server.group is not None:
+                pods[f"{name} of the same group"] = pods[name]
+        labels = {**model.picker.selector, **model.picker.pod.labels}
+        pods[f"{model.key} picker"] = (labels, tuple(p.number for p in model.picker.pod.ports))
+    if plan.router is not None:
+        pods["router"] = (plan.router.pod.labels, tuple(port.number for port in plan.router.pod.ports))
+    if plan.gateway.implementation == "istio":
+        pods["gateway"] = ({"gateway.networking.k8s.io/gateway-name": plan.gateway.name}, (plan.gateway.port,))
+    if plan.model_index is not None:
+        pods["index"] = (plan.model_index.pod.labels, (plan.model_index.port,))
+    return [
+        Party(
+            name,
+            _within(plan.network.subnet.pod_cidr, 256 + number),
+            labels,
+            OURS,
+            tuple(("TCP", port) for port in ports),
+        )
+        for number, (name, (labels, ports)) in enumerate(pods.items(), start=1)
+    ]
+
+
+def policies(stack: str, changes: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    kind = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+    return [one.inputs["spec"] for one in graph_of(stack, changes).resources if one.type == kind]
+
+
+def reachable(specs: list[dict[str, Any]], everybody: list[Party]) -> set[tuple[str, str, int]]:
+    """(from, to, port) of every connection that policies let through."""
+    return {
+        (one.name, other.name, port)
+        for one in everybody
+        for other in everybody
+        if one is not other
+        for protocol, port in other.ports
+        if _allowed(specs, one, other, protocol, port)
+    }
+
+
+def _allowed(specs: list[dict[str, Any]], one: Party, other: Party, protocol: str, port: int) -> bool:
+    return _open(specs, one, other, "egress", "to", protocol, port) and _open(
+        specs, other, one, "ingress", "from", protocol, port
+    )
+
+
+def _open(specs: list[dict[str, Any]], own: Party, peer: Party, way: str, key: str, protocol: str, port: int) -> bool:
+    """Whether a party's own policies let a peer through: all that select it are added up, and none is no barrier."""
+    if own.namespace != OURS:
+        return True
+    selecting = [spec for spec in specs if _has(own, spec["podSelector"].get("matchLabels", {}))]
+    isolated = any(way.capitalize() in spec["policyTypes"] for spec in selecting)
+    rules = (rule for spec in selecting for rule in spec.get(way) or [])
+    return not isolated or any(
+        (not rule.get(key) or any(_is(peer, wanted) for wanted in rule[key])) and _port(rule, protocol, port)
+        for rule in rules
+    )
+
+
+def _port(rule: Mapping[str, Any], protocol: str, port: int) -> bool:
+    return not rule.get("ports") or any(p["protocol"] == protocol and p["port"] == port for p in rule["ports"])
+
+
+def _has(party: Party, labels: Mapping[str, str]) -> bool:
+    return labels.items() <= party.labels.items()
+
+
+def _is(party: Party, wanted: Mapping[str, Any]) -> bool:
+    if "ipBlock" in wanted:
+        block, address = wanted["ipBlock"], ip_address(party.address)
+        inside = address in ip_network(block["cidr"])
+        return inside and not any(address in ip_network(cidr) for cidr in block.get("except") or [])
+    if party.namespace is None:
+        return False
+    space = (wanted.get("namespaceSelector") or {}).get("matchLabels", {}).get("kubernetes.io/metadata.name", OURS)
+    return space == party.namespace and _has(party, wanted["podSelector"].get("matchLabels", {}))
+
+
+def table(stack: str, changes: Mapping[str, Any] | None = None) -> set[tuple[str, str, int]]:
+    plan = plan_of(stack, changes)
+    own = parties(plan)
+    names = {party.name for party in own}
+    found = reachable(policies(stack, changes), [*own, *world(plan)])
+    return {way for way in found if way[0] in names or way[1] in names}
+
+
+def of_model(key: str, *, metadata: bool = False) -> set[tuple[str, str, int]]:
+    """One model behind the load balancer, with weights of the Hub."""
+    server, picker = f"{key} both", f"{key} picker"
+    return {
+        ("proxies", server, 8000),
+        ("health checks", server, 8000),
+        ("collector", server, 8000),
+        (picker, server, 8000),
+        (server, "internet", 443),
+        (server, "names", 53),
+        (server, "metadata", 53),
+        *({(server, "metadata", 80)} if metadata else ()),
+        ("proxies", picker, 9002),
+        ("health checks", picker, 9003),
+        ("collector", picker, 9090),
+        (picker, "API server", 443),
+        (picker, "names", 53),
+        (picker, "metadata", 53),
+    }
+
+
+# The router is asked by the load balancer and reads ConfigMaps; the list of models asks nobody.
+ROUTED = {
+    ("proxies", "router", 9004),
+    ("health checks", "router", 9005),
+    ("collector", "router", 9090),
+    ("router", "API server", 443),
+    ("router", "names", 53),
+    ("router", "metadata", 53),
+    ("proxies", "index", PORT),
+    ("health checks", "index", PORT),
+}
+
+
+class TestTable:
+    def test_single_replica_on_a_gpu(self) -> None:
+        [model] = plan_of("gpu").models
+        assert table("gpu") == of_model(model.key)
+
+    def test_single_replica_on_a_tpu(self) -> None:
+        """libtpu looks its slice up."""
+        [model] = plan_of("tpu").models
+        assert table("tpu") == of_model(model.key, metadata=True)
+
+    def test_several_models_do_not_reach_each_other(self) -> None:
+        one, other = plan_of("multi-model-gpu").models
+        assert table("multi-model-gpu") == of_model(one.key) | of_model(other.key) | ROUTED
+
+    def test_a_precise_index_hears_its_engines(self) -> None:
+        changes = {"picker.prefixRouting": "precise"}
+        [model] = plan_of("prefix-cache-gpu").models
+        events = {(f"{model.key} picker", f"{model.key} both", 5557)}
+        assert table("prefix-cache-gpu", changes) == of_model(model.key) | events
+
+    def test_weights_of_a_bucket_are_read_with_the_pod_s_identity(self) -> None:
+        changes = {"models[0].source": {"kind": "bucket", "bucket": "weights", "path": "m"}}
+        [model] = plan_of("gpu", changes).models
+        assert table("gpu", changes) == of_model(model.key, metadata=True)
+
+    def test_weights_of_a_volume_need_nobody(self) -> None:
+        changes = {"models[0].source": {"kind": "volume-claim", "claim": "weights", "path": "m"}}
+        [model] = plan_of("gpu", changes).models
+        assert table("gpu", changes) == of_model(model.key) - {(f"{model.key} both", "internet", 443)}
+
+    def test_pods_of_a_group_reach_each_other_on_every_port(self) -> None:
+        """Tensors are exchanged on ports chosen at the start."""
+        found = table("mixture-of-experts-wide-gpu")
+        [model] = plan_of("mixture-of-experts-wide-gpu").models
+        one, other = f"{model.key} both", f"{model.key} both of the same group"
+        assert {(one, other, 22), (other, one, 22), (one, other, 8001)} <= found
+        assert not {way for way in found if way[2] == 22} - {(one, other, 22), (other, one, 22)}
+
+    @pytest.mark.parametrize("stack", ["disaggregated-gpu", "kserve-disaggregated-gpu"])
+    def test_prefill_and_decode_reach_each_other_on_every_port(self, stack: str) -> None:
+        """Blocks of the KV cache go from one to the other, on ports of their own."""
+        found = table(stack)
+        [model] = plan_of(stack).models
+        prefill, decode = f"{model.key} prefill", f"{model.key} decode"
+        assert {(one, other, 22) for one, other in ((prefill, decode), (decode, prefill))} == {
+            way for way in found if way[2] == 22
+        }
+        assert {(f"{model.key} picker", role, 8000) for role in (prefill, decode)} <= found
+
+    @pytest.mark.parametrize("stack", ["kserve-single-replica-gpu", "kserve-prefix-cache-gpu"])
+    def test_under_kserve_it_is_the_same(self, stack: str) -> None:
+        [model] = plan_of(stack).models
+        assert table(stack) == of_model(model.key)
+
+    @pytest.mark.parametrize("stack", ["kserve-istio-single-replica-gpu", "kserve-istio-prefix-cache-gpu"])
+    def test_istio_s_gateway_is_a_pod(self, stack: str) -> None:
+        """Clients reach it from anywhere, and it the model and its picker; nobody else comes from outside."""
+        plan = plan_of(stack)
+        [model] = plan.models
+        server, picker, port = f"{model.key} both", f"{model.key} picker", plan.gateway.port
+        behind = {way for way in of_model(model.key) if way[0] not in ("proxies", "health checks")}
+        found = table(stack)
+        inside = {(one, "gateway", port) for one, to, _ in found if to == "gateway"}
+        assert found - inside == behind | {
+            ("gateway", server, 8000),
+            ("gateway", picker, 9002),
+            ("gateway", "istiod", 15012),
+            ("gateway", "names", 53),
+            ("gateway", "metadata", 53),
+        }
+        # The stack's own pods have no business there.
+        assert {one for one, _, _ in inside} == {party.name for party in world(plan)} - {"stranger"}
+
+    def test_without_monitoring_no_collector_comes_in(self) -> None:
+        changes = {"monitoring.enabled": False}
+        [model] = plan_of("gpu").models
+        assert table("gpu", changes) == {way for way in of_model(model.key) if way[0] != "collector"}
+
+
+STACKS = sorted(
+    file.stem.removeprefix("Pulumi.")
+    for folder in (PROJECT_ROOT, PROJECT_ROOT / EXAMPLES)
+    for file in folder.glob("Pulumi.*.yaml")
+)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_only_those_who_have_to_reach_port_8000(stack: str) -> None:
+    """Not a pod of the namespace or of another, not another model's picker; servers of one model do."""
+    for one, other, port in table(stack):
+        if port == 8000:
+            key = other.split(" ")[0]
+            assert one in ("proxies", "gateway", "health checks", "collector") or one.split(" ")[0] == key, (one, other)
+
+
+def test_without_policies_everybody_reaches_it() -> None:
+    """Else the evaluator would find whatever it is asked for."""
+    changes = {"networkPolicies.enabled": False}
+    [model] = plan_of("gpu").models
+    assert policies("gpu", changes) == []
+    assert ("stranger", f"{model.key} both", 8000) in table("gpu", changes)
+    assert ("foreigner", f"{model.key} both", 8000) in table("gpu", changes)
+
+
+def peers(specs: list[dict[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for spec in specs:
+        for way, key in (("ingress", "from"), ("egress", "to")):
+            for rule in spec.get(way) or []:
+                yield from rule[key]
+
+
+@pytest.mark.parametrize("stack", ["gpu", "multi-model-tpu"])
+def test_every_peer_has_a_selector(stack: str) -> None:
+    """An empty selector is everybody."""
+    found = list(peers(policies(stack)))
+    assert found
+    for peer in found:
+        assert peer.get("ipBlock", {}).get("cidr") or peer["podSelector"].get("matchLabels")
+
+
+def test_a_namespace_of_others_is_not_closed() -> None:
+    """Only pods of this stack are."""
+    changes = {"namespace.existing": True, "huggingFace": {"existingSecret": "mine"}}
+    assert all(spec["podSelector"].get("matchLabels") for spec in policies("gpu", changes))
+    assert [spec for spec in policies("gpu") if not spec["podSelector"].get("matchLabels")]
+
+
+def test_a_cluster_of_this_stack_enforces_them() -> None:
+    [cluster] = [one for one in graph_of("gpu").resources if one.type == "gcp:container/cluster:Cluster"]
+    assert cluster.inputs["datapathProvider"] == "ADVANCED_DATAPATH"

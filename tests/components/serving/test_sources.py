@@ -1,0 +1,102 @@
+"""Where weights come from: one setting, and everything else about the pod follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from planning.serving.model_server import WEIGHTS
+from tests.objects import Object, container, one, pods
+from tests.stacks import graph_of, plan_of
+
+STACK = "prefix-cache-gpu"
+MODEL = "Qwen/Qwen2.5-3B-Instruct"
+OWN = "example.com/engines/vllm-qwen:1"
+HUB: dict[str, Any] = {"kind": "hugging-face"}
+BUCKET = {"kind": "bucket", "bucket": "weights", "path": "/qwen/"}
+CLAIM = {"kind": "volume-claim", "claim": "weights", "path": "qwen"}
+BAKED = {"kind": "image", "path": "models/qwen"}
+MOUNTED = {"kind": "image", "reference": "example.com/weights/qwen:1", "path": "/"}
+
+# 132 GiB.
+LARGE = {
+    "models[0].id": "meta-llama/Llama-3.3-70B-Instruct",
+    "models[0].gpuMemoryUtilization": 0.92,
+    "models[0].dtype": "bfloat16",
+    "models[0].tensorParallel": 8,
+    "accelerator.type": "nvidia-h100-80gb",
+    "accelerator.machineType": "a3-highgpu-8g",
+}
+
+CASES = [
+    pytest.param(HUB, {}, MODEL, None, id="hugging-face"),
+    pytest.param(BUCKET, {}, f"{WEIGHTS}/qwen", "csi", id="bucket"),
+    pytest.param(CLAIM, {}, f"{WEIGHTS}/qwen", "persistentVolumeClaim", id="volume-claim"),
+    pytest.param(BAKED, {"models[0].image": OWN}, "/models/qwen", None, id="baked-image"),
+    pytest.param(MOUNTED, {}, WEIGHTS, "image", id="image-volume"),
+]
+
+
+def changed(source: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"models[0].source": source, **more}
+
+
+def server(source: dict[str, Any], more: dict[str, Any]) -> Object:
+    return next(pod for name, pod in pods(graph_of(STACK, changed(source, **more))).items() if name.endswith("-vllm"))
+
+
+@pytest.mark.parametrize(("source", "more", "model", "volume"), CASES)
+def test_the_engine_reads_what_is_mounted(
+    source: dict[str, Any], more: dict[str, Any], model: str, volume: str | None
+) -> None:
+    pod = server(source, more)
+    assert container(pod)["args"][0] == model
+    found = [one for one in pod["spec"]["volumes"] if one["name"] == "weights"]
+    assert [set(one) for one in found] == ([{"name", volume}] if volume else [])
+    mounts = [one for one in container(pod)["volumeMounts"] if one["mountPath"] == WEIGHTS]
+    assert mounts == ([{"name": "weights", "mountPath": WEIGHTS, "readOnly": True}] if volume else [])
+
+
+@pytest.mark.parametrize(("source", "more", "model", "volume"), CASES)
+def test_only_the_hub_is_asked_for_anything(
+    source: dict[str, Any], more: dict[str, Any], model: str, volume: str | None
+) -> None:
+    """Neither a token nor the network, where the weights are at hand."""
+    pod = server(source, more)
+    words = {one["name"]: one.get("value") for one in container(pod)["env"]}
+    offline = source is not HUB
+    assert (words.get("HF_HUB_OFFLINE") == "1") is offline
+    assert ("HF_TOKEN_PATH" in words) is not offline
+
+
+def test_an_image_of_the_users_own_runs_with_the_releases_command() -> None:
+    pod = server(BAKED, {"models[0].image": OWN})
+    assert container(pod)["image"] == OWN
+    assert container(pod)["command"] == ["vllm", "serve"]
+
+
+def test_the_start_up_budget_follows_the_source() -> None:
+    """Of 132 GiB: from the Hub in the container's time, from nearer in less of it, with an image before it starts."""
+    seconds, deadlines = {}, {}
+    for source, more in ((HUB, {}), (BUCKET, {}), (MOUNTED, {}), (BAKED, {"models[0].image": OWN})):
+        planned = plan_of(STACK, changed(source, **more, **LARGE)).models[0].servers[0]
+        assert planned.pod.startup is not None
+        name = f"{source['kind']}{'-volume' if source is MOUNTED else ''}"
+        seconds[name] = planned.pod.startup.period * planned.pod.startup.failures
+        deadlines[name] = planned.start_up_seconds
+    assert seconds["image"] == seconds["image-volume"] < seconds["bucket"] < seconds["hugging-face"]
+    # Pulling the image is waited for as well, outside of the probe's time.
+    assert deadlines["image"] == deadlines["image-volume"] > seconds["hugging-face"]
+    assert deadlines["bucket"] == seconds["bucket"]
+
+
+def test_an_image_of_weights_needs_room_on_the_boot_disk() -> None:
+    without = plan_of(STACK, changed(BUCKET, **LARGE)).accelerator_pools[0].disk_gib
+    assert plan_of(STACK, changed(MOUNTED, **LARGE)).accelerator_pools[0].disk_gib > without
+
+
+def test_the_image_is_a_volume_as_kubernetes_spells_it() -> None:
+    deployment = one(graph_of(STACK, changed(MOUNTED)), "Deployment", "qwen2-5-3b-instruct-vllm")
+    [weights] = [v for v in deployment["spec"]["template"]["spec"]["volumes"] if v["name"] == "weights"]
+    assert weights["image"] == {"reference": "example.com/weights/qwen:1", "pullPolicy": "IfNotPresent"}

@@ -1,0 +1,145 @@
+"""Capacity of pattern disaggregated: a rate for each stage, the smaller one limits, and dollars follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from operations.report.compare import compare
+from operations.report.facts import facts_of
+from operations.report.markdown import markdown
+from operations.report.page import page
+from operations.report.terminal import summary
+from planning.plan.estimates import CapacityPlan, StageRate
+from planning.plan.stack import StackPlan
+from tests.stacks import graph_of, plan_of
+
+GPU = "disaggregated-gpu"
+STACKS = (GPU, "disaggregated-tpu")
+LENGTHS = {"promptTokens": 10000, "outputTokens": 500}
+
+
+def planned(changes: dict[str, Any] | None = None, **load: Any) -> StackPlan:
+    return plan_of(GPU, {"accelerator.nodes.max": 9, **(changes or {}), "models[0].load": {**LENGTHS, **load}})
+
+
+def capacity(plan: StackPlan) -> CapacityPlan:
+    found = plan.models[0].capacity
+    assert found is not None
+    return found
+
+
+def stages(found: CapacityPlan) -> tuple[StageRate, StageRate]:
+    decode, prefill = found.stages
+    assert (decode.role, prefill.role) == ("decode", "prefill")
+    return decode, prefill
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_slower_stage_limits_both(stack: str) -> None:
+    found = capacity(plan_of(stack))
+    decode, prefill = stages(found)
+    assert decode.limits is not prefill.limits
+    slower = decode if decode.limits else prefill
+    assert slower.requests_per_second == min(decode.requests_per_second, prefill.requests_per_second)
+    assert found.full.requests_per_second == pytest.approx(slower.requests_per_second, rel=1e-4)
+
+
+def test_more_servers_of_the_limiting_stage_help_until_the_other_limits() -> None:
+    few, many = capacity(planned()), capacity(planned({"models[0].prefill.replicas": 8}))
+    assert stages(few)[1].limits
+    assert stages(many)[0].limits
+    assert stages(many)[1].requests_per_second == pytest.approx(4 * stages(few)[1].requests_per_second)
+    assert stages(many)[0].requests_per_second == stages(few)[0].requests_per_second
+    assert many.full.requests_per_second == pytest.approx(stages(few)[0].requests_per_second, rel=1e-4)
+    assert many.full.requests_per_second > few.full.requests_per_second
+
+
+def test_servers_of_the_other_stage_do_not_help() -> None:
+    few, many = capacity(planned()), capacity(planned({"models[0].replicas": 4}))
+    assert many.full.requests_per_second == pytest.approx(few.full.requests_per_second, rel=1e-4)
+
+
+def test_longer_prompts_burden_prefill_and_longer_answers_decode() -> None:
+    decode, prefill = stages(capacity(planned()))
+    prompts = stages(capacity(planned(promptTokens=5000)))
+    answers = stages(capacity(planned(outputTokens=1000)))
+    assert prompts[1].requests_per_second > 2 * prefill.requests_per_second  # attention grows with the square
+    assert answers[1].requests_per_second == prefill.requests_per_second
+    assert answers[0].requests_per_second < 0.6 * decode.requests_per_second
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_curve_rises_to_the_limit_and_then_requests_wait(stack: str) -> None:
+    found = capacity(plan_of(stack))
+    rates = [point.speed.requests_per_second for point in found.curve]
+    waits = [point.speed.time_to_first_token for point in found.curve]
+    assert rates == sorted(rates)
+    assert waits == sorted(waits)
+    assert rates[0] == pytest.approx(1 / found.alone.latency)
+    assert rates[-1] == pytest.approx(found.full.requests_per_second, rel=1e-4)
+    for point in found.curve:
+        speed = point.speed
+        assert speed.requests_per_second * speed.latency == pytest.approx(point.concurrency, rel=1e-3)
+
+
+def test_a_request_alone_never_waits_for_others() -> None:
+    """Even where prefill is busy nearly all of the time it takes."""
+    one = capacity(planned(outputTokens=2, concurrency=1))
+    other = capacity(planned({"models[0].prefill.replicas": 8}, outputTokens=2, concurrency=1))
+    assert one.alone.time_to_first_token == pytest.approx(other.alone.time_to_first_token, rel=1e-4)
+
+
+def test_a_stated_rate_is_the_rate_served() -> None:
+    found = capacity(planned(requestsPerSecond=2))
+    assert found.at_load is not None
+    assert found.at_load.requests_per_second == pytest.approx(2, rel=1e-4)
+    assert found.alone.latency < found.at_load.latency < found.full.latency
+
+
+def test_the_needed_replicas_serve_and_fewer_do_not() -> None:
+    short = capacity(planned(requestsPerSecond=9))
+    assert short.at_load is None
+    decode, prefill = (stage.needed for stage in stages(short))
+    assert decode is not None
+    assert prefill is not None
+
+    def served(decoding: int, computing: int) -> bool:
+        changes = {"models[0].replicas": decoding, "models[0].prefill.replicas": computing}
+        return capacity(planned(changes, requestsPerSecond=9)).at_load is not None
+
+    assert served(decode, prefill)
+    assert not served(decode - 1, prefill)
+    assert not served(decode, prefill - 1)
+
+
+def test_the_unit_cost_is_of_the_limiting_rate() -> None:
+    plan = planned(concurrency=1000)
+    assert plan.cost.units is not None
+    rate = min(stage.requests_per_second for stage in capacity(plan).stages)
+    assert plan.cost.units.requests.usd == pytest.approx(plan.cost.total("running").usd / (rate * 3600) * 1e6, rel=1e-3)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_rendering_has_both_rates_and_calls_them_unmeasured(stack: str) -> None:
+    plan = plan_of(stack)
+    found = capacity(plan)
+    assert not found.fitted
+    facts = facts_of(stack, plan, plan.warnings)
+    rates = [f"{stage.requests_per_second:.2f} requests/s" for stage in found.stages]
+    table = summary(facts)
+    for text in (table, markdown(facts), page(facts)):
+        for rate in rates:
+            assert f"{rate} at most" in text or f"at most {rate}" in text
+    assert "(order of magnitude)" in table
+    assert "not fitted to measurements" in markdown(facts)
+    assert "not fitted to measurements" in page(facts)
+    assert "prefill: requests/s at most" in compare({}, {stack: facts.as_json()})
+
+
+def test_the_outputs_name_both_rates() -> None:
+    (given,) = graph_of(GPU, preview=False).outputs["capacity"].values()
+    assert set(given["requestsPerSecondAtMost"]) == {"decode", "prefill"}
+    assert given["estimate"]["requestsPerSecond"] <= min(given["requestsPerSecondAtMost"].values()) + 0.01
+    assert given["estimate"]["error"] == "beyond what was measured"

@@ -1,0 +1,85 @@
+"""Ranges and names of the network."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.planning.refusals.case import errors_of
+from tests.planning.refusals.nodes import BROUGHT
+from tests.stacks import plan_of
+
+KEYS = ("nodeCidr", "podCidr", "serviceCidr", "proxyCidr")
+
+WHOLE = {"existing": BROUGHT | {"proxySubnetwork": "x"}, "proxyCidr": "192.168.0.0/23"}
+
+
+def subnets(prefix: int) -> st.SearchStrategy[str]:
+    """Subnets of this size inside 10.0.0.0/8."""
+    return st.integers(0, 2 ** (prefix - 8) - 1).map(
+        lambda n: str(IPv4Network((10 * 2**24 + n * 2 ** (32 - prefix), prefix)))
+    )
+
+
+@settings(deadline=None)
+@given(st.tuples(subnets(20), subnets(14), subnets(20), subnets(23)))
+def test_exactly_the_ranges_that_overlap_are_refused(cidrs: tuple[str, str, str, str]) -> None:
+    networks = [IPv4Network(cidr) for cidr in cidrs]
+    pairs = {
+        (KEYS[i], f"{KEYS[j]} = {cidrs[j]}")
+        for i in range(4)
+        for j in range(4)
+        if i != j and networks[i].overlaps(networks[j])
+    }
+    found = errors_of("gpu", {f"network.{key}": cidr for key, cidr in zip(KEYS, cidrs, strict=True)})
+    named = {(f.path.removeprefix("llm-d:network."), f.rule.removeprefix("overlaps ")) for f in found}
+    assert named <= pairs
+    assert len(named) * 2 == len(pairs)
+
+
+@pytest.mark.parametrize(
+    "cidr", ["10.64.0.0/14", "172.16.0.0/14", "192.168.128.0/17", "100.64.0.0/14", "198.18.0.0/16", "240.16.0.0/14"]
+)
+def test_every_private_range_of_google_cloud_is_taken(cidr: str) -> None:
+    """Large companies have long run out of the ranges of RFC 1918: pods live in 100.64.0.0/10 or above 240.0.0.0."""
+    assert errors_of("gpu", {"network.podCidr": cidr}) == []
+
+
+@pytest.mark.parametrize("cidr", ["0.0.0.0/14", "127.0.0.0/14", "169.252.0.0/14", "224.0.0.0/14", "8.8.0.0/16"])
+def test_other_ranges_are_refused(cidr: str) -> None:
+    assert [f.path for f in errors_of("gpu", {"network.podCidr": cidr})] == ["llm-d:network.podCidr"]
+
+
+def test_services_may_use_public_addresses() -> None:
+    """GKE's own default for services, 34.118.224.0/20, is one: they never leave the cluster."""
+    assert errors_of("gpu", {"network.serviceCidr": "34.118.224.0/20"}) == []
+
+
+def test_ranges_of_a_brought_network_are_not_judged() -> None:
+    """Its subnets are there already: the defaults of this program would only overlap themselves."""
+    changes = {"network": {**WHOLE, "nodeCidr": "10.4.0.0/20"}}
+    assert errors_of("gpu", changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "made"),
+    [
+        ({}, (True, True, True)),
+        ({"cluster.privateNodes": False}, (True, True, False)),
+        ({"network.existing": BROUGHT}, (False, True, False)),
+        ({"network": WHOLE}, (False, False, False)),
+    ],
+    ids=["new", "public nodes", "brought", "brought whole"],
+)
+def test_what_is_missing_is_made(changes: dict[str, object], made: tuple[bool, bool, bool]) -> None:
+    network = plan_of("gpu", changes).network
+    assert (network.create, network.create_proxy_subnet, network.create_nat) == made
+
+
+def test_a_brought_network_keeps_its_names() -> None:
+    network = plan_of("gpu", {"network": WHOLE}).network
+    assert (network.network, network.subnet.name, network.proxy_subnet) == ("n", "s", "x")
+    assert (network.subnet.pod_range, network.subnet.service_range) == ("p", "q")

@@ -1,0 +1,157 @@
+"""Which controllers a stack installs, in which order, with which values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import catalog
+from planning.plan.platform import ChartPlan
+from planning.platform.helm_releases import plan_chart_namespaces
+from rehearsal.toolchain.build import module_dir
+from tests.charts import BROUGHT_CLUSTER, GATEWAY, charts_of
+from tests.stacks import plan_of
+
+NEEDS = {
+    (): [],
+    ("groups",): ["lws"],
+    ("istio",): ["istio-base", "istiod"],
+    ("certificates",): ["cert-manager"],
+    ("kserve",): ["lws", "cert-manager", "kserve-llmisvc-crd", "kserve-llmisvc-resources", "kserve-runtime-configs"],
+}
+
+
+@pytest.mark.parametrize(("needs", "names"), NEEDS.items())
+def test_only_what_is_needed_is_installed(needs: tuple[str, ...], names: list[str]) -> None:
+    charts = charts_of(
+        groups="groups" in needs,
+        kserve="kserve" in needs,
+        istio="istio" in needs,
+        certificates="certificates" in needs,
+    )
+    assert [chart.name for chart in charts] == names
+
+
+def test_istio_of_an_operator_is_one_chart_and_what_it_is_asked_for() -> None:
+    [sail] = charts_of({"release": "rhaiis-3.2"}, istio=True)
+    assert (sail.chart, sail.repository) == ("sail-operator", "https://istio-ecosystem.github.io/sail-operator")
+    assert sail.istio is not None
+    # The operator has each version of Istio of its own, and refuses any other.
+    assert sail.istio.version == f"v{sail.version}"
+
+
+@pytest.mark.parametrize("release", ["llm-d-0.9", "rhaiis-3.2"])
+def test_istio_knows_inference_pools_whoever_installs_it(release: str) -> None:
+    last = charts_of({"release": release}, istio=True)[-1]
+    values = last.values if last.istio is None else last.istio.values["pilot"]
+    assert values["env"]["ENABLE_GATEWAY_API_INFERENCE_EXTENSION"] == "true"
+    assert values["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+def test_namespaces_are_as_strict_as_their_pods() -> None:
+    namespaces = plan_chart_namespaces(charts_of({"release": "rhaiis-3.2"}, istio=True))
+    levels = {one.name: one.labels["pod-security.kubernetes.io/enforce"] for one in namespaces}
+    assert levels == {"sail-operator": "baseline", "istio-system": "restricted"}
+
+
+def test_an_operator_that_exists_is_asked_for_nothing() -> None:
+    changes = {**BROUGHT_CLUSTER, "platform.istio.existing": True, "release": "rhaiis-3.2"}
+    [sail] = charts_of(changes, istio=True)
+    assert (sail.existing, sail.istio) == (True, None)
+    assert plan_chart_namespaces((sail,)) == ()
+
+
+def test_a_plain_stack_needs_no_chart() -> None:
+    assert plan_of("gpu").charts == ()
+    assert plan_of("gpu").chart_namespaces == ()
+
+
+def test_each_comes_after_what_it_needs() -> None:
+    charts = charts_of(kserve=True, istio=True)
+    places = {chart.name: place for place, chart in enumerate(charts)}
+    assert [(chart.name, name) for chart in charts for name in chart.after if places[name] >= places[chart.name]] == []
+    # KServe asks for these kinds when it starts, and never again.
+    [kserve] = [chart for chart in charts if chart.name == "kserve-llmisvc-resources"]
+    assert set(kserve.after) == {"lws", "istio-base", "istiod", "cert-manager", "kserve-llmisvc-crd"}
+
+
+@pytest.mark.parametrize("version", ["1.33.4-gke.1000000", "1.34.0-gke.1626000", None])
+def test_the_inference_pool_kind_comes_from_one_side_only(version: str | None) -> None:
+    """Two owners of one kind: Helm refuses to install, or the kind goes with the one that leaves first."""
+    changes = {"cluster.version": version}
+    [kserve] = [chart for chart in charts_of(changes, kserve=True) if chart.name == "kserve-llmisvc-resources"]
+    assert kserve.values["kserve"]["llmisvc"]["createGIECRDs"] is plan_of("gpu", changes).crds.install
+
+
+def test_kserve_attaches_routes_to_the_stacks_gateway() -> None:
+    [kserve] = [chart for chart in charts_of(kserve=True) if chart.name == "kserve-llmisvc-resources"]
+    ingress = kserve.values["kserve"]["controller"]["gateway"]["ingressGateway"]
+    assert ingress["kserveGateway"] == f"{GATEWAY[0]}/{GATEWAY[1]}"
+
+
+def test_kinds_stay_in_a_cluster_of_others() -> None:
+    assert [chart.name for chart in charts_of(BROUGHT_CLUSTER, kserve=True, istio=True) if chart.retain] == [
+        "kserve-llmisvc-crd"
+    ]
+    assert [chart.name for chart in charts_of(kserve=True, istio=True) if chart.retain] == []
+
+
+def test_what_exists_has_no_namespace_of_ours() -> None:
+    brought = {**BROUGHT_CLUSTER, "platform.certManager.existing": True, "platform.kserve.existing": True}
+    charts = charts_of(brought, kserve=True)
+    assert [namespace.name for namespace in plan_chart_namespaces(charts)] == ["lws-system"]
+
+
+@pytest.mark.parametrize("release", catalog.load().releases)
+def test_every_release_pins_every_chart(release: str) -> None:
+    charts = charts_of({"release": release}, kserve=True, istio=True)
+    assert [one.chart for one in charts if not (one.repository or one.chart).startswith(("oci://", "https://"))] == []
+    assert [chart.version for chart in charts if not chart.version.lstrip("v")[0].isdigit()] == []
+
+
+class TestValues:
+    """A value that a chart does not know is ignored in silence, so each is looked up in the chart itself."""
+
+    def test_of_leader_worker_set(self) -> None:
+        [chart] = charts_of(groups=True)
+        assert list(unknown(chart, module_dir("sigs.k8s.io/lws") / "charts" / "lws")) == []
+
+    @pytest.mark.parametrize("name", ["kserve-llmisvc-resources", "kserve-runtime-configs"])
+    def test_of_kserve(self, name: str) -> None:
+        [chart] = [one for one in charts_of({"release": "gaie-1.5"}, kserve=True) if one.name == name]
+        folder = module_dir("github.com/kserve/kserve", "charts") / "charts" / name
+        assert list(unknown(chart, folder)) == []
+
+    def test_of_cert_manager(self) -> None:
+        [chart] = [one for one in charts_of(kserve=True) if one.name == "cert-manager"]
+        folder = module_dir("github.com/cert-manager/cert-manager", "definitions") / "deploy/charts/cert-manager"
+        assert list(unknown(chart, folder)) == []
+
+    def test_a_misspelt_one_is_found(self, tmp_path: Path) -> None:
+        """Else the tests around this one could not fail."""
+        (tmp_path / "values.yaml").write_text("resources: {}\n")
+        [chart] = charts_of(groups=True)
+        assert "enableCertManager" in list(unknown(chart, tmp_path))
+
+
+def unknown(chart: ChartPlan, folder: Path) -> Iterator[str]:
+    defaults = yaml.safe_load((folder / "values.yaml").read_text())
+    yield from _unknown(chart.values, defaults, "")
+
+
+def _unknown(values: Mapping[str, Any], defaults: Mapping[str, Any], path: str) -> Iterator[str]:
+    for key, value in values.items():
+        here = f"{path}{key}"
+        if key not in defaults:
+            yield here
+        elif isinstance(value, Mapping) and defaults[key]:
+            # Below an empty mapping a chart takes what Kubernetes takes.
+            yield from _unknown(value, defaults[key], f"{here}.") if key not in _FREE else ()
+
+
+# Handed through to Kubernetes as they are.
+_FREE = ("resources", "podSecurityContext")

@@ -1,0 +1,74 @@
+"""HTTPS between Gateway and model servers where somebody could not speak it, with the finding each gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from planning.findings import Severity
+from tests.planning.refusals.case import Wrong
+from tests.planning.refusals.picker import own
+
+ON: dict[str, Any] = {"gateway.implementation": "istio", "gateway.backendTls": {"kind": "cert-manager"}}
+PATH = "gateway.backendTls.kind"
+
+BACKEND_TLS = (
+    Wrong(
+        name="HTTPS behind Google's load balancers",
+        changes={"gateway.backendTls": {"kind": "cert-manager"}},
+        path=PATH,
+        value="cert-manager",
+        rule="an InferencePool cannot say that its own want HTTPS",
+        fix="implementation: istio",
+    ),
+    Wrong(
+        name="HTTPS around KV cache in the clear",
+        stack="disaggregated-gpu",
+        changes=ON,
+        path=PATH,
+        value="cert-manager",
+        rule="exchange KV cache in the clear",
+        fix="another pattern",
+    ),
+    Wrong(
+        name="HTTPS where the picker asks for tokens",
+        stack="prefix-cache-gpu",
+        changes=ON | {"picker.prefixRouting": "precise"},
+        path=PATH,
+        value="cert-manager",
+        rule="turned into tokens by the model's servers, in HTTP only",
+        fix="prefixRouting: approximate",
+    ),
+    Wrong(
+        name="issuer of model servers that is not there yet",
+        changes=ON | {"gateway.backendTls": {"kind": "cert-manager", "issuer": {"name": "ca"}}},
+        path="gateway.backendTls.issuer",
+        value="ca",
+        rule="installs cert-manager and no issuer",
+        fix="leave issuer out for the first `pulumi up`",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="metrics asked for in HTTPS",
+        changes=own({"type": "metrics-data-source", "parameters": {"scheme": "https"}}),
+        path="picker.config.plugins[1].parameters",
+        value="scheme: https",
+        rule="engines answer in HTTP,",
+        fix="use scheme: http",
+    ),
+    Wrong(
+        name="metrics asked for in HTTP of engines that answer HTTPS",
+        changes=ON | own({"type": "metrics-data-source"}),
+        path="picker.config.plugins[1].parameters",
+        value="scheme: http",
+        rule="engines answer in HTTPS",
+        fix="use scheme: https",
+    ),
+    Wrong(
+        name="a picker's configuration that leaves metrics to HTTP",
+        changes=ON | own(),
+        path="picker.config.plugins",
+        value="no metrics-data-source",
+        rule="these answer HTTPS",
+        fix="add {type: metrics-data-source, parameters: {scheme: https}}",
+    ),
+)

@@ -1,0 +1,86 @@
+"""Stack files whose prices are of nothing or whose load nothing serves, with the finding each gets."""
+
+from __future__ import annotations
+
+from planning.findings import Severity
+from tests.planning.refusals.case import Wrong
+
+PRICED = {"date": "2026-11-01"}
+
+ESTIMATES = (
+    Wrong(
+        name="a price of nothing",
+        changes={"prices": {**PRICED, "machines": {"n1-standard-3": {"onDemand": 0.1}}}},
+        path="prices.machines.n1-standard-3",
+        value="{'on-demand': 0.1}",
+        rule="the price would never be used",
+        fix="take the name from the catalogue",
+    ),
+    Wrong(
+        name="a price of an unknown item",
+        changes={"prices": {**PRICED, "items": {"nat": 0.1}}},
+        path="prices.items.nat",
+        value="0.1",
+        rule="the price would never be used",
+        fix="use one of cluster, ",
+    ),
+    Wrong(
+        name="prices of no day",
+        changes={"prices": {"items": {"cluster": 0.1}}},
+        path="prices.date",
+        value="(missing)",
+        rule="required",
+        fix="add it",
+    ),
+    Wrong(
+        name="an empty price",
+        changes={"prices": {**PRICED, "accelerators": {"nvidia-tesla-t4": {}}}},
+        path="prices.accelerators.nvidia-tesla-t4",
+        value="{}",
+        rule="no price is given",
+        fix="change the values",
+    ),
+    Wrong(
+        name="a load longer than the model",
+        changes={"models[0].load": {"promptTokens": 2000, "outputTokens": 100}},
+        path="models[0].load.promptTokens",
+        value="2000",
+        rule="2000 + 100 tokens is longer than maxModelLen 2048",
+        fix="2048 tokens together",
+    ),
+    Wrong(
+        name="a rate and a number in flight",
+        changes={"models[0].load": {"concurrency": 4, "requestsPerSecond": 2}},
+        path="models[0].load",
+        value="{'concurrency': 4, 'requestsPerSecond': 2}",
+        rule="say the same in two ways",
+        fix="change the values",
+    ),
+    Wrong(
+        name="too few replicas for the rate",
+        changes={"models[0].load": {"requestsPerSecond": 30}},
+        path="models[0].replicas",
+        value="1",
+        rule="30 requests/s of 128 prompt and 128 output tokens: that takes 4 replicas",
+        fix="use 4 replicas",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="too few replicas for the latency",
+        changes={"models[0].load": {"concurrency": 64, "timePerOutputTokenMs": 40}},
+        path="models[0].replicas",
+        value="1",
+        rule="each further token within 40 ms: that takes",
+        fix="replicas with accelerator.nodes.max to match",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="an objective no number of replicas meets",
+        changes={"models[0].load": {"requestsPerSecond": 1, "timePerOutputTokenMs": 5}},
+        path="models[0].load.timePerOutputTokenMs",
+        value="5.0",
+        rule="one request alone takes 26 ms (estimate, give or take 22%): more replicas do not help",
+        fix="use a faster accelerator",
+        severity=Severity.WARNING,
+    ),
+)

@@ -1,0 +1,40 @@
+"""Every wrong stack file there is, whatever it is wrong about."""
+
+from __future__ import annotations
+
+from tests.planning.refusals.backend_tls import BACKEND_TLS
+from tests.planning.refusals.disaggregation import DISAGGREGATION
+from tests.planning.refusals.estimates import ESTIMATES
+from tests.planning.refusals.kserve import GATEWAYS, IMAGES, KSERVE
+from tests.planning.refusals.location import CLUSTER, PLACE, STACK
+from tests.planning.refusals.models import MODEL, SOURCES
+from tests.planning.refusals.multi_node import GROUPS
+from tests.planning.refusals.nodes import NETWORK, NODES
+from tests.planning.refusals.picker import PICKER
+from tests.planning.refusals.requests import CERTIFICATES, PATTERNS, PICKERS, SPLITS
+from tests.planning.refusals.settings import ACCESS, CHARTS, SETTINGS
+
+EVERY = (
+    *STACK,
+    *PLACE,
+    *CLUSTER,
+    *NODES,
+    *NETWORK,
+    *MODEL,
+    *SOURCES,
+    *GROUPS,
+    *PATTERNS,
+    *SPLITS,
+    *PICKERS,
+    *CERTIFICATES,
+    *SETTINGS,
+    *ACCESS,
+    *CHARTS,
+    *ESTIMATES,
+    *BACKEND_TLS,
+    *DISAGGREGATION,
+    *GATEWAYS,
+    *IMAGES,
+    *KSERVE,
+    *PICKER,
+)

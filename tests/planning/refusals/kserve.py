@@ -1,0 +1,161 @@
+"""Wrong stack files under KServe, with the finding each gets."""
+
+from __future__ import annotations
+
+from planning.findings import Severity
+from tests.planning.refusals.case import Wrong
+
+STACK = "kserve-single-replica-gpu"
+LONG = "RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16"
+
+KSERVE = (
+    Wrong(
+        name="name that KServe cuts",
+        stack=STACK,
+        changes={"accelerator.type": "nvidia-l4", "models": [{"id": LONG, "maxModelLen": 2048}]},
+        path="models[0].id",
+        value=LONG,
+        rule="with 64 characters it is cut and ends in a hash",
+        fix="look for meta-llc0249d51433298fc5df7a9e50785f30b-kserve-router-scheduler",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="template where KServe has its own",
+        stack=STACK,
+        changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--chat-template", "{{ messages }}"]},
+        path="models[0].extraArgs[1]",
+        value="{{ messages }}",
+        rule="a template of its own",
+        fix="into a file",
+    ),
+    Wrong(
+        name="no room for KServe's updates",
+        stack=STACK,
+        changes={"accelerator.nodes.max": 1},
+        path="accelerator.nodes.max",
+        value="1",
+        rule="before it ends an old one",
+        fix="use 2, or set llm-d:paused to true for one up before each change, and before a switch of deployment",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="no room for a second group",
+        stack="kserve-mixture-of-experts-wide-gpu",
+        path="accelerator.nodes.max",
+        value="2",
+        rule="a switch of deployment starts all servers before the old ones go",
+        fix="use 4, or set llm-d:paused to true for one up before it",
+        severity=Severity.WARNING,
+    ),
+)
+
+ISTIO = {"gateway.implementation": "istio"}
+
+GATEWAYS = (
+    Wrong(
+        name="Istio's class behind Google's load balancers",
+        changes={"gateway.className": "istio"},
+        path="gateway.className",
+        value="istio",
+        rule="a class of another controller, which implementation: gke does not answer to",
+        fix="implementation: istio",
+    ),
+    Wrong(
+        name="Google's class with Istio",
+        changes=ISTIO | {"gateway.className": "gke-l7-rilb"},
+        path="gateway.className",
+        value="gke-l7-rilb",
+        rule="a class of Google, which implementation: istio does not answer to",
+        fix="implementation: gke",
+    ),
+    Wrong(
+        name="class of another exposure",
+        changes={"gateway.className": "gke-l7-rilb"},
+        path="gateway.className",
+        value="gke-l7-rilb",
+        rule="is gke-l7-regional-external-managed and no other class",
+        fix="change exposure",
+    ),
+    Wrong(
+        name="Google's certificates with Istio",
+        changes=ISTIO | {"gateway.tls": {"kind": "certificate-manager", "certificates": ["llm"]}},
+        path="gateway.tls.kind",
+        value="certificate-manager",
+        rule="read theirs from a Secret",
+        fix="use kind: cert-manager, or kind: secret",
+    ),
+    Wrong(
+        name="model router with Istio",
+        stack="multi-model-gpu",
+        changes=ISTIO,
+        path="gateway.implementation",
+        value="istio",
+        rule="which only Google's load balancers have",
+        fix="one stack for each model",
+    ),
+)
+
+RED_HAT = {"server": "registry.redhat.io", "username": "me", "password": "p"}
+
+IMAGES = (
+    Wrong(
+        name="Red Hat's image without an account",
+        changes={"release": "rhaiis-3.2"},
+        path="registry.server",
+        value="(missing)",
+        rule="registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.5 is not pulled without an account",
+        fix="set llm-d:registry.server to registry.redhat.io",
+    ),
+    Wrong(
+        name="Red Hat's image under another command",
+        changes={"models[0].image": "registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.5", "registry": RED_HAT},
+        path="models[0].image",
+        value="registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.5",
+        rule="breaks under any command but its own",
+        fix="use release: rhaiis-3.2",
+    ),
+    Wrong(
+        name="Red Hat's release where Red Hat is not",
+        changes={"release": "rhaiis-3.2", "registry": RED_HAT},
+        path="release",
+        value="rhaiis-3.2",
+        rule="does not list GKE",
+        fix="use another release",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="KServe of a vendor behind Google's Gateway",
+        stack=STACK,
+        changes={"release": "rhaiis-3.2", "registry": RED_HAT},
+        path="gateway.implementation",
+        value="gke",
+        rule="behind Istio only",
+        fix="set gateway.implementation: istio",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="Red Hat's Istio without an account",
+        # Of which the engine's image says nothing.
+        changes={
+            "release": "rhaiis-3.2",
+            "gateway.implementation": "istio",
+            "models[0].image": "vllm/vllm-openai:v0.11.2",
+        },
+        path="registry.server",
+        value="(missing)",
+        rule="istio-pilot-rhel9, Istio of rhaiis-3.2, is not pulled without an account of Red Hat",
+        fix="set llm-d:registry.server to registry.redhat.io",
+    ),
+    Wrong(
+        name="Red Hat's Istio without its pull secret",
+        changes={
+            "release": "rhaiis-3.2",
+            "gateway.implementation": "istio",
+            "registry": {"existingSecret": "redhat-pull-secret"},
+        },
+        path="registry.existingSecret",
+        value="redhat-pull-secret",
+        rule="in istio-system as well, a namespace that this stack makes",
+        fix="username and password",
+    ),
+)

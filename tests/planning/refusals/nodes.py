@@ -1,0 +1,161 @@
+"""Stack files that are wrong about nodes or the network, with the finding each gets."""
+
+from __future__ import annotations
+
+from planning.findings import Severity
+from tests.planning.refusals.case import Wrong
+
+BROUGHT = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q"}
+
+NODES = (
+    Wrong(
+        name="pool too small for the replicas",
+        changes={"models[0].replicas": 4},
+        path="accelerator.nodes.max",
+        value="3",
+        rule="4 replicas need 4 n1-standard-4 nodes",
+        fix="use 4 or more",
+    ),
+    Wrong(
+        name="picker on a machine with accelerators",
+        changes={"cpuPool.machineType": "g2-standard-4"},
+        path="cpuPool.machineType",
+        value="g2-standard-4",
+        rule="without accelerators",
+        fix="e2-standard-4",
+    ),
+    Wrong(
+        name="no node for the picker",
+        changes={"cpuPool.nodes": {"min": 0, "max": 2}},
+        path="cpuPool.nodes.min",
+        value="0",
+        rule="tainted",
+        fix="use 1 or more",
+    ),
+    Wrong(
+        name="disk too small for image and weights",
+        changes={"accelerator.diskGib": 50},
+        path="accelerator.diskGib",
+        value="50",
+        rule="image, weights and caches",
+        fix="or remove diskGib",
+    ),
+    Wrong(
+        name="spot out of a reservation",
+        changes={"accelerator.reservation": "mine", "accelerator.provisioning": "spot"},
+        path="accelerator.reservation",
+        value="mine",
+        rule="spot capacity cannot come from a reservation",
+        fix="remove reservation",
+    ),
+    Wrong(
+        name="flex-start nodes that are always there",
+        changes={"accelerator.provisioning": "flex-start", "accelerator.nodes.min": 1},
+        path="accelerator.nodes.min",
+        value="1",
+        rule="starts at zero",
+        fix="use 0",
+    ),
+    Wrong(
+        name="machine that is not sold on demand",
+        changes={"location": "us-central1-b", "accelerator": {"type": "nvidia-h200-141gb"}},
+        path="accelerator.provisioning",
+        value="on-demand",
+        rule="spot, flex-start or reservation only",
+        fix="spot or flex-start",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="half a slice more",
+        stack="tpu",
+        changes={
+            "accelerator": {
+                "type": "tpu-v6e",
+                "machineType": "ct6e-standard-4t",
+                "topology": "2x4",
+                "nodes": {"max": 3},
+            },
+            "models[0]": {"id": "Qwen/Qwen3-32B", "tensorParallel": 8},
+        },
+        path="accelerator.nodes",
+        value="0 to 3",
+        rule="2x4 slice of ct6e-standard-4t has 2 hosts, all of them or none",
+        fix="use multiples of 2",
+    ),
+)
+
+NETWORK = (
+    Wrong(
+        name="proxies of an unknown range",
+        changes={"network.existing": {**BROUGHT, "proxySubnetwork": "proxies"}},
+        path="network.proxyCidr",
+        value="(missing)",
+        rule="let in the load balancer's proxies by the range of proxies",
+        fix="set network.proxyCidr",
+    ),
+    Wrong(
+        name="policies that a brought cluster may not enforce",
+        changes={"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}},
+        path="networkPolicies",
+        value="cluster shared",
+        rule="takes policies and keeps none of them",
+        fix="ADVANCED_DATAPATH",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="public range",
+        changes={"network.podCidr": "8.8.0.0/16"},
+        path="network.podCidr",
+        value="8.8.0.0/16",
+        rule="not a private range",
+        fix="10.0.0.0/8",
+    ),
+    *(
+        Wrong(
+            name=f"{key} too small",
+            changes={f"network.{key}": cidr},
+            path=f"network.{key}",
+            value=cidr,
+            rule=f"too small: a {least}",
+            fix=f"use {cidr.split('/')[0]}/",
+        )
+        for key, cidr, least in (
+            ("nodeCidr", "10.0.0.0/30", "/29"),
+            ("podCidr", "10.4.0.0/25", "/24"),
+            ("serviceCidr", "10.8.0.0/28", "/27"),
+            ("proxyCidr", "192.168.0.0/27", "/26"),
+        )
+    ),
+    Wrong(
+        name="ranges that overlap",
+        changes={"network.nodeCidr": "10.4.0.0/20"},
+        path="network.nodeCidr",
+        value="10.4.0.0/20",
+        rule="overlaps podCidr = 10.4.0.0/14",
+        fix="choose ranges",
+    ),
+    Wrong(
+        name="pods of more nodes than the range has",
+        changes={"network.podCidr": "10.4.0.0/22"},
+        path="network.podCidr",
+        value="10.4.0.0/22",
+        rule="too small for the 6 nodes that both pools may grow to: GKE gives each a /24",
+        fix="use a /21 or larger",
+    ),
+    Wrong(
+        name="more nodes than addresses",
+        changes={"network.nodeCidr": "10.0.0.0/29"},
+        path="network.nodeCidr",
+        value="10.0.0.0/29",
+        rule="too small for the 6 nodes",
+        fix="use a /28 or larger",
+    ),
+    Wrong(
+        name="range of an auto-mode network",
+        changes={"network": {"existing": BROUGHT | {"autoMode": True}, "proxyCidr": "10.200.0.0/23"}},
+        path="network.proxyCidr",
+        value="10.200.0.0/23",
+        rule="an auto-mode VPC owns 10.128.0.0/9",
+        fix="192.168.0.0/23",
+    ),
+)

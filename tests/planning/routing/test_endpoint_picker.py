@@ -1,0 +1,98 @@
+"""The picker's configuration, arguments and probes, by release."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from catalog import load
+from planning.plan.routing import PickerPlan
+from tests.stacks import plan_of
+
+RELEASES = sorted(load().releases)
+
+
+def picker(changes: dict[str, Any] | None = None) -> PickerPlan:
+    return plan_of("gpu", changes).models[0].picker
+
+
+def weights(plan: PickerPlan) -> dict[str, float]:
+    [profile] = plan.config["schedulingProfiles"]
+    return {plugin["pluginRef"]: plugin["weight"] for plugin in profile["plugins"]}
+
+
+class TestConfiguration:
+    def test_scorers_weigh_three_two_two(self) -> None:
+        assert weights(picker()) == {"prefix-cache-scorer": 3, "kv-cache-utilization-scorer": 2, "queue-scorer": 2}
+
+    def test_a_scorer_without_weight_is_left_out(self) -> None:
+        plan = picker({"picker.scorers.prefixCache": 0})
+        assert weights(plan) == {"kv-cache-utilization-scorer": 2, "queue-scorer": 2}
+        assert [plugin["type"] for plugin in plan.config["plugins"]] == list(weights(plan))
+
+    def test_weights_are_written_as_they_are(self) -> None:
+        assert weights(picker({"picker.scorers.queue": 0.5}))["queue-scorer"] == 0.5
+        assert str(weights(picker({"picker.scorers.queue": 4.0}))["queue-scorer"]) == "4"
+
+    @pytest.mark.parametrize("release", RELEASES)
+    def test_the_release_decides_group_image_and_flags(self, release: str) -> None:
+        """A flag or a group of another release is a crash loop."""
+        plan, known = (
+            picker({"release": release, "registry": {"existingSecret": "pull"}}),
+            load().releases[release].picker,
+        )
+        assert plan.config["apiVersion"] == known.config_api
+        assert plan.pod.image == known.image
+        assert set(known.flags) <= set(plan.pod.args)
+        assert plan.objective_groups == known.objective_groups
+
+    @pytest.mark.parametrize("release", RELEASES)
+    def test_no_image_moves(self, release: str) -> None:
+        plan = plan_of("gpu", {"release": release, "registry": {"existingSecret": "pull"}}).models[0]
+        for image in (plan.picker.pod.image, plan.servers[0].pod.image):
+            # Red Hat's tags have no leading v.
+            assert re.fullmatch(r"v?\d+\.\d+\.\d+", image.rsplit(":", 1)[1]), image
+
+
+class TestElection:
+    def test_one_picker_elects_nobody(self) -> None:
+        plan = picker()
+        assert "--ha-enable-leader-election" not in plan.pod.args
+        assert plan.pod.readiness is not None
+        assert plan.pod.liveness is not None
+        assert plan.pod.readiness.grpc_service == plan.pod.liveness.grpc_service == "inference-extension"
+
+    def test_many_pickers_are_ready_one_at_a_time(self) -> None:
+        """Only the leader may be called: the others answer their readiness, under a name of its own, with no."""
+        plan = picker({"picker.replicas": 3})
+        assert plan.replicas == 3
+        assert plan.pod.readiness is not None
+        assert plan.pod.liveness is not None
+        assert (plan.pod.liveness.grpc_service, plan.pod.readiness.grpc_service) == ("liveness", "readiness")
+        assert plan.pod.spread_over == plan.selector
+
+
+@pytest.mark.parametrize(("mode", "written"), [("open", "FailOpen"), ("close", "FailClose")])
+def test_what_happens_without_a_picker_is_a_setting(mode: str, written: str) -> None:
+    assert plan_of("gpu", {"picker.failureMode": mode}).models[0].pool.failure_mode == written
+
+
+def test_resources_are_settings() -> None:
+    plan = picker({"picker": {"cpu": "250m", "memory": "512Mi"}})
+    assert plan.pod.requests == {"cpu": "250m", "memory": "512Mi"}
+    assert plan.pod.limits["memory"] == "512Mi"
+
+
+def test_without_monitoring_nobody_reads_metrics() -> None:
+    assert picker().metrics_reader is not None
+    assert picker({"monitoring.enabled": False}).metrics_reader is None
+
+
+def test_pool_and_picker_name_each_other() -> None:
+    model = plan_of("gpu").models[0]
+    assert model.pool.picker_service == model.picker.name
+    assert model.pool.picker_port == model.picker.grpc_port
+    assert f"--pool-name={model.pool.name}" in model.picker.pod.args
+    assert model.pool.selector == model.servers[0].selector

@@ -1,0 +1,165 @@
+"""Engine and picker cut prompts into the same blocks, and the preset weighs what it says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from planning.plan.stack import ModelPlan
+from tests.stacks import graph_of, plan_of
+
+GPU, TPU = "prefix-cache-gpu", "prefix-cache-tpu"
+PREFIX = "prefix-cache-scorer"
+
+
+def model(stack: str, changes: dict[str, Any] | None = None) -> ModelPlan:
+    [found] = plan_of(stack, changes).models
+    return found
+
+
+def engine_block(plan: ModelPlan) -> int | None:
+    args = plan.servers[0].pod.args
+    return int(args[args.index("--block-size") + 1]) if "--block-size" in args else None
+
+
+def picker_plugins(plan: ModelPlan) -> dict[str, dict[str, Any]]:
+    """Parameters by plugin type."""
+    return {plugin["type"]: plugin.get("parameters", {}) for plugin in plan.picker.config["plugins"]}
+
+
+def weights(plan: ModelPlan) -> list[float]:
+    [profile] = plan.picker.config["schedulingProfiles"]
+    return [plugin["weight"] for plugin in profile["plugins"]]
+
+
+class TestBlocks:
+    @pytest.mark.parametrize("stack", [GPU, TPU])
+    @pytest.mark.parametrize(
+        ("release", "plugin", "parameter", "factor"),
+        [
+            ("llm-d-0.9", "approx-prefix-cache-producer", "blockSizeTokens", 1),
+            ("gaie-1.5", PREFIX, "blockSizeTokens", 1),
+            # Counts characters, four to a token.
+            ("llm-d-0.4", PREFIX, "blockSize", 4),
+        ],
+    )
+    @pytest.mark.parametrize("given", [None, 32])
+    def test_both_sides_have_one_size(
+        self, stack: str, release: str, plugin: str, parameter: str, factor: int, given: int | None
+    ) -> None:
+        plan = model(stack, {"release": release, "models[0].blockSize": given})
+        size = engine_block(plan)
+        assert size == (given or 16)
+        assert picker_plugins(plan)[plugin] == {parameter: size * factor}
+
+    def test_the_scorer_reads_the_producer_that_knows_the_size(self) -> None:
+        """A scorer that is not told makes a producer of its own, with a size of its own, and says nothing."""
+        plugins = picker_plugins(model(GPU))
+        assert plugins[PREFIX] == {"prefixMatchInfoProducerName": "approx-prefix-cache-producer"}
+
+    def test_a_tpu_has_larger_blocks_for_longer_requests(self) -> None:
+        plan = model(TPU, {"models[0].maxModelLen": 32768})
+        assert engine_block(plan) == picker_plugins(plan)["approx-prefix-cache-producer"]["blockSizeTokens"] == 64
+
+    @pytest.mark.parametrize("stack", ["gpu", "tpu"])
+    def test_other_patterns_leave_both_to_their_defaults(self, stack: str) -> None:
+        plan = model(stack)
+        assert engine_block(plan) is None
+        assert not any(picker_plugins(plan).values())
+
+    @pytest.mark.parametrize("stack", [GPU, TPU])
+    def test_the_engine_keeps_prefixes(self, stack: str) -> None:
+        assert "--enable-prefix-caching" in model(stack).servers[0].pod.args
+
+
+class TestPresets:
+    @pytest.mark.parametrize(
+        ("picker", "expected"),
+        [
+            ({}, [3, 2, 2]),
+            ({"preset": "balanced"}, [3, 2, 2]),
+            ({"preset": "prefix"}, [3, 1, 1]),
+            ({"preset": "prefix", "scorers": {"queue": 4}}, [3, 1, 4]),
+            ({"preset": "prefix", "scorers": {"prefixCache": 5, "kvCacheUtilization": 0.5}}, [5, 0.5, 1]),
+            ({"scorers": {"kvCacheUtilization": 7}}, [3, 7, 2]),
+        ],
+    )
+    def test_numbers_win(self, picker: dict[str, Any], expected: list[float]) -> None:
+        assert weights(model(GPU, {"picker": picker})) == expected
+
+
+class TestPrecise:
+    CHANGES: dict[str, Any] = {"picker.prefixRouting": "precise"}
+
+    def test_engines_publish_where_the_picker_dials(self) -> None:
+        plan = model(GPU, self.CHANGES)
+        pod = plan.servers[0].pod
+        published = json.loads(pod.args[pod.args.index("--kv-events-config") + 1])
+        producer = picker_plugins(plan)["precise-prefix-cache-producer"]
+        port = producer["kvEventsConfig"]["podDiscoveryConfig"]["socketPort"]
+        assert published["endpoint"] == f"tcp://*:{port}"
+        assert port in [declared.number for declared in pod.ports]
+
+    def test_a_replica_names_itself_as_the_picker_does(self) -> None:
+        """By address and port; the name in requests is part of what the index knows prompts by."""
+        plan = model(GPU, self.CHANGES)
+        pod = plan.servers[0].pod
+        published = json.loads(pod.args[pod.args.index("--kv-events-config") + 1])
+        assert published["topic"] == f"kv@$(POD_IP):{plan.pool.target_ports[0]}@{plan.served_name}"
+        assert [(env.name, env.field_path) for env in pod.env if env.name == "POD_IP"] == [("POD_IP", "status.podIP")]
+
+    def test_both_sides_have_one_size(self) -> None:
+        for changes in ({}, {"models[0].blockSize": 32}):
+            plan = model(GPU, self.CHANGES | changes)
+            producer = picker_plugins(plan)["precise-prefix-cache-producer"]
+            assert producer["tokenProcessorConfig"] == {"blockSizeTokens": engine_block(plan)}
+
+    def test_prompts_become_tokens_at_the_model_s_own_servers(self) -> None:
+        plan = model(GPU, self.CHANGES)
+        renderer = plan.picker.renderer
+        assert renderer is not None
+        assert renderer.selector == plan.pool.selector
+        url = picker_plugins(plan)["token-producer"]["vllm"]["url"]
+        assert url == f"http://{renderer.name}.{plan_of(GPU).namespace.name}:{renderer.port}"
+
+    def test_the_service_of_the_url_is_there(self) -> None:
+        plan = model(GPU, self.CHANGES)
+        assert plan.picker.renderer is not None
+        [service] = [
+            one
+            for one in graph_of(GPU, self.CHANGES).resources
+            if one.type == "kubernetes:core/v1:Service" and one.name == plan.picker.renderer.name
+        ]
+        assert service.inputs["spec"]["selector"] == plan.pool.selector
+
+    def test_an_index_of_the_user_s_own_gets_the_same_events(self) -> None:
+        config = dict(model(GPU, self.CHANGES).picker.config)
+        plan = model(GPU, {"picker": {"config": config}})
+        assert "--kv-events-config" in plan.servers[0].pod.args
+        assert plan.picker.renderer is not None
+
+    def test_without_it_nobody_publishes(self) -> None:
+        plan = model(GPU)
+        assert "--kv-events-config" not in plan.servers[0].pod.args
+        assert plan.picker.renderer is None
+
+    def test_several_pickers_may_work_at_once(self) -> None:
+        """Each follows every engine, so that all know the same."""
+        plan = model(GPU, self.CHANGES | {"picker.replicas": 2, "picker.leaderElection": False})
+        assert not plan.picker.leader_election
+        assert plan.picker.pod.readiness is not None
+        assert plan.picker.pod.readiness.grpc_service == "inference-extension"
+        assert plan.picker.pod.spread_over == plan.picker.selector
+
+
+class TestSwitch:
+    def test_experiments_are_allowed_by_the_release_s_flag(self) -> None:
+        config = {"plugins": [{"type": "topology-extractor"}]}
+        changes = {"picker": {"config": config, "allowExperimentalPlugins": True}}
+        assert "--allow-experimental-plugins" in model(GPU, changes).picker.pod.args
+
+    def test_a_release_without_levels_has_no_flag(self) -> None:
+        changes = {"picker.allowExperimentalPlugins": True, "release": "gaie-1.5"}
+        assert "--allow-experimental-plugins" not in model(GPU, changes).picker.pod.args

@@ -1,0 +1,230 @@
+"""Arguments, environment, resources and probes of the engine follow from the stack file."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalog import load
+from planning.allocatable import allocatable
+from planning.plan.pods import VolumePlan
+from planning.plan.serving import ModelServerPlan
+from planning.serving.model_server import CACHE, TOKEN_DIRECTORY
+from planning.serving.startup import start_up_budget
+from tests.planning.refusals.case import errors_of
+from tests.stacks import plan_of
+
+T4_OF_FOUR = {"type": "nvidia-tesla-t4", "machineType": "n1-standard-16", "perNode": 4, "nodes": {"max": 3}}
+
+
+def server(stack: str = "gpu", changes: dict[str, Any] | None = None) -> ModelServerPlan:
+    return plan_of(stack, changes).models[0].servers[0]
+
+
+def environment(plan: ModelServerPlan) -> dict[str, str | None]:
+    return {variable.name: variable.value for variable in plan.pod.env}
+
+
+def volume(plan: ModelServerPlan, name: str) -> VolumePlan:
+    [found] = [each for each in plan.pod.volumes if each.name == name]
+    return found
+
+
+class TestArguments:
+    def test_the_gpu_stacks(self) -> None:
+        args = server().pod.args
+        assert args[0] == "google/gemma-2b-it"
+        assert " ".join(args[1:]).startswith("--port 8000 --served-model-name google/gemma-2b-it")
+        assert "--max-model-len 2048 --gpu-memory-utilization 0.85 --dtype half" in " ".join(args)
+        assert "--tensor-parallel-size" not in args
+
+    def test_the_tpu_stacks(self) -> None:
+        args = " ".join(server("tpu").pod.args)
+        assert "--max-model-len 2048 --tensor-parallel-size 4" in args
+        assert "--dtype" not in args
+
+    @pytest.mark.parametrize(
+        ("key", "value", "flag"),
+        [
+            ("maxNumSeqs", 64, "--max-num-seqs 64"),
+            ("maxNumBatchedTokens", 4096, "--max-num-batched-tokens 4096"),
+            ("quantization", "awq", "--quantization awq"),
+            ("kvCacheDtype", "auto", "--kv-cache-dtype auto"),
+            ("servedName", "gemma", "--served-model-name gemma"),
+            ("prefixCaching", True, "--enable-prefix-caching"),
+            ("source", {"kind": "hugging-face", "revision": "abc"}, "--revision abc"),
+        ],
+    )
+    def test_each_setting_is_an_argument(self, key: str, value: object, flag: str) -> None:
+        without, with_it = server().pod.args, server(changes={f"models[0].{key}": value}).pod.args
+        assert flag in " ".join(with_it)
+        if key != "prefixCaching":
+            assert flag not in " ".join(without)
+
+    def test_unchecked_arguments_come_last(self) -> None:
+        changes = {"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--enforce-eager", "--seed", "7"]}
+        assert server(changes=changes).pod.args[-3:] == ("--enforce-eager", "--seed", "7")
+
+    def test_prefixes_are_kept_exactly_when_the_picker_scores_them(self) -> None:
+        assert "--enable-prefix-caching" in server().pod.args
+        assert "--no-enable-prefix-caching" in server(changes={"picker.scorers.prefixCache": 0}).pod.args
+
+    @pytest.mark.parametrize("kind", ["bucket", "volume-claim"])
+    def test_weights_of_ones_own_are_read_from_their_folder(self, kind: str) -> None:
+        place = {"bucket": "weights"} if kind == "bucket" else {"claim": "weights"}
+        plan = server(changes={"models[0].source": {"kind": kind, "path": "/gemma/", **place}})
+        mount = volume(plan, "weights")
+        assert plan.pod.args[0] == f"{mount.mount_path}/gemma"
+        assert mount.read_only
+        assert "--revision" not in plan.pod.args
+        assert environment(plan)["HF_HUB_OFFLINE"] == "1"
+
+    def test_a_revision_of_the_catalogue_is_pinned(self) -> None:
+        pinned = [model for model in load().models.values() if model.revision]
+        for model in pinned[:3]:
+            args = server(changes={"models[0]": {"id": model.id, "dtype": "half"}, "paused": True}).pod.args
+            assert args[args.index("--revision") + 1] == model.revision
+
+
+class TestToken:
+    def test_the_engine_reads_it_from_a_file(self) -> None:
+        plan = server()
+        assert environment(plan)["HF_TOKEN_PATH"] == f"{TOKEN_DIRECTORY}/HF_TOKEN"
+        assert volume(plan, "token").source["secretName"] == "huggingface-token"
+        assert not {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"} & set(environment(plan))
+
+    def test_a_secret_of_ones_own_is_read_instead(self) -> None:
+        plan = server(changes={"huggingFace": {"existingSecret": "mine"}})
+        assert volume(plan, "token").source["secretName"] == "mine"
+
+    def test_a_model_that_needs_none_gets_none(self) -> None:
+        changes = {"huggingFace": None, "models[0]": {"id": "microsoft/phi-2", "dtype": "half"}}
+        plan = server(changes=changes)
+        assert "HF_TOKEN_PATH" not in environment(plan)
+        assert [each.name for each in plan.pod.volumes] == ["cache", "tmp", "shared-memory"]
+
+
+class TestResources:
+    @pytest.mark.parametrize("stack", ["gpu", "tpu"])
+    def test_a_pod_fits_the_node_made_for_it(self, stack: str) -> None:
+        plan = plan_of(stack)
+        pool, pod = plan.accelerator_pools[0], plan.models[0].servers[0].pod
+        room = allocatable(load().machines[pool.machine_type], pool.disk_gib)
+        assert millis(pod.requests["cpu"]) < room.cpu_millis
+        assert mebibytes(pod.requests["memory"]) < room.memory_mib
+        assert mebibytes(pod.limits["ephemeral-storage"]) / 1024 < room.ephemeral_gib
+
+    def test_replicas_that_share_a_node_fit_it_together(self) -> None:
+        changes = {"accelerator": T4_OF_FOUR, "models[0].tensorParallel": 1, "models[0].replicas": 4}
+        plan = plan_of("gpu", changes)
+        pool, pod = plan.accelerator_pools[0], plan.models[0].servers[0].pod
+        room = allocatable(load().machines[pool.machine_type], pool.disk_gib)
+        assert 4 * millis(pod.requests["cpu"]) < room.cpu_millis
+        assert 4 * mebibytes(pod.requests["memory"]) < room.memory_mib
+        assert 4 * int(pod.requests["nvidia.com/gpu"]) == 4
+
+    @pytest.mark.parametrize("stack", ["gpu", "tpu"])
+    def test_requests_never_exceed_limits(self, stack: str) -> None:
+        pod = server(stack).pod
+        assert millis(pod.requests["cpu"]) <= millis(pod.limits["cpu"])
+        for resource in ("memory", "ephemeral-storage"):
+            assert mebibytes(pod.requests[resource]) <= mebibytes(pod.limits[resource])
+
+    def test_memory_is_promised_whole(self) -> None:
+        """A pod that may use more than it asked for is the first to be killed when the node runs short."""
+        assert server().pod.requests["memory"] == server().pod.limits["memory"]
+
+    def test_workers_of_a_replica_share_memory(self) -> None:
+        alone = volume(server(), "shared-memory").source
+        changes = {"accelerator": T4_OF_FOUR, "models[0].id": "google/gemma-2-9b-it"}
+        together = volume(server(changes=changes), "shared-memory").source
+        assert alone["medium"] == together["medium"] == "Memory"
+        assert mebibytes(str(together["sizeLimit"])) > mebibytes(str(alone["sizeLimit"]))
+
+
+class TestStart:
+    @given(st.sampled_from(["gpu", "tpu"]), st.floats(0, 2000), st.floats(0, 500))
+    def test_a_larger_model_gets_no_less_time(self, kind: Any, size: float, more: float) -> None:
+        assert start_up_budget(kind, size) <= start_up_budget(kind, size + more)
+
+    @given(st.sampled_from(["gpu", "tpu"]), st.floats(0, 2000))
+    def test_the_budget_is_at_least_thirty_minutes_and_holds_a_slow_download(self, kind: Any, size: float) -> None:
+        budget = start_up_budget(kind, size)
+        assert budget >= max(1800, size * 1024 / 40 + 3 * 240)
+        assert budget % 60 == 0
+
+    @pytest.mark.parametrize("stack", ["gpu", "tpu"])
+    def test_the_startup_probe_lasts_the_budget(self, stack: str) -> None:
+        plan = server(stack)
+        assert plan.pod.startup is not None
+        assert plan.pod.startup.period * plan.pod.startup.failures >= plan.start_up_seconds
+
+    @pytest.mark.parametrize(
+        ("replicas", "most", "update"),
+        [(1, 3, (1, 0)), (3, 3, (0, 1)), (1, 1, (0, 1))],
+    )
+    def test_an_update_waits_for_no_node_that_cannot_come(
+        self, replicas: int, most: int, update: tuple[int, int]
+    ) -> None:
+        plan = server(changes={"models[0].replicas": replicas, "accelerator.nodes": {"max": most}})
+        assert (plan.max_surge, plan.max_unavailable) == update
+
+    def test_every_cache_is_on_a_volume(self) -> None:
+        for stack in ("gpu", "tpu"):
+            caches = [v for n, v in environment(server(stack)).items() if n.endswith(("_CACHE_DIR", "_CACHE_PATH"))]
+            assert caches
+            assert all(str(path).startswith(f"{CACHE}/") for path in caches)
+
+
+class TestPlace:
+    def test_spot_nodes_are_asked_for_by_name(self) -> None:
+        assert "cloud.google.com/gke-spot" not in server().pod.node_selector
+        spot = server(changes={"accelerator.provisioning": "spot"})
+        assert spot.pod.node_selector["cloud.google.com/gke-spot"] == "true"
+
+    def test_replicas_are_kept_apart(self) -> None:
+        """A single one says so too: otherwise a second beside it would restart the first."""
+        assert server().pod.spread_over == server().selector
+        assert server(changes={"models[0].replicas": 2}).pod == server().pod
+
+    def test_the_pull_secret_is_everywhere(self) -> None:
+        model = plan_of("gpu", {"registry": {"existingSecret": "pull"}}).models[0]
+        assert model.servers[0].pod.pull_secret == model.picker.pod.pull_secret == "pull"
+
+    def test_an_image_of_ones_own_takes_the_place_of_the_releases(self) -> None:
+        assert server(changes={"models[0].image": "mine/vllm:v1"}).pod.image == "mine/vllm:v1"
+        assert server().pod.image == load().releases["llm-d-0.9"].engine.gpu.image
+
+
+class TestParallelism:
+    @settings(deadline=None)
+    @given(st.sampled_from(sorted(load().models)), st.sampled_from([1, 2, 4]))
+    def test_tensor_parallelism_that_is_planned_divides_the_heads(self, name: str, tensor_parallel: int) -> None:
+        model = load().models[name]
+        changes = {
+            "accelerator": T4_OF_FOUR,
+            "models[0]": {"id": name, "dtype": "half", "tensorParallel": tensor_parallel},
+        }
+        refused = {f.path for f in errors_of("gpu", changes)}
+        if "llm-d:models[0].tensorParallel" not in refused:
+            assert model.attention_heads % tensor_parallel == 0
+            assert model.mla or model.kv_heads % tensor_parallel == 0 or tensor_parallel % model.kv_heads == 0
+
+    def test_by_default_a_replica_takes_its_node(self) -> None:
+        plan = server(changes={"accelerator": T4_OF_FOUR, "models[0].id": "google/gemma-2-9b-it"})
+        assert plan.pod.args[plan.pod.args.index("--tensor-parallel-size") + 1] == "4"
+        assert plan.pod.requests["nvidia.com/gpu"] == "4"
+
+
+def millis(quantity: str) -> int:
+    return int(quantity[:-1]) if quantity.endswith("m") else int(float(quantity) * 1000)
+
+
+def mebibytes(quantity: str) -> float:
+    match = re.fullmatch(r"(\d+)(Mi|Gi)", quantity)
+    assert match is not None, quantity
+    return int(match[1]) * (1024 if match[2] == "Gi" else 1)

@@ -1,0 +1,102 @@
+"""The capacity of a plan: the stated load, the replicas it takes, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from planning.plan.estimates import CapacityPlan
+from tests.planning.refusals.case import findings_of
+from tests.stacks import plan_of
+
+
+def capacity(stack: str = "gpu", changes: dict[str, Any] | None = None, **load: Any) -> CapacityPlan:
+    plan = plan_of(stack, {**(changes or {}), **({"models[0].load": load} if load else {})})
+    found = plan.models[0].capacity
+    assert found is not None
+    return found
+
+
+def test_without_a_load_it_is_sixteen_in_flight_for_each_replica() -> None:
+    found = capacity("prefix-cache-gpu")
+    assert found.basis == "48 requests in flight of 128 prompt and 128 output tokens"
+    assert found.at_load is not None
+    assert found.at_load.batch == 16
+
+
+def test_default_lengths_fit_into_a_short_model() -> None:
+    found = capacity(changes={"models[0].maxModelLen": 128})
+    assert (found.prompt_tokens, found.output_tokens) == (64, 32)
+    given = capacity(changes={"models[0].maxModelLen": 128}, promptTokens=120)
+    assert (given.prompt_tokens, given.output_tokens) == (120, 8)
+
+
+def test_a_stated_rate_is_the_rate_served() -> None:
+    """At half the capacity the estimate is of that rate, with the latency of that many in flight."""
+    full = capacity().full
+    found = capacity(requestsPerSecond=full.requests_per_second / 2)
+    assert found.at_load is not None
+    assert found.at_load.requests_per_second == pytest.approx(full.requests_per_second / 2)
+    assert found.alone.time_per_output_token < found.at_load.time_per_output_token < full.time_per_output_token
+    assert found.needed == 1
+
+
+def test_replicas_are_added_until_the_rate_is_served() -> None:
+    rate = capacity().full.requests_per_second * 2.5
+    found = capacity(requestsPerSecond=rate)
+    assert found.at_load is None
+    assert found.needed == 3
+    enough = capacity(changes={"models[0].replicas": 3}, requestsPerSecond=rate)
+    assert enough.at_load is not None
+    assert not [
+        f
+        for f in findings_of("gpu", {"models[0].replicas": 3, "models[0].load": {"requestsPerSecond": rate}})
+        if "takes" in f.rule
+    ]
+
+
+def test_replicas_are_added_until_a_token_comes_in_time() -> None:
+    found = capacity(concurrency=64, timePerOutputTokenMs=40)
+    assert found.needed is not None
+    assert found.needed > 1
+    enough = capacity(changes={"models[0].replicas": found.needed, "accelerator.nodes.max": 9}, concurrency=64)
+    fewer = capacity(changes={"models[0].replicas": found.needed - 1, "accelerator.nodes.max": 9}, concurrency=64)
+    assert enough.at_load is not None
+    assert fewer.at_load is not None
+    assert enough.at_load.time_per_output_token <= 0.040 < fewer.at_load.time_per_output_token
+
+
+def test_the_curve_rises_and_then_requests_wait() -> None:
+    found = capacity("prefix-cache-gpu")
+    rates = [point.speed.requests_per_second for point in found.curve]
+    assert rates == sorted(rates)
+    assert found.curve[0].concurrency == 1
+    assert found.curve[-1].speed.time_to_first_token > 2 * found.full.time_to_first_token
+    assert max(rates) == pytest.approx(found.full.requests_per_second, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("stack", "changes", "load", "fitted"),
+    [
+        ("gpu", {}, {}, True),
+        ("tpu", {}, {}, True),
+        ("gpu", {}, {"concurrency": 100}, False),
+        ("gpu", {}, {"promptTokens": 1500}, False),
+        ("gpu", {"accelerator": {"type": "nvidia-l4"}}, {}, False),
+    ],
+)
+def test_the_error_holds_where_it_was_measured(
+    stack: str, changes: dict[str, Any], load: dict[str, Any], fitted: bool
+) -> None:
+    found = capacity(stack, changes, **load)
+    assert found.error == 0.22
+    assert found.fitted is fitted
+
+
+def test_a_paused_stack_keeps_its_capacity() -> None:
+    assert capacity(changes={"paused": True}) == capacity()
+
+
+def test_no_replica_has_no_capacity() -> None:
+    assert plan_of("gpu", {"models[0].replicas": 0}).models[0].capacity is None

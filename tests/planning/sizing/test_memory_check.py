@@ -1,0 +1,184 @@
+"""The memory verdict as findings: what is refused, what is only doubted, and that the fix named would work."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+
+import catalog
+from planning.context import Findings, Site, locate
+from planning.findings import Finding, Severity
+from planning.plan.estimates import MemoryVerdict
+from planning.sizing.memory_check import check_memory, run_of, version_of
+from settings import StackSettings
+
+KNOWN = catalog.load()
+
+
+def site(
+    accelerator: dict[str, Any], model: dict[str, Any], location: str = "us-central1-a", release: str = "gaie-1.5"
+) -> Site:
+    values = {"project": "demo-project", "location": location, "release": release}
+    settings = StackSettings.model_validate(values | {"accelerator": accelerator, "models": [model]})
+    found = locate("test", settings, KNOWN, Findings())
+    assert found is not None
+    found.findings.clear()
+    return found
+
+
+def check(
+    accelerator: str | dict[str, Any],
+    model: str,
+    tensor_parallel: int = 1,
+    location: str = "us-central1-a",
+    **fields: Any,
+) -> tuple[MemoryVerdict | None, list[Finding]]:
+    given = {"type": accelerator} if isinstance(accelerator, str) else accelerator
+    here = site(given, {"id": model, "tensorParallel": tensor_parallel, **fields}, location)
+    settings = here.settings.models[0]
+    return check_memory(here, 0, settings, KNOWN.find_model(model)), here.findings
+
+
+def test_what_fits_is_not_mentioned() -> None:
+    verdict, findings = check(
+        "nvidia-tesla-t4", "google/gemma-2b-it", maxModelLen=2048, gpuMemoryUtilization=0.85, dtype="half"
+    )
+    assert verdict is not None
+    assert verdict.status == "fits"
+    assert findings == []
+
+
+def test_the_familiar_error_on_a_t4_is_a_warning_that_names_both_ways_out() -> None:
+    _, findings = check(
+        "nvidia-tesla-t4", "google/gemma-2b-it", maxModelLen=4096, gpuMemoryUtilization=0.9, dtype="half"
+    )
+    (finding,) = findings
+    assert finding.severity is Severity.WARNING
+    assert (finding.path, finding.value) == ("llm-d:models[0].gpuMemoryUtilization", "0.9")
+    assert "256 sequences x 256000 vocabulary entries takes 500 MiB" in finding.rule
+    assert finding.fix == "use gpuMemoryUtilization: 0.89, or maxNumSeqs: 128"
+
+
+def test_an_engine_that_reserves_its_graphs_has_room_for_the_same_start() -> None:
+    """From 0.21 on CUDA graphs are part of vLLM's share: what stays free has to hold the sampler's warm-up alone."""
+    here = site(
+        {"type": "nvidia-tesla-t4"},
+        {"id": "google/gemma-2b-it", "maxModelLen": 4096, "gpuMemoryUtilization": 0.9, "dtype": "half"},
+        release="llm-d-0.9",
+    )
+    verdict = check_memory(here, 0, here.settings.models[0], KNOWN.models["google/gemma-2b-it"])
+    assert verdict is not None
+    assert verdict.status == "fits"
+    assert verdict.warm_up_gib == pytest.approx(500 / 1024)
+
+
+def test_a_7b_on_a_t4_is_refused_with_what_would_hold_it() -> None:
+    _, findings = check("nvidia-tesla-t4", "Qwen/Qwen2.5-7B-Instruct", maxModelLen=2048, dtype="half")
+    (finding,) = findings
+    assert finding.severity is Severity.ERROR
+    assert (finding.path, finding.value) == ("llm-d:models[0].id", "Qwen/Qwen2.5-7B-Instruct")
+    assert "weights 14.19" in finding.rule
+    assert finding.fix == (
+        "use id: Qwen/Qwen2.5-7B-Instruct-AWQ, or accelerator.perNode: 2, or accelerator.type: nvidia-l4"
+    )
+
+
+def test_a_context_too_long_is_refused_with_the_length_that_fits() -> None:
+    verdict, findings = check("nvidia-l4", "meta-llama/Llama-3.1-8B-Instruct")
+    (finding,) = findings
+    assert finding.severity is Severity.ERROR
+    assert (finding.path, finding.value) == ("llm-d:models[0].maxModelLen", "(by default, 131072)")
+    proposed = re.search(r"maxModelLen: (\d+)", finding.fix)
+    assert verdict is not None
+    assert proposed is not None
+    again, none = check("nvidia-l4", "meta-llama/Llama-3.1-8B-Instruct", maxModelLen=int(proposed[1]))
+    assert again is not None
+    assert again.status == "fits"
+    assert none == []
+    assert int(proposed[1]) < verdict.longest
+
+
+def test_a_node_with_two_cards_is_offered_both() -> None:
+    _, findings = check({"type": "nvidia-l4", "machineType": "g2-standard-24"}, "meta-llama/Llama-3.1-8B-Instruct")
+    assert "tensorParallel: 2" in findings[0].fix
+
+
+def test_a_tpu_too_small_is_offered_the_machine_with_more_chips() -> None:
+    _, findings = check(
+        {"type": "tpu-v5e", "machineType": "ct5lp-hightpu-1t"}, "Qwen/Qwen2.5-14B-Instruct", location="us-east5-a"
+    )
+    assert findings[0].fix == "use accelerator.machineType: ct5lp-hightpu-4t"
+
+
+def test_an_accelerator_nobody_logged_is_said_to_be_unchecked() -> None:
+    verdict, findings = check("nvidia-gb200", "Qwen/Qwen3-8B")
+    assert verdict is None
+    assert [(f.severity, f.path) for f in findings] == [(Severity.WARNING, "llm-d:accelerator.type")]
+
+
+def test_an_unknown_model_is_left_to_the_check_that_says_so() -> None:
+    verdict, findings = check("nvidia-l4", "nobody/unknown-model")
+    assert verdict is None
+    assert findings == []
+
+
+def test_a_part_of_a_card_has_its_part_of_the_memory() -> None:
+    here = site({"type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-12"}, {"id": "Qwen/Qwen3-8B"})
+    run = run_of(here, here.settings.models[0], KNOWN.models["Qwen/Qwen3-8B"])
+    assert run is not None
+    assert run.total_gib == pytest.approx(94.97 / 4)
+
+
+def test_further_arguments_count_as_vllm_counts_them() -> None:
+    extra = ["--max-num-seqs=64", "--max-model-len", "1024", "--enforce-eager", "--gpu-memory-utilization", "0.7"]
+    here = site(
+        {"type": "nvidia-l4"},
+        {"id": "Qwen/Qwen3-4B", "maxModelLen": 2048, "allowExtraArgs": True, "extraArgs": extra},
+    )
+    run = run_of(here, here.settings.models[0], KNOWN.models["Qwen/Qwen3-4B"])
+    assert run is not None
+    assert (run.max_num_seqs, run.max_model_len, run.enforce_eager, run.utilization) == (64, 1024, True, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        (None, None),
+        ("vllm/vllm-openai:v0.11.2", "0.11.2"),
+        ("mirror.example:5000/vllm/vllm-openai:v0.21.0-cu129", "0.21.0"),
+        ("vllm/vllm-openai:latest", None),
+        ("ghcr.io/llm-d/llm-d-cuda:v0.4.0", None),
+        ("registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.0.0", None),
+    ],
+)
+def test_the_version_is_the_tags_where_vllm_numbers_it(image: str | None, version: str | None) -> None:
+    here = site({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B", "image": image})
+    assert version_of(here, here.settings.models[0]) == (version or here.engine_image.version)
+
+
+def test_a_hundred_models_are_judged_within_a_second() -> None:
+    here = site({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B"})
+    models = [*KNOWN.models.values()] * 2
+    started = time.process_time()
+    for model in models[:100]:
+        check_memory(here, 0, here.settings.models[0], model)
+    assert time.process_time() - started < 1
+
+
+def test_no_combination_is_without_an_answer() -> None:
+    """Every model on every accelerator, in odd numbers too, ends in a verdict."""
+    for name, accelerator in KNOWN.accelerators.items():
+        if accelerator.usable_gib is None or not KNOWN.machines_for(name):
+            continue
+        here = site({"type": name}, {"id": "Qwen/Qwen3-4B"}, "us-central1-a")
+        for model in KNOWN.models.values():
+            for ranks in (1, 3, 8, 256):
+                settings = here.settings.models[0].model_copy(update={"tensor_parallel": ranks})
+                verdict = check_memory(here, 0, settings, model)
+                assert verdict is not None
+                assert verdict.status in ("fits", "marginal", "refused")
+                assert verdict.longest <= model.context
+    assert all(finding.fix and finding.rule for finding in here.findings)

@@ -1,0 +1,84 @@
+"""The memory model against what vLLM logged, given nothing but settings."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+import catalog
+from catalog.parameters import weights_gib as stored
+from operations.compare_planner import Log, own, read_logs, run_of, table
+from planning.sizing.memory import engine_run, judge
+from planning.sizing.memory.weights import weights_gib
+
+LOGS = read_logs()
+# What the log prints as available to the KV cache, GiB; for the pipeline the smallest rank's.
+MEASURED = {
+    "A01": 61.66, "A03": 20.59, "A05": 54.12, "A09": 55.44, "A11": 58.66, "A14": 58.11, "A16": 58.11, "A17": 64.61,
+    "A19": 58.11, "A21": 42.80, "A25": 68.89, "A26": 63.76, "A29": 69.00, "A32": 28.44, "A36": 54.78, "A40": 58.53,
+    "A43": 58.53, "A49": 15.41, "A51": 37.28, "A54": 67.71,
+}  # fmt: skip
+
+
+def test_the_figures_are_the_twenty_logs() -> None:
+    assert [log.id for log in LOGS] == list(MEASURED)
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: f"{log.id}-{log.model}")
+def test_weights_are_within_one_percent(log: Log) -> None:
+    run = run_of(log)
+    assert max(weights_gib(run, stage) for stage in range(log.pipeline)) == pytest.approx(log.weights, rel=0.01)
+
+
+def test_end_stages_of_a_pipeline_carry_the_tables() -> None:
+    """Llama 3.1 8B over four stages logs 4.26, 3.28, 3.28, 4.26 GiB: a quarter of all is 12 % off at the ends."""
+    run = run_of(next(log for log in LOGS if log.pipeline == 4))
+    assert [weights_gib(run, stage) for stage in range(4)] == pytest.approx([4.26, 3.28, 3.28, 4.26], abs=0.01)
+
+
+def test_tokens_from_settings_alone_are_within_three_percent_median_and_six_worst(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answers = [own(log) for log in LOGS]
+    errors = [abs(answer.tokens / log.tokens - 1) for log, answer in zip(LOGS, answers, strict=True)]
+    with capsys.disabled():
+        print(f"\n{table(LOGS, {'memory model': answers})}")
+    assert statistics.median(errors) <= 0.03
+    assert max(errors) <= 0.06
+
+
+def test_the_profile_peak_is_within_a_fifth_of_a_gib() -> None:
+    errors = [abs(own(log).activation - log.activation) for log in LOGS]
+    assert statistics.mean(errors) <= 0.06
+    assert max(errors) <= 0.2
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: f"{log.id}-{log.model}")
+def test_tokens_given_the_logged_memory_are_within_a_twentieth_of_a_percent(log: Log) -> None:
+    verdict = judge(run_of(log), measured_gib=MEASURED[log.id])
+    assert verdict.kv_tokens == pytest.approx(log.tokens, rel=0.0005)
+    # Printed with two digits, and one sliding group's block apart.
+    assert verdict.max_concurrency == pytest.approx(log.concurrency, rel=0.002)
+
+
+def test_every_engine_that_started_is_said_to_start() -> None:
+    assert {judge(run_of(log)).status for log in LOGS} == {"fits"}
+
+
+def test_the_stated_error_holds_on_every_log() -> None:
+    for log in LOGS:
+        verdict = judge(run_of(log))
+        assert abs(verdict.available_gib - MEASURED[log.id]) <= verdict.error_gib, log.id
+
+
+def test_one_rank_holds_what_the_catalogue_counts() -> None:
+    """Sharding by one changes nothing: weights are the catalogue's, with the table of rotary positions beside them."""
+    known = catalog.load()
+    for model in known.models.values():
+        run = engine_run(model, known.accelerators["nvidia-b200"], "0.19.0")
+        assert run is not None
+        ours, theirs = weights_gib(run), stored(model)
+        rotary = model.context * (model.mla.qk_rope_head_dim if model.mla else model.head_dim) * 2 / 2**30
+        latent = 2.0 if model.mla is not None and model.quantization is not None else 0.0
+        assert theirs <= ours <= theirs + rotary + latent + 0.01, model.id

@@ -1,0 +1,178 @@
+"""The estimate of speed against the guides' measurements, and the properties any such estimate must have."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import catalog
+from catalog.engine import load_engine
+from planning.plan.estimates import SpeedEstimate
+from planning.sizing.memory import EngineRun, engine_run, judge
+from planning.sizing.speed import Load, estimate, replicas_for, simulation
+
+KNOWN = catalog.load()
+MEASURED: list[Mapping[str, Any]] = yaml.safe_load(
+    (Path(__file__).parents[1] / "figures" / "guide_loads.yaml").read_text(encoding="utf-8")
+)
+
+
+def engine(model: str, accelerator: str, version: str = "0.19.1", **settings: Any) -> EngineRun:
+    run = engine_run(KNOWN.models[model], KNOWN.accelerators[accelerator], version, **settings)
+    assert run is not None
+    return run
+
+
+def speed(run: EngineRun, accelerator: str, load: Load, replicas: int = 1) -> SpeedEstimate:
+    found = estimate(run, KNOWN.accelerators[accelerator], load, replicas)
+    assert found is not None
+    return found
+
+
+def errors(held_out: bool) -> dict[str, tuple[float, float]]:
+    """Relative errors of latency and requests per second, by measurement."""
+    made = {}
+    for row in MEASURED:
+        if row.get("held_out", False) is held_out:
+            run = engine(
+                row["model"],
+                row["accelerator"],
+                row["version"],
+                max_model_len=2048,
+                utilization=0.85 if row["dtype"] else 0.9,
+                dtype=row["dtype"],
+                tensor_parallel=row["tensor_parallel"],
+            )
+            load = Load(row["prompt"], row["output"], row["concurrency"])
+            found = speed(run, row["accelerator"], load, row["replicas"])
+            made[row["id"]] = (found.latency / row["latency"] - 1, found.requests_per_second / row["requests"] - 1)
+    return made
+
+
+def test_the_fit_is_as_good_as_stated(capsys: pytest.CaptureFixture[str]) -> None:
+    fitted = errors(held_out=False)
+    sizes = [abs(error) for pair in fitted.values() for error in pair]
+    with capsys.disabled():
+        print("\nspeed, fitted: error of latency, of requests per second")
+        for name, (latency, rate) in fitted.items():
+            print(f"  {name:7} {latency:+6.1%} {rate:+6.1%}")
+        print(f"  mean {statistics.mean(sizes):.1%}, worst {max(sizes):.1%}, stated {load_engine().speed.error:.0%}")
+    assert len(fitted) == 15
+    assert statistics.mean(sizes) <= 0.06
+    assert max(sizes) <= load_engine().speed.error
+
+
+def test_measurements_the_fit_never_saw_are_within_the_stated_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Longer answers, and one chip in place of four."""
+    unseen = errors(held_out=True)
+    sizes = [abs(error) for pair in unseen.values() for error in pair]
+    with capsys.disabled():
+        print(f"\nspeed, held out: {', '.join(f'{n} {a:+.1%} {b:+.1%}' for n, (a, b) in unseen.items())}")
+    assert set(unseen) == {"M2", "M3", "M6"}
+    assert max(sizes) <= load_engine().speed.error
+
+
+def test_a_token_takes_at_least_the_time_to_read_the_weights() -> None:
+    """Llama 3.1 8B on H100: 13.1 GiB at 3,350 GB/s are 4.5 ms; nothing may be faster than the data sheet."""
+    alone = speed(engine("meta-llama/Llama-3.1-8B-Instruct", "nvidia-h100-80gb"), "nvidia-h100-80gb", Load(512, 256))
+    assert 0.0045 < alone.time_per_output_token < 0.0090
+    assert alone.bound == "memory bandwidth"
+
+
+def test_more_in_flight_is_slower_for_each_and_faster_for_all() -> None:
+    run = engine("meta-llama/Llama-3.1-8B-Instruct", "nvidia-h100-80gb", max_model_len=8192)
+    found = [speed(run, "nvidia-h100-80gb", Load(512, 256, n)) for n in (1, 4, 16, 64, 256)]
+    assert sorted(found, key=lambda s: s.time_per_output_token) == found
+    assert sorted(found, key=lambda s: s.requests_per_second) == found
+
+
+def test_beyond_the_cache_requests_wait_and_the_rate_stands_still() -> None:
+    run = engine("meta-llama/Llama-3.1-8B-Instruct", "nvidia-l4", max_model_len=8192)
+    full, over = (speed(run, "nvidia-l4", Load(1024, 256, n)) for n in (200, 400))
+    assert over.bound == "KV cache"
+    assert over.batch == full.batch == judge(run).kv_blocks // (1280 // 16)
+    assert over.requests_per_second == pytest.approx(full.requests_per_second)
+    assert over.time_to_first_token > 1.5 * full.time_to_first_token
+
+
+def test_latency_times_rate_is_what_is_in_flight() -> None:
+    """Little's law, whatever the load."""
+    run = engine("Qwen/Qwen2.5-3B-Instruct", "nvidia-tesla-t4", dtype="half", max_model_len=2048)
+    for concurrency in (1, 3, 17, 400):
+        found = speed(run, "nvidia-tesla-t4", Load(80, 100, concurrency))
+        assert found.latency * found.requests_per_second == pytest.approx(concurrency)
+
+
+def test_replicas_add_up_only_when_there_is_work_for_them() -> None:
+    run = engine("Qwen/Qwen2.5-3B-Instruct", "tpu-v6e", tensor_parallel=4, max_model_len=2048)
+    one, three = (speed(run, "tpu-v6e", Load(77, 50, 1), n) for n in (1, 3))
+    assert three.requests_per_second == one.requests_per_second
+    busy = speed(run, "tpu-v6e", Load(77, 50, 300), 3)
+    assert busy.requests_per_second == pytest.approx(3 * speed(run, "tpu-v6e", Load(77, 50, 100)).requests_per_second)
+
+
+def test_few_requests_ask_few_experts() -> None:
+    run = engine("Qwen/Qwen3-30B-A3B", "nvidia-h100-80gb", max_model_len=8192)
+    one, many = (speed(run, "nvidia-h100-80gb", Load(128, 128, n)).time_per_output_token for n in (1, 64))
+    dense = speed(engine("Qwen/Qwen3-32B", "nvidia-h100-80gb", max_model_len=8192), "nvidia-h100-80gb", Load(128, 128))
+    assert one < dense.time_per_output_token / 4
+    assert many > 3 * one
+
+
+def test_fp8_weights_decode_faster() -> None:
+    plain, small = (
+        speed(engine(name, "nvidia-h100-80gb", max_model_len=8192), "nvidia-h100-80gb", Load(512, 256))
+        for name in ("meta-llama/Llama-3.1-8B-Instruct", "RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8")
+    )
+    assert small.time_per_output_token < 0.7 * plain.time_per_output_token
+
+
+def test_the_replicas_named_carry_the_load() -> None:
+    run = engine("meta-llama/Llama-3.1-8B-Instruct", "nvidia-h100-80gb", max_model_len=8192)
+    card = KNOWN.accelerators["nvidia-h100-80gb"]
+    loose = replicas_for(run, card, 40, 512, 256)
+    strict = replicas_for(run, card, 40, 512, 256, time_per_output_token=0.012)
+    assert loose is not None
+    assert strict is not None
+    assert loose < strict
+    assert replicas_for(run, card, 40, 512, 256, time_per_output_token=0.001) is None
+    # The load it named them for: each serves its part within the objective.
+    most = max(
+        found.requests_per_second
+        for n in range(1, 65)
+        if (found := speed(run, card.name, Load(512, 256, n))).time_per_output_token <= 0.012
+    )
+    assert strict * most >= 40 > (strict - 2) * most
+
+
+def test_a_model_that_does_not_fit_has_no_speed() -> None:
+    run = engine("Qwen/Qwen2.5-7B-Instruct", "nvidia-tesla-t4", dtype="half", max_model_len=2048)
+    card = KNOWN.accelerators["nvidia-tesla-t4"]
+    assert estimate(run, card, Load(100, 100)) is None
+    assert simulation(run, card) is None
+    assert replicas_for(run, card, 1, 100, 100) is None
+
+
+def test_a_simulated_engine_gets_the_verdicts_cache_and_the_estimates_times() -> None:
+    run = engine("google/gemma-2b-it", "nvidia-tesla-t4", "0.11.1", dtype="half", max_model_len=2048, utilization=0.85)
+    made = simulation(run, KNOWN.accelerators["nvidia-tesla-t4"])
+    assert made is not None
+    assert made["kv_cache_blocks"] == judge(run).kv_blocks
+    assert made["block_size"] == 16
+    # M1: 1.297 s for 50 tokens.
+    assert made["time_to_first_token_ms"] + 49 * made["inter_token_latency_ms"] == pytest.approx(1297, rel=0.05)
+
+
+def test_stages_take_turns_on_a_token() -> None:
+    run = engine("meta-llama/Llama-3.1-8B-Instruct", "nvidia-h100-80gb", max_model_len=8192)
+    one, four = (
+        speed(replace(run, pipeline_parallel=n), "nvidia-h100-80gb", Load(128, 128)).time_per_output_token
+        for n in (1, 4)
+    )
+    assert four == pytest.approx(one, rel=0.02)
