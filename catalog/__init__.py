@@ -34,7 +34,7 @@ from .schema import (
 
 @functools.cache
 def load() -> Catalog:
-    """The catalogue, read once per process. Raises CatalogError naming file and entry when the data is malformed."""
+    """The catalog, read once per process. Raises CatalogError naming file and entry when the data is malformed."""
     return load_catalog()
 
 

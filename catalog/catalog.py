@@ -1,4 +1,4 @@
-"""The catalogue as one frozen value, with the few look-ups that everybody needs."""
+"""The catalog as one frozen value, with the few look-ups that everybody needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .schema import Accelerator, MachineType, Model, Source
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything in the catalogue, by name. Models are keyed by their exact Hub id."""
+    """Everything in the catalog, by name. Models are keyed by their exact Hub id."""
 
     accelerators: Mapping[str, Accelerator]
     machines: Mapping[str, MachineType]

@@ -1,7 +1,7 @@
-"""A model's own config.json as an entry of the catalogue, whatever its kinds of attention, experts and quantisation.
+"""A model's own config.json as an entry of the catalog, whatever its kinds of attention, experts and quantization.
 
 Only architectures whose weights the formulas of `catalog.parameters` describe are taken: of others the same fields may
-mean something else. Tests hold it against the catalogue's own entries.
+mean something else. Tests hold it against the catalog's own entries.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`quantization_config` of a config.json as the catalogue's Quantization."""
+"""`quantization_config` of a config.json as the catalog's Quantization."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .schema import Quantization
 
 
 def quantization_of(config: object) -> Quantization | None:
-    """None where nothing is quantised. Raises ConfigError for a method whose size this program cannot compute."""
+    """None where nothing is quantized. Raises ConfigError for a method whose size this program cannot compute."""
     if not isinstance(config, Mapping):
         return None
     method = str(config.get("quant_method", "")).lower()
@@ -35,7 +35,7 @@ def quantization_of(config: object) -> Quantization | None:
         case "compressed-tensors":
             return _compressed(config)
         case _:
-            raise ConfigError(f"quantisation {method or '(unnamed)'} is not one whose size this program can compute")
+            raise ConfigError(f"quantization {method or '(unnamed)'} is not one whose size this program can compute")
 
 
 def _compressed(config: Mapping[str, Any]) -> Quantization:
@@ -55,5 +55,5 @@ def _compressed(config: Mapping[str, Any]) -> Quantization:
 
 def _whole(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= 65536:
-        raise ConfigError(f"its quantisation has {value!r} where a number of bits or weights belongs")
+        raise ConfigError(f"its quantization has {value!r} where a number of bits or weights belongs")
     return value

@@ -73,7 +73,7 @@ class Errors(Entry):
     """Stated errors: shares for `weights*` and `activation_uncalibrated`, GiB for the rest."""
 
     weights: float
-    weights_quantised: float
+    weights_quantized: float
     non_torch_alone: float
     non_torch_parallel: float
     activation: float

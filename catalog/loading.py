@@ -1,4 +1,4 @@
-"""From YAML to the catalogue. The files are terse, for people to read and edit; this module knows their shorthands."""
+"""From YAML to the catalog. The files are terse, for people to read and edit; this module knows their shorthands."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Item = TypeVar("Item", bound=BaseModel)
 
 
 class CatalogError(Exception):
-    """The catalogue's own data is wrong. The message names the file and the entry."""
+    """The catalog's own data is wrong. The message names the file and the entry."""
 
 
 def load_catalog(folder: Path = FOLDER) -> Catalog:
-    """Read and validate every file of a catalogue folder. Raises CatalogError."""
+    """Read and validate every file of a catalog folder. Raises CatalogError."""
     files = {
         name: _read(folder, name) for name in ("accelerators", "machines", "models", "pickers", "prices", "releases")
     }

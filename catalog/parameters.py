@@ -1,6 +1,6 @@
 """Parameter counts and weight sizes that follow from a model's configuration. Sharding is planning's business.
 
-Checked against vLLM's start-up logs and published counts in tests/catalog: within 1 %, quantised ones within 1.5 %.
+Checked against vLLM's start-up logs and published counts in tests/catalog: within 1 %, quantized ones within 1.5 %.
 Left out, being far below that: query and key norms, biases of feed-forward layers, Gemma's extra norms.
 """
 
@@ -29,7 +29,7 @@ class Parameters:
 
     @property
     def linear(self) -> int:
-        """What quantisation applies to: engines leave embeddings, router, norms and vision towers as they are."""
+        """What quantization applies to: engines leave embeddings, router, norms and vision towers as they are."""
         return self.attention + self.mlp + self.experts
 
     @property
@@ -87,17 +87,17 @@ def _attention(model: Model, group: Attention) -> int:
 
 
 def weights_gib(model: Model) -> float:
-    """All weights as stored, in GiB: quantised parts at their bits with scales, the rest in the model's dtype."""
+    """All weights as stored, in GiB: quantized parts at their bits with scales, the rest in the model's dtype."""
     parts = count(model)
     plain = BYTES[model.dtype]
     quantization = model.quantization
     if quantization is None:
         return parts.total * plain / GIB
-    quantised = parts.experts if quantization.experts_only else parts.linear
+    quantized = parts.experts if quantization.experts_only else parts.linear
     bits = quantization.bits
     if quantization.group:
         bits += (quantization.scale_bits + quantization.zero_point_bits) / quantization.group
-    return (quantised * bits / 8 + (parts.total - quantised) * plain) / GIB
+    return (quantized * bits / 8 + (parts.total - quantized) * plain) / GIB
 
 
 def download_gib(model: Model) -> float:

@@ -1,4 +1,4 @@
-"""The shapes of the catalogue: what each entry of the YAML files holds, in which unit.
+"""The shapes of the catalog: what each entry of the YAML files holds, in which unit.
 
 Every model is frozen and refuses unknown keys, so that a typing error in the data is an error and not a silent default.
 `None` means *unknown* (or, where the comment says so, *has none*): a reader must not put a guess in its place.
@@ -45,7 +45,7 @@ def region_of(location: str) -> str:
 class Accelerator(Entry):
     """One kind of accelerator that GKE offers; all figures are per chip unless named otherwise."""
 
-    name: str  # the catalogue's key
+    name: str  # the catalog's key
     title: str  # what people call it: "T4", "TPU v6e (Trillium)"
     vendor: Vendor
     node_label_value: str  # of cloud.google.com/gke-accelerator (GPU) or cloud.google.com/gke-tpu-accelerator (TPU)
@@ -186,11 +186,11 @@ class Experts(Entry):
 
 class Quantization(Entry):
     method: str  # vLLM's name: "fp8", "compressed-tensors", "awq", "gptq", "mxfp4"
-    bits: float  # per quantised weight, without scales
+    bits: float  # per quantized weight, without scales
     group: int | None = None  # weights that share one scale; None: per tensor or channel
     scale_bits: int = 16  # of each group's scale
     zero_point_bits: int = 0  # of each group's zero point
-    experts_only: bool = False  # gpt-oss: only the experts' weights are quantised
+    experts_only: bool = False  # gpt-oss: only the experts' weights are quantized
     kv_cache: bool = False  # the checkpoint carries scales for an fp8 KV cache
 
 
@@ -215,7 +215,7 @@ class Model(Entry):
     output_gate: bool = False  # queries carry a gate of the same size (Qwen3-Next)
     context: int  # tokens, as config.json gives it (before rope scaling by flags)
     dtype: DType  # of the stored weights
-    gated: bool  # the Hub asks to accept a licence, so a token is needed
+    gated: bool  # the Hub asks to accept a license, so a token is needed
     attention: tuple[Attention, ...]  # groups; their layers add up to `layers`
     mla: Mla | None = None
     experts: Experts | None = None

@@ -51,7 +51,7 @@ def _capacity(model: ModelPlan) -> dict[str, Any]:
     """Estimates, named so: memory from the formulas of planning/sizing/memory, times from planning/sizing/speed."""
     memory, estimate = model.servers[0].memory, model.capacity
     if memory is None:
-        return {"memory": "unknown: the catalogue lacks a figure"}
+        return {"memory": "unknown: the catalog lacks a figure"}
     capacity: dict[str, Any] = {
         "memory": memory.status,
         "kvCacheTokensPerReplica": memory.replica_tokens,

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.infrastructure.cluster import InferenceCluster
-from components.infrastructure.namespace import Workspace
+from components.infrastructure.namespace import NamespaceResources
 from components.infrastructure.network import InferenceNetwork
 from components.infrastructure.node_pools import NodePools
 from components.infrastructure.services import ProjectServices
@@ -19,7 +19,7 @@ from components.routing.endpoint_picker import EndpointPicker
 from components.routing.gateway import InferenceGateway, InferenceRoute
 from components.routing.inference_pool import InferencePool
 from components.routing.model_router import ModelRouter
-from components.routing.models_endpoint import ModelIndex
+from components.routing.models_endpoint import ModelsEndpoint
 from components.routing.network_policies import NetworkPolicies
 from components.serving.inference_service import InferenceService
 from components.serving.model_server import ModelServer
@@ -64,7 +64,7 @@ class InferenceStack(pulumi.ComponentResource):
             gone,
             inside,
         )
-        workspace = Workspace(
+        workspace = NamespaceResources(
             plan.namespace,
             plan.hugging_face,
             plan.pull_secret,
@@ -108,8 +108,8 @@ class InferenceStack(pulumi.ComponentResource):
         if plan.router is not None:
             place = [pools.cpu, *workspace.ready]
             asked.append(ModelRouter(plan.router, namespace, gateway.gateway, place, gone, inside).extension)
-        if plan.model_index is not None:
-            index = ModelIndex(plan.model_index, namespace, [pools.cpu, *workspace.ready], gone, inside)
+        if plan.models_endpoint is not None:
+            index = ModelsEndpoint(plan.models_endpoint, namespace, [pools.cpu, *workspace.ready], gone, inside)
             asked += index.ready
         routes: dict[str, pulumi.Resource] = {}
         for route in plan.routes:

@@ -5,7 +5,7 @@ llm-d-planner is not a dependency; give it an environment of its own, which brin
     python3 -m venv /tmp/planner && /tmp/planner/bin/pip install llm-d-planner==0.3.3 pyyaml pydantic
     /tmp/planner/bin/python -m operations.compare_planner
 
-The library asks the Hub for each model's configuration and tensor sizes; both are given to it from the catalogue
+The library asks the Hub for each model's configuration and tensor sizes; both are given to it from the catalog
 instead, so that the two are compared on the same facts. In-sample for both: the constants of activations, the library's
 and this project's, were fitted to a collection of logs of which these are a part.
 """
@@ -29,7 +29,7 @@ from planning.sizing.memory.weights import weights_gib
 
 LOGS = Path(__file__).parents[1] / "tests" / "planning" / "figures" / "start_up_logs.csv"
 CARD = "nvidia-h100-80gb"
-NOMINAL_GIB = 80  # what the library's own catalogue gives for this card
+NOMINAL_GIB = 80  # what the library's own catalog gives for this card
 
 _NAMES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 
@@ -104,7 +104,7 @@ def run_of(log: Log) -> EngineRun:
         prefix_caching=False,
     )
     if run is None:
-        raise LookupError(f"the catalogue does not know the memory of {CARD}")
+        raise LookupError(f"the catalog does not know the memory of {CARD}")
     return run
 
 
@@ -116,7 +116,7 @@ def own(log: Log) -> Answer:
 
 
 def library(log: Log, planner: ModuleType, memory_gib: float) -> Answer:
-    """The library's answer. On-line quantisation and the type of the cache are settings it does not have."""
+    """The library's answer. On-line quantization and the type of the cache are settings it does not have."""
     model = catalog.load().models[log.model]
     config = _config(model, log.dtype)
     planner.model_params_by_dtype = lambda _name, _token=None: _stored(model, log.dtype)  # type: ignore[attr-defined]

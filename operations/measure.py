@@ -48,7 +48,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def plan(rounds: int = 25) -> None:
-    """Settings to plan, verdicts included: one stack, and one of a hundred models. The catalogue is loaded."""
+    """Settings to plan, verdicts included: one stack, and one of a hundred models. The catalog is loaded."""
     configuration = load(PROJECT_ROOT, _STACK)
     values = {key.removeprefix("llm-d:"): value for key, value in configuration.plain().items()}
     catalog.load()

@@ -1,4 +1,4 @@
-"""What follows from settings and catalogue: pure functions, no Pulumi."""
+"""What follows from settings and catalog: pure functions, no Pulumi."""
 
 from planning.findings import Finding, RefusedError
 from planning.plan.stack import StackPlan

@@ -28,7 +28,7 @@ class Findings(list[Finding]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class PlanContext:
     """One stack's place in the world.
 
     `zones` are those of the accelerator pool; `per_node` counts accelerators on one of its nodes; `chips` those of a
@@ -63,14 +63,14 @@ class Site:
         return self.catalog.pickers[self.release.picker.build]
 
 
-def locate(stack: str, settings: StackSettings, catalog: Catalog, findings: Findings) -> Site | None:
+def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findings: Findings) -> PlanContext | None:
     """Look up accelerator, machine type, zones and release. None when one of them is unknown: nothing follows then."""
     release = catalog.releases.get(settings.release)
     if release is None:
         findings.error(
             "release",
             value=settings.release,
-            rule="the catalogue knows no such release",
+            rule="the catalog knows no such release",
             fix=f"use one of {', '.join(catalog.releases)}",
         )
     wanted = settings.accelerator
@@ -80,7 +80,7 @@ def locate(stack: str, settings: StackSettings, catalog: Catalog, findings: Find
             "accelerator",
             "type",
             value=wanted.type,
-            rule="the catalogue knows no such accelerator",
+            rule="the catalog knows no such accelerator",
             fix=f"use one of {', '.join(catalog.accelerators)}",
         )
         return None
@@ -92,7 +92,7 @@ def locate(stack: str, settings: StackSettings, catalog: Catalog, findings: Find
     if shape is None:
         return None
     per_node, topology, hosts = shape
-    return Site(
+    return PlanContext(
         stack=stack,
         settings=settings,
         catalog=catalog,
@@ -212,7 +212,7 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
             *path,
             value=", ".join(missing),
             rule=f"{accelerator.title} is not offered there"
-            + ("" if refuse else ", as far as the catalogue knows: its list is incomplete"),
+            + ("" if refuse else ", as far as the catalog knows: its list is incomplete"),
             fix=f"use one of {', '.join(near[:12])}" if near else "look it up in Google's list of regions and zones",
         )
     return zones

@@ -1,4 +1,4 @@
-"""From settings and catalogue to a plan, or to every finding that forbids it."""
+"""From settings and catalog to a plan, or to every finding that forbids it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-import catalog as catalogue
 from catalog import Catalog
-from planning.context import Findings, Site, locate
+from catalog import load as load_catalog
+from planning.context import Findings, PlanContext, resolve_context
 from planning.disaggregation.capacity import plan_capacity_of
 from planning.disaggregation.checks import check_stages
 from planning.disaggregation.roles import in_role, pool_in_role
@@ -33,7 +33,7 @@ from planning.platform.images import check_image, check_release
 from planning.routing.endpoint_picker import check_picker, plan_picker, plan_pool
 from planning.routing.gateway import plan_gateway, plan_routes
 from planning.routing.model_router import plan_router
-from planning.routing.models_endpoint import plan_model_index
+from planning.routing.models_endpoint import plan_models_endpoint
 from planning.routing.network_policies import plan_network_policies
 from planning.routing.traffic_splits import plan_splits
 from planning.serving.backend_tls import check_backend_tls, plan_server_certificate, with_https
@@ -61,7 +61,7 @@ def plan_raw(
     asked to read, by model. Raises `RefusedError` with every finding: of the settings
     themselves, and of the plan as far as the rest of the settings still makes one.
     """
-    known = catalog or catalogue.load()
+    known = catalog or load_catalog()
     try:
         settings = StackSettings.model_validate(values)
     except ValidationError as error:
@@ -93,43 +93,43 @@ def plan_with_findings(
     _check_project(settings, findings)
     check_names(settings, findings)
     check_scope(settings, findings)
-    here = locate(stack, settings, catalog, findings)
-    stages = stages_of(here) if here is not None else None
+    ctx = resolve_context(stack, settings, catalog, findings)
+    stages = stages_of(ctx) if ctx is not None else None
     if stages is None:
         return None
     # What is not of one stage alone follows from the place where requests arrive.
-    site, settings = stages[0], stages[0].settings
-    network = plan_network(site)
-    cpu_pool = plan_cpu_pool(site)
+    ctx, settings = stages[0], stages[0].settings
+    network = plan_network(ctx)
+    cpu_pool = plan_cpu_pool(ctx)
     pools = [(stage, _accelerator_pools(stage)) for stage in stages]
     check_stages(stages)
-    check_picker(site)
-    namespace = plan_namespace(site)
-    hugging_face = plan_hugging_face(site, encrypted)
-    pull_secret = plan_pull_secret(site, encrypted)
-    check_release(site)
-    check_backend_tls(site)
+    check_picker(ctx)
+    namespace = plan_namespace(ctx)
+    hugging_face = plan_hugging_face(ctx, encrypted)
+    pull_secret = plan_pull_secret(ctx, encrypted)
+    check_release(ctx)
+    check_backend_tls(ctx)
     models: list[ModelPlan] = []
     for index, (model, key) in enumerate(zip(settings.models, model_keys(settings), strict=True)):
         servers = tuple(_server(stage, index, key, own, hugging_face, pull_secret) for stage, own in pools)
-        check_image(site, index, servers[0].pod.image, pull_secret)
+        check_image(ctx, index, servers[0].pod.image, pull_secret)
         made = ModelPlan(
             key=key,
             id=model.id,
             served_name=model.name,
             other_names=other_names(model),
-            pool=plan_pool(site, model, key),
-            picker=plan_picker(site, index, model, key, namespace.name, pull_secret),
+            pool=plan_pool(ctx, model, key),
+            picker=plan_picker(ctx, index, model, key, namespace.name, pull_secret),
             servers=servers,
             certificate=None,
             capacity=plan_capacity_of(stages, index, [server.memory for server in servers]),
         )
         told = under_kserve(stages, index, model, made) if settings.deployment == "kserve" else made
         # For the name that Istio gives the pool, which goes by that of the pool itself.
-        models.append(replace(told, certificate=plan_server_certificate(site, key, told.pool.tls)))
-    gateway = plan_gateway(site, network)
+        models.append(replace(told, certificate=plan_server_certificate(ctx, key, told.pool.tls)))
+    gateway = plan_gateway(ctx, network)
     charts = plan_charts(
-        site,
+        ctx,
         gateway=(namespace.name, gateway.name),
         groups=any(server.group is not None for model in models for server in model.servers),
         kserve=settings.deployment == "kserve",
@@ -138,23 +138,23 @@ def plan_with_findings(
         pull_secret=pull_secret,
     )
     served = tuple(models)
-    splits = plan_splits(site, served)
-    index_of_models = plan_model_index(site, served, splits, pull_secret)
-    routes = plan_routes(site, served, index_of_models, splits)
-    router = plan_router(site, served, splits, gateway, pull_secret)
+    splits = plan_splits(ctx, served)
+    models_endpoint = plan_models_endpoint(ctx, served, splits, pull_secret)
+    routes = plan_routes(ctx, served, models_endpoint, splits)
+    router = plan_router(ctx, served, splits, gateway, pull_secret)
     return StackPlan(
         stack=stack,
         project=settings.project,
         location=settings.location,
-        region=site.region,
+        region=ctx.region,
         release=settings.release,
         pattern=settings.pattern,
-        services=plan_services(site),
+        services=plan_services(ctx),
         network=network,
-        cluster=plan_cluster(site),
+        cluster=plan_cluster(ctx),
         cpu_pool=cpu_pool,
         accelerator_pools=tuple(pool for _, own in pools for pool in own),
-        crds=plan_crds(site),
+        crds=plan_crds(ctx),
         charts=charts,
         chart_namespaces=plan_chart_namespaces(charts),
         presets=plan_presets(served),
@@ -164,34 +164,34 @@ def plan_with_findings(
         gateway=gateway,
         routes=routes,
         router=router,
-        model_index=index_of_models,
+        models_endpoint=models_endpoint,
         models=with_routes(served, routes),
-        network_policies=plan_network_policies(site, network, gateway, served, router, index_of_models),
+        network_policies=plan_network_policies(ctx, network, gateway, served, router, models_endpoint),
         monitoring=MonitoringPlan(
             enabled=settings.monitoring.enabled, interval_seconds=settings.monitoring.interval_seconds
         ),
         cost=plan_cost(
-            site,
+            ctx,
             cpu_pool,
             [busy for stage, own in pools for busy in busy_nodes(stage, own)],
             [model.capacity for model in served],
             sum(model.picker.replicas for model in served),
         ),
         paused=settings.paused,
-        labels=site.labels,
+        labels=ctx.labels,
         warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING),
     )
 
 
-def _accelerator_pools(site: Site) -> tuple[NodePoolPlan, ...]:
+def _accelerator_pools(ctx: PlanContext) -> tuple[NodePoolPlan, ...]:
     """Node pools of one stage."""
-    pools = plan_accelerator_pools(site, max(map(functools.partial(node_gib, site), site.settings.models)))
-    check_capacity(site)
-    return tuple(pool_in_role(site, pool) for pool in pools)
+    pools = plan_accelerator_pools(ctx, max(map(functools.partial(node_gib, ctx), ctx.settings.models)))
+    check_capacity(ctx)
+    return tuple(pool_in_role(ctx, pool) for pool in pools)
 
 
 def _server(
-    site: Site,
+    ctx: PlanContext,
     index: int,
     key: str,
     pools: Sequence[NodePoolPlan],
@@ -199,9 +199,9 @@ def _server(
     pull_secret: PullSecretPlan | None,
 ) -> ModelServerPlan:
     """One model's servers of one stage."""
-    model = site.settings.models[index]
-    server = plan_model_server(site, index, model, key, pools[0].disk_gib, hugging_face, pull_secret)
-    return with_https(site, in_role(site, server, site.catalog.find_model(model.id), key), key)
+    model = ctx.settings.models[index]
+    server = plan_model_server(ctx, index, model, key, pools[0].disk_gib, hugging_face, pull_secret)
+    return with_https(ctx, in_role(ctx, server, ctx.catalog.find_model(model.id), key), key)
 
 
 def _check_project(settings: StackSettings, findings: Findings) -> None:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from catalog.schema import Model
-from planning.context import Findings, Site
+from planning.context import Findings, PlanContext
 from settings import StackSettings
 from settings.models import ModelSettings
 
@@ -31,10 +31,10 @@ def check_scope(settings: StackSettings, findings: Findings) -> None:
     _check_disaggregated(settings, findings)
 
 
-def check_pattern(site: Site, index: int, settings: ModelSettings, model: Model | None) -> None:
+def check_pattern(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
     """What a pattern asks of a model."""
-    if site.settings.pattern == "mixture-of-experts" and model is not None and model.experts is None:
-        site.findings.error(
+    if ctx.settings.pattern == "mixture-of-experts" and model is not None and model.experts is None:
+        ctx.findings.error(
             "models",
             index,
             "id",

@@ -109,7 +109,7 @@ def engine(paths: StackPaths, configuration: Configuration, report: Report) -> I
 
 
 def _stack(paths: StackPaths, configuration: Configuration, environment: dict[str, str]) -> auto.Stack:
-    """The stack in a copy of the project's YAML: initialising one writes a salt into its file."""
+    """The stack in a copy of the project's YAML: initializing one writes a salt into its file."""
     prepared = paths.project / "digest"
     digest = configuration.digest()
     fresh = not prepared.exists() or prepared.read_text(encoding="utf-8") != digest

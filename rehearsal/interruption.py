@@ -51,7 +51,7 @@ def forget_unrecorded(stack: auto.Stack, paths: StackPaths, report: Callable[[st
     """Remove Kubernetes objects whose creation was under way when an engine died, then the engine's notes of them.
 
     Such an object may exist, but is not in the state: the next update would meet it as somebody else's. The stand-in
-    for Google Cloud recognises its own unrecorded resources by itself. Raises RehearsalError for one that stays.
+    for Google Cloud recognizes its own unrecorded resources by itself. Raises RehearsalError for one that stays.
     """
     if not _notes(paths):
         return

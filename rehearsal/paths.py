@@ -33,7 +33,7 @@ class StackPaths:
 
     @property
     def project(self) -> Path:
-        """Copy of the project's YAML files: initialising a stack writes a salt into them."""
+        """Copy of the project's YAML files: initializing a stack writes a salt into them."""
         return self.home / "project"
 
     @property

@@ -32,7 +32,7 @@ class AcceleratorSettings(Settings):
     type: Annotated[
         str,
         Field(
-            description="Catalogue name, such as nvidia-tesla-t4, nvidia-l4 or tpu-v6e.",
+            description="Catalog name, such as nvidia-tesla-t4, nvidia-l4 or tpu-v6e.",
             json_schema_extra=replaces("accelerator pool", "cluster"),
         ),
     ]

@@ -1,4 +1,4 @@
-"""What stack files say to read beside themselves: config.json of models that the catalogue lacks, from disk or the Hub.
+"""What stack files say to read beside themselves: config.json of models that the catalog lacks, from disk or the Hub.
 
 Reading happens before planning, which gets the contents and touches no file.
 """
@@ -29,7 +29,7 @@ class ModelFile:
     config: Mapping[str, Any]
     weights_bytes: int | None = None
     revision: str | None = None
-    quantised_apart: bool = False
+    quantized_apart: bool = False
     problem: str | None = None
 
 
@@ -57,7 +57,7 @@ def _from_disk(root: Path, given: str) -> ModelFile:
         return ModelFile(
             config=config,
             weights_bytes=_total(_json(index)) if index.is_file() else None,
-            quantised_apart=path.with_name(_QUANTISATION).is_file(),
+            quantized_apart=path.with_name(_QUANTISATION).is_file(),
         )
     except (OSError, ValueError) as error:
         return _problem(f"cannot be read: {_told(error)}")

@@ -101,7 +101,7 @@ class ModelSettings(Settings):
         Field(
             min_length=1,
             max_length=512,
-            description="For a model that the catalogue lacks: its config.json, or the folder that holds it, as a path"
+            description="For a model that the catalog lacks: its config.json, or the folder that holds it, as a path"
             " from the project's folder; or hub, which reads it from the Hugging Face Hub and pins its commit.",
         ),
     ] = None
@@ -154,7 +154,7 @@ class ModelSettings(Settings):
     quantization: Annotated[
         Literal["awq", "awq_marlin", "gptq", "gptq_marlin", "fp8", "bitsandbytes", "compressed-tensors", "mxfp4"]
         | None,
-        Field(description="Quantisation method, where the checkpoint does not say it."),
+        Field(description="Quantization method, where the checkpoint does not say it."),
     ] = None
     kv_cache_dtype: Annotated[
         Literal["auto", "fp8", "fp8_e4m3", "fp8_e5m2"] | None, Field(description="Numeric type of the KV cache.")

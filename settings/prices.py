@@ -1,4 +1,4 @@
-"""Prices that the user knows better than the catalogue: a contract's, or one that nobody publishes."""
+"""Prices that the user knows better than the catalog: a contract's, or one that nobody publishes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Usd = Annotated[float, Field(ge=0, le=10_000)]
 
 
 class Rates(Settings):
-    """Dollars an hour, by the way of buying. What is not given stays the catalogue's."""
+    """Dollars an hour, by the way of buying. What is not given stays the catalog's."""
 
     on_demand: Annotated[Usd | None, Field(description="Pay as you go.")] = None
     spot: Annotated[Usd | None, Field(description="May be taken away at any time.")] = None
@@ -29,7 +29,7 @@ class Rates(Settings):
 
 
 class PriceSettings(Settings):
-    """Prices in US dollars that replace the catalogue's, in the region of the stack."""
+    """Prices in US dollars that replace the catalog's, in the region of the stack."""
 
     date: Annotated[datetime.date, Field(description="Day of these prices; printed beside every figure they go into.")]
     source: Annotated[str, Field(min_length=1, max_length=200, description="Where they are from.")] = "the stack's own"
@@ -43,7 +43,5 @@ class PriceSettings(Settings):
     ] = {}
     items: Annotated[
         Mapping[str, Usd],
-        Field(
-            description="Everything else, by the catalogue's name of it: cluster, nat-gateway, hyperdisk-balanced ..."
-        ),
+        Field(description="Everything else, by the catalog's name of it: cluster, nat-gateway, hyperdisk-balanced ..."),
     ] = {}

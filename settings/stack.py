@@ -67,7 +67,7 @@ class StackSettings(Settings):
             json_schema_extra=replaces("cluster", "accelerator pool", "CPU pool", "subnet", "address"),
         ),
     ]
-    release: Annotated[str, Field(description="Tested set of versions, from the catalogue.")] = "llm-d-0.9"
+    release: Annotated[str, Field(description="Tested set of versions, from the catalog.")] = "llm-d-0.9"
     pattern: Annotated[Pattern, Field(description="How replicas share the work.")] = "single-replica"
     deployment: Annotated[Deployment, Field(description="Objects by this program, or by KServe.")] = "direct"
     namespace: Annotated[NamespaceSettings, Field(description="Kubernetes namespace.")] = NamespaceSettings()
@@ -100,7 +100,7 @@ class StackSettings(Settings):
     )
     monitoring: Annotated[MonitoringSettings, Field(description="Metrics.")] = MonitoringSettings()
     prices: Annotated[
-        PriceSettings | None, Field(description="Prices in place of the catalogue's, for the estimate of cost.")
+        PriceSettings | None, Field(description="Prices in place of the catalog's, for the estimate of cost.")
     ] = None
     paused: Annotated[
         bool, Field(description="No model pods, no accelerator nodes; network, gateway and picker stay.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import catalog
-from planning.context import Findings, locate
+from planning.context import Findings, resolve_context
 from planning.plan.platform import ChartPlan, PullSecretPlan
 from planning.platform.helm_releases import plan_charts
 from settings import StackSettings
@@ -27,10 +27,10 @@ def charts_of(
 ) -> tuple[ChartPlan, ...]:
     settings = StackSettings.model_validate(values_of("gpu", changes))
     findings = Findings()
-    site = locate("gpu", settings, catalog.load(), findings)
-    assert site is not None
+    ctx = resolve_context("gpu", settings, catalog.load(), findings)
+    assert ctx is not None
     found = plan_charts(
-        site,
+        ctx,
         gateway=GATEWAY,
         groups=groups,
         kserve=kserve,

@@ -75,12 +75,12 @@ def _recorded(stack: str, changes: str, preview: bool) -> Graph:
 def _put(values: dict[str, Any], path: str, value: object) -> None:
     """Set a value by its path; None removes it."""
     *parents, last = path.replace("[", ".").replace("]", "").split(".")
-    here: Any = values
+    ctx: Any = values
     for part in parents:
-        here = here[int(part)] if isinstance(here, list) else here.setdefault(part, {})
+        ctx = ctx[int(part)] if isinstance(ctx, list) else ctx.setdefault(part, {})
     if value is None:
-        here.pop(last, None)
-    elif isinstance(here, list):
-        here[int(last)] = value
+        ctx.pop(last, None)
+    elif isinstance(ctx, list):
+        ctx[int(last)] = value
     else:
-        here[last] = value
+        ctx[last] = value

@@ -16,7 +16,7 @@ from planning.serving.model_server import TOKEN_KEY
 SECRET_PROVIDER_CLASS = "hugging-face"  # noqa: S105 - an object's name
 
 
-class Workspace(pulumi.ComponentResource):
+class NamespaceResources(pulumi.ComponentResource):
     """The namespace and what its pods need to be there before they start."""
 
     ready: list[pulumi.Resource]

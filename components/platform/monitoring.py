@@ -29,7 +29,7 @@ _COLLECTOR = ("gmp-system", "collector")
 class Monitoring(pulumi.ComponentResource):
     """PodMonitoring of every model server and picker, and of the model router.
 
-    Pickers and routers answer metrics to authorised callers only: the collectors get a token of a reader that may do
+    Pickers and routers answer metrics to authorized callers only: the collectors get a token of a reader that may do
     nothing else.
     """
 

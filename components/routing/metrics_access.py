@@ -1,4 +1,4 @@
-"""What a program needs to answer its metrics to authorised callers only."""
+"""What a program needs to answer its metrics to authorized callers only."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from components.options import child
 from components.routing.metrics_access import may_check_callers
 from components.serving.disruption import disruption_budget
 from components.serving.pods import deployment_spec
-from planning.plan.routing import CalloutPlan, RouterPlan
+from planning.plan.routing import RouterPlan, RoutingExtensionPlan
 
 
 class ModelRouter(pulumi.ComponentResource):
@@ -130,7 +130,9 @@ class ModelRouter(pulumi.ComponentResource):
             opts=child(self, depends_on=[service]),
         )
 
-    def _callout(self, plan: CalloutPlan, after: list[pulumi.Resource]) -> kubernetes.apiextensions.CustomResource:
+    def _callout(
+        self, plan: RoutingExtensionPlan, after: list[pulumi.Resource]
+    ) -> kubernetes.apiextensions.CustomResource:
         callout = RoutingCallout(
             name="model-name",
             authority=plan.authority,

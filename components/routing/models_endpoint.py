@@ -12,17 +12,17 @@ from components.metadata import metadata
 from components.options import child
 from components.serving.disruption import disruption_budget
 from components.serving.pods import deployment_spec
-from planning.plan.routing import ModelIndexPlan
+from planning.plan.routing import ModelsEndpointPlan
 
 
-class ModelIndex(pulumi.ComponentResource):
+class ModelsEndpoint(pulumi.ComponentResource):
     """The list of models, health, and 404 for everything that names no model served here."""
 
     ready: list[pulumi.Resource]
 
     def __init__(
         self,
-        plan: ModelIndexPlan,
+        plan: ModelsEndpointPlan,
         namespace: str,
         after: list[pulumi.Resource],
         deleted_with: pulumi.Resource | None,

@@ -33,7 +33,7 @@ from components.serving.leader_worker_set import claim_template, group_annotatio
 from components.serving.model_server import direct_way_in, server_identity
 from components.serving.pods import pod_template
 from planning.plan.pods import PodPlan
-from planning.plan.serving import GroupPlan, InferenceServicePlan, ModelServerPlan
+from planning.plan.serving import InferenceServicePlan, LeaderWorkerPlan, ModelServerPlan
 from planning.plan.stack import ModelPlan
 from planning.serving.startup import NODE_SECONDS
 
@@ -130,7 +130,7 @@ def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, gateway:
     )
 
 
-def _parallelism(group: GroupPlan) -> Parallelism:
+def _parallelism(group: LeaderWorkerPlan) -> Parallelism:
     """What makes a group as large as planned. Hosts of one engine count as its stages, whatever they share."""
     if group.ranks > 1:
         return Parallelism(data=group.ranks, data_local=group.ranks // group.size)

@@ -17,11 +17,11 @@ from components.custom_resources.leader_worker_set import (
 from components.metadata import metadata
 from components.platform.webhooks import until_webhooks_answer
 from components.serving.pods import pod_template
-from planning.plan.serving import ClaimTemplatePlan, GroupPlan, ModelServerPlan
+from planning.plan.serving import ClaimTemplatePlan, LeaderWorkerPlan, ModelServerPlan
 
 
 def leader_worker_set(
-    server: ModelServerPlan, group: GroupPlan, namespace: str, opts: pulumi.ResourceOptions
+    server: ModelServerPlan, group: LeaderWorkerPlan, namespace: str, opts: pulumi.ResourceOptions
 ) -> kubernetes.apiextensions.CustomResource:
     """The groups of one model server; `up` waits until every pod of every group is ready."""
     annotations = group_annotations(group)
@@ -51,7 +51,7 @@ def leader_worker_set(
     )
 
 
-def group_annotations(group: GroupPlan) -> dict[str, str]:
+def group_annotations(group: LeaderWorkerPlan) -> dict[str, str]:
     """Of a LeaderWorkerSet, or of what one is made from."""
     return {} if group.exclusive_topology is None else {EXCLUSIVE_TOPOLOGY: group.exclusive_topology}
 

@@ -1,4 +1,4 @@
-"""Everything a plan is made from, leaf by leaf: the stack's settings, and the facts of the catalogue it may look at."""
+"""Everything a plan is made from, leaf by leaf: the stack's settings, and the facts of the catalog it may look at."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-import catalog as catalogue
 from catalog import Catalog
+from catalog import load as load_catalog
 from catalog.engine import load_engine
 from catalog.schema import Price, PriceItem, Source
 from operations.explain.alternatives import alternatives
 from planning import StackPlan
-from planning.context import Findings, Site, locate
+from planning.context import Findings, PlanContext, resolve_context
 from planning.findings import path_of
 from planning.planner import plan_with_findings
 from planning.serving.custom_models import with_own_models
@@ -43,7 +43,7 @@ class World:
     def catalog(self) -> Catalog:
         """With the models of `files`. The same entries for every plan, so that a changed fact reaches it."""
         settings = StackSettings.model_validate(self.values)
-        return with_own_models(catalogue.load(), settings, self.files, Findings())
+        return with_own_models(load_catalog(), settings, self.files, Findings())
 
     def plan(self, values: Mapping[str, Any] | None = None) -> StackPlan | None:
         """The plan, also of settings that findings forbid; None where there is none."""
@@ -105,13 +105,13 @@ def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
     if not facts:
         return
     known = world.catalog
-    site = locate(world.stack, settings, known, Findings())
-    if site is None:
+    ctx = resolve_context(world.stack, settings, known, Findings())
+    if ctx is None:
         return
     entries: list[tuple[str, str, BaseModel]] = [
-        ("accelerators", site.accelerator.name, site.accelerator),
-        ("machines", site.machine.name, site.machine),
-        ("releases", site.release.name, site.release),
+        ("accelerators", ctx.accelerator.name, ctx.accelerator),
+        ("machines", ctx.machine.name, ctx.machine),
+        ("releases", ctx.release.name, ctx.release),
     ]
     cpu = known.machines.get(settings.cpu_pool.machine_type)
     if cpu is not None:
@@ -126,18 +126,18 @@ def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
     entries.append(("engine", "", load_engine()))
     for file, name, entry in entries:
         yield from _facts(f"catalog/{file}.yaml {name}".rstrip(), entry, _source(known.sources, entry), known.sources)
-    for name, price in _prices(site, settings.cpu_pool.machine_type):
+    for name, price in _prices(ctx, settings.cpu_pool.machine_type):
         yield from _facts(f"catalog/prices.yaml {name}", price, f"{price.source} ({price.date})")
 
 
-def _prices(site: Site, cpu_machine: str) -> Iterator[tuple[str, Price | PriceItem]]:
+def _prices(ctx: PlanContext, cpu_machine: str) -> Iterator[tuple[str, Price | PriceItem]]:
     """What this stack may have to pay, in its region."""
-    known = site.catalog.prices
-    tables = ((known.machines, (site.machine.name, cpu_machine)), (known.accelerators, (site.accelerator.name,)))
+    known = ctx.catalog.prices
+    tables = ((known.machines, (ctx.machine.name, cpu_machine)), (known.accelerators, (ctx.accelerator.name,)))
     for table, names in tables:
         for name in dict.fromkeys(names):
-            for way, price in table.get(name, {}).get(site.region, {}).items():
-                yield f"{name} {site.region} {way}", price
+            for way, price in table.get(name, {}).get(ctx.region, {}).items():
+                yield f"{name} {ctx.region} {way}", price
     yield from known.items.items()
 
 
@@ -175,8 +175,8 @@ def _given(raw: object, path: tuple[str | int, ...]) -> bool:
 
 
 def _named(path: tuple[str | int, ...], value: object) -> Iterator[str]:
-    """Other values of settings that name an entry of the catalogue: any other text would make no plan."""
-    known = catalogue.load()
+    """Other values of settings that name an entry of the catalog: any other text would make no plan."""
+    known = load_catalog()
     match path:
         case ("location",):
             yield from ("us-east1-c", "europe-west4-a", "us-central1")
@@ -201,15 +201,15 @@ def _facts(
         if name in ("name", "id", "title", "note", "source", "sources", "unverified", "date"):
             continue
         value = getattr(entry, name)
-        here = f"{path}.{name}" if path else name
+        ctx = f"{path}.{name}" if path else name
         if isinstance(value, BaseModel):
-            yield from _facts(where, value, source, known, here)
+            yield from _facts(where, value, source, known, ctx)
         elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
             for index, item in enumerate(value):
-                yield from _facts(where, item, source, known, f"{here}[{index}]")
+                yield from _facts(where, item, source, known, f"{ctx}[{index}]")
         else:
             yield Input(
-                origin=Origin(name=f"{where} {here}", value=shown(value), given=True, source=source),
+                origin=Origin(name=f"{where} {ctx}", value=shown(value), given=True, source=source),
                 others=tuple(
                     (shown(other), _Change(entry=entry, name=name, value=_frozen(other)))
                     for other in itertools.islice(alternatives(info.annotation, value), _FACTS_TRIED)
@@ -218,7 +218,7 @@ def _facts(
             for key, figure in value.items() if isinstance(value, Mapping) else ():
                 if isinstance(figure, int | float):
                     yield Input(
-                        origin=Origin(name=f"{where} {here}[{key}]", value=shown(figure), given=True, source=source),
+                        origin=Origin(name=f"{where} {ctx}[{key}]", value=shown(figure), given=True, source=source),
                         others=tuple(
                             (shown(other), _Change(entry=entry, name=name, value={**value, key: other}))
                             for other in itertools.islice(alternatives(type(figure), figure), _FACTS_TRIED)
@@ -242,10 +242,10 @@ def _changed(entry: BaseModel, name: str, value: object) -> Iterator[None]:
 
 
 def _put(values: Any, path: tuple[str | int, ...], value: object) -> None:
-    here = values
+    ctx = values
     for part, following in itertools.pairwise(path):
-        if isinstance(here, list):
-            here = here[int(part)]
+        if isinstance(ctx, list):
+            ctx = ctx[int(part)]
         else:
-            here = here.setdefault(part, [] if isinstance(following, int) else {})
-    here[path[-1]] = value
+            ctx = ctx.setdefault(part, [] if isinstance(following, int) else {})
+    ctx[path[-1]] = value

@@ -46,7 +46,7 @@ JUNK: Strategy = st.one_of(
 
 @functools.cache
 def _known() -> Mapping[tuple[str, str], tuple[Any, ...]]:
-    """Names that the catalogue knows, by the schema's type and its property."""
+    """Names that the catalog knows, by the schema's type and its property."""
     catalog = load()
     zones = sorted({zone for accelerator in catalog.accelerators.values() for zone in accelerator.zones})
     topologies = sorted({name for machine in catalog.machines.values() for name in machine.topologies})

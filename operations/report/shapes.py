@@ -1,4 +1,4 @@
-"""Drawings as shapes with classes: geometry is computed here in Python, colours and escaping are the template's."""
+"""Drawings as shapes with classes: geometry is computed here in Python, colors and escaping are the template's."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ LEGEND = "█ weights  ▓ activations, CUDA, graphs  ▒ KV cache  · outside v
 
 
 def summary(facts: StackFacts) -> str:
-    """The table as plain text of at most 80 columns: it goes through the engine's log, which keeps no colours."""
+    """The table as plain text of at most 80 columns: it goes through the engine's log, which keeps no colors."""
     console = Console(file=StringIO(), width=_WIDTH, color_system=None, legacy_windows=False)
     console.print(_table(facts))
     text = console.file.getvalue() if isinstance(console.file, StringIO) else ""

@@ -70,10 +70,10 @@ def _cards(
         tallest = 0.0
         for position, model in enumerate(row):
             x = left + position * (_CARD + _GAP)
-            centre = x + _CARD / 2
+            center = x + _CARD / 2
             corner = (rail, bus) if first else (middle, from_y)
-            shapes.append(line("wire", corner, (corner[0], bus), (centre, bus), (centre, top - 1)))
-            shapes.append(_head(centre, top))
+            shapes.append(line("wire", corner, (corner[0], bus), (center, bus), (center, top - 1)))
+            shapes.append(_head(center, top))
             card, height = _card(model, x, top)
             shapes += card
             tallest = max(tallest, height)
@@ -86,16 +86,16 @@ def _card(model: ModelFacts, x: float, y: float) -> tuple[list[Shape], float]:
     inner = _CARD - 2 * _PAD
     title = wrapped(model.name, inner, _TITLE)
     shapes: list[Shape] = [text("title", x + _PAD, y + 26 + 18 * n, one) for n, one in enumerate(title)]
-    here = y + 20 + 18 * len(title)
+    ctx = y + 20 + 18 * len(title)
     if model.picker is not None:
-        shapes.append(rect("node picker", x + _PAD, here, inner, 32))
-        shapes.append(text("small", x + _PAD + 10, here + 21, "endpoint picker: which replica?"))
-        here += 32 + 12
+        shapes.append(rect("node picker", x + _PAD, ctx, inner, 32))
+        shapes.append(text("small", x + _PAD + 10, ctx + 21, "endpoint picker: which replica?"))
+        ctx += 32 + 12
     for server in model.servers:
-        part, height = _servers(server, x + _PAD, here, inner)
+        part, height = _servers(server, x + _PAD, ctx, inner)
         shapes += part
-        here += height
-    height = here - y + _PAD - 6
+        ctx += height
+    height = ctx - y + _PAD - 6
     return [rect("card", x, y, _CARD, height), *shapes], height
 
 

@@ -76,7 +76,7 @@ def verdict(memory: MemoryFacts | None) -> str:
 def verdict_sentence(memory: MemoryFacts | None) -> str:
     """How far it is from the limit, and what the limit is."""
     if memory is None:
-        return "The catalogue lacks a figure of the model or the accelerator: memory is not judged."
+        return "The catalog lacks a figure of the model or the accelerator: memory is not judged."
     limit, margin = _LIMITS[memory.limit], memory.margin_gib
     if memory.status == "fits":
         return (

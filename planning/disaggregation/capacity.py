@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from planning.context import Site
+from planning.context import PlanContext
 from planning.disaggregation.speed import Split, StageEngines, split_of
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.rdma import uses_rdma
@@ -20,7 +20,7 @@ Role = Literal["decode", "prefill"]
 
 
 def plan_capacity_of(
-    stages: Sequence[Site], index: int, verdicts: Sequence[MemoryVerdict | None]
+    stages: Sequence[PlanContext], index: int, verdicts: Sequence[MemoryVerdict | None]
 ) -> CapacityPlan | None:
     """Estimate of one model's servers, whether one stage does both or two share it. None as for `plan_capacity`."""
     if len(stages) == 1:
@@ -29,8 +29,8 @@ def plan_capacity_of(
     if found is None:
         return None
     decode, prefill, rdma = found
-    site, settings = stages[0], stages[0].settings.models[index]
-    lengths = lengths_of(site, index, settings, decode.run)
+    ctx, settings = stages[0], stages[0].settings.models[index]
+    lengths = lengths_of(ctx, index, settings, decode.run)
     split = None if lengths is None else split_of(prefill, decode, *lengths, rdma=rdma)
     if split is None:
         return None
@@ -54,7 +54,7 @@ def plan_capacity_of(
             _rate("prefill", prefill, split.prefill_rate, split, needed[1]),
         ),
     )
-    _check(site, index, load, capacity)
+    _check(ctx, index, load, capacity)
     return capacity
 
 
@@ -65,22 +65,22 @@ def _rate(role: Role, stage: StageEngines, rate: float, split: Split, needed: in
 
 
 def _engines(
-    stages: Sequence[Site], index: int, verdicts: Sequence[MemoryVerdict | None]
+    stages: Sequence[PlanContext], index: int, verdicts: Sequence[MemoryVerdict | None]
 ) -> tuple[StageEngines, StageEngines, bool] | None:
     """Engines of decode and of prefill, and whether RDMA is between them."""
     made = []
-    for site, verdict in zip(stages, verdicts, strict=True):
-        settings = site.settings.models[index]
-        model = site.catalog.find_model(settings.id)
-        run = run_of(site, settings, model) if model is not None else None
+    for ctx, verdict in zip(stages, verdicts, strict=True):
+        settings = ctx.settings.models[index]
+        model = ctx.catalog.find_model(settings.id)
+        run = run_of(ctx, settings, model) if model is not None else None
         if run is None or verdict is None or settings.replicas < 1:
             return None
-        made.append(StageEngines(run=run, accelerator=site.accelerator, replicas=settings.replicas, verdict=verdict))
+        made.append(StageEngines(run=run, accelerator=ctx.accelerator, replicas=settings.replicas, verdict=verdict))
     return made[0], made[1], connected_by_rdma(stages, index)
 
 
-def connected_by_rdma(stages: Sequence[Site], index: int) -> bool:
-    return all(uses_rdma(site, parallelism_of(site, site.settings.models[index])) for site in stages)
+def connected_by_rdma(stages: Sequence[PlanContext], index: int) -> bool:
+    return all(uses_rdma(ctx, parallelism_of(ctx, ctx.settings.models[index])) for ctx in stages)
 
 
 def _at_load(split: Split, load: LoadSettings, replicas: int) -> SpeedEstimate | None:
@@ -134,13 +134,13 @@ def _within(speed: SpeedEstimate, load: LoadSettings, *, first: bool) -> bool:
     )
 
 
-def _check(site: Site, index: int, load: LoadSettings, capacity: CapacityPlan) -> None:
+def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityPlan) -> None:
     if not _stated(load):
         return
     for stage in capacity.stages:
         if stage.needed is None:
             alone = capacity.alone
-            site.findings.warning(
+            ctx.findings.warning(
                 *("models", index, "load"),
                 value=capacity.basis,
                 rule="no number of servers serves this as stated: one request alone has its first token after"
@@ -150,7 +150,7 @@ def _check(site: Site, index: int, load: LoadSettings, capacity: CapacityPlan) -
             )
             return
         if stage.needed > stage.replicas:
-            site.findings.warning(
+            ctx.findings.warning(
                 *("models", index, *(("prefill",) if stage.role == "prefill" else ()), "replicas"),
                 value=stage.replicas,
                 rule=f"{capacity.basis}, as the load states it: {stage.role} takes {stage.needed} replicas"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from catalog.schema import Model
-from planning.context import Site
+from planning.context import PlanContext
 from planning.disaggregation.capacity import connected_by_rdma
 from planning.disaggregation.speed import StageEngines, split_of
 from planning.parallelism.layout import parallelism_of
@@ -23,7 +23,7 @@ _SHORT = 4096
 _FASTER, _LATER = 0.9, 1.25
 
 
-def check_stages(stages: Sequence[Site]) -> None:
+def check_stages(stages: Sequence[PlanContext]) -> None:
     """Findings about both stages together; none where one place does both."""
     if len(stages) < 2:
         return
@@ -54,33 +54,33 @@ def check_stages(stages: Sequence[Site]) -> None:
         _check_worth(decode, prefill, index, (ours, theirs), model)
 
 
-def _check_release(site: Site) -> None:
-    able = site.release.disaggregation
+def _check_release(ctx: PlanContext) -> None:
+    able = ctx.release.disaggregation
     others = [
         release.name
-        for release in site.catalog.releases.values()
+        for release in ctx.catalog.releases.values()
         if release.disaggregation is not None and release.disaggregation.withdrawn is None
     ]
     if able is None:
-        site.findings.error(
+        ctx.findings.error(
             "release",
-            value=site.release.name,
-            rule=f"its picker ({site.release.picker.version}) cannot send prefill and decode to different pods",
+            value=ctx.release.name,
+            rule=f"its picker ({ctx.release.picker.version}) cannot send prefill and decode to different pods",
             fix=f"use {' or '.join(others)}, or another pattern",
         )
     elif able.withdrawn is not None:
-        site.findings.warning(
+        ctx.findings.warning(
             "release",
-            value=site.release.name,
+            value=ctx.release.name,
             rule=f"upstream renamed the images of its picker and sidecar {able.withdrawn} and took the old ones away",
             fix=f"use {' or '.join(others)}, or a registry that still has {able.sidecar.image}",
         )
 
 
-def _check_picker(site: Site) -> None:
-    settings = site.settings
+def _check_picker(ctx: PlanContext) -> None:
+    settings = ctx.settings
     if settings.picker.failure_mode == "open":
-        site.findings.warning(
+        ctx.findings.warning(
             "picker",
             "failureMode",
             value="open",
@@ -90,7 +90,7 @@ def _check_picker(site: Site) -> None:
     wanted = settings.disaggregation
     from_tokens = wanted.prefill_from_tokens if wanted is not None else None
     if from_tokens != 0 and settings.picker.scorers.prefix_cache == 0 and settings.picker.config is None:
-        site.findings.error(
+        ctx.findings.error(
             "picker",
             "scorers",
             "prefixCache",
@@ -101,7 +101,11 @@ def _check_picker(site: Site) -> None:
 
 
 def _check_parallelism(
-    decode: Site, prefill: Site, index: int, settings: tuple[ModelSettings, ModelSettings], model: Model | None
+    decode: PlanContext,
+    prefill: PlanContext,
+    index: int,
+    settings: tuple[ModelSettings, ModelSettings],
+    model: Model | None,
 ) -> None:
     """vLLM's NixlConnector compatibility matrix; tpu_connector.py pulls blocks in the shards of its own slice."""
     spread = parallelism_of(decode, settings[0]), parallelism_of(prefill, settings[1])
@@ -118,14 +122,14 @@ def _check_parallelism(
                 rule="a routing sidecar has one engine behind it, and connectors hand over the cache of a single stage",
                 fix="use 1, or pattern: mixture-of-experts",
             )
-    for site, one in zip((decode, prefill), spread, strict=True):
-        if one.grouped and one.data == one.pipeline == 1:
-            site.findings.error(
+    for ctx, one in zip((decode, prefill), spread, strict=True):
+        if one.is_multi_node and one.data == one.pipeline == 1:
+            ctx.findings.error(
                 "models",
                 index,
                 "tensorParallel",
                 value=one.tensor,
-                rule=f"a {site.role} server lives on one host: {site.machine.name} has {site.per_node} accelerators",
+                rule=f"a {ctx.role} server lives on one host: {ctx.machine.name} has {ctx.per_node} accelerators",
                 fix="use fewer, or a machineType with more",
             )
     ours, theirs = spread[0].tensor, spread[1].tensor
@@ -145,7 +149,11 @@ def _check_parallelism(
 
 
 def _check_worth(
-    decode: Site, prefill: Site, index: int, settings: tuple[ModelSettings, ModelSettings], model: Model | None
+    decode: PlanContext,
+    prefill: PlanContext,
+    index: int,
+    settings: tuple[ModelSettings, ModelSettings],
+    model: Model | None,
 ) -> None:
     ours, theirs = settings
     runs = (run_of(decode, ours, model), run_of(prefill, theirs, model)) if model is not None else (None, None)

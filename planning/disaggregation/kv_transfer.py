@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from catalog.schema import Model
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.pods import EnvPlan, PortPlan
 
 Stage = Literal["decode", "prefill"]
@@ -92,12 +92,12 @@ class TpuConnectorHma(TpuConnector):
 KvTransfer = Nixl | TpuConnector | TpuConnectorHma
 
 
-def transfer_of(site: Site, model: Model | None) -> KvTransfer:
-    """The connector of an accelerator and a model; of one the catalogue does not know, as if its layers were alike."""
+def transfer_of(ctx: PlanContext, model: Model | None) -> KvTransfer:
+    """The connector of an accelerator and a model; of one the catalog does not know, as if its layers were alike."""
     hybrid = model is not None and len({group.kind for group in model.attention}) > 1
-    if site.accelerator.kind == "gpu":
+    if ctx.accelerator.kind == "gpu":
         return Nixl(hybrid=hybrid)
-    return TpuConnectorHma() if hybrid and site.accelerator.devices_per_chip > 1 else TpuConnector()
+    return TpuConnectorHma() if hybrid and ctx.accelerator.devices_per_chip > 1 else TpuConnector()
 
 
 def arguments(transfer: KvTransfer, stage: Stage) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from catalog.release import SidecarRelease
 from catalog.schema import Model
 from planning import names
-from planning.context import Site
+from planning.context import PlanContext
 from planning.disaggregation import kv_transfer
 from planning.disaggregation.kv_transfer import Stage
 from planning.parallelism.ports import PORT
@@ -33,38 +33,38 @@ _SIDECAR = "routing-proxy"
 _KEEP_ALIVE = EnvPlan(name="VLLM_HTTP_TIMEOUT_KEEP_ALIVE", value="120")
 
 
-def in_role(site: Site, server: ModelServerPlan, model: Model | None, key: str) -> ModelServerPlan:
+def in_role(ctx: PlanContext, server: ModelServerPlan, model: Model | None, key: str) -> ModelServerPlan:
     """A model's servers at one stage's site: as they are where they do both, else in that site's role."""
-    if site.role == "both":
+    if ctx.role == "both":
         return server
-    name = f"{key}-{site.role}"
-    selector = {**server.selector, ROLE_LABEL: site.role}
+    name = f"{key}-{ctx.role}"
+    selector = {**server.selector, ROLE_LABEL: ctx.role}
     claim = None if server.claim_template is None else replace(server.claim_template, name=f"{name}-rdma")
     pod = replace(server.pod, service_account=name, spread_over=selector, claims=() if claim is None else (claim.name,))
     return replace(
         server,
         name=name,
-        role=site.role,
+        role=ctx.role,
         service_account=name,
         selector=selector,
         serving_selector=selector,
         claim_template=claim,
-        pod=_pod(site, site.role, pod, model),
+        pod=_pod(ctx, ctx.role, pod, model),
         # Past the Gateway nobody names a prefill pod: decode servers answer alone.
-        direct_service=server.direct_service if site.role == "decode" else None,
+        direct_service=server.direct_service if ctx.role == "decode" else None,
     )
 
 
-def pool_in_role(site: Site, pool: NodePoolPlan) -> NodePoolPlan:
+def pool_in_role(ctx: PlanContext, pool: NodePoolPlan) -> NodePoolPlan:
     """A node pool of one stage: with a label that keeps the other's pods away."""
-    if site.role == "both":
+    if ctx.role == "both":
         return pool
-    name = pool.name if site.role == "decode" else names.join(pool.name, site.role, length=names.CLUSTER_LENGTH)
-    return replace(pool, name=name, node_labels={**pool.node_labels, ROLE_LABEL: site.role})
+    name = pool.name if ctx.role == "decode" else names.join(pool.name, ctx.role, length=names.CLUSTER_LENGTH)
+    return replace(pool, name=name, node_labels={**pool.node_labels, ROLE_LABEL: ctx.role})
 
 
-def _pod(site: Site, stage: Stage, pod: PodPlan, model: Model | None) -> PodPlan:
-    transfer = kv_transfer.transfer_of(site, model)
+def _pod(ctx: PlanContext, stage: Stage, pod: PodPlan, model: Model | None) -> PodPlan:
+    transfer = kv_transfer.transfer_of(ctx, model)
     pod = replace(
         pod,
         labels={**pod.labels, ROLE_LABEL: stage},
@@ -73,10 +73,10 @@ def _pod(site: Site, stage: Stage, pod: PodPlan, model: Model | None) -> PodPlan
         env=(*pod.env, *transfer.environment, _KEEP_ALIVE),
         ports=(*pod.ports, *transfer.ports),
     )
-    able = site.release.disaggregation
+    able = ctx.release.disaggregation
     if stage == "prefill" or able is None:
         return pod
-    engine = KSERVE_ENGINE_PORT if site.settings.deployment == "kserve" else ENGINE_PORT
+    engine = KSERVE_ENGINE_PORT if ctx.settings.deployment == "kserve" else ENGINE_PORT
     return replace(
         pod,
         args=_on_port(pod.args, engine),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from catalog.release import Release
-from planning.context import Findings, Site, locate
+from planning.context import Findings, PlanContext, resolve_context
 from planning.findings import Finding, path_of
 from settings import StackSettings
 from settings.disaggregation import PrefillSettings
@@ -37,16 +37,18 @@ class _PrefillFindings(Findings):
             self._all.append(finding)
 
 
-def stages_of(site: Site) -> tuple[Site, ...] | None:
+def stages_of(ctx: PlanContext) -> tuple[PlanContext, ...] | None:
     """The site itself, or of pattern disaggregated those of decode and of prefill.
 
     Requests arrive at the first. None where too little is known of the second to plan on.
     """
-    if site.settings.pattern != PATTERN:
-        return (site,)
-    release = _release(site.release)
-    decode = replace(site, settings=_decode(site), release=release, role="decode")
-    prefill = locate(site.stack, _prefill(site), site.catalog, _PrefillFindings(site.findings, _keys(decode.settings)))
+    if ctx.settings.pattern != PATTERN:
+        return (ctx,)
+    release = _release(ctx.release)
+    decode = replace(ctx, settings=_decode(ctx), release=release, role="decode")
+    prefill = resolve_context(
+        ctx.stack, _prefill(ctx), ctx.catalog, _PrefillFindings(ctx.findings, _keys(decode.settings))
+    )
     return None if prefill is None else (decode, replace(prefill, release=release, role="prefill"))
 
 
@@ -56,15 +58,15 @@ def _release(release: Release) -> Release:
     return release if able is None or able.picker is None else release.model_copy(update={"picker": able.picker})
 
 
-def _decode(site: Site) -> StackSettings:
-    if site.accelerator.kind != "gpu":
-        return site.settings
-    models = [model.model_copy(update={"block_size": model.block_size or _GPU_BLOCK}) for model in site.settings.models]
-    return site.settings.model_copy(update={"models": tuple(models)})
+def _decode(ctx: PlanContext) -> StackSettings:
+    if ctx.accelerator.kind != "gpu":
+        return ctx.settings
+    models = [model.model_copy(update={"block_size": model.block_size or _GPU_BLOCK}) for model in ctx.settings.models]
+    return ctx.settings.model_copy(update={"models": tuple(models)})
 
 
-def _prefill(site: Site) -> StackSettings:
-    settings = _decode(site)
+def _prefill(ctx: PlanContext) -> StackSettings:
+    settings = _decode(ctx)
     other = settings.prefill_accelerator
     models = tuple(_prefill_model(model, elsewhere=other is not None) for model in settings.models)
     return settings.model_copy(update={"models": models, "accelerator": other or settings.accelerator})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planning import names
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.infrastructure import ClusterPlan, MaintenancePlan
 from planning.plan.platform import InferenceCrdsPlan
 from planning.versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, reaches
@@ -24,12 +24,12 @@ SERVICES = (
 )
 
 
-def plan_cluster(site: Site) -> ClusterPlan:
+def plan_cluster(ctx: PlanContext) -> ClusterPlan:
     """Cluster settings with everything derived, and findings about them."""
-    settings = site.settings.cluster
-    _check(site)
-    name = settings.existing.name if settings.existing else names.join("llm-d", site.stack, length=names.CLUSTER_LENGTH)
-    project, location = site.settings.project, site.settings.location
+    settings = ctx.settings.cluster
+    _check(ctx)
+    name = settings.existing.name if settings.existing else names.join("llm-d", ctx.stack, length=names.CLUSTER_LENGTH)
+    project, location = ctx.settings.project, ctx.settings.location
     control_plane = settings.control_plane
     window = settings.maintenance_window
     return ClusterPlan(
@@ -47,39 +47,39 @@ def plan_cluster(site: Site) -> ClusterPlan:
         else None,
         deletion_protection=settings.deletion_protection,
         workload_pool=f"{project}.svc.id.goog",
-        service_account=names.service_account_id(site.stack),
+        service_account=names.service_account_id(ctx.stack),
         service_account_roles=NODE_ROLES,
-        secret_manager=site.settings.hugging_face.secret_manager_secret is not None,
-        managed_prometheus=site.settings.monitoring.enabled,
-        multi_networking=site.machine.rdma,
-        labels=site.labels,
+        secret_manager=ctx.settings.hugging_face.secret_manager_secret is not None,
+        managed_prometheus=ctx.settings.monitoring.enabled,
+        multi_networking=ctx.machine.rdma,
+        labels=ctx.labels,
     )
 
 
-def plan_services(site: Site) -> tuple[str, ...]:
+def plan_services(ctx: PlanContext) -> tuple[str, ...]:
     """APIs the stack needs, in alphabetical order."""
     extra = []
-    if site.settings.hugging_face.secret_manager_secret is not None:
+    if ctx.settings.hugging_face.secret_manager_secret is not None:
         extra.append("secretmanager.googleapis.com")
-    if site.settings.gateway.tls.kind == "certificate-manager":
+    if ctx.settings.gateway.tls.kind == "certificate-manager":
         extra.append("certificatemanager.googleapis.com")
-    if site.settings.monitoring.enabled:
+    if ctx.settings.monitoring.enabled:
         extra.append("monitoring.googleapis.com")
     return tuple(sorted((*SERVICES, *extra)))
 
 
-def plan_crds(site: Site) -> InferenceCrdsPlan:
+def plan_crds(ctx: PlanContext) -> InferenceCrdsPlan:
     """The InferencePool CRD, where GKE does not install it."""
     # KServe's chart has it too, and Helm takes over nothing that others made.
-    kserve = site.settings.deployment == "kserve" and not site.settings.platform.kserve.existing
-    brought = gke_brings_inference_pool(site.settings.cluster)
+    kserve = ctx.settings.deployment == "kserve" and not ctx.settings.platform.kserve.existing
+    brought = gke_brings_inference_pool(ctx.settings.cluster)
     return InferenceCrdsPlan(
-        install=not brought and not kserve, legacy=kserve and brought and site.release.charts.legacy_inference_pool
+        install=not brought and not kserve, legacy=kserve and brought and ctx.release.charts.legacy_inference_pool
     )
 
 
-def _check(site: Site) -> None:
-    settings, findings = site.settings.cluster, site.findings
+def _check(ctx: PlanContext) -> None:
+    settings, findings = ctx.settings.cluster, ctx.findings
     version = settings.existing.version if settings.existing else settings.version
     path = ("cluster", "existing", "version") if settings.existing else ("cluster", "version")
     if version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE):
@@ -89,12 +89,12 @@ def _check(site: Site) -> None:
             rule=f"GKE Inference Gateway needs {INFERENCE_GATEWAY_SINCE} or newer",
             fix="use 1.34 or newer, or leave the version to the release channel",
         )
-    least = site.accelerator.minimum_gke_version
+    least = ctx.accelerator.minimum_gke_version
     if version is not None and least is not None and not reaches(version, least):
         findings.error(
             *path,
             value=version,
-            rule=f"{site.accelerator.title} needs GKE {least} or newer",
+            rule=f"{ctx.accelerator.title} needs GKE {least} or newer",
             fix=f"use {least} or newer",
         )
     control_plane = settings.control_plane
@@ -113,6 +113,6 @@ def _check(site: Site) -> None:
             "controlPlane",
             "authorizedNetworks",
             value=f"{len(control_plane.authorized_networks)} ranges",
-            rule="authorised networks guard the public address, which access: dns-endpoint turns off",
+            rule="authorized networks guard the public address, which access: dns-endpoint turns off",
             fix="remove them, or use access: authorized-networks",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planning.context import Site
+from planning.context import PlanContext
 from planning.parallelism.layout import parallelism_of
 from planning.plan.platform import HuggingFacePlan, NamespacePlan, PullSecretPlan
 from planning.serving.multi_node import pod_security_level, security_exception
@@ -11,12 +11,10 @@ TOKEN_SECRET = "huggingface-token"  # noqa: S105 - a Secret's name
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
-def plan_namespace(site: Site) -> NamespacePlan:
+def plan_namespace(ctx: PlanContext) -> NamespacePlan:
     """Pod Security: what is enforced admits every planned pod and no more; `restricted` is shown as a warning."""
-    settings = site.settings.namespace
-    level = pod_security_level(
-        [security_exception(site, parallelism_of(site, model)) for model in site.settings.models]
-    )
+    settings = ctx.settings.namespace
+    level = pod_security_level([security_exception(ctx, parallelism_of(ctx, model)) for model in ctx.settings.models])
     labels = {
         _ENFORCE: level,
         "pod-security.kubernetes.io/audit": "restricted",
@@ -26,13 +24,13 @@ def plan_namespace(site: Site) -> NamespacePlan:
     return NamespacePlan(name=settings.name, create=not settings.existing, labels=labels)
 
 
-def plan_hugging_face(site: Site, encrypted: frozenset[str]) -> HuggingFacePlan:
+def plan_hugging_face(ctx: PlanContext, encrypted: frozenset[str]) -> HuggingFacePlan:
     """Which credential the model servers read, and whether the stack makes it."""
-    settings = site.settings.hugging_face
+    settings = ctx.settings.hugging_face
     if settings.token is not None:
-        _check_encrypted(site, "huggingFace", "token", encrypted)
+        _check_encrypted(ctx, "huggingFace", "token", encrypted)
         if not settings.token.get_secret_value().startswith("hf_"):
-            site.findings.error(
+            ctx.findings.error(
                 "huggingFace",
                 "token",
                 value="(hidden)",
@@ -47,16 +45,16 @@ def plan_hugging_face(site: Site, encrypted: frozenset[str]) -> HuggingFacePlan:
     )
 
 
-def plan_pull_secret(site: Site, encrypted: frozenset[str]) -> PullSecretPlan | None:
+def plan_pull_secret(ctx: PlanContext, encrypted: frozenset[str]) -> PullSecretPlan | None:
     """The pull secret every pod refers to, if there is one."""
-    settings = site.settings.registry
+    settings = ctx.settings.registry
     if settings.existing_secret is not None:
         return PullSecretPlan(name=settings.existing_secret, create=False)
     if settings.server is None or settings.username is None or settings.password is None:
         return None
-    _check_encrypted(site, "registry", "password", encrypted)
+    _check_encrypted(ctx, "registry", "password", encrypted)
     return PullSecretPlan(
-        name=site.release.pull_secret,
+        name=ctx.release.pull_secret,
         create=True,
         server=settings.server,
         username=settings.username,
@@ -64,9 +62,9 @@ def plan_pull_secret(site: Site, encrypted: frozenset[str]) -> PullSecretPlan | 
     )
 
 
-def _check_encrypted(site: Site, group: str, key: str, encrypted: frozenset[str]) -> None:
+def _check_encrypted(ctx: PlanContext, group: str, key: str, encrypted: frozenset[str]) -> None:
     if group not in encrypted:
-        site.findings.error(
+        ctx.findings.error(
             group,
             key,
             value="(hidden)",

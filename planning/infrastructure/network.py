@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 from itertools import combinations
 
 from planning import names
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.infrastructure import NetworkPlan, SubnetPlan
 
 # Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 ranges").
@@ -32,19 +32,19 @@ PRIVATE = tuple(
 _LARGEST_PREFIX = {"nodeCidr": 29, "podCidr": 24, "serviceCidr": 27, "proxyCidr": 26}
 
 
-def plan_network(site: Site) -> NetworkPlan:
+def plan_network(ctx: PlanContext) -> NetworkPlan:
     """Names and ranges of the network, with findings for ranges that cannot be."""
-    settings = site.settings.network
+    settings = ctx.settings.network
     existing = settings.existing
-    _check_ranges(site)
-    base = names.join("llm-d", site.stack)
+    _check_ranges(ctx)
+    base = names.join("llm-d", ctx.stack)
     # Only Google's own Envoys live in one.
-    create_proxy = site.settings.gateway.implementation == "gke" and (
+    create_proxy = ctx.settings.gateway.implementation == "gke" and (
         existing is None or existing.proxy_subnetwork is None
     )
     return NetworkPlan(
         create=existing is None,
-        region=site.region,
+        region=ctx.region,
         network=existing.network if existing else names.join(base, "network"),
         subnet=SubnetPlan(
             name=existing.subnetwork if existing else names.join(base, "nodes"),
@@ -61,30 +61,30 @@ def plan_network(site: Site) -> NetworkPlan:
         create_proxy_subnet=create_proxy,
         router=names.join(base, "router"),
         nat=names.join(base, "nat"),
-        create_nat=existing is None and site.settings.cluster.private_nodes,
+        create_nat=existing is None and ctx.settings.cluster.private_nodes,
     )
 
 
-def _nodes(site: Site) -> int:
+def _nodes(ctx: PlanContext) -> int:
     """Nodes of all pools at their largest."""
-    settings = site.settings
-    prefill = (settings.prefill_accelerator or settings.accelerator).nodes.max if site.role == "decode" else 0
+    settings = ctx.settings
+    prefill = (settings.prefill_accelerator or settings.accelerator).nodes.max if ctx.role == "decode" else 0
     return settings.accelerator.nodes.max + prefill + settings.cpu_pool.nodes.max
 
 
-def _wanted_prefix(site: Site, key: str) -> int:
+def _wanted_prefix(ctx: PlanContext, key: str) -> int:
     """The longest prefix whose range has room for every node: an address each, or a /24 each for its pods."""
     if key == "podCidr":
         # 110 pods a node, GKE's default, take a /24 (kubernetes-engine/docs/how-to/flexible-pod-cidr).
-        return 24 - (_nodes(site) - 1).bit_length()
+        return 24 - (_nodes(ctx) - 1).bit_length()
     if key == "nodeCidr":
         # Four addresses of every subnet are Google's own (cloud.google.com/vpc/docs/subnets, "Unusable addresses").
-        return 32 - (_nodes(site) + 4 - 1).bit_length()
+        return 32 - (_nodes(ctx) + 4 - 1).bit_length()
     return 32
 
 
-def _check_ranges(site: Site) -> None:
-    settings, findings = site.settings.network, site.findings
+def _check_ranges(ctx: PlanContext) -> None:
+    settings, findings = ctx.settings.network, ctx.findings
     ranges = {"proxyCidr": settings.proxy_cidr}
     if settings.existing is None:
         ranges |= {"nodeCidr": settings.node_cidr, "podCidr": settings.pod_cidr, "serviceCidr": settings.service_cidr}
@@ -107,12 +107,12 @@ def _check_ranges(site: Site) -> None:
                 rule=f"too small: a /{_LARGEST_PREFIX[key]} is the least Google accepts here",
                 fix=f"use {cidr.network_address}/{23 if key == 'proxyCidr' else _LARGEST_PREFIX[key]}",
             )
-        elif (wanted := _wanted_prefix(site, key)) < cidr.prefixlen:
+        elif (wanted := _wanted_prefix(ctx, key)) < cidr.prefixlen:
             findings.error(
                 "network",
                 key,
                 value=cidr,
-                rule=f"too small for the {_nodes(site)} nodes that both pools may grow to"
+                rule=f"too small for the {_nodes(ctx)} nodes that both pools may grow to"
                 + (": GKE gives each a /24 of it" if key == "podCidr" else ""),
                 fix=f"use a /{wanted} or larger, or lower nodes.max of accelerator or cpuPool",
             )

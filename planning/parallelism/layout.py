@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planning.context import Site
+from planning.context import PlanContext
 from settings.models import AllToAll, ModelSettings
 
 
@@ -29,7 +29,7 @@ class Parallelism:
         return self.tensor * self.pipeline * self.data
 
     @property
-    def grouped(self) -> bool:
+    def is_multi_node(self) -> bool:
         """Whether a replica is a group of pods."""
         return self.hosts > 1
 
@@ -43,40 +43,40 @@ class Parallelism:
         return self.data > 1 or self.hosts == 1
 
 
-def parallelism_of(site: Site, settings: ModelSettings) -> Parallelism:
+def parallelism_of(ctx: PlanContext, settings: ModelSettings) -> Parallelism:
     """As set; else all accelerators of a node share each layer (of a slice, on TPU), one per data-parallel rank.
 
     What does not add up is rounded to something that does: `planning.spread` says so.
     """
-    devices = site.per_node * site.accelerator.devices_per_chip
+    devices = ctx.per_node * ctx.accelerator.devices_per_chip
     data, pipeline = settings.data_parallel, settings.pipeline_parallel
-    tensor = settings.tensor_parallel or (devices * site.hosts if data == 1 else 1)
-    hosts = site.hosts if site.hosts > 1 else max(1, -(-tensor * pipeline * data // devices))
+    tensor = settings.tensor_parallel or (devices * ctx.hosts if data == 1 else 1)
+    hosts = ctx.hosts if ctx.hosts > 1 else max(1, -(-tensor * pipeline * data // devices))
     return Parallelism(
         tensor=tensor,
         pipeline=pipeline,
         data=data,
         expert=settings.expert_parallel,
         hosts=hosts,
-        all_to_all=_all_to_all(site, settings) if data > 1 else None,
+        all_to_all=_all_to_all(ctx, settings) if data > 1 else None,
     )
 
 
-def replicas_per_node(site: Site, parallelism: Parallelism) -> int:
+def replicas_per_node(ctx: PlanContext, parallelism: Parallelism) -> int:
     """Replicas that share a node; on TPU always one, because a pod takes every chip."""
-    if site.accelerator.kind == "tpu" or parallelism.grouped:
+    if ctx.accelerator.kind == "tpu" or parallelism.is_multi_node:
         return 1
-    return max(1, site.per_node // parallelism.accelerators)
+    return max(1, ctx.per_node // parallelism.accelerators)
 
 
-def nodes_of(site: Site, settings: ModelSettings) -> int:
+def nodes_of(ctx: PlanContext, settings: ModelSettings) -> int:
     """Nodes that all replicas of a model take."""
-    parallelism = parallelism_of(site, settings)
-    return -(-settings.replicas // replicas_per_node(site, parallelism)) * parallelism.hosts
+    parallelism = parallelism_of(ctx, settings)
+    return -(-settings.replicas // replicas_per_node(ctx, parallelism)) * parallelism.hosts
 
 
-def _all_to_all(site: Site, settings: ModelSettings) -> AllToAll:
+def _all_to_all(ctx: PlanContext, settings: ModelSettings) -> AllToAll:
     """DeepEP moves tokens from GPU to GPU over RDMA; without it vLLM's own default does with any network."""
     if settings.all_to_all is not None:
         return settings.all_to_all
-    return "deepep_low_latency" if site.machine.rdma and settings.expert_parallel else "allgather_reducescatter"
+    return "deepep_low_latency" if ctx.machine.rdma and settings.expert_parallel else "allgather_reducescatter"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planning.context import Site
+from planning.context import PlanContext
 from planning.parallelism.layout import Parallelism
 
 # Managed DRANET (GKE documentation, "Allocate network resources by using GKE managed DRANET").
@@ -10,10 +10,10 @@ DRANET_SINCE = "1.34.1-gke.1829001"
 DRANET_LABEL = "cloud.google.com/gke-networking-dra-driver"
 
 
-def uses_rdma(site: Site, parallelism: Parallelism) -> bool:
+def uses_rdma(ctx: PlanContext, parallelism: Parallelism) -> bool:
     """Whether a replica's pods talk over RDMA network cards: each other's, or those of the other stage.
 
     A pod takes all cards of its node: replicas that share one do without.
     """
-    alone = parallelism.accelerators == site.per_node and site.role != "both"
-    return site.machine.rdma and (parallelism.grouped or alone)
+    alone = parallelism.accelerators == ctx.per_node and ctx.role != "both"
+    return ctx.machine.rdma and (parallelism.is_multi_node or alone)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 
 from catalog.schema import Model
-from planning.context import Site
+from planning.context import PlanContext
 from planning.parallelism.layout import Parallelism
 from settings.models import ModelSettings
 
@@ -21,17 +21,19 @@ PIPELINE_PARALLEL = "--pipeline-parallel-size"
 _VOCABULARY_MULTIPLE = 64
 
 
-def check_sharding(site: Site, index: int, settings: ModelSettings, model: Model, parallelism: Parallelism) -> None:
+def check_sharding(
+    ctx: PlanContext, index: int, settings: ModelSettings, model: Model, parallelism: Parallelism
+) -> None:
     """Findings about vocabulary, feed-forward layers, experts and pipeline stages; at most one about the devices."""
     tensor_parallel, ranks = parallelism.tensor, parallelism.data
     by_expert = parallelism.expert or EXPERT_PARALLEL in settings.extra_args
     path = ("models", index, "tensorParallel")
-    works = [n for n in range(1, tensor_parallel) if shares(model, n, by_expert) and site.accelerator.kind == "gpu"]
+    works = [n for n in range(1, tensor_parallel) if shares(model, n, by_expert) and ctx.accelerator.kind == "gpu"]
     smaller = f"use tensorParallel: {works[-1]}" if works else "use another machineType"
     vocabulary = padded_vocabulary(model.vocabulary)
     if vocabulary % tensor_parallel:
         # vocab_parallel_embedding.py: every rank gets the same number of rows.
-        site.findings.error(
+        ctx.findings.error(
             *path,
             value=tensor_parallel,
             rule=f"{model.id}'s vocabulary, padded to {vocabulary} entries, cannot be cut into {tensor_parallel} parts",
@@ -40,7 +42,7 @@ def check_sharding(site: Site, index: int, settings: ModelSettings, model: Model
     elif _experts_left_over(model, tensor_parallel * ranks, by_expert):
         # fused_moe: the number of physical experts is a multiple of the expert-parallel size.
         count = model.experts.count if model.experts is not None else 0
-        site.findings.error(
+        ctx.findings.error(
             *(path if ranks == 1 else ("models", index, "dataParallel")),
             value=tensor_parallel if ranks == 1 else ranks,
             rule=f"{model.id}'s {count} experts cannot be dealt out evenly to {tensor_parallel * ranks} devices",
@@ -48,7 +50,7 @@ def check_sharding(site: Site, index: int, settings: ModelSettings, model: Model
         )
     elif uneven := [width for width in _widths(model, by_expert) if width % tensor_parallel]:
         # distributed/utils.py `divide`, for every column-parallel layer.
-        site.findings.error(
+        ctx.findings.error(
             *path,
             value=tensor_parallel,
             rule=f"{model.id}'s feed-forward layers of width {uneven[0]} cannot be cut into {tensor_parallel} parts",
@@ -57,18 +59,18 @@ def check_sharding(site: Site, index: int, settings: ModelSettings, model: Model
     elif broken := [width for width in _widths(model, by_expert) if width // tensor_parallel % _block(model)]:
         # fp8.py `validate_block_quant_shapes`, gptq and awq likewise: a block has one scale and stays whole.
         whole = _whole_experts(model, tensor_parallel, by_expert)
-        site.findings.error(
+        ctx.findings.error(
             *path,
             value=tensor_parallel,
             rule=f"{model.id}'s layers of width {broken[0]} give each of {tensor_parallel} devices "
-            f"{broken[0] // tensor_parallel}, which is no multiple of the quantisation's blocks of {_block(model)}",
+            f"{broken[0] // tensor_parallel}, which is no multiple of the quantization's blocks of {_block(model)}",
             fix=f"{smaller}, or expertParallel: true: whole experts then" if whole else smaller,
         )
-    _check_pipeline(site, index, settings, model, parallelism)
+    _check_pipeline(ctx, index, settings, model, parallelism)
 
 
 def shares(model: Model, devices: int, by_expert: bool = False) -> bool:
-    """Whether so many GPUs can share a model: heads, vocabulary, feed-forward layers, blocks of quantised weights."""
+    """Whether so many GPUs can share a model: heads, vocabulary, feed-forward layers, blocks of quantized weights."""
     heads = max(1, model.kv_heads)
     return (
         model.attention_heads % devices == 0
@@ -109,11 +111,13 @@ def _whole_experts(model: Model, devices: int, by_expert: bool) -> bool:
     return not by_expert and model.experts is not None and shares(model, devices, by_expert=True)
 
 
-def _check_pipeline(site: Site, index: int, settings: ModelSettings, model: Model, parallelism: Parallelism) -> None:
+def _check_pipeline(
+    ctx: PlanContext, index: int, settings: ModelSettings, model: Model, parallelism: Parallelism
+) -> None:
     further, tensor_parallel = _pipeline_stages(settings), parallelism.tensor
     stages = max(further, parallelism.pipeline)
     if stages > model.layers:
-        site.findings.error(
+        ctx.findings.error(
             "models",
             index,
             "extraArgs" if further > 1 else "pipelineParallel",
@@ -121,14 +125,14 @@ def _check_pipeline(site: Site, index: int, settings: ModelSettings, model: Mode
             rule=f"{model.id} has {model.layers} layers, and every pipeline stage needs one",
             fix=f"use {model.layers} or fewer",
         )
-    elif further > 1 and stages * tensor_parallel > site.per_node:
-        site.findings.error(
+    elif further > 1 and stages * tensor_parallel > ctx.per_node:
+        ctx.findings.error(
             "models",
             index,
             "extraArgs",
             value=f"{PIPELINE_PARALLEL} {stages}",
-            rule=f"{stages} stages of {tensor_parallel} take {stages * tensor_parallel} {site.accelerator.title}, "
-            f"and a replica's node has {site.per_node}",
+            rule=f"{stages} stages of {tensor_parallel} take {stages * tensor_parallel} {ctx.accelerator.title}, "
+            f"and a replica's node has {ctx.per_node}",
             fix="use fewer stages, or pipelineParallel in place of the argument: a replica may then have several hosts",
         )
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from catalog.pickers import Picker, Plugin
-from planning.context import Site
+from planning.context import PlanContext
 from planning.picker_config.check_profiles import check_gates, check_profiles, check_references
 from planning.picker_config.document import DOCUMENTS, Document, PluginEntry
 from planning.picker_config.parameters import SHAPES, NoParameters
@@ -19,97 +19,95 @@ from planning.picker_config.parameters import SHAPES, NoParameters
 ROOT = ("picker", "config")
 
 
-def written_config(site: Site) -> Mapping[str, Any] | None:
+def written_config(ctx: PlanContext) -> Mapping[str, Any] | None:
     """The user's own configuration with the two lines that are the same for everybody, None where there is none."""
-    written = site.settings.picker.config
+    written = ctx.settings.picker.config
     if written is None:
         return None
-    return {"apiVersion": site.release.picker.config_api, "kind": "EndpointPickerConfig", **written}
+    return {"apiVersion": ctx.release.picker.config_api, "kind": "EndpointPickerConfig", **written}
 
 
-def parsed_config(site: Site) -> Document | None:
+def parsed_config(ctx: PlanContext) -> Document | None:
     """The user's own configuration as the picker decodes it. None where there is none, or where that fails."""
-    written = written_config(site)
+    written = written_config(ctx)
     if written is None:
         return None
     try:
-        return _shape(site).model_validate_json(json.dumps(written))
+        return _shape(ctx).model_validate_json(json.dumps(written))
     except ValidationError:
         return None
 
 
-def check_config(site: Site) -> None:
+def check_config(ctx: PlanContext) -> None:
     """Structure, plugins and their parameters, and what they call each other."""
-    written = written_config(site)
+    written = written_config(ctx)
     if written is None:
         return
-    _check_beside(site)
-    document = _check_document(site, written)
+    _check_beside(ctx)
+    document = _check_document(ctx, written)
     if document is None:
         return
-    picker = site.picker
-    known = [_check_plugin(site, picker, index, entry) for index, entry in enumerate(document.plugins)]
-    _check_names(site, document)
+    picker = ctx.picker
+    known = [_check_plugin(ctx, picker, index, entry) for index, entry in enumerate(document.plugins)]
+    _check_names(ctx, document)
     if all(known):
-        _check_conflicts(site, document)
-        check_gates(site, picker, document)
-        check_profiles(site, picker, document)
-        check_references(site, picker, document)
+        _check_conflicts(ctx, document)
+        check_gates(ctx, picker, document)
+        check_profiles(ctx, picker, document)
+        check_references(ctx, picker, document)
 
 
-def _shape(site: Site) -> type[Document]:
-    return DOCUMENTS[site.picker.document]
+def _shape(ctx: PlanContext) -> type[Document]:
+    return DOCUMENTS[ctx.picker.document]
 
 
-def _check_beside(site: Site) -> None:
+def _check_beside(ctx: PlanContext) -> None:
     """Settings from which this program would have written a configuration of its own."""
     given = {"preset": "preset", "scorers": "scorers", "prefix_routing": "prefixRouting"}
-    fields = site.settings.picker.model_fields_set
+    fields = ctx.settings.picker.model_fields_set
     # A preset fills the weights in.
     for field in [name for name in given if name in fields and not (name == "scorers" and "preset" in fields)]:
-        site.findings.error(
+        ctx.findings.error(
             "picker",
             given[field],
-            value=getattr(site.settings.picker, field) if field != "scorers" else "given",
+            value=getattr(ctx.settings.picker, field) if field != "scorers" else "given",
             rule="picker.config is the whole configuration: nothing would read this",
             fix=f"remove it, or picker.config; weights and producers of your own stand in {'.'.join(ROOT)}",
         )
 
 
-def _check_document(site: Site, written: Mapping[str, Any]) -> Document | None:
-    api = site.release.picker.config_api
+def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | None:
+    api = ctx.release.picker.config_api
     if written["apiVersion"] != api:
-        site.findings.error(
+        ctx.findings.error(
             *ROOT,
             "apiVersion",
             value=written["apiVersion"],
-            rule=f"{site.picker.title} reads {api} and does not start with another",
+            rule=f"{ctx.picker.title} reads {api} and does not start with another",
             fix=f"remove it, or use {api}",
         )
     try:
-        return _shape(site).model_validate_json(json.dumps(written))
+        return _shape(ctx).model_validate_json(json.dumps(written))
     except ValidationError as error:
         for detail in error.errors():
-            site.findings.error(
+            ctx.findings.error(
                 *ROOT,
                 *detail["loc"],
                 value=_value(detail),
-                rule=f"{_problem(detail, 'configuration')}; {site.picker.title} decodes it strictly and does not start",
-                fix=_fix(detail, _shape(site)),
+                rule=f"{_problem(detail, 'configuration')}; {ctx.picker.title} decodes it strictly and does not start",
+                fix=_fix(detail, _shape(ctx)),
             )
         return None
 
 
-def _check_plugin(site: Site, picker: Picker, index: int, entry: PluginEntry) -> bool:
+def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEntry) -> bool:
     """One plugin, without the others. False where the picker does not know it."""
     plugin = picker.plugins.get(entry.type)
     if plugin is None:
         close = difflib.get_close_matches(entry.type, picker.plugins, n=3)
-        others = [
-            r.name for r in site.catalog.releases.values() if site.catalog.pickers[r.picker.build].has(entry.type)
-        ]
+        others = [r.name for r in ctx.catalog.releases.values() if ctx.catalog.pickers[r.picker.build].has(entry.type)]
         fix = f"use release {' or '.join(others)}" if others else f"use one of {', '.join(close or picker.plugins)}"
-        site.findings.error(
+        ctx.findings.error(
             *ROOT,
             "plugins",
             index,
@@ -119,8 +117,8 @@ def _check_plugin(site: Site, picker: Picker, index: int, entry: PluginEntry) ->
             fix=fix,
         )
         return False
-    if plugin.stability == "alpha" and not site.settings.picker.allow_experimental_plugins:
-        site.findings.error(
+    if plugin.stability == "alpha" and not ctx.settings.picker.allow_experimental_plugins:
+        ctx.findings.error(
             *ROOT,
             "plugins",
             index,
@@ -131,7 +129,7 @@ def _check_plugin(site: Site, picker: Picker, index: int, entry: PluginEntry) ->
             fix="set picker.allowExperimentalPlugins: true, or use another plugin",
         )
     if plugin.deprecated is not None:
-        site.findings.warning(
+        ctx.findings.warning(
             *ROOT,
             "plugins",
             index,
@@ -140,11 +138,11 @@ def _check_plugin(site: Site, picker: Picker, index: int, entry: PluginEntry) ->
             rule=f"deprecated: {plugin.deprecated.gone} will not have it",
             fix=f"use {plugin.deprecated.use}",
         )
-    _check_parameters(site, picker, plugin, index, entry.parameters or {})
+    _check_parameters(ctx, picker, plugin, index, entry.parameters or {})
     return True
 
 
-def _check_parameters(site: Site, picker: Picker, plugin: Plugin, index: int, given: Mapping[str, Any]) -> None:
+def _check_parameters(ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, given: Mapping[str, Any]) -> None:
     shape = SHAPES[plugin.parameters]
     try:
         shape.model_validate_json(json.dumps(given))
@@ -154,7 +152,7 @@ def _check_parameters(site: Site, picker: Picker, plugin: Plugin, index: int, gi
             # Nobody decodes the parameters of a plugin that takes none.
             ignored = unknown and (picker.unknown_parameters == "ignored" or shape is NoParameters)
             then = "ignores it without a word" if ignored else "does not start with it"
-            site.findings.error(
+            ctx.findings.error(
                 *ROOT,
                 "plugins",
                 index,
@@ -166,32 +164,32 @@ def _check_parameters(site: Site, picker: Picker, plugin: Plugin, index: int, gi
             )
 
 
-def _check_conflicts(site: Site, document: Document) -> None:
+def _check_conflicts(ctx: PlanContext, document: Document) -> None:
     kinds = {entry.type for entry in document.plugins}
     for index, entry in enumerate(document.plugins):
-        for other in kinds & set(site.picker.plugins[entry.type].conflicts):
-            site.findings.error(
+        for other in kinds & set(ctx.picker.plugins[entry.type].conflicts):
+            ctx.findings.error(
                 *ROOT,
                 "plugins",
                 index,
                 "type",
                 value=entry.type,
-                rule=f"{site.picker.title} does not start with it beside {other}: it takes their data for different",
+                rule=f"{ctx.picker.title} does not start with it beside {other}: it takes their data for different",
                 fix=f"remove it, or {other}",
             )
 
 
-def _check_names(site: Site, document: Document) -> None:
+def _check_names(ctx: PlanContext, document: Document) -> None:
     seen: set[str] = set()
     for index, entry in enumerate(document.plugins):
         if entry.called in seen:
-            site.findings.error(
+            ctx.findings.error(
                 *ROOT,
                 "plugins",
                 index,
                 "name" if entry.name else "type",
                 value=entry.called,
-                rule=f"another plugin has this name, and {site.picker.title} does not start with two",
+                rule=f"another plugin has this name, and {ctx.picker.title} does not start with two",
                 fix="give it a name of its own, and call it by that",
             )
         seen.add(entry.called)

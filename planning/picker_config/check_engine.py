@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from catalog.pickers import Picker
-from planning.context import Site
+from planning.context import PlanContext
 from planning.picker_config.build import APPROXIMATE, METRICS, PRECISE, PREFIX
 from planning.picker_config.check import ROOT, parsed_config
 from planning.picker_config.document import PluginEntry
@@ -20,22 +20,22 @@ _OF_ENGINES = frozenset({METRICS, "models-data-source"})
 _CHARACTERS_A_TOKEN = 4
 
 
-def prefix_plugin(site: Site) -> str | None:
+def prefix_plugin(ctx: PlanContext) -> str | None:
     """The plugin by which this stack's picker routes by prefix, None where it does not."""
-    document = parsed_config(site)
-    if site.settings.picker.config is not None:
+    document = parsed_config(ctx)
+    if ctx.settings.picker.config is not None:
         return next((e.type for e in (document.plugins if document else ()) if e.type in _OF_PREFIXES), None)
-    return PREFIX if site.settings.picker.scorers.prefix_cache > 0 else None
+    return PREFIX if ctx.settings.picker.scorers.prefix_cache > 0 else None
 
 
-def check_state(site: Site) -> None:
+def check_state(ctx: PlanContext) -> None:
     """Several pickers at work at once, each with a part of what it would have to know."""
-    settings = site.settings.picker
+    settings = ctx.settings.picker
     if settings.replicas == 1 or settings.leader_election:
         return
-    alone = [kind for kind in _plugins(site) if site.picker.plugins[kind].state == "process"]
+    alone = [kind for kind in _plugins(ctx) if ctx.picker.plugins[kind].state == "process"]
     if alone:
-        site.findings.error(
+        ctx.findings.error(
             "picker",
             "leaderElection",
             value="false",
@@ -45,19 +45,19 @@ def check_state(site: Site) -> None:
         )
 
 
-def check_scraping(site: Site, scheme: str) -> None:
+def check_scraping(ctx: PlanContext, scheme: str) -> None:
     """Sources in a configuration of the user's against what engines answer, "http" or "https"."""
-    document = parsed_config(site)
+    document = parsed_config(ctx)
     if document is None:
         return
-    flag = site.release.picker.metrics_scheme_flag
+    flag = ctx.release.picker.metrics_scheme_flag
     usual = scheme if flag is not None else "http"
     sources = [(n, entry.parameters or {}) for n, entry in enumerate(document.plugins) if entry.type in _OF_ENGINES]
     for number, parameters in sources:
         asked = parameters.get("scheme", usual)
         # On another port something else answers.
         if asked != scheme and "port" not in parameters:
-            site.findings.error(
+            ctx.findings.error(
                 *ROOT,
                 "plugins",
                 number,
@@ -67,37 +67,37 @@ def check_scraping(site: Site, scheme: str) -> None:
                 fix=f"use scheme: {scheme}",
             )
     if usual != scheme and not any(entry.type == METRICS for entry in document.plugins):
-        site.findings.error(
+        ctx.findings.error(
             *ROOT,
             "plugins",
             value=f"no {METRICS}",
-            rule=f"{site.picker.title} asks engines for metrics in HTTP unless told otherwise; these answer HTTPS",
+            rule=f"{ctx.picker.title} asks engines for metrics in HTTP unless told otherwise; these answer HTTPS",
             fix=f"add {{type: {METRICS}, parameters: {{scheme: https}}}}",
         )
 
 
-def _plugins(site: Site) -> list[str]:
+def _plugins(ctx: PlanContext) -> list[str]:
     """Types of all plugins that the picker will run, each once."""
-    document = parsed_config(site)
+    document = parsed_config(ctx)
     if document is not None:
         kinds = [entry.type for entry in document.plugins]
-    elif site.settings.picker.scorers.prefix_cache > 0:
-        kinds = [PREFIX, *([PRECISE] if site.settings.picker.prefix_routing == "precise" else [])]
+    elif ctx.settings.picker.scorers.prefix_cache > 0:
+        kinds = [PREFIX, *([PRECISE] if ctx.settings.picker.prefix_routing == "precise" else [])]
     else:
         kinds = []
     if PREFIX in kinds and PRECISE not in kinds:
         # The scorer makes it where nobody configured one.
         kinds.append(APPROXIMATE)
-    return [kind for kind in dict.fromkeys(kinds) if site.picker.has(kind)]
+    return [kind for kind in dict.fromkeys(kinds) if ctx.picker.has(kind)]
 
 
-def check_blocks(site: Site, index: int, model: ModelSettings, engine_block: int) -> None:
+def check_blocks(ctx: PlanContext, index: int, model: ModelSettings, engine_block: int) -> None:
     """Sizes of prompt blocks in a configuration of the user's against the engine's, in tokens."""
-    document = parsed_config(site)
+    document = parsed_config(ctx)
     for number, entry in enumerate(document.plugins if document else ()):
-        size = _tokens_of(site.picker, entry)
+        size = _tokens_of(ctx.picker, entry)
         if size is not None and size % engine_block:
-            site.findings.error(
+            ctx.findings.error(
                 *ROOT,
                 "plugins",
                 number,

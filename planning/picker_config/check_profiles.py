@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from catalog.pickers import Picker
-from planning.context import Site
+from planning.context import PlanContext
 from planning.picker_config.document import Document, PluginEntry
 from planning.picker_config.parameters import SHAPES
 from planning.picker_config.parameters.base import Reference
@@ -42,12 +42,12 @@ _MADE = frozenset(
 _SCHEDULING = frozenset({"filter", "scorer", "picker"})
 
 
-def check_gates(site: Site, picker: Picker, document: Document) -> None:
+def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
     """Feature gates by name; v0.10 also takes `name=false`."""
     for index, gate in enumerate(document.feature_gates):
         name, _, value = gate.partition("=")
         if name not in picker.feature_gates or (value and picker.document != "v0.10"):
-            site.findings.error(
+            ctx.findings.error(
                 *ROOT,
                 "featureGates",
                 index,
@@ -57,7 +57,7 @@ def check_gates(site: Site, picker: Picker, document: Document) -> None:
             )
     on = any(gate in ("flowControl", "flowControl=true") for gate in document.feature_gates)
     if getattr(document, "flow_control", None) is not None and not on:
-        site.findings.warning(
+        ctx.findings.warning(
             *ROOT,
             "flowControl",
             value="given",
@@ -66,14 +66,14 @@ def check_gates(site: Site, picker: Picker, document: Document) -> None:
         )
 
 
-def check_profiles(site: Site, picker: Picker, document: Document) -> None:
+def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None:
     """What each profile runs, and who runs the profiles."""
     entries = {entry.called: entry for entry in document.plugins}
     names: set[str] = set()
     for number, profile in enumerate(document.scheduling_profiles):
         path: Path = (*ROOT, "schedulingProfiles", number)
         if profile.name in names:
-            site.findings.error(
+            ctx.findings.error(
                 *path,
                 "name",
                 value=profile.name,
@@ -85,7 +85,7 @@ def check_profiles(site: Site, picker: Picker, document: Document) -> None:
         for index, entry in enumerate(profile.plugins):
             place: Path = (*path, "plugins", index, "pluginRef")
             if entry.plugin_ref not in entries:
-                site.findings.error(
+                ctx.findings.error(
                     *place,
                     value=entry.plugin_ref,
                     rule=f"no plugin has this name, and {picker.title} does not start with a profile that calls one",
@@ -94,7 +94,7 @@ def check_profiles(site: Site, picker: Picker, document: Document) -> None:
                 continue
             kinds = set(picker.plugins[entries[entry.plugin_ref].type].kinds)
             if not kinds & _SCHEDULING:
-                site.findings.error(
+                ctx.findings.error(
                     *place,
                     value=entry.plugin_ref,
                     rule=f"a profile runs filters, scorers and one picker: a {min(kinds)} does nothing there",
@@ -103,16 +103,16 @@ def check_profiles(site: Site, picker: Picker, document: Document) -> None:
             if "picker" in kinds:
                 pickers.append(place)
         for place in pickers[1:]:
-            site.findings.error(
+            ctx.findings.error(
                 *place,
                 value="a second picker",
                 rule=f"a profile ends with one picker, and {picker.title} does not start with two",
                 fix="keep one of them",
             )
-    _check_handler(site, picker, document)
+    _check_handler(ctx, picker, document)
 
 
-def _check_handler(site: Site, picker: Picker, document: Document) -> None:
+def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None:
     handlers = [
         (index, entry)
         for index, entry in enumerate(document.plugins)
@@ -120,7 +120,7 @@ def _check_handler(site: Site, picker: Picker, document: Document) -> None:
     ]
     number = len(document.scheduling_profiles)
     for index, entry in handlers[1:]:
-        site.findings.error(
+        ctx.findings.error(
             *ROOT,
             "plugins",
             index,
@@ -133,7 +133,7 @@ def _check_handler(site: Site, picker: Picker, document: Document) -> None:
     if number > 1 and (single or not handlers):
         able = [p.type for p in picker.plugins.values() if "profile-handler" in p.kinds and p.stability != "alpha"]
         others = [kind for kind in able if kind != "single-profile-handler"]
-        site.findings.error(
+        ctx.findings.error(
             *ROOT,
             "schedulingProfiles",
             value=f"{number} profiles",
@@ -141,17 +141,17 @@ def _check_handler(site: Site, picker: Picker, document: Document) -> None:
             fix=f"use {' or '.join(others)}" if others else "keep one profile",
         )
     elif handlers and not single:
-        _check_stages(site, document, *handlers[0])
+        _check_stages(ctx, document, *handlers[0])
 
 
-def _check_stages(site: Site, document: Document, index: int, handler: PluginEntry) -> None:
+def _check_stages(ctx: PlanContext, document: Document, index: int, handler: PluginEntry) -> None:
     """Profiles that a handler runs by name."""
-    shape = SHAPES[site.picker.plugins[handler.type].parameters]
+    shape = SHAPES[ctx.picker.plugins[handler.type].parameters]
     parameters = shape.model_validate_json(json.dumps(handler.parameters or {}))
     names = {profile.name for profile in document.scheduling_profiles}
     for field in _stages(parameters):
         if field not in names:
-            site.findings.error(
+            ctx.findings.error(
                 *ROOT,
                 "plugins",
                 index,
@@ -172,7 +172,7 @@ def _stages(parameters: BaseModel) -> list[str]:
     return [given[key] for key in ("decode_profile", "prefill_profile") if key in given]
 
 
-def check_references(site: Site, picker: Picker, document: Document) -> None:
+def check_references(ctx: PlanContext, picker: Picker, document: Document) -> None:
     """Every name by which parameters and sections call a plugin."""
     names = {entry.called for entry in document.plugins} | {kind for kind in _MADE if picker.has(kind)}
     found: list[tuple[Path, str]] = []
@@ -190,7 +190,7 @@ def check_references(site: Site, picker: Picker, document: Document) -> None:
             found += [((*ROOT, at_section, *at), name) for at, name in _references(section)]
     for path, name in found:
         if name not in names:
-            site.findings.error(
+            ctx.findings.error(
                 *path,
                 value=name,
                 rule="no plugin has this name",

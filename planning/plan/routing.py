@@ -81,7 +81,7 @@ class PoolPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RendererPlan:
+class TokenizerServicePlan:
     """A Service of a model's servers, where the picker has prompts turned into tokens."""
 
     name: str
@@ -113,7 +113,7 @@ class PickerPlan:
     objective_groups: tuple[str, ...]
     metrics_reader: str | None
     # Only where the picker's index is precise.
-    renderer: RendererPlan | None
+    renderer: TokenizerServicePlan | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +160,7 @@ class MappingPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalloutPlan:
+class RoutingExtensionPlan:
     """How the load balancer asks the model router. `timeout_seconds` is for one message, GKE takes 10 at most."""
 
     name: str
@@ -185,12 +185,12 @@ class RouterPlan:
     mapping_labels: Mapping[str, str]
     config: Mapping[str, Any] | None
     config_file: str
-    callout: CalloutPlan
+    callout: RoutingExtensionPlan
     metrics_reader: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelIndexPlan:
+class ModelsEndpointPlan:
     """What answers requests that are for no model: their list, health, and 404 for everything else."""
 
     name: str

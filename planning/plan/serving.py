@@ -11,7 +11,7 @@ from planning.plan.pods import PodPlan, PortPlan
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupPlan:
+class LeaderWorkerPlan:
     """A replica of several pods that start and end together, one a host (LeaderWorkerSet).
 
     `size` counts pods, `ranks` the data-parallel engines in all of them: 1 is one engine over all pods. `workers` are
@@ -39,7 +39,7 @@ class ModelServerPlan:
 
     name: str
     role: Literal["both", "decode", "prefill"]
-    group: GroupPlan | None = None
+    group: LeaderWorkerPlan | None = None
     claim_template: ClaimTemplatePlan | None = None
     service_account: str
     replicas: int
@@ -55,7 +55,7 @@ class ModelServerPlan:
     max_surge: int
     max_unavailable: int
     workload_identity_secret: str | None
-    # None where the catalogue lacks the model or a figure of the accelerator.
+    # None where the catalog lacks the model or a figure of the accelerator.
     memory: MemoryVerdict | None
     latency: Simulation | None
     # What the servers answer, API and metrics alike.

@@ -19,7 +19,7 @@ from planning.plan.platform import (
 )
 from planning.plan.routing import (
     GatewayPlan,
-    ModelIndexPlan,
+    ModelsEndpointPlan,
     NetworkPolicyPlan,
     PickerPlan,
     PoolPlan,
@@ -44,7 +44,7 @@ class ModelPlan:
     servers: tuple[ModelServerPlan, ...]
     # What its servers show, where they answer in HTTPS.
     certificate: CertificatePlan | None
-    # None where the catalogue lacks a figure, or no replica is wanted.
+    # None where the catalog lacks a figure, or no replica is wanted.
     capacity: CapacityPlan | None
     # With it KServe makes pool, picker and servers, under the names they have in this plan.
     inference_service: InferenceServicePlan | None = None
@@ -78,7 +78,7 @@ class StackPlan:
     routes: tuple[RoutePlan, ...]
     # Both only where a stack serves several models.
     router: RouterPlan | None
-    model_index: ModelIndexPlan | None
+    models_endpoint: ModelsEndpointPlan | None
     models: tuple[ModelPlan, ...]
     network_policies: tuple[NetworkPolicyPlan, ...]
     monitoring: MonitoringPlan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.platform import CertificatePlan, IssuerPlan
 from settings.gateway import CertManagerTls, IssuerSettings
 
@@ -10,15 +10,15 @@ LISTENER = "inference-gateway-tls"
 SELF_SIGNED = "self-signed"
 
 
-def plan_listener_certificate(site: Site, asked: CertManagerTls) -> CertificatePlan:
+def plan_listener_certificate(ctx: PlanContext, asked: CertManagerTls) -> CertificatePlan:
     """The Gateway's own: of the names asked for, else of its host name."""
-    hostname = site.settings.gateway.hostname
+    hostname = ctx.settings.gateway.hostname
     dns_names = asked.dns_names or ((hostname,) if hostname else ())
-    _check_names(site, dns_names, hostname)
+    _check_names(ctx, dns_names, hostname)
     if asked.issuer is not None:
-        check_issuer(site, asked.issuer, "tls")
+        check_issuer(ctx, asked.issuer, "tls")
     else:
-        site.findings.warning(
+        ctx.findings.warning(
             "gateway",
             "tls",
             "issuer",
@@ -36,9 +36,9 @@ def issuer_of(asked: IssuerSettings | None) -> IssuerPlan:
     return IssuerPlan(name=asked.name, kind=asked.kind, create=False)
 
 
-def _check_names(site: Site, dns_names: tuple[str, ...], hostname: str | None) -> None:
+def _check_names(ctx: PlanContext, dns_names: tuple[str, ...], hostname: str | None) -> None:
     if not dns_names:
-        site.findings.error(
+        ctx.findings.error(
             "gateway",
             "hostname",
             value="null",
@@ -46,7 +46,7 @@ def _check_names(site: Site, dns_names: tuple[str, ...], hostname: str | None) -
             fix="set the host name that clients use, or gateway.tls.dnsNames",
         )
     elif hostname is not None and not any(covers(name, hostname) for name in dns_names):
-        site.findings.error(
+        ctx.findings.error(
             "gateway",
             "tls",
             "dnsNames",
@@ -61,10 +61,10 @@ def covers(name: str, host: str) -> bool:
     return name == host or (name.startswith("*.") and host.partition(".")[2] == name[2:])
 
 
-def check_issuer(site: Site, asked: IssuerSettings, key: str) -> None:
+def check_issuer(ctx: PlanContext, asked: IssuerSettings, key: str) -> None:
     """An issuer that cannot be there yet. `key` is the setting below gateway that names it."""
-    if not site.settings.platform.cert_manager.existing:
-        site.findings.warning(
+    if not ctx.settings.platform.cert_manager.existing:
+        ctx.findings.warning(
             "gateway",
             key,
             "issuer",

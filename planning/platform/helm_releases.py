@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from catalog.release import ChartRelease, IstioCharts
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.platform import ChartPlan, IstioPlan, NamespacePlan, PullSecretPlan
 from planning.platform.istio import check_istio, istio_plan, istiod_values
 from planning.versions import gke_brings_inference_pool
@@ -37,7 +37,7 @@ _ISTIO_KINDS = ("destinationrules.networking.istio.io", "gateways.networking.ist
 
 
 def plan_charts(
-    site: Site,
+    ctx: PlanContext,
     *,
     gateway: tuple[str, str],
     groups: bool,
@@ -52,8 +52,8 @@ def plan_charts(
     a LeaderWorkerSet; `certificates` whether the stack asks for any. KServe looks for the kinds it can use only when it
     starts: what brings them comes first.
     """
-    settings, releases = site.settings.platform, site.release.charts
-    _check_brought(site)
+    settings, releases = ctx.settings.platform, ctx.release.charts
+    _check_brought(ctx)
     found: list[ChartPlan] = []
     if groups or kserve:
         found.append(
@@ -66,9 +66,9 @@ def plan_charts(
                 crds=("leaderworkersets.leaderworkerset.x-k8s.io",),
             )
         )
-    check_istio(site, kserve=kserve, istio=istio, pull_secret=pull_secret)
+    check_istio(ctx, kserve=kserve, istio=istio, pull_secret=pull_secret)
     if istio:
-        found += _istio(site, pull_secret)
+        found += _istio(ctx, pull_secret)
     if kserve or certificates:
         found.append(
             _chart(
@@ -81,7 +81,7 @@ def plan_charts(
             )
         )
     if kserve:
-        found += _kserve(site, gateway, [chart.name for chart in found])
+        found += _kserve(ctx, gateway, [chart.name for chart in found])
     return tuple(found)
 
 
@@ -103,8 +103,8 @@ def plan_chart_namespaces(charts: tuple[ChartPlan, ...]) -> tuple[NamespacePlan,
     )
 
 
-def _istio(site: Site, pull_secret: PullSecretPlan | None) -> list[ChartPlan]:
-    settings, release = site.settings.platform.istio, site.release.charts.istio
+def _istio(ctx: PlanContext, pull_secret: PullSecretPlan | None) -> list[ChartPlan]:
+    settings, release = ctx.settings.platform.istio, ctx.release.charts.istio
     if isinstance(release, IstioCharts):
         return [
             _chart(ISTIO_BASE, release.base, settings, namespace="istio-system", values={}, crds=_ISTIO_KINDS),
@@ -132,8 +132,8 @@ def _istio(site: Site, pull_secret: PullSecretPlan | None) -> list[ChartPlan]:
     ]
 
 
-def _kserve(site: Site, gateway: tuple[str, str], before: list[str]) -> list[ChartPlan]:
-    settings, releases = site.settings.platform, site.release.charts
+def _kserve(ctx: PlanContext, gateway: tuple[str, str], before: list[str]) -> list[ChartPlan]:
+    settings, releases = ctx.settings.platform, ctx.release.charts
     return [
         _chart(
             KSERVE_CRDS,
@@ -143,14 +143,14 @@ def _kserve(site: Site, gateway: tuple[str, str], before: list[str]) -> list[Cha
             values={},
             crds=("llminferenceservices.serving.kserve.io",),
             # This chart's kinds go with it. In a cluster of others they stay, and with them what others made of them.
-            retain=site.settings.cluster.existing is not None,
+            retain=ctx.settings.cluster.existing is not None,
         ),
         _chart(
             KSERVE,
             releases.kserve,
             settings.kserve,
             namespace="kserve",
-            values=_kserve_values(gateway, inference_pool=not gke_brings_inference_pool(site.settings.cluster)),
+            values=_kserve_values(gateway, inference_pool=not gke_brings_inference_pool(ctx.settings.cluster)),
             after=(*before, KSERVE_CRDS),
         ),
         _chart(
@@ -252,10 +252,10 @@ def _resources(cpu: str, memory: str, most: str) -> Mapping[str, Any]:
     return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": most}}
 
 
-def _check_brought(site: Site) -> None:
-    if site.settings.cluster.existing is not None:
+def _check_brought(ctx: PlanContext) -> None:
+    if ctx.settings.cluster.existing is not None:
         return
-    platform = site.settings.platform
+    platform = ctx.settings.platform
     for key, controller in (
         ("leaderWorkerSet", platform.leader_worker_set),
         ("certManager", platform.cert_manager),
@@ -263,7 +263,7 @@ def _check_brought(site: Site) -> None:
         ("istio", platform.istio),
     ):
         if controller.existing:
-            site.findings.error(
+            ctx.findings.error(
                 "platform",
                 key,
                 "existing",

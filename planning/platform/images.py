@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.platform import PullSecretPlan
 
 RED_HAT = "registry.redhat.io/"
 _RHAIIS = f"{RED_HAT}rhaiis/"
 
 
-def check_release(site: Site) -> None:
+def check_release(ctx: PlanContext) -> None:
     """What everybody who takes this release has to know."""
-    if site.release.caveat is not None:
-        site.findings.warning(
+    if ctx.release.caveat is not None:
+        ctx.findings.warning(
             "release",
-            value=site.settings.release,
-            rule=site.release.caveat,
+            value=ctx.settings.release,
+            rule=ctx.release.caveat,
             fix="ask Red Hat what it supports, or use another release",
         )
 
 
-def check_image(site: Site, index: int, image: str, pull_secret: PullSecretPlan | None) -> None:
+def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecretPlan | None) -> None:
     """Red Hat's images are for its customers, and start with their own entry point only."""
     if image.startswith(RED_HAT) and pull_secret is None:
-        site.findings.error(
+        ctx.findings.error(
             "registry",
             "server",
             value="(missing)",
             rule=f"{image} is not pulled without an account of Red Hat",
             fix="set llm-d:registry.server to registry.redhat.io, username and password, or registry.existingSecret",
         )
-    if image.startswith(_RHAIIS) and site.release.engine.command:
-        site.findings.error(
+    if image.startswith(_RHAIIS) and ctx.release.engine.command:
+        ctx.findings.error(
             "models",
             index,
             "image",
             value=image,
-            rule=f"release {site.settings.release} starts engines with {' '.join(site.release.engine.command)}, and an "
+            rule=f"release {ctx.settings.release} starts engines with {' '.join(ctx.release.engine.command)}, and an "
             "image of Red Hat's inference server breaks under any command but its own",
             fix="use release: rhaiis-3.2",
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalog.release import IstioOperator
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.platform import IstioPlan, PullSecretPlan
 from planning.platform.images import RED_HAT
 
@@ -63,31 +63,31 @@ def istio_plan(release: IstioOperator, namespace: str, pull_secret: PullSecretPl
     )
 
 
-def check_istio(site: Site, *, kserve: bool, istio: bool, pull_secret: PullSecretPlan | None) -> None:
+def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: PullSecretPlan | None) -> None:
     """Istio of a vendor: its images are not everybody's, and its KServe knows no other Gateway."""
-    release = site.release.charts.istio
-    if not isinstance(release, IstioOperator) or site.settings.platform.istio.existing:
+    release = ctx.release.charts.istio
+    if not isinstance(release, IstioOperator) or ctx.settings.platform.istio.existing:
         return
     if kserve and not istio:
-        site.findings.warning(
+        ctx.findings.warning(
             "gateway",
             "implementation",
-            value=site.settings.gateway.implementation,
-            rule=f"who supports {site.settings.release} has KServe behind Istio only, and this Gateway is Google's",
+            value=ctx.settings.gateway.implementation,
+            rule=f"who supports {ctx.settings.release} has KServe behind Istio only, and this Gateway is Google's",
             fix="set gateway.implementation: istio",
         )
     private = [image for image in (release.pilot, release.proxy) if image.startswith(RED_HAT)]
     if istio and private and pull_secret is None:
-        site.findings.error(
+        ctx.findings.error(
             "registry",
             "server",
             value="(missing)",
-            rule=f"{private[0].partition('@')[0]}, Istio of {site.settings.release}, is not pulled without an account "
+            rule=f"{private[0].partition('@')[0]}, Istio of {ctx.settings.release}, is not pulled without an account "
             "of Red Hat",
             fix="set llm-d:registry.server to registry.redhat.io, username and password",
         )
     elif istio and private and pull_secret is not None and not pull_secret.create:
-        site.findings.error(
+        ctx.findings.error(
             "registry",
             "existingSecret",
             value=pull_secret.name,

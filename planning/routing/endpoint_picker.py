@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from planning.context import Site
+from planning.context import PlanContext
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.ports import PORT
 from planning.picker_config import (
@@ -21,7 +21,7 @@ from planning.picker_config import (
 )
 from planning.plan.platform import PullSecretPlan
 from planning.plan.pods import EnvPlan, ProbePlan
-from planning.plan.routing import PickerPlan, PoolPlan, RendererPlan
+from planning.plan.routing import PickerPlan, PoolPlan, TokenizerServicePlan
 from planning.routing.ext_proc_pod import CONFIG_DIRECTORY, callout_pod, port_arguments
 from planning.serving import multi_node
 from planning.serving.backend_tls import encrypted, plan_backend_tls
@@ -38,21 +38,21 @@ GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9002, 9003, 9090
 CONFIG_FILE = "picker.yaml"
 
 
-def plan_pool(site: Site, model: ModelSettings, key: str) -> PoolPlan:
+def plan_pool(ctx: PlanContext, model: ModelSettings, key: str) -> PoolPlan:
     """InferencePool, health check and backend policy of one model."""
-    settings = site.settings
-    parallelism = parallelism_of(site, model)
+    settings = ctx.settings
+    parallelism = parallelism_of(ctx, model)
     return PoolPlan(
         name=key,
         implementation=settings.gateway.implementation,
-        tls=plan_backend_tls(site, key, key),
+        tls=plan_backend_tls(ctx, key, key),
         selector=selector_of(key) | multi_node.serving_labels(parallelism),
         target_ports=tuple(PORT + rank for rank in range(parallelism.ranks_per_host)),
         picker_service=picker_name(key),
         picker_port=GRPC_PORT,
         failure_mode="FailOpen" if settings.picker.failure_mode == "open" else "FailClose",
         # A routing sidecar may say by itself that it is well, whatever its engine does.
-        health_path=HEALTH_PATH if site.role == "both" else MODELS_PATH,
+        health_path=HEALTH_PATH if ctx.role == "both" else MODELS_PATH,
         health_port=multi_node.health_port(parallelism),
         health_interval=5,
         timeout_seconds=settings.gateway.timeout_seconds,
@@ -65,14 +65,16 @@ def picker_name(key: str) -> str:
 
 
 def plan_picker(
-    site: Site, index: int, model: ModelSettings, key: str, namespace: str, pull_secret: PullSecretPlan | None
+    ctx: PlanContext, index: int, model: ModelSettings, key: str, namespace: str, pull_secret: PullSecretPlan | None
 ) -> PickerPlan:
     """The picker's Deployment, Service, permissions and configuration."""
-    settings, release = site.settings.picker, site.release.picker
+    settings, release = ctx.settings.picker, ctx.release.picker
     name = picker_name(key)
-    known = site.catalog.find_model(model.id)
+    known = ctx.catalog.find_model(model.id)
     renderer = (
-        RendererPlan(name=f"{key}-render", selector=selector_of(key), port=PORT) if follows_events(site) else None
+        TokenizerServicePlan(name=f"{key}-render", selector=selector_of(key), port=PORT)
+        if follows_events(ctx)
+        else None
     )
     index_of_blocks = (
         PreciseIndex(
@@ -83,13 +85,13 @@ def plan_picker(
         if renderer is not None
         else None
     )
-    config = _config(site, block_size_of(site, model, known), index_of_blocks)
-    _check_model(site, index, model)
+    config = _config(ctx, block_size_of(ctx, model, known), index_of_blocks)
+    _check_model(ctx, index, model)
     selector = {"app.kubernetes.io/name": "endpoint-picker", "app.kubernetes.io/instance": key}
-    experimental = site.picker.experimental_flag
+    experimental = ctx.picker.experimental_flag
     elects = settings.replicas > 1 and settings.leader_election
     if index == 0 and elects and settings.failure_mode == "close":
-        site.findings.warning(
+        ctx.findings.warning(
             "picker",
             "failureMode",
             value="close",
@@ -106,7 +108,7 @@ def plan_picker(
             f"--pool-name={key}",
             f"--pool-namespace={namespace}",
             *release.flags,
-            *_scraping(site),
+            *_scraping(ctx),
             f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",
             *port_arguments(*ports),
             *((f"--{release.leader_election_flag}",) if elects else ()),
@@ -142,15 +144,15 @@ def plan_picker(
         config=config,
         config_file=CONFIG_FILE,
         objective_groups=release.objective_groups,
-        metrics_reader=METRICS_READER if site.settings.monitoring.enabled else None,
+        metrics_reader=METRICS_READER if ctx.settings.monitoring.enabled else None,
         renderer=renderer,
     )
 
 
-def _scraping(site: Site) -> tuple[str, ...]:
+def _scraping(ctx: PlanContext) -> tuple[str, ...]:
     """How engines' metrics are asked for, where that is a flag. None of the pickers verifies certificates unasked."""
-    flag = site.release.picker.metrics_scheme_flag
-    return (f"--{flag}=https",) if flag is not None and encrypted(site) else ()
+    flag = ctx.release.picker.metrics_scheme_flag
+    return (f"--{flag}=https",) if flag is not None and encrypted(ctx) else ()
 
 
 def _one_leads(replicas: int) -> tuple[str, ...]:
@@ -170,36 +172,36 @@ def _health(service: str, delay: int, period: int) -> ProbePlan:
     return ProbePlan(port=HEALTH_PORT, grpc_service=service, initial_delay=delay, period=period, timeout=5, failures=3)
 
 
-def check_picker(site: Site) -> None:
+def check_picker(ctx: PlanContext) -> None:
     """What is wrong with the picker's settings, whichever the model."""
-    settings = site.settings.picker
-    check_config(site)
-    check_events(site)
-    check_state(site)
-    check_scraping(site, "https" if encrypted(site) else "http")
+    settings = ctx.settings.picker
+    check_config(ctx)
+    check_events(ctx)
+    check_state(ctx)
+    check_scraping(ctx, "https" if encrypted(ctx) else "http")
     weights = settings.scorers
     if settings.config is not None:
         return
     fractions = [weight for weight in weights.model_dump().values() if weight != int(weight)]
-    if fractions and site.picker.document == "v1.2":
-        site.findings.error(
+    if fractions and ctx.picker.document == "v1.2":
+        ctx.findings.error(
             "picker",
             "scorers",
             value=", ".join(f"{weight:g}" for weight in fractions),
-            rule=f"{site.picker.title} takes whole weights and does not start with others",
+            rule=f"{ctx.picker.title} takes whole weights and does not start with others",
             fix="multiply all weights until they are whole",
         )
     if not any((weights.prefix_cache, weights.kv_cache_utilization, weights.queue)):
-        site.findings.error(
+        ctx.findings.error(
             "picker",
             "scorers",
             value="all 0",
             rule="without a scorer the picker chooses at random",
             fix="give one a weight",
         )
-    several = any(model.replicas > 1 for model in site.settings.models)
+    several = any(model.replicas > 1 for model in ctx.settings.models)
     if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:
-        site.findings.warning(
+        ctx.findings.warning(
             "picker",
             "scorers",
             value=f"prefixCache: {weights.prefix_cache:g} alone",
@@ -208,34 +210,34 @@ def check_picker(site: Site) -> None:
         )
 
 
-def _config(site: Site, block_size: int | None, precise: PreciseIndex | None) -> dict[str, Any]:
+def _config(ctx: PlanContext, block_size: int | None, precise: PreciseIndex | None) -> dict[str, Any]:
     """EndpointPickerConfig. `block_size` in tokens, None to leave it to the picker."""
-    written = written_config(site)
+    written = written_config(ctx)
     if written is not None:
         return dict(written)
-    scorers, api = site.settings.picker.scorers, site.release.picker.config_api
+    scorers, api = ctx.settings.picker.scorers, ctx.release.picker.config_api
     weights = Weights(prefix=scorers.prefix_cache, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
     # Disaggregated stages are never encrypted.
-    https = encrypted(site) and site.release.picker.metrics_scheme_flag is None
-    if site.role == "both" or site.release.disaggregation is None:
-        return load_and_prefix(site.picker, api, weights, block_size, precise, https=https)
-    stages = site.settings.disaggregation or DisaggregationSettings()
-    return disaggregated(site.picker, api, weights, block_size, stages.prefill_from_tokens, precise)
+    https = encrypted(ctx) and ctx.release.picker.metrics_scheme_flag is None
+    if ctx.role == "both" or ctx.release.disaggregation is None:
+        return load_and_prefix(ctx.picker, api, weights, block_size, precise, https=https)
+    stages = ctx.settings.disaggregation or DisaggregationSettings()
+    return disaggregated(ctx.picker, api, weights, block_size, stages.prefill_from_tokens, precise)
 
 
-def _check_model(site: Site, index: int, model: ModelSettings) -> None:
+def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:
     """What the picker believes of one model's servers."""
-    block = engine_block(site, model, site.catalog.find_model(model.id))
+    block = engine_block(ctx, model, ctx.catalog.find_model(model.id))
     if block is not None:
-        check_blocks(site, index, model, block)
-    scores = prefix_plugin(site)
-    if scores is None or prefix_caching_of(site, model):
+        check_blocks(ctx, index, model, block)
+    scores = prefix_plugin(ctx)
+    if scores is None or prefix_caching_of(ctx, model):
         return
-    settings = site.settings.picker
-    prefix_pattern = site.settings.pattern == "prefix-cache"
+    settings = ctx.settings.picker
+    prefix_pattern = ctx.settings.pattern == "prefix-cache"
     weight = f" (weight {settings.scorers.prefix_cache:g})" if settings.config is None else f" ({scores})"
     instead = "llm-d:picker.scorers.prefixCache to 0" if settings.config is None else f"up {scores}"
-    site.findings.error(
+    ctx.findings.error(
         "models",
         index,
         "prefixCaching",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from planning import names
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.infrastructure import NetworkPlan
-from planning.plan.routing import GatewayPlan, ModelIndexPlan, RoutePlan, RouteRulePlan, SplitPlan, TlsPlan
+from planning.plan.routing import GatewayPlan, ModelsEndpointPlan, RoutePlan, RouteRulePlan, SplitPlan, TlsPlan
 from planning.plan.stack import ModelPlan
 from planning.platform.certificates import plan_listener_certificate
 from planning.platform.istio import GATEWAY_PODS
@@ -30,14 +30,14 @@ MODEL_PATH = "/v1/"
 MOST_RULES = 16
 
 
-def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
+def plan_gateway(ctx: PlanContext, network: NetworkPlan) -> GatewayPlan:
     """One regional load balancer with a reserved address."""
-    settings = site.settings.gateway
-    tls = _tls(site)
+    settings = ctx.settings.gateway
+    tls = _tls(ctx)
     external = settings.exposure == "external"
-    class_name = _class(site)
+    class_name = _class(ctx)
     if external and tls is None:
-        site.findings.warning(
+        ctx.findings.warning(
             "gateway",
             "tls",
             "kind",
@@ -51,8 +51,8 @@ def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
         class_name=class_name,
         annotations=_INTERNAL if settings.implementation == "istio" and not external else {},
         pods=GATEWAY_PODS if settings.implementation == "istio" else {},
-        region=site.region,
-        address=settings.existing_address or names.join("llm-d", site.stack, "gateway"),
+        region=ctx.region,
+        address=settings.existing_address or names.join("llm-d", ctx.stack, "gateway"),
         create_address=settings.existing_address is None,
         external=external,
         subnetwork=network.subnet.name,
@@ -64,7 +64,7 @@ def plan_gateway(site: Site, network: NetworkPlan) -> GatewayPlan:
 
 
 def plan_routes(
-    site: Site, models: tuple[ModelPlan, ...], index: ModelIndexPlan | None, splits: tuple[SplitPlan, ...]
+    ctx: PlanContext, models: tuple[ModelPlan, ...], index: ModelsEndpointPlan | None, splits: tuple[SplitPlan, ...]
 ) -> tuple[RoutePlan, ...]:
     """Without an index everything goes to the one pool; else each model's requests to its own, the rest to the index.
 
@@ -74,7 +74,7 @@ def plan_routes(
     takes no timeouts there: Istio takes them nowhere else. Under KServe a model also answers below a path of its own,
     as with KServe's routes.
     """
-    settings = site.settings.gateway
+    settings = ctx.settings.gateway
     timeout = settings.timeout_seconds if settings.implementation == "istio" else None
     by_path = [
         RouteRulePlan(
@@ -108,15 +108,15 @@ def plan_routes(
     )
 
 
-def _class(site: Site) -> str:
+def _class(ctx: PlanContext) -> str:
     """As set, where it is of the implementation; else the one that implementation and exposure need."""
-    settings = site.settings.gateway
+    settings = ctx.settings.gateway
     fitting = ISTIO_CLASS if settings.implementation == "istio" else _CLASSES[settings.exposure]
     if settings.class_name is None or settings.class_name == fitting:
         return fitting
     googles = settings.class_name.startswith("gke-")
     if googles is not (settings.implementation == "gke"):
-        site.findings.error(
+        ctx.findings.error(
             "gateway",
             "className",
             value=settings.class_name,
@@ -126,7 +126,7 @@ def _class(site: Site) -> str:
             + (", or implementation: gke" if googles else ", or implementation: istio"),
         )
     elif googles:
-        site.findings.error(
+        ctx.findings.error(
             "gateway",
             "className",
             value=settings.class_name,
@@ -136,10 +136,10 @@ def _class(site: Site) -> str:
     return settings.class_name
 
 
-def _check_certificates(site: Site) -> None:
-    settings = site.settings.gateway
+def _check_certificates(ctx: PlanContext) -> None:
+    settings = ctx.settings.gateway
     if settings.implementation == "istio" and settings.tls.kind in ("certificate-manager", "pre-shared"):
-        site.findings.error(
+        ctx.findings.error(
             "gateway",
             "tls",
             "kind",
@@ -149,9 +149,9 @@ def _check_certificates(site: Site) -> None:
         )
 
 
-def _tls(site: Site) -> TlsPlan | None:
-    _check_certificates(site)
-    match site.settings.gateway.tls:
+def _tls(ctx: PlanContext) -> TlsPlan | None:
+    _check_certificates(ctx)
+    match ctx.settings.gateway.tls:
         case CertificateManagerTls(certificates=certificates):
             return TlsPlan(options={"networking.gke.io/cert-manager-certs": ",".join(certificates)}, secret=None)
         case PreSharedTls(certificates=certificates):
@@ -159,7 +159,7 @@ def _tls(site: Site) -> TlsPlan | None:
         case SecretTls(secret=secret):
             return TlsPlan(options={}, secret=secret)
         case CertManagerTls() as asked:
-            certificate = plan_listener_certificate(site, asked)
+            certificate = plan_listener_certificate(ctx, asked)
             return TlsPlan(options={}, secret=certificate.secret, certificate=certificate)
         case _:
             return None

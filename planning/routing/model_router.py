@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from planning import names
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.platform import PullSecretPlan
 from planning.plan.pods import EnvPlan, ProbePlan
-from planning.plan.routing import CalloutPlan, GatewayPlan, MappingPlan, RouterPlan, SplitPlan
+from planning.plan.routing import GatewayPlan, MappingPlan, RouterPlan, RoutingExtensionPlan, SplitPlan
 from planning.plan.stack import ModelPlan
 from planning.routing.endpoint_picker import METRICS_READER
 from planning.routing.ext_proc_pod import CONFIG_DIRECTORY, callout_pod, port_arguments
@@ -33,16 +33,16 @@ _PLUGINS: tuple[tuple[str, str, Mapping[str, str] | None], ...] = (
 
 
 def plan_router(
-    site: Site,
+    ctx: PlanContext,
     models: tuple[ModelPlan, ...],
     splits: tuple[SplitPlan, ...],
     gateway: GatewayPlan,
     pull_secret: PullSecretPlan | None,
 ) -> RouterPlan | None:
     """One router for the Gateway, where several models share it."""
-    if site.settings.pattern != "multi-model":
+    if ctx.settings.pattern != "multi-model":
         return None
-    settings, release = site.settings.router, site.release.router
+    settings, release = ctx.settings.router, ctx.release.router
     config = _config(release.config_api) if release.plugins == "file" else None
     selector = {"app.kubernetes.io/name": NAME}
     ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
@@ -81,14 +81,14 @@ def plan_router(
         mapping_labels={release.mapping_label: "true"},
         config=config,
         config_file=CONFIG_FILE,
-        callout=CalloutPlan(
+        callout=RoutingExtensionPlan(
             name=NAME,
             gateway=gateway.name,
             authority=NAME,
             timeout_seconds=_TIMEOUT_SECONDS,
             fail_open=settings.failure_mode == "open",
         ),
-        metrics_reader=METRICS_READER if site.settings.monitoring.enabled else None,
+        metrics_reader=METRICS_READER if ctx.settings.monitoring.enabled else None,
     )
 
 

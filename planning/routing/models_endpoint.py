@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.platform import PullSecretPlan
 from planning.plan.pods import PodPlan, PortPlan, ProbePlan
-from planning.plan.routing import ModelIndexPlan, SplitPlan
+from planning.plan.routing import ModelsEndpointPlan, SplitPlan
 from planning.plan.stack import ModelPlan
 from planning.serving.shutdown import END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
 
@@ -27,17 +27,17 @@ _TYPE = "@type"
 _FILTERS = "type.googleapis.com/envoy.extensions.filters"
 
 
-def plan_model_index(
-    site: Site, models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...], pull_secret: PullSecretPlan | None
-) -> ModelIndexPlan | None:
+def plan_models_endpoint(
+    ctx: PlanContext, models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...], pull_secret: PullSecretPlan | None
+) -> ModelsEndpointPlan | None:
     """Where several models share a Gateway, a request without a known model goes here: an answer, not a hang."""
-    if site.settings.pattern != "multi-model":
+    if ctx.settings.pattern != "multi-model":
         return None
     selector = {"app.kubernetes.io/name": NAME}
     config = json.dumps(envoy_config(models, splits), separators=(",", ":"))
     pod = PodPlan(
         container="envoy",
-        image=site.release.index_image,
+        image=ctx.release.index_image,
         labels=selector | {"app.kubernetes.io/component": NAME, "app.kubernetes.io/part-of": "llm-d"},
         annotations={},
         command=(),
@@ -71,7 +71,7 @@ def plan_model_index(
         pull_secret=pull_secret.name if pull_secret else None,
         spread_over={},
     )
-    return ModelIndexPlan(
+    return ModelsEndpointPlan(
         name=NAME,
         replicas=1,
         pod=pod,

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from planning.context import Site
+from planning.context import PlanContext
 from planning.infrastructure.network import PRIVATE
 from planning.plan.infrastructure import NetworkPlan
-from planning.plan.routing import AccessPlan, GatewayPlan, ModelIndexPlan, NetworkPolicyPlan, PeerPlan, RouterPlan
+from planning.plan.routing import AccessPlan, GatewayPlan, ModelsEndpointPlan, NetworkPolicyPlan, PeerPlan, RouterPlan
 from planning.plan.serving import ModelServerPlan
 from planning.plan.stack import ModelPlan
 from planning.serving.kv_events import EVENTS_PORT, follows_events
@@ -47,20 +47,20 @@ _HTTPS = 443
 
 
 def plan_network_policies(
-    site: Site,
+    ctx: PlanContext,
     network: NetworkPlan,
     gateway: GatewayPlan,
     models: tuple[ModelPlan, ...],
     router: RouterPlan | None,
-    index: ModelIndexPlan | None,
+    index: ModelsEndpointPlan | None,
 ) -> tuple[NetworkPolicyPlan, ...]:
     """A policy for the pods of each workload, and one for whatever else comes into a namespace of the stack's own."""
-    if not site.settings.network_policies.enabled:
+    if not ctx.settings.network_policies.enabled:
         return ()
-    _check(site)
-    world = _World(site, network, gateway)
-    policies = [] if site.settings.namespace.existing else [NetworkPolicyPlan(name="default-deny", selector={})]
-    for settings, model in zip(site.settings.models, models, strict=True):
+    _check(ctx)
+    world = _World(ctx, network, gateway)
+    policies = [] if ctx.settings.namespace.existing else [NetworkPolicyPlan(name="default-deny", selector={})]
+    for settings, model in zip(ctx.settings.models, models, strict=True):
         policies += [world.server(settings, model, server) for server in model.servers]
         policies.append(world.picker(model))
     if router is not None:
@@ -75,14 +75,14 @@ def plan_network_policies(
 class _World:
     """The other sides of one stack."""
 
-    def __init__(self, site: Site, network: NetworkPlan, gateway: GatewayPlan) -> None:
-        self._site, self._network, self._gateway = site, network, gateway
+    def __init__(self, ctx: PlanContext, network: NetworkPlan, gateway: GatewayPlan) -> None:
+        self._site, self._network, self._gateway = ctx, network, gateway
         istio = gateway.implementation == "istio"
         self._proxies = (
             (PeerPlan(pods={_GATEWAY_LABEL: gateway.name}),) if istio else (PeerPlan(cidr=network.proxy_cidr),)
         )
         self._probers = () if istio else tuple(PeerPlan(cidr=cidr) for cidr in HEALTH_CHECKS)
-        self._collectors = (_COLLECTORS,) if site.settings.monitoring.enabled else ()
+        self._collectors = (_COLLECTORS,) if ctx.settings.monitoring.enabled else ()
 
     def server(self, settings: ModelSettings, model: ModelPlan, server: ModelServerPlan) -> NetworkPolicyPlan:
         """Servers of one model in one role."""
@@ -147,7 +147,7 @@ class _World:
             egress=(*_names(), *self._api_server()),
         )
 
-    def index(self, index: ModelIndexPlan) -> NetworkPolicyPlan:
+    def index(self, index: ModelsEndpointPlan) -> NetworkPolicyPlan:
         """It answers with what it was started with, and asks nobody."""
         return NetworkPolicyPlan(
             name=index.name,
@@ -156,7 +156,7 @@ class _World:
         )
 
     def gateway(
-        self, models: tuple[ModelPlan, ...], router: RouterPlan | None, index: ModelIndexPlan | None
+        self, models: tuple[ModelPlan, ...], router: RouterPlan | None, index: ModelsEndpointPlan | None
     ) -> NetworkPolicyPlan:
         """Envoys of a Gateway of Istio's: clients come from anywhere, through a load balancer or a node."""
         behind: list[tuple[Mapping[str, str], int]] = []
@@ -217,12 +217,12 @@ class _World:
 PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 
 
-def _check(site: Site) -> None:
-    existing = site.settings.network.existing
-    gke = site.settings.gateway.implementation == "gke"
-    known = "proxy_cidr" in site.settings.network.model_fields_set
+def _check(ctx: PlanContext) -> None:
+    existing = ctx.settings.network.existing
+    gke = ctx.settings.gateway.implementation == "gke"
+    known = "proxy_cidr" in ctx.settings.network.model_fields_set
     if gke and existing is not None and existing.proxy_subnetwork is not None and not known:
-        site.findings.error(
+        ctx.findings.error(
             "network",
             "proxyCidr",
             value="(missing)",
@@ -230,10 +230,10 @@ def _check(site: Site) -> None:
             "which only its owner knows",
             fix="set network.proxyCidr to it, or networkPolicies.enabled: false",
         )
-    if site.settings.cluster.existing is not None:
-        site.findings.warning(
+    if ctx.settings.cluster.existing is not None:
+        ctx.findings.warning(
             "networkPolicies",
-            value=f"cluster {site.settings.cluster.existing.name}",
+            value=f"cluster {ctx.settings.cluster.existing.name}",
             rule="a cluster without Dataplane V2 or network policy enforcement takes policies and keeps none of them",
             fix="gcloud container clusters describe, field networkConfig.datapathProvider: ADVANCED_DATAPATH",
         )

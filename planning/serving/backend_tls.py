@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.platform import CertificatePlan
 from planning.plan.pods import PodPlan, ProbePlan, VolumePlan
 from planning.plan.routing import BackendTlsPlan
@@ -29,38 +29,38 @@ _VOLUME = "server-certificate"
 _LONGEST = 63
 
 
-def encrypted(site: Site) -> bool:
+def encrypted(ctx: PlanContext) -> bool:
     """Whether model servers answer in HTTPS."""
-    return site.settings.gateway.backend_tls.kind != "none"
+    return ctx.settings.gateway.backend_tls.kind != "none"
 
 
-def istios_service(pool: str) -> str:
+def istio_pool_service_name(pool: str) -> str:
     """Name of the headless Service that Istio makes of an InferencePool (`InferencePoolServiceName`)."""
     mark = f"-ip-{hashlib.sha256(pool.encode()).hexdigest()[:8]}"
     return pool[: _LONGEST - len(mark)] + mark
 
 
-def plan_backend_tls(site: Site, key: str, pool: str) -> BackendTlsPlan | None:
+def plan_backend_tls(ctx: PlanContext, key: str, pool: str) -> BackendTlsPlan | None:
     """How the Gateway speaks to the servers of one model, whose pool is called `pool`.
 
     Of the authority's Secret, which lies beside the Gateway, Istio's Envoys are shown ca.crt alone (`isCAOnlySecret`,
     istio/istio pilot/pkg/xds/sds.go). A certificate that signs itself is its own authority: in the minute in which
     Gateway and engines learn of a renewed one at different times, none of them would be trusted.
     """
-    asked = site.settings.gateway.backend_tls
+    asked = ctx.settings.gateway.backend_tls
     if not isinstance(asked, CertManagerBackend):
         return None
-    service = istios_service(pool)
+    service = istio_pool_service_name(pool)
     return BackendTlsPlan(
         service=service,
-        host=f"{service}.{site.settings.namespace.name}.svc.cluster.local",
+        host=f"{service}.{ctx.settings.namespace.name}.svc.cluster.local",
         authority=_certificate(key) if asked.issuer is not None else None,
     )
 
 
-def plan_server_certificate(site: Site, key: str, tls: BackendTlsPlan | None) -> CertificatePlan | None:
+def plan_server_certificate(ctx: PlanContext, key: str, tls: BackendTlsPlan | None) -> CertificatePlan | None:
     """What the servers of one model show. `tls` is how their pool is spoken to."""
-    asked = site.settings.gateway.backend_tls
+    asked = ctx.settings.gateway.backend_tls
     if tls is None or not isinstance(asked, CertManagerBackend):
         return None
     return CertificatePlan(
@@ -68,44 +68,44 @@ def plan_server_certificate(site: Site, key: str, tls: BackendTlsPlan | None) ->
     )
 
 
-def with_https(site: Site, server: ModelServerPlan, key: str) -> ModelServerPlan:
+def with_https(ctx: PlanContext, server: ModelServerPlan, key: str) -> ModelServerPlan:
     """A model's servers as they answer with the certificate, where the switch is on."""
-    if not encrypted(site):
+    if not encrypted(ctx):
         return server
     return replace(server, protocol="https", pod=_pod(server.pod, key))
 
 
-def check_backend_tls(site: Site) -> None:
+def check_backend_tls(ctx: PlanContext) -> None:
     """Who could not speak to such servers."""
-    asked = site.settings.gateway.backend_tls
+    asked = ctx.settings.gateway.backend_tls
     if not isinstance(asked, CertManagerBackend):
         return
-    if site.settings.gateway.implementation != "istio":
+    if ctx.settings.gateway.implementation != "istio":
         _refuse(
-            site,
+            ctx,
             rule="Google's load balancers ask servers in HTTP: an InferencePool cannot say that its own want HTTPS",
             fix="use implementation: istio, or remove it: clients get HTTPS from gateway.tls",
         )
-    if site.settings.pattern == "disaggregated":
+    if ctx.settings.pattern == "disaggregated":
         _refuse(
-            site,
+            ctx,
             rule="prefill and decode pods exchange KV cache in the clear, and it holds the prompts: HTTPS around it"
             " would hide nothing",
             fix="remove it, or use another pattern",
         )
-    if site.settings.picker.prefix_routing == "precise":
+    if ctx.settings.picker.prefix_routing == "precise":
         _refuse(
-            site,
-            rule=f"{site.picker.title} has prompts turned into tokens by the model's servers, in HTTP only",
+            ctx,
+            rule=f"{ctx.picker.title} has prompts turned into tokens by the model's servers, in HTTP only",
             fix="use picker.prefixRouting: approximate, or remove it",
         )
     if asked.issuer is not None:
-        check_issuer(site, asked.issuer, "backendTls")
+        check_issuer(ctx, asked.issuer, "backendTls")
 
 
-def _refuse(site: Site, *, rule: str, fix: str) -> None:
-    kind = site.settings.gateway.backend_tls.kind
-    site.findings.error("gateway", "backendTls", "kind", value=kind, rule=rule, fix=fix)
+def _refuse(ctx: PlanContext, *, rule: str, fix: str) -> None:
+    kind = ctx.settings.gateway.backend_tls.kind
+    ctx.findings.error("gateway", "backendTls", "kind", value=kind, rule=rule, fix=fix)
 
 
 def _certificate(key: str) -> str:

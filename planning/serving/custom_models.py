@@ -1,4 +1,4 @@
-"""Models that the stack file describes itself: their config.json joins the catalogue for this plan."""
+"""Models that the stack file describes itself: their config.json joins the catalog for this plan."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AGREES = 0.06
 def with_own_models(
     catalog: Catalog, settings: StackSettings, files: Mapping[str, ModelFile], findings: Findings
 ) -> Catalog:
-    """The catalogue with the models of `files`, and findings about those that say too little."""
+    """The catalog with the models of `files`, and findings about those that say too little."""
     own: dict[str, Model] = {}
     for index, model in enumerate(settings.models):
         if model.config is None:
@@ -50,8 +50,8 @@ def _parsed(
 ) -> Model | None:
     size = file.weights_bytes / 2**30 if file.weights_bytes is not None else None
     try:
-        if file.quantised_apart and "quantization_config" not in file.config:
-            _refuse_quantised_apart()
+        if file.quantized_apart and "quantization_config" not in file.config:
+            _refuse_quantized_apart()
         model = parse(model_id, file.config, revision=file.revision, size_gib=size)
     except ConfigError as error:
         findings.warning(
@@ -72,5 +72,5 @@ def _parsed(
     return model
 
 
-def _refuse_quantised_apart() -> None:
-    raise ConfigError("its weights are quantised as hf_quant_config.json says, which this program cannot compute")
+def _refuse_quantized_apart() -> None:
+    raise ConfigError("its weights are quantized as hf_quant_config.json says, which this program cannot compute")

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from planning.context import Site
+from planning.context import PlanContext
 from planning.versions import IMAGE_VOLUME_SINCE, reaches
 from settings.models import ImageSource, ModelSettings
 
 
-def check_image_source(site: Site, index: int, settings: ModelSettings) -> None:
+def check_image_source(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     """Weights are in an image that the stack names, and the cluster can mount it."""
     source = settings.source
     if not isinstance(source, ImageSource):
         return
     path = ("models", index, "source")
     if source.reference is None and settings.image is None:
-        site.findings.error(
+        ctx.findings.error(
             *path,
             value="image",
             rule="the release's own engine image holds no weights",
             fix=f"set models[{index}].image to an engine image with the weights at {source.path}, or source.reference "
             "to an image of weights",
         )
-    cluster = site.settings.cluster
+    cluster = ctx.settings.cluster
     version = cluster.existing.version if cluster.existing else cluster.version
     if source.reference is not None and version is not None and not reaches(version, IMAGE_VOLUME_SINCE):
-        site.findings.error(
+        ctx.findings.error(
             *path,
             "reference",
             value=source.reference,

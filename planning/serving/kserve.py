@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from catalog.release import DisaggregationRelease, Release
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.pods import ContainerPlan, EnvPlan, PodPlan, ProbePlan
 from planning.plan.routing import PickerPlan, PoolPlan, RoutePlan
 from planning.plan.serving import InferenceServicePlan, ModelServerPlan
@@ -59,26 +59,26 @@ def child_name(parent: str, suffix: str) -> str:
     return parent[: _LONGEST - len(digest) - len(suffix)] + digest + suffix
 
 
-def under_kserve(stages: Sequence[Site], index: int, settings: ModelSettings, model: ModelPlan) -> ModelPlan:
+def under_kserve(stages: Sequence[PlanContext], index: int, settings: ModelSettings, model: ModelPlan) -> ModelPlan:
     """The same model as KServe is told of it: pool, picker and servers under the names that KServe gives them.
 
     `stages` are the sites of the model's servers, in their order.
     """
-    site = stages[0]
-    _check_name(site, index, settings, model.key)
-    _check_templates(site, index, settings)
+    ctx = stages[0]
+    _check_name(ctx, index, settings, model.key)
+    _check_templates(ctx, index, settings)
     for stage, server in zip(stages, model.servers, strict=True):
         _check_room(stage, server)
-    pool = _pool(site, model.pool, model.key)
+    pool = _pool(ctx, model.pool, model.key)
     return replace(
         model,
         pool=pool,
-        picker=_picker(site, model.picker, model.key, pool),
-        servers=tuple(_server(server, model.key, site.release) for server in model.servers),
+        picker=_picker(ctx, model.picker, model.key, pool),
+        servers=tuple(_server(server, model.key, ctx.release) for server in model.servers),
         inference_service=InferenceServicePlan(
             name=model.key,
             # Where KServe's own routes would answer, and its clients look.
-            path=f"/{site.settings.namespace.name}/{model.key}",
+            path=f"/{ctx.settings.namespace.name}/{model.key}",
             uri=_uri(settings),
             model_name=model.served_name,
             routes=(),
@@ -107,18 +107,18 @@ def _leading_to(model: ModelPlan, routes: tuple[RoutePlan, ...]) -> tuple[str, .
     return tuple(route.name for route in routes if any(model.pool.name in dict(rule.pools) for rule in route.rules))
 
 
-def _pool(site: Site, pool: PoolPlan, key: str) -> PoolPlan:
+def _pool(ctx: PlanContext, pool: PoolPlan, key: str) -> PoolPlan:
     name = child_name(key, _POOL)
     return replace(
         pool,
         name=name,
-        tls=plan_backend_tls(site, key, name),
+        tls=plan_backend_tls(ctx, key, name),
         selector={"app.kubernetes.io/name": key, "kserve.io/component": "workload"} | _PART_OF,
         picker_service=child_name(key, _PICKER_SERVICE),
     )
 
 
-def _picker(site: Site, picker: PickerPlan, key: str, pool: PoolPlan) -> PickerPlan:
+def _picker(ctx: PlanContext, picker: PickerPlan, key: str, pool: PoolPlan) -> PickerPlan:
     """The picker as KServe starts it: with its configuration as an argument, which KServe appends."""
     selector = {
         "app.kubernetes.io/name": key,
@@ -129,7 +129,7 @@ def _picker(site: Site, picker: PickerPlan, key: str, pool: PoolPlan) -> PickerP
         picker.pod,
         container=CONTAINER,
         # Else the preset's command would run, whose flags are those of the preset's image.
-        command=site.release.picker.command,
+        command=ctx.release.picker.command,
         args=(f"--pool-name={pool.name}", *args),
         volumes=(),
         labels={},
@@ -222,10 +222,10 @@ def _uri(settings: ModelSettings) -> str:
             return f"hf://{settings.id}"
 
 
-def _check_name(site: Site, index: int, settings: ModelSettings, key: str) -> None:
+def _check_name(ctx: PlanContext, index: int, settings: ModelSettings, key: str) -> None:
     cut = [key + suffix for suffix in (_PICKER, _CERTIFICATE) if len(key + suffix) > _LONGEST]
     if cut:
-        site.findings.warning(
+        ctx.findings.warning(
             "models",
             index,
             "id",
@@ -235,10 +235,10 @@ def _check_name(site: Site, index: int, settings: ModelSettings, key: str) -> No
         )
 
 
-def _check_templates(site: Site, index: int, settings: ModelSettings) -> None:
+def _check_templates(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     for number, argument in enumerate(settings.extra_args):
         if "{{" in argument:
-            site.findings.error(
+            ctx.findings.error(
                 "models",
                 index,
                 "extraArgs",
@@ -249,20 +249,20 @@ def _check_templates(site: Site, index: int, settings: ModelSettings) -> None:
             )
 
 
-def _check_room(site: Site, server: ModelServerPlan) -> None:
+def _check_room(ctx: PlanContext, server: ModelServerPlan) -> None:
     """No spare accelerator, as far as one stack file tells: what the stack was before, `up` alone knows."""
     if server.max_surge > 0 or server.replicas == 0:
         return
-    nodes = site.settings.accelerator.nodes
+    nodes = ctx.settings.accelerator.nodes
     if server.group is None:
-        missing = site.hosts
+        missing = ctx.hosts
         rule = "KServe starts a new replica before it ends an old one: no update would find an accelerator"
         when = "before each change, and before a switch of deployment, which starts all servers before the old ones go"
     else:
         missing = server.replicas * server.group.size
         rule = "a switch of deployment starts all servers before the old ones go: it would find no accelerators"
         when = "before it"
-    site.findings.warning(
+    ctx.findings.warning(
         "accelerator",
         "nodes",
         "max",

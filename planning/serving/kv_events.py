@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from planning.context import Site
+from planning.context import PlanContext
 from planning.picker_config.build import PRECISE, can_index_precisely
 from planning.picker_config.check import ROOT, parsed_config
 from planning.picker_config.parameters import SHAPES
@@ -29,14 +29,14 @@ class EnginePublisher(BaseModel):
     topic: str
 
 
-def follows_events(site: Site) -> bool:
+def follows_events(ctx: PlanContext) -> bool:
     """Whether the picker of this stack has a precise index: engines publish then, and a Service renders prompts."""
-    document = parsed_config(site)
-    if site.settings.picker.config is not None:
+    document = parsed_config(ctx)
+    if ctx.settings.picker.config is not None:
         wanted = document is not None and any(entry.type == PRECISE for entry in document.plugins)
     else:
-        wanted = site.settings.picker.prefix_routing == "precise" and site.settings.picker.scorers.prefix_cache > 0
-    return wanted and can_index_precisely(site.picker)
+        wanted = ctx.settings.picker.prefix_routing == "precise" and ctx.settings.picker.scorers.prefix_cache > 0
+    return wanted and can_index_precisely(ctx.picker)
 
 
 def publisher(served_name: str, port: int) -> str:
@@ -45,32 +45,32 @@ def publisher(served_name: str, port: int) -> str:
     return value.model_dump_json()
 
 
-def check_events(site: Site) -> None:
+def check_events(ctx: PlanContext) -> None:
     """Whether the release can, whether every name is followed, and whether a picker's own configuration meets ours."""
-    picker = site.settings.picker
-    if picker.prefix_routing == "precise" and not can_index_precisely(site.picker):
+    picker = ctx.settings.picker
+    if picker.prefix_routing == "precise" and not can_index_precisely(ctx.picker):
         able = [
-            r.name for r in site.catalog.releases.values() if can_index_precisely(site.catalog.pickers[r.picker.build])
+            r.name for r in ctx.catalog.releases.values() if can_index_precisely(ctx.catalog.pickers[r.picker.build])
         ]
-        site.findings.error(
+        ctx.findings.error(
             "picker",
             "prefixRouting",
             value="precise",
-            rule=f"{site.picker.title} cannot follow KV events with tokens that an engine renders",
+            rule=f"{ctx.picker.title} cannot follow KV events with tokens that an engine renders",
             fix=f"use approximate, or release {' or '.join(able)}",
         )
-    if not follows_events(site):
+    if not follows_events(ctx):
         return
-    if site.settings.deployment == "kserve":
-        site.findings.error(
+    if ctx.settings.deployment == "kserve":
+        ctx.findings.error(
             *(("picker", "prefixRouting") if picker.config is None else (*ROOT, "plugins")),
             value="precise" if picker.config is None else PRECISE,
             rule="a precise index has prompts turned into tokens by a Service that KServe does not make",
             fix="use approximate prefixes, or deployment: direct",
         )
-    for index, model in enumerate(site.settings.models):
+    for index, model in enumerate(ctx.settings.models):
         if model.data_parallel > 1:
-            site.findings.error(
+            ctx.findings.error(
                 "models",
                 index,
                 "dataParallel",
@@ -79,7 +79,7 @@ def check_events(site: Site) -> None:
                 fix="use picker.prefixRouting: approximate",
             )
         if model.aliases:
-            site.findings.warning(
+            ctx.findings.warning(
                 "models",
                 index,
                 "aliases",
@@ -87,11 +87,11 @@ def check_events(site: Site) -> None:
                 rule="the precise index knows prompts by the model's name: one sent under an alias matches nothing",
                 fix=f"let clients use {model.name}, or use picker.prefixRouting: approximate",
             )
-    _check_own(site)
+    _check_own(ctx)
 
 
-def _check_own(site: Site) -> None:
-    document = parsed_config(site)
+def _check_own(ctx: PlanContext) -> None:
+    document = parsed_config(ctx)
     if document is None:
         return
     layer = getattr(document, "data_layer", None)
@@ -104,7 +104,7 @@ def _check_own(site: Site) -> None:
             for source in (layer.sources if layer else ())
         )
         if not heard:
-            site.findings.error(
+            ctx.findings.error(
                 *ROOT,
                 "dataLayer",
                 value=f"without {entry.called}",
@@ -112,7 +112,7 @@ def _check_own(site: Site) -> None:
                 fix=f"add a source {_NOTIFICATIONS} with extractor {entry.called}",
             )
         try:
-            given = SHAPES[site.picker.plugins[entry.type].parameters].model_validate_json(
+            given = SHAPES[ctx.picker.plugins[entry.type].parameters].model_validate_json(
                 json.dumps(entry.parameters or {})
             )
         except ValueError:
@@ -120,7 +120,7 @@ def _check_own(site: Site) -> None:
         events = given.model_dump()["kv_events_config"]
         port = events["pod_discovery_config"]["socket_port"]
         if events["zmq_endpoint"] or not events["discover_pods"] or port != EVENTS_PORT:
-            site.findings.error(
+            ctx.findings.error(
                 *ROOT,
                 "plugins",
                 index,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from planning.context import Site
+from planning.context import PlanContext
 from settings.models import ModelSettings
 
 # vLLM's own limit of the rank where nobody sets another.
@@ -39,19 +39,19 @@ def adapter_arguments(settings: ModelSettings) -> tuple[str, ...]:
     )
 
 
-def check_adapters(site: Site, index: int, settings: ModelSettings) -> None:
+def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     """Adapters are fetched from the Hub, so that the engine must be allowed there; and an adapter is not its base."""
     for number, adapter in enumerate(settings.adapters):
         path = ("models", index, "adapters", number, "source")
         if settings.source.kind != "hugging-face":
-            site.findings.error(
+            ctx.findings.error(
                 *path,
                 value=adapter.source,
                 rule=f"weights from a {settings.source.kind} are read without the Hub, which this adapter comes from",
                 fix="use source.kind: hugging-face for the model, or remove the adapter",
             )
         if adapter.source == settings.id:
-            site.findings.error(
+            ctx.findings.error(
                 *path,
                 value=adapter.source,
                 rule="this is the base model's own repository: an adapter is another one, trained on that base",

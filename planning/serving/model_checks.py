@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from catalog.schema import Model
-from planning.context import Site
+from planning.context import PlanContext
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.sharding import check_sharding
 from planning.plan.estimates import MemoryVerdict
 from planning.serving.parallelism_checks import check_spread
-from planning.serving.quantization import check_quantisation
+from planning.serving.quantization import check_quantization
 from planning.sizing.memory_check import check_memory
 from planning.stack_checks import check_pattern
 from settings.models import ModelSettings
@@ -19,39 +19,39 @@ _HALF = ("half", "float16")
 _HTTPS = ("--ssl-keyfile", "--ssl-certfile")
 
 
-def check_model(site: Site, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
+def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
     """Findings about one model, and what becomes of its accelerators' memory.
 
-    A model the catalogue does not know gets the checks that need no figures of it, and no verdict.
+    A model the catalog does not know gets the checks that need no figures of it, and no verdict.
     """
-    check_pattern(site, index, settings, model)
-    check_spread(site, index, settings, model)
-    _check_dtype(site, index, settings)
-    _check_protocol(site, index, settings)
-    check_quantisation(site, index, settings, model)
+    check_pattern(ctx, index, settings, model)
+    check_spread(ctx, index, settings, model)
+    _check_dtype(ctx, index, settings)
+    _check_protocol(ctx, index, settings)
+    check_quantization(ctx, index, settings, model)
     if model is None:
-        site.findings.warning(
+        ctx.findings.warning(
             "models",
             index,
             "id",
             value=settings.id,
-            rule="the catalogue does not know this model: its memory and its limits are not checked",
+            rule="the catalog does not know this model: its memory and its limits are not checked",
             fix="give its config.json, or hub, as config of the model; or add it to catalog/models.yaml",
         )
         return None
-    _check_length(site, index, settings, model)
-    parallelism = parallelism_of(site, settings)
-    if _check_heads(site, index, model, parallelism.tensor):
-        check_sharding(site, index, settings, model, parallelism)
-    _check_token(site, settings, model)
-    return check_memory(site, index, settings, model)
+    _check_length(ctx, index, settings, model)
+    parallelism = parallelism_of(ctx, settings)
+    if _check_heads(ctx, index, model, parallelism.tensor):
+        check_sharding(ctx, index, settings, model, parallelism)
+    _check_token(ctx, settings, model)
+    return check_memory(ctx, index, settings, model)
 
 
-def _check_protocol(site: Site, index: int, settings: ModelSettings) -> None:
+def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     """HTTPS of engines is for all who ask them, and none but the one switch tells all."""
     asked = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
     if asked:
-        site.findings.error(
+        ctx.findings.error(
             "models",
             index,
             "extraArgs",
@@ -62,11 +62,11 @@ def _check_protocol(site: Site, index: int, settings: ModelSettings) -> None:
         )
 
 
-def _check_dtype(site: Site, index: int, settings: ModelSettings) -> None:
-    accelerator = site.accelerator
+def _check_dtype(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    accelerator = ctx.accelerator
     # A checkpoint in bfloat16 is no obstacle: it is then served in float16 (`dtype_of` in the model server's plan).
     if not accelerator.bf16 and settings.dtype == "bfloat16":
-        site.findings.error(
+        ctx.findings.error(
             "models",
             index,
             "dtype",
@@ -75,7 +75,7 @@ def _check_dtype(site: Site, index: int, settings: ModelSettings) -> None:
             fix="use dtype: half",
         )
     if settings.kv_cache_dtype not in (None, "auto") and accelerator.kind == "gpu" and not accelerator.fp8:
-        site.findings.error(
+        ctx.findings.error(
             "models",
             index,
             "kvCacheDtype",
@@ -85,9 +85,9 @@ def _check_dtype(site: Site, index: int, settings: ModelSettings) -> None:
         )
 
 
-def _check_length(site: Site, index: int, settings: ModelSettings, model: Model) -> None:
+def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
     if settings.max_model_len is not None and settings.max_model_len > model.context:
-        site.findings.error(
+        ctx.findings.error(
             "models",
             index,
             "maxModelLen",
@@ -97,14 +97,14 @@ def _check_length(site: Site, index: int, settings: ModelSettings, model: Model)
         )
 
 
-def _check_heads(site: Site, index: int, model: Model, tensor_parallel: int) -> bool:
+def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: int) -> bool:
     """vLLM config/model.py `verify_with_parallel_config`; on TPU replicated key-value heads work for few models.
 
     Says whether the heads can be shared.
     """
     path = ("models", index, "tensorParallel")
     if model.attention_heads % tensor_parallel:
-        site.findings.error(
+        ctx.findings.error(
             *path,
             value=tensor_parallel,
             rule=f"{model.id} has {model.attention_heads} attention heads, which {tensor_parallel} cannot share evenly",
@@ -113,31 +113,31 @@ def _check_heads(site: Site, index: int, model: Model, tensor_parallel: int) -> 
         return False
     if model.mla is not None or model.kv_heads % tensor_parallel == 0:
         return True
-    chips = "TPU chips" if site.accelerator.kind == "tpu" else "GPUs"
+    chips = "TPU chips" if ctx.accelerator.kind == "tpu" else "GPUs"
     heads = f"{model.kv_heads} key-value head" + ("s" if model.kv_heads != 1 else "")
     tested = model.tpu_tested or ()
-    if tensor_parallel % model.kv_heads == 0 and (site.accelerator.kind == "gpu" or tensor_parallel in tested):
+    if tensor_parallel % model.kv_heads == 0 and (ctx.accelerator.kind == "gpu" or tensor_parallel in tested):
         return True
     known = [
         other.id
-        for other in site.catalog.models.values()
+        for other in ctx.catalog.models.values()
         if other.tpu_tested is not None and tensor_parallel in other.tpu_tested
     ]
     fewer = [n for n in (1, 2, 4, 8) if n < tensor_parallel and model.kv_heads % n == 0]
-    if site.accelerator.kind == "tpu":
+    if ctx.accelerator.kind == "tpu":
         fix = f"use {fewer[-1]} chip{'s' if fewer[-1] > 1 else ''}" if fewer else "use fewer chips"
         fix += f", or a model with {tensor_parallel} or more key-value heads"
         fix += f": {' and '.join(known[:2])} are known to run" if known else ""
     else:
         fix = f"use a tensorParallel that divides {model.kv_heads}, or a multiple of it"
-    site.findings.error(
+    ctx.findings.error(
         *path,
         value=tensor_parallel,
         rule=f"{model.id} has {heads}; {tensor_parallel} {chips} cannot share "
         + ("it" if model.kv_heads == 1 else "them")
         + (
             f" (needs a multiple of {tensor_parallel}, or a model tested with replicated heads)"
-            if site.accelerator.kind == "tpu"
+            if ctx.accelerator.kind == "tpu"
             else ""
         ),
         fix=fix,
@@ -145,14 +145,14 @@ def _check_heads(site: Site, index: int, model: Model, tensor_parallel: int) -> 
     return False
 
 
-def _check_token(site: Site, settings: ModelSettings, model: Model) -> None:
-    token = site.settings.hugging_face
+def _check_token(ctx: PlanContext, settings: ModelSettings, model: Model) -> None:
+    token = ctx.settings.hugging_face
     given = token.token or token.existing_secret or token.secret_manager_secret
     if model.gated and settings.source.kind == "hugging-face" and not given:
-        site.findings.error(
+        ctx.findings.error(
             "huggingFace",
             "token",
             value="(missing)",
-            rule=f"{model.id} is gated: the Hub gives it only to accounts that accepted its licence",
+            rule=f"{model.id} is gated: the Hub gives it only to accounts that accepted its license",
             fix="pulumi config set --path --secret llm-d:huggingFace.token hf_...",
         )

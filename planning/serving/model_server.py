@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from catalog.engine import load_engine
 from catalog.parameters import download_gib
 from catalog.schema import Model
-from planning.context import Site
+from planning.context import PlanContext
 from planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
 from planning.parallelism.ports import PORT
 from planning.picker_config import prefix_plugin
@@ -43,7 +43,7 @@ TOKEN_KEY = "HF_TOKEN"  # noqa: S105 - a file's name; the Secret holds the same 
 # Above 10000, so that it never meets a user of the node.
 _USER = 12000
 
-# Size of a model the catalogue does not know: large enough for the budget not to cut a start short.
+# Size of a model the catalog does not know: large enough for the budget not to cut a start short.
 _UNKNOWN_GIB = 40.0
 
 
@@ -52,19 +52,19 @@ def selector_of(key: str) -> dict[str, str]:
     return {"llm-d.ai/inference-serving": "true", "llm-d.ai/model": key}
 
 
-def model_gib(site: Site, settings: ModelSettings) -> float:
-    model = site.catalog.find_model(settings.id)
+def model_gib(ctx: PlanContext, settings: ModelSettings) -> float:
+    model = ctx.catalog.find_model(settings.id)
     return download_gib(model) if model is not None else _UNKNOWN_GIB
 
 
-def node_gib(site: Site, settings: ModelSettings) -> float:
+def node_gib(ctx: PlanContext, settings: ModelSettings) -> float:
     """What a node full of one model's replicas downloads: each has its own copy."""
     if settings.source.kind == "image":
         # Pulled once for all replicas; the layers lie beside the files until they are unpacked.
-        return 2 * model_gib(site, settings)
+        return 2 * model_gib(ctx, settings)
     if settings.source.kind != "hugging-face":
         return 0.0
-    return model_gib(site, settings) * replicas_per_node(site, parallelism_of(site, settings))
+    return model_gib(ctx, settings) * replicas_per_node(ctx, parallelism_of(ctx, settings))
 
 
 def weights_of(settings: ModelSettings) -> str:
@@ -82,7 +82,7 @@ def weights_of(settings: ModelSettings) -> str:
 
 
 def plan_model_server(
-    site: Site,
+    ctx: PlanContext,
     index: int,
     settings: ModelSettings,
     key: str,
@@ -91,68 +91,68 @@ def plan_model_server(
     pull_secret: PullSecretPlan | None,
 ) -> ModelServerPlan:
     """One model's servers. `disk_gib` is the boot disk of the accelerator nodes."""
-    model = site.catalog.find_model(settings.id)
-    parallelism = parallelism_of(site, settings)
-    memory = check_model(site, index, settings, model)
-    check_adapters(site, index, settings)
-    run = run_of(site, settings, model) if model is not None and memory is not None else None
-    size = model_gib(site, settings)
-    check_image_source(site, index, settings)
-    budget = start_up_budget(site.accelerator.kind, size, settings.source.kind)
-    replicas = 0 if site.settings.paused else settings.replicas
-    spare = spare_replicas(site, settings)
+    model = ctx.catalog.find_model(settings.id)
+    parallelism = parallelism_of(ctx, settings)
+    memory = check_model(ctx, index, settings, model)
+    check_adapters(ctx, index, settings)
+    run = run_of(ctx, settings, model) if model is not None and memory is not None else None
+    size = model_gib(ctx, settings)
+    check_image_source(ctx, index, settings)
+    budget = start_up_budget(ctx.accelerator.kind, size, settings.source.kind)
+    replicas = 0 if ctx.settings.paused else settings.replicas
+    spare = spare_replicas(ctx, settings)
     name = f"{key}-vllm"
     selector = selector_of(key)
-    drains = can_drain(site, settings)
+    drains = can_drain(ctx, settings)
     # An engine that cuts its requests at SIGTERM gets it when they have ended.
     pre_stop = NOTICE_SECONDS if drains else DRAIN_SECONDS
-    exception = multi_node.security_exception(site, parallelism)
-    claim = multi_node.claim_template(site, parallelism, f"{key}-rdma")
+    exception = multi_node.security_exception(ctx, parallelism)
+    claim = multi_node.claim_template(ctx, parallelism, f"{key}-rdma")
     health = multi_node.health_port(parallelism)
     # vLLM answers /v1/models once weights are loaded and the engine is compiled; a supervisor knows health only.
     ready_path = MODELS_PATH if parallelism.data == 1 else HEALTH_PATH
     uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
     pod = PodPlan(
         container="vllm",
-        image=settings.image or site.engine_image.image,
+        image=settings.image or ctx.engine_image.image,
         labels=selector
         | {
             "app.kubernetes.io/name": "vllm",
             "app.kubernetes.io/component": "model-server",
             "app.kubernetes.io/instance": key,
             "app.kubernetes.io/part-of": "llm-d",
-            "llm-d.ai/role": site.release.role_of_both,
+            "llm-d.ai/role": ctx.release.role_of_both,
             "llm-d.ai/engine-type": "vllm",
         },
         annotations=_annotations(settings, hugging_face),
-        command=multi_node.command(site, parallelism),
-        args=_arguments(settings, model, parallelism, site),
+        command=multi_node.command(ctx, parallelism),
+        args=_arguments(settings, model, parallelism, ctx),
         env=(
-            *_environment(site, settings, parallelism, hugging_face, budget),
-            *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(site) else ()),
+            *_environment(ctx, settings, parallelism, hugging_face, budget),
+            *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(ctx) else ()),
         ),
         ports=(
             *multi_node.ports(parallelism),
-            *((PortPlan(name=EVENTS, number=EVENTS_PORT),) if follows_events(site) else ()),
+            *((PortPlan(name=EVENTS, number=EVENTS_PORT),) if follows_events(ctx) else ()),
         ),
-        requests=requests(site, parallelism, disk_gib, size),
-        limits=limits(site, parallelism, disk_gib),
+        requests=requests(ctx, parallelism, disk_gib, size),
+        limits=limits(ctx, parallelism, disk_gib),
         startup=ProbePlan(
             port=health, path=ready_path, initial_delay=15, period=10, timeout=5, failures=math.ceil(budget / 10)
         ),
         liveness=ProbePlan(port=health, path=HEALTH_PATH, period=10, timeout=5, failures=3),
         readiness=ProbePlan(port=health, path=ready_path, period=5, timeout=2, failures=3),
-        volumes=_volumes(site, settings, parallelism, hugging_face, size),
+        volumes=_volumes(ctx, settings, parallelism, hugging_face, size),
         service_account=name,
         mount_api_token=False,
         # Every exception takes root: libtpu's devices and added capabilities are for nobody else.
         user=_USER if exception is None else 0,
         security_exception=exception,
-        capabilities=multi_node.capabilities(site, parallelism),
+        capabilities=multi_node.capabilities(ctx, parallelism),
         claims=(claim.name,) if claim is not None else (),
-        near=multi_node.nearness(site, parallelism),
-        node_selector=_node_selector(site),
-        tolerations=(TaintPlan(key=site.accelerator.resource_name, value="present", effect="NoSchedule"),),
+        near=multi_node.nearness(ctx, parallelism),
+        node_selector=_node_selector(ctx),
+        tolerations=(TaintPlan(key=ctx.accelerator.resource_name, value="present", effect="NoSchedule"),),
         min_ready_seconds=LISTED_SECONDS,
         pre_stop_seconds=pre_stop,
         grace_seconds=pre_stop + (DRAIN_SECONDS if drains else 0) + END_SECONDS,
@@ -163,11 +163,11 @@ def plan_model_server(
     return ModelServerPlan(
         name=name,
         role="both",
-        group=multi_node.plan_group(site, parallelism, pod),
+        group=multi_node.plan_leader_worker(ctx, parallelism, pod),
         claim_template=claim,
         service_account=name,
         replicas=replicas,
-        hardware=_hardware(site, parallelism),
+        hardware=_hardware(ctx, parallelism),
         pod=pod,
         selector=selector,
         serving_selector=selector | multi_node.serving_labels(parallelism),
@@ -177,53 +177,55 @@ def plan_model_server(
         max_unavailable=0 if spare > 0 else 1,
         workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
         memory=memory,
-        latency=simulation(run, site.accelerator, verdict=memory) if run is not None else None,
-        direct_service=f"{key}-direct" if site.settings.gateway.direct_load_balancer else None,
+        latency=simulation(run, ctx.accelerator, verdict=memory) if run is not None else None,
+        direct_service=f"{key}-direct" if ctx.settings.gateway.direct_load_balancer else None,
     )
 
 
-def _hardware(site: Site, parallelism: Parallelism) -> str:
+def _hardware(ctx: PlanContext, parallelism: Parallelism) -> str:
     """One replica's accelerators. On TPU a pod takes every chip of its slice, however many the engine uses."""
-    count = site.chips if site.accelerator.kind == "tpu" else parallelism.accelerators
-    share = site.machine.accelerator_share
-    return f"{share:g} of a {site.accelerator.title}" if share < 1 else f"{count} x {site.accelerator.title}"
+    count = ctx.chips if ctx.accelerator.kind == "tpu" else parallelism.accelerators
+    share = ctx.machine.accelerator_share
+    return f"{share:g} of a {ctx.accelerator.title}" if share < 1 else f"{count} x {ctx.accelerator.title}"
 
 
-def _arguments(settings: ModelSettings, model: Model | None, parallelism: Parallelism, site: Site) -> tuple[str, ...]:
+def _arguments(
+    settings: ModelSettings, model: Model | None, parallelism: Parallelism, ctx: PlanContext
+) -> tuple[str, ...]:
     """`vllm serve` arguments, the model first."""
     source = settings.source
-    names = ("--port", str(PORT), "--served-model-name", settings.name, *settings.aliases, *splits_of(site, settings))
+    names = ("--port", str(PORT), "--served-model-name", settings.name, *settings.aliases, *splits_of(ctx, settings))
     options: list[tuple[str, object]] = []
     if source.kind == "hugging-face":
         options.append(("--revision", source.revision or (model.revision if model else None)))
     options += [
         ("--max-model-len", settings.max_model_len),
         ("--gpu-memory-utilization", settings.gpu_memory_utilization),
-        ("--dtype", dtype_of(site, settings)),
-        *multi_node.arguments(parallelism, quantised=_in_blocks(model)),
+        ("--dtype", dtype_of(ctx, settings)),
+        *multi_node.arguments(parallelism, quantized=_in_blocks(model)),
         ("--max-num-seqs", settings.max_num_seqs),
         ("--max-num-batched-tokens", settings.max_num_batched_tokens),
         ("--quantization", settings.quantization),
         ("--kv-cache-dtype", settings.kv_cache_dtype),
-        ("--block-size", block_size_of(site, settings, model)),
-        ("--kv-events-config", publisher(settings.name, PORT) if follows_events(site) else None),
+        ("--block-size", block_size_of(ctx, settings, model)),
+        ("--kv-events-config", publisher(settings.name, PORT) if follows_events(ctx) else None),
     ]
-    if can_drain(site, settings):
+    if can_drain(ctx, settings):
         options.append(("--shutdown-timeout", DRAIN_SECONDS))
-    caching = prefix_caching_of(site, settings)
+    caching = prefix_caching_of(ctx, settings)
     flags = ["--enable-prefix-caching" if caching else "--no-enable-prefix-caching", "--disable-uvicorn-access-log"]
     valued = [text for flag, value in options if value is not None for text in (flag, str(value))]
-    flags += [*multi_node.switches(parallelism), *multi_node.own_arguments(site, parallelism)]
-    flag = site.release.engine.model_flag
+    flags += [*multi_node.switches(parallelism), *multi_node.own_arguments(ctx, parallelism)]
+    flag = ctx.release.engine.model_flag
     weights = weights_of(settings)
     served = (weights,) if flag is None else (flag, weights)
     return (*served, *names, *valued, *adapter_arguments(settings), *flags, *settings.extra_args)
 
 
-def can_drain(site: Site, settings: ModelSettings) -> bool:
+def can_drain(ctx: PlanContext, settings: ModelSettings) -> bool:
     """Whether this vLLM lets running requests end after SIGTERM. An older one does not start with the flag for it."""
     engine = load_engine()
-    return engine.has(version_of(site, settings), engine.features.drain)
+    return engine.has(version_of(ctx, settings), engine.features.drain)
 
 
 def _in_blocks(model: Model | None) -> bool:
@@ -232,20 +234,20 @@ def _in_blocks(model: Model | None) -> bool:
     return quantization is not None and quantization.method == "fp8" and quantization.group is not None
 
 
-def dtype_of(site: Site, settings: ModelSettings) -> str | None:
+def dtype_of(ctx: PlanContext, settings: ModelSettings) -> str | None:
     """As set; else float16 where the accelerator has no bfloat16, so that the engine need not find that out."""
-    return settings.dtype or (None if site.accelerator.bf16 else "half")
+    return settings.dtype or (None if ctx.accelerator.bf16 else "half")
 
 
-def prefix_caching_of(site: Site, settings: ModelSettings) -> bool:
+def prefix_caching_of(ctx: PlanContext, settings: ModelSettings) -> bool:
     """As set; else on exactly when the picker scores prefixes, so that the two always agree."""
     if settings.prefix_caching is not None:
         return settings.prefix_caching
-    return prefix_plugin(site) is not None
+    return prefix_plugin(ctx) is not None
 
 
 def _environment(
-    site: Site, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, budget: int
+    ctx: PlanContext, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, budget: int
 ) -> tuple[EnvPlan, ...]:
     values = {
         "HOME": f"{CACHE}/home",
@@ -262,21 +264,21 @@ def _environment(
             values["HF_TOKEN_PATH"] = f"{TOKEN_DIRECTORY}/{TOKEN_KEY}"
     else:
         values["HF_HUB_OFFLINE"] = "1"
-    values |= multi_node.environment(site, parallelism, budget)
-    if site.accelerator.kind == "gpu":
+    values |= multi_node.environment(ctx, parallelism, budget)
+    if ctx.accelerator.kind == "gpu":
         values |= {"TRITON_CACHE_DIR": f"{CACHE}/triton", "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor"}
         return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
     values |= {"VLLM_XLA_CACHE_PATH": f"{CACHE}/xla", "PJRT_DEVICE": "TPU"}
-    if parallelism.grouped:
+    if parallelism.is_multi_node:
         # The controller of the group names the hosts.
         return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
-    if site.topology is not None:
-        sides = site.topology.split("x")
+    if ctx.topology is not None:
+        sides = ctx.topology.split("x")
         bounds = ",".join([*sides, "1"][:3])
         values |= {
             "TPU_CHIPS_PER_HOST_BOUNDS": bounds,
             "TPU_HOST_BOUNDS": "1,1,1",
-            "TPU_NUM_DEVICES": str(site.chips),
+            "TPU_NUM_DEVICES": str(ctx.chips),
             "TPU_WORKER_ID": "0",
         }
     return (
@@ -297,11 +299,11 @@ def _annotations(settings: ModelSettings, hugging_face: HuggingFacePlan) -> dict
 
 
 def _volumes(
-    site: Site, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, size: float
+    ctx: PlanContext, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, size: float
 ) -> tuple[VolumePlan, ...]:
     source = settings.source
     cache = math.ceil(10 + (1.5 * size if source.kind == "hugging-face" else 0))
-    shared = "16Gi" if site.accelerator.kind == "tpu" or parallelism.accelerators > 1 else "2Gi"
+    shared = "16Gi" if ctx.accelerator.kind == "tpu" or parallelism.accelerators > 1 else "2Gi"
     volumes = [
         VolumePlan(name="cache", kind="emptyDir", source={"sizeLimit": f"{cache}Gi"}, mount_path=CACHE),
         VolumePlan(name="tmp", kind="emptyDir", source={"sizeLimit": "4Gi"}, mount_path="/tmp"),  # noqa: S108
@@ -341,10 +343,10 @@ def _volumes(
     return tuple(volumes)
 
 
-def _node_selector(site: Site) -> Mapping[str, str]:
-    selector = {site.accelerator.label_key: site.accelerator.node_label_value}
-    if site.topology is not None:
-        selector["cloud.google.com/gke-tpu-topology"] = site.topology
-    if site.settings.accelerator.provisioning == "spot":
+def _node_selector(ctx: PlanContext) -> Mapping[str, str]:
+    selector = {ctx.accelerator.label_key: ctx.accelerator.node_label_value}
+    if ctx.topology is not None:
+        selector["cloud.google.com/gke-tpu-topology"] = ctx.topology
+    if ctx.settings.accelerator.provisioning == "spot":
         selector["cloud.google.com/gke-spot"] = "true"
     return selector

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from catalog.engine import load_engine
-from planning.context import Site
+from planning.context import PlanContext
 from planning.parallelism.layout import Parallelism
 from planning.parallelism.ports import PORT, SUPERVISOR_PORT
 from planning.parallelism.rdma import uses_rdma
 from planning.plan.pods import PodPlan, PortPlan, SecurityException
-from planning.plan.serving import ClaimTemplatePlan, GroupPlan
+from planning.plan.serving import ClaimTemplatePlan, LeaderWorkerPlan
 from planning.serving.kv_events import EVENTS
 
 _RPC_PORT = 5555
@@ -57,8 +57,8 @@ def serving_labels(parallelism: Parallelism) -> dict[str, str]:
     return {} if parallelism.every_pod_serves else {_INDEX_LABEL: "0"}
 
 
-def arguments(parallelism: Parallelism, quantised: bool) -> list[tuple[str, object]]:
-    """`vllm serve` arguments of parallelism, values None left out. `quantised`: fp8 with scales in blocks."""
+def arguments(parallelism: Parallelism, quantized: bool) -> list[tuple[str, object]]:
+    """`vllm serve` arguments of parallelism, values None left out. `quantized`: fp8 with scales in blocks."""
     data, all_to_all = parallelism.data, parallelism.all_to_all
     options: list[tuple[str, object]] = [
         ("--tensor-parallel-size", parallelism.tensor if parallelism.tensor > 1 else None),
@@ -70,14 +70,14 @@ def arguments(parallelism: Parallelism, quantised: bool) -> list[tuple[str, obje
             ("--data-parallel-size-local", parallelism.ranks_per_host),
             ("--data-parallel-supervisor-port", SUPERVISOR_PORT),
         ]
-        if parallelism.grouped:
+        if parallelism.is_multi_node:
             options += [
                 ("--data-parallel-address", "$(LWS_LEADER_ADDRESS)"),
                 ("--data-parallel-rpc-port", _RPC_PORT),
             ]
         if parallelism.expert and all_to_all != "allgather_reducescatter":
             options.append(("--all2all-backend", all_to_all))
-        if parallelism.expert and all_to_all == "deepep_low_latency" and quantised:
+        if parallelism.expert and all_to_all == "deepep_low_latency" and quantized:
             options.append(("--moe-backend", "deep_gemm"))
     return options
 
@@ -91,18 +91,18 @@ def switches(parallelism: Parallelism) -> tuple[str, ...]:
     )
 
 
-def command(site: Site, parallelism: Parallelism) -> tuple[str, ...]:
+def command(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
     """The command before the arguments. Only what arguments cannot say takes a shell: sums, and a second program."""
-    engine = site.release.engine
+    engine = ctx.release.engine
     # What a shell starts has to be said; an image's own entry point is not.
-    own = engine.command or (engine.entry_point if parallelism.grouped else ())
+    own = engine.command or (engine.entry_point if parallelism.is_multi_node else ())
     words = " ".join(own)
-    if not parallelism.grouped:
+    if not parallelism.is_multi_node:
         return own
     if parallelism.data > 1:
         start = f"$((LWS_WORKER_INDEX * {parallelism.ranks_per_host}))"
         return ("sh", "-c", f'exec {words} "$@" --data-parallel-start-rank {start}', own[0])
-    if site.accelerator.kind == "tpu":
+    if ctx.accelerator.kind == "tpu":
         return (
             "sh",
             "-c",
@@ -112,11 +112,11 @@ def command(site: Site, parallelism: Parallelism) -> tuple[str, ...]:
     return own
 
 
-def own_arguments(site: Site, parallelism: Parallelism) -> tuple[str, ...]:
+def own_arguments(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
     """Arguments of a GPU group with one server: every host knows the others, and who of them leads."""
-    if not parallelism.grouped or parallelism.data > 1:
+    if not parallelism.is_multi_node or parallelism.data > 1:
         return ()
-    if site.accelerator.kind == "tpu":
+    if ctx.accelerator.kind == "tpu":
         return ("--distributed-executor-backend", "ray")
     return (
         *("--nnodes", str(parallelism.hosts)),
@@ -125,43 +125,43 @@ def own_arguments(site: Site, parallelism: Parallelism) -> tuple[str, ...]:
     )
 
 
-def worker_pod(site: Site, parallelism: Parallelism, leader: PodPlan) -> PodPlan | None:
+def worker_pod(ctx: PlanContext, parallelism: Parallelism, leader: PodPlan) -> PodPlan | None:
     """The pods beside the leader, None where they are the same. They serve nothing, so nobody asks them anything."""
     if parallelism.every_pod_serves:
         return None
     quiet = replace(leader, ports=(), startup=None, liveness=None, readiness=None)
-    if site.accelerator.kind == "tpu":
+    if ctx.accelerator.kind == "tpu":
         script = f"exec {_RAY_SCRIPT} worker --ray_address=$LWS_LEADER_ADDRESS"
         return replace(quiet, command=("sh", "-c", script), args=())
     return replace(quiet, args=(*leader.args, "--headless"))
 
 
-def plan_group(site: Site, parallelism: Parallelism, leader: PodPlan) -> GroupPlan | None:
+def plan_leader_worker(ctx: PlanContext, parallelism: Parallelism, leader: PodPlan) -> LeaderWorkerPlan | None:
     """How a replica's pods come and go together; None for a replica of one pod."""
-    if not parallelism.grouped:
+    if not parallelism.is_multi_node:
         return None
-    return GroupPlan(
+    return LeaderWorkerPlan(
         size=parallelism.hosts,
         ranks=parallelism.data,
-        workers=worker_pod(site, parallelism, leader),
-        exclusive_topology=_NODE_POOL_LABEL if site.accelerator.kind == "tpu" else None,
+        workers=worker_pod(ctx, parallelism, leader),
+        exclusive_topology=_NODE_POOL_LABEL if ctx.accelerator.kind == "tpu" else None,
     )
 
 
-def environment(site: Site, parallelism: Parallelism, start_up_seconds: int) -> Mapping[str, str]:
+def environment(ctx: PlanContext, parallelism: Parallelism, start_up_seconds: int) -> Mapping[str, str]:
     """Variables of servers that start together."""
-    if not parallelism.grouped and parallelism.data == 1:
+    if not parallelism.is_multi_node and parallelism.data == 1:
         return {}
-    return _of_hosts(site, parallelism) | {
+    return _of_hosts(ctx, parallelism) | {
         # How long a server waits for its engines; vLLM's own ten minutes are over before such weights are loaded.
         "VLLM_ENGINE_READY_TIMEOUT_S": str(start_up_seconds)
     }
 
 
-def _of_hosts(site: Site, parallelism: Parallelism) -> dict[str, str]:
-    if not parallelism.grouped:
+def _of_hosts(ctx: PlanContext, parallelism: Parallelism) -> dict[str, str]:
+    if not parallelism.is_multi_node:
         return {}
-    if site.accelerator.kind == "tpu":
+    if ctx.accelerator.kind == "tpu":
         # As llm-d's multi-host shape has them; LeaderWorkerSet's webhook adds the addresses of all hosts.
         return {
             "TPU_MULTIHOST_BACKEND": "ray",
@@ -173,12 +173,12 @@ def _of_hosts(site: Site, parallelism: Parallelism) -> dict[str, str]:
             "RAY_CGRAPH_get_timeout": "6000",
         }
     values = {"GLOO_SOCKET_IFNAME": "eth0", "NCCL_SOCKET_IFNAME": "eth0"}
-    if not uses_rdma(site, parallelism):
+    if not uses_rdma(ctx, parallelism):
         return values
     # GKE's own tuner plugin expects a network plugin that the image does not have.
     values["NCCL_TUNER_PLUGIN"] = "none"
     if _opens_from_gpu(parallelism):
-        cards = ",".join(f"{gpu}:mlx5_{gpu}:1" for gpu in range(site.per_node))
+        cards = ",".join(f"{gpu}:mlx5_{gpu}:1" for gpu in range(ctx.per_node))
         values |= {
             "NVSHMEM_REMOTE_TRANSPORT": "ibgda",
             "NVSHMEM_IB_ENABLE_IBGDA": "true",
@@ -189,23 +189,23 @@ def _of_hosts(site: Site, parallelism: Parallelism) -> dict[str, str]:
     return values
 
 
-def claim_template(site: Site, parallelism: Parallelism, name: str) -> ClaimTemplatePlan | None:
+def claim_template(ctx: PlanContext, parallelism: Parallelism, name: str) -> ClaimTemplatePlan | None:
     """The network cards that a pod takes besides its GPUs: all of its node."""
-    if not uses_rdma(site, parallelism):
+    if not uses_rdma(ctx, parallelism):
         return None
     return ClaimTemplatePlan(name=name, device_class=_RDMA_CLASS)
 
 
-def capabilities(site: Site, parallelism: Parallelism) -> tuple[str, ...]:
+def capabilities(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
     """Linux capabilities: RDMA pins memory."""
-    return ("IPC_LOCK",) if uses_rdma(site, parallelism) else ()
+    return ("IPC_LOCK",) if uses_rdma(ctx, parallelism) else ()
 
 
-def security_exception(site: Site, parallelism: Parallelism) -> SecurityException | None:
+def security_exception(ctx: PlanContext, parallelism: Parallelism) -> SecurityException | None:
     """The rule of Pod Security `restricted` that a model server's pods cannot keep, the widest of several."""
-    if site.accelerator.kind == "tpu":
+    if ctx.accelerator.kind == "tpu":
         return SecurityException(rule="runAsNonRoot", reason="libtpu opens /dev/vfio, which GKE gives to root only")
-    if not uses_rdma(site, parallelism):
+    if not uses_rdma(ctx, parallelism):
         return None
     if _opens_from_gpu(parallelism):
         return SecurityException(
@@ -227,9 +227,9 @@ def pod_security_level(exceptions: Sequence[SecurityException | None]) -> str:
     return "baseline" if rules else "restricted"
 
 
-def nearness(site: Site, parallelism: Parallelism) -> tuple[str, ...]:
+def nearness(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
     """Node labels by which a group's pods are put near one another where nodes allow it."""
-    return _NEARNESS if parallelism.grouped and site.accelerator.kind == "gpu" else ()
+    return _NEARNESS if parallelism.is_multi_node and ctx.accelerator.kind == "gpu" else ()
 
 
 def _opens_from_gpu(parallelism: Parallelism) -> bool:

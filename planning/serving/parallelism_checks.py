@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from catalog.engine import load_engine
 from catalog.schema import Model
-from planning.context import Site
+from planning.context import PlanContext
 from planning.parallelism.layout import Parallelism, parallelism_of
 from planning.parallelism.ports import MOST_PORTS
 from planning.parallelism.rdma import DRANET_SINCE, uses_rdma
@@ -13,26 +13,26 @@ from planning.versions import reaches
 from settings.models import ModelSettings
 
 
-def check_spread(site: Site, index: int, settings: ModelSettings, model: Model | None) -> None:
+def check_spread(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
     """Findings about parallelism within one replica."""
-    parallelism = parallelism_of(site, settings)
-    if site.accelerator.kind == "tpu":
-        _check_tpu(site, index, parallelism)
+    parallelism = parallelism_of(ctx, settings)
+    if ctx.accelerator.kind == "tpu":
+        _check_tpu(ctx, index, parallelism)
     else:
-        _check_hosts(site, index, parallelism)
-        _check_ranks(site, index, parallelism)
-        _check_gateway(site, parallelism)
-        _check_network(site, index, settings, parallelism)
-    _check_experts(site, index, settings, parallelism, model)
-    _check_engine(site, index, settings, parallelism)
+        _check_hosts(ctx, index, parallelism)
+        _check_ranks(ctx, index, parallelism)
+        _check_gateway(ctx, parallelism)
+        _check_network(ctx, index, settings, parallelism)
+    _check_experts(ctx, index, settings, parallelism, model)
+    _check_engine(ctx, index, settings, parallelism)
 
 
-def _check_tpu(site: Site, index: int, parallelism: Parallelism) -> None:
-    chips = site.chips * site.accelerator.devices_per_chip
+def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
+    chips = ctx.chips * ctx.accelerator.devices_per_chip
     given = {"pipelineParallel": parallelism.pipeline, "dataParallel": parallelism.data}
     for name, size in given.items():
         if size > 1:
-            site.findings.error(
+            ctx.findings.error(
                 "models",
                 index,
                 name,
@@ -41,34 +41,34 @@ def _check_tpu(site: Site, index: int, parallelism: Parallelism) -> None:
                 fix="remove it",
             )
     if parallelism.tensor != chips and parallelism.data == 1:
-        site.findings.error(
+        ctx.findings.error(
             "models",
             index,
             "tensorParallel",
             value=parallelism.tensor,
-            rule=f"a pod on {site.machine.name} takes all chips of its slice: tensor parallelism is {chips} there",
+            rule=f"a pod on {ctx.machine.name} takes all chips of its slice: tensor parallelism is {chips} there",
             fix=f"use {chips}, remove tensorParallel, or choose another machineType",
         )
 
 
-def _check_hosts(site: Site, index: int, parallelism: Parallelism) -> None:
+def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
     """A replica fits a host, or fills several."""
-    tensor, on_host = parallelism.tensor, site.per_node
-    if tensor > on_host and not site.machine.rdma:
+    tensor, on_host = parallelism.tensor, ctx.per_node
+    if tensor > on_host and not ctx.machine.rdma:
         stages = f", or tensorParallel: {on_host} with pipelineParallel: {tensor // on_host}" if on_host > 1 else ""
-        site.findings.error(
+        ctx.findings.error(
             "models",
             index,
             "tensorParallel",
             value=tensor,
-            rule=f"a node has {on_host} {site.accelerator.title}, and without RDMA between nodes each"
+            rule=f"a node has {on_host} {ctx.accelerator.title}, and without RDMA between nodes each"
             " layer would wait for the network",
             fix=f"use {on_host} or fewer, or a machineType with more{stages}",
         )
-    elif parallelism.grouped and parallelism.accelerators % on_host:
+    elif parallelism.is_multi_node and parallelism.accelerators % on_host:
         sizes = {"dataParallel": parallelism.data, "pipelineParallel": parallelism.pipeline, "tensorParallel": tensor}
         last = next(name for name, size in sizes.items() if size > 1)
-        site.findings.error(
+        ctx.findings.error(
             "models",
             index,
             last,
@@ -79,29 +79,29 @@ def _check_hosts(site: Site, index: int, parallelism: Parallelism) -> None:
         )
 
 
-def _check_ranks(site: Site, index: int, parallelism: Parallelism) -> None:
+def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
     if parallelism.data == 1:
         return
     path = ("models", index, "dataParallel")
     if parallelism.pipeline > 1:
-        site.findings.error(
+        ctx.findings.error(
             *path,
             value=parallelism.data,
             rule="ranks that share experts go through every layer together: they cannot be cut into stages",
             fix="use one of dataParallel and pipelineParallel",
         )
-    elif parallelism.grouped and site.per_node % parallelism.tensor:
-        site.findings.error(
+    elif parallelism.is_multi_node and ctx.per_node % parallelism.tensor:
+        ctx.findings.error(
             "models",
             index,
             "tensorParallel",
             value=parallelism.tensor,
             rule=f"a data-parallel rank lives on one host, and ranks of {parallelism.tensor} do not fill one of"
-            f" {site.per_node} {site.accelerator.title}",
-            fix=f"use a divisor of {site.per_node}",
+            f" {ctx.per_node} {ctx.accelerator.title}",
+            fix=f"use a divisor of {ctx.per_node}",
         )
     elif parallelism.ranks_per_host > MOST_PORTS:
-        site.findings.error(
+        ctx.findings.error(
             *path,
             value=parallelism.data,
             rule=f"{parallelism.ranks_per_host} ranks in a pod need as many ports, and an InferencePool names"
@@ -110,9 +110,9 @@ def _check_ranks(site: Site, index: int, parallelism: Parallelism) -> None:
         )
 
 
-def _check_gateway(site: Site, parallelism: Parallelism) -> None:
-    if parallelism.ranks_per_host > 1 and site.settings.gateway.implementation == "gke":
-        site.findings.warning(
+def _check_gateway(ctx: PlanContext, parallelism: Parallelism) -> None:
+    if parallelism.ranks_per_host > 1 and ctx.settings.gateway.implementation == "gke":
+        ctx.findings.warning(
             "gateway",
             "implementation",
             value="gke",
@@ -122,51 +122,51 @@ def _check_gateway(site: Site, parallelism: Parallelism) -> None:
         )
 
 
-def _check_network(site: Site, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
+def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
     path = ("models", index, "allToAll")
     chosen = settings.all_to_all
     if chosen is not None and not (parallelism.data > 1 and parallelism.expert):
-        site.findings.error(
+        ctx.findings.error(
             *path,
             value=chosen,
             rule="tokens travel between data-parallel ranks with experts of their own: there are none",
             fix="remove it, or set dataParallel and expertParallel: true",
         )
-    elif chosen is not None and load_engine().all_to_all[chosen].rdma and not site.machine.rdma:
-        site.findings.error(
+    elif chosen is not None and load_engine().all_to_all[chosen].rdma and not ctx.machine.rdma:
+        ctx.findings.error(
             *path,
             value=chosen,
-            rule=f"DeepEP sends tokens over RDMA network cards, and {site.machine.name} has none",
+            rule=f"DeepEP sends tokens over RDMA network cards, and {ctx.machine.name} has none",
             fix="use allgather_reducescatter, or machineType: a3-ultragpu-8g or a4-highgpu-8g",
         )
-    if parallelism.grouped and not site.machine.rdma:
-        site.findings.warning(
+    if parallelism.is_multi_node and not ctx.machine.rdma:
+        ctx.findings.warning(
             "accelerator",
             "machineType",
-            value=site.machine.name,
+            value=ctx.machine.name,
             rule=f"the {parallelism.hosts} hosts of a replica talk over their ordinary network: this machine has no"
             " RDMA, and GPUDirect-TCPX is not set up",
             fix="use a3-ultragpu-8g or a4-highgpu-8g",
         )
-    cluster = site.settings.cluster
+    cluster = ctx.settings.cluster
     version = cluster.existing.version if cluster.existing else cluster.version
-    if uses_rdma(site, parallelism) and version is not None and not reaches(version, DRANET_SINCE):
-        site.findings.error(
+    if uses_rdma(ctx, parallelism) and version is not None and not reaches(version, DRANET_SINCE):
+        ctx.findings.error(
             *(("cluster", "existing", "version") if cluster.existing else ("cluster", "version")),
             value=version,
-            rule=f"pods get RDMA network cards of {site.machine.name} through managed DRANET,"
+            rule=f"pods get RDMA network cards of {ctx.machine.name} through managed DRANET,"
             f" which came with {DRANET_SINCE}",
             fix="use 1.35 or newer, or leave the version to the release channel",
         )
 
 
 def _check_experts(
-    site: Site, index: int, settings: ModelSettings, parallelism: Parallelism, model: Model | None
+    ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism, model: Model | None
 ) -> None:
     if model is not None and model.experts is None:
         for name, given in (("dataParallel", parallelism.data > 1), ("expertParallel", parallelism.expert)):
             if given:
-                site.findings.error(
+                ctx.findings.error(
                     "models",
                     index,
                     name,
@@ -176,12 +176,12 @@ def _check_experts(
                 )
 
 
-def _check_engine(site: Site, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
+def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
     """What the engine's version can do."""
-    engine, version = load_engine(), version_of(site, settings)
+    engine, version = load_engine(), version_of(ctx, settings)
     features = engine.features
     if parallelism.data > 1 and not engine.has(version, features.rank_ports):
-        site.findings.error(
+        ctx.findings.error(
             "models",
             index,
             "dataParallel",
@@ -190,17 +190,19 @@ def _check_engine(site: Site, index: int, settings: ModelSettings, parallelism: 
             f" {features.rank_ports}",
             fix="use release: llm-d-0.9, or an image of that version",
         )
-    elif parallelism.grouped and site.accelerator.kind == "tpu" and not engine.has(version, features.tpu_multi_host):
-        site.findings.error(
+    elif (
+        parallelism.is_multi_node and ctx.accelerator.kind == "tpu" and not engine.has(version, features.tpu_multi_host)
+    ):
+        ctx.findings.error(
             "accelerator",
             "topology",
-            value=site.topology,
-            rule=f"a slice over {site.hosts} hosts takes Ray on TPU, which vLLM {version} does not have: that came with"
+            value=ctx.topology,
+            rule=f"a slice over {ctx.hosts} hosts takes Ray on TPU, which vLLM {version} does not have: that came with"
             f" {features.tpu_multi_host}",
             fix="use release: llm-d-0.9 or gaie-1.5, or a topology of one host",
         )
-    elif parallelism.grouped and site.accelerator.kind == "gpu" and not engine.has(version, features.multi_node):
-        site.findings.error(
+    elif parallelism.is_multi_node and ctx.accelerator.kind == "gpu" and not engine.has(version, features.multi_node):
+        ctx.findings.error(
             "models",
             index,
             "pipelineParallel",

@@ -1,18 +1,18 @@
-"""Quantised weights against what a GPU can compute (vLLM documentation, "Quantization", "Supported Hardware")."""
+"""Quantized weights against what a GPU can compute (vLLM documentation, "Quantization", "Supported Hardware")."""
 
 from __future__ import annotations
 
 from catalog.schema import Model
-from planning.context import Site
+from planning.context import PlanContext
 from settings.models import ModelSettings
 
 # Marlin kernels, which stand in where a GPU lacks the units, go back to Turing (7.5), but not for MXFP4.
 _MXFP4_CAPABILITY = 8.0
 
 
-def check_quantisation(site: Site, index: int, settings: ModelSettings, model: Model | None) -> None:
+def check_quantization(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
     """Findings about a format that the accelerator cannot run, or runs without what it was made for."""
-    capability = site.accelerator.compute_capability
+    capability = ctx.accelerator.compute_capability
     if capability is None:
         return
     own = model.quantization.method if model is not None and model.quantization is not None else None
@@ -20,18 +20,18 @@ def check_quantisation(site: Site, index: int, settings: ModelSettings, model: M
     path = ("models", index, "quantization" if settings.quantization else "id")
     value = settings.quantization or settings.id
     if method == "mxfp4" and capability < _MXFP4_CAPABILITY:
-        site.findings.error(
+        ctx.findings.error(
             *path,
             value=value,
-            rule=f"{site.accelerator.title} has compute capability {capability}; vLLM's MXFP4 kernels need "
+            rule=f"{ctx.accelerator.title} has compute capability {capability}; vLLM's MXFP4 kernels need "
             f"{_MXFP4_CAPABILITY}",
             fix="use another model, or an accelerator such as nvidia-l4",
         )
-    if method == "fp8" and not site.accelerator.fp8:
-        site.findings.warning(
+    if method == "fp8" and not ctx.accelerator.fp8:
+        ctx.findings.warning(
             *path,
             value=value,
-            rule=f"{site.accelerator.title} has no fp8 units (compute capability 8.9): the weights take half the "
+            rule=f"{ctx.accelerator.title} has no fp8 units (compute capability 8.9): the weights take half the "
             "memory, but are computed with in 16 bits",
             fix="count on the memory only, or use an accelerator such as nvidia-l4",
         )

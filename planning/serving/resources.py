@@ -6,35 +6,35 @@ import math
 from collections.abc import Sequence
 
 from planning.allocatable import EPHEMERAL_SHARE, allocatable
-from planning.context import Site
+from planning.context import PlanContext
 from planning.parallelism.layout import Parallelism, nodes_of, parallelism_of, replicas_per_node
 from planning.plan.infrastructure import NodePoolPlan
 from settings.models import ModelSettings
 
 
-def check_capacity(site: Site) -> None:
+def check_capacity(ctx: PlanContext) -> None:
     """All replicas together have to fit the largest size of the pool."""
-    if site.settings.paused:
+    if ctx.settings.paused:
         return
-    needed = sum(nodes_of(site, model) for model in site.settings.models)
-    most = site.settings.accelerator.nodes.max
+    needed = sum(nodes_of(ctx, model) for model in ctx.settings.models)
+    most = ctx.settings.accelerator.nodes.max
     if needed > most:
-        replicas = sum(model.replicas for model in site.settings.models)
-        hosts = max(parallelism_of(site, model).hosts for model in site.settings.models)
+        replicas = sum(model.replicas for model in ctx.settings.models)
+        hosts = max(parallelism_of(ctx, model).hosts for model in ctx.settings.models)
         each = f" of {hosts} hosts" if hosts > 1 else ""
-        site.findings.error(
+        ctx.findings.error(
             "accelerator",
             "nodes",
             "max",
             value=most,
-            rule=f"{replicas} replica{'s' if replicas != 1 else ''}{each} need {needed} {site.machine.name} nodes",
+            rule=f"{replicas} replica{'s' if replicas != 1 else ''}{each} need {needed} {ctx.machine.name} nodes",
             fix=f"use {needed} or more, or fewer replicas",
         )
 
 
-def busy_nodes(site: Site, pools: Sequence[NodePoolPlan]) -> list[tuple[NodePoolPlan, int]]:
+def busy_nodes(ctx: PlanContext, pools: Sequence[NodePoolPlan]) -> list[tuple[NodePoolPlan, int]]:
     """Each pool with the nodes of it that all replicas take, whether or not the stack is paused."""
-    left = sum(nodes_of(site, model) for model in site.settings.models)
+    left = sum(nodes_of(ctx, model) for model in ctx.settings.models)
     busy = []
     for pool in pools:
         # What no pool holds is a finding already, and costs as if it were there.
@@ -44,43 +44,43 @@ def busy_nodes(site: Site, pools: Sequence[NodePoolPlan]) -> list[tuple[NodePool
     return busy
 
 
-def spare_replicas(site: Site, settings: ModelSettings) -> int:
+def spare_replicas(ctx: PlanContext, settings: ModelSettings) -> int:
     """Replicas of a model that the pool could hold beyond all models' own: room for a rolling update without loss."""
-    parallelism = parallelism_of(site, settings)
-    per_node, own = replicas_per_node(site, parallelism), nodes_of(site, settings)
-    others = sum(nodes_of(site, model) for model in site.settings.models if model is not settings)
-    room = (site.settings.accelerator.nodes.max - others) // parallelism.hosts * per_node
+    parallelism = parallelism_of(ctx, settings)
+    per_node, own = replicas_per_node(ctx, parallelism), nodes_of(ctx, settings)
+    others = sum(nodes_of(ctx, model) for model in ctx.settings.models if model is not settings)
+    room = (ctx.settings.accelerator.nodes.max - others) // parallelism.hosts * per_node
     return room - settings.replicas if own else 0
 
 
-def requests(site: Site, parallelism: Parallelism, disk_gib: int, size: float) -> dict[str, str]:
+def requests(ctx: PlanContext, parallelism: Parallelism, disk_gib: int, size: float) -> dict[str, str]:
     """Three quarters of what the node leaves to pods, shared by its replicas: the rest is for GKE's own DaemonSets.
 
     `size` are the GiB a pod downloads.
     """
-    room, sharing = allocatable(site.machine, disk_gib), replicas_per_node(site, parallelism)
+    room, sharing = allocatable(ctx.machine, disk_gib), replicas_per_node(ctx, parallelism)
     return {
         "cpu": _cores(int(room.cpu_millis * 0.75 / sharing)),
         "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
         "ephemeral-storage": f"{max(1, min(int(room.ephemeral_gib * 0.8 / sharing), math.ceil(4 + size)))}Gi",
-        site.accelerator.resource_name: _accelerators(site, parallelism),
+        ctx.accelerator.resource_name: _accelerators(ctx, parallelism),
     }
 
 
-def limits(site: Site, parallelism: Parallelism, disk_gib: int) -> dict[str, str]:
-    room, sharing = allocatable(site.machine, disk_gib), replicas_per_node(site, parallelism)
+def limits(ctx: PlanContext, parallelism: Parallelism, disk_gib: int) -> dict[str, str]:
+    room, sharing = allocatable(ctx.machine, disk_gib), replicas_per_node(ctx, parallelism)
     return {
-        "cpu": _cores(site.machine.vcpus * 1000 // sharing),
+        "cpu": _cores(ctx.machine.vcpus * 1000 // sharing),
         "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
         "ephemeral-storage": f"{int(room.ephemeral_gib * EPHEMERAL_SHARE / sharing)}Gi",
-        site.accelerator.resource_name: _accelerators(site, parallelism),
+        ctx.accelerator.resource_name: _accelerators(ctx, parallelism),
     }
 
 
-def _accelerators(site: Site, parallelism: Parallelism) -> str:
+def _accelerators(ctx: PlanContext, parallelism: Parallelism) -> str:
     """A TPU's pod takes all chips of its host, and so does one pod of a group."""
-    whole = site.accelerator.kind == "tpu" or parallelism.grouped
-    return str(site.per_node if whole else parallelism.accelerators)
+    whole = ctx.accelerator.kind == "tpu" or parallelism.is_multi_node
+    return str(ctx.per_node if whole else parallelism.accelerators)
 
 
 def _cores(millis: int) -> str:

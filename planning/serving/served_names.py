@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from planning.context import Site
+from planning.context import PlanContext
 from settings.models import ModelSettings
 
 
-def splits_of(site: Site, model: ModelSettings) -> tuple[str, ...]:
+def splits_of(ctx: PlanContext, model: ModelSettings) -> tuple[str, ...]:
     """Shared names that the model's engine has to answer to, whatever its weight is at the moment."""
-    return tuple(split.name for split in site.settings.splits if model.name in split.weights)
+    return tuple(split.name for split in ctx.settings.splits if model.name in split.weights)

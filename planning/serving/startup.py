@@ -7,7 +7,7 @@ from typing import Literal
 
 # Hugging Face slows anonymous and crowded downloads down: a third of what one node sees on a quiet day.
 _DOWNLOAD_MIB_PER_SECOND = 40
-# Process start, imports, CUDA or libtpu initialisation.
+# Process start, imports, CUDA or libtpu initialization.
 _ENGINE_SECONDS = {"gpu": 120, "tpu": 180}
 # Measured: XLA precompilation of Qwen2.5-3B on v6e took 151 s; torch.compile and CUDA graphs of an 8B take 60 to 90 s.
 _COMPILE_SECONDS = {"gpu": 120, "tpu": 240}

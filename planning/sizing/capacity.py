@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from catalog.engine import load_engine
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.estimates import CapacityPlan, CurvePoint, MemoryVerdict, SpeedEstimate
 from planning.sizing.memory import EngineRun
 from planning.sizing.memory_check import run_of
@@ -24,20 +24,20 @@ MOST_REPLICAS = 256
 
 
 def plan_capacity(
-    site: Site, index: int, settings: ModelSettings, verdict: MemoryVerdict | None
+    ctx: PlanContext, index: int, settings: ModelSettings, verdict: MemoryVerdict | None
 ) -> CapacityPlan | None:
     """Estimate of one model's replicas, as if the stack were not paused; with warnings where they are too few.
 
-    None where the catalogue lacks a figure, where there is no replica, or where not one such request fits.
+    None where the catalog lacks a figure, where there is no replica, or where not one such request fits.
     """
-    model = site.catalog.find_model(settings.id)
-    run = run_of(site, settings, model) if model is not None else None
+    model = ctx.catalog.find_model(settings.id)
+    run = run_of(ctx, settings, model) if model is not None else None
     if run is None or verdict is None or settings.replicas < 1:
         return None
-    lengths = lengths_of(site, index, settings, run)
+    lengths = lengths_of(ctx, index, settings, run)
     if lengths is None:
         return None
-    engines = _Engines(site, run, verdict, *lengths)
+    engines = _Engines(ctx, run, verdict, *lengths)
     alone, flood = engines.at(1, 1), engines.at(settings.replicas, 10**9)
     if alone is None or flood is None:
         return None
@@ -63,12 +63,12 @@ def plan_capacity(
         needed=_needed(engines, settings, at_load),
         curve=curve_of(functools.partial(engines.at, settings.replicas), whole),
         error=alone.error,
-        fitted=site.accelerator.name in fitted.accelerators
+        fitted=ctx.accelerator.name in fitted.accelerators
         and busiest.batch <= fitted.sequences
         # A step's time hardly depends on a context this short: twice the measured one is no other world.
         and engines.prompt + engines.output <= 2 * fitted.tokens,
     )
-    _check(site, index, settings, capacity)
+    _check(ctx, index, settings, capacity)
     return capacity
 
 
@@ -76,7 +76,7 @@ def plan_capacity(
 class _Engines:
     """Equal engines and the lengths of what they are asked."""
 
-    site: Site
+    ctx: PlanContext
     run: EngineRun
     verdict: MemoryVerdict
     prompt: int
@@ -84,7 +84,7 @@ class _Engines:
 
     def at(self, replicas: int, concurrency: float) -> SpeedEstimate | None:
         load = Load(self.prompt, self.output, concurrency)
-        return estimate(self.run, self.site.accelerator, load, replicas, self.verdict)
+        return estimate(self.run, self.ctx.accelerator, load, replicas, self.verdict)
 
     def within(self, settings: ModelSettings, speed: SpeedEstimate | None) -> bool:
         """Whether a speed keeps both objectives."""
@@ -111,7 +111,7 @@ def basis_of(load: LoadSettings, replicas: int, prompt: int, output: int) -> str
     return f"{asked} of {prompt:,} prompt and {output:,} output tokens"
 
 
-def lengths_of(site: Site, index: int, settings: ModelSettings, run: EngineRun) -> tuple[int, int] | None:
+def lengths_of(ctx: PlanContext, index: int, settings: ModelSettings, run: EngineRun) -> tuple[int, int] | None:
     """Tokens of prompt and answer; what is not given is made to fit into the longest request."""
     longest, load = run.max_model_len, settings.load
     prompt, output = load.prompt_tokens, load.output_tokens
@@ -121,7 +121,7 @@ def lengths_of(site: Site, index: int, settings: ModelSettings, run: EngineRun) 
         output = max(1, min(_OUTPUT, longest // 4, longest - prompt))
     if prompt + output > longest:
         name, value = ("promptTokens", prompt) if load.prompt_tokens is not None else ("outputTokens", output)
-        site.findings.error(
+        ctx.findings.error(
             *("models", index, "load", name),
             value=value,
             rule=f"a request of {prompt} + {output} tokens is longer than maxModelLen {longest}: vLLM refuses it",
@@ -151,7 +151,7 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
     if load.requests_per_second is not None:
         return replicas_for(
             engines.run,
-            engines.site.accelerator,
+            engines.ctx.accelerator,
             load.requests_per_second,
             engines.prompt,
             engines.output,
@@ -167,7 +167,7 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
     return least(1, MOST_REPLICAS, lambda n: engines.within(settings, engines.at(n, requests)))
 
 
-def _check(site: Site, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:
+def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:
     load, needed = settings.load, capacity.needed
     if (
         load.requests_per_second is None
@@ -181,7 +181,7 @@ def _check(site: Site, index: int, settings: ModelSettings, capacity: CapacityPl
         else "(an estimate beyond what was measured)"
     )
     if needed is None:
-        _too_slow(site, index, settings, capacity, doubt)
+        _too_slow(ctx, index, settings, capacity, doubt)
     elif needed > settings.replicas:
         limits = [
             f"{name} within {value:g} ms"
@@ -192,7 +192,7 @@ def _check(site: Site, index: int, settings: ModelSettings, capacity: CapacityPl
             if value is not None
         ]
         wanted = capacity.basis + (", with " + " and ".join(limits) if limits else "")
-        site.findings.warning(
+        ctx.findings.warning(
             *("models", index, "replicas"),
             value=settings.replicas,
             rule=f"{wanted}: that takes {needed} replicas {doubt}",
@@ -200,7 +200,7 @@ def _check(site: Site, index: int, settings: ModelSettings, capacity: CapacityPl
         )
 
 
-def _too_slow(site: Site, index: int, settings: ModelSettings, capacity: CapacityPlan, doubt: str) -> None:
+def _too_slow(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan, doubt: str) -> None:
     """Not even a request that is alone keeps the objective: no number of replicas helps."""
     alone, load = capacity.alone, settings.load
     first, each = alone.time_to_first_token * 1000, alone.time_per_output_token * 1000
@@ -210,7 +210,7 @@ def _too_slow(site: Site, index: int, settings: ModelSettings, capacity: Capacit
         if late or load.time_per_output_token_ms is None
         else ("timePerOutputTokenMs", load.time_per_output_token_ms, each)
     )
-    site.findings.warning(
+    ctx.findings.warning(
         *("models", index, "load", name),
         value=value,
         rule=f"one request alone takes {takes:.0f} ms {doubt}: more replicas do not help",

@@ -10,7 +10,7 @@ from typing import Literal
 from catalog.engine import load_engine
 from catalog.prices import Prices
 from catalog.schema import Price, Provisioning
-from planning.context import Site
+from planning.context import PlanContext
 from planning.plan.estimates import HOURS_A_MONTH, Alternative, CapacityPlan, CostLine, CostPlan, Total, UnitCost, total
 from planning.plan.infrastructure import NodePoolPlan
 from planning.sizing.prices import prices_of
@@ -24,7 +24,7 @@ _WAYS: tuple[Provisioning, ...] = ("on-demand", "spot", "flex-start", "reserved"
 
 
 def plan_cost(
-    site: Site,
+    ctx: PlanContext,
     cpu_pool: NodePoolPlan,
     pools: Sequence[tuple[NodePoolPlan, int]],
     capacities: Sequence[CapacityPlan | None],
@@ -34,8 +34,8 @@ def plan_cost(
 
     `capacities` are those of the models; the cost of a million requests is known only with all of them.
     """
-    prices = prices_of(site)
-    bill = _Bill(site, prices, cpu_pool, pools, pickers)
+    prices = prices_of(ctx)
+    bill = _Bill(ctx, prices, cpu_pool, pools, pickers)
     lines = tuple(line for line in bill.lines() if line is not None)
     chosen = {_way(pool) for pool, _ in pools}
     alternatives = tuple(_alternative(bill, lines, way, chosen == {way}) for way in _WAYS)
@@ -57,17 +57,17 @@ class _Bill:
 
     def __init__(
         self,
-        site: Site,
+        ctx: PlanContext,
         prices: Prices,
         cpu_pool: NodePoolPlan,
         pools: Sequence[tuple[NodePoolPlan, int]],
         pickers: int,
     ) -> None:
-        self.site, self.prices, self.cpu_pool, self.pools, self.pickers = site, prices, cpu_pool, pools, pickers
+        self.ctx, self.prices, self.cpu_pool, self.pools, self.pickers = ctx, prices, cpu_pool, pools, pickers
         self.dates: list[datetime.date] = []
 
     def lines(self) -> list[CostLine | None]:
-        settings = self.site.settings
+        settings = self.ctx.settings
         return [
             self.accelerator_line(),
             self.cpu_line(),
@@ -108,21 +108,21 @@ class _Bill:
 
     def node(self, pool: NodePoolPlan, way: Provisioning) -> Price | None:
         """One accelerator node of a pool."""
-        machine = self.site.catalog.machines.get(pool.machine_type)
+        machine = self.ctx.catalog.machines.get(pool.machine_type)
         if machine is None:
             return None
         gpu = pool.guest_accelerator
         attached = (gpu, pool.accelerators_per_node) if machine.is_attachable and gpu is not None else None
-        return self.prices.machine(pool.machine_type, self.site.region, way, attached=attached)
+        return self.prices.machine(pool.machine_type, self.ctx.region, way, attached=attached)
 
     def cpu_line(self) -> CostLine:
         pool = self.cpu_pool
-        price = self.prices.machine(pool.machine_type, self.site.region)
+        price = self.prices.machine(pool.machine_type, self.ctx.region)
         hourly = None if price is None else self._used(price) * pool.min_nodes
         return self._constant("CPU nodes", hourly, f"{pool.min_nodes} x {pool.machine_type}")
 
     def load_balancer_line(self) -> CostLine:
-        rules = 1 + (len(self.site.settings.models) if self.site.settings.gateway.direct_load_balancer else 0)
+        rules = 1 + (len(self.ctx.settings.models) if self.ctx.settings.gateway.direct_load_balancer else 0)
         further = max(0, rules - _RULES_TOGETHER)
         hourly = self._item("forwarding-rules-first-five")
         if further and hourly is not None:
@@ -134,7 +134,7 @@ class _Bill:
     def addresses_line(self) -> CostLine:
         """The gateway's, and those of nodes that are reached from outside."""
         gateway = self._item("address-of-load-balancer")
-        if self.site.settings.cluster.private_nodes or self.site.settings.cluster.existing is not None:
+        if self.ctx.settings.cluster.private_nodes or self.ctx.settings.cluster.existing is not None:
             return self._constant("addresses", gateway, "the load balancer's, which costs nothing while it is used")
         each, cpu = self._item("static-address"), self.cpu_pool.min_nodes
         busy, low = sum(n for _, n in self.pools), sum(pool.min_nodes for pool, _ in self.pools)
@@ -162,8 +162,8 @@ class _Bill:
     def monitoring_line(self) -> CostLine:
         """Samples of Managed Service for Prometheus: series of each scraped pod, once an interval."""
         price, series = self._item("metrics-samples"), load_engine().metrics.series
-        scrapes = 3600 / self.site.settings.monitoring.interval_seconds
-        models = self.site.settings.models
+        scrapes = 3600 / self.ctx.settings.monitoring.interval_seconds
+        models = self.ctx.settings.models
         servers = sum(model.replicas + (model.prefill.replicas if model.prefill else 0) for model in models)
 
         def of(servers: int) -> float | None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from catalog.engine import load_engine
-from planning.context import Site
+from planning.context import PlanContext
 from planning.sizing.memory import EngineRun
 
 
-def check_field_reports(site: Site, index: int, run: EngineRun) -> None:
+def check_field_reports(ctx: PlanContext, index: int, run: EngineRun) -> None:
     """Warn where somebody reported a failed start with the same model, accelerator, version and share of memory."""
     engine = load_engine()
     for report in engine.field_reports:
-        same = report.model == run.model.id and report.accelerator == site.accelerator.name
+        same = report.model == run.model.id and report.accelerator == ctx.accelerator.name
         if same and report.since <= engine.band(run.version).since < report.before:
             if run.utilization < report.utilization or run.max_num_seqs < report.sequences:
                 continue
-            site.findings.warning(
+            ctx.findings.warning(
                 "models",
                 index,
                 "gpuMemoryUtilization",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from catalog.schema import Accelerator, Model
-from planning.context import Site
+from planning.context import PlanContext
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.sharding import shares
 from planning.plan.estimates import MemoryVerdict
@@ -29,51 +29,51 @@ _NUMBERS = (
 _DEFAULT_PATHS = {"weights": "id", "kv-cache": "maxModelLen", "warm-up": "gpuMemoryUtilization", "states": "maxNumSeqs"}
 
 
-def check_memory(site: Site, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
+def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
     """Judge one model's memory and say what is wrong with it.
 
     None, without an error, when model or accelerator lack the figures; for the accelerator that is said as a warning.
     """
     if model is None:
         return None
-    run = run_of(site, settings, model)
+    run = run_of(ctx, settings, model)
     if run is None:
-        site.findings.warning(
+        ctx.findings.warning(
             "accelerator",
             "type",
-            value=site.accelerator.name,
-            rule=f"no log shows how much memory vLLM sees on {site.accelerator.title}: memory is not checked",
+            value=ctx.accelerator.name,
+            rule=f"no log shows how much memory vLLM sees on {ctx.accelerator.title}: memory is not checked",
             fix="watch the first start, or use another accelerator",
         )
         return None
     verdict = judge(run)
     if verdict.status == "fits":
-        check_field_reports(site, index, run)
+        check_field_reports(ctx, index, run)
         return verdict
-    helps = remedies(run, _larger(site, model, run), site.accelerator.fp8)
-    elsewhere = _elsewhere(site, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
-    say = site.findings.error if verdict.status == "refused" else site.findings.warning
+    helps = remedies(run, _larger(ctx, model, run), ctx.accelerator.fp8)
+    elsewhere = _elsewhere(ctx, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
+    say = ctx.findings.error if verdict.status == "refused" else ctx.findings.warning
     say(
         "models",
         index,
         _DEFAULT_PATHS[verdict.limit],
         value=_value(settings, run, verdict),
-        rule=_rule(site, model, run, verdict),
+        rule=_rule(ctx, model, run, verdict),
         fix=_fix(verdict, helps, elsewhere),
     )
     return verdict
 
 
-def run_of(site: Site, settings: ModelSettings, model: Model) -> EngineRun | None:
+def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun | None:
     """The engine as the stack's settings, further arguments and the release's version start it."""
     given = _extra(settings.extra_args)
-    parallelism = parallelism_of(site, settings)
+    parallelism = parallelism_of(ctx, settings)
     cache = given.get("kv-cache-memory-bytes")
     caching = settings.prefix_caching
     return engine_run(
         model,
-        site.accelerator,
-        version_of(site, settings),
+        ctx.accelerator,
+        version_of(ctx, settings),
         max_model_len=given.get("max-model-len", settings.max_model_len),
         utilization=_utilization(settings),
         max_num_seqs=given.get("max-num-seqs", settings.max_num_seqs),
@@ -86,22 +86,22 @@ def run_of(site: Site, settings: ModelSettings, model: Model) -> EngineRun | Non
         dtype=settings.dtype,
         quantization=settings.quantization,
         kv_cache_dtype=settings.kv_cache_dtype,
-        prefix_caching=caching if caching is not None else site.settings.picker.scorers.prefix_cache > 0,
+        prefix_caching=caching if caching is not None else ctx.settings.picker.scorers.prefix_cache > 0,
         enforce_eager="--enforce-eager" in settings.extra_args,
         text_only="--language-model-only" in settings.extra_args,
         block_size=given.get("block-size", settings.block_size),
         kv_cache_gib=cache / 2**30 if cache is not None else None,
-        share=site.machine.accelerator_share,
+        share=ctx.machine.accelerator_share,
     )
 
 
-def version_of(site: Site, settings: ModelSettings) -> str:
+def version_of(ctx: PlanContext, settings: ModelSettings) -> str:
     """vLLM's version: of the image's tag where it has one like v0.19.1, else of the release."""
     if settings.image is None:
-        return site.engine_image.version
+        return ctx.engine_image.version
     # llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
     match = re.search(r"(?:^|/)vllm[\w-]*:v?(0\.\d+(?:\.\d+)?)[^/:]*$", settings.image.split("@")[0])
-    return match[1] if match is not None else site.engine_image.version
+    return match[1] if match is not None else ctx.engine_image.version
 
 
 def _extra(arguments: Sequence[str]) -> dict[str, int]:
@@ -125,11 +125,11 @@ def _utilization(settings: ModelSettings) -> float | None:
     return settings.gpu_memory_utilization
 
 
-def _larger(site: Site, model: Model, run: EngineRun) -> list[int]:
+def _larger(ctx: PlanContext, model: Model, run: EngineRun) -> list[int]:
     """Tensor-parallel sizes above the present one that the node holds and the model's heads allow."""
-    if site.accelerator.kind == "tpu" or run.data_parallel > 1 or run.pipeline_parallel > 1:
+    if ctx.accelerator.kind == "tpu" or run.data_parallel > 1 or run.pipeline_parallel > 1:
         return []
-    return [n for n in range(run.tensor_parallel + 1, site.per_node + 1) if shares(model, n)]
+    return [n for n in range(run.tensor_parallel + 1, ctx.per_node + 1) if shares(model, n)]
 
 
 def _value(settings: ModelSettings, run: EngineRun, verdict: MemoryVerdict) -> str:
@@ -143,8 +143,8 @@ def _value(settings: ModelSettings, run: EngineRun, verdict: MemoryVerdict) -> s
     return str(value) if given is not None else f"(by default, {value})"
 
 
-def _rule(site: Site, model: Model, run: EngineRun, verdict: MemoryVerdict) -> str:
-    each, parts = site.accelerator.title, verdict.parts
+def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict) -> str:
+    each, parts = ctx.accelerator.title, verdict.parts
     error = f"{verdict.error_gib:.1f}"
     taken = f"weights {parts.weights:.2f}"
     if run.kind == "gpu":
@@ -179,18 +179,18 @@ def _rule(site: Site, model: Model, run: EngineRun, verdict: MemoryVerdict) -> s
     )
 
 
-def _elsewhere(site: Site, settings: ModelSettings, run: EngineRun) -> list[str]:
-    """What else would hold the model: a quantised checkpoint, more accelerators on a node, another accelerator."""
+def _elsewhere(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> list[str]:
+    """What else would hold the model: a quantized checkpoint, more accelerators on a node, another accelerator."""
     found = []
-    for other in site.catalog.models.values():
-        if _is_quantised_copy(run.model, other) and _runs_on(site, other) and _holds(replace(run, model=other)):
+    for other in ctx.catalog.models.values():
+        if _is_quantized_copy(run.model, other) and _runs_on(ctx, other) and _holds(replace(run, model=other)):
             found.append(f"id: {other.id}")
             break
-    machine = _larger_machine(site, run)
+    machine = _larger_machine(ctx, run)
     if machine is not None:
         found.append(machine)
-    for accelerator in sorted(site.catalog.accelerators.values(), key=lambda a: a.usable_gib or 0.0):
-        if accelerator.kind != run.kind or not _has(site, accelerator, run.tensor_parallel):
+    for accelerator in sorted(ctx.catalog.accelerators.values(), key=lambda a: a.usable_gib or 0.0):
+        if accelerator.kind != run.kind or not _has(ctx, accelerator, run.tensor_parallel):
             continue
         there = engine_run(
             run.model,
@@ -214,16 +214,16 @@ def _holds(run: EngineRun) -> bool:
     return verdict.status == "fits" or (verdict.status == "marginal" and verdict.limit == "warm-up")
 
 
-def _has(site: Site, accelerator: Accelerator, devices: int) -> bool:
+def _has(ctx: PlanContext, accelerator: Accelerator, devices: int) -> bool:
     """Whether a machine type carries so many of an accelerator. A TPU's pod takes all chips of its machine."""
-    machines = site.catalog.machines_for(accelerator.name)
+    machines = ctx.catalog.machines_for(accelerator.name)
     if accelerator.kind == "tpu":
         return any(machine.accelerator_count * accelerator.devices_per_chip == devices for machine in machines)
     counts = [machine.attachable.get(accelerator.name, (machine.accelerator_count,)) for machine in machines]
     return any(devices <= max(each) for each in counts)
 
 
-def _is_quantised_copy(model: Model, other: Model) -> bool:
+def _is_quantized_copy(model: Model, other: Model) -> bool:
     """Whether `other` is the same network with smaller weights."""
     if model.quantization is not None or other.quantization is None or other.id == model.id:
         return False
@@ -238,26 +238,26 @@ def _is_quantised_copy(model: Model, other: Model) -> bool:
     )
 
 
-def _runs_on(site: Site, model: Model) -> bool:
+def _runs_on(ctx: PlanContext, model: Model) -> bool:
     """AWQ and GPTQ kernels go back to compute capability 7.5; the others' weight-only ones need 8.0."""
-    capability, quantization = site.accelerator.compute_capability, model.quantization
+    capability, quantization = ctx.accelerator.compute_capability, model.quantization
     if capability is None or quantization is None:
         return False
     return capability >= 8.0 or quantization.method in ("awq", "gptq")
 
 
-def _larger_machine(site: Site, run: EngineRun) -> str | None:
+def _larger_machine(ctx: PlanContext, run: EngineRun) -> str | None:
     """The smallest machine type with enough of the same accelerator for one replica, or more of it attached."""
-    for machine in site.catalog.machines_for(site.accelerator.name):
-        counts = machine.attachable.get(site.accelerator.name, (machine.accelerator_count,))
+    for machine in ctx.catalog.machines_for(ctx.accelerator.name):
+        counts = machine.attachable.get(ctx.accelerator.name, (machine.accelerator_count,))
         for count in counts:
-            devices = count * site.accelerator.devices_per_chip
+            devices = count * ctx.accelerator.devices_per_chip
             if devices <= run.tensor_parallel or machine.accelerator_share < 1 or not shares(run.model, devices):
                 continue
             # On TPUs replicated heads work for some models only, and a slice of several hosts is another matter.
             if run.kind == "tpu" and (run.model.kv_heads % devices or machine.default_topology is None):
                 continue
-            if machine.is_attachable and machine.name != site.machine.name:
+            if machine.is_attachable and machine.name != ctx.machine.name:
                 continue
             if _holds(replace(run, tensor_parallel=devices)):
                 where = "accelerator.perNode" if machine.is_attachable else "accelerator.machineType"
@@ -272,4 +272,4 @@ def _fix(verdict: MemoryVerdict, helps: Sequence[Remedy], elsewhere: Sequence[st
         return "use " + ", or ".join(elsewhere)
     if verdict.limit == "warm-up":
         return "use a lower gpuMemoryUtilization with a lower maxModelLen, or a larger accelerator"
-    return "spread it over more accelerators, use a quantised checkpoint, or a larger accelerator"
+    return "spread it over more accelerators, use a quantized checkpoint, or a larger accelerator"

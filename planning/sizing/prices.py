@@ -1,4 +1,4 @@
-"""The catalogue's prices with the stack's own in their place."""
+"""The catalog's prices with the stack's own in their place."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from collections.abc import Collection, Mapping
 
 from catalog.prices import Prices
 from catalog.schema import Provisioning
-from planning.context import Site
+from planning.context import PlanContext
 from settings.prices import Rates
 
 
-def prices_of(site: Site) -> Prices:
-    """Prices of the stack's region. A price of something that the catalogue does not know is an error."""
-    own, known = site.settings.prices, site.catalog.prices
+def prices_of(ctx: PlanContext) -> Prices:
+    """Prices of the stack's region. A price of something that the catalog does not know is an error."""
+    own, known = ctx.settings.prices, ctx.catalog.prices
     if own is None:
         return known
     items = dict(own.items)
     names: dict[str, tuple[Mapping[str, Rates | float], Collection[str]]] = {
-        "machines": (own.machines, site.catalog.machines),
-        "accelerators": (own.accelerators, site.catalog.accelerators),
+        "machines": (own.machines, ctx.catalog.machines),
+        "accelerators": (own.accelerators, ctx.catalog.accelerators),
         "items": (own.items, known.items),
     }
     for group, (given, there) in names.items():
         for name in given:
             if name not in there:
-                site.findings.error(
+                ctx.findings.error(
                     "prices",
                     group,
                     name,
                     value=_shown(given[name]),
-                    rule="the catalogue knows nothing of this name, so the price would never be used",
-                    fix=f"use one of {', '.join(there)}" if group == "items" else "take the name from the catalogue",
+                    rule="the catalog knows nothing of this name, so the price would never be used",
+                    fix=f"use one of {', '.join(there)}" if group == "items" else "take the name from the catalog",
                 )
                 items.pop(name, None)
     return known.replaced(
-        site.region,
+        ctx.region,
         own.date,
         own.source,
         machines={name: _rates(rates) for name, rates in own.machines.items()},

@@ -5,8 +5,8 @@ at the batch sizes measured; no step is shorter than the host's work, and each s
 
 The constants are in catalog/engine.yaml: fitted on T4 (gemma-2b, Qwen2.5-3B) and v6e (Qwen2.5-3B), prompts of about 80
 tokens; tests/planning/sizing/test_speed.py prints the error there. On other accelerators, long prompts and large models
-the model is extrapolated: take it for an order of magnitude. The measurements were not streamed, so that only the sum of time to first
-token and decoding is checked, not how it divides.
+the model is extrapolated: take it for an order of magnitude. The measurements were not streamed, so only the
+sum of time to first token and decoding is checked, not how it divides.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def estimate(
     Data-parallel ranks of one replica are engines, too. `interrupted`: other requests' prompts are computed between the
     steps of decoding, as where one engine does both.
 
-    None when the catalogue lacks bandwidth or compute, or when the cache does not hold one such request.
+    None when the catalog lacks bandwidth or compute, or when the cache does not hold one such request.
     """
     hardware = _hardware(run, accelerator)
     verdict = verdict or judge(run)
@@ -132,7 +132,7 @@ def simulation(
 
 
 def prefill_seconds(run: EngineRun, accelerator: Accelerator, tokens: int) -> float | None:
-    """Computing one prompt alone. None where the catalogue lacks bandwidth or compute."""
+    """Computing one prompt alone. None where the catalog lacks bandwidth or compute."""
     hardware = _hardware(run, accelerator)
     if hardware is None:
         return None
@@ -154,8 +154,8 @@ class _Hardware:
 
 def _hardware(run: EngineRun, accelerator: Accelerator) -> _Hardware | None:
     tflops = accelerator.bf16_tflops or accelerator.fp16_tflops
-    quantised = run.quantised
-    if quantised is not None and quantised.bits == 8 and accelerator.fp8_tflops is not None:
+    quantized = run.quantized
+    if quantized is not None and quantized.bits == 8 and accelerator.fp8_tflops is not None:
         tflops = accelerator.fp8_tflops
     if tflops is None or accelerator.bandwidth_gbs is None:
         return None
@@ -205,7 +205,7 @@ def _weights_read(run: EngineRun, batch: float) -> float:
     experts = model.experts
     if experts is not None:
         parts = count(model)
-        bits = run.quantised.bits if run.quantised is not None else 8.0 * run.dtype_bytes
+        bits = run.quantized.bits if run.quantized is not None else 8.0 * run.dtype_bytes
         stored = parts.experts * bits / 8 / run.expert_ranks
         # All data-parallel ranks send tokens to the experts of this one.
         asked = 1 - (1 - experts.active / experts.count) ** max(1.0, batch * run.data_parallel)

@@ -27,7 +27,7 @@ Taint = dict[str, str]
 
 
 class UnknownMachineError(Exception):
-    """A node pool asks for a machine type that the catalogue does not hold."""
+    """A node pool asks for a machine type that the catalog does not hold."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _pool(record: Record, catalog: Catalog, cluster: Record, *, gpu_taint: bool)
     machine_name = str(config.get("machineType") or DEFAULT_MACHINE)
     machine = catalog.machines.get(machine_name)
     if machine is None:
-        raise UnknownMachineError(f"node pool {record.get('name')}: the catalogue has no machine type {machine_name}")
+        raise UnknownMachineError(f"node pool {record.get('name')}: the catalog has no machine type {machine_name}")
     zones = _zones(record, cluster)
     accelerator, count = _accelerator(config, machine)
     topology = (record.get("placementPolicy") or {}).get("tpuTopology") or machine.default_topology

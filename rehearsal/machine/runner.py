@@ -24,7 +24,7 @@ from rehearsal.machine.launch import Launch, launch
 from rehearsal.machine.ports import Ports
 from rehearsal.machine.programs import CONTROLLERS, Program, program
 from rehearsal.machine.status import READY_CONDITIONS, ContainerState, conditions, now, phase
-from rehearsal.machine.volumes import MountError, has_token, materialise, mounts
+from rehearsal.machine.volumes import MountError, has_token, materialize, mounts
 from rehearsal.paths import StackPaths
 
 # A preStop sleep lasts no longer here: the load balancer and the picker notice a leaving pod within milliseconds.
@@ -106,7 +106,7 @@ class Runner:
             return
         if self._refreshes:
             self._refresh()
-        if self._initialise():
+        if self._initialize():
             for container in self._mains:
                 container.step(self._host.executor, self._host.wake)
                 if container.program is Program.NONE and self.policy != "Always" and container.state.running:
@@ -189,7 +189,7 @@ class Runner:
             return False
         self._retry = time.monotonic() + 1.0
         try:
-            self._folders = materialise(self.pod, self.home, self.address, self._host_ip, self._find)
+            self._folders = materialize(self.pod, self.home, self.address, self._host_ip, self._find)
         except MountError as error:
             self._host.event(self.pod, "FailedMount", str(error), warning=True)
             return False
@@ -200,12 +200,12 @@ class Runner:
             return
         self._retry = time.monotonic() + VOLUMES_PACE
         with contextlib.suppress(MountError, KubeError):
-            materialise(self.pod, self.home, self.address, self._host_ip, self._find)
+            materialize(self.pod, self.home, self.address, self._host_ip, self._find)
 
     def _find(self, kind: str, namespace: str, name: str) -> Manifest | None:
         return self._host.kube.find("v1", kind, name, namespace)
 
-    def _initialised_until(self) -> int:
+    def _initialized_until(self) -> int:
         """Index of the first init container that still holds up the others."""
         for index, one in enumerate(self._inits):
             done = one.state.started if one.state.sidecar else one.state.exit_code == 0
@@ -214,10 +214,10 @@ class Runner:
         return len(self._inits)
 
     def _initialized(self) -> bool:
-        return self._initialised_until() == len(self._inits)
+        return self._initialized_until() == len(self._inits)
 
-    def _initialise(self) -> bool:
-        until = self._initialised_until()
+    def _initialize(self) -> bool:
+        until = self._initialized_until()
         for index, one in enumerate(self._inits):
             if index > until or (index < until and not one.state.sidecar):
                 continue

@@ -16,7 +16,7 @@ class MountError(Exception):
     """A volume that cannot be mounted (yet): the pod waits in ContainerCreating. The text is the kubelet's."""
 
 
-def materialise(pod: Manifest, home: Path, pod_ip: str, host_ip: str, find: Find) -> dict[str, str]:
+def materialize(pod: Manifest, home: Path, pod_ip: str, host_ip: str, find: Find) -> dict[str, str]:
     """Makes a folder below `home` for every volume of the pod; returns them by volume name. Raises MountError.
 
     What is not data of the API server (disks, buckets, host paths) is an empty folder.

@@ -280,7 +280,7 @@ def _diffed(diff: Diff) -> provider_pb2.DiffResponse:
 
 
 def _abort_unready(context: grpc.ServicerContext, unready: Unready, secrets: Properties) -> NoReturn:
-    """Initialisation errors travel as a detail of the status, which gRPC keeps in trailing metadata."""
+    """Initialization errors travel as a detail of the status, which gRPC keeps in trailing metadata."""
     detail = any_pb2.Any()
     detail.Pack(
         provider_pb2.ErrorResourceInitFailed(

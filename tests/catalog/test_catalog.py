@@ -1,4 +1,4 @@
-"""The catalogue's promises: entries fit together, figures agree with what was measured, bad data is refused."""
+"""The catalog's promises: entries fit together, figures agree with what was measured, bad data is refused."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class TestModels:
         for model in catalog.models.values():
             assert download_gib(model) >= weights_gib(model), model.id
 
-    def test_quantisation_shrinks_a_model(self, catalog: Catalog) -> None:
+    def test_quantization_shrinks_a_model(self, catalog: Catalog) -> None:
         plain = weights_gib(catalog.models["Qwen/Qwen3-14B"])
         assert weights_gib(catalog.models["Qwen/Qwen3-14B-AWQ"]) == pytest.approx(9.44, rel=0.03)  # as logged
         assert weights_gib(catalog.models["Qwen/Qwen3-14B-AWQ"]) < plain / 2

@@ -1,4 +1,4 @@
-"""A known model's own config.json, in what it says of memory, gives the catalogue's entry of it."""
+"""A known model's own config.json, in what it says of memory, gives the catalog's entry of it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_known_model_is_read_as_the_catalogue_has_it(path: Path) -> None:
+def test_a_known_model_is_read_as_the_catalog_has_it(path: Path) -> None:
     name = path.stem.replace("--", "/")
     assert shape(parse(name, json.loads(path.read_text(encoding="utf-8")))) == shape(load().models[name])
 
@@ -72,7 +72,7 @@ def test_the_files_are_of_every_kind() -> None:
         ({"num_hidden_layers": "eighteen"}, "no number under num_hidden_layers", False),
         ({"num_attention_heads": 0}, "has layers, heads and a width", False),
         ({"vocab_size": -1}, "vocab_size is -1", False),
-        ({"quantization_config": {"quant_method": "hqq"}}, "quantisation hqq is not one", False),
+        ({"quantization_config": {"quant_method": "hqq"}}, "quantization hqq is not one", False),
         ({"quantization_config": {"quant_method": "awq", "bits": "four"}}, "'four' where a number", False),
         ({"layer_types": ["sliding_attention"] * 18}, "sliding layers and no sliding_window", False),
     ],

@@ -279,7 +279,7 @@ REFUSALS: list[tuple[str, Callable[[Google], object], str]] = [
     ("pool: account", lambda g: _pool(g, serviceAccount="none@demo.iam.gserviceaccount.com"), "Service account none@demo"),
     ("pool: streaming", lambda g: _pool(g, secondaryBootDisks=[{"diskImage": "x"}]), "image streaming"),
     ("pool: machine", lambda g: _pool(g, machineType="ct6e-standard-9t"), "does not exist"),
-    ("pool: machine of nobody", lambda g: _pool(g, machineType="q9-standard-4"), "catalogue"),
+    ("pool: machine of nobody", lambda g: _pool(g, machineType="q9-standard-4"), "catalog"),
     ("pool: T4 elsewhere", lambda g: _pool(g, guestAccelerators=T4["guestAccelerators"]), "cannot be attached to machine type 'e2-standard-4'"),
     ("pool: T4 count", lambda g: _pool(g, machineType="n1-standard-4", guestAccelerators=[{"type": "nvidia-tesla-t4", "count": 3}]), "it takes [1, 2, 4]"),
     ("pool: built in", lambda g: _pool(g, machineType="g2-standard-4", guestAccelerators=T4["guestAccelerators"]), "which has 1 x nvidia-l4 built in"),

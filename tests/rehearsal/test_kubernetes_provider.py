@@ -1,4 +1,4 @@
-"""The stand-in for the Kubernetes provider: its judgements alone, then behind the real engine and a real API server."""
+"""The stand-in for the Kubernetes provider: its judgments alone, then behind the real engine and a real API server."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from rehearsal.machine.ports import Ports
 from rehearsal.machine.probes import check
 from rehearsal.machine.quantities import quantity, requests, seconds
 from rehearsal.machine.status import ContainerState, conditions, phase
-from rehearsal.machine.volumes import MountError, has_token, materialise, mounts
+from rehearsal.machine.volumes import MountError, has_token, materialize, mounts
 
 OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
     ("Secret", "hf"): {"kind": "Secret", "data": {"token": base64.b64encode(b"abc").decode()}},
@@ -92,7 +92,7 @@ def test_volumes_hold_what_they_name(tmp_path: Path) -> None:
         {"name": "part", "secret": {"secretName": "hf", "items": [{"key": "token", "path": "deep/t"}]}},
         {"name": "shm", "emptyDir": {"medium": "Memory"}},
     ]
-    folders = materialise(pod(volumes=volumes), tmp_path, "127.64.1.9", "127.64.0.10", find)
+    folders = materialize(pod(volumes=volumes), tmp_path, "127.64.1.9", "127.64.0.10", find)
     files = {str(file.relative_to(tmp_path)): file.read_text() for file in tmp_path.rglob("*") if file.is_file()}
     assert files == {"volumes/config/a.yaml": "x: 1", "volumes/config/b": "2", "volumes/part/deep/t": "abc"}
     assert Path(folders["shm"]).is_dir()
@@ -101,13 +101,13 @@ def test_volumes_hold_what_they_name(tmp_path: Path) -> None:
 
 
 def test_secrets_on_disk_are_for_their_owner_only(tmp_path: Path) -> None:
-    folders = materialise(pod(volumes=[{"name": "s", "secret": {"secretName": "hf"}}]), tmp_path, "", "", find)
+    folders = materialize(pod(volumes=[{"name": "s", "secret": {"secretName": "hf"}}]), tmp_path, "", "", find)
     assert (Path(folders["s"]) / "token").stat().st_mode & 0o077 == 0
 
 
 def test_a_missing_config_map_keeps_the_pod_creating(tmp_path: Path) -> None:
     with pytest.raises(MountError, match=r'MountVolume.SetUp failed for volume "c" : configmap "none" not found'):
-        materialise(pod(volumes=[{"name": "c", "configMap": {"name": "none"}}]), tmp_path, "", "", find)
+        materialize(pod(volumes=[{"name": "c", "configMap": {"name": "none"}}]), tmp_path, "", "", find)
 
 
 @pytest.mark.parametrize(

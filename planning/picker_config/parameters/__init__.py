@@ -1,4 +1,4 @@
-"""Shapes of plugins' parameters, by the name under which the catalogue knows them."""
+"""Shapes of plugins' parameters, by the name under which the catalog knows them."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ class OlderBlockIndex(Strict):
 
 
 class IndexerWithTokenizers(Strict):
-    """Indexer of v0.4, which tokenises by itself."""
+    """Indexer of v0.4, which tokenizes by itself."""
 
     prefix_store_config: PrefixStore = PrefixStore()
     token_processor_config: OlderTokenProcessor = OlderTokenProcessor()
@@ -301,7 +301,7 @@ class Tokens(Parameters):
         if sum((real, self.estimate is not None, self.uds_tokenizer_config is not None)) > 1:
             raise ValueError("takes one of vllm, estimate and udsTokenizerConfig")
         if (self.vllm is not None or self.uds_tokenizer_config is not None) and not self.model_name:
-            raise ValueError("needs modelName, the model whose tokeniser it is")
+            raise ValueError("needs modelName, the model whose tokenizer it is")
         return self
 
 

@@ -61,7 +61,7 @@ def fits(run: EngineRun, **changes: object) -> bool:
 def _parts(run: EngineRun, stage: int) -> MemoryParts:
     weights = weights_gib(run, stage)
     if run.kind == "tpu":
-        # The TPU back end profiles nothing: compiled programs live in what utilisation leaves free.
+        # The TPU back end profiles nothing: compiled programs live in what utilization leaves free.
         return MemoryParts(weights=weights, activation=0.0, cuda_graphs=0.0, non_torch=0.0)
     layers = stage_layers(run.model.layers, run.pipeline_parallel)[stage]
     return MemoryParts(
@@ -113,7 +113,7 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     """Stated error of the memory left for the KV cache, GiB: independent errors of the parts, at least `least_gib`."""
     engine = load_engine()
     errors = engine.errors
-    weights = parts.weights * (errors.weights if run.quantised is None else errors.weights_quantised)
+    weights = parts.weights * (errors.weights if run.quantized is None else errors.weights_quantized)
     if run.kind == "tpu":
         return max(errors.least_gib, math.hypot(weights, errors.tpu_gib))
     fully = run.band.calibrated == "fully"
@@ -121,7 +121,7 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     if run.has_encoder:
         activation = errors.activation_encoder
         if run.model.vision_gib is None:
-            # The tower's weights are not in the catalogue; those that are, are around one GiB.
+            # The tower's weights are not in the catalog; those that are, are around one GiB.
             weights = math.hypot(weights, errors.activation_encoder)
     if not fully:
         activation = max(activation, errors.activation_uncalibrated * parts.activation)

@@ -17,7 +17,7 @@ from planning.sizing.memory.weights import kv_heads_per_rank, stage_layers
 
 Kind = Literal["full", "sliding", "chunked", "linear"]
 
-# fp8_ds_mla keeps the rotary part in 16 bits; the models of the catalogue that have it use plain fp8.
+# fp8_ds_mla keeps the rotary part in 16 bits; the models of the catalog that have it use plain fp8.
 _TPU_LANES = 128
 
 
@@ -91,11 +91,11 @@ def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
         # The TPU back end keeps every layer whole: windows save nothing there.
         tpu = [(group, group.layers - group.kv_shared) for group in run.model.attention]
         return tuple(Layers("full", stored, _token_bytes(run, group)) for group, stored in tpu if stored > 0)
-    here = stage_layers(run.model.layers, run.pipeline_parallel)[stage]
+    ctx = stage_layers(run.model.layers, run.pipeline_parallel)[stage]
     found = []
     for group in run.model.attention:
-        # Which layers of a mixture fall on which stage is not in the catalogue: an even share, rounded up.
-        stored = -(-(group.layers - group.kv_shared) * here // run.model.layers)
+        # Which layers of a mixture fall on which stage is not in the catalog: an even share, rounded up.
+        stored = -(-(group.layers - group.kv_shared) * ctx // run.model.layers)
         if stored <= 0:
             continue
         kind: Kind = "full" if group.kind == "mla" else group.kind

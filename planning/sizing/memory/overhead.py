@@ -30,9 +30,9 @@ def activation_gib(run: EngineRun, stage: int = 0) -> float:
         # The fit is of 16-bit weights; logits of wider ones are wider.
         each = band.sampler_bytes + run.dtype_bytes - 2
         sampler = each * run.sampled_rows * model.vocabulary + run.dtype_bytes * tokens * model.hidden
-    # gpt-oss, whose experts alone are quantised, shows no such extra.
-    quantised = run.quantised
-    routed = model.experts is not None and not (quantised is not None and quantised.experts_only)
+    # gpt-oss, whose experts alone are quantized, shows no such extra.
+    quantized = run.quantized
+    routed = model.experts is not None and not (quantized is not None and quantized.experts_only)
     return max(layer, sampler) / GIB + (band.moe_gib if routed else 0.0)
 
 

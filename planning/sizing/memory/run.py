@@ -10,7 +10,7 @@ from catalog.schema import Accelerator, Model, Quantization
 
 _BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
 
-# What `--quantization` does to a checkpoint that is not quantised: vLLM converts on the fly with these two methods.
+# What `--quantization` does to a checkpoint that is not quantized: vLLM converts on the fly with these two methods.
 # fp8 keeps one scale per tensor; bitsandbytes stores 4-bit weights with block scales (0.53 bytes per weight in logs).
 _ON_LOADING = {
     "fp8": Quantization(method="fp8", bits=8),
@@ -58,17 +58,17 @@ class EngineRun:
 
     @property
     def dtype_bytes(self) -> int:
-        """Bytes per weight that is not quantised. vLLM loads float32 checkpoints in 16 bits unless told otherwise."""
+        """Bytes per weight that is not quantized. vLLM loads float32 checkpoints in 16 bits unless told otherwise."""
         return _BYTES.get(self.dtype or "auto", 2)
 
     @property
-    def quantised(self) -> Quantization | None:
+    def quantized(self) -> Quantization | None:
         """How the linear layers are stored on the device; None: in `dtype`."""
         return self.model.quantization or _ON_LOADING.get(self.quantization or "")
 
     @property
     def kv_bytes(self) -> int:
-        """Bytes per number in the KV cache. Quantised weights leave it at 16 bits unless the checkpoint has scales."""
+        """Bytes per number in the KV cache. Quantized weights leave it at 16 bits unless the checkpoint has scales."""
         if self.kv_cache_dtype not in (None, "auto"):
             return 1
         quantization = self.model.quantization

@@ -39,15 +39,15 @@ def weights_gib(run: EngineRun, stage: int = 0) -> float:
     share = stage_layers(model.layers, run.pipeline_parallel)[stage] / model.layers
     experts, rest = _linear(run)
     plain = run.dtype_bytes
-    quantised = run.quantised
-    if quantised is None:
+    quantized = run.quantized
+    if quantized is None:
         linear = (experts + rest) * plain
     else:
-        bits = quantised.bits
-        if quantised.group:
-            bits += (quantised.scale_bits + quantised.zero_point_bits) / quantised.group
-        linear = experts * bits / 8 + rest * (plain if quantised.experts_only else bits / 8)
-        # Latent attention multiplies by parts of this matrix, so that a quantised one is kept a second time, unpacked.
+        bits = quantized.bits
+        if quantized.group:
+            bits += (quantized.scale_bits + quantized.zero_point_bits) / quantized.group
+        linear = experts * bits / 8 + rest * (plain if quantized.experts_only else bits / 8)
+        # Latent attention multiplies by parts of this matrix, so that a quantized one is kept a second time, unpacked.
         linear += _latent_up(model, tensor) * plain
     parts = count(model)
     table = padded_vocabulary(model.vocabulary) / tensor * model.hidden * plain

@@ -1,4 +1,4 @@
-"""What Google refuses about machine types, accelerators and TPU topologies; which there are, the catalogue says."""
+"""What Google refuses about machine types, accelerators and TPU topologies; which there are, the catalog says."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Machine:
 
 
 def machine_of(config: Mapping[str, Any]) -> Machine:
-    """The catalogue's machine type. Refused when its family has no such size, or the catalogue has no such machine."""
+    """The catalog's machine type. Refused when its family has no such size, or the catalog has no such machine."""
     name = config.get("machineType", DEFAULT_MACHINE)
     entries = catalog.load()
     known = entries.machines.get(name)
@@ -41,7 +41,7 @@ def machine_of(config: Mapping[str, Any]) -> Machine:
         return Machine(name, known.topologies, built_in, known.accelerator_count, attachable)
     if name.partition("-")[0] in {machine.family for machine in entries.machines.values() if machine.accelerator}:
         raise refusal(400, f"Machine type with name '{name}' does not exist")
-    raise Refused(f"the rehearsal has no machine type '{name}': it makes nodes from the catalogue's, add it there")
+    raise Refused(f"the rehearsal has no machine type '{name}': it makes nodes from the catalog's, add it there")
 
 
 def check_machine(subject: Subject, inputs: Properties, config: Mapping[str, Any], zones: list[str]) -> None:
@@ -128,7 +128,7 @@ def _check_topology(
 
 
 def _check_zones(subject: Subject, label: str, zones: list[str]) -> None:
-    """Refuse a zone that lacks the accelerator; where the catalogue's list is not complete, only say so."""
+    """Refuse a zone that lacks the accelerator; where the catalog's list is not complete, only say so."""
     for accelerator in catalog.load().accelerators.values():
         missing = [zone for zone in zones if zone not in accelerator.zones]
         if accelerator.node_label_value != label or not missing or not accelerator.zones:
@@ -136,4 +136,4 @@ def _check_zones(subject: Subject, label: str, zones: list[str]) -> None:
         known = f"{', '.join(missing)} (known: {', '.join(accelerator.zones)})"
         if accelerator.zones_complete:
             raise refusal(400, f"Accelerator type '{label}' does not exist in zone {known}")
-        subject.passes(f"the catalogue does not know whether {label} is offered in {known}")
+        subject.passes(f"the catalog does not know whether {label} is offered in {known}")

@@ -73,8 +73,8 @@ def parties(plan: StackPlan) -> list[Party]:
         pods["router"] = (plan.router.pod.labels, tuple(port.number for port in plan.router.pod.ports))
     if plan.gateway.implementation == "istio":
         pods["gateway"] = ({"gateway.networking.k8s.io/gateway-name": plan.gateway.name}, (plan.gateway.port,))
-    if plan.model_index is not None:
-        pods["index"] = (plan.model_index.pod.labels, (plan.model_index.port,))
+    if plan.models_endpoint is not None:
+        pods["index"] = (plan.models_endpoint.pod.labels, (plan.models_endpoint.port,))
     return [
         Party(
             name,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from planning.serving.backend_tls import istios_service
+from planning.serving.backend_tls import istio_pool_service_name
 from rehearsal.graph import Graph
 from tests.objects import Object, container, of_kind, one, pods
 from tests.planning.refusals.backend_tls import ON
@@ -132,7 +132,7 @@ class TestPicker:
 )
 def test_the_pools_service_has_istios_name(pool: str, service: str) -> None:
     """Names from istio/istio 1.29.2, pilot/pkg/config/kube/gateway/testdata and inferencepool_test.go."""
-    assert istios_service(pool) == service
+    assert istio_pool_service_name(pool) == service
 
 
 @pytest.mark.parametrize("stack", ["gpu", "kserve-istio-single-replica-gpu"])

@@ -129,8 +129,8 @@ def test_pods_keep_pod_security() -> None:
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_the_picker_is_the_one_that_knows_two_stages(release: str) -> None:
-    here, there = model(GPU, {"release": release}).picker, model("disaggregated-gpu", {"release": release}).picker
-    assert (here.config, here.pod.image) == (there.config, there.pod.image)
+    ctx, there = model(GPU, {"release": release}).picker, model("disaggregated-gpu", {"release": release}).picker
+    assert (ctx.config, ctx.pod.image) == (there.config, there.pod.image)
 
 
 @pytest.mark.parametrize("stack", [GPU, "disaggregated-gpu"])

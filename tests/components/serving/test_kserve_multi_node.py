@@ -99,10 +99,10 @@ class TestRanks:
         there = container(
             one(graph_of(DIRECT[WIDE]), "LeaderWorkerSet")["spec"]["leaderWorkerTemplate"]["workerTemplate"]
         )
-        here = container(templates("ranks")[0])
+        ctx = container(templates("ranks")[0])
         for field in ("command", "args", "image", "ports", "startupProbe", "livenessProbe", "readinessProbe"):
-            assert here[field] == there[field]
-        given = dict(itertools.pairwise(here["args"]))
+            assert ctx[field] == there[field]
+        given = dict(itertools.pairwise(ctx["args"]))
         assert (given["--data-parallel-size"], given["--data-parallel-size-local"]) == ("16", "8")
 
     def test_a_pod_claims_the_network_cards_of_its_node(self) -> None:
@@ -175,9 +175,9 @@ class TestOneEngine:
 @pytest.mark.parametrize("name", STACKS)
 def test_verdict_and_cost_are_those_of_direct(name: str) -> None:
     stack, changes = STACKS[name]
-    there, here = plan_of(DIRECT.get(stack, stack), {**changes, "deployment": "direct"}), plan_of(stack, changes)
-    assert here.models[0].servers[0].memory == there.models[0].servers[0].memory
-    assert here.cost == there.cost
+    there, ctx = plan_of(DIRECT.get(stack, stack), {**changes, "deployment": "direct"}), plan_of(stack, changes)
+    assert ctx.models[0].servers[0].memory == there.models[0].servers[0].memory
+    assert ctx.cost == there.cost
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from catalog import load
-from planning.context import Findings, Site, locate
+from planning.context import Findings, PlanContext, resolve_context
 from planning.parallelism.layout import Parallelism, nodes_of, parallelism_of
 from planning.sizing.memory import engine_run, judge
 from planning.sizing.speed import Load, estimate
@@ -19,10 +19,10 @@ H100 = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-8g"}
 V6E = {"type": "tpu-v6e", "machineType": "ct6e-standard-4t"}
 
 
-def site(accelerator: dict[str, Any], model: dict[str, Any]) -> Site:
+def context_for(accelerator: dict[str, Any], model: dict[str, Any]) -> PlanContext:
     location = "europe-west4-a" if accelerator is V6E else "us-central1-b"
     values = {"project": "demo", "location": location, "release": "llm-d-0.9", "accelerator": accelerator}
-    found = locate("test", StackSettings.model_validate(values | {"models": [model]}), KNOWN, Findings())
+    found = resolve_context("test", StackSettings.model_validate(values | {"models": [model]}), KNOWN, Findings())
     assert found is not None
     return found
 
@@ -44,8 +44,8 @@ def site(accelerator: dict[str, Any], model: dict[str, Any]) -> Site:
 def test_what_is_not_said_follows(
     accelerator: dict[str, Any], given: dict[str, Any], expected: dict[str, Any], ranks: int
 ) -> None:
-    here = site(V6E | accelerator if "tpu" in accelerator["type"] else accelerator, {"id": "some/model", **given})
-    found = parallelism_of(here, here.settings.models[0])
+    ctx = context_for(V6E | accelerator if "tpu" in accelerator["type"] else accelerator, {"id": "some/model", **given})
+    found = parallelism_of(ctx, ctx.settings.models[0])
     plain = {"pipeline": 1, "data": 1} | expected
     assert {key: getattr(found, key) for key in plain} == plain
     assert found.ranks_per_host == ranks
@@ -60,8 +60,8 @@ def test_what_is_not_said_follows(
     ],
 )
 def test_tokens_travel_over_rdma_where_there_is_some(accelerator: dict[str, Any], expert: bool, backend: str) -> None:
-    here = site(accelerator, {"id": "deepseek-ai/DeepSeek-R1", "dataParallel": 16, "expertParallel": expert})
-    assert parallelism_of(here, here.settings.models[0]).all_to_all == backend
+    ctx = context_for(accelerator, {"id": "deepseek-ai/DeepSeek-R1", "dataParallel": 16, "expertParallel": expert})
+    assert parallelism_of(ctx, ctx.settings.models[0]).all_to_all == backend
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_tokens_travel_over_rdma_where_there_is_some(accelerator: dict[str, Any]
     ],
 )
 def test_groups_take_whole_hosts(accelerator: dict[str, Any], given: dict[str, Any], nodes: int) -> None:
-    here = site(accelerator, {"id": "some/model", **given})
-    assert nodes_of(here, here.settings.models[0]) == nodes
+    ctx = context_for(accelerator, {"id": "some/model", **given})
+    assert nodes_of(ctx, ctx.settings.models[0]) == nodes
 
 
 def test_one_pod_serves_for_a_group_without_ranks() -> None:

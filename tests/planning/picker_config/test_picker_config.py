@@ -26,7 +26,7 @@ def parameters(config: dict[str, Any]) -> dict[str, Any]:
     return {plugin["type"]: plugin.get("parameters", {}) for plugin in config["plugins"]}
 
 
-class TestCatalogue:
+class TestCatalog:
     @pytest.mark.parametrize("picker", PICKERS.values(), ids=PICKERS)
     def test_every_plugin_has_a_shape(self, picker: Picker) -> None:
         assert picker.document in DOCUMENTS

@@ -145,12 +145,12 @@ def unknown(chart: ChartPlan, folder: Path) -> Iterator[str]:
 
 def _unknown(values: Mapping[str, Any], defaults: Mapping[str, Any], path: str) -> Iterator[str]:
     for key, value in values.items():
-        here = f"{path}{key}"
+        ctx = f"{path}{key}"
         if key not in defaults:
-            yield here
+            yield ctx
         elif isinstance(value, Mapping) and defaults[key]:
             # Below an empty mapping a chart takes what Kubernetes takes.
-            yield from _unknown(value, defaults[key], f"{here}.") if key not in _FREE else ()
+            yield from _unknown(value, defaults[key], f"{ctx}.") if key not in _FREE else ()
 
 
 # Handed through to Kubernetes as they are.

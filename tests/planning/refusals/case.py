@@ -28,7 +28,7 @@ class Wrong:
     stack: str = "gpu"
     encrypted: frozenset[str] = ENCRYPTED
     severity: Severity = Severity.ERROR
-    # Changes of the catalogue, by model: for rules that no model of it breaks.
+    # Changes of the catalog, by model: for rules that no model of it breaks.
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     # What was read of models that the stack file describes itself.

@@ -14,7 +14,7 @@ ESTIMATES = (
         path="prices.machines.n1-standard-3",
         value="{'on-demand': 0.1}",
         rule="the price would never be used",
-        fix="take the name from the catalogue",
+        fix="take the name from the catalog",
     ),
     Wrong(
         name="a price of an unknown item",

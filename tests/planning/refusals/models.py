@@ -210,7 +210,7 @@ MODEL = (
         },
         path="models[0].tensorParallel",
         value="4",
-        rule="width 768 give each of 4 devices 192, which is no multiple of the quantisation's blocks of 128",
+        rule="width 768 give each of 4 devices 192, which is no multiple of the quantization's blocks of 128",
         fix="use tensorParallel: 2, or expertParallel: true",
     ),
     Wrong(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planning.plan.routing import ModelIndexPlan, RouterPlan
+from planning.plan.routing import ModelsEndpointPlan, RouterPlan
 from tests.stacks import plan_of
 
 STACK = "multi-model-gpu"
@@ -68,8 +68,8 @@ class TestRouter:
     def test_a_paused_stack_keeps_router_and_index(self) -> None:
         plan = plan_of(STACK, {"paused": True})
         assert plan.router is not None
-        assert plan.model_index is not None
-        assert (plan.router.replicas, plan.model_index.replicas) == (2, 1)
+        assert plan.models_endpoint is not None
+        assert (plan.router.replicas, plan.models_endpoint.replicas) == (2, 1)
         assert {model.servers[0].replicas for model in plan.models} == {0}
 
 
@@ -103,8 +103,8 @@ class TestAdapters:
 
 
 class TestIndex:
-    def index(self, changes: dict[str, Any] | None = None) -> ModelIndexPlan:
-        found = plan_of(STACK, changes).model_index
+    def index(self, changes: dict[str, Any] | None = None) -> ModelsEndpointPlan:
+        found = plan_of(STACK, changes).models_endpoint
         assert found is not None
         return found
 

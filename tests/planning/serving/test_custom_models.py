@@ -1,4 +1,4 @@
-"""A model that the catalogue lacks: from its config.json to a verdict, by way of the disk or of the Hub."""
+"""A model that the catalog lacks: from its config.json to a verdict, by way of the disk or of the Hub."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TestDisk:
         assert file.weights_bytes == 5012344832
         assert plan_own(tmp_path, ".").warnings[-1].path == "llm-d:gateway.tls.kind"
 
-    def test_quantised_by_a_file_apart_is_not_taken_for_whole(self, tmp_path: Path) -> None:
+    def test_quantized_by_a_file_apart_is_not_taken_for_whole(self, tmp_path: Path) -> None:
         shutil.copy(GEMMA, tmp_path / "config.json")
         (tmp_path / "hf_quant_config.json").write_text("{}")
         plan = plan_own(tmp_path, "config.json")

@@ -43,38 +43,38 @@ class TestWhatStays:
     """A client cannot tell which of both answers."""
 
     def test_the_engine_runs_with_the_same_arguments(self) -> None:
-        there, here = model(DIRECT).servers[0], model(KSERVE).servers[0]
-        assert here.pod.args == there.pod.args
-        assert here.pod.command == there.pod.command
-        assert here.pod.image == there.pod.image
-        assert (here.pod.startup, here.start_up_seconds) == (there.pod.startup, there.start_up_seconds)
+        there, ctx = model(DIRECT).servers[0], model(KSERVE).servers[0]
+        assert ctx.pod.args == there.pod.args
+        assert ctx.pod.command == there.pod.command
+        assert ctx.pod.image == there.pod.image
+        assert (ctx.pod.startup, ctx.start_up_seconds) == (there.pod.startup, there.start_up_seconds)
 
     def test_the_picker_scores_with_the_same_weights(self) -> None:
         changes = {"picker.scorers": {"queue": 7}}
         assert model(KSERVE, changes).picker.config == model(DIRECT, changes).picker.config
 
     def test_the_verdict_is_the_same(self) -> None:
-        there, here = plan_of(DIRECT), plan_of(KSERVE)
-        assert here.models[0].servers[0].memory == there.models[0].servers[0].memory
-        assert here.cost == there.cost
+        there, ctx = plan_of(DIRECT), plan_of(KSERVE)
+        assert ctx.models[0].servers[0].memory == there.models[0].servers[0].memory
+        assert ctx.cost == there.cost
 
     def test_the_gateway_is_the_same(self) -> None:
-        there, here = plan_of(DIRECT), plan_of(KSERVE)
-        assert here.gateway.name == there.gateway.name
-        assert [route.name for route in here.routes] == [route.name for route in there.routes]
+        there, ctx = plan_of(DIRECT), plan_of(KSERVE)
+        assert ctx.gateway.name == there.gateway.name
+        assert [route.name for route in ctx.routes] == [route.name for route in there.routes]
 
 
 class TestWhatDiffers:
     def test_no_object_of_one_deployment_has_a_name_of_the_other(self) -> None:
         """Switching creates the new ones before it deletes the old: one name would mean to delete what was made."""
         changes = {"gateway.directLoadBalancer": True}
-        there, here = model(DIRECT, changes), model(KSERVE, changes)
+        there, ctx = model(DIRECT, changes), model(KSERVE, changes)
 
         def named(plan: ModelPlan) -> set[str | None]:
             server = plan.servers[0]
             return {plan.pool.name, plan.picker.name, server.name, server.service_account, server.direct_service}
 
-        assert named(there) & named(here) == set()
+        assert named(there) & named(ctx) == set()
 
     def test_the_picker_runs_its_own_binary(self) -> None:
         """The preset's command starts that of the preset's image, with flags of its own."""

@@ -83,7 +83,7 @@ class TestArguments:
         assert "--revision" not in plan.pod.args
         assert environment(plan)["HF_HUB_OFFLINE"] == "1"
 
-    def test_a_revision_of_the_catalogue_is_pinned(self) -> None:
+    def test_a_revision_of_the_catalog_is_pinned(self) -> None:
         pinned = [model for model in load().models.values() if model.revision]
         for model in pinned[:3]:
             args = server(changes={"models[0]": {"id": model.id, "dtype": "half"}, "paused": True}).pod.args

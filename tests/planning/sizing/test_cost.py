@@ -129,7 +129,7 @@ class TestUnknown:
 
 
 class TestOwnPrices:
-    def test_they_replace_the_catalogues(self) -> None:
+    def test_they_replace_the_catalogs(self) -> None:
         own: dict[str, Any] = {
             **DATED,
             "machines": {"n1-standard-4": {"onDemand": 0.10}, "e2-standard-4": {"onDemand": 0.05}},

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import catalog
-from planning.context import Findings, Site, locate
+from planning.context import Findings, PlanContext, resolve_context
 from planning.findings import Finding, Severity
 from planning.plan.estimates import MemoryVerdict
 from planning.sizing.memory_check import check_memory, run_of, version_of
@@ -18,12 +18,12 @@ from settings import StackSettings
 KNOWN = catalog.load()
 
 
-def site(
+def context_for(
     accelerator: dict[str, Any], model: dict[str, Any], location: str = "us-central1-a", release: str = "gaie-1.5"
-) -> Site:
+) -> PlanContext:
     values = {"project": "demo-project", "location": location, "release": release}
     settings = StackSettings.model_validate(values | {"accelerator": accelerator, "models": [model]})
-    found = locate("test", settings, KNOWN, Findings())
+    found = resolve_context("test", settings, KNOWN, Findings())
     assert found is not None
     found.findings.clear()
     return found
@@ -37,9 +37,9 @@ def check(
     **fields: Any,
 ) -> tuple[MemoryVerdict | None, list[Finding]]:
     given = {"type": accelerator} if isinstance(accelerator, str) else accelerator
-    here = site(given, {"id": model, "tensorParallel": tensor_parallel, **fields}, location)
-    settings = here.settings.models[0]
-    return check_memory(here, 0, settings, KNOWN.find_model(model)), here.findings
+    ctx = context_for(given, {"id": model, "tensorParallel": tensor_parallel, **fields}, location)
+    settings = ctx.settings.models[0]
+    return check_memory(ctx, 0, settings, KNOWN.find_model(model)), ctx.findings
 
 
 def test_what_fits_is_not_mentioned() -> None:
@@ -64,12 +64,12 @@ def test_the_familiar_error_on_a_t4_is_a_warning_that_names_both_ways_out() -> N
 
 def test_an_engine_that_reserves_its_graphs_has_room_for_the_same_start() -> None:
     """From 0.21 on CUDA graphs are part of vLLM's share: what stays free has to hold the sampler's warm-up alone."""
-    here = site(
+    ctx = context_for(
         {"type": "nvidia-tesla-t4"},
         {"id": "google/gemma-2b-it", "maxModelLen": 4096, "gpuMemoryUtilization": 0.9, "dtype": "half"},
         release="llm-d-0.9",
     )
-    verdict = check_memory(here, 0, here.settings.models[0], KNOWN.models["google/gemma-2b-it"])
+    verdict = check_memory(ctx, 0, ctx.settings.models[0], KNOWN.models["google/gemma-2b-it"])
     assert verdict is not None
     assert verdict.status == "fits"
     assert verdict.warm_up_gib == pytest.approx(500 / 1024)
@@ -126,19 +126,19 @@ def test_an_unknown_model_is_left_to_the_check_that_says_so() -> None:
 
 
 def test_a_part_of_a_card_has_its_part_of_the_memory() -> None:
-    here = site({"type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-12"}, {"id": "Qwen/Qwen3-8B"})
-    run = run_of(here, here.settings.models[0], KNOWN.models["Qwen/Qwen3-8B"])
+    ctx = context_for({"type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-12"}, {"id": "Qwen/Qwen3-8B"})
+    run = run_of(ctx, ctx.settings.models[0], KNOWN.models["Qwen/Qwen3-8B"])
     assert run is not None
     assert run.total_gib == pytest.approx(94.97 / 4)
 
 
 def test_further_arguments_count_as_vllm_counts_them() -> None:
     extra = ["--max-num-seqs=64", "--max-model-len", "1024", "--enforce-eager", "--gpu-memory-utilization", "0.7"]
-    here = site(
+    ctx = context_for(
         {"type": "nvidia-l4"},
         {"id": "Qwen/Qwen3-4B", "maxModelLen": 2048, "allowExtraArgs": True, "extraArgs": extra},
     )
-    run = run_of(here, here.settings.models[0], KNOWN.models["Qwen/Qwen3-4B"])
+    run = run_of(ctx, ctx.settings.models[0], KNOWN.models["Qwen/Qwen3-4B"])
     assert run is not None
     assert (run.max_num_seqs, run.max_model_len, run.enforce_eager, run.utilization) == (64, 1024, True, 0.7)
 
@@ -155,16 +155,16 @@ def test_further_arguments_count_as_vllm_counts_them() -> None:
     ],
 )
 def test_the_version_is_the_tags_where_vllm_numbers_it(image: str | None, version: str | None) -> None:
-    here = site({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B", "image": image})
-    assert version_of(here, here.settings.models[0]) == (version or here.engine_image.version)
+    ctx = context_for({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B", "image": image})
+    assert version_of(ctx, ctx.settings.models[0]) == (version or ctx.engine_image.version)
 
 
 def test_a_hundred_models_are_judged_within_a_second() -> None:
-    here = site({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B"})
+    ctx = context_for({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B"})
     models = [*KNOWN.models.values()] * 2
     started = time.process_time()
     for model in models[:100]:
-        check_memory(here, 0, here.settings.models[0], model)
+        check_memory(ctx, 0, ctx.settings.models[0], model)
     assert time.process_time() - started < 1
 
 
@@ -173,12 +173,12 @@ def test_no_combination_is_without_an_answer() -> None:
     for name, accelerator in KNOWN.accelerators.items():
         if accelerator.usable_gib is None or not KNOWN.machines_for(name):
             continue
-        here = site({"type": name}, {"id": "Qwen/Qwen3-4B"}, "us-central1-a")
+        ctx = context_for({"type": name}, {"id": "Qwen/Qwen3-4B"}, "us-central1-a")
         for model in KNOWN.models.values():
             for ranks in (1, 3, 8, 256):
-                settings = here.settings.models[0].model_copy(update={"tensor_parallel": ranks})
-                verdict = check_memory(here, 0, settings, model)
+                settings = ctx.settings.models[0].model_copy(update={"tensor_parallel": ranks})
+                verdict = check_memory(ctx, 0, settings, model)
                 assert verdict is not None
                 assert verdict.status in ("fits", "marginal", "refused")
                 assert verdict.longest <= model.context
-    assert all(finding.fix and finding.rule for finding in here.findings)
+    assert all(finding.fix and finding.rule for finding in ctx.findings)

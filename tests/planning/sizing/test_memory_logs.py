@@ -72,8 +72,8 @@ def test_the_stated_error_holds_on_every_log() -> None:
         assert abs(verdict.available_gib - MEASURED[log.id]) <= verdict.error_gib, log.id
 
 
-def test_one_rank_holds_what_the_catalogue_counts() -> None:
-    """Sharding by one changes nothing: weights are the catalogue's, with the table of rotary positions beside them."""
+def test_one_rank_holds_what_the_catalog_counts() -> None:
+    """Sharding by one changes nothing: weights are the catalog's, with the table of rotary positions beside them."""
     known = catalog.load()
     for model in known.models.values():
         run = engine_run(model, known.accelerators["nvidia-b200"], "0.19.0")
