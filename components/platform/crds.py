@@ -10,8 +10,8 @@ import yaml
 
 from planning.plan.platform import InferenceCrdsPlan
 
-DEFINITION = Path(__file__).parent / "kinds" / "inference_pool_crd.yaml"
-LEGACY_DEFINITION = Path(__file__).parent / "kinds" / "legacy_inference_pool_crd.yaml"
+DEFINITION = Path(__file__).parents[1] / "custom_resources" / "inference_pool_crd.yaml"
+LEGACY_DEFINITION = Path(__file__).parents[1] / "custom_resources" / "legacy_inference_pool_crd.yaml"
 
 
 class InferenceCrds(pulumi.ComponentResource):
