@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import catalog
-from planning.plan import RouterPlan
+from planning.plan.routing import RouterPlan
 from tests.stacks import plan_of
 
 KNOWN = catalog.load()
