@@ -12,19 +12,31 @@ from catalog.release import EngineImage, Release
 from catalog.schema import Accelerator, MachineType, region_of
 from planning import names
 from planning.findings import Finding, Severity, path_of
+from planning.rules import RULES
 from settings import StackSettings
 
 Role = Literal["both", "decode", "prefill"]
 
 
 class Findings(list[Finding]):
-    """Collects findings; planning goes on as long as there is something left to check."""
+    """Collects findings; planning goes on as long as there is something left to check.
 
-    def error(self, *path: str | int, value: object, rule: str, fix: str) -> None:
-        self.append(Finding(path=path_of(*path), value=str(value), rule=rule, fix=fix))
+    `rule_id` is an id of `planning.rules`, `path` the setting by its keys in the stack file.
+    """
 
-    def warning(self, *path: str | int, value: object, rule: str, fix: str) -> None:
-        self.append(Finding(path=path_of(*path), value=str(value), rule=rule, fix=fix, severity=Severity.WARNING))
+    def error(self, rule_id: str, /, *path: str | int, value: object, rule: str, fix: str) -> None:
+        self.append(_finding(rule_id, path, value=value, rule=rule, fix=fix, severity=Severity.ERROR))
+
+    def warning(self, rule_id: str, /, *path: str | int, value: object, rule: str, fix: str) -> None:
+        self.append(_finding(rule_id, path, value=value, rule=rule, fix=fix, severity=Severity.WARNING))
+
+
+def _finding(
+    rule_id: str, path: tuple[str | int, ...], *, value: object, rule: str, fix: str, severity: Severity
+) -> Finding:
+    if rule_id not in RULES:
+        raise LookupError(f"planning/rules has no rule {rule_id!r}")
+    return Finding(id=rule_id, path=path_of(*path), value=str(value), rule=rule, fix=fix, severity=severity)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +80,7 @@ def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findi
     release = catalog.releases.get(settings.release)
     if release is None:
         findings.error(
+            "LLMD-RELEASE-UNKNOWN",
             "release",
             value=settings.release,
             rule="the catalog knows no such release",
@@ -77,6 +90,7 @@ def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findi
     accelerator = catalog.accelerators.get(wanted.type)
     if accelerator is None:
         findings.error(
+            "LLMD-ACCELERATOR-UNKNOWN",
             "accelerator",
             "type",
             value=wanted.type,
@@ -122,6 +136,7 @@ def _machine(
         return usable[0] if usable else None
     if wanted not in known:
         findings.error(
+            "LLMD-MACHINE-TYPE",
             "accelerator",
             "machineType",
             value=wanted,
@@ -141,6 +156,7 @@ def _shape(
         topology = wanted.topology or machine.default_topology
         if topology is None or topology not in machine.topologies:
             findings.error(
+                "LLMD-TOPOLOGY",
                 "accelerator",
                 "topology",
                 value=topology or "(missing)",
@@ -150,6 +166,7 @@ def _shape(
             return None
         if wanted.per_node is not None and wanted.per_node != machine.accelerator_count:
             findings.error(
+                "LLMD-PER-NODE-TPU",
                 "accelerator",
                 "perNode",
                 value=wanted.per_node,
@@ -159,12 +176,18 @@ def _shape(
         return machine.accelerator_count, topology, machine.topologies[topology]
     if wanted.topology is not None:
         findings.error(
-            "accelerator", "topology", value=wanted.topology, rule="only TPU slices have a topology", fix="remove it"
+            "LLMD-TOPOLOGY-GPU",
+            "accelerator",
+            "topology",
+            value=wanted.topology,
+            rule="only TPU slices have a topology",
+            fix="remove it",
         )
     counts = machine.attachable.get(accelerator.name, ()) if machine.is_attachable else (machine.accelerator_count,)
     per_node = wanted.per_node or counts[0]
     if per_node not in counts:
         findings.error(
+            "LLMD-PER-NODE",
             "accelerator",
             "perNode",
             value=per_node,
@@ -186,6 +209,7 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
         for zone in zones:
             if region_of(zone) != region:
                 findings.error(
+                    "LLMD-ZONE-REGION",
                     *path,
                     value=zone,
                     rule=f"the zone is not in the stack's region {region}",
@@ -193,6 +217,7 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
                 )
             elif zonal and zone != location:
                 findings.error(
+                    "LLMD-ZONE-CLUSTER",
                     *path,
                     value=zone,
                     rule=f"a zonal cluster in {location} has its nodes there",
@@ -209,6 +234,7 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
         refuse = any(accelerator.offered_in(zone) is False for zone in missing)
         say = findings.error if refuse else findings.warning
         say(
+            "LLMD-ZONE-OFFERS",
             *path,
             value=", ".join(missing),
             rule=f"{accelerator.title} is not offered there"

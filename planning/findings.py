@@ -23,10 +23,11 @@ class Severity(StrEnum):
 class Finding:
     """One thing wrong with a stack.
 
-    `path` is Pulumi's own (`llm-d:models[0].maxModelLen`), `value` what stands there, `rule` why it cannot be, `fix`
-    what to write instead.
+    `id` is the id of the rule that is broken, one of `planning.rules.RULES`. `path` is Pulumi's own
+    (`llm-d:models[0].maxModelLen`), `value` what stands there, `rule` why it cannot be, `fix` what to write instead.
     """
 
+    id: str
     path: str
     value: str
     rule: str
@@ -34,7 +35,7 @@ class Finding:
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        return f"{self.path} = {self.value}\n  {self.rule}\n  {self.fix}"
+        return f"{self.id}  {self.path} = {self.value}\n  {self.rule}\n  {self.fix}"
 
 
 class RefusedError(Exception):
@@ -87,7 +88,32 @@ def _finding(detail: ErrorDetails, encrypted: Collection[str]) -> Finding:
     shown = HIDDEN if hidden else _short(_without_secrets(detail["input"], location))
     value = "(missing)" if kind == "missing" else shown
     rule, fix = _explain(kind, detail["msg"], context)
-    return Finding(path=path_of(*location), value=value, rule=rule, fix=fix)
+    return Finding(id=rule_id(kind), path=path_of(*location), value=value, rule=rule, fix=fix)
+
+
+# Types of errors (docs.pydantic.dev/latest/errors/validation_errors) by rule. Those left out are wrong types.
+_RULE_IDS = {
+    "extra_forbidden": "LLMD-SETTING-UNKNOWN",
+    "missing": "LLMD-SETTING-MISSING",
+    "literal_error": "LLMD-SETTING-CHOICE",
+    "union_tag_invalid": "LLMD-SETTING-CHOICE",
+    "union_tag_not_found": "LLMD-SETTING-KIND",
+    "value_error": "LLMD-SETTING-CONFLICT",
+    "string_pattern_mismatch": "LLMD-SETTING-FORM",
+    "greater_than": "LLMD-SETTING-RANGE",
+    "greater_than_equal": "LLMD-SETTING-RANGE",
+    "less_than": "LLMD-SETTING-RANGE",
+    "less_than_equal": "LLMD-SETTING-RANGE",
+    "too_short": "LLMD-SETTING-RANGE",
+    "too_long": "LLMD-SETTING-RANGE",
+    "string_too_short": "LLMD-SETTING-RANGE",
+    "string_too_long": "LLMD-SETTING-RANGE",
+}
+
+
+def rule_id(kind: str) -> str:
+    """The rule that one of pydantic's errors breaks."""
+    return _RULE_IDS.get(kind, "LLMD-SETTING-TYPE")
 
 
 def _without_secrets(value: object, location: Sequence[str | int]) -> object:

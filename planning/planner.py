@@ -207,6 +207,7 @@ def _server(
 def _check_project(settings: StackSettings, findings: Findings) -> None:
     if not settings.project:
         findings.error(
+            "LLMD-PROJECT-MISSING",
             "project",
             value="(missing)",
             rule="every resource belongs to a Google Cloud project",

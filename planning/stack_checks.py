@@ -19,6 +19,7 @@ def check_scope(settings: StackSettings, findings: Findings) -> None:
     number = len(settings.models)
     if settings.pattern != "multi-model" and number > 1:
         findings.error(
+            "LLMD-PATTERN-ONE-MODEL",
             "models",
             value=f"{number} models",
             rule=f"{settings.pattern} serves one model: without a model router a request could reach the wrong one",
@@ -35,6 +36,7 @@ def check_pattern(ctx: PlanContext, index: int, settings: ModelSettings, model: 
     """What a pattern asks of a model."""
     if ctx.settings.pattern == "mixture-of-experts" and model is not None and model.experts is None:
         ctx.findings.error(
+            "LLMD-PATTERN-EXPERTS",
             "models",
             index,
             "id",
@@ -56,6 +58,7 @@ def check_names(settings: StackSettings, findings: Findings) -> None:
             place = _to_report(path, [place for place, other in names if other == name])
             own = place[2] == "servedName"
             findings.error(
+                "LLMD-NAME-TWICE",
                 *place,
                 value=name,
                 rule=f"{counts[name]} models answer to this name: a request could not tell them apart",
@@ -63,6 +66,7 @@ def check_names(settings: StackSettings, findings: Findings) -> None:
             )
         if settings.pattern == "multi-model" and not _HEADER_VALUE.fullmatch(name):
             findings.error(
+                "LLMD-NAME-HEADER",
                 *path,
                 value=name,
                 rule="the model router passes the name on in a header, which takes ASCII without blanks around it",
@@ -95,6 +99,7 @@ def _check_multi_model(settings: StackSettings, findings: Findings) -> None:
     number = len(settings.models)
     if number < 2:
         findings.error(
+            "LLMD-PATTERN-TWO-MODELS",
             "models",
             value="1 model",
             rule="multi-model puts a model router in front of several models: one needs none",
@@ -102,6 +107,7 @@ def _check_multi_model(settings: StackSettings, findings: Findings) -> None:
         )
     if settings.gateway.implementation != "gke":
         findings.error(
+            "LLMD-PATTERN-GATEWAY",
             "gateway",
             "implementation",
             value=settings.gateway.implementation,
@@ -114,6 +120,7 @@ def _check_prefix_cache(settings: StackSettings, findings: Findings) -> None:
     for index, model in enumerate(settings.models):
         if model.replicas < 2:
             findings.error(
+                "LLMD-PATTERN-PREFIX-REPLICAS",
                 "models",
                 index,
                 "replicas",
@@ -123,6 +130,7 @@ def _check_prefix_cache(settings: StackSettings, findings: Findings) -> None:
             )
     if settings.picker.scorers.prefix_cache == 0:
         findings.error(
+            "LLMD-PATTERN-PREFIX-SCORER",
             "picker",
             "scorers",
             "prefixCache",
@@ -138,6 +146,7 @@ def _check_disaggregated(settings: StackSettings, findings: Findings) -> None:
         for index, model in enumerate(settings.models):
             if model.prefill is None:
                 findings.error(
+                    "LLMD-PREFILL-MISSING",
                     "models",
                     index,
                     "prefill",
@@ -147,6 +156,7 @@ def _check_disaggregated(settings: StackSettings, findings: Findings) -> None:
                 )
             if model.replicas < 1 and not settings.paused:
                 findings.error(
+                    "LLMD-DECODE-MISSING",
                     "models",
                     index,
                     "replicas",
@@ -162,6 +172,7 @@ def _check_disaggregated(settings: StackSettings, findings: Findings) -> None:
     given += [("disaggregation",)] if settings.disaggregation is not None else []
     for path in given:
         findings.error(
+            "LLMD-PREFILL-UNUSED",
             *path,
             value="given",
             rule=f"{settings.pattern} has no prefill servers: each of its servers computes prompts and answers",

@@ -42,6 +42,7 @@ def _permissions(needs: Needs, facts: Facts) -> Iterator[Finding]:
         }
         roles += [role for start, role in rest.items() if any(name.startswith(start) for name in lacking)]
         yield _finding(
+            "LLMD-PREFLIGHT-PERMISSIONS",
             "project",
             value=needs.project,
             rule=f"this account may not: {', '.join(lacking)}",
@@ -57,6 +58,7 @@ def _services(needs: Needs, facts: Facts) -> Iterator[Finding]:
     if off and (first or not may):
         names = first or off
         yield _finding(
+            "LLMD-PREFLIGHT-APIS",
             "project",
             value=needs.project,
             rule=f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} off, and `up` cannot turn that on",
@@ -78,6 +80,7 @@ def _quota(need: QuotaNeed, facts: Facts) -> Iterator[Finding]:
     enough = free >= need.now
     used = f", {limit.used:g} of them in use" if limit.used else "" if limit.used is not None else ", use unknown"
     yield _finding(
+        "LLMD-PREFLIGHT-QUOTA",
         "accelerator",
         "nodes",
         "max",
@@ -95,6 +98,7 @@ def _machines(needs: Needs, facts: Facts) -> Iterator[Finding]:
         for name in filter(None, (need.machine, need.accelerator)):
             if (need.zone, name) in facts.missing_machines:
                 yield _finding(
+                    "LLMD-PREFLIGHT-ZONE",
                     *need.path.split("."),
                     value=name,
                     rule=f"Compute Engine has no {name} in {need.zone}, or not for this project",
@@ -108,6 +112,7 @@ def _name(need: NameNeed, facts: Facts) -> Iterator[Finding]:
     what = _WHERE[need.kind]
     if need.made and taken:
         yield _finding(
+            "LLMD-PREFLIGHT-NAME-TAKEN",
             *need.path.split("."),
             value=need.name,
             rule=f"a {what} of this name exists already",
@@ -116,6 +121,7 @@ def _name(need: NameNeed, facts: Facts) -> Iterator[Finding]:
         )
     if not need.made and taken is False:
         yield _finding(
+            "LLMD-PREFLIGHT-NOT-FOUND",
             *need.path.split("."),
             value=need.name,
             rule=f"there is no such {what}" + (f" in {need.location}" if need.location else ""),
@@ -131,6 +137,7 @@ def _proxies(needs: Needs, facts: Facts) -> Iterator[Finding]:
     for subnet in there:
         if subnet.active_proxies:
             yield _finding(
+                "LLMD-PREFLIGHT-PROXY-SUBNET",
                 "network",
                 "existing",
                 "proxySubnetwork",
@@ -140,6 +147,7 @@ def _proxies(needs: Needs, facts: Facts) -> Iterator[Finding]:
             )
         elif any(ip_network(cidr).overlaps(ip_network(other)) for other in subnet.cidrs):
             yield _finding(
+                "LLMD-PREFLIGHT-CIDR",
                 "network",
                 "proxyCidr",
                 value=cidr,
@@ -151,6 +159,7 @@ def _proxies(needs: Needs, facts: Facts) -> Iterator[Finding]:
 def _silent(facts: Facts) -> Iterator[Finding]:
     for question, reason in facts.silent:
         yield _finding(
+            "LLMD-PREFLIGHT-UNANSWERED",
             "project",
             value=question,
             rule=f"Google Cloud did not say: {reason}",
@@ -159,5 +168,7 @@ def _silent(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _finding(*path: str, value: str, rule: str, fix: str, severity: Severity = Severity.ERROR) -> Finding:
-    return Finding(path=path_of(*path), value=value, rule=rule, fix=fix, severity=severity)
+def _finding(
+    rule_id: str, /, *path: str, value: str, rule: str, fix: str, severity: Severity = Severity.ERROR
+) -> Finding:
+    return Finding(id=rule_id, path=path_of(*path), value=value, rule=rule, fix=fix, severity=severity)

@@ -141,6 +141,7 @@ def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityP
         if stage.needed is None:
             alone = capacity.alone
             ctx.findings.warning(
+                "LLMD-PD-LOAD",
                 *("models", index, "load"),
                 value=capacity.basis,
                 rule="no number of servers serves this as stated: one request alone has its first token after"
@@ -151,6 +152,7 @@ def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityP
             return
         if stage.needed > stage.replicas:
             ctx.findings.warning(
+                "LLMD-PD-REPLICAS",
                 *("models", index, *(("prefill",) if stage.role == "prefill" else ()), "replicas"),
                 value=stage.replicas,
                 rule=f"{capacity.basis}, as the load states it: {stage.role} takes {stage.needed} replicas"

@@ -32,6 +32,7 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
     _check_picker(decode)
     if decode.accelerator.kind != prefill.accelerator.kind:
         decode.findings.error(
+            "LLMD-PD-ACCELERATOR-KINDS",
             "prefillAccelerator",
             "type",
             value=prefill.accelerator.name,
@@ -41,6 +42,7 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
         return
     if decode.accelerator != prefill.accelerator:
         decode.findings.warning(
+            "LLMD-PD-ACCELERATORS-DIFFER",
             "prefillAccelerator",
             "type",
             value=prefill.accelerator.name,
@@ -63,6 +65,7 @@ def _check_release(ctx: PlanContext) -> None:
     ]
     if able is None:
         ctx.findings.error(
+            "LLMD-PD-RELEASE",
             "release",
             value=ctx.release.name,
             rule=f"its picker ({ctx.release.picker.version}) cannot send prefill and decode to different pods",
@@ -70,6 +73,7 @@ def _check_release(ctx: PlanContext) -> None:
         )
     elif able.withdrawn is not None:
         ctx.findings.warning(
+            "LLMD-PD-RELEASE-WITHDRAWN",
             "release",
             value=ctx.release.name,
             rule=f"upstream renamed the images of its picker and sidecar {able.withdrawn} and took the old ones away",
@@ -81,6 +85,7 @@ def _check_picker(ctx: PlanContext) -> None:
     settings = ctx.settings
     if settings.picker.failure_mode == "open":
         ctx.findings.warning(
+            "LLMD-PD-FAILURE-MODE",
             "picker",
             "failureMode",
             value="open",
@@ -91,6 +96,7 @@ def _check_picker(ctx: PlanContext) -> None:
     from_tokens = wanted.prefill_from_tokens if wanted is not None else None
     if from_tokens != 0 and settings.picker.scorers.prefix_cache == 0 and settings.picker.config is None:
         ctx.findings.error(
+            "LLMD-PD-PREFIX-SCORER",
             "picker",
             "scorers",
             "prefixCache",
@@ -115,6 +121,7 @@ def _check_parallelism(
     ):
         if value > 1:
             decode.findings.error(
+                "LLMD-PD-RANKS",
                 "models",
                 index,
                 key,
@@ -125,6 +132,7 @@ def _check_parallelism(
     for ctx, one in zip((decode, prefill), spread, strict=True):
         if one.is_multi_node and one.data == one.pipeline == 1:
             ctx.findings.error(
+                "LLMD-PD-ONE-HOST",
                 "models",
                 index,
                 "tensorParallel",
@@ -145,7 +153,9 @@ def _check_parallelism(
         fix = f"{ours}, or a divisor or a multiple of it"
     else:
         return
-    decode.findings.error("models", index, "prefill", "tensorParallel", value=theirs, rule=rule, fix=f"use {fix}")
+    decode.findings.error(
+        "LLMD-PD-TP-MATCH", "models", index, "prefill", "tensorParallel", value=theirs, rule=rule, fix=f"use {fix}"
+    )
 
 
 def _check_worth(
@@ -163,6 +173,7 @@ def _check_worth(
     if ours.load.prompt_tokens is None:
         if runs[0].max_model_len < _SHORT:
             decode.findings.warning(
+                "LLMD-PD-SHORT",
                 "models",
                 index,
                 "maxModelLen",
@@ -187,6 +198,7 @@ def _check_worth(
     apart = split.at(load.concurrency) if split is not None else None
     if together is not None and apart is not None and _is_a_loss(apart, together):
         decode.findings.warning(
+            "LLMD-PD-WORTH",
             "models",
             index,
             "load",

@@ -84,6 +84,7 @@ def _check(ctx: PlanContext) -> None:
     path = ("cluster", "existing", "version") if settings.existing else ("cluster", "version")
     if version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE):
         findings.error(
+            "LLMD-GKE-VERSION",
             *path,
             value=version,
             rule=f"GKE Inference Gateway needs {INFERENCE_GATEWAY_SINCE} or newer",
@@ -92,6 +93,7 @@ def _check(ctx: PlanContext) -> None:
     least = ctx.accelerator.minimum_gke_version
     if version is not None and least is not None and not reaches(version, least):
         findings.error(
+            "LLMD-GKE-VERSION-ACCELERATOR",
             *path,
             value=version,
             rule=f"{ctx.accelerator.title} needs GKE {least} or newer",
@@ -100,6 +102,7 @@ def _check(ctx: PlanContext) -> None:
     control_plane = settings.control_plane
     if control_plane.access == "authorized-networks" and not control_plane.authorized_networks:
         findings.error(
+            "LLMD-AUTHORIZED-NETWORKS-EMPTY",
             "cluster",
             "controlPlane",
             "authorizedNetworks",
@@ -109,6 +112,7 @@ def _check(ctx: PlanContext) -> None:
         )
     if control_plane.access == "dns-endpoint" and control_plane.authorized_networks:
         findings.error(
+            "LLMD-AUTHORIZED-NETWORKS-UNUSED",
             "cluster",
             "controlPlane",
             "authorizedNetworks",

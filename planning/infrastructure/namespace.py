@@ -31,6 +31,7 @@ def plan_hugging_face(ctx: PlanContext, encrypted: frozenset[str]) -> HuggingFac
         _check_encrypted(ctx, "huggingFace", "token", encrypted)
         if not settings.token.get_secret_value().startswith("hf_"):
             ctx.findings.error(
+                "LLMD-TOKEN-FORM",
                 "huggingFace",
                 "token",
                 value="(hidden)",
@@ -65,6 +66,7 @@ def plan_pull_secret(ctx: PlanContext, encrypted: frozenset[str]) -> PullSecretP
 def _check_encrypted(ctx: PlanContext, group: str, key: str, encrypted: frozenset[str]) -> None:
     if group not in encrypted:
         ctx.findings.error(
+            "LLMD-SECRET-PLAIN",
             group,
             key,
             value="(hidden)",

@@ -93,6 +93,7 @@ def _check_ranges(ctx: PlanContext) -> None:
     for key, cidr in ranges.items():
         if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in PRIVATE):
             findings.error(
+                "LLMD-CIDR-PRIVATE",
                 "network",
                 key,
                 value=cidr,
@@ -101,6 +102,7 @@ def _check_ranges(ctx: PlanContext) -> None:
             )
         if cidr.prefixlen > _LARGEST_PREFIX[key]:
             findings.error(
+                "LLMD-CIDR-SMALL",
                 "network",
                 key,
                 value=cidr,
@@ -109,6 +111,7 @@ def _check_ranges(ctx: PlanContext) -> None:
             )
         elif (wanted := _wanted_prefix(ctx, key)) < cidr.prefixlen:
             findings.error(
+                "LLMD-CIDR-NODES",
                 "network",
                 key,
                 value=cidr,
@@ -119,12 +122,18 @@ def _check_ranges(ctx: PlanContext) -> None:
     for (first, one), (second, other) in combinations(ranges.items(), 2):
         if one.overlaps(other):
             findings.error(
-                "network", first, value=one, rule=f"overlaps {second} = {other}", fix="choose ranges that do not touch"
+                "LLMD-CIDR-OVERLAP",
+                "network",
+                first,
+                value=one,
+                rule=f"overlaps {second} = {other}",
+                fix="choose ranges that do not touch",
             )
     if settings.existing is not None and settings.existing.auto_mode:
         for key, cidr in ranges.items():
             if cidr.overlaps(AUTO_MODE):
                 findings.error(
+                    "LLMD-CIDR-AUTO-MODE",
                     "network",
                     key,
                     value=cidr,

@@ -29,6 +29,7 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
     if machine is None or machine.accelerator is not None:
         cpu = [m.name for m in ctx.catalog.machines.values() if m.accelerator is None]
         ctx.findings.error(
+            "LLMD-CPU-MACHINE-TYPE",
             "cpuPool",
             "machineType",
             value=settings.machine_type,
@@ -37,6 +38,7 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
         )
     if settings.nodes.min < 1:
         ctx.findings.error(
+            "LLMD-CPU-POOL-EMPTY",
             "cpuPool",
             "nodes",
             "min",
@@ -72,6 +74,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
     disk = settings.disk_gib or max(_LEAST_DISK_GIB, least_disk)
     if disk < least_disk:
         ctx.findings.error(
+            "LLMD-DISK-SMALL",
             "accelerator",
             "diskGib",
             value=disk,
@@ -82,6 +85,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
     most = settings.nodes.max
     if multi_host and (most % ctx.hosts or least % ctx.hosts):
         ctx.findings.error(
+            "LLMD-SLICE-HOSTS",
             "accelerator",
             "nodes",
             value=f"{settings.nodes.min} to {most}",
@@ -151,6 +155,7 @@ def _check(ctx: PlanContext) -> None:
     settings, findings = ctx.settings.accelerator, ctx.findings
     if settings.reservation is not None and settings.provisioning != "on-demand":
         findings.error(
+            "LLMD-RESERVATION-PROVISIONING",
             "accelerator",
             "reservation",
             value=settings.reservation,
@@ -159,6 +164,7 @@ def _check(ctx: PlanContext) -> None:
         )
     if settings.provisioning in ("flex-start", "queued") and settings.nodes.min > 0:
         findings.error(
+            "LLMD-PROVISIONING-MIN",
             "accelerator",
             "nodes",
             "min",
@@ -168,6 +174,7 @@ def _check(ctx: PlanContext) -> None:
         )
     if not ctx.machine.on_demand_ok and settings.provisioning == "on-demand" and settings.reservation is None:
         findings.warning(
+            "LLMD-PROVISIONING-ON-DEMAND",
             "accelerator",
             "provisioning",
             value=settings.provisioning,

@@ -34,6 +34,7 @@ def check_sharding(
     if vocabulary % tensor_parallel:
         # vocab_parallel_embedding.py: every rank gets the same number of rows.
         ctx.findings.error(
+            "LLMD-TP-VOCABULARY",
             *path,
             value=tensor_parallel,
             rule=f"{model.id}'s vocabulary, padded to {vocabulary} entries, cannot be cut into {tensor_parallel} parts",
@@ -43,6 +44,7 @@ def check_sharding(
         # fused_moe: the number of physical experts is a multiple of the expert-parallel size.
         count = model.experts.count if model.experts is not None else 0
         ctx.findings.error(
+            "LLMD-EP-EXPERTS",
             *(path if ranks == 1 else ("models", index, "dataParallel")),
             value=tensor_parallel if ranks == 1 else ranks,
             rule=f"{model.id}'s {count} experts cannot be dealt out evenly to {tensor_parallel * ranks} devices",
@@ -51,6 +53,7 @@ def check_sharding(
     elif uneven := [width for width in _widths(model, by_expert) if width % tensor_parallel]:
         # distributed/utils.py `divide`, for every column-parallel layer.
         ctx.findings.error(
+            "LLMD-TP-WIDTH",
             *path,
             value=tensor_parallel,
             rule=f"{model.id}'s feed-forward layers of width {uneven[0]} cannot be cut into {tensor_parallel} parts",
@@ -60,6 +63,7 @@ def check_sharding(
         # fp8.py `validate_block_quant_shapes`, gptq and awq likewise: a block has one scale and stays whole.
         whole = _whole_experts(model, tensor_parallel, by_expert)
         ctx.findings.error(
+            "LLMD-TP-QUANTIZATION-BLOCKS",
             *path,
             value=tensor_parallel,
             rule=f"{model.id}'s layers of width {broken[0]} give each of {tensor_parallel} devices "
@@ -118,6 +122,7 @@ def _check_pipeline(
     stages = max(further, parallelism.pipeline)
     if stages > model.layers:
         ctx.findings.error(
+            "LLMD-PP-LAYERS",
             "models",
             index,
             "extraArgs" if further > 1 else "pipelineParallel",
@@ -127,6 +132,7 @@ def _check_pipeline(
         )
     elif further > 1 and stages * tensor_parallel > ctx.per_node:
         ctx.findings.error(
+            "LLMD-PP-EXTRA-ARGS",
             "models",
             index,
             "extraArgs",

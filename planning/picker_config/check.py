@@ -68,6 +68,7 @@ def _check_beside(ctx: PlanContext) -> None:
     # A preset fills the weights in.
     for field in [name for name in given if name in fields and not (name == "scorers" and "preset" in fields)]:
         ctx.findings.error(
+            "LLMD-PICKER-CONFIG-ALONE",
             "picker",
             given[field],
             value=getattr(ctx.settings.picker, field) if field != "scorers" else "given",
@@ -80,6 +81,7 @@ def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | 
     api = ctx.release.picker.config_api
     if written["apiVersion"] != api:
         ctx.findings.error(
+            "LLMD-PICKER-API-VERSION",
             *ROOT,
             "apiVersion",
             value=written["apiVersion"],
@@ -91,6 +93,7 @@ def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | 
     except ValidationError as error:
         for detail in error.errors():
             ctx.findings.error(
+                "LLMD-PICKER-CONFIG-SCHEMA",
                 *ROOT,
                 *detail["loc"],
                 value=_value(detail),
@@ -108,6 +111,7 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
         others = [r.name for r in ctx.catalog.releases.values() if ctx.catalog.pickers[r.picker.build].has(entry.type)]
         fix = f"use release {' or '.join(others)}" if others else f"use one of {', '.join(close or picker.plugins)}"
         ctx.findings.error(
+            "LLMD-PICKER-PLUGIN-UNKNOWN",
             *ROOT,
             "plugins",
             index,
@@ -119,6 +123,7 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
         return False
     if plugin.stability == "alpha" and not ctx.settings.picker.allow_experimental_plugins:
         ctx.findings.error(
+            "LLMD-PICKER-PLUGIN-EXPERIMENTAL",
             *ROOT,
             "plugins",
             index,
@@ -130,6 +135,7 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
         )
     if plugin.deprecated is not None:
         ctx.findings.warning(
+            "LLMD-PICKER-PLUGIN-DEPRECATED",
             *ROOT,
             "plugins",
             index,
@@ -153,6 +159,7 @@ def _check_parameters(ctx: PlanContext, picker: Picker, plugin: Plugin, index: i
             ignored = unknown and (picker.unknown_parameters == "ignored" or shape is NoParameters)
             then = "ignores it without a word" if ignored else "does not start with it"
             ctx.findings.error(
+                "LLMD-PICKER-PLUGIN-PARAMETERS",
                 *ROOT,
                 "plugins",
                 index,
@@ -169,6 +176,7 @@ def _check_conflicts(ctx: PlanContext, document: Document) -> None:
     for index, entry in enumerate(document.plugins):
         for other in kinds & set(ctx.picker.plugins[entry.type].conflicts):
             ctx.findings.error(
+                "LLMD-PICKER-PLUGINS-CONFLICT",
                 *ROOT,
                 "plugins",
                 index,
@@ -184,6 +192,7 @@ def _check_names(ctx: PlanContext, document: Document) -> None:
     for index, entry in enumerate(document.plugins):
         if entry.called in seen:
             ctx.findings.error(
+                "LLMD-PICKER-PLUGIN-NAME",
                 *ROOT,
                 "plugins",
                 index,

@@ -36,6 +36,7 @@ def check_state(ctx: PlanContext) -> None:
     alone = [kind for kind in _plugins(ctx) if ctx.picker.plugins[kind].state == "process"]
     if alone:
         ctx.findings.error(
+            "LLMD-PICKER-LEADERLESS",
             "picker",
             "leaderElection",
             value="false",
@@ -58,6 +59,7 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
         # On another port something else answers.
         if asked != scheme and "port" not in parameters:
             ctx.findings.error(
+                "LLMD-PICKER-METRICS-SCHEME",
                 *ROOT,
                 "plugins",
                 number,
@@ -68,6 +70,7 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
             )
     if usual != scheme and not any(entry.type == METRICS for entry in document.plugins):
         ctx.findings.error(
+            "LLMD-PICKER-METRICS-HTTPS",
             *ROOT,
             "plugins",
             value=f"no {METRICS}",
@@ -98,6 +101,7 @@ def check_blocks(ctx: PlanContext, index: int, model: ModelSettings, engine_bloc
         size = _tokens_of(ctx.picker, entry)
         if size is not None and size % engine_block:
             ctx.findings.error(
+                "LLMD-PICKER-BLOCK-SIZE",
                 *ROOT,
                 "plugins",
                 number,

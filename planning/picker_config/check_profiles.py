@@ -48,6 +48,7 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
         name, _, value = gate.partition("=")
         if name not in picker.feature_gates or (value and picker.document != "v0.10"):
             ctx.findings.error(
+                "LLMD-PICKER-FEATURE-GATE",
                 *ROOT,
                 "featureGates",
                 index,
@@ -58,6 +59,7 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
     on = any(gate in ("flowControl", "flowControl=true") for gate in document.feature_gates)
     if getattr(document, "flow_control", None) is not None and not on:
         ctx.findings.warning(
+            "LLMD-PICKER-FLOW-CONTROL-GATE",
             *ROOT,
             "flowControl",
             value="given",
@@ -74,6 +76,7 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
         path: Path = (*ROOT, "schedulingProfiles", number)
         if profile.name in names:
             ctx.findings.error(
+                "LLMD-PICKER-PROFILE-NAME",
                 *path,
                 "name",
                 value=profile.name,
@@ -86,6 +89,7 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
             place: Path = (*path, "plugins", index, "pluginRef")
             if entry.plugin_ref not in entries:
                 ctx.findings.error(
+                    "LLMD-PICKER-PROFILE-PLUGIN",
                     *place,
                     value=entry.plugin_ref,
                     rule=f"no plugin has this name, and {picker.title} does not start with a profile that calls one",
@@ -95,6 +99,7 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
             kinds = set(picker.plugins[entries[entry.plugin_ref].type].kinds)
             if not kinds & _SCHEDULING:
                 ctx.findings.error(
+                    "LLMD-PICKER-PROFILE-KIND",
                     *place,
                     value=entry.plugin_ref,
                     rule=f"a profile runs filters, scorers and one picker: a {min(kinds)} does nothing there",
@@ -104,6 +109,7 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
                 pickers.append(place)
         for place in pickers[1:]:
             ctx.findings.error(
+                "LLMD-PICKER-PROFILE-PICKERS",
                 *place,
                 value="a second picker",
                 rule=f"a profile ends with one picker, and {picker.title} does not start with two",
@@ -121,6 +127,7 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
     number = len(document.scheduling_profiles)
     for index, entry in handlers[1:]:
         ctx.findings.error(
+            "LLMD-PICKER-PROFILE-HANDLERS",
             *ROOT,
             "plugins",
             index,
@@ -134,6 +141,7 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
         able = [p.type for p in picker.plugins.values() if "profile-handler" in p.kinds and p.stability != "alpha"]
         others = [kind for kind in able if kind != "single-profile-handler"]
         ctx.findings.error(
+            "LLMD-PICKER-PROFILES",
             *ROOT,
             "schedulingProfiles",
             value=f"{number} profiles",
@@ -152,6 +160,7 @@ def _check_stages(ctx: PlanContext, document: Document, index: int, handler: Plu
     for field in _stages(parameters):
         if field not in names:
             ctx.findings.error(
+                "LLMD-PICKER-PROFILE-MISSING",
                 *ROOT,
                 "plugins",
                 index,
@@ -191,6 +200,7 @@ def check_references(ctx: PlanContext, picker: Picker, document: Document) -> No
     for path, name in found:
         if name not in names:
             ctx.findings.error(
+                "LLMD-PICKER-PLUGIN-REFERENCE",
                 *path,
                 value=name,
                 rule="no plugin has this name",

@@ -19,6 +19,7 @@ def plan_listener_certificate(ctx: PlanContext, asked: CertManagerTls) -> Certif
         check_issuer(ctx, asked.issuer, "tls")
     else:
         ctx.findings.warning(
+            "LLMD-TLS-SELF-SIGNED",
             "gateway",
             "tls",
             "issuer",
@@ -39,6 +40,7 @@ def issuer_of(asked: IssuerSettings | None) -> IssuerPlan:
 def _check_names(ctx: PlanContext, dns_names: tuple[str, ...], hostname: str | None) -> None:
     if not dns_names:
         ctx.findings.error(
+            "LLMD-TLS-NO-NAME",
             "gateway",
             "hostname",
             value="null",
@@ -47,6 +49,7 @@ def _check_names(ctx: PlanContext, dns_names: tuple[str, ...], hostname: str | N
         )
     elif hostname is not None and not any(covers(name, hostname) for name in dns_names):
         ctx.findings.error(
+            "LLMD-TLS-HOSTNAME",
             "gateway",
             "tls",
             "dnsNames",
@@ -65,6 +68,7 @@ def check_issuer(ctx: PlanContext, asked: IssuerSettings, key: str) -> None:
     """An issuer that cannot be there yet. `key` is the setting below gateway that names it."""
     if not ctx.settings.platform.cert_manager.existing:
         ctx.findings.warning(
+            "LLMD-TLS-ISSUER-LATER",
             "gateway",
             key,
             "issuer",

@@ -264,6 +264,7 @@ def _check_brought(ctx: PlanContext) -> None:
     ):
         if controller.existing:
             ctx.findings.error(
+                "LLMD-PLATFORM-EXISTING",
                 "platform",
                 key,
                 "existing",

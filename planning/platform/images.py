@@ -13,6 +13,7 @@ def check_release(ctx: PlanContext) -> None:
     """What everybody who takes this release has to know."""
     if ctx.release.caveat is not None:
         ctx.findings.warning(
+            "LLMD-RELEASE-SUPPORT",
             "release",
             value=ctx.settings.release,
             rule=ctx.release.caveat,
@@ -24,6 +25,7 @@ def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecre
     """Red Hat's images are for its customers, and start with their own entry point only."""
     if image.startswith(RED_HAT) and pull_secret is None:
         ctx.findings.error(
+            "LLMD-REGISTRY-RED-HAT",
             "registry",
             "server",
             value="(missing)",
@@ -32,6 +34,7 @@ def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecre
         )
     if image.startswith(_RHAIIS) and ctx.release.engine.command:
         ctx.findings.error(
+            "LLMD-IMAGE-COMMAND",
             "models",
             index,
             "image",

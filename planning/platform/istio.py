@@ -70,6 +70,7 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
         return
     if kserve and not istio:
         ctx.findings.warning(
+            "LLMD-ISTIO-SUPPORT",
             "gateway",
             "implementation",
             value=ctx.settings.gateway.implementation,
@@ -79,6 +80,7 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
     private = [image for image in (release.pilot, release.proxy) if image.startswith(RED_HAT)]
     if istio and private and pull_secret is None:
         ctx.findings.error(
+            "LLMD-REGISTRY-ISTIO",
             "registry",
             "server",
             value="(missing)",
@@ -88,6 +90,7 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
         )
     elif istio and private and pull_secret is not None and not pull_secret.create:
         ctx.findings.error(
+            "LLMD-REGISTRY-ISTIO-SECRET",
             "registry",
             "existingSecret",
             value=pull_secret.name,

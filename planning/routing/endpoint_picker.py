@@ -92,6 +92,7 @@ def plan_picker(
     elects = settings.replicas > 1 and settings.leader_election
     if index == 0 and elects and settings.failure_mode == "close":
         ctx.findings.warning(
+            "LLMD-PICKER-FAILOVER",
             "picker",
             "failureMode",
             value="close",
@@ -185,6 +186,7 @@ def check_picker(ctx: PlanContext) -> None:
     fractions = [weight for weight in weights.model_dump().values() if weight != int(weight)]
     if fractions and ctx.picker.document == "v1.2":
         ctx.findings.error(
+            "LLMD-SCORER-WHOLE",
             "picker",
             "scorers",
             value=", ".join(f"{weight:g}" for weight in fractions),
@@ -193,6 +195,7 @@ def check_picker(ctx: PlanContext) -> None:
         )
     if not any((weights.prefix_cache, weights.kv_cache_utilization, weights.queue)):
         ctx.findings.error(
+            "LLMD-SCORER-NONE",
             "picker",
             "scorers",
             value="all 0",
@@ -202,6 +205,7 @@ def check_picker(ctx: PlanContext) -> None:
     several = any(model.replicas > 1 for model in ctx.settings.models)
     if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:
         ctx.findings.warning(
+            "LLMD-SCORER-PREFIX-ONLY",
             "picker",
             "scorers",
             value=f"prefixCache: {weights.prefix_cache:g} alone",
@@ -238,6 +242,7 @@ def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:
     weight = f" (weight {settings.scorers.prefix_cache:g})" if settings.config is None else f" ({scores})"
     instead = "llm-d:picker.scorers.prefixCache to 0" if settings.config is None else f"up {scores}"
     ctx.findings.error(
+        "LLMD-PREFIX-CACHING-OFF",
         "models",
         index,
         "prefixCaching",

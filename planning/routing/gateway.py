@@ -38,6 +38,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan) -> GatewayPlan:
     class_name = _class(ctx)
     if external and tls is None:
         ctx.findings.warning(
+            "LLMD-TLS-NONE",
             "gateway",
             "tls",
             "kind",
@@ -117,6 +118,7 @@ def _class(ctx: PlanContext) -> str:
     googles = settings.class_name.startswith("gke-")
     if googles is not (settings.implementation == "gke"):
         ctx.findings.error(
+            "LLMD-GATEWAY-CLASS",
             "gateway",
             "className",
             value=settings.class_name,
@@ -127,6 +129,7 @@ def _class(ctx: PlanContext) -> str:
         )
     elif googles:
         ctx.findings.error(
+            "LLMD-GATEWAY-CLASS-EXPOSURE",
             "gateway",
             "className",
             value=settings.class_name,
@@ -140,6 +143,7 @@ def _check_certificates(ctx: PlanContext) -> None:
     settings = ctx.settings.gateway
     if settings.implementation == "istio" and settings.tls.kind in ("certificate-manager", "pre-shared"):
         ctx.findings.error(
+            "LLMD-TLS-KIND-ISTIO",
             "gateway",
             "tls",
             "kind",

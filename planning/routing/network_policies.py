@@ -223,6 +223,7 @@ def _check(ctx: PlanContext) -> None:
     known = "proxy_cidr" in ctx.settings.network.model_fields_set
     if gke and existing is not None and existing.proxy_subnetwork is not None and not known:
         ctx.findings.error(
+            "LLMD-PROXY-RANGE-UNKNOWN",
             "network",
             "proxyCidr",
             value="(missing)",
@@ -232,6 +233,7 @@ def _check(ctx: PlanContext) -> None:
         )
     if ctx.settings.cluster.existing is not None:
         ctx.findings.warning(
+            "LLMD-NETWORK-POLICIES-KEPT",
             "networkPolicies",
             value=f"cluster {ctx.settings.cluster.existing.name}",
             rule="a cluster without Dataplane V2 or network policy enforcement takes policies and keeps none of them",

@@ -13,6 +13,7 @@ def plan_splits(ctx: PlanContext, models: tuple[ModelPlan, ...]) -> tuple[SplitP
     """Each shared name with the pools behind it, in the order of the models."""
     if ctx.settings.splits and ctx.settings.pattern != "multi-model":
         ctx.findings.error(
+            "LLMD-SPLIT-PATTERN",
             "splits",
             value=", ".join(split.name for split in ctx.settings.splits),
             rule=f"{ctx.settings.pattern} has one model: there is nothing to divide requests among",
@@ -40,6 +41,7 @@ def _check(ctx: PlanContext, index: int, split: SplitSettings) -> None:
     unknown = [name for name in split.weights if name not in known]
     for name in unknown:
         ctx.findings.error(
+            "LLMD-SPLIT-NAME",
             *path,
             value=name,
             rule="no model of this stack has this name: a split is among models, not among aliases or adapters",
@@ -49,6 +51,7 @@ def _check(ctx: PlanContext, index: int, split: SplitSettings) -> None:
         return
     if len(split.weights) < 2:
         ctx.findings.error(
+            "LLMD-SPLIT-ONE",
             *path,
             value=next(iter(split.weights)),
             rule="a split has two or more sides",
@@ -56,6 +59,7 @@ def _check(ctx: PlanContext, index: int, split: SplitSettings) -> None:
         )
     if not any(split.weights.values()):
         ctx.findings.error(
+            "LLMD-SPLIT-ZERO",
             *path,
             value="all 0",
             rule=f"nobody would answer requests for {split.name}: the load balancer would refuse them (500)",
@@ -65,6 +69,7 @@ def _check(ctx: PlanContext, index: int, split: SplitSettings) -> None:
     for model in used:
         if model.replicas == 0:
             ctx.findings.error(
+                "LLMD-SPLIT-NO-REPLICAS",
                 *path,
                 value=f"{model.name}: {split.weights[model.name]}",
                 rule=f"this share of the requests for {split.name} goes to a model without replicas",
@@ -80,6 +85,7 @@ def _check_lengths(
     told = {length for length in lengths.values() if length is not None}
     if len(told) > 1:
         ctx.findings.warning(
+            "LLMD-SPLIT-LENGTHS",
             *path,
             value=", ".join(f"{name} {length}" for name, length in lengths.items()),
             rule=f"requests for {split.name} that are longer than {min(told)} tokens are refused by some of its models",

@@ -105,7 +105,7 @@ def check_backend_tls(ctx: PlanContext) -> None:
 
 def _refuse(ctx: PlanContext, *, rule: str, fix: str) -> None:
     kind = ctx.settings.gateway.backend_tls.kind
-    ctx.findings.error("gateway", "backendTls", "kind", value=kind, rule=rule, fix=fix)
+    ctx.findings.error("LLMD-BACKEND-TLS", "gateway", "backendTls", "kind", value=kind, rule=rule, fix=fix)
 
 
 def _certificate(key: str) -> str:

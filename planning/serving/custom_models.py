@@ -28,6 +28,7 @@ def with_own_models(
         path = ("models", index, "config")
         if file is None or file.problem is not None:
             findings.error(
+                "LLMD-CONFIG-UNREADABLE",
                 *path,
                 value=model.config,
                 rule=file.problem if file is not None and file.problem else "nobody has read this file",
@@ -55,6 +56,7 @@ def _parsed(
         model = parse(model_id, file.config, revision=file.revision, size_gib=size)
     except ConfigError as error:
         findings.warning(
+            "LLMD-CONFIG-ARCHITECTURE",
             *path,
             value=given,
             rule=f"{error}: the memory of {model_id} is not checked",
@@ -63,6 +65,7 @@ def _parsed(
         return None
     if size is not None and abs(weights_gib(model) - size) > _AGREES * size:
         findings.warning(
+            "LLMD-CONFIG-WEIGHTS",
             *path,
             value=given,
             rule=f"its files hold {size:.1f} GiB, and its weights are computed to be {weights_gib(model):.1f} GiB: "

@@ -15,6 +15,7 @@ def check_image_source(ctx: PlanContext, index: int, settings: ModelSettings) ->
     path = ("models", index, "source")
     if source.reference is None and settings.image is None:
         ctx.findings.error(
+            "LLMD-IMAGE-WEIGHTS",
             *path,
             value="image",
             rule="the release's own engine image holds no weights",
@@ -25,6 +26,7 @@ def check_image_source(ctx: PlanContext, index: int, settings: ModelSettings) ->
     version = cluster.existing.version if cluster.existing else cluster.version
     if source.reference is not None and version is not None and not reaches(version, IMAGE_VOLUME_SINCE):
         ctx.findings.error(
+            "LLMD-IMAGE-VOLUME",
             *path,
             "reference",
             value=source.reference,

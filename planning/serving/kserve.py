@@ -226,6 +226,7 @@ def _check_name(ctx: PlanContext, index: int, settings: ModelSettings, key: str)
     cut = [key + suffix for suffix in (_PICKER, _CERTIFICATE) if len(key + suffix) > _LONGEST]
     if cut:
         ctx.findings.warning(
+            "LLMD-KSERVE-LONG-NAME",
             "models",
             index,
             "id",
@@ -239,6 +240,7 @@ def _check_templates(ctx: PlanContext, index: int, settings: ModelSettings) -> N
     for number, argument in enumerate(settings.extra_args):
         if "{{" in argument:
             ctx.findings.error(
+                "LLMD-KSERVE-TEMPLATE",
                 "models",
                 index,
                 "extraArgs",
@@ -263,6 +265,7 @@ def _check_room(ctx: PlanContext, server: ModelServerPlan) -> None:
         rule = "a switch of deployment starts all servers before the old ones go: it would find no accelerators"
         when = "before it"
     ctx.findings.warning(
+        "LLMD-KSERVE-ROLLOUT",
         "accelerator",
         "nodes",
         "max",

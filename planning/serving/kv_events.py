@@ -53,6 +53,7 @@ def check_events(ctx: PlanContext) -> None:
             r.name for r in ctx.catalog.releases.values() if can_index_precisely(ctx.catalog.pickers[r.picker.build])
         ]
         ctx.findings.error(
+            "LLMD-KV-EVENTS-RELEASE",
             "picker",
             "prefixRouting",
             value="precise",
@@ -63,6 +64,7 @@ def check_events(ctx: PlanContext) -> None:
         return
     if ctx.settings.deployment == "kserve":
         ctx.findings.error(
+            "LLMD-KV-EVENTS-KSERVE",
             *(("picker", "prefixRouting") if picker.config is None else (*ROOT, "plugins")),
             value="precise" if picker.config is None else PRECISE,
             rule="a precise index has prompts turned into tokens by a Service that KServe does not make",
@@ -71,6 +73,7 @@ def check_events(ctx: PlanContext) -> None:
     for index, model in enumerate(ctx.settings.models):
         if model.data_parallel > 1:
             ctx.findings.error(
+                "LLMD-KV-EVENTS-RANKS",
                 "models",
                 index,
                 "dataParallel",
@@ -80,6 +83,7 @@ def check_events(ctx: PlanContext) -> None:
             )
         if model.aliases:
             ctx.findings.warning(
+                "LLMD-KV-EVENTS-ALIASES",
                 "models",
                 index,
                 "aliases",
@@ -105,6 +109,7 @@ def _check_own(ctx: PlanContext) -> None:
         )
         if not heard:
             ctx.findings.error(
+                "LLMD-KV-EVENTS-SOURCE",
                 *ROOT,
                 "dataLayer",
                 value=f"without {entry.called}",
@@ -121,6 +126,7 @@ def _check_own(ctx: PlanContext) -> None:
         port = events["pod_discovery_config"]["socket_port"]
         if events["zmq_endpoint"] or not events["discover_pods"] or port != EVENTS_PORT:
             ctx.findings.error(
+                "LLMD-KV-EVENTS-PORT",
                 *ROOT,
                 "plugins",
                 index,

@@ -45,6 +45,7 @@ def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
         path = ("models", index, "adapters", number, "source")
         if settings.source.kind != "hugging-face":
             ctx.findings.error(
+                "LLMD-ADAPTER-SOURCE",
                 *path,
                 value=adapter.source,
                 rule=f"weights from a {settings.source.kind} are read without the Hub, which this adapter comes from",
@@ -52,6 +53,7 @@ def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
             )
         if adapter.source == settings.id:
             ctx.findings.error(
+                "LLMD-ADAPTER-BASE",
                 *path,
                 value=adapter.source,
                 rule="this is the base model's own repository: an adapter is another one, trained on that base",

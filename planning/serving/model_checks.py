@@ -31,6 +31,7 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
     check_quantization(ctx, index, settings, model)
     if model is None:
         ctx.findings.warning(
+            "LLMD-MODEL-UNKNOWN",
             "models",
             index,
             "id",
@@ -52,6 +53,7 @@ def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> No
     asked = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
     if asked:
         ctx.findings.error(
+            "LLMD-ENGINE-TLS-ARGS",
             "models",
             index,
             "extraArgs",
@@ -67,6 +69,7 @@ def _check_dtype(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     # A checkpoint in bfloat16 is no obstacle: it is then served in float16 (`dtype_of` in the model server's plan).
     if not accelerator.bf16 and settings.dtype == "bfloat16":
         ctx.findings.error(
+            "LLMD-DTYPE-BFLOAT16",
             "models",
             index,
             "dtype",
@@ -76,6 +79,7 @@ def _check_dtype(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         )
     if settings.kv_cache_dtype not in (None, "auto") and accelerator.kind == "gpu" and not accelerator.fp8:
         ctx.findings.error(
+            "LLMD-KV-CACHE-FP8",
             "models",
             index,
             "kvCacheDtype",
@@ -88,6 +92,7 @@ def _check_dtype(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
 def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
     if settings.max_model_len is not None and settings.max_model_len > model.context:
         ctx.findings.error(
+            "LLMD-CONTEXT-LENGTH",
             "models",
             index,
             "maxModelLen",
@@ -105,6 +110,7 @@ def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: in
     path = ("models", index, "tensorParallel")
     if model.attention_heads % tensor_parallel:
         ctx.findings.error(
+            "LLMD-TP-DIVIDES",
             *path,
             value=tensor_parallel,
             rule=f"{model.id} has {model.attention_heads} attention heads, which {tensor_parallel} cannot share evenly",
@@ -131,6 +137,7 @@ def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: in
     else:
         fix = f"use a tensorParallel that divides {model.kv_heads}, or a multiple of it"
     ctx.findings.error(
+        "LLMD-TP-KV-HEADS",
         *path,
         value=tensor_parallel,
         rule=f"{model.id} has {heads}; {tensor_parallel} {chips} cannot share "
@@ -150,6 +157,7 @@ def _check_token(ctx: PlanContext, settings: ModelSettings, model: Model) -> Non
     given = token.token or token.existing_secret or token.secret_manager_secret
     if model.gated and settings.source.kind == "hugging-face" and not given:
         ctx.findings.error(
+            "LLMD-GATED-TOKEN",
             "huggingFace",
             "token",
             value="(missing)",

@@ -33,6 +33,7 @@ def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
     for name, size in given.items():
         if size > 1:
             ctx.findings.error(
+                "LLMD-TPU-RANKS",
                 "models",
                 index,
                 name,
@@ -42,6 +43,7 @@ def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
             )
     if parallelism.tensor != chips and parallelism.data == 1:
         ctx.findings.error(
+            "LLMD-TP-TPU-CHIPS",
             "models",
             index,
             "tensorParallel",
@@ -57,6 +59,7 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
     if tensor > on_host and not ctx.machine.rdma:
         stages = f", or tensorParallel: {on_host} with pipelineParallel: {tensor // on_host}" if on_host > 1 else ""
         ctx.findings.error(
+            "LLMD-TP-ACROSS-NODES",
             "models",
             index,
             "tensorParallel",
@@ -69,6 +72,7 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
         sizes = {"dataParallel": parallelism.data, "pipelineParallel": parallelism.pipeline, "tensorParallel": tensor}
         last = next(name for name, size in sizes.items() if size > 1)
         ctx.findings.error(
+            "LLMD-GROUP-HOSTS",
             "models",
             index,
             last,
@@ -85,6 +89,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
     path = ("models", index, "dataParallel")
     if parallelism.pipeline > 1:
         ctx.findings.error(
+            "LLMD-DP-PP",
             *path,
             value=parallelism.data,
             rule="ranks that share experts go through every layer together: they cannot be cut into stages",
@@ -92,6 +97,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
         )
     elif parallelism.is_multi_node and ctx.per_node % parallelism.tensor:
         ctx.findings.error(
+            "LLMD-DP-RANK-HOST",
             "models",
             index,
             "tensorParallel",
@@ -102,6 +108,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
         )
     elif parallelism.ranks_per_host > MOST_PORTS:
         ctx.findings.error(
+            "LLMD-DP-PORTS",
             *path,
             value=parallelism.data,
             rule=f"{parallelism.ranks_per_host} ranks in a pod need as many ports, and an InferencePool names"
@@ -113,6 +120,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
 def _check_gateway(ctx: PlanContext, parallelism: Parallelism) -> None:
     if parallelism.ranks_per_host > 1 and ctx.settings.gateway.implementation == "gke":
         ctx.findings.warning(
+            "LLMD-DP-PORTS-GATEWAY",
             "gateway",
             "implementation",
             value="gke",
@@ -127,6 +135,7 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
     chosen = settings.all_to_all
     if chosen is not None and not (parallelism.data > 1 and parallelism.expert):
         ctx.findings.error(
+            "LLMD-ALL-TO-ALL-UNUSED",
             *path,
             value=chosen,
             rule="tokens travel between data-parallel ranks with experts of their own: there are none",
@@ -134,6 +143,7 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
         )
     elif chosen is not None and load_engine().all_to_all[chosen].rdma and not ctx.machine.rdma:
         ctx.findings.error(
+            "LLMD-ALL-TO-ALL-RDMA",
             *path,
             value=chosen,
             rule=f"DeepEP sends tokens over RDMA network cards, and {ctx.machine.name} has none",
@@ -141,6 +151,7 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
         )
     if parallelism.is_multi_node and not ctx.machine.rdma:
         ctx.findings.warning(
+            "LLMD-HOSTS-WITHOUT-RDMA",
             "accelerator",
             "machineType",
             value=ctx.machine.name,
@@ -152,6 +163,7 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
     version = cluster.existing.version if cluster.existing else cluster.version
     if uses_rdma(ctx, parallelism) and version is not None and not reaches(version, DRANET_SINCE):
         ctx.findings.error(
+            "LLMD-RDMA-GKE-VERSION",
             *(("cluster", "existing", "version") if cluster.existing else ("cluster", "version")),
             value=version,
             rule=f"pods get RDMA network cards of {ctx.machine.name} through managed DRANET,"
@@ -167,6 +179,7 @@ def _check_experts(
         for name, given in (("dataParallel", parallelism.data > 1), ("expertParallel", parallelism.expert)):
             if given:
                 ctx.findings.error(
+                    "LLMD-DENSE-RANKS",
                     "models",
                     index,
                     name,
@@ -182,6 +195,7 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
     features = engine.features
     if parallelism.data > 1 and not engine.has(version, features.rank_ports):
         ctx.findings.error(
+            "LLMD-DP-ENGINE-VERSION",
             "models",
             index,
             "dataParallel",
@@ -194,6 +208,7 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
         parallelism.is_multi_node and ctx.accelerator.kind == "tpu" and not engine.has(version, features.tpu_multi_host)
     ):
         ctx.findings.error(
+            "LLMD-TPU-MULTI-HOST-ENGINE",
             "accelerator",
             "topology",
             value=ctx.topology,
@@ -203,6 +218,7 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
         )
     elif parallelism.is_multi_node and ctx.accelerator.kind == "gpu" and not engine.has(version, features.multi_node):
         ctx.findings.error(
+            "LLMD-PP-ENGINE-VERSION",
             "models",
             index,
             "pipelineParallel",

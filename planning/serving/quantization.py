@@ -21,6 +21,7 @@ def check_quantization(ctx: PlanContext, index: int, settings: ModelSettings, mo
     value = settings.quantization or settings.id
     if method == "mxfp4" and capability < _MXFP4_CAPABILITY:
         ctx.findings.error(
+            "LLMD-QUANTIZATION-MXFP4",
             *path,
             value=value,
             rule=f"{ctx.accelerator.title} has compute capability {capability}; vLLM's MXFP4 kernels need "
@@ -29,6 +30,7 @@ def check_quantization(ctx: PlanContext, index: int, settings: ModelSettings, mo
         )
     if method == "fp8" and not ctx.accelerator.fp8:
         ctx.findings.warning(
+            "LLMD-QUANTIZATION-FP8",
             *path,
             value=value,
             rule=f"{ctx.accelerator.title} has no fp8 units (compute capability 8.9): the weights take half the "

@@ -23,6 +23,7 @@ def check_capacity(ctx: PlanContext) -> None:
         hosts = max(parallelism_of(ctx, model).hosts for model in ctx.settings.models)
         each = f" of {hosts} hosts" if hosts > 1 else ""
         ctx.findings.error(
+            "LLMD-POOL-REPLICAS",
             "accelerator",
             "nodes",
             "max",

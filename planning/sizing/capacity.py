@@ -122,6 +122,7 @@ def lengths_of(ctx: PlanContext, index: int, settings: ModelSettings, run: Engin
     if prompt + output > longest:
         name, value = ("promptTokens", prompt) if load.prompt_tokens is not None else ("outputTokens", output)
         ctx.findings.error(
+            "LLMD-LOAD-LENGTH",
             *("models", index, "load", name),
             value=value,
             rule=f"a request of {prompt} + {output} tokens is longer than maxModelLen {longest}: vLLM refuses it",
@@ -193,6 +194,7 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
         ]
         wanted = capacity.basis + (", with " + " and ".join(limits) if limits else "")
         ctx.findings.warning(
+            "LLMD-LOAD-REPLICAS",
             *("models", index, "replicas"),
             value=settings.replicas,
             rule=f"{wanted}: that takes {needed} replicas {doubt}",
@@ -211,6 +213,7 @@ def _too_slow(ctx: PlanContext, index: int, settings: ModelSettings, capacity: C
         else ("timePerOutputTokenMs", load.time_per_output_token_ms, each)
     )
     ctx.findings.warning(
+        "LLMD-LOAD-OBJECTIVE",
         *("models", index, "load", name),
         value=value,
         rule=f"one request alone takes {takes:.0f} ms {doubt}: more replicas do not help",

@@ -16,6 +16,7 @@ def check_field_reports(ctx: PlanContext, index: int, run: EngineRun) -> None:
             if run.utilization < report.utilization or run.max_num_seqs < report.sequences:
                 continue
             ctx.findings.warning(
+                "LLMD-MEMORY-REPORTED",
                 "models",
                 index,
                 "gpuMemoryUtilization",

@@ -39,6 +39,7 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     run = run_of(ctx, settings, model)
     if run is None:
         ctx.findings.warning(
+            "LLMD-MEMORY-UNKNOWN",
             "accelerator",
             "type",
             value=ctx.accelerator.name,
@@ -54,6 +55,7 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     elsewhere = _elsewhere(ctx, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
     say = ctx.findings.error if verdict.status == "refused" else ctx.findings.warning
     say(
+        "LLMD-MEMORY",
         "models",
         index,
         _DEFAULT_PATHS[verdict.limit],

@@ -25,6 +25,7 @@ def prices_of(ctx: PlanContext) -> Prices:
         for name in given:
             if name not in there:
                 ctx.findings.error(
+                    "LLMD-PRICE-NAME",
                     "prices",
                     group,
                     name,

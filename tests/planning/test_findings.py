@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from planning import Finding, RefusedError, plan_raw
+from planning import Finding, RefusedError, plan_raw, rules
 from planning.context import Findings
 from planning.findings import Severity, report
+from planning.rules import RULES
 from tests.planning.refusals.case import TOGETHER, Wrong, errors_of
 from tests.planning.refusals.every import EVERY
 from tests.stacks import STACKS, TOKEN, plan_of, values_of
@@ -27,7 +29,7 @@ def test_the_stack_files_have_no_errors(stack: str) -> None:
 def test_a_wrong_stack_gets_its_finding(wrong: Wrong) -> None:
     found = wrong.findings()
     at_path = [f for f in found if f.path == f"llm-d:{wrong.path}"]
-    assert [(f.value, f.severity) for f in at_path] == [(wrong.value, wrong.severity)], report(found)
+    assert [(f.id, f.value, f.severity) for f in at_path] == [(wrong.id, wrong.value, wrong.severity)], report(found)
     assert wrong.rule in at_path[0].rule
     assert wrong.fix in at_path[0].fix
 
@@ -40,15 +42,21 @@ def test_one_mistake_is_one_error(wrong: Wrong) -> None:
     assert errors - TOGETHER.get(wrong.name, frozenset()) == own
 
 
-def test_every_rule_has_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rule is a call of `error` or `warning` somewhere in planning; running the examples has to reach each."""
+def test_every_rule_has_an_example() -> None:
+    """Those about answers of Google Cloud have theirs in the preflight's tests."""
+    preflight = {rule.id for rule in rules.preflight.RULES}
+    assert sorted(set(RULES) - preflight - {wrong.id for wrong in EVERY}) == []
+
+
+def test_every_call_that_adds_a_finding_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule may be broken in several ways, each with a call of its own: the examples have to reach all of them."""
     reached: set[tuple[str, int]] = set()
 
     def noting(method: Callable[..., None]) -> Callable[..., None]:
-        def note(self: Findings, *path: str | int, value: object, rule: str, fix: str) -> None:
+        def note(self: Findings, *arguments: str | int, value: object, rule: str, fix: str) -> None:
             caller = sys._getframe(1)
             reached.add((Path(caller.f_code.co_filename).name, caller.f_lineno))
-            method(self, *path, value=value, rule=rule, fix=fix)
+            method(self, *arguments, value=value, rule=rule, fix=fix)
 
         return note
 
@@ -56,20 +64,44 @@ def test_every_rule_has_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Findings, "warning", noting(Findings.warning))
     for wrong in EVERY:
         wrong.findings()
-    assert len(rules()) > 30
-    assert sorted(rules() - reached) == []
+    calls = {(path.name, call.lineno) for path, call in calls_of_findings()}
+    assert len(calls) > 100
+    assert sorted(calls - reached) == []
 
 
-def rules() -> set[tuple[str, int]]:
-    """File and line of every call that adds a finding, in what a plan is made by; `say` stands for either method."""
-    found = set()
+def test_every_call_names_a_rule_of_its_severity() -> None:
+    """The id stands at the call, so that a search for it finds the code. `say` is either severity."""
+    for path, call in calls_of_findings():
+        identifier = call.args[0]
+        assert isinstance(identifier, ast.Constant), f"{path.name}:{call.lineno}"
+        rule = RULES[str(identifier.value)]
+        assert rule.severity == ("either" if _called(call) == "say" else _called(call)), rule.id
+
+
+def test_no_rule_is_unused() -> None:
+    """An id in the table that no code uses would be documented in vain."""
+    used = {str(call.args[0].value) for _, call in calls_of_findings() if isinstance(call.args[0], ast.Constant)}
+    used |= {rule.id for rule in (*rules.preflight.RULES, *rules.settings.RULES)}
+    assert sorted(set(RULES) - used) == []
+
+
+def test_ids_are_unique() -> None:
+    ids = [rule.id for subject in rules.SUBJECTS for rule in subject.RULES]
+    assert sorted(identifier for identifier, number in Counter(ids).items() if number > 1) == []
+
+
+def calls_of_findings() -> list[tuple[Path, ast.Call]]:
+    """Every call that adds a finding, in what a plan is made by; `say` stands for either method."""
+    found = []
     for path in (Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("planning.")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call):
-                name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                if name in ("error", "warning", "say"):
-                    found.add((path.name, node.lineno))
+            if isinstance(node, ast.Call) and _called(node) in ("error", "warning", "say"):
+                found.append((path, node))
     return found
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 class TestOneReport:
@@ -125,16 +157,19 @@ class TestOneReport:
         head, finding, warning = str(refused.value).split("\n\n")
         assert head == "1 error, nothing was created:"
         assert finding.splitlines() == [
-            "llm-d:models[0].maxModelLen = 16384",
+            "LLMD-CONTEXT-LENGTH  llm-d:models[0].maxModelLen = 16384",
             "  google/gemma-2b-it was trained for 8192 tokens; vLLM refuses more",
             "  use 8192 or less",
         ]
-        assert warning.startswith("(warning) llm-d:gateway.tls.kind = none")
+        assert warning.startswith("(warning) LLMD-TLS-NONE  llm-d:gateway.tls.kind = none")
 
     def test_errors_come_before_warnings(self) -> None:
-        first = Finding(path="p", value="v", rule="r", fix="f", severity=Severity.WARNING)
-        second = Finding(path="q", value="v", rule="r", fix="f")
-        assert report([first, second]).index("q = v") < report([first, second]).index("(warning) p = v")
+        first = Finding(id="LLMD-TLS-NONE", path="p", value="v", rule="r", fix="f", severity=Severity.WARNING)
+        second = Finding(id="LLMD-PROJECT-MISSING", path="q", value="v", rule="r", fix="f")
+        assert [line.split("  ")[-1] for line in report([first, second]).splitlines() if " = v" in line] == [
+            "q = v",
+            "p = v",
+        ]
 
     def test_long_values_are_cut(self) -> None:
         [finding] = errors_of("gpu", {"models[0].dtype": "x" * 500})

@@ -13,6 +13,7 @@ PATH = "gateway.backendTls.kind"
 
 BACKEND_TLS = (
     Wrong(
+        id="LLMD-BACKEND-TLS",
         name="HTTPS behind Google's load balancers",
         changes={"gateway.backendTls": {"kind": "cert-manager"}},
         path=PATH,
@@ -21,6 +22,7 @@ BACKEND_TLS = (
         fix="implementation: istio",
     ),
     Wrong(
+        id="LLMD-BACKEND-TLS",
         name="HTTPS around KV cache in the clear",
         stack="disaggregated-gpu",
         changes=ON,
@@ -30,6 +32,7 @@ BACKEND_TLS = (
         fix="another pattern",
     ),
     Wrong(
+        id="LLMD-BACKEND-TLS",
         name="HTTPS where the picker asks for tokens",
         stack="prefix-cache-gpu",
         changes=ON | {"picker.prefixRouting": "precise"},
@@ -39,6 +42,7 @@ BACKEND_TLS = (
         fix="prefixRouting: approximate",
     ),
     Wrong(
+        id="LLMD-TLS-ISSUER-LATER",
         name="issuer of model servers that is not there yet",
         changes=ON | {"gateway.backendTls": {"kind": "cert-manager", "issuer": {"name": "ca"}}},
         path="gateway.backendTls.issuer",
@@ -48,6 +52,7 @@ BACKEND_TLS = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-PICKER-METRICS-SCHEME",
         name="metrics asked for in HTTPS",
         changes=own({"type": "metrics-data-source", "parameters": {"scheme": "https"}}),
         path="picker.config.plugins[1].parameters",
@@ -56,6 +61,7 @@ BACKEND_TLS = (
         fix="use scheme: http",
     ),
     Wrong(
+        id="LLMD-PICKER-METRICS-SCHEME",
         name="metrics asked for in HTTP of engines that answer HTTPS",
         changes=ON | own({"type": "metrics-data-source"}),
         path="picker.config.plugins[1].parameters",
@@ -64,6 +70,7 @@ BACKEND_TLS = (
         fix="use scheme: https",
     ),
     Wrong(
+        id="LLMD-PICKER-METRICS-HTTPS",
         name="a picker's configuration that leaves metrics to HTTP",
         changes=ON | own(),
         path="picker.config.plugins",

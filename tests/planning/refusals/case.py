@@ -17,9 +17,10 @@ GATED = "google/gemma-2b-it"
 
 @dataclass(frozen=True, kw_only=True)
 class Wrong:
-    """A change of a stack file, and the finding: its path without namespace, its value, parts of its rule and fix."""
+    """A change of a stack file, and the finding: id, path without namespace, value, parts of its rule and fix."""
 
     name: str
+    id: str
     path: str
     value: str
     rule: str

@@ -9,6 +9,7 @@ GPU, TPU = "disaggregated-gpu", "disaggregated-tpu"
 
 DISAGGREGATION = (
     Wrong(
+        id="LLMD-PATTERN-ONE-MODEL",
         name="two models on prefill and decode",
         stack=GPU,
         changes={
@@ -21,6 +22,7 @@ DISAGGREGATION = (
         fix="keep one model",
     ),
     Wrong(
+        id="LLMD-PREFILL-MISSING",
         name="disaggregated without prefill servers",
         stack=GPU,
         changes={"models[0].prefill": None},
@@ -30,6 +32,7 @@ DISAGGREGATION = (
         fix="add prefill: {replicas: 1}",
     ),
     Wrong(
+        id="LLMD-DECODE-MISSING",
         name="nobody decodes",
         stack=GPU,
         changes={"models[0].replicas": 0},
@@ -39,6 +42,7 @@ DISAGGREGATION = (
         fix="use 1 or more",
     ),
     Wrong(
+        id="LLMD-PREFILL-UNUSED",
         name="prefill servers of another pattern",
         changes={"models[0].prefill": {"replicas": 2}},
         path="models[0].prefill",
@@ -47,6 +51,7 @@ DISAGGREGATION = (
         fix="use pattern: disaggregated",
     ),
     Wrong(
+        id="LLMD-PREFILL-UNUSED",
         name="nodes for prefill servers of another pattern",
         changes={"prefillAccelerator": {"type": "nvidia-l4"}},
         path="prefillAccelerator",
@@ -55,6 +60,7 @@ DISAGGREGATION = (
         fix="use pattern: disaggregated",
     ),
     Wrong(
+        id="LLMD-PREFILL-UNUSED",
         name="a threshold for prefill servers of another pattern",
         changes={"disaggregation": {"prefillFromTokens": 100}},
         path="disaggregation",
@@ -63,6 +69,7 @@ DISAGGREGATION = (
         fix="use pattern: disaggregated",
     ),
     Wrong(
+        id="LLMD-PD-RELEASE",
         name="a release whose picker knows one stage",
         stack=GPU,
         changes={"release": "gaie-1.5"},
@@ -72,6 +79,7 @@ DISAGGREGATION = (
         fix="use llm-d-0.9",
     ),
     Wrong(
+        id="LLMD-PD-RELEASE-WITHDRAWN",
         name="a release whose images are gone",
         stack=GPU,
         changes={"release": "llm-d-0.6"},
@@ -82,6 +90,7 @@ DISAGGREGATION = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-PD-ACCELERATOR-KINDS",
         name="prefill on a TPU, decode on GPUs",
         stack=GPU,
         changes={"location": "us-central1", "prefillAccelerator": {"type": "tpu-v6e"}}
@@ -92,6 +101,7 @@ DISAGGREGATION = (
         fix="use a GPU",
     ),
     Wrong(
+        id="LLMD-PD-ACCELERATORS-DIFFER",
         name="prefill on GPUs of another kind",
         stack=GPU,
         changes={
@@ -104,6 +114,7 @@ DISAGGREGATION = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-POOL-REPLICAS",
         name="a pool too small for prefill",
         stack=GPU,
         changes={"prefillAccelerator": {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-8g"}}
@@ -114,6 +125,7 @@ DISAGGREGATION = (
         fix="use 2 or more",
     ),
     Wrong(
+        id="LLMD-MEMORY",
         name="more memory than prefill's GPUs have",
         stack=GPU,
         changes={"models[0].prefill.tensorParallel": 1, "models[0].prefill.gpuMemoryUtilization": 0.5},
@@ -123,6 +135,7 @@ DISAGGREGATION = (
         fix="use",
     ),
     Wrong(
+        id="LLMD-PD-TP-MATCH",
         name="GPUs of prefill that decode's cannot share out",
         stack=GPU,
         changes={"models[0]": {"id": "somebody/model", "tensorParallel": 4, "prefill": {"tensorParallel": 6}}},
@@ -132,6 +145,7 @@ DISAGGREGATION = (
         fix="use 4, or a divisor or a multiple",
     ),
     Wrong(
+        id="LLMD-PD-TP-MATCH",
         name="another number of chips for prefill",
         stack=TPU,
         changes={"prefillAccelerator": {"type": "tpu-v6e", "machineType": "ct6e-standard-8t", "nodes": {"max": 1}}},
@@ -141,6 +155,7 @@ DISAGGREGATION = (
         fix="use 4",
     ),
     Wrong(
+        id="LLMD-PD-TP-MATCH",
         name="states of another number of GPUs",
         stack=GPU,
         changes={"models[0].id": "Qwen/Qwen3-Next-80B-A3B-Instruct", "models[0].maxNumSeqs": 64}
@@ -151,6 +166,7 @@ DISAGGREGATION = (
         fix="use 4",
     ),
     Wrong(
+        id="LLMD-PD-RANKS",
         name="a decode server of several ranks",
         stack=GPU,
         changes={"models[0].pipelineParallel": 2},
@@ -160,6 +176,7 @@ DISAGGREGATION = (
         fix="use 1",
     ),
     Wrong(
+        id="LLMD-PD-ONE-HOST",
         name="a decode server of several hosts",
         stack=GPU,
         changes={
@@ -173,6 +190,7 @@ DISAGGREGATION = (
         fix="use fewer",
     ),
     Wrong(
+        id="LLMD-PD-FAILURE-MODE",
         name="any server answers in place of a picker",
         stack=GPU,
         changes={"picker.failureMode": "open"},
@@ -183,6 +201,7 @@ DISAGGREGATION = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-PD-PREFIX-SCORER",
         name="a threshold that nothing measures",
         stack=GPU,
         changes={"picker.scorers.prefixCache": 0},
@@ -192,6 +211,7 @@ DISAGGREGATION = (
         fix="prefillFromTokens to 0",
     ),
     Wrong(
+        id="LLMD-PD-SHORT",
         name="no prompt is long",
         stack=GPU,
         changes={"models[0].maxModelLen": 2048, "models[0].load": None},
@@ -202,6 +222,7 @@ DISAGGREGATION = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-PD-REPLICAS",
         name="more requests than prefill computes",
         stack=GPU,
         changes={"models[0].load": {"promptTokens": 10000, "outputTokens": 500, "requestsPerSecond": 6}},
@@ -212,6 +233,7 @@ DISAGGREGATION = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-PD-LOAD",
         name="no prefill is as fast as stated",
         stack=GPU,
         changes={
@@ -229,6 +251,7 @@ DISAGGREGATION = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-PD-WORTH",
         name="two stages answer later than one",
         stack=GPU,
         changes={"models[0].load": {"promptTokens": 200, "outputTokens": 200, "concurrency": 8}},

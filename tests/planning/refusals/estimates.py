@@ -9,6 +9,7 @@ PRICED = {"date": "2026-11-01"}
 
 ESTIMATES = (
     Wrong(
+        id="LLMD-PRICE-NAME",
         name="a price of nothing",
         changes={"prices": {**PRICED, "machines": {"n1-standard-3": {"onDemand": 0.1}}}},
         path="prices.machines.n1-standard-3",
@@ -17,6 +18,7 @@ ESTIMATES = (
         fix="take the name from the catalog",
     ),
     Wrong(
+        id="LLMD-PRICE-NAME",
         name="a price of an unknown item",
         changes={"prices": {**PRICED, "items": {"nat": 0.1}}},
         path="prices.items.nat",
@@ -25,6 +27,7 @@ ESTIMATES = (
         fix="use one of cluster, ",
     ),
     Wrong(
+        id="LLMD-SETTING-MISSING",
         name="prices of no day",
         changes={"prices": {"items": {"cluster": 0.1}}},
         path="prices.date",
@@ -33,6 +36,7 @@ ESTIMATES = (
         fix="add it",
     ),
     Wrong(
+        id="LLMD-SETTING-CONFLICT",
         name="an empty price",
         changes={"prices": {**PRICED, "accelerators": {"nvidia-tesla-t4": {}}}},
         path="prices.accelerators.nvidia-tesla-t4",
@@ -41,6 +45,7 @@ ESTIMATES = (
         fix="change the values",
     ),
     Wrong(
+        id="LLMD-LOAD-LENGTH",
         name="a load longer than the model",
         changes={"models[0].load": {"promptTokens": 2000, "outputTokens": 100}},
         path="models[0].load.promptTokens",
@@ -49,6 +54,7 @@ ESTIMATES = (
         fix="2048 tokens together",
     ),
     Wrong(
+        id="LLMD-SETTING-CONFLICT",
         name="a rate and a number in flight",
         changes={"models[0].load": {"concurrency": 4, "requestsPerSecond": 2}},
         path="models[0].load",
@@ -57,6 +63,7 @@ ESTIMATES = (
         fix="change the values",
     ),
     Wrong(
+        id="LLMD-LOAD-REPLICAS",
         name="too few replicas for the rate",
         changes={"models[0].load": {"requestsPerSecond": 30}},
         path="models[0].replicas",
@@ -66,6 +73,7 @@ ESTIMATES = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-LOAD-REPLICAS",
         name="too few replicas for the latency",
         changes={"models[0].load": {"concurrency": 64, "timePerOutputTokenMs": 40}},
         path="models[0].replicas",
@@ -75,6 +83,7 @@ ESTIMATES = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-LOAD-OBJECTIVE",
         name="an objective no number of replicas meets",
         changes={"models[0].load": {"requestsPerSecond": 1, "timePerOutputTokenMs": 5}},
         path="models[0].load.timePerOutputTokenMs",

@@ -10,6 +10,7 @@ LONG = "RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16"
 
 KSERVE = (
     Wrong(
+        id="LLMD-KSERVE-LONG-NAME",
         name="name that KServe cuts",
         stack=STACK,
         changes={"accelerator.type": "nvidia-l4", "models": [{"id": LONG, "maxModelLen": 2048}]},
@@ -20,6 +21,7 @@ KSERVE = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-KSERVE-TEMPLATE",
         name="template where KServe has its own",
         stack=STACK,
         changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--chat-template", "{{ messages }}"]},
@@ -29,6 +31,7 @@ KSERVE = (
         fix="into a file",
     ),
     Wrong(
+        id="LLMD-KSERVE-ROLLOUT",
         name="no room for KServe's updates",
         stack=STACK,
         changes={"accelerator.nodes.max": 1},
@@ -39,6 +42,7 @@ KSERVE = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-KSERVE-ROLLOUT",
         name="no room for a second group",
         stack="kserve-mixture-of-experts-wide-gpu",
         path="accelerator.nodes.max",
@@ -53,6 +57,7 @@ ISTIO = {"gateway.implementation": "istio"}
 
 GATEWAYS = (
     Wrong(
+        id="LLMD-GATEWAY-CLASS",
         name="Istio's class behind Google's load balancers",
         changes={"gateway.className": "istio"},
         path="gateway.className",
@@ -61,6 +66,7 @@ GATEWAYS = (
         fix="implementation: istio",
     ),
     Wrong(
+        id="LLMD-GATEWAY-CLASS",
         name="Google's class with Istio",
         changes=ISTIO | {"gateway.className": "gke-l7-rilb"},
         path="gateway.className",
@@ -69,6 +75,7 @@ GATEWAYS = (
         fix="implementation: gke",
     ),
     Wrong(
+        id="LLMD-GATEWAY-CLASS-EXPOSURE",
         name="class of another exposure",
         changes={"gateway.className": "gke-l7-rilb"},
         path="gateway.className",
@@ -77,6 +84,7 @@ GATEWAYS = (
         fix="change exposure",
     ),
     Wrong(
+        id="LLMD-TLS-KIND-ISTIO",
         name="Google's certificates with Istio",
         changes=ISTIO | {"gateway.tls": {"kind": "certificate-manager", "certificates": ["llm"]}},
         path="gateway.tls.kind",
@@ -85,6 +93,7 @@ GATEWAYS = (
         fix="use kind: cert-manager, or kind: secret",
     ),
     Wrong(
+        id="LLMD-PATTERN-GATEWAY",
         name="model router with Istio",
         stack="multi-model-gpu",
         changes=ISTIO,
@@ -99,6 +108,7 @@ RED_HAT = {"server": "registry.redhat.io", "username": "me", "password": "p"}
 
 IMAGES = (
     Wrong(
+        id="LLMD-REGISTRY-RED-HAT",
         name="Red Hat's image without an account",
         changes={"release": "rhaiis-3.2"},
         path="registry.server",
@@ -107,6 +117,7 @@ IMAGES = (
         fix="set llm-d:registry.server to registry.redhat.io",
     ),
     Wrong(
+        id="LLMD-IMAGE-COMMAND",
         name="Red Hat's image under another command",
         changes={"models[0].image": "registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.5", "registry": RED_HAT},
         path="models[0].image",
@@ -115,6 +126,7 @@ IMAGES = (
         fix="use release: rhaiis-3.2",
     ),
     Wrong(
+        id="LLMD-RELEASE-SUPPORT",
         name="Red Hat's release where Red Hat is not",
         changes={"release": "rhaiis-3.2", "registry": RED_HAT},
         path="release",
@@ -124,6 +136,7 @@ IMAGES = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-ISTIO-SUPPORT",
         name="KServe of a vendor behind Google's Gateway",
         stack=STACK,
         changes={"release": "rhaiis-3.2", "registry": RED_HAT},
@@ -134,6 +147,7 @@ IMAGES = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-REGISTRY-ISTIO",
         name="Red Hat's Istio without an account",
         # Of which the engine's image says nothing.
         changes={
@@ -147,6 +161,7 @@ IMAGES = (
         fix="set llm-d:registry.server to registry.redhat.io",
     ),
     Wrong(
+        id="LLMD-REGISTRY-ISTIO-SECRET",
         name="Red Hat's Istio without its pull secret",
         changes={
             "release": "rhaiis-3.2",

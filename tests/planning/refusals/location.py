@@ -7,6 +7,7 @@ from tests.planning.refusals.case import Wrong
 
 STACK = (
     Wrong(
+        id="LLMD-PROJECT-MISSING",
         name="no project",
         changes={"project": None},
         path="project",
@@ -15,6 +16,7 @@ STACK = (
         fix="pulumi config set llm-d:project",
     ),
     Wrong(
+        id="LLMD-RELEASE-UNKNOWN",
         name="unknown release",
         changes={"release": "llm-d-0.1"},
         path="release",
@@ -23,6 +25,7 @@ STACK = (
         fix="llm-d-0.9, llm-d-0.6, gaie-1.5, llm-d-0.4, rhaiis-3.2",
     ),
     Wrong(
+        id="LLMD-PATTERN-ONE-MODEL",
         name="two models behind one route",
         changes={
             "models": [
@@ -36,6 +39,7 @@ STACK = (
         fix="one model per stack",
     ),
     Wrong(
+        id="LLMD-TLS-NONE",
         name="no certificate for the internet",
         path="gateway.tls.kind",
         value="none",
@@ -47,6 +51,7 @@ STACK = (
 
 PLACE = (
     Wrong(
+        id="LLMD-ACCELERATOR-UNKNOWN",
         name="unknown accelerator",
         changes={"accelerator.type": "nvidia-t4"},
         path="accelerator.type",
@@ -55,6 +60,7 @@ PLACE = (
         fix="nvidia-tesla-t4",
     ),
     Wrong(
+        id="LLMD-MACHINE-TYPE",
         name="machine type of another accelerator",
         changes={"accelerator.machineType": "g2-standard-4"},
         path="accelerator.machineType",
@@ -63,6 +69,7 @@ PLACE = (
         fix="n1-standard-4",
     ),
     Wrong(
+        id="LLMD-MACHINE-TYPE",
         name="unknown machine type",
         changes={"accelerator.machineType": "n1-standard-5"},
         path="accelerator.machineType",
@@ -71,6 +78,7 @@ PLACE = (
         fix="n1-standard-4",
     ),
     Wrong(
+        id="LLMD-TOPOLOGY",
         name="topology that the machine has not",
         stack="tpu",
         changes={"accelerator.topology": "3x3"},
@@ -80,6 +88,7 @@ PLACE = (
         fix="use one of 2x2, 2x4",
     ),
     Wrong(
+        id="LLMD-TOPOLOGY-GPU",
         name="topology on GPUs",
         changes={"accelerator.topology": "2x2"},
         path="accelerator.topology",
@@ -88,6 +97,7 @@ PLACE = (
         fix="remove it",
     ),
     Wrong(
+        id="LLMD-PER-NODE-TPU",
         name="chips that the host has not",
         stack="tpu",
         changes={"accelerator.perNode": 2},
@@ -97,6 +107,7 @@ PLACE = (
         fix="remove perNode",
     ),
     Wrong(
+        id="LLMD-PER-NODE",
         name="GPUs that the machine does not take",
         changes={"accelerator.perNode": 3},
         path="accelerator.perNode",
@@ -105,6 +116,7 @@ PLACE = (
         fix="use 1",
     ),
     Wrong(
+        id="LLMD-ZONE-OFFERS",
         name="zone without the accelerator",
         stack="tpu",
         changes={"location": "us-central1-f"},
@@ -114,6 +126,7 @@ PLACE = (
         fix="use one of us-central1-a, us-central1-b",
     ),
     Wrong(
+        id="LLMD-ZONE-OFFERS",
         name="region without the accelerator",
         changes={"location": "europe-north1"},
         path="location",
@@ -122,6 +135,7 @@ PLACE = (
         fix="use one of asia-east1-a",
     ),
     Wrong(
+        id="LLMD-ZONE-REGION",
         name="zone of another region",
         changes={"location": "us-central1", "accelerator.zones": ["us-east1-c"]},
         path="accelerator.zones",
@@ -130,6 +144,7 @@ PLACE = (
         fix="use zones of us-central1",
     ),
     Wrong(
+        id="LLMD-ZONE-CLUSTER",
         name="zone beside a zonal cluster",
         changes={"accelerator.zones": ["us-central1-b"]},
         path="accelerator.zones",
@@ -138,6 +153,7 @@ PLACE = (
         fix="set llm-d:location to us-central1",
     ),
     Wrong(
+        id="LLMD-ZONE-OFFERS",
         name="zone of which the lists say nothing",
         changes={"location": "us-central1-f", "accelerator": {"type": "nvidia-b200", "provisioning": "spot"}},
         path="location",
@@ -150,6 +166,7 @@ PLACE = (
 
 CLUSTER = (
     Wrong(
+        id="LLMD-GKE-VERSION",
         name="version before the inference gateway",
         changes={"cluster.version": "1.31.5-gke.1000"},
         path="cluster.version",
@@ -158,6 +175,7 @@ CLUSTER = (
         fix="use 1.34",
     ),
     Wrong(
+        id="LLMD-GKE-VERSION",
         name="minor version before the inference gateway",
         changes={"cluster.version": "1.31"},
         path="cluster.version",
@@ -166,6 +184,7 @@ CLUSTER = (
         fix="use 1.34",
     ),
     Wrong(
+        id="LLMD-GKE-VERSION",
         name="brought cluster before the inference gateway",
         changes={"cluster.existing": {"name": "shared", "version": "1.30.1-gke.1"}},
         path="cluster.existing.version",
@@ -174,6 +193,7 @@ CLUSTER = (
         fix="use 1.34",
     ),
     Wrong(
+        id="LLMD-GKE-VERSION-ACCELERATOR",
         name="version before the accelerator",
         stack="tpu",
         changes={
@@ -188,6 +208,7 @@ CLUSTER = (
         fix="use 1.34.0-gke.2201000",
     ),
     Wrong(
+        id="LLMD-AUTHORIZED-NETWORKS-EMPTY",
         name="nobody may reach the control plane",
         changes={"cluster.controlPlane": {"access": "authorized-networks"}},
         path="cluster.controlPlane.authorizedNetworks",
@@ -196,6 +217,7 @@ CLUSTER = (
         fix="dns-endpoint",
     ),
     Wrong(
+        id="LLMD-AUTHORIZED-NETWORKS-UNUSED",
         name="ranges for an address that is off",
         changes={"cluster.controlPlane": {"authorizedNetworks": [{"cidr": "203.0.113.0/24", "name": "office"}]}},
         path="cluster.controlPlane.authorizedNetworks",

@@ -15,6 +15,7 @@ GEMMA = json.loads(
 
 MODEL = (
     Wrong(
+        id="LLMD-MODEL-UNKNOWN",
         name="model that nobody knows",
         changes={"models[0].id": "somebody/secret-model"},
         path="models[0].id",
@@ -24,6 +25,7 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-CONFIG-UNREADABLE",
         name="a configuration that is not there",
         changes={"models[0].config": "nowhere/config.json"},
         files={GATED: ModelFile(config={}, problem="cannot be read: No such file or directory")},
@@ -33,6 +35,7 @@ MODEL = (
         fix="correct the path",
     ),
     Wrong(
+        id="LLMD-CONFIG-ARCHITECTURE",
         name="a configuration of an architecture that nobody here knows",
         changes={"models[0]": {"id": GATED, "config": "mamba"}},
         files={GATED: ModelFile(config={"architectures": ["MambaForCausalLM"]})},
@@ -43,6 +46,7 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-CONFIG-WEIGHTS",
         name="a configuration that is not of these weights",
         changes={"models[0].config": "gemma"},
         files={GATED: ModelFile(config=GEMMA, weights_bytes=4_000_000_000)},
@@ -53,6 +57,7 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-CONTEXT-LENGTH",
         name="longer than the model's context",
         changes={"models[0].maxModelLen": 16384},
         path="models[0].maxModelLen",
@@ -61,6 +66,7 @@ MODEL = (
         fix="use 8192 or less",
     ),
     Wrong(
+        id="LLMD-DTYPE-BFLOAT16",
         name="bfloat16 on a T4",
         changes={"models[0].dtype": "bfloat16"},
         path="models[0].dtype",
@@ -69,6 +75,7 @@ MODEL = (
         fix="use dtype: half",
     ),
     Wrong(
+        id="LLMD-KV-CACHE-FP8",
         name="fp8 cache without fp8 units",
         changes={"models[0].kvCacheDtype": "fp8"},
         path="models[0].kvCacheDtype",
@@ -77,6 +84,7 @@ MODEL = (
         fix="remove kvCacheDtype",
     ),
     Wrong(
+        id="LLMD-MEMORY",
         name="weights larger than the accelerator",
         changes={"models[0].id": "google/gemma-7b"},
         path="models[0].id",
@@ -85,6 +93,7 @@ MODEL = (
         fix="use accelerator.perNode: 2, or accelerator.type: nvidia-l4",
     ),
     Wrong(
+        id="LLMD-MEMORY",
         name="a request longer than the KV cache",
         changes={"models[0].id": "Qwen/Qwen3-4B", "models[0].maxModelLen": 40960},
         path="models[0].maxModelLen",
@@ -93,6 +102,7 @@ MODEL = (
         fix="maxModelLen: ",
     ),
     Wrong(
+        id="LLMD-MEMORY",
         name="no room for the sampler's warm-up",
         changes={"release": "gaie-1.5", "models[0].maxModelLen": 4096, "models[0].gpuMemoryUtilization": 0.9},
         path="models[0].gpuMemoryUtilization",
@@ -102,6 +112,7 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-MEMORY-UNKNOWN",
         name="an accelerator whose memory nobody logged",
         changes={"accelerator": {"type": "nvidia-gb200"}},
         path="accelerator.type",
@@ -111,6 +122,7 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-TP-ACROSS-NODES",
         name="more GPUs than a node has",
         changes={"models[0].tensorParallel": 2},
         path="models[0].tensorParallel",
@@ -119,6 +131,7 @@ MODEL = (
         fix="use 1 or fewer",
     ),
     Wrong(
+        id="LLMD-TP-TPU-CHIPS",
         name="fewer chips than the host has",
         stack="tpu",
         changes={"models[0].tensorParallel": 2},
@@ -128,6 +141,7 @@ MODEL = (
         fix="use 4",
     ),
     Wrong(
+        id="LLMD-TP-DIVIDES",
         name="attention heads that do not divide",
         changes={
             "accelerator.machineType": "n1-standard-16",
@@ -140,6 +154,7 @@ MODEL = (
         fix="use a divisor of 14",
     ),
     Wrong(
+        id="LLMD-TP-KV-HEADS",
         name="one key-value head on four chips",
         stack="tpu",
         changes={"models[0].id": GATED},
@@ -149,6 +164,7 @@ MODEL = (
         fix="use 1 chip, or a model with 4 or more key-value heads: Qwen/Qwen2.5-3B-Instruct",
     ),
     Wrong(
+        id="LLMD-TP-KV-HEADS",
         name="key-value heads that do not divide on GPUs",
         changes={
             "location": "us-central1-c",
@@ -161,6 +177,7 @@ MODEL = (
         fix="use a tensorParallel that divides 10",
     ),
     Wrong(
+        id="LLMD-TP-VOCABULARY",
         name="a vocabulary that five cannot share",
         changes={
             "location": "us-central1-c",
@@ -173,6 +190,7 @@ MODEL = (
         fix="use tensorParallel: 2",
     ),
     Wrong(
+        id="LLMD-EP-EXPERTS",
         name="experts that sixteen cannot share",
         changes={
             "location": "us-central1-c",
@@ -189,6 +207,7 @@ MODEL = (
         fix="use a divisor of 8",
     ),
     Wrong(
+        id="LLMD-TP-WIDTH",
         name="feed-forward layers that eight cannot share",
         changes={
             "location": "us-central1-c",
@@ -202,6 +221,7 @@ MODEL = (
         fix="use tensorParallel: 4",
     ),
     Wrong(
+        id="LLMD-TP-QUANTIZATION-BLOCKS",
         name="blocks of fp8 weights cut in two",
         changes={
             "location": "us-central1-c",
@@ -214,6 +234,7 @@ MODEL = (
         fix="use tensorParallel: 2, or expertParallel: true",
     ),
     Wrong(
+        id="LLMD-PP-LAYERS",
         name="more pipeline stages than layers",
         changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--pipeline-parallel-size", "19"]},
         path="models[0].extraArgs",
@@ -222,6 +243,7 @@ MODEL = (
         fix="use 18 or fewer",
     ),
     Wrong(
+        id="LLMD-PP-EXTRA-ARGS",
         name="pipeline stages on GPUs that the node has not",
         changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--pipeline-parallel-size=2"]},
         path="models[0].extraArgs",
@@ -230,6 +252,7 @@ MODEL = (
         fix="fewer stages",
     ),
     Wrong(
+        id="LLMD-QUANTIZATION-MXFP4",
         name="a 4-bit format that Turing cannot run",
         changes={"models[0]": {"id": "openai/gpt-oss-20b", "maxModelLen": 2048}, "accelerator.perNode": 4},
         path="models[0].id",
@@ -238,6 +261,7 @@ MODEL = (
         fix="nvidia-l4",
     ),
     Wrong(
+        id="LLMD-QUANTIZATION-FP8",
         name="fp8 weights without fp8 units",
         changes={
             "location": "us-central1-c",
@@ -251,6 +275,7 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-MEMORY-REPORTED",
         name="a share of memory with which a start was seen to fail",
         stack="prefix-cache-gpu",
         changes={"release": "llm-d-0.4", "models[0].gpuMemoryUtilization": 0.8},
@@ -261,6 +286,7 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-SCORER-PREFIX-ONLY",
         name="only prefixes count",
         changes={"models[0].replicas": 2, "picker.scorers": {"kvCacheUtilization": 0, "queue": 0}},
         path="picker.scorers",
@@ -270,6 +296,7 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-GATED-TOKEN",
         name="no token for a gated model",
         changes={"huggingFace": None},
         path="huggingFace.token",
@@ -278,6 +305,7 @@ MODEL = (
         fix="pulumi config set --path --secret llm-d:huggingFace.token",
     ),
     Wrong(
+        id="LLMD-NAME-TWICE",
         name="two models of one name",
         changes={
             "models": [
@@ -291,6 +319,7 @@ MODEL = (
         fix="its own servedName",
     ),
     Wrong(
+        id="LLMD-SCORER-NONE",
         name="picker without scorers",
         changes={"picker.scorers": {"prefixCache": 0, "kvCacheUtilization": 0, "queue": 0}},
         path="picker.scorers",
@@ -299,6 +328,7 @@ MODEL = (
         fix="give one a weight",
     ),
     Wrong(
+        id="LLMD-PREFIX-CACHING-OFF",
         name="scored prefixes that nobody keeps",
         changes={"models[0].prefixCaching": False},
         path="models[0].prefixCaching",
@@ -310,6 +340,7 @@ MODEL = (
 
 SOURCES = (
     Wrong(
+        id="LLMD-IMAGE-WEIGHTS",
         name="weights in an image that has none",
         changes={"models[0].source": {"kind": "image", "path": "/models/gemma"}},
         path="models[0].source",
@@ -318,6 +349,7 @@ SOURCES = (
         fix="models[0].image",
     ),
     Wrong(
+        id="LLMD-IMAGE-VOLUME",
         name="an image as volume where GKE cannot",
         changes={
             "models[0].source": {"kind": "image", "reference": "example.com/weights/gemma:1", "path": "/"},

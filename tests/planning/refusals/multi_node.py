@@ -11,6 +11,7 @@ PIPELINE = {"id": "deepseek-ai/DeepSeek-R1", "pipelineParallel": 2, "expertParal
 
 GROUPS = (
     Wrong(
+        id="LLMD-PATTERN-EXPERTS",
         name="experts wanted of a dense model",
         stack=MOE,
         changes={"models[0].id": "Qwen/Qwen3-32B", "models[0].expertParallel": None},
@@ -20,6 +21,7 @@ GROUPS = (
         fix="pattern: single-replica",
     ),
     Wrong(
+        id="LLMD-DENSE-RANKS",
         name="expert parallelism of a dense model",
         changes={"models[0].expertParallel": True},
         path="models[0].expertParallel",
@@ -28,6 +30,7 @@ GROUPS = (
         fix="remove it",
     ),
     Wrong(
+        id="LLMD-EP-EXPERTS",
         name="experts that do not divide",
         stack=WIDE,
         changes={"models[0].id": "Qwen/Qwen3-Coder-480B-A35B-Instruct", "models[0].dataParallel": 24}
@@ -38,6 +41,7 @@ GROUPS = (
         fix="use a divisor of 160",
     ),
     Wrong(
+        id="LLMD-TPU-RANKS",
         name="two ranks on one slice",
         stack=SLICE,
         changes={"models[0].dataParallel": 2},
@@ -47,6 +51,7 @@ GROUPS = (
         fix="remove it",
     ),
     Wrong(
+        id="LLMD-TP-TPU-CHIPS",
         name="half the chips of a slice",
         stack=SLICE,
         changes={"models[0].tensorParallel": 8},
@@ -56,6 +61,7 @@ GROUPS = (
         fix="use 16",
     ),
     Wrong(
+        id="LLMD-TPU-MULTI-HOST-ENGINE",
         name="an engine that knows no slices of several hosts",
         stack=SLICE,
         changes={"release": "llm-d-0.4"},
@@ -65,6 +71,7 @@ GROUPS = (
         fix="release: llm-d-0.9",
     ),
     Wrong(
+        id="LLMD-GROUP-HOSTS",
         name="a host and a half",
         stack=WIDE,
         changes={"models[0].dataParallel": 12, "models[0].expertParallel": None},
@@ -74,6 +81,7 @@ GROUPS = (
         fix="a multiple of 8",
     ),
     Wrong(
+        id="LLMD-DP-PP",
         name="ranks cut into stages",
         stack=WIDE,
         changes={"models[0].dataParallel": 8, "models[0].pipelineParallel": 2},
@@ -83,6 +91,7 @@ GROUPS = (
         fix="one of dataParallel and pipelineParallel",
     ),
     Wrong(
+        id="LLMD-DP-RANK-HOST",
         name="a rank on two hosts",
         stack=WIDE,
         changes={"models[0].dataParallel": 2, "models[0].tensorParallel": 16, "accelerator.nodes.max": 4},
@@ -92,6 +101,7 @@ GROUPS = (
         fix="use a divisor of 8",
     ),
     Wrong(
+        id="LLMD-DP-PORTS",
         name="more ranks than ports",
         stack=MOE,
         changes={
@@ -105,6 +115,7 @@ GROUPS = (
         fix="tensorParallel: 2",
     ),
     Wrong(
+        id="LLMD-ALL-TO-ALL-UNUSED",
         name="a way to exchange tokens that nobody exchanges",
         stack=MOE,
         changes={"models[0].allToAll": "allgather_reducescatter"},
@@ -114,6 +125,7 @@ GROUPS = (
         fix="set dataParallel",
     ),
     Wrong(
+        id="LLMD-ALL-TO-ALL-RDMA",
         name="DeepEP without RDMA",
         stack=WIDE,
         changes={
@@ -127,6 +139,7 @@ GROUPS = (
         fix="allgather_reducescatter",
     ),
     Wrong(
+        id="LLMD-HOSTS-WITHOUT-RDMA",
         name="hosts on an ordinary network",
         stack=WIDE,
         changes={
@@ -140,6 +153,7 @@ GROUPS = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-RDMA-GKE-VERSION",
         name="a cluster from before managed DRANET",
         stack=WIDE,
         changes={"cluster.version": "1.33"},
@@ -149,6 +163,7 @@ GROUPS = (
         fix="use 1.35",
     ),
     Wrong(
+        id="LLMD-DP-ENGINE-VERSION",
         name="an engine without a port for each rank",
         stack=WIDE,
         changes={"models[0].image": None, "release": "gaie-1.5"},
@@ -158,6 +173,7 @@ GROUPS = (
         fix="release: llm-d-0.9",
     ),
     Wrong(
+        id="LLMD-KV-EVENTS-RANKS",
         name="a precise index of ranks",
         stack=WIDE,
         changes={"picker.prefixRouting": "precise"},
@@ -167,6 +183,7 @@ GROUPS = (
         fix="prefixRouting: approximate",
     ),
     Wrong(
+        id="LLMD-DP-PORTS-GATEWAY",
         name="ports that only Istio is known to lead to",
         stack=WIDE,
         path="gateway.implementation",
@@ -176,6 +193,7 @@ GROUPS = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-PP-ENGINE-VERSION",
         name="an engine that needs Ray for two hosts",
         stack=WIDE,
         changes={

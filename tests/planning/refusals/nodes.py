@@ -9,6 +9,7 @@ BROUGHT = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "
 
 NODES = (
     Wrong(
+        id="LLMD-POOL-REPLICAS",
         name="pool too small for the replicas",
         changes={"models[0].replicas": 4},
         path="accelerator.nodes.max",
@@ -17,6 +18,7 @@ NODES = (
         fix="use 4 or more",
     ),
     Wrong(
+        id="LLMD-CPU-MACHINE-TYPE",
         name="picker on a machine with accelerators",
         changes={"cpuPool.machineType": "g2-standard-4"},
         path="cpuPool.machineType",
@@ -25,6 +27,7 @@ NODES = (
         fix="e2-standard-4",
     ),
     Wrong(
+        id="LLMD-CPU-POOL-EMPTY",
         name="no node for the picker",
         changes={"cpuPool.nodes": {"min": 0, "max": 2}},
         path="cpuPool.nodes.min",
@@ -33,6 +36,7 @@ NODES = (
         fix="use 1 or more",
     ),
     Wrong(
+        id="LLMD-DISK-SMALL",
         name="disk too small for image and weights",
         changes={"accelerator.diskGib": 50},
         path="accelerator.diskGib",
@@ -41,6 +45,7 @@ NODES = (
         fix="or remove diskGib",
     ),
     Wrong(
+        id="LLMD-RESERVATION-PROVISIONING",
         name="spot out of a reservation",
         changes={"accelerator.reservation": "mine", "accelerator.provisioning": "spot"},
         path="accelerator.reservation",
@@ -49,6 +54,7 @@ NODES = (
         fix="remove reservation",
     ),
     Wrong(
+        id="LLMD-PROVISIONING-MIN",
         name="flex-start nodes that are always there",
         changes={"accelerator.provisioning": "flex-start", "accelerator.nodes.min": 1},
         path="accelerator.nodes.min",
@@ -57,6 +63,7 @@ NODES = (
         fix="use 0",
     ),
     Wrong(
+        id="LLMD-PROVISIONING-ON-DEMAND",
         name="machine that is not sold on demand",
         changes={"location": "us-central1-b", "accelerator": {"type": "nvidia-h200-141gb"}},
         path="accelerator.provisioning",
@@ -66,6 +73,7 @@ NODES = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-SLICE-HOSTS",
         name="half a slice more",
         stack="tpu",
         changes={
@@ -86,6 +94,7 @@ NODES = (
 
 NETWORK = (
     Wrong(
+        id="LLMD-PROXY-RANGE-UNKNOWN",
         name="proxies of an unknown range",
         changes={"network.existing": {**BROUGHT, "proxySubnetwork": "proxies"}},
         path="network.proxyCidr",
@@ -94,6 +103,7 @@ NETWORK = (
         fix="set network.proxyCidr",
     ),
     Wrong(
+        id="LLMD-NETWORK-POLICIES-KEPT",
         name="policies that a brought cluster may not enforce",
         changes={"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}},
         path="networkPolicies",
@@ -103,6 +113,7 @@ NETWORK = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-CIDR-PRIVATE",
         name="public range",
         changes={"network.podCidr": "8.8.0.0/16"},
         path="network.podCidr",
@@ -112,6 +123,7 @@ NETWORK = (
     ),
     *(
         Wrong(
+            id="LLMD-CIDR-SMALL",
             name=f"{key} too small",
             changes={f"network.{key}": cidr},
             path=f"network.{key}",
@@ -127,6 +139,7 @@ NETWORK = (
         )
     ),
     Wrong(
+        id="LLMD-CIDR-OVERLAP",
         name="ranges that overlap",
         changes={"network.nodeCidr": "10.4.0.0/20"},
         path="network.nodeCidr",
@@ -135,6 +148,7 @@ NETWORK = (
         fix="choose ranges",
     ),
     Wrong(
+        id="LLMD-CIDR-NODES",
         name="pods of more nodes than the range has",
         changes={"network.podCidr": "10.4.0.0/22"},
         path="network.podCidr",
@@ -143,6 +157,7 @@ NETWORK = (
         fix="use a /21 or larger",
     ),
     Wrong(
+        id="LLMD-CIDR-NODES",
         name="more nodes than addresses",
         changes={"network.nodeCidr": "10.0.0.0/29"},
         path="network.nodeCidr",
@@ -151,6 +166,7 @@ NETWORK = (
         fix="use a /28 or larger",
     ),
     Wrong(
+        id="LLMD-CIDR-AUTO-MODE",
         name="range of an auto-mode network",
         changes={"network": {"existing": BROUGHT | {"autoMode": True}, "proxyCidr": "10.200.0.0/23"}},
         path="network.proxyCidr",

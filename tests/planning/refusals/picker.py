@@ -22,6 +22,7 @@ def own(*plugins: dict[str, Any], **sections: Any) -> dict[str, Any]:
 
 PICKER = (
     Wrong(
+        id="LLMD-PICKER-CONFIG-ALONE",
         name="weights beside a whole configuration",
         changes=own() | {"picker.preset": "prefix"},
         path="picker.preset",
@@ -30,6 +31,7 @@ PICKER = (
         fix="remove it, or picker.config",
     ),
     Wrong(
+        id="LLMD-PICKER-API-VERSION",
         name="API of another picker",
         changes=own(apiVersion="inference.networking.x-k8s.io/v1alpha1"),
         path="picker.config.apiVersion",
@@ -38,6 +40,7 @@ PICKER = (
         fix="use llm-d.ai/v1alpha1",
     ),
     Wrong(
+        id="LLMD-PICKER-CONFIG-SCHEMA",
         name="misspelt section",
         changes=own(schedulingProfile=[]),
         path="picker.config.schedulingProfile",
@@ -46,6 +49,7 @@ PICKER = (
         fix="schedulingProfiles",
     ),
     Wrong(
+        id="LLMD-PICKER-CONFIG-SCHEMA",
         name="fraction where v1.2 takes whole weights",
         changes=own(schedulingProfiles=[{"name": "default", "plugins": [{"pluginRef": "queue-scorer", "weight": 0.5}]}])
         | {"release": "llm-d-0.4"},
@@ -55,6 +59,7 @@ PICKER = (
         fix="of that kind",
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGIN-UNKNOWN",
         name="misspelt plugin",
         changes=own({"type": "queue-scoer"}),
         path="picker.config.plugins[1].type",
@@ -63,6 +68,7 @@ PICKER = (
         fix="queue-scorer",
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGIN-UNKNOWN",
         name="plugin of another release",
         changes=own({"type": PRECISE}) | {"release": "gaie-1.5"},
         path="picker.config.plugins[1].type",
@@ -71,6 +77,7 @@ PICKER = (
         fix="use release llm-d-0.9",
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGIN-PARAMETERS",
         name="unknown parameter, strict picker",
         changes=own({"type": "max-score-picker", "parameters": {"maxEndpoints": 1}}),
         path="picker.config.plugins[1].parameters.maxEndpoints",
@@ -79,6 +86,7 @@ PICKER = (
         fix="use one of maxNumOfEndpoints",
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGIN-PARAMETERS",
         name="unknown parameter, lenient picker",
         changes=own({"type": "max-score-picker", "parameters": {"maxEndpoints": 1}}) | {"release": "gaie-1.5"},
         path="picker.config.plugins[1].parameters.maxEndpoints",
@@ -87,6 +95,7 @@ PICKER = (
         fix="use one of maxNumOfEndpoints",
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGIN-PARAMETERS",
         name="parameter of another type",
         changes=own({"type": "max-score-picker", "parameters": {"maxNumOfEndpoints": "1"}}),
         path="picker.config.plugins[1].parameters.maxNumOfEndpoints",
@@ -95,6 +104,7 @@ PICKER = (
         fix="of that kind",
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGIN-EXPERIMENTAL",
         name="experiment without its switch",
         changes=own({"type": "topology-extractor"}),
         path="picker.config.plugins[1].type",
@@ -103,6 +113,7 @@ PICKER = (
         fix="picker.allowExperimentalPlugins: true",
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGIN-DEPRECATED",
         name="deprecated plugin",
         changes=own({"type": "by-label", "parameters": {"label": "zone", "validValues": ["a"]}}),
         path="picker.config.plugins[1].type",
@@ -112,6 +123,7 @@ PICKER = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGIN-NAME",
         name="plugin defined twice",
         changes=own(QUEUE),
         path="picker.config.plugins[1].type",
@@ -120,6 +132,7 @@ PICKER = (
         fix="a name of its own",
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGINS-CONFLICT",
         name="plugins that end the picker together",
         changes=own({"type": "token-load-scorer"}, {"type": "inflight-load-producer"}) | {"release": "gaie-1.5"},
         path="picker.config.plugins[1].type",
@@ -128,6 +141,7 @@ PICKER = (
         fix="remove it",
     ),
     Wrong(
+        id="LLMD-PICKER-PROFILE-PLUGIN",
         name="profile that calls nobody",
         changes=own(schedulingProfiles=[{"name": "default", "plugins": [{"pluginRef": "queue"}]}]),
         path="picker.config.schedulingProfiles[0].plugins[0].pluginRef",
@@ -136,6 +150,7 @@ PICKER = (
         fix="use one of queue-scorer",
     ),
     Wrong(
+        id="LLMD-PICKER-PROFILE-KIND",
         name="producer in a profile",
         changes=own(
             {"type": "inflight-load-producer"},
@@ -147,6 +162,7 @@ PICKER = (
         fix="remove it from the profile",
     ),
     Wrong(
+        id="LLMD-PICKER-PROFILE-PICKERS",
         name="two pickers in a profile",
         changes=own(
             {"type": "max-score-picker"},
@@ -161,6 +177,7 @@ PICKER = (
         fix="keep one",
     ),
     Wrong(
+        id="LLMD-PICKER-PROFILE-NAME",
         name="two profiles of one name",
         changes=own({"type": "data-parallel-profile-handler"}, schedulingProfiles=[*ONE_PROFILE, {"name": "default"}]),
         path="picker.config.schedulingProfiles[1].name",
@@ -169,6 +186,7 @@ PICKER = (
         fix="a name of its own",
     ),
     Wrong(
+        id="LLMD-PICKER-PROFILE-HANDLERS",
         name="two profile handlers",
         changes=own({"type": "single-profile-handler"}, {"type": "data-parallel-profile-handler"}),
         path="picker.config.plugins[2].type",
@@ -177,6 +195,7 @@ PICKER = (
         fix="keep it or single-profile-handler",
     ),
     Wrong(
+        id="LLMD-PICKER-PROFILES",
         name="two profiles and a handler of one",
         changes=own({"type": "single-profile-handler"}, schedulingProfiles=[*ONE_PROFILE, {"name": "other"}]),
         path="picker.config.schedulingProfiles",
@@ -185,6 +204,7 @@ PICKER = (
         fix="disagg-profile-handler",
     ),
     Wrong(
+        id="LLMD-PICKER-PROFILE-MISSING",
         name="handler without its profile",
         changes=own(
             {"type": "always-disagg-pd-decider"},
@@ -197,6 +217,7 @@ PICKER = (
         fix="add a profile prefill",
     ),
     Wrong(
+        id="LLMD-PICKER-FEATURE-GATE",
         name="unknown feature gate",
         changes=own(featureGates=["dataLayer"]),
         path="picker.config.featureGates[0]",
@@ -205,6 +226,7 @@ PICKER = (
         fix="use one of flowControl",
     ),
     Wrong(
+        id="LLMD-PICKER-FLOW-CONTROL-GATE",
         name="flow control without its gate",
         changes=own(flowControl={"maxRequests": 100}),
         path="picker.config.flowControl",
@@ -214,6 +236,7 @@ PICKER = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGIN-REFERENCE",
         name="parameter that calls nobody",
         changes=own({"type": "token-load-scorer", "parameters": {"inFlightLoadProducerName": "mine"}}),
         path="picker.config.plugins[1].parameters.inFlightLoadProducerName",
@@ -222,6 +245,7 @@ PICKER = (
         fix="add it to plugins",
     ),
     Wrong(
+        id="LLMD-PREFIX-CACHING-OFF",
         name="own prefix scorer without a cache",
         changes=own({"type": "prefix-cache-scorer"}) | {"models[0].prefixCaching": False},
         path="models[0].prefixCaching",
@@ -230,6 +254,7 @@ PICKER = (
         fix="give up prefix-cache-scorer",
     ),
     Wrong(
+        id="LLMD-PICKER-BLOCK-SIZE",
         name="blocks of another size than the engine's",
         changes=own({"type": "approx-prefix-cache-producer", "parameters": {"autoTune": False, "blockSizeTokens": 24}}),
         path="picker.config.plugins[1].parameters",
@@ -238,6 +263,7 @@ PICKER = (
         fix="use 16",
     ),
     Wrong(
+        id="LLMD-PICKER-LEADERLESS",
         name="several pickers at work, each alone",
         changes={"picker.replicas": 2, "picker.leaderElection": False},
         path="picker.leaderElection",
@@ -246,6 +272,7 @@ PICKER = (
         fix="remove leaderElection",
     ),
     Wrong(
+        id="LLMD-KV-EVENTS-RELEASE",
         name="precise on a release that cannot",
         changes={"picker.prefixRouting": "precise", "release": "gaie-1.5"},
         path="picker.prefixRouting",
@@ -254,6 +281,7 @@ PICKER = (
         fix="release llm-d-0.9",
     ),
     Wrong(
+        id="LLMD-KV-EVENTS-ALIASES",
         name="an alias that the precise index does not know",
         changes={"picker.prefixRouting": "precise", "models[0].aliases": ["gemma"]},
         path="models[0].aliases",
@@ -263,6 +291,7 @@ PICKER = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-KV-EVENTS-SOURCE",
         name="precise index that hears of nobody",
         changes=own({"type": PRECISE}),
         path="picker.config.dataLayer",
@@ -271,6 +300,7 @@ PICKER = (
         fix=f"extractor {PRECISE}",
     ),
     Wrong(
+        id="LLMD-KV-EVENTS-PORT",
         name="precise index that listens where nobody speaks",
         changes=own(
             {"type": "endpoint-notification-source"},
@@ -283,6 +313,7 @@ PICKER = (
         fix="without zmqEndpoint",
     ),
     Wrong(
+        id="LLMD-KV-EVENTS-KSERVE",
         name="precise index under KServe",
         stack="kserve-prefix-cache-gpu",
         changes={"picker.prefixRouting": "precise", "release": "llm-d-0.9"},
@@ -292,6 +323,7 @@ PICKER = (
         fix="deployment: direct",
     ),
     Wrong(
+        id="LLMD-SCORER-WHOLE",
         name="fraction of a weight on v1.2",
         changes={"release": "llm-d-0.4", "picker.scorers.queue": 0.5},
         path="picker.scorers",

@@ -11,6 +11,7 @@ OLD, NEW = "google/gemma-2b-it", "microsoft/Phi-3-mini-4k-instruct"
 
 PATTERNS = (
     Wrong(
+        id="LLMD-PATTERN-TWO-MODELS",
         name="one model behind a model router",
         changes={"pattern": "multi-model"},
         path="models",
@@ -19,6 +20,7 @@ PATTERNS = (
         fix="use pattern: single-replica",
     ),
     Wrong(
+        id="LLMD-NAME-HEADER",
         name="a name that fits no header",
         stack="multi-model-gpu",
         changes={"models[0].servedName": "gemmä"},
@@ -28,6 +30,7 @@ PATTERNS = (
         fix="use letters",
     ),
     Wrong(
+        id="LLMD-NAME-TWICE",
         name="an adapter named as a model",
         stack="multi-model-gpu",
         changes={"models[0].adapters": [{"name": "microsoft/Phi-3-mini-4k-instruct", "source": "somebody/sql-lora"}]},
@@ -37,6 +40,7 @@ PATTERNS = (
         fix="a name of its own",
     ),
     Wrong(
+        id="LLMD-NAME-TWICE",
         name="an alias named as an adapter",
         changes={"models[0].aliases": ["sql"], "models[0].adapters": [LORA]},
         path="models[0].aliases[0]",
@@ -45,6 +49,7 @@ PATTERNS = (
         fix="a name of its own",
     ),
     Wrong(
+        id="LLMD-ADAPTER-BASE",
         name="an adapter that is its own base",
         changes={"models[0].adapters": [{"name": "gemma-lora", "source": GATED}]},
         path="models[0].adapters[0].source",
@@ -53,6 +58,7 @@ PATTERNS = (
         fix="use aliases",
     ),
     Wrong(
+        id="LLMD-ADAPTER-SOURCE",
         name="an adapter where the Hub is out of reach",
         changes={
             "models[0].source": {"kind": "bucket", "bucket": "weights", "path": "g"},
@@ -64,6 +70,7 @@ PATTERNS = (
         fix="use source.kind: hugging-face",
     ),
     Wrong(
+        id="LLMD-SETTING-UNKNOWN",
         name="an adapter without a base",
         changes={"adapters": [LORA]},
         path="adapters",
@@ -72,6 +79,7 @@ PATTERNS = (
         fix="check the spelling",
     ),
     Wrong(
+        id="LLMD-PATTERN-PREFIX-REPLICAS",
         name="nothing to choose from",
         stack="prefix-cache-gpu",
         changes={"models[0].replicas": 1},
@@ -81,6 +89,7 @@ PATTERNS = (
         fix="use 2 or more",
     ),
     Wrong(
+        id="LLMD-PATTERN-PREFIX-SCORER",
         name="prefix matches without weight",
         stack="prefix-cache-gpu",
         changes={"picker.scorers.prefixCache": 0},
@@ -90,6 +99,7 @@ PATTERNS = (
         fix="give it a weight",
     ),
     Wrong(
+        id="LLMD-PREFIX-CACHING-OFF",
         name="prefix matches without a cache",
         stack="prefix-cache-gpu",
         changes={"models[0].prefixCaching": False},
@@ -99,6 +109,7 @@ PATTERNS = (
         fix="remove prefixCaching",
     ),
     Wrong(
+        id="LLMD-PATTERN-ONE-MODEL",
         name="two models that share a prefix cache",
         stack="prefix-cache-gpu",
         changes={
@@ -116,6 +127,7 @@ PATTERNS = (
 
 SPLITS = (
     Wrong(
+        id="LLMD-SPLIT-PATTERN",
         name="a split without a router",
         changes={"splits": [{"name": "chat", "weights": {OLD: 1}}]},
         path="splits",
@@ -124,6 +136,7 @@ SPLITS = (
         fix="pattern: multi-model",
     ),
     Wrong(
+        id="LLMD-SPLIT-NAME",
         name="a split with a model that is not there",
         stack="multi-model-gpu",
         changes={"splits": [{"name": "chat", "weights": {OLD: 9, "gemma-3": 1}}]},
@@ -133,6 +146,7 @@ SPLITS = (
         fix=f"{OLD}, {NEW}",
     ),
     Wrong(
+        id="LLMD-SPLIT-ONE",
         name="a split with one side",
         stack="multi-model-gpu",
         changes={"splits": [{"name": "chat", "weights": {OLD: 1}}]},
@@ -142,6 +156,7 @@ SPLITS = (
         fix="chat one of the model's aliases",
     ),
     Wrong(
+        id="LLMD-SPLIT-ZERO",
         name="a split that leads nowhere",
         stack="multi-model-gpu",
         changes={"splits": [{"name": "chat", "weights": {OLD: 0, NEW: 0}}]},
@@ -151,6 +166,7 @@ SPLITS = (
         fix="give a model a weight",
     ),
     Wrong(
+        id="LLMD-SPLIT-NO-REPLICAS",
         name="a split to a model without replicas",
         stack="multi-model-gpu",
         changes={"splits": [{"name": "chat", "weights": {OLD: 9, NEW: 1}}], "models[1].replicas": 0},
@@ -160,6 +176,7 @@ SPLITS = (
         fix="give it replicas, or weight 0",
     ),
     Wrong(
+        id="LLMD-NAME-TWICE",
         name="a split named as a model",
         stack="multi-model-gpu",
         changes={"splits": [{"name": NEW, "weights": {OLD: 9, NEW: 1}}]},
@@ -169,6 +186,7 @@ SPLITS = (
         fix="a name of its own",
     ),
     Wrong(
+        id="LLMD-SPLIT-LENGTHS",
         name="a split among models of different lengths",
         stack="multi-model-gpu",
         changes={"splits": [{"name": "chat", "weights": {OLD: 9, NEW: 1}}], "models[1].maxModelLen": 1024},
@@ -182,6 +200,7 @@ SPLITS = (
 
 PICKERS = (
     Wrong(
+        id="LLMD-PICKER-FAILOVER",
         name="several pickers that fail closed",
         changes={"picker.replicas": 2},
         path="picker.failureMode",
@@ -194,6 +213,7 @@ PICKERS = (
 
 CERTIFICATES = (
     Wrong(
+        id="LLMD-ENGINE-TLS-ARGS",
         name="an engine that answers in HTTPS",
         changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--ssl_certfile=/a", "--ssl-keyfile", "/b"]},
         path="models[0].extraArgs[0]",
@@ -202,6 +222,7 @@ CERTIFICATES = (
         fix="gateway.backendTls",
     ),
     Wrong(
+        id="LLMD-TLS-NO-NAME",
         name="certificate for no name",
         changes={"gateway.tls": {"kind": "cert-manager"}},
         path="gateway.hostname",
@@ -210,6 +231,7 @@ CERTIFICATES = (
         fix="gateway.tls.dnsNames",
     ),
     Wrong(
+        id="LLMD-TLS-HOSTNAME",
         name="certificate for another name",
         changes={
             "gateway.tls": {"kind": "cert-manager", "dnsNames": ["*.example.com", "example.org"]},
@@ -221,6 +243,7 @@ CERTIFICATES = (
         fix="add llm.eu.example.com",
     ),
     Wrong(
+        id="LLMD-TLS-SELF-SIGNED",
         name="certificate that signs itself",
         changes={"gateway.tls": {"kind": "cert-manager"}, "gateway.hostname": "llm.example.com"},
         path="gateway.tls.issuer",
@@ -230,6 +253,7 @@ CERTIFICATES = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-TLS-ISSUER-LATER",
         name="issuer that is not there yet",
         changes={
             "gateway.tls": {"kind": "cert-manager", "issuer": {"name": "ca"}},

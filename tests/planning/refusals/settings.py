@@ -6,6 +6,7 @@ from tests.planning.refusals.case import Wrong
 
 SETTINGS = (
     Wrong(
+        id="LLMD-SETTING-UNKNOWN",
         name="misspelt key",
         changes={"models[0].maxModelLength": 2048},
         path="models[0].maxModelLength",
@@ -14,6 +15,7 @@ SETTINGS = (
         fix="check the spelling",
     ),
     Wrong(
+        id="LLMD-SETTING-UNKNOWN",
         name="misspelt top-level key",
         changes={"modles": "x"},
         path="modles",
@@ -22,6 +24,7 @@ SETTINGS = (
         fix="check the spelling",
     ),
     Wrong(
+        id="LLMD-SETTING-MISSING",
         name="missing key",
         changes={"location": None},
         path="location",
@@ -30,6 +33,7 @@ SETTINGS = (
         fix="pulumi config set",
     ),
     Wrong(
+        id="LLMD-SETTING-TYPE",
         name="text for a number",
         changes={"accelerator.nodes.max": "three"},
         path="accelerator.nodes.max",
@@ -38,6 +42,7 @@ SETTINGS = (
         fix="within the rule above",
     ),
     Wrong(
+        id="LLMD-SETTING-TYPE",
         name="number for text",
         changes={"models[0].servedName": 7},
         path="models[0].servedName",
@@ -46,6 +51,7 @@ SETTINGS = (
         fix="in quotes",
     ),
     Wrong(
+        id="LLMD-SETTING-RANGE",
         name="value out of range",
         changes={"models[0].gpuMemoryUtilization": 85},
         path="models[0].gpuMemoryUtilization",
@@ -54,6 +60,7 @@ SETTINGS = (
         fix="within the rule above",
     ),
     Wrong(
+        id="LLMD-SETTING-CHOICE",
         name="value that is not on the list",
         changes={"models[0].dtype": "fp16"},
         path="models[0].dtype",
@@ -62,6 +69,7 @@ SETTINGS = (
         fix="'half'",
     ),
     Wrong(
+        id="LLMD-SETTING-CHOICE",
         name="kind that is not on the list",
         changes={"models[0].source": {"kind": "ftp"}},
         path="models[0].source",
@@ -70,6 +78,7 @@ SETTINGS = (
         fix="'bucket'",
     ),
     Wrong(
+        id="LLMD-SETTING-KIND",
         name="no kind",
         changes={"models[0].source": {"bucket": "weights"}},
         path="models[0].source",
@@ -78,6 +87,7 @@ SETTINGS = (
         fix="add kind",
     ),
     Wrong(
+        id="LLMD-SETTING-FORM",
         name="wrong value below a kind of the same name",
         changes={"models[0].source": {"kind": "bucket", "bucket": "Weights!", "path": "m"}},
         path="models[0].source.bucket",
@@ -86,6 +96,7 @@ SETTINGS = (
         fix="within the rule above",
     ),
     Wrong(
+        id="LLMD-SETTING-MISSING",
         name="missing value below a kind",
         changes={"gateway.tls": {"kind": "certificate-manager"}},
         path="gateway.tls.certificates",
@@ -94,6 +105,7 @@ SETTINGS = (
         fix="add it",
     ),
     Wrong(
+        id="LLMD-SETTING-CONFLICT",
         name="bounds the wrong way round",
         changes={"accelerator.nodes": {"min": 3, "max": 1}},
         path="accelerator.nodes",
@@ -102,6 +114,7 @@ SETTINGS = (
         fix="change the values",
     ),
     Wrong(
+        id="LLMD-SETTING-CONFLICT",
         name="arguments that nobody meant",
         changes={"models[0].extraArgs": ["--enforce-eager"]},
         path="models[0].extraArgs",
@@ -110,6 +123,7 @@ SETTINGS = (
         fix="change the values",
     ),
     Wrong(
+        id="LLMD-SETTING-TYPE",
         name="range with a host in it",
         changes={"network.nodeCidr": "10.0.0.1/20"},
         path="network.nodeCidr",
@@ -118,6 +132,7 @@ SETTINGS = (
         fix="within the rule above",
     ),
     Wrong(
+        id="LLMD-SETTING-CONFLICT",
         name="two ways to a token",
         changes={"huggingFace.existingSecret": "mine"},
         path="huggingFace",
@@ -126,6 +141,7 @@ SETTINGS = (
         fix="change the values",
     ),
     Wrong(
+        id="LLMD-SETTING-CONFLICT",
         name="two ways to a pull secret",
         changes={"registry": {"existingSecret": "mine", "server": "r.example.com"}},
         path="registry",
@@ -134,6 +150,7 @@ SETTINGS = (
         fix="change the values",
     ),
     Wrong(
+        id="LLMD-SETTING-CONFLICT",
         name="half a pull secret",
         changes={"registry": {"server": "r.example.com"}},
         path="registry",
@@ -145,6 +162,7 @@ SETTINGS = (
 
 ACCESS = (
     Wrong(
+        id="LLMD-SECRET-PLAIN",
         name="token in plain text",
         encrypted=frozenset(),
         path="huggingFace.token",
@@ -153,6 +171,7 @@ ACCESS = (
         fix="--secret llm-d:huggingFace.token",
     ),
     Wrong(
+        id="LLMD-TOKEN-FORM",
         name="token of somebody else",
         changes={"huggingFace.token": "ghp_something"},
         path="huggingFace.token",
@@ -161,6 +180,7 @@ ACCESS = (
         fix="--secret llm-d:huggingFace.token",
     ),
     Wrong(
+        id="LLMD-SECRET-PLAIN",
         name="password in plain text",
         changes={"registry": {"server": "r.example.com", "username": "u", "password": "p"}},
         encrypted=frozenset({"huggingFace"}),
@@ -173,6 +193,7 @@ ACCESS = (
 
 CHARTS = (
     Wrong(
+        id="LLMD-PLATFORM-EXISTING",
         name="LeaderWorkerSet in a cluster that does not exist yet",
         changes={"platform.leaderWorkerSet.existing": True},
         path="platform.leaderWorkerSet.existing",
@@ -181,6 +202,7 @@ CHARTS = (
         fix="cluster.existing",
     ),
     Wrong(
+        id="LLMD-PLATFORM-EXISTING",
         name="Istio in a cluster that does not exist yet",
         changes={"platform.istio.existing": True},
         path="platform.istio.existing",

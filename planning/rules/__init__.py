@@ -1,0 +1,55 @@
+"""Every rule that a stack can break, by its id.
+
+A rule stands in the module of its subject. To add one: a `Rule` here, a call of `ctx.findings.error` or `.warning` with
+its id as the first argument, an example in tests/planning/refusals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from planning.rules import (
+    access,
+    cluster,
+    disaggregation,
+    gateway,
+    kserve,
+    location,
+    models,
+    network,
+    nodes,
+    parallelism,
+    picker,
+    picker_config,
+    preflight,
+    routing,
+    settings,
+    sizing,
+    stack,
+)
+from planning.rules.rule import Rule
+
+# By subject, in the order of a stack's planning.
+SUBJECTS = (
+    settings,
+    stack,
+    location,
+    cluster,
+    network,
+    nodes,
+    access,
+    models,
+    parallelism,
+    sizing,
+    disaggregation,
+    picker,
+    picker_config,
+    gateway,
+    routing,
+    kserve,
+    preflight,
+)
+
+RULES: Mapping[str, Rule] = {rule.id: rule for subject in SUBJECTS for rule in subject.RULES}
+
+__all__ = ["RULES", "SUBJECTS", "Rule"]

@@ -1,0 +1,25 @@
+"""What a rule is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+RuleSeverity = Literal["error", "warning", "either"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One reason to refuse a stack or to warn about it.
+
+    `id` is stable: messages, documents and acknowledgements refer to it, and a rule that is gone does not leave its id
+    to another one. `either` is the severity of a rule that is an error or a warning depending on how certain it is.
+    `source` names the public document or code that the rule follows.
+    """
+
+    id: str
+    severity: RuleSeverity
+    summary: str
+    why: str = ""
+    fix: str = ""
+    source: str = ""

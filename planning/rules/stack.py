@@ -1,0 +1,78 @@
+"""Rules about the whole stack: release, project, pattern, names in requests."""
+
+from __future__ import annotations
+
+from planning.rules.rule import Rule
+
+RULES = (
+    Rule(
+        "LLMD-RELEASE-UNKNOWN",
+        severity="error",
+        summary="The release is not one of the catalog's.",
+    ),
+    Rule(
+        "LLMD-PROJECT-MISSING",
+        severity="error",
+        summary="The stack names no Google Cloud project.",
+    ),
+    Rule(
+        "LLMD-RELEASE-SUPPORT",
+        severity="warning",
+        summary="The release's vendor does not list GKE.",
+    ),
+    Rule(
+        "LLMD-PATTERN-ONE-MODEL",
+        severity="error",
+        summary="The pattern serves one model.",
+    ),
+    Rule(
+        "LLMD-PATTERN-EXPERTS",
+        severity="error",
+        summary="The pattern needs a mixture of experts.",
+    ),
+    Rule(
+        "LLMD-PATTERN-TWO-MODELS",
+        severity="error",
+        summary="multi-model needs two or more models.",
+    ),
+    Rule(
+        "LLMD-PATTERN-GATEWAY",
+        severity="error",
+        summary="multi-model needs Google's load balancer.",
+    ),
+    Rule(
+        "LLMD-PATTERN-PREFIX-SCORER",
+        severity="error",
+        summary="prefix-cache needs a weight for prefix matches.",
+    ),
+    Rule(
+        "LLMD-PREFILL-UNUSED",
+        severity="error",
+        summary="Prefill servers are given for a pattern that has none.",
+    ),
+    Rule(
+        "LLMD-NAME-TWICE",
+        severity="error",
+        summary="Two models answer to one name.",
+    ),
+    Rule(
+        "LLMD-NAME-HEADER",
+        severity="error",
+        summary="A name cannot stand in a header.",
+    ),
+    Rule(
+        "LLMD-PATTERN-PREFIX-REPLICAS",
+        severity="error",
+        summary="prefix-cache needs two or more replicas.",
+    ),
+    Rule(
+        "LLMD-PREFILL-MISSING",
+        severity="error",
+        summary="disaggregated needs prefill servers.",
+    ),
+    Rule(
+        "LLMD-DECODE-MISSING",
+        severity="error",
+        summary="disaggregated needs decode servers.",
+    ),
+)
