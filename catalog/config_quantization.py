@@ -1,56 +1,297 @@
-"""`quantization_config` of a config.json as the catalog's Quantization."""
+"""How a checkpoint's weights are stored: `quantization_config` of a config.json, or hf_quant_config.json beside it.
+
+A method names a default (`bits` with scales), lists of modules that stay as they are, and sometimes groups or single
+modules that are stored otherwise. All three are matched against the model's modules, part by part and layer by layer:
+`Quantization.parts` is what comes of it. What matches nothing that is known is refused, not taken for the default.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fnmatch
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ConfigError
-from .schema import Quantization
+from .modules import Modules
+from .schema import Part, Quantization
+
+Config = Mapping[str, Any]
+
+_PLAIN_BITS = 16.0
+_LAYER_PARTS: tuple[Part, ...] = ("attention", "linear", "mlp", "shared", "latent", "experts")
+
+# modelopt's algorithms: bits, weights to a scale, bits of a scale.
+_MODELOPT: Mapping[str, tuple[float, int | None, int]] = {
+    "FP8": (8, None, 16),
+    "FP8_PER_CHANNEL_PER_TOKEN": (8, None, 16),
+    "FP8_PB_WO": (8, 128 * 128, 32),
+    "MXFP8": (8, 32, 8),
+    "NVFP4": (4, 16, 8),
+    "W4A16_NVFP4": (4, 16, 8),
+    "NVFP4_AWQ": (4, 16, 8),
+    "MXFP4": (4, 32, 8),
+    "W4A16_AWQ": (4, 128, 16),
+    "INT4_AWQ": (4, 128, 16),
+}
 
 
-def quantization_of(config: object) -> Quantization | None:
-    """None where nothing is quantized. Raises ConfigError for a method whose size this program cannot compute."""
-    if not isinstance(config, Mapping):
+@dataclass(frozen=True)
+class _Scheme:
+    """How a matrix is stored."""
+
+    bits: float
+    group: int | None = None
+    scale_bits: int = 16
+    zero_point_bits: int = 0
+
+    @property
+    def stored(self) -> float:
+        return self.bits + ((self.scale_bits + self.zero_point_bits) / self.group if self.group else 0.0)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A method as the checkpoint describes it: a default, exceptions that win over it, and names that stay plain."""
+
+    method: str
+    default: _Scheme | None
+    ignored: Sequence[str] = ()
+    exceptions: Sequence[tuple[str, _Scheme]] = ()
+    kv_cache: bool = False
+    experts_only: bool = False
+    loose: bool = field(default=True)  # a name without dots stands for any component of a module's name
+
+
+def quantization_of(config: object, modules: Modules | None = None) -> Quantization | None:
+    """None where nothing is quantized. Raises ConfigError for a method whose size this program cannot compute.
+
+    Without `modules` the names that a checkpoint leaves out are not looked at.
+    """
+    if not isinstance(config, Mapping) or not config:
         return None
-    method = str(config.get("quant_method", "")).lower()
+    plan = _plan(config)
+    if plan.default is None and not plan.exceptions:
+        return None
+    parts = {} if modules is None or plan.experts_only else _parts(plan, modules)
+    default = plan.default or plan.exceptions[0][1]
+    return Quantization(
+        method=plan.method,
+        bits=default.bits,
+        group=default.group,
+        scale_bits=default.scale_bits,
+        zero_point_bits=default.zero_point_bits,
+        experts_only=plan.experts_only,
+        kv_cache=plan.kv_cache,
+        parts=parts,
+    )
+
+
+def from_modelopt_file(document: object) -> Config:
+    """hf_quant_config.json as a `quantization_config`. Raises ConfigError where it says nothing of the method."""
+    inner = document.get("quantization") if isinstance(document, Mapping) else None
+    if not isinstance(inner, Mapping) or not inner.get("quant_algo"):
+        raise ConfigError("its hf_quant_config.json does not say how its weights are quantized")
+    return {"quant_method": "modelopt", **inner}
+
+
+def _plan(config: Config) -> _Plan:
+    method = str(config.get("quant_method") or ("modelopt" if "quant_algo" in config else "")).lower()
     match method:
+        case "fp8" if config.get("moe_quant_algo"):
+            raise ConfigError("its experts are quantized otherwise than its other weights, by a method of its own")
         case "fp8":
             blocks = config.get("weight_block_size")
+            scheme = _Scheme(8)
             if isinstance(blocks, list) and len(blocks) == 2:
-                return Quantization(method="fp8", bits=8, group=_whole(blocks[0]) * _whole(blocks[1]), scale_bits=32)
-            return Quantization(method="fp8", bits=8)
-        case "awq" | "gptq":
-            bits = _whole(config.get("bits", 4))
-            zeros = bool(config.get("zero_point")) if method == "awq" else not config.get("sym", True)
-            group = config.get("group_size", 128)
-            return Quantization(
-                method=method,
-                bits=bits,
-                group=_whole(group) if group != -1 else None,
-                zero_point_bits=bits if zeros else 0,
-            )
+                scheme = _Scheme(8, _whole(blocks[0]) * _whole(blocks[1]), 32)
+            return _Plan("fp8", scheme, _names(config, "modules_to_not_convert", "ignored_layers"))
+        case "fbgemm_fp8":
+            return _Plan(method, _Scheme(8), _names(config, "modules_to_not_convert"))
+        case "awq" | "gptq" | "auto-round" | "inc":
+            return _group_wise(method, config)
         case "mxfp4":
-            return Quantization(method="mxfp4", bits=4, group=32, scale_bits=8, experts_only=True)
+            return _Plan(method, _Scheme(4, 32, 8), experts_only=True)
+        case "modelopt" | "modelopt_fp4" | "modelopt_mixed" | "modelopt_mxfp8":
+            return _modelopt(config)
         case "compressed-tensors":
             return _compressed(config)
+        case "bitsandbytes" if config.get("load_in_8bit"):
+            return _Plan(method, _Scheme(8), _names(config, "llm_int8_skip_modules"))
+        case "bitsandbytes":
+            return _Plan(method, _Scheme(4, 64, 16), _names(config, "llm_int8_skip_modules"))
         case _:
             raise ConfigError(f"quantization {method or '(unnamed)'} is not one whose size this program can compute")
 
 
-def _compressed(config: Mapping[str, Any]) -> Quantization:
-    groups = config.get("config_groups")
-    first = next(iter(groups.values()), None) if isinstance(groups, Mapping) else None
-    weights = first.get("weights") if isinstance(first, Mapping) else None
-    if not isinstance(weights, Mapping):
-        raise ConfigError("its compressed-tensors configuration has no group of weights")
-    group = weights.get("group_size")
-    return Quantization(
-        method="compressed-tensors",
-        bits=_whole(weights.get("num_bits", 8)),
-        group=_whole(group) if group not in (None, -1) else None,
-        kv_cache=config.get("kv_cache_scheme") is not None,
+def _group_wise(method: str, config: Config) -> _Plan:
+    """AWQ, GPTQ and AutoRound: integers with a scale, and often a zero point, for each group of weights."""
+    bits = _whole(config.get("bits", 4))
+    zeros = bool(config.get("zero_point")) if method == "awq" else not config.get("sym", True)
+    group = config.get("group_size", 128)
+    scheme = _Scheme(bits, _whole(group) if group not in (-1, None) else None, 16, bits if zeros else 0)
+    ignored = list(_names(config, "modules_to_not_convert"))
+    exceptions: list[tuple[str, _Scheme]] = []
+    own = config.get("dynamic") or config.get("extra_config")
+    if isinstance(own, Mapping):
+        for name, change in own.items():
+            # GPTQModel marks what it leaves out with "-:" before a pattern, what it changes with "+:".
+            sign, _, pattern = str(name).partition(":") if str(name)[:2] in ("-:", "+:") else ("", "", str(name))
+            target = f"re:{pattern}" if sign else pattern
+            if sign == "-":
+                ignored.append(target)
+            elif isinstance(change, Mapping):
+                changed = _whole(change.get("bits", bits))
+                if changed >= _PLAIN_BITS:
+                    ignored.append(target)
+                else:
+                    exceptions.append((target, _Scheme(changed, scheme.group, 16, changed if zeros else 0)))
+    if config.get("lm_head"):
+        exceptions.append(("lm_head", scheme))
+    return _Plan(method, scheme, tuple(ignored), tuple(exceptions))
+
+
+def _modelopt(config: Config) -> _Plan:
+    algorithm = str(config.get("quant_algo") or "").upper()
+    ignored = _names(config, "ignore", "exclude_modules")
+    cache = config.get("kv_cache_scheme") or config.get("kv_cache_quant_algo")
+    if algorithm == "MIXED_PRECISION":
+        layers = config.get("quantized_layers")
+        if not isinstance(layers, Mapping) or not layers:
+            raise ConfigError("its mixed precision names no quantized_layers")
+        exceptions = tuple(
+            (str(name), _algorithm(each.get("quant_algo"), each.get("group_size")))
+            for name, each in layers.items()
+            if isinstance(each, Mapping)
+        )
+        return _Plan("modelopt", None, ignored, exceptions, kv_cache=bool(cache))
+    return _Plan("modelopt", _algorithm(algorithm, config.get("group_size")), ignored, kv_cache=bool(cache))
+
+
+def _algorithm(name: object, group: object) -> _Scheme:
+    known = _MODELOPT.get(str(name).upper())
+    if known is None:
+        raise ConfigError(f"quantization {name} of modelopt is not one whose size this program can compute")
+    bits, default_group, scale_bits = known
+    if default_group is None:
+        return _Scheme(bits)
+    return _Scheme(
+        bits, _whole(group) if isinstance(group, int) and group > 0 and bits == 4 else default_group, scale_bits
     )
+
+
+def _compressed(config: Config) -> _Plan:
+    """compressed-tensors: groups of targets, each with its weights; `ignore` wins over them."""
+    groups = config.get("config_groups")
+    found: list[tuple[Sequence[str], _Scheme]] = []
+    for group in groups.values() if isinstance(groups, Mapping) else ():
+        weights = group.get("weights") if isinstance(group, Mapping) else None
+        if not isinstance(weights, Mapping):
+            continue
+        targets = group.get("targets")
+        names = tuple(map(str, targets)) if isinstance(targets, list) and targets else ("Linear",)
+        found.append((names, _weights(weights)))
+    if not found:
+        raise ConfigError("its compressed-tensors configuration has no group of weights")
+    default = next((scheme for names, scheme in found if "Linear" in names), None)
+    exceptions = tuple((name, scheme) for names, scheme in found for name in names if name != "Linear")
+    return _Plan(
+        "compressed-tensors",
+        default,
+        _names(config, "ignore"),
+        exceptions,
+        kv_cache=config.get("kv_cache_scheme") is not None,
+        loose=False,
+    )
+
+
+def _weights(weights: Config) -> _Scheme:
+    bits = _whole(weights.get("num_bits", 8))
+    size = weights.get("group_size")
+    group = _whole(size) if size not in (None, -1) else None
+    block = weights.get("block_structure")
+    if group is None and isinstance(block, list) and len(block) == 2:
+        return _Scheme(bits, _whole(block[0]) * _whole(block[1]), 32)
+    floating = weights.get("type") == "float"
+    # NVFP4 and MXFP4 keep their scales in 8 bits, integers theirs in 16.
+    scale_bits = 8 if floating and bits == 4 else 16
+    zeros = bits if not floating and weights.get("symmetric") is False else 0
+    return _Scheme(bits, group, scale_bits, zeros)
+
+
+def _parts(plan: _Plan, modules: Modules) -> dict[Part, float]:
+    """Bits of each part, averaged over its matrices, where they are not the method's default."""
+    ignored = _Names(plan.ignored, plan.loose)
+    exceptions = [(_Names((name,), plan.loose), scheme) for name, scheme in plan.exceptions if not _is_exact(name)]
+    exact = {name: scheme for name, scheme in plan.exceptions if _is_exact(name)}
+    result: dict[Part, float] = {}
+    named = False
+    for part in (*_LAYER_PARTS, "lm_head"):
+        # lm_head stays plain unless it is named: engines load it so whatever the default is.
+        default = plan.default.stored if plan.default is not None and part != "lm_head" else _PLAIN_BITS
+        total = stored = 0.0
+        for names, size in modules.of(part):
+            bits = default
+            scheme = next((exact[prefix] for name in names for prefix in _prefixes(name) if prefix in exact), None)
+            if scheme is None:
+                scheme = next((scheme for matcher, scheme in exceptions if matcher.match(names)), None)
+            if ignored.match(names):
+                bits = _PLAIN_BITS
+            elif scheme is not None:
+                bits = scheme.stored
+                named = True
+            total += size
+            stored += size * bits
+        if total and (abs(stored / total - default) > 1e-9 or (plan.default is None and part != "lm_head")):
+            result[part] = stored / total
+    if plan.exceptions and not named:
+        raise ConfigError("what its quantization names fits none of the model's modules")
+    return result
+
+
+def _is_exact(name: str) -> bool:
+    """Whether a name stands for one module. Those are looked up, for a checkpoint may list thousands."""
+    return not name.startswith("re:") and "*" not in name and "." in name
+
+
+def _prefixes(name: str) -> list[str]:
+    """A module's name and the modules it lies in."""
+    pieces = name.split(".")
+    return [".".join(pieces[:end]) for end in range(len(pieces), 0, -1)]
+
+
+class _Names:
+    """Names of modules as engines match them: exact, by prefix, with wildcards, or `re:` and a pattern."""
+
+    def __init__(self, names: Sequence[str], loose: bool) -> None:
+        plain = [name for name in names if not name.startswith("re:")]
+        # A name with a star at its end alone is a prefix; those are most.
+        self._prefixes = {name.rstrip("*").rstrip(".") for name in plain if "*" not in name.rstrip("*.")}
+        self._components = {name for name in self._prefixes if "." not in name} if loose else set()
+        self._globs = [re.compile(fnmatch.translate(name)) for name in plain if "*" in name.rstrip("*.")]
+        try:
+            self._globs += [re.compile(name[3:]) for name in names if name.startswith("re:")]
+        except re.error as error:
+            raise ConfigError(f"its quantization has a pattern that is none: {error}") from None
+
+    def match(self, names: Sequence[str]) -> bool:
+        return any(self._matches(name) for name in names)
+
+    def _matches(self, name: str) -> bool:
+        if self._prefixes and not self._prefixes.isdisjoint(_prefixes(name)):
+            return True
+        if self._components and not self._components.isdisjoint(name.split(".")):
+            return True
+        return any(pattern.match(name) for pattern in self._globs)
+
+
+def _names(config: Config, *fields: str) -> tuple[str, ...]:
+    for name in fields:
+        value = config.get(name)
+        if isinstance(value, list):
+            return tuple(map(str, value))
+    return ()
 
 
 def _whole(value: object) -> int:

@@ -28,6 +28,14 @@ class NonTorch(Entry):
     pcie: float  # tensor parallel
 
 
+class Graphs(Entry):
+    """CUDA graphs of all sizes, GiB: what a version reserves for them before the KV cache."""
+
+    base_gib: float
+    layer_gib: float
+    linear_gib: float | None = None  # of models with recurrent layers, whatever their number; None: as any
+
+
 class Band(Entry):
     """Constants of the versions from `since` up to the next band's."""
 
@@ -38,21 +46,49 @@ class Band(Entry):
     graphs_reserved: bool
     in_flight: int
     tokens: Literal["blocks", "concurrency"]
+    graphs: Graphs
     non_torch: NonTorch
     calibrated: Literal["fully", "partly"]
     sources: tuple[str, ...]
 
 
-class Graphs(Entry):
+class CapturedGraphs(Entry):
+    """CUDA graphs as they are captured after the KV cache was made, GiB."""
+
     base_gib: float
     layer_gib: float
-    sizes: int  # sizes captured when the two figures above were read
+    experts_layer_gib: float
+    latent_layer_gib: float  # latent attention, and gpt-oss
+    sizes: int  # sizes captured when the figures above were read
 
 
 class Batch(Entry):
     from_gib: float
     tokens: int
     sequences: int
+    since: str = "0"  # version
+
+
+class Runner(Entry):
+    """Model Runner V2: which models it is the default of since which version, and its sampler's profile."""
+
+    architectures: Mapping[str, str]  # since; "dense": every model without experts and without recurrent layers
+    sampler_bytes: Mapping[str, float]  # by the version since which they hold
+
+
+class WarmUp(Entry):
+    """What the sampler's warm-up takes after the KV cache was made, bytes per (sequence x vocabulary entry)."""
+
+    refused_bytes: float  # below it every start that was logged failed
+    passed_bytes: float  # from it on every start that was logged came through
+    second_runner_bytes: float  # Model Runner V2, whose warm-up was logged once (it failed with 24.6): refused below
+    expert_tuning_gib: float  # kept by FlashInfer's tuning of experts, compute capability 10.0 and up
+    expert_tuning_since: str
+    small_card_bytes: float  # cards below `small_card_gib`: the one allocation that was seen to fail there
+    small_card_gib: float
+    small_card_graphs_gib: float  # error of the graphs there
+    tpu_small_gib: float  # TPUs with less memory than this
+    tpu_small_free_gib: float  # and less than this left free start for some models only
 
 
 class FieldReport(Entry):
@@ -79,10 +115,13 @@ class Errors(Entry):
     activation: float
     activation_moe: float
     activation_encoder: float
+    activation_encoder_known: float
+    activation_runner: float  # Model Runner V2, whose profile was never logged
     activation_uncalibrated: float
     graphs_gib: float  # of the estimate that vLLM reserves
-    graphs_actual_gib: float  # of the graphs themselves
+    graphs_linear_gib: float  # likewise, of models with recurrent layers
     tpu_gib: float
+    tpu_experts: float  # share of weights
     least_gib: float  # no verdict is trusted closer than this: the same flags passed and failed on one T4
 
 
@@ -142,7 +181,12 @@ class Engine(Entry):
     sources: Mapping[str, Source]
     bands: tuple[Band, ...]  # newest first
     newest: str
-    graphs: Graphs
+    graphs: CapturedGraphs
+    runner: Runner
+    warm_up: WarmUp
+    encoder_gib: Mapping[
+        str, float
+    ]  # peak of the profile's run of a vision tower, by the beginning of the architecture
     batches: tuple[Batch, ...]  # largest first
     tpu_batches: Mapping[str, int]
     tpu_sequences: int
@@ -166,7 +210,22 @@ class Engine(Entry):
 
     def knows(self, version: str) -> bool:
         """Whether the figures were read from or checked on versions around this one."""
-        return _release(self.bands[-1].since) <= _release(version) <= _release(self.newest)
+        return (
+            _release(self.bands[-1].since) <= _release(version) and _release(version)[:2] <= _release(self.newest)[:2]
+        )
+
+    def second_runner(self, version: str, architecture: str, *, dense: bool) -> bool:
+        """Whether Model Runner V2 is a model's default. `dense`: it has neither experts nor recurrent layers."""
+        since = self.runner.architectures.get(architecture)
+        found = [since] if since is not None else []
+        if dense:
+            found.append(self.runner.architectures["dense"])
+        return any(self.has(version, each) for each in found)
+
+    def second_runner_sampler(self, version: str) -> float:
+        """Bytes per (sequence x vocabulary entry) of its profile."""
+        held = [(since, each) for since, each in self.runner.sampler_bytes.items() if self.has(version, since)]
+        return max(held, key=lambda pair: _release(pair[0]))[1] if held else 0.0
 
 
 @functools.cache
@@ -175,9 +234,9 @@ def load_engine() -> Engine:
     return Engine.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
 
 
-def _release(version: str) -> tuple[int, int]:
-    """`0.19.1` is (0, 19). Raises ValueError on anything that is not a version."""
-    match = re.match(r"v?(\d+)\.(\d+)", version)
+def _release(version: str) -> tuple[int, int, int]:
+    """`v0.19.1` is (0, 19, 1). Raises ValueError on anything that is not a version."""
+    match = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?", version)
     if match is None:
         raise ValueError(f"not a vLLM version: {version}")
-    return int(match[1]), int(match[2])
+    return int(match[1]), int(match[2] or 0), int(match[3] or 0)

@@ -7,11 +7,13 @@ Left out, being far below that: query and key norms, biases of feed-forward laye
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
-from .schema import Attention, Model
+from .schema import Attention, Model, Part
 
 GIB = 2**30
 BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+PARTS: tuple[Part, ...] = get_args(Part)
 
 
 @dataclass(frozen=True)
@@ -21,49 +23,80 @@ class Parameters:
     embedding: int
     lm_head: int
     attention: int
-    mlp: int  # dense feed-forward layers, and the shared experts of MoE layers
+    linear: int  # layers that keep a recurrent state
+    mlp: int  # dense feed-forward layers
+    shared: int  # shared experts of MoE layers
+    latent: int
     experts: int  # routed experts
     router: int
     norms: int
+    per_layer: int  # tables and projections of per-layer embeddings
     vision: int
 
     @property
-    def linear(self) -> int:
-        """What quantization applies to: engines leave embeddings, router, norms and vision towers as they are."""
-        return self.attention + self.mlp + self.experts
+    def layers(self) -> int:
+        """Matrices of the layers, to which quantization applies unless the checkpoint leaves some out."""
+        return self.attention + self.linear + self.mlp + self.shared + self.latent + self.experts
 
     @property
     def total(self) -> int:
-        return self.embedding + self.lm_head + self.linear + self.router + self.norms + self.vision
+        return self.embedding + self.lm_head + self.layers + self.router + self.norms + self.per_layer + self.vision
+
+    def of(self, part: Part) -> int:
+        return int(getattr(self, part))
+
+
+def dense_layers(model: Model) -> int:
+    """Layers with a dense feed-forward part; one of twice the width counts as two."""
+    if model.dense_layers is not None:
+        return model.dense_layers + model.wide_layers
+    return model.layers - (model.experts.layers if model.experts else 0) + model.wide_layers
 
 
 def count(model: Model) -> Parameters:
     """Count a model's parameters from its configuration."""
     hidden, experts = model.hidden, model.experts
     matrices = 3 if model.gated_mlp else 2
-    moe_layers = experts.layers if experts else 0
-    mlp = matrices * hidden * model.intermediate * (model.layers - moe_layers)
-    routed = router = 0
+    shared = latent = routed = router = 0
     if experts:
-        mlp += matrices * hidden * experts.shared_intermediate * moe_layers
-        routed = matrices * hidden * experts.intermediate * experts.count * moe_layers
-        router = hidden * experts.count * moe_layers
+        width = experts.latent or hidden
+        shared = matrices * hidden * experts.shared_intermediate * experts.layers
+        latent = 2 * hidden * experts.latent * experts.layers if experts.latent else 0
+        routed = matrices * width * experts.intermediate * experts.count * experts.layers
+        router = hidden * experts.count * experts.layers
     embedding = model.vocabulary * hidden
+    recurrent = ("linear", "mamba")
     return Parameters(
         embedding=embedding,
         lm_head=0 if model.tied_embeddings else embedding,
-        attention=sum(_attention(model, group) * group.layers for group in model.attention),
-        mlp=mlp,
+        attention=sum(attention(model, group) for group in model.attention if group.kind not in recurrent),
+        linear=sum(attention(model, group) for group in model.attention if group.kind in recurrent),
+        mlp=matrices * hidden * model.intermediate * dense_layers(model),
+        shared=shared,
+        latent=latent,
         experts=routed,
         router=router,
         norms=(2 * model.layers + 1) * hidden,
-        vision=round((model.vision_gib or 0) * GIB / BYTES[model.dtype]),
+        per_layer=per_layer_tables(model) + per_layer_projections(model),
+        vision=round((model.vision_gib or 0) * GIB / 2),
     )
 
 
-def _attention(model: Model, group: Attention) -> int:
-    """Parameters of one layer's attention."""
+def per_layer_tables(model: Model) -> int:
+    """Entries of the per-layer embedding, a vector for every layer and token of its vocabulary."""
+    return 0 if model.per_layer is None else model.per_layer.vocabulary * model.per_layer.width * model.layers
+
+
+def per_layer_projections(model: Model) -> int:
+    """One projection of the whole model, and two in each layer."""
+    return 0 if model.per_layer is None else 3 * model.hidden * model.per_layer.width * model.layers
+
+
+def attention(model: Model, group: Attention) -> int:
+    """Parameters of the attention of all layers of a group."""
     hidden, heads = model.hidden, model.attention_heads
+    if group.kind == "none":
+        return 0
     if group.kind == "mla":
         mla = model.mla
         assert mla is not None  # the schema refuses an mla group without it
@@ -71,19 +104,37 @@ def _attention(model: Model, group: Attention) -> int:
         queries = hidden * query if mla.q_lora_rank is None else mla.q_lora_rank * (hidden + query)
         down = hidden * (mla.kv_lora_rank + mla.qk_rope_head_dim)
         up = mla.kv_lora_rank * heads * (mla.qk_nope_head_dim + mla.v_head_dim)
-        return queries + down + up + heads * mla.v_head_dim * hidden
+        return group.layers * (queries + down + up + heads * mla.v_head_dim * hidden) + indexers(model, group)
     if group.kind == "linear":
         state = group.linear
         assert state is not None  # likewise
         keys, values = state.key_heads * state.key_dim, state.value_heads * state.value_dim
         inputs = hidden * (2 * keys + 2 * values + 2 * state.value_heads)
-        return inputs + (2 * keys + values) * state.convolution + values * hidden
+        return group.layers * (inputs + (2 * keys + values) * state.convolution + values * hidden)
+    if group.kind == "mamba":
+        mamba = group.mamba
+        assert mamba is not None  # likewise
+        inner = mamba.heads * mamba.head_dim
+        channels = inner + 2 * mamba.groups * mamba.state
+        return group.layers * (
+            hidden * (inner + channels + mamba.heads) + channels * (mamba.convolution + 1) + inner * hidden
+        )
     head_dim = group.head_dim or model.head_dim
     query = heads * head_dim
     key = (group.kv_heads or model.kv_heads) * head_dim
-    projections = hidden * (query * (3 if model.output_gate else 2) + key * (1 if group.keys_are_values else 2))
+    stored = group.layers - group.kv_shared
+    keys = hidden * key * (1 if group.keys_are_values else 2)
     bias = {"none": 0, "qkv": query + 2 * key, "all": query + 2 * key + hidden}[model.attention_bias]
-    return projections + bias
+    return group.layers * (hidden * query * (3 if model.output_gate else 2) + bias) + stored * keys
+
+
+def indexers(model: Model, group: Attention) -> int:
+    """Parameters of a group's indexers: queries from the compressed ones, one key, a weight for each head."""
+    if group.indexer is None or model.mla is None:
+        return 0
+    each = group.indexer
+    queries = (model.mla.q_lora_rank or model.hidden) * each.heads * each.dim
+    return each.layers * (queries + model.hidden * (each.dim + each.heads))
 
 
 def weights_gib(model: Model) -> float:
@@ -93,11 +144,9 @@ def weights_gib(model: Model) -> float:
     quantization = model.quantization
     if quantization is None:
         return parts.total * plain / GIB
-    quantized = parts.experts if quantization.experts_only else parts.linear
-    bits = quantization.bits
-    if quantization.group:
-        bits += (quantization.scale_bits + quantization.zero_point_bits) / quantization.group
-    return (quantized * bits / 8 + (parts.total - quantized) * plain) / GIB
+    stored = sum(parts.of(part) * quantization.stored_bits(part, 8 * plain) / 8 for part in PARTS)
+    rest = parts.total - sum(parts.of(part) for part in PARTS)
+    return (stored + rest * plain) / GIB
 
 
 def download_gib(model: Model) -> float:

@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Vendor = Literal["nvidia", "google"]
 Provisioning = Literal["on-demand", "spot", "flex-start", "reserved"]
-AttentionKind = Literal["full", "sliding", "chunked", "linear", "mla"]
+# "none": a layer that is a feed-forward part alone, as most layers of Nemotron-H are.
+AttentionKind = Literal["full", "sliding", "chunked", "linear", "mamba", "mla", "none"]
+# Parts of a model that quantization treats apart. "latent": projections into and out of the width experts work in.
+Part = Literal["attention", "linear", "mlp", "shared", "latent", "experts", "lm_head", "per_layer"]
 DType = Literal["bfloat16", "float16", "float32"]
 
 
@@ -153,6 +156,40 @@ class LinearState(Entry):
     convolution: int  # kernel width
 
 
+class MambaState(Entry):
+    """Recurrent state of one Mamba2 layer (Nemotron-H, Granite 4)."""
+
+    heads: int
+    head_dim: int
+    state: int  # numbers kept for each channel
+    groups: int  # of inputs that share a projection
+    convolution: int  # kernel width
+    state_bytes: int = 2  # of one number of the state: 4 where the configuration says float32, else as the cache
+    chunk: int = 256  # tokens of one kernel step; with prefix caching blocks are a multiple of it
+
+
+class Indexer(Entry):
+    """Chooses the tokens that sparse latent attention reads (DeepSeek V3.2, GLM-5). Keeps 8-bit keys of its own."""
+
+    heads: int
+    dim: int
+    layers: int  # that have one; others use the choice of an earlier layer
+
+
+class RotaryTable(Entry):
+    """One table of sines and cosines that is loaded beside the weights: a row of `width` numbers for each position."""
+
+    positions: int
+    width: int
+
+
+class PerLayerEmbedding(Entry):
+    """A second embedding that gives each layer a vector of its own (Gemma 4 E2B, E4B)."""
+
+    vocabulary: int
+    width: int
+
+
 class Attention(Entry):
     """A group of layers that attend alike. Fields that are None are the model's own."""
 
@@ -162,8 +199,10 @@ class Attention(Entry):
     kv_heads: int | None = None  # only where it differs from the model's
     head_dim: int | None = None  # only where it differs from the model's
     kv_shared: int = 0  # layers of this group that reuse another layer's keys and values and store none
-    keys_are_values: bool = False  # one projection gives both; both are still stored
+    keys_are_values: bool = False  # one projection gives both; both are still stored, and GPUs load it twice
     linear: LinearState | None = None
+    mamba: MambaState | None = None
+    indexer: Indexer | None = None
 
 
 class Mla(Entry):
@@ -182,6 +221,7 @@ class Experts(Entry):
     intermediate: int  # width of one routed expert
     layers: int  # MoE layers; the others are dense with Model.intermediate
     shared_intermediate: int = 0  # width of all shared experts of a layer together; 0: none
+    latent: int | None = None  # width in which routed experts work, where it is not the model's (Nemotron 3 Super)
 
 
 class Quantization(Entry):
@@ -192,6 +232,24 @@ class Quantization(Entry):
     zero_point_bits: int = 0  # of each group's zero point
     experts_only: bool = False  # gpt-oss: only the experts' weights are quantized
     kv_cache: bool = False  # the checkpoint carries scales for an fp8 KV cache
+    # Bits per weight, scales included, of parts that are stored otherwise: what `ignore` lists, and mixed checkpoints.
+    parts: Mapping[Part, float] = Field(default_factory=dict)
+
+    def stored_bits(self, part: Part, plain: float) -> float:
+        """Bits that one weight of a part takes with its scales. `plain`: bits of what is not quantized."""
+        if part in self.parts:
+            return self.parts[part]
+        if part in ("lm_head", "per_layer") or (self.experts_only and part != "experts"):
+            return plain
+        return self.bits + ((self.scale_bits + self.zero_point_bits) / self.group if self.group else 0.0)
+
+
+class DraftLayers(Entry):
+    """Layers for multi-token prediction that the checkpoint brings; loaded where speculative decoding uses them."""
+
+    layers: int
+    experts: bool  # their feed-forward part is a mixture as the model's own
+    attention: AttentionKind = "full"
 
 
 class Model(Entry):
@@ -214,6 +272,11 @@ class Model(Entry):
     attention_bias: Literal["none", "qkv", "all"] = "none"  # which projections have a bias
     output_gate: bool = False  # queries carry a gate of the same size (Qwen3-Next)
     context: int  # tokens, as config.json gives it (before rope scaling by flags)
+    dense_layers: int | None = None  # layers with a dense feed-forward part; None: all that have no experts
+    wide_layers: int = 0  # of these, layers whose feed-forward part is twice as wide (Gemma 4 E2B, E4B)
+    per_layer: PerLayerEmbedding | None = None
+    rotary: tuple[RotaryTable, ...] | None = None  # None: one row per position of `context`, as wide as a head
+    draft: DraftLayers | None = None
     dtype: DType  # of the stored weights
     gated: bool  # the Hub asks to accept a license, so a token is needed
     attention: tuple[Attention, ...]  # groups; their layers add up to `layers`
@@ -221,6 +284,7 @@ class Model(Entry):
     experts: Experts | None = None
     quantization: Quantization | None = None
     vision_gib: float | None = None  # weights of the vision tower in GiB; None: has none, or (vision_language) unknown
+    vision_sharded: float = 0.5  # part of the tower that tensor parallelism divides; the rest is on every rank
     vision_language: bool = False  # takes images: an encoder budget is reserved unless switched off
     size_gib: float | None = None  # files to download; None: the weights' own size (catalog.parameters.weights_gib)
     tpu_tested: tuple[int, ...] | None = None  # tensor-parallel sizes seen running on TPU; None: none seen
@@ -233,7 +297,13 @@ class Model(Entry):
         if sum(group.layers for group in self.attention) != self.layers:
             raise ValueError(f"the layers of the attention groups do not add up to {self.layers}")
         for group in self.attention:
-            needed = {"mla": self.mla, "linear": group.linear, "sliding": group.window, "chunked": group.window}
+            needed = {
+                "mla": self.mla,
+                "linear": group.linear,
+                "mamba": group.mamba,
+                "sliding": group.window,
+                "chunked": group.window,
+            }
             if group.kind in needed and needed[group.kind] is None:
                 raise ValueError(f"a group of {group.kind} attention lacks what describes it")
         return self

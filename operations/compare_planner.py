@@ -192,11 +192,11 @@ def _stored(model: Model, dtype: str) -> dict[str, int]:
     parts, quantization = count(model), model.quantization
     if quantization is None:
         return {_NAMES[dtype]: model.parameters or parts.total}
-    plain = {_NAMES[model.dtype]: parts.total - parts.linear}
+    plain = {_NAMES[model.dtype]: parts.total - parts.layers}
     if quantization.bits == 8:
-        return plain | {"F8_E4M3": parts.linear}
-    packed = round(parts.linear * quantization.bits / 32)
-    scales = parts.linear // quantization.group if quantization.group else 0
+        return plain | {"F8_E4M3": parts.layers}
+    packed = round(parts.layers * quantization.bits / 32)
+    scales = parts.layers // quantization.group if quantization.group else 0
     return {name: number + scales for name, number in plain.items()} | {"I32": packed}
 
 

@@ -29,10 +29,10 @@ class MemoryVerdict:
     """What becomes of one device's memory, in GiB, and what fits in it.
 
     `available_gib` is left for the KV cache; `needed_gib` is what one request of `max_model_len` tokens takes of it.
-    `free_gib` stays outside vLLM's share, of which starting up needs `warm_up_gib`. `error_gib` is the stated error of
-    `available_gib`: nearer than that to a limit the status is `marginal`. `limit` names the nearest limit, `longest`
-    the longest request that fits (at most the model's own context), `max_concurrency` requests of `max_model_len` at
-    once. All are of one data-parallel rank; a replica has `ranks` of them.
+    `free_gib` is free once the KV cache is made, of which starting up needs `warm_up_gib`. `error_gib` is the stated
+    error of `available_gib`: nearer than that to a limit the status is `marginal`. `limit` names the nearest limit,
+    `longest` the longest request that fits (at most the model's own context), `max_concurrency` requests of
+    `max_model_len` at once. All are of one data-parallel rank; a replica has `ranks` of them.
     """
 
     status: Status

@@ -13,7 +13,6 @@ from planning.parallelism.sharding import shares
 from planning.plan.estimates import MemoryVerdict
 from planning.sizing.known_failures import check_field_reports
 from planning.sizing.memory import EngineRun, engine_run, judge
-from planning.sizing.memory.overhead import warm_up_gib
 from planning.sizing.memory.remedies import Remedy, remedies
 from settings.models import ModelSettings
 
@@ -38,14 +37,7 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         return None
     run = run_of(ctx, settings, model)
     if run is None:
-        ctx.findings.warning(
-            "LLMD-MEMORY-UNKNOWN",
-            "accelerator",
-            "type",
-            value=ctx.accelerator.name,
-            rule=f"no log shows how much memory vLLM sees on {ctx.accelerator.title}: memory is not checked",
-            fix="watch the first start, or use another accelerator",
-        )
+        _not_checked(ctx, index, model)
         return None
     verdict = judge(run)
     if verdict.status == "fits":
@@ -64,6 +56,31 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         fix=_fix(verdict, helps, elsewhere),
     )
     return verdict
+
+
+def _not_checked(ctx: PlanContext, index: int, model: Model) -> None:
+    """Say why there is no verdict."""
+    fix = "watch the first start, or use another accelerator"
+    if ctx.accelerator.usable_gib is None:
+        ctx.findings.warning(
+            "LLMD-MEMORY-UNKNOWN",
+            "accelerator",
+            "type",
+            value=ctx.accelerator.name,
+            rule=f"no log shows how much memory vLLM sees on {ctx.accelerator.title}: memory is not checked",
+            fix=fix,
+        )
+        return
+    ctx.findings.warning(
+        "LLMD-MEMORY-UNKNOWN",
+        "models",
+        index,
+        "id",
+        value=model.id,
+        rule=f"{model.id} has layers that keep a state in place of keys and values, which the TPU back end lays out by "
+        "rules of its own: memory is not checked",
+        fix=fix,
+    )
 
 
 def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun | None:
@@ -173,10 +190,10 @@ def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict
             f"compiled programs live in what vLLM leaves free of each {each}: {verdict.free_gib:.2f} GiB, "
             f"and {verdict.warm_up_gib:.2f} is the least that was tested"
         )
-    graphs = "" if run.band.graphs_reserved or run.enforce_eager else f" and CUDA graphs about {parts.cuda_graphs:.2f}"
     return (
-        f"{verdict.free_gib:.2f} GiB stay free of each {each}; the sampler's warm-up with {run.sampled_rows} sequences "
-        f"x {model.vocabulary} vocabulary entries takes {warm_up_gib(run) * 1024:.0f} MiB{graphs}: "
+        f"{verdict.free_gib:.2f} GiB are free of each {each} once the KV cache is made and CUDA graphs are captured; "
+        f"the sampler's warm-up with {run.sampled_rows} sequences x {model.vocabulary} vocabulary entries takes about "
+        f"{verdict.warm_up_gib:.2f}: "
         + ("too little" if verdict.status == "refused" else "such starts have passed and failed")
     )
 

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 
 from catalog.engine import load_engine
-from catalog.parameters import GIB, count
+from catalog.parameters import GIB, count, per_layer_tables
 from catalog.schema import Accelerator
 from planning.parallelism.sharding import padded_vocabulary
 from planning.plan.estimates import Bound, MemoryVerdict, Simulation, SpeedEstimate
@@ -192,7 +192,8 @@ def _flops_per_token(run: EngineRun) -> float:
     """Two operations per weight a token meets."""
     parts, experts = count(run.model), run.model.experts
     routed = parts.experts * experts.active / experts.count if experts else 0.0
-    return 2 * (parts.attention + parts.mlp + routed + (parts.lm_head or parts.embedding))
+    every = parts.attention + parts.linear + parts.mlp + parts.shared + parts.latent
+    return 2 * (every + routed + (parts.lm_head or parts.embedding))
 
 
 def _weights_read(run: EngineRun, batch: float) -> float:
@@ -202,11 +203,11 @@ def _weights_read(run: EngineRun, batch: float) -> float:
     total = sum(weights_gib(run, stage) for stage in range(run.pipeline_parallel)) * GIB
     if not model.tied_embeddings:
         total -= padded_vocabulary(model.vocabulary) * model.hidden * run.dtype_bytes / run.tensor_parallel
+    total -= per_layer_tables(model) * run.dtype_bytes / run.tensor_parallel
     experts = model.experts
     if experts is not None:
         parts = count(model)
-        bits = run.quantized.bits if run.quantized is not None else 8.0 * run.dtype_bytes
-        stored = parts.experts * bits / 8 / run.expert_ranks
+        stored = parts.experts * run.stored_bytes("experts") / run.expert_ranks
         # All data-parallel ranks send tokens to the experts of this one.
         asked = 1 - (1 - experts.active / experts.count) ** max(1.0, batch * run.data_parallel)
         total -= stored * (1 - asked)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from catalog.engine import load_engine
 from planning.plan.estimates import Limit, MemoryParts, MemoryVerdict, Status
 from planning.sizing.memory.kv_cache import Layout, layout
-from planning.sizing.memory.overhead import activation_gib, graphs_gib, non_torch_gib, warm_up_gib
+from planning.sizing.memory.overhead import WarmUp, activation_gib, encoder_gib, graphs_gib, non_torch_gib, warm_up
 from planning.sizing.memory.run import EngineRun
 from planning.sizing.memory.weights import stage_layers, weights_gib
 
@@ -27,9 +27,12 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
     chosen = layouts[decides]
     per_request = chosen.blocks_per_request(run.max_model_len)
     needed = per_request * chosen.block_bytes / 2**30
-    free, warm_up = run.total_gib - requested, _warm_up(run, parts[-1])
+    last_layers = stage_layers(run.model.layers, run.pipeline_parallel)[-1]
+    room = _warm_up(run, run.total_gib - requested, parts[-1].activation, last_layers)
     error = 0.0 if measured_gib is not None else _error(run, parts[decides])
-    status, limit = _judge(run, chosen, blocks[decides], left[decides] - needed, free - warm_up, error)
+    fewest = chosen.blocks(left[decides] - error)
+    most = chosen.blocks(left[decides] + error)
+    status, limit = _judge(run, chosen, left[decides] - needed, room, error, (fewest, most))
     if limit == "kv-cache" and left[decides] <= 0:
         limit = "weights"
     return MemoryVerdict(
@@ -40,8 +43,8 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
         parts=parts[decides],
         available_gib=left[decides],
         needed_gib=needed,
-        free_gib=free,
-        warm_up_gib=warm_up,
+        free_gib=room.room_gib,
+        warm_up_gib=room.refused_gib if status == "refused" else room.passed_gib,
         error_gib=error,
         max_model_len=run.max_model_len,
         kv_tokens=chosen.tokens(blocks[decides], run.max_model_len, run.band.tokens),
@@ -81,30 +84,37 @@ def _available(run: EngineRun, requested: float, parts: MemoryParts, measured: f
     return requested - parts.weights - parts.activation - parts.non_torch - graphs
 
 
-def _warm_up(run: EngineRun, parts: MemoryParts) -> float:
-    """What has to be free beside vLLM's share for the start to come through."""
+def _warm_up(run: EngineRun, free: float, activation: float, layers: int) -> WarmUp:
+    """What is free after the KV cache was made, and what starting up takes of it."""
+    engine = load_engine()
     if run.kind == "tpu":
-        return run.total_gib * (1 - load_engine().tpu_utilization_tested)
-    return warm_up_gib(run) + (0.0 if run.band.graphs_reserved else parts.cuda_graphs)
+        # Compiled programs live there. A rounding of the last digit is no doubt: 0.92 is exactly what was tested.
+        tested = run.total_gib * (1 - engine.tpu_utilization_tested) - 1e-9
+        figures = engine.warm_up
+        if run.total_gib < figures.tpu_small_gib and not run.model.tpu_tested:
+            tested = max(tested, figures.tpu_small_free_gib)
+        return WarmUp(free, 0.0, tested)
+    return warm_up(run, free, activation, layers)
 
 
 def _judge(
-    run: EngineRun, chosen: Layout, blocks: int, room: float, slack: float, error: float
+    run: EngineRun, chosen: Layout, room: float, after: WarmUp, error: float, blocks: tuple[int, int]
 ) -> tuple[Status, Limit]:
     """Three limits: a request must fit into the cache, start-up into what is left free, states into blocks."""
-    if chosen.state_blocks and any(kind == "linear" for kind, *_ in chosen.groups) and run.max_num_seqs > blocks:
-        return "refused", "states"
-    # The sampler's part is exact; what is uncertain are the graphs.
-    uncertain = run.kind == "gpu" and not run.enforce_eager
-    slack_error = load_engine().errors.graphs_actual_gib if uncertain else 0.0
+    states = run.kind == "gpu" and any(kind == "linear" for kind, *_ in chosen.groups)
+    fewest, most = blocks
     if room < min(0.0, -error):
         return "refused", "kv-cache"
-    if slack < -slack_error and run.kind == "gpu":
+    if states and run.max_num_seqs > most:
+        return "refused", "states"
+    if after.room_gib < after.refused_gib:
         return "refused", "warm-up"
     if room < error:
         return "marginal", "kv-cache"
-    # A rounding of the last digit is no doubt: 0.92 of a TPU's memory is exactly what was tested.
-    if slack < slack_error - 1e-9:
+    if states and run.max_num_seqs > fewest:
+        return "marginal", "states"
+    slack = after.room_gib - after.passed_gib
+    if slack < 0:
         return "marginal", "warm-up"
     return "fits", "kv-cache" if room <= slack or run.kind == "tpu" else "warm-up"
 
@@ -115,20 +125,26 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     errors = engine.errors
     weights = parts.weights * (errors.weights if run.quantized is None else errors.weights_quantized)
     if run.kind == "tpu":
+        if run.model.experts is not None:
+            weights = parts.weights * errors.tpu_experts
         return max(errors.least_gib, math.hypot(weights, errors.tpu_gib))
     fully = run.band.calibrated == "fully"
     activation = errors.activation_moe if run.model.experts is not None else errors.activation
     if run.has_encoder:
-        activation = errors.activation_encoder
+        activation = errors.activation_encoder_known if encoder_gib(run) else errors.activation_encoder
         if run.model.vision_gib is None:
             # The tower's weights are not in the catalog; those that are, are around one GiB.
             weights = math.hypot(weights, errors.activation_encoder)
-    if not fully:
+    if run.second_runner:
+        activation = max(activation, errors.activation_runner)
+    elif not fully:
         activation = max(activation, errors.activation_uncalibrated * parts.activation)
     measured_link = fully and run.interconnect == "nvlink"
     # No log of ranks that share experts over hosts has been seen.
     alone = run.expert_ranks == 1 or (measured_link and run.data_parallel == 1)
     non_torch = errors.non_torch_alone if alone else errors.non_torch_parallel
     graphs = errors.graphs_gib if run.band.graphs_reserved and not run.enforce_eager else 0.0
+    if graphs and run.recurrent and run.band.graphs.linear_gib is not None:
+        graphs = errors.graphs_linear_gib
     widened = 1.0 if engine.knows(run.version) else 2.0
     return max(errors.least_gib, widened * math.hypot(weights, activation, non_torch, graphs))

@@ -17,7 +17,9 @@ from planning.sizing.memory.weights import kv_heads_per_rank, stage_layers
 
 Kind = Literal["full", "sliding", "chunked", "linear"]
 
-# fp8_ds_mla keeps the rotary part in 16 bits; the models of the catalog that have it use plain fp8.
+# Sparse latent attention in fp8 keeps the rotary part in 16 bits, and scales: fp8_ds_mla in vLLM's
+# v1/kv_cache_interface.py.
+_SPARSE_FP8_BYTES = 656
 _TPU_LANES = 128
 
 
@@ -42,6 +44,7 @@ class Layout:
     groups: tuple[tuple[Kind, int, int, int], ...]
     in_flight_tokens: int
     state_blocks: int  # of one sequence, per group of linear layers
+    states_everywhere: bool = False  # a state is kept at the end of every block, so that prefixes can be taken up there
 
     @property
     def group_count(self) -> int:
@@ -65,6 +68,8 @@ class Layout:
                 each = -(-min(window - 1 + self.in_flight_tokens, length) // tokens) + 1
             elif kind == "chunked":
                 each = -(-min(window + self.in_flight_tokens, length) // tokens)
+            elif self.states_everywhere:
+                each = -(-length // tokens) + self.state_blocks - 2
             else:
                 each = self.state_blocks
             total += count * each
@@ -91,14 +96,17 @@ def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
         # The TPU back end keeps every layer whole: windows save nothing there.
         tpu = [(group, group.layers - group.kv_shared) for group in run.model.attention]
         return tuple(Layers("full", stored, _token_bytes(run, group)) for group, stored in tpu if stored > 0)
-    ctx = stage_layers(run.model.layers, run.pipeline_parallel)[stage]
+    ours = stage_layers(run.model.layers, run.pipeline_parallel)[stage]
+    last = stage == run.pipeline_parallel - 1
     found = []
     for group in run.model.attention:
         # Which layers of a mixture fall on which stage is not in the catalog: an even share, rounded up.
-        stored = -(-(group.layers - group.kv_shared) * ctx // run.model.layers)
-        if stored <= 0:
+        stored = -(-(group.layers - group.kv_shared) * ours // run.model.layers)
+        if stored <= 0 or group.kind == "none":
             continue
-        kind: Kind = "full" if group.kind == "mla" else group.kind
+        if run.draft is not None and last and group.kind == run.draft.attention:
+            stored += run.draft.layers
+        kind: Kind = "full" if group.kind == "mla" else "linear" if group.kind == "mamba" else group.kind
         if kind == "linear":
             found.append(Layers(kind, stored, state_bytes=_state_bytes(run, group)))
         else:
@@ -115,9 +123,14 @@ def layout(run: EngineRun, stage: int = 0) -> Layout:
     largest = max((layers.token_bytes for layers in attention), default=0)
     block = run.kv_block()
     state = max((layers.state_bytes for layers in kinds), default=0)
+    everywhere = run.prefix_caching and any(group.kind == "mamba" for group in run.model.attention)
     if state and largest:
-        # A block of attention is made large enough to hold a linear layer's state, in steps of 16 tokens.
-        block = max(block, -(-state // (16 * largest)) * 16)
+        # A block of attention is made large enough to hold a linear layer's state, in steps of 16 tokens, or of the
+        # kernel's chunk where states are kept at every block.
+        step = 16
+        if everywhere:
+            step = max((group.mamba.chunk for group in run.model.attention if group.mamba is not None), default=16)
+        block = max(block, -(-state // (step * largest)) * step)
     page = max(block * largest, state, 1)
     counts = [layers.count for layers in kinds]
     group = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
@@ -126,11 +139,12 @@ def layout(run: EngineRun, stage: int = 0) -> Layout:
         group_layers=group,
         block_tokens=block,
         groups=tuple(
-            (k.kind, -(-k.count // group), page // k.token_bytes if k.token_bytes else 1, k.window) for k in kinds
+            (k.kind, -(-k.count // group), page // k.token_bytes if k.token_bytes else block, k.window) for k in kinds
         ),
         in_flight_tokens=run.band.in_flight * run.max_num_batched_tokens,
         # With prefix caching the state at the last block boundary is kept beside the running one.
         state_blocks=(2 if run.prefix_caching else 1) + run.speculative_tokens,
+        states_everywhere=everywhere,
     )
 
 
@@ -146,7 +160,12 @@ def _token_bytes(run: EngineRun, group: Attention) -> int:
     if group.kind == "mla" and model.mla is not None:
         # One latent vector for all heads: every rank keeps it whole.
         width = model.mla.kv_lora_rank + model.mla.qk_rope_head_dim
-        return (_padded(width) if run.kind == "tpu" else width) * run.kv_bytes
+        if group.indexer is None:
+            return (_padded(width) if run.kind == "tpu" else width) * run.kv_bytes
+        # The index has keys of 8 bits with a 32-bit scale for each 128 of them.
+        index = (group.indexer.dim + 4 * -(-group.indexer.dim // 128)) * group.indexer.layers
+        main = _SPARSE_FP8_BYTES if run.kv_bytes == 1 else width * run.kv_bytes
+        return main + -(-index // group.layers)
     heads, head_dim = group.kv_heads or model.kv_heads, group.head_dim or model.head_dim
     if run.kind == "tpu":
         # Heads are padded up to a multiple of the ranks, their width to the matrix unit's 128 lanes.
@@ -159,7 +178,17 @@ def _padded(width: int) -> int:
 
 
 def _state_bytes(run: EngineRun, group: Attention) -> int:
-    """One linear layer's state of one sequence: a float32 matrix per value head, and the convolution's last inputs."""
+    """One layer's state of one sequence: a matrix for each head, and the convolution's last inputs.
+
+    As MambaStateShapeCalculator of vLLM's model_executor/layers/mamba/mamba_utils.py; gated delta nets keep float32.
+    """
+    mamba, tensor = group.mamba, run.tensor_parallel
+    if mamba is not None:
+        groups = mamba.groups + (0 if mamba.groups % tensor == 0 else tensor - mamba.groups)
+        channels = -(-(mamba.heads * mamba.head_dim + 2 * groups * mamba.state) // tensor)
+        inputs = mamba.convolution - 1 + run.speculative_tokens
+        heads = -(-mamba.heads // tensor)
+        return heads * mamba.head_dim * mamba.state * mamba.state_bytes + inputs * channels * run.dtype_bytes
     state = group.linear
     if state is None:
         return 0

@@ -6,19 +6,17 @@ mean error 0.05 GiB, worst 0.30.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from catalog.engine import load_engine
 from catalog.parameters import GIB
 from planning.sizing.memory.run import EngineRun
-
-# Sampling sorts the vocabulary: 8 bytes an entry, for every sequence of the warm-up that follows the allocation of the
-# KV cache. gemma-2b: 256 sequences x 256,000 entries x 8 B are the 500.00 MiB of the familiar error on a T4.
-_WARM_UP_BYTES = 8
 
 _LARGEST_GRAPH = 512
 
 
 def activation_gib(run: EngineRun, stage: int = 0) -> float:
-    """Peak of the profile run on one rank: the widest layer, or on the last stage the sampler over all the vocabulary.
+    """Peak of the profile run on one rank: the widest layer, the sampler over all the vocabulary, or the vision tower.
 
     It does not depend on the longest request, and tensor parallelism does not shrink the sampler: logits are gathered.
     """
@@ -27,13 +25,26 @@ def activation_gib(run: EngineRun, stage: int = 0) -> float:
     layer = run.dtype_bytes * tokens * (3 * model.intermediate / run.tensor_parallel + 4 * model.hidden)
     sampler = 0.0
     if stage == run.pipeline_parallel - 1:
+        engine = load_engine()
+        bytes_each = engine.second_runner_sampler(run.version) if run.second_runner else band.sampler_bytes
         # The fit is of 16-bit weights; logits of wider ones are wider.
-        each = band.sampler_bytes + run.dtype_bytes - 2
+        each = bytes_each + run.dtype_bytes - 2
         sampler = each * run.sampled_rows * model.vocabulary + run.dtype_bytes * tokens * model.hidden
     # gpt-oss, whose experts alone are quantized, shows no such extra.
     quantized = run.quantized
     routed = model.experts is not None and not (quantized is not None and quantized.experts_only)
-    return max(layer, sampler) / GIB + (band.moe_gib if routed else 0.0)
+    text = max(layer, sampler) / GIB + (band.moe_gib if routed else 0.0)
+    return max(text, encoder_gib(run) if stage == 0 else 0.0)
+
+
+def encoder_gib(run: EngineRun) -> float:
+    """Peak of the vision tower's run, where logs show it: ranks share its heads."""
+    if not run.has_encoder:
+        return 0.0
+    kinds = load_engine().encoder_gib
+    peak = next((peak for begin, peak in kinds.items() if run.model.architecture.startswith(begin)), 0.0)
+    # 1.9 alone and 1.46 on each of two ranks: about half of it is divided.
+    return peak * (0.5 + 0.5 / run.tensor_parallel)
 
 
 def non_torch_gib(run: EngineRun) -> float:
@@ -68,13 +79,60 @@ def graph_sizes(run: EngineRun) -> int:
 
 
 def graphs_gib(run: EngineRun, layers: int) -> float:
-    """CUDA graphs of a rank with `layers` layers. 0 with --enforce-eager."""
+    """What vLLM estimates for CUDA graphs of a rank with `layers` layers, and reserves. 0 with --enforce-eager."""
+    if run.enforce_eager:
+        return 0.0
+    figures = run.band.graphs
+    sizes = graph_sizes(run) / load_engine().graphs.sizes
+    if run.recurrent and figures.linear_gib is not None:
+        return figures.linear_gib * sizes
+    return figures.base_gib + figures.layer_gib * layers * sizes
+
+
+def captured_gib(run: EngineRun, layers: int) -> float:
+    """CUDA graphs as they are captured after the KV cache was made."""
     if run.enforce_eager:
         return 0.0
     figures = load_engine().graphs
-    return figures.base_gib + figures.layer_gib * layers * graph_sizes(run) / figures.sizes
+    quantized = run.quantized
+    more = 0.0  # than a dense layer takes
+    if run.model.mla is not None or (quantized is not None and quantized.experts_only):
+        more = figures.latent_layer_gib - figures.layer_gib
+    elif run.model.experts is not None:
+        more = figures.experts_layer_gib - figures.layer_gib
+    usual = run.band.graphs if run.band.graphs_reserved else figures
+    return usual.base_gib + (usual.layer_gib + more) * layers * graph_sizes(run) / figures.sizes
 
 
-def warm_up_gib(run: EngineRun) -> float:
-    """What the sampler asks for once more after the KV cache is allocated, on the last stage."""
-    return _WARM_UP_BYTES * run.sampled_rows * run.model.vocabulary / GIB
+@dataclass(frozen=True)
+class WarmUp:
+    """Room after the KV cache was made, GiB: what there is, what start-up was seen to need, what always sufficed."""
+
+    room_gib: float
+    refused_gib: float
+    passed_gib: float
+
+
+def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> WarmUp:
+    """The sampler runs once more, beside graphs that have been captured by then.
+
+    The profile's own peak is free again, and so is what was reserved for graphs. On small cards starts died before
+    that, while graphs were captured: there the one allocation that failed counts against what was free from the start.
+    """
+    figures = load_engine().warm_up
+    reserved = graphs_gib(run, layers) if run.band.graphs_reserved else 0.0
+    captured = captured_gib(run, layers)
+    room = free_gib + activation + reserved - captured
+    entries = run.sampled_rows * run.model.vocabulary / GIB
+    refused_gib = (figures.second_runner_bytes if run.second_runner else figures.refused_bytes) * entries
+    passed_gib = figures.passed_bytes * entries
+    tuned = load_engine().has(run.version, figures.expert_tuning_since) and (run.capability or 0.0) >= 10.0
+    if tuned and run.model.experts is not None:
+        passed_gib += figures.expert_tuning_gib
+    found = WarmUp(room, refused_gib, passed_gib)
+    if run.total_gib >= figures.small_card_gib:
+        return found
+    graphs_error = 0.0 if run.enforce_eager else figures.small_card_graphs_gib
+    needed = figures.small_card_bytes * entries
+    early = WarmUp(free_gib - max(0.0, captured - reserved), needed - graphs_error, needed + graphs_error)
+    return min(found, early, key=lambda each: each.room_gib - each.passed_gib)

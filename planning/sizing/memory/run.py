@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from catalog.engine import Band, Interconnect, load_engine
-from catalog.schema import Accelerator, Model, Quantization
+from catalog.schema import Accelerator, DraftLayers, Model, Part, Quantization
 
 _BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
 
@@ -43,8 +43,12 @@ class EngineRun:
     enforce_eager: bool = False
     text_only: bool = False
     speculative_tokens: int = 0
+    draft: DraftLayers | None = None  # loaded for speculative decoding; None: tokens are guessed without layers
+    lora_slots: int = 0
+    lora_rank: int = 16
     block_size: int | None = None
     kv_cache_gib: float | None = None
+    capability: float | None = None  # CUDA compute capability
 
     @property
     def expert_ranks(self) -> int:
@@ -66,9 +70,34 @@ class EngineRun:
         """How the linear layers are stored on the device; None: in `dtype`."""
         return self.model.quantization or _ON_LOADING.get(self.quantization or "")
 
+    def stored_bytes(self, part: Part) -> float:
+        """Bytes of one weight of a part on the device, with its scales."""
+        quantization, plain = self.quantized, 8.0 * self.dtype_bytes
+        if quantization is None or part == "per_layer":
+            return self.dtype_bytes
+        if self.kind == "tpu" and quantization.group and quantization.scale_bits == 16:
+            # Scales of 16 bits are kept in 32 on TPUs.
+            quantization = quantization.model_copy(update={"scale_bits": 32})
+        return quantization.stored_bits(part, plain) / 8
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether some layers keep a state in place of keys and values."""
+        return any(group.kind in ("linear", "mamba") for group in self.model.attention)
+
+    @property
+    def second_runner(self) -> bool:
+        """Whether Model Runner V2 runs this model by default. It takes no guesses from n-grams."""
+        dense = self.model.experts is None and not self.recurrent
+        guessing = self.speculative_tokens > 0 and self.draft is None
+        engine = load_engine()
+        return not guessing and engine.second_runner(self.version, self.model.architecture, dense=dense)
+
     @property
     def kv_bytes(self) -> int:
         """Bytes per number in the KV cache. Quantized weights leave it at 16 bits unless the checkpoint has scales."""
+        if self.kv_cache_dtype in ("bfloat16", "float16"):
+            return 2
         if self.kv_cache_dtype not in (None, "auto"):
             return 1
         quantization = self.model.quantization
@@ -114,15 +143,20 @@ def engine_run(
     enforce_eager: bool = False,
     text_only: bool = False,
     speculative_tokens: int = 0,
+    draft: DraftLayers | None = None,
+    lora_slots: int = 0,
+    lora_rank: int = 16,
     block_size: int | None = None,
     kv_cache_gib: float | None = None,
     share: float = 1.0,
 ) -> EngineRun | None:
     """Fill in vLLM's defaults. `share` is the part of the device a fractional machine gets.
 
-    None when nobody has logged what the accelerator's memory is for CUDA.
+    None when no log shows what the accelerator's memory is for CUDA, and for recurrent layers on TPUs, whose states
+    the TPU back end lays out by rules of its own (runner/kv_cache_manager.py of tpu-inference).
     """
-    if accelerator.usable_gib is None:
+    recurrent = any(group.kind in ("linear", "mamba") for group in model.attention)
+    if accelerator.usable_gib is None or (accelerator.kind == "tpu" and recurrent):
         return None
     engine = load_engine()
     total = accelerator.usable_gib * share
@@ -131,7 +165,7 @@ def engine_run(
     else:
         # A100 has the memory of larger cards and the compute of smaller ones: vLLM gives it the small batch.
         size = 0.0 if accelerator.compute_capability == 8.0 else total
-        batch = next(batch for batch in engine.batches if size >= batch.from_gib)
+        batch = next(batch for batch in engine.batches if size >= batch.from_gib and engine.has(version, batch.since))
         tokens, sequences = batch.tokens, batch.sequences
     tokens = max_num_batched_tokens or tokens
     link: Interconnect = "ici" if accelerator.kind == "tpu" else "pcie" if accelerator.name in engine.pcie else "nvlink"
@@ -157,6 +191,10 @@ def engine_run(
         enforce_eager=enforce_eager,
         text_only=text_only,
         speculative_tokens=speculative_tokens,
+        draft=draft,
+        lora_slots=lora_slots,
+        lora_rank=lora_rank,
+        capability=accelerator.compute_capability,
         block_size=block_size,
         kv_cache_gib=kv_cache_gib,
     )

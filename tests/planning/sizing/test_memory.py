@@ -13,7 +13,7 @@ from planning.parallelism.sharding import padded_vocabulary
 from planning.plan.estimates import MemoryVerdict
 from planning.sizing.memory import EngineRun, engine_run, judge
 from planning.sizing.memory.kv_cache import layout
-from planning.sizing.memory.overhead import graph_sizes, warm_up_gib
+from planning.sizing.memory.overhead import graph_sizes, warm_up
 from planning.sizing.memory.remedies import remedies
 from planning.sizing.memory.weights import kv_heads_per_rank, stage_layers, weights_gib
 
@@ -53,7 +53,9 @@ class TestGuides:
         assert (verdict.status, verdict.limit) == ("marginal", "warm-up")
 
     def test_the_warm_up_asks_for_exactly_the_500_mib_of_the_error(self) -> None:
-        assert warm_up_gib(gemma_on_t4("0.11.1", 4096, 0.90)) * 1024 == 500.0
+        run = gemma_on_t4("0.11.1", 4096, 0.90, enforce_eager=True)
+        # With the profile's peak free again, what was free from the start is the nearer limit on a card so small.
+        assert warm_up(run, 0.0, 5.0, 18).passed_gib * 1024 == 500.0
 
     def test_the_logged_6_08_gib_hold_86_requests(self) -> None:
         verdict = judge(gemma_on_t4("0.11.1", 4096, 0.90), measured_gib=6.08)
@@ -106,10 +108,10 @@ class TestLayout:
         assert 25_923 / shape.blocks_per_request(8192) == pytest.approx(9.19, abs=0.005)
 
     def test_asynchronous_scheduling_keeps_two_batches_beside_the_window(self) -> None:
-        """gemma-4-E2B on a T4, vLLM 0.24: 4.66 GiB are 50,899 blocks, 519,681 tokens, 31.72 requests."""
+        """gemma-4-E2B on a T4, two batches in flight: 4.66 GiB are 50,899 blocks, 519,681 tokens, 31.72 requests."""
         groups = (Attention(kind="sliding", layers=12, window=512), Attention(kind="full", layers=3, head_dim=512))
         like_e2b = KNOWN.models["google/gemma-3-1b-it"].model_copy(update={"layers": 15, "attention": groups})
-        run = start(like_e2b, "nvidia-tesla-t4", "0.24.0", max_model_len=16384, max_num_batched_tokens=2048)
+        run = start(like_e2b, "nvidia-tesla-t4", "0.26.0", max_model_len=16384, max_num_batched_tokens=2048)
         verdict = judge(run, measured_gib=4.66)
         assert verdict.kv_blocks == 50_899
         assert verdict.kv_tokens == pytest.approx(519_681, rel=0.0005)
@@ -119,7 +121,14 @@ class TestLayout:
         ("speculative", "cache", "block"), [(0, None, 784), (2, "fp8", 1600)], ids=["plain", "fp8-mtp2"]
     )
     def test_blocks_grow_to_hold_a_linear_state(self, speculative: int, cache: str | None, block: int) -> None:
-        run = start("Qwen/Qwen3.5-27B", "nvidia-h100-80gb", kv_cache_dtype=cache, speculative_tokens=speculative)
+        draft = KNOWN.models["Qwen/Qwen3.5-27B"].draft if speculative else None
+        run = start(
+            "Qwen/Qwen3.5-27B",
+            "nvidia-h100-80gb",
+            kv_cache_dtype=cache,
+            speculative_tokens=speculative,
+            draft=draft,
+        )
         assert layout(run).block_tokens == block
 
     def test_prefix_caching_keeps_a_second_state(self) -> None:
@@ -207,9 +216,9 @@ class TestVersions:
         assert start(model, "nvidia-l4", "0.19.1").utilization == 0.90
         assert start(model, "nvidia-l4", "0.26.0").utilization == 0.92
 
-    def test_graphs_are_reserved_from_0_21_on(self) -> None:
+    def test_graphs_are_reserved_from_0_20_on(self) -> None:
         model = "meta-llama/Llama-3.1-8B-Instruct"
-        old, new = (judge(start(model, "nvidia-a100-80gb", v, utilization=0.9)) for v in ("0.19.1", "0.21.0"))
+        old, new = (judge(start(model, "nvidia-a100-80gb", v, utilization=0.9)) for v in ("0.19.1", "0.20.0"))
         assert old.available_gib - new.available_gib == pytest.approx(new.parts.cuda_graphs)
 
     def test_the_sampler_shrank_in_0_17(self) -> None:
@@ -226,7 +235,7 @@ class TestVersions:
             ("nvidia-a100-80gb", 2048, 256),
             ("nvidia-h100-80gb", 8192, 1024),
             ("nvidia-h200-141gb", 8192, 1024),
-            ("nvidia-b200", 16384, 1024),
+            ("nvidia-b200", 8192, 1024),
             ("tpu-v6e", 1024, 256),
             ("tpu-v5e", 512, 256),
         ],

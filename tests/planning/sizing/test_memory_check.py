@@ -58,12 +58,12 @@ def test_the_familiar_error_on_a_t4_is_a_warning_that_names_both_ways_out() -> N
     (finding,) = findings
     assert finding.severity is Severity.WARNING
     assert (finding.path, finding.value) == ("llm-d:models[0].gpuMemoryUtilization", "0.9")
-    assert "256 sequences x 256000 vocabulary entries takes 500 MiB" in finding.rule
+    assert "256 sequences x 256000 vocabulary entries takes about 0.89" in finding.rule
     assert finding.fix == "use gpuMemoryUtilization: 0.89, or maxNumSeqs: 128"
 
 
-def test_an_engine_that_reserves_its_graphs_has_room_for_the_same_start() -> None:
-    """From 0.21 on CUDA graphs are part of vLLM's share: what stays free has to hold the sampler's warm-up alone."""
+def test_the_second_model_runner_is_marginal_where_no_log_says_what_it_needs() -> None:
+    """CUDA graphs are part of vLLM's share since 0.20: what stays free has to hold the sampler's warm-up alone."""
     ctx = context_for(
         {"type": "nvidia-tesla-t4"},
         {"id": "google/gemma-2b-it", "maxModelLen": 4096, "gpuMemoryUtilization": 0.9, "dtype": "half"},
@@ -71,8 +71,9 @@ def test_an_engine_that_reserves_its_graphs_has_room_for_the_same_start() -> Non
     )
     verdict = check_memory(ctx, 0, ctx.settings.models[0], KNOWN.models["google/gemma-2b-it"])
     assert verdict is not None
-    assert verdict.status == "fits"
-    assert verdict.warm_up_gib == pytest.approx(500 / 1024)
+    # Model Runner V2 profiles less than its warm-up takes: 27 bytes an entry are left of the 29 that always sufficed.
+    assert (verdict.status, verdict.limit) == ("marginal", "warm-up")
+    assert 26 < verdict.free_gib * 2**30 / (256 * 256_000) < 29
 
 
 def test_a_7b_on_a_t4_is_refused_with_what_would_hold_it() -> None:
@@ -178,6 +179,10 @@ def test_no_combination_is_without_an_answer() -> None:
             for ranks in (1, 3, 8, 256):
                 settings = ctx.settings.models[0].model_copy(update={"tensor_parallel": ranks})
                 verdict = check_memory(ctx, 0, settings, model)
+                if accelerator.kind == "tpu" and any(group.kind == "linear" for group in model.attention):
+                    # The TPU back end lays their states out by rules of its own: said, and not judged.
+                    assert verdict is None
+                    continue
                 assert verdict is not None
                 assert verdict.status in ("fits", "marginal", "refused")
                 assert verdict.longest <= model.context

@@ -1,0 +1,45 @@
+"""Fields of a config.json under any of their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import ConfigError
+
+# Beyond any model there is: a slip of the keyboard, and a reason not to count that far.
+_MOST = {"num_hidden_layers": 1000, "num_attention_heads": 4096, "num_key_value_heads": 4096, "head_dim": 4096}
+
+
+class Fields:
+    """Fields of a configuration under any of their names. What has to be there and is not is a ConfigError."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+
+    def number(self, *names: str, default: int | None = None) -> int:
+        for name in names:
+            value = self.config.get(name)
+            if isinstance(value, int) and not isinstance(value, bool):
+                if not 0 <= value <= _MOST.get(name, 10**8):
+                    raise ConfigError(f"{name} is {value}")
+                return value
+        if default is None:
+            raise ConfigError(f"there is no number under {' or '.join(names)}")
+        return default
+
+    def optional(self, *names: str) -> int | None:
+        given = [name for name in names if self.config.get(name) is not None]
+        return self.number(*given) if given else None
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        value = self.config.get(name)
+        return default if value is None else bool(value)
+
+    def texts(self, name: str) -> list[str]:
+        value = self.config.get(name)
+        return [str(each) for each in value] if isinstance(value, list) else []
+
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        value = self.config.get(name)
+        return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,242 @@
+"""`vision_config` and `audio_config` of a config.json as parameters of the towers beside the text model.
+
+Counted as the modules of vLLM 0.26 and transformers 5.5 are built. Layer norms and biases of the towers are counted
+where a tower has them; towers of any other kind raise ConfigError, for a guess may be several GiB off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import ConfigError
+
+Config = Mapping[str, Any]
+
+# What transformers takes where a vision_config leaves a field out, by the kind of tower (configuration classes of 5.5).
+_DEFAULTS: Mapping[str, Mapping[str, int]] = {
+    "qwen3": {
+        "hidden_size": 1152,
+        "intermediate_size": 4304,
+        "depth": 27,
+        "temporal_patch_size": 2,
+        "patch_size": 16,
+        "spatial_merge_size": 2,
+        "out_hidden_size": 3584,
+        "num_position_embeddings": 2304,
+    },
+    "siglip_vision_model": {
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 12,
+        "image_size": 224,
+        "patch_size": 16,
+    },
+    "clip_vision_model": {
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 12,
+        "image_size": 224,
+        "patch_size": 32,
+    },
+    "pixtral": {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "patch_size": 16},
+    "gemma4_vision": {
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 16,
+        "head_dim": 64,
+        "num_attention_heads": 12,
+        "num_key_value_heads": 12,
+        "patch_size": 16,
+        "position_embedding_size": 10240,
+    },
+    "llama4_vision_model": {
+        "hidden_size": 768,
+        "intermediate_size": 5632,
+        "num_hidden_layers": 34,
+        "image_size": 448,
+        "patch_size": 14,
+        "projector_input_dim": 4096,
+        "projector_output_dim": 4096,
+        "vision_output_dim": 7680,
+    },
+}
+
+
+_MOONVIT_SHARDED = 0.5
+
+
+@dataclass(frozen=True)
+class Tower:
+    """Parameters of all towers and projectors, and the part of them that tensor parallelism divides."""
+
+    parameters: int
+    sharded: float
+
+
+def _tower(total: int, sharded: float) -> Tower:
+    return Tower(total, round(sharded / total, 2))
+
+
+def towers(architecture: str, config: Config, text_hidden: int) -> Tower | None:
+    """The towers of a model; None where its configuration describes none."""
+    vision = config.get("vision_config")
+    if not isinstance(vision, Mapping):
+        return None
+    kind = str(vision.get("model_type") or "")
+    if architecture.startswith("Gemma3"):
+        kind = kind or "siglip_vision_model"
+    if architecture.startswith(("Qwen3_5", "Qwen3VL")):
+        return _qwen3({**_DEFAULTS["qwen3"], **vision})
+    if architecture.startswith(("KimiK25", "KimiVL")):
+        return _moonvit(vision, text_hidden)
+    vision = {**_DEFAULTS.get(kind, {}), **vision}
+    match kind:
+        case "siglip_vision_model" | "clip_vision_model":
+            return _encoder(architecture, config, vision, text_hidden)
+        case "pixtral":
+            return _pixtral(config, vision, text_hidden)
+        case "gemma4_vision":
+            return _gemma4(config, vision, text_hidden)
+        case "llama4_vision_model":
+            return _llama4(vision, text_hidden)
+        case _:
+            raise ConfigError(
+                f"its vision tower ({kind or 'unnamed'}) is not one whose size this program can compute", unknown=True
+            )
+
+
+def _number(config: Config, *names: str, default: int | None = None) -> int:
+    for name in names:
+        value = config.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**6:
+            return value
+    if default is None:
+        raise ConfigError(f"its vision_config has no number under {' or '.join(names)}")
+    return default
+
+
+def _layer(hidden: int, inner: int, *, gated: bool = False, bias: bool = True) -> int:
+    """One transformer layer: four projections, two or three matrices, two norms."""
+    matrices = (3 if gated else 2) * hidden * inner
+    biases = 4 * hidden + inner + hidden + 2 * hidden if bias else 0
+    return 4 * hidden * hidden + matrices + biases + 2 * hidden
+
+
+def _qwen3(vision: Config) -> Tower:
+    """Qwen3-VL and Qwen3.5: positions are learned, mergers join a square of patches."""
+    hidden, inner = _number(vision, "hidden_size"), _number(vision, "intermediate_size")
+    patch = (
+        _number(vision, "in_channels", default=3)
+        * _number(vision, "temporal_patch_size")
+        * (_number(vision, "patch_size") ** 2)
+    )
+    merged = hidden * _number(vision, "spatial_merge_size") ** 2
+    merger = merged * merged + merged + (merged + 1) * _number(vision, "out_hidden_size")
+    more = vision.get("deepstack_visual_indexes")
+    mergers = 1 + (len(more) if isinstance(more, list) else 0)
+    layers = _number(vision, "depth") * _layer(hidden, inner)
+    replicated = (patch + 1) * hidden + _number(vision, "num_position_embeddings") * hidden
+    total = layers + replicated + mergers * (merger + 2 * merged)
+    return _tower(total, total - replicated)
+
+
+def _moonvit(vision: Config, text_hidden: int) -> Tower:
+    """MoonViT of Kimi-VL and Kimi K2.5. Its projector is on every rank.
+
+    By the code nine tenths of the tower are divided; a log of Kimi-VL on two ranks (15.53 GiB) shows one half.
+    """
+    hidden, inner = (
+        _number(vision, "vt_hidden_size", "hidden_size"),
+        _number(vision, "vt_intermediate_size", "intermediate_size"),
+    )
+    layers = _number(vision, "vt_num_hidden_layers", "num_hidden_layers") * _layer(hidden, inner)
+    positions = _number(vision, "init_pos_emb_height") * _number(vision, "init_pos_emb_width")
+    patch = 3 * _number(vision, "patch_size") ** 2
+    kernel = vision.get("merge_kernel_size")
+    if not isinstance(kernel, list) or len(kernel) != 2 or not all(isinstance(side, int) for side in kernel):
+        raise ConfigError("its vision_config has no merge_kernel_size")
+    merged = hidden * kernel[0] * kernel[1]
+    projector = merged * merged + merged + (merged + 1) * text_hidden + 2 * hidden
+    replicated = (patch + 1 + positions + 2) * hidden + projector
+    return Tower(layers + replicated, _MOONVIT_SHARDED)
+
+
+def _encoder(architecture: str, config: Config, vision: Config, text_hidden: int) -> Tower:
+    """SigLIP and CLIP with the projectors of Gemma 3 and LLaVA. Layers above the last that is read are not loaded."""
+    hidden, inner = _number(vision, "hidden_size"), _number(vision, "intermediate_size")
+    depth = _number(vision, "num_hidden_layers")
+    read = config.get("vision_feature_layer")
+    features = 1
+    if architecture.startswith("Llava"):
+        chosen = read if isinstance(read, list) else [-2 if read is None else read]
+        if not all(isinstance(layer, int) and not isinstance(layer, bool) for layer in chosen) or not chosen:
+            raise ConfigError("its vision_feature_layer names no layers")
+        features = len(chosen)
+        depth = min(depth, max(layer if layer >= 0 else depth + layer + 1 for layer in chosen))
+    patch = _number(vision, "patch_size")
+    positions = (_number(vision, "image_size") // patch) ** 2
+    if vision.get("model_type") == "clip_vision_model":
+        positions += 1
+    replicated = (3 * patch * patch + 1 + positions) * hidden
+    if architecture.startswith("Llava"):
+        projector = (features * hidden + 1) * text_hidden + (text_hidden + 1) * text_hidden
+        sharded = depth * _layer(hidden, inner) + projector
+    else:
+        replicated += hidden * text_hidden
+        sharded = depth * _layer(hidden, inner)
+    return _tower(sharded + replicated, sharded)
+
+
+def _pixtral(config: Config, vision: Config, text_hidden: int) -> Tower:
+    hidden, inner = _number(vision, "hidden_size"), _number(vision, "intermediate_size")
+    layers = _number(vision, "num_hidden_layers") * _layer(hidden, inner, gated=True, bias=False)
+    merge = _number(config, "spatial_merge_size", default=2)
+    merging = hidden * hidden * merge * merge
+    projector = hidden * text_hidden + text_hidden * text_hidden
+    replicated = 3 * _number(vision, "patch_size") ** 2 * hidden + merging
+    return _tower(layers + projector + replicated, layers + projector)
+
+
+def _gemma4(config: Config, vision: Config, text_hidden: int) -> Tower:
+    """Gemma 4's towers are transformers' own modules: whole on every rank."""
+    hidden, inner = _number(vision, "hidden_size"), _number(vision, "intermediate_size")
+    head_dim = _number(vision, "head_dim")
+    heads, kv_heads = _number(vision, "num_attention_heads"), _number(vision, "num_key_value_heads")
+    attention = hidden * head_dim * 2 * (heads + kv_heads)
+    layers = _number(vision, "num_hidden_layers") * (attention + 3 * hidden * inner + 4 * hidden)
+    patches = 3 * _number(vision, "patch_size") ** 2 * hidden
+    positions = 2 * _number(vision, "position_embedding_size") * hidden
+    total = layers + patches + positions + hidden * text_hidden
+    audio = config.get("audio_config")
+    if isinstance(audio, Mapping):
+        total += _gemma4_audio(audio, text_hidden)
+    return Tower(total, 0.0)
+
+
+def _gemma4_audio(audio: Config, text_hidden: int) -> int:
+    """A conformer: two feed-forward parts of four times the width, attention with relative keys, a convolution."""
+    hidden = _number(audio, "hidden_size", default=1024)
+    layer = (16 + 5 + 3) * hidden * hidden + _number(audio, "conv_kernel_size", default=5) * hidden
+    channels = audio.get("subsampling_conv_channels") or [128, 32]
+    if not isinstance(channels, list) or len(channels) != 2 or not all(isinstance(each, int) for each in channels):
+        raise ConfigError("its audio_config has no two subsampling_conv_channels")
+    outputs = _number(audio, "output_proj_dims", default=1536)
+    first, second = (int(each) for each in channels)
+    subsampling = 9 * first * (1 + second) + first // 4 * second * hidden
+    layers = _number(audio, "num_hidden_layers", default=12) * layer
+    return layers + subsampling + (hidden + 1) * outputs + outputs * text_hidden
+
+
+def _llama4(vision: Config, text_hidden: int) -> Tower:
+    hidden, inner = _number(vision, "hidden_size"), _number(vision, "intermediate_size")
+    patch = _number(vision, "patch_size")
+    layers = _number(vision, "num_hidden_layers") * _layer(hidden, inner)
+    width, output = _number(vision, "projector_input_dim"), _number(vision, "projector_output_dim")
+    adapter = inner * width + width * output
+    projector = _number(vision, "vision_output_dim") * text_hidden
+    positions = ((_number(vision, "image_size") // patch) ** 2 + 1) * hidden
+    total = layers + adapter + projector + 3 * patch * patch * hidden + positions
+    # Cut evenly over ranks: QKVParallelLinear and RowParallelLinear in vllm/model_executor/models/mllama4.py.
+    return Tower(total, 1.0)
