@@ -28,6 +28,14 @@ class Catalog:
         found = [m for m in self.machines.values() if m.accelerator == accelerator or accelerator in m.attachable]
         return tuple(sorted(found, key=lambda m: (m.accelerator_count * m.accelerator_share, m.vcpus)))
 
+    def accelerator_on(self, machine_type: str, attached: str | None) -> Accelerator | None:
+        """The accelerator of a node: built in, or attached and known by GKE's label value. None for CPU machines."""
+        machine = self.machines[machine_type]
+        if machine.accelerator is not None:
+            return self.accelerators[machine.accelerator]
+        fitting = (self.accelerators[name] for name in machine.attachable)
+        return next((entry for entry in fitting if entry.node_label_value == attached), None)
+
     def find_model(self, model_id: str) -> Model | None:
         """A model by its Hub id; the Hub ignores case, so this does too."""
         exact = self.models.get(model_id)

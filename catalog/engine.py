@@ -16,8 +16,6 @@ _FILE = Path(__file__).with_name("engine.yaml")
 # libyaml reads ten times faster, but PyYAML is sometimes built without it
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-Interconnect = Literal["nvlink", "pcie", "ici"]
-
 
 class NonTorch(Entry):
     """GiB per rank outside torch's allocator, by how ranks are joined."""
@@ -188,10 +186,8 @@ class Engine(Entry):
         str, float
     ]  # peak of the profile's run of a vision tower, by the beginning of the architecture
     batches: tuple[Batch, ...]  # largest first
-    tpu_batches: Mapping[str, int]
     tpu_sequences: int
     tpu_utilization_tested: float
-    pcie: tuple[str, ...]
     field_reports: tuple[FieldReport, ...]
     errors: Errors
     speed: Speed

@@ -1,4 +1,4 @@
-"""What is wrong with somebody else's data about a model."""
+"""What can be wrong with data: the catalog's own, and a model's config.json."""
 
 from __future__ import annotations
 
@@ -9,3 +9,7 @@ class ConfigError(Exception):
     def __init__(self, message: str, *, unknown: bool = False) -> None:
         super().__init__(message)
         self.unknown = unknown
+
+
+class CatalogError(Exception):
+    """The catalog's own data is wrong. The message names the file and the entry."""

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from .catalog import Catalog
+from .errors import CatalogError
 from .pickers import Picker
 from .prices import Prices, Rates
 from .release import Release
@@ -22,10 +23,6 @@ _ORDER: tuple[Provisioning, ...] = ("on-demand", "spot", "flex-start", "reserved
 
 Tree = dict[str, Any]
 Item = TypeVar("Item", bound=BaseModel)
-
-
-class CatalogError(Exception):
-    """The catalog's own data is wrong. The message names the file and the entry."""
 
 
 def load_catalog(folder: Path = FOLDER) -> Catalog:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import Field
 
+from .errors import CatalogError
 from .schema import Entry, Source
 
 _FILE = Path(__file__).with_name("quotas.yaml")
@@ -48,6 +49,12 @@ class Quotas(Entry):
     cpus: Mapping[str, Quota]  # by family of machine types
     all_cpus: Quota
     others: Mapping[str, Quota]
+
+    def of_accelerator(self, name: str) -> AcceleratorQuotas:
+        """Quotas of one accelerator. Raises CatalogError if nobody entered them."""
+        if name not in self.accelerators:
+            raise CatalogError(f"quotas.yaml: accelerators: {name}: missing; enter the quotas its nodes draw on")
+        return self.accelerators[name]
 
 
 @functools.cache

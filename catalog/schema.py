@@ -21,6 +21,8 @@ AttentionKind = Literal["full", "sliding", "chunked", "linear", "mamba", "mla", 
 # Parts of a model that quantization treats apart. "latent": projections into and out of the width experts work in.
 Part = Literal["attention", "linear", "mlp", "shared", "latent", "experts", "lm_head", "per_layer"]
 DType = Literal["bfloat16", "float16", "float32"]
+Interconnect = Literal["nvlink", "pcie", "ici"]
+DiskType = Literal["pd-balanced", "hyperdisk-balanced"]
 
 
 class Entry(BaseModel):
@@ -63,6 +65,8 @@ class Accelerator(Entry):
     fp8: bool  # has fp8 matrix units (CUDA compute capability 8.9 and up; TPU v7x)
     compute_capability: float | None = None  # CUDA; None for TPUs
     devices_per_chip: int = 1  # devices the framework sees per chip: 2 on TPU v7x
+    interconnect: Interconnect  # how accelerators of one machine (or TPU slice) reach each other
+    batch_tokens: int | None = None  # TPU: vLLM's default batch in tokens, API server; GPUs: by memory, see engine.yaml
     zones: tuple[str, ...]  # where the *type* is offered; says nothing about capacity
     zones_complete: bool  # False: other zones may offer it too, so absence is a warning and not a refusal
     published_regions: tuple[str, ...] = ()  # regions that publish its machine types; empty: no such list
@@ -71,6 +75,16 @@ class Accelerator(Entry):
     sources: tuple[str, ...]  # keys into Catalog.sources
     unverified: tuple[str, ...] = ()  # fields above that come from general knowledge: no stored document confirms them
     note: str | None = None
+
+    @model_validator(mode="after")
+    def _kind_is_described(self) -> Accelerator:
+        if (self.interconnect == "ici") != (self.kind == "tpu"):
+            raise ValueError("interconnect: ici is for TPUs, nvlink or pcie for GPUs")
+        if (self.batch_tokens is not None) != (self.kind == "tpu"):
+            raise ValueError("batch_tokens: a TPU needs it, a GPU has none")
+        if (self.compute_capability is not None) != (self.kind == "gpu"):
+            raise ValueError("compute_capability: a GPU needs it, a TPU has none")
+        return self
 
     @property
     def kind(self) -> Literal["gpu", "tpu"]:
@@ -116,6 +130,7 @@ class MachineType(Entry):
     topologies: Mapping[str, int] = Field(default_factory=dict)  # TPU: topology -> hosts (machines) of one slice
     arm: bool = False
     local_ssd_gib: int = 0  # bundled local SSD
+    boot_disk: DiskType  # newer families take Hyperdisk only
     rdma: bool = False  # has RDMA network cards that need a network with an RDMA profile
     on_demand_ok: bool = True  # False: only spot, flex-start or reservations
     sources: tuple[str, ...]

@@ -107,7 +107,7 @@ def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
         project=plan.project,
         region=plan.region,
         quotas=tuple(_together(_quotas(plan, catalog))),
-        machines=tuple(_machines(plan)),
+        machines=tuple(_machines(plan, catalog)),
         services=plan.services,
         permissions=tuple(sorted(set(_permissions(plan)))),
         names=tuple(_names(plan)),
@@ -118,16 +118,16 @@ def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
 def _quotas(plan: StackPlan, catalog: Catalog) -> Iterator[QuotaNeed]:
     known, region = load_quotas(), plan.region
     for pool in plan.accelerator_pools:
-        machine = catalog.machines[pool.machine_type]
-        name = machine.accelerator or pool.guest_accelerator or ""
+        accelerator = catalog.accelerator_on(pool.machine_type, pool.guest_accelerator)
+        if accelerator is None:
+            continue
         most = pool.max_nodes * pool.accelerators_per_node
-        now = min(most, _wanted(plan, catalog.accelerators[name].resource_name))
-        quotas = known.accelerators[name]
-        first, spare = _drawn_on(quotas, pool)
-        title = catalog.accelerators[name].title
+        now = min(most, _wanted(plan, accelerator.resource_name))
+        first, spare = _drawn_on(known.of_accelerator(accelerator.name), pool)
+        title = accelerator.title
         for location in pool.zones if first.zonal else (region,):
             yield QuotaNeed(quota=first, location=location, now=now, most=most, what=title, spare=spare)
-        if machine.accelerator is None or catalog.accelerators[name].kind == "gpu":
+        if accelerator.kind == "gpu":
             yield QuotaNeed(quota=known.all_gpus, location="", now=now, most=most, what="GPUs of all kinds")
     for pool in (plan.cpu_pool, *plan.accelerator_pools):
         machine = catalog.machines[pool.machine_type]
@@ -198,16 +198,15 @@ def _nodes(plan: StackPlan, pool: NodePoolPlan, catalog: Catalog) -> int:
     """Nodes that the planned replicas take, at least the pool's minimum."""
     if pool.accelerators_per_node == 0:
         return max(1, pool.min_nodes)
-    machine = catalog.machines[pool.machine_type]
-    name = machine.accelerator or pool.guest_accelerator or ""
-    wanted = _wanted(plan, catalog.accelerators[name].resource_name)
+    accelerator = catalog.accelerator_on(pool.machine_type, pool.guest_accelerator)
+    wanted = 0 if accelerator is None else _wanted(plan, accelerator.resource_name)
     return max(pool.min_nodes, min(pool.max_nodes, -(-wanted // pool.accelerators_per_node)))
 
 
-def _machines(plan: StackPlan) -> Iterator[MachineNeed]:
+def _machines(plan: StackPlan, catalog: Catalog) -> Iterator[MachineNeed]:
     for pool in plan.accelerator_pools:
+        attached = pool.guest_accelerator if catalog.machines[pool.machine_type].is_attachable else None
         for zone in pool.zones:
-            attached = pool.guest_accelerator if pool.machine_type.startswith("n1-") else None
             yield MachineNeed(zone=zone, machine=pool.machine_type, accelerator=attached, path="accelerator.type")
     for zone in plan.cpu_pool.zones:
         yield MachineNeed(zone=zone, machine=plan.cpu_pool.machine_type, accelerator=None, path="cpuPool.machineType")

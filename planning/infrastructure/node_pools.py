@@ -17,11 +17,6 @@ _LEAST_DISK_GIB = 100
 _SMALLEST_DISK_GIB = 50
 
 
-# pd-balanced does not attach to these families: they take Hyperdisk only
-# (cloud.google.com/compute/docs/disks/hyperdisks, "Machine series support").
-_HYPERDISK_FAMILIES = ("a3-ultragpu", "a4-highgpu", "a4x", "ct6e", "tpu7x", "g4")
-
-
 def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
     """Nodes for picker and system pods. Made before the accelerator pool, so that GKE taints the latter."""
     settings = ctx.settings.cpu_pool
@@ -55,7 +50,7 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
         max_nodes=settings.nodes.max,
         autoscaled=settings.nodes.min != settings.nodes.max,
         disk_gib=settings.disk_gib,
-        disk_type="pd-balanced",
+        disk_type="pd-balanced" if machine is None else machine.boot_disk,
         labels=ctx.labels,
     )
 
@@ -102,7 +97,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         max_nodes=most,
         autoscaled=least != most,
         disk_gib=disk,
-        disk_type="hyperdisk-balanced" if ctx.machine.name.startswith(_HYPERDISK_FAMILIES) else "pd-balanced",
+        disk_type=ctx.machine.boot_disk,
         guest_accelerator=ctx.accelerator.node_label_value if gpu else None,
         accelerators_per_node=ctx.per_node,
         driver_version=settings.driver_version.upper() if gpu else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from planning.alternatives import releases_with
 from planning.context import PlanContext
 from planning.plan.platform import PullSecretPlan
 
@@ -41,5 +42,5 @@ def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecre
             value=image,
             rule=f"release {ctx.settings.release} starts engines with {' '.join(ctx.release.engine.command)}, and an "
             "image of Red Hat's inference server breaks under any command but its own",
-            fix="use release: rhaiis-3.2",
+            fix=f"use {releases_with(ctx.catalog, lambda release: not release.engine.command)}",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from catalog.engine import load_engine
 from catalog.schema import Model
+from planning.alternatives import machines_with, releases_since
 from planning.context import PlanContext
 from planning.parallelism.layout import Parallelism, parallelism_of
 from planning.parallelism.ports import MOST_PORTS
@@ -147,7 +148,7 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
             *path,
             value=chosen,
             rule=f"DeepEP sends tokens over RDMA network cards, and {ctx.machine.name} has none",
-            fix="use allgather_reducescatter, or machineType: a3-ultragpu-8g or a4-highgpu-8g",
+            fix=f"use allgather_reducescatter, or machineType: {_with_rdma(ctx)}",
         )
     if parallelism.is_multi_node and not ctx.machine.rdma:
         ctx.findings.warning(
@@ -157,7 +158,7 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
             value=ctx.machine.name,
             rule=f"the {parallelism.hosts} hosts of a replica talk over their ordinary network: this machine has no"
             " RDMA, and GPUDirect-TCPX is not set up",
-            fix="use a3-ultragpu-8g or a4-highgpu-8g",
+            fix=f"use {_with_rdma(ctx)}",
         )
     cluster = ctx.settings.cluster
     version = cluster.existing.version if cluster.existing else cluster.version
@@ -202,7 +203,7 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
             value=parallelism.data,
             rule=f"vLLM {version} has no port for each rank, by which the picker could choose one: that came with"
             f" {features.rank_ports}",
-            fix="use release: llm-d-0.9, or an image of that version",
+            fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.rank_ports)}, or an image of that version",
         )
     elif (
         parallelism.is_multi_node and ctx.accelerator.kind == "tpu" and not engine.has(version, features.tpu_multi_host)
@@ -214,7 +215,8 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
             value=ctx.topology,
             rule=f"a slice over {ctx.hosts} hosts takes Ray on TPU, which vLLM {version} does not have: that came with"
             f" {features.tpu_multi_host}",
-            fix="use release: llm-d-0.9 or gaie-1.5, or a topology of one host",
+            fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.tpu_multi_host)},"
+            " or a topology of one host",
         )
     elif parallelism.is_multi_node and ctx.accelerator.kind == "gpu" and not engine.has(version, features.multi_node):
         ctx.findings.error(
@@ -224,5 +226,9 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
             "pipelineParallel",
             value=parallelism.pipeline,
             rule=f"vLLM {version} runs on several hosts only with Ray: without came with {features.multi_node}",
-            fix="use release: llm-d-0.9 or gaie-1.5",
+            fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.multi_node)}",
         )
+
+
+def _with_rdma(ctx: PlanContext) -> str:
+    return machines_with(ctx.catalog, lambda machine: machine.rdma)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from catalog.schema import Model
+from planning.alternatives import accelerator_with
 from planning.context import PlanContext
 from settings.models import ModelSettings
 
@@ -26,7 +27,7 @@ def check_quantization(ctx: PlanContext, index: int, settings: ModelSettings, mo
             value=value,
             rule=f"{ctx.accelerator.title} has compute capability {capability}; vLLM's MXFP4 kernels need "
             f"{_MXFP4_CAPABILITY}",
-            fix="use another model, or an accelerator such as nvidia-l4",
+            fix=f"use another model, or an accelerator such as {_capable(ctx)}",
         )
     if method == "fp8" and not ctx.accelerator.fp8:
         ctx.findings.warning(
@@ -35,5 +36,10 @@ def check_quantization(ctx: PlanContext, index: int, settings: ModelSettings, mo
             value=value,
             rule=f"{ctx.accelerator.title} has no fp8 units (compute capability 8.9): the weights take half the "
             "memory, but are computed with in 16 bits",
-            fix="count on the memory only, or use an accelerator such as nvidia-l4",
+            fix="count on the memory only, or use an accelerator such as "
+            f"{accelerator_with(ctx.catalog, lambda other: other.fp8)}",
         )
+
+
+def _capable(ctx: PlanContext) -> str:
+    return accelerator_with(ctx.catalog, lambda other: (other.compute_capability or 0.0) >= _MXFP4_CAPABILITY)

@@ -111,8 +111,10 @@ class _Bill:
         machine = self.ctx.catalog.machines.get(pool.machine_type)
         if machine is None:
             return None
-        gpu = pool.guest_accelerator
-        attached = (gpu, pool.accelerators_per_node) if machine.is_attachable and gpu is not None else None
+        accelerator = self.ctx.catalog.accelerator_on(pool.machine_type, pool.guest_accelerator)
+        attached = None
+        if accelerator is not None and machine.is_attachable:
+            attached = (accelerator.name, pool.accelerators_per_node)
         return self.prices.machine(pool.machine_type, self.ctx.region, way, attached=attached)
 
     def cpu_line(self) -> CostLine:

@@ -13,7 +13,8 @@ import yaml
 from pydantic import TypeAdapter
 
 from catalog import Accelerator, Catalog, MachineType, Model, chips_of, count, download_gib, load, weights_gib
-from catalog.loading import FOLDER, CatalogError, load_catalog
+from catalog.errors import CatalogError
+from catalog.loading import FOLDER, load_catalog
 from catalog.schema import Quantization
 
 LOGGED: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "logged_weights.yaml").read_text())

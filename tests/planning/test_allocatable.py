@@ -9,7 +9,9 @@ from planning.allocatable import allocatable
 
 
 def machine(name: str = "e2-standard-4", vcpus: int = 4, memory_gib: float = 16) -> MachineType:
-    return MachineType(name=name, family=name.split("-")[0], vcpus=vcpus, memory_gib=memory_gib, sources=())
+    return MachineType(
+        name=name, family=name.split("-")[0], vcpus=vcpus, memory_gib=memory_gib, boot_disk="pd-balanced", sources=()
+    )
 
 
 def test_the_documented_example_comes_out() -> None:

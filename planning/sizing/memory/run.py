@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from catalog.engine import Band, Interconnect, load_engine
-from catalog.schema import Accelerator, DraftLayers, Model, Part, Quantization
+from catalog.engine import Band, load_engine
+from catalog.schema import Accelerator, DraftLayers, Interconnect, Model, Part, Quantization
 
 _BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
 
@@ -160,20 +160,19 @@ def engine_run(
         return None
     engine = load_engine()
     total = accelerator.usable_gib * share
-    if accelerator.kind == "tpu":
-        tokens, sequences = engine.tpu_batches.get(accelerator.name, 1024), engine.tpu_sequences
+    if accelerator.batch_tokens is not None:
+        tokens, sequences = accelerator.batch_tokens, engine.tpu_sequences
     else:
         # A100 has the memory of larger cards and the compute of smaller ones: vLLM gives it the small batch.
         size = 0.0 if accelerator.compute_capability == 8.0 else total
         batch = next(batch for batch in engine.batches if size >= batch.from_gib and engine.has(version, batch.since))
         tokens, sequences = batch.tokens, batch.sequences
     tokens = max_num_batched_tokens or tokens
-    link: Interconnect = "ici" if accelerator.kind == "tpu" else "pcie" if accelerator.name in engine.pcie else "nvlink"
     return EngineRun(
         model=model,
         version=version,
         kind=accelerator.kind,
-        interconnect=link,
+        interconnect=accelerator.interconnect,
         total_gib=total,
         max_model_len=max_model_len or model.context,
         utilization=utilization or engine.band(version).utilization,

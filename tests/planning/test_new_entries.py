@@ -1,0 +1,164 @@
+"""A new accelerator is an edit of the catalog's YAML and nothing else, and a forgotten part of it is named."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from catalog.catalog import Catalog
+from catalog.errors import CatalogError
+from catalog.loading import FOLDER, load_catalog
+from catalog.quotas import load_quotas
+from planning import StackPlan, plan_raw
+from tests.stacks import ENCRYPTED, values_of
+
+GPU: dict[str, Any] = {
+    "title": "Q1",
+    "vendor": "nvidia",
+    "node_label_value": "nvidia-q1-label",
+    "compute_capability": 9.5,
+    "fp8": True,
+    "interconnect": "pcie",
+    "nominal_gib": 48,
+    "usable_gib": 47.0,
+    "bandwidth_gbs": 900,
+    "bf16_tflops": 200,
+    "sources": ["general"],
+    "zones_complete": True,
+    "zones": {"us-central1": "a"},
+}
+TPU: dict[str, Any] = {
+    "title": "TPU q1",
+    "vendor": "google",
+    "node_label_value": "tpu-q1-slice",
+    "fp8": False,
+    "interconnect": "ici",
+    "batch_tokens": 768,
+    "nominal_gib": 32,
+    "usable_gib": 31.0,
+    "bandwidth_gbs": 1600,
+    "bf16_tflops": 900,
+    "sources": ["general"],
+    "zones_complete": True,
+    "zones": {"us-central1": "a"},
+}
+FAMILIES: dict[str, Any] = {
+    "q1": {
+        "boot_disk": "hyperdisk-balanced",
+        "accelerator": "nvidia-q1",
+        "sources": ["general"],
+        "machines": {"q1-standard-8": [8, 32, 1], "q1-standard-16": [16, 64, 2]},
+    },
+    "ctq": {
+        "boot_disk": "hyperdisk-balanced",
+        "accelerator": "tpu-q1",
+        "sources": ["general"],
+        "machines": {"ctq-standard-4t": [96, 384, 4, {"topologies": {"2x2": 1}}]},
+    },
+    # Attached to a machine that has no accelerator of its own.
+    "m9": {
+        "boot_disk": "pd-balanced",
+        "attachable": {"nvidia-q1": [1]},
+        "sources": ["general"],
+        "machines": {"m9-standard-8": [8, 32]},
+    },
+}
+
+
+def extended(folder: Path, change: Callable[[dict[str, Any], dict[str, Any]], None] = lambda *_: None) -> Catalog:
+    """The project's catalog with the made-up entries, and what a test changes in accelerators and families."""
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    trees = {name: yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in ("accelerators", "machines")}
+    accelerators, families = trees["accelerators"]["accelerators"], trees["machines"]["families"]
+    accelerators |= {"nvidia-q1": dict(GPU), "tpu-q1": dict(TPU)}
+    families |= {name: dict(family) for name, family in FAMILIES.items()}
+    change(accelerators, families)
+    for name, tree in trees.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    return load_catalog(folder)
+
+
+def plan_on(catalog: Catalog, accelerator: str, machine: str, stack: str = "gpu") -> StackPlan:
+    changes = {
+        "location": "us-central1-a",
+        "accelerator.type": accelerator,
+        "accelerator.machineType": machine,
+        "models[0].dtype": None,
+    }
+    return plan_raw(stack, values_of(stack, changes), ENCRYPTED, catalog)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    return extended(tmp_path_factory.mktemp("new") / "catalog")
+
+
+class TestPlan:
+    def test_a_gpu_gets_the_pool_of_its_family(self, catalog: Catalog) -> None:
+        pool = plan_on(catalog, "nvidia-q1", "q1-standard-8").accelerator_pools[0]
+        assert (pool.machine_type, pool.guest_accelerator) == ("q1-standard-8", "nvidia-q1-label")
+        assert (pool.accelerators_per_node, pool.disk_type) == (1, "hyperdisk-balanced")
+
+    def test_a_tpu_gets_the_pool_of_its_family(self, catalog: Catalog) -> None:
+        pool = plan_on(catalog, "tpu-q1", "ctq-standard-4t", "tpu").accelerator_pools[0]
+        assert (pool.machine_type, pool.guest_accelerator) == ("ctq-standard-4t", None)
+        assert (pool.accelerators_per_node, pool.disk_type) == (4, "hyperdisk-balanced")
+
+    def test_an_attached_gpu_gets_the_disk_of_its_machine(self, catalog: Catalog) -> None:
+        pool = plan_on(catalog, "nvidia-q1", "m9-standard-8").accelerator_pools[0]
+        assert (pool.guest_accelerator, pool.disk_type) == ("nvidia-q1-label", "pd-balanced")
+
+    def test_memory_and_speed_are_estimated_from_its_entry(self, catalog: Catalog) -> None:
+        (model,) = plan_on(catalog, "nvidia-q1", "q1-standard-8").models
+        assert model.servers[0].memory is not None
+        assert model.capacity is not None
+
+    def test_without_a_price_the_cost_is_unknown(self, catalog: Catalog) -> None:
+        plan = plan_on(catalog, "nvidia-q1", "q1-standard-8")
+        assert "no price known" in str(plan.cost)
+
+
+class TestForgotten:
+    @pytest.mark.parametrize(
+        ("accelerator", "field", "message"),
+        [
+            ("nvidia-q1", "interconnect", r"accelerators\.yaml: nvidia-q1: interconnect"),
+            ("nvidia-q1", "compute_capability", r"nvidia-q1: .*compute_capability: a GPU needs it"),
+            ("nvidia-q1", "bandwidth_gbs", r"nvidia-q1: bandwidth_gbs"),
+            ("tpu-q1", "interconnect", r"tpu-q1: interconnect"),
+            ("tpu-q1", "batch_tokens", r"tpu-q1: .*batch_tokens: a TPU needs it"),
+        ],
+    )
+    def test_a_field_of_an_accelerator(self, tmp_path: Path, accelerator: str, field: str, message: str) -> None:
+        with pytest.raises(CatalogError, match=message):
+            extended(tmp_path / "catalog", lambda accelerators, _: accelerators[accelerator].pop(field))
+
+    def test_the_boot_disk_of_a_family(self, tmp_path: Path) -> None:
+        with pytest.raises(CatalogError, match=r"machines\.yaml: q1-standard-8: boot_disk"):
+            extended(tmp_path / "catalog", lambda _, families: families["q1"].pop("boot_disk"))
+
+    def test_its_quotas(self) -> None:
+        with pytest.raises(CatalogError, match=r"quotas\.yaml: accelerators: nvidia-q1"):
+            load_quotas().of_accelerator("nvidia-q1")
+
+    def test_nothing_of_the_real_ones(self) -> None:
+        assert set(load_quotas().accelerators) == set(load_catalog().accelerators)
+
+
+def test_fixes_name_what_the_catalog_has(tmp_path: Path) -> None:
+    """A better machine or accelerator appears in fixes without a change of the rule."""
+
+    def first(accelerators: dict[str, Any], _: dict[str, Any]) -> None:
+        entries = {"nvidia-q1": accelerators.pop("nvidia-q1"), **accelerators}
+        accelerators.clear()
+        accelerators.update(entries)
+
+    catalog = extended(tmp_path / "catalog", first)
+    values = values_of("gpu", {"models[0].quantization": "fp8"})
+    fixes = [finding.fix for finding in plan_raw("gpu", values, ENCRYPTED, catalog).warnings]
+    assert any("nvidia-q1" in fix for fix in fixes), fixes
