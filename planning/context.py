@@ -15,6 +15,8 @@ from planning.findings import Finding, Severity, path_of
 from planning.rules import RULES
 from settings import StackSettings
 
+DEFAULT_NAMESPACE = "llm-d-inference-scheduling"
+
 Role = Literal["both", "decode", "prefill"]
 
 
@@ -68,6 +70,14 @@ class PlanContext:
     def engine_image(self) -> EngineImage:
         """The release's own engine image for this accelerator."""
         return self.release.engine.image_for(self.accelerator, disaggregated=self.settings.pattern == "disaggregated")
+
+    @property
+    def namespace(self) -> str:
+        """The Kubernetes namespace, as set. Stacks may share an existing cluster: the default then names the stack."""
+        settings = self.settings
+        return settings.namespace.name or names.join(
+            DEFAULT_NAMESPACE, self.stack if settings.cluster.existing is not None else ""
+        )
 
     @property
     def picker(self) -> Picker:

@@ -1,31 +1,76 @@
-"""The VPC the stack lives in: made by the stack, or brought."""
+"""The VPC the stack lives in: created by the stack, or an existing one."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from ipaddress import IPv4Network
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from settings.base import Settings, replaces
 
+# Names of Compute Engine resources (RFC 1035) and the two ways in which Google writes where they are: a self link, or
+# the same without its host.
+_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+_LINK = re.compile(
+    r"(https://[a-z0-9.]+/compute/[a-z0-9]+/)?projects/(?P<project>[^/]+)/"
+    r"(global/networks|regions/[^/]+/subnetworks)/(?P<name>[^/]+)"
+)
+
 
 class ExistingNetwork(Settings):
-    """A network and node subnet that somebody else made."""
+    """A network and node subnet that exist already; with `project`, those of a Shared VPC's host project.
 
-    network: Annotated[str, Field(min_length=1, description="Name of the VPC.")]
-    subnetwork: Annotated[str, Field(min_length=1, description="Name of the node subnet in the stack's region.")]
+    Network and subnet are given by name, or by self link, from which name and project are taken.
+    """
+
+    project: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$",
+            description="Host project of a Shared VPC; by default the network is in the stack's project.",
+        ),
+    ] = None
+    network: Annotated[str, Field(pattern=f"^{_NAME}$", description="Name of the VPC.")]
+    subnetwork: Annotated[
+        str, Field(pattern=f"^{_NAME}$", description="Name of the node subnet, in the stack's region.")
+    ]
     pod_range: Annotated[str, Field(min_length=1, description="Name of the subnet's secondary range for pods.")]
     service_range: Annotated[str, Field(min_length=1, description="Name of the subnet's secondary range for services.")]
     proxy_subnetwork: Annotated[
         str | None,
         Field(
-            description="Name of the active proxy-only subnet of region and VPC; made from `proxyCidr` where absent."
+            pattern=f"^{_NAME}$",
+            description="Name of the VPC's active proxy-only subnet; created from `proxyCidr` where absent.",
         ),
     ] = None
+    nat: Annotated[
+        bool, Field(description="Private nodes have a way out, such as Cloud NAT: they pull images through it.")
+    ] = False
     auto_mode: Annotated[bool, Field(description="The VPC is in auto mode: it owns 10.128.0.0/9 in every region.")] = (
         False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_links(cls, values: Any) -> Any:
+        """Split self links into name and project. Links to two projects are refused."""
+        if not isinstance(values, Mapping):
+            return values
+        result = dict(values)
+        projects = {result["project"]} if result.get("project") else set()
+        for key in ("network", "subnetwork", "proxySubnetwork"):
+            link = _LINK.fullmatch(value) if isinstance(value := result.get(key), str) else None
+            if link is not None:
+                result[key] = link["name"]
+                projects.add(link["project"])
+        if len(projects) > 1:
+            raise ValueError(f"network, subnets and project name different projects: {', '.join(sorted(projects))}")
+        if projects:
+            result["project"] = projects.pop()
+        return result
 
 
 class NetworkSettings(Settings):

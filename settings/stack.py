@@ -33,8 +33,14 @@ class NamespaceSettings(Settings):
     """The Kubernetes namespace of gateway, pickers and model servers."""
 
     name: Annotated[
-        str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63, description="Name of the namespace.")
-    ] = "llm-d-inference-scheduling"
+        str | None,
+        Field(
+            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            max_length=63,
+            description="Name of the namespace; by default llm-d-inference-scheduling, with the stack's name behind it"
+            " in an existing cluster.",
+        ),
+    ] = None
     existing: Annotated[bool, Field(description="The namespace is there already; the stack leaves it alone.")] = False
 
 

@@ -10,11 +10,11 @@ from planning.context import Findings, resolve_context
 from planning.plan.platform import ChartPlan, PullSecretPlan
 from planning.platform.helm_releases import plan_charts
 from settings import StackSettings
-from tests.stacks import values_of
+from tests.stacks import existing_cluster, values_of
 
 PULL_SECRET = PullSecretPlan(name="redhat-pull-secret", create=True, server="registry.redhat.io", username="me")
 GATEWAY = ("llm-d-inference-scheduling", "inference-gateway")
-BROUGHT_CLUSTER: Mapping[str, Any] = {"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}}
+BROUGHT_CLUSTER: Mapping[str, Any] = existing_cluster()
 
 
 def charts_of(

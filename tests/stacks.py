@@ -84,3 +84,17 @@ def _put(values: dict[str, Any], path: str, value: object) -> None:
         ctx[int(last)] = value
     else:
         ctx[last] = value
+
+
+# Settings of a stack in an existing cluster of an existing network.
+EXISTING_NETWORK: Mapping[str, Any] = {
+    "network": "shared",
+    "subnetwork": "nodes",
+    "podRange": "pods",
+    "serviceRange": "services",
+    "nat": True,
+}
+
+
+def existing_cluster(version: str = "1.35.1-gke.1000000") -> dict[str, Any]:
+    return {"cluster.existing": {"name": "shared", "version": version}, "network.existing": dict(EXISTING_NETWORK)}

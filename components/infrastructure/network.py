@@ -38,7 +38,7 @@ class InferenceNetwork(pulumi.ComponentResource):
         if plan.create:
             network, subnetwork, ready = self._create(plan, services)
         else:
-            base = f"projects/{project}"
+            base = f"projects/{plan.project or project}"
             network = pulumi.Output.from_input(f"{base}/global/networks/{plan.network}")
             subnetwork = pulumi.Output.from_input(f"{base}/regions/{plan.region}/subnetworks/{plan.subnet.name}")
             ready = []
@@ -95,6 +95,8 @@ class InferenceNetwork(pulumi.ComponentResource):
         return gcp.compute.Subnetwork(
             "proxies",
             name=plan.proxy_subnet,
+            # Subnets of a Shared VPC belong to its host project.
+            project=plan.project,
             network=network,
             region=plan.region,
             ip_cidr_range=plan.proxy_cidr,

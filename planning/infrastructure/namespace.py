@@ -21,7 +21,7 @@ def plan_namespace(ctx: PlanContext) -> NamespacePlan:
         "pod-security.kubernetes.io/warn": "restricted",
         "app.kubernetes.io/part-of": "llm-d",
     }
-    return NamespacePlan(name=settings.name, create=not settings.existing, labels=labels)
+    return NamespacePlan(name=ctx.namespace, create=not settings.existing, labels=labels)
 
 
 def plan_hugging_face(ctx: PlanContext, encrypted: frozenset[str]) -> HuggingFacePlan:

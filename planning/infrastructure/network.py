@@ -37,6 +37,7 @@ def plan_network(ctx: PlanContext) -> NetworkPlan:
     settings = ctx.settings.network
     existing = settings.existing
     _check_ranges(ctx)
+    _check_existing(ctx)
     base = names.join("llm-d", ctx.stack)
     # Only Google's own Envoys live in one.
     create_proxy = ctx.settings.gateway.implementation == "gke" and (
@@ -44,6 +45,7 @@ def plan_network(ctx: PlanContext) -> NetworkPlan:
     )
     return NetworkPlan(
         create=existing is None,
+        project=_host_project(ctx),
         region=ctx.region,
         network=existing.network if existing else names.join(base, "network"),
         subnet=SubnetPlan(
@@ -63,6 +65,40 @@ def plan_network(ctx: PlanContext) -> NetworkPlan:
         nat=names.join(base, "nat"),
         create_nat=existing is None and ctx.settings.cluster.private_nodes,
     )
+
+
+def _host_project(ctx: PlanContext) -> str | None:
+    existing = ctx.settings.network.existing
+    return existing.project if existing is not None and existing.project != ctx.settings.project else None
+
+
+def _check_existing(ctx: PlanContext) -> None:
+    network, cluster = ctx.settings.network.existing, ctx.settings.cluster
+    if cluster.existing is not None and network is None:
+        # The load balancer of a Gateway is built in the VPC of its cluster.
+        ctx.findings.error(
+            "LLMD-NETWORK-OF-CLUSTER",
+            "network",
+            "existing",
+            value="(missing)",
+            rule=f"cluster {cluster.existing.name} exists in a network of its own; the stack would create another one,"
+            " and the Gateway would get no address there",
+            fix="name the cluster's network, subnetwork, podRange and serviceRange below network.existing: gcloud"
+            f" container clusters describe {cluster.existing.name} --location {ctx.settings.location}"
+            " --format 'yaml(networkConfig,ipAllocationPolicy)'",
+        )
+    if network is not None and not network.nat and cluster.existing is None and cluster.private_nodes:
+        ctx.findings.warning(
+            "LLMD-NETWORK-NAT",
+            "network",
+            "existing",
+            "nat",
+            value="false",
+            rule=f"private nodes in {network.network} pull images through Cloud NAT, which the stack does not"
+            " create in an existing network",
+            fix="check that the subnet has Cloud NAT, then set network.existing.nat: true; or set"
+            " cluster.privateNodes: false",
+        )
 
 
 def _nodes(ctx: PlanContext) -> int:

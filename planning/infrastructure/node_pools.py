@@ -42,7 +42,7 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
             fix="use 1 or more",
         )
     return NodePoolPlan(
-        name="cpu",
+        name=names.join(ctx.stack, "cpu", length=names.CLUSTER_LENGTH),
         private_nodes=_private_nodes(ctx),
         machine_type=settings.machine_type,
         zones=_cpu_zones(ctx),
@@ -87,7 +87,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
             rule=f"a {ctx.topology} slice of {ctx.machine.name} has {ctx.hosts} hosts, all of them or none",
             fix=f"use multiples of {ctx.hosts}",
         )
-    name = names.join("acc", ctx.accelerator.name.removeprefix("nvidia-"), length=names.CLUSTER_LENGTH - 3)
+    name = names.join(ctx.stack, "acc", ctx.accelerator.name.removeprefix("nvidia-"), length=names.CLUSTER_LENGTH - 3)
     whole = NodePoolPlan(
         name=name,
         private_nodes=_private_nodes(ctx),

@@ -24,6 +24,8 @@ class NetworkPlan:
     """VPC and subnets. Names only, where `create` is false: somebody else made them."""
 
     create: bool
+    # Host project of a Shared VPC. None: the stack's own project.
+    project: str | None
     region: str
     network: str
     subnet: SubnetPlan

@@ -40,4 +40,19 @@ RULES = (
         severity="warning",
         summary="An existing cluster may not enforce network policies.",
     ),
+    Rule(
+        "LLMD-NETWORK-OF-CLUSTER",
+        severity="error",
+        summary="An existing cluster is in a network that the stack file does not name.",
+        why="The load balancer of a Gateway is built in the VPC of its cluster; in another VPC it gets no address.",
+        fix="Name the cluster's network below network.existing.",
+    ),
+    Rule(
+        "LLMD-NETWORK-NAT",
+        severity="warning",
+        summary="Private nodes in an existing network may have no way to pull images.",
+        why="The stack creates Cloud NAT only in a network of its own.",
+        fix="Check that the subnet has Cloud NAT, then set network.existing.nat: true.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/private-clusters",
+    ),
 )

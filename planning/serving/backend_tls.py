@@ -53,7 +53,7 @@ def plan_backend_tls(ctx: PlanContext, key: str, pool: str) -> BackendTlsPlan | 
     service = istio_pool_service_name(pool)
     return BackendTlsPlan(
         service=service,
-        host=f"{service}.{ctx.settings.namespace.name}.svc.cluster.local",
+        host=f"{service}.{ctx.namespace}.svc.cluster.local",
         authority=_certificate(key) if asked.issuer is not None else None,
     )
 

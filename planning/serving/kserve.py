@@ -78,7 +78,7 @@ def under_kserve(stages: Sequence[PlanContext], index: int, settings: ModelSetti
         inference_service=InferenceServicePlan(
             name=model.key,
             # Where KServe's own routes would answer, and its clients look.
-            path=f"/{ctx.settings.namespace.name}/{model.key}",
+            path=f"/{ctx.namespace}/{model.key}",
             uri=_uri(settings),
             model_name=model.served_name,
             routes=(),

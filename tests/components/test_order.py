@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rehearsal.graph import Graph, Recorded
-from tests.stacks import ALL_THERE, graph_of
+from tests.stacks import ALL_THERE, existing_cluster, graph_of
 
 ADDRESS = "gcp:compute/address:Address"
 CLUSTER = "gcp:container/cluster:Cluster"
@@ -176,8 +176,7 @@ class TestDestroy:
         assert {r.options.deleted_with for r in either.by_type(DEPLOYMENT)} == {None}
 
     def test_nothing_goes_with_a_cluster_of_somebody_else(self) -> None:
-        existing = {"name": "shared", "version": "1.35.1-gke.1000000"}
-        graph = graph_of("gpu", {"cluster.existing": existing})
+        graph = graph_of("gpu", existing_cluster())
         assert [r.urn for r in graph if r.options.deleted_with is not None] == []
 
     def test_a_destroy_disables_no_api(self, either: Graph) -> None:

@@ -12,7 +12,7 @@ import pytest
 import planning
 from planning import RefusedError, StackPlan, plan_raw
 from tests.planning.refusals.case import errors_of
-from tests.stacks import ENCRYPTED, plan_of, values_of
+from tests.stacks import ENCRYPTED, existing_cluster, plan_of, values_of
 
 
 def test_planning_and_settings_need_no_pulumi() -> None:
@@ -145,8 +145,7 @@ def test_an_idle_stack_pays_for_no_accelerator() -> None:
 
 
 def test_a_brought_cluster_is_not_paid_twice() -> None:
-    existing = {"name": "shared", "version": "1.35.1-gke.1000000"}
-    assert "control plane" not in costs(plan_of("gpu", {"cluster.existing": existing}))
+    assert "control plane" not in costs(plan_of("gpu", existing_cluster()))
     assert "control plane" in costs(plan_of("gpu"))
 
 

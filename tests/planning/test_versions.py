@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planning.versions import INFERENCE_POOL_SINCE, at_least, brings_inference_pool, reaches
-from tests.stacks import plan_of
+from tests.stacks import existing_cluster, plan_of
 
 numbers = st.tuples(st.just(1), st.integers(28, 40), st.integers(0, 20), st.integers(0, 3_000_000))
 
@@ -71,8 +71,8 @@ def test_gke_brings_the_inference_pool_from_its_version_on(version: str | None, 
         ({}, False),
         ({"cluster.version": "1.33"}, True),
         ({"cluster.version": "1.35"}, False),
-        ({"cluster.existing": {"name": "c", "version": "1.33.4-gke.1"}}, True),
-        ({"cluster.existing": {"name": "c", "version": "1.36.0-gke.1"}}, False),
+        (existing_cluster("1.33.4-gke.1"), True),
+        (existing_cluster("1.36.0-gke.1"), False),
     ],
     ids=str,
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rehearsal.graph import UNKNOWN, Graph, Secret, contains_unknown
-from tests.stacks import ALL_THERE, PROJECT, graph_of
+from tests.stacks import ALL_THERE, PROJECT, existing_cluster, graph_of
 
 CLUSTER = "gcp:container/cluster:Cluster"
 PROVIDER = "pulumi:providers:kubernetes"
@@ -21,7 +21,7 @@ NETWORKS = {
         "authorizedNetworks": [{"cidr": "203.0.113.0/24", "name": "office"}],
     }
 }
-EXISTING = {"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}}
+EXISTING = existing_cluster()
 BROUGHT = {
     "network": "hub",
     "subnetwork": "hub-nodes",
@@ -190,3 +190,24 @@ class TestBrought:
     def test_a_brought_namespace_is_left_alone(self) -> None:
         graph = graph_of("gpu", ALL_THERE)
         assert graph.by_type("kubernetes:core/v1:Namespace") == []
+
+
+class TestSharedVpc:
+    """A network of a Shared VPC's host project, given by self links or by names and project."""
+
+    LINKS = {
+        "network": "https://www.googleapis.com/compute/v1/projects/net-host/global/networks/shared",
+        "subnetwork": "projects/net-host/regions/us-central1/subnetworks/nodes",
+        "podRange": "pods",
+        "serviceRange": "services",
+        "nat": True,
+    }
+    NAMES = {**LINKS, "network": "shared", "subnetwork": "nodes", "project": "net-host"}
+
+    @pytest.mark.parametrize("existing", [LINKS, NAMES], ids=["links", "names"])
+    def test_the_cluster_is_in_the_host_projects_network(self, existing: Mapping[str, Any]) -> None:
+        graph = graph_of("gpu", {"network.existing": existing})
+        cluster = graph.one(CLUSTER)
+        assert cluster["network"] == "projects/net-host/global/networks/shared"
+        assert cluster["subnetwork"] == "projects/net-host/regions/us-central1/subnetworks/nodes"
+        assert graph.one("gcp:compute/subnetwork:Subnetwork", "proxies")["project"] == "net-host"

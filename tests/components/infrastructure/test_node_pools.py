@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rehearsal.graph import Graph, Recorded
-from tests.stacks import graph_of
+from tests.stacks import existing_cluster, graph_of
 
 NODE_POOL = "gcp:container/nodePool:NodePool"
 
@@ -123,5 +123,5 @@ def test_pools_are_as_private_as_the_cluster() -> None:
         graph = graph_of("gpu", {"cluster.privateNodes": private})
         pools = graph.by_type("gcp:container/nodePool:NodePool")
         assert [pool["networkConfig"]["enablePrivateNodes"] for pool in pools] == [private, private]
-    brought = graph_of("gpu", {"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}})
+    brought = graph_of("gpu", existing_cluster())
     assert not [pool for pool in brought.by_type("gcp:container/nodePool:NodePool") if "networkConfig" in pool.inputs]

@@ -179,7 +179,7 @@ class TestASliceOfFourHosts:
     def test_two_replicas_have_two_slices(self) -> None:
         plan = plan_of(SLICE, {"models[0].replicas": 2, "accelerator.nodes": {"min": 4, "max": 8}})
         sizes = [(pool.name, pool.min_nodes, pool.max_nodes) for pool in plan.accelerator_pools]
-        assert sizes == [("acc-tpu-v6e", 4, 4), ("acc-tpu-v6e-2", 0, 4)]
+        assert sizes == [(f"{SLICE}-acc-tpu-v6e", 4, 4), (f"{SLICE}-acc-tpu-v6e-2", 0, 4)]
         assert len({pool.placement_topology for pool in plan.accelerator_pools}) == 1
 
 

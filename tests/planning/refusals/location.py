@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from planning.findings import Severity
 from tests.planning.refusals.case import Wrong
+from tests.stacks import existing_cluster
 
 STACK = (
     Wrong(
@@ -186,7 +187,7 @@ CLUSTER = (
     Wrong(
         id="LLMD-GKE-VERSION",
         name="brought cluster before the inference gateway",
-        changes={"cluster.existing": {"name": "shared", "version": "1.30.1-gke.1"}},
+        changes=existing_cluster("1.30.1-gke.1"),
         path="cluster.existing.version",
         value="1.30.1-gke.1",
         rule="needs 1.32.3",

@@ -4,10 +4,45 @@ from __future__ import annotations
 
 from planning.findings import Severity
 from tests.planning.refusals.case import Wrong
+from tests.stacks import existing_cluster
 
-BROUGHT = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q"}
+BROUGHT = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q", "nat": True}
 
 NODES = (
+    Wrong(
+        id="LLMD-NETWORK-OF-CLUSTER",
+        name="existing cluster in a network the stack would create",
+        changes={"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}},
+        path="network.existing",
+        value="(missing)",
+        rule="cluster shared exists in a network of its own",
+        fix="gcloud container clusters describe shared --location us-central1-a",
+    ),
+    Wrong(
+        id="LLMD-NETWORK-NAT",
+        name="existing network without a known way out",
+        changes={"network.existing": {**BROUGHT, "nat": False}},
+        path="network.existing.nat",
+        value="false",
+        rule="which the stack does not create in an existing network",
+        fix="set network.existing.nat: true",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-SETTING-VALUES",
+        name="links to two projects",
+        changes={
+            "network.existing": {
+                **BROUGHT,
+                "network": "projects/host-one/global/networks/n",
+                "subnetwork": "projects/host-two/regions/us-central1/subnetworks/s",
+            }
+        },
+        path="network.existing",
+        value="{'network': 'projects/host-one/global/networks/n', 'subnetwork': 'projects/ho...",
+        rule="name different projects: host-one, host-two",
+        fix="change the values named above",
+    ),
     Wrong(
         id="LLMD-POOL-REPLICAS",
         name="pool too small for the replicas",
@@ -105,7 +140,7 @@ NETWORK = (
     Wrong(
         id="LLMD-NETWORK-POLICIES-KEPT",
         name="policies that a brought cluster may not enforce",
-        changes={"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}},
+        changes=existing_cluster(),
         path="networkPolicies",
         value="cluster shared",
         rule="takes policies and keeps none of them",
