@@ -29,7 +29,7 @@ NODES = (
         severity=Severity.WARNING,
     ),
     Wrong(
-        id="LLMD-SETTING-VALUES",
+        id="LLMD-SETTING-CONFLICT",
         name="links to two projects",
         changes={
             "network.existing": {
