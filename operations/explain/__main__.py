@@ -11,16 +11,16 @@ from operations.explain.explanation import Explainer, Explanation
 from operations.explain.fields import MISSING, FieldError
 from operations.explain.inputs import World
 from operations.explain.origins import Moved
-from rehearsal.configuration import NAMESPACE, ConfigurationError, load
-from rehearsal.paths import PROJECT_ROOT
-from settings.model_files import model_files
+from stackfile import NAMESPACE, PROJECT_ROOT, StackFileError, load
+from stackfile.assumptions import assume_unset
+from stackfile.model_files import model_files
 
 _WIDTH = 110
 
 
 def world_of(stack: str) -> World:
-    """A stack file with stand-ins for what only a cloud user has; the release is its own."""
-    configuration = load(PROJECT_ROOT, stack, own_release=True)
+    """A stack file's configuration; a project and a token are assumed where it has none."""
+    configuration = assume_unset(load(PROJECT_ROOT, stack))
     values = configuration.settings()
     return World(stack=stack, values=values, encrypted=configuration.encrypted(), files=model_files(values))
 
@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
     try:
         for line in told(Explainer(world_of(given.stack)).explain(given.field)):
             print(line)
-    except (ConfigurationError, FieldError) as error:
+    except (StackFileError, FieldError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0

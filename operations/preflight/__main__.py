@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
@@ -18,10 +17,11 @@ from operations.preflight import show
 from operations.preflight.needs import Needs, needs_of
 from planning import RefusedError, plan_raw
 from planning.findings import errors_in
-from rehearsal import configuration
-from settings.model_files import model_files
+from stackfile import NAMESPACE, PROJECT_ROOT, StackFileError
+from stackfile import load as load_stack
+from stackfile.assumptions import ASSUMED_PROJECT, assume_unset
+from stackfile.model_files import model_files
 
-ROOT = Path(__file__).resolve().parents[2]
 FINE, IN_THE_WAY, REFUSED, NO_CREDENTIALS = 0, 1, 2, 3
 
 
@@ -46,18 +46,18 @@ def main(arguments: list[str] | None = None) -> int:
         return _without(options.stack, options.project, console)
     try:
         needs = needs_in(options.stack, options.project, project)
-    except (RefusedError, configuration.ConfigurationError) as error:
+    except (RefusedError, StackFileError) as error:
         console.print(str(error), markup=False)
         return REFUSED
     return preflight(needs, credentials, console)
 
 
 def needs_in(stack: str, project: str | None, fallback: str | None = None) -> Needs:
-    """What a stack file asks for. Secrets stay closed: stand-ins take their place."""
-    asked = {f"{configuration.NAMESPACE}:project": project} if project else None
-    given = configuration.load(ROOT, stack, asked, own_release=True)
+    """What a stack file asks for. Secrets are not read."""
+    asked = {f"{NAMESPACE}:project": project} if project else None
+    given = assume_unset(load_stack(PROJECT_ROOT, stack, asked))
     values = given.settings()
-    if values["project"] == configuration.PROJECT and fallback is not None:
+    if values["project"] == ASSUMED_PROJECT and fallback is not None:
         values["project"] = fallback
     return needs_of(plan_raw(stack, values, given.encrypted(), files=model_files(values)), load())
 
@@ -82,7 +82,7 @@ def preflight(needs: Needs, credentials: object, console: Console, host: str | N
 def _without(stack: str, project: str | None, console: Console) -> int:
     try:
         needs = needs_in(stack, project)
-    except (RefusedError, configuration.ConfigurationError) as error:
+    except (RefusedError, StackFileError) as error:
         console.print(str(error), markup=False)
         return REFUSED
     show.needs_tables(needs, console)

@@ -16,8 +16,7 @@ from operations.report.markdown import markdown
 from operations.report.page import page
 from operations.report.read import read
 from operations.report.terminal import summary
-from rehearsal.configuration import ConfigurationError
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT, StackFileError
 
 
 def as_json(facts: StackFacts) -> str:
@@ -38,7 +37,7 @@ def main(arguments: list[str]) -> int:
     overrides = dict(change.partition("=")[::2] for change in given.config)
     try:
         facts = read(PROJECT_ROOT, given.stack, overrides)
-    except ConfigurationError as error:
+    except StackFileError as error:
         print(error, file=sys.stderr)
         return 2
     if given.out is None:

@@ -13,7 +13,7 @@ from operations.explain.alternatives import alternatives
 from operations.explain.explanation import Explainer, Explanation
 from operations.explain.fields import FieldError, FieldPath, leaves, parse
 from operations.explain.inputs import World, inputs, plan_with
-from settings.model_files import ModelFile
+from stackfile.model_files import ModelFile
 
 CONFIGS = Path(__file__).parents[1] / "catalog" / "configs"
 

@@ -10,7 +10,7 @@ import pytest
 from operations.report.__main__ import main
 from operations.report.markdown import markdown
 from operations.report.read import read
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT
 
 
 def report(stack: str, **changes: str) -> str:
