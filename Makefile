@@ -3,6 +3,7 @@ SHELL := bash
 STACK ?= gpu
 OUT ?= rendered
 FIELD ?=
+FILE ?=
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ ARGS ?=
 UPGRADE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview preflight status down endpoint render report explain test check docs hooks format lock-python bench
+.PHONY: help up preview preflight status down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -42,6 +43,12 @@ report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=repor
 
 explain: $(STAMP) ## where FIELD of STACK's objects or outputs comes from: FIELD='Deployment/gemma-2b-it-vllm spec.replicas'
 	@$(BIN)/python -m operations.explain $(STACK) '$(FIELD)'
+
+logs-check: $(STAMP) ## judge the memory verdict on logged starts: FILE=rows.json OUT=result.json
+	@$(BIN)/python -m operations.logs_check $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+
+logs-read: $(STAMP) ## write the row of a start-up log of vLLM: FILE=start.log OUT=rows.json ARGS='--add accelerator=nvidia-l4'
+	@$(BIN)/python -m operations.logs_check --read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 test: $(STAMP) check ## everything CI runs
 	@$(BIN)/python -m rehearsal.toolchain

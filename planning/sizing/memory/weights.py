@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from catalog.engine import load_engine
 from catalog.parameters import GIB, count, dense_layers, indexers, per_layer_projections, per_layer_tables
 from catalog.schema import Attention, Experts, Model, Part
 from planning.parallelism.sharding import padded_vocabulary
@@ -16,6 +17,8 @@ from planning.sizing.memory.run import EngineRun
 # Kernels of experts in MXFP4 take widths in steps (vllm/model_executor/layers/fused_moe/oracle/mxfp4.py,
 # mxfp4_round_up_hidden_size_and_intermediate_size): Marlin, which logs of Hopper and Ampere agree with.
 _MXFP4_WIDTH, _MXFP4_HIDDEN = 128, 256
+# Triton's on Hopper, which 0.11 to 0.16 take there (gpt-oss logs 13.47 and 64.38 GiB): the width in steps of 64.
+_MXFP4_TRITON_WIDTH, _MXFP4_TRITON_BEFORE = 64, "0.17"
 
 # TPUs keep the gate and up projections of each expert in lanes of 128 on every device (tpu_inference
 # layers/common/process_weights/moe_weights.py, get_w13_padding_config); the down projection is not padded.
@@ -109,7 +112,9 @@ def _experts(run: EngineRun, experts: Experts) -> float:
         padded = _up(width, _TPU_LANES)
         return held * hidden * ((matrices - 1) * padded + width)
     if run.kind == "gpu" and run.quantized is not None and run.quantized.method == "mxfp4":
-        return held * matrices * _up(hidden, _MXFP4_HIDDEN) * _up(width, _MXFP4_WIDTH)
+        triton = run.capability == 9.0 and not load_engine().has(run.version, _MXFP4_TRITON_BEFORE)
+        step = _MXFP4_TRITON_WIDTH if triton else _MXFP4_WIDTH
+        return held * matrices * _up(hidden, _MXFP4_HIDDEN) * _up(width, step)
     return held * matrices * hidden * width
 
 

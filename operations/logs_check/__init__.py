@@ -1,0 +1,1 @@
+"""The memory verdict held against starts that were logged: rows, the judgment of each, and a summary."""

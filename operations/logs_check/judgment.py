@@ -1,0 +1,126 @@
+"""What the memory model says of one row, and how far that is from what its log says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from operations.logs_check.row import Row, UnknownStartError, logged, run_of
+from planning.sizing.memory import EngineRun, judge
+from planning.sizing.memory.weights import weights_gib
+
+Call = Literal["fits", "marginal", "refused", "not known"]
+
+# Figures of a log, by the name they have in a row.
+FIGURES = ("weightsGib", "activationGib", "availableGib", "kvTokens", "kvBlocks", "concurrency")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgment:
+    """The prediction for one row. `right` is None where the row does not say whether it ran, or the call is open.
+
+    `errors` are relative: 0.02 is two percent more than logged.
+    """
+
+    id: str
+    group: str
+    call: Call
+    limit: str | None = None
+    ran: bool | None = None
+    right: bool | None = None
+    wrong: Literal["wrong fits", "wrong refused"] | None = None
+    prediction: Mapping[str, float] = field(default_factory=dict)
+    errors: Mapping[str, float] = field(default_factory=dict)
+    tokens_given_memory: float | None = None
+    not_known: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        plain = asdict(self)
+        return {
+            "id": plain["id"],
+            "group": plain["group"],
+            "call": plain["call"],
+            "limit": plain["limit"],
+            "ran": plain["ran"],
+            "right": plain["right"],
+            "wrong": plain["wrong"],
+            "prediction": plain["prediction"],
+            "errors": plain["errors"],
+            "tokensErrorGivenMemory": plain["tokens_given_memory"],
+            "notKnown": plain["not_known"],
+        }
+
+
+def judge_rows(rows: Sequence[object], folder: Path) -> list[Judgment]:
+    """A judgment for each row, in order. One that cannot be read never hides the others."""
+    return [_judge(row, index, folder) for index, row in enumerate(rows)]
+
+
+def _judge(row: object, index: int, folder: Path) -> Judgment:
+    if not isinstance(row, Mapping):
+        return Judgment(id=f"row {index + 1}", group="?", call="not known", not_known="the row is no object of fields")
+    name = str(row.get("id") or f"row {index + 1}")
+    ran = row.get("ran") if isinstance(row.get("ran"), bool) else None
+    try:
+        return _judged(row, name, ran, run_of(row, folder))
+    except UnknownStartError as error:
+        reason = str(error)
+    except Exception as error:
+        reason = f"it cannot be computed: {error}"
+    return Judgment(id=name, group=group_of(row), call="not known", ran=ran, not_known=reason)
+
+
+def _judged(row: Row, name: str, ran: bool | None, run: EngineRun) -> Judgment:
+    verdict = judge(run)
+    prediction = {
+        "weightsGib": max(weights_gib(run, stage) for stage in range(run.pipeline_parallel)),
+        "activationGib": verdict.parts.activation,
+        "cudaGraphsGib": verdict.parts.cuda_graphs,
+        "nonTorchGib": verdict.parts.non_torch,
+        "requestedGib": verdict.requested_gib,
+        "availableGib": verdict.available_gib,
+        "neededGib": verdict.needed_gib,
+        "errorGib": verdict.error_gib,
+        "freeAfterGib": verdict.free_gib,
+        "kvTokens": verdict.kv_tokens,
+        "kvBlocks": verdict.kv_blocks,
+        "blockSize": verdict.block_size,
+        "concurrency": verdict.max_concurrency,
+    }
+    seen = {figure: logged(row, figure) for figure in FIGURES}
+    errors = {figure: prediction[figure] / value - 1 for figure, value in seen.items() if value}
+    given = seen["availableGib"]
+    tokens = seen["kvTokens"]
+    layout_error = judge(run, measured_gib=given).kv_tokens / tokens - 1 if given and tokens else None
+    wrong: Literal["wrong fits", "wrong refused"] | None = None
+    if ran is False and verdict.status == "fits":
+        wrong = "wrong fits"
+    if ran is True and verdict.status == "refused":
+        wrong = "wrong refused"
+    decided = ran is not None and verdict.status != "marginal"
+    return Judgment(
+        id=name,
+        group=group_of(row),
+        call=verdict.status,
+        limit=verdict.limit,
+        ran=ran,
+        right=wrong is None if decided else None,
+        wrong=wrong,
+        prediction={name: round(value, 4) for name, value in prediction.items()},
+        errors={name: round(value, 5) for name, value in errors.items()},
+        tokens_given_memory=round(layout_error, 5) if layout_error is not None else None,
+    )
+
+
+def group_of(row: Row) -> str:
+    """`group` where the row has one, else the letters that its id begins with, else the kind of accelerator."""
+    given = row.get("group")
+    if isinstance(given, str) and given:
+        return given
+    name = str(row.get("id") or "")
+    letters = name[: len(name) - len(name.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))]
+    if letters:
+        return letters
+    return "TPU" if str(row.get("accelerator") or "").startswith("tpu") else "GPU"

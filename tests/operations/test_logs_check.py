@@ -1,0 +1,211 @@
+"""Logged starts are judged one by one: figures, calls, and what cannot be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.logs_check.__main__ import main
+from operations.logs_check.judgment import Judgment, judge_rows
+from operations.logs_check.reader import read_log
+from operations.logs_check.summary import summarize
+
+CONFIGS = Path(__file__).parents[1] / "catalog" / "configs"
+
+LLAMA: dict[str, Any] = {
+    "id": "A16",
+    "model": "meta-llama/Llama-3.1-8B-Instruct",
+    "accelerator": "nvidia-h100-80gb",
+    "version": "0.19.0",
+    "gpuMemoryUtilization": 0.95,
+    "maxModelLen": 8192,
+    "maxNumBatchedTokens": 8192,
+    "maxNumSeqs": 1024,
+    "blockSize": 16,
+    "prefixCaching": False,
+    "weightsGib": 14.99,
+    "activationGib": 1.89,
+    "availableGib": 58.11,
+    "kvTokens": 476_000,
+    "kvBlocks": 29_750,
+    "concurrency": 58.11,
+    "ran": True,
+}
+
+
+def judged(**changes: Any) -> Judgment:
+    row = {name: value for name, value in {**LLAMA, **changes}.items() if value is not ...}
+    [judgment] = judge_rows([row], CONFIGS)
+    return judgment
+
+
+def test_a_logged_start_is_judged_with_the_error_of_each_figure() -> None:
+    judgment = judged()
+    assert (judgment.call, judgment.right, judgment.wrong) == ("fits", True, None)
+    assert set(judgment.errors) == {
+        "weightsGib",
+        "activationGib",
+        "availableGib",
+        "kvTokens",
+        "kvBlocks",
+        "concurrency",
+    }
+    assert max(map(abs, judgment.errors.values())) < 0.005
+    assert judgment.tokens_given_memory == pytest.approx(0, abs=0.0005)
+
+
+@pytest.mark.parametrize("name", [name for name in LLAMA if name not in ("model", "accelerator", "version")])
+def test_any_field_may_be_missing(name: str) -> None:
+    assert judged(**{name: ...}).call in ("fits", "marginal", "refused")
+
+
+def test_calls_that_were_wrong_are_named_by_their_kind() -> None:
+    assert judged(ran=False).wrong == "wrong fits"
+    assert (
+        judged(model="Qwen/Qwen3-32B", maxModelLen=40_960, gpuMemoryUtilization=0.8, ran=True).wrong == "wrong refused"
+    )
+    assert judged(ran=...).right is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "somebody/unheard-of"}, "the catalog has no model somebody/unheard-of"),
+        ({"config": "nowhere.json"}, "there is no file nowhere.json"),
+        ({"config": {"architectures": ["MambaForCausalLM"]}}, "architecture MambaForCausalLM is not one"),
+        ({"config": {"architectures": ["DeepseekV4ForCausalLM"]}}, "the memory of DeepseekV4ForCausalLM cannot be"),
+        ({"accelerator": "nvidia-rtx-4090"}, "the catalog has no accelerator nvidia-rtx-4090"),
+        ({"accelerator": "tpu-v6e", "model": "Qwen/Qwen3.5-27B"}, "layers that keep a state"),
+        ({"version": ...}, "names no version"),
+        ({"quantization": "gguf"}, "quantized by gguf"),
+        ({"maxModelLen": "long"}, "maxModelLen is 'long', where a number belongs"),
+        ({"tensorParallel": 1.5}, "tensorParallel is 1.5, where a whole number belongs"),
+        ({"maxNumSeqs": -3}, "where a positive number belongs"),
+        ({"version": "newest"}, "cannot be computed: not a vLLM version"),
+    ],
+    ids=str,
+)
+def test_what_is_not_known_says_why(changes: dict[str, Any], reason: str) -> None:
+    judgment = judged(**changes)
+    assert judgment.call == "not known"
+    assert judgment.not_known is not None
+    assert reason in judgment.not_known
+
+
+def test_a_bad_row_never_hides_the_others() -> None:
+    rows: list[object] = ["text", None, {}, {"id": 7, "model": ["x"]}, LLAMA]
+    assert [each.call for each in judge_rows(rows, CONFIGS)] == ["not known"] * 4 + ["fits"]
+
+
+def test_a_model_of_its_own_is_read_beside_the_rows() -> None:
+    from_config = judged(model="my/model", config="Qwen--Qwen2.5-3B-Instruct.json")
+    assert from_config.prediction == judged(model="Qwen/Qwen2.5-3B-Instruct").prediction
+
+
+def test_another_card_is_described_by_memory_and_capability() -> None:
+    here = judged(accelerator={"name": "L40S", "memory_gib": 44.39, "capability": 8.9}, gpuMemoryUtilization=0.9)
+    assert here.prediction["requestedGib"] == pytest.approx(44.39 * 0.9, abs=0.001)
+    assert (
+        judged(accelerator=..., memory_gib=44.39, capability=8.9, gpuMemoryUtilization=0.9).prediction
+        == here.prediction
+    )
+
+
+def test_of_several_ranks_the_heaviest_counts() -> None:
+    assert judged(weightsGib="3.28/4.26", pipelineParallel=4).errors["weightsGib"] == pytest.approx(0, abs=0.005)
+    assert judged(weightsGib=[3.28, 4.26], pipelineParallel=4).errors["weightsGib"] == pytest.approx(0, abs=0.005)
+
+
+def test_the_summary_counts_by_group() -> None:
+    rows = [LLAMA, {**LLAMA, "id": "A17", "ran": False}, {**LLAMA, "id": "E1", "model": "unheard-of"}]
+    summary = summarize(judge_rows(rows, CONFIGS))
+    assert list(summary) == ["A", "E", "all"]
+    assert (summary["A"]["rows"], summary["A"]["wrongFits"], summary["E"]["notKnown"]) == (2, 1, 1)
+    assert summary["A"]["weights"]["rows"] == 2
+    assert summary["E"]["weights"] is None
+
+
+def test_the_command_writes_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows, out = tmp_path / "rows.json", tmp_path / "result.json"
+    rows.write_text(json.dumps([LLAMA, {**LLAMA, "id": "AF", "ran": False}]), encoding="utf-8")
+    assert main([str(rows), "--out", str(out)]) == 0
+    result = json.loads(out.read_text(encoding="utf-8"))
+    assert [row["call"] for row in result["rows"]] == ["fits", "fits"]
+    assert result["summary"]["all"]["wrongFits"] == 1
+    assert "AF: wrong fits" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "3"], ids=["broken", "no list", "a number"])
+def test_a_file_without_rows_is_said(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = tmp_path / "rows.json"
+    rows.write_text(content, encoding="utf-8")
+    assert main([str(rows)]) == 2
+    assert "rows.json" in capsys.readouterr().err
+
+
+LOG = """\
+(APIServer pid=1) INFO 11-21 10:00:01 [api_server.py:1200] vLLM API server version 0.19.0
+(APIServer pid=1) INFO 11-21 10:00:01 [utils.py:233] non-default args: {'port': 8000, \
+'model': 'meta-llama/Llama-3.1-8B-Instruct', 'max_model_len': 8192, 'gpu_memory_utilization': 0.95, \
+'enable_prefix_caching': False}
+(EngineCore pid=9) INFO 11-21 10:00:09 [core.py:97] Initializing a V1 LLM engine (v0.19.0) with config: \
+model='meta-llama/Llama-3.1-8B-Instruct', speculative_config=None, dtype=torch.bfloat16, max_seq_len=8192, \
+tensor_parallel_size=1, pipeline_parallel_size=1, quantization=None, enforce_eager=False, kv_cache_dtype=auto
+(EngineCore pid=9) INFO 11-21 10:01:09 [gpu_model_runner.py:4216] Model loading took 14.99 GiB memory and 12.3 seconds
+(EngineCore pid=9) INFO 11-21 10:02:09 [gpu_worker.py:436] Available KV cache memory: 58.11 GiB
+(EngineCore pid=9) INFO 11-21 10:02:09 [kv_cache_utils.py:1307] GPU KV cache size: 476,000 tokens
+(EngineCore pid=9) INFO 11-21 10:02:09 [kv_cache_utils.py:1312] Maximum concurrency for 8,192 tokens per request: 58.11x
+(APIServer pid=1) INFO:     Application startup complete.
+"""
+
+
+def test_a_log_is_read_as_a_row() -> None:
+    assert read_log(LOG) == {
+        "version": "0.19.0",
+        "model": "meta-llama/Llama-3.1-8B-Instruct",
+        "maxModelLen": 8192,
+        "dtype": "bfloat16",
+        "tensorParallel": 1,
+        "pipelineParallel": 1,
+        "eager": False,
+        "gpuMemoryUtilization": 0.95,
+        "prefixCaching": False,
+        "weightsGib": 14.99,
+        "availableGib": 58.11,
+        "kvTokens": 476_000,
+        "concurrency": 58.11,
+        "ran": True,
+    }
+
+
+def test_a_failed_start_says_why() -> None:
+    failed = LOG.replace(
+        "(APIServer pid=1) INFO:     Application startup complete.",
+        "ValueError: To serve at least one request with the model's max seq len (131072), (16.0 GiB KV cache is needed",
+    )
+    row = read_log(failed)
+    assert row["ran"] is False
+    assert row["reason"].startswith("To serve at least one request")
+
+
+def test_the_ranks_of_a_log_are_taken_by_what_decides() -> None:
+    text = "Model loading took 3.28 GiB\nModel loading took 4.26 GiB\nAvailable KV cache memory: 69.8 GiB\n" * 2
+    text += "Available KV cache memory: 68.89 GiB\n"
+    assert read_log(text) == {"weightsGib": 4.26, "availableGib": 68.89}
+
+
+def test_any_text_is_read_without_a_crash() -> None:
+    assert read_log("non-default args: {'model': object()}\nModel loading took x GiB") == {}
+
+
+def test_a_read_log_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, out = tmp_path / "llama.log", tmp_path / "row.json"
+    log.write_text(LOG, encoding="utf-8")
+    assert main(["--read", str(log), "--add", "accelerator=nvidia-h100-80gb", "--out", str(out)]) == 0
+    [row] = json.loads(out.read_text(encoding="utf-8"))
+    assert row["id"] == "llama"
+    assert main([str(out)]) == 0
+    assert "| GPU | 1 | 0 | 1 |" in capsys.readouterr().out
