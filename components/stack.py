@@ -1,6 +1,9 @@
-"""One inference environment: the components in the order in which they need each other."""
+"""One inference environment: its components, in the order in which they need each other."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
@@ -21,22 +24,74 @@ from components.routing.inference_pool import InferencePool
 from components.routing.model_router import ModelRouter
 from components.routing.models_endpoint import ModelsEndpoint
 from components.routing.network_policies import NetworkPolicies
+from components.scope import ClusterScope
 from components.serving.inference_service import InferenceService
 from components.serving.model_server import ModelServer
+from planning.plan.platform import CertificatePlan
+from planning.plan.routing import RoutePlan
 from planning.plan.stack import StackPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Infrastructure:
+    """What stands in Google Cloud. `opts` reaches the cluster as well."""
+
+    services: ProjectServices
+    network: InferenceNetwork
+    cluster: InferenceCluster
+    pools: NodePools
+    opts: pulumi.ResourceOptions
+
+    @property
+    def nodes(self) -> list[pulumi.Resource]:
+        return [self.pools.cpu, *self.pools.accelerators]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Platform:
+    """What stands in the cluster before anything is served.
+
+    `controllers` are the Helm releases; `kinds` is what objects of custom kinds wait for: the namespace with its
+    credentials, the kinds' definitions and their controllers.
+    """
+
+    scope: ClusterScope
+    controllers: tuple[pulumi.Resource, ...]
+    kinds: tuple[pulumi.Resource, ...]
+
+
+_Certificates = Mapping[str, pulumi.Resource]
 
 
 class InferenceStack(pulumi.ComponentResource):
     """Everything of one stack.
 
-    Destroying goes the other way round: routes and Gateway first, while the cluster that owns the load balancer's
-    parts still runs; then node pools and cluster; then the network.
+    Destroy runs in reverse: routes and Gateway first, while the controllers that own the load balancer's parts still
+    run in the cluster; then node pools and cluster; then the network.
     """
 
     address: pulumi.Output[str]
 
     def __init__(self, plan: StackPlan, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d:stack:InferenceStack", plan.stack, None, opts)
+        self._plan = plan
+        infrastructure = self._infrastructure()
+        platform = self._platform(infrastructure)
+        certificates = self._certificates(platform)
+        gateway = self._gateway(infrastructure, platform, certificates)
+        pools = self._direct_models(infrastructure, platform, certificates)
+        routers = self._request_routing(platform.scope, gateway)
+        routes = self._routes(platform.scope, [gateway.gateway, *routers], pools)
+        self._kserve_models(infrastructure, platform, certificates, routes)
+        NetworkPolicies(plan.network_policies, platform.scope)
+        if plan.monitoring.enabled:
+            Monitoring(plan.monitoring, plan.models, plan.router, platform.scope)
+        self.address = gateway.address
+        self.register_outputs({"address": self.address})
+
+    def _infrastructure(self) -> _Infrastructure:
+        """Google Cloud: APIs, network, cluster, node pools."""
+        plan = self._plan
         provider = gcp.Provider(
             "gcp",
             project=plan.project,
@@ -44,98 +99,135 @@ class InferenceStack(pulumi.ComponentResource):
             default_labels=dict(plan.labels),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        cloud = pulumi.ResourceOptions(parent=self, providers=[provider])
-        services = ProjectServices(plan.project, plan.services, cloud)
-        network = InferenceNetwork(plan.network, plan.project, services, cloud)
-        cluster = InferenceCluster(plan.cluster, plan.network, plan.project, network, services, cloud)
-        pools = NodePools(plan.cpu_pool, plan.accelerator_pools, plan.project, plan.location, cluster.resources, cloud)
-        inside = pulumi.ResourceOptions(parent=self, providers=[provider, cluster.resources.provider])
-        # Nothing in the cluster is worth creating before a node can run it, or after the last one is gone.
-        nodes: list[pulumi.Resource] = [pools.cpu, *pools.accelerators]
-        gone = cluster.resources.created
-        namespace = plan.namespace.name
-        crds = InferenceCrds(
-            plan.crds, pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[pools.cpu]))
+        opts = pulumi.ResourceOptions(parent=self, providers=[provider])
+        services = ProjectServices(plan.project, plan.services, opts)
+        network = InferenceNetwork(plan.network, plan.project, services, opts)
+        cluster = InferenceCluster(plan.cluster, plan.network, plan.project, network, services, opts)
+        pools = NodePools(plan.cpu_pool, plan.accelerator_pools, plan.project, plan.location, cluster.resources, opts)
+        return _Infrastructure(
+            services=services,
+            network=network,
+            cluster=cluster,
+            pools=pools,
+            opts=pulumi.ResourceOptions(parent=self, providers=[provider, cluster.resources.provider]),
         )
+
+    def _platform(self, infrastructure: _Infrastructure) -> _Platform:
+        """Kinds, controllers, and the namespace. All of it waits for a node: without one no pod of it could run."""
+        plan, cpu_nodes = self._plan, infrastructure.pools.cpu
+        deleted_with = infrastructure.cluster.resources.created
+        after_nodes = pulumi.ResourceOptions.merge(infrastructure.opts, pulumi.ResourceOptions(depends_on=[cpu_nodes]))
+        crds = InferenceCrds(plan.crds, after_nodes)
         charts = PlatformCharts(
-            plan.charts,
-            plan.chart_namespaces,
-            [pools.cpu, *crds.resources],
-            gone,
-            inside,
+            plan.charts, plan.chart_namespaces, [cpu_nodes, *crds.resources], deleted_with, infrastructure.opts
         )
-        workspace = NamespaceResources(
-            plan.namespace,
-            plan.hugging_face,
-            plan.pull_secret,
-            plan.project,
-            pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[pools.cpu])),
+        namespace = NamespaceResources(
+            plan.namespace, plan.hugging_face, plan.pull_secret, plan.project, after_nodes
+        ).ready
+        return _Platform(
+            scope=ClusterScope(
+                project=plan.project,
+                workload_pool=plan.cluster.workload_pool,
+                namespace=plan.namespace.name,
+                opts=infrastructure.opts,
+                deleted_with=deleted_with,
+                ready=(cpu_nodes, *namespace),
+            ),
+            controllers=tuple(charts.ready),
+            kinds=(*namespace, *crds.resources, *charts.ready),
         )
-        # Istio's Gateways need its controller, which also takes their Services down again.
-        before = [pools.cpu, *workspace.ready, *(charts.ready if plan.gateway.implementation == "istio" else [])]
-        signing = [pools.cpu, *workspace.ready, *charts.ready]
+
+    def _certificates(self, platform: _Platform) -> _Certificates:
+        """Certificates of Gateway and model servers, by name."""
+        plans = [self._plan.gateway.certificate, *(model.certificate for model in self._plan.models)]
+        depends_on = [*platform.scope.ready, *platform.controllers]
         issuers: dict[str, pulumi.Resource] = {}
-        if plan.gateway.certificate is not None:
-            before.append(Certificate(plan.gateway.certificate, namespace, issuers, signing, gone, inside).signed)
-        gateway = InferenceGateway(
-            plan.gateway,
-            plan.project,
-            namespace,
-            network.resources,
-            services,
-            before,
-            inside,
-        )
-        ready = [*workspace.ready, *crds.resources, *charts.ready]
-        certificates = {
-            model.key: Certificate(model.certificate, namespace, issuers, signing, gone, inside).signed
-            for model in plan.models
-            if model.certificate is not None
+        return {
+            plan.name: Certificate(plan, issuers, platform.scope, depends_on).signed
+            for plan in plans
+            if plan is not None
         }
-        routed: dict[str, list[pulumi.Resource]] = {}
-        for model in plan.models:
+
+    def _gateway(
+        self, infrastructure: _Infrastructure, platform: _Platform, certificates: _Certificates
+    ) -> InferenceGateway:
+        plan = self._plan.gateway
+        depends_on = [*platform.scope.ready, *_signed(certificates, plan.certificate)]
+        if plan.implementation == "istio":
+            # Istio's controller programs the Gateway, and on destroy deletes the Gateway's Service.
+            depends_on += platform.controllers
+        return InferenceGateway(
+            plan, infrastructure.network.resources, infrastructure.services, platform.scope, depends_on
+        )
+
+    def _direct_models(
+        self, infrastructure: _Infrastructure, platform: _Platform, certificates: _Certificates
+    ) -> dict[str, list[pulumi.Resource]]:
+        """Pool, picker and servers of the models that this program renders: what a route waits for, by pool."""
+        scope = platform.scope
+        pools: dict[str, list[pulumi.Resource]] = {}
+        for model in self._plan.models:
             if model.inference_service is not None:
                 continue
-            picker = EndpointPicker(model.picker, namespace, [pools.cpu, *ready], gone, inside)
-            pool = InferencePool(model.pool, namespace, [*ready, picker.service], inside)
-            shown = [certificates[model.key]] if model.key in certificates else []
+            picker = EndpointPicker(model.picker, scope, [*scope.ready, *platform.kinds])
+            pool = InferencePool(model.pool, scope, [*platform.kinds, picker.service])
             for server in model.servers:
-                after = [*nodes, *ready, *shown]
-                ModelServer(server, namespace, plan.project, plan.cluster.workload_pool, after, gone, inside)
-            routed[model.pool.name] = [pool.pool, picker.deployment]
-        # A route that matches what the router says comes after it, and goes before it.
-        asked: list[pulumi.Resource] = []
+                signed = _signed(certificates, model.certificate)
+                ModelServer(server, scope, [*infrastructure.nodes, *platform.kinds, *signed])
+            pools[model.pool.name] = [pool.pool, picker.deployment]
+        return pools
+
+    def _request_routing(self, scope: ClusterScope, gateway: InferenceGateway) -> list[pulumi.Resource]:
+        """What chooses among several models, created before the routes that match its header and deleted after them."""
+        plan = self._plan
+        ready: list[pulumi.Resource] = []
         if plan.router is not None:
-            place = [pools.cpu, *workspace.ready]
-            asked.append(ModelRouter(plan.router, namespace, gateway.gateway, place, gone, inside).extension)
+            ready.append(ModelRouter(plan.router, gateway.gateway, scope).extension)
         if plan.models_endpoint is not None:
-            index = ModelsEndpoint(plan.models_endpoint, namespace, [pools.cpu, *workspace.ready], gone, inside)
-            asked += index.ready
-        routes: dict[str, pulumi.Resource] = {}
-        for route in plan.routes:
-            backends = [one for rule in route.rules for pool, _ in rule.pools for one in routed.get(pool, [])]
-            after = [gateway.gateway, *asked, *backends]
-            routes[route.name] = InferenceRoute(route, plan.gateway, namespace, after, inside).route
-        presets = Presets(plan.presets, namespace, ready, gone, inside).ready if plan.presets else []
+            ready += ModelsEndpoint(plan.models_endpoint, scope).ready
+        return ready
+
+    def _routes(
+        self,
+        scope: ClusterScope,
+        depends_on: Sequence[pulumi.Resource],
+        pools: Mapping[str, Sequence[pulumi.Resource]],
+    ) -> dict[str, pulumi.Resource]:
+        """The routes by name, each after the pools it leads to, so far as this program creates them."""
+        gateway = self._plan.gateway
+        return {
+            route.name: InferenceRoute(route, gateway, scope, [*depends_on, *_backends(route, pools)]).route
+            for route in self._plan.routes
+        }
+
+    def _kserve_models(
+        self,
+        infrastructure: _Infrastructure,
+        platform: _Platform,
+        certificates: _Certificates,
+        routes: Mapping[str, pulumi.Resource],
+    ) -> None:
+        """Models that KServe renders, after their routes: KServe waits for routes that name the service's pool."""
+        plan, scope = self._plan, platform.scope
+        presets = Presets(plan.presets, scope, platform.kinds).ready if plan.presets else []
         for model in plan.models:
             if model.inference_service is None:
                 continue
-            shown = [certificates[model.key]] if model.key in certificates else []
+            signed = _signed(certificates, model.certificate)
+            own_routes = [routes[name] for name in model.inference_service.routes]
             InferenceService(
                 model.inference_service,
                 model,
-                namespace,
                 plan.gateway.name,
-                plan.project,
-                plan.cluster.workload_pool,
-                [*nodes, *ready, *shown, *presets, *(routes[name] for name in model.inference_service.routes)],
-                gone,
-                inside,
+                scope,
+                [*infrastructure.nodes, *platform.kinds, *signed, *presets, *own_routes],
             )
-        NetworkPolicies(plan.network_policies, namespace, [pools.cpu, *workspace.ready], gone, inside)
-        if plan.monitoring.enabled:
-            Monitoring(
-                plan.monitoring, plan.models, plan.router, namespace, [pools.cpu, *workspace.ready], gone, inside
-            )
-        self.address = gateway.address
-        self.register_outputs({"address": self.address})
+
+
+def _signed(certificates: _Certificates, plan: CertificatePlan | None) -> list[pulumi.Resource]:
+    """The certificate of a plan that has one."""
+    return [] if plan is None else [certificates[plan.name]]
+
+
+def _backends(route: RoutePlan, pools: Mapping[str, Sequence[pulumi.Resource]]) -> list[pulumi.Resource]:
+    return [resource for rule in route.rules for pool, _ in rule.pools for resource in pools.get(pool, ())]

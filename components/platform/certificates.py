@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.custom_resources.base import custom_resource
 from components.custom_resources.cert_manager import CertificateSpec, IssuerRef, IssuerSpec, Subject
-from components.options import child
 from components.platform.webhooks import until_webhooks_answer
+from components.scope import ClusterScope
 from planning.plan.platform import CertificatePlan
 
 # With ACME a certificate takes minutes; one whose issuer is missing waits until somebody makes it.
@@ -27,14 +29,12 @@ class Certificate(pulumi.ComponentResource):
     def __init__(
         self,
         plan: CertificatePlan,
-        namespace: str,
         issuers: dict[str, pulumi.Resource],
-        after: list[pulumi.Resource],
-        deleted_with: pulumi.Resource | None,
-        opts: pulumi.ResourceOptions | None = None,
+        scope: ClusterScope,
+        depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:platform:Certificate", plan.name, None, opts)
-        before = list(after)
+        super().__init__("llm-d:platform:Certificate", plan.name, None, scope.opts)
+        depends_on = list(depends_on)
         if plan.issuer.create:
             name = plan.issuer.name
             if name not in issuers:
@@ -42,11 +42,11 @@ class Certificate(pulumi.ComponentResource):
                     name,
                     IssuerSpec(),
                     name=name,
-                    namespace=namespace,
+                    namespace=scope.namespace,
                     annotations=_READY,
-                    opts=until_webhooks_answer(name, child(self, depends_on=after, deleted_with=deleted_with)),
+                    opts=until_webhooks_answer(name, scope.deleted_with_cluster(self, depends_on)),
                 )
-            before.append(issuers[name])
+            depends_on.append(issuers[name])
         self.signed = custom_resource(
             plan.name,
             CertificateSpec(
@@ -56,10 +56,8 @@ class Certificate(pulumi.ComponentResource):
                 issuer_ref=IssuerRef(kind=plan.issuer.kind, name=plan.issuer.name),
             ),
             name=plan.name,
-            namespace=namespace,
+            namespace=scope.namespace,
             annotations=_READY,
-            opts=until_webhooks_answer(
-                plan.name, child(self, depends_on=before, deleted_with=deleted_with, timeouts=_TIMEOUTS)
-            ),
+            opts=until_webhooks_answer(plan.name, scope.deleted_with_cluster(self, depends_on, _TIMEOUTS)),
         )
         self.register_outputs({})

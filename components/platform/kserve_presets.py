@@ -8,8 +8,8 @@ import pulumi
 
 from components.custom_resources.base import custom_resource
 from components.custom_resources.llm_inference_service import LlmInferenceServiceConfigSpec
-from components.options import child
 from components.platform.webhooks import until_webhooks_answer
+from components.scope import ClusterScope
 
 
 class Presets(pulumi.ComponentResource):
@@ -20,19 +20,17 @@ class Presets(pulumi.ComponentResource):
     def __init__(
         self,
         names: Sequence[str],
-        namespace: str,
-        after: list[pulumi.Resource],
-        deleted_with: pulumi.Resource | None,
-        opts: pulumi.ResourceOptions | None = None,
+        scope: ClusterScope,
+        depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:inference:Presets", "presets", None, opts)
-        options = child(self, depends_on=after, deleted_with=deleted_with)
+        super().__init__("llm-d:inference:Presets", "presets", None, scope.opts)
+        options = scope.deleted_with_cluster(self, depends_on)
         self.ready = [
             custom_resource(
                 name,
                 LlmInferenceServiceConfigSpec(),
                 name=name,
-                namespace=namespace,
+                namespace=scope.namespace,
                 opts=until_webhooks_answer(name, options),
             )
             for name in names

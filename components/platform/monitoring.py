@@ -17,7 +17,7 @@ from components.custom_resources.pod_monitoring import (
 )
 from components.infrastructure.permissions import rule, service_account, the_role
 from components.metadata import metadata
-from components.options import child
+from components.scope import ClusterScope
 from planning.plan.platform import MonitoringPlan
 from planning.plan.routing import PickerPlan, RouterPlan
 from planning.plan.stack import ModelPlan
@@ -38,14 +38,11 @@ class Monitoring(pulumi.ComponentResource):
         plan: MonitoringPlan,
         models: tuple[ModelPlan, ...],
         router: RouterPlan | None,
-        namespace: str,
-        after: list[pulumi.Resource],
-        deleted_with: pulumi.Resource | None,
-        opts: pulumi.ResourceOptions | None = None,
+        scope: ClusterScope,
     ) -> None:
-        super().__init__("llm-d:monitoring:Monitoring", "monitoring", None, opts)
-        self._namespace = namespace
-        self._options = child(self, depends_on=after, deleted_with=deleted_with)
+        super().__init__("llm-d:monitoring:Monitoring", "monitoring", None, scope.opts)
+        self._namespace = scope.namespace
+        self._options = scope.deleted_with_cluster(self, scope.ready)
         interval = f"{plan.interval_seconds}s"
         guarded: list[PickerPlan | RouterPlan] = [model.picker for model in models]
         if router is not None:

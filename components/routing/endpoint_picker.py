@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -15,6 +15,7 @@ from components.infrastructure.permissions import READ, may, rule
 from components.metadata import metadata
 from components.options import child
 from components.routing.metrics_access import may_check_callers
+from components.scope import ClusterScope
 from components.serving.disruption import disruption_budget
 from components.serving.pods import deployment_spec
 from planning.plan.routing import PickerPlan
@@ -26,17 +27,10 @@ class EndpointPicker(pulumi.ComponentResource):
     deployment: apps.Deployment
     service: kubernetes.core.v1.Service
 
-    def __init__(
-        self,
-        plan: PickerPlan,
-        namespace: str,
-        after: list[pulumi.Resource],
-        deleted_with: pulumi.Resource | None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__("llm-d:inference:EndpointPicker", plan.name, None, opts)
-        self._plan, self._namespace = plan, namespace
-        options = child(self, depends_on=after, deleted_with=deleted_with)
+    def __init__(self, plan: PickerPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]) -> None:
+        super().__init__("llm-d:inference:EndpointPicker", plan.name, None, scope.opts)
+        self._plan, self._namespace = plan, scope.namespace
+        options = scope.deleted_with_cluster(self, depends_on)
         account = kubernetes.core.v1.ServiceAccount(
             plan.name, metadata=self._metadata(), automount_service_account_token=False, opts=options
         )
@@ -69,16 +63,16 @@ class EndpointPicker(pulumi.ComponentResource):
             metadata=self._metadata(annotations=_wait_for(plan.wait_for)),
             spec=deployment_spec(plan.replicas, plan.selector, plan.pod, max_unavailable=plan.max_unavailable),
             # Deleted by itself: its pods would otherwise be left to the namespace, which ends them much more slowly.
-            opts=child(self, depends_on=[*after, account, *permissions, config]),
+            opts=child(self, depends_on=[*depends_on, account, *permissions, config]),
         )
-        disruption_budget(plan.name, namespace, plan.selector, plan.ready_replicas, options)
+        disruption_budget(plan.name, scope.namespace, plan.selector, plan.ready_replicas, options)
         if plan.renderer is not None:
             kubernetes.core.v1.Service(
                 plan.renderer.name,
                 # It answers once model servers do, and those may wait for nodes.
                 metadata=metadata(
                     plan.renderer.name,
-                    namespace,
+                    scope.namespace,
                     labels=plan.selector,
                     annotations={"pulumi.com/skipAwait": "true"},
                 ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_gcp as gcp
@@ -34,6 +35,7 @@ from components.infrastructure.network import NetworkResources
 from components.infrastructure.services import ProjectServices
 from components.metadata import metadata
 from components.options import child
+from components.scope import ClusterScope
 from planning.plan.routing import GatewayPlan, RoutePlan, RouteRulePlan
 
 # A regional load balancer takes 2 to 5 minutes; deleting it waits for its parts.
@@ -49,22 +51,20 @@ class InferenceGateway(pulumi.ComponentResource):
     def __init__(
         self,
         plan: GatewayPlan,
-        project: str,
-        namespace: str,
         network: NetworkResources,
         services: ProjectServices,
-        after: list[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
+        scope: ClusterScope,
+        depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:gateway:InferenceGateway", "gateway", None, opts)
-        reserved = self._address(plan, project, network, services)
+        super().__init__("llm-d:gateway:InferenceGateway", "gateway", None, scope.opts)
+        reserved = self._address(plan, scope.project, network, services)
         self.address = reserved.address
         # Without the proxy-only subnet the Gateway would be accepted and never get an address.
         proxies = [network.proxies] if network.proxies is not None else []
-        googles = plan.implementation == "gke"
+        gke_managed = plan.implementation == "gke"
         infrastructure = None
         if plan.pods:
-            after = [*after, self._parameters(plan, namespace, after)]
+            depends_on = [*depends_on, self._parameters(plan, scope.namespace, depends_on)]
             infrastructure = Infrastructure(
                 annotations=dict(plan.annotations) or None, parameters_ref=ParametersRef(name=_parameters_of(plan))
             )
@@ -72,28 +72,28 @@ class InferenceGateway(pulumi.ComponentResource):
             "gateway",
             GatewaySpec(
                 gateway_class_name=plan.class_name,
-                addresses=[Address(value=plan.address)] if googles else None,
+                addresses=[Address(value=plan.address)] if gke_managed else None,
                 infrastructure=infrastructure,
                 listeners=[_listener(plan)],
             ),
             name=plan.name,
-            namespace=namespace,
+            namespace=scope.namespace,
             # Istio hands it to the Service of its Envoys, which knows addresses by number only.
-            late=None if googles else {"addresses": [{"type": "IPAddress", "value": self.address}]},
+            late=None if gke_managed else {"addresses": [{"type": "IPAddress", "value": self.address}]},
             annotations={"pulumi.com/waitFor": "condition=Programmed"},
-            opts=child(self, depends_on=[reserved, *proxies, *services.services, *after], timeouts=_TIMEOUTS),
+            opts=child(self, depends_on=[reserved, *proxies, *services.services, *depends_on], timeouts=_TIMEOUTS),
         )
         self.register_outputs({"address": self.address})
 
     def _parameters(
-        self, plan: GatewayPlan, namespace: str, after: list[pulumi.Resource]
+        self, plan: GatewayPlan, namespace: str, depends_on: Sequence[pulumi.Resource]
     ) -> kubernetes.core.v1.ConfigMap:
         return kubernetes.core.v1.ConfigMap(
             "gateway-parameters",
             metadata=metadata(_parameters_of(plan), namespace),
             # JSON is YAML as well.
             data={"deployment": json.dumps(plan.pods)},
-            opts=child(self, depends_on=after),
+            opts=child(self, depends_on=depends_on),
         )
 
     def _address(
@@ -131,11 +131,10 @@ class InferenceRoute(pulumi.ComponentResource):
         self,
         plan: RoutePlan,
         gateway: GatewayPlan,
-        namespace: str,
-        after: list[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
+        scope: ClusterScope,
+        depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:gateway:InferenceRoute", plan.name, None, opts)
+        super().__init__("llm-d:gateway:InferenceRoute", plan.name, None, scope.opts)
         accepted = "jsonpath={.status.parents[*].conditions[?(@.type=='Accepted')].status}=True"
         resolved = "jsonpath={.status.parents[*].conditions[?(@.type=='ResolvedRefs')].status}=True"
         self.route = custom_resource(
@@ -146,10 +145,10 @@ class InferenceRoute(pulumi.ComponentResource):
                 rules=[_rule(rule) for rule in plan.rules],
             ),
             name=plan.name,
-            namespace=namespace,
+            namespace=scope.namespace,
             # What comes after an early route waits for its conditions.
             annotations=None if plan.early else {"pulumi.com/waitFor": json.dumps([accepted, resolved])},
-            opts=child(self, depends_on=after, timeouts=_TIMEOUTS),
+            opts=child(self, depends_on=depends_on, timeouts=_TIMEOUTS),
         )
         self.register_outputs({})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 
@@ -18,6 +20,7 @@ from components.custom_resources.gke_policies import (
 from components.custom_resources.inference_pool import GROUP, EndpointPickerRef, InferencePoolSpec, Port, Selector
 from components.custom_resources.istio import ClientTls, DestinationRuleSpec, TrafficPolicy
 from components.options import child
+from components.scope import ClusterScope
 from planning.plan.routing import BackendTlsPlan, PoolPlan
 
 
@@ -26,22 +29,16 @@ class InferencePool(pulumi.ComponentResource):
 
     pool: kubernetes.apiextensions.CustomResource
 
-    def __init__(
-        self,
-        plan: PoolPlan,
-        namespace: str,
-        after: list[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__("llm-d:inference:InferencePool", plan.name, None, opts)
+    def __init__(self, plan: PoolPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]) -> None:
+        super().__init__("llm-d:inference:InferencePool", plan.name, None, scope.opts)
         self.pool = custom_resource(
             plan.name,
             pool_spec(plan),
             name=plan.name,
-            namespace=namespace,
-            opts=child(self, depends_on=after),
+            namespace=scope.namespace,
+            opts=child(self, depends_on=depends_on),
         )
-        pool_policies(self, plan, namespace, [self.pool])
+        pool_policies(self, plan, scope.namespace, [self.pool])
         self.register_outputs({})
 
 
@@ -57,7 +54,7 @@ def pool_spec(plan: PoolPlan) -> InferencePoolSpec:
 
 
 def pool_policies(
-    parent: pulumi.Resource, plan: PoolPlan, namespace: str, after: list[pulumi.Resource]
+    parent: pulumi.Resource, plan: PoolPlan, namespace: str, depends_on: Sequence[pulumi.Resource]
 ) -> list[pulumi.Resource]:
     """What the Gateway has to know of a pool, by its name: it may be there before it.
 
@@ -71,10 +68,10 @@ def pool_policies(
         service = plan.picker_service
         host = f"{service}.{namespace}.svc.cluster.local"
         unseen = ClientTls(insecure_skip_verify=True)
-        rules = [_tls_rule(parent, f"{plan.name}-picker", service, host, unseen, namespace, after)]
+        rules = [_tls_rule(parent, f"{plan.name}-picker", service, host, unseen, namespace, depends_on)]
         if plan.tls is not None:
             name, service = f"{plan.name}-servers", plan.tls.service
-            rules.append(_tls_rule(parent, name, service, plan.tls.host, _to_servers(plan.tls), namespace, after))
+            rules.append(_tls_rule(parent, name, service, plan.tls.host, _to_servers(plan.tls), namespace, depends_on))
         return rules
     target = PolicyTarget(group=GROUP, kind="InferencePool", name=plan.name)
     check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
@@ -90,7 +87,7 @@ def pool_policies(
         ),
         name=plan.name,
         namespace=namespace,
-        opts=child(parent, depends_on=after),
+        opts=child(parent, depends_on=depends_on),
     )
     backend = custom_resource(
         f"{plan.name}-backend",
@@ -103,7 +100,7 @@ def pool_policies(
         ),
         name=plan.name,
         namespace=namespace,
-        opts=child(parent, depends_on=after),
+        opts=child(parent, depends_on=depends_on),
     )
     return [health, backend]
 
@@ -121,12 +118,12 @@ def _tls_rule(
     host: str,
     tls: ClientTls,
     namespace: str,
-    after: list[pulumi.Resource],
+    depends_on: Sequence[pulumi.Resource],
 ) -> pulumi.Resource:
     return custom_resource(
         logical_name,
         DestinationRuleSpec(host=host, traffic_policy=TrafficPolicy(tls=tls)),
         name=service,
         namespace=namespace,
-        opts=child(parent, depends_on=after),
+        opts=child(parent, depends_on=depends_on),
     )

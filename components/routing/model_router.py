@@ -21,6 +21,7 @@ from components.infrastructure.permissions import READ, may, rule
 from components.metadata import metadata
 from components.options import child
 from components.routing.metrics_access import may_check_callers
+from components.scope import ClusterScope
 from components.serving.disruption import disruption_budget
 from components.serving.pods import deployment_spec
 from planning.plan.routing import RouterPlan, RoutingExtensionPlan
@@ -34,18 +35,10 @@ class ModelRouter(pulumi.ComponentResource):
 
     extension: kubernetes.apiextensions.CustomResource
 
-    def __init__(
-        self,
-        plan: RouterPlan,
-        namespace: str,
-        gateway: pulumi.Resource,
-        after: list[pulumi.Resource],
-        deleted_with: pulumi.Resource | None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__("llm-d:gateway:ModelRouter", plan.name, None, opts)
-        self._plan, self._namespace = plan, namespace
-        options = child(self, depends_on=after, deleted_with=deleted_with)
+    def __init__(self, plan: RouterPlan, gateway: pulumi.Resource, scope: ClusterScope) -> None:
+        super().__init__("llm-d:gateway:ModelRouter", plan.name, None, scope.opts)
+        self._plan, self._namespace = plan, scope.namespace
+        options = scope.deleted_with_cluster(self, scope.ready)
         account = kubernetes.core.v1.ServiceAccount(
             plan.name, metadata=self._metadata(), automount_service_account_token=False, opts=options
         )
@@ -70,9 +63,9 @@ class ModelRouter(pulumi.ComponentResource):
             plan.name,
             metadata=self._metadata(),
             spec=deployment_spec(plan.replicas, plan.selector, plan.pod),
-            opts=child(self, depends_on=[*after, *needed]),
+            opts=child(self, depends_on=[*scope.ready, *needed]),
         )
-        disruption_budget(plan.name, namespace, plan.selector, plan.replicas, options)
+        disruption_budget(plan.name, scope.namespace, plan.selector, plan.replicas, options)
         self.extension = self._callout(plan.callout, [gateway, service, health, deployment])
         self.register_outputs({})
 

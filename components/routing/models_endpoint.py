@@ -10,6 +10,7 @@ from components.custom_resources.base import PolicyTarget, custom_resource
 from components.custom_resources.gke_policies import CheckConfig, CheckDefault, HealthCheckPolicySpec, HttpCheck
 from components.metadata import metadata
 from components.options import child
+from components.scope import ClusterScope
 from components.serving.disruption import disruption_budget
 from components.serving.pods import deployment_spec
 from planning.plan.routing import ModelsEndpointPlan
@@ -20,17 +21,10 @@ class ModelsEndpoint(pulumi.ComponentResource):
 
     ready: list[pulumi.Resource]
 
-    def __init__(
-        self,
-        plan: ModelsEndpointPlan,
-        namespace: str,
-        after: list[pulumi.Resource],
-        deleted_with: pulumi.Resource | None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__("llm-d:gateway:ModelIndex", plan.name, None, opts)
-        options = child(self, depends_on=after, deleted_with=deleted_with)
-        described = metadata(plan.name, namespace, labels=plan.selector)
+    def __init__(self, plan: ModelsEndpointPlan, scope: ClusterScope) -> None:
+        super().__init__("llm-d:gateway:ModelIndex", plan.name, None, scope.opts)
+        options = scope.deleted_with_cluster(self, scope.ready)
+        described = metadata(plan.name, scope.namespace, labels=plan.selector)
         account = kubernetes.core.v1.ServiceAccount(
             plan.name, metadata=described, automount_service_account_token=False, opts=options
         )
@@ -57,15 +51,15 @@ class ModelsEndpoint(pulumi.ComponentResource):
                 ),
             ),
             name=plan.name,
-            namespace=namespace,
+            namespace=scope.namespace,
             opts=child(self, depends_on=[service]),
         )
         deployment = apps.Deployment(
             plan.name,
             metadata=described,
             spec=deployment_spec(plan.replicas, plan.selector, plan.pod),
-            opts=child(self, depends_on=[*after, account]),
+            opts=child(self, depends_on=[*scope.ready, account]),
         )
-        disruption_budget(plan.name, namespace, plan.selector, plan.replicas, options)
+        disruption_budget(plan.name, scope.namespace, plan.selector, plan.replicas, options)
         self.ready = [service, health, deployment]
         self.register_outputs({})

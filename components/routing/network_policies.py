@@ -7,26 +7,19 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 from pulumi_kubernetes.networking import v1 as networking
 
 from components.metadata import metadata
-from components.options import child
+from components.scope import ClusterScope
 from planning.plan.routing import AccessPlan, NetworkPolicyPlan, PeerPlan
 
 
 class NetworkPolicies(pulumi.ComponentResource):
     """What each workload's pods may be reached by and may reach. Both directions are named, so that both are closed."""
 
-    def __init__(
-        self,
-        plans: tuple[NetworkPolicyPlan, ...],
-        namespace: str,
-        after: list[pulumi.Resource],
-        deleted_with: pulumi.Resource | None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__("llm-d:security:NetworkPolicies", "network-policies", None, opts)
+    def __init__(self, plans: tuple[NetworkPolicyPlan, ...], scope: ClusterScope) -> None:
+        super().__init__("llm-d:security:NetworkPolicies", "network-policies", None, scope.opts)
         for plan in plans:
             networking.NetworkPolicy(
                 plan.name,
-                metadata=metadata(plan.name, namespace),
+                metadata=metadata(plan.name, scope.namespace),
                 spec=networking.NetworkPolicySpecArgs(
                     pod_selector=LabelSelectorArgs(match_labels=dict(plan.selector)),
                     policy_types=["Ingress", "Egress"],
@@ -39,7 +32,7 @@ class NetworkPolicies(pulumi.ComponentResource):
                         for access in plan.egress
                     ],
                 ),
-                opts=child(self, depends_on=after, deleted_with=deleted_with),
+                opts=scope.deleted_with_cluster(self, scope.ready),
             )
         self.register_outputs({})
 

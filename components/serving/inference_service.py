@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -28,9 +29,10 @@ from components.custom_resources.llm_inference_service import (
 from components.options import child
 from components.platform.webhooks import until_webhooks_answer
 from components.routing.inference_pool import pool_policies, pool_spec
+from components.scope import ClusterScope
 from components.serving.disruption import disruption_budget
 from components.serving.leader_worker_set import claim_template, group_annotations
-from components.serving.model_server import direct_way_in, server_identity
+from components.serving.model_server import direct_load_balancer, server_identity
 from components.serving.pods import pod_template
 from planning.plan.pods import PodPlan
 from planning.plan.serving import InferenceServicePlan, LeaderWorkerPlan, ModelServerPlan
@@ -50,22 +52,19 @@ class InferenceService(pulumi.ComponentResource):
         self,
         plan: InferenceServicePlan,
         model: ModelPlan,
-        namespace: str,
         gateway: str,
-        project: str,
-        workload_pool: str,
-        after: list[pulumi.Resource],
-        deleted_with: pulumi.Resource | None,
-        opts: pulumi.ResourceOptions | None = None,
+        scope: ClusterScope,
+        depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:inference:InferenceService", plan.name, None, opts)
-        options = child(self, depends_on=after, deleted_with=deleted_with)
+        super().__init__("llm-d:inference:InferenceService", plan.name, None, scope.opts)
+        namespace = scope.namespace
+        options = scope.deleted_with_cluster(self, depends_on)
         needed: list[pulumi.Resource] = []
         for server in model.servers:
-            needed += server_identity(self, server, namespace, project, workload_pool, after, options)
+            needed += server_identity(self, server, scope, depends_on)
             if server.claim_template is not None:
                 needed.append(claim_template(server.claim_template, namespace, dict(server.selector), options))
-        policies = pool_policies(self, model.pool, namespace, after)
+        policies = pool_policies(self, model.pool, namespace, depends_on)
         seconds = f"{max(server.start_up_seconds for server in model.servers) + NODE_SECONDS + 300}s"
         conditions = [f"jsonpath={{.status.conditions[?(@.type=='{one}')].status}}=True" for one in plan.conditions]
         self.service = custom_resource(
@@ -80,7 +79,7 @@ class InferenceService(pulumi.ComponentResource):
                     child(
                         self,
                         # Not deleted together with the cluster: KServe then takes down what it made, the pool included.
-                        depends_on=[*after, *needed, *policies],
+                        depends_on=[*depends_on, *needed, *policies],
                         timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
                     ),
                     # KServe refuses to change the size of a group; and both services would have one name.
@@ -92,7 +91,7 @@ class InferenceService(pulumi.ComponentResource):
         disruption_budget(picker.name, namespace, picker.selector, picker.replicas, options)
         for server in model.servers:
             disruption_budget(server.name, namespace, server.selector, server.replicas, options)
-            direct_way_in(self, server, namespace, [*after, self.service])
+            direct_load_balancer(self, server, namespace, [*depends_on, self.service])
         self.register_outputs({})
 
 

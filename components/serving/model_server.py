@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
@@ -9,6 +11,7 @@ from pulumi_kubernetes.apps import v1 as apps
 
 from components.metadata import metadata
 from components.options import child
+from components.scope import ClusterScope
 from components.serving.disruption import disruption_budget
 from components.serving.leader_worker_set import claim_template, leader_worker_set
 from components.serving.pods import deployment_spec
@@ -28,16 +31,13 @@ class ModelServer(pulumi.ComponentResource):
     def __init__(
         self,
         server: ModelServerPlan,
-        namespace: str,
-        project: str,
-        workload_pool: str,
-        after: list[pulumi.Resource],
-        deleted_with: pulumi.Resource | None,
-        opts: pulumi.ResourceOptions | None = None,
+        scope: ClusterScope,
+        depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:inference:ModelServer", server.name, None, opts)
-        options = child(self, depends_on=after, deleted_with=deleted_with)
-        identity = server_identity(self, server, namespace, project, workload_pool, after, options)
+        super().__init__("llm-d:inference:ModelServer", server.name, None, scope.opts)
+        namespace = scope.namespace
+        options = scope.deleted_with_cluster(self, depends_on)
+        identity = server_identity(self, server, scope, depends_on)
         deadline = server.start_up_seconds + NODE_SECONDS
         seconds = f"{deadline + 300}s"
         claims: list[pulumi.Resource] = []
@@ -46,7 +46,7 @@ class ModelServer(pulumi.ComponentResource):
         workload = child(
             self,
             # Not deleted together with the cluster, as the picker's is not.
-            depends_on=[*after, *identity, *claims],
+            depends_on=[*depends_on, *identity, *claims],
             timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
         )
         if server.group is not None:
@@ -66,42 +66,36 @@ class ModelServer(pulumi.ComponentResource):
                 opts=workload,
             )
         disruption_budget(server.name, namespace, server.selector, server.replicas, options)
-        direct_way_in(self, server, namespace, [*after, self.workload])
+        direct_load_balancer(self, server, namespace, [*depends_on, self.workload])
         self.register_outputs({})
 
 
 def server_identity(
-    parent: pulumi.Resource,
-    server: ModelServerPlan,
-    namespace: str,
-    project: str,
-    workload_pool: str,
-    after: list[pulumi.Resource],
-    options: pulumi.ResourceOptions,
+    parent: pulumi.Resource, server: ModelServerPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]
 ) -> list[pulumi.Resource]:
     """The service account of a model's pods, and what it may read."""
     account = kubernetes.core.v1.ServiceAccount(
         server.service_account,
-        metadata=metadata(server.service_account, namespace, labels=server.selector),
+        metadata=metadata(server.service_account, scope.namespace, labels=server.selector),
         automount_service_account_token=False,
-        opts=options,
+        opts=scope.deleted_with_cluster(parent, depends_on),
     )
     if server.workload_identity_secret is None:
         return [account]
     reader = gcp.secretmanager.SecretIamMember(
         f"{server.name}-token",
-        project=project,
+        project=scope.project,
         secret_id=server.workload_identity_secret,
         role="roles/secretmanager.secretAccessor",
-        member=f"serviceAccount:{workload_pool}[{namespace}/{server.service_account}]",
+        member=f"serviceAccount:{scope.workload_pool}[{scope.namespace}/{server.service_account}]",
         # A project has its identity pool from its first cluster on: before that, the member is refused.
-        opts=child(parent, depends_on=after),
+        opts=child(parent, depends_on=depends_on),
     )
     return [account, reader]
 
 
-def direct_way_in(
-    parent: pulumi.Resource, server: ModelServerPlan, namespace: str, after: list[pulumi.Resource]
+def direct_load_balancer(
+    parent: pulumi.Resource, server: ModelServerPlan, namespace: str, depends_on: Sequence[pulumi.Resource]
 ) -> None:
     """A Service of type LoadBalancer past the Gateway, where the plan has one."""
     if server.direct_service is None:
@@ -124,5 +118,5 @@ def direct_way_in(
                 for port in server.serving_ports
             ],
         ),
-        opts=child(parent, depends_on=after),
+        opts=child(parent, depends_on=depends_on),
     )
