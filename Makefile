@@ -1,12 +1,13 @@
 # Commands of the project. STACK names a file Pulumi.<STACK>.yaml.
 SHELL := bash
 STACK ?= gpu
-OUT ?= rendered
+OUT ?=
 FIELD ?=
 FILE ?=
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CLI := $(BIN)/python -m operations
 STAMP := $(VENV)/.installed
 ARGS ?=
 UPGRADE ?=
@@ -17,32 +18,33 @@ UPGRADE ?=
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
 
-up: $(STAMP) ## bring STACK up on this machine and ask it one question
-	@$(BIN)/python -m rehearsal up $(STACK) $(ARGS)
+# Doors to the one command line, `bin/llmd`, which has more options: `bin/llmd preview --help`. ARGS hands them over.
+up: $(STAMP) ## bring STACK up on this machine and send it one chat request
+	@$(CLI) up $(STACK) $(ARGS)
 
 preview: $(STAMP) ## show what an up of STACK would change
-	@$(BIN)/python -m rehearsal preview $(STACK) $(ARGS)
+	@$(CLI) preview $(STACK) $(ARGS)
 
-preflight: $(STAMP) ## ask Google Cloud whether STACK will get its quotas, zones, names; without credentials, list them
-	@$(BIN)/python -m operations.preflight $(STACK) $(ARGS)
+preflight: $(STAMP) ## ask Google Cloud whether STACK gets its quotas, zones, names; without credentials, list them
+	@$(CLI) preflight $(STACK) $(ARGS)
 
-status: $(STAMP) ## pods, Gateway and endpoint of STACK
-	@$(BIN)/python -m rehearsal status $(STACK)
+status: $(STAMP) ## pods, Gateway and endpoint of STACK; ARGS=--differences: how the rehearsal differs from GKE
+	@$(CLI) status $(STACK) $(ARGS)
 
 endpoint: $(STAMP) ## address at which STACK answers on this machine
-	@$(BIN)/python -m rehearsal endpoint $(STACK)
+	@$(CLI) endpoint $(STACK)
 
 down: $(STAMP) ## destroy STACK and stop everything that was started
-	@$(BIN)/python -m rehearsal down $(STACK)
+	@$(CLI) down $(STACK) $(ARGS)
 
 render: $(STAMP) ## write STACK's resource graph and manifests into OUT
-	@$(BIN)/python -m rehearsal render $(STACK) --out $(OUT) $(ARGS)
+	@$(CLI) render $(STACK) --out $(or $(OUT),rendered) $(ARGS)
 
 report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=report.html or .md, else as a table
-	@$(BIN)/python -m operations.report $(STACK) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+	@$(CLI) report $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 explain: $(STAMP) ## where FIELD of STACK's objects or outputs comes from: FIELD='Deployment/gemma-2b-it-vllm spec.replicas'
-	@$(BIN)/python -m operations.explain $(STACK) '$(FIELD)'
+	@$(CLI) explain $(STACK) '$(FIELD)' $(ARGS)
 
 logs-check: $(STAMP) ## judge the memory verdict on logged starts: FILE=rows.json OUT=result.json
 	@$(BIN)/python -m operations.logs_check $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)

@@ -25,8 +25,7 @@ from dataclasses import dataclass
 from operations.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
 from rehearsal import processes
 from rehearsal.kube import client
-from rehearsal.paths import StackPaths
-from stackfile import PROJECT_ROOT
+from rehearsal.paths import PROJECT_ROOT, StackPaths
 
 STACK = "prefix-cache-gpu"
 MODEL = "Qwen/Qwen2.5-3B-Instruct"

@@ -5,28 +5,28 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rich.table import Table
-
+from cli.text import wrapped
+from planning import plan_raw
 from rehearsal import processes
 from rehearsal.changes import changed, remember
 from rehearsal.chat import Answer, ask
-from rehearsal.configuration import load
+from rehearsal.configuration import Configuration, load
 from rehearsal.display import console, print_differences
 from rehearsal.endpoint import reachable
 from rehearsal.engine import Engine, engine
 from rehearsal.errors import RehearsalError
 from rehearsal.interruption import forget_unrecorded, patient
-from rehearsal.paths import StackPaths
+from rehearsal.paths import PROJECT_ROOT, StackPaths
 from rehearsal.providers.gcp.lifecycle import resume
 from rehearsal.providers.requests import Refused
 from rehearsal.simulation import foretell
 from rehearsal.status import print_status
-from stackfile import PROJECT_ROOT, StackConfig
+from settings.model_files import model_files
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def up(request: Request) -> int:
     began = time.monotonic()
     paths = request.paths
     configuration = load(PROJECT_ROOT, request.stack, request.overrides)
+    _refuse_mistakes(request.stack, configuration)
     with patient(), engine(paths, configuration, report) as pulumi:
         recover(pulumi)
         foretell(paths, configuration)
@@ -79,6 +80,7 @@ def preview(request: Request) -> int:
     # Nothing runs here for a preview, so it shows the stack's own release, as the report and Google Cloud do. A stack
     # that stands is compared with what an `up` would make of it.
     configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=not stands)
+    _refuse_mistakes(request.stack, configuration)
     try:
         with patient(), engine(paths, configuration, report) as pulumi:
             _say_changes(paths, configuration)
@@ -90,8 +92,8 @@ def preview(request: Request) -> int:
     return 0
 
 
-def status(request: Request) -> int:
-    print_status(request.paths)
+def status(request: Request, *, differences: bool = False) -> int:
+    print_status(request.paths, differences=differences)
     return 0
 
 
@@ -128,15 +130,25 @@ def down(request: Request) -> int:
 
 def render(request: Request) -> int:
     # Imported here: recording needs the whole program, which the other commands leave to the engine.
-    from resource_graph.rendering import render as write
-    from resource_graph.stack_program import record_stack
+    from rehearsal.recording import record_stack
+    from rehearsal.render import render as write
 
     if request.out is None:
         raise RehearsalError("render needs a folder: make render STACK=gpu OUT=rendered")
     configuration = load(PROJECT_ROOT, request.stack, request.overrides)
+    _refuse_mistakes(request.stack, configuration)
     written = write(record_stack(request.stack, configuration), request.out)
     print(f"{written.resources} and {len(written.manifests)} Kubernetes objects below {request.out / 'manifests'}")
     return 0
+
+
+def _refuse_mistakes(stack: str, configuration: Configuration) -> None:
+    """Raise RefusedError with every finding before the engine starts.
+
+    The engine alone would print the first value of a wrong type and stop there, because `Pulumi.yaml` has types.
+    """
+    values = configuration.settings()
+    plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
 
 
 def recover(pulumi: Engine) -> None:
@@ -152,7 +164,7 @@ def recover(pulumi: Engine) -> None:
     forget_unrecorded(pulumi.stack, pulumi.paths, report)
 
 
-def _say_changes(paths: StackPaths, configuration: StackConfig) -> None:
+def _say_changes(paths: StackPaths, configuration: Configuration) -> None:
     """The settings behind the changes that the engine lists below, each with what it makes anew."""
     lines = list(changed(paths, configuration))
     if lines:
@@ -175,16 +187,14 @@ def _print_up(paths: StackPaths, outputs: Mapping[str, object], endpoint: str, a
     else:
         to.print(f"\n[bold]{answer.model}[/] answered in {answer.seconds:.2f} s from pod [bold]{answer.pod}[/]:")
         to.print(f"  {answer.text}", markup=False)
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    to.print("\noutputs", style="bold")
     for name, value in outputs.items():
         if name == "capacity" and isinstance(value, dict):
             value = "; ".join(f"{model}: {_facts(facts)}" for model, facts in value.items())
         if name == "hourlyCost" and isinstance(value, dict):
             value = f"idle {value['idle']}, running {value['running']} USD (prices of {value['pricesOf']})"
-        table.add_row(name, str(value))
-    table.add_row("reachable here as", endpoint)
-    to.print("\noutputs", style="bold")
-    to.print(table)
+        to.print(wrapped(f"  {name}: {value}"), markup=False)
+    to.print(f"  reachable here as: {endpoint}", markup=False)
     print_differences(to, paths)
 
 
@@ -212,13 +222,3 @@ def _forget(paths: StackPaths) -> None:
     shared = ("backend", "pulumi")
     if paths.base.exists() and not any(path.is_dir() and path.name not in shared for path in paths.base.iterdir()):
         shutil.rmtree(paths.base, ignore_errors=True)
-
-
-COMMANDS: dict[str, Callable[[Request], int]] = {
-    "up": up,
-    "preview": preview,
-    "status": status,
-    "down": down,
-    "render": render,
-    "endpoint": endpoint,
-}

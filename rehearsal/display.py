@@ -6,6 +6,7 @@ import sys
 
 from rich.console import Console
 
+from cli.text import wrapped
 from rehearsal.differences import said
 from rehearsal.paths import StackPaths
 
@@ -20,4 +21,4 @@ def print_differences(to: Console, paths: StackPaths) -> None:
     """What a rehearsal does otherwise than GKE, each as one line."""
     to.print("\nin this rehearsal, unlike on GKE", style="bold")
     for sentence in said(paths):
-        to.print(f"  - {sentence}", markup=False)
+        to.print(wrapped(f"  - {sentence}"), markup=False)

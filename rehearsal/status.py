@@ -13,8 +13,11 @@ from rehearsal.kube import Kube, client
 from rehearsal.paths import StackPaths
 
 
-def print_status(paths: StackPaths) -> None:
-    """Print what runs. Raises RehearsalError when the stack is not up."""
+def print_status(paths: StackPaths, *, differences: bool = False) -> None:
+    """Print what runs, and on request in what the rehearsal differs from GKE.
+
+    Raises RehearsalError when the stack is not up.
+    """
     if not paths.kubeconfig.exists():
         raise RehearsalError(f"stack {paths.stack} is not up: make up STACK={paths.stack}")
     to = console()
@@ -26,7 +29,8 @@ def print_status(paths: StackPaths) -> None:
         to.print(f"endpoint  {reachable(paths)}")
     except RehearsalError as error:
         to.print(f"endpoint  none: {error}", markup=False)
-    print_differences(to, paths)
+    if differences:
+        print_differences(to, paths)
 
 
 def _nodes(kube: Kube) -> Table:

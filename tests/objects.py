@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from resource_graph import Graph
-from resource_graph.kubernetes import kubernetes_objects
+from rehearsal.graph import Graph
 
 Object = dict[str, Any]
 
@@ -14,7 +13,7 @@ Object = dict[str, Any]
 def of_kind(graph: Graph, kind: str, name: str | None = None) -> list[Object]:
     return [
         body
-        for body in kubernetes_objects(graph)
+        for body in graph.kubernetes_objects()
         if body["kind"] == kind and (name is None or body["metadata"]["name"] == name)
     ]
 

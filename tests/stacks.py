@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from planning import StackPlan, plan_raw
-from resource_graph import Graph, record
-from stackfile import PROJECT_ROOT, stack_file
+from rehearsal.configuration import stack_file
+from rehearsal.graph import Graph, record
+from rehearsal.paths import PROJECT_ROOT
 
 STACKS = ("gpu", "tpu")
 PROJECT = "golden-project"

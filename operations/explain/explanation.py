@@ -10,7 +10,8 @@ from functools import cached_property
 from pydantic import SecretStr
 
 from components.outputs import outputs
-from operations.explain.fields import MISSING, OUTPUTS, FieldError, FieldPath, Objects, find, parse, value_at
+from operations.explain.errors import FieldError
+from operations.explain.fields import MISSING, OUTPUTS, FieldPath, Objects, find, parse, value_at
 from operations.explain.inputs import World
 from operations.explain.origins import Builder, Change, Moved, changes, grouped, moved, moved_output, value_of
 from operations.explain.outputs import outputs_of, part_read

@@ -9,16 +9,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from resource_graph import Graph, Recorded, jsonable
-from resource_graph.kubernetes import kubernetes_object
-from resource_graph.model import STACK_TYPE
+from operations.explain.errors import FieldError
+from rehearsal.graph import Graph, Recorded, jsonable
+from rehearsal.graph.kubernetes import kubernetes_object
+from rehearsal.graph.model import STACK_TYPE
 
 MISSING = "(absent)"
 OUTPUTS = "outputs"
-
-
-class FieldError(Exception):
-    """There is no such object or field. The message names what there is."""
 
 
 @dataclass(frozen=True)

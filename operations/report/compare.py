@@ -1,20 +1,16 @@
-"""What a change does to the verdict of each stack, as Markdown for a pull request.
-
-`python -m operations.report.compare BEFORE AFTER [--out FILE.md]` with two checkouts of the project; each plans its own
-stack files with its own program, without the engine and without credentials.
-"""
+"""Compares the verdicts on the stacks of two checkouts: `python -m operations.report.compare BEFORE AFTER`."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cli.exits import DONE, REFUSED
 from operations.report import words
 from operations.report.facts import Money
 from operations.report.markdown import table
@@ -44,7 +40,8 @@ def _stack(stack: str, before: Facts | None, after: Facts | None) -> Iterator[st
         return
     rows = [row for row in _rows(before, after) if before is None or row[1] != row[2]]
     new, gone = _findings(after, before), _findings(before, after)
-    if before is not None and not rows and not new and not gone and not list(_settings(before, after)):
+    changed = rows or new or gone or list(_settings(before, after))
+    if before is not None and not changed and not after.get("refused"):
         return
     yield f"### `{stack}`: {_headline(before, after)}"
     if rows:
@@ -54,10 +51,17 @@ def _stack(stack: str, before: Facts | None, after: Facts | None) -> Iterator[st
     settings = list(_settings(before, after))
     if settings:
         yield from ("", "Changed settings:", "", *settings)
-    for title, found in (("New findings", new), ("Gone", gone)):
+    # A refused stack shows all its errors, also those that it had before.
+    errors = [finding for finding in after["findings"] if finding["severity"] == "error" and finding not in new]
+    for title, found in (("New findings", new), ("Errors as before", errors), ("Gone", gone)):
         if found:
             yield from ("", f"{title}:", "")
-            yield from (f"- **{one['severity']}** `{one['path']} = {one['value']}`: {one['rule']}" for one in found)
+            yield from (_line(finding) for finding in found)
+
+
+def _line(finding: Mapping[str, str]) -> str:
+    where = f"`{finding['path']} = {finding['value']}`"
+    return f"- **{finding['severity']}** {where}: {finding['rule']}<br>*{finding['fix']}*"
 
 
 def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
@@ -156,8 +160,13 @@ def _servers(facts: Facts) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any
 
 def _findings(facts: Facts | None, other: Facts | None) -> list[Mapping[str, str]]:
     """Findings of one side that the other does not have."""
-    there = [] if other is None else list(other["findings"])
-    return [] if facts is None else [one for one in facts["findings"] if one not in there]
+    there = [] if other is None else [_identity(finding) for finding in other["findings"]]
+    return [] if facts is None else [finding for finding in facts["findings"] if _identity(finding) not in there]
+
+
+def _identity(finding: Mapping[str, str]) -> Mapping[str, str]:
+    """A finding without its id, which older programs did not write."""
+    return {name: value for name, value in finding.items() if name != "id"}
 
 
 def stacks_of(checkout: Path) -> list[str]:
@@ -174,24 +183,16 @@ def plan_all(checkout: Path) -> dict[str, Facts]:
         for stack in stacks_of(checkout):
             out = Path(folder) / f"{stack}.json"
             command = [sys.executable, "-m", "operations.report", stack, "--out", str(out)]
-            subprocess.run(command, cwd=checkout, check=True, stdout=subprocess.DEVNULL)
+            done = subprocess.run(command, cwd=checkout, check=False, stdout=subprocess.DEVNULL)
+            # The status of a refused stack, which has a report as well.
+            if done.returncode not in (DONE, REFUSED):
+                done.check_returncode()
             found[stack] = json.loads(out.read_text(encoding="utf-8"))
     return found
 
 
-def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m operations.report.compare", description=str(__doc__))
-    parser.add_argument("before", type=Path, help="checkout before the change")
-    parser.add_argument("after", type=Path, help="checkout after it")
-    parser.add_argument("--out", type=Path, help="file to write; else it is printed")
-    given = parser.parse_args(arguments)
-    text = compare(plan_all(given.before), plan_all(given.after))
-    if given.out is None:
-        print(text, end="")
-    else:
-        given.out.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    from cli.run import leave, run_command
+    from operations.cli import app, judge
+
+    leave(run_command(judge.compare, app.explain_error, "python -m operations.report.compare"))

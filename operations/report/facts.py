@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from planning import Finding, StackPlan
-from planning.findings import path_of
+from planning.findings import errors_in, path_of
 from planning.plan.estimates import CapacityPlan, CostPlan, MemoryVerdict, SpeedEstimate, Total, When
 from planning.plan.infrastructure import NodePoolPlan
 from planning.plan.serving import ModelServerPlan
@@ -153,15 +153,6 @@ class CostFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FindingFacts:
-    severity: str
-    path: str
-    value: str
-    rule: str
-    fix: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class SettingFacts:
     """One setting, default or given; `replaces` names what a change of it makes anew."""
 
@@ -179,7 +170,7 @@ class StackFacts:
 
     stack: str
     assumptions: tuple[str, ...]
-    findings: tuple[FindingFacts, ...]
+    findings: tuple[Finding, ...]
     refused: bool
     plan: PlanFacts | None
     settings: tuple[SettingFacts, ...] = ()
@@ -212,15 +203,12 @@ def facts_of(
     settings: StackSettings | None = None,
 ) -> StackFacts:
     """`plan` may be one that its findings forbid: what is known of it is shown beside them."""
-    listed = tuple(
-        FindingFacts(severity=str(one.severity), path=one.path, value=one.value, rule=one.rule, fix=one.fix)
-        for one in findings
-    )
+    listed = tuple(findings)
     return StackFacts(
         stack=stack,
         assumptions=tuple(assumptions),
         findings=listed,
-        refused=any(one.severity == "error" for one in listed),
+        refused=bool(errors_in(listed)),
         plan=None if plan is None else _plan(plan),
         settings=() if settings is None else tuple(settings_of(settings)),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from operations.report import words
-from operations.report.facts import CapacityFacts, CostFacts, FindingFacts, ModelFacts, ServerFacts, StackFacts
+from operations.report.facts import CapacityFacts, CostFacts, ModelFacts, ServerFacts, StackFacts
 from operations.report.terminal import LEGEND, bar
+from planning.findings import Finding
 
 
 def markdown(facts: StackFacts) -> str:
@@ -47,8 +48,8 @@ def _lines(facts: StackFacts) -> Iterator[str]:
         yield from (f"- {one}" for one in facts.assumptions)
 
 
-def finding(one: FindingFacts) -> Iterator[str]:
-    yield f"- **{one.severity}** `{one.path} = {one.value}`<br>{one.rule}<br>*{one.fix}*"
+def finding(one: Finding) -> Iterator[str]:
+    yield f"- **{one.severity}** `{one.path} = {one.value}` ({one.id})<br>{one.rule}<br>*{one.fix}*"
 
 
 def _model(model: ModelFacts) -> Iterator[str]:
@@ -110,7 +111,9 @@ def _cost(cost: CostFacts) -> Iterator[str]:
     yield f"Prices of {cost.date or 'no known day'}{words.without(*cost.hourly.values())}."
     yield words.saving(cost.saved_by_pausing)
     ways = ", ".join(
-        f"{one.provisioning} {words.money(one.total)}{' (chosen)' if one.chosen else ''}" for one in cost.alternatives
+        f"{way.provisioning} {words.money(way.total)}{' (chosen)' if way.chosen else ''}"
+        for way in cost.alternatives
+        if way.chosen or words.is_known(way.total)
     )
     yield f"An hour, by how accelerators are bought: {ways}."
     if cost.basis is not None:

@@ -10,22 +10,32 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cli.findings import findings_text
+from cli.text import WIDTH
 from operations.report import words
 from operations.report.facts import CapacityFacts, Kind, MemoryFacts, ModelFacts, StackFacts
 
-# The narrowest terminal that people use.
-_WIDTH = 80
 _BAR = 24
 _BLOCKS: dict[Kind, str] = {"weights": "█", "engine": "▓", "kv-cache": "▒", "outside": "·"}
+REFUSED = "REFUSED: nothing would be created."
 LEGEND = "█ weights  ▓ activations, CUDA, graphs  ▒ KV cache  · outside vLLM's share"
 
 
 def summary(facts: StackFacts) -> str:
     """The table as plain text of at most 80 columns: it goes through the engine's log, which keeps no colors."""
-    console = Console(file=StringIO(), width=_WIDTH, color_system=None, legacy_windows=False)
+    console = Console(file=StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
     console.print(_table(facts))
     text = console.file.getvalue() if isinstance(console.file, StringIO) else ""
     return "\n".join(line.rstrip() for line in text.splitlines()).rstrip()
+
+
+def report_text(facts: StackFacts) -> str:
+    """The table, then every finding in full: what the command `report` prints."""
+    parts = [REFUSED] if facts.refused else []
+    parts.append(summary(facts))
+    if facts.findings:
+        parts.append(findings_text(facts.findings))
+    return "\n\n".join(parts)
 
 
 def bar(memory: MemoryFacts, width: int = _BAR) -> str:
@@ -43,7 +53,7 @@ def bar(memory: MemoryFacts, width: int = _BAR) -> str:
 def _table(facts: StackFacts) -> RenderableType:
     plan = facts.plan
     if plan is None:
-        return Text(words.findings(facts.findings))
+        return Text(f"{facts.stack}: {words.findings(facts.findings)}")
     cost = plan.cost
     hourly, monthly = cost.hourly, cost.monthly
     money = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -52,9 +62,13 @@ def _table(facts: StackFacts) -> RenderableType:
     if cost.basis is not None:
         requests, answers = cost.per_million["requests"], cost.per_million["output tokens"]
         money.add_row("a million", f"{words.money(requests)} requests", f"{words.money(answers)} output tokens")
-    others = [f"{one.provisioning} {words.money(one.total)}" for one in cost.alternatives if not one.chosen]
+    others = [
+        f"{way.provisioning} {words.money(way.total)}"
+        for way in cost.alternatives
+        if not way.chosen and words.is_known(way.total)
+    ]
     notes = [
-        f"accelerators bought otherwise, an hour in all: {', '.join(others)}",
+        *([f"with accelerators bought otherwise, an hour: {', '.join(others)}"] if others else []),
         f"prices of {cost.date}{words.without(hourly['running'])}" if cost.date else "no price is known",
     ]
     return Group(

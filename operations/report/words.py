@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cli.text import count as count
 from operations.report.facts import (
     CapacityFacts,
-    FindingFacts,
     MemoryFacts,
     Money,
     PlanFacts,
@@ -12,6 +12,7 @@ from operations.report.facts import (
     SpeedFacts,
     StageFacts,
 )
+from planning.findings import Finding
 
 VERDICTS = {"fits": "fits", "marginal": "marginal", "refused": "does not fit"}
 _LIMITS = {
@@ -129,11 +130,7 @@ def stage_sentence(stage: StageFacts) -> str:
     )
 
 
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def findings(found: tuple[FindingFacts, ...]) -> str:
+def findings(found: tuple[Finding, ...]) -> str:
     errors = sum(1 for one in found if one.severity == "error")
     warnings = len(found) - errors
     parts = [count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number]

@@ -11,7 +11,7 @@ from typing import Any
 
 from operations.report.compare import compare
 from operations.report.read import read
-from stackfile import PROJECT_ROOT
+from rehearsal.paths import PROJECT_ROOT
 
 
 def facts(stack: str = "gpu", **changes: str) -> Mapping[str, Any]:
@@ -19,6 +19,11 @@ def facts(stack: str = "gpu", **changes: str) -> Mapping[str, Any]:
     overrides = {f"llm-d:{path}": value for path, value in changes.items()}
     loaded: Mapping[str, Any] = json.loads(json.dumps(read(PROJECT_ROOT, stack, overrides).as_json()))
     return loaded
+
+
+def memory_in(facts: Mapping[str, Any]) -> str:
+    memory = facts["plan"]["models"][0]["servers"][0]["memory"]
+    return f"{memory['status']}, {memory['margin_gib']:+.2f} GiB"
 
 
 def changed(**changes: str) -> str:
@@ -44,9 +49,11 @@ def test_more_replicas_cost_more_and_serve_more() -> None:
 
 
 def test_memory_that_becomes_scarce_is_seen() -> None:
-    text = changed(**{"models[0].gpuMemoryUtilization": "0.96"})
-    before, after, _ = row(text, "google/gemma-2b-it: memory")
-    assert (before, after) == ("fits, +1.70 GiB", "marginal, +0.09 GiB")
+    changes = {"models[0].gpuMemoryUtilization": "0.96"}
+    text = changed(**changes)
+    assert row(text, "google/gemma-2b-it: memory")[:2] == [memory_in(facts()), memory_in(facts(**changes))]
+    assert memory_in(facts()).startswith("fits")
+    assert memory_in(facts(**changes)).startswith("marginal")
     assert "### `gpu`: accepted → marginal" in text
     assert row(text, "google/gemma-2b-it: KV cache")[2].startswith("+")
     assert "**warning** `llm-d:models[0].gpuMemoryUtilization = 0.96`" in text
@@ -58,6 +65,16 @@ def test_a_change_that_is_refused_says_why() -> None:
     assert "New findings:" in text
     assert "**error** `llm-d:models[0].id = Qwen/Qwen2.5-7B-Instruct`" in text
     assert "Qwen/Qwen2.5-7B-Instruct: memory" in text
+
+
+def test_a_stack_that_stays_refused_shows_every_error() -> None:
+    refused = facts(paused="perhaps")
+    text = compare({"gpu": refused}, {"gpu": refused})
+    assert "### `gpu`: refused" in text
+    (error,) = [finding for finding in refused["findings"] if finding["severity"] == "error"]
+    (line,) = [line for line in text.splitlines() if "`llm-d:paused = perhaps`" in line]
+    assert error["rule"] in line
+    assert error["fix"] in line
 
 
 def test_findings_that_are_mended_are_gone() -> None:
@@ -86,7 +103,7 @@ def test_an_older_program_may_know_less() -> None:
         for server in model["servers"]:
             server["memory"] = None
     text = compare({"gpu": older}, {"gpu": facts()})
-    assert row(text, "google/gemma-2b-it: memory")[:2] == ["-", "fits, +1.70 GiB"]
+    assert row(text, "google/gemma-2b-it: memory")[:2] == ["-", memory_in(facts())]
 
 
 def test_two_checkouts_are_compared_each_by_its_own_program(tmp_path: Path) -> None:

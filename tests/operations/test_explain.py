@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from operations.explain.__main__ import told, world_of
 from operations.explain.alternatives import alternatives
+from operations.explain.command import told, world_of
+from operations.explain.errors import FieldError
 from operations.explain.explanation import Explainer, Explanation
-from operations.explain.fields import FieldError, FieldPath, leaves, parse
+from operations.explain.fields import FieldPath, leaves, parse
 from operations.explain.inputs import World, inputs, plan_with
-from stackfile.model_files import ModelFile
+from settings.model_files import ModelFile
 
 CONFIGS = Path(__file__).parents[1] / "catalog" / "configs"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.explain.__main__ import world_of
+from operations.explain.command import world_of
 from operations.explain.fields import Objects
 from operations.explain.inputs import World
 from operations.explain.origins import Builder, changes
@@ -18,14 +18,13 @@ from planning import StackPlan
 from planning.findings import path_of
 from rehearsal.changes import changed, remember
 from rehearsal.configuration import load
-from rehearsal.paths import StackPaths
+from rehearsal.paths import PROJECT_ROOT, StackPaths
 from rehearsal.providers.gcp.kinds import VIRTUAL
 from rehearsal.providers.gcp.table import KINDS
 from rehearsal.providers.wire import changes as differences
 from rehearsal.providers.wire import under
 from settings import StackSettings
 from settings.leaves import leaves
-from stackfile import PROJECT_ROOT
 from tests.operations.test_compare import facts
 
 NAMES = {"Cluster": "cluster", "Network": "network", "Subnetwork": "subnet", "Address": "address"}

@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import processes
-from rehearsal.paths import StackPaths
-from stackfile import PROJECT_ROOT
+from rehearsal.paths import PROJECT_ROOT, StackPaths
 
 SLEEP = ["sleep", "300"]
 

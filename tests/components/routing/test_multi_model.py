@@ -11,8 +11,7 @@ from pydantic import ValidationError
 from components.custom_resources.gke_extensions import RoutingCallout, ServiceRef
 from components.custom_resources.gke_policies import CheckConfig, GrpcCheck, HttpCheck
 from planning.routing.gateway import BASE_MODEL_HEADER
-from resource_graph import Graph
-from resource_graph.kubernetes import kubernetes_objects
+from rehearsal.graph import Graph
 from tests.objects import Object, container, of_kind, one, pods, selects
 from tests.stacks import graph_of
 
@@ -271,7 +270,7 @@ class TestSplit:
         """Engines would otherwise restart with every step of a rollout."""
         shifted = {"splits": [{"name": "chat", "weights": {self.MODELS[0]: 0, self.MODELS[1]: 1}}]}
         before, after = (
-            {(b["kind"], b["metadata"]["name"]): b for b in kubernetes_objects(graph_of("multi-model-gpu", c))}
+            {(b["kind"], b["metadata"]["name"]): b for b in graph_of("multi-model-gpu", c).kubernetes_objects()}
             for c in (self.SPLIT, shifted)
         )
         assert [key for key in before if before[key] != after[key]] == [("HTTPRoute", "inference")]

@@ -11,7 +11,8 @@ import pytest
 
 from planning.plan.stack import StackPlan
 from planning.routing.models_endpoint import PORT
-from stackfile import EXAMPLES, PROJECT_ROOT
+from rehearsal.configuration import EXAMPLES
+from rehearsal.paths import PROJECT_ROOT
 from tests.stacks import graph_of, plan_of
 
 OURS = "llm-d-inference-scheduling"

@@ -22,11 +22,15 @@ from rich.console import Console
 
 from catalog import load
 from catalog.quotas import load_quotas
-from operations.preflight import __main__ as command
+from cli.exits import DONE, FAILED, NO_CREDENTIALS, REFUSED
+from cli.run import run_command
+from operations.cli.judge import preflight
 from operations.preflight.check import findings_of
+from operations.preflight.command import ask_and_judge
 from operations.preflight.google import Facts, ask, clients
 from operations.preflight.needs import Needs, needs_of
 from planning.findings import Finding, Severity
+from rehearsal.cli import explain
 from tests.stacks import plan_of
 
 ANSWERS = Path(__file__).with_name("project.json")
@@ -252,6 +256,10 @@ def test_a_tpu_asks_for_chips_and_not_for_gpus() -> None:
     assert not [title for title in titles if "GPUS-ALL" in title]
 
 
+def run_preflight(*arguments: str) -> int:
+    return run_command(preflight, explain, "preflight", arguments)
+
+
 class TestCommand:
     def said(self, console: io.StringIO) -> Console:
         return Console(file=console, width=120)
@@ -259,10 +267,10 @@ class TestCommand:
     def test_it_ends_with_what_it_found(self, project: Project) -> None:
         console = io.StringIO()
         credentials = nobody()
-        assert command.preflight(needs(), credentials, self.said(console), project.host) == command.FINE
+        assert ask_and_judge(needs(), credentials, self.said(console), project.host) == DONE
         assert "networkservices.googleapis.com" in console.getvalue()
         project.quota("NVIDIA_T4_GPUS", 0)
-        assert command.preflight(needs(), credentials, self.said(console), project.host) == command.IN_THE_WAY
+        assert ask_and_judge(needs(), credentials, self.said(console), project.host) == FAILED
         assert "llm-d:accelerator.nodes.max = 3 T4" in console.getvalue()
 
     def test_without_credentials_it_lists_what_it_would_ask(
@@ -272,7 +280,7 @@ class TestCommand:
         monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
         monkeypatch.setenv("NO_GCE_CHECK", "true")
         monkeypatch.setenv("COLUMNS", "140")
-        assert command.main(["gpu", "--project", "somebody-s"]) == command.NO_CREDENTIALS
+        assert run_preflight("gpu", "--project", "somebody-s") == NO_CREDENTIALS
         said = capsys.readouterr().out
         for words in ("NVIDIA-T4-GPUS-per-project-region", "GPUS-ALL-REGIONS-per-project", "somebody-s"):
             assert words in said
@@ -284,5 +292,5 @@ class TestCommand:
     ) -> None:
         monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
         monkeypatch.setenv("NO_GCE_CHECK", "true")
-        assert command.main(["nobodys"]) == command.REFUSED
-        assert "Stacks here: " in capsys.readouterr().out
+        assert run_preflight("nobodys") == REFUSED
+        assert "Stacks here:" in capsys.readouterr().err

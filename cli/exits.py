@@ -1,0 +1,11 @@
+"""Exit statuses, the same for every command."""
+
+from __future__ import annotations
+
+DONE = 0
+FAILED = 1
+# A stack file that cannot work, or a command line that cannot be read: nothing was done.
+REFUSED = 2
+# `preflight` without Google credentials: it listed what it would have asked for.
+NO_CREDENTIALS = 3
+INTERRUPTED = 130

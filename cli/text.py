@@ -1,0 +1,31 @@
+"""Text for terminals of 80 columns."""
+
+from __future__ import annotations
+
+import textwrap
+
+WIDTH = 80
+
+
+def wrapped(text: str, width: int = WIDTH) -> str:
+    """The lines of a text, broken between words. A path or command longer than a line stays whole.
+
+    The rest of a broken line is indented as the line is.
+    """
+    lines: list[str] = []
+    for line in text.splitlines():
+        start = line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(
+            line.strip(),
+            width,
+            initial_indent=start,
+            subsequent_indent=start,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [""]
+    return "\n".join(lines)
+
+
+def count(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`"""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

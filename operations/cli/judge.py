@@ -1,0 +1,95 @@
+"""Commands that judge a stack before anything is created."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Changes, Stack, overrides
+
+_ENDINGS = (".html", ".md", ".json")
+
+
+def _check_ending(out: Path | None) -> Path | None:
+    if out is not None and out.suffix not in _ENDINGS:
+        raise typer.BadParameter(f"{out} must end with one of {', '.join(_ENDINGS)}")
+    return out
+
+
+def report(
+    stack: Stack,
+    config: Changes = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write: .html, .md or .json. By default the report is printed.",
+            callback=_check_ending,
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
+    """Judge a stack: memory, speed, cost and every finding. Exit status 2 if it is refused."""
+    from operations.report.command import write_report
+
+    return write_report(stack, overrides(config), out)
+
+
+def compare(
+    before: Annotated[Path, typer.Argument(help="Checkout of the project before a change.", exists=True)],
+    after: Annotated[Path, typer.Argument(help="Checkout after it.", exists=True)],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write instead of printing.", show_default=False)
+    ] = None,
+) -> int:
+    """Compare the verdicts on all stacks of two checkouts, as Markdown for a pull request.
+
+    Each checkout plans its own stack files with its own program, without engine and credentials.
+    Exit status 2 if a stack is refused after the change.
+    """
+    from operations.report.command import write_comparison
+
+    return write_comparison(before, after, out)
+
+
+def explain(
+    stack: Stack,
+    field: Annotated[
+        str,
+        typer.Argument(
+            help="Kind/name and the path of a field, as `render` writes them: 'Deployment/x spec.replicas'."
+            " Or an output of the stack: 'outputs hourlyCost.running'.",
+            show_default=False,
+        ),
+    ],
+    config: Changes = None,
+) -> int:
+    """Find out where the value of a field comes from: settings, facts with their sources, code."""
+    from operations.explain.command import print_explanation
+
+    return print_explanation(stack, field, overrides(config))
+
+
+def preflight(
+    stack: Stack,
+    config: Changes = None,
+    project: Annotated[
+        str | None,
+        typer.Option(
+            "--project",
+            help="Project to ask. By default that of the stack file, or else of the credentials.",
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
+    """Ask Google Cloud whether a stack gets its quotas, zones, APIs, permissions and names.
+
+    Exit status 1 if something is in the way, 2 if the stack is refused, 3 without Google credentials: then it lists
+    what it would ask for.
+    """
+    from operations.preflight.command import run_preflight
+
+    return run_preflight(stack, overrides(config), project)

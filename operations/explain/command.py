@@ -1,0 +1,87 @@
+"""Prints where the value of a field comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from cli.exits import DONE
+from cli.text import WIDTH, wrapped
+from operations.explain.explanation import Explainer, Explanation
+from operations.explain.fields import MISSING
+from operations.explain.inputs import World
+from operations.explain.origins import Moved
+from rehearsal.configuration import NAMESPACE, load
+from rehearsal.paths import PROJECT_ROOT
+from settings.model_files import model_files
+
+
+def print_explanation(stack: str, field: str, changes: Mapping[str, str]) -> int:
+    """Print where the value of a field comes from."""
+    # Imported here: it brings the whole program along.
+
+    for line in told(Explainer(world_of(stack, changes)).explain(field)):
+        print(wrapped(line))
+    return DONE
+
+
+def world_of(stack: str, changes: Mapping[str, str] | None = None) -> World:
+    """Read a stack file, with placeholders for secrets. The release is its own."""
+    configuration = load(PROJECT_ROOT, stack, changes, own_release=True)
+    values = configuration.settings()
+    return World(stack=stack, values=values, encrypted=configuration.encrypted(), files=model_files(values))
+
+
+def told(explanation: Explanation) -> Iterator[str]:
+    """The explanation as lines of text."""
+    yield f"{explanation.path} = {_short(explanation.value)}"
+    yield f"  made by {explanation.component or 'the program'}"
+    rule = explanation.rule
+    if rule is not None:
+        yield f"  planned by {rule.place} {rule.function}" + (f": {rule.says}" if rule.says else "")
+        yield f"  as {explanation.planned}"
+    there = [one for one in explanation.origins if one.becomes is MISSING]
+    moving = [one for one in explanation.origins if one.becomes is not MISSING]
+    settings = [one for one in moving if one.origin.name.startswith(NAMESPACE)]
+    facts = [one for one in moving if not one.origin.name.startswith(NAMESPACE)]
+    if not moving:
+        yield "  no setting and no fact gives it another value: it is a constant of the code named above"
+    for title, found in (("settings", settings), ("facts", facts)):
+        if found:
+            yield f"  from {title}:"
+        for one in found:
+            yield f"    {_named(one)}"
+            yield f"      with {_short(one.other, 40)}: {difference(explanation.value, one.becomes)}"
+            if one.origin.source:
+                yield f"      source: {_short(one.origin.source, 200)}"
+    if there:
+        yield "  there only while it is so:"
+    for one in there:
+        yield f"    {_named(one)}; not with {_short(one.other, 40)}"
+
+
+def _named(one: Moved) -> str:
+    return f"{one.origin.name} = {_short(one.origin.value, 60)}{'' if one.origin.given else ' (default)'}"
+
+
+def difference(before: object, after: object) -> str:
+    """What another value makes of the field: whole where it is short, else only what goes and what comes."""
+    if isinstance(before, list) and isinstance(after, list):
+        gone, new = [_short(one) for one in before if one not in after], [one for one in after if one not in before]
+    elif isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
+        gone = [line.strip() for line in before.splitlines() if line not in after.splitlines()]
+        new = [line.strip() for line in after.splitlines() if line not in before.splitlines()]
+    else:
+        return _short(after, 80)
+    parts = [
+        f"{word} {_short(' '.join(map(_short, found)), 60)}"
+        for word, found in (("without", gone), ("with", new))
+        if found
+    ]
+    return ", ".join(parts) or f"in another order: {_short(after, 80)}"
+
+
+def _short(value: object, most: int = WIDTH) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 3] + "..."

@@ -1,0 +1,46 @@
+"""What the commands `report` and `compare` do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cli.exits import DONE, REFUSED
+from operations.report.compare import compare, plan_all
+from operations.report.facts import StackFacts
+from operations.report.markdown import markdown
+from operations.report.page import page
+from operations.report.read import read
+from operations.report.terminal import report_text
+from rehearsal.paths import PROJECT_ROOT
+
+
+def as_json(facts: StackFacts) -> str:
+    return json.dumps(facts.as_json(), indent=1, ensure_ascii=False) + "\n"
+
+
+_WRITERS: Mapping[str, Callable[[StackFacts], str]] = {".html": page, ".md": markdown, ".json": as_json}
+
+
+def write_report(stack: str, changes: Mapping[str, str], out: Path | None) -> int:
+    """Print the report, or write it as the ending of `out` says: .html, .md or .json. Return the exit status."""
+    facts = read(PROJECT_ROOT, stack, changes)
+    if out is None:
+        print(report_text(facts))
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(_WRITERS[out.suffix](facts), encoding="utf-8")
+        print(out)
+    return REFUSED if facts.refused else DONE
+
+
+def write_comparison(before: Path, after: Path, out: Path | None) -> int:
+    """Print or write how the verdicts on all stacks differ between two checkouts. Return the exit status."""
+    results = plan_all(after)
+    text = compare(plan_all(before), results)
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text, encoding="utf-8")
+    return REFUSED if any(facts.get("refused") for facts in results.values()) else DONE

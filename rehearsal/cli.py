@@ -1,0 +1,90 @@
+"""Commands of the rehearsal: `python -m rehearsal COMMAND STACK`.
+
+The modules that do the work are imported by the command that needs them: they bring Pulumi's SDKs along.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.exits import FAILED, REFUSED
+from cli.options import Changes, Stack, overrides
+from cli.run import Failure, add_command, new_app
+
+_PANEL = "Rehearse on this machine"
+
+
+def up(stack: Stack, config: Changes = None) -> int:
+    """Bring a stack up on this machine, and send it one chat request."""
+    from rehearsal import commands
+
+    return commands.up(commands.Request(stack, overrides(config)))
+
+
+def preview(stack: Stack, config: Changes = None) -> int:
+    """Show what `up` would create or change. Exit status 2 if the stack is refused."""
+    from rehearsal import commands
+
+    return commands.preview(commands.Request(stack, overrides(config)))
+
+
+def status(
+    stack: Stack,
+    differences: Annotated[
+        bool, typer.Option("--differences", help="Also list in what the rehearsal differs from GKE.")
+    ] = False,
+) -> int:
+    """Show nodes, pods, Gateway and address of a stack that is up."""
+    from rehearsal import commands
+
+    return commands.status(commands.Request(stack), differences=differences)
+
+
+def endpoint(stack: Stack) -> int:
+    """Print the address at which a stack answers on this machine."""
+    from rehearsal import commands
+
+    return commands.endpoint(commands.Request(stack))
+
+
+def down(stack: Stack, config: Changes = None) -> int:
+    """Destroy a stack, and stop everything that was started for it."""
+    from rehearsal import commands
+
+    return commands.down(commands.Request(stack, overrides(config)))
+
+
+def render(
+    stack: Stack,
+    config: Changes = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.", file_okay=False)] = Path("rendered"),
+) -> int:
+    """Write the resource graph and every Kubernetes object as files."""
+    from rehearsal import commands
+
+    return commands.render(commands.Request(stack, overrides(config), out))
+
+
+def explain(error: Exception) -> Failure | None:
+    """What to print of an error of these commands. None for a defect."""
+    from cli.findings import refusal_text
+    from planning import RefusedError
+    from rehearsal.configuration import ConfigurationError
+
+    if isinstance(error, RefusedError):
+        return Failure(refusal_text(error.findings), REFUSED)
+    if isinstance(error, ConfigurationError):
+        return Failure(str(error), REFUSED)
+    # Brings Pulumi's SDK along, which `preflight` cannot have beside Google's client libraries.
+    from rehearsal.failures import explain as sentence_of
+
+    sentence = sentence_of(error)
+    return None if sentence is None else Failure(sentence, FAILED)
+
+
+app = new_app("Rehearse a stack on this machine: the same program, without a cloud account.")
+for _command in (up, preview, status, endpoint, down, render):
+    add_command(app, _command, explain, panel=_PANEL)

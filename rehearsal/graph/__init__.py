@@ -1,0 +1,36 @@
+"""The resource graph of a Pulumi program, recorded in this process: no CLI, no provider, no cloud account.
+
+graph = record(Path("."), stack="gpu", config={"llm-d:project": "..."})
+pool = graph.one("gcp:container/nodePool:NodePool", "accelerators")
+assert graph.depends(pool, graph.one("gcp:container/cluster:Cluster"))
+"""
+
+from rehearsal.graph.answers import Answer, ResourceRequest, plausible
+from rehearsal.graph.apart import ProgramError, record_apart
+from rehearsal.graph.model import Graph, Message, Options, Recorded
+from rehearsal.graph.monitor import EngineRefusalError
+from rehearsal.graph.recorder import Program, record
+from rehearsal.graph.values import UNKNOWN, Asset, Reference, Secret, Unknown, Value, contains_unknown, jsonable
+
+__all__ = [
+    "UNKNOWN",
+    "Answer",
+    "Asset",
+    "EngineRefusalError",
+    "Graph",
+    "Message",
+    "Options",
+    "Program",
+    "ProgramError",
+    "Recorded",
+    "Reference",
+    "ResourceRequest",
+    "Secret",
+    "Unknown",
+    "Value",
+    "contains_unknown",
+    "jsonable",
+    "plausible",
+    "record",
+    "record_apart",
+]

@@ -1,0 +1,112 @@
+"""What stack files say to read beside themselves: config.json of models that the catalog lacks, from disk or the Hub.
+
+Reading happens before planning, which gets the contents and touches no file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+HUB = "hub"
+_CONFIG, _INDEX, _QUANTISATION = "config.json", "model.safetensors.index.json", "hf_quant_config.json"
+_LARGEST = 50_000_000
+_SECONDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFile:
+    """A model's configuration as read. `weights_bytes` are from the index of its files, `revision` is the Hub's commit.
+
+    `problem` says in words why there is none; `config` is then empty.
+    """
+
+    config: Mapping[str, Any]
+    weights_bytes: int | None = None
+    revision: str | None = None
+    quantized_apart: bool = False
+    problem: str | None = None
+
+
+def model_files(values: Mapping[str, Any], root: Path = ROOT) -> dict[str, ModelFile]:
+    """Configurations of the models that ask for one, by id. Never raises: what is wrong becomes a `problem`."""
+    models = values.get("models")
+    found = {}
+    for model in models if isinstance(models, list) else ():
+        if isinstance(model, dict) and isinstance(model.get("id"), str) and isinstance(model.get("config"), str):
+            source = model.get("source")
+            revision = source.get("revision") if isinstance(source, dict) else None
+            if model["config"] == HUB:
+                found[model["id"]] = _from_hub(model["id"], revision if isinstance(revision, str) else None)
+            else:
+                found[model["id"]] = _from_disk(root, model["config"])
+    return found
+
+
+def _from_disk(root: Path, given: str) -> ModelFile:
+    try:
+        path = root / given
+        path = path / _CONFIG if path.is_dir() else path
+        config = _json(path)
+        index = path.with_name(_INDEX)
+        return ModelFile(
+            config=config,
+            weights_bytes=_total(_json(index)) if index.is_file() else None,
+            quantized_apart=path.with_name(_QUANTISATION).is_file(),
+        )
+    except (OSError, ValueError) as error:
+        return _problem(f"cannot be read: {_told(error)}")
+
+
+def _from_hub(model_id: str, revision: str | None) -> ModelFile:
+    """The Hub's file, or the copy that its library keeps of it when the Hub cannot be reached."""
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError
+    except ImportError:
+        return _problem("the library huggingface_hub is missing: pip install -r requirements-preflight.txt")
+
+    def fetched(name: str) -> Path:
+        return Path(hf_hub_download(model_id, name, revision=revision, etag_timeout=_SECONDS))
+
+    try:
+        path = fetched(_CONFIG)
+        config = _json(path)
+    except Exception as error:
+        return _problem(f"the Hub did not give it: {_told(error)}")
+    total = None
+    # A model of one file has no index.
+    with suppress(EntryNotFoundError, OSError, ValueError):
+        total = _total(_json(fetched(_INDEX)))
+    # The library keeps files below .../snapshots/<commit>/.
+    commit = path.parent.name
+    return ModelFile(config=config, weights_bytes=total, revision=commit if len(commit) == 40 else None)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > _LARGEST:
+        raise ValueError(f"{path.name} is larger than any configuration")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} is not a JSON object")  # noqa: TRY004 - one kind of error for the caller
+    return content
+
+
+def _total(index: Mapping[str, Any]) -> int | None:
+    metadata = index.get("metadata")
+    total = metadata.get("total_size") if isinstance(metadata, dict) else None
+    return total if isinstance(total, int) and total > 0 else None
+
+
+def _problem(text: str) -> ModelFile:
+    return ModelFile(config={}, problem=text)
+
+
+def _told(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.partition("\n")[0][:200]

@@ -1,0 +1,38 @@
+"""Text for terminals of 80 columns."""
+
+from __future__ import annotations
+
+from cli.findings import findings_text, refusal_text
+from cli.text import count, wrapped
+from planning.findings import Finding, Severity
+
+
+def finding(path: str, severity: Severity = Severity.ERROR, rule: str = "a rule") -> Finding:
+    return Finding(id="LLMD-X", path=f"llm-d:{path}", value="x", rule=rule, fix="a fix", severity=severity)
+
+
+def test_broken_lines_keep_their_indentation() -> None:
+    assert wrapped("one two\n  three four five\n\nsix", 12) == "one two\n  three four\n  five\n\nsix"
+
+
+def test_paths_and_commands_are_never_cut() -> None:
+    path = "llm-d:models[0]." + "x" * 90
+    assert wrapped(f"  {path} is wrong") == f"  {path}\n  is wrong"
+    assert wrapped("roles/container-admin-of-everything", 10) == "roles/container-admin-of-everything"
+
+
+def test_findings_fit_a_terminal_and_lose_no_word() -> None:
+    long = " ".join(["prompts and answers cross the internet unencrypted"] * 5)
+    text = findings_text([finding("a", rule=long)])
+    assert max(map(len, text.splitlines())) <= 80
+    assert long in " ".join(text.split())
+
+
+def test_errors_come_before_warnings() -> None:
+    text = refusal_text([finding("a", Severity.WARNING), finding("b"), finding("c")])
+    assert text.startswith("2 errors, nothing was created:\n\nLLMD-X  llm-d:b = x")
+    assert text.index("llm-d:c") < text.index("(warning) LLMD-X  llm-d:a")
+
+
+def test_one_and_many() -> None:
+    assert (count(1, "error"), count(0, "error"), count(2, "error")) == ("1 error", "0 errors", "2 errors")

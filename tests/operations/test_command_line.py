@@ -1,0 +1,116 @@
+"""The command line: help, options with one meaning, exit statuses, and doors that lead to the same commands."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.options import Changes, Stack
+from cli.run import run_app
+from operations.cli.app import build_app
+from rehearsal.paths import PROJECT_ROOT
+
+REFUSED = ("-c", "models[0].tensorParallel=3", "-c", "paused=perhaps")
+COMMANDS = {command.name: command.callback for group in (build_app(),) for command in group.registered_commands} | {
+    command.name: command.callback
+    for group in build_app().registered_groups
+    for command in group.typer_instance.registered_commands  # type: ignore[union-attr]
+}
+
+
+def llmd(*arguments: str) -> int:
+    return run_app(build_app(), "llmd", arguments)
+
+
+def test_help_lists_every_command_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert llmd("--help") == 0
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    for name in COMMANDS:
+        assert re.search(rf"│ {name} +[A-Z]", shown), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert llmd(name, "--help") == 0
+    shown = capsys.readouterr().out
+    assert f"Usage: llmd {name}" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_an_option_means_the_same_everywhere() -> None:
+    """`stack` and `-c` are the shared definitions in every command that has them."""
+    shared = {"stack": Stack, "config": Changes}
+    found = 0
+    for name, command in COMMANDS.items():
+        assert command is not None
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
+            if parameter.name in shared:
+                assert parameter.annotation == shared[parameter.name], f"{name} {parameter.name}"
+                found += 1
+    assert found > 10
+
+
+@pytest.mark.parametrize("command", ["report", "render", "preview", "up"])
+def test_a_refused_stack_shows_every_finding_and_ends_with_2(
+    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    more = ["--out", str(tmp_path / "rendered")] if command == "render" else []
+    assert llmd(command, "gpu", *REFUSED, *more) == 2
+    said = capsys.readouterr()
+    text = said.out + said.err
+    assert "llm-d:paused = perhaps" in text
+    assert re.search(r"^\(warning\) \S+ +llm-d:gateway.tls.kind = none$", text, re.MULTILINE)
+    assert "Traceback" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert not (tmp_path / "rendered").exists()
+
+
+def test_a_refused_report_is_written_and_ends_with_2(tmp_path: Path) -> None:
+    for ending in (".md", ".html", ".json"):
+        out = tmp_path / f"report{ending}"
+        assert llmd("report", "gpu", *REFUSED, "--out", str(out)) == 2
+        assert "paused" in out.read_text(encoding="utf-8")
+
+
+def test_a_change_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("report", "preview", "render"):
+        assert llmd(command, "gpu", "-c", "paused") == 2
+        assert "is not PATH=VALUE" in capsys.readouterr().err
+
+
+def test_stacks_are_completed() -> None:
+    environment = {**os.environ, "_LLMD_COMPLETE": "complete_bash", "COMP_WORDS": "llmd report kserve-p"}
+    done = subprocess.run(
+        [PROJECT_ROOT / "bin" / "llmd"],
+        env={**environment, "COMP_CWORD": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["kserve-prefix-cache-gpu", "kserve-prefix-cache-tpu"]
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("rehearsal", ["preview", "--help"]),
+        ("operations", ["report", "--help"]),
+        ("operations.report", ["--help"]),
+        ("operations.report.compare", ["--help"]),
+        ("operations.explain", ["--help"]),
+        ("operations.preflight", ["--help"]),
+    ],
+)
+def test_every_door_opens(module: str, arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"Usage: python -m {module}" in done.stdout or "Usage: llmd" in done.stdout
