@@ -120,6 +120,14 @@ class GatewaySettings(Settings):
         BackendTls, Field(description="Encryption between Gateway and model servers; with implementation: istio.")
     ] = PlainBackend()
     hostname: Annotated[str | None, Field(max_length=253, description="Host name the listener answers to.")] = None
+    paths: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*\*?$", max_length=256)], ...],
+        Field(
+            max_length=16,
+            description="Request paths beside the API's own (chat/completions, completions, responses, messages,"
+            " embeddings, models) that clients reach; with everything below where one ends with `*`.",
+        ),
+    ] = ()
     timeout_seconds: Annotated[
         int,
         Field(ge=1, le=86400, description="Longest request, streams included; the load balancer's own default is 30."),

@@ -159,7 +159,10 @@ def _parameters_of(plan: GatewayPlan) -> str:
 
 def _rule(plan: RouteRulePlan) -> Rule:
     headers = [HeaderMatch(name=plan.header[0], value=plan.header[1])] if plan.header is not None else None
-    match = Match(path=PathMatch(value=plan.path), headers=headers)
+    matches = [
+        Match(path=PathMatch(value=path.value, type="PathPrefix" if path.prefix else "Exact"), headers=headers)
+        for path in plan.paths
+    ]
     backends: list[PoolBackendRef | ServiceBackendRef] = []
     backends += [PoolBackendRef(name=name, weight=weight) for name, weight in plan.pools]
     if plan.service is not None:
@@ -168,7 +171,7 @@ def _rule(plan: RouteRulePlan) -> Rule:
     if plan.rewrite is not None:
         filters = [RewriteFilter(url_rewrite=UrlRewrite(path=NewPath(replace_prefix_match=plan.rewrite)))]
     timeouts = Timeouts(request=f"{plan.timeout_seconds}s") if plan.timeout_seconds is not None else None
-    return Rule(matches=[match], filters=filters, backend_refs=backends, timeouts=timeouts)
+    return Rule(matches=matches, filters=filters, backend_refs=backends, timeouts=timeouts)
 
 
 def _listener(plan: GatewayPlan) -> Listener:

@@ -117,14 +117,22 @@ class PickerPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RouteRulePlan:
-    """Requests below a path, with `header` (name, value) where one is given: to a pool, or to (Service, port).
+class PathPlan:
+    """A request path: this one, or with `prefix` everything below it."""
 
-    `rewrite` takes the place of the path before the request goes on. `timeout_seconds` where the Gateway takes it from
+    value: str
+    prefix: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteRulePlan:
+    """Requests to any of `paths`, with `header` (name, value) where one is given: to a pool, or to (Service, port).
+
+    `rewrite` takes the place of a prefix before the request goes on. `timeout_seconds` where the Gateway takes it from
     the route.
     """
 
-    path: str
+    paths: tuple[PathPlan, ...]
     rewrite: str | None = None
     header: tuple[str, str] | None = None
     # (InferencePool, weight): a pool gets its weight's share of their sum.

@@ -5,10 +5,19 @@ from __future__ import annotations
 from planning import names
 from planning.context import PlanContext
 from planning.plan.infrastructure import NetworkPlan
-from planning.plan.routing import GatewayPlan, ModelsEndpointPlan, RoutePlan, RouteRulePlan, SplitPlan, TlsPlan
+from planning.plan.routing import (
+    GatewayPlan,
+    ModelsEndpointPlan,
+    PathPlan,
+    RoutePlan,
+    RouteRulePlan,
+    SplitPlan,
+    TlsPlan,
+)
 from planning.plan.stack import ModelPlan
 from planning.platform.certificates import plan_listener_certificate
 from planning.platform.istio import GATEWAY_PODS
+from planning.routing.api_paths import API_PATHS, MODELS_LIST, extra_paths
 from settings.gateway import CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
 
 ISTIO_CLASS = "istio"
@@ -24,10 +33,11 @@ ROUTE = "inference"
 # The model router puts the base model's name here: the one asked for, or the one an adapter or alias belongs to; empty
 # for a name it does not know.
 BASE_MODEL_HEADER = "X-Gateway-Base-Model-Name"
-MODEL_PATH = "/v1/"
+API_PREFIX = "/v1"
 
-# HTTPRoute, `spec.rules`.
+# HTTPRoute: rules of one route, and matches of all its rules together (Gateway API v1.5, CRD).
 MOST_RULES = 16
+MOST_MATCHES = 128
 
 
 def plan_gateway(ctx: PlanContext, network: NetworkPlan) -> GatewayPlan:
@@ -67,7 +77,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan) -> GatewayPlan:
 def plan_routes(
     ctx: PlanContext, models: tuple[ModelPlan, ...], index: ModelsEndpointPlan | None, splits: tuple[SplitPlan, ...]
 ) -> tuple[RoutePlan, ...]:
-    """Without an index everything goes to the one pool; else each model's requests to its own, the rest to the index.
+    """Without an index API requests go to the one pool; else each model's requests to its own, the rest to the index.
 
     A name that is split goes to several pools by weight.
 
@@ -76,11 +86,13 @@ def plan_routes(
     as with KServe's routes.
     """
     settings = ctx.settings.gateway
+    extra = extra_paths(ctx)
     timeout = settings.timeout_seconds if settings.implementation == "istio" else None
     by_path = [
         RouteRulePlan(
-            path=model.inference_service.path,
-            rewrite="/",
+            # Under KServe a path holds several models: a prefix can be rewritten, a list of exact paths cannot.
+            paths=(PathPlan(value=f"{model.inference_service.path}{API_PREFIX}", prefix=True),),
+            rewrite=API_PREFIX,
             pools=((model.pool.name, 1),),
             timeout_seconds=timeout,
         )
@@ -89,20 +101,23 @@ def plan_routes(
     ]
     early = bool(by_path)
     if index is None:
-        rules = (*by_path, RouteRulePlan(path="/", pools=((models[0].pool.name, 1),), timeout_seconds=timeout))
+        paths = (*API_PATHS, *MODELS_LIST, *extra)
+        rules = (*by_path, RouteRulePlan(paths=paths, pools=((models[0].pool.name, 1),), timeout_seconds=timeout))
         return (RoutePlan(name=ROUTE, rules=rules, early=early),)
     shares: list[tuple[str, tuple[tuple[str, int], ...]]] = [
         (model.served_name, ((model.pool.name, 1),)) for model in models
     ]
     shares += [(split.name, tuple((pool, weight) for _, pool, weight in split.models)) for split in splits]
     by_model = by_path + [
-        RouteRulePlan(path=MODEL_PATH, header=(BASE_MODEL_HEADER, name), pools=pools) for name, pools in shares
+        RouteRulePlan(paths=(*API_PATHS, *extra), header=(BASE_MODEL_HEADER, name), pools=pools)
+        for name, pools in shares
     ]
-    rest = RouteRulePlan(path="/", service=(index.name, index.port))
+    rest = RouteRulePlan(paths=(PathPlan(value="/", prefix=True),), service=(index.name, index.port))
     # The rest stays in the first route, however many models there are.
-    full = MOST_RULES - 1
+    most = min(MOST_RULES, MOST_MATCHES // max(len(rule.paths) for rule in by_model))
+    full = most - 1
     parts = [(*by_model[:full], rest)]
-    parts += [tuple(by_model[start : start + MOST_RULES]) for start in range(full, len(by_model), MOST_RULES)]
+    parts += [tuple(by_model[start : start + most]) for start in range(full, len(by_model), most)]
     return tuple(
         RoutePlan(name=ROUTE if number == 1 else f"{ROUTE}-{number}", rules=part, early=early)
         for number, part in enumerate(parts, start=1)

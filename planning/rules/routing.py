@@ -6,6 +6,14 @@ from planning.rules.rule import Rule
 
 RULES = (
     Rule(
+        "LLMD-ROUTE-ADMINISTRATION",
+        severity="warning",
+        summary="A path of the stack file opens vLLM's administration to clients.",
+        why="vLLM serves metrics, pausing and weight updates on the API's port and asks for no key there.",
+        fix="Name only the API paths that clients need.",
+        source="docs.vllm.ai, Security",
+    ),
+    Rule(
         "LLMD-SPLIT-PATTERN",
         severity="error",
         summary="The pattern has one model, and traffic splits divide among several.",

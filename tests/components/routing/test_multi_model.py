@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from components.custom_resources.gke_extensions import RoutingCallout, ServiceRef
 from components.custom_resources.gke_policies import CheckConfig, GrpcCheck, HttpCheck
+from planning.routing.api_paths import API_PATHS
 from planning.routing.gateway import BASE_MODEL_HEADER
 from rehearsal.graph import Graph
 from tests.objects import Object, container, of_kind, one, pods, selects
@@ -38,13 +40,12 @@ def by_model(graph: Graph) -> dict[str, str]:
     """Pool by the value of the header that leads to it."""
     found = {}
     for rule in rules(graph)[:-1]:
-        [match], [backend] = rule["matches"], rule["backendRefs"]
-        [header] = match["headers"]
-        assert (match["path"], header["name"], header["type"]) == (
-            {"type": "PathPrefix", "value": "/v1/"},
-            BASE_MODEL_HEADER,
-            "Exact",
-        )
+        [backend] = rule["backendRefs"]
+        assert [match["path"] for match in rule["matches"]] == [
+            {"type": "Exact", "value": path.value} for path in API_PATHS
+        ]
+        [header] = {json.dumps(match["headers"]): match["headers"][0] for match in rule["matches"]}.values()
+        assert (header["name"], header["type"]) == (BASE_MODEL_HEADER, "Exact")
         found[header["value"]] = backend["name"]
     return found
 

@@ -127,6 +127,16 @@ PATTERNS = (
 
 SPLITS = (
     Wrong(
+        id="LLMD-ROUTE-ADMINISTRATION",
+        name="a path of vLLM's administration",
+        changes={"gateway.paths": ["/metrics"]},
+        path="gateway.paths[0]",
+        value="/metrics",
+        rule="every client reaches /metrics of vLLM",
+        fix="name only the API paths that clients need",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-SPLIT-PATTERN",
         name="a split without a router",
         changes={"splits": [{"name": "chat", "weights": {OLD: 1}}]},

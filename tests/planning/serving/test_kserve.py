@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from planning.plan.routing import PathPlan
 from planning.plan.serving import InferenceServicePlan
 from planning.plan.stack import ModelPlan
+from planning.routing.api_paths import API_PATHS, MODELS_LIST
 from planning.serving.kserve import child_name
 from tests.stacks import plan_of
 
@@ -99,10 +101,10 @@ class TestWhatDiffers:
         plan = plan_of(KSERVE, {"namespace.name": "models"})
         assert plan.models[0].inference_service is not None
         assert plan.models[0].inference_service.path == "/models/gemma-2b-it"
-        assert [(rule.path, rule.rewrite, rule.pools) for rule in plan.routes[0].rules] == [
-            ("/models/gemma-2b-it", "/", (("gemma-2b-it-inference-pool", 1),)),
-            ("/", None, (("gemma-2b-it-inference-pool", 1),)),
-        ]
+        below, api = plan.routes[0].rules
+        assert below.paths == (PathPlan(value="/models/gemma-2b-it/v1", prefix=True),)
+        assert (below.rewrite, below.pools) == ("/v1", (("gemma-2b-it-inference-pool", 1),))
+        assert (api.paths, api.rewrite, api.pools) == ((*API_PATHS, *MODELS_LIST), None, below.pools)
 
 
 @pytest.mark.parametrize(

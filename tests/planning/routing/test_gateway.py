@@ -1,0 +1,52 @@
+"""Routes let clients reach the API and nothing else of an engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from planning.plan.routing import PathPlan
+from planning.routing.api_paths import ADMINISTRATION
+from planning.routing.gateway import MOST_MATCHES, MOST_RULES
+from tests.planning.refusals.case import findings_of
+from tests.stacks import plan_of
+
+
+def reached(paths: tuple[PathPlan, ...], target: str) -> bool:
+    """Whether a request to `target` matches, as Gateway API defines Exact and PathPrefix."""
+    return any(
+        target == path.value or (path.prefix and (target + "/").startswith(path.value.rstrip("/") + "/"))
+        for path in paths
+    )
+
+
+@pytest.mark.parametrize("stack", ["gpu", "tpu", "prefix-cache-gpu", "disaggregated-gpu", "kserve-single-replica-gpu"])
+@pytest.mark.parametrize("path", [*ADMINISTRATION, "/health", "/v1/audio/transcriptions", "/"])
+def test_what_is_no_api_reaches_no_pool(stack: str, path: str) -> None:
+    rules = [rule for route in plan_of(stack).routes for rule in route.rules if rule.pools]
+    assert rules
+    assert not any(reached(rule.paths, path) for rule in rules)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/models/gemma-2b-it"])
+def test_the_api_reaches_the_pool(path: str) -> None:
+    plan = plan_of("gpu")
+    [route] = plan.routes
+    assert [rule.pools for rule in route.rules if reached(rule.paths, path)] == [((plan.models[0].pool.name, 1),)]
+
+
+def test_the_stack_file_adds_paths() -> None:
+    [route] = plan_of("gpu", {"gateway.paths": ["/v1/rerank", "/v2/*"]}).routes
+    assert {PathPlan(value="/v1/rerank"), PathPlan(value="/v2/", prefix=True)} <= set(route.rules[0].paths)
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/*", "/v1/*", "/v1/load_lora_adapter"])
+def test_a_path_that_opens_administration_is_a_warning(path: str) -> None:
+    [found] = [f for f in findings_of("gpu", {"gateway.paths": [path]}) if f.id == "LLMD-ROUTE-ADMINISTRATION"]
+    assert found.value == path
+
+
+def test_routes_keep_the_limits_of_the_gateway_api() -> None:
+    changes = {"gateway.paths": [f"/extra/{number}" for number in range(16)]}
+    for route in plan_of("multi-model-gpu", changes).routes:
+        assert len(route.rules) <= MOST_RULES
+        assert sum(len(rule.paths) for rule in route.rules) <= MOST_MATCHES
