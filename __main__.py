@@ -9,8 +9,8 @@ from components.stack import InferenceStack
 from operations.report.facts import facts_of
 from operations.report.terminal import summary
 from planning import RefusedError, plan_raw
-from settings.load import read
-from settings.model_files import model_files
+from stackfile.model_files import model_files
+from stackfile.program_config import read
 
 
 def main() -> None:

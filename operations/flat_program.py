@@ -14,7 +14,7 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
-from rehearsal.graph import Graph, Secret
+from resource_graph import Graph, Secret
 
 
 def flat_program(graph: Graph) -> Callable[[], None]:

@@ -22,11 +22,12 @@ from planning.context import Findings
 from planning.plan.stack import StackPlan
 from planning.planner import plan_raw, plan_with_findings
 from rehearsal import processes
-from rehearsal.configuration import Configuration, load
+from rehearsal.configuration import load
 from rehearsal.engine import engine, run_program
-from rehearsal.paths import PROJECT_ROOT, StackPaths
-from rehearsal.recording import record_stack
+from rehearsal.paths import StackPaths
+from resource_graph.stack_program import record_stack
 from settings import StackSettings
+from stackfile import PROJECT_ROOT, StackConfig
 
 _STACK = "gpu"
 
@@ -138,7 +139,7 @@ def growth(sizes: tuple[int, ...] = (1, 8, 32, 125), rounds: int = 3) -> None:
         print(f"| {models} | {registered} | {middle:.2f} s | {each:.1f} ms | {rounds} |", flush=True)
 
 
-def _many(configuration: Configuration, models: int) -> StackPlan:
+def _many(configuration: StackConfig, models: int) -> StackPlan:
     """A plan with that many models. The findings (too many rules for one route, too few nodes) do not matter here."""
     values = {key.removeprefix("llm-d:"): value for key, value in configuration.plain().items()}
     first = values["models"][0]

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from operations.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
 from rehearsal import processes
 from rehearsal.kube import client
-from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.paths import StackPaths
+from stackfile import PROJECT_ROOT
 
 STACK = "prefix-cache-gpu"
 MODEL = "Qwen/Qwen2.5-3B-Instruct"

@@ -10,7 +10,7 @@ from typing import Any
 
 from settings import StackSettings
 from settings.base import REPLACES
-from settings.load import NAMESPACE
+from stackfile import NAMESPACE
 
 _ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = _ROOT / "docs" / "settings.md"

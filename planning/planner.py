@@ -45,7 +45,7 @@ from planning.serving.resources import busy_nodes, check_capacity
 from planning.sizing.cost import plan_cost
 from planning.stack_checks import check_names, check_scope
 from settings import StackSettings
-from settings.model_files import ModelFile
+from stackfile.model_files import ModelFile
 
 
 def plan_raw(

@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from planning.findings import path_of
-from rehearsal.configuration import Configuration
 from rehearsal.paths import StackPaths
 from settings import StackSettings
 from settings.leaves import Leaf, leaves
+from stackfile import StackConfig
 
 
-def remember(paths: StackPaths, configuration: Configuration) -> None:
+def remember(paths: StackPaths, configuration: StackConfig) -> None:
     """After an up: the settings that stand now, without secrets."""
     standing = {path_of(*leaf.path): leaf.shown for leaf in _leaves(configuration)}
     paths.settings.write_text(json.dumps(standing, indent=1), encoding="utf-8")
 
 
-def changed(paths: StackPaths, configuration: Configuration) -> Iterator[str]:
+def changed(paths: StackPaths, configuration: StackConfig) -> Iterator[str]:
     """A line for each setting that differs from what stands. None before the first up."""
     if not paths.settings.exists():
         return
@@ -32,7 +32,7 @@ def changed(paths: StackPaths, configuration: Configuration) -> Iterator[str]:
             yield f"{path}: {standing.get(path, '(none)')} -> {leaf.shown}{anew}"
 
 
-def _leaves(configuration: Configuration) -> list[Leaf]:
+def _leaves(configuration: StackConfig) -> list[Leaf]:
     try:
         return list(leaves(StackSettings.model_validate(configuration.settings())))
     except ValidationError:

@@ -72,11 +72,11 @@ def explain(error: Exception) -> Failure | None:
     """What to print of an error of these commands. None for a defect."""
     from cli.findings import refusal_text
     from planning import RefusedError
-    from rehearsal.configuration import ConfigurationError
+    from stackfile import StackFileError
 
     if isinstance(error, RefusedError):
         return Failure(refusal_text(error.findings), REFUSED)
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, StackFileError):
         return Failure(str(error), REFUSED)
     # Brings Pulumi's SDK along, which `preflight` cannot have beside Google's client libraries.
     from rehearsal.failures import explain as sentence_of

@@ -15,18 +15,19 @@ from planning import plan_raw
 from rehearsal import processes
 from rehearsal.changes import changed, remember
 from rehearsal.chat import Answer, ask
-from rehearsal.configuration import Configuration, load
+from rehearsal.configuration import load
 from rehearsal.display import console, print_differences
 from rehearsal.endpoint import reachable
 from rehearsal.engine import Engine, engine
 from rehearsal.errors import RehearsalError
 from rehearsal.interruption import forget_unrecorded, patient
-from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.lifecycle import resume
 from rehearsal.providers.requests import Refused
 from rehearsal.simulation import foretell
 from rehearsal.status import print_status
-from settings.model_files import model_files
+from stackfile import PROJECT_ROOT, StackConfig
+from stackfile.model_files import model_files
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,8 @@ def down(request: Request) -> int:
 
 def render(request: Request) -> int:
     # Imported here: recording needs the whole program, which the other commands leave to the engine.
-    from rehearsal.recording import record_stack
-    from rehearsal.render import render as write
+    from resource_graph.rendering import render as write
+    from resource_graph.stack_program import record_stack
 
     if request.out is None:
         raise RehearsalError("render needs a folder: make render STACK=gpu OUT=rendered")
@@ -142,7 +143,7 @@ def render(request: Request) -> int:
     return 0
 
 
-def _refuse_mistakes(stack: str, configuration: Configuration) -> None:
+def _refuse_mistakes(stack: str, configuration: StackConfig) -> None:
     """Raise RefusedError with every finding before the engine starts.
 
     The engine alone would print the first value of a wrong type and stop there, because `Pulumi.yaml` has types.
@@ -164,7 +165,7 @@ def recover(pulumi: Engine) -> None:
     forget_unrecorded(pulumi.stack, pulumi.paths, report)
 
 
-def _say_changes(paths: StackPaths, configuration: Configuration) -> None:
+def _say_changes(paths: StackPaths, configuration: StackConfig) -> None:
     """The settings behind the changes that the engine lists below, each with what it makes anew."""
     lines = list(changed(paths, configuration))
     if lines:

@@ -19,13 +19,13 @@ from pulumi.automation import _stack as automation
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2
 
-from rehearsal.configuration import Configuration
 from rehearsal.differences import say
-from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.paths import StackPaths
 from rehearsal.providers.base import serve
 from rehearsal.providers.gcp import GcpProvider
 from rehearsal.providers.kubernetes import KubernetesProvider
 from rehearsal.toolchain.build import binaries
+from stackfile import PROJECT_ROOT, StackConfig
 
 Report = Callable[[str], None]
 
@@ -87,12 +87,12 @@ class Engine:
 
 
 @contextlib.contextmanager
-def engine(paths: StackPaths, configuration: Configuration, report: Report) -> Iterator[Engine]:
+def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Iterator[Engine]:
     """An engine attached to both stand-ins. They live as long as the context."""
     executable = binaries(["pulumi"], report)["pulumi"]
     paths.home.mkdir(parents=True, exist_ok=True)
     paths.backend.mkdir(parents=True, exist_ok=True)
-    for difference in configuration.differences:
+    for difference in configuration.notes:
         say(paths, difference)
     with serve(GcpProvider(paths, report)) as cloud, serve(KubernetesProvider(paths, report)) as cluster:
         os.environ["PATH"] = f"{executable.parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -108,7 +108,7 @@ def engine(paths: StackPaths, configuration: Configuration, report: Report) -> I
         yield Engine(_stack(paths, configuration, environment), paths)
 
 
-def _stack(paths: StackPaths, configuration: Configuration, environment: dict[str, str]) -> auto.Stack:
+def _stack(paths: StackPaths, configuration: StackConfig, environment: dict[str, str]) -> auto.Stack:
     """The stack in a copy of the project's YAML: initializing one writes a salt into its file."""
     prepared = paths.project / "digest"
     digest = configuration.digest()
@@ -126,7 +126,7 @@ def _stack(paths: StackPaths, configuration: Configuration, environment: dict[st
     )
     stack = auto.Stack.create_or_select(paths.stack, workspace)
     if fresh:
-        secrets = {path: auto.ConfigValue(value, secret=True) for path, value in configuration.secret.items()}
+        secrets = {path: auto.ConfigValue(value, secret=True) for path, value in configuration.secrets.items()}
         if secrets:
             stack.set_all_config(secrets, path=True)
         prepared.write_text(digest, encoding="utf-8")

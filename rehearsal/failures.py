@@ -6,14 +6,14 @@ import errno
 
 from pulumi import automation as auto
 
-from rehearsal.configuration import ConfigurationError
 from rehearsal.control_plane import ControlPlaneError
 from rehearsal.errors import RehearsalError
 from rehearsal.kube import KubeError
 from rehearsal.processes import ProcessError
 from rehearsal.toolchain.build import BuildError
+from stackfile import StackFileError
 
-_EXPECTED = (RehearsalError, ConfigurationError, ControlPlaneError, ProcessError, BuildError, KubeError)
+_EXPECTED = (RehearsalError, StackFileError, ControlPlaneError, ProcessError, BuildError, KubeError)
 
 
 def explain(error: BaseException) -> str | None:

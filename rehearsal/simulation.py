@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 from planning import RefusedError, plan_raw
-from rehearsal.configuration import Configuration
 from rehearsal.paths import StackPaths
-from settings.model_files import model_files
+from stackfile import StackConfig
+from stackfile.model_files import model_files
 
 
-def foretell(paths: StackPaths, configuration: Configuration) -> None:
+def foretell(paths: StackPaths, configuration: StackConfig) -> None:
     """Write the plan's estimates, by served model name. A stack that is refused has none: the engine says why."""
     values, encrypted = configuration.settings(), configuration.encrypted()
     try:

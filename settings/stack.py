@@ -115,3 +115,8 @@ class StackSettings(Settings):
         dict[LabelKey, LabelValue],
         Field(max_length=60, description="Labels on every Google Cloud resource that takes them."),
     ] = {}
+
+
+def top_level_keys() -> tuple[str, ...]:
+    """Every top-level key that a stack file may hold, as written there."""
+    return tuple(str(field.alias or name) for name, field in StackSettings.model_fields.items())

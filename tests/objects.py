@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rehearsal.graph import Graph
+from resource_graph import Graph
+from resource_graph.kubernetes import kubernetes_objects
 
 Object = dict[str, Any]
 
@@ -13,7 +14,7 @@ Object = dict[str, Any]
 def of_kind(graph: Graph, kind: str, name: str | None = None) -> list[Object]:
     return [
         body
-        for body in graph.kubernetes_objects()
+        for body in kubernetes_objects(graph)
         if body["kind"] == kind and (name is None or body["metadata"]["name"] == name)
     ]
 

@@ -11,9 +11,8 @@ from typing import Any
 import yaml
 
 from planning import StackPlan, plan_raw
-from rehearsal.configuration import stack_file
-from rehearsal.graph import Graph, record
-from rehearsal.paths import PROJECT_ROOT
+from resource_graph import Graph, record
+from stackfile import PROJECT_ROOT, stack_file
 
 STACKS = ("gpu", "tpu")
 PROJECT = "golden-project"

@@ -8,9 +8,8 @@ import pytest
 
 from catalog import load
 from planning.findings import Severity
-from rehearsal.configuration import EXAMPLES, ConfigurationError, stack_file
-from rehearsal.paths import PROJECT_ROOT
 from settings.stack import Pattern
+from stackfile import EXAMPLES, PROJECT_ROOT, StackFileError, stack_file
 from tests.objects import of_kind
 from tests.planning.refusals.case import findings_of
 from tests.stacks import graph_of, plan_of, values_of
@@ -76,5 +75,5 @@ def test_it_previews(name: str) -> None:
 
 
 def test_a_stack_that_is_nowhere_is_told_what_there_is() -> None:
-    with pytest.raises(ConfigurationError, match=r"Stacks here: .*gpu, .*mixture-of-experts-gpu, .*tpu"):
+    with pytest.raises(StackFileError, match=r"Stacks: .*gpu, .*mixture-of-experts-gpu, .*tpu"):
         stack_file(PROJECT_ROOT, "no-such-stack")

@@ -11,9 +11,9 @@ from operations.explain.explanation import Explainer, Explanation
 from operations.explain.fields import MISSING
 from operations.explain.inputs import World
 from operations.explain.origins import Moved
-from rehearsal.configuration import NAMESPACE, load
-from rehearsal.paths import PROJECT_ROOT
-from settings.model_files import model_files
+from stackfile import NAMESPACE, PROJECT_ROOT, load
+from stackfile.assumptions import assume_unset
+from stackfile.model_files import model_files
 
 
 def print_explanation(stack: str, field: str, changes: Mapping[str, str]) -> int:
@@ -26,8 +26,8 @@ def print_explanation(stack: str, field: str, changes: Mapping[str, str]) -> int
 
 
 def world_of(stack: str, changes: Mapping[str, str] | None = None) -> World:
-    """Read a stack file, with placeholders for secrets. The release is its own."""
-    configuration = load(PROJECT_ROOT, stack, changes, own_release=True)
+    """Read a stack file's configuration; a project and a token are assumed where it has none."""
+    configuration = assume_unset(load(PROJECT_ROOT, stack, changes))
     values = configuration.settings()
     return World(stack=stack, values=values, encrypted=configuration.encrypted(), files=model_files(values))
 

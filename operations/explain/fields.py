@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from operations.explain.errors import FieldError
-from rehearsal.graph import Graph, Recorded, jsonable
-from rehearsal.graph.kubernetes import kubernetes_object
-from rehearsal.graph.model import STACK_TYPE
+from resource_graph import Graph, Recorded, jsonable
+from resource_graph.kubernetes import kubernetes_object
+from resource_graph.model import STACK_TYPE
 
 MISSING = "(absent)"
 OUTPUTS = "outputs"

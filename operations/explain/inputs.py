@@ -24,7 +24,7 @@ from planning.planner import plan_with_findings
 from planning.serving.custom_models import with_own_models
 from settings import StackSettings
 from settings.leaves import leaves, shown
-from settings.model_files import ModelFile
+from stackfile.model_files import ModelFile
 
 # Facts have no pattern to meet: the first other value of a type will do, and one or two more.
 _FACTS_TRIED = 3

@@ -11,7 +11,7 @@ from components.stack import InferenceStack
 from operations.explain.fields import MISSING, FieldPath, Objects, objects, plan_leaves, value_at
 from operations.explain.inputs import Input, Origin, World, inputs, plan_with
 from planning import StackPlan
-from rehearsal.graph import EngineRefusalError, Graph, record
+from resource_graph import EngineRefusalError, Graph, record
 
 UNBUILT = object()
 

@@ -12,7 +12,7 @@ import pulumi
 
 from components.outputs import outputs
 from planning import StackPlan
-from rehearsal.graph import Graph, record
+from resource_graph import Graph, record
 
 # The only thing in the outputs that no plan knows.
 _ADDRESS = "(address of the Gateway)"

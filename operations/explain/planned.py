@@ -11,7 +11,7 @@ from typing import Any
 
 from operations.explain.inputs import World
 from planning import StackPlan
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT
 
 _FOLDER = PROJECT_ROOT / "planning"
 

@@ -13,9 +13,10 @@ from operations.preflight import show
 from operations.preflight.needs import Needs, needs_of
 from planning import plan_raw
 from planning.findings import errors_in
-from rehearsal import configuration
-from rehearsal.paths import PROJECT_ROOT
-from settings.model_files import model_files
+from stackfile import NAMESPACE, PROJECT_ROOT
+from stackfile import load as load_stack
+from stackfile.assumptions import ASSUMED_PROJECT, assume_unset
+from stackfile.model_files import model_files
 
 
 def run_preflight(stack: str, changes: Mapping[str, str], project: str | None) -> int:
@@ -38,14 +39,14 @@ def run_preflight(stack: str, changes: Mapping[str, str], project: str | None) -
 def needs_in(
     stack: str, project: str | None, fallback: str | None = None, *, changes: Mapping[str, str] | None = None
 ) -> Needs:
-    """Return what a stack file asks for. Secrets stay closed: placeholders take their place.
+    """Return what a stack file asks for. Secrets are not read.
 
     Raises RefusedError where the stack cannot be planned.
     """
-    chosen = {f"{configuration.NAMESPACE}:project": project} if project else {}
-    given = configuration.load(PROJECT_ROOT, stack, {**(changes or {}), **chosen}, own_release=True)
+    chosen = {f"{NAMESPACE}:project": project} if project else {}
+    given = assume_unset(load_stack(PROJECT_ROOT, stack, {**(changes or {}), **chosen}))
     values = given.settings()
-    if values["project"] == configuration.PROJECT and fallback is not None:
+    if values["project"] == ASSUMED_PROJECT and fallback is not None:
         values["project"] = fallback
     return needs_of(plan_raw(stack, values, given.encrypted(), files=model_files(values)), load())
 

@@ -13,7 +13,7 @@ from operations.report.markdown import markdown
 from operations.report.page import page
 from operations.report.read import read
 from operations.report.terminal import report_text
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT
 
 
 def as_json(facts: StackFacts) -> str:

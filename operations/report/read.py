@@ -1,4 +1,4 @@
-"""The facts of a stack file: planned without the engine, with stand-ins for what only a cloud user has."""
+"""The facts of a stack file: planned without the engine."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from operations.report.facts import StackFacts, facts_of
 from planning import RefusedError, StackPlan, plan_raw
 from planning.context import Findings
 from planning.planner import plan_with_findings
-from rehearsal.configuration import load
 from settings import StackSettings
-from settings.model_files import model_files
+from stackfile import load
+from stackfile.assumptions import assume_unset
+from stackfile.model_files import model_files
 
 
 def read(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackFacts:
-    """Facts of `Pulumi.<stack>.yaml` below `root`. Raises ConfigurationError where there is no such file."""
-    configuration = load(root, stack, overrides, own_release=True)
+    """Facts of `Pulumi.<stack>.yaml` below `root`. Raises StackFileError where there is no such file."""
+    configuration = assume_unset(load(root, stack, overrides))
     values, encrypted = configuration.settings(), configuration.encrypted()
     settings = _settings(values)
     try:
         plan = plan_raw(stack, values, encrypted, files=model_files(values))
     except RefusedError as refused:
         forbidden = None if settings is None else _forbidden(stack, settings, encrypted)
-        return facts_of(stack, forbidden, refused.findings, configuration.differences, settings)
-    return facts_of(stack, plan, plan.warnings, configuration.differences, settings)
+        return facts_of(stack, forbidden, refused.findings, configuration.notes, settings)
+    return facts_of(stack, plan, plan.warnings, configuration.notes, settings)
 
 
 def _settings(values: Mapping[str, Any]) -> StackSettings | None:

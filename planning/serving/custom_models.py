@@ -10,7 +10,7 @@ from catalog.config_json import parse
 from catalog.errors import ConfigError
 from planning.context import Findings
 from settings import StackSettings
-from settings.model_files import HUB, ModelFile
+from stackfile.model_files import HUB, ModelFile
 
 # The computed weights of known models agree with their files within this; beyond, the formulas describe something else.
 _AGREES = 0.06

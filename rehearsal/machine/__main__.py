@@ -29,8 +29,9 @@ from rehearsal.machine.pods import Kubelets
 from rehearsal.machine.programs import Program
 from rehearsal.machine.sail import Sail
 from rehearsal.machine.signing import Signer
-from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.paths import StackPaths
 from rehearsal.toolchain.build import binaries
+from stackfile import PROJECT_ROOT
 
 log = logging.getLogger("rehearsal.machine")
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from planning.serving.startup import NODE_SECONDS
-from rehearsal.graph import Graph, Recorded
+from resource_graph import Graph, Recorded
 from tests.objects import Object, container, of_kind, one, pods, selects
 from tests.stacks import OTHER_SCORER, OTHER_VALUES, PAUSED, graph_of, plan_of
 

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from rehearsal.graph import Graph
+from resource_graph import Graph
 from tests.stacks import PROJECT, graph_of
 
 

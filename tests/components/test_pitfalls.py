@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.graph import Graph, Recorded
-from rehearsal.graph.values import jsonable
+from resource_graph import Graph, Recorded
+from resource_graph.values import jsonable
 from tests.stacks import graph_of
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rehearsal.graph import Graph
+from resource_graph import Graph
 from tests.objects import Object, container, one, pods
 from tests.stacks import graph_of
 

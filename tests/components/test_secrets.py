@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.graph import Graph, Secret
-from rehearsal.render import render
+from resource_graph import Graph, Secret
+from resource_graph.kubernetes import kubernetes_objects
+from resource_graph.rendering import render
 from tests.objects import texts
 from tests.stacks import PASSWORD, TOKEN, graph_of
 
@@ -65,7 +66,7 @@ def test_nothing_secret_is_rendered(graph: Graph, tmp_path: Path) -> None:
 
 def test_no_container_gets_a_token_in_its_environment(graph: Graph) -> None:
     """It would show in every `kubectl describe`; the engine reads a file instead."""
-    for body in graph.kubernetes_objects():
+    for body in kubernetes_objects(graph):
         if body["kind"] == "Deployment":
             for variable in body["spec"]["template"]["spec"]["containers"][0]["env"]:
                 assert "secretKeyRef" not in variable.get("valueFrom", {}), variable

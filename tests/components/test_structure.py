@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 import components
-from rehearsal.graph import Graph, Recorded
+from resource_graph import Graph, Recorded
 from tests.stacks import OTHER_SCORER, OTHER_VALUES, PAUSED, graph_of
 
 # Once published a token stays: a new one is another resource, with everything below it.

@@ -14,7 +14,7 @@ import pytest
 from cli.options import Changes, Stack
 from cli.run import run_app
 from operations.cli.app import build_app
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT
 
 REFUSED = ("-c", "models[0].tensorParallel=3", "-c", "paused=perhaps")
 COMMANDS = {command.name: command.callback for group in (build_app(),) for command in group.registered_commands} | {

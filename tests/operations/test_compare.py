@@ -11,7 +11,7 @@ from typing import Any
 
 from operations.report.compare import compare
 from operations.report.read import read
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT
 
 
 def facts(stack: str = "gpu", **changes: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from operations.explain.errors import FieldError
 from operations.explain.explanation import Explainer, Explanation
 from operations.explain.fields import FieldPath, leaves, parse
 from operations.explain.inputs import World, inputs, plan_with
-from settings.model_files import ModelFile
+from stackfile.model_files import ModelFile
 
 CONFIGS = Path(__file__).parents[1] / "catalog" / "configs"
 

@@ -13,7 +13,7 @@ from operations.cli.app import explain_error
 from operations.report.markdown import markdown
 from operations.report.read import read
 from planning.plan.estimates import MemoryVerdict
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT
 from tests.stacks import plan_of
 
 

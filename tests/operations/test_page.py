@@ -11,7 +11,7 @@ import pytest
 
 from operations.report.page import page
 from operations.report.read import read
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT
 from tests.operations.browser import Looked, look
 
 STACKS = ("gpu", "tpu", "multi-model-gpu", "disaggregated-gpu", "kserve-istio-prefix-cache-tpu")
@@ -115,7 +115,7 @@ class TestItsText:
         assert "Topology" not in text
 
     def test_it_says_what_was_assumed(self) -> None:
-        assert "stands in for a Google Cloud project" in document("gpu")
+        assert "llm-d:project is not set" in document("gpu")
 
     def test_no_secret_is_in_it(self) -> None:
         assert "hf_" not in document("gpu")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT
 
 
 def test_the_preflight_asks_and_judges() -> None:

@@ -18,13 +18,14 @@ from planning import StackPlan
 from planning.findings import path_of
 from rehearsal.changes import changed, remember
 from rehearsal.configuration import load
-from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.kinds import VIRTUAL
 from rehearsal.providers.gcp.table import KINDS
 from rehearsal.providers.wire import changes as differences
 from rehearsal.providers.wire import under
 from settings import StackSettings
 from settings.leaves import leaves
+from stackfile import PROJECT_ROOT
 from tests.operations.test_compare import facts
 
 NAMES = {"Cluster": "cluster", "Network": "network", "Subnetwork": "subnet", "Address": "address"}

@@ -20,9 +20,8 @@ from planning import RefusedError
 from planning.findings import Severity
 from planning.picker_config.parameters import SHAPES
 from planning.plan.routing import PickerPlan
-from rehearsal.configuration import EXAMPLES
-from rehearsal.paths import PROJECT_ROOT
 from rehearsal.toolchain.build import binaries
+from stackfile import EXAMPLES, PROJECT_ROOT
 from tests.planning.refusals.case import findings_of
 from tests.planning.refusals.picker import ONE_PROFILE, QUEUE, own
 from tests.stacks import plan_of

@@ -10,17 +10,18 @@ import pytest
 
 from planning import plan_raw
 from rehearsal import commands
-from rehearsal.configuration import Configuration, load
-from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.configuration import load
+from rehearsal.paths import StackPaths
+from stackfile import PROJECT_ROOT, StackConfig
 
 
 @pytest.fixture
-def previewed(monkeypatch: pytest.MonkeyPatch) -> list[Configuration]:
+def previewed(monkeypatch: pytest.MonkeyPatch) -> list[StackConfig]:
     """Configurations that the engine was started with."""
-    seen: list[Configuration] = []
+    seen: list[StackConfig] = []
 
     @contextlib.contextmanager
-    def engine(paths: StackPaths, configuration: Configuration, report: object) -> Iterator[SimpleNamespace]:
+    def engine(paths: StackPaths, configuration: StackConfig, report: object) -> Iterator[SimpleNamespace]:
         seen.append(configuration)
         yield SimpleNamespace(stack=SimpleNamespace(preview=lambda **_: None))
 
@@ -30,7 +31,7 @@ def previewed(monkeypatch: pytest.MonkeyPatch) -> list[Configuration]:
 
 
 @pytest.mark.parametrize("stack", ["gpu", "multi-model-gpu"])
-def test_it_shows_the_memory_that_the_report_shows(previewed: list[Configuration], stack: str) -> None:
+def test_it_shows_the_memory_that_the_report_shows(previewed: list[StackConfig], stack: str) -> None:
     commands.preview(commands.Request(stack))
     [configuration] = previewed
     reported = load(PROJECT_ROOT, stack, own_release=True)

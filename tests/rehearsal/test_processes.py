@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal import processes
-from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.paths import StackPaths
+from stackfile import PROJECT_ROOT
 
 SLEEP = ["sleep", "300"]
 

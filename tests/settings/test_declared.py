@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
-from settings.load import keys
+from settings import StackSettings
+from settings.stack import top_level_keys
+from tests.stacks import STACKS, values_of
 
 PROJECT = Path(__file__).resolve().parents[2] / "Pulumi.yaml"
 
 
 def test_every_setting_is_declared_with_type_and_description() -> None:
     declared = yaml.safe_load(PROJECT.read_text(encoding="utf-8"))["config"]
-    assert set(declared) == set(keys())
+    assert set(declared) == set(top_level_keys())
     assert not [key for key, one in declared.items() if not one.get("type") or not one.get("description")]
 
 
@@ -21,3 +25,31 @@ def test_nothing_is_required_by_pulumi_itself() -> None:
     """A missing value is a finding with its fix, together with all others; Pulumi would stop at the first."""
     declared = yaml.safe_load(PROJECT.read_text(encoding="utf-8"))["config"]
     assert not [key for key, one in declared.items() if "default" not in one]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_stack_files_hold_only_what_there_is(stack: str) -> None:
+    assert set(values_of(stack)) <= set(top_level_keys())
+
+
+def test_keys_are_those_of_a_stack_file() -> None:
+    assert {"project", "cpuPool", "huggingFace", "models"} <= set(top_level_keys())
+    assert len(top_level_keys()) == len(StackSettings.model_fields)
+
+
+def test_every_setting_says_what_it_is() -> None:
+    """The reference of settings is made from these descriptions."""
+    missing: list[str] = []
+
+    def walk(schema: dict[str, Any], name: str) -> None:
+        missing.extend(
+            f"{name}.{key}"
+            for key, field in schema.get("properties", {}).items()
+            if key != "kind" and "description" not in field
+        )
+
+    document = StackSettings.model_json_schema()
+    walk(document, "StackSettings")
+    for name, schema in document["$defs"].items():
+        walk(schema, name)
+    assert missing == []

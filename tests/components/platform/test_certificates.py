@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from planning.platform.certificates import covers
-from rehearsal.graph import Graph
+from resource_graph import Graph
 from tests.charts import BROUGHT_CLUSTER
 from tests.objects import of_kind, one
 from tests.stacks import graph_of, plan_of

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal.graph import Graph
+from resource_graph import Graph
+from resource_graph.kubernetes import kubernetes_objects
 from tests.objects import of_kind, one
 from tests.stacks import graph_of, plan_of
 
@@ -60,7 +61,7 @@ class TestGateway:
 
 class TestPool:
     def test_gkes_policies_are_not_there(self) -> None:
-        assert [b for b in graph().kubernetes_objects() if b["apiVersion"] == "networking.gke.io/v1"] == []
+        assert [b for b in kubernetes_objects(graph()) if b["apiVersion"] == "networking.gke.io/v1"] == []
 
     @pytest.mark.parametrize("stack", ["gpu", "kserve-istio-single-replica-gpu"])
     def test_the_picker_is_reached_by_tls_that_asks_nothing(self, stack: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal.graph import Graph
-from rehearsal.paths import PROJECT_ROOT
+from resource_graph import Graph
+from stackfile import PROJECT_ROOT
 from tests.objects import Object, of_kind, one
 from tests.stacks import graph_of, plan_of
 

@@ -13,7 +13,8 @@ from components.custom_resources.gke_extensions import RoutingCallout, ServiceRe
 from components.custom_resources.gke_policies import CheckConfig, GrpcCheck, HttpCheck
 from planning.routing.api_paths import API_PATHS
 from planning.routing.gateway import BASE_MODEL_HEADER
-from rehearsal.graph import Graph
+from resource_graph import Graph
+from resource_graph.kubernetes import kubernetes_objects
 from tests.objects import Object, container, of_kind, one, pods, selects
 from tests.stacks import graph_of
 
@@ -271,7 +272,7 @@ class TestSplit:
         """Engines would otherwise restart with every step of a rollout."""
         shifted = {"splits": [{"name": "chat", "weights": {self.MODELS[0]: 0, self.MODELS[1]: 1}}]}
         before, after = (
-            {(b["kind"], b["metadata"]["name"]): b for b in graph_of("multi-model-gpu", c).kubernetes_objects()}
+            {(b["kind"], b["metadata"]["name"]): b for b in kubernetes_objects(graph_of("multi-model-gpu", c))}
             for c in (self.SPLIT, shifted)
         )
         assert [key for key in before if before[key] != after[key]] == [("HTTPRoute", "inference")]

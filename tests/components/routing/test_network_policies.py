@@ -11,8 +11,7 @@ import pytest
 
 from planning.plan.stack import StackPlan
 from planning.routing.models_endpoint import PORT
-from rehearsal.configuration import EXAMPLES
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import EXAMPLES, PROJECT_ROOT
 from tests.stacks import graph_of, plan_of
 
 OURS = "llm-d-inference-scheduling"

@@ -14,7 +14,7 @@ from planning.disaggregation.roles import ENGINE_PORT, ROLE_LABEL
 from planning.picker_config import can_disaggregate
 from planning.plan.serving import ModelServerPlan
 from planning.plan.stack import StackPlan
-from rehearsal.graph import Graph
+from resource_graph import Graph
 from tests.objects import of_kind
 from tests.stacks import graph_of, plan_of
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.graph import Graph
+from resource_graph import Graph
+from resource_graph.kubernetes import kubernetes_objects
 from tests.components.test_pod_security import broken
 from tests.objects import Object, container, of_kind, one
 from tests.stacks import graph_of
@@ -35,7 +36,7 @@ def pods_of(body: Object) -> dict[str, Object]:
 
 class TestService:
     def test_it_is_the_only_workload(self) -> None:
-        assert {body["kind"] for body in graph().kubernetes_objects()} & {"Deployment", "InferencePool"} == set()
+        assert {body["kind"] for body in kubernetes_objects(graph())} & {"Deployment", "InferencePool"} == set()
 
     def test_a_request_names_the_model_as_without_it(self) -> None:
         body = service()

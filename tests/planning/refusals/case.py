@@ -9,7 +9,7 @@ from typing import Any
 from catalog import load
 from planning import Finding, RefusedError, plan_raw
 from planning.findings import Severity
-from settings.model_files import ModelFile
+from stackfile.model_files import ModelFile
 from tests.stacks import ENCRYPTED, values_of
 
 GATED = "google/gemma-2b-it"

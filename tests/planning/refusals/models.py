@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from planning.findings import Severity
-from settings.model_files import ModelFile
+from stackfile.model_files import ModelFile
 from tests.planning.refusals.case import GATED, Wrong
 
 GEMMA = json.loads(

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planning import RefusedError, StackPlan, plan_raw
-from settings.model_files import ModelFile, model_files
+from stackfile.model_files import ModelFile, model_files
 from tests.stacks import ENCRYPTED, plan_of, values_of
 
 CONFIGS = Path(__file__).parents[2] / "catalog" / "configs"

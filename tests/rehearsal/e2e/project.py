@@ -21,7 +21,8 @@ import yaml
 from rehearsal import processes
 from rehearsal.endpoint import reachable
 from rehearsal.kube import Kube, Manifests, client
-from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.paths import StackPaths
+from stackfile import PROJECT_ROOT
 
 STACKS = ("gpu", "tpu")
 ENGINES, PICKERS = "llm-d.ai/inference-serving=true", "app.kubernetes.io/name=endpoint-picker"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT
 
 from . import test_controllers, test_disaggregated, test_groups, test_multi_model, test_prefix_cache
 from .project import STACKS, Project, chat, eventually

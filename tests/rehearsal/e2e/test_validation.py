@@ -12,15 +12,15 @@ import yaml
 from catalog import load
 from rehearsal import processes
 from rehearsal.control_plane import ControlPlane
-from rehearsal.graph import Graph
-from rehearsal.graph.values import jsonable
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
 from rehearsal.machine.cloud import CLUSTER, NODE_POOL
 from rehearsal.machine.network_cards import resource_slice
 from rehearsal.machine.pools import POOL_LABEL, Pool, node, pools
 from rehearsal.paths import StackPaths
-from rehearsal.render import manifests
 from rehearsal.toolchain.build import module_dir
+from resource_graph import Graph
+from resource_graph.rendering import manifests
+from resource_graph.values import jsonable
 from tests.stacks import graph_of
 
 from .project import eventually

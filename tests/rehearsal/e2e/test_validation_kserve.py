@@ -11,8 +11,9 @@ import yaml
 from rehearsal import processes
 from rehearsal.control_plane import ControlPlane
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
-from rehearsal.paths import PROJECT_ROOT, StackPaths
+from rehearsal.paths import StackPaths
 from rehearsal.toolchain.build import module_dir
+from stackfile import PROJECT_ROOT
 from tests.stacks import graph_of
 
 from .test_validation import MADE, VERSION, objects, title

@@ -18,11 +18,11 @@ from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import callback_pb2, engine_pb2, resource_pb2
 
-from rehearsal.graph import requests
-from rehearsal.graph.answers import Answer, ResourceRequest
-from rehearsal.graph.model import STACK_TYPE, Message, Recorded
-from rehearsal.graph.transforms import Transforms
-from rehearsal.graph.values import Value, contains_unknown, decode_struct, make_secret, merge
+from resource_graph import requests
+from resource_graph.answers import Answer, ResourceRequest
+from resource_graph.model import STACK_TYPE, Message, Recorded
+from resource_graph.transforms import Transforms
+from resource_graph.values import Value, contains_unknown, decode_struct, make_secret, merge
 
 # What is left out: OUTPUT_VALUES, so that inputs arrive plain, and what a recording cannot serve (hook options, state
 # migrations, byte strings). Without SECRETS the SDK would send secrets in clear and unmarked.

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal.graph.model import Graph
-from rehearsal.graph.recorder import record
-from rehearsal.paths import PROJECT_ROOT
+from resource_graph.model import Graph
+from resource_graph.recorder import record
+from stackfile import PROJECT_ROOT
 
 
 class ProgramError(Exception):
@@ -41,7 +41,7 @@ class _Failure:
     details: str
 
 
-def record_apart(
+def record_in_subprocess(
     program: Path,
     *,
     project: str = "llm-d",
@@ -71,7 +71,7 @@ def record_apart(
         result = Path(folder) / "graph"
         # The order goes through a pipe: configuration holds secrets, and a command line can be read by anyone.
         done = subprocess.run(
-            [sys.executable, "-m", "rehearsal.graph", str(result)],
+            [sys.executable, "-m", "resource_graph", str(result)],
             input=pickle.dumps(order),
             stdout=sys.__stderr__,
             env=variables,
@@ -87,7 +87,7 @@ def record_apart(
 
 
 def serve(order: bytes, result: Path) -> None:
-    """The other side of `record_apart`: record what the order says and write the graph, or how it failed."""
+    """The other side of `record_in_subprocess`: record what the order says and write the graph, or how it failed."""
     wanted: _Order = pickle.loads(order)  # noqa: S301 - written by the process that started this one
     outcome: Graph | _Failure
     try:

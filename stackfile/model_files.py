@@ -1,6 +1,6 @@
-"""What stack files say to read beside themselves: config.json of models that the catalog lacks, from disk or the Hub.
+"""Reads config.json of the models that a stack file configures itself, from disk or from the Hugging Face Hub.
 
-Reading happens before planning, which gets the contents and touches no file.
+Planning gets the contents and reads no file.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from stackfile.project import PROJECT_ROOT
+
 HUB = "hub"
-_CONFIG, _INDEX, _QUANTISATION = "config.json", "model.safetensors.index.json", "hf_quant_config.json"
+_CONFIG, _INDEX, _QUANTIZATION = "config.json", "model.safetensors.index.json", "hf_quant_config.json"
 _LARGEST = 50_000_000
 _SECONDS = 10
 
@@ -33,7 +34,7 @@ class ModelFile:
     problem: str | None = None
 
 
-def model_files(values: Mapping[str, Any], root: Path = ROOT) -> dict[str, ModelFile]:
+def model_files(values: Mapping[str, Any], root: Path = PROJECT_ROOT) -> dict[str, ModelFile]:
     """Configurations of the models that ask for one, by id. Never raises: what is wrong becomes a `problem`."""
     models = values.get("models")
     found = {}
@@ -57,10 +58,10 @@ def _from_disk(root: Path, given: str) -> ModelFile:
         return ModelFile(
             config=config,
             weights_bytes=_total(_json(index)) if index.is_file() else None,
-            quantized_apart=path.with_name(_QUANTISATION).is_file(),
+            quantized_apart=path.with_name(_QUANTIZATION).is_file(),
         )
     except (OSError, ValueError) as error:
-        return _problem(f"cannot be read: {_told(error)}")
+        return _problem(f"cannot be read: {_first_line(error)}")
 
 
 def _from_hub(model_id: str, revision: str | None) -> ModelFile:
@@ -78,7 +79,7 @@ def _from_hub(model_id: str, revision: str | None) -> ModelFile:
         path = fetched(_CONFIG)
         config = _json(path)
     except Exception as error:
-        return _problem(f"the Hub did not give it: {_told(error)}")
+        return _problem(f"the Hub did not give it: {_first_line(error)}")
     total = None
     # A model of one file has no index.
     with suppress(EntryNotFoundError, OSError, ValueError):
@@ -107,6 +108,6 @@ def _problem(text: str) -> ModelFile:
     return ModelFile(config={}, problem=text)
 
 
-def _told(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text.partition("\n")[0][:200]

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 
-from rehearsal.graph import (
+from resource_graph import (
     UNKNOWN,
     EngineRefusalError,
     Graph,
@@ -23,11 +23,12 @@ from rehearsal.graph import (
     Secret,
     contains_unknown,
     record,
-    record_apart,
+    record_in_subprocess,
 )
-from rehearsal.graph.monitor import FEATURES, RecordingMonitor
-from rehearsal.graph.values import Value
-from rehearsal.render import DuplicateObjectError, render, yaml_text
+from resource_graph.kubernetes import kubernetes_objects
+from resource_graph.monitor import FEATURES, RecordingMonitor
+from resource_graph.rendering import DuplicateObjectError, render, yaml_text
+from resource_graph.values import Value
 
 NETWORK = "gcp:compute/network:Network"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
@@ -176,7 +177,7 @@ class TestWhatIsRecorded:
 
     def test_a_resource_knows_the_line_that_made_it(self, planned: Graph) -> None:
         file, line = str(planned.one(CLUSTER).source).rsplit(":", 1)
-        assert file.endswith("tests/rehearsal/test_graph.py")
+        assert file.endswith("tests/resource_graph/test_graph.py")
         assert "gcp.container.Cluster(" in Path(__file__).read_text().splitlines()[int(line) - 1]
 
     def test_a_hook_is_recorded_by_name(self) -> None:
@@ -399,14 +400,14 @@ class TestRunsDoNotMeet:
         )
         (tmp_path / "part.py").write_text("NAME = 'a part'\n")
         (tmp_path / "here.txt").write_text("read")
-        graph = record_apart(tmp_path, stack="gpu", config={"llm-d:value": "3"})
+        graph = record_in_subprocess(tmp_path, stack="gpu", config={"llm-d:value": "3"})
         assert graph.outputs == {"main": "__main__", "part": "a part", "here": "read", "value": 3}
 
     def test_a_program_that_fails_in_its_own_process_says_why(self, tmp_path: Path) -> None:
         program = tmp_path / "__main__.py"
         program.write_text("raise ValueError('not like this')\n")
         with pytest.raises(ProgramError, match="ValueError: not like this") as failure:
-            record_apart(program, stack="gpu")
+            record_in_subprocess(program, stack="gpu")
         assert "__main__.py" in failure.value.details
 
     def test_an_async_program_exports_what_it_returns(self, tmp_path: Path) -> None:
@@ -448,7 +449,7 @@ class TestRender:
             "manifests/llm-d/secret-vllm.yaml",
         ]
         read = [yaml.safe_load(path.read_text()) for path in rendered.manifests]
-        assert sorted(read, key=str) == sorted(built.kubernetes_objects(), key=str)
+        assert sorted(read, key=str) == sorted(kubernetes_objects(built), key=str)
 
     def test_the_same_graph_is_the_same_text(self, built: Graph, tmp_path: Path) -> None:
         render(built, tmp_path / "a")
@@ -470,7 +471,7 @@ class TestRender:
             k8s.core.v1.Secret("pull", type="kubernetes.io/dockerconfigjson", data=pull)
             k8s.core.v1.Secret("plain", metadata={"name": "plain"}, data={"key": "cGxhaW4="})
 
-        plain, pull = run(program).kubernetes_objects()
+        plain, pull = kubernetes_objects(run(program))
         assert base64.b64decode(plain["data"]["key"]) == b"[secret]"
         assert json.loads(base64.b64decode(pull["data"][".dockerconfigjson"])) == {"auths": {"[secret]": {}}}
         assert pull["metadata"]["name"].startswith("pull-")

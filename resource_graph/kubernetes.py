@@ -6,8 +6,8 @@ import base64
 import hashlib
 from collections.abc import Mapping
 
-from rehearsal.graph.model import Recorded
-from rehearsal.graph.values import Secret, Unknown, Value, jsonable
+from resource_graph.model import Graph, Recorded
+from resource_graph.values import Secret, Unknown, Value, jsonable
 
 PLACEHOLDER = "[secret]"
 REGISTRY_PLACEHOLDER = '{"auths": {"[secret]": {}}}'
@@ -36,6 +36,12 @@ def kubernetes_object(resource: Recorded) -> dict[str, Value] | None:
     if kind == "Secret":
         _hide(plain)
     return plain
+
+
+def kubernetes_objects(graph: Graph) -> list[dict[str, Value]]:
+    """Every Kubernetes object of a graph, in the order of the resources' URNs."""
+    objects = (kubernetes_object(resource) for resource in graph)
+    return [body for body in objects if body is not None]
 
 
 def _hide(secret: dict[str, Value]) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from pulumi.runtime import Settings, configure, reset_options, set_all_config
 
-from settings import StackSettings
-from settings.load import RawSettings, keys, read
+from stackfile.program_config import RawSettings, read
 from tests.stacks import STACKS, TOKEN, values_of
 
 
@@ -103,35 +102,7 @@ class TestEnvironment:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_stack_files_hold_only_what_there_is(stack: str) -> None:
-    assert set(values_of(stack)) <= set(keys())
-
-
-@pytest.mark.parametrize("stack", STACKS)
 def test_what_is_read_is_what_was_written(stack: str) -> None:
     values: dict[str, Any] = values_of(stack)
     config = {f"llm-d:{key}": v if isinstance(v, str) else json.dumps(v) for key, v in values.items()}
     assert load(config).values == values
-
-
-def test_keys_are_those_of_a_stack_file() -> None:
-    assert {"project", "cpuPool", "huggingFace", "models"} <= set(keys())
-    assert len(keys()) == len(StackSettings.model_fields)
-
-
-def test_every_setting_says_what_it_is() -> None:
-    """The reference of settings is made from these descriptions."""
-    missing: list[str] = []
-
-    def walk(schema: dict[str, Any], name: str) -> None:
-        missing.extend(
-            f"{name}.{key}"
-            for key, field in schema.get("properties", {}).items()
-            if key != "kind" and "description" not in field
-        )
-
-    document = StackSettings.model_json_schema()
-    walk(document, "StackSettings")
-    for name, schema in document["$defs"].items():
-        walk(schema, name)
-    assert missing == []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
-from rehearsal.graph.values import Value
+from resource_graph.values import Value
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 
@@ -145,16 +145,6 @@ class Graph:
                 found.add(urn)
                 todo.extend(self._edges(urn))
         return frozenset(found - {start})
-
-    def kubernetes_objects(self) -> list[dict[str, Value]]:
-        """Every Kubernetes object as its API takes it, plain values, in the order of the resources' URNs.
-
-        Secrets and unknowns are placeholders; see `rehearsal.graph.kubernetes`.
-        """
-        from rehearsal.graph.kubernetes import kubernetes_object
-
-        objects = (kubernetes_object(resource) for resource in self.resources)
-        return [each for each in objects if each is not None]
 
     def _edges(self, urn: str) -> Iterator[str]:
         resource = self._by_urn.get(urn)

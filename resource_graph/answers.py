@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rehearsal.graph.values import Secret, Value
+from resource_graph.values import Secret, Value
 
 CERTIFICATE_AUTHORITY = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nrecorded\n-----END CERTIFICATE-----\n").decode()
 

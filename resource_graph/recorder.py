@@ -15,10 +15,10 @@ from typing import TypeAlias
 
 from pulumi.runtime import Settings, configure, reset_options, run_in_stack, set_all_config
 
-from rehearsal.graph.answers import Answer, plausible
-from rehearsal.graph.model import STACK_TYPE, Graph
-from rehearsal.graph.monitor import RecordingEngine, RecordingMonitor, make_urn
-from rehearsal.paths import PROJECT_ROOT
+from resource_graph.answers import Answer, plausible
+from resource_graph.model import STACK_TYPE, Graph
+from resource_graph.monitor import RecordingEngine, RecordingMonitor, make_urn
+from stackfile import PROJECT_ROOT
 
 Program: TypeAlias = Callable[[], object] | Path
 """A function that makes resources, or a program's folder (with `__main__.py`) or file, run as the CLI would run it."""

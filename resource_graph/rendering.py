@@ -14,8 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from rehearsal.graph import Graph, Recorded, Value, jsonable
-from rehearsal.graph.kubernetes import kubernetes_object
+from resource_graph import Graph, Recorded, Value, jsonable
+from resource_graph.kubernetes import kubernetes_object
 
 # Texts that PyYAML writes bare and the parser of Kubernetes reads as a number or a boolean.
 _NOT_TEXT_IN_GO = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|[yYnN]")

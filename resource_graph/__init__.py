@@ -5,12 +5,12 @@ pool = graph.one("gcp:container/nodePool:NodePool", "accelerators")
 assert graph.depends(pool, graph.one("gcp:container/cluster:Cluster"))
 """
 
-from rehearsal.graph.answers import Answer, ResourceRequest, plausible
-from rehearsal.graph.apart import ProgramError, record_apart
-from rehearsal.graph.model import Graph, Message, Options, Recorded
-from rehearsal.graph.monitor import EngineRefusalError
-from rehearsal.graph.recorder import Program, record
-from rehearsal.graph.values import UNKNOWN, Asset, Reference, Secret, Unknown, Value, contains_unknown, jsonable
+from resource_graph.answers import Answer, ResourceRequest, plausible
+from resource_graph.model import Graph, Message, Options, Recorded
+from resource_graph.monitor import EngineRefusalError
+from resource_graph.recorder import Program, record
+from resource_graph.subprocess_recorder import ProgramError, record_in_subprocess
+from resource_graph.values import UNKNOWN, Asset, Reference, Secret, Unknown, Value, contains_unknown, jsonable
 
 __all__ = [
     "UNKNOWN",
@@ -32,5 +32,5 @@ __all__ = [
     "jsonable",
     "plausible",
     "record",
-    "record_apart",
+    "record_in_subprocess",
 ]

@@ -1,0 +1,21 @@
+"""Reads what configures a stack: `Pulumi.<stack>.yaml`, the defaults in Pulumi.yaml, and overrides of a command line.
+
+Values are as the program gets them from Pulumi. Nothing is substituted except where a caller says so.
+"""
+
+from stackfile.config import StackConfig
+from stackfile.paths import StackFileError, put, segments
+from stackfile.project import EXAMPLES, NAMESPACE, PROJECT_ROOT
+from stackfile.reader import load, stack_file
+
+__all__ = [
+    "EXAMPLES",
+    "NAMESPACE",
+    "PROJECT_ROOT",
+    "StackConfig",
+    "StackFileError",
+    "load",
+    "put",
+    "segments",
+    "stack_file",
+]

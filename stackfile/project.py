@@ -1,0 +1,32 @@
+"""The project that stack files belong to: its folder, its namespace, and the defaults in its Pulumi.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+PROJECT_FILE = "Pulumi.yaml"
+EXAMPLES = "examples"
+NAMESPACE = "llm-d"
+
+
+def project_defaults(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields key and value of every default in a parsed Pulumi.yaml, in the order in which Pulumi applies them.
+
+    A key may declare `default:` or `value:`, or be the value itself where that is a scalar or a list. Source: Pulumi
+    3.259, pkg/workspace/config.go (mergeConfig) and sdk/go/common/workspace/project.go (RewriteShorthandConfigValues).
+    """
+    declared = document.get("config")
+    if not isinstance(declared, Mapping):
+        return
+    for key in sorted(declared):
+        declaration = declared[key]
+        if isinstance(declaration, str | int | list):
+            yield key, declaration
+        elif isinstance(declaration, Mapping):
+            value = declaration.get("default")
+            value = declaration.get("value") if value is None else value
+            if value is not None:
+                yield key, value

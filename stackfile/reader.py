@@ -1,0 +1,104 @@
+"""Reads `Pulumi.<stack>.yaml` and Pulumi.yaml from disk."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stackfile.config import StackConfig
+from stackfile.paths import StackFileError, put
+from stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults
+
+# Stands for every encrypted value: only the holder of the stack's key can read it. The check of a Hugging Face token
+# expects the prefix.
+ENCRYPTED_VALUE = "hf_encrypted"
+_REMOVED = object()
+
+
+def stack_file(root: Path, stack: str) -> Path:
+    """The stack's file in the project's folder, or else in its examples.
+
+    Raises StackFileError with the names of all stacks.
+    """
+    folders = (root, root / EXAMPLES)
+    name = f"Pulumi.{stack}.yaml"
+    path = next((folder / name for folder in folders if (folder / name).exists()), None)
+    if path is None:
+        files = [file for folder in folders for file in folder.glob("Pulumi.*.yaml")]
+        stacks = sorted({file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files})
+        raise StackFileError(f"stack {stack!r} does not exist: there is no {name}. Stacks: {', '.join(stacks)}")
+    return path
+
+
+def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackConfig:
+    """Read a stack's file and apply overrides (`llm-d:accelerator.nodes.max` -> `5`).
+
+    Raises StackFileError.
+    """
+    values = copy.deepcopy(_document(stack_file(root, stack)).get("config") or {})
+    if not isinstance(values, dict):
+        raise StackFileError(f"Pulumi.{stack}.yaml: config must hold keys, for example llm-d:location: us-central1-a")
+    for path, text in (overrides or {}).items():
+        put(values, path, _override(text))
+    secrets = dict.fromkeys(_take_encrypted(values), ENCRYPTED_VALUE)
+    return StackConfig(values=values, secrets=secrets, defaults=_defaults(root))
+
+
+def _defaults(root: Path) -> dict[str, Any]:
+    """Defaults of Pulumi.yaml by path with namespace; none where the folder has no such file."""
+    path = root / PROJECT_FILE
+    if not path.exists():
+        return {}
+    declared = project_defaults(_document(path))
+    return {key if ":" in key else f"{NAMESPACE}:{key}": value for key, value in declared}
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise StackFileError(f"{path.name} is not valid YAML: {error}") from error
+    if document is not None and not isinstance(document, dict):
+        raise StackFileError(f"{path.name} must hold keys at its top level, for example config:")
+    return document or {}
+
+
+def _take_encrypted(values: dict[str, Any]) -> list[str]:
+    """Remove every `secure:` value and return the paths."""
+    paths: list[str] = []
+
+    def walk(value: Any, path: str) -> Any:
+        if isinstance(value, dict):
+            if set(value) == {"secure"}:
+                paths.append(path)
+                return _REMOVED
+            kept = {key: walk(item, _below(path, str(key))) for key, item in value.items()}
+            return {key: item for key, item in kept.items() if item is not _REMOVED}
+        if isinstance(value, list):
+            items = [walk(item, f"{path}[{index}]") for index, item in enumerate(value)]
+            return [None if item is _REMOVED else item for item in items]
+        return value
+
+    kept = walk(values, "")
+    values.clear()
+    values.update(kept)
+    return paths
+
+
+def _below(path: str, key: str) -> str:
+    if not path:
+        return key
+    return f'{path}["{key}"]' if "." in key or "[" in key else f"{path}.{key}"
+
+
+def _override(text: str) -> Any:
+    """A value from the command line: numbers, booleans, lists and maps by their form, as in YAML."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return value if isinstance(value, bool | int | float | dict | list) else text

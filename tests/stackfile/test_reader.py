@@ -1,0 +1,164 @@
+"""Stack files are read as Pulumi reads them: overrides, encrypted values, and the defaults of Pulumi.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackfile import PROJECT_ROOT, StackConfig, StackFileError, load, segments
+from stackfile.assumptions import ASSUMED_PROJECT, assume_unset
+
+# Every form in which Pulumi.yaml may declare a default.
+PROJECT = """
+name: llm-d
+runtime: python
+config:
+  project: {type: string, default: ""}
+  release: {type: string, default: llm-d-0.9}
+  location: us-central1-a
+  cluster: {type: object, default: {channel: rapid, version: "1.33"}}
+  network.mtu: {type: integer, default: 1460}
+  models:
+    - id: a/b
+  paused: {type: boolean, default: false}
+  gcp:project: from-project-file
+  gcp:region: {value: us-east1}
+  declared: {type: string}
+"""
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Any:
+    def read(stack: str, project: str = PROJECT, **overrides: str) -> StackConfig:
+        (tmp_path / "Pulumi.yaml").write_text(project, encoding="utf-8")
+        (tmp_path / "Pulumi.s.yaml").write_text(stack, encoding="utf-8")
+        return load(tmp_path, "s", {f"llm-d:{key}": value for key, value in overrides.items()})
+
+    return read
+
+
+class TestDefaults:
+    """Expected values are what `pulumi config --json` of Pulumi 3.259 prints for the same two files."""
+
+    def test_every_form_of_a_default_counts(self, read: Any) -> None:
+        assert read("config: {}").texts() == {
+            "llm-d:project": "",
+            "llm-d:release": "llm-d-0.9",
+            "llm-d:location": "us-central1-a",
+            "llm-d:cluster": '{"channel": "rapid", "version": "1.33"}',
+            "llm-d:network": '{"mtu": 1460}',
+            "llm-d:models": '[{"id": "a/b"}]',
+            "llm-d:paused": "false",
+            "gcp:project": "from-project-file",
+            "gcp:region": "us-east1",
+        }
+
+    def test_the_stack_files_value_comes_first(self, read: Any) -> None:
+        assert read("config: {llm-d:release: llm-d-0.8}").settings()["release"] == "llm-d-0.8"
+
+    def test_a_map_of_the_stack_file_is_not_merged_with_the_default(self, read: Any) -> None:
+        assert read('config: {llm-d:cluster: {version: "1.34"}}').settings()["cluster"] == {"version": "1.34"}
+
+    def test_a_default_below_a_map_is_set_beside_the_stack_files_keys(self, read: Any) -> None:
+        network = read("config: {llm-d:network: {cidr: 10.0.0.0/20}}").settings()["network"]
+        assert network == {"cidr": "10.0.0.0/20", "mtu": 1460}
+
+    def test_a_key_without_a_value_is_set(self, read: Any) -> None:
+        config = read("config:\n  llm-d:release:\n")
+        assert config.texts()["llm-d:release"] == ""
+        assert "release" not in config.settings()
+
+    def test_an_override_comes_before_both(self, read: Any) -> None:
+        assert read("config: {llm-d:release: x}", release="llm-d-0.7").settings()["release"] == "llm-d-0.7"
+
+    def test_an_empty_default_counts_as_missing(self, read: Any) -> None:
+        assert "project" not in read("config: {}", "name: llm-d\nconfig: {project: {default: ''}}").settings()
+
+    def test_gcp_project_takes_the_place_of_a_missing_project(self, read: Any) -> None:
+        assert read("config: {}").settings()["project"] == "from-project-file"
+
+    def test_a_folder_without_project_file_has_none(self, tmp_path: Path) -> None:
+        (tmp_path / "Pulumi.s.yaml").write_text("config: {llm-d:paused: true}", encoding="utf-8")
+        assert load(tmp_path, "s").settings() == {"paused": True}
+
+    def test_this_projects_release_is_the_one_that_pulumi_would_use(self) -> None:
+        assert load(PROJECT_ROOT, "gpu").settings()["release"] == "llm-d-0.9"
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [("us-east1-c", "us-east1-c"), ("true", True), ("'3'", 3), ("0.5", 0.5), ("{a: [1]}", {"a": [1]})],
+    )
+    def test_they_are_what_the_program_gets(self, read: Any, text: str, value: object) -> None:
+        """Pulumi passes scalars as text, so that a quoted number is a number to the program."""
+        assert read(f"config: {{llm-d:key: {text}}}").settings()["key"] == value
+
+    def test_nothing_is_substituted(self, read: Any) -> None:
+        config = read("config: {llm-d:location: us-east1-c}", "name: llm-d")
+        assert config.settings() == {"location": "us-east1-c"}
+        assert config.notes == ()
+
+
+class TestEncryptedValues:
+    STACK = """
+config:
+  llm-d:huggingFace: {token: {secure: AAABbbb}}
+  llm-d:labels: {team.name: {secure: AAABcc}}
+"""
+
+    def test_they_are_named_and_not_shown(self, read: Any) -> None:
+        config = read(self.STACK)
+        assert config.encrypted() == {"huggingFace", "labels"}
+        assert "AAAB" not in str(config.texts())
+
+    def test_they_count_as_set(self, read: Any) -> None:
+        settings = read(self.STACK).settings()
+        assert settings["huggingFace"]["token"].startswith("hf_")
+        assert set(settings["labels"]) == {"team.name"}
+
+    def test_one_in_a_list_keeps_its_place(self, read: Any) -> None:
+        config = read("config: {llm-d:models: [{id: a}, {secure: AAAB}, {id: c}]}")
+        models = config.settings()["models"]
+        assert (models[0], models[2], config.encrypted()) == ({"id": "a"}, {"id": "c"}, {"models"})
+        assert config.digest() == read("config: {llm-d:models: [{id: a}, {secure: AAAB}, {id: c}]}").digest()
+
+
+class TestAssumptions:
+    def test_only_what_is_missing_is_assumed(self, read: Any) -> None:
+        config = assume_unset(read("config: {llm-d:project: mine, llm-d:huggingFace: {existingSecret: t}}"))
+        assert (config.settings()["project"], config.notes) == ("mine", ())
+        assert config.settings()["huggingFace"] == {"existingSecret": "t"}
+
+    def test_each_assumption_is_a_note(self, read: Any) -> None:
+        config = assume_unset(read("config: {}", "name: llm-d"))
+        assert config.settings()["project"] == ASSUMED_PROJECT
+        assert [note.partition(" ")[0] for note in config.notes] == ["llm-d:project", "llm-d:huggingFace.token"]
+
+    def test_the_release_stays_the_stacks_own(self, read: Any) -> None:
+        assert assume_unset(read("config: {llm-d:release: llm-d-0.8}")).settings()["release"] == "llm-d-0.8"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("stack", "message"),
+        [
+            ("config: [", "Pulumi.s.yaml is not valid YAML"),
+            ("- a", "Pulumi.s.yaml must hold keys"),
+            ("config: [1]", "config must hold keys"),
+        ],
+    )
+    def test_a_file_that_is_none_is_refused(self, read: Any, stack: str, message: str) -> None:
+        with pytest.raises(StackFileError, match=message):
+            read(stack)
+
+    @pytest.mark.parametrize("path", ["models[3].id", "location.zone"])
+    def test_a_path_that_cannot_exist_is_refused(self, read: Any, path: str) -> None:
+        with pytest.raises(StackFileError):
+            read("config: {llm-d:location: us-east1-c, llm-d:models: []}", **{path: "1"})
+
+    def test_a_path_without_a_key_is_refused(self) -> None:
+        with pytest.raises(StackFileError, match="for example"):
+            segments("[0]")
