@@ -4,6 +4,7 @@ STACK ?= gpu
 OUT ?=
 FIELD ?=
 FILE ?=
+RELEASE ?=
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ ARGS ?=
 UPGRADE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview preflight status down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench
+.PHONY: help adopt up preview preflight status down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -36,6 +37,9 @@ endpoint: $(STAMP) ## address at which STACK answers on this machine
 
 down: $(STAMP) ## destroy STACK and stop everything that was started
 	@$(CLI) down $(STACK) $(ARGS)
+
+adopt: $(STAMP) ## what upstream's sources say against RELEASE of the catalog; ARGS=--write renews catalog/upstream.yaml
+	@$(BIN)/python -m operations.adopt $(RELEASE) $(ARGS)
 
 render: $(STAMP) ## write STACK's resource graph and manifests into OUT
 	@$(CLI) render $(STACK) --out $(or $(OUT),rendered) $(ARGS)

@@ -1,0 +1,81 @@
+"""Typed access to upstream.yaml: what programs of releases take, as read from their sources."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .schema import Entry
+
+_FILE = Path(__file__).with_name("upstream.yaml")
+# libyaml reads ten times faster, but PyYAML is sometimes built without it
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Program(Entry):
+    """One program of one version: its flags, those that are deprecated, plugin types, and labels that it looks for."""
+
+    flags: tuple[str, ...]
+    deprecated: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    source: str
+
+
+class Seen(Entry):
+    """First and last of the versions read that have something. `type` is bool, int, float, text or values with bars."""
+
+    type: str = "text"
+    first: str
+    last: str
+
+    def in_version(self, version: str) -> bool:
+        """Whether a version lies between the two."""
+        return _numbers(self.first) <= _numbers(version) <= _numbers(self.last)
+
+
+class Package(Entry):
+    """Arguments and environment variables of a Python package, by name."""
+
+    versions: tuple[str, ...]  # that were read, oldest first
+    arguments: Mapping[str, Seen] = {}
+    variables: Mapping[str, Seen] = {}
+
+    def covers(self, version: str) -> bool:
+        """Whether what is not listed is known not to be there: only between versions that were read."""
+        return _numbers(self.versions[0]) <= _numbers(version) <= _numbers(self.versions[-1])
+
+
+class Upstream(Entry):
+    """The whole of upstream.yaml."""
+
+    date: datetime.date
+    programs: Mapping[str, Program]  # by image and version
+    vllm: Package
+    tpu_inference: Package
+
+
+@functools.cache
+def load_upstream() -> Upstream:
+    """Read and validate upstream.yaml, once. Raises pydantic's ValidationError naming the field."""
+    tree = yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (both are safe)
+    for package in ("vllm", "tpu_inference"):
+        for kind in ("arguments", "variables"):
+            lines = tree[package].get(kind, {})
+            tree[package][kind] = {name: _seen(line) for name, line in lines.items()}
+    return Upstream.model_validate(tree)
+
+
+def _seen(line: str) -> dict[str, str]:
+    """`bool 0.11.2 0.32.0`, or without a type."""
+    *kind, first, last = line.split()
+    return {"first": first, "last": last} | ({"type": kind[0]} if kind else {})
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

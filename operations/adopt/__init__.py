@@ -1,0 +1,1 @@
+"""What upstream's sources say against a release of the catalog: flags, plugins, labels, variables."""

