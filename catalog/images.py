@@ -1,0 +1,107 @@
+"""Facts of engine images, and of the drivers that GKE's nodes have for them."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .schema import Entry, Source
+
+_FILE = Path(__file__).with_name("images.yaml")
+# libyaml reads ten times faster, but PyYAML is sometimes built without it
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# repository:v0.26.0-cu129, with a registry's port in the repository and a digest behind the tag.
+_REFERENCE = re.compile(
+    r"(?P<repository>.+?)(?::v?(?P<version>\d+(?:\.\d+)*)(?:-(?P<suffix>[\w.-]+))?)?(?:@sha256:\w+)?$"
+)
+
+
+class ImageFacts(Entry):
+    """What an image needs of the node it starts on. `None` is not known."""
+
+    since: str = "0"  # first version that this describes
+    before: str | None = None  # first one that it does not
+    suffix: str = ""  # of the tag, after the version
+    cuda: str | None = None
+    library_path: tuple[str, ...] | None = None
+    finds_driver: bool | None = None  # its LD_LIBRARY_PATH names GKE's driver folder, where the whole path is not known
+    own_libcuda: bool | None = None
+    links: bool | None = None
+    link_path: tuple[str, ...] | None = None
+    entry_point: tuple[str, ...] | None = None
+    user: str | None = None
+    size_gib: float | None = None
+    sources: tuple[str, ...]
+
+    @property
+    def cuda_major(self) -> int | None:
+        return None if self.cuda is None else int(self.cuda.split(".")[0])
+
+    def covers(self, version: tuple[int, ...], suffix: str) -> bool:
+        ends = self.before is not None and version >= _numbers(self.before)
+        return suffix == self.suffix and version >= _numbers(self.since) and not ends
+
+
+class NodeDrivers(Entry):
+    """Branches of NVIDIA's driver that a GKE version installs: 535 for 535.274.02. `None` is not known."""
+
+    default: int | None = None
+    latest: int | None = None
+
+
+class Images(Entry):
+    """The whole of images.yaml."""
+
+    sources: Mapping[str, Source]
+    cuda_drivers: Mapping[int, int]
+    driver_folder: str
+    gke_drivers: Mapping[str, NodeDrivers]
+    images: Mapping[str, tuple[ImageFacts, ...]]
+
+    def find(self, reference: str) -> ImageFacts | None:
+        """Facts of an image by its reference. None where the catalog has none, or where the tag names no version."""
+        match = _REFERENCE.match(reference)
+        if match is None or match["version"] is None:
+            return None
+        # A processor's suffix names the same build.
+        suffix = re.sub(r"-?(x86_64|amd64|aarch64|arm64)$", "", match["suffix"] or "")
+        version = _numbers(match["version"])
+        repository = match["repository"].removeprefix("docker.io/")
+        return next((facts for facts in self.images.get(repository, ()) if facts.covers(version, suffix)), None)
+
+    def least_driver(self, cuda_major: int) -> int | None:
+        """Oldest driver branch that runs programs built with this major version of CUDA."""
+        return self.cuda_drivers.get(cuda_major)
+
+    def drivers(self, gke_version: str | None) -> NodeDrivers:
+        """What a node of this GKE version can have.
+
+        None for the version is what release channels give, newer than the table. There DEFAULT is not known, and LATEST
+        is at least the newest that the table has.
+        """
+        newest = max(self.gke_drivers, key=_numbers)
+        minor = None if gke_version is None else ".".join(gke_version.split(".")[:2])
+        if minor is None or _numbers(minor) > _numbers(newest):
+            return NodeDrivers(latest=self.gke_drivers[newest].latest)
+        return self.gke_drivers.get(minor, NodeDrivers())
+
+    def first_with(self, driver: int) -> str | None:
+        """First GKE minor version whose newest driver is of this branch or a later one."""
+        able = (version for version, node in self.gke_drivers.items() if (node.latest or 0) >= driver)
+        return min(able, key=_numbers, default=None)
+
+
+@functools.cache
+def load_images() -> Images:
+    """Read and validate images.yaml, once. Raises pydantic's ValidationError naming the field."""
+    return Images.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
