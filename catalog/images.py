@@ -72,8 +72,10 @@ class Images(Entry):
         # A processor's suffix names the same build.
         suffix = re.sub(r"-?(x86_64|amd64|aarch64|arm64)$", "", match["suffix"] or "")
         version = _numbers(match["version"])
-        repository = match["repository"].removeprefix("docker.io/")
-        return next((facts for facts in self.images.get(repository, ()) if facts.covers(version, suffix)), None)
+        # A mirror keeps the repository's name behind its own.
+        known = (name for name in self.images if f"/{match['repository']}".endswith(f"/{name}"))
+        entries = self.images.get(next(known, ""), ())
+        return next((facts for facts in entries if facts.covers(version, suffix)), None)
 
     def least_driver(self, cuda_major: int) -> int | None:
         """Oldest driver branch that runs programs built with this major version of CUDA."""

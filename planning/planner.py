@@ -28,6 +28,7 @@ from planning.plan.infrastructure import NodePoolPlan
 from planning.plan.platform import HuggingFacePlan, MonitoringPlan, PullSecretPlan
 from planning.plan.serving import ModelServerPlan
 from planning.plan.stack import ModelPlan, StackPlan
+from planning.platform.engine_images import check_engine_images
 from planning.platform.helm_releases import plan_chart_namespaces, plan_charts
 from planning.platform.images import check_image, check_release
 from planning.routing.endpoint_picker import check_picker, plan_picker, plan_pool
@@ -38,6 +39,7 @@ from planning.routing.network_policies import plan_network_policies
 from planning.routing.traffic_splits import plan_splits
 from planning.serving.backend_tls import check_backend_tls, plan_server_certificate, with_https
 from planning.serving.custom_models import with_own_models
+from planning.serving.engine_variables import check_variables
 from planning.serving.kserve import plan_presets, under_kserve, with_routes
 from planning.serving.lora_adapters import other_names
 from planning.serving.model_server import node_gib, plan_model_server
@@ -108,11 +110,13 @@ def plan_with_findings(
     hugging_face = plan_hugging_face(ctx, encrypted)
     pull_secret = plan_pull_secret(ctx, encrypted)
     check_release(ctx)
+    check_engine_images(ctx)
     check_backend_tls(ctx)
     models: list[ModelPlan] = []
     for index, (model, key) in enumerate(zip(settings.models, model_keys(settings), strict=True)):
         servers = tuple(_server(stage, index, key, own, hugging_face, pull_secret) for stage, own in pools)
         check_image(ctx, index, servers[0].pod.image, pull_secret)
+        check_variables(ctx, index, servers)
         made = ModelPlan(
             key=key,
             id=model.id,

@@ -70,12 +70,12 @@ class AcceleratorSettings(Settings):
         Field(description="Name of a specific reservation to consume.", json_schema_extra=replaces("accelerator pool")),
     ] = None
     driver_version: Annotated[
-        Literal["default", "latest"],
+        Literal["default", "latest"] | None,
         Field(
-            description="NVIDIA driver that GKE installs; set so that it never drifts.",
+            description="NVIDIA driver that GKE installs; by default what the engine's image needs.",
             json_schema_extra=replaces("accelerator pool"),
         ),
-    ] = "default"
+    ] = None
     disk_gib: Annotated[
         int | None, Field(ge=50, le=65536, description="Boot disk in GiB; by default sized from image and models.")
     ] = None

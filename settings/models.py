@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from settings.base import Settings
 from settings.disaggregation import PrefillSettings
 from settings.workload import LoadSettings
 
+
+def _as_text(value: object) -> object:
+    """Numbers and switches as a process gets them: YAML reads `1` and `true` as others than text."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return str(value) if isinstance(value, int | float) else value
+
+
+Variable = Annotated[str, BeforeValidator(_as_text), Field(max_length=4096)]
 DType = Literal["auto", "half", "float16", "bfloat16", "float32"]
 AllToAll = Literal["allgather_reducescatter", "deepep_high_throughput", "deepep_low_latency"]
 
@@ -72,6 +81,25 @@ class AdapterSettings(Settings):
     rank: Annotated[
         Literal[8, 16, 32, 64, 128, 256], Field(description="The adapter's rank, or the next larger one.")
     ] = 16
+
+
+class ImageFactsSettings(Settings):
+    """What the catalog does not know of an engine image of one's own, or what differs from what it knows."""
+
+    cuda: Annotated[
+        str | None,
+        Field(
+            pattern=r"^\d+\.\d+$", description="CUDA version it was built with, such as 12.9: decides on the driver."
+        ),
+    ] = None
+    library_path: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^/[^:]*$")], ...] | None,
+        Field(description="Folders of its own LD_LIBRARY_PATH; the node's driver is put before them."),
+    ] = None
+    links: Annotated[
+        bool | None,
+        Field(description="It links code against libcuda when it starts, as Triton does: sets LIBRARY_PATH."),
+    ] = None
 
 
 class ModelSettings(Settings):
@@ -173,10 +201,18 @@ class ModelSettings(Settings):
     image: Annotated[
         str | None, Field(description="Engine image with tag or digest; by default the release's for the accelerator.")
     ] = None
+    image_facts: Annotated[
+        ImageFactsSettings | None, Field(description="Facts of `image` that decide on node and variables.")
+    ] = None
     allow_extra_args: Annotated[
-        bool, Field(description="Says that `extraArgs` are meant: nothing checks them before the engine does.")
+        bool,
+        Field(description="Says that `extraArgs` and `env` are meant: the engine gets them as they are."),
     ] = False
     extra_args: Annotated[tuple[str, ...], Field(description="Further arguments of `vllm serve`, unchecked.")] = ()
+    env: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)], Variable],
+        Field(description="Further environment variables of the engine. None that the stack sets itself; no secrets."),
+    ] = {}
 
     @field_validator("extra_args")
     @classmethod
@@ -185,6 +221,16 @@ class ModelSettings(Settings):
         if value and not info.data.get("allow_extra_args", False):
             raise ValueError(
                 "extraArgs are not checked by this program; set allowExtraArgs: true to pass them to vLLM as they are"
+            )
+        return value
+
+    @field_validator("env")
+    @classmethod
+    def _variables_are_meant(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        if value and not info.data.get("allow_extra_args", False):
+            raise ValueError(
+                "variables of the engine change what this program plans with; set allowExtraArgs: true to pass them as"
+                " they are"
             )
         return value
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-# flag.Int("grpc-port", ...), fs.IntVar(&opts.Port, "grpc-port", ...), fs.Var(&x, "plugin", ...), fs.IntVar(&x, port, ...
+# flag.Int("grpc-port", ...), fs.IntVar(&o.Port, "grpc-port", ...), fs.Var(&x, "plugin", ...), fs.IntVar(&x, port, ...
 _FLAG = re.compile(
     r"\b(?:flag|fs|flags|pflag)\.(?:(?:Bool|Int|Int64|Uint|Float64|String|Duration|IntSlice|StringSlice)\(\s*"
     r'|(?:[A-Z]\w*)?Var(?:P)?\(\s*&?[\w.]+,\s*)(?:"(?P<name>[a-z][a-z0-9-]*)"|(?P<constant>[a-z]\w*),)'

@@ -10,6 +10,7 @@ from planning.context import PlanContext
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.rdma import DRANET_LABEL, uses_rdma
 from planning.plan.infrastructure import NodePoolPlan
+from planning.platform.engine_images import driver_version
 
 # Unpacked vLLM images: CUDA ones are about 20 GiB, TPU ones about 12; the rest is the system and logs.
 _IMAGE_GIB = {"gpu": 40, "tpu": 30}
@@ -100,7 +101,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         disk_type=ctx.machine.boot_disk,
         guest_accelerator=ctx.accelerator.node_label_value if gpu else None,
         accelerators_per_node=ctx.per_node,
-        driver_version=settings.driver_version.upper() if gpu else None,
+        driver_version=driver_version(ctx),
         threads_per_core=ctx.machine.threads_per_core,
         placement_topology=ctx.topology if multi_host else None,
         provisioning=settings.provisioning,

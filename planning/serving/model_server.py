@@ -17,6 +17,7 @@ from planning.plan.infrastructure import TaintPlan
 from planning.plan.platform import HuggingFacePlan, PullSecretPlan
 from planning.plan.pods import EnvPlan, PodPlan, PortPlan, ProbePlan, VolumePlan
 from planning.plan.serving import ModelServerPlan
+from planning.platform.engine_images import image_of, library_environment
 from planning.serving import multi_node
 from planning.serving.image_source import check_image_source
 from planning.serving.kv_block_size import block_size_of
@@ -114,7 +115,7 @@ def plan_model_server(
     uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
     pod = PodPlan(
         container="vllm",
-        image=settings.image or ctx.engine_image.image,
+        image=image_of(ctx, settings),
         labels=selector
         | {
             "app.kubernetes.io/name": "vllm",
@@ -130,6 +131,7 @@ def plan_model_server(
         env=(
             *_environment(ctx, settings, parallelism, hugging_face, budget),
             *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(ctx) else ()),
+            *(EnvPlan(name=name, value=value) for name, value in settings.env.items()),
         ),
         ports=(
             *multi_node.ports(parallelism),
@@ -267,6 +269,7 @@ def _environment(
     values |= multi_node.environment(ctx, parallelism, budget)
     if ctx.accelerator.kind == "gpu":
         values |= {"TRITON_CACHE_DIR": f"{CACHE}/triton", "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor"}
+        values |= library_environment(ctx, settings)
         return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
     values |= {"VLLM_XLA_CACHE_PATH": f"{CACHE}/xla", "PJRT_DEVICE": "TPU"}
     if parallelism.is_multi_node:

@@ -10,7 +10,7 @@ import pytest
 import catalog
 from catalog.upstream import Program, load_upstream
 from planning import RefusedError, StackPlan
-from planning.plan import ContainerPlan, PodPlan
+from planning.plan.pods import ContainerPlan, PodPlan
 from rehearsal.paths import PROJECT_ROOT
 from tests.stacks import PASSWORD, plan_of
 

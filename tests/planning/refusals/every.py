@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.planning.refusals.backend_tls import BACKEND_TLS
 from tests.planning.refusals.disaggregation import DISAGGREGATION
+from tests.planning.refusals.engine import ENGINE
 from tests.planning.refusals.estimates import ESTIMATES
 from tests.planning.refusals.kserve import GATEWAYS, IMAGES, KSERVE
 from tests.planning.refusals.location import CLUSTER, PLACE, STACK
@@ -31,6 +32,7 @@ EVERY = (
     *ACCESS,
     *CHARTS,
     *ESTIMATES,
+    *ENGINE,
     *BACKEND_TLS,
     *DISAGGREGATION,
     *GATEWAYS,

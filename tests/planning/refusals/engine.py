@@ -1,0 +1,96 @@
+"""Stack files that are wrong about an engine's image, its driver or its variables, with the finding each gets."""
+
+from __future__ import annotations
+
+from planning.findings import Severity
+from tests.planning.refusals.case import Wrong
+
+MINE = "europe-docker.pkg.dev/mine/engines/vllm:v1"
+MEANT = {"models[0].allowExtraArgs": True}
+
+ENGINE = (
+    Wrong(
+        name="image of which nothing is known",
+        id="LLMD-IMAGE-UNKNOWN",
+        changes={"models[0].image": MINE},
+        path="models[0].imageFacts",
+        value="(missing)",
+        rule=f"{MINE} serves this model, and nothing is known of it: its CUDA version",
+        fix="state what it is",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="driver older than the image's CUDA",
+        id="LLMD-DRIVER-OLD",
+        changes={"cluster.version": "1.33", "accelerator.driverVersion": "default"},
+        path="accelerator.driverVersion",
+        value="default",
+        rule="v0.26.0 is built with CUDA 13.0 and needs driver 580 or newer, and GKE 1.33 installs 535",
+        fix="a release with an older CUDA (llm-d-0.6, gaie-1.5)",
+    ),
+    Wrong(
+        name="driver that nobody knows",
+        id="LLMD-DRIVER-UNKNOWN",
+        changes={"accelerator.driverVersion": "default"},
+        path="accelerator.driverVersion",
+        value="default",
+        rule="which one is GKE's default on its release channel is not known",
+        fix="remove driverVersion, or use latest",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="variable that is not meant",
+        id="LLMD-SETTING-CONFLICT",
+        changes={"models[0].env": {"VLLM_LOGGING_LEVEL": "DEBUG"}},
+        path="models[0].env",
+        value="{'VLLM_LOGGING_LEVEL': 'DEBUG'}",
+        rule="set allowExtraArgs: true",
+        fix="",
+    ),
+    Wrong(
+        name="variable of the stack",
+        id="LLMD-ENV-OWNED",
+        changes=MEANT | {"models[0].env": {"HF_HOME": "/data"}},
+        path="models[0].env.HF_HOME",
+        value="/data",
+        rule="HF_HOME is set by the stack itself",
+        fix="remove HF_HOME from env",
+    ),
+    Wrong(
+        name="token in a variable",
+        id="LLMD-ENV-SECRET",
+        changes=MEANT | {"models[0].env": {"HF_TOKEN": "hf_something"}},
+        path="models[0].env.HF_TOKEN",
+        value="(hidden)",
+        rule="readable for everybody who may read the Deployment",
+        fix="huggingFace.token",
+    ),
+    Wrong(
+        name="API key in a variable",
+        id="LLMD-ENV-API-KEY",
+        changes=MEANT | {"models[0].env": {"VLLM_API_KEY": "something"}},
+        path="models[0].env.VLLM_API_KEY",
+        value="(hidden)",
+        rule="refuses the probes of its own pod",
+        fix="have the Gateway check callers",
+    ),
+    Wrong(
+        name="variable of another type",
+        id="LLMD-ENV-TYPE",
+        changes=MEANT | {"models[0].env": {"VLLM_ENGINE_ITERATION_TIMEOUT_S": "a minute"}},
+        path="models[0].env.VLLM_ENGINE_ITERATION_TIMEOUT_S",
+        value="a minute",
+        rule="VLLM_ENGINE_ITERATION_TIMEOUT_S takes a whole number",
+        fix="use 2",
+    ),
+    Wrong(
+        name="variable that this vLLM does not have",
+        id="LLMD-ENV-UNKNOWN",
+        changes=MEANT | {"models[0].env": {"VLLM_USE_V2": "1"}},
+        path="models[0].env.VLLM_USE_V2",
+        value="1",
+        rule="vLLM 0.26.0 has no variable VLLM_USE_V2 and ignores it",
+        fix="check its name",
+        severity=Severity.WARNING,
+    ),
+)
