@@ -9,8 +9,8 @@ from catalog.release import PickerRelease, Release
 from catalog.upstream import Program
 from operations.adopt.parts import Folders, NotAvailableError, images, read_arguments, read_program
 from planning import RefusedError, plan_raw
-from rehearsal.configuration import EXAMPLES, load
-from rehearsal.paths import PROJECT_ROOT
+from rehearsal.configuration import load
+from stackfile import EXAMPLES, PROJECT_ROOT
 
 # Some images are pulled with an account only.
 _ACCOUNT = {"llm-d:registry.existingSecret": "an-account"}

@@ -11,7 +11,7 @@ import catalog
 from catalog.upstream import Program, load_upstream
 from planning import RefusedError, StackPlan
 from planning.plan.pods import ContainerPlan, PodPlan
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT
 from tests.stacks import PASSWORD, plan_of
 
 KNOWN, UPSTREAM = catalog.load(), load_upstream()
