@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackfile import EXAMPLES, PROJECT_ROOT
+
 from catalog import Catalog
 from catalog.release import PickerRelease, Release
 from catalog.upstream import Program
 from operations.adopt.parts import Folders, NotAvailableError, images, read_arguments, read_program
 from planning import RefusedError, plan_raw
 from rehearsal.configuration import load
-from stackfile import EXAMPLES, PROJECT_ROOT
 
 # Some images are pulled with an account only.
 _ACCOUNT = {"llm-d:registry.existingSecret": "an-account"}

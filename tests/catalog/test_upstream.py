@@ -6,12 +6,12 @@ import functools
 from collections.abc import Iterator
 
 import pytest
+from stackfile import PROJECT_ROOT
 
 import catalog
 from catalog.upstream import Program, load_upstream
 from planning import RefusedError, StackPlan
 from planning.plan.pods import ContainerPlan, PodPlan
-from stackfile import PROJECT_ROOT
 from tests.stacks import PASSWORD, plan_of
 
 KNOWN, UPSTREAM = catalog.load(), load_upstream()
