@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from stackfile import PROJECT_ROOT
 
 import catalog
 from catalog.upstream import Program, load_upstream
@@ -15,7 +15,8 @@ from planning.plan.pods import ContainerPlan, PodPlan
 from tests.stacks import PASSWORD, plan_of
 
 KNOWN, UPSTREAM = catalog.load(), load_upstream()
-FILES = [*PROJECT_ROOT.glob("Pulumi.*.yaml"), *(PROJECT_ROOT / "examples").glob("Pulumi.*.yaml")]
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [*ROOT.glob("Pulumi.*.yaml"), *(ROOT / "examples").glob("Pulumi.*.yaml")]
 STACKS = sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in FILES)
 CELLS = [(stack, release) for release in KNOWN.releases for stack in STACKS]
 # Red Hat's images are pulled with an account.
