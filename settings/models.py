@@ -73,11 +73,17 @@ class AdapterSettings(Settings):
     source: Annotated[
         str,
         Field(
-            pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$",
-            max_length=96,
-            description="Hugging Face repository of the adapter; its base is the model it is listed under.",
+            pattern=r"^([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
+            r"|gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[^\s/,]+)+/?"
+            r"|oci://[a-z0-9][\w.:-]*(/[\w.-]+)*(:[\w.-]+|@sha256:[0-9a-f]{64}))$",
+            max_length=512,
+            description="Hugging Face repository of the adapter, a folder of a bucket (gs://bucket/folder), or an image"
+            " (oci://image:tag) that Kubernetes mounts; its base is the model it is listed under.",
         ),
     ]
+    path: Annotated[
+        str, Field(pattern=r"^[^\s]*$", max_length=256, description="Folder of the adapter inside an image.")
+    ] = ""
     rank: Annotated[
         Literal[8, 16, 32, 64, 128, 256], Field(description="The adapter's rank, or the next larger one.")
     ] = 16

@@ -80,18 +80,32 @@ def server_identity(
         automount_service_account_token=False,
         opts=scope.deleted_with_cluster(parent, depends_on),
     )
-    if server.workload_identity_secret is None:
-        return [account]
-    reader = gcp.secretmanager.SecretIamMember(
-        f"{server.name}-token",
-        project=scope.project,
-        secret_id=server.workload_identity_secret,
-        role="roles/secretmanager.secretAccessor",
-        member=f"serviceAccount:{scope.workload_pool}[{scope.namespace}/{server.service_account}]",
-        # A project has its identity pool from its first cluster on: before that, the member is refused.
-        opts=child(parent, depends_on=depends_on),
-    )
-    return [account, reader]
+    # A project has its identity pool from its first cluster on: before that, the member is refused.
+    granted = child(parent, depends_on=depends_on)
+    member = f"serviceAccount:{scope.workload_pool}[{scope.namespace}/{server.service_account}]"
+    grants: list[pulumi.Resource] = [
+        gcp.storage.BucketIAMMember(
+            f"{server.name}-bucket" if number == 0 else f"{server.name}-bucket-{number + 1}",
+            bucket=bucket,
+            # Lists and reads objects of this bucket; the FUSE driver needs no more for a read-only mount.
+            role="roles/storage.objectViewer",
+            member=member,
+            opts=granted,
+        )
+        for number, bucket in enumerate(server.buckets)
+    ]
+    if server.workload_identity_secret is not None:
+        grants.append(
+            gcp.secretmanager.SecretIamMember(
+                f"{server.name}-token",
+                project=scope.project,
+                secret_id=server.workload_identity_secret,
+                role="roles/secretmanager.secretAccessor",
+                member=member,
+                opts=granted,
+            )
+        )
+    return [account, *grants]
 
 
 def direct_load_balancer(

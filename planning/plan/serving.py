@@ -54,6 +54,8 @@ class ModelServerPlan:
     # Spare nodes decide: without them a rolling update would wait for an accelerator that never comes.
     max_surge: int
     max_unavailable: int
+    # Buckets that the pods read by their workload identity.
+    buckets: tuple[str, ...] = ()
     workload_identity_secret: str | None
     # None where the catalog lacks the model or a figure of the accelerator.
     memory: MemoryVerdict | None

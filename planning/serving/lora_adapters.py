@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 
 from planning.context import PlanContext
-from settings.models import ModelSettings
+from planning.plan.pods import VolumePlan
+from planning.serving.bucket import bucket_volume
+from settings.models import AdapterSettings, ModelSettings
 
 # vLLM's own limit of the rank where nobody sets another.
 _DEFAULT_RANK = 16
+
+ADAPTERS = "/adapters"
+_BUCKET = "gs://"
+_IMAGE = "oci://"
 
 # Each slot takes memory of the device whether it is used or not.
 _MOST_SLOTS = 8
@@ -26,8 +32,8 @@ def adapter_arguments(settings: ModelSettings) -> tuple[str, ...]:
     rank = max(adapter.rank for adapter in settings.adapters)
     # JSON and not name=path, because it also names the base: the list of models then says what belongs to what.
     modules = [
-        json.dumps({"name": adapter.name, "path": adapter.source, "base_model_name": settings.name})
-        for adapter in settings.adapters
+        json.dumps({"name": adapter.name, "path": _path(number, adapter), "base_model_name": settings.name})
+        for number, adapter in enumerate(settings.adapters)
     ]
     return (
         "--enable-lora",
@@ -39,17 +45,57 @@ def adapter_arguments(settings: ModelSettings) -> tuple[str, ...]:
     )
 
 
+def adapter_volumes(settings: ModelSettings) -> tuple[VolumePlan, ...]:
+    """Volumes of adapters that are not downloaded from the Hub, one each."""
+    volumes = []
+    for number, adapter in enumerate(settings.adapters):
+        if bucket := _bucket(adapter):
+            kind, source = "csi", bucket_volume(*bucket)
+        elif adapter.source.startswith(_IMAGE):
+            kind, source = "image", {"reference": adapter.source.removeprefix(_IMAGE), "pullPolicy": "IfNotPresent"}
+        else:
+            continue
+        name = f"adapter-{number}"
+        volumes.append(
+            VolumePlan(name=name, kind=kind, source=source, mount_path=f"{ADAPTERS}/{number}", read_only=True)
+        )
+    return tuple(volumes)
+
+
+def adapter_buckets(settings: ModelSettings) -> tuple[str, ...]:
+    """Buckets that adapters are read from."""
+    return tuple(bucket[0] for adapter in settings.adapters if (bucket := _bucket(adapter)))
+
+
+def _bucket(adapter: AdapterSettings) -> tuple[str, str] | None:
+    """Bucket and folder of an adapter in Cloud Storage."""
+    if not adapter.source.startswith(_BUCKET):
+        return None
+    bucket, _, folder = adapter.source.removeprefix(_BUCKET).partition("/")
+    return bucket, folder.strip("/")
+
+
+def _path(number: int, adapter: AdapterSettings) -> str:
+    """What vLLM loads: a repository of the Hub, or a folder of a volume."""
+    if adapter.source.startswith(_BUCKET):
+        return f"{ADAPTERS}/{number}"
+    if adapter.source.startswith(_IMAGE):
+        return f"{ADAPTERS}/{number}/{adapter.path.strip('/')}".rstrip("/")
+    return adapter.source
+
+
 def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     """Adapters are fetched from the Hub, so that the engine must be allowed there; and an adapter is not its base."""
     for number, adapter in enumerate(settings.adapters):
         path = ("models", index, "adapters", number, "source")
-        if settings.source.kind != "hugging-face":
+        if settings.source.kind != "hugging-face" and not adapter.source.startswith((_BUCKET, _IMAGE)):
             ctx.findings.error(
                 "LLMD-ADAPTER-SOURCE",
                 *path,
                 value=adapter.source,
                 rule=f"weights from a {settings.source.kind} are read without the Hub, which this adapter comes from",
-                fix="use source.kind: hugging-face for the model, or remove the adapter",
+                fix="copy the adapter to a bucket and use source: gs://bucket/folder, or use source.kind: hugging-face"
+                " for the model",
             )
         if adapter.source == settings.id:
             ctx.findings.error(

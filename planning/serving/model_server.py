@@ -19,10 +19,11 @@ from planning.plan.pods import EnvPlan, PodPlan, PortPlan, ProbePlan, VolumePlan
 from planning.plan.serving import ModelServerPlan
 from planning.platform.engine_images import image_of, library_environment
 from planning.serving import multi_node
+from planning.serving.bucket import CACHE_ANNOTATION, VOLUMES_ANNOTATION, bucket_volume
 from planning.serving.image_source import check_image_source
 from planning.serving.kv_block_size import block_size_of
 from planning.serving.kv_events import EVENTS, EVENTS_PORT, follows_events, publisher
-from planning.serving.lora_adapters import adapter_arguments, check_adapters
+from planning.serving.lora_adapters import adapter_arguments, adapter_buckets, adapter_volumes, check_adapters
 from planning.serving.model_checks import check_model
 from planning.serving.resources import limits, requests, spare_replicas
 from planning.serving.served_names import splits_of
@@ -63,8 +64,9 @@ def node_gib(ctx: PlanContext, settings: ModelSettings) -> float:
     if settings.source.kind == "image":
         # Pulled once for all replicas; the layers lie beside the files until they are unpacked.
         return 2 * model_gib(ctx, settings)
-    if settings.source.kind != "hugging-face":
+    if settings.source.kind == "volume-claim":
         return 0.0
+    # A bucket's files pass through a cache on the node's disk, one for each pod.
     return model_gib(ctx, settings) * replicas_per_node(ctx, parallelism_of(ctx, settings))
 
 
@@ -125,7 +127,7 @@ def plan_model_server(
             "llm-d.ai/role": ctx.release.role_of_both,
             "llm-d.ai/engine-type": "vllm",
         },
-        annotations=_annotations(settings, hugging_face),
+        annotations=_annotations(settings, hugging_face, size),
         command=multi_node.command(ctx, parallelism),
         args=_arguments(settings, model, parallelism, ctx),
         env=(
@@ -177,6 +179,7 @@ def plan_model_server(
         start_up_seconds=budget + pull_seconds(size if settings.source.kind == "image" else 0.0),
         max_surge=1 if spare > 0 else 0,
         max_unavailable=0 if spare > 0 else 1,
+        buckets=buckets_of(settings),
         workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
         memory=memory,
         latency=simulation(run, ctx.accelerator, verdict=memory) if run is not None else None,
@@ -290,11 +293,18 @@ def _environment(
     )
 
 
-def _annotations(settings: ModelSettings, hugging_face: HuggingFacePlan) -> dict[str, str]:
+def buckets_of(settings: ModelSettings) -> tuple[str, ...]:
+    """Buckets that the model's servers read: of its weights and of its adapters."""
+    own = (settings.source.bucket,) if isinstance(settings.source, BucketSource) else ()
+    return tuple(dict.fromkeys((*own, *adapter_buckets(settings))))
+
+
+def _annotations(settings: ModelSettings, hugging_face: HuggingFacePlan, size: float) -> dict[str, str]:
     annotations = {}
-    if isinstance(settings.source, BucketSource):
-        annotations["gke-gcsfuse/volumes"] = "true"
-    elif hugging_face.token is not None:
+    if buckets_of(settings):
+        annotations[VOLUMES_ANNOTATION] = "true"
+        annotations[CACHE_ANNOTATION] = f"{math.ceil(1.1 * size) + 10}Gi"
+    if settings.source.kind == "hugging-face" and hugging_face.token is not None:
         # A new token restarts the pods; the old ones would keep the old file's content in memory.
         digest = hashlib.sha256(hugging_face.token.get_secret_value().encode()).hexdigest()
         annotations["checksum/hugging-face-token"] = digest[:16]
@@ -319,8 +329,7 @@ def _volumes(
         ),
     ]
     if isinstance(source, BucketSource):
-        attributes = {"bucketName": source.bucket, "mountOptions": "implicit-dirs"}
-        csi = {"driver": "gcsfuse.csi.storage.gke.io", "readOnly": True, "volumeAttributes": attributes}
+        csi = bucket_volume(source.bucket)
         volumes.append(VolumePlan(name="weights", kind="csi", source=csi, mount_path=WEIGHTS, read_only=True))
     elif isinstance(source, VolumeClaimSource):
         claim = {"claimName": source.claim, "readOnly": True}
@@ -343,7 +352,7 @@ def _volumes(
         volumes.append(
             VolumePlan(name="token", kind="secret", source=secret, mount_path=TOKEN_DIRECTORY, read_only=True)
         )
-    return tuple(volumes)
+    return (*volumes, *adapter_volumes(settings))
 
 
 def _node_selector(ctx: PlanContext) -> Mapping[str, str]:

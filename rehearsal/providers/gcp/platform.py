@@ -109,14 +109,27 @@ def _creating_member(subject: Subject) -> None:
     """The member must exist: Google refuses grants to service accounts of the project that are not there."""
     member, inputs = subject.inputs["member"], subject.inputs
     kind, _, email = member.partition(":")
-    known = kind in ("user", "serviceAccount", "group", "domain", "principal", "principalSet", "deleted") and email
-    if not known and member not in ("allUsers", "allAuthenticatedUsers"):
-        raise refusal(400, f"Invalid member '{member}': it reads <kind>:<who>")
+    _refuse_unknown_kind(member, kind, email)
     if kind == "serviceAccount":
         refuse_missing_account(subject, email)
     for key, token in (("secretId", SECRET), ("bucket", BUCKET), ("serviceAccountId", ACCOUNT)):
         if inputs.get(key):
             subject.need(token, inputs[key], token.rpartition(":")[2].lower())
+
+
+def _creating_reader(subject: Subject) -> None:
+    """A grant on a bucket that exists outside the stack, as the stack file says: only the member is checked."""
+    member = subject.inputs["member"]
+    kind, _, email = member.partition(":")
+    _refuse_unknown_kind(member, kind, email)
+    if kind == "serviceAccount":
+        refuse_missing_account(subject, email)
+
+
+def _refuse_unknown_kind(member: str, kind: str, email: str) -> None:
+    known = kind in ("user", "serviceAccount", "group", "domain", "principal", "principalSet", "deleted") and email
+    if not known and member not in ("allUsers", "allAuthenticatedUsers"):
+        raise refusal(400, f"Invalid member '{member}': it reads <kind>:<who>")
 
 
 def _etag(subject: Subject) -> Properties:
@@ -232,6 +245,14 @@ KINDS: tuple[Kind, ...] = (
         computed=("etag",),
         outputs=_etag,
         creating=_creating_member,
+    ),
+    Kind(
+        type="gcp:storage/bucketIAMMember:BucketIAMMember",
+        id="b/{bucket}/{role}/{member}",
+        replaces=("*",),
+        computed=("etag",),
+        outputs=_etag,
+        creating=_creating_reader,
     ),
     Kind(
         type=BUCKET,

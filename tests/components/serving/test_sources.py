@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -100,3 +101,65 @@ def test_the_image_is_a_volume_as_kubernetes_spells_it() -> None:
     deployment = one(graph_of(STACK, changed(MOUNTED)), "Deployment", "qwen2-5-3b-instruct-vllm")
     [weights] = [v for v in deployment["spec"]["template"]["spec"]["volumes"] if v["name"] == "weights"]
     assert weights["image"] == {"reference": "example.com/weights/qwen:1", "pullPolicy": "IfNotPresent"}
+
+
+def grants(changes: dict[str, Any], stack: str = STACK) -> list[tuple[str, str, str]]:
+    """(bucket, role, member) of each grant on a bucket."""
+    found = graph_of(stack, changes).by_type("gcp:storage/bucketIAMMember:BucketIAMMember")
+    return [(grant["bucket"], grant["role"], grant["member"]) for grant in found]
+
+
+@pytest.mark.parametrize("deployment", ["direct", "kserve"])
+def test_servers_may_read_their_bucket_and_nothing_else(deployment: str) -> None:
+    changes = {"models[0].source": BUCKET, "deployment": deployment, "namespace.name": "models"}
+    [(bucket, role, member)] = grants(changes)
+    assert (bucket, role) == ("weights", "roles/storage.objectViewer")
+    account = plan_of(STACK, changes).models[0].servers[0].service_account
+    assert member.endswith(f".svc.id.goog[models/{account}]")
+
+
+def test_servers_wait_for_their_grant() -> None:
+    graph = graph_of(STACK, {"models[0].source": BUCKET})
+    [grant] = graph.by_type("gcp:storage/bucketIAMMember:BucketIAMMember")
+    [server] = [r for r in graph.by_type("kubernetes:apps/v1:Deployment") if r.name.endswith("-vllm")]
+    assert graph.depends(server, grant)
+
+
+def test_without_a_bucket_there_is_no_grant() -> None:
+    assert grants({}) == []
+
+
+def test_a_bucket_is_read_through_a_cache_that_holds_the_weights() -> None:
+    """Parallel downloads need the file cache, and the sidecar's own limit of 5 GiB would end them."""
+    pod = plan_of(STACK, {"models[0].source": BUCKET}).models[0].servers[0].pod
+    [volume] = [volume for volume in pod.volumes if volume.name == "weights"]
+    options = volume.source["volumeAttributes"]["mountOptions"].split(",")
+    assert {"file-cache:enable-parallel-downloads:true", "metadata-cache:ttl-secs:-1"} <= set(options)
+    assert int(pod.annotations["gke-gcsfuse/ephemeral-storage-limit"].removesuffix("Gi")) > 5.8
+
+
+ADAPTERS = [
+    {"name": "support", "source": "gs://acme-adapters/support/v2"},
+    {"name": "legal", "source": "oci://example.com/adapters/legal:3", "path": "lora"},
+    {"name": "public", "source": "acme/public-adapter"},
+]
+
+
+def test_adapters_come_from_buckets_images_and_the_hub() -> None:
+    changes = {"models[0].adapters": ADAPTERS}
+    pod = plan_of(STACK, changes).models[0].servers[0].pod
+    start = pod.args.index("--lora-modules") + 1
+    paths = [json.loads(text)["path"] for text in pod.args[start : start + 3]]
+    assert paths == ["/adapters/0", "/adapters/1/lora", "acme/public-adapter"]
+    volumes = {volume.mount_path: volume for volume in pod.volumes}
+    assert "only-dir=support/v2" in volumes["/adapters/0"].source["volumeAttributes"]["mountOptions"]
+    assert volumes["/adapters/1"].source["reference"] == "example.com/adapters/legal:3"
+    assert pod.annotations["gke-gcsfuse/volumes"] == "true"
+    assert [bucket for bucket, *_ in grants(changes)] == ["acme-adapters"]
+
+
+def test_adapters_of_a_bucket_go_with_weights_of_a_bucket() -> None:
+    adapters = [{"name": "support", "source": "gs://weights/adapters/support"}]
+    assert [bucket for bucket, *_ in grants({"models[0].source": BUCKET, "models[0].adapters": adapters})] == [
+        "weights"
+    ]
