@@ -1,4 +1,4 @@
-"""Endpoint pickers: which plugins each has, how stable they are, and what becomes of what it does not know."""
+"""Endpoint pickers: which plugins each has, how stable they are, and how it treats unknown plugins and parameters."""
 
 from __future__ import annotations
 

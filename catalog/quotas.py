@@ -19,7 +19,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Quota(Entry):
-    """One quota. `metric` is None where only the Cloud Quotas API has it: there is then no usage to be had."""
+    """One quota. `metric` is None where only the Cloud Quotas API has it: its usage is then unknown."""
 
     quota: str  # id in the Cloud Quotas API
     metric: str | None = None  # in the list of the region, or of the project

@@ -148,14 +148,14 @@ class DisaggregationRelease(_Frozen):
 
 
 class Release(_Frozen):
-    """One tested set of versions. `rehearsable`: its picker can be had as a Go module."""
+    """One tested set of versions. `rehearsable`: its picker is published as a Go module."""
 
     name: str
     title: str
     picker: PickerRelease
     engine: EngineRelease
     router: RouterRelease
-    # Envoy, which answers what is for no model: its fixed answers need no program of ours.
+    # Envoy, which answers what is for no model: its fixed answers need no program of this project.
     index_image: str
     charts: ChartReleases
     # Value of the label llm-d.ai/role on a pod that does prefill and decode.

@@ -222,7 +222,7 @@ def _cache() -> tuple[int, int]:
 
 
 def _unlike(address: str) -> Iterator[Request]:
-    """Prompts that share nothing, so that only load tells replicas apart; answers of 48 to 144 tokens end by and by."""
+    """Prompts that share nothing, so that only load tells replicas apart; answers have 48 to 144 tokens."""
     for number in itertools.count():
         yield Request(address, MODEL, f"{number} is the number of this question.", 48 + number * 61 % 97)
 

@@ -31,7 +31,7 @@ def schema() -> dict[str, Any]:
             "config": {
                 "type": "object",
                 "properties": properties,
-                # Other programs' keys (gcp:project, pulumi:...) stand beside ours; an unknown one of ours is a mistake.
+                # Keys of other programs (gcp:project, pulumi:...) are allowed; an unknown key of this one is not.
                 "patternProperties": {f"^(?!{NAMESPACE}:)": {}},
                 "additionalProperties": False,
             }

@@ -162,5 +162,5 @@ class Steady:
     def _requests(self) -> Iterator[Request]:
         one = self._prototype
         for number in itertools.count():
-            # Each prompt another, from its first word on: nothing but load decides where it goes.
+            # Each prompt another, from its first word on, so that only load decides where it goes.
             yield Request(one.address, one.model, f"{number} {one.prompt}", one.max_tokens)

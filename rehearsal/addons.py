@@ -119,7 +119,7 @@ def _definitions(folder: Path) -> Manifests:
     """The CRDs of a module's folder, which may hold other objects too."""
     files = sorted(folder.glob("*.yaml"))
     if not files:
-        raise KubeError(f"no CRD in {folder}; `go clean -modcache` and another try fetch the module anew")
+        raise KubeError(f"no CRD in {folder}; `go clean -modcache` and another try fetch the module again")
     found = [manifest for file in files for manifest in _read(file)]
     return [manifest for manifest in found if manifest["kind"] == "CustomResourceDefinition"]
 

@@ -1,4 +1,4 @@
-"""Which settings a preview would change of what stands, and what each of them makes anew."""
+"""Which settings a preview would change, and which resources each of them replaces."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def changed(paths: StackPaths, configuration: StackConfig) -> Iterator[str]:
     for leaf in _leaves(configuration):
         path = path_of(*leaf.path)
         if standing.get(path) != leaf.shown:
-            anew = f": replaces {', '.join(leaf.replaces)}" if leaf.replaces else ""
-            yield f"{path}: {standing.get(path, '(none)')} -> {leaf.shown}{anew}"
+            replaced = f": replaces {', '.join(leaf.replaces)}" if leaf.replaces else ""
+            yield f"{path}: {standing.get(path, '(none)')} -> {leaf.shown}{replaced}"
 
 
 def _leaves(configuration: StackConfig) -> list[Leaf]:

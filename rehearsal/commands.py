@@ -24,7 +24,7 @@ from rehearsal.interruption import forget_unrecorded, patient
 from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.lifecycle import resume
 from rehearsal.providers.requests import Refused
-from rehearsal.simulation import foretell
+from rehearsal.simulation import write_engine_simulation
 from rehearsal.status import print_status
 from stackfile import PROJECT_ROOT, StackConfig
 from stackfile.model_files import model_files
@@ -59,7 +59,7 @@ def up(request: Request) -> int:
     _refuse_mistakes(request.stack, configuration)
     with patient(), engine(paths, configuration, report) as pulumi:
         recover(pulumi)
-        foretell(paths, configuration)
+        write_engine_simulation(paths, configuration)
         _say_changes(paths, configuration)
         pulumi.stack.up(on_output=show, on_error=show, color=_color(), suppress_outputs=True)
         remember(paths, configuration)
@@ -166,7 +166,7 @@ def recover(pulumi: Engine) -> None:
 
 
 def _say_changes(paths: StackPaths, configuration: StackConfig) -> None:
-    """The settings behind the changes that the engine lists below, each with what it makes anew."""
+    """The settings behind the changes that the engine lists below, each with what it replaces."""
     lines = list(changed(paths, configuration))
     if lines:
         print("changed settings:", *(f"  {line}" for line in lines), sep="\n", flush=True)

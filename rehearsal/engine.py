@@ -37,7 +37,7 @@ class ProgramServer(LanguageServer):
     """Pulumi's server for programs of this process, as the real language host is.
 
     Pulumi's own tells an error twice, where the host bails out after one. And when the engine goes away under a
-    program, it stops the program's loop, and forgets all tasks behind the first that fails while it is cancelled: the
+    program, it stops the program's loop, and forgets all tasks behind the first that fails while it is canceled: the
     garbage collector would end them, outside any loop, and complain of what they still await.
     """
 

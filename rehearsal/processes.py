@@ -1,7 +1,7 @@
 """Processes that outlive the command that started them, one file each below `.rehearsal/<stack>/run/`.
 
 Each runs in a session of its own, so Ctrl-C in a terminal does not reach it. A process is known by its pid together
-with the moment it started and the boot it started in: a pid the kernel has given to somebody else is never signalled.
+with the moment it started and the boot it started in: a pid the kernel has given to somebody else is never signaled.
 Its environment also carries a mark, by which it is found should its starter have died before writing the file. Linux
 only (/proc).
 """
@@ -276,5 +276,5 @@ def _file(paths: StackPaths, name: str) -> Path:
 def _read(file: Path) -> Process | None:
     try:
         return Process(**json.loads(file.read_text()))
-    except (OSError, ValueError, TypeError):  # absent, or not one of ours
+    except (OSError, ValueError, TypeError):  # absent, or of another user
         return None

@@ -10,7 +10,7 @@ from stackfile import StackConfig
 from stackfile.model_files import model_files
 
 
-def foretell(paths: StackPaths, configuration: StackConfig) -> None:
+def write_engine_simulation(paths: StackPaths, configuration: StackConfig) -> None:
     """Write the plan's estimates, by served model name. A stack that is refused has none: the engine says why."""
     values, encrypted = configuration.settings(), configuration.encrypted()
     try:

@@ -25,7 +25,7 @@ HEADER_KEYS = ("apiVersion", "kind", "metadata")
 
 
 class DuplicateObjectError(ValueError):
-    """Two resources stand for one Kubernetes object, so they would overwrite each other for ever."""
+    """Two resources stand for one Kubernetes object, so they would overwrite each other indefinitely."""
 
 
 @dataclass(frozen=True)

@@ -16,5 +16,5 @@ REPLACES = "x-replaces"
 
 
 def replaces(*what: str) -> dict[str, JsonValue]:
-    """Marks a field (`json_schema_extra`): another value makes these anew, and ends what runs in them."""
+    """Marks a field (`json_schema_extra`): another value replaces these, and ends what runs in them."""
     return {REPLACES: list(what)}

@@ -1,4 +1,4 @@
-"""Settings leaf by leaf, as users write them: path, value, and what a change of it makes anew."""
+"""Settings leaf by leaf, as users write them: path, value, and what a change of it replaces."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Leaf:
 
     @property
     def replaces(self) -> tuple[str, ...]:
-        """What another value makes anew: `cluster`, `accelerator pool`."""
+        """What another value replaces: `cluster`, `accelerator pool`."""
         extra: Any = self.info.json_schema_extra
         return tuple(extra.get(REPLACES, ())) if isinstance(extra, Mapping) else ()
 

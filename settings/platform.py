@@ -13,7 +13,7 @@ class ControllerSettings(Settings):
     """One controller. It is installed only where the stack needs it."""
 
     existing: Annotated[
-        bool, Field(description="It is in the brought cluster already, in a version the release works with.")
+        bool, Field(description="The existing cluster has it already, in a version the release works with.")
     ] = False
 
 

@@ -12,7 +12,7 @@ from planning import RefusedError, plan_raw
 
 
 def fuzz(strategy: st.SearchStrategy[dict[str, Any]], examples: int, number: int) -> Counter[str]:
-    """Plan so many stacks of a strategy, the same ones for the same number. What becomes of them is counted.
+    """Plan so many stacks of a strategy, the same ones for the same number. The outcomes are counted.
 
     Raises what hypothesis raises: the smallest stack that ends in neither a plan nor findings.
     """
@@ -47,7 +47,7 @@ def _outcomes(
 
 
 def outcome(values: dict[str, Any], stack: str = "fuzz") -> Literal["plan", "findings"]:
-    """What becomes of a stack's values. Any other exception than a refusal goes on, and so does an empty refusal."""
+    """The outcome of planning a stack. Other exceptions than a refusal are passed on, and so is an empty refusal."""
     try:
         plan_raw(stack, values, frozenset({"huggingFace", "registry"}))
     except RefusedError as refused:

@@ -65,7 +65,7 @@ def _line(finding: Mapping[str, str]) -> str:
 
 
 def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
-    """Settings with another value, and what each makes anew. Nothing of a side that does not tell its settings."""
+    """Changed settings, and what each replaces. Nothing if one side does not list its settings."""
     old = {one["path"]: one for one in (before or {}).get("settings", ())}
     new = {one["path"]: one for one in after.get("settings", ())}
     if not old or not new:
@@ -74,8 +74,8 @@ def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
         was, now = old.get(path), new.get(path)
         if was is None or now is None or was["value"] != now["value"]:
             values = " → ".join("(none)" if one is None else f"`{one['value']}`" for one in (was, now))
-            anew = (now or was or {}).get("replaces", ())
-            yield f"- `{path}`: {values}" + (f" **replaces {', '.join(anew)}**" if anew else "")
+            replaced = (now or was or {}).get("replaces", ())
+            yield f"- `{path}`: {values}" + (f" **replaces {', '.join(replaced)}**" if replaced else "")
 
 
 def _headline(before: Facts | None, after: Facts) -> str:

@@ -154,7 +154,7 @@ class CostFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class SettingFacts:
-    """One setting, default or given; `replaces` names what a change of it makes anew."""
+    """One setting, default or given; `replaces` names what a change of it replaces."""
 
     path: str
     value: str

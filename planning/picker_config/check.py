@@ -157,7 +157,7 @@ def _check_parameters(ctx: PlanContext, picker: Picker, plugin: Plugin, index: i
             unknown = detail["type"] == "extra_forbidden"
             # Nobody decodes the parameters of a plugin that takes none.
             ignored = unknown and (picker.unknown_parameters == "ignored" or shape is NoParameters)
-            then = "ignores it without a word" if ignored else "does not start with it"
+            then = "ignores it silently" if ignored else "does not start with it"
             ctx.findings.error(
                 "LLMD-PICKER-PLUGIN-PARAMETERS",
                 *ROOT,

@@ -26,7 +26,7 @@ class MemoryParts:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryVerdict:
-    """What becomes of one device's memory, in GiB, and what fits in it.
+    """How one device's memory is used, in GiB, and what fits in it.
 
     `available_gib` is left for the KV cache; `needed_gib` is what one request of `max_model_len` tokens takes of it.
     `free_gib` is free once the KV cache is made, of which starting up needs `warm_up_gib`. `error_gib` is the stated

@@ -34,7 +34,7 @@ class NetworkPlan:
     create_proxy_subnet: bool
     router: str
     nat: str
-    # False for public nodes or a brought network: the nodes' way out is then not this stack's affair.
+    # False for public nodes or an existing network, whose egress this stack does not manage.
     create_nat: bool
 
 

@@ -21,7 +21,7 @@ GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9004, 9005, 9090
 
 CONFIG_FILE = "router.yaml"
 
-# GKE's longest. A message waits for the whole body, so the client's upload counts in.
+# GKE's longest. A message waits for the whole body, so the client's upload is included.
 _TIMEOUT_SECONDS = 10
 
 _MODEL_HEADER = "X-Gateway-Model-Name"

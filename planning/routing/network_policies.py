@@ -1,4 +1,4 @@
-"""Who may reach whom: nobody, but for what requests, metrics, names, weights and Kubernetes itself need.
+"""NetworkPolicies: default deny, plus what requests, metrics, DNS, weights and Kubernetes itself need.
 
 Sources: cloud.google.com/kubernetes-engine/docs/how-to/network-policy ("Network policy and Workload Identity
 Federation for GKE", "Limitations"), cloud.google.com/load-balancing/docs/firewall-rules; for the collectors
@@ -198,7 +198,7 @@ class _World:
     def _api_server(self) -> tuple[AccessPlan, ...]:
         """The control plane is no pod. Its private endpoint has an address of the node subnet, its public one anywhere.
 
-        (cloud.google.com/kubernetes-engine/docs/concepts/network-isolation.) Of a brought network no range is known.
+        (cloud.google.com/kubernetes-engine/docs/concepts/network-isolation.) Ranges of an existing network are unknown.
         """
         brought = self._site.settings.network.existing is not None
         inside = PRIVATE_NETWORKS if brought else (self._network.subnet.node_cidr,)

@@ -12,7 +12,7 @@ RuleSeverity = Literal["error", "warning", "either"]
 class Rule:
     """One reason to refuse a stack or to warn about it.
 
-    `id` is stable: messages, documents and acknowledgements refer to it, and a rule that is gone does not leave its id
+    `id` is stable: messages, documents and acknowledgments refer to it, and a rule that is gone does not leave its id
     to another one. `either` is the severity of a rule that is an error or a warning depending on how certain it is.
     `source` names the public document or code that the rule follows.
     """

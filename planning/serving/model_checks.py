@@ -20,7 +20,7 @@ _HTTPS = ("--ssl-keyfile", "--ssl-certfile")
 
 
 def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
-    """Findings about one model, and what becomes of its accelerators' memory.
+    """Findings about one model, and how it uses the memory of its accelerators.
 
     A model the catalog does not know gets the checks that need no figures of it, and no verdict.
     """
@@ -49,7 +49,7 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
 
 
 def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
-    """HTTPS of engines is for all who ask them, and none but the one switch tells all."""
+    """HTTPS of engines concerns all their clients, and only `gateway.backendTls` changes all of them."""
     asked = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
     if asked:
         ctx.findings.error(

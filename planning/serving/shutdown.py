@@ -7,7 +7,7 @@ from __future__ import annotations
 # (cloud.google.com/kubernetes-engine/docs/concepts/container-native-load-balancing: Services of an Ingress do).
 LISTED_SECONDS = 15
 
-# A deleted pod serves on this long: picker and load balancer learn only by and by that it is leaving. KServe waits as
+# A terminating pod keeps serving this long, until picker and load balancer notice that it is leaving. KServe waits as
 # long in front of vLLM (kserve/kserve, pull request 5496). The kubelet's own sleep is there wherever GKE's Inference
 # Gateway is: Kubernetes has it since 1.30.
 NOTICE_SECONDS = 15

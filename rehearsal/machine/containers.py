@@ -233,4 +233,4 @@ class Container:
 
 def _signal(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)  # a process of ours leads its own group
+        os.killpg(pid, number)  # a process started here leads its own group

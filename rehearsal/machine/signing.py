@@ -33,7 +33,7 @@ KINDS = (
 _CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 _INJECT = "cert-manager.io/inject-ca-from"
 _MANAGER = "cert-manager"
-# What cert-manager, too, writes on a Secret, and signs anew where the Certificate has come to ask for others.
+# cert-manager writes these on a Secret too, and signs again when the Certificate asks for others.
 _NAMES = "cert-manager.io/alt-names"
 _LIFETIME = timedelta(days=90)
 # Definitions are megabytes: they are looked through after a change of certificates, and then rarely.

@@ -54,7 +54,7 @@ class Provider(rpc.ResourceProviderServicer):
         self._engines: dict[str, str] = {}
         self._stubs: dict[str, engine_pb2_grpc.EngineStub] = {}
         self._lock = threading.Lock()
-        self.cancelled = threading.Event()
+        self.canceled = threading.Event()
 
     # Hooks
 
@@ -120,7 +120,7 @@ class Provider(rpc.ResourceProviderServicer):
         return provider_pb2.GetSchemaResponse(schema="{}")
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        self.cancelled.set()
+        self.canceled.set()
         return empty_pb2.Empty()
 
     def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
@@ -135,7 +135,7 @@ class Provider(rpc.ResourceProviderServicer):
 
     def Configure(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ConfigureResponse:
         config = _revealed(request.args)
-        self.cancelled.clear()
+        self.canceled.clear()
         self._answer(context, lambda: self.configure(config))
         self._configs[context.peer()] = config
         return provider_pb2.ConfigureResponse(

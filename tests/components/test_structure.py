@@ -160,7 +160,7 @@ def test_kubernetes_objects_are_served_by_the_clusters_provider(either: Graph) -
     ids=["values", "scorer", "paused", "release"],
 )
 def test_a_changed_value_keeps_every_resource(gpu: Graph, changes: dict[str, object]) -> None:
-    """Another URN would be another resource: deleted and made anew instead of updated."""
+    """Another URN would be another resource: deleted and created again instead of updated."""
     changed = graph_of("gpu", changes)
     assert [r.urn for r in changed] == [r.urn for r in gpu]
     assert [r.inputs for r in changed] != [r.inputs for r in gpu]

@@ -1,4 +1,4 @@
-"""docs/pitfalls.md: every pitfall has its row, and every test it names exists."""
+"""docs/pitfalls.md: every pitfall has its entry, and every test it names exists."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ KINDS = ("impossible", "refused", "warned", "reproduced")
 
 
 def rows() -> list[tuple[int, str, list[str]]]:
-    """Number, kind and named tests of each row."""
+    """Number, kind and named tests of each pitfall."""
     found = []
-    for line in (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-        if cells[0].isdigit():
-            number, _, kind, _, shown = cells
-            found.append((int(number), kind, re.findall(r"`([^`]+)`", shown)))
+    for entry in re.split(r"^### ", (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[
+        1:
+    ]:
+        (kind,) = re.findall(r"^\*\*(\w+)\.\*\* ", entry, re.MULTILINE)
+        found.append((int(entry.split(".")[0]), kind.lower(), re.findall(r"^- `([^`]+)`$", entry, re.MULTILINE)))
     return found
 
 
-def test_every_pitfall_has_one_row() -> None:
+def test_every_pitfall_has_one_entry() -> None:
     assert [number for number, _, _ in rows()] == list(range(1, PITFALLS + 1))
     assert {kind for _, kind, _ in rows()} == set(KINDS)
 
 
 @pytest.mark.parametrize(("number", "kind", "shown"), rows(), ids=lambda value: str(value)[:12])
-def test_the_tests_of_a_row_exist(number: int, kind: str, shown: list[str]) -> None:
+def test_the_tests_of_an_entry_exist(number: int, kind: str, shown: list[str]) -> None:
     assert shown
     for name in shown:
         if name.startswith("["):

@@ -77,7 +77,7 @@ def test_a_stack_that_stays_refused_shows_every_error() -> None:
     assert error["fix"] in line
 
 
-def test_findings_that_are_mended_are_gone() -> None:
+def test_findings_that_are_fixed_are_gone() -> None:
     text = changed(**{"gateway.exposure": "internal"})
     assert "Gone:\n\n- **warning** `llm-d:gateway.tls.kind = none`" in text
 

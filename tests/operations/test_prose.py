@@ -12,7 +12,7 @@ from operations.prose.lint import ROOT, Exemption, Replacement, Vocabulary, lint
 VOCABULARY = Vocabulary(
     replacements=(
         Replacement(instead_of=("by and by",), write="eventually"),
-        Replacement(instead_of=("quantiz*",), write="quantiz*"),
+        Replacement(instead_of=("quantis*",), write="quantiz*"),
         Replacement.model_validate({"instead_of": ["optimis*"], "write": "optimiz*", "except": ["optimistic*"]}),
     ),
     exceptions=(Exemption(phrase="by and by", paths=("quoted/*.md",), reason="a quotation"),),
@@ -25,8 +25,8 @@ VOCABULARY = Vocabulary(
         ("It ends by and by.", ['page.md:1: "by and by": write "eventually"']),
         ("one\nIt ends By\n  and by.", ['page.md:2: "By and by": write "eventually"']),
         ("# It ends by and\n    # by.", ['page.md:1: "by and by": write "eventually"']),
-        ("def is_quantized_copy(): ...", ['page.md:1: "quantized": write "quantized"']),
-        ("Quantization", ['page.md:1: "Quantization": write "quantization"']),
+        ("def is_quantised_copy(): ...", ['page.md:1: "quantised": write "quantized"']),
+        ("Quantisation", ['page.md:1: "Quantisation": write "quantization"']),
         ("optimised, optimistically", ['page.md:1: "optimised": write "optimized"']),
         ("nearby and bygone, quantized", []),
     ],

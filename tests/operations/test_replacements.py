@@ -44,7 +44,7 @@ def name_of(kind: str, name: str) -> str | None:
 
 
 def replaced(before: Objects, after: Objects) -> set[str]:
-    """What the provider makes anew between two builds of a stack, by its list of properties that cannot be updated."""
+    """What the provider replaces between two builds of a stack, by its list of properties that cannot be updated."""
     found = set()
     for key, (resource, old) in before.items():
         name = name_of(*key)

@@ -105,5 +105,5 @@ def test_models_of_a_stack_have_keys_of_their_own(models: list[dict[str, str]]) 
 
 @given(st.lists(model, min_size=2, max_size=5, unique_by=lambda each: each.get("servedName", each["id"])))
 def test_the_order_of_models_changes_no_key(models: list[dict[str, str]]) -> None:
-    """A moved entry would be another model to the engine: deleted and made anew."""
+    """A moved entry would be another model to the engine: deleted and created again."""
     assert keys_of(models) == keys_of(models[::-1])

@@ -24,7 +24,7 @@ def test_a_program_whose_engine_went_away_ends_inside_its_loop(monkeypatch: pyte
     """Else the garbage collector ends it, and what it then awaits finds no running loop."""
     ended: list[bool] = []
 
-    async def fails_when_cancelled() -> None:
+    async def fails_when_canceled() -> None:
         try:
             await asyncio.sleep(1000)
         finally:
@@ -32,7 +32,7 @@ def test_a_program_whose_engine_went_away_ends_inside_its_loop(monkeypatch: pyte
 
     async def program(_: object) -> None:
         loop = asyncio.get_running_loop()
-        others = [loop.create_task(fails_when_cancelled()) for _ in range(50)]
+        others = [loop.create_task(fails_when_canceled()) for _ in range(50)]
         await asyncio.sleep(0)
         loop.call_soon(loop.call_exception_handler, {"message": "engine gone", "exception": grpc.RpcError()})
         try:

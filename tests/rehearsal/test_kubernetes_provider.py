@@ -546,7 +546,7 @@ class TestBehindTheEngine:
         assert "not ready after 3 s: 0 of 2 pods are available" in str(failed.value)
         assert "(and 1 more like it)" in str(failed.value)
         assert "Unschedulable: no nodes available" in str(failed.value)
-        # It is in the state, so that the next update mends it instead of meeting it as a stranger.
+        # It is in the state, so that the next update repairs it instead of finding an unknown object.
         assert run.preview() == {"same": 2, "update": 1}
         assert run.up(deployment("30", replicas=0)) == {"same": 2, "update": 1}
 

@@ -87,7 +87,7 @@ def test_the_hosts_of_a_multi_host_slice_come_together() -> None:
     assert made(record("slice", "ct6e-standard-4t", placementPolicy={"tpuTopology": "4x4"}))["slice"].step == 4
 
 
-def test_spot_nodes_are_labelled_but_not_tainted() -> None:
+def test_spot_nodes_are_labeled_but_not_tainted() -> None:
     pool = made(record("cpu", "e2-standard-4", nodeConfig={"spot": True}))["cpu"]
     assert pool.labels["cloud.google.com/gke-spot"] == "true"
     assert pool.taints == ()

@@ -163,4 +163,4 @@ def test_what_it_ignores_is_said_to_be_ignored(program: Path, nowhere: Path, tmp
     written = {"apiVersion": API, "kind": "EndpointPickerConfig", **changes["picker.config"]}
     assert problem(program, nowhere, written, ("--pool-name=one",), tmp_path) is None
     [finding] = [f for f in findings_of("gpu", changes | {"release": RELEASE}) if "picker" in f.path]
-    assert "ignores it without a word" in finding.rule
+    assert "ignores it silently" in finding.rule

@@ -1,4 +1,4 @@
-"""Processes that outlive their starter, and that nothing but their own end or `stop` ends."""
+"""Processes that outlive their starter, and that only their own end or `stop` ends."""
 
 from __future__ import annotations
 

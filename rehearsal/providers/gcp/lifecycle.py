@@ -86,7 +86,7 @@ def stop(paths: StackPaths) -> None:
     """End the daemon, what it started, and the control plane; forget the cluster's data. Nothing there is no error."""
     from rehearsal.control_plane import ControlPlane
 
-    processes.stop(paths, DAEMON, grace=10.0)  # first, so that it ends its pods and starts none anew
+    processes.stop(paths, DAEMON, grace=10.0)  # first, so that it ends its pods and starts none again
     ControlPlane(paths).stop()
     processes.stop_all(paths)
     for folder in (paths.cluster, paths.envoy):
@@ -103,7 +103,7 @@ def resume(paths: StackPaths, report: Report) -> bool:
     return False
 
 
-def wait_for_nodes(paths: StackPaths, pool: str, size: Size, *, cancelled: threading.Event, report: Report) -> None:
+def wait_for_nodes(paths: StackPaths, pool: str, size: Size, *, canceled: threading.Event, report: Report) -> None:
     """Wait until the pool has `size.least` to `size.most` nodes in Kubernetes. Raises `Refused` after a minute."""
     from rehearsal.kube import KubeError, client
 
@@ -118,7 +118,7 @@ def wait_for_nodes(paths: StackPaths, pool: str, size: Size, *, cancelled: threa
             trouble = f"; the API server says: {error}"
         if not trouble and size.least <= have <= size.most:
             return
-        if cancelled.is_set():
+        if canceled.is_set():
             raise Refused(f"stopped while node pool {pool} had {have} nodes of {size.least}")
         clock = time.monotonic()
         if clock - began > NODES_SECONDS or not processes.alive(paths, DAEMON):

@@ -36,7 +36,7 @@ class Size:
 
 
 def size_of(inputs: Properties, zones: int) -> Size:
-    """The sizes a pool's arguments ask for; counts in them are per zone, except autoscaling's totals."""
+    """The sizes a pool's arguments ask for; their counts are per zone, except autoscaling's totals."""
     start = inputs.get("nodeCount") if inputs.get("nodeCount") is not None else inputs.get("initialNodeCount")
     fixed = (start or 0) * zones
     scaling = inputs.get("autoscaling")

@@ -249,7 +249,7 @@ class GcpProvider(Provider):
         wanted = pools.Size(size.start, size.start, max(size.start, size.most)) if created else size
         if (wanted.most == 0 and created) or not self._paths.kubeconfig.exists():
             return
-        lifecycle.wait_for_nodes(self._paths, record["name"], wanted, cancelled=self.cancelled, report=self._report)
+        lifecycle.wait_for_nodes(self._paths, record["name"], wanted, canceled=self.canceled, report=self._report)
 
     def _refuse_gateways(self, subject: Subject) -> None:
         proxies = subject.kind.type == SUBNETWORK and subject.inputs.get("purpose") == network.PROXY_PURPOSES[0]

@@ -40,7 +40,7 @@ class Watcher:
 
     tell: Callable[[str], None]
     logs: Path
-    cancelled: threading.Event
+    canceled: threading.Event
 
     def until_ready(self, kube: Kube, live: Manifest, inputs: Manifest, timeout: float) -> Manifest:
         """The ready object. Raises NotReady, and Refused for a waitFor annotation that cannot be understood.
@@ -68,8 +68,8 @@ class Watcher:
             if now - told > STATUS_EVERY:
                 told = now
                 self.tell(f"waiting for {now - begin:.0f} s: {verdict}")
-            if self.cancelled.wait(pause):
-                self._give_up(f"cancelled while waiting: {verdict}", kube, live)
+            if self.canceled.wait(pause):
+                self._give_up(f"canceled while waiting: {verdict}", kube, live)
             pause = min(pause * 1.5, LONGEST_LOOK)
             found = _look(kube, live)
             if found is None or metadata(found)["uid"] != metadata(live)["uid"]:
@@ -95,8 +95,8 @@ class Watcher:
             if now - told > STATUS_EVERY:
                 told = now
                 self.tell(f"being deleted for {now - begin:.0f} s: {holds}")
-            if self.cancelled.wait(pause):
-                raise NotReady([f"cancelled while it was being deleted: {holds}"], found)
+            if self.canceled.wait(pause):
+                raise NotReady([f"canceled while it was being deleted: {holds}"], found)
             pause = min(pause * 1.5, LONGEST_LOOK)
 
     def _give_up(self, why: str, kube: Kube, live: Manifest) -> None:

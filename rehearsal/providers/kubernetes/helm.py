@@ -1,4 +1,4 @@
-"""`helm.v3.Release`, written after pulumi-kubernetes 4.34: what of a chart can be had here is installed for real."""
+"""`helm.v3.Release`, as in pulumi-kubernetes 4.34: installs the parts of a chart that are available here."""
 
 from __future__ import annotations
 

@@ -296,8 +296,8 @@ class KubernetesProvider(Provider):
                 self.log(request, f"not yet: {error}", passing=True)
             except KubeError as error:
                 raise Refused(f"{_title(manifest)} was not created by the Kubernetes API server: {error}") from error
-            if self.cancelled.wait(pause):
-                raise Refused(f"{_title(manifest)}: cancelled")
+            if self.canceled.wait(pause):
+                raise Refused(f"{_title(manifest)}: canceled")
             pause = min(pause * 2, 5.0)
 
     def _ready(self, request: Request, kube: Kube, applied: Manifest, inputs: Manifest, timeout: float) -> Manifest:
@@ -314,7 +314,7 @@ class KubernetesProvider(Provider):
             self.log(request, text, passing=True)
             self._report(f"{_title(manifest)}: {text}")
 
-        return Watcher(tell, self._paths.pod_logs, self.cancelled)
+        return Watcher(tell, self._paths.pod_logs, self.canceled)
 
     def _find(self, kube: Kube, manifest: Manifest) -> Manifest | None:
         """The live object; UnknownKind when its kind is not served."""

@@ -114,7 +114,7 @@ def test_who_supports_it_and_where_is_said() -> None:
 
 
 def test_the_operators_kind_has_every_field() -> None:
-    """The API server drops what a kind does not know, without a word to anybody."""
+    """The API server silently drops fields that a kind does not know."""
     kind = yaml.safe_load(KINDS.read_text(encoding="utf-8"))
     [version] = kind["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]["properties"]["spec"]

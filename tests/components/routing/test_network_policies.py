@@ -29,7 +29,7 @@ class Party:
 
 
 def world(plan: StackPlan) -> list[Party]:
-    """Those the stack did not make. Pods of other namespaces carry no label of ours that would let them in."""
+    """Those the stack did not make. Pods of other namespaces carry none of the labels that would let them in."""
     subnet = plan.network.subnet
     return [
         Party("proxies", _within(plan.network.proxy_cidr, 9)),

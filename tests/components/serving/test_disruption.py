@@ -19,7 +19,7 @@ BUDGET = "PodDisruptionBudget"
         ("gpu", {}, set()),
         ("gpu", {"models[0].replicas": 2}, {"gemma-2b-it-vllm"}),
         ("gpu", {"models[0].replicas": 2, "paused": True}, set()),
-        # Of several pickers only the leader is ready: a budget would keep its node from being drained, for ever.
+        # Of several pickers only the leader is ready: a budget would keep its node from being drained indefinitely.
         ("tpu", {"picker.replicas": 2}, set()),
         ("multi-model-gpu", {}, {"model-router"}),
         ("multi-model-gpu", {"router.replicas": 1}, set()),

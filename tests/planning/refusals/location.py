@@ -186,7 +186,7 @@ CLUSTER = (
     ),
     Wrong(
         id="LLMD-GKE-VERSION",
-        name="brought cluster before the inference gateway",
+        name="existing cluster before the inference gateway",
         changes=existing_cluster("1.30.1-gke.1"),
         path="cluster.existing.version",
         value="1.30.1-gke.1",

@@ -139,7 +139,7 @@ NETWORK = (
     ),
     Wrong(
         id="LLMD-NETWORK-POLICIES-KEPT",
-        name="policies that a brought cluster may not enforce",
+        name="policies that an existing cluster may not enforce",
         changes=existing_cluster(),
         path="networkPolicies",
         value="cluster shared",

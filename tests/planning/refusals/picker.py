@@ -91,7 +91,7 @@ PICKER = (
         changes=own({"type": "max-score-picker", "parameters": {"maxEndpoints": 1}}) | {"release": "gaie-1.5"},
         path="picker.config.plugins[1].parameters.maxEndpoints",
         value="1",
-        rule="endpoint picker v1.5.0 ignores it without a word",
+        rule="endpoint picker v1.5.0 ignores it silently",
         fix="use one of maxNumOfEndpoints",
     ),
     Wrong(

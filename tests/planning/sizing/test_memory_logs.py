@@ -1,4 +1,4 @@
-"""The memory model against what vLLM logged, given nothing but settings."""
+"""The memory model against what vLLM logged, given only the settings."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ PATIENCE = 120.0
 # The same for a command that creates or removes a whole stack.
 COMMAND = 420.0
 
-# Read once: httpx reads them for every connection anew, which costs more than the request.
+# Read once: httpx reads them again for every connection, which costs more than the request.
 _AUTHORITIES = ssl.create_default_context()
 
 

@@ -252,7 +252,7 @@ def test_a_misspelt_field_is_refused(server: Server) -> None:
 
 
 def test_a_second_replica_leaves_the_first_alone() -> None:
-    """A changed pod template would load every model anew, which takes minutes on GKE."""
+    """A changed pod template would load every model again, which takes minutes on GKE."""
     templates = [
         one["spec"]["template"]
         for replicas in (1, 2)

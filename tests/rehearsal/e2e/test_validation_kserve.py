@@ -143,7 +143,7 @@ def test_the_api_server_takes_every_object_and_every_pod(kube: Kube, variant: st
 
 
 def test_a_field_that_kserve_does_not_have_is_refused(kube: Kube) -> None:
-    """Else the test above could not fail: an unknown field would be dropped without a word."""
+    """Else the test above could not fail: an unknown field would be dropped silently."""
     every = objects(graph_of("kserve-single-replica-gpu", preview=False))
     [service] = [one for one in every if one["kind"] == "LLMInferenceService"]
     service["spec"]["router"]["scheduler"]["scorerWeights"] = {"queue": 2}
