@@ -24,13 +24,14 @@ _SECONDS = 10
 class ModelFile:
     """A model's configuration as read. `weights_bytes` are from the index of its files, `revision` is the Hub's commit.
 
-    `problem` says in words why there is none; `config` is then empty.
+    `quantization` is hf_quant_config.json, which stands beside some config.json. `problem` says in words why there is
+    none; `config` is then empty.
     """
 
     config: Mapping[str, Any]
     weights_bytes: int | None = None
     revision: str | None = None
-    quantized_apart: bool = False
+    quantization: Mapping[str, Any] | None = None
     problem: str | None = None
 
 
@@ -54,11 +55,11 @@ def _from_disk(root: Path, given: str) -> ModelFile:
         path = root / given
         path = path / _CONFIG if path.is_dir() else path
         config = _json(path)
-        index = path.with_name(_INDEX)
+        index, apart = path.with_name(_INDEX), path.with_name(_QUANTIZATION)
         return ModelFile(
             config=config,
             weights_bytes=_total(_json(index)) if index.is_file() else None,
-            quantized_apart=path.with_name(_QUANTIZATION).is_file(),
+            quantization=_json(apart) if apart.is_file() else None,
         )
     except (OSError, ValueError) as error:
         return _problem(f"cannot be read: {_first_line(error)}")
@@ -80,13 +81,16 @@ def _from_hub(model_id: str, revision: str | None) -> ModelFile:
         config = _json(path)
     except Exception as error:
         return _problem(f"the Hub did not give it: {_first_line(error)}")
-    total = None
-    # A model of one file has no index.
+    total = apart = None
+    # A model of one file has no index, and most have no quantization apart.
     with suppress(EntryNotFoundError, OSError, ValueError):
         total = _total(_json(fetched(_INDEX)))
+    with suppress(EntryNotFoundError, OSError, ValueError):
+        apart = _json(fetched(_QUANTIZATION))
     # The library keeps files below .../snapshots/<commit>/.
     commit = path.parent.name
-    return ModelFile(config=config, weights_bytes=total, revision=commit if len(commit) == 40 else None)
+    revision = commit if len(commit) == 40 else None
+    return ModelFile(config=config, weights_bytes=total, revision=revision, quantization=apart)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _cost(cost: CostFacts) -> Iterator[str]:
         rows.append((name, *(words.money(sums[when]) for when in ("running", "idle", "paused")), ""))
     yield from table(("USD an hour", "running", "idle", "paused", ""), rows, right=(1, 2, 3))
     yield ""
-    yield f"Prices of {cost.date or 'no known day'}{words.without(*cost.hourly.values())}."
+    yield f"Prices of {words.price_date(cost.date) or 'no known day'}{words.without(*cost.hourly.values())}."
     yield words.saving(cost.saved_by_pausing)
     ways = ", ".join(
         f"{way.provisioning} {words.money(way.total)}{' (chosen)' if way.chosen else ''}"

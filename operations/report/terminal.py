@@ -69,7 +69,9 @@ def _table(facts: StackFacts) -> RenderableType:
     ]
     notes = [
         *([f"with accelerators bought otherwise, an hour: {', '.join(others)}"] if others else []),
-        f"prices of {cost.date}{words.without(hourly['running'])}" if cost.date else "no price is known",
+        f"prices of {words.price_date(cost.date)}{words.without(hourly['running'])}"
+        if cost.date
+        else "no price is known",
     ]
     return Group(
         Text(f"{facts.stack}: {words.headline(plan)}; {words.findings(facts.findings)}"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from cli.text import count as count
 from operations.report.facts import (
     CapacityFacts,
@@ -13,6 +15,8 @@ from operations.report.facts import (
     StageFacts,
 )
 from planning.findings import Finding
+
+OLD_PRICE_DAYS = 120
 
 VERDICTS = {"fits": "fits", "marginal": "marginal", "refused": "does not fit"}
 _LIMITS = {
@@ -53,6 +57,15 @@ def without(*amounts: Money) -> str:
     """`, without the unknown prices of boot disks`, or nothing."""
     names = dict.fromkeys(name for amount in amounts for name in amount.unknown)
     return f", without the unknown price of {' and '.join(names)}" if names else ""
+
+
+def price_date(date: str, today: datetime.date | None = None) -> str:
+    """The date of the oldest price; where that is long ago, with its age."""
+    try:
+        age = ((today or datetime.date.today()) - datetime.date.fromisoformat(date)).days
+    except ValueError:
+        return date
+    return f"{date}, {age} days ago: check them" if age > OLD_PRICE_DAYS else date
 
 
 def seconds(value: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from catalog import Catalog, Model, weights_gib
 from catalog.config_json import parse
+from catalog.config_quantization import from_modelopt_file
 from catalog.errors import ConfigError
 from planning.context import Findings
 from settings import StackSettings
@@ -51,9 +52,8 @@ def _parsed(
 ) -> Model | None:
     size = file.weights_bytes / 2**30 if file.weights_bytes is not None else None
     try:
-        if file.quantized_apart and "quantization_config" not in file.config:
-            _refuse_quantized_apart()
-        model = parse(model_id, file.config, revision=file.revision, size_gib=size)
+        apart = from_modelopt_file(file.quantization) if file.quantization is not None else None
+        model = parse(model_id, file.config, revision=file.revision, size_gib=size, quantization=apart)
     except ConfigError as error:
         findings.warning(
             "LLMD-CONFIG-ARCHITECTURE",
@@ -73,7 +73,3 @@ def _parsed(
             fix="check that index and config.json are of one model, or watch the first start",
         )
     return model
-
-
-def _refuse_quantized_apart() -> None:
-    raise ConfigError("its weights are quantized as hf_quant_config.json says, which this program cannot compute")

@@ -125,10 +125,10 @@ MODEL = (
     Wrong(
         id="LLMD-MEMORY-UNKNOWN",
         name="an accelerator whose memory nobody logged",
-        changes={"accelerator": {"type": "nvidia-gb200"}},
+        changes={"accelerator": {"type": "nvidia-gb300"}},
         path="accelerator.type",
-        value="nvidia-gb200",
-        rule="no log shows how much memory vLLM sees on GB200",
+        value="nvidia-gb300",
+        rule="no log shows how much memory vLLM sees on GB300",
         fix="watch the first start",
         severity=Severity.WARNING,
     ),

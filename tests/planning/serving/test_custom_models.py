@@ -45,7 +45,18 @@ class TestDisk:
         assert file.weights_bytes == 5012344832
         assert plan_own(tmp_path, ".").warnings[-1].path == "llm-d:gateway.tls.kind"
 
-    def test_quantized_by_a_file_apart_is_not_taken_for_whole(self, tmp_path: Path) -> None:
+    def test_quantized_by_a_file_apart_is_counted(self, tmp_path: Path) -> None:
+        shutil.copy(GEMMA, tmp_path / "config.json")
+        plain = plan_own(tmp_path, "config.json").models[0].servers[0].memory
+        apart = {"quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": None, "exclude_modules": ["lm_head"]}}
+        (tmp_path / "hf_quant_config.json").write_text(json.dumps(apart))
+        memory = plan_own(tmp_path, "config.json").models[0].servers[0].memory
+        assert plain is not None
+        assert memory is not None
+        # All but the embedding in 8 bits.
+        assert memory.parts.weights == pytest.approx((plain.parts.weights - 0.98) / 2 + 0.98, rel=0.02)
+
+    def test_a_file_apart_that_says_nothing_is_not_taken_for_whole(self, tmp_path: Path) -> None:
         shutil.copy(GEMMA, tmp_path / "config.json")
         (tmp_path / "hf_quant_config.json").write_text("{}")
         plan = plan_own(tmp_path, "config.json")

@@ -256,7 +256,7 @@ class TestVersions:
 
     def test_an_accelerator_without_a_log_gets_no_verdict(self) -> None:
         model = KNOWN.models["Qwen/Qwen3-8B"]
-        assert engine_run(model, KNOWN.accelerators["nvidia-gb200"], "0.19.1") is None
+        assert engine_run(model, KNOWN.accelerators["nvidia-gb300"], "0.19.1") is None
 
 
 class TestLimits:
