@@ -133,5 +133,9 @@ class GatewaySettings(Settings):
         Field(ge=1, le=86400, description="Longest request, streams included; the load balancer's own default is 30."),
     ] = 300
     direct_load_balancer: Annotated[
-        bool, Field(description="Second way in, past Gateway and picker: a Service of type LoadBalancer on port 8000.")
+        bool,
+        Field(
+            description="Second way in, past Gateway and picker: an internal load balancer on port 8000, for"
+            " exposure: internal."
+        ),
     ] = False

@@ -117,7 +117,9 @@ def direct_load_balancer(
     # A load balancer owns Google Cloud parts: it is deleted by itself, never together with the cluster.
     kubernetes.core.v1.Service(
         server.direct_service,
-        metadata=metadata(server.direct_service, namespace, labels=server.selector),
+        metadata=metadata(
+            server.direct_service, namespace, labels=server.selector, annotations=server.direct_annotations
+        ),
         spec=kubernetes.core.v1.ServiceSpecArgs(
             type="LoadBalancer",
             selector=dict(server.serving_selector),

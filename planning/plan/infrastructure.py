@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+# Keeps the load balancer of a Service inside the VPC. Istio hands it down to the Service of a Gateway.
+INTERNAL_LOAD_BALANCER: Mapping[str, str] = {"networking.gke.io/load-balancer-type": "Internal"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SubnetPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from planning.plan.estimates import MemoryVerdict, Simulation
@@ -64,6 +64,8 @@ class ModelServerPlan:
     protocol: Literal["http", "https"] = "http"
     # A Service of type LoadBalancer that leads to these servers past the Gateway.
     direct_service: str | None
+    # Annotations of that Service: they keep its load balancer inside the VPC.
+    direct_annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planning import names
 from planning.context import PlanContext
-from planning.plan.infrastructure import NetworkPlan
+from planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, NetworkPlan
 from planning.plan.routing import (
     GatewayPlan,
     ModelsEndpointPlan,
@@ -24,9 +24,6 @@ ISTIO_CLASS = "istio"
 
 # Only the two regional classes take an InferencePool in one cluster (GKE, "GatewayClass capabilities").
 _CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-rilb"}
-
-# Istio hands it down to the Service it makes; GKE then keeps the load balancer inside the VPC.
-_INTERNAL = {"networking.gke.io/load-balancer-type": "Internal"}
 
 ROUTE = "inference"
 
@@ -56,11 +53,21 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan) -> GatewayPlan:
             rule="prompts and answers cross the internet unencrypted, and nobody has to show who they are",
             fix="set a certificate, or exposure: internal",
         )
+    if external and settings.direct_load_balancer:
+        ctx.findings.error(
+            "LLMD-DIRECT-EXPOSED",
+            "gateway",
+            "directLoadBalancer",
+            value="true",
+            rule="a load balancer past the Gateway answers every path of vLLM, administration included, in plain HTTP"
+            " to the whole internet",
+            fix="set exposure: internal, or remove directLoadBalancer and use kubectl port-forward",
+        )
     return GatewayPlan(
         name="inference-gateway",
         implementation=settings.implementation,
         class_name=class_name,
-        annotations=_INTERNAL if settings.implementation == "istio" and not external else {},
+        annotations=INTERNAL_LOAD_BALANCER if settings.implementation == "istio" and not external else {},
         pods=GATEWAY_PODS if settings.implementation == "istio" else {},
         region=ctx.region,
         address=settings.existing_address or names.join("llm-d", ctx.stack, "gateway"),

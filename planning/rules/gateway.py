@@ -6,6 +6,14 @@ from planning.rules.rule import Rule
 
 RULES = (
     Rule(
+        "LLMD-DIRECT-EXPOSED",
+        severity="error",
+        summary="A load balancer past the Gateway would open vLLM to the internet.",
+        why="vLLM serves its API and its administration on one port and asks for no key on most paths.",
+        fix="Set gateway.exposure: internal, or remove gateway.directLoadBalancer.",
+        source="docs.vllm.ai, Security",
+    ),
+    Rule(
         "LLMD-TLS-SELF-SIGNED",
         severity="warning",
         summary="The Gateway's certificate signs itself.",

@@ -13,7 +13,7 @@ from planning.context import PlanContext
 from planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
 from planning.parallelism.ports import PORT
 from planning.picker_config import prefix_plugin
-from planning.plan.infrastructure import TaintPlan
+from planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, TaintPlan
 from planning.plan.platform import HuggingFacePlan, PullSecretPlan
 from planning.plan.pods import EnvPlan, PodPlan, PortPlan, ProbePlan, VolumePlan
 from planning.plan.serving import ModelServerPlan
@@ -184,6 +184,7 @@ def plan_model_server(
         memory=memory,
         latency=simulation(run, ctx.accelerator, verdict=memory) if run is not None else None,
         direct_service=f"{key}-direct" if ctx.settings.gateway.direct_load_balancer else None,
+        direct_annotations=INTERNAL_LOAD_BALANCER,
     )
 
 

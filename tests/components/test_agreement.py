@@ -65,7 +65,7 @@ class TestSelectors:
         assert chosen == {name: [name] for name in templates}
 
     def test_the_direct_way_in_selects_the_model_servers(self) -> None:
-        graph = graph_of("gpu", {"gateway.directLoadBalancer": True})
+        graph = graph_of("gpu", {"gateway.exposure": "internal", "gateway.directLoadBalancer": True})
         service = one(graph, "Service", "gemma-2b-it-direct")
         assert selects(service["spec"]["selector"], server_of(graph))
         assert service["spec"]["ports"][0]["targetPort"] == ports_of(server_of(graph))["http"]

@@ -159,7 +159,7 @@ class TestDestroy:
 
     def test_what_owns_parts_of_google_cloud_is_deleted_itself(self) -> None:
         """Deleted together with the cluster, it would leave forwarding rules and endpoint groups behind."""
-        graph = graph_of("gpu", {"gateway.directLoadBalancer": True})
+        graph = graph_of("gpu", {"gateway.exposure": "internal", "gateway.directLoadBalancer": True})
         load_balancers = [r for r in graph.by_type("kubernetes:core/v1:Service") if r["spec"]["type"] == "LoadBalancer"]
         owners = [*load_balancers, *(graph.one(token) for token in (GATEWAY, ROUTE, POOL, NAMESPACE))]
         assert len(load_balancers) == 1

@@ -14,7 +14,11 @@ from tests.stacks import graph_of
 def test_one_way_in_is_all_there_is(either: Graph) -> None:
     """A Service of type LoadBalancer or NodePort is a second one, past the Gateway."""
     assert _types(either) == {"ClusterIP"}
-    assert _types(graph_of(either.stack, {"gateway.directLoadBalancer": True})) == {"ClusterIP", "LoadBalancer"}
+    changes = {"gateway.exposure": "internal", "gateway.directLoadBalancer": True}
+    assert _types(graph_of(either.stack, changes)) == {
+        "ClusterIP",
+        "LoadBalancer",
+    }
 
 
 def _types(graph: Graph) -> set[str]:

@@ -14,7 +14,7 @@ from tests.stacks import graph_of, plan_of
 
 CERTIFICATE = "kubernetes:cert-manager.io/v1:Certificate"
 RELEASE = "kubernetes:helm.sh/v3:Release"
-DIRECT: dict[str, Any] = {"gateway.directLoadBalancer": True, "release": "gaie-1.5"}
+DIRECT: dict[str, Any] = {"gateway.exposure": "internal", "gateway.directLoadBalancer": True, "release": "gaie-1.5"}
 WAYS = {
     "direct": ("gpu", ON | DIRECT),
     "direct, TPU": ("tpu", ON | DIRECT),

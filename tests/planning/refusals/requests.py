@@ -127,6 +127,15 @@ PATTERNS = (
 
 SPLITS = (
     Wrong(
+        id="LLMD-DIRECT-EXPOSED",
+        name="a load balancer past the Gateway on the internet",
+        changes={"gateway.directLoadBalancer": True},
+        path="gateway.directLoadBalancer",
+        value="true",
+        rule="answers every path of vLLM, administration included",
+        fix="set exposure: internal",
+    ),
+    Wrong(
         id="LLMD-ROUTE-ADMINISTRATION",
         name="a path of vLLM's administration",
         changes={"gateway.paths": ["/metrics"]},

@@ -69,7 +69,7 @@ class TestWhatStays:
 class TestWhatDiffers:
     def test_no_object_of_one_deployment_has_a_name_of_the_other(self) -> None:
         """Switching creates the new ones before it deletes the old: one name would mean to delete what was made."""
-        changes = {"gateway.directLoadBalancer": True}
+        changes = {"gateway.exposure": "internal", "gateway.directLoadBalancer": True}
         there, ctx = model(DIRECT, changes), model(KSERVE, changes)
 
         def named(plan: ModelPlan) -> set[str | None]:

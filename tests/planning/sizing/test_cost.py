@@ -86,7 +86,12 @@ class TestParts:
             {"id": "Qwen/Qwen2.5-0.5B-Instruct", "servedName": f"m{n}", "dtype": "half", "maxModelLen": 1024}
             for n in range(6)
         ]
-        changes = {"models": models, "accelerator.nodes.max": 6, "gateway.directLoadBalancer": True}
+        changes = {
+            "models": models,
+            "accelerator.nodes.max": 6,
+            "gateway.exposure": "internal",
+            "gateway.directLoadBalancer": True,
+        }
         plan = plan_of("multi-model-gpu", changes)
         assert line(plan, "load balancer").running == pytest.approx(0.025 + 2 * 0.01)
 

@@ -51,7 +51,7 @@ VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "two pickers": ("gpu", {"picker.replicas": 2}),
     "two pickers on tpu": ("tpu", {"picker.replicas": 2}),
     "existing network": ("gpu", {"network": {"existing": EXISTING_NETWORK, "proxyCidr": "192.168.0.0/23"}}),
-    "direct load balancer": ("gpu", {"gateway.directLoadBalancer": True}),
+    "direct load balancer": ("gpu", {"gateway.exposure": "internal", "gateway.directLoadBalancer": True}),
     "weights in a bucket": (
         "gpu",
         {"models[0].source": {"kind": "bucket", "bucket": "my-weights", "path": "gemma-2b-it"}},
