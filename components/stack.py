@@ -117,7 +117,7 @@ class InferenceStack(pulumi.ComponentResource):
         plan, cpu_nodes = self._plan, infrastructure.pools.cpu
         deleted_with = infrastructure.cluster.resources.created
         after_nodes = pulumi.ResourceOptions.merge(infrastructure.opts, pulumi.ResourceOptions(depends_on=[cpu_nodes]))
-        crds = InferenceCrds(plan.crds, after_nodes)
+        crds = InferenceCrds(plan.crds, infrastructure.cluster.resources.adopt, after_nodes)
         charts = PlatformCharts(
             plan.charts, plan.chart_namespaces, [cpu_nodes, *crds.resources], deleted_with, infrastructure.opts
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -26,6 +26,8 @@ class ClusterResources:
     node_account: gcp.serviceaccount.Account
     node_permissions: list[gcp.projects.IAMMember]
     provider: kubernetes.Provider
+    # Makes a provider that takes over existing objects, for kinds that outlive the stack that installed them.
+    adopt: Callable[[], kubernetes.Provider]
 
 
 class InferenceCluster(pulumi.ComponentResource):
@@ -65,8 +67,23 @@ class InferenceCluster(pulumi.ComponentResource):
         ]
         created = self._create(plan, network_plan, network, services) if plan.create else None
         cluster = created or gcp.container.Cluster.get("existing", plan.identifier, opts=child(self))
-        provider = kubernetes.Provider(
-            "kubernetes",
+        provider = self._cluster_provider("kubernetes", plan, cluster)
+        self.resources = ClusterResources(
+            name=plan.name,
+            created=created,
+            node_account=account,
+            node_permissions=permissions,
+            provider=provider,
+            adopt=lambda: self._cluster_provider("kubernetes-adopting", plan, cluster, adopts=True),
+        )
+        self.register_outputs({"name": plan.name})
+
+    def _cluster_provider(
+        self, name: str, plan: ClusterPlan, cluster: gcp.container.Cluster, *, adopts: bool = False
+    ) -> kubernetes.Provider:
+        """A provider for the cluster's API server. With `adopts` it takes over objects that exist already."""
+        return kubernetes.Provider(
+            name,
             kubeconfig=_kubeconfig(plan, cluster),
             # Known in every preview: without it each preview of a new cluster would show every object replaced.
             cluster_identifier=plan.identifier,
@@ -74,12 +91,9 @@ class InferenceCluster(pulumi.ComponentResource):
             # Fixed names, changed in place; a checksum annotation restarts the pods that read them.
             enable_config_map_mutable=True,
             enable_secret_mutable=True,
+            upsert_existing_objects=adopts or None,
             opts=child(self, depends_on=[cluster]),
         )
-        self.resources = ClusterResources(
-            name=plan.name, created=created, node_account=account, node_permissions=permissions, provider=provider
-        )
-        self.register_outputs({"name": plan.name})
 
     def _create(
         self, plan: ClusterPlan, network_plan: NetworkPlan, network: InferenceNetwork, services: ProjectServices

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pulumi
@@ -22,9 +23,16 @@ class InferenceCrds(pulumi.ComponentResource):
 
     resources: list[pulumi.Resource]
 
-    def __init__(self, plan: InferenceCrdsPlan, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        plan: InferenceCrdsPlan,
+        adopt: Callable[[], kubernetes.Provider],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("llm-d:inference:InferenceCrds", "inference-crds", None, opts)
         self.resources = []
+        # An earlier stack, or this one before its last destroy, may have left the definition behind.
+        self._adopting = adopt() if plan.install or plan.legacy else None
         if plan.install:
             self.resources.append(self._definition("inference-pool", DEFINITION))
         if plan.legacy:
@@ -37,5 +45,5 @@ class InferenceCrds(pulumi.ComponentResource):
             name,
             metadata=definition["metadata"],
             spec=definition["spec"],
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(parent=self, provider=self._adopting, retain_on_delete=True),
         )

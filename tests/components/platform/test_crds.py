@@ -10,7 +10,7 @@ import yaml
 
 from components.platform.crds import DEFINITION, LEGACY_DEFINITION
 from rehearsal.toolchain.build import module_dir
-from tests.stacks import plan_of
+from tests.stacks import graph_of, plan_of
 
 
 def _without_prose(value: Any) -> Any:
@@ -50,3 +50,18 @@ def test_only_a_kserve_that_insists_gets_the_kind_of_before() -> None:
     assert plan_of("gpu").crds.legacy is False
     # There KServe's chart has both kinds.
     assert plan_of("gpu", {**kserve, "release": "gaie-1.5", "cluster.version": "1.33"}).crds.legacy is False
+
+
+def test_a_definition_that_an_earlier_stack_left_is_taken_over() -> None:
+    """It is kept on destroy, so a second `up` in the same cluster finds it there."""
+    graph = graph_of("gpu", {"cluster.version": "1.33"})
+    definition = graph.one("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition")
+    adopting = graph.one("pulumi:providers:kubernetes", "kubernetes-adopting")
+    assert adopting["upsertExistingObjects"] in (True, "true")
+    assert definition.provider is not None
+    assert definition.provider.startswith(adopting.urn)
+
+
+def test_nothing_else_is_taken_over() -> None:
+    [provider] = graph_of("gpu").by_type("pulumi:providers:kubernetes")
+    assert "upsertExistingObjects" not in provider.inputs
