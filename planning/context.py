@@ -13,6 +13,8 @@ from catalog.schema import Accelerator, MachineType, region_of
 from planning import names
 from planning.findings import Finding, Severity, path_of
 from planning.rules import RULES
+from planning.suggest import did_you_mean
+from planning.zones import nearest_zones
 from settings import StackSettings
 
 DEFAULT_NAMESPACE = "llm-d-inference-scheduling"
@@ -93,8 +95,8 @@ def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findi
             "LLMD-RELEASE-UNKNOWN",
             "release",
             value=settings.release,
-            rule="the catalog knows no such release",
-            fix=f"use one of {', '.join(catalog.releases)}",
+            rule="the catalog has no release of this name, so no versions to install",
+            fix=did_you_mean(settings.release, list(catalog.releases)),
         )
     wanted = settings.accelerator
     accelerator = catalog.accelerators.get(wanted.type)
@@ -104,8 +106,8 @@ def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findi
             "accelerator",
             "type",
             value=wanted.type,
-            rule="the catalog knows no such accelerator",
-            fix=f"use one of {', '.join(catalog.accelerators)}",
+            rule="the catalog has no accelerator of this name",
+            fix=did_you_mean(wanted.type, list(catalog.accelerators)),
         )
         return None
     machine = _machine(settings, catalog, accelerator, findings)
@@ -150,8 +152,8 @@ def _machine(
             "accelerator",
             "machineType",
             value=wanted,
-            rule=f"{accelerator.title} does not come with this machine type",
-            fix=f"use one of {', '.join(known)}",
+            rule=f"Google does not sell this machine type with {accelerator.title}",
+            fix=did_you_mean(wanted, known),
         )
         return None
     return catalog.machines[wanted]
@@ -170,8 +172,8 @@ def _shape(
                 "accelerator",
                 "topology",
                 value=topology or "(missing)",
-                rule=f"{machine.name} has no such slice topology",
-                fix=f"use one of {', '.join(machine.topologies)}",
+                rule=f"TPU slices of {machine.name} do not come in this topology",
+                fix=did_you_mean(topology or "", list(machine.topologies)),
             )
             return None
         if wanted.per_node is not None and wanted.per_node != machine.accelerator_count:
@@ -239,7 +241,7 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
         zones, path = tuple(zone for zone in accelerator.zones if region_of(zone) == region), ("location",)
     missing = [zone for zone in zones if accelerator.offered_in(zone) is not True] or ([] if zones else [region])
     if missing:
-        near = [zone for zone in accelerator.zones if region_of(zone) == region] or list(accelerator.zones)
+        near = nearest_zones(missing[0], accelerator.zones)
         # Where the published lists are incomplete, absence proves nothing.
         refuse = any(accelerator.offered_in(zone) is False for zone in missing)
         say = findings.error if refuse else findings.warning
@@ -249,6 +251,8 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
             value=", ".join(missing),
             rule=f"{accelerator.title} is not offered there"
             + ("" if refuse else ", as far as the catalog knows: its list is incomplete"),
-            fix=f"use one of {', '.join(near[:12])}" if near else "look it up in Google's list of regions and zones",
+            fix=f"use one of {', '.join(near[:6])}{' (nearest first)' if len(near) > 1 else ''}"
+            if near
+            else "look it up in Google's list of regions and zones",
         )
     return zones

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +19,7 @@ from planning.disaggregation.capacity import plan_capacity_of
 from planning.disaggregation.checks import check_stages
 from planning.disaggregation.roles import in_role, pool_in_role
 from planning.disaggregation.stages import stages_of
-from planning.findings import Finding, RefusedError, Severity, details_of, errors_in, from_validation, location_of
+from planning.findings import Finding, RefusedError, Severity, errors_in
 from planning.infrastructure.cluster import plan_cluster, plan_crds, plan_services
 from planning.infrastructure.namespace import plan_hugging_face, plan_namespace, plan_pull_secret
 from planning.infrastructure.network import plan_network
@@ -40,10 +41,12 @@ from planning.routing.traffic_splits import plan_splits
 from planning.serving.backend_tls import check_backend_tls, plan_server_certificate, with_https
 from planning.serving.custom_models import with_own_models
 from planning.serving.engine_variables import check_variables
+from planning.serving.extra_args import check_extra_args
 from planning.serving.kserve import plan_presets, under_kserve, with_routes
 from planning.serving.lora_adapters import other_names
 from planning.serving.model_server import node_gib, plan_model_server
 from planning.serving.resources import busy_nodes, check_capacity
+from planning.setting_findings import details_of, from_validation, location_of, quoted, respelt
 from planning.sizing.cost import plan_cost
 from planning.stack_checks import check_names, check_scope
 from settings import StackSettings
@@ -65,11 +68,11 @@ def plan_raw(
     """
     known = catalog or load_catalog()
     try:
-        settings = StackSettings.model_validate(values)
+        settings = StackSettings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
         findings = from_validation(error, encrypted)
         raise RefusedError([*findings, *_further(stack, values, error, encrypted, known, files, findings)]) from None
-    return plan(stack, settings, known, encrypted, files)
+    return plan(stack, settings, known, encrypted, files, quoted(values))
 
 
 def plan(
@@ -78,9 +81,13 @@ def plan(
     catalog: Catalog,
     encrypted: frozenset[str] = frozenset(),
     files: Mapping[str, ModelFile] = MappingProxyType({}),
+    given: Sequence[Finding] = (),
 ) -> StackPlan:
-    """The plan of one stack. Raises `RefusedError` when anything in it could not work."""
-    findings = Findings()
+    """The plan of one stack. Raises `RefusedError` when anything in it could not work.
+
+    `given` are warnings about the settings as they were written.
+    """
+    findings = Findings(given)
     known = with_own_models(catalog, settings, files, findings)
     result = plan_with_findings(stack, settings, known, encrypted, findings)
     if errors_in(findings) or result is None:
@@ -205,6 +212,8 @@ def _server(
     """One model's servers of one stage."""
     model = ctx.settings.models[index]
     server = plan_model_server(ctx, index, model, key, pools[0].disk_gib, hugging_face, pull_secret)
+    if ctx.role != "prefill":
+        check_extra_args(ctx.findings, index, model.extra_args, server.pod.args)
     return with_https(ctx, in_role(ctx, server, ctx.catalog.find_model(model.id), key), key)
 
 
@@ -229,16 +238,31 @@ def _further(
     known: Sequence[Finding],
 ) -> list[Finding]:
     """Findings of the plan that the settings make without their wrong parts, so that one report tells everything."""
-    rest = copy.deepcopy(dict(values))
-    _drop(rest, [location_of(detail["loc"]) for detail in details_of(error)])
-    try:
-        settings = StackSettings.model_validate(rest)
-    except ValidationError:
+    settings = _without_wrong_parts(values, error)
+    if settings is None:
         return []
     findings = Findings()
     plan_with_findings(stack, settings, with_own_models(catalog, settings, files, findings), encrypted, findings)
     # What stands at, above or below a wrong value was judged without it: that would be a second report of one mistake.
     return [f for f in findings if not any(_related(f.path, other.path) for other in known)]
+
+
+def _without_wrong_parts(values: Mapping[str, Any], error: ValidationError) -> StackSettings | None:
+    """Settings without what `error` is about, None where the rest makes none.
+
+    A misspelt key is read as the one that was meant, if that makes settings: else its default would be judged.
+    """
+    wrong = [location_of(detail["loc"]) for detail in details_of(error)]
+    for renamed in (respelt(error), {}):
+        rest = copy.deepcopy(dict(values))
+        for path, meant in renamed.items():
+            holder, key = _innermost_key(rest, path) or ({}, None)
+            if key == path[-1] and meant not in holder:
+                holder[meant] = holder[key]
+        _drop(rest, wrong)
+        with suppress(ValidationError):
+            return StackSettings.model_validate(rest, by_alias=True, by_name=False)
+    return None
 
 
 def _related(one: str, other: str) -> bool:

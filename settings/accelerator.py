@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from settings.base import Settings, replaces
+from settings.base import Settings, form, refusal, replaces
 
 Provisioning = Literal["on-demand", "spot", "flex-start", "queued"]
 
@@ -22,7 +22,11 @@ class NodeCount(Settings):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.min > self.max:
-            raise ValueError(f"min ({self.min}) is larger than max ({self.max})")
+            raise refusal(
+                "LLMD-NODES-MIN-MAX",
+                f"min is {self.min} and max is {self.max}: a pool cannot have at least more nodes than at most",
+                f"use {{min: {self.max}, max: {self.max}}}, or raise max to {self.min}",
+            )
         return self
 
 
@@ -51,9 +55,10 @@ class AcceleratorSettings(Settings):
     topology: Annotated[
         str | None,
         Field(
-            pattern=r"^\d+x\d+(x\d+)?$",
+            pattern=r"^[0-9]+x[0-9]+(x[0-9]+)?$",
             description="TPU slice topology; by default one host's.",
-            json_schema_extra=replaces("accelerator pool"),
+            examples=["2x2"],
+            json_schema_extra=replaces("accelerator pool") | form("two or three numbers joined by x"),
         ),
     ] = None
     nodes: Annotated[NodeCount, Field(description="Autoscaling bounds of the pool.")] = NodeCount()
@@ -81,9 +86,16 @@ class AcceleratorSettings(Settings):
     ] = None
 
 
+class CpuNodeCount(NodeCount):
+    """Autoscaling bounds of the CPU pool. One node is always there, because endpoint pickers run on it."""
+
+    min: Annotated[int, Field(ge=0, le=1000, description="Nodes that are always there.")] = 1
+    max: Annotated[int, Field(ge=1, le=1000, description="Most nodes the autoscaler may add.")] = 3
+
+
 class CpuPoolSettings(Settings):
     """Nodes without accelerators: endpoint picker, system pods. GKE needs one such pool beside accelerator pools."""
 
     machine_type: Annotated[str, Field(description="Compute Engine machine type.")] = "e2-standard-4"
-    nodes: Annotated[NodeCount, Field(description="Autoscaling bounds of the pool.")] = NodeCount(min=1, max=3)
+    nodes: Annotated[CpuNodeCount, Field(description="Autoscaling bounds of the pool.")] = CpuNodeCount()
     disk_gib: Annotated[int, Field(ge=30, le=65536, description="Boot disk in GiB.")] = 100

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from settings.base import Settings
+from settings.base import Settings, refusal
 
 
 class HuggingFaceSettings(Settings):
@@ -27,7 +27,11 @@ class HuggingFaceSettings(Settings):
     def _one_way(self) -> Self:
         given = [n for n in ("token", "existing_secret", "secret_manager_secret") if getattr(self, n) is not None]
         if len(given) > 1:
-            raise ValueError("token, existingSecret and secretManagerSecret exclude each other: keep one")
+            raise refusal(
+                "LLMD-TOKEN-ONE-WAY",
+                f"{len(given)} of token, existingSecret and secretManagerSecret are given, and servers read one token",
+                "keep one of them",
+            )
         return self
 
 
@@ -45,7 +49,16 @@ class RegistrySettings(Settings):
     def _complete(self) -> Self:
         parts = (self.server, self.username, self.password)
         if self.existing_secret is not None and any(parts):
-            raise ValueError("existingSecret and server/username/password exclude each other: keep one")
+            raise refusal(
+                "LLMD-REGISTRY-ONE-WAY",
+                "existingSecret names a Secret, and server, username and password make one: pods use one of them",
+                "keep existingSecret, or keep server, username and password",
+            )
         if any(parts) and not all(parts):
-            raise ValueError("server, username and password belong together: give all three")
+            missing = [n for n in ("server", "username", "password") if getattr(self, n) is None]
+            raise refusal(
+                "LLMD-REGISTRY-PARTS",
+                f"a pull secret is made of server, username and password, and {' and '.join(missing)} is missing",
+                "set all three, or existingSecret instead",
+            )
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 
 class Settings(BaseModel):
@@ -13,8 +14,22 @@ class Settings(BaseModel):
 
 
 REPLACES = "x-replaces"
+FORM = "x-form"
 
 
 def replaces(*what: str) -> dict[str, JsonValue]:
     """Marks a field (`json_schema_extra`): another value replaces these, and ends what runs in them."""
     return {REPLACES: list(what)}
+
+
+def form(words: str) -> dict[str, JsonValue]:
+    """Describes the text a field takes (`json_schema_extra`), for messages: "a zone or a region in lower case".
+
+    A field with a pattern has one, and `examples` beside it: messages show these, never the pattern.
+    """
+    return {FORM: words}
+
+
+def refusal(rule_id: str, rule: str, fix: str) -> PydanticCustomError:
+    """The error a validator raises. `rule_id` is an id of planning.rules, `rule` says why, `fix` what to write."""
+    return PydanticCustomError(rule_id, "{rule}; {fix}", {"rule": rule, "fix": fix})

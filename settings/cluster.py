@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.base import Settings, replaces
+from settings.base import Settings, form, replaces
 
 
 class AuthorizedNetwork(Settings):
@@ -29,16 +29,30 @@ class ControlPlaneSettings(Settings):
     ] = ()
 
 
+Moment = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+        examples=["2026-01-03T02:00:00Z"],
+        json_schema_extra=form("a day and time in UTC"),
+    ),
+]
+
+
 class MaintenanceWindow(Settings):
     """When GKE may upgrade: a recurring window of at least four hours."""
 
-    start: Annotated[
-        str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$", description="First start, RFC 3339 in UTC.")
+    start: Annotated[Moment, Field(description="First start, RFC 3339 in UTC.")]
+    end: Annotated[Moment, Field(description="First end, RFC 3339 in UTC.")]
+    recurrence: Annotated[
+        str,
+        Field(
+            pattern=r"^FREQ=",
+            description="RFC 5545 RRULE, such as FREQ=WEEKLY;BYDAY=SA,SU.",
+            examples=["FREQ=WEEKLY;BYDAY=SA,SU"],
+            json_schema_extra=form("a recurrence rule of RFC 5545 that begins with FREQ="),
+        ),
     ]
-    end: Annotated[
-        str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$", description="First end, RFC 3339 in UTC.")
-    ]
-    recurrence: Annotated[str, Field(pattern=r"^FREQ=", description="RFC 5545 RRULE, such as FREQ=WEEKLY;BYDAY=SA,SU.")]
 
 
 class ExistingCluster(Settings):
@@ -46,7 +60,13 @@ class ExistingCluster(Settings):
 
     name: Annotated[str, Field(min_length=1, max_length=40, description="Name of the cluster in the stack's location.")]
     version: Annotated[
-        str, Field(pattern=r"^\d+\.\d+\.\d+-gke\.\d+$", description="Its GKE version: it decides which CRDs are there.")
+        str,
+        Field(
+            pattern=r"^[0-9]+\.[0-9]+\.[0-9]+-gke\.[0-9]+$",
+            description="Its GKE version: it decides which CRDs are there.",
+            examples=["1.35.2-gke.1842000"],
+            json_schema_extra=form("a whole GKE version, as `gcloud container clusters describe` shows it"),
+        ),
     ]
 
 
@@ -63,8 +83,10 @@ class ClusterSettings(Settings):
     version: Annotated[
         str | None,
         Field(
-            pattern=r"^\d+\.\d+(\.\d+(-gke\.\d+)?)?$",
+            pattern=r"^[0-9]+\.[0-9]+(\.[0-9]+(-gke\.[0-9]+)?)?$",
             description="Least control plane version; by default the channel's.",
+            examples=["1.35"],
+            json_schema_extra=form("a GKE version, in quotes so that YAML does not read a number"),
         ),
     ] = None
     private_nodes: Annotated[bool, Field(description="Nodes have no public addresses and go out through NAT.")] = True

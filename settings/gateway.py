@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.base import Settings, replaces
+from settings.base import Settings, form, replaces
 
 
 class NoTls(Settings):
@@ -49,7 +49,10 @@ class IssuerSettings(Settings):
 DnsName = Annotated[
     str,
     Field(
-        pattern=r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=253
+        pattern=r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+        max_length=253,
+        examples=["llm.example.com"],
+        json_schema_extra=form("a DNS name in lower case, which may begin with *."),
     ),
 ]
 
@@ -106,6 +109,8 @@ class GatewaySettings(Settings):
             pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
             max_length=253,
             description="GatewayClass; by default the one of implementation and exposure.",
+            examples=["gke-l7-regional-external-managed"],
+            json_schema_extra=form("the name of a GatewayClass: lower-case letters, digits, dashes and dots"),
         ),
     ] = None
     exposure: Annotated[

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from settings.base import Settings
+from settings.base import Settings, form, refusal
 from settings.disaggregation import PrefillSettings
 from settings.workload import LoadSettings
 
@@ -23,6 +24,45 @@ DType = Literal["auto", "half", "float16", "bfloat16", "float32"]
 AllToAll = Literal["allgather_reducescatter", "deepep_high_throughput", "deepep_low_latency"]
 
 
+# One word: clients put it into JSON, logs and shells, and a leading dash would be read as an option by `vllm serve`.
+RequestName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=96,
+        pattern=r"^[^\s-]\S*$",
+        examples=["my-model"],
+        json_schema_extra=form("a name without blanks that does not begin with a dash"),
+    ),
+]
+
+# Tag and digest as in distribution's grammar (github.com/distribution/reference). A port is no tag.
+_IMAGE = re.compile(
+    r"(?P<name>[a-z0-9](?:[a-zA-Z0-9._-]*(?::[0-9]+(?=/))?)(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+
+
+def _pinned(image: str) -> str:
+    match = _IMAGE.fullmatch(image)
+    if match is None:
+        raise refusal(
+            "LLMD-IMAGE-FORM",
+            "not the name of a container image: registry and folders in lower case, then a tag or a digest",
+            "use a name such as vllm/vllm-openai:v0.19.1",
+        )
+    if match["tag"] is None and match["digest"] is None:
+        raise refusal(
+            "LLMD-IMAGE-TAG",
+            "the image has neither tag nor digest: a registry then gives its `latest`, and another one after each push",
+            f"use {image}:v0.19.1, or whichever tag or digest you tested",
+        )
+    return image
+
+
+Image = Annotated[str, AfterValidator(_pinned)]
+
+
 class HuggingFaceSource(Settings):
     """Weights are downloaded from the Hugging Face Hub when a pod starts."""
 
@@ -35,7 +75,13 @@ class BucketSource(Settings):
 
     kind: Literal["bucket"]
     bucket: Annotated[
-        str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", description="Bucket name, without gs://.")
+        str,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$",
+            description="Bucket name, without gs://.",
+            examples=["my-models"],
+            json_schema_extra=form("the name of a bucket, without gs:// and without a folder"),
+        ),
     ]
     path: Annotated[str, Field(description="Folder of the model inside the bucket.")]
 
@@ -53,9 +99,8 @@ class ImageSource(Settings):
 
     kind: Literal["image"]
     reference: Annotated[
-        str | None,
+        Image | None,
         Field(
-            pattern=r"^[a-z0-9][\w.:-]*(/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$",
             max_length=512,
             description="Image of weights, with tag or digest; by default they are in the engine's (models[].image).",
         ),
@@ -69,20 +114,29 @@ ModelSource = Annotated[HuggingFaceSource | BucketSource | VolumeClaimSource | I
 class AdapterSettings(Settings):
     """A LoRA adapter: a model of its own to clients, answered by its base model's servers."""
 
-    name: Annotated[str, Field(min_length=1, max_length=96, description="Name in requests.")]
+    name: Annotated[RequestName, Field(description="Name in requests.")]
     source: Annotated[
         str,
         Field(
-            pattern=r"^([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
+            pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*"
             r"|gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[^\s/,]+)+/?"
-            r"|oci://[a-z0-9][\w.:-]*(/[\w.-]+)*(:[\w.-]+|@sha256:[0-9a-f]{64}))$",
+            r"|oci://[a-z0-9][A-Za-z0-9_.:-]*(/[A-Za-z0-9_.-]+)*(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64}))$",
             max_length=512,
             description="Hugging Face repository of the adapter, a folder of a bucket (gs://bucket/folder), or an image"
             " (oci://image:tag) that Kubernetes mounts; its base is the model it is listed under.",
+            examples=["my-org/my-adapter"],
+            json_schema_extra=form("a Hugging Face repository, a folder of a bucket (gs://...) or an image (oci://...)"),
         ),
     ]
     path: Annotated[
-        str, Field(pattern=r"^[^\s]*$", max_length=256, description="Folder of the adapter inside an image.")
+        str,
+        Field(
+            pattern=r"^\S*$",
+            max_length=256,
+            description="Folder of the adapter inside an image.",
+            examples=["adapter"],
+            json_schema_extra=form("a folder without blanks"),
+        ),
     ] = ""
     rank: Annotated[
         Literal[8, 16, 32, 64, 128, 256], Field(description="The adapter's rank, or the next larger one.")
@@ -114,16 +168,16 @@ class ModelSettings(Settings):
     id: Annotated[
         str,
         Field(
-            pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$",
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?$",
             max_length=96,
             description="Hugging Face repository, also the model's name in requests.",
+            examples=["Qwen/Qwen3-8B"],
+            json_schema_extra=form("a Hugging Face repository: organization, slash, name"),
         ),
     ]
-    served_name: Annotated[
-        str | None, Field(min_length=1, max_length=96, description="Name in requests; by default the id.")
-    ] = None
+    served_name: Annotated[RequestName | None, Field(description="Name in requests; by default the id.")] = None
     aliases: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=96)], ...],
+        tuple[RequestName, ...],
         Field(max_length=16, description="Further names in requests for the same model."),
     ] = ()
     adapters: Annotated[
@@ -205,7 +259,8 @@ class ModelSettings(Settings):
         Field(description="Servers that compute prompts, of pattern disaggregated; all else here is then of decode."),
     ] = None
     image: Annotated[
-        str | None, Field(description="Engine image with tag or digest; by default the release's for the accelerator.")
+        Image | None,
+        Field(description="Engine image with tag or digest; by default the release's for the accelerator."),
     ] = None
     image_facts: Annotated[
         ImageFactsSettings | None, Field(description="Facts of `image` that decide on node and variables.")
@@ -225,8 +280,11 @@ class ModelSettings(Settings):
     def _extra_arguments_are_meant(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         # A validator of the field, so that the error names the field and not the whole model.
         if value and not info.data.get("allow_extra_args", False):
-            raise ValueError(
-                "extraArgs are not checked by this program; set allowExtraArgs: true to pass them to vLLM as they are"
+            raise refusal(
+                "LLMD-EXTRA-ARGS-ALLOWED",
+                "most arguments in extraArgs are passed to vLLM as they are, so the stack file has to say that this is"
+                " intended",
+                "set allowExtraArgs: true beside extraArgs, or use a setting of models[] in place of the argument",
             )
         return value
 

@@ -7,9 +7,28 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from settings.base import Settings
+from settings.base import Settings, form
 
 Weight = Annotated[float, Field(ge=0, le=100)]
+
+# Kubernetes quantities (kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity). Written with [0-9]:
+# the class of all digits also has those of other scripts.
+Cpu = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]+(\.[0-9]+)?m?$",
+        examples=["500m"],
+        json_schema_extra=form("a Kubernetes quantity of CPUs: a number, or a number of thousandths with m"),
+    ),
+]
+Memory = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]+(Mi|Gi)$",
+        examples=["1Gi"],
+        json_schema_extra=form("a Kubernetes quantity of memory: a whole number with Mi or Gi"),
+    ),
+]
 
 
 class ScorerWeights(Settings):
@@ -66,8 +85,8 @@ class PickerSettings(Settings):
     leader_election: Annotated[
         bool, Field(description="Of several pickers one works. Without it all do, each knowing what it saw itself.")
     ] = True
-    cpu: Annotated[str, Field(pattern=r"^\d+(\.\d+)?m?$", description="CPU request of a picker.")] = "500m"
-    memory: Annotated[str, Field(pattern=r"^\d+(Mi|Gi)$", description="Memory request and limit of a picker.")] = "1Gi"
+    cpu: Annotated[Cpu, Field(description="CPU request of a picker.")] = "500m"
+    memory: Annotated[Memory, Field(description="Memory request and limit of a picker.")] = "1Gi"
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from settings.base import Settings
+from settings.base import Settings, refusal
 
 Usd = Annotated[float, Field(ge=0, le=10_000)]
 
@@ -24,7 +24,11 @@ class Rates(Settings):
     @model_validator(mode="after")
     def _any(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("no price is given: name onDemand, spot, flexStart or reserved")
+            raise refusal(
+                "LLMD-PRICE-EMPTY",
+                "no price is given",
+                "set onDemand, spot, flexStart or reserved, for example onDemand: 0.71",
+            )
         return self
 
 

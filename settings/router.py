@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from settings.base import Settings
+from settings.picker import Cpu, Memory
 
 
 class RouterSettings(Settings):
@@ -19,7 +20,7 @@ class RouterSettings(Settings):
         Literal["open", "close"],
         Field(description="Without a router: requests go on unread, to where no model is (404), or are refused (500)."),
     ] = "close"
-    cpu: Annotated[str, Field(pattern=r"^\d+(\.\d+)?m?$", description="CPU request of a router.")] = "100m"
-    memory: Annotated[
-        str, Field(pattern=r"^\d+(Mi|Gi)$", description="Memory request and limit of a router: it holds whole bodies.")
-    ] = "512Mi"
+    cpu: Annotated[Cpu, Field(description="CPU request of a router.")] = "100m"
+    memory: Annotated[Memory, Field(description="Memory request and limit of a router: it holds whole bodies.")] = (
+        "512Mi"
+    )

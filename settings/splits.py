@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from settings.base import Settings
+from settings.models import RequestName
 
 Weight = Annotated[int, Field(ge=0, le=1_000_000)]
 
@@ -14,7 +15,7 @@ Weight = Annotated[int, Field(ge=0, le=1_000_000)]
 class SplitSettings(Settings):
     """Requests for `name` are divided among models, a new version beside the old one, say. Pattern multi-model."""
 
-    name: Annotated[str, Field(min_length=1, max_length=96, description="Name in requests, no model's own.")]
+    name: Annotated[RequestName, Field(description="Name in requests, no model's own.")]
     weights: Annotated[
         dict[str, Weight],
         Field(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from settings.accelerator import AcceleratorSettings, CpuPoolSettings
 from settings.access import HuggingFaceSettings, RegistrySettings
-from settings.base import Settings, replaces
+from settings.base import Settings, form, refusal, replaces
 from settings.cluster import ClusterSettings
 from settings.disaggregation import DisaggregationSettings
 from settings.gateway import GatewaySettings
@@ -25,8 +26,54 @@ Deployment = Literal["direct", "kserve"]
 
 
 # Google's rules for labels (cloud.google.com/resource-manager/docs/labels-overview, "Requirements for labels").
-LabelKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-LabelValue = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
+LabelKey = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_-]{0,62}$",
+        examples=["team"],
+        json_schema_extra=form(
+            "a label's key: up to 63 lower-case letters, digits, dashes and underscores, a letter first"
+        ),
+    ),
+]
+LabelValue = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9_-]{0,63}$",
+        examples=["ml-platform"],
+        json_schema_extra=form("a label's value: up to 63 lower-case letters, digits, dashes and underscores"),
+    ),
+]
+
+
+# Rules for project ids (cloud.google.com/resource-manager/docs/creating-managing-projects, "Before you begin"). Ids of
+# old projects begin with a domain and a colon.
+_PROJECT_ID = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_FIND_PROJECT = "look it up with: gcloud projects list"
+
+
+def _project_id(value: object) -> object:
+    # Before the type: a project number arrives as a number.
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        return value
+    text = str(value)
+    if text.isdigit():
+        raise refusal(
+            "LLMD-PROJECT-FORM",
+            "this is a project number, and resources are named by project id",
+            f"use the id: gcloud projects describe {text} --format='value(projectId)'",
+        )
+    if not _PROJECT_ID.fullmatch(text):
+        raise refusal(
+            "LLMD-PROJECT-FORM",
+            "a project id has 6 to 30 lower-case letters, digits and dashes, begins with a letter and does not end with"
+            " a dash",
+            f"use the project's id, such as my-project-123456, not its name; {_FIND_PROJECT}",
+        )
+    return text
+
+
+ProjectId = Annotated[str, BeforeValidator(_project_id)]
 
 
 class NamespaceSettings(Settings):
@@ -39,6 +86,8 @@ class NamespaceSettings(Settings):
             max_length=63,
             description="Name of the namespace; by default llm-d-inference-scheduling, with the stack's name behind it"
             " in an existing cluster.",
+            examples=["llm-d"],
+            json_schema_extra=form("a Kubernetes name: lower-case letters, digits and dashes"),
         ),
     ] = None
     existing: Annotated[bool, Field(description="The namespace is there already; the stack leaves it alone.")] = False
@@ -63,14 +112,21 @@ class StackSettings(Settings):
     """Everything a stack file may hold, below the configuration namespace `llm-d`."""
 
     project: Annotated[
-        str, Field(description="Google Cloud project id.", json_schema_extra=replaces("accelerator pool", "CPU pool"))
+        ProjectId,
+        Field(
+            description="Google Cloud project id.",
+            examples=["my-project"],
+            json_schema_extra=replaces("accelerator pool", "CPU pool"),
+        ),
     ] = ""
     location: Annotated[
         str,
         Field(
-            pattern=r"^[a-z]+-[a-z]+\d+(-[a-z]+\d*[a-z]?)?$",
+            pattern=r"^[a-z]+-[a-z]+[0-9]+(-[a-z]+[0-9]*[a-z]?)?$",
             description="Zone, or region for a regional cluster.",
-            json_schema_extra=replaces("cluster", "accelerator pool", "CPU pool", "subnet", "address"),
+            examples=["us-central1-a"],
+            json_schema_extra=replaces("cluster", "accelerator pool", "CPU pool", "subnet", "address")
+            | form("a zone or a region in lower case"),
         ),
     ]
     release: Annotated[str, Field(description="Tested set of versions, from the catalog.")] = "llm-d-0.9"

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from settings.base import Settings
+from settings.base import Settings, refusal
 
 
 class LoadSettings(Settings):
@@ -39,5 +39,9 @@ class LoadSettings(Settings):
     @model_validator(mode="after")
     def _one_measure(self) -> Self:
         if self.concurrency is not None and self.requests_per_second is not None:
-            raise ValueError("concurrency and requestsPerSecond say the same in two ways: keep one")
+            raise refusal(
+                "LLMD-LOAD-ONE-MEASURE",
+                "concurrency and requestsPerSecond both state the load, and a plan is made for one of them",
+                "keep one of them",
+            )
         return self

@@ -12,6 +12,17 @@ from planning.plan.infrastructure import NetworkPlan, SubnetPlan
 # Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 ranges").
 AUTO_MODE = IPv4Network("10.128.0.0/9")
 
+# Docker's default bridge (cloud.google.com/vpc/docs/subnets, "Additional considerations").
+DOCKER = IPv4Network("172.17.0.0/16")
+
+# For messages, settings that no range of these collides with.
+DEFAULTS = {
+    "nodeCidr": "10.0.0.0/20",
+    "podCidr": "10.4.0.0/14",
+    "serviceCidr": "10.8.0.0/20",
+    "proxyCidr": "192.168.0.0/23",
+}
+
 # What a subnet may have besides public addresses (cloud.google.com/vpc/docs/subnets, "Valid IPv4 ranges"); those for
 # documentation are left out.
 PRIVATE = tuple(
@@ -127,6 +138,16 @@ def _check_ranges(ctx: PlanContext) -> None:
     elif settings.existing.proxy_subnetwork is not None:
         ranges = {}
     for key, cidr in ranges.items():
+        if cidr.overlaps(DOCKER):
+            findings.warning(
+                "LLMD-CIDR-DOCKER",
+                "network",
+                key,
+                value=cidr,
+                rule=f"holds addresses of {DOCKER}, which Docker uses inside its hosts by default: such hosts cannot"
+                " reach these addresses",
+                fix=f"use a range outside of it, such as {DEFAULTS[key]}",
+            )
         if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in PRIVATE):
             findings.error(
                 "LLMD-CIDR-PRIVATE",

@@ -11,6 +11,7 @@ from planning.parallelism.layout import parallelism_of
 from planning.parallelism.rdma import DRANET_LABEL, uses_rdma
 from planning.plan.infrastructure import NodePoolPlan
 from planning.platform.engine_images import driver_version
+from planning.suggest import did_you_mean
 
 # Unpacked vLLM images: CUDA ones are about 20 GiB, TPU ones about 12; the rest is the system and logs.
 _IMAGE_GIB = {"gpu": 40, "tpu": 30}
@@ -29,8 +30,8 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
             "cpuPool",
             "machineType",
             value=settings.machine_type,
-            rule="not a machine type without accelerators that the catalog knows",
-            fix=f"use one of {', '.join(cpu)}",
+            rule="pickers and system pods run on machines without accelerators, and the catalog has none of this name",
+            fix=did_you_mean(settings.machine_type, cpu),
         )
     if settings.nodes.min < 1:
         ctx.findings.error(

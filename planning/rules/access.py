@@ -30,4 +30,7 @@ RULES = (
         severity="error",
         summary="The pull secret does not exist in Istio's namespace.",
     ),
+    Rule("LLMD-TOKEN-ONE-WAY", severity="error", summary="The Hugging Face token is given in several ways."),
+    Rule("LLMD-REGISTRY-ONE-WAY", severity="error", summary="The pull secret is given in two ways."),
+    Rule("LLMD-REGISTRY-PARTS", severity="error", summary="A part of the pull secret is missing."),
 )

@@ -85,4 +85,11 @@ RULES = (
         severity="warning",
         summary="The accelerator computes fp8 weights in 16 bits.",
     ),
+    Rule("LLMD-IMAGE-FORM", severity="error", summary="The text is not the name of a container image."),
+    Rule("LLMD-IMAGE-TAG", severity="error", summary="The image has neither tag nor digest."),
+    Rule("LLMD-IMAGE-MOVES", severity="warning", summary="The image's tag moves from build to build."),
+    Rule("LLMD-EXTRA-ARGS-ALLOWED", severity="error", summary="extraArgs are given without allowExtraArgs."),
+    Rule("LLMD-EXTRA-ARGS-PLANNED", severity="error", summary="An argument in extraArgs is the planner's own."),
+    Rule("LLMD-MODEL-ORGANIZATION", severity="error", summary="The model id has no organization."),
+    Rule("LLMD-MODEL-CASE", severity="warning", summary="The model id differs from the Hub's in upper and lower case."),
 )

@@ -55,4 +55,5 @@ RULES = (
         fix="Check that the subnet has Cloud NAT, then set network.existing.nat: true.",
         source="cloud.google.com/kubernetes-engine/docs/how-to/private-clusters",
     ),
+    Rule("LLMD-CIDR-DOCKER", severity="warning", summary="The range is that of Docker's bridge."),
 )

@@ -45,4 +45,5 @@ RULES = (
         severity="error",
         summary="The pool has fewer nodes than the replicas need.",
     ),
+    Rule("LLMD-NODES-MIN-MAX", severity="error", summary="The smallest number of nodes is above the largest."),
 )

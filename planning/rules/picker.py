@@ -55,4 +55,9 @@ RULES = (
         severity="warning",
         summary="Precise prefix routing does not know aliases.",
     ),
+    Rule(
+        "LLMD-PICKER-FAIL-OPEN",
+        severity="warning",
+        summary="failureMode open does not answer every request while a picker is gone.",
+    ),
 )

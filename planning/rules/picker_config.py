@@ -125,4 +125,5 @@ RULES = (
         severity="error",
         summary="The precise index listens where no engine publishes.",
     ),
+    Rule("LLMD-PICKER-PARAMETER-UNUSED", severity="warning", summary="A plugin's parameter has no effect."),
 )

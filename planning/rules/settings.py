@@ -12,5 +12,5 @@ RULES = (
     Rule("LLMD-SETTING-TYPE", severity="error", summary="The value is of the wrong type."),
     Rule("LLMD-SETTING-RANGE", severity="error", summary="The value is too small, too large, too short or too long."),
     Rule("LLMD-SETTING-FORM", severity="error", summary="The text does not have the form that this setting needs."),
-    Rule("LLMD-SETTING-CONFLICT", severity="error", summary="Two settings of one group exclude or need each other."),
+    Rule("LLMD-SETTING-QUOTED", severity="warning", summary="A number or a flag is in quotes."),
 )

@@ -40,4 +40,6 @@ RULES = (
         severity="error",
         summary="A price is given for something the catalog does not know.",
     ),
+    Rule("LLMD-PRICE-EMPTY", severity="error", summary="An entry of prices has no price."),
+    Rule("LLMD-LOAD-ONE-MEASURE", severity="error", summary="The load is given as concurrency and as a rate."),
 )

@@ -75,4 +75,5 @@ RULES = (
         severity="error",
         summary="disaggregated needs decode servers.",
     ),
+    Rule("LLMD-PROJECT-FORM", severity="error", summary="The value cannot be a Google Cloud project id."),
 )

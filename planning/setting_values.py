@@ -1,0 +1,311 @@
+"""What a setting takes, in words, and a value that would pass in place of a wrong one."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from ipaddress import IPv4Network, ip_network
+from typing import Any, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from planning.suggest import nearest
+from settings.base import Settings
+from settings.fields import Place, choices_of, field_of, groups_of, is_group, keys_of, tags_of
+
+# What other programs call the same.
+_SYNONYMS = {"fp16": "half", "f16": "half", "bf16": "bfloat16", "fp32": "float32", "f32": "float32", "int4": "awq"}
+_THOUSANDS = {"k": 1024, "m": 1024**2, "g": 1024**3}
+_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_YES, _NO = (
+    ("y", "yes", "on", "enabled", "enable", "1", "t"),
+    ("n", "no", "off", "disabled", "disable", "0", "f", "none"),
+)
+
+
+def expected(place: Place) -> str:
+    """What stands at a place, as in "must be ..."."""
+    kind, choices = place.kind, choices_of(place.kind)
+    origin = get_origin(kind)
+    if groups_of(kind):
+        keys = ", ".join(keys_of(groups_of(kind)[0]))
+        return f"a group of settings with kind: {listed(choices)}" if choices else f"a group of settings: {keys}"
+    if choices:
+        return f"one of {listed(choices)}"
+    if origin in (tuple, list):
+        return "a list"
+    if origin in (dict, Mapping):
+        return "keys with a value each"
+    if kind is bool:
+        return "true or false"
+    if kind is int:
+        return f"a whole number{_bounds(place)}"
+    if kind is float:
+        return f"a number{_bounds(place)}"
+    if kind is IPv4Network:
+        return "an IPv4 range: the first address, a slash and the number of fixed bits"
+    if kind is datetime.date:
+        return "a day: year, month and day with dashes"
+    if kind in (str, SecretStr):
+        return place.form or f"text{_lengths(place)}"
+    return "another value"
+
+
+def listed(choices: tuple[Any, ...]) -> str:
+    words = [flow(choice) for choice in choices]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _bounds(place: Place) -> str:
+    low, high, above, below = (_bound(place, kind) for kind in (Ge, Le, Gt, Lt))
+    if low is not None and high is not None:
+        return f" from {low:g} to {high:g}" if high < 1e6 else f" from {low:g} to {high:,.0f}".replace(",", "")
+    parts = [
+        f"{words} {value:g}"
+        for words, value in (("at least", low), ("above", above), ("at most", high), ("below", below))
+        if value is not None
+    ]
+    return f" {' and '.join(parts)}" if parts else ""
+
+
+def _lengths(place: Place) -> str:
+    least, most = _bound(place, MinLen), _bound(place, MaxLen)
+    if most is not None:
+        return f" of {least or 0:g} to {most:g} characters"
+    return f" of at least {least:g} character{'s' if least > 1 else ''}" if least else ""
+
+
+def _bound(place: Place, kind: type) -> Any:
+    names = {Ge: "ge", Le: "le", Gt: "gt", Lt: "lt", MinLen: "min_length", MaxLen: "max_length"}
+    return next((getattr(item, names[kind]) for item in place.metadata if isinstance(item, kind)), None)
+
+
+def passing(place: Place, value: object) -> str | None:
+    """A value that passes in place of `value`, as it is written in YAML. The nearest to what was meant comes first."""
+    if place.whole is None:
+        return None
+    adapter: TypeAdapter[Any] = TypeAdapter(place.whole)
+    for candidate in _candidates(place, value):
+        try:
+            adapter.validate_python(candidate, by_alias=True, by_name=False)
+        except ValidationError:
+            continue
+        return flow(candidate)
+    return None
+
+
+def _candidates(place: Place, value: object) -> Iterator[object]:
+    kind, origin = place.kind, get_origin(place.kind)
+    if groups_of(kind):
+        yield from _as_group(place, value)
+    elif choices_of(kind):
+        yield from _as_choice(kind, value)
+    elif origin in (tuple, list):
+        yield from _as_list(place, value)
+    elif kind is bool:
+        word = str(value).strip().lower()
+        yield from (True,) if word in _YES else (False,) if word in _NO else ()
+        yield True
+    elif kind in (int, float):
+        yield from _as_number(place, value)
+    elif kind is IPv4Network:
+        yield from _as_range(value)
+    elif kind is datetime.date:
+        yield "2026-01-31"
+    elif kind is str:
+        yield from _as_text(place, value)
+
+
+def _as_group(place: Place, value: object) -> Iterator[object]:
+    for group in groups_of(place.kind):
+        base = _required(group)
+        if isinstance(value, Mapping):
+            continue
+        tags = tags_of(group)
+        if tags and len(groups_of(place.kind)) > 1:
+            if str(value).lower() in tags:
+                yield base
+            continue
+        for key in _keys_for(group, value):
+            yield {**base, key: value}
+        yield base
+    groups = groups_of(place.kind)
+    if len(groups) > 1 and isinstance(value, Mapping):
+        # The kind that has most of the keys that were written.
+        yield from sorted(
+            ({**_required(group), **value} for group in groups), key=lambda made: -len(set(value) & set(made))
+        )
+    for group in groups:
+        yield _required(group)
+
+
+def _keys_for(group: type[Settings], value: object) -> Iterator[str]:
+    """Keys of a group that may have been meant by a bare value: one with that choice, `max`, a required one."""
+    fields = {key: field_of(group, key)[1] for key in keys_of(group)}
+    for key, info in fields.items():
+        if info is not None and value in choices_of(info.annotation):
+            yield key
+    if "max" in fields and isinstance(value, int):
+        yield "max"
+    yield from (key for key, info in fields.items() if info is not None and info.is_required())
+    yield from (key for key in ("type", "name", "id", "enabled", "existing") if key in fields)
+
+
+def _required(group: type[Settings]) -> dict[str, object]:
+    """The required settings of a group, each with its example."""
+    found: dict[str, object] = {}
+    for name, info in group.model_fields.items():
+        if info.is_required() or name == "kind":
+            key = info.alias or name
+            choices = choices_of(info.annotation)
+            inner: Any = info.annotation
+            if choices:
+                found[key] = choices[0]
+            elif is_group(inner):
+                found[key] = _required(inner)
+            elif get_origin(inner) is tuple:
+                element = get_args(inner)[0]
+                found[key] = [_required(element)] if is_group(element) else [f"my-{key.removesuffix('s')}"]
+            elif info.examples:
+                found[key] = info.examples[0]
+            else:
+                found[key] = _PLAIN.get(inner, f"my-{key.lower()}")
+    if not found:
+        for name, info in list(group.model_fields.items())[:2]:
+            if isinstance(info.default, bool | int | float | str):
+                found[info.alias or name] = info.default
+    return found
+
+
+_PLAIN: Mapping[Any, object] = {int: 1, float: 1.0, bool: True, datetime.date: "2026-01-31"}
+
+
+def _as_choice(kind: Any, value: object) -> Iterator[object]:
+    choices = choices_of(kind)
+    word = str(value).lower()
+    if word in _SYNONYMS:
+        yield _SYNONYMS[word]
+    if all(isinstance(choice, int) for choice in choices):
+        given = _number(str(value))
+        if given is not None:
+            yield min(choices, key=lambda choice: abs(choice - given))
+    close = nearest(str(value), map(str, choices))
+    yield from (choice for choice in choices if str(choice) == close)
+    yield choices[0]
+
+
+def _as_list(place: Place, value: object) -> Iterator[object]:
+    if isinstance(value, str):
+        if value.startswith("-"):
+            with suppress(ValueError):
+                yield shlex.split(value)
+        if "," in value:
+            yield [part.strip() for part in value.split(",")]
+    element = get_args(place.kind)[0]
+    inner = Place(path=place.path, group=None, kind=element, whole=element)
+    if value not in (None, [], ""):
+        yield [value]
+    if is_group(element):
+        if not isinstance(value, Mapping | list | tuple):
+            yield from ([made] for made in _as_group(inner, value))
+        yield [_required(element)]
+    else:
+        yield ["my-name"]
+
+
+def _as_number(place: Place, value: object) -> Iterator[object]:
+    whole = place.kind is int
+    given = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, str):
+        given = _number(value, seconds=_is_seconds(place))
+    if given is not None:
+        if place.kind is float and isinstance(value, str) and "%" in value:
+            given /= 100
+        yield round(given) if whole else given
+        if not whole:
+            yield given / 100
+        ends = [_bound(place, Ge), _bound(place, Le)]
+        yield from (
+            end for end in sorted((end for end in ends if end is not None), key=lambda end: abs(end - (given or 0)))
+        )
+        if not whole and (below := _bound(place, Lt)) is not None:
+            yield round(below * 0.9, 3)
+        if not whole and (above := _bound(place, Gt)) is not None:
+            yield round(above * 2, 3) or 1.0
+    yield from (4, 64, 8192, 0.5)
+
+
+def _is_seconds(place: Place) -> bool:
+    return str(place.path[-1]).endswith("Seconds")
+
+
+def _number(text: str, *, seconds: bool = False) -> float | None:
+    """The number in a text: `8k`, `8,192`, `5m` (of seconds), `16 GiB`, and digits of other scripts."""
+    plain = "".join(str(int(sign)) if sign.isdecimal() else sign for sign in text.strip())
+    plain = re.sub(r"(?<=[0-9])[ _,'](?=[0-9]{3}\b)", "", plain)
+    match = re.match(r"([+-]?[0-9]+(?:[.,][0-9]+)?)\s*([A-Za-z]*)", plain)
+    if match is None:
+        return None
+    number, unit = float(match[1].replace(",", ".")), match[2].lower()
+    if seconds:
+        return number * _SECONDS.get(unit, _SECONDS.get(unit[:1], 1))
+    # A size in GiB is given in GiB already.
+    return number * (_THOUSANDS.get(unit, 1) if len(unit) == 1 else 1)
+
+
+def _as_range(value: object) -> Iterator[object]:
+    text = str(value)
+    if re.fullmatch(r"[0-9.]+", text):
+        text += "/20"
+    with suppress(ValueError):
+        yield str(ip_network(text, strict=False))
+    yield "10.0.0.0/20"
+
+
+def _as_text(place: Place, value: object) -> Iterator[object]:
+    # A number or a flag that YAML read in place of text keeps its spelling, in quotes.
+    text = value if isinstance(value, str) else "" if isinstance(value, Mapping | list | tuple) else flow(value)
+    bare = re.sub(r"^(gs|https?|s3|oci|docker)://(huggingface\.co/)?", "", text.strip()).strip("/")
+    dashed = re.sub(r"[^a-z0-9./@:-]+", "-", bare.lower()).strip("-.")
+    if text:
+        yield text
+        yield bare
+        yield text.lower()
+        yield re.sub(r"\s+", "-", bare).lstrip("-")
+        yield dashed
+        yield bare.partition("/")[0]
+        yield re.sub(r"[^a-z0-9-]+", "-", dashed).strip("-")
+        yield re.sub(r"\s*([0-9.]+)\s*([KMGT])i?[Bb]?$", r"\1\2i", text)
+    if place.example is not None:
+        yield place.example
+    yield "my-name"
+
+
+def flow(value: object) -> str:
+    """A value as YAML on one line. Text that YAML would read as something else is in quotes."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = str(value)
+    if isinstance(value, str) and (_READS_OTHERWISE.fullmatch(text) or text != text.strip() or not text):
+        return json.dumps(text, ensure_ascii=False)
+    return (
+        json.dumps(text, ensure_ascii=False)
+        if isinstance(value, str) and re.search(r": |[{}\[\],#&*!|>%@`]", text)
+        else text
+    )
+
+
+_READS_OTHERWISE = re.compile(r"[-+0-9._eE]+|true|false|yes|no|on|off|null|~", re.IGNORECASE)

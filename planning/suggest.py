@@ -1,0 +1,47 @@
+"""What somebody probably meant: the nearest of the words that are allowed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+
+_SIMILAR = 0.7
+
+
+def nearest(word: str, choices: Iterable[str], least: float = _SIMILAR) -> str | None:
+    """The choice that is written most like `word`, None where none is similar.
+
+    Case, dashes, underscores, dots and blanks count for nothing. A choice that contains the word, or is contained in
+    it, counts as similar.
+    """
+    by_letters: dict[str, str] = {}
+    for choice in choices:
+        by_letters.setdefault(_letters(choice), choice)
+    wanted = _letters(word)
+    if not wanted:
+        return None
+    if wanted in by_letters:
+        return by_letters[wanted]
+    scored = [(_similarity(wanted, letters), choice) for letters, choice in by_letters.items()]
+    best = max(scored, default=(0.0, ""), key=lambda pair: pair[0])
+    return best[1] if best[0] >= least else None
+
+
+def did_you_mean(word: str, choices: Collection[str]) -> str:
+    """How to fix a word: the nearest choice, and all of them where they are few enough to read."""
+    close = nearest(word, choices)
+    listed = ", ".join(choices)
+    if close is None:
+        return f"use one of {listed}"
+    return f"did you mean {close}? All of them: {listed}" if len(choices) > 1 else f"use {close}"
+
+
+def _similarity(one: str, other: str) -> float:
+    ratio = difflib.SequenceMatcher(a=one, b=other, autojunk=False).ratio()
+    short, long = sorted((one, other), key=len)
+    return max(ratio, 0.75) if len(short) >= 2 and short in long else ratio
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())

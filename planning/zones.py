@@ -1,0 +1,39 @@
+"""Distances between Google Cloud's zones, by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+# Continents in the order in which the others are near, by cables rather than by the map: Africa and the Middle East are
+# connected through Europe, South America through North America.
+_NEXT = {
+    "us": ("us", "northamerica", "southamerica", "europe", "asia", "australia", "me", "africa"),
+    "northamerica": ("northamerica", "us", "europe", "southamerica", "asia", "australia", "me", "africa"),
+    "southamerica": ("southamerica", "us", "northamerica", "europe", "africa", "asia", "me", "australia"),
+    "europe": ("europe", "me", "us", "northamerica", "africa", "asia", "southamerica", "australia"),
+    "asia": ("asia", "australia", "me", "us", "europe", "northamerica", "africa", "southamerica"),
+    "australia": ("australia", "asia", "us", "northamerica", "me", "europe", "southamerica", "africa"),
+    "me": ("me", "europe", "asia", "africa", "us", "northamerica", "australia", "southamerica"),
+    "africa": ("africa", "europe", "me", "asia", "us", "southamerica", "northamerica", "australia"),
+}
+
+
+def nearest_zones(place: str, zones: Iterable[str]) -> list[str]:
+    """Zones in the order of their distance from a zone or a region: its region, its part of the continent, the rest."""
+    return sorted(zones, key=lambda zone: (_distance(place, zone), zone))
+
+
+def _distance(place: str, zone: str) -> tuple[int, int, int]:
+    continent, area = _parts(place)
+    other, other_area = _parts(zone)
+    order = _NEXT.get(continent, ())
+    far = order.index(other) if other in order else len(order)
+    same_region = place.split("-")[:2] == zone.split("-")[:2]
+    same_area = area.rstrip("0123456789") == other_area.rstrip("0123456789")
+    return far, 0 if same_region else 1, 0 if same_area else 1
+
+
+def _parts(place: str) -> tuple[str, str]:
+    """`europe-west4-a` as `europe` and `west4`."""
+    continent, _, rest = place.partition("-")
+    return continent, rest.partition("-")[0]
