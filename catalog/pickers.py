@@ -53,6 +53,10 @@ class Plugin(_Frozen):
     deprecated: Deprecation | None = None
     # Plugins beside which the picker does not start.
     conflicts: tuple[str, ...] = ()
+    # Parameters that it accepts and never reads.
+    unused: tuple[str, ...] = ()
+    # Parameters in whose place it uses what engines report, unless autoTune is false.
+    tuned: tuple[str, ...] = ()
 
 
 class Picker(_Frozen):

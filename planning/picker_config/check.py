@@ -97,7 +97,7 @@ def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | 
                 *ROOT,
                 *detail["loc"],
                 value=_value(detail),
-                rule=f"{_problem(detail, 'configuration')}; {ctx.picker.title} decodes it strictly and does not start",
+                rule=f"{_problem(detail, 'the configuration')}; {_then(ctx, detail)}",
                 fix=_fix(detail, _shape(ctx)),
             )
         return None
@@ -152,6 +152,7 @@ def _check_parameters(ctx: PlanContext, picker: Picker, plugin: Plugin, index: i
     shape = SHAPES[plugin.parameters]
     try:
         shape.model_validate_json(json.dumps(given))
+        _check_unused(ctx, picker, plugin, index, given)
     except ValidationError as error:
         for detail in error.errors():
             unknown = detail["type"] == "extra_forbidden"
@@ -169,6 +170,25 @@ def _check_parameters(ctx: PlanContext, picker: Picker, plugin: Plugin, index: i
                 rule=f"{_problem(detail, plugin.type)}; {picker.title} {then}",
                 fix=_fix(detail, shape),
             )
+
+
+def _check_unused(ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, given: Mapping[str, Any]) -> None:
+    """Parameters that change nothing, although the picker accepts them."""
+    tuned = plugin.tuned if given.get("autoTune", True) else ()
+    for name in (name for name in given if name in (*plugin.unused, *tuned)):
+        ctx.findings.warning(
+            "LLMD-PICKER-PARAMETER-UNUSED",
+            *ROOT,
+            "plugins",
+            index,
+            "parameters",
+            name,
+            value=given[name],
+            rule=f"{picker.title} uses the block size that engines report instead, because autoTune is true by default"
+            if name in tuned
+            else f"{picker.title} accepts {name} and never uses it",
+            fix="add autoTune: false, or remove it and set models[].blockSize" if name in tuned else "remove it",
+        )
 
 
 def _check_conflicts(ctx: PlanContext, document: Document) -> None:
@@ -202,6 +222,13 @@ def _check_names(ctx: PlanContext, document: Document) -> None:
                 fix="give it a name of its own, and call it by that",
             )
         seen.add(entry.called)
+
+
+def _then(ctx: PlanContext, detail: ErrorDetails) -> str:
+    """What comes of a wrong part of the document."""
+    if detail["loc"][-1] == "weight" and detail["type"] == "greater_than_equal":
+        return f"{ctx.picker.title} starts with it, and then prefers the replicas that score worst"
+    return f"{ctx.picker.title} refuses unknown and wrong fields and does not start"
 
 
 def _problem(detail: ErrorDetails, owner: str) -> str:

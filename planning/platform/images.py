@@ -9,6 +9,15 @@ from planning.plan.platform import PullSecretPlan
 RED_HAT = "registry.redhat.io/"
 _RHAIIS = f"{RED_HAT}rhaiis/"
 
+# Tags that projects move by habit.
+_MOVING = ("latest", "nightly", "main", "master", "dev", "stable")
+
+
+def _tag(image: str) -> str | None:
+    """The tag of an image, None where a digest fixes it."""
+    name, _, digest = image.partition("@")
+    return None if digest else name.rpartition("/")[2].partition(":")[2] or None
+
 
 def check_release(ctx: PlanContext) -> None:
     """What everybody who takes this release has to know."""
@@ -32,6 +41,17 @@ def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecre
             value="(missing)",
             rule=f"{image} is not pulled without an account of Red Hat",
             fix="set llm-d:registry.server to registry.redhat.io, username and password, or registry.existingSecret",
+        )
+    if _tag(image) in _MOVING:
+        ctx.findings.warning(
+            "LLMD-IMAGE-MOVES",
+            "models",
+            index,
+            "image",
+            value=image,
+            rule=f"the tag {_tag(image)} names another image after each build: two replicas may run different engines,"
+            " and the checks here know neither",
+            fix="use the tag of a version, such as v0.19.1, or a digest",
         )
     if image.startswith(_RHAIIS) and ctx.release.engine.command:
         ctx.findings.error(

@@ -96,8 +96,19 @@ def plan_picker(
             "picker",
             "failureMode",
             value="close",
-            rule="between two leaders no picker is ready, for about 15 s where one was lost: requests are refused then",
-            fix="use failureMode: open, by which any replica answers meanwhile",
+            rule="while one picker takes over from another, none is ready: for about 15 s after a leader is lost,"
+            " requests are refused",
+            fix="use failureMode: open: any replica then answers, as soon as the load balancer has noticed the loss",
+        )
+    if index == 0 and settings.failure_mode == "open" and ctx.settings.pattern != "disaggregated":
+        ctx.findings.warning(
+            "LLMD-PICKER-FAIL-OPEN",
+            "picker",
+            "failureMode",
+            value="open",
+            rule="requests fail with a 5xx until the load balancer has taken out the address of a lost picker; only"
+            " after that does any replica answer",
+            fix="let clients retry, and run several pickers: picker.replicas: 2",
         )
     ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
     pod = callout_pod(

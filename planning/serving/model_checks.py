@@ -11,6 +11,7 @@ from planning.serving.parallelism_checks import check_spread
 from planning.serving.quantization import check_quantization
 from planning.sizing.memory_check import check_memory
 from planning.stack_checks import check_pattern
+from planning.suggest import nearest
 from settings.models import ModelSettings
 
 _HALF = ("half", "float16")
@@ -29,17 +30,43 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
     _check_dtype(ctx, index, settings)
     _check_protocol(ctx, index, settings)
     check_quantization(ctx, index, settings, model)
+    if model is None and "/" not in settings.id and settings.source.kind == "hugging-face":
+        same = [known for known in ctx.catalog.models if known.rpartition("/")[2].lower() == settings.id.lower()]
+        close = same or [known] if (known := nearest(settings.id, ctx.catalog.models, 0.6)) else same
+        ctx.findings.error(
+            "LLMD-MODEL-ORGANIZATION",
+            "models",
+            index,
+            "id",
+            value=settings.id,
+            rule="a Hugging Face repository has an organization before its name: servers could not download this",
+            fix=f"did you mean {close[0]}?" if close else "write organization/name, for example Qwen/Qwen3-8B",
+        )
+        return None
     if model is None:
+        close_id = nearest(settings.id, ctx.catalog.models, 0.85)
+        question = f"did you mean {close_id}? Otherwise " if close_id else ""
         ctx.findings.warning(
             "LLMD-MODEL-UNKNOWN",
             "models",
             index,
             "id",
             value=settings.id,
-            rule="the catalog does not know this model: its memory and its limits are not checked",
-            fix="give its config.json, or hub, as config of the model; or add it to catalog/models.yaml",
+            rule="the model is not in the catalog, so whether it fits the accelerator's memory is not checked",
+            fix=f"{question}set config to the path of its config.json or to hub, or add it to catalog/models.yaml",
         )
         return None
+    if settings.id != model.id and settings.source.kind == "hugging-face" and settings.config is None:
+        ctx.findings.warning(
+            "LLMD-MODEL-CASE",
+            "models",
+            index,
+            "id",
+            value=settings.id,
+            rule=f"the Hub spells this repository {model.id}; it forgives the difference, and clients have to write the"
+            " name as it is here",
+            fix=f"use {model.id}",
+        )
     _check_length(ctx, index, settings, model)
     parallelism = parallelism_of(ctx, settings)
     if _check_heads(ctx, index, model, parallelism.tensor):

@@ -64,6 +64,8 @@ class _Bill:
         pickers: int,
     ) -> None:
         self.ctx, self.prices, self.cpu_pool, self.pools, self.pickers = ctx, prices, cpu_pool, pools, pickers
+        # Pickers and system pods hold one node, whatever the pool's minimum.
+        self.cpu_nodes = max(1, cpu_pool.min_nodes)
         self.dates: list[datetime.date] = []
 
     def lines(self) -> list[CostLine | None]:
@@ -120,8 +122,8 @@ class _Bill:
     def cpu_line(self) -> CostLine:
         pool = self.cpu_pool
         price = self.prices.machine(pool.machine_type, self.ctx.region)
-        hourly = None if price is None else self._used(price) * pool.min_nodes
-        return self._constant("CPU nodes", hourly, f"{pool.min_nodes} x {pool.machine_type}")
+        hourly = None if price is None else self._used(price) * self.cpu_nodes
+        return self._constant("CPU nodes", hourly, f"{self.cpu_nodes} x {pool.machine_type}")
 
     def load_balancer_line(self) -> CostLine:
         rules = 1 + (len(self.ctx.settings.models) if self.ctx.settings.gateway.direct_load_balancer else 0)
@@ -138,7 +140,7 @@ class _Bill:
         gateway = self._item("address-of-load-balancer")
         if self.ctx.settings.cluster.private_nodes or self.ctx.settings.cluster.existing is not None:
             return self._constant("addresses", gateway, "the load balancer's, which costs nothing while it is used")
-        each, cpu = self._item("static-address"), self.cpu_pool.min_nodes
+        each, cpu = self._item("static-address"), self.cpu_nodes
         busy, low = sum(n for _, n in self.pools), sum(pool.min_nodes for pool, _ in self.pools)
 
         def of(nodes: int) -> float | None:
@@ -156,7 +158,7 @@ class _Bill:
                 {"running": busy, "idle": pool.min_nodes, "paused": 0}[when] for pool, busy in self.pools
             ]  # one count for each pool
             parts = [(self._disk(pool), n) for (pool, _), n in zip(self.pools, nodes, strict=True)]
-            return self._sum([(cpu, self.cpu_pool.min_nodes), *parts])
+            return self._sum([(cpu, self.cpu_nodes), *parts])
 
         note = f"{' and '.join(types)}, at the prices of us-central1"
         return CostLine(name="boot disks", running=of("running"), idle=of("idle"), paused=of("paused"), note=note)

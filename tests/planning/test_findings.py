@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from planning import Finding, RefusedError, plan_raw, rules
 from planning.context import Findings
 from planning.findings import Severity, report
 from planning.rules import RULES
+from rehearsal.paths import PROJECT_ROOT
 from tests.planning.refusals.case import TOGETHER, Wrong, errors_of
 from tests.planning.refusals.every import EVERY
 from tests.stacks import STACKS, TOKEN, plan_of, values_of
@@ -80,9 +82,11 @@ def test_every_call_names_a_rule_of_its_severity() -> None:
 
 def test_no_rule_is_unused() -> None:
     """An id in the table that no code uses would be documented in vain."""
-    used = {str(call.args[0].value) for _, call in calls_of_findings() if isinstance(call.args[0], ast.Constant)}
-    used |= {rule.id for rule in (*rules.preflight.RULES, *rules.settings.RULES)}
+    folders = [PROJECT_ROOT / name for name in ("settings", "planning", "operations/preflight")]
+    files = [path for folder in folders for path in folder.rglob("*.py") if path.parent.name != "rules"]
+    used = {word for path in files for word in re.findall(r"LLMD-[A-Z0-9-]+", path.read_text(encoding="utf-8"))}
     assert sorted(set(RULES) - used) == []
+    assert sorted(used - set(RULES)) == []
 
 
 def test_ids_are_unique() -> None:
@@ -194,6 +198,8 @@ class TestSecrets:
             ({"modelsecret": f"prefix {TOKEN}"}, set()),
             ({"opaque": f"prefix {TOKEN}"}, {"opaque"}),
             ({"models[0].source": {"kind": "ftp", "password": f"x{TOKEN}"}}, set()),
+            ({"models[0].extraArgs": ["--api-key", f"x{TOKEN}"]}, set()),
+            ({"models[0].extraArgs": [f"--api-key={TOKEN}"]}, set()),
             ({"registry": {"server": "r", "username": "u", "password": {"value": TOKEN}}}, {"registry"}),
         ],
         ids=str,

@@ -36,13 +36,13 @@ ESTIMATES = (
         fix="add it",
     ),
     Wrong(
-        id="LLMD-SETTING-CONFLICT",
+        id="LLMD-PRICE-EMPTY",
         name="an empty price",
         changes={"prices": {**PRICED, "accelerators": {"nvidia-tesla-t4": {}}}},
         path="prices.accelerators.nvidia-tesla-t4",
         value="{}",
         rule="no price is given",
-        fix="change the values",
+        fix="set onDemand, spot, flexStart or reserved, for example onDemand: 0.71",
     ),
     Wrong(
         id="LLMD-LOAD-LENGTH",
@@ -54,13 +54,13 @@ ESTIMATES = (
         fix="2048 tokens together",
     ),
     Wrong(
-        id="LLMD-SETTING-CONFLICT",
+        id="LLMD-LOAD-ONE-MEASURE",
         name="a rate and a number in flight",
         changes={"models[0].load": {"concurrency": 4, "requestsPerSecond": 2}},
         path="models[0].load",
-        value="{'concurrency': 4, 'requestsPerSecond': 2}",
-        rule="say the same in two ways",
-        fix="change the values",
+        value="{concurrency: 4, requestsPerSecond: 2}",
+        rule="concurrency and requestsPerSecond both state the load, and a plan is",
+        fix="keep one of them",
     ),
     Wrong(
         id="LLMD-LOAD-REPLICAS",

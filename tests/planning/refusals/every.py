@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from tests.planning.refusals.accepted import (
+    ARGUMENTS,
+    NAMES,
+    PICKER_SETTINGS,
+    PINNED_IMAGES,
+    PROJECTS,
+    QUOTED,
+    RANGES,
+)
 from tests.planning.refusals.backend_tls import BACKEND_TLS
 from tests.planning.refusals.disaggregation import DISAGGREGATION
 from tests.planning.refusals.engine import ENGINE
@@ -39,4 +48,11 @@ EVERY = (
     *IMAGES,
     *KSERVE,
     *PICKER,
+    *PROJECTS,
+    *PINNED_IMAGES,
+    *NAMES,
+    *ARGUMENTS,
+    *RANGES,
+    *QUOTED,
+    *PICKER_SETTINGS,
 )

@@ -22,7 +22,7 @@ STACK = (
         changes={"release": "llm-d-0.1"},
         path="release",
         value="llm-d-0.1",
-        rule="no such release",
+        rule="the catalog has no release of this name, so no versions to install",
         fix="llm-d-0.9, llm-d-0.6, gaie-1.5, llm-d-0.4, rhaiis-3.2",
     ),
     Wrong(
@@ -57,7 +57,7 @@ PLACE = (
         changes={"accelerator.type": "nvidia-t4"},
         path="accelerator.type",
         value="nvidia-t4",
-        rule="no such accelerator",
+        rule="the catalog has no accelerator of this name",
         fix="nvidia-tesla-t4",
     ),
     Wrong(
@@ -66,7 +66,7 @@ PLACE = (
         changes={"accelerator.machineType": "g2-standard-4"},
         path="accelerator.machineType",
         value="g2-standard-4",
-        rule="T4 does not come with",
+        rule="Google does not sell this machine type with T4",
         fix="n1-standard-4",
     ),
     Wrong(
@@ -75,7 +75,7 @@ PLACE = (
         changes={"accelerator.machineType": "n1-standard-5"},
         path="accelerator.machineType",
         value="n1-standard-5",
-        rule="T4 does not come with",
+        rule="Google does not sell this machine type with T4",
         fix="n1-standard-4",
     ),
     Wrong(
@@ -85,7 +85,7 @@ PLACE = (
         changes={"accelerator.topology": "3x3"},
         path="accelerator.topology",
         value="3x3",
-        rule="no such slice topology",
+        rule="TPU slices of ct6e-standard-4t do not come in this topology",
         fix="use one of 2x2, 2x4",
     ),
     Wrong(
@@ -133,7 +133,7 @@ PLACE = (
         path="location",
         value="europe-north1",
         rule="is not offered there",
-        fix="use one of asia-east1-a",
+        fix="use one of europe-central2-b, europe-central2-c, europe-west1-b,",
     ),
     Wrong(
         id="LLMD-ZONE-REGION",

@@ -20,7 +20,7 @@ MODEL = (
         changes={"models[0].id": "somebody/secret-model"},
         path="models[0].id",
         value="somebody/secret-model",
-        rule="does not know this model",
+        rule="the model is not in the catalog, so whether it fits the accelerator's",
         fix="catalog/models.yaml",
         severity=Severity.WARNING,
     ),

@@ -45,7 +45,7 @@ PICKER = (
         changes=own(schedulingProfile=[]),
         path="picker.config.schedulingProfile",
         value="[]",
-        rule="decodes it strictly and does not start",
+        rule="the configuration has no such field",
         fix="schedulingProfiles",
     ),
     Wrong(
