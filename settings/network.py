@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from settings.base import Settings, replaces
+from settings.base import Settings, form, refusal, replaces
 
 # Names of Compute Engine resources (RFC 1035) and the two ways in which Google writes where they are: a self link, or
 # the same without its host.
@@ -18,6 +18,18 @@ _LINK = re.compile(
     r"(https://[a-z0-9.]+/compute/[a-z0-9]+/)?projects/(?P<project>[^/]+)/"
     r"(global/networks|regions/[^/]+/subnetworks)/(?P<name>[^/]+)"
 )
+
+
+ResourceName = Annotated[
+    str,
+    Field(
+        pattern=f"^{_NAME}$",
+        examples=["my-network"],
+        json_schema_extra=form(
+            "the name of a Compute Engine resource: lower-case letters, digits and dashes, or its link"
+        ),
+    ),
+]
 
 
 class ExistingNetwork(Settings):
@@ -31,20 +43,17 @@ class ExistingNetwork(Settings):
         Field(
             pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$",
             description="Host project of a Shared VPC; by default the network is in the stack's project.",
+            examples=["my-host-project"],
+            json_schema_extra=form("a project id: 6 to 30 lower-case letters, digits and dashes"),
         ),
     ] = None
-    network: Annotated[str, Field(pattern=f"^{_NAME}$", description="Name of the VPC.")]
-    subnetwork: Annotated[
-        str, Field(pattern=f"^{_NAME}$", description="Name of the node subnet, in the stack's region.")
-    ]
+    network: Annotated[ResourceName, Field(description="Name of the VPC.")]
+    subnetwork: Annotated[ResourceName, Field(description="Name of the node subnet, in the stack's region.")]
     pod_range: Annotated[str, Field(min_length=1, description="Name of the subnet's secondary range for pods.")]
     service_range: Annotated[str, Field(min_length=1, description="Name of the subnet's secondary range for services.")]
     proxy_subnetwork: Annotated[
-        str | None,
-        Field(
-            pattern=f"^{_NAME}$",
-            description="Name of the VPC's active proxy-only subnet; created from `proxyCidr` where absent.",
-        ),
+        ResourceName | None,
+        Field(description="Name of the VPC's active proxy-only subnet; created from `proxyCidr` where absent."),
     ] = None
     nat: Annotated[
         bool, Field(description="Private nodes have a way out, such as Cloud NAT: they pull images through it.")
@@ -67,7 +76,12 @@ class ExistingNetwork(Settings):
                 result[key] = link["name"]
                 projects.add(link["project"])
         if len(projects) > 1:
-            raise ValueError(f"network, subnets and project name different projects: {', '.join(sorted(projects))}")
+            raise refusal(
+                "LLMD-NETWORK-PROJECTS",
+                f"network, subnets and project name different projects ({', '.join(sorted(projects))}), and a subnet is"
+                " in the project of its network",
+                "use names and links of one project",
+            )
         if projects:
             result["project"] = projects.pop()
         return result

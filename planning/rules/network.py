@@ -56,4 +56,9 @@ RULES = (
         source="cloud.google.com/kubernetes-engine/docs/how-to/private-clusters",
     ),
     Rule("LLMD-CIDR-DOCKER", severity="warning", summary="The range is that of Docker's bridge."),
+    Rule(
+        "LLMD-NETWORK-PROJECTS",
+        severity="error",
+        summary="Links of an existing network and its subnets name different projects.",
+    ),
 )

@@ -15,7 +15,7 @@ from planning import Finding, RefusedError, plan_raw, rules
 from planning.context import Findings
 from planning.findings import Severity, report
 from planning.rules import RULES
-from rehearsal.paths import PROJECT_ROOT
+from stackfile import PROJECT_ROOT
 from tests.planning.refusals.case import TOGETHER, Wrong, errors_of
 from tests.planning.refusals.every import EVERY
 from tests.stacks import STACKS, TOKEN, plan_of, values_of

@@ -29,7 +29,7 @@ NODES = (
         severity=Severity.WARNING,
     ),
     Wrong(
-        id="LLMD-SETTING-CONFLICT",
+        id="LLMD-NETWORK-PROJECTS",
         name="links to two projects",
         changes={
             "network.existing": {
@@ -39,9 +39,9 @@ NODES = (
             }
         },
         path="network.existing",
-        value="{'network': 'projects/host-one/global/networks/n', 'subnetwork': 'projects/ho...",
-        rule="name different projects: host-one, host-two",
-        fix="change the values named above",
+        value="{network: projects/host-one/global/networks/n, subnetwork: projects/host-two/...",
+        rule="network, subnets and project name different projects (host-one,",
+        fix="use names and links of one project",
     ),
     Wrong(
         id="LLMD-POOL-REPLICAS",
