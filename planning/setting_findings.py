@@ -43,7 +43,6 @@ _RULE_IDS = {
 # Settings that other programs have under names that are written quite differently, and where they are here.
 _ELSEWHERE: Mapping[str, str] = {
     "autoscaling": "models[].replicas is fixed; nodes follow it between accelerator.nodes.min and max",
-    "env": "environment variables cannot be set; arguments of vLLM go to models[].extraArgs with allowExtraArgs: true",
     "gpu": "accelerator.type",
     "gpus": "accelerator.perNode",
     "iap": "not supported; use gateway.exposure: internal, and put an authenticating proxy in front",

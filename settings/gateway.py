@@ -96,6 +96,17 @@ class CertManagerBackend(Settings):
 BackendTls = Annotated[PlainBackend | CertManagerBackend, Field(discriminator="kind")]
 
 
+RequestPath = Annotated[
+    str,
+    Field(
+        pattern=r"^/[A-Za-z0-9._~/-]*\*?$",
+        max_length=256,
+        examples=["/v1/embeddings"],
+        json_schema_extra=form("a path from the root, which may end with * for everything below"),
+    ),
+]
+
+
 class GatewaySettings(Settings):
     """A regional load balancer with one address in front of all models."""
 
@@ -126,7 +137,7 @@ class GatewaySettings(Settings):
     ] = PlainBackend()
     hostname: Annotated[str | None, Field(max_length=253, description="Host name the listener answers to.")] = None
     paths: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*\*?$", max_length=256)], ...],
+        tuple[RequestPath, ...],
         Field(
             max_length=16,
             description="Request paths beside the API's own (chat/completions, completions, responses, messages,"

@@ -125,7 +125,9 @@ class AdapterSettings(Settings):
             description="Hugging Face repository of the adapter, a folder of a bucket (gs://bucket/folder), or an image"
             " (oci://image:tag) that Kubernetes mounts; its base is the model it is listed under.",
             examples=["my-org/my-adapter"],
-            json_schema_extra=form("a Hugging Face repository, a folder of a bucket (gs://...) or an image (oci://...)"),
+            json_schema_extra=form(
+                "a Hugging Face repository, a folder of a bucket (gs://...) or an image (oci://...)"
+            ),
         ),
     ]
     path: Annotated[
@@ -143,17 +145,37 @@ class AdapterSettings(Settings):
     ] = 16
 
 
+Folder = Annotated[
+    str,
+    Field(
+        pattern=r"^/[^:]*$", examples=["/usr/local/lib"], json_schema_extra=form("a folder of the image, from its root")
+    ),
+]
+VariableName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        max_length=128,
+        examples=["VLLM_LOGGING_LEVEL"],
+        json_schema_extra=form("the name of a variable: letters, digits and underscores"),
+    ),
+]
+
+
 class ImageFactsSettings(Settings):
     """What the catalog does not know of an engine image of one's own, or what differs from what it knows."""
 
     cuda: Annotated[
         str | None,
         Field(
-            pattern=r"^\d+\.\d+$", description="CUDA version it was built with, such as 12.9: decides on the driver."
+            pattern=r"^[0-9]+\.[0-9]+$",
+            description="CUDA version it was built with, such as 12.9: decides on the driver.",
+            examples=["12.9"],
+            json_schema_extra=form("a CUDA version in quotes: two numbers joined by a dot"),
         ),
     ] = None
     library_path: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^/[^:]*$")], ...] | None,
+        tuple[Folder, ...] | None,
         Field(description="Folders of its own LD_LIBRARY_PATH; the node's driver is put before them."),
     ] = None
     links: Annotated[
@@ -271,7 +293,7 @@ class ModelSettings(Settings):
     ] = False
     extra_args: Annotated[tuple[str, ...], Field(description="Further arguments of `vllm serve`, unchecked.")] = ()
     env: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)], Variable],
+        dict[VariableName, Variable],
         Field(description="Further environment variables of the engine. None that the stack sets itself; no secrets."),
     ] = {}
 
@@ -292,9 +314,11 @@ class ModelSettings(Settings):
     @classmethod
     def _variables_are_meant(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
         if value and not info.data.get("allow_extra_args", False):
-            raise ValueError(
-                "variables of the engine change what this program plans with; set allowExtraArgs: true to pass them as"
-                " they are"
+            raise refusal(
+                "LLMD-ENV-ALLOWED",
+                "variables of the engine can change what this program plans with, so the stack file has to say that"
+                " they are intended",
+                "set allowExtraArgs: true beside env",
             )
         return value
 

@@ -92,4 +92,5 @@ RULES = (
     Rule("LLMD-EXTRA-ARGS-PLANNED", severity="error", summary="An argument in extraArgs is the planner's own."),
     Rule("LLMD-MODEL-ORGANIZATION", severity="error", summary="The model id has no organization."),
     Rule("LLMD-MODEL-CASE", severity="warning", summary="The model id differs from the Hub's in upper and lower case."),
+    Rule("LLMD-ENV-ALLOWED", severity="error", summary="Variables of the engine are given without allowExtraArgs."),
 )

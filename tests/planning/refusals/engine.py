@@ -40,11 +40,11 @@ ENGINE = (
     ),
     Wrong(
         name="variable that is not meant",
-        id="LLMD-SETTING-CONFLICT",
+        id="LLMD-ENV-ALLOWED",
         changes={"models[0].env": {"VLLM_LOGGING_LEVEL": "DEBUG"}},
         path="models[0].env",
-        value="{'VLLM_LOGGING_LEVEL': 'DEBUG'}",
-        rule="set allowExtraArgs: true",
+        value="{VLLM_LOGGING_LEVEL: DEBUG}",
+        rule="variables of the engine can change what this program plans with, so",
         fix="",
     ),
     Wrong(

@@ -1,0 +1,102 @@
+"""Places of the settings, as messages about wrong values find them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+import settings as package
+from settings import StackSettings
+from settings.base import Settings
+from settings.fields import Place, every_key, field_of, groups_of, place_of, tags_of
+
+
+def places(group: type[Settings] = StackSettings, location: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Place]]:
+    """Location as pydantic names it, with the union's member in it, and the place, of every setting."""
+    for name, info in group.model_fields.items():
+        here = (*location, info.alias or name)
+        place = place_of(here, StackSettings)
+        yield here, place
+        if get_origin(place.kind) in (tuple, dict):
+            here = (*here, 0 if get_origin(place.kind) is tuple else "any-key")
+            place = place_of(here, StackSettings)
+            yield here, place
+        members = groups_of(place.kind)
+        for member in members:
+            below = (*here, tags_of(member)[0]) if len(members) > 1 else here
+            yield from places(member, below)
+
+
+EVERY = list(places())
+UNIONS = [(location, place) for location, place in EVERY if len(groups_of(place.kind)) > 1]
+
+
+def test_every_setting_has_a_place() -> None:
+    assert [location for location, place in EVERY if place.kind is None] == []
+    assert len(EVERY) > 150
+    assert len(UNIONS) >= 3
+
+
+@pytest.mark.parametrize(("location", "place"), UNIONS, ids=lambda value: str(getattr(value, "path", "")))
+def test_no_path_contains_the_member_of_a_union(location: tuple[str | int, ...], place: Place) -> None:
+    """Pydantic names the member in its location; a stack file has no such key."""
+    for member in groups_of(place.kind):
+        assert tags_of(member), f"{member} cannot be told from the others"
+        for name, info in member.model_fields.items():
+            key = info.alias or name
+            inside = place_of((*location, tags_of(member)[0], key), StackSettings)
+            assert inside.path == (*place.path, key)
+            assert inside.group is member
+
+
+def test_pydantic_names_members_as_expected() -> None:
+    """The test above builds locations; these are pydantic's own."""
+    model = {"id": "a/b", "source": {"kind": "image", "path": ""}}
+    with pytest.raises(ValidationError) as refused:
+        StackSettings.model_validate({"location": "us-central1-a", "accelerator": {"type": "x"}, "models": [model]})
+    # The list counts as too short, with its element.
+    detail = refused.value.errors()[0]
+    assert detail["loc"] == ("models", 0, "source", "image", "path")
+    assert place_of(detail["loc"], StackSettings).path == ("models", 0, "source", "path")
+
+
+def test_every_pattern_has_words_and_an_example_that_passes() -> None:
+    for location, place in [*EVERY, *((key, place_of((*key, "[key]"), StackSettings)) for key, _ in maps())]:
+        if any(getattr(bound, "pattern", None) for bound in place.metadata):
+            assert place.form, location
+            assert place.example is not None, location
+            TypeAdapter(place.whole).validate_python(place.example)
+
+
+def maps() -> Iterator[tuple[tuple[str | int, ...], Place]]:
+    """Locations of the entries of every map."""
+    for location, place in EVERY:
+        if get_origin(place.kind) is dict and get_args(place.kind):
+            yield (*location, "Any"), place
+
+
+def test_settings_name_the_rules_that_they_check() -> None:
+    """A ValueError would have no id."""
+    for path in Path(str(package.__file__)).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                assert getattr(node.exc.func, "id", "") not in ("ValueError", "AssertionError"), path.name
+
+
+def test_patterns_take_no_digits_of_other_scripts() -> None:
+    wrong = {"picker": {"cpu": "\u0661\u0662m"}, "router": {"memory": "\u0661Gi"}}
+    for group, values in wrong.items():
+        with pytest.raises(ValidationError):
+            StackSettings.model_validate(
+                {"location": "us-central1-a", "accelerator": {"type": "x"}, "models": [{"id": "a/b"}], group: values}
+            )
+
+
+def test_every_key_is_found_by_its_spelling() -> None:
+    for path, group in every_key(StackSettings):
+        assert field_of(group, str(path[-1]))[1] is not None
