@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -224,9 +226,26 @@ class Engine(Entry):
         return max(held, key=lambda pair: _release(pair[0]))[1] if held else 0.0
 
 
-@functools.cache
+_IN_USE: ContextVar[Engine | None] = ContextVar("engine", default=None)
+
+
 def load_engine() -> Engine:
-    """Read and validate engine.yaml, once. Raises pydantic's ValidationError naming the field."""
+    """The facts of engine.yaml, read once. Raises pydantic's ValidationError naming the field."""
+    return _IN_USE.get() or _read_engine()
+
+
+@contextlib.contextmanager
+def use_engine(engine: Engine) -> Iterator[None]:
+    """Let `load_engine` return other facts inside the context: what a plan would be if they were true."""
+    token = _IN_USE.set(engine)
+    try:
+        yield
+    finally:
+        _IN_USE.reset(token)
+
+
+@functools.cache
+def _read_engine() -> Engine:
     return Engine.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
 
 

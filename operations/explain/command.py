@@ -36,10 +36,8 @@ def told(explanation: Explanation) -> Iterator[str]:
     """The explanation as lines of text."""
     yield f"{explanation.path} = {_short(explanation.value)}"
     yield f"  made by {explanation.component or 'the program'}"
-    rule = explanation.rule
-    if rule is not None:
-        yield f"  planned by {rule.place} {rule.function}" + (f": {rule.says}" if rule.says else "")
-        yield f"  as {explanation.planned}"
+    if explanation.planned is not None:
+        yield f"  planned as {explanation.planned}"
     there = [one for one in explanation.origins if one.becomes is MISSING]
     moving = [one for one in explanation.origins if one.becomes is not MISSING]
     settings = [one for one in moving if one.origin.name.startswith(NAMESPACE)]

@@ -15,20 +15,21 @@ from operations.explain.fields import MISSING, OUTPUTS, FieldPath, Objects, find
 from operations.explain.inputs import World
 from operations.explain.origins import Builder, Change, Moved, changes, grouped, moved, moved_output, value_of
 from operations.explain.outputs import outputs_of, part_read
-from operations.explain.planned import Rule, Watched
 from planning import StackPlan
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """`component` is file and line that made the object; `planned` the plan's leaf that holds the field's value, if one
-    does; `rule` the planning function around it. Without origins the field is a constant of rule or component."""
+    """Where the value of one field comes from.
+
+    `component` is file and line of the code that registered the object. `planned` is the part of the plan that holds
+    the field's value, if one does. Without origins the field is a constant of the code.
+    """
 
     path: FieldPath
     value: object
     component: str | None
     planned: str | None
-    rule: Rule | None
     origins: tuple[Moved, ...]
 
 
@@ -37,7 +38,10 @@ class Explainer:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._watched = Watched(world)
+        plan = world.plan()
+        if plan is None:
+            raise FieldError("the stack cannot be planned: `report` prints what is wrong with it")
+        self.plan: StackPlan = plan
         self._builder = Builder()
         self._changes = changes(world, self.plan)
         self._groups = grouped(self.plan, self._changes)
@@ -45,10 +49,6 @@ class Explainer:
         if built is None:
             raise FieldError("the stack's own plan cannot be built")
         self.objects: Objects = built
-
-    @property
-    def plan(self) -> StackPlan:
-        return self._watched.plan
 
     def explain(self, field: str) -> Explanation:
         """Raises FieldError where there is no such object or field."""
@@ -59,8 +59,7 @@ class Explainer:
         origins = tuple(moved(path, self.plan, self._groups, self._builder))
         touched = {leaf for one in self._changes for leaf in one.paths if _is_origin(one, origins)}
         planned = self._planned(path, value, touched)
-        rule = self._watched.rule_of(planned) if planned is not None else None
-        return Explanation(path=path, value=value, component=component, planned=planned, rule=rule, origins=origins)
+        return Explanation(path=path, value=value, component=component, planned=planned, origins=origins)
 
     def _output(self, path: FieldPath) -> Explanation:
         builder, candidates = self._figures
@@ -71,9 +70,8 @@ class Explainer:
             one.plan for one in candidates if any((one.input.origin, one.other) == (o.origin, o.other) for o in origins)
         ]
         planned = part_read(self.plan, others, lambda plan: value_of(builder, plan, path, self.plan))
-        rule = self._watched.rule_of(planned) if planned is not None else None
         component = f"components/outputs.py:{outputs.__code__.co_firstlineno}"
-        return Explanation(path=path, value=value, component=component, planned=planned, rule=rule, origins=origins)
+        return Explanation(path=path, value=value, component=component, planned=planned, origins=origins)
 
     @cached_property
     def _figures(self) -> tuple[Builder, list[Change]]:

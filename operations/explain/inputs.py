@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from catalog import Catalog
 from catalog import load as load_catalog
-from catalog.engine import load_engine
+from catalog.engine import Engine, load_engine, use_engine
 from catalog.schema import Price, PriceItem, Source
 from operations.explain.alternatives import alternatives
 from planning import StackPlan
@@ -41,17 +40,17 @@ class World:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """With the models of `files`. The same entries for every plan, so that a changed fact reaches it."""
+        """The catalog with the models of `files`."""
         settings = StackSettings.model_validate(self.values)
         return with_own_models(load_catalog(), settings, self.files, Findings())
 
-    def plan(self, values: Mapping[str, Any] | None = None) -> StackPlan | None:
+    def plan(self, values: Mapping[str, Any] | None = None, catalog: Catalog | None = None) -> StackPlan | None:
         """The plan, also of settings that findings forbid; None where there is none."""
         try:
             settings = StackSettings.model_validate(values if values is not None else self.values)
         except ValidationError:
             return None
-        return plan_with_findings(self.stack, settings, self.catalog, self.encrypted, Findings())
+        return plan_with_findings(self.stack, settings, catalog or self.catalog, self.encrypted, Findings())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +73,11 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class _Change:
-    """Either a setting's raw path and value, or an entry's field and value."""
+    """Another value for a setting, by its path, or for a fact, by the catalog's entry and the path inside it."""
 
     path: tuple[str | int, ...] = ()
     allowed_by: tuple[tuple[str | int, ...], ...] = ()
     entry: BaseModel | None = None
-    name: str = ""
     value: Any = None
 
 
@@ -90,12 +88,40 @@ def plan_with(world: World, change: _Change) -> StackPlan | None:
         for path in change.allowed_by:
             _put(values, path, True)
         return world.plan(values)
-    with _changed(change.entry, change.name, change.value):
-        try:
-            return world.plan()
-        except Exception:
-            # A fact that cannot be true may break a plan anywhere; the next value will do.
-            return None
+    changed = _with(change.entry, change.path, change.value)
+    engine = changed if isinstance(changed, Engine) else load_engine()
+    try:
+        with use_engine(engine):
+            return world.plan(catalog=_catalog_with(world.catalog, change.entry, changed))
+    except Exception:
+        # A fact that cannot be true may break a plan anywhere; the next value will do.
+        return None
+
+
+def _with(part: Any, path: Sequence[str | int], value: object) -> Any:
+    """A copy of a catalog entry, or of a part of it, with another value at a path."""
+    if not path:
+        return value
+    first, rest = path[0], path[1:]
+    if isinstance(part, BaseModel):
+        return part.model_copy(update={str(first): _with(getattr(part, str(first)), rest, value)})
+    if isinstance(part, Mapping):
+        return {**part, first: _with(part[first], rest, value)}
+    return tuple(_with(item, rest, value) if index == first else item for index, item in enumerate(part))
+
+
+def _catalog_with(catalog: Catalog, entry: BaseModel, changed: BaseModel) -> Catalog:
+    """The catalog with one entry replaced wherever it stands."""
+
+    def replaced(table: Any) -> Any:
+        if table is entry:
+            return changed
+        return {key: replaced(value) for key, value in table.items()} if isinstance(table, Mapping) else table
+
+    prices = catalog.prices
+    tables = {name: replaced(getattr(catalog, name)) for name in ("accelerators", "machines", "models", "releases")}
+    parts = {field.name: replaced(getattr(prices, field.name)) for field in fields(prices)}
+    return replace(catalog, prices=replace(prices, **parts), **tables)
 
 
 def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
@@ -191,54 +217,61 @@ def _named(path: tuple[str | int, ...], value: object) -> Iterator[str]:
 
 
 def _facts(
-    where: str, entry: BaseModel, source: str | None, known: Mapping[str, Source] | None = None, path: str = ""
+    where: str, entry: BaseModel, source: str | None, known: Mapping[str, Source] | None = None
 ) -> Iterator[Input]:
     """Leaf by leaf, each with the source of the innermost part that names one of the `known` ones."""
-    own = getattr(entry, "sources", None)
-    known = own if isinstance(own, Mapping) else known or {}
-    source = _source(known, entry) or source
-    for name, info in type(entry).model_fields.items():
-        if name in ("name", "id", "title", "note", "source", "sources", "unverified", "date"):
-            continue
-        value = getattr(entry, name)
-        ctx = f"{path}.{name}" if path else name
-        if isinstance(value, BaseModel):
-            yield from _facts(where, value, source, known, ctx)
-        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-            for index, item in enumerate(value):
-                yield from _facts(where, item, source, known, f"{ctx}[{index}]")
-        else:
-            yield Input(
-                origin=Origin(name=f"{where} {ctx}", value=shown(value), given=True, source=source),
-                others=tuple(
-                    (shown(other), _Change(entry=entry, name=name, value=_frozen(other)))
-                    for other in itertools.islice(alternatives(info.annotation, value), _FACTS_TRIED)
-                ),
-            )
-            for key, figure in value.items() if isinstance(value, Mapping) else ():
-                if isinstance(figure, int | float):
-                    yield Input(
-                        origin=Origin(name=f"{where} {ctx}[{key}]", value=shown(figure), given=True, source=source),
-                        others=tuple(
-                            (shown(other), _Change(entry=entry, name=name, value={**value, key: other}))
-                            for other in itertools.islice(alternatives(type(figure), figure), _FACTS_TRIED)
-                        ),
-                    )
+
+    def walk(
+        part: BaseModel, path: tuple[str | int, ...], source: str | None, known: Mapping[str, Source]
+    ) -> Iterator[Input]:
+        own = getattr(part, "sources", None)
+        known = own if isinstance(own, Mapping) else known
+        source = _source(known, part) or source
+        for name, info in type(part).model_fields.items():
+            if name in ("name", "id", "title", "note", "source", "sources", "unverified", "date"):
+                continue
+            value, below = getattr(part, name), (*path, name)
+            if isinstance(value, BaseModel):
+                yield from walk(value, below, source, known)
+            elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+                for index, item in enumerate(value):
+                    yield from walk(item, (*below, index), source, known)
+            else:
+                yield _fact(where, entry, below, value, info.annotation, source)
+                for key, figure in value.items() if isinstance(value, Mapping) else ():
+                    if isinstance(figure, int | float):
+                        yield _fact(where, entry, (*below, key), figure, type(figure), source)
+
+    yield from walk(entry, (), source, known or {})
+
+
+def _fact(
+    where: str, entry: BaseModel, path: tuple[str | int, ...], value: object, annotation: object, source: str | None
+) -> Input:
+    *above, last = path
+    inside = isinstance(last, str) and isinstance(_at(entry, above), Mapping)
+    name = _written(above) + f"[{last}]" if inside else _written(path)
+    return Input(
+        origin=Origin(name=f"{where} {name}", value=shown(value), given=True, source=source),
+        others=tuple(
+            (shown(other), _Change(entry=entry, path=path, value=_frozen(other)))
+            for other in itertools.islice(alternatives(annotation, value), _FACTS_TRIED)
+        ),
+    )
+
+
+def _at(part: Any, path: Sequence[str | int]) -> Any:
+    for step in path:
+        part = getattr(part, str(step)) if isinstance(part, BaseModel) else part[step]
+    return part
+
+
+def _written(path: Sequence[str | int]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
 def _frozen(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
-
-
-@contextlib.contextmanager
-def _changed(entry: BaseModel, name: str, value: object) -> Iterator[None]:
-    """The fact with another value. Entries are frozen for everybody else, so what was there is put back."""
-    before = entry.__dict__[name]
-    entry.__dict__[name] = value
-    try:
-        yield
-    finally:
-        entry.__dict__[name] = before
 
 
 def _put(values: Any, path: tuple[str | int, ...], value: object) -> None:

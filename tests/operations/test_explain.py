@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from catalog import load
+from catalog.engine import load_engine
 from operations.explain.alternatives import alternatives
 from operations.explain.command import told, world_of
 from operations.explain.errors import FieldError
@@ -36,7 +38,7 @@ def names(explanation: Explanation, *, there: bool = False) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("field", "among", "never", "function"),
+    ("field", "among", "never"),
     [
         (
             f"{CONTAINER}.args",
@@ -47,45 +49,35 @@ def names(explanation: Explanation, *, there: bool = False) -> set[str]:
                 *("picker.scorers.prefixCache", "catalog/models.yaml google/gemma-2b-it revision"),
             },
             {"paused", "models[0].replicas", "gateway.timeoutSeconds", "models[0].image", "location"},
-            "_arguments",
         ),
         (
             f"{CONTAINER}.image",
             {"models[0].image", "release", "catalog/releases.yaml llm-d-0.9 engine.gpu.image", "accelerator.type"},
             {"models[0].id", "models[0].maxModelLen"},
-            None,
         ),
-        (f"{SERVER} spec.replicas", {"models[0].replicas", "paused"}, {"models[0].maxModelLen", "release"}, None),
+        (f"{SERVER} spec.replicas", {"models[0].replicas", "paused"}, {"models[0].maxModelLen", "release"}),
         (
             "NodePool/accelerator-0 nodeConfig.machineType",
             {"accelerator.type", "accelerator.machineType"},
             {"location", "models[0].replicas"},
-            "plan_accelerator_pools",
         ),
-        ("Subnetwork/proxies ipCidrRange", {"network.proxyCidr"}, {"network.nodeCidr", "location"}, None),
+        ("Subnetwork/proxies ipCidrRange", {"network.proxyCidr"}, {"network.nodeCidr", "location"}),
         (
             "Gateway/inference-gateway spec.gatewayClassName",
             {"gateway.exposure"},
             {"gateway.timeoutSeconds"},
-            None,
         ),
-        ("Service/gemma-2b-it-epp metadata.namespace", {"namespace.name"}, {"models[0].id", "location"}, None),
-        (f"{SERVER} apiVersion", set(), {"models[0].id", "release", "location", "namespace.name"}, None),
+        ("Service/gemma-2b-it-epp metadata.namespace", {"namespace.name"}, {"models[0].id", "location"}),
+        (f"{SERVER} apiVersion", set(), {"models[0].id", "release", "location", "namespace.name"}),
     ],
 )
-def test_a_field_comes_from(
-    explainer: Explainer, field: str, among: set[str], never: set[str], function: str | None
-) -> None:
+def test_a_field_comes_from(explainer: Explainer, field: str, among: set[str], never: set[str]) -> None:
     explanation = explainer.explain(field)
     found = names(explanation) | names(explanation, there=True)
     assert among <= found, field
     assert not never & found, field
     assert explanation.component is not None
     assert explanation.component.startswith("components/")
-    if function is not None:
-        assert explanation.rule is not None
-        assert explanation.rule.function == function
-        assert explanation.rule.says
 
 
 def test_what_it_says_of_another_value_is_what_happens(explainer: Explainer) -> None:
@@ -100,11 +92,11 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
     assert "llm-d:models[0].maxModelLen = 2048\n" in text
     assert "llm-d:picker.scorers.prefixCache = 3 (default)" in text
     assert "source: config.json on the Hub" in text
-    assert "planned by planning/serving/model_server.py:" in text
+    assert "planned as models[0].servers[0].pod.arguments" in text or "planned as models[0].servers[0].pod.args" in text
 
 
 @pytest.mark.parametrize(
-    ("field", "among", "never", "planned", "function"),
+    ("field", "among", "never", "planned"),
     [
         (
             "outputs hourlyCost.running",
@@ -117,14 +109,12 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
             },
             {"paused", "models[0].dtype", "catalog/prices.yaml nvidia-tesla-t4 us-central1 spot hourly"},
             "cost.lines",
-            "plan_cost",
         ),
         (
             "outputs hourlyCost.parts.NAT",
             {"cluster.privateNodes", "catalog/prices.yaml nat-gateway usd"},
             {"accelerator.type", "catalog/prices.yaml cluster usd"},
             "cost.lines",
-            "plan_cost",
         ),
         (
             "outputs capacity[google/gemma-2b-it].kvCacheTokensPerReplica",
@@ -134,7 +124,6 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
             },
             {"location", "models[0].replicas", "catalog/engine.yaml speed.bandwidth_share"},
             "models[0].servers[0].memory",
-            "judge",
         ),
         (
             "outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken",
@@ -145,24 +134,20 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
             },
             {"location", "paused", "catalog/prices.yaml cluster usd"},
             "models[0].capacity",
-            "plan_capacity",
         ),
-        ("outputs models[0]", {"models[0].servedName", "models[0].id"}, {"location"}, "models[0].served_name", None),
+        ("outputs models[0]", {"models[0].servedName", "models[0].id"}, {"location"}, "models[0].served_name"),
     ],
 )
-def test_an_output_comes_from(
-    explainer: Explainer, field: str, among: set[str], never: set[str], planned: str, function: str | None
-) -> None:
+def test_an_output_comes_from(explainer: Explainer, field: str, among: set[str], never: set[str], planned: str) -> None:
     explanation = explainer.explain(field)
     found = names(explanation) | names(explanation, there=True)
     assert among <= found, field
     assert not never & found, field
     assert explanation.component is not None
     assert explanation.component.startswith("components/outputs.py:")
-    assert explanation.planned == planned
-    if function is not None:
-        assert explanation.rule is not None
-        assert explanation.rule.function == function
+    # One of the origins may replace a larger part, such as all servers of a model.
+    assert explanation.planned is not None
+    assert planned.startswith(explanation.planned)
 
 
 def test_an_outputs_fact_has_the_source_of_its_own_part(explainer: Explainer) -> None:
@@ -237,3 +222,15 @@ def test_alternatives_never_repeat_what_is_there() -> None:
     assert list(alternatives(bool, True)) == [False]
     assert list(alternatives(bool | None, None)) == [True, False]
     assert 3 not in list(alternatives(int, 3))
+
+
+def test_no_catalog_entry_is_written_into() -> None:
+    """Facts are changed in copies: the catalog that everybody shares stays as it was read."""
+    world = world_of("gpu")
+    before = [entry.model_dump_json() for entry in (*load().accelerators.values(), load_engine())]
+    facts = [fact for fact in inputs(world) if fact.origin.name.startswith("catalog/")]
+    assert len(facts) > 50
+    for fact in facts[:40]:
+        for _, change in fact.others:
+            plan_with(world, change)
+    assert [entry.model_dump_json() for entry in (*load().accelerators.values(), load_engine())] == before
