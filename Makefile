@@ -14,7 +14,15 @@ ARGS ?=
 UPGRADE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help adopt up preview preflight status down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench
+# Empty unless given on the command line: make would take them from the environment.
+POD :=
+KIND :=
+FIND :=
+MODEL :=
+LOAD :=
+WRITE :=
+
+.PHONY: help adopt up preview preflight status logs catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -31,6 +39,9 @@ preflight: $(STAMP) ## ask Google Cloud whether STACK gets its quotas, zones, na
 
 status: $(STAMP) ## pods, Gateway and endpoint of STACK; ARGS=--differences: how the rehearsal differs from GKE
 	@$(CLI) status $(STACK) $(ARGS)
+
+logs: $(STAMP) ## logs of STACK's pods, or of those whose name begins with POD; ARGS=-f follows
+	@$(CLI) logs $(STACK) $(POD) $(ARGS)
 
 endpoint: $(STAMP) ## address at which STACK answers on this machine
 	@$(CLI) endpoint $(STACK)
@@ -55,6 +66,15 @@ logs-check: $(STAMP) ## judge the memory verdict on logged starts: FILE=rows.jso
 
 logs-read: $(STAMP) ## write the row of a start-up log of vLLM: FILE=start.log OUT=rows.json ARGS='--add accelerator=nvidia-l4'
 	@$(BIN)/python -m operations.logs_check --read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+
+catalog: $(STAMP) ## list KIND=models, accelerators, zones, machines or releases; FIND='words' searches
+	@$(CLI) catalog $(or $(KIND),models) $(if $(FIND),'$(FIND)') $(ARGS)
+
+size: $(STAMP) ## what MODEL takes on every machine under LOAD='20/s 2000+300'; WRITE=name writes a stack file
+	@$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)
+
+init: $(STAMP) ## ask five questions and write a first stack file; ARGS=--yes takes the defaults
+	@$(CLI) init $(ARGS)
 
 test: $(STAMP) check ## everything CI runs
 	@$(BIN)/python -m rehearsal.toolchain

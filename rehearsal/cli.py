@@ -68,6 +68,19 @@ def render(
     return commands.render(commands.Request(stack, overrides(config), out))
 
 
+def logs(
+    stack: Stack,
+    pod: Annotated[
+        str | None, typer.Argument(help="Beginning of the pod's name. By default all pods.", show_default=False)
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until Ctrl-C.")] = False,
+) -> int:
+    """Print the logs of a stack's pods. For a stack that is not up here, print the commands for GKE."""
+    from rehearsal import commands
+
+    return commands.logs(commands.Request(stack), pod, follow=follow)
+
+
 def explain(error: Exception) -> Failure | None:
     """What to print of an error of these commands. None for a defect."""
     from cli.findings import refusal_text
@@ -86,5 +99,5 @@ def explain(error: Exception) -> Failure | None:
 
 
 app = new_app("Rehearse a stack on this machine: the same program, without a cloud account.")
-for _command in (up, preview, status, endpoint, down, render):
+for _command in (up, preview, status, logs, endpoint, down, render):
     add_command(app, _command, explain, panel=_PANEL)

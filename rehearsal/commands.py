@@ -22,6 +22,7 @@ from rehearsal.engine import Engine, engine
 from rehearsal.errors import RehearsalError
 from rehearsal.interruption import forget_unrecorded, patient
 from rehearsal.paths import StackPaths
+from rehearsal.pod_logs import print_logs
 from rehearsal.providers.gcp.lifecycle import resume
 from rehearsal.providers.requests import Refused
 from rehearsal.simulation import write_engine_simulation
@@ -96,6 +97,26 @@ def preview(request: Request) -> int:
 def status(request: Request, *, differences: bool = False) -> int:
     print_status(request.paths, differences=differences)
     return 0
+
+
+def logs(request: Request, pod: str | None, *, follow: bool) -> int:
+    def gke_commands() -> str:
+        configuration = load(PROJECT_ROOT, request.stack, own_release=True)
+        values = configuration.settings()
+        plan = plan_raw(request.stack, values, configuration.encrypted(), files=model_files(values))
+        target = pod or plan.models[0].servers[0].name
+        return (
+            f"  gcloud container clusters get-credentials {plan.cluster.name} --location {plan.location}"
+            f" --project {plan.project} --dns-endpoint\n"
+            f"  kubectl logs --namespace {plan.namespace.name} --all-containers --follow {_workload(target, pod)}"
+        )
+
+    print_logs(request.paths, pod, follow=follow, gke_commands=gke_commands)
+    return 0
+
+
+def _workload(name: str, pod: str | None) -> str:
+    return name if pod else f"deployment/{name}"
 
 
 def endpoint(request: Request) -> int:

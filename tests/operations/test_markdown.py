@@ -74,7 +74,7 @@ def test_the_ending_chooses_what_is_written(tmp_path: Path, capsys: pytest.Captu
 
 def test_an_unknown_stack_names_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main("cpu") == 2
-    assert "Stacks here:" in capsys.readouterr().err
+    assert "Stacks:" in capsys.readouterr().err
 
 
 def test_an_ending_nobody_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -293,4 +293,4 @@ class TestCommand:
         monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
         monkeypatch.setenv("NO_GCE_CHECK", "true")
         assert run_preflight("nobodys") == REFUSED
-        assert "Stacks here:" in capsys.readouterr().err
+        assert "Stacks:" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""Lists what the catalog has: models, accelerators, zones, machines, releases."""

@@ -1,0 +1,1 @@
+"""Writes a first stack file from five answers."""

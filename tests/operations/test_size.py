@@ -1,0 +1,194 @@
+"""`size`, `init` and `catalog`: one question over the whole catalog, and stack files that can be previewed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+import catalog
+from cli.run import run_app
+from operations.catalog_tables.kind import Kind
+from operations.cli.app import build_app
+from operations.size import command
+from operations.size.errors import LoadError
+from operations.size.load import Load, parse_load
+from operations.size.options import Option, compare_hardware, settings_of
+from planning import plan_raw
+
+QWEN = "Qwen/Qwen3-8B"
+
+
+def llmd(*arguments: str) -> int:
+    return run_app(build_app(), "llmd", arguments)
+
+
+def options(model: str = QWEN, load: str = "20/s 2000+300", location: str | None = None) -> list[Option]:
+    entry = catalog.load().find_model(model)
+    assert entry is not None
+    return compare_hardware(catalog.load(), entry, parse_load(load), location)[0]
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Option]:
+    return options()
+
+
+class TestLoad:
+    @pytest.mark.parametrize(
+        ("text", "load"),
+        [
+            ("20/s 2000+300", Load(rate=20, prompt=2000, output=300)),
+            ("0.5/s, 100+1", Load(rate=0.5, prompt=100, output=1)),
+            ("16", Load(in_flight=16)),
+            ("2000+300 16", Load(in_flight=16, prompt=2000, output=300)),
+        ],
+    )
+    def test_it_is_read(self, text: str, load: Load) -> None:
+        assert parse_load(text) == load
+
+    @pytest.mark.parametrize("text", ["", "2000+300", "fast", "20/s 16", "0/s", "0", "5/s 0+10", "20 rps"])
+    def test_what_cannot_be_read_gets_an_example(self, text: str) -> None:
+        with pytest.raises(LoadError, match="20/s 2000"):
+            parse_load(text)
+
+
+class TestComparison:
+    def test_it_covers_the_catalog(self, rows: list[Option]) -> None:
+        kinds = {row.hardware.accelerator.name for row in rows}
+        assert {"nvidia-l4", "nvidia-tesla-t4", "nvidia-h100-80gb", "nvidia-h200-141gb", "tpu-v6e"} <= kinds
+        assert len({row.hardware.machine.name for row in rows}) > 25
+
+    def test_cheapest_first(self, rows: list[Option]) -> None:
+        assert [row.cheapest for row in rows] == sorted(row.cheapest for row in rows)
+
+    def test_each_row_is_what_the_plan_of_its_settings_says(self, rows: list[Option]) -> None:
+        for row in (rows[0], rows[len(rows) // 2], rows[-1]):
+            plan = plan_raw(
+                "x", {**row.settings, "project": "p", "huggingFace": {"token": "hf_x"}}, frozenset({"huggingFace"})
+            )
+            (server,) = plan.models[0].servers
+            assert server.replicas == row.replicas
+            assert server.memory == row.memory
+            ways = {way.provisioning: way.total.monthly for way in plan.cost.alternatives}
+            assert row.months.items() <= ways.items()
+            capacity = plan.models[0].capacity
+            assert capacity is not None
+            assert capacity.at_load is not None
+            assert capacity.at_load.requests_per_second == 20
+
+    def test_half_the_load_takes_fewer_replicas(self, rows: list[Option]) -> None:
+        fewer = {row.hardware.machine.name: row.replicas for row in options(load="5/s 2000+300")}
+        for row in rows:
+            assert fewer[row.hardware.machine.name] <= row.replicas
+
+    def test_a_region_keeps_to_its_zones(self) -> None:
+        rows = options(location="europe-west4")
+        assert rows
+        assert {row.hardware.zone[:-2] for row in rows} == {"europe-west4"}
+
+    def test_machines_that_are_not_sold_on_demand_have_no_such_price(self, rows: list[Option]) -> None:
+        for row in rows:
+            if not row.hardware.machine.on_demand_ok:
+                assert "on-demand" not in row.months
+                assert row.settings["accelerator"]["provisioning"] == "spot"
+
+    def test_what_does_not_fit_has_a_reason(self) -> None:
+        entry = catalog.load().find_model("meta-llama/Llama-3.3-70B-Instruct")
+        assert entry is not None
+        rows, refusals = compare_hardware(catalog.load(), entry, parse_load("1/s"))
+        assert "g2-standard-4" not in {row.hardware.machine.name for row in rows}
+        reasons = {refusal.hardware.machine.name: refusal.reason for refusal in refusals}
+        assert "GiB" in reasons["g2-standard-4"]
+
+    def test_it_takes_less_than_two_seconds(self) -> None:
+        """Of the processor: the clock also counts what else runs on this machine."""
+        options()
+        began = time.process_time()
+        options()
+        assert time.process_time() - began < 2
+
+
+def test_the_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert llmd("size", QWEN, "20/s 2000+300") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[2].split() == ["machine", "replica", "memory", "rep", "nodes", *lines[2].split()[5:]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("qwen/qwen3-9b",), "Did you mean Qwen/Qwen3-8B"),
+        ((QWEN, "20 rps"), "Write '20/s 2000+300'"),
+        ((QWEN, "--accelerator", "nvidia-l5"), "Did you mean nvidia-l4"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_ends_with_2(
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert llmd("size", *arguments) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+class TestWrittenStackFiles:
+    @pytest.fixture(autouse=True)
+    def root(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(command, "PROJECT_ROOT", tmp_path)
+        return tmp_path
+
+    def planned(self, file: Path) -> None:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
+        values = {key.removeprefix("llm-d:"): value for key, value in config.items()}
+        plan_raw("x", {"project": "p", **values, "huggingFace": {"token": "hf_x"}}, frozenset({"huggingFace"}))
+
+    def test_size_writes_its_first_row(self, root: Path) -> None:
+        assert llmd("size", QWEN, "2/s 500+100", "--accelerator", "nvidia-l4", "--write", "chat") == 0
+        self.planned(root / "Pulumi.chat.yaml")
+        assert llmd("size", QWEN, "2/s 500+100", "--write", "chat") == 2
+
+    def test_init_takes_its_defaults(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert llmd("init", "--yes") == 0
+        self.planned(root / "Pulumi.first.yaml")
+        assert "make preview STACK=first" in capsys.readouterr().out
+
+    def test_init_asks_again_after_a_wrong_answer(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        answers = iter(["Chat!", "chat", "my-project", "qwen3", QWEN, "fast", "1/s 500+100", "mars-1", "europe-west4"])
+        monkeypatch.setattr("operations.first_stack.command.Prompt.ask", lambda *_, **__: next(answers))
+        assert llmd("init") == 0
+        assert next(answers, None) is None
+        self.planned(root / "Pulumi.chat.yaml")
+        text = (root / "Pulumi.chat.yaml").read_text(encoding="utf-8")
+        assert "llm-d:project: my-project" in text
+        assert "llm-d:location: europe-west4-" in text
+        assert "Did you mean" in capsys.readouterr().out
+
+
+class TestCatalog:
+    @pytest.mark.parametrize("kind", list(Kind))
+    def test_it_lists_every_kind(self, kind: Kind, capsys: pytest.CaptureFixture[str]) -> None:
+        assert llmd("catalog", kind.value) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) <= 80
+        known = catalog.load()
+        entries = {"models": known.models, "accelerators": known.accelerators, "machines": known.machines}
+        for name in entries.get(kind.value, ()):
+            assert any(line.startswith(name) for line in lines), name
+
+    def test_every_word_must_occur(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert llmd("catalog", "models", "llama 70b") == 0
+        rows = capsys.readouterr().out.splitlines()[1:]
+        assert rows
+        assert all("llama" in row.lower() and "70b" in row.lower() for row in rows)
+        assert llmd("catalog", "zones", "atlantis") == 2
+
+
+def test_half_precision_is_set_where_bfloat16_is_missing(rows: list[Option]) -> None:
+    (row,) = [row for row in rows if row.hardware.machine.name == "n1-standard-4" and row.hardware.per_node == 4]
+    model = catalog.load().find_model(QWEN)
+    assert model is not None
+    assert settings_of(model, Load(rate=1), row.hardware, 1)["models"][0]["dtype"] == "half"

@@ -1,0 +1,61 @@
+"""`logs`: what pods wrote, and how to see it on GKE."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rehearsal.commands import Request, logs
+from rehearsal.errors import RehearsalError
+from rehearsal.paths import StackPaths
+from rehearsal.pod_logs import print_logs
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> StackPaths:
+    paths = StackPaths("gpu", tmp_path)
+    paths.pod_logs.mkdir(parents=True)
+    (paths.pod_logs / "server-1.log").write_text("ready\nserving\nhalf a li", encoding="utf-8")
+    (paths.pod_logs / "picker-1.log").write_text("picking\n", encoding="utf-8")
+    return paths
+
+
+def test_all_pods_are_told_apart(paths: StackPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    print_logs(paths, None, follow=False, gke_commands=str)
+    assert capsys.readouterr().out == "picker-1  picking\nserver-1  ready\nserver-1  serving\n"
+
+
+def test_one_pod_needs_no_name_on_each_line(paths: StackPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    print_logs(paths, "server", follow=False, gke_commands=str)
+    assert capsys.readouterr().out == "ready\nserving\n"
+
+
+def test_following_prints_each_line_once(
+    paths: StackPaths, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appended = iter(["ne\n", "last\n"])
+
+    def wait(_seconds: float) -> None:
+        text = next(appended, None)
+        if text is None:
+            raise KeyboardInterrupt
+        with (paths.pod_logs / "server-1.log").open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    monkeypatch.setattr("rehearsal.pod_logs.time.sleep", wait)
+    with pytest.raises(KeyboardInterrupt):
+        print_logs(paths, "server", follow=True, gke_commands=str)
+    assert capsys.readouterr().out.splitlines() == ["ready", "serving", "half a line", "last"]
+
+
+def test_an_unknown_pod_is_refused_with_the_names_there_are(paths: StackPaths) -> None:
+    with pytest.raises(RehearsalError, match="picker-1, server-1"):
+        print_logs(paths, "nobody", follow=False, gke_commands=str)
+
+
+def test_a_stack_that_is_not_up_gets_the_commands_for_gke(capsys: pytest.CaptureFixture[str]) -> None:
+    assert logs(Request("kserve-prefix-cache-tpu"), None, follow=False) == 0
+    text = capsys.readouterr().out
+    assert "gcloud container clusters get-credentials llm-d-kserve-prefix-cache-tpu" in text
+    assert "kubectl logs --namespace " in text
