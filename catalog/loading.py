@@ -118,19 +118,34 @@ def _models(tree: Tree, sources: Mapping[str, Source]) -> Iterator[tuple[str, Tr
 def _releases(tree: Tree) -> Iterator[tuple[str, Tree]]:
     for name, entry in tree.items():
         if name not in ("date", "sources"):
-            yield name, {**entry, "name": name}
+            yield name, {**entry, "name": name, "as_of": tree["date"]}
 
 
 def _pickers(tree: Tree) -> Iterator[tuple[str, Tree]]:
-    """Plugins stand under their kinds, by type: nothing, the shape of their parameters, or all of an entry."""
-    for name, entry in tree.items():
+    """Plugins stand under their kinds, by type: nothing, the shape of their parameters, or all of an entry.
+
+    `like` takes another picker's entry, `without` leaves plugins of it out, and `plugins` then adds some.
+    """
+    made: dict[str, Tree] = {}
+    for name, written in tree.items():
         if name in ("date", "sources"):
             continue
-        plugins = {}
+        entry = written
+        plugins: dict[str, Tree] = {}
+        if "like" in written:
+            if written["like"] not in made:
+                raise CatalogError(f"pickers.yaml: {name}: like: no picker {written['like']} before it")
+            base = made[written["like"]]
+            gone = set(written.get("without", ()))
+            if gone - base["plugins"].keys():
+                raise CatalogError(f"pickers.yaml: {name}: without: {', '.join(sorted(gone - base['plugins'].keys()))}")
+            plugins = {key: plugin for key, plugin in base["plugins"].items() if key not in gone}
+            entry = {**base, "plugins": {}} | {k: v for k, v in written.items() if k not in ("like", "without")}
         for kinds, group in entry["plugins"].items():
             for plugin, written in group.items():
                 own = written if isinstance(written, dict) else {"parameters": written} if written else {}
                 plugins[plugin] = {"type": plugin, "kinds": kinds.split("+"), "stability": entry["stability"], **own}
+        made[name] = {**entry, "plugins": plugins}
         rest = {key: value for key, value in entry.items() if key != "stability"}
         yield name, {**rest, "name": name, "plugins": plugins}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -56,14 +58,15 @@ class EngineRelease(_Frozen):
     """
 
     gpu: EngineImage
-    tpu: EngineImage
+    # None: the release has no image for TPUs.
+    tpu: EngineImage | None
     exceptions: tuple[EngineException, ...] = ()
     command: tuple[str, ...]
     entry_point: tuple[str, ...] = ()
     model_flag: str | None = None
 
-    def image_for(self, accelerator: Accelerator, *, disaggregated: bool) -> EngineImage:
-        """The image that serves on this accelerator."""
+    def image_for(self, accelerator: Accelerator, *, disaggregated: bool) -> EngineImage | None:
+        """The image that serves on this accelerator; None where the release has none."""
         for exception in self.exceptions:
             if accelerator.name in exception.accelerators and (disaggregated or not exception.disaggregated):
                 return exception
@@ -167,3 +170,14 @@ class Release(_Frozen):
     pull_secret: str = "registry-pull-secret"  # noqa: S105 - a Secret's name
     # What everybody who takes this release has to know.
     caveat: str | None = None
+    # When upstream released it; None: it is put together from several.
+    released: datetime.date | None = None
+    # When its values were read.
+    as_of: datetime.date
+    # Where each part's values were read, by part.
+    sources: Mapping[str, str] = {}
+    # What nobody has compared with a source or run yet.
+    unproven: tuple[str, ...] = ()
+    # For docs/releases.md: what is different from the release before, and what a stack has to change to take it.
+    changes: tuple[str, ...] = ()
+    migration: tuple[str, ...] = ()

@@ -35,7 +35,7 @@ def releases_since(catalog: Catalog, accelerator: Accelerator, engine_version: s
 
     def suits(release: Release) -> bool:
         image = release.engine.image_for(accelerator, disaggregated=False)
-        return load_engine().has(image.version, engine_version)
+        return image is not None and load_engine().has(image.version, engine_version)
 
     return releases_with(catalog, suits)
 

@@ -71,7 +71,10 @@ class PlanContext:
     @property
     def engine_image(self) -> EngineImage:
         """The release's own engine image for this accelerator."""
-        return self.release.engine.image_for(self.accelerator, disaggregated=self.settings.pattern == "disaggregated")
+        image = engine_image_of(self.release, self.accelerator, self.settings)
+        # resolve_context makes no context without one.
+        assert image is not None
+        return image
 
     @property
     def namespace(self) -> str:
@@ -85,6 +88,11 @@ class PlanContext:
     def picker(self) -> Picker:
         """The release's endpoint picker, with all its plugins."""
         return self.catalog.pickers[self.release.picker.build]
+
+
+def engine_image_of(release: Release, accelerator: Accelerator, settings: StackSettings) -> EngineImage | None:
+    """A release's own engine image for the stack's accelerator and pattern; None where it has none."""
+    return release.engine.image_for(accelerator, disaggregated=settings.pattern == "disaggregated")
 
 
 def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findings: Findings) -> PlanContext | None:
@@ -112,6 +120,20 @@ def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findi
         return None
     machine = _machine(settings, catalog, accelerator, findings)
     if machine is None or release is None:
+        return None
+    if engine_image_of(release, accelerator, settings) is None:
+        able = [
+            other.name
+            for other in catalog.releases.values()
+            if engine_image_of(other, accelerator, settings) is not None
+        ]
+        findings.error(
+            "LLMD-RELEASE-ACCELERATOR",
+            "release",
+            value=settings.release,
+            rule=f"it has no engine image for {accelerator.title}",
+            fix=f"use one of {', '.join(able)}",
+        )
         return None
     shape = _shape(settings, machine, accelerator, findings)
     zones = _zones(settings, accelerator, findings)

@@ -31,7 +31,7 @@ from planning.plan.serving import ModelServerPlan
 from planning.plan.stack import ModelPlan, StackPlan
 from planning.platform.engine_images import check_engine_images
 from planning.platform.helm_releases import plan_chart_namespaces, plan_charts
-from planning.platform.images import check_image, check_release
+from planning.platform.images import check_image, check_proven, check_release
 from planning.routing.endpoint_picker import check_picker, plan_picker, plan_pool
 from planning.routing.gateway import plan_gateway, plan_routes
 from planning.routing.model_router import plan_router
@@ -117,6 +117,7 @@ def plan_with_findings(
     hugging_face = plan_hugging_face(ctx, encrypted)
     pull_secret = plan_pull_secret(ctx, encrypted)
     check_release(ctx)
+    check_proven(ctx)
     check_engine_images(ctx)
     check_backend_tls(ctx)
     models: list[ModelPlan] = []

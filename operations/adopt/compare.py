@@ -82,6 +82,8 @@ def _engine(release: Release, folders: Folders) -> int:
     """Arguments that the project's stacks give to vLLM, against those that its parser has."""
     differences = 0
     for kind, image in (("gpu", release.engine.gpu), ("tpu", release.engine.tpu)):
+        if image is None:
+            continue
         try:
             known = set(read_arguments(image.version, folders))
         except NotAvailableError as error:

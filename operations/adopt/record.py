@@ -44,7 +44,8 @@ def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
 
 def catalog_versions(catalog: Catalog, kind: str) -> set[str]:
     """Versions of the engine that releases name for one kind of accelerator."""
-    return {getattr(release.engine, kind).version for release in catalog.releases.values()}
+    images = (getattr(release.engine, kind) for release in catalog.releases.values())
+    return {image.version for image in images if image is not None}
 
 
 def write(upstream: Upstream, file: Path = FILE) -> None:

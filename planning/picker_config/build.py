@@ -116,10 +116,10 @@ def _handler(picker: Picker, block_tokens: int | None, prefill_from_tokens: int)
             if prefill_from_tokens
             else ("always-disagg-pd-decider", {})
         )
-        headers = picker.plugins["disagg-headers-handler"]
+        # Later pickers' profile handler sets the sidecar's header itself: this one is deprecated there, or gone.
+        headers = picker.plugins.get("disagg-headers-handler")
         return [
-            # Later pickers' handler tells the sidecar by itself.
-            *([_plugin(picker, headers.type)] if headers.deprecated is None else []),
+            *([_plugin(picker, headers.type)] if headers is not None and headers.deprecated is None else []),
             _plugin(picker, decider, **parameters),
             _plugin(picker, "disagg-profile-handler", deciders={"prefill": decider}),
         ]

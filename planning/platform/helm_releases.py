@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from catalog.release import ChartRelease, IstioCharts
+from catalog.support import load_support
 from planning.context import PlanContext
 from planning.plan.platform import ChartPlan, IstioPlan, NamespacePlan, PullSecretPlan
 from planning.platform.istio import check_istio, istio_plan, istiod_values
@@ -82,6 +83,7 @@ def plan_charts(
         )
     if kserve:
         found += _kserve(ctx, gateway, [chart.name for chart in found])
+    _check_support(ctx, found)
     return tuple(found)
 
 
@@ -250,6 +252,25 @@ def _kserve_values(gateway: tuple[str, str], *, inference_pool: bool) -> Mapping
 def _resources(cpu: str, memory: str, most: str) -> Mapping[str, Any]:
     """No limit of CPU: a throttled webhook times out."""
     return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": most}}
+
+
+def _check_support(ctx: PlanContext, charts: Sequence[ChartPlan]) -> None:
+    """One warning for each installed chart whose support had ended when the catalog was read."""
+    support = load_support()
+    for chart in charts:
+        name = {CERT_MANAGER: "cert_manager", ISTIOD: "istio"}.get(chart.name)
+        end = support.end_of(name, chart.version) if name is not None and not chart.existing else None
+        if end is None or end.ended > ctx.release.as_of:
+            continue
+        ctx.findings.warning(
+            "LLMD-CHART-SUPPORT",
+            "platform",
+            "istio" if chart.name == ISTIOD else "certManager",
+            value=chart.version,
+            rule=f"upstream ended the support of this version on {end.ended} ({support.sources[end.source].citation})",
+            fix="bring a cluster with a newer one and set existing: true, or take a release with a newer one as soon as"
+            " there is one",
+        )
 
 
 def _check_brought(ctx: PlanContext) -> None:

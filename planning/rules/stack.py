@@ -11,6 +11,22 @@ RULES = (
         summary="The release is not one of the catalog's.",
     ),
     Rule(
+        "LLMD-RELEASE-ACCELERATOR",
+        severity="error",
+        summary="The release has no engine image for the accelerator.",
+    ),
+    Rule(
+        "LLMD-RELEASE-UNPROVEN",
+        severity="warning",
+        summary="Parts of the release were not compared with their sources, or never ran.",
+    ),
+    Rule(
+        "LLMD-CHART-SUPPORT",
+        severity="warning",
+        summary="Upstream no longer supports a chart of the platform.",
+        source="catalog/support.yaml",
+    ),
+    Rule(
         "LLMD-PROJECT-MISSING",
         severity="error",
         summary="The stack names no Google Cloud project.",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 import catalog
+from operations import release_pages
 from planning.plan.routing import RouterPlan
+from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
 
 KNOWN = catalog.load()
@@ -77,7 +79,53 @@ class TestModelRouter:
 @pytest.mark.parametrize("release", KNOWN.releases)
 def test_a_tpu_image_is_of_a_version_that_was_released(release: str) -> None:
     engine = KNOWN.releases[release].engine
-    for image in (engine.tpu, *engine.exceptions):
+    for image in filter(None, (engine.tpu, *engine.exceptions)):
         if image.image.startswith("vllm/vllm-tpu:"):
             assert image.image == f"vllm/vllm-tpu:v{image.version}"
             assert image.version in TPU_VERSIONS
+
+
+def test_the_page_of_releases_is_current() -> None:
+    assert release_pages.main(["--check"]) == 0
+
+
+class TestTheNextRelease:
+    """What upstream's pull requests took out of the picker, and the TPU image that starts."""
+
+    def test_removed_plugins_are_gone(self) -> None:
+        old, new = (KNOWN.pickers[f"llm-d-router-{version}"].plugins.keys() for version in ("v0.10.0", "v0.11.0"))
+        removed = {"by-label", "by-label-selector", "pd-profile-handler", "precise-prefix-cache-scorer"}
+        assert removed <= old - new
+        assert {name for name in old if KNOWN.pickers["llm-d-router-v0.10.0"].plugins[name].deprecated} == old - new
+
+    def test_prefill_and_decode_on_tpu_v7x_stay_with_the_version_that_starts(self) -> None:
+        engine = KNOWN.releases["llm-d-0.10"].engine
+        images = {
+            (name, disaggregated): engine.image_for(KNOWN.accelerators[name], disaggregated=disaggregated)
+            for name in ("tpu-v6e", "tpu-v7x", "nvidia-l4")
+            for disaggregated in (False, True)
+        }
+        versions = {key: image.version for key, image in images.items() if image is not None}
+        assert versions == {
+            ("tpu-v6e", False): "0.29.0",
+            ("tpu-v6e", True): "0.29.0",
+            ("tpu-v7x", False): "0.29.0",
+            ("tpu-v7x", True): "0.26.0",
+            ("nvidia-l4", False): "0.30.0",
+            ("nvidia-l4", True): "0.30.0",
+        }
+
+    def test_a_removed_plugin_is_refused_with_its_replacement(self) -> None:
+        config = {
+            "apiVersion": "llm-d.ai/v1alpha1",
+            "kind": "EndpointPickerConfig",
+            "plugins": [{"type": "by-label", "parameters": {"label": "a", "validValues": ["b"]}}],
+            "schedulingProfiles": [{"name": "default", "plugins": [{"pluginRef": "by-label"}]}],
+        }
+        found = findings_of("gpu", {"release": "llm-d-0.10", "picker.config": config})
+        assert any("by-label" in finding.value and "llm-d-0.9" in finding.fix for finding in found)
+
+    def test_the_default_stays_the_proven_one(self) -> None:
+        plan = plan_of("gpu")
+        assert plan.release == "llm-d-0.9"
+        assert not KNOWN.releases[plan.release].unproven

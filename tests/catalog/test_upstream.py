@@ -95,7 +95,8 @@ class TestEveryPartKnowsItsFlags:
         """Arguments of vLLM's own parser, by the version in the image."""
         read = UPSTREAM.vllm
         engine = KNOWN.releases[release].engine
-        versions = {image.image: image.version for image in (engine.gpu, engine.tpu, *engine.exceptions)}
+        images = filter(None, (engine.gpu, engine.tpu, *engine.exceptions))
+        versions = {image.image: image.version for image in images}
         for _, plan in plans(release):
             for model in plan.models:
                 for server in model.servers:
