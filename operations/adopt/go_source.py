@@ -17,7 +17,7 @@ _NAME = re.compile(
     r'^\s*(?:const\s+)?(?P<name>[a-z]\w*)(?:\s+string)?\s*=\s*"(?P<value>[a-z][a-z0-9-]*)"', re.MULTILINE
 )
 # plugin.Register(filter.ByLabelType, ...), fwkplugin.RegisterAsDefaultProducer(...), r.registerDeprecated(...)
-_REGISTERED = re.compile(r"\b\w*(?:R|r)egister\w*\(\s*(?:\w+\.)?(?P<package>\w+)\.(?P<constant>\w+)\s*,")
+_REGISTERED = re.compile(r"\b\w*register\w*\(\s*(?:\w+\.)?(?P<package>\w+)\.(?P<constant>\w+)\s*,", re.IGNORECASE)
 _CONSTANT = re.compile(r'^\s*(?:const\s+)?(?P<name>[A-Z]\w*)(?:\s+string)?\s*=\s*"(?P<value>[a-z0-9-]+)"', re.MULTILINE)
 _PACKAGE = re.compile(r"^package (?P<name>\w+)", re.MULTILINE)
 _LABEL = re.compile(r'"(?P<label>[a-z0-9.-]+\.[a-z]+/(?:[a-z]+-)?managed)"')
