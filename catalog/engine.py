@@ -80,6 +80,7 @@ class WarmUp(Entry):
     """What the sampler's warm-up takes after the KV cache was made, bytes per (sequence x vocabulary entry)."""
 
     refused_bytes: float  # below it every start that was logged failed
+    graphs_error_gib: float  # of the estimate of captured graphs: a start is refused only beyond it
     passed_bytes: float  # from it on every start that was logged came through
     second_runner_bytes: float  # Model Runner V2, whose warm-up was logged once (it failed with 24.6): refused below
     expert_tuning_gib: float  # kept by FlashInfer's tuning of experts, compute capability 10.0 and up

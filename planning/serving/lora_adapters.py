@@ -7,6 +7,7 @@ import json
 from planning.context import PlanContext
 from planning.plan.pods import VolumePlan
 from planning.serving.bucket import bucket_volume
+from planning.sizing.memory.run import LORA_SLOTS
 from settings.models import AdapterSettings, ModelSettings
 
 # vLLM's own limit of the rank where nobody sets another.
@@ -15,9 +16,6 @@ _DEFAULT_RANK = 16
 ADAPTERS = "/adapters"
 _BUCKET = "gs://"
 _IMAGE = "oci://"
-
-# Each slot takes memory of the device whether it is used or not.
-_MOST_SLOTS = 8
 
 
 def other_names(settings: ModelSettings) -> tuple[str, ...]:
@@ -38,7 +36,7 @@ def adapter_arguments(settings: ModelSettings) -> tuple[str, ...]:
     return (
         "--enable-lora",
         "--max-loras",
-        str(min(len(modules), _MOST_SLOTS)),
+        str(min(len(modules), LORA_SLOTS)),
         *(("--max-lora-rank", str(rank)) if rank > _DEFAULT_RANK else ()),
         "--lora-modules",
         *modules,

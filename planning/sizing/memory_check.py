@@ -14,6 +14,8 @@ from planning.plan.estimates import MemoryVerdict
 from planning.sizing.known_failures import check_field_reports
 from planning.sizing.memory import EngineRun, engine_run, judge
 from planning.sizing.memory.remedies import Remedy, remedies
+from planning.sizing.memory.run import LORA_SLOTS
+from planning.sizing.speculation import speculation_of
 from settings.models import ModelSettings
 
 # Arguments among `extraArgs` that change memory; argparse takes the last one given.
@@ -37,7 +39,7 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         return None
     run = run_of(ctx, settings, model)
     if run is None:
-        _not_checked(ctx, index, model)
+        _not_checked(ctx, index, settings, model)
         return None
     verdict = judge(run)
     if verdict.status == "fits":
@@ -58,7 +60,7 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     return verdict
 
 
-def _not_checked(ctx: PlanContext, index: int, model: Model) -> None:
+def _not_checked(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
     """Say why there is no verdict."""
     fix = "watch the first start, or use another accelerator"
     if ctx.accelerator.usable_gib is None:
@@ -69,6 +71,17 @@ def _not_checked(ctx: PlanContext, index: int, model: Model) -> None:
             value=ctx.accelerator.name,
             rule=f"no log shows how much memory vLLM sees on {ctx.accelerator.title}: memory is not checked",
             fix=fix,
+        )
+        return
+    if not speculation_of(settings.extra_args, model).known:
+        ctx.findings.warning(
+            "LLMD-MEMORY-UNKNOWN",
+            "models",
+            index,
+            "extraArgs",
+            value="--speculative-config",
+            rule="the size of what guesses tokens ahead is not known: memory is not checked",
+            fix='watch the first start, or use the prediction layers of the checkpoint: {"method": "mtp"}, or "ngram"',
         )
         return
     ctx.findings.warning(
@@ -89,6 +102,9 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
     parallelism = parallelism_of(ctx, settings)
     cache = given.get("kv-cache-memory-bytes")
     caching = settings.prefix_caching
+    speculation = speculation_of(settings.extra_args, model)
+    if not speculation.known:
+        return None
     return engine_run(
         model,
         ctx.accelerator,
@@ -108,6 +124,11 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
         prefix_caching=caching if caching is not None else ctx.settings.picker.scorers.prefix_cache > 0,
         enforce_eager="--enforce-eager" in settings.extra_args,
         text_only="--language-model-only" in settings.extra_args,
+        speculative_tokens=speculation.tokens,
+        draft=speculation.draft,
+        lora_slots=min(len(settings.adapters), LORA_SLOTS),
+        # vLLM takes no smaller rank for its slots.
+        lora_rank=max(16, *(adapter.rank for adapter in settings.adapters)) if settings.adapters else 16,
         block_size=given.get("block-size", settings.block_size),
         kv_cache_gib=cache / 2**30 if cache is not None else None,
         share=ctx.machine.accelerator_share,

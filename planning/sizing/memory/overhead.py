@@ -100,7 +100,8 @@ def captured_gib(run: EngineRun, layers: int) -> float:
         more = figures.latent_layer_gib - figures.layer_gib
     elif run.model.experts is not None:
         more = figures.experts_layer_gib - figures.layer_gib
-    usual = run.band.graphs if run.band.graphs_reserved else figures
+    # What V1 estimates is about what it takes; of Model Runner V2 no log says so.
+    usual = run.band.graphs if run.band.graphs_reserved and not run.second_runner else figures
     return usual.base_gib + (usual.layer_gib + more) * layers * graph_sizes(run) / figures.sizes
 
 
@@ -125,6 +126,7 @@ def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> 
     room = free_gib + activation + reserved - captured
     entries = run.sampled_rows * run.model.vocabulary / GIB
     refused_gib = (figures.second_runner_bytes if run.second_runner else figures.refused_bytes) * entries
+    refused_gib -= 0.0 if run.enforce_eager else figures.graphs_error_gib
     passed_gib = figures.passed_bytes * entries
     tuned = load_engine().has(run.version, figures.expert_tuning_since) and (run.capability or 0.0) >= 10.0
     if tuned and run.model.experts is not None:

@@ -10,6 +10,9 @@ from catalog.schema import Accelerator, DraftLayers, Interconnect, Model, Part, 
 
 _BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
 
+# Each slot for an adapter takes memory of the device whether it is used or not.
+LORA_SLOTS = 8
+
 # What `--quantization` does to a checkpoint that is not quantized: vLLM converts on the fly with these two methods.
 # fp8 keeps one scale per tensor; bitsandbytes stores 4-bit weights with block scales (0.53 bytes per weight in logs).
 _ON_LOADING = {

@@ -169,9 +169,12 @@ def _latent_up(model: Model, tensor: int) -> float:
 
 
 def _rotary(run: EngineRun) -> float:
-    """Bytes of the tables of sines and cosines, one row per position: 32 MiB for Llama 3.1, shared by all layers."""
+    """Bytes of the tables of sines and cosines, one row per position: 32 MiB for Llama 3.1, shared by all layers.
+
+    Logs of TPUs show one table, whatever ways of rotating a model has.
+    """
     model = run.model
-    if model.rotary is not None:
+    if model.rotary is not None and (run.kind == "gpu" or not model.rotary):
         return float(sum(table.positions * table.width for table in model.rotary) * run.dtype_bytes)
     width = model.mla.qk_rope_head_dim if model.mla is not None else model.head_dim
     return float(model.context * width * run.dtype_bytes)

@@ -113,6 +113,19 @@ MODEL = (
     ),
     Wrong(
         id="LLMD-MEMORY-UNKNOWN",
+        name="a draft model of unknown size",
+        changes={
+            "models[0].allowExtraArgs": True,
+            "models[0].extraArgs": ["--speculative-config", '{"method": "eagle3", "model": "somebody/draft"}'],
+        },
+        path="models[0].extraArgs",
+        value="--speculative-config",
+        rule="the size of what guesses tokens ahead is not known",
+        fix="use the prediction layers of the checkpoint",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-MEMORY-UNKNOWN",
         name="recurrent layers on a TPU",
         changes={"models[0].id": "Qwen/Qwen3.5-27B"},
         path="models[0].id",

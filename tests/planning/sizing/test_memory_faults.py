@@ -1,0 +1,298 @@
+"""Starts on which the memory model was once wrong, with the figures that their logs or the engine's own code give.
+
+Names such as AF1 or N06 are single starts: A and AF on H100 with vLLM 0.19, B with 0.11 (both published with
+llm-d-planner), E, F and N of public issues with later versions, D on TPUs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import catalog
+from catalog.schema import DraftLayers, Model, Quantization
+from planning.sizing.memory import EngineRun, engine_run, judge
+from planning.sizing.memory.kv_cache import layout
+from planning.sizing.memory.overhead import captured_gib, graphs_gib, non_torch_gib
+from planning.sizing.memory.weights import weights_gib
+from planning.sizing.speculation import speculation_of
+
+KNOWN = catalog.load()
+H100 = "nvidia-h100-80gb"
+FP8 = Quantization(method="fp8", bits=8, group=128 * 128, scale_bits=32)
+
+
+def start(model: str | Model, accelerator: str, version: str, **settings: Any) -> EngineRun:
+    known = KNOWN.models[model] if isinstance(model, str) else model
+    run = engine_run(known, KNOWN.accelerators[accelerator], version, **settings)
+    assert run is not None
+    return run
+
+
+class TestWeights:
+    @pytest.mark.parametrize(
+        ("model", "version", "settings", "gib", "within"),
+        [
+            # vision towers and rotary tables under linear scaling
+            ("google/gemma-3-12b-it", "0.19.0", {}, 23.30, 0.005),
+            ("google/gemma-3-4b-it", "0.19.0", {}, 8.58, 0.005),
+            # per-layer embeddings, twice the width where keys are shared (E01, text only)
+            ("google/gemma-4-E2B-it", "0.20.0", {"text_only": True}, 8.9, 0.01),
+            # experts in MXFP4 are padded (B1 and B2; AF1)
+            ("openai/gpt-oss-20b", "0.11.0", {}, 13.47, 0.003),
+            ("openai/gpt-oss-120b", "0.11.0", {}, 64.38, 0.003),
+            ("openai/gpt-oss-120b", "0.19.0", {}, 66.0, 0.005),
+            ("moonshotai/Kimi-VL-A3B-Instruct", "0.19.0", {"tensor_parallel": 2}, 15.53, 0.002),
+        ],
+    )
+    def test_what_a_rank_loads(
+        self, model: str, version: str, settings: dict[str, Any], gib: float, within: float
+    ) -> None:
+        assert weights_gib(start(model, H100, version, **settings)) == pytest.approx(gib, rel=within)
+
+    @pytest.mark.parametrize(("ranks", "share"), [(1, 1.090), (2, 1.138)])
+    def test_padding_of_experts_grows_with_the_ranks(self, ranks: int, share: float) -> None:
+        """2,880 becomes 2,944 x 3,072, and on two ranks 1,440 becomes 1,536."""
+        run = start("openai/gpt-oss-120b", H100, "0.19.0", tensor_parallel=ranks)
+        plain = Quantization(method="other", bits=4, group=32, scale_bits=8, experts_only=True)
+        unpadded = weights_gib(replace(run, model=run.model.model_copy(update={"quantization": plain})))
+        experts = 36 * 128 * 3 * 2880 * 2880 / ranks * (4 + 8 / 32) / 8 / 2**30
+        assert weights_gib(run) - unpadded == pytest.approx((share - 1) * experts, rel=0.01)
+
+    def test_rotary_tables_have_a_row_for_each_scaled_position(self) -> None:
+        """Gemma 3: a million rows for the linear scaling by 8, and a second table for the local base: 0.5 GiB more."""
+        run = start("google/gemma-3-12b-it", H100, "0.19.0")
+        once = run.model.model_copy(update={"rotary": None})
+        more = weights_gib(run) - weights_gib(replace(run, model=once))
+        assert more == pytest.approx(0.5, abs=0.01)
+
+    def test_a_tower_of_llama_4_is_cut_evenly(self) -> None:
+        run = start("meta-llama/Llama-4-Scout-17B-16E-Instruct", "nvidia-b200", "0.19.0", tensor_parallel=4)
+        assert weights_gib(run) - weights_gib(replace(run, text_only=True)) == pytest.approx(1.624 / 4, abs=0.001)
+
+    @pytest.mark.parametrize(("ranks", "width"), [(4, 256), (8, 128)])
+    def test_tpus_keep_gate_and_up_of_an_expert_in_128_lanes(self, ranks: int, width: int) -> None:
+        """gemma-4-26B-A4B: 704 over four chips are 176, kept as 256; the down projection is not padded."""
+        run = start("google/gemma-4-26B-A4B-it", "tpu-v6e", "0.26.0", tensor_parallel=ranks)
+        whole = replace(run, model=run.model.model_copy(update={"experts": None, "dense_layers": 30}))
+        experts = 30 * 128 * 2816 * (2 * width + 704 / ranks) * 2 / 2**30
+        shared = 30 * 2816 * 128 * 2 / 2**30
+        assert weights_gib(run) - weights_gib(whole) == pytest.approx(experts + shared, abs=0.02)
+
+    def test_that_model_does_not_load_on_four_small_chips(self) -> None:
+        """tpu-inference issue 2453: 15.1 GiB of 15.75, more than the share."""
+        verdict = judge(start("google/gemma-4-26B-A4B-it", "tpu-v5e", "0.26.0", tensor_parallel=4, max_model_len=4096))
+        assert (verdict.status, verdict.limit) == ("refused", "weights")
+
+    def test_experts_alone_in_four_bits(self) -> None:
+        """Kimi-K2.5: attention, shared experts and the dense layer stay in 16 bits, 71.1 GiB on each of eight ranks."""
+        run = start("moonshotai/Kimi-K2.5", "nvidia-h200-141gb", "0.26.0", tensor_parallel=8, text_only=True)
+        assert weights_gib(run) == pytest.approx(71.1, rel=0.02)
+
+
+class TestCache:
+    def test_shared_layers_store_nothing(self) -> None:
+        """gemma-4-E2B: 12 sliding and 3 full layers of 35 store; 4.66 GiB are 50,899 blocks (E04)."""
+        run = start("google/gemma-4-E2B-it", "nvidia-tesla-t4", "0.26.0", max_model_len=16_384)
+        verdict = judge(replace(run, max_num_batched_tokens=2048), measured_gib=4.66)
+        assert verdict.kv_blocks == 50_899
+        assert verdict.kv_tokens == pytest.approx(519_681, rel=0.0005)
+
+    @pytest.mark.parametrize(
+        ("version", "in_flight", "tokens"),
+        [
+            ("0.20.0", 1, "blocks"),
+            ("0.20.2", 1, "concurrency"),
+            ("0.25.1", 1, "concurrency"),
+            ("0.26.0", 2, "concurrency"),
+        ],
+    )
+    def test_bands_begin_where_the_packages_change(self, version: str, in_flight: int, tokens: str) -> None:
+        band = start("Qwen/Qwen3-8B", H100, version).band
+        assert (band.in_flight, band.tokens) == (in_flight, tokens)
+
+    @pytest.mark.parametrize(("version", "tokens"), [("0.26.0", 8192), ("0.28.0", 16_384)])
+    def test_the_largest_batch_came_with_0_28(self, version: str, tokens: int) -> None:
+        assert start("Qwen/Qwen3-8B", "nvidia-b200", version).max_num_batched_tokens == tokens
+
+    def test_a_step_ago_a_sliding_request_took_a_third_less(self) -> None:
+        """vllm-project/vllm issue 49878: about 40 % more between 0.25.1 and 0.26, gemma-4-E2B at 8,192 tokens."""
+        old, new = (
+            layout(start("google/gemma-4-E2B-it", "nvidia-l4", version, max_model_len=8192)).blocks_per_request(8192)
+            for version in ("0.25.1", "0.26.0")
+        )
+        assert new / old == pytest.approx(1.31, abs=0.02)
+
+    @pytest.mark.parametrize(("layers", "tokens"), [(0, 16), (1, 17)])
+    def test_prediction_layers_have_a_cache(self, layers: int, tokens: int) -> None:
+        """Qwen3.5-27B: 17 full layers for 16 with its prediction layer (E39)."""
+        draft = DraftLayers(layers=layers, experts=False) if layers else None
+        run = start("Qwen/Qwen3.5-27B", H100, "0.22.0", speculative_tokens=2 * layers, draft=draft)
+        assert layout(run).group_layers == tokens
+
+    def test_a_draft_of_one_layer_is_the_33rd(self) -> None:
+        """Llama 3.1 8B with EAGLE (E25)."""
+        run = start("meta-llama/Llama-3.1-8B-Instruct", H100, "0.19.0")
+        drafted = replace(run, speculative_tokens=3, draft=DraftLayers(layers=1, experts=False))
+        assert layout(drafted).block_bytes / layout(run).block_bytes == 33 / 32
+        assert weights_gib(drafted) - weights_gib(run) == pytest.approx(0.47, abs=0.01)
+
+    def test_sparse_attention_keeps_an_index_beside_the_latent(self) -> None:
+        """DeepSeek V3.2: 576 numbers and 132 bytes of index a token and layer; GLM-5.2 has the index in 21 of 78."""
+        assert layout(start("deepseek-ai/DeepSeek-V3.2", "nvidia-b200", "0.26.0")).block_bytes == 16 * 61 * (1152 + 132)
+        glm = layout(start("zai-org/GLM-5.2", "nvidia-b200", "0.26.0")).block_bytes / 16 / 78
+        assert glm == pytest.approx(1152 + 132 * 21 / 78, abs=1)
+
+    def test_mamba_states_raise_the_block(self) -> None:
+        """Nemotron 3 Nano: 64 heads of 64 x 128 in float32 and the convolution's inputs take 2,134,016 bytes."""
+        run = start("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", H100, "0.26.0", prefix_caching=False)
+        shape = layout(run)
+        state = 64 * 64 * 128 * 4 + 3 * (64 * 64 + 2 * 8 * 128) * 2
+        assert shape.block_tokens * 2 * 2 * 128 * 2 >= state > (shape.block_tokens - 16) * 2 * 2 * 128 * 2
+
+    def test_adapters_take_their_slots(self) -> None:
+        run = start("Qwen/Qwen3-4B", "nvidia-l4", "0.26.0")
+        slots = [weights_gib(replace(run, lora_slots=n, lora_rank=64)) - weights_gib(run) for n in (1, 2)]
+        assert slots[1] == pytest.approx(2 * slots[0])
+        # 36 layers, rank 64: seven projections' thin matrices.
+        assert slots[0] == pytest.approx(0.25, abs=0.03)
+
+
+class TestRoomAfterTheCache:
+    """27 bytes for each sequence and vocabulary entry, once the KV cache is made."""
+
+    @pytest.mark.parametrize(
+        ("name", "model", "ran"),
+        [
+            ("AF1", "openai/gpt-oss-120b", False),
+            ("AF2", "openai/gpt-oss-20b", False),
+            ("A03", "google/gemma-2-27b-it", True),
+            ("A05", "google/gemma-2-9b-it", True),
+            ("A07", "google/gemma-3-27b-it", True),
+            ("A09", "google/gemma-7b", True),
+        ],
+    )
+    def test_nearby_starts_that_failed_and_passed_are_marginal(self, name: str, model: str, ran: bool) -> None:
+        run = start(model, H100, "0.19.0", utilization=0.95, max_model_len=8192, prefix_caching=False)
+        verdict = judge(run)
+        assert (verdict.status, verdict.limit) == ("marginal", "warm-up"), (name, ran)
+
+    def test_a_start_with_much_less_is_refused(self) -> None:
+        run = start("openai/gpt-oss-120b", H100, "0.19.0", utilization=0.97, max_model_len=8192)
+        assert (judge(run).status, judge(run).limit) == ("refused", "warm-up")
+
+    def test_the_second_model_runner_is_never_sure_below_29_bytes(self) -> None:
+        """N04 failed at the default share with 1,024 sequences x 248,320 entries and 24.6 bytes left."""
+        dense = KNOWN.models["Qwen/Qwen3-32B"].model_copy(update={"vocabulary": 248_320, "intermediate": 17_408})
+        run = start(dense, H100, "0.25.1", tensor_parallel=4, max_model_len=8192)
+        assert run.second_runner
+        verdict = judge(run)
+        assert (verdict.status, verdict.limit) == ("marginal", "warm-up")
+
+    @pytest.mark.parametrize(
+        ("model", "version", "second"),
+        [
+            ("Qwen/Qwen3-8B", "0.21.0", False),
+            ("Qwen/Qwen3-8B", "0.22.1", True),
+            ("meta-llama/Llama-3.1-8B-Instruct", "0.22.1", False),
+            ("meta-llama/Llama-3.1-8B-Instruct", "0.23.0", True),
+            ("google/gemma-3-4b-it", "0.25.0", False),
+            ("google/gemma-3-4b-it", "0.25.1", True),
+            ("openai/gpt-oss-20b", "0.26.0", False),
+            ("Qwen/Qwen3.5-27B", "0.26.0", False),
+        ],
+    )
+    def test_the_runner_follows_version_and_architecture(self, model: str, version: str, second: bool) -> None:
+        assert start(model, H100, version).second_runner is second
+
+    @pytest.mark.parametrize(
+        ("model", "gib"),
+        [
+            ("openai/gpt-oss-20b", 1.55),
+            ("openai/gpt-oss-120b", 1.84),
+            ("deepseek-ai/DeepSeek-V2-Lite-Chat", 1.57),
+            ("moonshotai/Kimi-VL-A3B-Instruct", 1.50),
+            ("Qwen/Qwen3-30B-A3B", 1.41),
+            ("meta-llama/Llama-3.1-8B-Instruct", 0.91),
+        ],
+    )
+    def test_graphs_of_latent_attention_and_experts_are_larger(self, model: str, gib: float) -> None:
+        run = start(model, H100, "0.19.0")
+        assert captured_gib(run, run.model.layers) == pytest.approx(gib, abs=0.15)
+
+
+class TestProfile:
+    def test_a_second_pass_of_the_sampler_since_0_21(self) -> None:
+        """E32: 256 sequences x 248,320 entries x 38.9 bytes are 2.30 GiB."""
+        run = start("Qwen/Qwen3.5-27B", H100, "0.22.0", max_num_seqs=256, text_only=True)
+        assert judge(run).parts.activation == pytest.approx(2.30 + 8192 * 5120 * 2 / 2**30, abs=0.01)
+
+    @pytest.mark.parametrize(("ranks", "gib"), [(1, 1.9), (2, 1.46)])
+    def test_a_vision_tower_is_profiled(self, ranks: int, gib: float) -> None:
+        """E05 1.93 alone, N15 1.46 on each of two ranks."""
+        run = start("Qwen/Qwen3.5-27B", "nvidia-l4", "0.22.0", max_num_seqs=16, tensor_parallel=ranks)
+        assert judge(run).parts.activation == pytest.approx(gib, abs=0.05)
+        assert judge(replace(run, text_only=True)).parts.activation < 0.6
+
+    def test_graphs_of_recurrent_layers_are_reserved_many_times_over_since_0_26(self) -> None:
+        """vllm-project/vllm issue 50780: 4.2 GiB for 0.56; N14 4.99."""
+        old, new = (graphs_gib(start("Qwen/Qwen3.5-27B", H100, version), 64) for version in ("0.25.1", "0.26.0"))
+        assert old < 0.7
+        assert 3 < new < 5
+
+    @pytest.mark.parametrize(
+        ("accelerator", "version", "gib"),
+        [(H100, "0.19.0", 2.1), (H100, "0.25.1", 0.75), ("nvidia-rtx-pro-6000", "0.26.0", 0.75)],
+    )
+    def test_ranks_keep_less_outside_torch_than_they_did(self, accelerator: str, version: str, gib: float) -> None:
+        """N04 logs 0.6 on four ranks, N14 0.95, N15 0.75 over PCIe."""
+        assert non_torch_gib(start("Qwen/Qwen3-32B", accelerator, version, tensor_parallel=4)) == gib
+
+    @pytest.mark.parametrize("accelerator", ["nvidia-rtx-pro-6000", H100])
+    def test_states_that_may_not_fit_are_not_said_to(self, accelerator: str) -> None:
+        """N06: 939 blocks logged for 1,024 sequences, and the start refused. Fewer sequences fit."""
+        model = KNOWN.models["Qwen/Qwen3.5-27B"].model_copy(update={"quantization": FP8})
+        run = start(model, accelerator, "0.26.0", max_model_len=8192, prefix_caching=False)
+        assert judge(run).status != "fits"
+        assert judge(run).limit == "states"
+        assert judge(replace(run, max_num_seqs=256)).status == "fits"
+
+    def test_blocks_of_that_start_are_close_to_its_log(self) -> None:
+        model = KNOWN.models["Qwen/Qwen3.5-27B"].model_copy(update={"quantization": FP8})
+        run = start(model, "nvidia-rtx-pro-6000", "0.26.0", prefix_caching=False)
+        assert judge(run).kv_blocks == pytest.approx(939, rel=0.03)
+
+
+class TestTpu:
+    def test_recurrent_layers_get_no_verdict(self) -> None:
+        """84,145 blocks were predicted where 945 were logged (D12)."""
+        for model in ("Qwen/Qwen3.5-27B", "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"):
+            assert engine_run(KNOWN.models[model], KNOWN.accelerators["tpu-v6e"], "0.26.0") is None
+
+    def test_a_small_chip_is_sure_for_models_seen_on_it_only(self) -> None:
+        """DF3: a program of 1.15 GiB was loaded into the 1.13 that were free of a v5e."""
+        untested = KNOWN.models["Qwen/Qwen3-4B"].model_copy(update={"tpu_tested": None})
+        tested = untested.model_copy(update={"tpu_tested": (4,)})
+        runs = [start(each, "tpu-v5e", "0.26.0", tensor_parallel=4, max_model_len=2048) for each in (untested, tested)]
+        assert [judge(run).status for run in runs] == ["marginal", "fits"]
+        assert judge(runs[0]).limit == "warm-up"
+
+
+class TestSpeculation:
+    @pytest.mark.parametrize(
+        ("config", "tokens", "layers", "known"),
+        [
+            ('{"method": "mtp", "num_speculative_tokens": 2}', 2, 1, True),
+            ('{"method": "ngram", "num_speculative_tokens": 4}', 4, 0, True),
+            ('{"method": "eagle3", "model": "x/y", "num_speculative_tokens": 3}', 3, 0, False),
+            ("not json", 0, 0, False),
+        ],
+    )
+    def test_what_guesses_is_known_or_said_not_to_be(self, config: str, tokens: int, layers: int, known: bool) -> None:
+        found = speculation_of(("--speculative-config", config), KNOWN.models["Qwen/Qwen3.5-27B"])
+        assert (found.tokens, found.draft.layers if found.draft else 0, found.known) == (tokens, layers, known)
+
+    def test_nothing_is_guessed_by_default(self) -> None:
+        assert speculation_of((), KNOWN.models["Qwen/Qwen3.5-27B"]).tokens == 0
