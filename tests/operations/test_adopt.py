@@ -94,32 +94,50 @@ def test_arguments_and_variables_of_vllm(tmp_path: Path) -> None:
 class TestCompare:
     """One change to a release at a time, against what the sources of its parts were read to say."""
 
-    @pytest.mark.parametrize(
-        ("part", "change", "said"),
-        [
-            ("router", {"mapping_label": "inference.networking.k8s.io/bbr-managed"}, "mapping_label"),
-            ("router", {"flags": ("--streaming",)}, "--streaming"),
-            ("router", {"plugins": "flags"}, "plugins: flags"),
-            ("picker", {"flags": ("--pool-grouping=x",)}, "--pool-grouping"),
-            ("picker", {"build": "epp-v1.5.0"}, "by-label"),
-            ("picker", {"leader_election_flag": "leader-elect"}, "--leader-elect"),
-        ],
-    )
-    def test_a_changed_value_is_a_line(
-        self,
-        part: str,
-        change: dict[str, object],
-        said: str,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-    ) -> None:
+    @pytest.fixture(autouse=True)
+    def _recorded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(compare, "read_program", lambda image, _: load_upstream().programs[image])
         monkeypatch.setattr(compare, "_engine", lambda *_: 0)
-        release = catalog.load().releases["llm-d-0.9"]
-        assert compare.compare(release, catalog.load(), parts.Folders()) == 0
-        capsys.readouterr()
-        changed = release.model_copy(update={part: getattr(release, part).model_copy(update=change)})
-        assert compare.compare(changed, catalog.load(), parts.Folders()) == 1
+
+    @pytest.mark.parametrize("name", ["llm-d-0.9", "llm-d-0.6", "llm-d-0.4"])
+    def test_a_release_agrees_with_its_sources(self, name: str) -> None:
+        assert compare.compare(catalog.load().releases[name], catalog.load(), parts.Folders()) == 0
+
+    # Mostly the values of another release: what somebody would forget to change.
+    @pytest.mark.parametrize(
+        ("name", "part", "change", "said"),
+        [
+            ("llm-d-0.9", "router", {"mapping_label": "inference.networking.k8s.io/bbr-managed"}, "mapping_label"),
+            ("llm-d-0.9", "router", {"mapping_label": "inference-gateway.k8s.io/managed"}, "mapping_label"),
+            ("llm-d-0.9", "router", {"flags": ("--streaming", "--tracing=false")}, "--streaming"),
+            ("llm-d-0.9", "router", {"plugins": "flags"}, "plugins: flags"),
+            ("llm-d-0.9", "picker", {"flags": ("--pool-grouping=x",)}, "--pool-grouping"),
+            ("llm-d-0.9", "picker", {"build": "epp-v1.5.0"}, "by-label"),
+            ("llm-d-0.9", "picker", {"build": "llm-d-inference-scheduler-v0.7.1"}, "label-selector-filter"),
+            ("llm-d-0.9", "picker", {"build": "llm-d-router-v0.11.0"}, "pd-profile-handler"),
+            ("llm-d-0.9", "picker", {"leader_election_flag": "leader-elect"}, "--leader-elect"),
+            ("llm-d-0.9", "picker", {"metrics_scheme_flag": "model-server-metrics-scheme"}, "--model-server-metrics"),
+            ("llm-d-0.9", "sidecar", {"connector_flag": "connector"}, "--connector"),
+            ("llm-d-0.9", "sidecar", {"engine_port_flag": "vllm-port"}, "--vllm-port: deprecated"),
+            ("llm-d-0.6", "router", {"flags": ("--streaming", "--tracing=false")}, "--tracing"),
+            ("llm-d-0.6", "router", {"plugins": "flags"}, "base-model-to-header"),
+            ("llm-d-0.6", "router", {"plugins": "file"}, "plugins: file"),
+            ("llm-d-0.6", "router", {"mapping_label": "inference.llm-d.ai/ipp-managed"}, "mapping_label"),
+            ("llm-d-0.6", "picker", {"build": "epp-v1.5.0"}, "core-metrics-extractor"),
+            ("llm-d-0.6", "picker", {"build": "llm-d-inference-scheduler-v0.4.0"}, "tokenizer"),
+            ("llm-d-0.6", "sidecar", {"engine_port_flag": "model-server-port"}, "--model-server-port"),
+            ("llm-d-0.6", "sidecar", {"connector_flag": "connector"}, "--connector: deprecated"),
+            ("llm-d-0.4", "router", {"mapping_label": "inference.networking.k8s.io/bbr-managed"}, "mapping_label"),
+            ("llm-d-0.4", "router", {"plugins": "flags"}, "plugins: flags"),
+            ("llm-d-0.4", "picker", {"build": "epp-v1.5.0"}, "token-load-scorer"),
+            ("llm-d-0.4", "sidecar", {"connector_flag": "kv-connector"}, "--kv-connector"),
+        ],
+    )
+    def test_a_value_of_another_release_is_a_line(
+        self, name: str, part: str, change: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        release = catalog.load().releases[name]
+        assert compare.compare(_changed(release, part, change), catalog.load(), parts.Folders()) == 1
         assert said in capsys.readouterr().out
 
     def test_what_cannot_be_read_is_said(
@@ -129,12 +147,20 @@ class TestCompare:
             raise parts.NotAvailableError(f"{image}: not on the module proxy")
 
         monkeypatch.setattr(compare, "read_program", nothing)
-        monkeypatch.setattr(compare, "_engine", lambda *_: 0)
         assert compare.compare(self.release(), catalog.load(), parts.Folders()) == 0
         assert capsys.readouterr().out.count("not available") == 3
 
     def release(self) -> Release:
         return catalog.load().releases["llm-d-0.9"]
+
+
+def _changed(release: Release, part: str, change: dict[str, object]) -> Release:
+    """The release with other values of one part."""
+    if part != "sidecar":
+        return release.model_copy(update={part: getattr(release, part).model_copy(update=change)})
+    assert release.disaggregation is not None
+    sidecar = release.disaggregation.sidecar.model_copy(update=change)
+    return release.model_copy(update={"disaggregation": release.disaggregation.model_copy(update={"sidecar": sidecar})})
 
 
 def test_the_file_is_what_the_tool_writes(tmp_path: Path) -> None:
