@@ -25,7 +25,7 @@ from components.routing.model_router import ModelRouter
 from components.routing.models_endpoint import ModelsEndpoint
 from components.routing.network_policies import NetworkPolicies
 from components.scope import ClusterScope
-from components.serving.inference_service import InferenceService
+from components.serving.inference_service import InferenceService, RouterRefs
 from components.serving.model_server import ModelServer
 from planning.plan.platform import CertificatePlan
 from planning.plan.routing import RoutePlan
@@ -214,13 +214,13 @@ class InferenceStack(pulumi.ComponentResource):
             if model.inference_service is None:
                 continue
             signed = _signed(certificates, model.certificate)
-            own_routes = [routes[name] for name in model.inference_service.routes]
+            own_routes = plan.routes_to(model.pool.name)
             InferenceService(
                 model.inference_service,
                 model,
-                plan.gateway.name,
+                RouterRefs(gateway=plan.gateway.name, routes=own_routes),
                 scope,
-                [*infrastructure.nodes, *platform.kinds, *signed, *presets, *own_routes],
+                [*infrastructure.nodes, *platform.kinds, *signed, *presets, *(routes[name] for name in own_routes)],
             )
 
 

@@ -6,7 +6,6 @@ import copy
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +16,7 @@ from catalog import load as load_catalog
 from planning.context import Findings, PlanContext, resolve_context
 from planning.disaggregation.capacity import plan_capacity_of
 from planning.disaggregation.checks import check_stages
-from planning.disaggregation.roles import in_role, pool_in_role
+from planning.disaggregation.roles import pool_in_role, role_of
 from planning.disaggregation.stages import stages_of
 from planning.findings import Finding, RefusedError, Severity, errors_in
 from planning.infrastructure.cluster import plan_cluster, plan_crds, plan_services
@@ -38,11 +37,11 @@ from planning.routing.model_router import plan_router
 from planning.routing.models_endpoint import plan_models_endpoint
 from planning.routing.network_policies import plan_network_policies
 from planning.routing.traffic_splits import plan_splits
-from planning.serving.backend_tls import check_backend_tls, plan_server_certificate, with_https
+from planning.serving.backend_tls import check_backend_tls, plan_server_certificate
+from planning.serving.backends import backend_of
 from planning.serving.custom_models import with_own_models
 from planning.serving.engine_variables import check_variables
 from planning.serving.extra_args import check_extra_args
-from planning.serving.kserve import plan_presets, under_kserve, with_routes
 from planning.serving.lora_adapters import other_names
 from planning.serving.model_server import node_gib, plan_model_server
 from planning.serving.resources import busy_nodes, check_capacity
@@ -120,31 +119,36 @@ def plan_with_findings(
     check_proven(ctx)
     check_engine_images(ctx)
     check_backend_tls(ctx)
+    backend = backend_of(settings)
     models: list[ModelPlan] = []
     for index, (model, key) in enumerate(zip(settings.models, model_keys(settings), strict=True)):
         servers = tuple(_server(stage, index, key, own, hugging_face, pull_secret) for stage, own in pools)
         check_image(ctx, index, servers[0].pod.image, pull_secret)
         check_variables(ctx, index, servers)
-        made = ModelPlan(
-            key=key,
-            id=model.id,
-            served_name=model.name,
-            other_names=other_names(model),
-            pool=plan_pool(ctx, model, key),
-            picker=plan_picker(ctx, index, model, key, namespace.name, pull_secret),
-            servers=servers,
-            certificate=None,
-            capacity=plan_capacity_of(stages, index, [server.memory for server in servers]),
+        pool = plan_pool(ctx, model, key)
+        backend.check_model(ctx, index, model, key)
+        for stage, server in zip(stages, servers, strict=True):
+            backend.check_server(stage, stage.settings.models[index], server)
+        models.append(
+            ModelPlan(
+                key=key,
+                id=model.id,
+                served_name=model.name,
+                other_names=other_names(model),
+                pool=pool,
+                picker=plan_picker(ctx, index, model, key, namespace.name, pull_secret),
+                servers=servers,
+                certificate=plan_server_certificate(ctx, key, pool.tls),
+                capacity=plan_capacity_of(stages, index, [server.memory for server in servers]),
+                inference_service=backend.inference_service(ctx, model, key),
+            )
         )
-        told = under_kserve(stages, index, model, made) if settings.deployment == "kserve" else made
-        # For the name that Istio gives the pool, which goes by that of the pool itself.
-        models.append(replace(told, certificate=plan_server_certificate(ctx, key, told.pool.tls)))
     gateway = plan_gateway(ctx, network)
     charts = plan_charts(
         ctx,
         gateway=(namespace.name, gateway.name),
         groups=any(server.group is not None for model in models for server in model.servers),
-        kserve=settings.deployment == "kserve",
+        kserve=backend.needs_kserve,
         istio=gateway.implementation == "istio",
         certificates=any(one is not None for one in (gateway.certificate, *(model.certificate for model in models))),
         pull_secret=pull_secret,
@@ -169,7 +173,7 @@ def plan_with_findings(
         crds=plan_crds(ctx),
         charts=charts,
         chart_namespaces=plan_chart_namespaces(charts),
-        presets=plan_presets(served),
+        presets=backend.presets([server for model in served for server in model.servers]),
         namespace=namespace,
         hugging_face=hugging_face,
         pull_secret=pull_secret,
@@ -177,7 +181,7 @@ def plan_with_findings(
         routes=routes,
         router=router,
         models_endpoint=models_endpoint,
-        models=with_routes(served, routes),
+        models=served,
         network_policies=plan_network_policies(ctx, network, gateway, served, router, models_endpoint),
         monitoring=MonitoringPlan(
             enabled=settings.monitoring.enabled, interval_seconds=settings.monitoring.interval_seconds
@@ -212,10 +216,11 @@ def _server(
 ) -> ModelServerPlan:
     """One model's servers of one stage."""
     model = ctx.settings.models[index]
-    server = plan_model_server(ctx, index, model, key, pools[0].disk_gib, hugging_face, pull_secret)
+    role = role_of(ctx, ctx.catalog.find_model(model.id))
+    server = plan_model_server(ctx, index, model, key, pools[0].disk_gib, hugging_face, pull_secret, role)
     if ctx.role != "prefill":
         check_extra_args(ctx.findings, index, model.extra_args, server.pod.args)
-    return with_https(ctx, in_role(ctx, server, ctx.catalog.find_model(model.id), key), key)
+    return server
 
 
 def _check_project(settings: StackSettings, findings: Findings) -> None:

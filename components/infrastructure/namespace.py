@@ -11,7 +11,7 @@ from components.infrastructure.pull_secret import pull_secret as make_pull_secre
 from components.metadata import metadata
 from components.options import child
 from planning.plan.platform import HuggingFacePlan, NamespacePlan, PullSecretPlan
-from planning.serving.model_server import TOKEN_KEY
+from planning.serving.engine_paths import TOKEN_KEY
 
 SECRET_PROVIDER_CLASS = "hugging-face"  # noqa: S105 - an object's name
 

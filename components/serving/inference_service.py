@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -40,6 +41,14 @@ from planning.plan.stack import ModelPlan
 from planning.serving.startup import NODE_SECONDS
 
 
+@dataclass(frozen=True, kw_only=True)
+class RouterRefs:
+    """The Gateway and the HTTPRoutes that already lead to a service, so that KServe creates none."""
+
+    gateway: str
+    routes: tuple[str, ...]
+
+
 class InferenceService(pulumi.ComponentResource):
     """LLMInferenceService with identity, policies on the pool that KServe makes, and disruption budgets.
 
@@ -52,7 +61,7 @@ class InferenceService(pulumi.ComponentResource):
         self,
         plan: InferenceServicePlan,
         model: ModelPlan,
-        gateway: str,
+        router: RouterRefs,
         scope: ClusterScope,
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
@@ -69,7 +78,7 @@ class InferenceService(pulumi.ComponentResource):
         conditions = [f"jsonpath={{.status.conditions[?(@.type=='{one}')].status}}=True" for one in plan.conditions]
         self.service = custom_resource(
             plan.name,
-            _spec(plan, model, namespace, gateway),
+            _spec(plan, model, namespace, router),
             name=plan.name,
             namespace=namespace,
             annotations=_of_groups(model) | {"pulumi.com/waitFor": json.dumps(conditions)},
@@ -101,7 +110,7 @@ def _of_groups(model: ModelPlan) -> dict[str, str]:
     return {key: value for each in found for key, value in each.items()}
 
 
-def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, gateway: str) -> LlmInferenceServiceSpec:
+def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, refs: RouterRefs) -> LlmInferenceServiceSpec:
     picker = model.picker
     [first, *others] = [_workload(server) for server in model.servers]
     group = model.servers[0].group
@@ -117,8 +126,8 @@ def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, gateway:
         parallelism=None if group is None else _parallelism(group),
         prefill=next(iter(others), None),
         router=Router(
-            gateway=Gateways(refs=[GatewayRef(name=gateway, namespace=namespace)]),
-            route=Route(http=HttpRoutes(refs=[RouteRef(name=name) for name in plan.routes])),
+            gateway=Gateways(refs=[GatewayRef(name=refs.gateway, namespace=namespace)]),
+            route=Route(http=HttpRoutes(refs=[RouteRef(name=name) for name in refs.routes])),
             scheduler=Scheduler(
                 replicas=picker.replicas,
                 pool=SchedulerPool(spec=pool_spec(model.pool)),

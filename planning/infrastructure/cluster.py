@@ -6,6 +6,7 @@ from planning import names
 from planning.context import PlanContext
 from planning.plan.infrastructure import ClusterPlan, MaintenancePlan
 from planning.plan.platform import InferenceCrdsPlan
+from planning.serving.backends import backend_of
 from planning.versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, reaches
 
 # Least privilege for nodes: one role with logging, metrics and registry access, and Artifact Registry of the same
@@ -71,7 +72,7 @@ def plan_services(ctx: PlanContext) -> tuple[str, ...]:
 def plan_crds(ctx: PlanContext) -> InferenceCrdsPlan:
     """The InferencePool CRD, where GKE does not install it."""
     # KServe's chart has it too, and Helm takes over nothing that others made.
-    kserve = ctx.settings.deployment == "kserve" and not ctx.settings.platform.kserve.existing
+    kserve = backend_of(ctx.settings).needs_kserve and not ctx.settings.platform.kserve.existing
     brought = gke_brings_inference_pool(ctx.settings.cluster)
     return InferenceCrdsPlan(
         install=not brought and not kserve, legacy=kserve and brought and ctx.release.charts.legacy_inference_pool

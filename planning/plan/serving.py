@@ -70,14 +70,13 @@ class ModelServerPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceServicePlan:
-    """The LLMInferenceService from which KServe makes a model's pool, picker and servers.
+    """The LLMInferenceService from which KServe creates a model's pool, picker and servers.
 
-    `routes` lead to it, also below `path`; `conditions` of its status are what it is waited for.
+    Requests for the model are also accepted below `path`. `up` waits for `conditions` of its status.
     """
 
     name: str
     path: str
     uri: str
     model_name: str
-    routes: tuple[str, ...]
     conditions: tuple[str, ...]

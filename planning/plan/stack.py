@@ -87,3 +87,7 @@ class StackPlan:
     paused: bool
     labels: Mapping[str, str]
     warnings: tuple[Finding, ...]
+
+    def routes_to(self, pool: str) -> tuple[str, ...]:
+        """Names of the routes that lead to an InferencePool."""
+        return tuple(route.name for route in self.routes if any(pool in dict(rule.pools) for rule in route.rules))

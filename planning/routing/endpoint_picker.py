@@ -22,12 +22,15 @@ from planning.picker_config import (
 from planning.plan.platform import PullSecretPlan
 from planning.plan.pods import EnvPlan, ProbePlan
 from planning.plan.routing import PickerPlan, PoolPlan, TokenizerServicePlan
-from planning.routing.ext_proc_pod import CONFIG_DIRECTORY, callout_pod, port_arguments
+from planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcProgram, ext_proc_pod, port_arguments
 from planning.serving import multi_node
 from planning.serving.backend_tls import encrypted, plan_backend_tls
+from planning.serving.backends import backend_of
+from planning.serving.engine_paths import HEALTH_PATH, MODELS_PATH
 from planning.serving.kv_block_size import block_size_of, engine_block
 from planning.serving.kv_events import EVENTS_PORT, check_events, follows_events
-from planning.serving.model_server import HEALTH_PATH, MODELS_PATH, prefix_caching_of, selector_of
+from planning.serving.labels import selector_of
+from planning.serving.model_server import prefix_caching_of
 from planning.serving.shutdown import DRAIN_SECONDS, NOTICE_SECONDS
 from settings.disaggregation import DisaggregationSettings
 from settings.models import ModelSettings
@@ -42,13 +45,14 @@ def plan_pool(ctx: PlanContext, model: ModelSettings, key: str) -> PoolPlan:
     """InferencePool, health check and backend policy of one model."""
     settings = ctx.settings
     parallelism = parallelism_of(ctx, model)
+    pool = backend_of(settings).pool(key, multi_node.serving_labels(parallelism))
     return PoolPlan(
-        name=key,
+        name=pool.name,
         implementation=settings.gateway.implementation,
-        tls=plan_backend_tls(ctx, key, key),
-        selector=selector_of(key) | multi_node.serving_labels(parallelism),
+        tls=plan_backend_tls(ctx, key, pool.name),
+        selector=pool.selector,
         target_ports=tuple(PORT + rank for rank in range(parallelism.ranks_per_host)),
-        picker_service=picker_name(key),
+        picker_service=pool.picker_service,
         picker_port=GRPC_PORT,
         failure_mode="FailOpen" if settings.picker.failure_mode == "open" else "FailClose",
         # A routing sidecar may say by itself that it is well, whatever its engine does.
@@ -60,16 +64,13 @@ def plan_pool(ctx: PlanContext, model: ModelSettings, key: str) -> PoolPlan:
     )
 
 
-def picker_name(key: str) -> str:
-    return f"{key}-epp"
-
-
 def plan_picker(
     ctx: PlanContext, index: int, model: ModelSettings, key: str, namespace: str, pull_secret: PullSecretPlan | None
 ) -> PickerPlan:
     """The picker's Deployment, Service, permissions and configuration."""
     settings, release = ctx.settings.picker, ctx.release.picker
-    name = picker_name(key)
+    backend = backend_of(ctx.settings)
+    identity = backend.picker(key, ctx.release)
     known = ctx.catalog.find_model(model.id)
     renderer = (
         TokenizerServicePlan(name=f"{key}-render", selector=selector_of(key), port=PORT)
@@ -87,7 +88,6 @@ def plan_picker(
     )
     config = _config(ctx, block_size_of(ctx, model, known), index_of_blocks)
     _check_model(ctx, index, model)
-    selector = {"app.kubernetes.io/name": "endpoint-picker", "app.kubernetes.io/instance": key}
     experimental = ctx.picker.experimental_flag
     elects = settings.replicas > 1 and settings.leader_election
     if index == 0 and elects and settings.failure_mode == "close":
@@ -111,17 +111,14 @@ def plan_picker(
             fix="let clients retry, and run several pickers: picker.replicas: 2",
         )
     ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
-    pod = callout_pod(
-        name=name,
-        container="epp",
-        component="endpoint-picker",
+    program = ExtProcProgram(
         image=release.image,
         args=(
-            f"--pool-name={key}",
+            f"--pool-name={backend.pool(key, {}).name}",
             f"--pool-namespace={namespace}",
             *release.flags,
             *_scraping(ctx),
-            f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",
+            *((f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",) if identity.mounts_config else ()),
             *port_arguments(*ports),
             *((f"--{release.leader_election_flag}",) if elects else ()),
             *((f"--{experimental}",) if settings.allow_experimental_plugins and experimental else ()),
@@ -131,25 +128,21 @@ def plan_picker(
             EnvPlan(name="POD_NAME", field_path="metadata.name"),
         ),
         ports=ports,
-        size=settings,
-        selector=selector,
-        config=config,
         # With an election only the leader is ready, and readiness has a service name of its own.
         liveness=_health("liveness" if elects else "inference-extension", delay=5, period=10),
-        readiness=_health("readiness" if elects else "inference-extension", delay=0, period=2),
-        # A leader hands over when it ends: until then the others are not ready, so that notice would only delay them.
-        notice_seconds=0 if elects else NOTICE_SECONDS,
-        pull_secret=pull_secret,
+        readiness=_health("readiness" if elects else "inference-extension", delay=identity.readiness_delay, period=2),
     )
+    # A leader hands over when it ends. Until then the others are not ready, so waiting before the end would delay them.
+    notice_seconds = 0 if elects else NOTICE_SECONDS
     return PickerPlan(
-        name=name,
+        name=identity.name,
         replicas=settings.replicas,
         leader_election=elects,
         ready_replicas=1 if elects else settings.replicas,
         max_unavailable=settings.replicas if elects else 0,
         wait_for=_one_leads(settings.replicas) if elects else (),
-        pod=pod,
-        selector=selector,
+        pod=ext_proc_pod(identity, program, settings, config, notice_seconds, pull_secret),
+        selector=identity.selector,
         grpc_port=GRPC_PORT,
         health_port=HEALTH_PORT,
         metrics_port=METRICS_PORT,

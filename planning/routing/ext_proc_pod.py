@@ -1,14 +1,16 @@
-"""The pod of a callout: the picker or the model router, which the load balancer asks before a request goes on."""
+"""The pod of a picker or model router, which the load balancer consults about each request (Envoy's ext_proc)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from planning.plan.platform import PullSecretPlan
 from planning.plan.pods import EnvPlan, PodPlan, PortPlan, ProbePlan, VolumePlan
+from planning.serving.backends import ExtProcIdentity
 from planning.serving.shutdown import CALLOUT_DRAIN_SECONDS, END_SECONDS, LISTED_SECONDS
 
 CONFIG_DIRECTORY = "/etc/llm-d"
@@ -18,7 +20,7 @@ _USER = 65532
 
 
 class Size(Protocol):
-    """What settings of a callout say: how many pods, and of what size each."""
+    """Settings of a picker or router: how many pods, and the size of each."""
 
     @property
     def replicas(self) -> int: ...
@@ -32,53 +34,50 @@ def port_arguments(grpc: int, health: int, metrics: int) -> tuple[str, ...]:
     return (f"--grpc-port={grpc}", f"--grpc-health-port={health}", f"--metrics-port={metrics}")
 
 
-def callout_pod(
-    *,
-    name: str,
-    container: str,
-    component: str,
-    image: str,
-    args: tuple[str, ...],
-    env: tuple[EnvPlan, ...],
-    ports: tuple[int, int, int],
+@dataclass(frozen=True, kw_only=True)
+class ExtProcProgram:
+    """What runs in the pod. `ports` are those of gRPC, of its health service and of metrics."""
+
+    image: str
+    args: tuple[str, ...]
+    env: tuple[EnvPlan, ...]
+    ports: tuple[int, int, int]
+    liveness: ProbePlan
+    readiness: ProbePlan
+
+
+def ext_proc_pod(
+    identity: ExtProcIdentity,
+    program: ExtProcProgram,
     size: Size,
-    selector: Mapping[str, str],
     config: Mapping[str, Any] | None,
-    liveness: ProbePlan,
-    readiness: ProbePlan,
     notice_seconds: int,
     pull_secret: PullSecretPlan | None,
 ) -> PodPlan:
-    """One pod of the Deployment, ServiceAccount and, where `config` is given, ConfigMap called `name`.
-
-    `ports` are those of gRPC, of its health and of metrics; `notice_seconds` is how long it serves on when deleted.
-    """
+    """One pod. `notice_seconds` is how long it keeps serving after its deletion. `config` is its configuration file."""
+    mounted = config if identity.mounts_config else None
     volume = VolumePlan(
-        name="config", kind="configMap", source={"name": name}, mount_path=CONFIG_DIRECTORY, read_only=True
+        name="config", kind="configMap", source={"name": identity.name}, mount_path=CONFIG_DIRECTORY, read_only=True
     )
     names = ("grpc", "grpc-health", "metrics")
     return PodPlan(
-        container=container,
-        image=image,
-        labels={
-            **selector,
-            "app.kubernetes.io/component": component,
-            "app.kubernetes.io/part-of": "llm-d",
-        },
-        # A configuration is read once, at the start.
-        annotations={} if config is None else {"checksum/config": _digest(config)},
-        command=(),
-        args=args,
-        env=env,
-        ports=tuple(PortPlan(name=one, number=port) for one, port in zip(names, ports, strict=True)),
+        container=identity.container,
+        image=program.image,
+        labels=identity.labels,
+        # A configuration is read once, at the start: a changed one has to be a new pod.
+        annotations={} if mounted is None else {"checksum/config": _digest(mounted)},
+        command=identity.command,
+        args=program.args,
+        env=program.env,
+        ports=tuple(PortPlan(name=name, number=port) for name, port in zip(names, program.ports, strict=True)),
         requests={"cpu": size.cpu, "memory": size.memory},
         # A limit of CPU below what a burst needs would delay every request; memory is bounded as requested.
         limits={"cpu": "4", "memory": size.memory},
         startup=None,
-        liveness=liveness,
-        readiness=readiness,
-        volumes=() if config is None else (volume,),
-        service_account=name,
+        liveness=program.liveness,
+        readiness=program.readiness,
+        volumes=() if mounted is None else (volume,),
+        service_account=identity.service_account,
         mount_api_token=True,
         user=_USER,
         security_exception=None,
@@ -86,10 +85,10 @@ def callout_pod(
         tolerations=(),
         # Of those that elect a leader only the leader is ready.
         min_ready_seconds=LISTED_SECONDS if notice_seconds else 0,
-        pre_stop_seconds=notice_seconds,
+        pre_stop_seconds=notice_seconds if identity.sleeps_at_end else 0,
         grace_seconds=notice_seconds + CALLOUT_DRAIN_SECONDS + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,
-        spread_over=selector if size.replicas > 1 else {},
+        spread_over=identity.selector if size.replicas > 1 else {},
     )
 
 

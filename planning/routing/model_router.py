@@ -13,7 +13,8 @@ from planning.plan.pods import EnvPlan, ProbePlan
 from planning.plan.routing import GatewayPlan, MappingPlan, RouterPlan, RoutingExtensionPlan, SplitPlan
 from planning.plan.stack import ModelPlan
 from planning.routing.endpoint_picker import METRICS_READER
-from planning.routing.ext_proc_pod import CONFIG_DIRECTORY, callout_pod, port_arguments
+from planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcProgram, ext_proc_pod, port_arguments
+from planning.serving.backends import ExtProcIdentity
 from planning.serving.shutdown import NOTICE_SECONDS
 
 NAME = "model-router"
@@ -46,10 +47,7 @@ def plan_router(
     config = _config(release.config_api) if release.plugins == "file" else None
     selector = {"app.kubernetes.io/name": NAME}
     ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
-    pod = callout_pod(
-        name=NAME,
-        container="router",
-        component=NAME,
+    program = ExtProcProgram(
         image=release.image,
         args=(
             *release.flags,
@@ -60,19 +58,21 @@ def plan_router(
         # Without it the router would read the ConfigMaps of every namespace, which it may not.
         env=(EnvPlan(name="NAMESPACE", field_path="metadata.namespace"),),
         ports=ports,
-        size=settings,
-        selector=selector,
-        config=config,
         liveness=ProbePlan(port=HEALTH_PORT, grpc_service="", initial_delay=5, period=10, timeout=5, failures=3),
         # Its health service answers while the router still makes its certificate: ready is when the port opens.
         readiness=ProbePlan(port=GRPC_PORT, period=2, timeout=2, failures=3),
-        notice_seconds=NOTICE_SECONDS,
-        pull_secret=pull_secret,
+    )
+    identity = ExtProcIdentity(
+        name=NAME,
+        container="router",
+        service_account=NAME,
+        selector=selector,
+        labels={**selector, "app.kubernetes.io/component": NAME, "app.kubernetes.io/part-of": "llm-d"},
     )
     return RouterPlan(
         name=NAME,
         replicas=settings.replicas,
-        pod=pod,
+        pod=ext_proc_pod(identity, program, settings, config, NOTICE_SECONDS, pull_secret),
         selector=selector,
         grpc_port=GRPC_PORT,
         health_port=HEALTH_PORT,

@@ -11,13 +11,13 @@ pilot/pkg/config/kube/gateway, and pilot/pkg/networking/core/cluster_tls.go); Op
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import Literal
 
 from planning.context import PlanContext
 from planning.plan.platform import CertificatePlan
-from planning.plan.pods import PodPlan, ProbePlan, VolumePlan
+from planning.plan.pods import VolumePlan
 from planning.plan.routing import BackendTlsPlan
-from planning.plan.serving import ModelServerPlan
 from planning.platform.certificates import check_issuer, issuer_of
 from settings.gateway import CertManagerBackend
 
@@ -68,11 +68,32 @@ def plan_server_certificate(ctx: PlanContext, key: str, tls: BackendTlsPlan | No
     )
 
 
-def with_https(ctx: PlanContext, server: ModelServerPlan, key: str) -> ModelServerPlan:
-    """A model's servers as they answer with the certificate, where the switch is on."""
+@dataclass(frozen=True, kw_only=True)
+class ServerTls:
+    """What encryption adds to a model server: the default is a server without it."""
+
+    protocol: Literal["http", "https"] = "http"
+    scheme: Literal["HTTP", "HTTPS"] = "HTTP"
+    args: tuple[str, ...] = ()
+    volumes: tuple[VolumePlan, ...] = ()
+
+
+def server_tls(ctx: PlanContext, key: str) -> ServerTls:
+    """Arguments, volume and scheme of one model's servers."""
     if not encrypted(ctx):
-        return server
-    return replace(server, protocol="https", pod=_pod(server.pod, key))
+        return ServerTls()
+    source = {"secretName": _certificate(key), "defaultMode": 0o440}
+    return ServerTls(
+        protocol="https",
+        scheme="HTTPS",
+        args=(
+            *("--ssl-certfile", f"{DIRECTORY}/tls.crt"),
+            *("--ssl-keyfile", f"{DIRECTORY}/tls.key"),
+            # Without it the engine would keep a certificate until it restarts, whether or not a new one is there.
+            "--enable-ssl-refresh",
+        ),
+        volumes=(VolumePlan(name=_VOLUME, kind="secret", source=source, mount_path=DIRECTORY, read_only=True),),
+    )
 
 
 def check_backend_tls(ctx: PlanContext) -> None:
@@ -110,28 +131,3 @@ def _refuse(ctx: PlanContext, *, rule: str, fix: str) -> None:
 
 def _certificate(key: str) -> str:
     return f"{key}-server-tls"
-
-
-def _pod(pod: PodPlan, key: str) -> PodPlan:
-    source = {"secretName": _certificate(key), "defaultMode": 0o440}
-    return replace(
-        pod,
-        args=(
-            *pod.args,
-            *("--ssl-certfile", f"{DIRECTORY}/tls.crt"),
-            *("--ssl-keyfile", f"{DIRECTORY}/tls.key"),
-            # A renewed certificate is read again; without it the engine would show the old one until it ends.
-            "--enable-ssl-refresh",
-        ),
-        volumes=(
-            *pod.volumes,
-            VolumePlan(name=_VOLUME, kind="secret", source=source, mount_path=DIRECTORY, read_only=True),
-        ),
-        startup=_asking(pod.startup),
-        liveness=_asking(pod.liveness),
-        readiness=_asking(pod.readiness),
-    )
-
-
-def _asking(probe: ProbePlan | None) -> ProbePlan | None:
-    return None if probe is None else replace(probe, scheme="HTTPS")

@@ -11,6 +11,7 @@ from planning.context import PlanContext
 from planning.picker_config.build import PRECISE, can_index_precisely
 from planning.picker_config.check import ROOT, parsed_config
 from planning.picker_config.parameters import SHAPES
+from planning.serving.backends import backend_of
 
 # Where each engine publishes; the picker dials it.
 EVENTS_PORT = 5557
@@ -62,7 +63,7 @@ def check_events(ctx: PlanContext) -> None:
         )
     if not follows_events(ctx):
         return
-    if ctx.settings.deployment == "kserve":
+    if not backend_of(ctx.settings).creates_tokenizer_service:
         ctx.findings.error(
             "LLMD-KV-EVENTS-KSERVE",
             *(("picker", "prefixRouting") if picker.config is None else (*ROOT, "plugins")),

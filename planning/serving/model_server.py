@@ -19,39 +19,30 @@ from planning.plan.pods import EnvPlan, PodPlan, PortPlan, ProbePlan, VolumePlan
 from planning.plan.serving import ModelServerPlan
 from planning.platform.engine_images import image_of, library_environment
 from planning.serving import multi_node
+from planning.serving.backend_tls import server_tls
+from planning.serving.backends import backend_of
 from planning.serving.bucket import CACHE_ANNOTATION, VOLUMES_ANNOTATION, bucket_volume
+from planning.serving.engine_paths import CACHE, HEALTH_PATH, MODELS_PATH, TOKEN_DIRECTORY, TOKEN_KEY, WEIGHTS
 from planning.serving.image_source import check_image_source
 from planning.serving.kv_block_size import block_size_of
 from planning.serving.kv_events import EVENTS, EVENTS_PORT, follows_events, publisher
+from planning.serving.labels import ROLE_LABEL, selector_of
 from planning.serving.lora_adapters import adapter_arguments, adapter_buckets, adapter_volumes, check_adapters
 from planning.serving.model_checks import check_model
 from planning.serving.resources import limits, requests, spare_replicas
 from planning.serving.served_names import splits_of
+from planning.serving.server_role import ServerRole
 from planning.serving.shutdown import DRAIN_SECONDS, END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
 from planning.serving.startup import pull_seconds, start_up_budget
 from planning.sizing.memory_check import run_of, version_of
 from planning.sizing.speed import simulation
 from settings.models import BucketSource, ImageSource, ModelSettings, VolumeClaimSource
 
-HEALTH_PATH = "/health"
-MODELS_PATH = "/v1/models"
-
-# Where everything the engine writes goes: the root file system is read-only.
-CACHE = "/var/cache/llm-d"
-WEIGHTS = "/var/lib/llm-d/weights"
-TOKEN_DIRECTORY = "/var/run/secrets/hugging-face"  # noqa: S105 - a folder, not a token
-TOKEN_KEY = "HF_TOKEN"  # noqa: S105 - a file's name; the Secret holds the same under `token`, which charts read
-
 # Above 10000, so that it never meets a user of the node.
 _USER = 12000
 
 # Size of a model the catalog does not know: large enough for the budget not to cut a start short.
 _UNKNOWN_GIB = 40.0
-
-
-def selector_of(key: str) -> dict[str, str]:
-    """Labels that pool, Deployment and monitoring select a model's servers by."""
-    return {"llm-d.ai/inference-serving": "true", "llm-d.ai/model": key}
 
 
 def model_gib(ctx: PlanContext, settings: ModelSettings) -> float:
@@ -92,8 +83,11 @@ def plan_model_server(
     disk_gib: int,
     hugging_face: HuggingFacePlan,
     pull_secret: PullSecretPlan | None,
+    role: ServerRole,
 ) -> ModelServerPlan:
-    """One model's servers. `disk_gib` is the boot disk of the accelerator nodes."""
+    """One model's servers in one role. `disk_gib` is the boot disk of the accelerator nodes."""
+    backend = backend_of(ctx.settings)
+    tls = server_tls(ctx, key)
     model = ctx.catalog.find_model(settings.id)
     parallelism = parallelism_of(ctx, settings)
     memory = check_model(ctx, index, settings, model)
@@ -103,51 +97,65 @@ def plan_model_server(
     check_image_source(ctx, index, settings)
     budget = start_up_budget(ctx.accelerator.kind, size, settings.source.kind)
     replicas = 0 if ctx.settings.paused else settings.replicas
-    spare = spare_replicas(ctx, settings)
-    name = f"{key}-vllm"
-    selector = selector_of(key)
+    names = backend.server_names(key, role.name, multi_node=parallelism.is_multi_node)
+    rollout = backend.rollout(spare_replicas(ctx, settings), multi_node=parallelism.is_multi_node)
+    selector = {**selector_of(key), **role.selector}
     drains = can_drain(ctx, settings)
     # An engine that cuts its requests at SIGTERM gets it when they have ended.
     pre_stop = NOTICE_SECONDS if drains else DRAIN_SECONDS
     exception = multi_node.security_exception(ctx, parallelism)
-    claim = multi_node.claim_template(ctx, parallelism, f"{key}-rdma")
-    health = multi_node.health_port(parallelism)
+    claim = multi_node.claim_template(ctx, parallelism, names.claim_template)
+    health = multi_node.health_port(parallelism, role.port.number)
     # vLLM answers /v1/models once weights are loaded and the engine is compiled; a supervisor knows health only.
     ready_path = MODELS_PATH if parallelism.data == 1 else HEALTH_PATH
     uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
+    engine_arguments = (*_arguments(settings, model, parallelism, ctx, role.port.number), *role.args)
+    engine_volumes = _volumes(ctx, settings, parallelism, hugging_face, size)
     pod = PodPlan(
-        container="vllm",
+        container=backend.container,
         image=image_of(ctx, settings),
-        labels=selector
-        | {
-            "app.kubernetes.io/name": "vllm",
-            "app.kubernetes.io/component": "model-server",
-            "app.kubernetes.io/instance": key,
-            "app.kubernetes.io/part-of": "llm-d",
-            "llm-d.ai/role": ctx.release.role_of_both,
-            "llm-d.ai/engine-type": "vllm",
-        },
+        labels=backend.pod_labels(
+            selector
+            | {
+                "app.kubernetes.io/name": "vllm",
+                "app.kubernetes.io/component": "model-server",
+                "app.kubernetes.io/instance": key,
+                "app.kubernetes.io/part-of": "llm-d",
+                ROLE_LABEL: role.label,
+                "llm-d.ai/engine-type": "vllm",
+            }
+        ),
         annotations=_annotations(settings, hugging_face, size),
-        command=multi_node.command(ctx, parallelism),
-        args=_arguments(settings, model, parallelism, ctx),
+        command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
+        args=(*engine_arguments, *tls.args),
         env=(
             *_environment(ctx, settings, parallelism, hugging_face, budget),
             *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(ctx) else ()),
             *(EnvPlan(name=name, value=value) for name, value in settings.env.items()),
+            *role.env,
+            *backend.engine_environment(),
         ),
         ports=(
-            *multi_node.ports(parallelism),
+            *multi_node.ports(parallelism, role.port),
             *((PortPlan(name=EVENTS, number=EVENTS_PORT),) if follows_events(ctx) else ()),
+            *role.ports,
         ),
         requests=requests(ctx, parallelism, disk_gib, size),
         limits=limits(ctx, parallelism, disk_gib),
         startup=ProbePlan(
-            port=health, path=ready_path, initial_delay=15, period=10, timeout=5, failures=math.ceil(budget / 10)
+            port=health,
+            path=ready_path,
+            scheme=tls.scheme,
+            initial_delay=15,
+            period=10,
+            timeout=5,
+            failures=math.ceil(budget / 10),
         ),
-        liveness=ProbePlan(port=health, path=HEALTH_PATH, period=10, timeout=5, failures=3),
-        readiness=ProbePlan(port=health, path=ready_path, period=5, timeout=2, failures=3),
-        volumes=_volumes(ctx, settings, parallelism, hugging_face, size),
-        service_account=name,
+        liveness=ProbePlan(port=health, path=HEALTH_PATH, scheme=tls.scheme, period=10, timeout=5, failures=3),
+        readiness=ProbePlan(port=health, path=ready_path, scheme=tls.scheme, period=5, timeout=2, failures=3),
+        volumes=(*engine_volumes, *tls.volumes),
+        sidecars=role.sidecars,
+        service_account=names.service_account,
         mount_api_token=False,
         # Every exception takes root: libtpu's devices and added capabilities are for nobody else.
         user=_USER if exception is None else 0,
@@ -155,7 +163,7 @@ def plan_model_server(
         capabilities=multi_node.capabilities(ctx, parallelism),
         claims=(claim.name,) if claim is not None else (),
         near=multi_node.nearness(ctx, parallelism),
-        node_selector=_node_selector(ctx),
+        node_selector={**_node_selector(ctx), **role.selector},
         tolerations=(TaintPlan(key=ctx.accelerator.resource_name, value="present", effect="NoSchedule"),),
         min_ready_seconds=LISTED_SECONDS,
         pre_stop_seconds=pre_stop,
@@ -164,26 +172,31 @@ def plan_model_server(
         # Also of a single one: with another beside it the first must not restart.
         spread_over=selector,
     )
+    workers = multi_node.worker_pod(ctx, parallelism, pod, engine_arguments, engine_volumes)
     return ModelServerPlan(
-        name=name,
-        role="both",
-        group=multi_node.plan_leader_worker(ctx, parallelism, pod),
+        name=names.workload,
+        role=role.name,
+        group=multi_node.plan_leader_worker(ctx, parallelism, workers),
         claim_template=claim,
-        service_account=name,
+        service_account=names.service_account,
         replicas=replicas,
         hardware=_hardware(ctx, parallelism),
         pod=pod,
         selector=selector,
         serving_selector=selector | multi_node.serving_labels(parallelism),
-        serving_ports=multi_node.serving_ports(pod),
+        serving_ports=multi_node.serving_ports(parallelism),
         start_up_seconds=budget + pull_seconds(size if settings.source.kind == "image" else 0.0),
-        max_surge=1 if spare > 0 else 0,
-        max_unavailable=0 if spare > 0 else 1,
+        max_surge=rollout.max_surge,
+        max_unavailable=rollout.max_unavailable,
         buckets=buckets_of(settings),
         workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
         memory=memory,
         latency=simulation(run, ctx.accelerator, verdict=memory) if run is not None else None,
-        direct_service=f"{key}-direct" if ctx.settings.gateway.direct_load_balancer else None,
+        protocol=tls.protocol,
+        # The Service bypasses the picker, so decode servers answer alone.
+        direct_service=names.direct_service
+        if ctx.settings.gateway.direct_load_balancer and role.takes_requests
+        else None,
         direct_annotations=INTERNAL_LOAD_BALANCER,
     )
 
@@ -196,11 +209,11 @@ def _hardware(ctx: PlanContext, parallelism: Parallelism) -> str:
 
 
 def _arguments(
-    settings: ModelSettings, model: Model | None, parallelism: Parallelism, ctx: PlanContext
+    settings: ModelSettings, model: Model | None, parallelism: Parallelism, ctx: PlanContext, port: int
 ) -> tuple[str, ...]:
-    """`vllm serve` arguments, the model first."""
+    """`vllm serve` arguments, the model first. The engine listens on `port`."""
     source = settings.source
-    names = ("--port", str(PORT), "--served-model-name", settings.name, *settings.aliases, *splits_of(ctx, settings))
+    names = ("--port", str(port), "--served-model-name", settings.name, *settings.aliases, *splits_of(ctx, settings))
     options: list[tuple[str, object]] = []
     if source.kind == "hugging-face":
         options.append(("--revision", source.revision or (model.revision if model else None)))

@@ -10,9 +10,8 @@ from planning.context import PlanContext
 from planning.parallelism.layout import Parallelism
 from planning.parallelism.ports import PORT, SUPERVISOR_PORT
 from planning.parallelism.rdma import uses_rdma
-from planning.plan.pods import PodPlan, PortPlan, SecurityException
+from planning.plan.pods import PodPlan, PortPlan, SecurityException, VolumePlan
 from planning.plan.serving import ClaimTemplatePlan, LeaderWorkerPlan
-from planning.serving.kv_events import EVENTS
 
 _RPC_PORT = 5555
 
@@ -31,25 +30,24 @@ RDMA_CLAIM = "rdma"
 _RAY_SCRIPT = "bash /workspace/vllm/examples/ray_serving/multi-node-serving.sh"
 
 
-def ports(parallelism: Parallelism) -> tuple[PortPlan, ...]:
-    """One for each server of a pod, and the supervisor's."""
-    if parallelism.data == 1:
-        return (PortPlan(name="http", number=PORT),)
-    ranks = tuple(
+def ports(parallelism: Parallelism, first: PortPlan) -> tuple[PortPlan, ...]:
+    """Ports of a pod's engines, the first engine's given, and the supervisor's port."""
+    _, *others = serving_ports(parallelism)
+    supervisor = (PortPlan(name="health", number=SUPERVISOR_PORT),) if parallelism.data > 1 else ()
+    return (first, *others, *supervisor)
+
+
+def serving_ports(parallelism: Parallelism) -> tuple[PortPlan, ...]:
+    """Ports on which a pod accepts requests: one for each data-parallel rank."""
+    return tuple(
         PortPlan(name="http" if rank == 0 else f"http-{rank}", number=PORT + rank)
         for rank in range(parallelism.ranks_per_host)
     )
-    return (*ranks, PortPlan(name="health", number=SUPERVISOR_PORT))
 
 
-def serving_ports(pod: PodPlan) -> tuple[PortPlan, ...]:
-    """Where a pod answers requests."""
-    return tuple(port for port in pod.ports if port.name not in ("health", EVENTS))
-
-
-def health_port(parallelism: Parallelism) -> int:
-    """The supervisor answers when all ranks do, and not before; a single server for itself."""
-    return SUPERVISOR_PORT if parallelism.data > 1 else PORT
+def health_port(parallelism: Parallelism, engine_port: int = PORT) -> int:
+    """The supervisor answers once all ranks do. A single engine answers on its own port."""
+    return SUPERVISOR_PORT if parallelism.data > 1 else engine_port
 
 
 def serving_labels(parallelism: Parallelism) -> dict[str, str]:
@@ -125,25 +123,46 @@ def own_arguments(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]
     )
 
 
-def worker_pod(ctx: PlanContext, parallelism: Parallelism, leader: PodPlan) -> PodPlan | None:
-    """The pods beside the leader, None where they are the same. They serve nothing, so nobody asks them anything."""
+def worker_pod(
+    ctx: PlanContext,
+    parallelism: Parallelism,
+    leader: PodPlan,
+    arguments: tuple[str, ...],
+    volumes: tuple[VolumePlan, ...],
+) -> PodPlan | None:
+    """The pods beside the leader, None where they are the same as the leader.
+
+    Workers accept no requests: they have no ports and no probes, and `arguments` and `volumes` are the engine's
+    without those of a server.
+    """
     if parallelism.every_pod_serves:
         return None
-    quiet = replace(leader, ports=(), startup=None, liveness=None, readiness=None)
     if ctx.accelerator.kind == "tpu":
         script = f"exec {_RAY_SCRIPT} worker --ray_address=$LWS_LEADER_ADDRESS"
-        return replace(quiet, command=("sh", "-c", script), args=())
-    return replace(quiet, args=(*leader.args, "--headless"))
+        command: tuple[str, ...] = ("sh", "-c", script)
+        args: tuple[str, ...] = ()
+    else:
+        command, args = leader.command, (*arguments, "--headless")
+    return replace(
+        leader,
+        command=command,
+        args=args,
+        ports=(),
+        volumes=volumes,
+        startup=None,
+        liveness=None,
+        readiness=None,
+    )
 
 
-def plan_leader_worker(ctx: PlanContext, parallelism: Parallelism, leader: PodPlan) -> LeaderWorkerPlan | None:
-    """How a replica's pods come and go together; None for a replica of one pod."""
+def plan_leader_worker(ctx: PlanContext, parallelism: Parallelism, workers: PodPlan | None) -> LeaderWorkerPlan | None:
+    """How a replica's pods start and end together; None for a replica of one pod."""
     if not parallelism.is_multi_node:
         return None
     return LeaderWorkerPlan(
         size=parallelism.hosts,
         ranks=parallelism.data,
-        workers=worker_pod(ctx, parallelism, leader),
+        workers=workers,
         exclusive_topology=_NODE_POOL_LABEL if ctx.accelerator.kind == "tpu" else None,
     )
 

@@ -10,13 +10,16 @@ import pytest
 from catalog import load
 from planning.disaggregation.checks import check_stages
 from planning.disaggregation.kv_transfer import Nixl, TpuConnector, TpuConnectorHma, arguments
-from planning.disaggregation.roles import ENGINE_PORT, ROLE_LABEL
 from planning.picker_config import can_disaggregate
 from planning.plan.serving import ModelServerPlan
 from planning.plan.stack import StackPlan
+from planning.serving.backends import BACKENDS
+from planning.serving.labels import ROLE_LABEL
 from resource_graph import Graph
 from tests.objects import of_kind
 from tests.stacks import graph_of, plan_of
+
+ENGINE_PORT = BACKENDS["direct"].decode_engine_port
 
 EXAMPLES = ("disaggregated-gpu", "disaggregated-tpu")
 RELEASES = sorted(name for name, release in load().releases.items() if release.disaggregation is not None)

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from catalog import load
-from planning.disaggregation.roles import KSERVE_ENGINE_PORT
 from planning.plan.stack import ModelPlan
+from planning.serving.backends import BACKENDS
 from tests.components.test_pod_security import broken
 from tests.objects import Object, container, of_kind, one
 from tests.stacks import graph_of, plan_of
+
+KSERVE_ENGINE_PORT = BACKENDS["kserve"].decode_engine_port
 
 GPU, TPU = "kserve-disaggregated-gpu", "kserve-disaggregated-tpu"
 RELEASES = sorted(name for name, release in load().releases.items() if release.disaggregation is not None)

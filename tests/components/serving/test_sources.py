@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planning.serving.model_server import WEIGHTS
+from planning.serving.engine_paths import WEIGHTS
 from tests.objects import Object, container, one, pods
 from tests.stacks import graph_of, plan_of
 

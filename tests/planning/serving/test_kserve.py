@@ -10,7 +10,7 @@ from planning.plan.routing import PathPlan
 from planning.plan.serving import InferenceServicePlan
 from planning.plan.stack import ModelPlan
 from planning.routing.api_paths import API_PATHS, MODELS_LIST
-from planning.serving.kserve import child_name
+from planning.serving.backends.kserve import child_name
 from tests.stacks import plan_of
 
 KSERVE, DIRECT = "kserve-single-replica-gpu", "gpu"
@@ -119,8 +119,10 @@ def test_the_uri_says_where_the_weights_are(source: dict[str, str], uri: str) ->
     assert service({"models[0].source": source}).uri == uri
 
 
-def test_a_service_knows_every_route_to_it() -> None:
-    assert service().routes == ("inference",)
+def test_a_plan_names_every_route_to_a_pool() -> None:
+    plan = plan_of(KSERVE)
+    assert plan.routes_to(plan.models[0].pool.name) == ("inference",)
+    assert plan.routes_to("another-pool") == ()
 
 
 class TestRedHat:

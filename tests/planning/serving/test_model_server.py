@@ -13,7 +13,7 @@ from catalog import load
 from planning.allocatable import allocatable
 from planning.plan.pods import VolumePlan
 from planning.plan.serving import ModelServerPlan
-from planning.serving.model_server import CACHE, TOKEN_DIRECTORY
+from planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY
 from planning.serving.startup import start_up_budget
 from tests.planning.refusals.case import errors_of
 from tests.stacks import plan_of

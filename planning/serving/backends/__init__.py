@@ -1,0 +1,20 @@
+"""Serving back ends: who creates a model's pool, picker and servers. One module each, one interface (`base`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from planning.serving.backends.base import ExtProcIdentity, ServingBackend
+from planning.serving.backends.direct import DirectBackend
+from planning.serving.backends.kserve import KServeBackend
+from settings import StackSettings
+from settings.stack import Deployment
+
+__all__ = ["BACKENDS", "ExtProcIdentity", "ServingBackend", "backend_of"]
+
+BACKENDS: Mapping[Deployment, ServingBackend] = {"direct": DirectBackend(), "kserve": KServeBackend()}
+
+
+def backend_of(settings: StackSettings) -> ServingBackend:
+    """The back end that a stack's `deployment` selects."""
+    return BACKENDS[settings.deployment]

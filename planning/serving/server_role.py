@@ -1,0 +1,40 @@
+"""The part of each request that a model's servers compute, as inputs of their pods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from planning.context import Role
+from planning.parallelism.ports import PORT
+from planning.plan.pods import ContainerPlan, EnvPlan, PortPlan
+from planning.serving.labels import ROLE_LABEL
+
+_HTTP = PortPlan(name="http", number=PORT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerRole:
+    """What a role adds to the pods of its servers.
+
+    `label` is the value of the role label. `port` is where the engine listens, `sidecars` stand in front of it, and
+    `args`, `env` and `ports` come after the engine's own.
+    """
+
+    name: Role
+    label: str
+    port: PortPlan = _HTTP
+    args: tuple[str, ...] = ()
+    env: tuple[EnvPlan, ...] = ()
+    ports: tuple[PortPlan, ...] = ()
+    sidecars: tuple[ContainerPlan, ...] = ()
+
+    @property
+    def selector(self) -> Mapping[str, str]:
+        """Labels that separate the pods and nodes of this role from another role's of the same model."""
+        return {} if self.name == "both" else {ROLE_LABEL: self.label}
+
+    @property
+    def takes_requests(self) -> bool:
+        """Prefill servers compute prompts for decode servers only."""
+        return self.name != "prefill"
