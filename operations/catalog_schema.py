@@ -21,6 +21,7 @@ from catalog.pickers import Picker, Plugin
 from catalog.quotas import Quotas
 from catalog.release import Release
 from catalog.schema import Accelerator, MachineType, Model, PriceItem, Source
+from catalog.timeline import Timeline
 
 SCHEMAS = FOLDER / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -41,6 +42,7 @@ def schemas() -> dict[str, Schema]:
         "prices": _prices,
         "quotas": lambda: Quotas.model_json_schema(by_alias=True),
         "releases": _releases,
+        "timeline": lambda: Timeline.model_json_schema(),
     }
     return {name: _document(name, make()) for name, make in makers.items()}
 

@@ -47,6 +47,7 @@ from planning.serving.model_server import node_gib, plan_model_server
 from planning.serving.resources import busy_nodes, check_capacity
 from planning.setting_findings import details_of, from_validation, location_of, quoted, respelt
 from planning.sizing.cost import plan_cost
+from planning.sizing.timeline import plan_timeline
 from planning.stack_checks import check_names, check_scope
 from settings import StackSettings
 from stackfile.model_files import ModelFile
@@ -193,6 +194,7 @@ def plan_with_findings(
             [model.capacity for model in served],
             sum(model.picker.replicas for model in served),
         ),
+        timeline=plan_timeline(ctx),
         paused=settings.paused,
         labels=ctx.labels,
         warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING),

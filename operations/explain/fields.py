@@ -116,7 +116,7 @@ def leaves(body: object, parts: tuple[str | int, ...] = ()) -> Iterator[tuple[st
 
 
 # What only the stack's outputs tell: figures about the plan, not parts of it.
-_FIGURES = ("cost", "capacity", "memory", "latency", "warnings", "hardware")
+_FIGURES = ("cost", "timeline", "capacity", "memory", "latency", "warnings", "hardware")
 
 
 def plan_leaves(part: object, path: str = "", *, figures: bool = False) -> Iterator[tuple[str, object]]:

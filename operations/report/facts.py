@@ -12,6 +12,7 @@ from planning.plan.estimates import CapacityPlan, CostPlan, MemoryVerdict, Speed
 from planning.plan.infrastructure import NodePoolPlan
 from planning.plan.serving import ModelServerPlan
 from planning.plan.stack import ModelPlan
+from planning.plan.timeline import TimelinePlan
 from settings import StackSettings
 from settings.leaves import leaves
 
@@ -193,6 +194,7 @@ class PlanFacts:
     models: tuple[ModelFacts, ...]
     pools: tuple[PoolFacts, ...]
     cost: CostFacts
+    timeline: TimelinePlan | None = None
 
 
 def facts_of(
@@ -234,6 +236,7 @@ def _plan(plan: StackPlan) -> PlanFacts:
         models=tuple(_model(model) for model in plan.models),
         pools=tuple(_pool(pool) for pool in (plan.cpu_pool, *plan.accelerator_pools)),
         cost=_cost(plan.cost),
+        timeline=plan.timeline,
     )
 
 

@@ -8,6 +8,7 @@ from operations.report import words
 from operations.report.facts import CapacityFacts, CostFacts, ModelFacts, ServerFacts, StackFacts
 from operations.report.terminal import LEGEND, bar
 from planning.findings import Finding
+from planning.plan.timeline import TimelinePlan
 
 
 def markdown(facts: StackFacts) -> str:
@@ -33,6 +34,9 @@ def _lines(facts: StackFacts) -> Iterator[str]:
         yield from (line for model in plan.models for line in _model(model))
         yield from ("## Cost", "")
         yield from _cost(plan.cost)
+        if plan.timeline is not None:
+            yield from ("", "## Time to the first answer", "")
+            yield from _timeline(plan.timeline)
         yield from ("", "## Nodes", "")
         rows = [
             (pool.name, pool.machine_type, f"{pool.low} to {pool.high}", pool.provisioning, ", ".join(pool.zones))
@@ -119,3 +123,18 @@ def _cost(cost: CostFacts) -> Iterator[str]:
     if cost.basis is not None:
         units = ", ".join(f"{words.money(amount)} for a million {name}" for name, amount in cost.per_million.items())
         yield f"At {cost.basis}: {units}."
+
+
+def _timeline(timeline: TimelinePlan) -> Iterator[str]:
+    yield words.timeline_sentence(timeline)
+    yield ""
+    rows = [
+        (
+            f"**{step.title}**" if step.critical else step.title,
+            words.minutes(step.best, step.worst) if step.worst >= 60 else f"{step.best:.0f} to {step.worst:.0f} s",
+            ", ".join(step.after) or "-",
+            step.source,
+        )
+        for step in timeline.steps
+    ]
+    yield from table(("step (bold: critical path)", "takes", "after", "source"), rows, right=(1,))

@@ -81,6 +81,7 @@ def _table(facts: StackFacts) -> RenderableType:
         Text(""),
         money,
         *(Text(note) for note in notes),
+        *([Text(""), Text(words.timeline_sentence(plan.timeline))] if plan.timeline is not None else []),
     )
 
 

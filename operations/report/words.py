@@ -15,6 +15,7 @@ from operations.report.facts import (
     StageFacts,
 )
 from planning.findings import Finding
+from planning.plan.timeline import TimelinePlan, TimelineStep
 
 OLD_PRICE_DAYS = 120
 
@@ -163,3 +164,26 @@ def speed_row(speed: SpeedFacts) -> tuple[str, str, str, str]:
         seconds(speed.time_per_output_token),
         speed.bound,
     )
+
+
+def minutes(best: float, worst: float) -> str:
+    """`12 to 31 min`"""
+    quick, slow = max(1, round(best / 60)), max(1, round(worst / 60))
+    return f"{quick} min" if quick == slow else f"{quick} to {slow} min"
+
+
+def timeline_sentence(timeline: TimelinePlan) -> str:
+    """When a new stack answers, and the steps that decide that."""
+    chain = "; ".join(f"{step.title} {_span(step)}" for step in timeline.critical_path)
+    timed = [step.title for step in timeline.steps if step.verified]
+    trust = f"Timed runs exist of: {', '.join(timed)}." if timed else "No step was timed."
+    return (
+        f"First answer {minutes(timeline.best, timeline.worst)} after the first up of a new stack."
+        f" Critical path: {chain}. {trust} The others are rules of thumb."
+    )
+
+
+def _span(step: TimelineStep) -> str:
+    if step.worst < 90:
+        return f"{step.worst:.0f} s"
+    return minutes(step.best, step.worst)

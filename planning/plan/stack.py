@@ -27,6 +27,7 @@ from planning.plan.routing import (
     RouterPlan,
 )
 from planning.plan.serving import InferenceServicePlan, ModelServerPlan
+from planning.plan.timeline import TimelinePlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,8 @@ class StackPlan:
     network_policies: tuple[NetworkPolicyPlan, ...]
     monitoring: MonitoringPlan
     cost: CostPlan
+    # None while the stack is paused.
+    timeline: TimelinePlan | None
     # No model server and no accelerator node for now.
     paused: bool
     labels: Mapping[str, str]

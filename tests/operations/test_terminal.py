@@ -25,7 +25,7 @@ def test_the_program_says_it_once(stack: str) -> None:
 @pytest.mark.parametrize("stack", ["gpu", "tpu", "multi-model-gpu", "disaggregated-gpu", "mixture-of-experts-wide-gpu"])
 def test_it_is_plain_text_that_any_terminal_holds(stack: str) -> None:
     lines = shown(stack).splitlines()
-    assert 10 < len(lines) < 30
+    assert 10 < len(lines) < 40
     assert max(map(len, lines)) <= 80
     assert not [line for line in lines if "\x1b" in line or line != line.rstrip()]
 
@@ -105,3 +105,11 @@ class TestBar:
 
     def test_weights_that_do_not_fit_fill_it(self) -> None:
         assert bar(memory(20, 2, 0, 2, total=16), 24) == "█" * 20 + "▓▓" + "··"
+
+
+def test_it_says_when_the_first_answer_comes_and_what_it_waits_for() -> None:
+    text = " ".join(shown("gpu").split())
+    assert "First answer " in text
+    assert "Critical path: enable APIs" in text
+    assert "rules of thumb" in text
+    assert "First answer" not in shown("gpu", {"paused": True})

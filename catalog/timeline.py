@@ -1,0 +1,61 @@
+"""Typed access to timeline.yaml: how long each step from the first `pulumi up` to the first answer takes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from .schema import Entry, Source
+
+_FILE = Path(__file__).with_name("timeline.yaml")
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Span = tuple[float, float]
+
+
+class Step(Entry):
+    """One step. `seconds` are the quickest and the slowest seen; None where they depend on the stack."""
+
+    title: str
+    seconds: Span | None = None
+    by_kind: Mapping[Literal["gpu", "tpu"], Span] = Field(default_factory=dict)
+    after: tuple[str, ...]
+    source: str
+    source_by_kind: Mapping[Literal["gpu", "tpu"], str] = Field(default_factory=dict)
+
+
+class Rate(Entry):
+    values: Span
+    source: str
+
+
+class Timeline(Entry):
+    """The whole of timeline.yaml. Steps stand in an order in which each follows those it waits for."""
+
+    sources: Mapping[str, Source]
+    steps: Mapping[str, Step]
+    download_mib_per_second: Rate
+
+    @model_validator(mode="after")
+    def _steps_follow_each_other(self) -> Self:
+        known: set[str] = set()
+        for name, step in self.steps.items():
+            missing = [before for before in step.after if before not in known]
+            if missing:
+                raise ValueError(f"timeline.yaml: steps: {name}: waits for {', '.join(missing)}, which is not above it")
+            sources = (step.source, *step.source_by_kind.values())
+            if unknown := [source for source in sources if source not in self.sources]:
+                raise ValueError(f"timeline.yaml: steps: {name}: there is no source {', '.join(unknown)}")
+            known.add(name)
+        return self
+
+
+@functools.cache
+def load_timeline() -> Timeline:
+    """Read and validate timeline.yaml, once. Raises pydantic's ValidationError naming the field."""
+    return Timeline.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
