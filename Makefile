@@ -22,7 +22,7 @@ MODEL :=
 LOAD :=
 WRITE :=
 
-.PHONY: help adopt up preview preflight status logs catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench
+.PHONY: help adopt conformance up preview preflight status logs catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -48,6 +48,9 @@ endpoint: $(STAMP) ## address at which STACK answers on this machine
 
 down: $(STAMP) ## destroy STACK and stop everything that was started
 	@$(CLI) down $(STACK) $(ARGS)
+
+conformance: $(STAMP) ## write docs/conformance.md: what stacks render for each release's parts, against those parts' sources
+	@$(BIN)/python -m operations.conformance
 
 adopt: $(STAMP) ## what upstream's sources say against RELEASE of the catalog; ARGS=--write renews catalog/upstream.yaml
 	@$(BIN)/python -m operations.adopt $(RELEASE) $(ARGS)

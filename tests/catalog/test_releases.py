@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import catalog
-from operations import release_pages
+from operations import conformance, release_pages
 from planning.plan.routing import RouterPlan
 from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
@@ -87,6 +87,29 @@ def test_a_tpu_image_is_of_a_version_that_was_released(release: str) -> None:
 
 def test_the_page_of_releases_is_current() -> None:
     assert release_pages.main(["--check"]) == 0
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return conformance.page()
+
+
+class TestConformance:
+    def test_the_page_is_current(self, page: str) -> None:
+        assert conformance.PAGE.read_text(encoding="utf-8") == page, "python -m operations.conformance"
+
+    def test_no_part_differs_from_its_source(self, page: str) -> None:
+        assert "**differs**" not in page
+
+    def test_a_part_of_another_version_differs(self) -> None:
+        """One release at a time, with one part of another: the page has to show it."""
+        plans = conformance.plans_of("llm-d-0.6")
+        release = KNOWN.releases["llm-d-0.6"]
+        for other in ("llm-d-0.9", "llm-d-0.4"):
+            label = release.router.model_copy(update={"mapping_label": KNOWN.releases[other].router.mapping_label})
+            changed = release.model_copy(update={"router": label})
+            results = {cell.part: cell.result for cell in conformance.cells_of(changed, plans)}
+            assert results["model router"] == "**differs**"
 
 
 class TestTheNextRelease:
