@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+import json
 import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,10 +25,13 @@ from types import ModuleType, SimpleNamespace
 import catalog
 from catalog.parameters import count
 from catalog.schema import Model
+from operations.logs_check.judgment import judge_rows
 from planning.sizing.memory import EngineRun, engine_run, judge
 from planning.sizing.memory.weights import weights_gib
 
-LOGS = Path(__file__).parents[1] / "tests" / "planning" / "figures" / "start_up_logs.csv"
+FIGURES = Path(__file__).parents[1] / "tests" / "planning" / "figures"
+LOGS = FIGURES / "start_up_logs.csv"
+STARTS = FIGURES / "published_starts.json"
 CARD = "nvidia-h100-80gb"
 NOMINAL_GIB = 80  # what the library's own catalog gives for this card
 
@@ -200,6 +204,41 @@ def _stored(model: Model, dtype: str) -> dict[str, int]:
     return {name: number + scales for name, number in plain.items()} | {"I32": packed}
 
 
+def starts_table(planner: ModuleType | None) -> str:
+    """Starts of 0.11 that were published with their weights and the memory left: what each planner says of them.
+
+    A start is said to fail where less than nothing is left, or what one request takes of it; several did.
+    """
+    rows = json.loads(STARTS.read_text(encoding="utf-8"))
+    judgments = judge_rows(rows, STARTS.parent)
+    lines = ["| start | ran | this project | weights | GiB left |", "|---|---|---|---|---|"]
+    if planner is not None:
+        lines = [f"{lines[0]} llm-d-planner: weights | GiB left |", f"{lines[1]}---|---|"]
+    for row, judgment in zip(rows, judgments, strict=True):
+        cells = [
+            f"{row['model'].rpartition('/')[2]}, {row.get('tensorParallel', 1)} GPU, {row['maxModelLen']} tokens",
+            "yes" if row["ran"] else "no",
+            judgment.call,
+            _beside(judgment.prediction["weightsGib"], row.get("weightsGib")),
+            _beside(judgment.prediction["availableGib"], row.get("availableGib")),
+        ]
+        if planner is not None:
+            model = catalog.load().models[row["model"]]
+            stored = _stored(model, model.dtype)
+            planner.model_params_by_dtype = lambda _name, _token=None, stored=stored: stored  # type: ignore[attr-defined]
+            config, shape = _config(model, model.dtype), {"tp": row.get("tensorParallel", 1), "pp": 1}
+            share = row.get("gpuMemoryUtilization", 0.9)
+            left = planner.allocatable_kv_cache_memory(row["model"], config, NOMINAL_GIB, share, **shape) / shape["tp"]
+            weights = planner.per_gpu_model_memory_required(row["model"], config, shape["tp"], 1)
+            cells += [_beside(weights, row.get("weightsGib")), _beside(left, row.get("availableGib"))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _beside(predicted: float, logged: float | None) -> str:
+    return f"{predicted:.2f}" if logged is None else f"{predicted:.2f} of {logged:.2f}"
+
+
 def main() -> int:
     logs = read_logs()
     answers: dict[str, Sequence[Answer]] = {"this project": [own(log) for log in logs]}
@@ -207,6 +246,7 @@ def main() -> int:
         planner = importlib.import_module("planner.capacity_planner")
     except ImportError:
         print(table(logs, answers))
+        print(f"\nStarts of vLLM 0.11.0:\n\n{starts_table(None)}")
         print(f"\nllm-d-planner is not installed here; how to compare with it:\n{__doc__}", file=sys.stderr)
         return 1
     answers["llm-d-planner 0.3.3"] = [library(log, planner, NOMINAL_GIB) for log in logs]
@@ -222,6 +262,7 @@ def main() -> int:
     )
     named = ", ".join(f"{log.id} {log.model} {answer.tokens / log.tokens - 1:+.0%}" for log, answer in worst[:5])
     print(f"\nIts largest errors of KV tokens: {named}")
+    print(f'\nStarts of vLLM 0.11.0, logged figures after "of":\n\n{starts_table(planner)}')
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 import catalog
 from catalog.parameters import weights_gib as stored
 from catalog.schema import RotaryTable
-from operations.compare_planner import Log, own, read_logs, run_of, table
+from operations.compare_planner import STARTS, Log, own, read_logs, run_of, table
+from operations.logs_check.judgment import judge_rows
 from planning.sizing.memory import engine_run, judge
 from planning.sizing.memory.weights import weights_gib
 
@@ -90,3 +92,17 @@ def test_one_rank_holds_what_the_catalog_counts() -> None:
         twice = 0.3 if any(group.keys_are_values or group.kv_shared for group in model.attention) else 0.0
         padded = 0.1 * theirs if model.quantization is not None and model.quantization.method == "mxfp4" else 0.0
         assert theirs <= ours <= theirs + rotary + latent + twice + padded + 0.01, model.id
+
+
+def test_published_starts_of_0_11_are_called_right() -> None:
+    """Eight came through, three did not: none is called wrongly, and the memory left is within 0.3 %.
+
+    Mistral Small 3.2 is left out of that: its log has half of the activations that every other log of 0.11 shows.
+    """
+    rows = json.loads(STARTS.read_text(encoding="utf-8"))
+    judgments = judge_rows(rows, STARTS.parent)
+    assert [each.wrong for each in judgments] == [None] * 11
+    assert [each.id for each in judgments if each.call == "marginal"] == ["B2", "B6"]
+    assert all(abs(each.errors.get("weightsGib", 0.0)) < 0.003 for each in judgments)
+    left = [each.errors["availableGib"] for each in judgments if each.call == "fits" and each.id != "B8"]
+    assert max(map(abs, left)) < 0.003
