@@ -24,7 +24,7 @@ def main() -> None:
         # The whole report, without a traceback: the mistake is in the stack file, not in the program.
         raise pulumi.RunError(str(refused)) from None
     for finding in plan.warnings:
-        pulumi.log.warn(str(finding))
+        (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(str(finding))
     pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings)))
     stack = InferenceStack(plan)
     for name, value in outputs(plan, stack.address).items():

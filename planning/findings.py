@@ -20,7 +20,8 @@ class Finding:
     """One thing wrong with a stack.
 
     `id` is the id of the rule that is broken, one of `planning.rules.RULES`. `path` is Pulumi's own
-    (`llm-d:models[0].maxModelLen`), `value` what stands there, `rule` why it cannot be, `fix` what to write instead.
+    (`llm-d:models[0].maxModelLen`), `value` what stands there, `rule` why it cannot be, `fix` what to write instead. A
+    warning that the stack file acknowledges has the reason it gives in `acknowledged`.
     """
 
     id: str
@@ -29,9 +30,11 @@ class Finding:
     rule: str
     fix: str
     severity: Severity = Severity.ERROR
+    acknowledged: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.id}  {self.path} = {self.value}\n  {self.rule}\n  {self.fix}"
+        text = f"{self.id}  {self.path} = {self.value}\n  {self.rule}\n  {self.fix}"
+        return text if self.acknowledged is None else f"{text}\n  acknowledged: {self.acknowledged}"
 
 
 class RefusedError(Exception):
@@ -45,9 +48,17 @@ class RefusedError(Exception):
 def report(findings: Sequence[Finding]) -> str:
     """All findings as one text, errors before warnings."""
     errors = [f for f in findings if f.severity is Severity.ERROR]
-    warnings = [f for f in findings if f.severity is Severity.WARNING]
+    warnings = [f for f in findings if f.severity is Severity.WARNING and f.acknowledged is None]
+    known = [f for f in findings if f.acknowledged is not None]
     head = f"{_count(len(errors), 'error')}, nothing was created:" if errors else _count(len(warnings), "warning") + ":"
-    return "\n\n".join([head, *map(str, errors), *(f"(warning) {f}" for f in warnings)])
+    return "\n\n".join(
+        [
+            head,
+            *map(str, errors),
+            *(f"(warning) {f}" for f in warnings),
+            *(f"(acknowledged) {f}" for f in known),
+        ]
+    )
 
 
 def path_of(*parts: str | int) -> str:

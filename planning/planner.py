@@ -6,6 +6,7 @@ import copy
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from catalog import Catalog
 from catalog import load as load_catalog
+from planning.acknowledgements import acknowledge
 from planning.context import Findings, PlanContext, resolve_context
 from planning.disaggregation.capacity import plan_capacity_of
 from planning.disaggregation.checks import check_stages
@@ -71,7 +73,8 @@ def plan_raw(
         settings = StackSettings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
         findings = from_validation(error, encrypted)
-        raise RefusedError([*findings, *_further(stack, values, error, encrypted, known, files, findings)]) from None
+        further = _further(stack, values, error, encrypted, known, files, findings)
+        raise RefusedError([*findings, *further]) from None
     return plan(stack, settings, known, encrypted, files, quoted(values))
 
 
@@ -90,6 +93,9 @@ def plan(
     findings = Findings(given)
     known = with_own_models(catalog, settings, files, findings)
     result = plan_with_findings(stack, settings, known, encrypted, findings)
+    acknowledge(settings, findings)
+    if result is not None:
+        result = replace(result, warnings=tuple(found for found in findings if found.severity is Severity.WARNING))
     if errors_in(findings) or result is None:
         raise RefusedError(findings)
     return result

@@ -49,3 +49,11 @@ class PriceSettings(Settings):
         Mapping[str, Usd],
         Field(description="Everything else, by the catalog's name of it: cluster, nat-gateway, hyperdisk-balanced ..."),
     ] = {}
+
+
+class BudgetSettings(Settings):
+    """A ceiling on what the stack may cost with every node pool at its largest."""
+
+    max_monthly_usd: Annotated[
+        float, Field(gt=0, le=100_000_000, description="US dollars a month of 730 hours.", examples=[5000])
+    ]

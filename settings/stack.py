@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from settings.accelerator import AcceleratorSettings, CpuPoolSettings
 from settings.access import HuggingFaceSettings, RegistrySettings
+from settings.acknowledgements import Acknowledgement
 from settings.base import Settings, form, refusal, replaces
 from settings.cluster import ClusterSettings
 from settings.disaggregation import DisaggregationSettings
@@ -17,7 +18,7 @@ from settings.models import ModelSettings
 from settings.network import NetworkSettings
 from settings.picker import PickerSettings
 from settings.platform import PlatformSettings
-from settings.prices import PriceSettings
+from settings.prices import BudgetSettings, PriceSettings
 from settings.router import RouterSettings
 from settings.splits import SplitSettings
 
@@ -164,6 +165,14 @@ class StackSettings(Settings):
     prices: Annotated[
         PriceSettings | None, Field(description="Prices in place of the catalog's, for the estimate of cost.")
     ] = None
+    budget: Annotated[
+        BudgetSettings | None,
+        Field(description="Most that the stack may cost; a plan that could exceed it is refused."),
+    ] = None
+    acknowledge: Annotated[
+        tuple[Acknowledgement, ...],
+        Field(max_length=64, description="Warnings that are known and accepted, by rule, each with its reason."),
+    ] = ()
     paused: Annotated[
         bool, Field(description="No model pods, no accelerator nodes; network, gateway and picker stay.")
     ] = False

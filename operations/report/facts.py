@@ -148,6 +148,7 @@ class CostFacts:
     hourly: Mapping[str, Money]
     monthly: Mapping[str, Money]
     saved_by_pausing: Money
+    at_most_monthly: Money
     alternatives: tuple[AlternativeFacts, ...]
     basis: str | None
     per_million: Mapping[str, Money]
@@ -347,6 +348,7 @@ def _cost(cost: CostPlan) -> CostFacts:
         hourly={when: _money(total) for when, total in totals.items()},
         monthly={when: Money(usd=total.monthly, unknown=total.unknown) for when, total in totals.items()},
         saved_by_pausing=_money(cost.saved_by_pausing),
+        at_most_monthly=Money(usd=cost.at_most.monthly, unknown=cost.at_most.unknown),
         alternatives=tuple(
             AlternativeFacts(provisioning=one.provisioning, chosen=one.chosen, total=_money(one.total))
             for one in cost.alternatives

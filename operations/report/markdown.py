@@ -53,7 +53,11 @@ def _lines(facts: StackFacts) -> Iterator[str]:
 
 
 def finding(one: Finding) -> Iterator[str]:
-    yield f"- **{one.severity}** `{one.path} = {one.value}` ({one.id})<br>{one.rule}<br>*{one.fix}*"
+    known = one.acknowledged
+    yield (
+        f"- **{one.severity if known is None else 'acknowledged'}** `{one.path} = {one.value}` ({one.id})<br>{one.rule}"
+        f"<br>*{one.fix}*" + ("" if known is None else f"<br>Acknowledged: {known}")
+    )
 
 
 def _model(model: ModelFacts) -> Iterator[str]:
@@ -114,6 +118,7 @@ def _cost(cost: CostFacts) -> Iterator[str]:
     yield ""
     yield f"Prices of {words.price_date(cost.date) or 'no known day'}{words.without(*cost.hourly.values())}."
     yield words.saving(cost.saved_by_pausing)
+    yield f"With every node pool at its largest: {words.at_most(cost.at_most_monthly)}."
     ways = ", ".join(
         f"{way.provisioning} {words.money(way.total)}{' (chosen)' if way.chosen else ''}"
         for way in cost.alternatives

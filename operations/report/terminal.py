@@ -68,6 +68,7 @@ def _table(facts: StackFacts) -> RenderableType:
         if not way.chosen and words.is_known(way.total)
     ]
     notes = [
+        f"with every node pool at its largest: {words.at_most(cost.at_most_monthly)}",
         *([f"with accelerators bought otherwise, an hour: {', '.join(others)}"] if others else []),
         f"prices of {words.price_date(cost.date)}{words.without(hourly['running'])}"
         if cost.date

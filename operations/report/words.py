@@ -144,10 +144,17 @@ def stage_sentence(stage: StageFacts) -> str:
     )
 
 
+def at_most(monthly: Money) -> str:
+    """What the stack can cost with every node pool at its largest."""
+    return f"{money(monthly)} a month" if monthly.unknown else f"at most {money(monthly)} a month"
+
+
 def findings(found: tuple[Finding, ...]) -> str:
     errors = sum(1 for one in found if one.severity == "error")
-    warnings = len(found) - errors
+    acknowledged = sum(1 for one in found if one.acknowledged is not None)
+    warnings = len(found) - errors - acknowledged
     parts = [count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number]
+    parts += [f"{acknowledged} acknowledged"] if acknowledged else []
     return " and ".join(parts) or "no findings"
 
 

@@ -171,12 +171,14 @@ class CostLine:
     """One component by the hour. None: no price is known.
 
     `running`: every replica serves. `idle`: pools at their minimum. `paused`: no model server and no accelerator node.
+    `most`: every pool at its largest.
     """
 
     name: str
     running: float | None
     idle: float | None
     paused: float | None
+    most: float | None
     note: str
 
     def at(self, when: When) -> float | None:
@@ -218,6 +220,11 @@ class CostPlan:
 
     def total(self, when: When) -> Total:
         return total((line.name, line.at(when)) for line in self.lines)
+
+    @property
+    def at_most(self) -> Total:
+        """With every node pool at its largest."""
+        return total((line.name, line.most) for line in self.lines)
 
     @property
     def idle(self) -> float | None:

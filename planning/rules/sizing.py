@@ -42,4 +42,6 @@ RULES = (
     ),
     Rule("LLMD-PRICE-EMPTY", severity="error", summary="An entry of prices has no price."),
     Rule("LLMD-LOAD-ONE-MEASURE", severity="error", summary="The load is given as concurrency and as a rate."),
+    Rule("LLMD-BUDGET", severity="error", summary="The stack may cost more than its budget."),
+    Rule("LLMD-BUDGET-UNKNOWN", severity="warning", summary="A price is unknown, so the budget is not checked."),
 )

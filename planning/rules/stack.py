@@ -92,4 +92,8 @@ RULES = (
         summary="disaggregated needs decode servers.",
     ),
     Rule("LLMD-PROJECT-FORM", severity="error", summary="The value cannot be a Google Cloud project id."),
+    Rule("LLMD-ACKNOWLEDGE-UNKNOWN", severity="error", summary="An acknowledgement names a rule that does not exist."),
+    Rule("LLMD-ACKNOWLEDGE-ERROR", severity="error", summary="An acknowledgement names a rule that is an error here."),
+    Rule("LLMD-ACKNOWLEDGE-TWICE", severity="error", summary="A rule is acknowledged twice."),
+    Rule("LLMD-ACKNOWLEDGE-UNUSED", severity="warning", summary="An acknowledgement matches no warning."),
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from catalog.engine import load_engine
@@ -39,12 +41,39 @@ def plan_cost(
     lines = tuple(line for line in bill.lines() if line is not None)
     chosen = {_way(pool) for pool, _ in pools}
     alternatives = tuple(_alternative(bill, lines, way, chosen == {way}) for way in _WAYS)
-    return CostPlan(
+    cost = CostPlan(
         lines=lines,
         alternatives=alternatives,
         units=_units(total((line.name, line.running) for line in lines), capacities),
         date=str(min(bill.dates)) if bill.dates else "",
     )
+    _check_budget(ctx, cost, pools)
+    return cost
+
+
+def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePoolPlan, int]]) -> None:
+    budget = ctx.settings.budget
+    if budget is None:
+        return
+    most, path = cost.at_most, ("budget", "maxMonthlyUsd")
+    if most.monthly > budget.max_monthly_usd:
+        nodes = " and ".join(f"{pool.max_nodes} {pool.machine_type}" for pool, _ in pools)
+        lacking = f", without {', '.join(most.unknown)}, of unknown price" if most.unknown else ""
+        ctx.findings.error(
+            "LLMD-BUDGET",
+            *path,
+            value=f"{budget.max_monthly_usd:g}",
+            rule=f"with every node pool at its largest ({nodes}) the stack costs ${most.monthly:,.0f} a month{lacking}",
+            fix=f"lower accelerator.nodes.max, or raise the budget to {math.ceil(most.monthly)}",
+        )
+    elif most.unknown:
+        ctx.findings.warning(
+            "LLMD-BUDGET-UNKNOWN",
+            *path,
+            value=f"{budget.max_monthly_usd:g}",
+            rule=f"the catalog has no price of {', '.join(most.unknown)}, so the stack may cost more than its budget",
+            fix="give the price under llm-d:prices, or compare the bill yourself",
+        )
 
 
 def _way(pool: NodePoolPlan) -> Provisioning:
@@ -100,6 +129,7 @@ class _Bill:
             running=running,
             idle=self._sum([(self._hourly(pool, _way(pool)), pool.min_nodes) for pool, _ in self.pools]),
             paused=0.0,
+            most=self._sum([(self._hourly(pool, _way(pool)), pool.max_nodes) for pool, _ in self.pools]),
             note=f"{' and '.join(parts)}, {bought}; {idle_nodes} when idle"
             + (f"; price of {min(dates)}" if len(dates) == len(known) else "; no price known"),
         )
@@ -123,7 +153,9 @@ class _Bill:
         pool = self.cpu_pool
         price = self.prices.machine(pool.machine_type, self.ctx.region)
         hourly = None if price is None else self._used(price) * self.cpu_nodes
-        return self._constant("CPU nodes", hourly, f"{self.cpu_nodes} x {pool.machine_type}")
+        line = self._constant("CPU nodes", hourly, f"{self.cpu_nodes} x {pool.machine_type}")
+        most = None if price is None else round(price.hourly * max(self.cpu_nodes, pool.max_nodes), 4)
+        return replace(line, most=most)
 
     def load_balancer_line(self) -> CostLine:
         rules = 1 + (len(self.ctx.settings.models) if self.ctx.settings.gateway.direct_load_balancer else 0)
@@ -147,7 +179,8 @@ class _Bill:
             return None if each is None or gateway is None else round(gateway + each * (cpu + nodes), 4)
 
         note = "the load balancer's, and one for each node"
-        return CostLine(name="addresses", running=of(busy), idle=of(low), paused=of(0), note=note)
+        most = of(sum(pool.max_nodes for pool, _ in self.pools) + self.cpu_pool.max_nodes - cpu)
+        return CostLine(name="addresses", running=of(busy), idle=of(low), paused=of(0), most=most, note=note)
 
     def disks_line(self) -> CostLine:
         cpu = self._disk(self.cpu_pool)
@@ -161,7 +194,16 @@ class _Bill:
             return self._sum([(cpu, self.cpu_nodes), *parts])
 
         note = f"{' and '.join(types)}, at the prices of us-central1"
-        return CostLine(name="boot disks", running=of("running"), idle=of("idle"), paused=of("paused"), note=note)
+        parts = [(cpu, max(self.cpu_nodes, self.cpu_pool.max_nodes))]
+        parts += [(self._disk(pool), pool.max_nodes) for pool, _ in self.pools]
+        return CostLine(
+            name="boot disks",
+            running=of("running"),
+            idle=of("idle"),
+            paused=of("paused"),
+            most=self._sum(parts),
+            note=note,
+        )
 
     def monitoring_line(self) -> CostLine:
         """Samples of Managed Service for Prometheus: series of each scraped pod, once an interval."""
@@ -177,14 +219,15 @@ class _Bill:
         note = f"metric samples: about {series['server']} series a model server, {series['picker']} a picker"
         # Whether an idle pool's pods wait or are gone, nobody scrapes them.
         low = min(servers, sum(pool.min_nodes for pool, _ in self.pools))
-        return CostLine(name="monitoring", running=of(servers), idle=of(low), paused=of(0), note=note)
+        # Replicas are fixed: a larger pool runs no further servers.
+        return CostLine(name="monitoring", running=of(servers), idle=of(low), paused=of(0), most=of(servers), note=note)
 
     def flat(self, name: str, item: str, note: str) -> CostLine:
         return self._constant(name, self._item(item), note)
 
     def _constant(self, name: str, hourly: float | None, note: str) -> CostLine:
         rounded = None if hourly is None else round(hourly, 4)
-        return CostLine(name=name, running=rounded, idle=rounded, paused=rounded, note=note)
+        return CostLine(name=name, running=rounded, idle=rounded, paused=rounded, most=rounded, note=note)
 
     def _item(self, name: str) -> float | None:
         item = self.prices.item(name)

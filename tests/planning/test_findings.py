@@ -180,6 +180,26 @@ class TestOneReport:
         assert len(finding.value) == 80
 
 
+class TestAcknowledgements:
+    REASON = "reached through our VPN only"
+
+    def test_an_acknowledged_warning_says_so(self) -> None:
+        plan = plan_of("gpu", {"acknowledge": [{"id": "LLMD-TLS-NONE", "reason": self.REASON}]})
+        [finding] = [found for found in plan.warnings if found.id == "LLMD-TLS-NONE"]
+        assert finding.acknowledged == self.REASON
+        assert report(plan.warnings).startswith("0 warnings:")
+        assert f"acknowledged: {self.REASON}" in report(plan.warnings)
+
+    def test_other_warnings_stay(self) -> None:
+        changes = {"acknowledge": [{"id": "LLMD-TLS-NONE", "reason": self.REASON}], "network.nodeCidr": "172.17.0.0/20"}
+        open_warnings = [found.id for found in plan_of("gpu", changes).warnings if found.acknowledged is None]
+        assert open_warnings == ["LLMD-CIDR-DOCKER"]
+
+    def test_an_error_stays_one(self) -> None:
+        changes = {"models[0].maxModelLen": 16384, "acknowledge": [{"id": "LLMD-CONTEXT-LENGTH", "reason": "bold"}]}
+        assert {found.id for found in errors_of("gpu", changes)} == {"LLMD-CONTEXT-LENGTH", "LLMD-ACKNOWLEDGE-ERROR"}
+
+
 class TestSecrets:
     """A report ends in terminals and in logs of pull requests."""
 

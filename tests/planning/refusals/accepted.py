@@ -216,3 +216,78 @@ PICKER_SETTINGS = (
         severity=Severity.WARNING,
     ),
 )
+
+ACKNOWLEDGED = (
+    *(
+        Wrong(
+            name=f"acknowledgement: {name}",
+            id=identifier,
+            changes={"acknowledge": [{"id": known, "reason": "checked"} for known in ids]},
+            path=f"acknowledge[{len(ids) - 1}].id",
+            value=ids[-1],
+            rule=rule,
+            fix=fix,
+            severity=Severity.WARNING if "UNUSED" in identifier else Severity.ERROR,
+        )
+        for name, identifier, ids, rule, fix in (
+            ("unknown id", "LLMD-ACKNOWLEDGE-UNKNOWN", ["LLMD-TLS-NOEN"], "no rule has this id", "LLMD-TLS-NONE?"),
+            ("an error", "LLMD-ACKNOWLEDGE-ERROR", ["LLMD-TP-DIVIDES"], "this rule is an error", "remove"),
+            ("of nothing", "LLMD-ACKNOWLEDGE-UNUSED", ["LLMD-SPLIT-LENGTHS"], "has no such warning", "remove it"),
+        )
+    ),
+    Wrong(
+        name="acknowledgement twice",
+        id="LLMD-ACKNOWLEDGE-TWICE",
+        changes={
+            "acknowledge": [{"id": "LLMD-TLS-NONE", "reason": "a"}, {"id": "LLMD-TLS-NONE", "reason": "b"}],
+        },
+        path="acknowledge[1].id",
+        value="LLMD-TLS-NONE",
+        rule="acknowledged above already",
+        fix="keep one",
+    ),
+    Wrong(
+        name="acknowledgement without a reason",
+        id="LLMD-SETTING-MISSING",
+        changes={"acknowledge": [{"id": "LLMD-TLS-NONE"}]},
+        path="acknowledge[0].reason",
+        value="(missing)",
+        rule="required",
+        fix="reason: ",
+    ),
+    Wrong(
+        name="acknowledgement with an empty reason",
+        id="LLMD-SETTING-FORM",
+        changes={"acknowledge": [{"id": "LLMD-TLS-NONE", "reason": " "}]},
+        path="acknowledge[0].reason",
+        value=" ",
+        rule="a sentence",
+        fix="VPN",
+    ),
+)
+
+BUDGET = (
+    Wrong(
+        name="more than the budget",
+        id="LLMD-BUDGET",
+        changes={"accelerator.nodes.max": 300, "budget": {"maxMonthlyUsd": 5000}, "network.podCidr": "10.16.0.0/12"},
+        path="budget.maxMonthlyUsd",
+        value="5000",
+        rule="with every node pool at its largest (300 n1-standard-4) the stack costs $",
+        fix="lower accelerator.nodes.max, or raise the budget to",
+    ),
+    Wrong(
+        name="budget beside an unknown price",
+        id="LLMD-BUDGET-UNKNOWN",
+        changes={
+            "location": "us-central1-b",
+            "accelerator": {"type": "nvidia-h200-141gb", "provisioning": "flex-start"},
+            "budget": {"maxMonthlyUsd": 100000},
+        },
+        path="budget.maxMonthlyUsd",
+        value="100000",
+        rule="has no price of accelerator nodes",
+        fix="llm-d:prices",
+        severity=Severity.WARNING,
+    ),
+)

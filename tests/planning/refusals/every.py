@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tests.planning.refusals.accepted import (
+    ACKNOWLEDGED,
     ARGUMENTS,
+    BUDGET,
     NAMES,
     PICKER_SETTINGS,
     PINNED_IMAGES,
@@ -49,6 +51,8 @@ EVERY = (
     *KSERVE,
     *PICKER,
     *PROJECTS,
+    *ACKNOWLEDGED,
+    *BUDGET,
     *PINNED_IMAGES,
     *NAMES,
     *ARGUMENTS,
