@@ -80,6 +80,48 @@ _REFUSED: Mapping[str, str] = {
     "DeciLMForCausalLM": "each of its layers has a shape of its own",
     "Gemma3nForConditionalGeneration": "its layers are activated in part, and it hears as well as it sees",
 }
+# What transformers takes where a configuration leaves a field out, by the beginning of the architecture (configuration
+# classes of 5.5): published files of Gemma 3 name neither heads nor vocabulary. Only what differs from the usual.
+_DEFAULTS: Mapping[str, Mapping[str, int]] = {
+    "GemmaFor": {"vocab_size": 256_000, "head_dim": 256, "num_key_value_heads": 16, "max_position_embeddings": 8192},
+    "Gemma2": {
+        "vocab_size": 256_000,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "max_position_embeddings": 8192,
+        "sliding_window": 4096,
+    },
+    "Gemma3": {
+        "vocab_size": 262_208,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "max_position_embeddings": 131_072,
+        "sliding_window": 4096,
+    },
+    "Gemma4": {
+        "vocab_size": 262_144,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "global_head_dim": 512,
+        "max_position_embeddings": 131_072,
+        "sliding_window": 512,
+        "hidden_size_per_layer_input": 256,
+        "vocab_size_per_layer_input": 262_144,
+    },
+    "Qwen3": {"head_dim": 128},
+    "Qwen3Moe": {},
+    "Qwen3VLMoe": {},
+    "Qwen3Next": {"head_dim": 256},
+    "Qwen3_5": {"head_dim": 256},
+    "Llama4": {"vocab_size": 202_048, "num_key_value_heads": 8, "head_dim": 128, "attention_chunk_size": 8192},
+    "GptOss": {"head_dim": 64, "num_key_value_heads": 8, "sliding_window": 128},
+    "SeedOss": {"head_dim": 128, "num_key_value_heads": 8},
+    "MiniMaxM2": {"head_dim": 128},
+    "NemotronH": {"head_dim": 128, "num_key_value_heads": 8},
+}
 _TIED = ("Gemma",)  # families that share embedding and head unless they say otherwise
 _TWO_MATRICES = ("PhiForCausalLM", "NemotronHForCausalLM")
 _OUTPUT_GATE = ("Qwen3Next", "Qwen3_5")
@@ -107,7 +149,7 @@ def parse(
     if architecture not in _BIAS:
         raise ConfigError(f"architecture {architecture} is not one whose memory this program can compute", unknown=True)
     text = config.get("text_config")
-    text = {**config, **text} if isinstance(text, Mapping) else config
+    text = {**_defaults(architecture), **config, **(text if isinstance(text, Mapping) else {})}
     fields = Fields(text)
     try:
         layers = layers_of(architecture, fields)
@@ -124,6 +166,12 @@ def parse(
         raise ConfigError(f"its figures do not fit together: {problems}") from None
     _check(model)
     return model
+
+
+def _defaults(architecture: str) -> Mapping[str, int]:
+    """Of the longest beginning that fits."""
+    fitting = [begin for begin in _DEFAULTS if architecture.startswith(begin)]
+    return _DEFAULTS[max(fitting, key=len)] if fitting else {}
 
 
 def _says_method(stored: object) -> bool:

@@ -104,7 +104,8 @@ def _kinds(architecture: str, fields: Fields, count: int) -> tuple[AttentionKind
     if architecture.startswith("Llama4"):
         # Every fourth layer sees everything, the others a chunk.
         return _every(count, 4, "chunked")
-    if window is None or not fields.flag("use_sliding_window", True):
+    # Qwen's files name a window and leave it switched off.
+    if window is None or not fields.flag("use_sliding_window", not architecture.startswith("Qwen")):
         return full * count
     if architecture.startswith(("Gemma2", "GptOss")):
         return _every(count, 2, "sliding")

@@ -37,7 +37,7 @@ def run_of(row: Row, folder: Path) -> EngineRun:
     if version is None:
         raise UnknownStartError("the row names no version of vLLM")
     quantization = _text(row, "quantization")
-    if model.quantization is None and quantization not in (None, "none", "None", "—", *_ON_LOADING):
+    if model.quantization is None and quantization not in (None, "none", "None", "auto", "—", *_ON_LOADING):
         raise UnknownStartError(
             f"the start was quantized by {quantization}, which the model's configuration does not describe"
         )

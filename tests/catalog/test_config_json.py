@@ -84,6 +84,33 @@ def test_what_it_does_not_say_is_told(change: dict[str, Any], words: str, unknow
     assert refused.value.unknown == unknown
 
 
+def test_what_a_file_leaves_out_is_what_transformers_takes() -> None:
+    """Gemma 3's own file names five figures of its text model, and no head."""
+    config = {
+        "architectures": ["Gemma3ForConditionalGeneration"],
+        "text_config": {
+            "hidden_size": 2560,
+            "intermediate_size": 10240,
+            "model_type": "gemma3_text",
+            "num_hidden_layers": 34,
+            "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+            "sliding_window": 1024,
+        },
+        "vision_config": {
+            "hidden_size": 1152,
+            "image_size": 896,
+            "intermediate_size": 4304,
+            "model_type": "siglip_vision_model",
+            "num_hidden_layers": 27,
+            "patch_size": 14,
+        },
+    }
+    ours, theirs = parse("google/gemma-3-4b-it", config), load().models["google/gemma-3-4b-it"]
+    rounded = {"vision_gib": round(ours.vision_gib or 0, 3)}
+    assert shape(ours) | rounded == shape(theirs) | rounded
+    assert ours.vision_gib == pytest.approx(theirs.vision_gib, abs=0.001)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 10**10) | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
