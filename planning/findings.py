@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 NAMESPACE = "llm-d"
@@ -21,7 +21,8 @@ class Finding:
 
     `id` is the id of the rule that is broken, one of `planning.rules.RULES`. `path` is Pulumi's own
     (`llm-d:models[0].maxModelLen`), `value` what stands there, `rule` why it cannot be, `fix` what to write instead. A
-    warning that the stack file acknowledges has the reason it gives in `acknowledged`.
+    warning that the stack file acknowledges has the reason it gives in `acknowledged`; `place` is file and line,
+    where they are known.
     """
 
     id: str
@@ -31,9 +32,11 @@ class Finding:
     fix: str
     severity: Severity = Severity.ERROR
     acknowledged: str | None = None
+    place: str | None = None
 
     def __str__(self) -> str:
-        text = f"{self.id}  {self.path} = {self.value}\n  {self.rule}\n  {self.fix}"
+        place = f"  ({self.place})" if self.place else ""
+        text = f"{self.id}  {self.path} = {self.value}{place}\n  {self.rule}\n  {self.fix}"
         return text if self.acknowledged is None else f"{text}\n  acknowledged: {self.acknowledged}"
 
 
@@ -43,6 +46,12 @@ class RefusedError(Exception):
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
         super().__init__(report(self.findings))
+
+
+def located(findings: Iterable[Finding], line_of: Callable[[str], int | None], file: str) -> list[Finding]:
+    """The findings with the lines of a stack file in which their settings stand."""
+    lines = [(finding, line_of(finding.path)) for finding in findings]
+    return [finding if line is None else replace(finding, place=f"{file}, line {line}") for finding, line in lines]
 
 
 def report(findings: Sequence[Finding]) -> str:

@@ -72,11 +72,20 @@ def program_settings(texts: Mapping[str, str]) -> dict[str, Any]:
     """
     prefix = f"{NAMESPACE}:"
     values = {key.removeprefix(prefix): _parsed(text) for key, text in texts.items() if key.startswith(prefix)}
+    # A misspelt namespace keeps its name, so that the check reports it.
+    values |= {key: _parsed(text) for key, text in texts.items() if is_misspelt(key)}
     declared = frozenset(top_level_keys())
     values = {key: value for key, value in values.items() if key not in declared or value not in _UNSET}
     if "project" not in values and (project := texts.get("gcp:project")):
         values["project"] = project
     return values
+
+
+def is_misspelt(key: str) -> bool:
+    """Whether a key's namespace was probably meant to be this program's: `llmd:`, `llm_d:`, `LLM-D:`."""
+    namespace, colon, _ = key.partition(":")
+    letters = "".join(sign for sign in namespace.lower() if sign.isalnum())
+    return bool(colon) and namespace != NAMESPACE and letters in ("llmd", "lmd", "lld", "llm", "lmmd")
 
 
 def as_text(value: Any) -> str:

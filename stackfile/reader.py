@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from stackfile.config import StackConfig
+from stackfile.document import parse
 from stackfile.paths import StackFileError, put
 from stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults
 
@@ -39,9 +40,11 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
 
     Raises StackFileError.
     """
-    values = copy.deepcopy(_document(stack_file(root, stack)).get("config") or {})
+    values = copy.deepcopy(parse(stack_file(root, stack)).get("config") or {})
     if not isinstance(values, dict):
         raise StackFileError(f"Pulumi.{stack}.yaml: config must hold keys, for example llm-d:location: us-central1-a")
+    # As on Pulumi's command line, a key without a namespace is the project's.
+    values = {key if ":" in str(key) else f"{NAMESPACE}:{key}": value for key, value in values.items()}
     for path, text in (overrides or {}).items():
         put(values, path, _override(text))
     secrets = dict.fromkeys(_take_encrypted(values), ENCRYPTED_VALUE)
@@ -53,18 +56,8 @@ def _defaults(root: Path) -> dict[str, Any]:
     path = root / PROJECT_FILE
     if not path.exists():
         return {}
-    declared = project_defaults(_document(path))
+    declared = project_defaults(parse(path))
     return {key if ":" in key else f"{NAMESPACE}:{key}": value for key, value in declared}
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise StackFileError(f"{path.name} is not valid YAML: {error}") from error
-    if document is not None and not isinstance(document, dict):
-        raise StackFileError(f"{path.name} must hold keys at its top level, for example config:")
-    return document or {}
 
 
 def _take_encrypted(values: dict[str, Any]) -> list[str]:

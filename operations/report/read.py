@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ from pydantic import ValidationError
 
 import catalog
 from operations.report.facts import StackFacts, facts_of
-from planning import RefusedError, StackPlan, plan_raw
+from planning import Finding, RefusedError, StackPlan, plan_raw
 from planning.context import Findings
+from planning.findings import located
 from planning.planner import plan_with_findings
 from settings import StackSettings
-from stackfile import load
+from stackfile import load, stack_file
 from stackfile.assumptions import assume_unset
+from stackfile.document import line_of, lines_of
 from stackfile.model_files import model_files
 
 
@@ -28,8 +30,14 @@ def read(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
         plan = plan_raw(stack, values, encrypted, files=model_files(values))
     except RefusedError as refused:
         forbidden = None if settings is None else _forbidden(stack, settings, encrypted)
-        return facts_of(stack, forbidden, refused.findings, configuration.notes, settings)
-    return facts_of(stack, plan, plan.warnings, configuration.notes, settings)
+        return facts_of(stack, forbidden, _located(root, stack, refused.findings), configuration.notes, settings)
+    return facts_of(stack, plan, _located(root, stack, plan.warnings), configuration.notes, settings)
+
+
+def _located(root: Path, stack: str, findings: Sequence[Finding]) -> list[Finding]:
+    path = stack_file(root, stack)
+    lines = lines_of(path)
+    return located(findings, lambda setting: line_of(lines, setting), path.name)
 
 
 def _settings(values: Mapping[str, Any]) -> StackSettings | None:

@@ -1,0 +1,63 @@
+"""Faults of a stack file's YAML name the file, the line and what to write; values know their lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stackfile import StackFileError, load
+from stackfile.config import program_settings
+from stackfile.document import line_of, lines_of
+
+FAULTS = (
+    ("tab", "config:\n  llm-d:accelerator:\n\ttype: nvidia-l4\n", 3, "indented with a tab", "type: nvidia-l4"),
+    ("tab after spaces", "config:\n  llm-d:models:\n  \t- id: a/b\n", 3, "indented with a tab", "- id: a/b"),
+    ("no blank", "config:\n  llm-d:models:\n    - id:a/b\n      replicas: 1\n", 3, "a blank is missing", "- id: a/b"),
+    ("no colon", "config\n  llm-d:location: x\n", 1, "the colon after the key is missing", "config:"),
+    ("no colon below", "config:\n  llm-d:cpuPool\n    diskGib: 50\n", 2, "the colon after the key", "llm-d:cpuPool:"),
+    (
+        "indent",
+        "config:\n  llm-d:accelerator:\n  type: x\n    nodes: {max: 3}\n",
+        4,
+        "a key where none can stand",
+        "alike",
+    ),
+    ("bracket", "config:\n  llm-d:accelerator: {type: x\n", 3, "a bracket that is not closed", "{a: 1, b: 2}"),
+    ("quote", 'config:\n  llm-d:location: "x\n', 3, "a quotation mark that is not closed", "Close it"),
+    ("twice", "config:\n  llm-d:paused: true\n  llm-d:paused: false\n", 3, "stands in line 2 already", "Keep one"),
+    ("twice below", "config:\n  llm-d:models:\n    - id: a\n      id: b\n", 4, "stands in line 3 already", "Keep one"),
+)
+
+
+@pytest.mark.parametrize(("text", "line", "what", "fix"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
+def test_a_fault_says_where_what_and_how(tmp_path: Path, text: str, line: int, what: str, fix: str) -> None:
+    (tmp_path / "Pulumi.s.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(StackFileError) as refused:
+        load(tmp_path, "s")
+    said = str(refused.value)
+    assert said.startswith("Pulumi.s.yaml")
+    assert f"line {min(line, len(text.splitlines()))}" in said
+    assert what in said
+    assert fix in said
+    assert "<unicode string>" not in said
+
+
+def test_a_key_without_namespace_is_the_projects(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.s.yaml").write_text("config:\n  location: us-central1-a\n", encoding="utf-8")
+    assert load(tmp_path, "s").settings()["location"] == "us-central1-a"
+
+
+@pytest.mark.parametrize("namespace", ["llmd", "llm_d", "LLM-D", "llm.d", "llm"])
+def test_a_misspelt_namespace_is_kept_for_the_check(namespace: str) -> None:
+    assert program_settings({f"{namespace}:location": "x", "gcp:zone": "y"}) == {f"{namespace}:location": "x"}
+
+
+def test_lines_of_settings(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.s.yaml"
+    path.write_text("config:\n  llm-d:models:\n    - id: a/b\n      load: {concurrency: 3}\n  location: x\n", "utf-8")
+    lines = lines_of(path)
+    assert line_of(lines, "llm-d:models[0].load.concurrency") == 4
+    assert line_of(lines, "llm-d:models[0].replicas") == 3
+    assert line_of(lines, "llm-d:location") == 5
+    assert line_of(lines, "llm-d:project") is None
