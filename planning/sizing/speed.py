@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 
 from catalog.engine import load_engine
-from catalog.parameters import GIB, count, per_layer_tables
+from catalog.parameters import GIB, per_layer_tables
 from catalog.schema import Accelerator
 from planning.parallelism.sharding import padded_vocabulary
 from planning.plan.estimates import Bound, MemoryVerdict, Simulation, SpeedEstimate
@@ -190,7 +190,7 @@ def _prefill_seconds(run: EngineRun, hardware: _Hardware, tokens: int) -> float:
 
 def _flops_per_token(run: EngineRun) -> float:
     """Two operations per weight a token meets."""
-    parts, experts = count(run.model), run.model.experts
+    parts, experts = run.parameters, run.model.experts
     routed = parts.experts * experts.active / experts.count if experts else 0.0
     every = parts.attention + parts.linear + parts.mlp + parts.shared + parts.latent
     return 2 * (every + routed + (parts.lm_head or parts.embedding))
@@ -206,8 +206,7 @@ def _weights_read(run: EngineRun, batch: float) -> float:
     total -= per_layer_tables(model) * run.dtype_bytes / run.tensor_parallel
     experts = model.experts
     if experts is not None:
-        parts = count(model)
-        stored = parts.experts * run.stored_bytes("experts") / run.expert_ranks
+        stored = run.parameters.experts * run.stored_bytes("experts") / run.expert_ranks
         # All data-parallel ranks send tokens to the experts of this one.
         asked = 1 - (1 - experts.active / experts.count) ** max(1.0, batch * run.data_parallel)
         total -= stored * (1 - asked)

@@ -116,6 +116,14 @@ def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
 
 def layout(run: EngineRun, stage: int = 0) -> Layout:
     """Groups and pages of one rank."""
+    key = ("layout", stage)
+    if key not in run.computed:
+        run.computed[key] = _layout(run, stage)
+    found: Layout = run.computed[key]
+    return found
+
+
+def _layout(run: EngineRun, stage: int) -> Layout:
     kinds = layers_of(run, stage)
     if run.kind == "tpu":
         return _whole(run, kinds)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 from catalog.engine import Band, load_engine
+from catalog.parameters import Parameters, count
 from catalog.schema import Accelerator, DraftLayers, Interconnect, Model, Part, Quantization
 
 _BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
@@ -58,10 +60,20 @@ class EngineRun:
         """Accelerators that share the routed experts of a layer: data-parallel ranks keep one set among all of them."""
         return self.tensor_parallel * self.data_parallel
 
-    @property
+    @cached_property
     def band(self) -> Band:
         """Constants of this version."""
         return load_engine().band(self.version)
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """The model's parameters by part."""
+        return count(self.model)
+
+    @cached_property
+    def computed(self) -> dict[tuple[str, int], Any]:
+        """Figures of each stage that were already computed: estimates of speed ask for the same ones many times."""
+        return {}
 
     @property
     def dtype_bytes(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from catalog.engine import load_engine
-from catalog.parameters import GIB, count, dense_layers, indexers, per_layer_projections, per_layer_tables
+from catalog.parameters import GIB, dense_layers, indexers, per_layer_projections, per_layer_tables
 from catalog.schema import Attention, Experts, Model, Part
 from planning.parallelism.sharding import padded_vocabulary
 from planning.sizing.memory.run import EngineRun
@@ -49,6 +49,13 @@ def _up(value: float, multiple: int) -> int:
 
 def weights_gib(run: EngineRun, stage: int = 0) -> float:
     """GiB of weights on one rank of a pipeline stage, with the tables of rotary positions beside them."""
+    key = ("weights", stage)
+    if key not in run.computed:
+        run.computed[key] = _weights_gib(run, stage)
+    return float(run.computed[key])
+
+
+def _weights_gib(run: EngineRun, stage: int) -> float:
     model, plain = run.model, run.dtype_bytes
     share = stage_layers(model.layers, run.pipeline_parallel)[stage] / model.layers
     first, last = stage == 0, stage == run.pipeline_parallel - 1
@@ -56,7 +63,7 @@ def weights_gib(run: EngineRun, stage: int = 0) -> float:
     if run.quantized is not None and run.quantized.stored_bits("attention", 8.0 * plain) < 8 * plain:
         # Latent attention multiplies by parts of this matrix, so that a quantized one is kept a second time, unpacked.
         layers += _latent_up(model, run.tensor_parallel) * plain
-    parts = count(model)
+    parts = run.parameters
     layers += (parts.router + parts.norms) * plain
     total = layers * share + _tables(run, first=first, last=last) + _rotary(run)
     if first and run.has_encoder and model.vision_gib is not None:
