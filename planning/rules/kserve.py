@@ -9,15 +9,21 @@ RULES = (
         "LLMD-KSERVE-ROLLOUT",
         severity="warning",
         summary="KServe needs free nodes to replace pods, and the pool has none.",
+        why="KServe starts new pods before it stops old ones, and they need nodes.",
+        fix="Raise `nodes.max`, or pause for one `up`.",
     ),
     Rule(
         "LLMD-KSERVE-LONG-NAME",
         severity="warning",
         summary="KServe shortens a long name to a hash.",
+        why="KServe cuts long names and appends a hash.",
+        fix="Look for the name that the message shows.",
     ),
     Rule(
         "LLMD-KSERVE-TEMPLATE",
         severity="error",
         summary="KServe reads {{ as a template.",
+        why="KServe reads double braces as a template of its own.",
+        fix="Put the text into a file.",
     ),
 )

@@ -1,0 +1,24 @@
+"""docs/findings.md holds every rule, as the table has it."""
+
+from __future__ import annotations
+
+import pytest
+
+from operations.findings_reference import REFERENCE, reference
+from planning.rules import RULES, Rule
+
+
+def test_the_page_is_current() -> None:
+    assert REFERENCE.read_text(encoding="utf-8") == reference()
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: str(rule.id))
+def test_a_rule_says_what_why_and_how(rule: Rule) -> None:
+    assert rule.id.startswith("LLMD-")
+    for text in (rule.summary, rule.why, rule.fix):
+        assert text.endswith("."), text
+        assert 8 < len(text) <= 250, text
+
+
+def test_every_rule_names_the_file_that_checks_it() -> None:
+    assert reference().count("- Checked in: `") == len(RULES)
