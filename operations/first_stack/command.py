@@ -18,7 +18,7 @@ from operations.size.load import parse_load
 from operations.size.options import compare_hardware
 
 # An open model that one L4 runs, which most regions have.
-NAME, MODEL, LOAD, LOCATION = "first", "Qwen/Qwen3-8B", "1/s 1000+200", "us-central1"
+NAME, MODEL, LOAD, LOCATION = "first", "Qwen/Qwen3-8B", "0.5/s 500+100", "us-central1"
 ACCELERATOR = "nvidia-l4"
 
 
@@ -32,8 +32,8 @@ def write_first_stack(*, ask: bool) -> int:
     load_text = question("Load: requests per second, prompt+output tokens", LOAD, _check_load)
     location = question("Zone or region", LOCATION, lambda text: _check_location(catalog, text))
     options, _ = compare_hardware(catalog, model, parse_load(load_text), location)
-    # Below the price of a whole larger machine, the accelerator that is sold most widely is the easier one to get.
-    usual = [option for option in options if option.hardware.accelerator.name == ACCELERATOR and option.nodes == 1]
+    # The accelerator that is sold most widely is the easiest one to get.
+    usual = [option for option in options if option.hardware.accelerator.name == ACCELERATOR]
     if not options:
         print(f"no machine in {location} serves that: `make size MODEL={model.id} LOAD='{load_text}'` lists the others")
         return REFUSED

@@ -247,8 +247,27 @@ class TestPrices:
         for tables in (catalog.prices.machines, catalog.prices.accelerators):
             for name, table in tables.items():
                 for region, rates in table.items():
-                    if "spot" in rates:
+                    if "spot" in rates and "on-demand" in rates:
                         assert rates["spot"].hourly < rates["on-demand"].hourly, f"{name} {region}"
+
+    @pytest.mark.parametrize("region", ["us-central1", "europe-west4", "europe-west1"])
+    def test_every_g2_has_both_prices_and_larger_ones_cost_more(self, catalog: Catalog, region: str) -> None:
+        machines = [machine for machine in catalog.machines.values() if machine.family == "g2"]
+        by_size = sorted(machines, key=lambda machine: (machine.accelerator_count, machine.vcpus))
+        for way in ("on-demand", "spot"):
+            hourly = [catalog.prices.machine(machine.name, region, way) for machine in by_size]
+            known = [price.hourly for price in hourly if price is not None]
+            assert len(known) == len(by_size) == 8
+            # g2-standard-12 has another source, whose spot price is of another day.
+            others = [usd for usd, machine in zip(known, by_size, strict=True) if machine.vcpus != 12]
+            assert others == sorted(others)
+
+    def test_h200_and_one_h100_have_a_spot_price(self, catalog: Catalog) -> None:
+        for machine in ("a3-ultragpu-8g", "a3-highgpu-1g"):
+            for region in ("us-central1", "europe-west4"):
+                price = catalog.prices.machine(machine, region, "spot")
+                assert price is not None
+                assert price.source
 
 
 class TestSources:
@@ -287,7 +306,7 @@ class TestBadData:
             (_replace("models.yaml", "source: hub", "source: hob"), "no source hob|date"),
             (_replace("machines.yaml", "accelerator: nvidia-l4", "accelerator: nvidia-l5"), "no accelerator nvidia-l5"),
             (
-                _replace("prices.yaml", "us-central1: 0.7068", "us-central1: cheap"),
+                _replace("prices.yaml", "us-central1: 0.7068 / 0.2818", "us-central1: cheap"),
                 "g2-standard-4: us-central1: 'cheap'",
             ),
             (_replace("prices.yaml", "a2-highgpu-1g:", "a2-highgpu-3g:"), "a2-highgpu-3g: no such machine type"),

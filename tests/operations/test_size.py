@@ -67,7 +67,9 @@ class TestComparison:
     def test_each_row_is_what_the_plan_of_its_settings_says(self, rows: list[Option]) -> None:
         for row in (rows[0], rows[len(rows) // 2], rows[-1]):
             plan = plan_raw(
-                "x", {**row.settings, "project": "p", "huggingFace": {"token": "hf_x"}}, frozenset({"huggingFace"})
+                "x",
+                {**row.settings, "project": "my-project", "huggingFace": {"token": "hf_x"}},
+                frozenset({"huggingFace"}),
             )
             (server,) = plan.models[0].servers
             assert server.replicas == row.replicas
@@ -142,7 +144,7 @@ class TestWrittenStackFiles:
     def planned(self, file: Path) -> None:
         config = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
         values = {key.removeprefix("llm-d:"): value for key, value in config.items()}
-        plan_raw("x", {"project": "p", **values, "huggingFace": {"token": "hf_x"}}, frozenset({"huggingFace"}))
+        plan_raw("x", {"project": "my-project", **values, "huggingFace": {"token": "hf_x"}}, frozenset({"huggingFace"}))
 
     def test_size_writes_its_first_row(self, root: Path) -> None:
         assert llmd("size", QWEN, "2/s 500+100", "--accelerator", "nvidia-l4", "--write", "chat") == 0
