@@ -10,6 +10,7 @@ from typing import Any
 
 import catalog
 import stackfile
+from settings import StackSettings
 from stackfile import NAMESPACE, StackConfig
 
 PROJECT = "rehearsal-project"
@@ -32,11 +33,11 @@ def load(
     if not settings.get("project"):
         values[f"{NAMESPACE}:project"] = PROJECT
         notes.append(f"project: {PROJECT} stands in for a Google Cloud project")
-    asked, rehearsed = settings.get("release"), _release(settings)
+    asked, rehearsed = _stated(settings), _release(settings)
     if not own_release and os.environ.get("REHEARSAL_EPP") is None and asked != rehearsed:
         values[f"{NAMESPACE}:release"] = rehearsed
         notes.append(
-            f"release: {rehearsed} instead of {asked or 'the default release'}, because its endpoint picker can be"
+            f"release: {rehearsed} instead of {asked}, because its endpoint picker can be"
             " built here (REHEARSAL_EPP=<binary> rehearses another)"
         )
     notes += [f"{path}: the encrypted value stays closed, a stand-in takes its place" for path in secrets]
@@ -48,6 +49,11 @@ def load(
     return replace(config, values=values, secrets=secrets, notes=tuple(notes))
 
 
+def _stated(settings: Mapping[str, Any]) -> str:
+    """The release that the stack file asks for, or the default of the settings."""
+    return str(settings.get("release") or StackSettings.model_fields["release"].default)
+
+
 def _release(settings: Mapping[str, Any]) -> str:
     """The release to run: the stack's, or else one whose picker can be built and supports the stack's pattern."""
     disaggregated = settings.get("pattern") == "disaggregated"
@@ -55,5 +61,5 @@ def _release(settings: Mapping[str, Any]) -> str:
         name: release.rehearsable and (release.disaggregation is not None or not disaggregated)
         for name, release in catalog.load().releases.items()
     }
-    choices = [settings.get("release"), RELEASE, *runnable]
-    return next((name for name in choices if isinstance(name, str) and runnable.get(name)), RELEASE)
+    choices = [_stated(settings), RELEASE, *runnable]
+    return next((name for name in choices if runnable.get(name)), RELEASE)

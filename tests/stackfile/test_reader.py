@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+import catalog
+from settings import StackSettings
 from stackfile import PROJECT_ROOT, StackConfig, StackFileError, load, segments
 from stackfile.assumptions import ASSUMED_PROJECT, assume_unset
 
@@ -83,8 +85,10 @@ class TestDefaults:
         (tmp_path / "Pulumi.s.yaml").write_text("config: {llm-d:paused: true}", encoding="utf-8")
         assert load(tmp_path, "s").settings() == {"paused": True}
 
-    def test_this_projects_release_is_the_one_that_pulumi_would_use(self) -> None:
-        assert load(PROJECT_ROOT, "gpu").settings()["release"] == "llm-d-0.9"
+    def test_the_default_release_is_stated_by_the_settings_alone(self) -> None:
+        """A second statement, in Pulumi.yaml, could differ from it."""
+        assert "release" not in load(PROJECT_ROOT, "gpu").settings()
+        assert StackSettings.model_fields["release"].default in catalog.load().releases
 
 
 class TestValues:
