@@ -20,7 +20,7 @@ from tests.stacks import ENCRYPTED, values_of
 GPU: dict[str, Any] = {
     "title": "Q1",
     "vendor": "nvidia",
-    "node_label_value": "nvidia-q1-label",
+    "node_label_value": "nvidia-made-up-label",
     "compute_capability": 9.5,
     "fp8": True,
     "interconnect": "pcie",
@@ -35,7 +35,7 @@ GPU: dict[str, Any] = {
 TPU: dict[str, Any] = {
     "title": "TPU q1",
     "vendor": "google",
-    "node_label_value": "tpu-q1-slice",
+    "node_label_value": "tpu-made-up-slice",
     "fp8": False,
     "interconnect": "ici",
     "batch_tokens": 768,
@@ -48,24 +48,24 @@ TPU: dict[str, Any] = {
     "zones": {"us-central1": "a"},
 }
 FAMILIES: dict[str, Any] = {
-    "q1": {
+    "made-up": {
         "boot_disk": "hyperdisk-balanced",
-        "accelerator": "nvidia-q1",
+        "accelerator": "nvidia-made-up",
         "sources": ["general"],
-        "machines": {"q1-standard-8": [8, 32, 1], "q1-standard-16": [16, 64, 2]},
+        "machines": {"made-up-standard-8": [8, 32, 1], "made-up-standard-16": [16, 64, 2]},
     },
-    "ctq": {
+    "ct-made-up": {
         "boot_disk": "hyperdisk-balanced",
-        "accelerator": "tpu-q1",
+        "accelerator": "tpu-made-up",
         "sources": ["general"],
-        "machines": {"ctq-standard-4t": [96, 384, 4, {"topologies": {"2x2": 1}}]},
+        "machines": {"ct-made-up-standard-4t": [96, 384, 4, {"topologies": {"2x2": 1}}]},
     },
     # Attached to a machine that has no accelerator of its own.
-    "m9": {
+    "host-made-up": {
         "boot_disk": "pd-balanced",
-        "attachable": {"nvidia-q1": [1]},
+        "attachable": {"nvidia-made-up": [1]},
         "sources": ["general"],
-        "machines": {"m9-standard-8": [8, 32]},
+        "machines": {"host-made-up-standard-8": [8, 32]},
     },
 }
 
@@ -75,7 +75,7 @@ def extended(folder: Path, change: Callable[[dict[str, Any], dict[str, Any]], No
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     trees = {name: yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in ("accelerators", "machines")}
     accelerators, families = trees["accelerators"]["accelerators"], trees["machines"]["families"]
-    accelerators |= {"nvidia-q1": dict(GPU), "tpu-q1": dict(TPU)}
+    accelerators |= {"nvidia-made-up": dict(GPU), "tpu-made-up": dict(TPU)}
     families |= {name: dict(family) for name, family in FAMILIES.items()}
     change(accelerators, families)
     for name, tree in trees.items():
@@ -100,26 +100,26 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 class TestPlan:
     def test_a_gpu_gets_the_pool_of_its_family(self, catalog: Catalog) -> None:
-        pool = plan_on(catalog, "nvidia-q1", "q1-standard-8").accelerator_pools[0]
-        assert (pool.machine_type, pool.guest_accelerator) == ("q1-standard-8", "nvidia-q1-label")
+        pool = plan_on(catalog, "nvidia-made-up", "made-up-standard-8").accelerator_pools[0]
+        assert (pool.machine_type, pool.guest_accelerator) == ("made-up-standard-8", "nvidia-made-up-label")
         assert (pool.accelerators_per_node, pool.disk_type) == (1, "hyperdisk-balanced")
 
     def test_a_tpu_gets_the_pool_of_its_family(self, catalog: Catalog) -> None:
-        pool = plan_on(catalog, "tpu-q1", "ctq-standard-4t", "tpu").accelerator_pools[0]
-        assert (pool.machine_type, pool.guest_accelerator) == ("ctq-standard-4t", None)
+        pool = plan_on(catalog, "tpu-made-up", "ct-made-up-standard-4t", "tpu").accelerator_pools[0]
+        assert (pool.machine_type, pool.guest_accelerator) == ("ct-made-up-standard-4t", None)
         assert (pool.accelerators_per_node, pool.disk_type) == (4, "hyperdisk-balanced")
 
     def test_an_attached_gpu_gets_the_disk_of_its_machine(self, catalog: Catalog) -> None:
-        pool = plan_on(catalog, "nvidia-q1", "m9-standard-8").accelerator_pools[0]
-        assert (pool.guest_accelerator, pool.disk_type) == ("nvidia-q1-label", "pd-balanced")
+        pool = plan_on(catalog, "nvidia-made-up", "host-made-up-standard-8").accelerator_pools[0]
+        assert (pool.guest_accelerator, pool.disk_type) == ("nvidia-made-up-label", "pd-balanced")
 
     def test_memory_and_speed_are_estimated_from_its_entry(self, catalog: Catalog) -> None:
-        (model,) = plan_on(catalog, "nvidia-q1", "q1-standard-8").models
+        (model,) = plan_on(catalog, "nvidia-made-up", "made-up-standard-8").models
         assert model.servers[0].memory is not None
         assert model.capacity is not None
 
     def test_without_a_price_the_cost_is_unknown(self, catalog: Catalog) -> None:
-        plan = plan_on(catalog, "nvidia-q1", "q1-standard-8")
+        plan = plan_on(catalog, "nvidia-made-up", "made-up-standard-8")
         assert "no price known" in str(plan.cost)
 
 
@@ -127,11 +127,11 @@ class TestForgotten:
     @pytest.mark.parametrize(
         ("accelerator", "field", "message"),
         [
-            ("nvidia-q1", "interconnect", r"accelerators\.yaml: nvidia-q1: interconnect"),
-            ("nvidia-q1", "compute_capability", r"nvidia-q1: .*compute_capability: a GPU needs it"),
-            ("nvidia-q1", "bandwidth_gbs", r"nvidia-q1: bandwidth_gbs"),
-            ("tpu-q1", "interconnect", r"tpu-q1: interconnect"),
-            ("tpu-q1", "batch_tokens", r"tpu-q1: .*batch_tokens: a TPU needs it"),
+            ("nvidia-made-up", "interconnect", r"accelerators\.yaml: nvidia-made-up: interconnect"),
+            ("nvidia-made-up", "compute_capability", r"nvidia-made-up: .*compute_capability: a GPU needs it"),
+            ("nvidia-made-up", "bandwidth_gbs", r"nvidia-made-up: bandwidth_gbs"),
+            ("tpu-made-up", "interconnect", r"tpu-made-up: interconnect"),
+            ("tpu-made-up", "batch_tokens", r"tpu-made-up: .*batch_tokens: a TPU needs it"),
         ],
     )
     def test_a_field_of_an_accelerator(self, tmp_path: Path, accelerator: str, field: str, message: str) -> None:
@@ -139,12 +139,12 @@ class TestForgotten:
             extended(tmp_path / "catalog", lambda accelerators, _: accelerators[accelerator].pop(field))
 
     def test_the_boot_disk_of_a_family(self, tmp_path: Path) -> None:
-        with pytest.raises(CatalogError, match=r"machines\.yaml: q1-standard-8: boot_disk"):
-            extended(tmp_path / "catalog", lambda _, families: families["q1"].pop("boot_disk"))
+        with pytest.raises(CatalogError, match=r"machines\.yaml: made-up-standard-8: boot_disk"):
+            extended(tmp_path / "catalog", lambda _, families: families["made-up"].pop("boot_disk"))
 
     def test_its_quotas(self) -> None:
-        with pytest.raises(CatalogError, match=r"quotas\.yaml: accelerators: nvidia-q1"):
-            load_quotas().of_accelerator("nvidia-q1")
+        with pytest.raises(CatalogError, match=r"quotas\.yaml: accelerators: nvidia-made-up"):
+            load_quotas().of_accelerator("nvidia-made-up")
 
     def test_nothing_of_the_real_ones(self) -> None:
         assert set(load_quotas().accelerators) == set(load_catalog().accelerators)
@@ -154,11 +154,11 @@ def test_fixes_name_what_the_catalog_has(tmp_path: Path) -> None:
     """A better machine or accelerator appears in fixes without a change of the rule."""
 
     def first(accelerators: dict[str, Any], _: dict[str, Any]) -> None:
-        entries = {"nvidia-q1": accelerators.pop("nvidia-q1"), **accelerators}
+        entries = {"nvidia-made-up": accelerators.pop("nvidia-made-up"), **accelerators}
         accelerators.clear()
         accelerators.update(entries)
 
     catalog = extended(tmp_path / "catalog", first)
     values = values_of("gpu", {"models[0].quantization": "fp8"})
     fixes = [finding.fix for finding in plan_raw("gpu", values, ENCRYPTED, catalog).warnings]
-    assert any("nvidia-q1" in fix for fix in fixes), fixes
+    assert any("nvidia-made-up" in fix for fix in fixes), fixes
