@@ -81,8 +81,11 @@ class InferenceStack(pulumi.ComponentResource):
         gateway = self._gateway(infrastructure, platform, certificates)
         pools = self._direct_models(infrastructure, platform, certificates)
         routers = self._request_routing(platform.scope, gateway)
-        routes = self._routes(platform.scope, [gateway.gateway, *routers], pools)
-        self._kserve_models(infrastructure, platform, certificates, routes)
+        before_routes = [gateway.gateway, *routers]
+        early = self._routes(platform.scope, before_routes, {}, early=True)
+        # The API's route moves to KServe's pools when their servers are ready: until then the old ones serve.
+        pools |= self._kserve_models(infrastructure, platform, certificates, early)
+        self._routes(platform.scope, before_routes, pools, early=False)
         NetworkPolicies(plan.network_policies, platform.scope)
         if plan.monitoring.enabled:
             Monitoring(plan.monitoring, plan.models, plan.router, platform.scope)
@@ -192,12 +195,15 @@ class InferenceStack(pulumi.ComponentResource):
         scope: ClusterScope,
         depends_on: Sequence[pulumi.Resource],
         pools: Mapping[str, Sequence[pulumi.Resource]],
+        *,
+        early: bool,
     ) -> dict[str, pulumi.Resource]:
-        """The routes by name, each after the pools it leads to, so far as this program creates them."""
+        """The routes by name, each after the pools it leads to; with `early` those that come before their pools."""
         gateway = self._plan.gateway
         return {
             route.name: InferenceRoute(route, gateway, scope, [*depends_on, *_backends(route, pools)]).route
             for route in self._plan.routes
+            if route.early is early
         }
 
     def _kserve_models(
@@ -206,22 +212,25 @@ class InferenceStack(pulumi.ComponentResource):
         platform: _Platform,
         certificates: _Certificates,
         routes: Mapping[str, pulumi.Resource],
-    ) -> None:
-        """Models that KServe renders, after their routes: KServe waits for routes that name the service's pool."""
+    ) -> dict[str, list[pulumi.Resource]]:
+        """Services by pool name. They come after their early routes: KServe waits for routes that name its pool."""
         plan, scope = self._plan, platform.scope
+        services: dict[str, list[pulumi.Resource]] = {}
         presets = Presets(plan.presets, scope, platform.kinds).ready if plan.presets else []
         for model in plan.models:
             if model.inference_service is None:
                 continue
             signed = _signed(certificates, model.certificate)
-            own_routes = plan.routes_to(model.pool.name)
-            InferenceService(
+            own_routes = plan.early_routes_to(model.pool.name)
+            service = InferenceService(
                 model.inference_service,
                 model,
                 RouterRefs(gateway=plan.gateway.name, routes=own_routes),
                 scope,
                 [*infrastructure.nodes, *platform.kinds, *signed, *presets, *(routes[name] for name in own_routes)],
             )
+            services[model.pool.name] = [service.service]
+        return services
 
 
 def _signed(certificates: _Certificates, plan: CertificatePlan | None) -> list[pulumi.Resource]:

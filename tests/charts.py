@@ -7,6 +7,7 @@ from typing import Any
 
 import catalog
 from planning.context import Findings, resolve_context
+from planning.findings import errors_in
 from planning.plan.platform import ChartPlan, PullSecretPlan
 from planning.platform.helm_releases import plan_charts
 from settings import StackSettings
@@ -38,5 +39,6 @@ def charts_of(
         certificates=certificates,
         pull_secret=PULL_SECRET,
     )
-    assert findings == []
+    # A chart past its end of support is a warning that comes with the date of the run.
+    assert errors_in(findings) == []
     return found

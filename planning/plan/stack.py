@@ -91,6 +91,8 @@ class StackPlan:
     labels: Mapping[str, str]
     warnings: tuple[Finding, ...]
 
-    def routes_to(self, pool: str) -> tuple[str, ...]:
-        """Names of the routes that lead to an InferencePool."""
-        return tuple(route.name for route in self.routes if any(pool in dict(rule.pools) for rule in route.rules))
+    def early_routes_to(self, pool: str) -> tuple[str, ...]:
+        """Names of the routes that lead to an InferencePool and come before it."""
+        return tuple(
+            route.name for route in self.routes if route.early and any(pool in dict(rule.pools) for rule in route.rules)
+        )

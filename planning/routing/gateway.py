@@ -26,6 +26,7 @@ ISTIO_CLASS = "istio"
 _CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-rilb"}
 
 ROUTE = "inference"
+KSERVE_ROUTE = "inference-kserve"
 
 # The model router puts the base model's name here: the one asked for, or the one an adapter or alias belongs to; empty
 # for a name it does not know.
@@ -89,8 +90,11 @@ def plan_routes(
     A name that is split goes to several pools by weight.
 
     A route holds 16 rules: with more models there are more routes. A backend that is a pool never has a port, and GKE
-    takes no timeouts there: Istio takes them nowhere else. Under KServe a model also answers below a path of its own,
-    as with KServe's routes.
+    takes no timeouts there: Istio takes them nowhere else.
+
+    Under KServe a model also answers below a path of its own, as with KServe's routes, by a route of its own, which
+    KServe waits for. The API's route changes when KServe's servers are ready: in a switch from `direct` the old servers
+    answer until then.
     """
     settings = ctx.settings.gateway
     extra = extra_paths(ctx)
@@ -106,16 +110,16 @@ def plan_routes(
         for model in models
         if model.inference_service is not None
     ]
-    early = bool(by_path)
+    kserve = (RoutePlan(name=KSERVE_ROUTE, rules=tuple(by_path), early=True),) if by_path else ()
     if index is None:
         paths = (*API_PATHS, *MODELS_LIST, *extra)
-        rules = (*by_path, RouteRulePlan(paths=paths, pools=((models[0].pool.name, 1),), timeout_seconds=timeout))
-        return (RoutePlan(name=ROUTE, rules=rules, early=early),)
+        rule = RouteRulePlan(paths=paths, pools=((models[0].pool.name, 1),), timeout_seconds=timeout)
+        return (*kserve, RoutePlan(name=ROUTE, rules=(rule,)))
     shares: list[tuple[str, tuple[tuple[str, int], ...]]] = [
         (model.served_name, ((model.pool.name, 1),)) for model in models
     ]
     shares += [(split.name, tuple((pool, weight) for _, pool, weight in split.models)) for split in splits]
-    by_model = by_path + [
+    by_model = [
         RouteRulePlan(paths=(*API_PATHS, *extra), header=(BASE_MODEL_HEADER, name), pools=pools)
         for name, pools in shares
     ]
@@ -125,9 +129,12 @@ def plan_routes(
     full = most - 1
     parts = [(*by_model[:full], rest)]
     parts += [tuple(by_model[start : start + most]) for start in range(full, len(by_model), most)]
-    return tuple(
-        RoutePlan(name=ROUTE if number == 1 else f"{ROUTE}-{number}", rules=part, early=early)
-        for number, part in enumerate(parts, start=1)
+    return (
+        *kserve,
+        *(
+            RoutePlan(name=ROUTE if number == 1 else f"{ROUTE}-{number}", rules=part)
+            for number, part in enumerate(parts, start=1)
+        ),
     )
 
 

@@ -160,6 +160,7 @@ class TestPorts:
             "llm-d-0.4": ("--vllm-port=8200", "--connector=nixlv2"),
             "llm-d-0.6": ("--vllm-port=8200", "--kv-connector=nixlv2"),
             "llm-d-0.9": ("--model-server-port=8200", "--kv-connector=nixlv2"),
+            "llm-d-0.10": ("--model-server-port=8200", "--kv-connector=nixlv2"),
         }[release]
         assert sidecar.args == ("--port=8000", *expected, "--secure-proxy=false")
 

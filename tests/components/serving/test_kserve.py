@@ -92,13 +92,17 @@ class TestAround:
         }
 
     def test_the_route_leads_to_that_pool_and_has_no_timeouts(self) -> None:
-        rules = one(graph(), "HTTPRoute")["spec"]["rules"]
+        rules = [
+            rule
+            for name in ("inference", "inference-kserve")
+            for rule in one(graph(), "HTTPRoute", name)["spec"]["rules"]
+        ]
         assert {ref["name"] for rule in rules for ref in rule["backendRefs"]} == {"gemma-2b-it-inference-pool"}
         assert [set(rule) - {"filters"} for rule in rules] == [{"matches", "backendRefs"}] * 2
 
     def test_it_names_route_and_gateway(self) -> None:
         router = service()["spec"]["router"]
-        assert router["route"]["http"] == {"refs": [{"name": one(graph(), "HTTPRoute")["metadata"]["name"]}]}
+        assert router["route"]["http"] == {"refs": [{"name": "inference-kserve"}]}
         gateway = one(graph(), "Gateway")["metadata"]
         assert router["gateway"]["refs"] == [{"name": gateway["name"], "namespace": gateway["namespace"]}]
 
@@ -133,8 +137,8 @@ class TestSwitching:
         assert len(same) >= len(kept)
         assert [r.urn for r in same if r.urn not in under or under[r.urn].inputs != r.inputs] == []
 
-    def test_the_one_route_is_changed_and_not_replaced(self) -> None:
-        urns = [graph_of("gpu", changes).one(ROUTE).urn for changes in ({}, {"deployment": "kserve"})]
+    def test_the_apis_route_is_changed_and_not_replaced(self) -> None:
+        urns = [graph_of("gpu", changes).one(ROUTE, "inference").urn for changes in ({}, {"deployment": "kserve"})]
         assert urns[0] == urns[1]
 
     def test_nothing_new_has_the_name_of_something_old(self) -> None:
@@ -152,8 +156,13 @@ class TestOrder:
     def test_the_route_comes_first_and_is_not_waited_for(self) -> None:
         """KServe refuses a service whose route is not there; the route has nowhere to lead before the service."""
         recorded = graph()
-        assert recorded.depends(recorded.one(SERVICE), recorded.one(ROUTE))
-        assert "annotations" not in one(recorded, "HTTPRoute")["metadata"]
+        assert recorded.depends(recorded.one(SERVICE), recorded.one(ROUTE, "inference-kserve"))
+        assert "annotations" not in one(recorded, "HTTPRoute", "inference-kserve")["metadata"]
+
+    def test_the_api_moves_to_it_when_it_serves(self) -> None:
+        """In a switch from `direct` the old servers answer until then."""
+        recorded = graph()
+        assert recorded.depends(recorded.one(ROUTE, "inference"), recorded.one(SERVICE))
 
     def test_it_is_waited_for_by_its_conditions(self) -> None:
         wait = service()["metadata"]["annotations"]["pulumi.com/waitFor"]

@@ -10,6 +10,7 @@ from planning.plan.routing import PathPlan
 from planning.plan.serving import InferenceServicePlan
 from planning.plan.stack import ModelPlan
 from planning.routing.api_paths import API_PATHS, MODELS_LIST
+from planning.routing.gateway import KSERVE_ROUTE
 from planning.serving.backends.kserve import child_name
 from tests.stacks import plan_of
 
@@ -63,7 +64,7 @@ class TestWhatStays:
     def test_the_gateway_is_the_same(self) -> None:
         there, ctx = plan_of(DIRECT), plan_of(KSERVE)
         assert ctx.gateway.name == there.gateway.name
-        assert [route.name for route in ctx.routes] == [route.name for route in there.routes]
+        assert {route.name for route in ctx.routes} - {route.name for route in there.routes} == {KSERVE_ROUTE}
 
 
 class TestWhatDiffers:
@@ -101,7 +102,7 @@ class TestWhatDiffers:
         plan = plan_of(KSERVE, {"namespace.name": "models"})
         assert plan.models[0].inference_service is not None
         assert plan.models[0].inference_service.path == "/models/gemma-2b-it"
-        below, api = plan.routes[0].rules
+        [below], [api] = (route.rules for route in plan.routes)
         assert below.paths == (PathPlan(value="/models/gemma-2b-it/v1", prefix=True),)
         assert (below.rewrite, below.pools) == ("/v1", (("gemma-2b-it-inference-pool", 1),))
         assert (api.paths, api.rewrite, api.pools) == ((*API_PATHS, *MODELS_LIST), None, below.pools)
@@ -119,10 +120,10 @@ def test_the_uri_says_where_the_weights_are(source: dict[str, str], uri: str) ->
     assert service({"models[0].source": source}).uri == uri
 
 
-def test_a_plan_names_every_route_to_a_pool() -> None:
+def test_kserve_waits_for_a_route_of_its_own() -> None:
     plan = plan_of(KSERVE)
-    assert plan.routes_to(plan.models[0].pool.name) == ("inference",)
-    assert plan.routes_to("another-pool") == ()
+    assert plan.early_routes_to(plan.models[0].pool.name) == ("inference-kserve",)
+    assert plan.early_routes_to("another-pool") == ()
 
 
 class TestRedHat:
