@@ -286,6 +286,36 @@ def _as_text(place: Place, value: object) -> Iterator[object]:
     yield "my-name"
 
 
+# What other documents than settings expect, by pydantic's types of errors.
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "keys with a value each",
+    "model": "keys with a value each",
+}
+
+
+def problem(kind: str, context: Mapping[str, Any]) -> str:
+    """One of pydantic's errors about a value, by its type and context, in plain words."""
+    limits = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    for name, words in limits.items():
+        if name in context:
+            return f"must be {words} {context[name]:g}"
+    if "expected" in context:
+        return f"must be {context['expected']}"
+    if kind in ("too_short", "string_too_short"):
+        return "must not be empty"
+    if kind in ("too_long", "string_too_long"):
+        return "is too long"
+    if kind == "string_pattern_mismatch":
+        return "does not have the form that the field takes"
+    return f"must be {_EXPECTED.get(kind.partition('_')[0], 'another kind of value')}"
+
+
 def flow(value: object) -> str:
     """A value as YAML on one line. Text that YAML would read as something else is in quotes."""
     if isinstance(value, Mapping):

@@ -12,8 +12,8 @@ _SIMILAR = 0.7
 def nearest(word: str, choices: Iterable[str], least: float = _SIMILAR) -> str | None:
     """The choice that is written most like `word`, None where none is similar.
 
-    Case, dashes, underscores, dots and blanks count for nothing. A choice that contains the word, or is contained in
-    it, counts as similar.
+    Case, dashes, underscores, dots and blanks count for nothing. A choice that contains the word, is contained in it,
+    or begins with the same six letters counts as similar.
     """
     by_letters: dict[str, str] = {}
     for choice in choices:
@@ -40,7 +40,9 @@ def did_you_mean(word: str, choices: Collection[str]) -> str:
 def _similarity(one: str, other: str) -> float:
     ratio = difflib.SequenceMatcher(a=one, b=other, autojunk=False).ratio()
     short, long = sorted((one, other), key=len)
-    return max(ratio, 0.75) if len(short) >= 2 and short in long else ratio
+    contained = len(short) >= 2 and short in long
+    alike = contained or (len(short) >= 6 and one[:6] == other[:6])
+    return max(ratio, 0.75) if alike else ratio
 
 
 def _letters(text: str) -> str:

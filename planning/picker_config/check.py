@@ -15,6 +15,7 @@ from planning.context import PlanContext
 from planning.picker_config.check_profiles import check_gates, check_profiles, check_references
 from planning.picker_config.document import DOCUMENTS, Document, PluginEntry
 from planning.picker_config.parameters import SHAPES, NoParameters
+from planning.setting_values import problem
 
 ROOT = ("picker", "config")
 
@@ -240,7 +241,7 @@ def _problem(detail: ErrorDetails, owner: str) -> str:
         case "value_error":
             return str(detail.get("ctx", {}).get("error", detail["msg"]))
         case _:
-            return detail["msg"][:1].lower() + detail["msg"][1:]
+            return problem(detail["type"], detail.get("ctx", {}))
 
 
 def _fix(detail: ErrorDetails, shape: type[Any]) -> str:

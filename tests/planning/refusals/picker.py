@@ -55,7 +55,7 @@ PICKER = (
         | {"release": "llm-d-0.4"},
         path="picker.config.schedulingProfiles[0].plugins[0].weight",
         value="0.5",
-        rule="valid integer",
+        rule="must be a whole number; endpoint picker v1.2.0 refuses unknown and",
         fix="of that kind",
     ),
     Wrong(
@@ -100,7 +100,7 @@ PICKER = (
         changes=own({"type": "max-score-picker", "parameters": {"maxNumOfEndpoints": "1"}}),
         path="picker.config.plugins[1].parameters.maxNumOfEndpoints",
         value="1",
-        rule="valid integer; llm-d router v0.10.0 does not start",
+        rule="must be a whole number; llm-d router v0.10.0 does not start with it",
         fix="of that kind",
     ),
     Wrong(

@@ -1,0 +1,169 @@
+"""Mistakes of people who write a stack file for the first time: each is found, with place, reason and repair."""
+
+# ruff: noqa: E501 - a table with one row for each case
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from planning import Finding, RefusedError, plan_raw
+from planning.rules import RULES
+from stackfile import load
+from tests.planning.refusals.every import EVERY
+
+BASE = """
+llm-d:project: some-project
+llm-d:location: us-east4-a
+llm-d:accelerator: {type: nvidia-l4, nodes: {min: 0, max: 4}}
+llm-d:models: [{id: Qwen/Qwen3-4B, maxModelLen: 4096}]
+"""
+
+TPU = "{type: tpu-v6e, machineType: ct6e-standard-4t, topology: %s, nodes: {min: 0, max: 2}}"
+TPU_PLACE = "llm-d:location: us-east5-b\nllm-d:accelerator: "
+
+
+def model(extra: str) -> str:
+    return f"llm-d:models: [{{id: Qwen/Qwen3-4B, maxModelLen: 4096, {extra}}}]"
+
+
+def argument(*words: str) -> str:
+    return model(f"allowExtraArgs: true, extraArgs: {list(words)}")
+
+
+# Name, what the file says otherwise, rule, path without namespace, words of the reason, words of the repair.
+MISTAKES = [
+    ("top-level key", "llm-d:modles: []\nllm-d:models: null", "SETTING-UNKNOWN", "modles", "no such setting", "llm-d:models?"),
+    ("key in a model", model("maxModelLength: 2048"), "SETTING-UNKNOWN", "models[0].maxModelLength", "no such", "maxModelLen?"),
+    ("key of vLLM", model("max_num_seqs: 4"), "SETTING-UNKNOWN", "models[0].max_num_seqs", "camelCase", "maxNumSeqs?"),
+    ("key of Kubernetes", model("replicaCount: 2"), "SETTING-UNKNOWN", "models[0].replicaCount", "no such", "replicas"),
+    ("number in quotes", model('replicas: "2"'), "SETTING-QUOTED", "models[0].replicas", "taken as 2", "without quotes"),
+    ("flag in quotes", 'llm-d:paused: "off"', "SETTING-QUOTED", "paused", "taken as false", "paused: false"),
+    ("percent", model("gpuMemoryUtilization: 85"), "SETTING-RANGE", "models[0].gpuMemoryUtilization", "below 1", "use 0.85"),
+    ("percent sign", model('gpuMemoryUtilization: "85%"'), "SETTING-TYPE", "models[0].gpuMemoryUtilization", "a number", "0.85"),
+    ("all memory", model("gpuMemoryUtilization: 1.0"), "SETTING-RANGE", "models[0].gpuMemoryUtilization", "below 1", "use 0.9"),
+    ("8k", model("maxModelLen: 8k").replace("maxModelLen: 4096, ", ""), "SETTING-TYPE", "models[0].maxModelLen", "whole number", "use 8192"),
+    ("5m", "llm-d:gateway: {timeoutSeconds: 5m}", "SETTING-TYPE", "gateway.timeoutSeconds", "whole number", "use 300"),
+    ("2h", "llm-d:gateway: {timeoutSeconds: 2h}", "SETTING-TYPE", "gateway.timeoutSeconds", "whole number", "use 7200"),
+    ("unit of memory", "llm-d:picker: {memory: 2GB}", "SETTING-FORM", "picker.memory", "quantity of memory", "use 2Gi"),
+    ("fraction", model("replicas: 1.5"), "SETTING-TYPE", "models[0].replicas", "whole number", "use 2"),
+    ("below zero", model("replicas: -2"), "SETTING-RANGE", "models[0].replicas", "from 0", "use 0"),
+    ("unknown zone", "llm-d:location: us-east4-z", "ZONE-OFFERS", "location", "not offered", "us-east4-a"),
+    ("zone without it", "llm-d:location: europe-north1-b", "ZONE-OFFERS", "location", "not offered", "use one of europe-"),
+    ("capitals", "llm-d:location: US-EAST4-A", "SETTING-FORM", "location", "in lower case", "use us-east4-a"),
+    ("accelerator", "llm-d:accelerator: {type: nvidia-L4}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-l4?"),
+    ("short accelerator", "llm-d:accelerator: {type: h100}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-h100"),
+    ("machine type", "llm-d:accelerator: {type: nvidia-l4, machineType: g2-standard-5}", "MACHINE-TYPE", "accelerator.machineType", "does not sell", "mean g2-standard-4?"),
+    ("another machine", f"{TPU_PLACE}{TPU % '2x2'}".replace("tpu-v6e", "tpu-v5e"), "MACHINE-TYPE", "accelerator.machineType", "does not sell", "ct5lp"),
+    ("min above max", "llm-d:accelerator: {type: nvidia-l4, nodes: {min: 4, max: 2}}", "NODES-MIN-MAX", "accelerator.nodes", "min is 4", "raise max to 4"),
+    ("one number of nodes", "llm-d:accelerator: {type: nvidia-l4, nodes: 3}", "SETTING-TYPE", "accelerator.nodes", "min, max", "max: 3}"),
+    ("minNodes", "llm-d:accelerator: {type: nvidia-l4, minNodes: 1}", "SETTING-UNKNOWN", "accelerator.minNodes", "no such", "nodes.min"),
+    ("more than the budget", "llm-d:accelerator: {type: nvidia-l4, machineType: g2-standard-12, nodes: {min: 0, max: 300}}\nllm-d:budget: {maxMonthlyUsd: 900}\nllm-d:location: us-central1-a\nllm-d:network: {podCidr: 10.16.0.0/12}", "BUDGET", "budget.maxMonthlyUsd", "at its largest", "lower"),
+    ("model in another case", "llm-d:models: [{id: qwen/qwen3-4b, maxModelLen: 4096}]", "MODEL-CASE", "models[0].id", "spells", "Qwen/Qwen3-4B"),
+    ("model without organization", "llm-d:models: [{id: Qwen3-4B}]", "MODEL-ORGANIZATION", "models[0].id", "organization", "Qwen/Qwen3-4B?"),
+    ("misspelt model", "llm-d:models: [{id: Qwen/Qwen3-4BB}]", "MODEL-UNKNOWN", "models[0].id", "not in the catalog", "Qwen/Qwen3-4B?"),
+    ("no models", "llm-d:models: null", "SETTING-MISSING", "models", "required", "id: "),
+    ("empty models", "llm-d:models: []", "SETTING-MISSING", "models", "required", "id: "),
+    ("models by name", "llm-d:models: [Qwen/Qwen3-4B]", "SETTING-TYPE", "models[0]", "a group of settings", "{id: Qwen/Qwen3-4B}"),
+    ("misspelt namespace", "llmd:location: us-east4-b", "SETTING-UNKNOWN", "llmd:location", "prefix llm-d:", "llm-d:location?"),
+    ("underscore in it", "llm_d:paused: true", "SETTING-UNKNOWN", "llm_d:paused", "prefix llm-d:", "llm-d:paused?"),
+    ("replicas at the top", "llm-d:replicas: 2", "SETTING-UNKNOWN", "replicas", "no such", "models[].replicas"),
+    ("nodes in a model", model("nodes: 2"), "SETTING-UNKNOWN", "models[0].nodes", "no such", "accelerator.nodes"),
+    ("overlap", "llm-d:network: {nodeCidr: 10.4.0.0/20}", "CIDR-OVERLAP", "network.nodeCidr", "overlaps", "ranges"),
+    ("host bits", "llm-d:network: {nodeCidr: 10.0.0.9/20}", "SETTING-TYPE", "network.nodeCidr", "IPv4 range", "use 10.0.0.0/20"),
+    ("Docker's range", "llm-d:network: {nodeCidr: 172.17.16.0/20}", "CIDR-DOCKER", "network.nodeCidr", "Docker", "outside"),
+    ("no mask", "llm-d:network: {proxyCidr: 10.20.0.0}", "CIDR-SMALL", "network.proxyCidr", "too small", "/23"),
+    ("plain token", "llm-d:huggingFace: {token: hf_plain}", "SECRET-PLAIN", "huggingFace.token", "plain text", "--secret"),
+    ("no kind", "llm-d:gateway: {tls: {secret: x}}", "SETTING-KIND", "gateway.tls", "which kind", "kind: secret"),
+    ("wrong kind", "llm-d:gateway: {tls: {kind: certmanager}}", "SETTING-CHOICE", "gateway.tls", "not a choice", "kind: cert-manager"),
+    ("label's key", "llm-d:labels: {Team: ml}", "SETTING-FORM", "labels.Team", "the key", "name it team"),
+    ("label's value", "llm-d:labels: {team: ML Team}", "SETTING-FORM", "labels.team", "lower-case", "use ml-team"),
+    ("topology as number", f"{TPU_PLACE}{TPU % 4}", "SETTING-TYPE", "accelerator.topology", "joined by x", "use 2x2"),
+    ("topology of another", f"{TPU_PLACE}{TPU % '2x2x1'}", "TOPOLOGY", "accelerator.topology", "this topology", "2x2"),
+    ("topology that is none", f"{TPU_PLACE}{TPU % '2x3'}", "TOPOLOGY", "accelerator.topology", "this topology", "2x4"),
+    ("three of four chips", f"{TPU_PLACE}{TPU % '2x2'}\n{model('tensorParallel: 3')}", "TP-TPU-CHIPS", "models[0].tensorParallel", "chips", "use 4"),
+    ("two of one GPU", model("tensorParallel: 2"), "TP-ACROSS-NODES", "models[0].tensorParallel", "1 L4", "machineType"),
+    ("type's other name", model("dtype: fp16"), "SETTING-CHOICE", "models[0].dtype", "auto, half", "use half"),
+    ("type in capitals", model("dtype: BF16"), "SETTING-CHOICE", "models[0].dtype", "auto, half", "use bfloat16"),
+    ("arguments not meant", model("extraArgs: [--seed=1]"), "EXTRA-ARGS-ALLOWED", "models[0].extraArgs", "intended", "allowExtraArgs: true"),
+    ("arguments as text", model("allowExtraArgs: true, extraArgs: --seed 1"), "SETTING-TYPE", "models[0].extraArgs", "a list", '[--seed, "1"]'),
+    ("no tag", model("image: vllm/vllm-openai"), "IMAGE-TAG", "models[0].image", "neither tag nor digest", "vllm/vllm-openai:"),
+    ("name with a blank", model("servedName: my model"), "SETTING-FORM", "models[0].servedName", "without blanks", "use my-model"),
+    ("release", "llm-d:release: llm-d-0.8", "RELEASE-UNKNOWN", "release", "no release", "llm-d-0.9"),
+    ("version as number", "llm-d:cluster: {version: 1.33}", "SETTING-TYPE", "cluster.version", "in quotes", '"1.33"'),
+    ("cluster by name", "llm-d:cluster: {existing: my-cluster}", "SETTING-TYPE", "cluster.existing", "name, version", "{name: my-cluster"),
+    ("no ranges", "llm-d:cluster: {controlPlane: {access: authorized-networks}}", "AUTHORIZED-NETWORKS-EMPTY", "cluster.controlPlane.authorizedNetworks", "reach", "dns-endpoint"),
+    ("access", "llm-d:cluster: {controlPlane: {access: private}}", "SETTING-CHOICE", "cluster.controlPlane.access", "dns-endpoint", "use dns-endpoint"),
+    ("pattern", "llm-d:pattern: prefix_cache", "SETTING-CHOICE", "pattern", "single-replica", "use prefix-cache"),
+    ("one replica", "llm-d:pattern: prefix-cache", "PATTERN-PREFIX-REPLICAS", "models[0].replicas", "one replica", "2 or more"),
+    ("project number", "llm-d:project: 987654321098", "PROJECT-FORM", "project", "project number", "gcloud projects describe"),
+    ("project's name", "llm-d:project: My Project", "PROJECT-FORM", "project", "lower-case", "gcloud projects list"),
+    ("no project", "llm-d:project: null", "PROJECT-MISSING", "project", "project", "pulumi config set"),
+    ("cluster without network", "llm-d:cluster: {existing: {name: c, version: 1.35.2-gke.1842000}}", "NETWORK-OF-CLUSTER", "network.existing", "network", "network"),
+    ("network without NAT", "llm-d:network: {existing: {network: n, subnetwork: s, podRange: p, serviceRange: q}}", "NETWORK-NAT", "network.existing.nat", "NAT", "nat"),
+    ("TLS", "llm-d:gateway: {hostname: llm.example.com}", "TLS-NONE", "gateway.tls.kind", "unencrypted", "certificate"),
+    ("IAP", "llm-d:gateway: {iap: true}", "SETTING-UNKNOWN", "gateway.iap", "no such", "not supported"),
+    ("autoscaling", model("autoscaling: {min: 1}"), "SETTING-UNKNOWN", "models[0].autoscaling", "no such", "replicas"),
+    ("variables not meant", model("env: {A: b}"), "ENV-ALLOWED", "models[0].env", "intended", "allowExtraArgs"),
+    *(
+        (f"argument {words[0]}", argument(*words), "EXTRA-ARGS-PLANNED", "models[0].extraArgs[0]", reason, fix)
+        for words, reason, fix in (
+            (("--port", "9000"), "probes", "Gateway"),
+            (("--host", "127.0.0.1"), "probes", "remove"),
+            (("--served-model-name", "x"), "routes", "servedName"),
+            (("--max-model-len", "99999"), "already", "maxModelLen"),
+            (("--api-key", "abc"), "401", "authenticate"),
+            (("--root-path", "/x"), "probes", "remove"),
+            (("--model", "other/model"), "planned", "models[].id"),
+            (("--kv-transfer-config", "{}"), "KV caches", "disaggregated"),
+            (("--tensor-parallel-size", "8"), "parallelism", "tensorParallel"),
+        )
+    ),
+]  # fmt: skip
+
+# Words of libraries and of Python, which mean nothing to the author of a stack file.
+FOREIGN = re.compile(
+    r"valid (dictionary|tuple|integer|string)|instance of|unable to parse|NoneType|\bdict\b|\btuple\b|pydantic"
+    r"|should (be|match|have)|\^|\[a-z|\\d|<class|Settings\b|NodeCount|ExistingCluster"
+)
+
+
+def findings_of(tmp_path: Path, changes: str) -> list[Finding]:
+    config: dict[str, Any] = {**yaml.safe_load(BASE), **yaml.safe_load(changes)}
+    config = {key: value for key, value in config.items() if value is not None}
+    (tmp_path / "Pulumi.s.yaml").write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
+    loaded = load(tmp_path, "s")
+    try:
+        return list(plan_raw("s", loaded.settings(), loaded.encrypted()).warnings)
+    except RefusedError as refused:
+        return list(refused.findings)
+
+
+def test_the_base_is_right(tmp_path: Path) -> None:
+    assert [finding.id for finding in findings_of(tmp_path, "llm-d:gateway: {exposure: internal}")] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "path", "reason", "fix"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES]
+)
+def test_a_mistake_is_explained(tmp_path: Path, changes: str, rule: str, path: str, reason: str, fix: str) -> None:
+    found = findings_of(tmp_path, changes)
+    where = path if ":" in path else f"llm-d:{path}"
+    finding = next((one for one in found if (one.id, one.path) == (f"LLMD-{rule}", where)), None)
+    assert finding is not None, [str(one) for one in found]
+    assert reason in finding.rule
+    assert fix in finding.fix
+    for one in found:
+        assert not FOREIGN.search(f"{one.value} {one.rule} {one.fix}"), one
+
+
+@pytest.mark.parametrize("wrong", EVERY, ids=lambda wrong: wrong.name)
+def test_no_message_has_words_of_a_library(wrong: Any) -> None:
+    for finding in wrong.findings():
+        assert finding.id in RULES
+        assert not FOREIGN.search(f"{finding.rule} {finding.fix}"), finding
+        assert finding.rule.strip()
+        assert finding.fix.strip()
