@@ -18,9 +18,9 @@ def accelerators(graph: Graph) -> Recorded:
 
 
 def test_gpu_nodes_name_their_driver(gpu: Graph) -> None:
-    """GKE's default drifts, and a changed driver replaces the pool."""
+    """GKE's default drifts, and a changed driver replaces the pool. The image's CUDA 13 needs 580."""
     assert accelerators(gpu)["nodeConfig"]["guestAccelerators"] == [
-        {"type": "nvidia-tesla-t4", "count": 1, "gpuDriverInstallationConfig": {"gpuDriverVersion": "DEFAULT"}}
+        {"type": "nvidia-tesla-t4", "count": 1, "gpuDriverInstallationConfig": {"gpuDriverVersion": "LATEST"}}
     ]
 
 
