@@ -21,10 +21,10 @@ from operations.flat_program import flat_program
 from planning.context import Findings
 from planning.plan.stack import StackPlan
 from planning.planner import plan_raw, plan_with_findings
-from rehearsal import processes
-from rehearsal.configuration import load
-from rehearsal.engine import engine, run_program
+from rehearsal.host import processes
 from rehearsal.paths import StackPaths
+from rehearsal.pulumi_engine.configuration import load
+from rehearsal.pulumi_engine.engine import engine, run_program
 from resource_graph.stack_program import record_stack
 from settings import StackSettings
 from stackfile import PROJECT_ROOT, StackConfig

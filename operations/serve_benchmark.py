@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from operations.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
-from rehearsal import processes
+from rehearsal.host import processes
 from rehearsal.kube import client
 from rehearsal.paths import StackPaths
 from stackfile import PROJECT_ROOT

@@ -92,7 +92,7 @@ def explain(error: Exception) -> Failure | None:
     if isinstance(error, StackFileError):
         return Failure(str(error), REFUSED)
     # Brings Pulumi's SDK along, which `preflight` cannot have beside Google's client libraries.
-    from rehearsal.failures import explain as sentence_of
+    from rehearsal.terminal.failures import explain as sentence_of
 
     sentence = sentence_of(error)
     return None if sentence is None else Failure(sentence, FAILED)

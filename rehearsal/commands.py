@@ -12,21 +12,21 @@ from urllib.parse import urlsplit
 
 from cli.text import wrapped
 from planning import plan_raw
-from rehearsal import processes
-from rehearsal.changes import changed, remember
-from rehearsal.chat import Answer, ask
-from rehearsal.configuration import load
-from rehearsal.display import console, print_differences
-from rehearsal.endpoint import reachable
-from rehearsal.engine import Engine, engine
 from rehearsal.errors import RehearsalError
-from rehearsal.interruption import forget_unrecorded, patient
+from rehearsal.host import processes
 from rehearsal.paths import StackPaths
 from rehearsal.pod_logs import print_logs
 from rehearsal.providers.gcp.lifecycle import resume
 from rehearsal.providers.requests import Refused
-from rehearsal.simulation import write_engine_simulation
-from rehearsal.status import print_status
+from rehearsal.pulumi_engine.changes import changed, remember
+from rehearsal.pulumi_engine.configuration import load
+from rehearsal.pulumi_engine.engine import Engine, engine
+from rehearsal.pulumi_engine.engine_simulation import foretell
+from rehearsal.pulumi_engine.interruption import forget_unrecorded, patient
+from rehearsal.terminal.chat import Answer, ask
+from rehearsal.terminal.display import console, print_differences
+from rehearsal.terminal.endpoint import reachable
+from rehearsal.terminal.status import print_status
 from stackfile import PROJECT_ROOT, StackConfig
 from stackfile.model_files import model_files
 

@@ -10,7 +10,7 @@ from catalog.release import PickerRelease, Release
 from catalog.upstream import Program
 from operations.adopt.parts import Folders, NotAvailableError, images, read_arguments, read_program
 from planning import RefusedError, plan_raw
-from rehearsal.configuration import load
+from rehearsal.pulumi_engine.configuration import load
 
 _ROOT = Path(__file__).resolve().parents[2]
 

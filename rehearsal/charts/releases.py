@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rehearsal.kube import Kube
-from rehearsal.kube_types import Manifest, Manifests
+from rehearsal.kube.types import Manifest, Manifests
 
 MANAGER: Final = "helm"
 _NAME: Final = "meta.helm.sh/release-name"

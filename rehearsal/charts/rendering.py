@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from rehearsal.charts.sources import Source
-from rehearsal.kube_types import Manifest, Manifests
+from rehearsal.kube.types import Manifest, Manifests
 from rehearsal.toolchain.build import binaries
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

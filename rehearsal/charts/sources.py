@@ -62,7 +62,7 @@ _SOURCES: Final = {
     "sail-operator": replace(
         _ISTIO,
         instead="an Istio is called ready as soon as its pull secrets are there",
-        own=Path(__file__).resolve().parents[1] / "crds" / "sailoperator.io.yaml",
+        own=Path(__file__).resolve().parents[1] / "control_plane" / "crds" / "sailoperator.io.yaml",
     ),
 }
 

@@ -16,13 +16,13 @@ from operations.report.compare import compare
 from operations.settings_reference import reference, schema
 from planning import StackPlan
 from planning.findings import path_of
-from rehearsal.changes import changed, remember
-from rehearsal.configuration import load
 from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.kinds import VIRTUAL
 from rehearsal.providers.gcp.table import KINDS
 from rehearsal.providers.wire import changes as differences
 from rehearsal.providers.wire import under
+from rehearsal.pulumi_engine.changes import changed, remember
+from rehearsal.pulumi_engine.configuration import load
 from settings import StackSettings
 from settings.leaves import leaves
 from stackfile import PROJECT_ROOT

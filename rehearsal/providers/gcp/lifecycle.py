@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from rehearsal import processes
+from rehearsal.host import processes
 from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.kinds import CLUSTER, refers
 from rehearsal.providers.gcp.pools import Size
@@ -34,7 +34,7 @@ def start(paths: StackPaths, cluster: Record, report: Report) -> Properties:
 
     Returns the outputs that only a running cluster has. Raises `Refused` with what did not come up.
     """
-    from rehearsal.control_plane import ControlPlane, ControlPlaneError  # a stack without a cluster needs none of it
+    from rehearsal.control_plane.control_plane import ControlPlane, ControlPlaneError
     from rehearsal.toolchain.go import BuildError
 
     plane = ControlPlane(paths)
@@ -49,7 +49,7 @@ def start(paths: StackPaths, cluster: Record, report: Report) -> Properties:
             report=report,
         )
         if not processes.alive(paths, DAEMON):
-            command = [sys.executable, "-m", "rehearsal.machine", paths.stack, "--root", str(paths.root)]
+            command = [sys.executable, "-m", "rehearsal.daemon", paths.stack, "--root", str(paths.root)]
             search = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
             environment = {**os.environ, "PYTHONPATH": search}
             processes.start(paths, DAEMON, command, env=environment, log=_last_words(paths), cwd=paths.root)
@@ -84,7 +84,7 @@ def _managed_prometheus(cluster: Record) -> bool:
 
 def stop(paths: StackPaths) -> None:
     """End the daemon, what it started, and the control plane; forget the cluster's data. Nothing there is no error."""
-    from rehearsal.control_plane import ControlPlane
+    from rehearsal.control_plane.control_plane import ControlPlane
 
     processes.stop(paths, DAEMON, grace=10.0)  # first, so that it ends its pods and starts none again
     ControlPlane(paths).stop()

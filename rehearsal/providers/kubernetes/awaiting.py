@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from rehearsal.kube import Kube, Unreachable
-from rehearsal.kube_types import Manifest
+from rehearsal.kube.types import Manifest
 from rehearsal.providers.kubernetes import explaining, readiness, waiting
 from rehearsal.providers.kubernetes.objects import SKIP_AWAIT, TIMEOUT, WAIT_FOR, annotation, metadata
 from rehearsal.providers.kubernetes.waiting import Verdict

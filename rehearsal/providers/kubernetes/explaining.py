@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rehearsal.kube import Kube, KubeError
-from rehearsal.kube_types import Manifest
+from rehearsal.kube.types import Manifest
 from rehearsal.providers.kubernetes.objects import metadata
 from rehearsal.providers.kubernetes.waiting import conditions
 

@@ -12,7 +12,7 @@ from rehearsal.charts.rendering import Rendered, RenderError, render
 from rehearsal.charts.sources import differences, find
 from rehearsal.differences import say
 from rehearsal.kube import Kube, KubeError
-from rehearsal.kube_types import Manifest, Manifests
+from rehearsal.kube.types import Manifest, Manifests
 from rehearsal.paths import StackPaths
 from rehearsal.providers.kubernetes.awaiting import NotReady, Watcher
 from rehearsal.providers.requests import Invalid, Refused

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from rehearsal.kube import ApiError, Conflict, Kube, KubeError, NotFound, UnknownKind, Unreachable
-from rehearsal.kube_types import Manifest
+from rehearsal.kube.types import Manifest
 from rehearsal.paths import StackPaths
 from rehearsal.providers.base import Provider
 from rehearsal.providers.kubernetes import helm, replacing, waiting

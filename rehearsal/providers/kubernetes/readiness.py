@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from rehearsal.kube import Kube
-from rehearsal.kube_types import Manifest
+from rehearsal.kube.types import Manifest
 from rehearsal.providers.kubernetes.objects import metadata
 from rehearsal.providers.kubernetes.waiting import Verdict, condition, conditions
 

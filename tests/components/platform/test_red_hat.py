@@ -21,7 +21,7 @@ RED_HAT: dict[str, Any] = {
 }
 RELEASE = "kubernetes:helm.sh/v3:Release"
 ISTIO = "kubernetes:sailoperator.io/v1:Istio"
-KINDS = PROJECT_ROOT / "rehearsal" / "crds" / "sailoperator.io.yaml"
+KINDS = PROJECT_ROOT / "rehearsal" / "control_plane" / "crds" / "sailoperator.io.yaml"
 
 
 def graph(stack: str = STACK, **changes: Any) -> Graph:

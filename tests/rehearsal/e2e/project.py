@@ -18,10 +18,10 @@ from pathlib import Path
 import httpx
 import yaml
 
-from rehearsal import processes
-from rehearsal.endpoint import reachable
+from rehearsal.host import processes
 from rehearsal.kube import Kube, Manifests, client
 from rehearsal.paths import StackPaths
+from rehearsal.terminal.endpoint import reachable
 from stackfile import PROJECT_ROOT
 
 STACKS = ("gpu", "tpu")

@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from catalog import load
-from rehearsal import processes
-from rehearsal.control_plane import ControlPlane
+from rehearsal.autoscaler.network_cards import resource_slice
+from rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, node, pools
+from rehearsal.control_plane.control_plane import ControlPlane
+from rehearsal.host import processes
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
-from rehearsal.machine.cloud import CLUSTER, NODE_POOL
-from rehearsal.machine.network_cards import resource_slice
-from rehearsal.machine.pools import POOL_LABEL, Pool, node, pools
 from rehearsal.paths import StackPaths
+from rehearsal.providers.gcp.cloud_view import CLUSTER, NODE_POOL
 from rehearsal.toolchain.build import module_dir
 from resource_graph import Graph
 from resource_graph.rendering import manifests

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal import processes
-from rehearsal.control_plane import ControlPlane
+from rehearsal.control_plane.control_plane import ControlPlane
+from rehearsal.host import processes
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
 from rehearsal.paths import StackPaths
 from rehearsal.toolchain.build import module_dir
@@ -49,7 +49,7 @@ KINDS = {
     ),
 }
 # Where no module carries the kind.
-RESTATED = PROJECT_ROOT / "rehearsal" / "crds" / "sailoperator.io.yaml"
+RESTATED = PROJECT_ROOT / "rehearsal" / "control_plane" / "crds" / "sailoperator.io.yaml"
 RED_HAT = {
     "release": "rhaiis-3.2",
     "registry": {"server": "registry.redhat.io", "username": "me", "password": "a-registry-password"},

@@ -1,0 +1,83 @@
+"""Whether a pod may run on a node of a pool, and if not, why: the scheduler's filters as the autoscaler sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from rehearsal.autoscaler.node_pools import Pool
+from rehearsal.autoscaler.quantities import Amounts, quantity, requests
+from rehearsal.kube import Manifest
+
+_NO_SCHEDULE = ("NoSchedule", "NoExecute")
+
+
+def refusal(pod: Manifest, pool: Pool) -> str | None:
+    """Why an empty node of the pool could not hold the pod, None if it could. In the autoscaler's words."""
+    for taint in pool.taints:
+        if taint["effect"] in _NO_SCHEDULE and not _tolerated(taint, pod["spec"].get("tolerations") or []):
+            return f"node(s) had untolerated taint {{{taint['key']}: {taint['value']}}}"
+    if not _selected(pod, pool.labels):
+        return "node(s) didn't match Pod's node affinity/selector"
+    missing = shortage(requests(pod), room(pool))
+    return f"Insufficient {', '.join(missing)}" if missing else None
+
+
+def room(pool: Pool) -> Amounts:
+    """What an empty node of the pool has to give."""
+    return {name: quantity(text) for name, text in pool.allocatable.items()}
+
+
+def shortage(asked: Amounts, free: Amounts) -> list[str]:
+    """Names of the resources of which there is too little."""
+    return sorted(name for name, amount in asked.items() if amount > free.get(name, Decimal(0)))
+
+
+def take(free: Amounts, asked: Amounts) -> Amounts:
+    return {name: amount - asked.get(name, Decimal(0)) for name, amount in free.items()}
+
+
+def _tolerated(taint: Mapping[str, str], tolerations: list[Manifest]) -> bool:
+    for one in tolerations:
+        if one.get("effect") not in (None, "", taint["effect"]):
+            continue
+        if one.get("operator", "Equal") == "Exists":
+            if one.get("key") in (None, "", taint["key"]):
+                return True
+        elif one.get("key") == taint["key"] and one.get("value", "") == taint["value"]:
+            return True
+    return False
+
+
+def _selected(pod: Manifest, labels: Mapping[str, str]) -> bool:
+    spec = pod["spec"]
+    if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
+        return False
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if required is None:
+        return True
+    return any(
+        all(_matches(expression, labels) for expression in term.get("matchExpressions") or [])
+        for term in required.get("nodeSelectorTerms") or []
+        if term.get("matchExpressions")
+    )
+
+
+def _matches(expression: Manifest, labels: Mapping[str, str]) -> bool:
+    value = labels.get(expression["key"])
+    values: list[str] = expression.get("values") or []
+    match expression["operator"]:
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case "Gt":
+            return value is not None and int(value) > int(values[0])
+        case "Lt":
+            return value is not None and int(value) < int(values[0])
+    return False

@@ -1,0 +1,244 @@
+"""Keeps the cluster's Node objects as the node pools and the autoscaler want them. The only writer of Nodes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from catalog import Catalog
+from rehearsal.autoscaler.fitting import take
+from rehearsal.autoscaler.network_cards import resource_slice
+from rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, UnknownMachineError, node, node_name, pools
+from rehearsal.autoscaler.quantities import Amounts, quantity, requests
+from rehearsal.autoscaler.scale_up import decide, unschedulable
+from rehearsal.differences import say
+from rehearsal.kube import Conflict, Kube, KubeError, Manifest, Manifests
+from rehearsal.kube.events import Recorder
+from rehearsal.kube.informer import Mirror
+from rehearsal.paths import StackPaths
+from rehearsal.providers.gcp.cloud_view import NODE_POOL, Cloud
+
+log = logging.getLogger(__name__)
+
+# Seconds; GKE takes 2 to 10 minutes for a machine, and removes one that was idle for 10 minutes.
+NODE_DELAY = 2.0
+IDLE_DELAY = 10.0
+
+_SOURCE = "cluster-autoscaler"
+
+
+class Nodes:
+    """Node pools to Node objects, and the cluster autoscaler."""
+
+    def __init__(
+        self, paths: StackPaths, kube: Kube, catalog: Callable[[], Catalog], nodes: Mirror, pods: Mirror
+    ) -> None:
+        self._paths = paths
+        self._kube = kube
+        self._catalog = catalog
+        self._nodes = nodes
+        self._pods = pods
+        self._event = Recorder(kube, _SOURCE)
+        self._sizes, self._asked = _load(paths)
+        self._version = kube.server_version()
+        # When a machine of a pool is due, and since when a node has been idle.
+        self._due: dict[str, float] = {}
+        self._idle: dict[str, float] = {}
+        # Nodes whose deletion was asked for, until the watch has told that they are gone.
+        self._leaving: set[str] = set()
+
+    def step(self, cloud: Cloud) -> None:
+        records = cloud.records(NODE_POOL)
+        try:
+            wanted = pools(records.values(), self._catalog(), cloud.cluster)
+        except UnknownMachineError as error:
+            say(self._paths, str(error))
+            return
+        self._resize(wanted)
+        present = self._present()
+        self._grow(wanted, present)
+        self._shrink(wanted, present)
+        self._reconcile(wanted, present, cloud)
+        self._save()
+
+    # -- sizes
+
+    def _resize(self, wanted: list[Pool]) -> None:
+        """What the user asked for: a new pool's first size, a changed node count, changed limits of the autoscaler."""
+        names = {pool.name for pool in wanted}
+        for gone in self._sizes.keys() - names:
+            del self._sizes[gone]
+            self._asked.pop(gone, None)
+        for pool in wanted:
+            size = self._sizes.get(pool.name)
+            if size is None:
+                size = pool.initial
+            elif pool.asked is not None and pool.asked != self._asked.get(pool.name):
+                size = pool.asked
+            self._asked[pool.name] = pool.asked
+            self._sizes[pool.name] = pool.clamp(size)
+
+    def _present(self) -> dict[str, Manifests]:
+        found: dict[str, Manifests] = {}
+        every = self._nodes.all()
+        self._leaving &= {item["metadata"]["name"] for item in every}
+        for item in every:
+            name = (item["metadata"].get("labels") or {}).get(POOL_LABEL)
+            if name and item["metadata"]["name"] not in self._leaving:
+                found.setdefault(name, []).append(item)
+        return found
+
+    def _grow(self, wanted: list[Pool], present: Mapping[str, Manifests]) -> None:
+        waiting = unschedulable(self._pods.all())
+        if not waiting:
+            return
+        decision = decide(waiting, wanted, self._sizes, self._free(present))
+        for growth in decision.growths:
+            say(self._paths, f"a node comes after {NODE_DELAY:.0f} s; GKE takes 2 to 10 minutes")
+            self._sizes[growth.pool.name] = growth.target
+            self._due[growth.pool.name] = time.monotonic() + NODE_DELAY
+            for pod in growth.pods:
+                change = f"{growth.pool.name} {growth.size}->{growth.target} (max: {growth.pool.maximum})"
+                self._event(pod, "TriggeredScaleUp", f"pod triggered scale-up: [{{{change}}}]")
+        for pod, why in decision.hopeless:
+            self._event(pod, "NotTriggerScaleUp", why)
+
+    def _free(self, present: Mapping[str, Manifests]) -> dict[str, list[Amounts]]:
+        """Room left on every node, by pool."""
+        used: dict[str, list[Amounts]] = {}
+        for pod in self._pods.all():
+            if pod["spec"].get("nodeName") and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
+                used.setdefault(pod["spec"]["nodeName"], []).append(requests(pod))
+        free: dict[str, list[Amounts]] = {}
+        for name, items in present.items():
+            for item in items:
+                amounts = {
+                    key: quantity(text) for key, text in ((item.get("status") or {}).get("allocatable") or {}).items()
+                }
+                for asked in used.get(item["metadata"]["name"], []):
+                    amounts = take(amounts, asked)
+                free.setdefault(name, []).append(amounts)
+        return free
+
+    def _shrink(self, wanted: list[Pool], present: Mapping[str, Manifests]) -> None:
+        busy = {pod["spec"].get("nodeName") for pod in self._pods.all() if not _is_daemon(pod)}
+        moment = time.monotonic()
+        names = {item["metadata"]["name"] for items in present.values() for item in items}
+        for item in names & busy | (self._idle.keys() - names):
+            self._idle.pop(str(item), None)
+        for pool in wanted:
+            if not pool.autoscaled:
+                continue
+            idle = [
+                item["metadata"]["name"] for item in present.get(pool.name, []) if item["metadata"]["name"] not in busy
+            ]
+            for name in idle:
+                self._idle.setdefault(name, moment)
+            ripe = [name for name in idle if moment - self._idle[name] > IDLE_DELAY]
+            spare = self._sizes[pool.name] - pool.minimum
+            # A slice of several hosts goes as a whole.
+            count = min(len(ripe), spare) // pool.step * pool.step
+            for name in sorted(ripe)[:count]:
+                say(self._paths, f"an idle node is removed after {IDLE_DELAY:.0f} s; GKE waits 10 minutes")
+                log.info("node %s of pool %s was idle", name, pool.name)
+                self._sizes[pool.name] -= 1
+                self._remove(name)
+
+    # -- objects
+
+    def _reconcile(self, wanted: list[Pool], present: Mapping[str, Manifests], cloud: Cloud) -> None:
+        by_name = {pool.name: pool for pool in wanted}
+        for name, items in present.items():
+            if name not in by_name:
+                for item in items:
+                    self._remove(item["metadata"]["name"])
+        for pool in wanted:
+            self._fill(pool, present.get(pool.name, []), cloud)
+
+    def _fill(self, pool: Pool, items: Manifests, cloud: Cloud) -> None:
+        live = {item["metadata"]["name"] for item in items} - self._leaving
+        missing = self._sizes[pool.name] - len(live)
+        if missing < 0:
+            emptiest = sorted(live, key=lambda name: (self._pods_on(name), name))
+            for name in emptiest[:-missing]:
+                self._remove(name)
+        if missing <= 0 or time.monotonic() < self._due.get(pool.name, 0.0):
+            return
+        index = 0
+        taken = {_address(item) for item in self._nodes.all()}
+        project = str((cloud.cluster or {}).get("project") or "rehearsal")
+        while missing > 0:
+            name = node_name(pool, index)
+            if name not in live and self._nodes.get("", name) is None:
+                address = _free_address(cloud.block, taken)
+                taken.add(address)
+                self._add(pool, node(pool, index, project, address, self._version))
+                missing -= 1
+            index += 1
+
+    def _add(self, pool: Pool, manifest: Manifest) -> None:
+        log.info("node %s joins", manifest["metadata"]["name"])
+        # Conflict: it joined a moment ago, and the watch has not told so yet.
+        with contextlib.suppress(Conflict):
+            cards = resource_slice(pool, self._kube.create(manifest))
+            if cards is not None:
+                say(
+                    self._paths,
+                    "RDMA network cards are names that the scheduler gives to pods; there is nothing behind them",
+                )
+                self._kube.create(cards)
+
+    def _remove(self, name: str) -> None:
+        """The machine goes, and what ran on it goes with it."""
+        log.info("node %s leaves", name)
+        for pod in self._pods.all():
+            if pod["spec"].get("nodeName") == name and not pod["metadata"].get("deletionTimestamp"):
+                self._kube.delete("v1", "Pod", pod["metadata"]["name"], pod["metadata"]["namespace"])
+        self._kube.delete("v1", "Node", name)
+        self._leaving.add(name)
+        self._idle.pop(name, None)
+
+    def _pods_on(self, name: str) -> int:
+        return sum(pod["spec"].get("nodeName") == name for pod in self._pods.all())
+
+    def _save(self) -> None:
+        text = json.dumps({"sizes": self._sizes, "asked": self._asked}, indent=1, sort_keys=True)
+        if not self._paths.nodes.exists() or self._paths.nodes.read_text(encoding="utf-8") != text:
+            fresh = self._paths.nodes.with_suffix(".new")
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(self._paths.nodes)
+
+
+def _load(paths: StackPaths) -> tuple[dict[str, int], dict[str, int | None]]:
+    try:
+        known = json.loads(paths.nodes.read_text(encoding="utf-8"))
+        return dict(known["sizes"]), dict(known["asked"])
+    except (OSError, ValueError, KeyError):
+        return {}, {}
+
+
+def _is_daemon(pod: Manifest) -> bool:
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return True
+    return any(owner.get("kind") in ("DaemonSet", "Node") for owner in pod["metadata"].get("ownerReferences") or [])
+
+
+def _address(item: Manifest) -> str:
+    for entry in (item.get("status") or {}).get("addresses") or []:
+        if entry["type"] == "InternalIP":
+            return str(entry["address"])
+    return ""
+
+
+def _free_address(block: int, taken: set[str]) -> str:
+    """127.<block>.0.x; the first ten are the stack's own."""
+    for low in range(10, 65_000):
+        address = (
+            f"127.{block}.0.{low}" if low < 255 else f"127.{block}.{252 + (low - 255) // 250}.{(low - 255) % 250 + 1}"
+        )
+        if address not in taken:
+            return address
+    raise KubeError("no address left for a node")

@@ -1,0 +1,111 @@
+"""What the cluster autoscaler decides: pure, so that it can be tried without a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rehearsal.autoscaler.fitting import refusal, room, shortage, take
+from rehearsal.autoscaler.node_pools import Pool
+from rehearsal.autoscaler.quantities import Amounts, requests
+from rehearsal.kube import Manifest
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A pool that grows for some pods: from `size` to `target` machines."""
+
+    pool: Pool
+    size: int
+    target: int
+    pods: tuple[Manifest, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Pools that grow, and the pods no pool can hold with the reason of each pool."""
+
+    growths: tuple[Growth, ...]
+    hopeless: tuple[tuple[Manifest, str], ...]
+
+
+def unschedulable(pods: Iterable[Manifest]) -> list[Manifest]:
+    """Pods the scheduler gave up on, oldest first."""
+    found = [
+        pod
+        for pod in pods
+        if not pod["spec"].get("nodeName")
+        and not pod["metadata"].get("deletionTimestamp")
+        and any(
+            one["type"] == "PodScheduled" and one["status"] == "False" and one.get("reason") == "Unschedulable"
+            for one in (pod.get("status") or {}).get("conditions") or []
+        )
+    ]
+    return sorted(found, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+
+
+def decide(
+    pods: Sequence[Manifest],
+    pools: Sequence[Pool],
+    sizes: Mapping[str, int],
+    free: Mapping[str, Sequence[Amounts]],
+) -> Decision:
+    """One node per need: `pods` are unschedulable, `sizes` the machines each pool is to have, `free` the room on those
+    there.
+
+    What is there, or on its way, is filled first: a pod whose node has just come, or is coming, asks for no other.
+    """
+    coming: list[tuple[Pool, Amounts]] = []
+    for pool in pools:
+        there = free.get(pool.name, ())
+        coming += [(pool, amounts) for amounts in there]
+        coming += [(pool, room(pool)) for _ in range(sizes[pool.name] - len(there))]
+    targets = dict(sizes)
+    asked_by: dict[str, list[Manifest]] = {}
+    hopeless: list[tuple[Manifest, str]] = []
+    for pod in pods:
+        wanted = requests(pod)
+        place = next(
+            (n for n, (pool, free) in enumerate(coming) if refusal(pod, pool) is None and not shortage(wanted, free)),
+            None,
+        )
+        if place is None:
+            chosen, why = _choose(pod, pools, targets)
+            if chosen is None:
+                hopeless.append((pod, why))
+                continue
+            targets[chosen.name] += chosen.step
+            asked_by.setdefault(chosen.name, []).append(pod)
+            coming += [(chosen, room(chosen)) for _ in range(chosen.step)]
+            place = len(coming) - chosen.step
+        coming[place] = (coming[place][0], take(coming[place][1], wanted))
+    by_name = {pool.name: pool for pool in pools}
+    growths = tuple(
+        Growth(by_name[name], sizes[name], targets[name], tuple(waiting)) for name, waiting in asked_by.items()
+    )
+    return Decision(growths, tuple(hopeless))
+
+
+def _choose(pod: Manifest, pools: Sequence[Pool], targets: Mapping[str, int]) -> tuple[Pool | None, str]:
+    """The pool that wastes least (fewest accelerators, then fewest CPUs), or why none of them will do."""
+    able: list[Pool] = []
+    reasons: list[str] = []
+    for pool in pools:
+        why = refusal(pod, pool)
+        if why is None and not pool.autoscaled:
+            why = "node pool has no autoscaling"
+        elif why is None and targets[pool.name] + pool.step > pool.maximum:
+            why = f"max node group size reached ({pool.maximum})"
+        if why is None:
+            able.append(pool)
+        else:
+            reasons.append(f"{pool.name}: {why}")
+    if able:
+        return min(able, key=_waste), ""
+    return None, "pod didn't trigger scale-up: " + ("; ".join(reasons) or "the cluster has no node pool")
+
+
+def _waste(pool: Pool) -> tuple[int, float, str]:
+    amounts = room(pool)
+    chips = sum(int(amounts[name]) for name in ("nvidia.com/gpu", "google.com/tpu") if name in amounts)
+    return chips, float(amounts["cpu"]), pool.name

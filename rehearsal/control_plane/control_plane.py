@@ -1,0 +1,321 @@
+"""A real Kubernetes control plane for one stack: etcd, API server, controllers, scheduler, and kwok for the nodes."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import random
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from rehearsal.control_plane import addons
+from rehearsal.control_plane.parts import (
+    API_SERVER,
+    CLIENTS,
+    ETCD,
+    HOST,
+    NEWEST_MINOR,
+    OLDEST_MINOR,
+    PARTS,
+    Layout,
+    Ports,
+)
+from rehearsal.differences import say
+from rehearsal.host import processes
+from rehearsal.kube import KubeError, client
+from rehearsal.paths import StackPaths
+from rehearsal.toolchain.build import binaries
+from rehearsal.toolchain.go import full_disk, is_full
+from rehearsal.toolchain.targets import pinned
+
+Report = Callable[[str], None]
+
+_READY_SECONDS: Final = 180.0
+# Below the range the kernel takes for outgoing connections, one of which could sit on a stored port when we come back.
+_PORTS: Final = range(18000, 30000)
+_PORTS_FILE: Final = "ports.json"
+_PORT_ATTEMPTS: Final = 3
+_CLOSING_SECONDS: Final = 2.0
+
+# Small heaps over speed: they share the machine with the engines. The API server's start would take a second longer,
+# and with definitions of KServe's size a quarter of its time would go into collecting garbage.
+_SMALL: Final = {"GOGC": "50"}
+_LARGE: Final = {"GOGC": "200"}
+
+
+class ControlPlaneError(Exception):
+    """A control plane that cannot come up; the text is for the user."""
+
+
+class PortTakenError(ControlPlaneError):
+    """Somebody else listens where a part of the control plane should."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the cluster was asked for, as far as it decides what GKE puts into it.
+
+    `version` is GKE's (`1.34.1-gke.1829001`); `service_range` a CIDR block for Services.
+    """
+
+    version: str
+    gateway_api: bool = True
+    managed_prometheus: bool = True
+    service_range: str = "10.96.0.0/16"
+    secret_manager: bool = False
+
+
+class ControlPlane:
+    """The control plane of one stack, started, stopped, looked at; its data live until `paths.cluster` is removed."""
+
+    def __init__(self, paths: StackPaths) -> None:
+        self.paths = paths
+
+    def start(
+        self,
+        version: str,
+        *,
+        gateway_api: bool = True,
+        managed_prometheus: bool = True,
+        secret_manager: bool = False,
+        service_range: str = "10.96.0.0/16",
+        report: Report = lambda _: None,
+    ) -> None:
+        """Bring up what does not run, with the data there is, and install what GKE installs; returns when it is ready.
+
+        Idempotent: a second call, one after a crash or a reboot, and one with another version all end in a cluster as
+        asked. `service_range` holds for the life of the cluster. Raises ControlPlaneError, or BuildError when a binary
+        cannot be had.
+        """
+        began = time.monotonic()
+        minor = _emulated(self.paths, version)
+        if gateway_api:
+            release = pinned("cluster", addons.GATEWAY_API)
+            say(self.paths, f"the Gateway API's kinds are those of {release}, whatever the version of GKE brings")
+        found = binaries(PARTS, report)
+        wanted = Features(version, gateway_api, managed_prometheus, service_range, secret_manager)
+        before = self._features()
+        if before is not None and before.service_range != service_range:
+            raise ControlPlaneError(
+                f"the service range of a cluster cannot change ({before.service_range} to {service_range});"
+                " replace the cluster"
+            )
+        try:
+            for attempt in range(_PORT_ATTEMPTS):
+                new = not self._ports_file.exists()
+                try:
+                    self._bring_up(Layout(self.paths, self._ports(), service_range, minor, found), report)
+                    break
+                except PortTakenError:
+                    # Somebody was quicker between our looking and our listening; nothing depends on these ports yet.
+                    if not new or attempt == _PORT_ATTEMPTS - 1:
+                        raise
+                    self.stop()
+                    shutil.rmtree(self.paths.cluster)
+            with client(self.paths) as kube:
+                if before != wanted:
+                    addons.install(
+                        kube,
+                        version,
+                        report,
+                        gateway_api=gateway_api,
+                        managed_prometheus=managed_prometheus,
+                        secret_manager=secret_manager,
+                    )
+                    _write(self._features_file, wanted)
+                # Pods are refused before it exists; the controllers make it.
+                self._wait(
+                    PARTS,
+                    lambda: kube.find("v1", "ServiceAccount", "default", "default") is not None,
+                    "the default service account",
+                )
+        except (KubeError, processes.ProcessError, OSError) as error:
+            reason = full_disk("start it") if isinstance(error, OSError) and is_full(error) else error
+            raise ControlPlaneError(
+                f"the control plane of stack {self.paths.stack} did not come up: {reason}"
+            ) from error
+        report(f"control plane of {version} ready after {time.monotonic() - began:.1f} s")
+
+    def stop(self) -> None:
+        """End its processes; the data stay."""
+        for part in reversed(PARTS):
+            processes.stop(self.paths, part)
+
+    def running(self) -> bool:
+        """Whether every part runs (see `parts`)."""
+        return all(self.parts().values())
+
+    def parts(self) -> dict[str, bool]:
+        """Whether each program runs, by name."""
+        return {part: processes.alive(self.paths, part) for part in PARTS}
+
+    def exists(self) -> bool:
+        """Whether there is a cluster, running or not."""
+        return self._features_file.exists()
+
+    @property
+    def endpoint(self) -> str:
+        """`127.0.0.1:<port>` of the API server."""
+        return f"{HOST}:{self._ports().api_server}"
+
+    @property
+    def ca_pem(self) -> bytes:
+        """The certificate of the authority that signed the API server's."""
+        return (self.paths.cluster / "pki" / "ca.crt").read_bytes()
+
+    # -- files
+
+    @property
+    def _ports_file(self) -> Path:
+        return self.paths.cluster / _PORTS_FILE
+
+    @property
+    def _features_file(self) -> Path:
+        return self.paths.cluster / "cluster.json"
+
+    def _features(self) -> Features | None:
+        if not self._features_file.exists():
+            return None
+        return Features(**json.loads(self._features_file.read_text()))
+
+    def _ports(self) -> Ports:
+        if self._ports_file.exists():
+            return Ports(**json.loads(self._ports_file.read_text()))
+        ports = _free_ports()
+        self.paths.cluster.mkdir(parents=True, exist_ok=True)
+        self.paths.cluster.chmod(0o700)
+        _write(self._ports_file, ports)
+        return ports
+
+    # -- processes
+
+    def _bring_up(self, layout: Layout, report: Report) -> None:
+        layout.certificates.make(CLIENTS, [HOST, _first_address(layout.service_range)])
+        layout.write_files()
+        self._start(layout, ETCD)
+        self._start(layout, API_SERVER)  # it waits for etcd by itself
+        report("waiting for the API server")
+        with client(self.paths) as kube:
+            self._wait((ETCD, API_SERVER), kube.ready, "the API server")
+            for part in PARTS[2:]:
+                self._start(layout, part)
+
+    def _start(self, layout: Layout, part: str) -> None:
+        command = layout.command(part)
+        running = processes.find(self.paths, part)
+        if running is not None and running.alive:
+            if running.argv == command:
+                return
+            processes.stop(self.paths, part)
+        for port in _listens_on(layout.ports, part):
+            if not _is_freed(port):
+                raise PortTakenError(
+                    f"port {port} on {HOST}, where {part} of stack {self.paths.stack} listens, is taken by another"
+                    f" program; end that program (`ss -ltnp 'sport = :{port}'` names it) and try again"
+                )
+        # Not ours whole: it holds passphrases and proxies these programs have no business with.
+        environment = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
+        environment |= _LARGE if part == API_SERVER else _SMALL
+        processes.start(self.paths, part, command, env=environment, log=self.paths.logs / f"{part}.log")
+
+    def _wait(self, parts: tuple[str, ...], done: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while not done():
+            for part in parts:
+                if not processes.alive(self.paths, part):
+                    raise self._died(part)
+            if time.monotonic() > deadline:
+                last = processes.tail(self.paths.logs / f"{parts[-1]}.log")
+                raise ControlPlaneError(
+                    f"{what} was not there after {_READY_SECONDS:.0f} s; the log of {parts[-1]} ends:\n{last}"
+                )
+            time.sleep(0.05)
+
+    def _died(self, part: str) -> ControlPlaneError:
+        log = self.paths.logs / f"{part}.log"
+        last = processes.tail(log)
+        if is_full(last):
+            return ControlPlaneError(full_disk(f"run {part} of stack {self.paths.stack}"))
+        text = f"{part} of stack {self.paths.stack} ended right after its start; its log ({log}) ends:\n{last}"
+        if "address already in use" in last:
+            return PortTakenError(text)
+        # etcd does not wait for the disk (see its flags): after a power failure its data may not open any more.
+        return ControlPlaneError(f"{text}\n`make down STACK={self.paths.stack}` and `make up` start afresh.")
+
+
+def tunnel_port(paths: StackPaths) -> int:
+    """Where the API server of a running stack expects its way to Services, on 127.0.0.1."""
+    return Ports(**json.loads((paths.cluster / _PORTS_FILE).read_text())).tunnel
+
+
+def _write(file: Path, content: Ports | Features) -> None:
+    """Whole or not at all: an interrupted start must leave files the next one can read."""
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(json.dumps(asdict(content), indent=1))
+    temporary.replace(file)
+
+
+def _emulated(paths: StackPaths, version: str) -> str:
+    """The Kubernetes minor version to offer for a version of GKE; says what differs."""
+    try:
+        _, minor, *_ = addons.parse_version(version)
+    except ValueError as error:
+        raise ControlPlaneError(str(error)) from error
+    offered = int(min(max(minor, OLDEST_MINOR), NEWEST_MINOR))
+    say(
+        paths,
+        f"the control plane is Kubernetes 1.{NEWEST_MINOR} offering what 1.{offered} offers, for GKE {version}",
+    )
+    return f"1.{offered}"
+
+
+def _listens_on(ports: Ports, part: str) -> tuple[int, ...]:
+    return {ETCD: (ports.etcd, ports.etcd_peers), API_SERVER: (ports.api_server,)}.get(part, ())
+
+
+def _is_freed(port: int) -> bool:
+    """Free now, or in a moment: a killed process counts as dead a little before the kernel has closed its sockets."""
+    deadline = time.monotonic() + _CLOSING_SECONDS
+    while not _is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen()
+        except OSError:
+            return False
+    return True
+
+
+def _free_ports() -> Ports:
+    with ExitStack() as held:
+        found: list[int] = []
+        for port in random.sample(_PORTS, len(_PORTS)):
+            probe = held.enter_context(socket.socket())
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            found.append(port)
+            if len(found) == 4:
+                return Ports(*found)
+    raise ControlPlaneError(f"no four free ports from {_PORTS.start} to {_PORTS.stop} on {HOST}")
+
+
+def _first_address(block: str) -> str:
+    """The address Kubernetes gives its own Service."""
+    return str(ipaddress.ip_network(block)[1])

@@ -1,0 +1,183 @@
+"""What cert-manager would do with Issuers and Certificates, by the authority of the rehearsed cluster."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import logging
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from rehearsal.control_plane.certificates import builder
+from rehearsal.kube import Kube, KubeError, Manifest, Manifests
+from rehearsal.kube.informer import Mirror
+from rehearsal.node_agent.pod_status import now
+
+log = logging.getLogger(__name__)
+
+API = "cert-manager.io/v1"
+WEBHOOKS = "admissionregistration.k8s.io/v1"
+KINDS = (
+    (API, "Certificate"),
+    (API, "Issuer"),
+    (API, "ClusterIssuer"),
+    (WEBHOOKS, "MutatingWebhookConfiguration"),
+    (WEBHOOKS, "ValidatingWebhookConfiguration"),
+)
+_CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+_INJECT = "cert-manager.io/inject-ca-from"
+_MANAGER = "cert-manager"
+# cert-manager writes these on a Secret too, and signs again when the Certificate asks for others.
+_NAMES = "cert-manager.io/alt-names"
+_LIFETIME = timedelta(days=90)
+# Definitions are megabytes: they are looked through after a change of certificates, and then rarely.
+_DEFINITIONS_PACE = 30.0
+
+
+class Signer:
+    """Secrets for Certificates, and the authority's certificate wherever an annotation asks for it."""
+
+    def __init__(self, pki: Path, kube: Kube, mirrors: dict[str, Mirror]) -> None:
+        self._pki = pki
+        self._kube = kube
+        self._mirrors = mirrors
+        self._signed: frozenset[str] = frozenset()
+        self._looked = 0.0
+
+    def step(self) -> None:
+        certificates = self._mirrors["Certificate"].all()
+        for issuer in (*self._mirrors["Issuer"].all(), *self._mirrors["ClusterIssuer"].all()):
+            self._be_ready(issuer)
+        if not certificates:
+            return
+        for certificate in certificates:
+            self._sign(certificate)
+        for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+            for configuration in self._mirrors[kind].all():
+                self._trust_webhooks(configuration)
+        signed = frozenset(one["metadata"]["uid"] for one in certificates)
+        if signed != self._signed or time.monotonic() - self._looked > _DEFINITIONS_PACE:
+            self._signed, self._looked = signed, time.monotonic()
+            for definition in self._kube.list(*_CRD):
+                self._trust_conversion(definition)
+
+    def _sign(self, certificate: Manifest) -> None:
+        about, spec = certificate["metadata"], certificate["spec"]
+        secret = self._kube.find("v1", "Secret", spec["secretName"], about["namespace"])
+        names = _names(spec)
+        if secret is not None and _is_for(secret, names):
+            self._be_ready(certificate)
+            return
+        key, chain = sign(self._pki, names, spec.get("commonName") or "")
+        data = {"tls.key": key, "tls.crt": chain, "ca.crt": self._authority}
+        self._kube.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "type": "kubernetes.io/tls",
+                "metadata": {
+                    "name": spec["secretName"],
+                    "namespace": about["namespace"],
+                    "annotations": {"cert-manager.io/certificate-name": about["name"], _NAMES: ",".join(names)},
+                },
+                "data": {name: base64.b64encode(content).decode() for name, content in data.items()},
+            },
+            field_manager=_MANAGER,
+            force=True,
+        )
+        log.info("certificate %s/%s signed", about["namespace"], about["name"])
+        self._be_ready(certificate)
+
+    @property
+    def _authority(self) -> bytes:
+        return (self._pki / "ca.crt").read_bytes()
+
+    @property
+    def _bundle(self) -> str:
+        return base64.b64encode(self._authority).decode()
+
+    def _be_ready(self, manifest: Manifest) -> None:
+        found: Manifests = (manifest.get("status") or {}).get("conditions") or []
+        if any(one["type"] == "Ready" and one["status"] == "True" for one in found):
+            return
+        about = manifest["metadata"]
+        ready = {"type": "Ready", "status": "True", "reason": "Ready", "lastTransitionTime": now()}
+        status = {"conditions": [ready]}
+        try:
+            self._kube.patch_status(
+                manifest["apiVersion"], manifest["kind"], about["name"], status, about.get("namespace")
+            )
+        except KubeError as error:
+            log.debug("%s %s: %s", manifest["kind"], about["name"], error)
+
+    def _trust_webhooks(self, configuration: Manifest) -> None:
+        if not _asks(configuration):
+            return
+        webhooks = configuration.get("webhooks") or []
+        changes = [
+            {"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": self._bundle}
+            for index, webhook in enumerate(webhooks)
+            if webhook["clientConfig"].get("caBundle") != self._bundle
+        ]
+        if changes:
+            self._patch(configuration, changes)
+
+    def _trust_conversion(self, definition: Manifest) -> None:
+        config = ((definition["spec"].get("conversion") or {}).get("webhook") or {}).get("clientConfig")
+        if not _asks(definition) or config is None or config.get("caBundle") == self._bundle:
+            return
+        path = "/spec/conversion/webhook/clientConfig/caBundle"
+        self._patch(definition, [{"op": "add", "path": path, "value": self._bundle}])
+
+    def _patch(self, manifest: Manifest, changes: Manifests) -> None:
+        name = manifest["metadata"]["name"]
+        try:
+            self._kube.patch(
+                manifest["apiVersion"], manifest["kind"], name, changes, content="json", field_manager=_MANAGER
+            )
+        except KubeError as error:
+            log.warning("%s %s: %s", manifest["kind"], name, error)
+
+
+def sign(pki: Path, names: list[str], common_name: str) -> tuple[bytes, bytes]:
+    """Key and certificate, as PEM, for a server of these names and addresses."""
+    authority = x509.load_pem_x509_certificate((pki / "ca.crt").read_bytes())
+    signing = serialization.load_pem_private_key((pki / "ca.key").read_bytes(), None)
+    assert isinstance(signing, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
+    certificate = (
+        builder(x509.Name(subject), authority.subject, key.public_key(), _LIFETIME)
+        .add_extension(x509.SubjectAlternativeName([_name(one) for one in names]), critical=not common_name)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(signing, hashes.SHA256())
+    )
+    form = serialization.PrivateFormat.PKCS8
+    pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    return pem, certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _name(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
+
+
+def _names(spec: Manifest) -> list[str]:
+    return [*(spec.get("dnsNames") or []), *(spec.get("ipAddresses") or [])] or [spec.get("commonName") or "localhost"]
+
+
+def _is_for(secret: Manifest, names: list[str]) -> bool:
+    annotations = secret["metadata"].get("annotations") or {}
+    return bool((secret.get("data") or {}).get("tls.crt")) and annotations.get(_NAMES) == ",".join(names)
+
+
+def _asks(manifest: Manifest) -> bool:
+    return _INJECT in (manifest["metadata"].get("annotations") or {})

@@ -1,0 +1,59 @@
+"""What the Sail operator would answer to an Istio: whether its control plane is there."""
+
+from __future__ import annotations
+
+import logging
+
+from rehearsal.kube import Kube, KubeError, Manifest, Manifests
+from rehearsal.kube.informer import Mirror
+from rehearsal.node_agent.pod_status import now
+
+log = logging.getLogger(__name__)
+
+API, KIND = "sailoperator.io/v1", "Istio"
+_MANAGER = "sail-operator"
+
+
+class Sail:
+    """Says of every Istio that it is ready: what it stands for is the rehearsal's own Envoy, which is.
+
+    But for one whose images could not be pulled, because a pull secret that it names is not beside it.
+    """
+
+    def __init__(self, kube: Kube, mirror: Mirror) -> None:
+        self._kube = kube
+        self._mirror = mirror
+
+    def step(self) -> None:
+        for istio in self._mirror.all():
+            before = istio.get("status") or {}
+            answered = before.get("observedGeneration") == istio["metadata"]["generation"]
+            if answered and before.get("state") == "Healthy":
+                continue
+            missing = self._missing(istio["spec"])
+            state = "IstiodNotReady" if missing else "Healthy"
+            if not answered or before.get("state") != state:
+                self._answer(istio, state, missing)
+
+    def _missing(self, spec: Manifest) -> list[str]:
+        named = ((spec.get("values") or {}).get("global") or {}).get("imagePullSecrets") or []
+        return [name for name in named if self._kube.find("v1", "Secret", name, spec["namespace"]) is None]
+
+    def _answer(self, istio: Manifest, state: str, missing: list[str]) -> None:
+        message = f"istiod cannot pull its image: no Secret {', '.join(missing)} in its namespace" if missing else ""
+        conditions: Manifests = [
+            {"type": "Reconciled", "status": "True", "lastTransitionTime": now()},
+            {
+                "type": "Ready",
+                "status": str(not missing),
+                "reason": state,
+                "message": message,
+                "lastTransitionTime": now(),
+            },
+        ]
+        about = istio["metadata"]
+        status = {"observedGeneration": about["generation"], "state": state, "conditions": conditions}
+        try:
+            self._kube.patch_status(API, KIND, about["name"], status, field_manager=_MANAGER)
+        except KubeError as error:
+            log.warning("Istio %s: %s", about["name"], error)

@@ -1,0 +1,174 @@
+"""`python -m rehearsal.machine STACK [--root DIR]`: the machine room of a stack, while it has a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import FrameType
+
+from catalog import load
+from rehearsal.autoscaler.nodes import Nodes
+from rehearsal.control_plane.certificates import Certificates
+from rehearsal.control_plane.control_plane import tunnel_port
+from rehearsal.controllers import cert_manager as signing
+from rehearsal.controllers import sail_operator as sail
+from rehearsal.controllers.cert_manager import Signer
+from rehearsal.controllers.sail_operator import Sail
+from rehearsal.host import processes
+from rehearsal.kube import Kube, client
+from rehearsal.kube.informer import Mirror
+from rehearsal.load_balancer import envoy
+from rehearsal.load_balancer import konnectivity as tunnel
+from rehearsal.load_balancer.gateway import KINDS, LoadBalancer
+from rehearsal.load_balancer.health import HealthChecks
+from rehearsal.node_agent.images_to_binaries import Program
+from rehearsal.node_agent.kubelet_manager import Kubelets
+from rehearsal.paths import StackPaths
+from rehearsal.providers.gcp.cloud_view import CloudReader
+from rehearsal.toolchain.build import binaries
+from stackfile import PROJECT_ROOT
+
+log = logging.getLogger("rehearsal.machine")
+
+# Seconds between rounds when nothing happens: the pace of back-offs, probes and of changes in the cloud store.
+PACE = 0.3
+
+# Routing is worked out again after this many seconds even if nothing seems to have changed.
+ROUTING_PACE = 5.0
+
+
+class Machine:
+    """All parts, taken round and round in one thread; watches and probes only wake it."""
+
+    def __init__(self, paths: StackPaths, kube: Kube) -> None:
+        self._paths = paths
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        os.set_blocking(self._writing, False)
+        self._stopping = False
+        self._cloud = CloudReader(paths)
+        self._dirty = True
+        pods = Mirror(kube, "v1", "Pod", self._changed)
+        nodes = Mirror(kube, "v1", "Node", self._changed)
+        mirrors = {kind: Mirror(kube, version, kind, self._changed) for version, kind in KINDS}
+        signed = {kind: Mirror(kube, version, kind, self.wake) for version, kind in signing.KINDS}
+        istios = Mirror(kube, sail.API, sail.KIND, self.wake)
+        self._mirrors = [pods, nodes, *mirrors.values(), *signed.values(), istios]
+        self._envoy = envoy.Envoy(paths)
+        self._nodes = Nodes(paths, kube, load, nodes, pods)
+        self._kubelets = Kubelets(paths, kube, load, nodes, pods, _binary, self.wake)
+        self._health = HealthChecks(self._kubelets.executor, self._changed)
+        self._balancer = LoadBalancer(paths, kube, pods, mirrors, self._envoy, self._health)
+        self._signer = Signer(paths.cluster / "pki", kube, signed)
+        self._sail = Sail(kube, istios)
+        self._services, self._pods = mirrors["Service"], pods
+        self._routed = 0.0
+        self._seen: object = None
+
+    def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        # A child's end wakes the round at once: a killed server is not ready a moment later.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        _end_orphans(self._paths)
+        close = tunnel.serve(tunnel_port(self._paths), Certificates(self._paths.cluster / "pki"), self._behind)
+        for mirror in self._mirrors:
+            mirror.start()
+        for mirror in self._mirrors:
+            mirror.wait(10.0)
+        log.info("at work for stack %s", self._paths.stack)
+        while not self._stopping and self._paths.cluster.is_dir():
+            self._round()
+            self._rest()
+        log.info("leaving: %s", "told to" if self._stopping else "the cluster is gone")
+        self._kubelets.stop()
+        self._envoy.stop()
+        close()
+
+    def _behind(self, address: str, port: int) -> int | None:
+        return tunnel.resolve(self._services.all(), self._pods.all(), self._kubelets.forwards, address, port)
+
+    def wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._writing, b"w")
+
+    def _changed(self) -> None:
+        self._dirty = True
+        self.wake()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _rest(self) -> None:
+        select.select([self._reading], [], [], PACE)
+        try:
+            while os.read(self._reading, 4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _round(self) -> None:
+        cloud = self._cloud.read()
+        if not cloud.block:
+            return
+        routing = self._dirty or time.monotonic() - self._routed > ROUTING_PACE
+        self._dirty = False
+        _guarded("nodes", lambda: self._nodes.step(cloud))
+        _guarded("pods", lambda: self._kubelets.step(cloud.block))
+        forwards = self._kubelets.forwards
+        seen = (cloud, forwards)
+        if routing or seen != self._seen:
+            self._seen, self._routed = seen, time.monotonic()
+            _guarded("gateways", lambda: self._balancer.step(cloud, forwards))
+        _guarded("health", self._health.step)
+        _guarded("certificates", self._signer.step)
+        _guarded("istio", self._sail.step)
+        _guarded("envoy", lambda: self._envoy.step((f"127.{cloud.block}.0.2", 9901)))
+
+
+def _end_orphans(paths: StackPaths) -> None:
+    """Processes of a machine room that was killed: their pods are still bound, so they start again."""
+    for process in processes.listing(paths):
+        if process.name.startswith("pod.") or process.name == envoy.NAME:
+            processes.stop(paths, process.name, grace=0.5)
+
+
+def _guarded(part: str, work: Callable[[], None]) -> None:
+    """One part's trouble (an API server that is going away, say) must not stop the others."""
+    try:
+        work()
+    except Exception as error:
+        log.warning("%s: %s", part, error, exc_info=not isinstance(error, OSError))
+
+
+def _binary(program: Program) -> Path:
+    # Not built: the load balancer's own.
+    return envoy.executable() if program is Program.PROXY else binaries([program.value], log.info)[program.value]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m rehearsal.machine", description=__doc__)
+    parser.add_argument("stack")
+    parser.add_argument("--root", type=Path, default=PROJECT_ROOT)
+    options = parser.parse_args()
+    paths = StackPaths(options.stack, options.root.absolute())
+    paths.logs.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(paths.logs / "machine.log", maxBytes=10_000_000, backupCount=1)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with client(paths) as kube:
+        Machine(paths, kube).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,404 @@
+"""A small client of the Kubernetes API for kinds that are only known while running.
+
+Manifests are plain dictionaries as in YAML. Plural name, scope and subresources come from the server's discovery, so a
+custom kind can be used as soon as its CRD is established. One `Kube` may be shared by threads.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Literal, Self
+
+import httpx
+import yaml
+
+from rehearsal.kube.types import (
+    ApiError,
+    FieldValidation,
+    KubeError,
+    Manifest,
+    Manifests,
+    NotFound,
+    PatchType,
+    Query,
+    Resource,
+    UnknownKind,
+    Unreachable,
+    group_path,
+    refusal,
+)
+from rehearsal.paths import StackPaths
+
+_CONTENT_TYPES = {
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+}
+# Server-side apply takes YAML; JSON is YAML.
+_APPLY = "application/apply-patch+yaml"
+
+
+def client(paths: StackPaths, *, on_warning: Callable[[str], None] | None = None) -> Kube:
+    """A connection to the stack's cluster as its administrator.
+
+    `on_warning` gets each warning the server attaches to an answer (deprecated versions, Pod Security `warn`).
+    Raises KubeError when the stack has no cluster.
+    """
+    if not paths.kubeconfig.exists():
+        raise KubeError(f"stack {paths.stack} has no cluster: {paths.kubeconfig} does not exist")
+    config = yaml.safe_load(paths.kubeconfig.read_text())
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    folder = paths.kubeconfig.parent
+
+    def file(name: str) -> str:
+        return str(folder / Path(name))
+
+    context = ssl.create_default_context(cafile=file(cluster["certificate-authority"]))
+    context.load_cert_chain(file(user["client-certificate"]), file(user["client-key"]))
+    return Kube(str(cluster["server"]), context, on_warning=on_warning)
+
+
+class Kube:
+    """Requests against one API server. What goes wrong on the way is a KubeError (see its subclasses), nothing else."""
+
+    def __init__(
+        self,
+        server: str,
+        context: ssl.SSLContext,
+        *,
+        timeout: float = 30.0,
+        on_warning: Callable[[str], None] | None = None,
+    ) -> None:
+        self.server = server
+        self._on_warning = on_warning
+        # trust_env off: a proxy set for the outside world must not swallow 127.0.0.1.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        self._http = httpx.Client(base_url=server, verify=context, timeout=timeout, trust_env=False, limits=limits)
+        self._groups: dict[str, dict[str, Resource]] = {}
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- what the server serves
+
+    def resource(self, api_version: str, kind: str) -> Resource:
+        """The kind's plural, scope and subresources; asks the server again when the kind is not among those known."""
+        known = self._groups.get(api_version)
+        if known is None or kind not in known:
+            known = self._groups[api_version] = self._discover(api_version)
+        if kind not in known:
+            raise UnknownKind(f'no matches for kind "{kind}" in version "{api_version}"')
+        return known[kind]
+
+    def serves(self, api_version: str, kind: str) -> bool:
+        try:
+            self.resource(api_version, kind)
+        except UnknownKind:
+            return False
+        return True
+
+    def _discover(self, api_version: str) -> dict[str, Resource]:
+        try:
+            answer = self.request("GET", group_path(api_version))
+        except NotFound:
+            return {}
+        entries: Manifests = answer.get("resources") or []
+        below: dict[str, set[str]] = {}
+        for entry in entries:
+            plural, _, subresource = entry["name"].partition("/")
+            if subresource:
+                below.setdefault(plural, set()).add(subresource)
+        return {
+            entry["kind"]: Resource(
+                api_version=api_version,
+                kind=entry["kind"],
+                plural=entry["name"],
+                namespaced=entry["namespaced"],
+                subresources=frozenset(below.get(entry["name"], ())),
+            )
+            for entry in entries
+            if "/" not in entry["name"]
+        }
+
+    def server_version(self) -> str:
+        """`v1.36.3`."""
+        return str(self.request("GET", "/version")["gitVersion"])
+
+    # -- writing
+
+    def apply(
+        self,
+        manifest: Manifest,
+        *,
+        field_manager: str = "rehearsal",
+        force: bool = False,
+        dry_run: bool = False,
+        validation: FieldValidation = "Strict",
+        subresource: str | None = None,
+    ) -> Manifest:
+        """Server-side apply of an object (with `subresource="status"`, its status); returns it as the server holds it.
+
+        Raises Conflict when another manager owns a field and `force` is off, ApiError (422 `Invalid`, 403 `Forbidden`,
+        400) when validation or admission says no.
+        """
+        query = {"fieldManager": field_manager, "force": _flag(force), "fieldValidation": validation}
+        if dry_run:
+            query["dryRun"] = "All"
+        path = self._object_path(manifest, subresource)
+        return self.request("PATCH", path, body=manifest, content_type=_APPLY, query=query)
+
+    def create(self, manifest: Manifest, *, field_manager: str = "rehearsal", dry_run: bool = False) -> Manifest:
+        """POST of a new object (`metadata.generateName` works here); Conflict when it exists already."""
+        metadata = manifest.get("metadata") or {}
+        resource = self.resource(manifest["apiVersion"], manifest["kind"])
+        path = resource.path(metadata.get("namespace") or "default")
+        query = {"fieldManager": field_manager, "fieldValidation": "Strict"}
+        if dry_run:
+            query["dryRun"] = "All"
+        return self.request("POST", path, body=manifest, query=query)
+
+    def patch(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        body: Manifest | Manifests,
+        namespace: str | None = None,
+        *,
+        content: PatchType = "merge",
+        subresource: str | None = None,
+        field_manager: str = "rehearsal",
+    ) -> Manifest:
+        """A patch of an existing object; `content` json takes a list of operations."""
+        path = self.resource(api_version, kind).path(namespace or "default", name, subresource)
+        query = {"fieldManager": field_manager}
+        return self.request("PATCH", path, body=body, content_type=_CONTENT_TYPES[content], query=query)
+
+    def patch_status(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        status: Manifest,
+        namespace: str | None = None,
+        *,
+        content: PatchType = "merge",
+        field_manager: str = "rehearsal",
+    ) -> Manifest:
+        """Patches `.status` through its subresource; a merge patch replaces lists (conditions) whole."""
+        body = {"status": status}
+        return self.patch(
+            api_version,
+            kind,
+            name,
+            body,
+            namespace,
+            content=content,
+            subresource="status",
+            field_manager=field_manager,
+        )
+
+    def delete(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        namespace: str | None = None,
+        *,
+        propagation: Literal["Background", "Foreground", "Orphan"] = "Background",
+        grace: int | None = None,
+        uid: str | None = None,
+    ) -> bool:
+        """Asks for deletion (finalizers and garbage collection follow in their own time); False when it did not exist.
+
+        `grace` seconds for pods (0: at once); with `uid`, Conflict instead of deleting a namesake.
+        """
+        body: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
+        if uid is not None:
+            body["preconditions"] = {"uid": uid}
+        try:
+            path = self.resource(api_version, kind).path(namespace or "default", name)
+            self.request("DELETE", path, body=body)
+        except (NotFound, UnknownKind):
+            return False
+        return True
+
+    # -- reading
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Manifest:
+        """Raises NotFound (or UnknownKind)."""
+        return self.request("GET", self.resource(api_version, kind).path(namespace or "default", name))
+
+    def find(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
+        """As `get`, but None when the object, or even its kind, does not exist."""
+        try:
+            return self.get(api_version, kind, name, namespace)
+        except (NotFound, UnknownKind):
+            return None
+
+    def list(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> Manifests:
+        """All objects, of all namespaces when `namespace` is None, that match the selectors."""
+        return self.list_at(api_version, kind, namespace, labels=labels, fields=fields)[0]
+
+    def list_at(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> tuple[Manifests, str]:
+        """As `list`, and the resourceVersion a watch continues from."""
+        answer = self.request("GET", self.resource(api_version, kind).path(namespace), query=_selectors(labels, fields))
+        # The server leaves type information out of list items.
+        items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer.get("items") or []]
+        return items, str(answer["metadata"]["resourceVersion"])
+
+    def watch(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+        resource_version: str | None = None,
+        timeout: float = 300.0,
+    ) -> Iterator[tuple[str, Manifest]]:
+        """Yields (`ADDED` | `MODIFIED` | `DELETED` | `BOOKMARK`, object); ends after `timeout` seconds.
+
+        Without `resource_version` it starts with an ADDED for every existing object. Raises Expired when the version is
+        too old, Unreachable when the connection breaks.
+        """
+        query = _selectors(labels, fields) | {"watch": "true", "allowWatchBookmarks": "true"}
+        query["timeoutSeconds"] = str(max(1, int(timeout)))
+        if resource_version is not None:
+            query["resourceVersion"] = resource_version
+        path = self.resource(api_version, kind).path(namespace)
+        try:
+            with self._http.stream(
+                "GET", path, params=query, timeout=httpx.Timeout(10.0, read=timeout + 15.0)
+            ) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise _refusal(answer)
+                for line in answer.iter_lines():
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        status: Manifest = event["object"]
+                        raise refusal(int(status.get("code") or 500), status)
+                    yield event["type"], event["object"]
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    # -- waiting
+
+    def ready(self) -> bool:
+        """Whether the API server says it is ready to serve."""
+        try:
+            return self._http.get("/readyz", timeout=2.0).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def wait_established(self, names: Iterable[str], timeout: float = 120.0) -> None:
+        """Returns once every named CustomResourceDefinition is served; raises KubeError naming those that are not."""
+        missing = set(names)
+        deadline = time.monotonic() + timeout
+        pause = 0.05
+        while missing:
+            missing = {name for name in missing if not self._is_established(name)}
+            if not missing:
+                return
+            if time.monotonic() > deadline:
+                raise KubeError(
+                    f"custom resource definitions not established after {timeout:.0f} s: {', '.join(sorted(missing))}"
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.5)
+
+    def _is_established(self, name: str) -> bool:
+        """Asked of discovery, which lists what is established: the definition itself may be a megabyte."""
+        plural, _, group = name.partition(".")
+        try:
+            versions = self.request("GET", f"/apis/{group}")["versions"]
+            served = [self.request("GET", f"/apis/{one['groupVersion']}")["resources"] for one in versions]
+        except NotFound:
+            return False
+        return any(one["name"] == plural for resources in served for one in resources)
+
+    # -- transport
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Manifest | Manifests | None = None,
+        content_type: str = "application/json",
+        query: Query | None = None,
+    ) -> Manifest:
+        """One request, its JSON answer. For paths the methods above do not cover."""
+        content = None if body is None else json.dumps(body)
+        headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if body is not None else {})
+        try:
+            answer = self._http.request(method, path, content=content, headers=headers, params=query)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        if self._on_warning is not None:
+            for warning in answer.headers.get_list("warning"):
+                self._on_warning(_warning_text(warning))
+        if answer.is_error:
+            raise _refusal(answer)
+        result: Manifest = answer.json()
+        return result
+
+    def _object_path(self, manifest: Manifest, subresource: str | None) -> str:
+        metadata = manifest.get("metadata") or {}
+        resource = self.resource(manifest["apiVersion"], manifest["kind"])
+        return resource.path(metadata.get("namespace") or "default", metadata["name"], subresource)
+
+    def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
+        return Unreachable(f"no answer from the API server at {self.server}: {str(error) or type(error).__name__}")
+
+
+def _selectors(labels: str | None, fields: str | None) -> Query:
+    return {key: value for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _refusal(answer: httpx.Response) -> ApiError:
+    try:
+        status: Manifest = answer.json()
+    except ValueError:
+        status = {"message": answer.text.strip() or f"the API server answered {answer.status_code}"}
+    return refusal(answer.status_code, status)
+
+
+def _warning_text(header: str) -> str:
+    """`299 - "text"` to `text` (RFC 7234 §5.5)."""
+    text = header.split(" ", 2)[-1].strip()
+    return text[1:-1].replace('\\"', '"') if text.startswith('"') and text.endswith('"') else text

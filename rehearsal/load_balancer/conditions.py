@@ -1,0 +1,24 @@
+"""Conditions of Gateway API objects, written only when something about them changed."""
+
+from __future__ import annotations
+
+from rehearsal.kube import Manifest, Manifests
+from rehearsal.node_agent.pod_status import now
+
+CONTROLLER = "networking.gke.io/gateway"
+
+
+def condition(kind: str, ok: bool, reason: str, message: str = "") -> Manifest:
+    return {"type": kind, "status": "True" if ok else "False", "reason": reason, "message": message[:32000]}
+
+
+def dated(fresh: Manifests, previous: Manifests, generation: int) -> Manifests:
+    """Conditions with their times: those of `previous` while status and reason stay."""
+    known = {one["type"]: one for one in previous}
+    result = []
+    for one in fresh:
+        before = known.get(one["type"])
+        same = before is not None and all(before.get(key) == one[key] for key in ("status", "reason", "message"))
+        moment = before["lastTransitionTime"] if same and before else now()
+        result.append({**one, "observedGeneration": generation, "lastTransitionTime": moment})
+    return result

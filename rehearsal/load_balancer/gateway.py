@@ -1,0 +1,404 @@
+"""Google's Gateway controller and load balancers: Gateways, HTTPRoutes, InferencePools to Envoy, and their statuses."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rehearsal.autoscaler.quantities import seconds
+from rehearsal.differences import say
+from rehearsal.host.ports import listening_port
+from rehearsal.kube import Kube, Manifest, Manifests
+from rehearsal.kube.informer import Mirror
+from rehearsal.load_balancer import listener_tls
+from rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted, refers
+from rehearsal.load_balancer.backends import POOL_GROUP, Backends, UnresolvedError, World
+from rehearsal.load_balancer.conditions import CONTROLLER, condition
+from rehearsal.load_balancer.envoy import Envoy
+from rehearsal.load_balancer.envoy_config import Config, Extension, forward, gateway_listener
+from rehearsal.load_balancer.health import HealthChecks
+from rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
+from rehearsal.load_balancer.statuses import Outcome, Statuses, address_of
+from rehearsal.node_agent.pod_worker import Forward
+from rehearsal.paths import StackPaths
+from rehearsal.providers.gcp.cloud_view import Cloud
+
+log = logging.getLogger(__name__)
+
+GATEWAY_API = "gateway.networking.k8s.io/v1"
+GKE_API = "networking.gke.io/v1"
+ISTIO_API = "networking.istio.io/v1"
+POOL_API = f"{POOL_GROUP}/v1"
+
+CLASSES = ("gke-l7-regional-external-managed", "gke-l7-rilb")
+ISTIO = "istio"
+
+# Kinds the load balancer is made from, beside pods.
+KINDS = (
+    ("v1", "Service"),
+    ("v1", "Namespace"),
+    (GATEWAY_API, "Gateway"),
+    (GATEWAY_API, "HTTPRoute"),
+    ("gateway.networking.k8s.io/v1beta1", "ReferenceGrant"),
+    (POOL_API, "InferencePool"),
+    (GKE_API, "HealthCheckPolicy"),
+    (GKE_API, "GCPBackendPolicy"),
+    (GKE_API, "GCPRoutingExtension"),
+    (ISTIO_API, "DestinationRule"),
+)
+
+_NO_PROXY_SUBNET = (
+    "error cause: gceSync: generic::invalid_argument: Insert: Invalid value for field 'resource.target': an active "
+    "proxy-only subnetwork is required in the same region and VPC as the forwarding rule (region {region}: none with "
+    "purpose REGIONAL_MANAGED_PROXY and role ACTIVE)"
+)
+
+
+@dataclass
+class _Pass:
+    """One computation of everything."""
+
+    cloud: Cloud
+    backends: Backends
+    listeners: list[Config] = field(default_factory=list)
+    # (namespace, name) of a pool -> Gateways that route to it, and whether its picker was found
+    pools: dict[tuple[str, str], dict[tuple[str, str], str]] = field(default_factory=dict)
+    # uid of a route -> its status.parents
+    parents: dict[str, Manifests] = field(default_factory=dict)
+    ports: dict[str, Manifest] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+
+
+class LoadBalancer:
+    """`step` recomputes Envoy's configuration and the statuses."""
+
+    def __init__(
+        self,
+        paths: StackPaths,
+        kube: Kube,
+        pods: Mirror,
+        mirrors: dict[str, Mirror],
+        envoy: Envoy,
+        health: HealthChecks,
+    ) -> None:
+        self._paths = paths
+        self._kube = kube
+        self._pods = pods
+        self._mirrors = mirrors
+        self._envoy = envoy
+        self._health = health
+        self._statuses = Statuses(kube, mirrors)
+        self._chosen = _told(paths)
+        # Clusters of callouts that took effect.
+        self._answered: set[str] = set()
+
+    def step(self, cloud: Cloud, forwards: list[Forward]) -> None:
+        world = World(
+            pods=self._pods.all(),
+            services=self._all("Service"),
+            pools=self._all("InferencePool"),
+            health_policies=self._all("HealthCheckPolicy"),
+            backend_policies=self._all("GCPBackendPolicy"),
+            destination_rules=self._all("DestinationRule"),
+        )
+        enabled = cloud.service_enabled("networkservices.googleapis.com")
+        if self._all("Gateway"):
+            say(
+                self._paths,
+                "the load balancer checks health every second; GKE as HealthCheckPolicy says, every 15 s by default",
+            )
+        self._health.begin({(one.address, one.port): one.target for one in forwards})
+        now = _Pass(cloud, Backends(world, self._envoy.assignments, enabled, self._health.healthy, self._find))
+        gateways = [one for one in self._all("Gateway") if one["spec"]["gatewayClassName"] in (*CLASSES, ISTIO)]
+        if any(_is_istios(one) for one in gateways):
+            say(
+                self._paths,
+                "Istio's control plane and its Envoy pods are not there: the Gateway is served by the rehearsal's own "
+                "Envoy, without Google's proxy-only subnet, policies and health checks",
+            )
+            self._istios_class()
+        now.taken = {address_of(one) for one in gateways}
+        for gateway in gateways:
+            self._gateway(gateway, now)
+        self._health.end()
+        for one in forwards:
+            name = f"pod/{one.address}/{one.port}"
+            listener, cluster = forward(name, (one.address, one.port), ("127.0.0.1", one.target))
+            now.listeners.append(listener)
+            now.backends.clusters[name] = cluster
+        clusters = [now.backends.clusters[name] for name in sorted(now.backends.clusters)]
+        self._envoy.write(now.listeners, clusters, now.backends.endpoints)
+        self._tell(now)
+        self._write(now)
+
+    def _istios_class(self) -> None:
+        """Istio makes its class itself when it starts, and KServe looks it up."""
+        api, kind = GATEWAY_API, "GatewayClass"
+        if self._kube.find(api, kind, ISTIO) is None:
+            spec = {"controllerName": "istio.io/gateway-controller"}
+            self._kube.apply({"apiVersion": api, "kind": kind, "metadata": {"name": ISTIO}, "spec": spec}, force=True)
+
+    def _all(self, kind: str) -> Manifests:
+        found = [one for one in self._mirrors[kind].all() if not one["metadata"].get("deletionTimestamp")]
+        return sorted(found, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]))
+
+    def _labels(self, namespace: str) -> dict[str, str]:
+        found = self._mirrors["Namespace"].get("", namespace)
+        return dict((found or {"metadata": {}})["metadata"].get("labels") or {})
+
+    def _find(self, kind: str, namespace: str, name: str) -> Manifest | None:
+        return self._kube.find("v1", kind, name, namespace)
+
+    # -- one Gateway
+
+    def _gateway(self, gateway: Manifest, now: _Pass) -> None:
+        attached = {one["name"]: 0 for one in gateway["spec"]["listeners"]}
+        rules: dict[str, list[Rule]] = {name: [] for name in attached}
+        for route in self._all("HTTPRoute"):
+            for parent in route["spec"].get("parentRefs") or []:
+                if refers(route, parent, gateway):
+                    self._route(route, parent, gateway, now, attached, rules)
+        address, problem = self._address(gateway, now)
+        certificates: dict[str, str] = {}
+        if problem is None:
+            extensions = self._extensions(gateway, now)
+            for listener in gateway["spec"]["listeners"]:
+                try:
+                    self._listen(gateway, listener, address, rules, extensions, now)
+                except listener_tls.NoCertificateError as error:
+                    certificates[listener["name"]] = str(error)
+        now.outcomes.append(Outcome(gateway, address, problem, attached, certificates))
+
+    def _address(self, gateway: Manifest, now: _Pass) -> tuple[str, str | None]:
+        """(address, None), or what keeps the load balancer from getting one."""
+        if not _is_istios(gateway) and not now.cloud.has_proxy_subnet():
+            return "", _NO_PROXY_SUBNET.format(region=now.cloud.region)
+        for asked in gateway["spec"].get("addresses") or []:
+            value = str(asked.get("value") or "")
+            if asked.get("type") != "NamedAddress":
+                return value, None
+            found = now.cloud.reserved_address(value)
+            if found is None:
+                return "", f'no regional address is named "{value}" in region {now.cloud.region}'
+            return found, None
+        known = address_of(gateway)
+        if known:
+            return known, None
+        free = next(one for low in range(1, 250) if (one := f"127.{now.cloud.block}.251.{low}") not in now.taken)
+        now.taken.add(free)
+        return free, None
+
+    def _listen(
+        self,
+        gateway: Manifest,
+        listener: Manifest,
+        address: str,
+        rules: dict[str, list[Rule]],
+        extensions: list[Extension],
+        now: _Pass,
+    ) -> None:
+        metadata = gateway["metadata"]
+        tls = listener_tls.socket(listener, metadata["namespace"], self._find)
+        if tls is not None and (name := listener_tls.managed(listener)) is not None:
+            say(self._paths, f"the certificate {name} is Google's; the rehearsal's listener shows a self-signed one")
+        asked = int(listener["port"])
+        port = self._port(address, asked)
+        key = f"{metadata['namespace']}/{metadata['name']}"
+        entry = now.ports.setdefault(key, {"address": address, "ports": {}})
+        if str(asked) not in entry["ports"]:
+            entry["ports"][str(asked)] = port
+            log_file = str(self._paths.logs / "gateway.log")
+            # Listeners that share a port are told apart by hostname: one listener of Envoy, all their routes.
+            sharing = [one["name"] for one in gateway["spec"]["listeners"] if one["port"] == asked]
+            hosts = virtual_hosts([rule for one in sharing for rule in rules[one]])
+            name = f"gateway/{key}/{asked}"
+            now.listeners.append(gateway_listener(name, (address, port), hosts, extensions, tls, log_file))
+
+    def _port(self, address: str, asked: int) -> int:
+        """Chosen once: afterwards it is our own Envoy that listens there."""
+        if (address, asked) not in self._chosen:
+            port, why = listening_port(address, asked)
+            if why:
+                say(self._paths, why)
+            self._chosen[address, asked] = port
+        return self._chosen[address, asked]
+
+    def _extensions(self, gateway: Manifest, now: _Pass) -> list[Extension]:
+        found: list[Extension] = []
+        home = gateway["metadata"]["namespace"]
+        for policy in self._all("GCPRoutingExtension"):
+            targets = policy["spec"].get("targetRefs") or []
+            if policy["metadata"]["namespace"] != home or gateway["metadata"]["name"] not in [
+                one["name"] for one in targets
+            ]:
+                continue
+            for chain in policy["spec"].get("extensionChains") or []:
+                for one in chain["extensions"]:
+                    try:
+                        made = self._extension(one, home, now)
+                        if self._has_answered(made.cluster, now):
+                            found.append(made)
+                    except UnresolvedError as error:
+                        log.warning("GCPRoutingExtension %s: %s", policy["metadata"]["name"], error)
+        return found
+
+    def _has_answered(self, cluster: str, now: _Pass) -> bool:
+        """A new callout takes effect with its first healthy backend, and stays whatever becomes of its backends.
+
+        Google's takes minutes to be programmed, and a first health check seconds.
+        """
+        if now.backends.usable(cluster):
+            self._answered.add(cluster)
+        return cluster in self._answered
+
+    def _extension(self, one: Manifest, namespace: str, now: _Pass) -> Extension:
+        if "backendRef" not in one:
+            raise UnresolvedError("only backendRef leads to something here")
+        reference = one["backendRef"]
+        cluster = now.backends.extension(namespace, reference["name"], int(reference["port"]))
+        full = one.get("requestBodySendMode") == "FullDuplexStreamed"
+        return Extension(
+            name=f"extension/{one['name']}",
+            cluster=cluster,
+            authority=one.get("authority") or reference["name"],
+            timeout=seconds(one.get("timeout") or "1s"),
+            fail_open=bool(one.get("failOpen")),
+            events=frozenset(one.get("supportedEvents") or ("RequestHeaders",)),
+            body_mode="FULL_DUPLEX_STREAMED" if full else "STREAMED",
+        )
+
+    # -- one HTTPRoute
+
+    def _route(
+        self,
+        route: Manifest,
+        parent: Manifest,
+        gateway: Manifest,
+        now: _Pass,
+        attached: dict[str, int],
+        rules: dict[str, list[Rule]],
+    ) -> None:
+        taken, reason, message = listeners_of(route, parent, gateway, self._labels)
+        refused = None
+        if not _is_istios(gateway):
+            refused = next((text for rule in route["spec"].get("rules") or [] if (text := unsupported(rule))), None)
+        if refused is not None:
+            where = f"{route['metadata']['namespace']}/{route['metadata']['name']}"
+            reason, message = "UnsupportedValue", f'HTTPRoute "{where}" is misconfigured, err: {refused}'
+        problems: list[tuple[str, str]] = []
+        built = [
+            self._rule(route, index, rule, gateway, now, problems)
+            for index, rule in enumerate(route["spec"].get("rules") or [])
+        ]
+        accepted = bool(taken) and refused is None
+        if accepted:
+            for listener in taken:
+                attached[listener["name"]] += 1
+                names = hostnames(route, listener) or ()
+                rules[listener["name"]] += [
+                    Rule(names, one.matches, one.filters, one.targets, one.order) for one in built
+                ]
+        resolved_reason, resolved_message = problems[0] if problems else ("ResolvedRefs", "")
+        conditions = [
+            condition("Accepted", accepted, reason, message),
+            condition("ResolvedRefs", not problems, resolved_reason, resolved_message),
+        ]
+        if accepted and not problems:
+            conditions.append(condition("Reconciled", True, "ReconciliationSucceeded"))
+        now.parents.setdefault(route["metadata"]["uid"], []).append(
+            {"parentRef": parent, "controllerName": CONTROLLER, "conditions": conditions}
+        )
+
+    def _rule(
+        self,
+        route: Manifest,
+        index: int,
+        rule: Manifest,
+        gateway: Manifest,
+        now: _Pass,
+        problems: list[tuple[str, str]],
+    ) -> Rule:
+        targets: list[Target] = []
+        for backend in rule.get("backendRefs") or []:
+            try:
+                target = self._target(route, backend, gateway, now)
+                if _is_istios(gateway):
+                    asked = (rule.get("timeouts") or {}).get("request") or "0s"
+                    target = replace(target, timeout=int(seconds(asked)))
+                targets.append(target)
+            except UnresolvedError as error:
+                problems.append(("BackendNotFound", str(error)))
+                targets.append(Target(refused=500))
+            except PermissionError as error:
+                problems.append(("RefNotPermitted", str(error)))
+                targets.append(Target(refused=500))
+            except ValueError as error:
+                problems.append(("InvalidKind", str(error)))
+                targets.append(Target(refused=500))
+        metadata = route["metadata"]
+        return Rule(
+            hostnames=(),
+            matches=tuple(rule.get("matches") or []),
+            filters=tuple(rule.get("filters") or []),
+            targets=tuple(targets),
+            order=(metadata["creationTimestamp"], f"{metadata['namespace']}/{metadata['name']}", index),
+        )
+
+    def _target(self, route: Manifest, backend: Manifest, gateway: Manifest, now: _Pass) -> Target:
+        namespace = backend.get("namespace") or route["metadata"]["namespace"]
+        backends = replace(now.backends, googles=False) if _is_istios(gateway) else now.backends
+        group, kind = backend.get("group") or "", backend.get("kind") or "Service"
+        weight = int(backend.get("weight", 1))
+        if not permitted(route, backend, self._all("ReferenceGrant")):
+            raise PermissionError(f'no ReferenceGrant allows the route to use {kind} "{namespace}/{backend["name"]}"')
+        if (group, kind) == (POOL_GROUP, "InferencePool"):
+            gateways = now.pools.setdefault((namespace, backend["name"]), {})
+            key = (gateway["metadata"]["namespace"], gateway["metadata"]["name"])
+            gateways.setdefault(key, "")
+            try:
+                return backends.pool(namespace, backend["name"], weight)
+            except UnresolvedError as error:
+                gateways[key] = str(error)
+                raise
+        if (group, kind) == ("", "Service"):
+            return backends.service(namespace, backend["name"], int(backend.get("port") or 80), weight)
+        raise ValueError(f"{kind}.{group or 'core'} is no backend of this Gateway class")
+
+    def _write(self, now: _Pass) -> None:
+        for outcome in now.outcomes:
+            self._statuses.gateway(outcome)
+        for route in self._all("HTTPRoute"):
+            self._statuses.route(route, now.parents.get(route["metadata"]["uid"], []))
+        for pool in self._all("InferencePool"):
+            key = (pool["metadata"]["namespace"], pool["metadata"]["name"])
+            self._statuses.pool(pool, now.pools.get(key, {}))
+        for kind in ("HealthCheckPolicy", "GCPBackendPolicy"):
+            policies = self._all(kind)
+            for policy in policies:
+                self._statuses.policy(kind, policy, policies)
+        for policy in self._all("GCPRoutingExtension"):
+            self._statuses.attached(policy, True, "Attached", "")
+
+    def _tell(self, now: _Pass) -> None:
+        """Addresses and ports on which the Gateways really listen."""
+        file: Path = self._paths.envoy / "gateways.json"
+        text = json.dumps(now.ports, indent=1, sort_keys=True)
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = file.with_suffix(".new")
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(file)
+
+
+def _is_istios(gateway: Manifest) -> bool:
+    return bool(gateway["spec"]["gatewayClassName"] == ISTIO)
+
+
+def _told(paths: StackPaths) -> dict[tuple[str, int], int]:
+    """Ports by address and port asked for, as a machine room before this one chose them; its Envoy may still listen."""
+    file = paths.envoy / "gateways.json"
+    gateways = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return {(one["address"], int(asked)): port for one in gateways.values() for asked, port in one["ports"].items()}

@@ -1,0 +1,107 @@
+"""The load balancer's own health checks, apart from Kubernetes' probes: only endpoints that pass them get requests.
+
+Envoy has active health checks too, but its policy that follows the endpoint picker's choice does not heed them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from rehearsal.load_balancer.envoy_config import Endpoint
+from rehearsal.node_agent import checks
+
+# Seconds between checks of an endpoint, before and after it was found healthy; GKE's own default is 15 s.
+EAGER = 0.2
+STEADY = 1.0
+
+TIMEOUT = 3.0
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """What is asked. `port` None: the serving port. The thresholds are numbers of consecutive answers."""
+
+    kind: str = "HTTP"
+    path: str = "/"
+    port: int | None = None
+    service: str = ""
+    host: str = ""
+    healthy: int = 1
+    unhealthy: int = 2
+
+
+@dataclass
+class _State:
+    healthy: bool = False
+    streak: int = 0
+    due: float = 0.0
+    busy: bool = False
+    wanted: bool = True
+
+
+class HealthChecks:
+    """`begin`, then `healthy` for every endpoint that is wanted, then `end`; `step` asks those that are due."""
+
+    def __init__(self, executor: Executor, changed: Callable[[], None]) -> None:
+        self._executor = executor
+        self._changed = changed
+        self._states: dict[tuple[HealthCheck, Endpoint], _State] = {}
+        self._processes: Mapping[Endpoint, int] = {}
+
+    def begin(self, processes: Mapping[Endpoint, int]) -> None:
+        """`processes`: ports of this machine by the endpoint they stand behind. They are asked themselves, for whoever
+        forwards to them accepts connections even when they do not."""
+        self._processes = processes
+        for state in self._states.values():
+            state.wanted = False
+
+    def healthy(self, check: HealthCheck, endpoint: Endpoint) -> bool:
+        """As last known; an endpoint never asked before is unhealthy until it has answered."""
+        state = self._states.setdefault((check, endpoint), _State())
+        state.wanted = True
+        return state.healthy
+
+    def end(self) -> None:
+        self._states = {key: state for key, state in self._states.items() if state.wanted}
+
+    def step(self) -> None:
+        moment = time.monotonic()
+        for (check, endpoint), state in self._states.items():
+            if not state.busy and moment >= state.due:
+                state.busy = True
+                self._executor.submit(self._run, check, endpoint, state)
+
+    def _run(self, check: HealthCheck, endpoint: Endpoint, state: _State) -> None:
+        try:
+            passed = ask(check, endpoint, self._processes) is None
+        except Exception:
+            passed = False
+        if passed == state.healthy:
+            state.streak = 0
+        else:
+            state.streak += 1
+            if state.streak >= (check.healthy if passed else check.unhealthy):
+                state.healthy, state.streak = passed, 0
+                self._changed()
+        state.due = time.monotonic() + (STEADY if state.healthy and not state.streak else EAGER)
+        state.busy = False
+
+
+def ask(check: HealthCheck, endpoint: Endpoint, processes: Mapping[Endpoint, int]) -> str | None:
+    """One check: None, or why the endpoint is not healthy. Google's checks of HTTP want exactly 200."""
+    asked = (endpoint[0], check.port or endpoint[1])
+    if asked not in processes:
+        return f"dial tcp {asked[0]}:{asked[1]}: connect: connection refused"
+    host, port = "127.0.0.1", processes[asked]
+    if check.kind == "TCP":
+        return checks.tcp(host, port, TIMEOUT)
+    if check.kind == "GRPC":
+        return checks.grpc_health(host, port, check.service, TIMEOUT)
+    headers = {"User-Agent": "GoogleHC/1.0"} | ({"Host": check.host} if check.host else {})
+    status, failure = checks.http_get(
+        host, port, check.path, tls=check.kind in ("HTTPS", "HTTP2"), headers=headers, timeout=TIMEOUT
+    )
+    return failure or (None if status == 200 else f"answered {status}")

@@ -1,0 +1,132 @@
+"""The API server's way to Services: an HTTP CONNECT proxy, as GKE's konnectivity is one.
+
+The API server asks for a Service's cluster address, which nothing on this machine has; what answers is the process of a
+pod behind it. TLS goes through untouched, so webhooks show the certificates of their own controllers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import select
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from rehearsal.control_plane.certificates import Certificates
+from rehearsal.kube import Manifest, Manifests
+from rehearsal.load_balancer.backends import is_ready, selected, target_port
+from rehearsal.node_agent.pod_worker import Forward
+
+log = logging.getLogger(__name__)
+
+_CONNECT_SECONDS = 5.0
+_IDLE_SECONDS = 120.0
+_LARGEST_HEAD = 16 * 1024
+
+# (cluster address, port) -> port of a process on this machine, None when nobody serves it
+Resolve = Callable[[str, int], int | None]
+
+
+def resolve(services: Manifests, pods: Manifests, forwards: list[Forward], address: str, port: int) -> int | None:
+    """The process behind a Service's port: of a ready pod that its selector names."""
+    service = next((one for one in services if one["spec"].get("clusterIP") == address), None)
+    entry = _entry(service, port)
+    if service is None or entry is None:
+        return None
+    own = {(one.address, one.port): one.target for one in forwards}
+    for pod in pods:
+        same = pod["metadata"]["namespace"] == service["metadata"]["namespace"]
+        selector = service["spec"].get("selector") or {}
+        if same and selector and selected(pod, selector) and is_ready(pod):
+            found = own.get((pod["status"]["podIP"], target_port(pod, entry) or 0))
+            if found is not None:
+                return found
+    return None
+
+
+def _entry(service: Manifest | None, port: int) -> Manifest | None:
+    entries = ((service or {}).get("spec") or {}).get("ports") or []
+    return next((one for one in entries if one["port"] == port), None)
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        words = self.rfile.readline(_LARGEST_HEAD).decode("ascii", errors="replace").split()
+        while self.rfile.readline(_LARGEST_HEAD).strip():
+            pass
+        if len(words) < 2 or words[0] != "CONNECT":
+            self._answer("405 Method Not Allowed")
+            return
+        host, _, port = words[1].rpartition(":")
+        target = self.server.resolve(host.strip("[]"), int(port) if port.isdigit() else 0)
+        if target is None:
+            log.warning("no ready pod behind %s", words[1])
+            self._answer("503 Service Unavailable")
+            return
+        try:
+            upstream = socket.create_connection(("127.0.0.1", target), timeout=_CONNECT_SECONDS)
+        except OSError as error:
+            log.warning("%s: %s", words[1], error)
+            self._answer("502 Bad Gateway")
+            return
+        with upstream:
+            self._answer("200 Connection established")
+            _pump(self.connection, upstream)
+
+    def _answer(self, status: str) -> None:
+        with contextlib.suppress(OSError):
+            self.wfile.write(f"HTTP/1.1 {status}\r\n\r\n".encode())
+            self.wfile.flush()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    resolve: Resolve
+    context: ssl.SSLContext
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        # The handshake is the handler's: a slow client must not hold up the others.
+        return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+
+def serve(port: int, pki: Certificates, find: Resolve) -> Callable[[], None]:
+    """Listens on 127.0.0.1 in the background; returns what ends it. Raises OSError when the port is taken."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca))
+    context.load_cert_chain(pki.serving, pki.serving_key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = _Server(("127.0.0.1", port), _Handler)
+    server.resolve, server.context = find, context
+    threading.Thread(target=server.serve_forever, name="tunnel", daemon=True).start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop
+
+
+def _pump(one: socket.socket, other: socket.socket) -> None:
+    """Bytes both ways until one side ends or nothing was said for long."""
+    peers = {one: other, other: one}
+    with contextlib.suppress(OSError):
+        while True:
+            readable, _, _ = select.select([one, other], [], [], _IDLE_SECONDS)
+            if not readable:
+                return
+            for side in readable:
+                more = True
+                while more:
+                    data = side.recv(64 * 1024)
+                    if not data:
+                        return
+                    peers[side].sendall(data)
+                    # What TLS has read ahead is no longer in the socket, where select would see it.
+                    more = isinstance(side, ssl.SSLSocket) and side.pending() > 0

@@ -1,0 +1,71 @@
+"""The certificate of an HTTPS listener: the one of its Secret, or one made here in place of one that Google holds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from rehearsal.control_plane.certificates import builder
+from rehearsal.kube import Manifest
+from rehearsal.load_balancer.envoy_config import Config, server_tls
+from rehearsal.node_agent.environment import Find, data_of
+
+MANAGED = ("networking.gke.io/cert-manager-certs", "networking.gke.io/pre-shared-certs")
+
+_LIFETIME = timedelta(days=365)
+
+_made: dict[str, tuple[str, str]] = {}
+
+
+class NoCertificateError(Exception):
+    """A listener whose certificate cannot be had; the text is the message for ResolvedRefs."""
+
+
+def terminates(listener: Manifest) -> bool:
+    return listener.get("protocol") in ("HTTPS", "TLS")
+
+
+def managed(listener: Manifest) -> str | None:
+    """The name of a certificate that only Google holds."""
+    options = (listener.get("tls") or {}).get("options") or {}
+    return next((f"{key}: {options[key]}" for key in MANAGED if options.get(key)), None)
+
+
+def socket(listener: Manifest, namespace: str, find: Find) -> Config | None:
+    """Envoy's transport socket, None for plain HTTP. Raises NoCertificateError."""
+    if not terminates(listener):
+        return None
+    references = (listener.get("tls") or {}).get("certificateRefs") or []
+    if references:
+        home = references[0].get("namespace") or namespace
+        secret = find("Secret", home, references[0]["name"])
+        if secret is None:
+            raise NoCertificateError(f'Secret "{home}/{references[0]["name"]}" not found')
+        data = data_of(secret)
+        if not data.get("tls.crt") or not data.get("tls.key"):
+            raise NoCertificateError(f'Secret "{home}/{references[0]["name"]}" has no tls.crt and tls.key')
+        return server_tls(data["tls.crt"].decode(), data["tls.key"].decode())
+    if managed(listener) is None:
+        raise NoCertificateError("an HTTPS listener needs certificateRefs or a certificate in tls.options")
+    name = listener.get("hostname") or "localhost"
+    if name not in _made:
+        _made[name] = _self_signed(name)
+    return server_tls(*_made[name])
+
+
+def _self_signed(host: str) -> tuple[str, str]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
+    certificate = (
+        builder(subject, subject, key.public_key(), _LIFETIME)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()

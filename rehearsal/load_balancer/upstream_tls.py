@@ -1,0 +1,57 @@
+"""TLS from a Gateway to pods, as Istio opens it: where a DestinationRule says so for a Service, and nowhere else.
+
+Source: istio/istio 1.29.2, pilot/pkg/config/kube/gateway/inferencepool_collection.go, networking/core/cluster_tls.go
+and credentials/kube/secrets.go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+
+from rehearsal.kube import Manifest
+from rehearsal.load_balancer.envoy_config import Config, client_tls
+from rehearsal.node_agent.environment import data_of
+
+# kind, namespace, name
+Find = Callable[[str, str, str], Manifest | None]
+
+_LONGEST = 63
+
+
+def service_of(pool: str) -> str:
+    """The headless Service that Istio makes of a pool, and by whose name its rules go (`InferencePoolServiceName`)."""
+    mark = "-ip-" + hashlib.sha256(pool.encode()).hexdigest()[:8]
+    return (pool if len(pool) + len(mark) <= _LONGEST else pool[: _LONGEST - len(mark)]) + mark
+
+
+def socket(rules: Iterable[Manifest], namespace: str, service: str, *, http2: bool, find: Find) -> Config | None:
+    """Envoy's transport socket to a Service's pods, None for plain text. Raises UntrustedError."""
+    host = f"{service}.{namespace}.svc.cluster.local"
+    rule = next((one for one in rules if one["spec"].get("host") == host), None)
+    policy = ((rule or {}).get("spec") or {}).get("trafficPolicy") or {}
+    tls = policy.get("tls") or {}
+    if tls.get("mode") not in ("SIMPLE", "MUTUAL"):
+        return None
+    credential = tls.get("credentialName")
+    if tls.get("insecureSkipVerify") or credential is None:
+        return client_tls(http2=http2, sni=tls.get("sni"))
+    return client_tls(
+        http2=http2,
+        sni=tls.get("sni"),
+        authority=_authority(namespace, credential, find),
+        names=tls.get("subjectAltNames") or (),
+    )
+
+
+class UntrustedError(Exception):
+    """The authority that a rule names is not there: Istio's Envoy waits for it, and answers 503 meanwhile."""
+
+
+def _authority(namespace: str, name: str, find: Find) -> str:
+    secret = find("Secret", namespace, name)
+    data = data_of(secret) if secret is not None else {}
+    text = (data.get("cacert") or data.get("ca.crt") or b"").decode()
+    if not text:
+        raise UntrustedError(f'Secret "{namespace}/{name}" has no ca.crt')
+    return text

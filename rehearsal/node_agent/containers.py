@@ -1,0 +1,236 @@
+"""One container of a pod: its process, its probes, its restarts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rehearsal.host import processes
+from rehearsal.host.ports import Ports, is_free
+from rehearsal.kube import Manifest
+from rehearsal.node_agent.engine_arguments import UnknownCommandError
+from rehearsal.node_agent.environment import ConfigError
+from rehearsal.node_agent.images_to_binaries import Program
+from rehearsal.node_agent.launch import Launch
+from rehearsal.node_agent.pod_status import ContainerState, now
+from rehearsal.node_agent.probes import Kind, Probe
+from rehearsal.paths import StackPaths
+
+# Seconds before a container that ended is started again; GKE's go from 10 s to 5 minutes.
+BACK_OFF = (1.0, 2.0, 4.0, 8.0, 10.0)
+
+# A container that ran this long starts again with the first back-off.
+STEADY = 20.0
+
+# A configuration error is looked at again after this many seconds, as the kubelet does with every sync.
+RETRY = 1.0
+
+Prepare = Callable[["Container", Callable[[int, int], int]], Launch]
+
+
+@dataclass
+class Container:
+    """`prepare` makes environment and arguments; it may raise ConfigError, UnknownCommandError or ValueError."""
+
+    paths: StackPaths
+    spec: Manifest
+    program: Program
+    binary: Path | None
+    process_name: str
+    log: Path
+    restart_policy: str
+    prepare: Prepare
+    free: Ports
+    state: ContainerState
+    # Ports that containers of the pod have promised each other, by the port asked for.
+    promised: dict[int, int] = field(default_factory=dict)
+    ports: Mapping[int, int] = field(default_factory=dict)
+    process: processes.Process | None = None
+    probes: list[Probe] = field(default_factory=list)
+    remarks: tuple[str, ...] = ()
+    _taken: list[int] = field(default_factory=list)
+    _began: float = 0.0
+    _not_before: float = 0.0
+    _crashes: int = 0
+    _stopping: float | None = None
+    _reason: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Ended, and not to be started again."""
+        return self.state.exit_code is not None
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.alive
+
+    def step(self, executor: Executor, changed: Callable[[], None]) -> None:
+        """Start, restart, probe, notice an end: whatever is due."""
+        if self.finished:
+            return
+        if self.state.running:
+            if self.program is not Program.NONE and not self.alive:
+                self._ended()
+            elif self._stopping is not None:
+                self._insist()
+            else:
+                self._judge(executor, changed)
+        elif time.monotonic() >= self._not_before:
+            self._start()
+
+    def stop(self, grace: float) -> None:
+        """Ask the process to end; `step` insists when the grace has passed."""
+        if self.alive and self._stopping is None and self.process is not None:
+            self._stopping = time.monotonic() + grace
+            _signal(self.process.pid, signal.SIGTERM)
+        self.state.ready = False
+
+    def stopped(self) -> bool:
+        """Whether nothing of it runs any more; call repeatedly after `stop`."""
+        if self.alive:
+            self._insist()
+            return False
+        if self.process is not None:
+            processes.stop(self.paths, self.process_name, grace=0)
+            self.process = None
+        self.free.give_back(self._taken)
+        self._taken = []
+        return True
+
+    def _start(self) -> None:
+        try:
+            prepared = self.prepare(self, self._allocate) if self.program is not Program.NONE else Launch((), {}, {})
+        except ConfigError as error:
+            self._wait("CreateContainerConfigError", str(error))
+            return
+        except (UnknownCommandError, ValueError) as error:
+            self._wait("RunContainerError", str(error))
+            return
+        if self.program is not Program.NONE:
+            try:
+                self.process = processes.start(
+                    self.paths,
+                    self.process_name,
+                    [str(self.binary), *prepared.arguments],
+                    env=prepared.environment,
+                    log=self.log,
+                    cwd=self.log.parent,
+                )
+            except processes.ProcessError as error:
+                self._wait("RunContainerError", str(error))
+                return
+        self.ports, self.remarks = prepared.ports, prepared.remarks
+        self._began = time.monotonic()
+        self.state.identity = uuid.uuid4().hex
+        self.state.state = {"running": {"startedAt": now()}}
+        self.probes = self._new_probes() if self.program is not Program.NONE else []
+        self._settle()
+
+    def _allocate(self, asked: int, count: int) -> int:
+        """The ports of the run before, if they are still free: then nobody who forwards to them has to be told."""
+        before = self.promised.get(asked, self.ports.get(asked))
+        if before is not None and all(is_free(port) for port in range(before, before + count)):
+            return before
+        first = self.free.take(count)
+        self._taken += range(first, first + count)
+        return first
+
+    def promise(self, asked: int) -> int:
+        """Where another container of the pod will listen, as soon as it does."""
+        if asked not in self.promised:
+            self.promised[asked] = self.free.take(1)
+            self._taken.append(self.promised[asked])
+        return self.promised[asked]
+
+    def _new_probes(self) -> list[Probe]:
+        named = {port["name"]: port["containerPort"] for port in self.spec.get("ports") or [] if port.get("name")}
+        kinds: tuple[Kind, ...] = ("startup", "readiness", "liveness")
+        return [
+            Probe(kind, self.spec[f"{kind}Probe"], self.ports, named) for kind in kinds if self.spec.get(f"{kind}Probe")
+        ]
+
+    def _judge(self, executor: Executor, changed: Callable[[], None]) -> None:
+        self._settle()
+        moment = time.monotonic()
+        for probe in self.probes:
+            active = (probe.kind == "startup") is not self.state.started
+            if not active:
+                continue
+            if probe.exhausted:
+                self._kill(
+                    f"Container {self.state.name} failed {probe.kind} probe ({probe.message}), will be restarted"
+                )
+                return
+            if probe.due(moment):
+                probe.launch(executor, changed)
+
+    def _settle(self) -> None:
+        outcomes = {probe.kind: probe.outcome for probe in self.probes}
+        if not self.state.started and outcomes.get("startup", True):
+            self.state.started = True
+            for probe in self.probes:
+                if probe.kind == "liveness":
+                    probe.began = time.monotonic()
+        self.state.ready = self.state.started and outcomes.get("readiness", True) is True
+
+    def _kill(self, reason: str) -> None:
+        self._reason = reason
+        self.state.ready = False
+        if self.process is not None:
+            self._stopping = time.monotonic() + 5.0
+            _signal(self.process.pid, signal.SIGTERM)
+
+    def _insist(self) -> None:
+        if self._stopping is not None and time.monotonic() > self._stopping and self.process is not None:
+            _signal(self.process.pid, signal.SIGKILL)
+
+    def _ended(self) -> None:
+        assert self.process is not None
+        code = processes.exit_code(self.process)
+        code = 137 if code is None else 128 - code if code < 0 else code
+        ended: Manifest = {
+            "exitCode": code,
+            "reason": "Completed" if code == 0 else "Error",
+            "startedAt": self.state.state["running"]["startedAt"],
+            "finishedAt": now(),
+            "containerID": f"containerd://{self.state.identity}",
+        }
+        if self._reason:
+            ended["message"] = self._reason
+        processes.stop(self.paths, self.process_name, grace=0)
+        ran = time.monotonic() - self._began
+        self.process, self._stopping, self._reason = None, None, ""
+        self.state.ready = self.state.started = False
+        if self.restart_policy == "Never" or (self.restart_policy == "OnFailure" and code == 0):
+            self.state.state = {"terminated": ended}
+            return
+        self._crashes = 1 if ran > STEADY else self._crashes + 1
+        delay = BACK_OFF[min(self._crashes, len(BACK_OFF)) - 1]
+        self.state.last = {"terminated": ended}
+        self.state.restarts += 1
+        message = f"back-off {delay:.0f}s restarting failed container={self.state.name}"
+        self.state.state = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
+        self._not_before = time.monotonic() + delay
+
+    def _wait(self, reason: str, message: str) -> None:
+        self.state.state = {"waiting": {"reason": reason, "message": message}}
+        self._not_before = time.monotonic() + RETRY
+
+    def complete(self) -> None:
+        """The end of a container that has no process here and should have ended by itself."""
+        moment = now()
+        self.state.state = {
+            "terminated": {"exitCode": 0, "reason": "Completed", "startedAt": moment, "finishedAt": moment}
+        }
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)  # a process started here leads its own group

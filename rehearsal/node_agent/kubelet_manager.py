@@ -1,0 +1,158 @@
+"""The kubelets of all nodes: a runner for every pod that is bound to one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+
+from catalog import Catalog
+from rehearsal.differences import say
+from rehearsal.host.ports import Ports
+from rehearsal.kube import Kube, KubeError, Manifest, NotFound
+from rehearsal.kube.events import Recorder
+from rehearsal.kube.informer import Mirror
+from rehearsal.node_agent.engine_arguments import Simulation
+from rehearsal.node_agent.images_to_binaries import Program
+from rehearsal.node_agent.launch import read_simulations
+from rehearsal.node_agent.pod_worker import Forward, Runner
+from rehearsal.paths import StackPaths
+
+log = logging.getLogger(__name__)
+
+_DONE = ("Succeeded", "Failed")
+
+
+class Kubelets:
+    """Implements `runner.Host`. `binary` finds the executable of a program (it may build it, once)."""
+
+    def __init__(
+        self,
+        paths: StackPaths,
+        kube: Kube,
+        catalog: Callable[[], Catalog],
+        nodes: Mirror,
+        pods: Mirror,
+        binary: Callable[[Program], Path],
+        wake: Callable[[], None],
+    ) -> None:
+        self.paths = paths
+        self.kube = kube
+        self.ports = Ports()
+        self.executor: Executor = ThreadPoolExecutor(max_workers=6, thread_name_prefix="probe")
+        self.binary = binary
+        self.wake = wake
+        self.event = Recorder(kube, "kubelet")
+        self._catalog = catalog
+        self._nodes = nodes
+        self._pods = pods
+        self._runners: dict[str, Runner] = {}
+        self._written: dict[str, Manifest] = {}
+        self._next = 0
+        self._said: set[str] = set()
+
+    # -- what a runner asks for
+
+    def say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            say(self.paths, text)
+
+    def simulations(self) -> dict[str, Simulation]:
+        return read_simulations(self.paths)
+
+    def context_lengths(self) -> dict[str, int]:
+        return {name: model.context for name, model in self._catalog().models.items()}
+
+    # -- the daemon's side
+
+    @property
+    def forwards(self) -> list[Forward]:
+        """Every port that a pod listens on, by its own address."""
+        # A copy: the tunnel asks from threads of its own.
+        return [forward for runner in list(self._runners.values()) for forward in runner.forwards]
+
+    def step(self, block: int) -> None:
+        bound = {
+            pod["metadata"]["uid"]: pod
+            for pod in self._pods.all()
+            if pod["spec"].get("nodeName") and (pod.get("status") or {}).get("phase") not in _DONE
+        }
+        finished = [pod for pod in self._pods.all() if pod["metadata"]["uid"] not in bound]
+        for uid, pod in bound.items():
+            try:
+                self._step(uid, pod, block)
+            except KubeError as error:
+                log.warning("pod %s: %s", pod["metadata"]["name"], error)
+        for pod in finished:
+            if pod["metadata"].get("deletionTimestamp") and pod["spec"].get("nodeName"):
+                self._delete(pod)
+        for uid in self._runners.keys() - bound.keys():
+            self._end(uid)
+
+    def stop(self) -> None:
+        """End every process of every pod."""
+        for runner in self._runners.values():
+            runner.ask_to_stop(1.0)
+        for runner in self._runners.values():
+            runner.stop_now(1.0)
+        self._runners.clear()
+        self.executor.shutdown(wait=False, cancel_futures=True)
+
+    def _step(self, uid: str, pod: Manifest, block: int) -> None:
+        runner = self._runners.get(uid)
+        host = self._nodes.get("", pod["spec"]["nodeName"])
+        if host is None:
+            # Its machine is gone; nobody else would ever confirm its deletion.
+            self._delete(pod)
+            return
+        if runner is None:
+            log.info(
+                "pod %s/%s starts on %s", pod["metadata"]["namespace"], pod["metadata"]["name"], pod["spec"]["nodeName"]
+            )
+            runner = self._runners[uid] = Runner(self, pod, self._address(pod, block), _internal_ip(host))
+        runner.step(pod)
+        if runner.gone:
+            self._delete(pod)
+            return
+        status = runner.status()
+        if status != self._written.get(uid):
+            metadata = pod["metadata"]
+            try:
+                self.kube.patch_status("v1", "Pod", metadata["name"], status, metadata["namespace"])
+            except NotFound:
+                return
+            self._written[uid] = status
+
+    def _delete(self, pod: Manifest) -> None:
+        metadata = pod["metadata"]
+        self.kube.delete("v1", "Pod", metadata["name"], metadata["namespace"], grace=0)
+
+    def _end(self, uid: str) -> None:
+        runner = self._runners.pop(uid)
+        self._written.pop(uid, None)
+        log.info("pod %s ended", runner.pod["metadata"]["name"])
+        runner.stop_now(0.5)
+        runner.clean()
+
+    def _address(self, pod: Manifest, block: int) -> str:
+        """A loopback address of its own, 127.<block>.1.1 upward, used again only when all have been."""
+        known = (pod.get("status") or {}).get("podIP")
+        if known and str(known).startswith(f"127.{block}."):
+            return str(known)
+        taken = {runner.address for runner in self._runners.values()}
+        taken |= {(one.get("status") or {}).get("podIP") or "" for one in self._pods.all()}
+        for _ in range(240 * 250):
+            address = f"127.{block}.{1 + self._next // 250 % 240}.{1 + self._next % 250}"
+            self._next += 1
+            if address not in taken:
+                return address
+        raise KubeError("no address left for a pod")
+
+
+def _internal_ip(host: Manifest) -> str:
+    for entry in (host.get("status") or {}).get("addresses") or []:
+        if entry["type"] == "InternalIP":
+            return str(entry["address"])
+    return "127.0.0.1"

@@ -1,0 +1,118 @@
+"""What to execute for a container: the pod's own command, arguments and environment, on ports of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rehearsal.kube import Manifest
+from rehearsal.node_agent.arguments import (
+    Allocate,
+    expand,
+    mounted,
+    with_configured_ports,
+    with_engine_port,
+    with_ports,
+)
+from rehearsal.node_agent.engine_arguments import Simulation, translate
+from rehearsal.node_agent.images_to_binaries import CONTROLLERS, Program
+from rehearsal.node_agent.webhook_controllers import controller
+from rehearsal.paths import StackPaths
+
+# Pickers of the toolchain's own ask every engine for its metrics every 50 ms; a fifth as often tells them as much about
+# engines that share a machine, and leaves them its processors. Another release's may not know the flag.
+_PACE = "--refresh-metrics-interval"
+_PICKERS = {Program.PICKER, Program.SCHEDULER}
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Arguments (without the executable), ports they open by the port the pod asked for, and what to say about them."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    ports: Mapping[int, int]
+    remarks: tuple[str, ...] = ()
+
+
+def launch(
+    program: Program,
+    container: Manifest,
+    environment: Mapping[str, str],
+    mounts: Mapping[str, str],
+    allocate: Allocate,
+    promise: Callable[[int], int],
+    simulations: Mapping[str, Simulation],
+    context_lengths: Mapping[str, int],
+) -> Launch:
+    """`promise` says where another container of the pod will listen for a port that it is asked for.
+
+    Raises UnknownCommandError, or ValueError, for a command that the program would not understand."""
+
+    def words(key: str) -> list[str]:
+        return [mounted(expand(word, environment), mounts) for word in container.get(key) or []]
+
+    command, arguments = words("command"), words("args")
+    if program is Program.ENGINE:
+        return _engine(command, arguments, environment, allocate, simulations, context_lengths)
+    given = [*command[1:], *arguments]
+    if program in CONTROLLERS:
+        started = controller(program, given, environment, mounts, allocate)
+        return Launch(started.arguments, started.environment, started.ports, started.remarks)
+    if program is Program.SIDECAR:
+        given = [*with_engine_port(given, promise)]
+    remarks: list[str] = []
+    own = program in _PICKERS and os.environ.get("REHEARSAL_EPP") is None
+    if own and not any(word.partition("=")[0] == _PACE for word in given):
+        given.append(f"{_PACE}=250ms")
+        remarks.append("the endpoint picker asks engines for their metrics every 250 ms; on GKE every 50 ms")
+    configured = program is Program.PROXY
+    listening = with_configured_ports(given, allocate) if configured else with_ports(program, given, allocate)
+    named = ", ".join(f"{asked}" for asked in listening.ports)
+    remark = (
+        f"{program.value} runs with its pod's own arguments, except that ports {named} and paths below volume mounts "
+        "are those of this machine"
+    )
+    return Launch(listening.arguments, dict(environment), listening.ports, (remark, *remarks))
+
+
+def _engine(
+    command: Sequence[str],
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    allocate: Allocate,
+    simulations: Mapping[str, Simulation],
+    context_lengths: Mapping[str, int],
+) -> Launch:
+    engine = translate(command, arguments, environment, simulations, context_lengths)
+    first = allocate(engine.port, engine.ranks)
+    ports = {engine.port + rank: first + rank for rank in range(engine.ranks)}
+    if engine.supervisor is not None:
+        ports[engine.supervisor] = first
+    remarks = ["vLLM is simulated by llm-d-inference-sim: answers are random words, without an accelerator"]
+    if engine.supervisor is not None:
+        remarks.append(
+            "data-parallel ranks of a pod are one simulated process, which shares no experts with other pods; its first"
+            " rank answers for the supervisor"
+        )
+    if engine.dropped:
+        remarks.append(
+            f"arguments of vLLM that the simulated engine does not know have no effect: {' '.join(engine.dropped)}"
+        )
+    return Launch((*engine.arguments, f"--port={first}"), dict(environment), ports, (*remarks, *engine.changed))
+
+
+def read_simulations(paths: StackPaths) -> dict[str, Simulation]:
+    """Latencies by model, {} when the plan left none or they cannot be read."""
+    try:
+        found: dict[str, Simulation] = json.loads(paths.simulation.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def shown(argv: Sequence[str]) -> str:
+    return shlex.join(argv)

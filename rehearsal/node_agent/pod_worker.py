@@ -1,0 +1,348 @@
+"""One pod on its node: volumes, init containers in order, containers, status, and the end of all that."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rehearsal.host.ports import Ports
+from rehearsal.kube import Kube, KubeError, Manifest, Manifests
+from rehearsal.node_agent.containers import Container
+from rehearsal.node_agent.credentials import write_kubeconfig
+from rehearsal.node_agent.engine_arguments import Simulation, serves
+from rehearsal.node_agent.environment import ConfigError, resolve
+from rehearsal.node_agent.images_to_binaries import CONTROLLERS, Program, program
+from rehearsal.node_agent.launch import Launch, launch
+from rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, now, phase
+from rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts
+from rehearsal.paths import StackPaths
+
+# A preStop sleep lasts no longer here: the load balancer and the picker notice a leaving pod within milliseconds.
+LONGEST_NOTICE = 1.0
+# For the same reason a new pod of a Deployment has not been ready for its minReadySeconds when an old one goes for it,
+# but for as long as this: the Deployment's controller is the real one, and believes the kubelet since when a pod is.
+LONGEST_LISTING = 2.0
+
+# Seconds between two looks at the Secrets and ConfigMaps of a controller, which may write its own certificates there.
+VOLUMES_PACE = 1.0
+
+
+class Host(Protocol):
+    """What the runner of a pod needs of the kubelet."""
+
+    paths: StackPaths
+    kube: Kube
+    ports: Ports
+    executor: Executor
+
+    def binary(self, which: Program) -> Path: ...
+    def say(self, text: str) -> None: ...
+    def wake(self) -> None: ...
+    def event(self, pod: Manifest, reason: str, message: str, *, warning: bool = False) -> None: ...
+    def simulations(self) -> dict[str, Simulation]: ...
+    def context_lengths(self) -> dict[str, int]: ...
+
+
+@dataclass(frozen=True)
+class Forward:
+    """The pod listens on `address`:`port`; its process does on this machine's `target`."""
+
+    address: str
+    port: int
+    target: int
+
+
+class Runner:
+    """Plays the kubelet for one pod. `step` until `gone`."""
+
+    def __init__(self, host: Host, pod: Manifest, address: str, host_ip: str) -> None:
+        self._host = host
+        self.pod = pod
+        self.address = address
+        self._host_ip = host_ip
+        self.uid: str = pod["metadata"]["uid"]
+        self.home = host.paths.home / "pods" / self.uid
+        self._folders: dict[str, str] | None = None
+        self._retry = 0.0
+        self._deleting_since: float | None = None
+        self._started = now()
+        self._pids: dict[str, object] = {}
+        self._conditions: Manifests = []
+        self.gone = False
+        spec = pod["spec"]
+        self.policy: str = spec.get("restartPolicy") or "Always"
+        self._promised: dict[int, int] = {}
+        self._inits = [self._container(one, init=True) for one in spec.get("initContainers") or []]
+        self._mains = [self._container(one, init=False) for one in spec.get("containers") or []]
+        self._refreshes = any(one.program in CONTROLLERS for one in self._mains)
+
+    @property
+    def forwards(self) -> list[Forward]:
+        """Ports to forward; empty once the pod is on its way out and its processes have ended."""
+        return [
+            Forward(self.address, asked, own)
+            for one in [*self._inits, *self._mains]
+            for asked, own in one.ports.items()
+            if not self.gone
+        ]
+
+    def step(self, pod: Manifest) -> None:
+        """Take the pod one step further; writes nothing to the API server."""
+        self.pod = pod
+        if pod["metadata"].get("deletionTimestamp"):
+            self._leave()
+            return
+        if self._folders is None and not self._mount():
+            return
+        if self._refreshes:
+            self._refresh()
+        if self._initialize():
+            for container in self._mains:
+                container.step(self._host.executor, self._host.wake)
+                if container.program is Program.NONE and self.policy != "Always" and container.state.running:
+                    container.complete()
+        self._note()
+
+    def ask_to_stop(self, grace: float) -> None:
+        for container in (*self._mains, *self._inits):
+            container.stop(grace)
+
+    def stop_now(self, grace: float) -> None:
+        """End every process, waiting at most `grace` seconds for all of them."""
+        everyone = [*self._mains, *self._inits]
+        self.ask_to_stop(grace)
+        while [one for one in everyone if not one.stopped()]:
+            time.sleep(0.02)
+
+    def status(self) -> Manifest:
+        everyone = [one.state for one in (*self._inits, *self._mains)]
+        initialized = self._initialized()
+        stage = phase(everyone, self.policy, initialized)
+        # The copy of the pod may be older than what was last written: our own conditions are remembered here.
+        seen = (self.pod.get("status") or {}).get("conditions") or []
+        others = [one for one in seen if one["type"] not in READY_CONDITIONS]
+        mine = self._conditions or [one for one in seen if one["type"] in READY_CONDITIONS]
+        written = conditions([*others, *mine], everyone, initialized, stage, self._ready_ago)
+        self._conditions = [one for one in written if one["type"] in READY_CONDITIONS]
+        status: Manifest = {
+            "phase": stage,
+            "conditions": written,
+            "hostIP": self._host_ip,
+            "hostIPs": [{"ip": self._host_ip}],
+            "podIP": self.address,
+            "podIPs": [{"ip": self.address}],
+            "startTime": (self.pod.get("status") or {}).get("startTime") or self._started,
+            "containerStatuses": [one.state.manifest() for one in self._mains],
+        }
+        if self._inits:
+            status["initContainerStatuses"] = [one.state.manifest() for one in self._inits]
+        return status
+
+    def clean(self) -> None:
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    # -- starting
+
+    def _container(self, spec: Manifest, *, init: bool) -> Container:
+        which = program(spec["image"], spec.get("command") or ())
+        sidecar = init and spec.get("restartPolicy") == "Always"
+        metadata = self.pod["metadata"]
+        label = f"{metadata['namespace']}_{metadata['name']}_{spec['name']}"
+        restart = "Always" if sidecar else "OnFailure" if init and self.policy == "Always" else self.policy
+        if which is Program.ENGINE and not serves(spec.get("command") or [], spec.get("args") or []):
+            which = Program.NONE
+            self._host.say(
+                "hosts that compute for their group's leader have no process here: the simulated leader needs none"
+            )
+        elif which is Program.NONE:
+            self._host.say(
+                f"the image {spec['image']} has no program here: its container counts as running, and does nothing"
+            )
+        return Container(
+            paths=self._host.paths,
+            spec=spec,
+            program=which,
+            binary=None if which is Program.NONE else self._host.binary(which),
+            process_name=f"pod.{label[:150].replace('_', '.')}.{hashlib.sha256(label.encode()).hexdigest()[:6]}",
+            log=self._host.paths.pod_logs / f"{label}.log",
+            restart_policy=restart,
+            prepare=self._prepare,
+            free=self._host.ports,
+            state=ContainerState(
+                spec["name"], spec["image"], init=init, sidecar=sidecar, restarts=_restarts(self.pod, spec["name"])
+            ),
+            promised=self._promised,
+        )
+
+    def _mount(self) -> bool:
+        if time.monotonic() < self._retry:
+            return False
+        self._retry = time.monotonic() + 1.0
+        try:
+            self._folders = materialize(self.pod, self.home, self.address, self._host_ip, self._find)
+        except MountError as error:
+            self._host.event(self.pod, "FailedMount", str(error), warning=True)
+            return False
+        return True
+
+    def _refresh(self) -> None:
+        if time.monotonic() < self._retry:
+            return
+        self._retry = time.monotonic() + VOLUMES_PACE
+        with contextlib.suppress(MountError, KubeError):
+            materialize(self.pod, self.home, self.address, self._host_ip, self._find)
+
+    def _find(self, kind: str, namespace: str, name: str) -> Manifest | None:
+        return self._host.kube.find("v1", kind, name, namespace)
+
+    def _initialized_until(self) -> int:
+        """Index of the first init container that still holds up the others."""
+        for index, one in enumerate(self._inits):
+            done = one.state.started if one.state.sidecar else one.state.exit_code == 0
+            if not done:
+                return index
+        return len(self._inits)
+
+    def _initialized(self) -> bool:
+        return self._initialized_until() == len(self._inits)
+
+    def _initialize(self) -> bool:
+        until = self._initialized_until()
+        for index, one in enumerate(self._inits):
+            if index > until or (index < until and not one.state.sidecar):
+                continue
+            one.step(self._host.executor, self._host.wake)
+            if one.program is Program.NONE and not one.state.sidecar and one.state.running:
+                one.complete()
+        reason = "PodInitializing"
+        for main in self._mains:
+            if until < len(self._inits) and "waiting" in main.state.state:
+                main.state.state = {"waiting": {"reason": reason}}
+        return self._initialized()
+
+    def _prepare(self, container: Container, allocate: Callable[[int, int], int]) -> Launch:
+        spec = container.spec
+        metadata = self.pod["metadata"]
+        environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": str(self.home),
+            "HOSTNAME": metadata["name"],
+            **resolve(self.pod, spec, self.address, self._host_ip, self._find),
+        }
+        if container.program is Program.ENGINE:
+            # The simulated engine tells in its answers who it is; the real one would not read these.
+            own = {"POD_NAME": metadata["name"], "POD_NAMESPACE": metadata["namespace"], "POD_IP": self.address}
+            environment = own | environment
+        else:
+            self._give_token(environment)
+        self._host.say(
+            "probes run every second at most, and a container that ended starts again after 1 to 10 s; "
+            "on GKE a probe keeps its own period, and a restart waits up to 5 minutes"
+        )
+        self._host.say(
+            "pods have loopback addresses, which the API server takes into no EndpointSlice: "
+            "the Gateway finds the pods of a Service by its selector"
+        )
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            if "exec" in (spec.get(probe) or {}):
+                self._host.say("probes that run a command always succeed here: there is no container to run it in")
+        prepared = launch(
+            container.program,
+            spec,
+            environment,
+            mounts(spec, self._folders or {}),
+            allocate,
+            container.promise,
+            self._host.simulations() if container.program is Program.ENGINE else {},
+            self._host.context_lengths() if container.program is Program.ENGINE else {},
+        )
+        for remark in prepared.remarks:
+            self._host.say(remark)
+        return prepared
+
+    def _give_token(self, environment: dict[str, str]) -> None:
+        account = self.pod["spec"].get("serviceAccountName") or "default"
+        holder = self._host.kube.find("v1", "ServiceAccount", account, self.pod["metadata"]["namespace"])
+        if not has_token(self.pod, holder):
+            return
+        file = self.home / "kubeconfig"
+        try:
+            write_kubeconfig(self._host.kube, self._host.paths, self.pod, file)
+        except KubeError as error:
+            raise ConfigError(str(error)) from error
+        environment["KUBECONFIG"] = str(file)
+
+    # -- ending
+
+    @functools.cached_property
+    def _ready_ago(self) -> float:
+        """Seconds by which the pod is told to have become ready earlier."""
+        owners = self.pod["metadata"].get("ownerReferences") or []
+        name = next((one["name"] for one in owners if one["kind"] == "ReplicaSet"), None)
+        found = self._host.kube.find("apps/v1", "ReplicaSet", name, self.pod["metadata"]["namespace"]) if name else None
+        asked = float(((found or {}).get("spec") or {}).get("minReadySeconds") or 0)
+        if asked > LONGEST_LISTING:
+            self._host.say(
+                f"a new pod takes an old one's place {LONGEST_LISTING:g} s after it is ready; on GKE after its "
+                "Deployment's minReadySeconds"
+            )
+        return max(0.0, asked - LONGEST_LISTING)
+
+    def _leave(self) -> None:
+        """As a kubelet: the preStop sleep first, then SIGTERM, to sidecars last, and SIGKILL after the grace."""
+        moment = time.monotonic()
+        if self._deleting_since is None:
+            self._deleting_since = moment
+        passed = moment - self._deleting_since
+        grace = float(self.pod["metadata"].get("deletionGracePeriodSeconds") or 0)
+        if passed < min(self._notice(), grace) and [one for one in self._mains if one.alive]:
+            return
+        for containers in (self._mains, self._inits):
+            for container in containers:
+                container.stop(grace - passed)
+            if [one for one in containers if not one.stopped()]:
+                return
+        self.gone = True
+
+    def _notice(self) -> float:
+        """Seconds of the longest preStop sleep."""
+        hooks = [(one.spec.get("lifecycle") or {}).get("preStop") or {} for one in self._mains]
+        asked = max((float((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks), default=0.0)
+        if asked > LONGEST_NOTICE:
+            self._host.say(
+                f"a deleted pod serves on for {LONGEST_NOTICE:g} s at most before it is told to end; on GKE for its "
+                "whole preStop sleep"
+            )
+        return min(asked, LONGEST_NOTICE)
+
+    def _note(self) -> None:
+        """The pids of this pod, for whoever wants to look at its processes (or to kill one)."""
+        pids: dict[str, object] = {
+            one.state.name: one.process.pid for one in (*self._inits, *self._mains) if one.process is not None
+        }
+        if pids != self._pids:
+            self._pids = pids
+            self.home.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({**pids, "pod": self.pod["metadata"]["name"]})
+            fresh = self.home / ".pids.json"
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(self.home / "pids.json")
+
+
+def _restarts(pod: Manifest, container: str) -> int:
+    """Of a pod that ran under an earlier machine room: its containers start once more."""
+    status = pod.get("status") or {}
+    for one in [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]:
+        if one["name"] == container:
+            return int(one["restartCount"]) + ("running" in one["state"])
+    return 0

@@ -1,0 +1,134 @@
+"""Startup, readiness and liveness probes, run for real against a container's process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rehearsal.kube import Manifest
+from rehearsal.node_agent import checks
+
+Kind = Literal["startup", "readiness", "liveness"]
+
+# A user waits in front of the rehearsal: no probe runs less often than this, however long its period.
+LONGEST_PERIOD = 1.0
+
+# On a machine of two cores a probe may be late through no fault of the container.
+SHORTEST_TIMEOUT = 3.0
+
+# A start-up budget is failureThreshold x periodSeconds; more than this many seconds of it are not needed here.
+SHORTEST_BUDGET = 60.0
+
+Port = int | str
+
+
+@dataclass
+class Probe:
+    """One probe of one container and how it went so far. `outcome` is None until a threshold was reached."""
+
+    kind: Kind
+    spec: Manifest
+    ports: Mapping[int, int]
+    named: Mapping[str, int]
+    began: float = field(default_factory=time.monotonic)
+    outcome: bool | None = None
+    failures: int = 0
+    successes: int = 0
+    message: str = ""
+    _next: float = 0.0
+    _busy: bool = False
+
+    def __post_init__(self) -> None:
+        # Waiting before a first readiness or startup probe only costs time; before liveness it saves containers.
+        delay = float(self.spec.get("initialDelaySeconds") or 0) if self.kind == "liveness" else 0.0
+        self._next = self.began + delay
+
+    @property
+    def period(self) -> float:
+        # Until it first succeeds a container is probed more often: nobody is served by a second of waiting.
+        usual = min(float(self.spec.get("periodSeconds") or 10), LONGEST_PERIOD)
+        return usual if self.outcome else min(usual, 0.3) if self.kind != "liveness" else usual
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether a failing startup or liveness probe has earned its container's end."""
+        threshold = int(self.spec.get("failureThreshold") or 3)
+        if self.kind == "readiness" or self.failures < threshold:
+            return False
+        if self.kind == "startup":
+            budget = threshold * float(self.spec.get("periodSeconds") or 10)
+            return time.monotonic() - self.began > min(budget, SHORTEST_BUDGET)
+        return True
+
+    def due(self, now: float) -> bool:
+        return not self._busy and now >= self._next
+
+    def launch(self, pool: Executor, changed: Callable[[], None]) -> None:
+        """Run it once in the background; `changed` is called when its outcome differs afterwards."""
+        self._busy = True
+
+        def run() -> None:
+            before = (self.outcome, self.exhausted)
+            try:
+                failure = check(self.spec, self.ports, self.named)
+            except Exception as error:
+                failure = str(error) or type(error).__name__
+            self._record(failure)
+            self._next = time.monotonic() + self.period
+            self._busy = False
+            if before != (self.outcome, self.exhausted):
+                changed()
+
+        pool.submit(run)
+
+    def _record(self, failure: str | None) -> None:
+        if failure is None:
+            self.successes, self.failures = self.successes + 1, 0
+            if self.successes >= int(self.spec.get("successThreshold") or 1):
+                self.outcome = True
+            return
+        self.message = failure
+        self.successes, self.failures = 0, self.failures + 1
+        if self.failures >= int(self.spec.get("failureThreshold") or 3):
+            self.outcome = False
+
+
+def check(spec: Manifest, ports: Mapping[int, int], named: Mapping[str, int]) -> str | None:
+    """One attempt: None on success, else why not, in the kubelet's words.
+
+    `ports` maps ports of the pod to those of the process, `named` the container's port names to ports of the pod.
+    """
+    timeout = max(float(spec.get("timeoutSeconds") or 1), SHORTEST_TIMEOUT)
+    if "httpGet" in spec:
+        return _http(spec["httpGet"], ports, named, timeout)
+    if "tcpSocket" in spec:
+        return checks.tcp("127.0.0.1", _own(spec["tcpSocket"]["port"], ports, named), timeout)
+    if "grpc" in spec:
+        port = _own(spec["grpc"]["port"], ports, named)
+        return checks.grpc_health("127.0.0.1", port, spec["grpc"].get("service") or "", timeout)
+    return None  # exec: there is no container to run a command in; said where the container starts
+
+
+def _own(port: Port, ports: Mapping[int, int], named: Mapping[str, int]) -> int:
+    asked = named.get(str(port)) if isinstance(port, str) and not port.isdigit() else int(port)
+    if asked is None:
+        raise ConnectionError(f"no port named {port}")
+    if asked not in ports:
+        raise ConnectionError(f"dial tcp :{asked}: connect: connection refused")
+    return ports[asked]
+
+
+def _http(action: Manifest, ports: Mapping[int, int], named: Mapping[str, int], timeout: float) -> str | None:
+    headers = {header["name"]: header["value"] for header in action.get("httpHeaders") or []}
+    status, failure = checks.http_get(
+        "127.0.0.1",
+        _own(action["port"], ports, named),
+        action.get("path") or "/",
+        tls=action.get("scheme") == "HTTPS",
+        headers={"User-Agent": "kube-probe"} | headers,
+        timeout=timeout,
+    )
+    return failure or (None if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}")

@@ -1,0 +1,117 @@
+"""Volumes of a pod as folders of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from rehearsal.kube import Manifest
+from rehearsal.node_agent.environment import ConfigError, Find, data_of, field
+
+# Where clients look for the token of the pod's own ServiceAccount.
+TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105
+
+
+class MountError(Exception):
+    """A volume that cannot be mounted (yet): the pod waits in ContainerCreating. The text is the kubelet's."""
+
+
+def materialize(pod: Manifest, home: Path, pod_ip: str, host_ip: str, find: Find) -> dict[str, str]:
+    """Makes a folder below `home` for every volume of the pod; returns them by volume name. Raises MountError.
+
+    What is not data of the API server (disks, buckets, host paths) is an empty folder.
+    """
+    folders: dict[str, str] = {}
+    for volume in pod["spec"].get("volumes") or []:
+        name = volume["name"]
+        folder = home / "volumes" / name
+        try:
+            content = _content(pod, volume, pod_ip, host_ip, find)
+        except ConfigError as error:
+            raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, data in content.items():
+            file = folder / PurePosixPath(path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _write(file, data)
+        folders[name] = str(folder)
+    return folders
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Whole or not at all, and not again: programs watch these files."""
+    if file.exists() and file.read_bytes() == data:
+        return
+    fresh = file.with_name(f".{file.name}.fresh")
+    fresh.touch(mode=0o600)  # secrets among them
+    fresh.write_bytes(data)
+    fresh.replace(file)
+
+
+def mounts(container: Manifest, folders: Mapping[str, str]) -> dict[str, str]:
+    """Mount path in the container -> folder (or file, with subPath) of this machine."""
+    found: dict[str, str] = {}
+    for mount in container.get("volumeMounts") or []:
+        folder = folders.get(mount["name"])
+        if folder is not None:
+            below = mount.get("subPath")
+            found[mount["mountPath"]] = str(Path(folder) / below) if below else folder
+    return found
+
+
+def has_token(pod: Manifest, service_account: Manifest | None) -> bool:
+    """Whether the pod is given its ServiceAccount's token: mounted by default, by a projected volume, or not at all."""
+    for container in pod["spec"].get("containers") or []:
+        for mount in container.get("volumeMounts") or []:
+            if mount["mountPath"].rstrip("/") == TOKEN_MOUNT:
+                return True
+    asked = pod["spec"].get("automountServiceAccountToken")
+    if asked is None:
+        asked = (service_account or {}).get("automountServiceAccountToken")
+    return asked is not False
+
+
+def _content(pod: Manifest, volume: Manifest, pod_ip: str, host_ip: str, find: Find) -> dict[str, bytes]:
+    namespace = pod["metadata"]["namespace"]
+    if "configMap" in volume:
+        return _entries("ConfigMap", namespace, volume["configMap"]["name"], volume["configMap"], find)
+    if "secret" in volume:
+        return _entries("Secret", namespace, volume["secret"]["secretName"], volume["secret"], find)
+    if "downwardAPI" in volume:
+        return _downward(pod, volume["downwardAPI"], pod_ip, host_ip)
+    content: dict[str, bytes] = {}
+    for source in (volume.get("projected") or {}).get("sources") or []:
+        if "configMap" in source:
+            content |= _entries("ConfigMap", namespace, source["configMap"]["name"], source["configMap"], find)
+        elif "secret" in source:
+            content |= _entries("Secret", namespace, source["secret"]["name"], source["secret"], find)
+        elif "downwardAPI" in source:
+            content |= _downward(pod, source["downwardAPI"], pod_ip, host_ip)
+    return content
+
+
+def _entries(kind: str, namespace: str, name: str, source: Manifest, find: Find) -> dict[str, bytes]:
+    holder = find(kind, namespace, name)
+    if holder is None:
+        if source.get("optional"):
+            return {}
+        raise ConfigError(f'{kind.lower()} "{name}" not found')
+    data = data_of(holder)
+    items = source.get("items")
+    if not items:
+        return data
+    chosen: dict[str, bytes] = {}
+    for item in items:
+        if item["key"] in data:
+            chosen[item["path"]] = data[item["key"]]
+        elif not source.get("optional"):
+            raise ConfigError(f"references non-existent {kind.lower()} key: {item['key']}")
+    return chosen
+
+
+def _downward(pod: Manifest, source: Manifest, pod_ip: str, host_ip: str) -> dict[str, bytes]:
+    return {
+        item["path"]: field(pod, item["fieldRef"]["fieldPath"], pod_ip, host_ip).encode()
+        for item in source.get("items") or []
+        if "fieldRef" in item
+    }

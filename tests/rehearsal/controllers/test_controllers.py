@@ -1,0 +1,187 @@
+"""Controllers on this machine: their ports and certificates, the API server's way to them, what signs for them."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from rehearsal.control_plane.certificates import Certificates
+from rehearsal.controllers.cert_manager import KINDS, Signer, sign
+from rehearsal.controllers.sail_operator import Sail
+from rehearsal.kube import Kube, Manifest, Manifests
+from rehearsal.kube.informer import Mirror
+from rehearsal.load_balancer.konnectivity import resolve
+from rehearsal.node_agent.images_to_binaries import Program, program
+from rehearsal.node_agent.pod_worker import Forward
+from rehearsal.node_agent.webhook_controllers import controller
+
+SERVING = "/tmp/k8s-webhook-server/serving-certs"
+
+
+def allocate(asked: int, _: int) -> int:
+    return asked + 20000
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        ("image", "expected"),
+        [
+            ("registry.k8s.io/lws/lws:v0.9.0", Program.GROUPS),
+            ("kserve/llmisvc-controller:v0.19.0", Program.SERVICES),
+            ("quay.io/jetstack/cert-manager-controller:v1.20.2", Program.NONE),
+        ],
+    )
+    def test_an_image_is_known(self, image: str, expected: Program) -> None:
+        assert program(image) is expected
+
+    def test_kserve_listens_on_its_own_ports_and_finds_its_certificate(self, tmp_path: Path) -> None:
+        certificates = tmp_path / "volumes" / "cert"
+        certificates.mkdir(parents=True)
+        given = ["--metrics-addr=127.0.0.1:8443", "--leader-elect"]
+        started = controller(Program.SERVICES, given, {"HOME": str(tmp_path)}, {SERVING: str(certificates)}, allocate)
+        assert set(started.arguments) == {
+            "--metrics-addr=:28443",
+            "--health-probe-addr=:28081",
+            "--webhook-port=29443",
+        }
+        assert started.ports == {8443: 28443, 8081: 28081, 9443: 29443}
+        # controller-runtime looks below the system's folder for temporary files.
+        found = Path(started.environment["TMPDIR"]) / "k8s-webhook-server" / "serving-certs"
+        assert found.resolve() == certificates
+
+    def test_lws_is_told_in_its_configuration(self, tmp_path: Path) -> None:
+        config = tmp_path / "given.yaml"
+        config.write_text("internalCertManagement: {enable: true}\nleaderElection: {leaderElect: true}\n")
+        given = [f"--config={config}", "--zap-log-level=2"]
+        started = controller(Program.GROUPS, given, {"HOME": str(tmp_path)}, {SERVING: "/certs"}, allocate)
+        [file] = [word.partition("=")[2] for word in started.arguments if word.startswith("--config=")]
+        written = yaml.safe_load(Path(file).read_text())
+        assert written["webhook"] == {"port": 29443, "certDir": "/certs"}
+        assert written["leaderElection"] == {"leaderElect": False}
+        assert written["internalCertManagement"] == {"enable": True}
+        assert started.ports[9443] == 29443
+
+
+def service(**spec: Any) -> Manifest:
+    return {"metadata": {"name": "webhook", "namespace": "lws-system"}, "spec": spec}
+
+
+def pod(name: str, *, ready: bool, address: str) -> Manifest:
+    container = {"name": "manager", "ports": [{"name": "webhook-server", "containerPort": 9443}]}
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    return {
+        "metadata": {"name": name, "namespace": "lws-system", "labels": {"app": "lws"}},
+        "spec": {"containers": [container]},
+        "status": {"podIP": address, "conditions": conditions},
+    }
+
+
+class TestTunnel:
+    SERVICE = service(
+        clusterIP="10.96.0.9", selector={"app": "lws"}, ports=[{"port": 443, "targetPort": "webhook-server"}]
+    )
+    FORWARDS = [Forward("127.64.1.1", 9443, 21001), Forward("127.64.1.2", 9443, 21002)]
+
+    def test_a_service_leads_to_the_process_of_a_ready_pod(self) -> None:
+        pods = [pod("a", ready=False, address="127.64.1.1"), pod("b", ready=True, address="127.64.1.2")]
+        assert resolve([self.SERVICE], pods, self.FORWARDS, "10.96.0.9", 443) == 21002
+
+    @pytest.mark.parametrize(("address", "port"), [("10.96.0.8", 443), ("10.96.0.9", 80)])
+    def test_an_unknown_address_leads_nowhere(self, address: str, port: int) -> None:
+        pods = [pod("b", ready=True, address="127.64.1.2")]
+        assert resolve([self.SERVICE], pods, self.FORWARDS, address, port) is None
+
+    def test_nor_does_a_service_without_ready_pods(self) -> None:
+        pods = [pod("a", ready=False, address="127.64.1.1")]
+        assert resolve([self.SERVICE], pods, self.FORWARDS, "10.96.0.9", 443) is None
+
+    def test_pods_of_other_namespaces_do_not_count(self) -> None:
+        other = pod("b", ready=True, address="127.64.1.2")
+        other["metadata"]["namespace"] = "default"
+        assert resolve([self.SERVICE], [other], self.FORWARDS, "10.96.0.9", 443) is None
+
+
+def test_a_certificate_is_signed_by_the_clusters_authority(tmp_path: Path) -> None:
+    pki = Certificates(tmp_path)
+    pki.make(["admin"], ["127.0.0.1"])
+    _, chain = sign(tmp_path, ["webhook.kserve.svc", "10.0.0.1"], "webhook.kserve.svc")
+    certificate = x509.load_pem_x509_certificate(chain)
+    authority = x509.load_pem_x509_certificate(pki.ca.read_bytes())
+    certificate.verify_directly_issued_by(authority)
+    assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["webhook.kserve.svc"]
+    assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.1"]
+
+
+def test_other_names_make_another_certificate(tmp_path: Path) -> None:
+    """Else a Gateway of a new host name would show the old one."""
+    Certificates(tmp_path).make(["admin"], ["127.0.0.1"])
+    kube = mock.Mock(spec=Kube)
+    mirrors: dict[str, Any] = {kind: mock.Mock(spec=Mirror) for _, kind in KINDS}
+    for mirror in mirrors.values():
+        mirror.all.return_value = []
+    kube.list.return_value, kube.find.return_value = [], None
+    signed: Manifests = []
+    kube.apply.side_effect = lambda manifest, **_: signed.append(manifest)
+    signer = Signer(tmp_path, kube, mirrors)
+    for names in (["a.example.com"], ["a.example.com"], ["b.example.com"]):
+        spec = {"secretName": "front", "dnsNames": names}
+        certificate = {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "spec": spec}
+        mirrors["Certificate"].all.return_value = [
+            {**certificate, "metadata": {"name": "front", "namespace": "llm", "uid": "1"}}
+        ]
+        signer.step()
+        kube.find.return_value = signed[-1]
+    found = []
+    for secret in signed:
+        chain = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
+        alternatives = chain.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found.append(alternatives.get_values_for_type(x509.DNSName))
+    assert found == [["a.example.com"], ["b.example.com"]]
+
+
+class TestSail:
+    """The stand-in of Istio's operator."""
+
+    def answers(self, *, secret: bool, status: Manifest | None = None, names: tuple[str, ...] = ("pull",)) -> Manifests:
+        """Statuses that one round writes about an Istio."""
+        kube, mirror = mock.create_autospec(Kube, instance=True), mock.create_autospec(Mirror, instance=True)
+        kube.find.return_value = {"kind": "Secret"} if secret else None
+        spec = {"namespace": "istio-system", "values": {"global": {"imagePullSecrets": list(names)}}}
+        istio = {"metadata": {"name": "default", "generation": 2}, "spec": spec}
+        mirror.all.return_value = [istio | ({"status": status} if status else {})]
+        Sail(kube, mirror).step()
+        return [call.args[3] for call in kube.patch_status.call_args_list]
+
+    def ready(self, status: Manifest) -> Manifest:
+        [found] = [one for one in status["conditions"] if one["type"] == "Ready"]
+        return dict(found)
+
+    def test_an_istio_is_ready(self) -> None:
+        [status] = self.answers(secret=True)
+        assert (self.ready(status)["status"], status["observedGeneration"]) == ("True", 2)
+
+    def test_without_its_pull_secret_it_is_not(self) -> None:
+        [status] = self.answers(secret=False)
+        assert self.ready(status)["status"] == "False"
+        assert "no Secret pull" in self.ready(status)["message"]
+        assert self.answers(secret=False, status=status) == []
+        [later] = self.answers(secret=True, status=status)
+        assert self.ready(later)["status"] == "True"
+
+    def test_public_images_need_none(self) -> None:
+        [status] = self.answers(secret=False, names=())
+        assert self.ready(status)["status"] == "True"
+
+    def test_what_was_answered_is_not_answered_again(self) -> None:
+        [status] = self.answers(secret=True)
+        assert self.answers(secret=True, status=status) == []
+        assert len(self.answers(secret=True, status=status | {"observedGeneration": 1})) == 1

@@ -1,0 +1,429 @@
+"""Routes in Gateway API's order, backends with their policies, and a configuration that the real Envoy accepts."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted
+from rehearsal.load_balancer.backends import Backends, UnresolvedError, World, health_check
+from rehearsal.load_balancer.conditions import condition, dated
+from rehearsal.load_balancer.envoy import LINGER_SECONDS, Envoy, executable
+from rehearsal.load_balancer.envoy_config import Extension, bootstrap, forward, gateway_listener, picker_override
+from rehearsal.load_balancer.health import HealthCheck, ask
+from rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
+from rehearsal.paths import StackPaths
+from rehearsal.providers.gcp.cloud_view import Cloud
+
+
+def rule(*matches: dict[str, Any], cluster: str, order: tuple[str, str, int] = ("t", "ns/r", 0), **more: Any) -> Rule:
+    return Rule(more.pop("hostnames", ()), matches, more.pop("filters", ()), (Target(cluster, **more),), order)
+
+
+def path(value: str, kind: str = "PathPrefix", **more: Any) -> dict[str, Any]:
+    return {"path": {"type": kind, "value": value}, **more}
+
+
+def header(name: str) -> dict[str, str]:
+    return {"name": name, "value": "v"}
+
+
+def clusters(rules: list[Rule], host: str = "*") -> list[str]:
+    routes = next(one for one in virtual_hosts(rules) if one["name"] == host)["routes"]
+    return [one["route"]["cluster"] if "route" in one else "nowhere" for one in routes]
+
+
+def test_routes_stand_in_gateway_apis_order() -> None:
+    rules = [
+        rule(path("/"), cluster="root"),
+        rule(path("/v1", headers=[header("a")]), cluster="one-header"),
+        rule(path("/v1", headers=[header("a"), header("b")]), cluster="two-headers"),
+        rule(path("/v1"), cluster="prefix"),
+        rule(path("/v1", method="POST"), cluster="method"),
+        rule(path("/v1/models"), cluster="longer"),
+        rule(path("/v1", "Exact"), cluster="exact"),
+    ]
+    assert clusters(rules) == ["exact", "longer", "method", "two-headers", "one-header", "prefix", "root", "nowhere"]
+
+
+def test_of_equal_routes_the_older_wins_then_the_name_then_the_rule() -> None:
+    rules = [
+        rule(path("/"), cluster="young", order=("2", "a/a", 0)),
+        rule(path("/"), cluster="second-rule", order=("1", "a/b", 1)),
+        rule(path("/"), cluster="first-rule", order=("1", "a/b", 0)),
+        rule(path("/"), cluster="first-name", order=("1", "a/a", 5)),
+    ]
+    assert clusters(rules) == ["first-name", "first-rule", "second-rule", "young", "nowhere"]
+
+
+def test_a_hostname_gets_only_its_own_routes() -> None:
+    rules = [rule(cluster="mine", hostnames=("a.example",)), rule(cluster="any")]
+    assert clusters(rules, "a.example") == ["mine", "nowhere"]
+    assert clusters(rules) == ["any", "nowhere"]
+
+
+def test_nothing_routed_answers_as_google_does() -> None:
+    (host,) = virtual_hosts([])
+    assert host["routes"] == [
+        {"match": {"prefix": "/"}, "direct_response": {"status": 404, "body": {"inline_string": "fault filter abort"}}}
+    ]
+
+
+def test_a_backend_that_refuses_answers_in_its_place() -> None:
+    (host,) = virtual_hosts([Rule((), (), (), (Target(refused=500),))])
+    assert host["routes"][0]["direct_response"] == {"status": 500, "body": {"inline_string": "fault filter abort"}}
+
+
+def test_weights_divide_the_traffic() -> None:
+    targets = (Target("a", 3), Target("b", 1), Target("c", 0))
+    (host,) = virtual_hosts([Rule((), (), (), targets)])
+    shares = host["routes"][0]["route"]["weighted_clusters"]["clusters"]
+    assert [(one["name"], one["weight"]) for one in shares] == [("a", 3), ("b", 1)]
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ({"timeouts": {"request": "10s"}}, "GWCER104: Timeouts are not supported"),
+        ({"filters": [{"type": "RequestMirror"}]}, "GWCER104: filter RequestMirror is not supported"),
+        ({"matches": [path("/", "RegularExpression")]}, "GWCER104: RegularExpression path match is not supported"),
+        ({"matches": [path("/v1")]}, None),
+    ],
+)
+def test_what_gke_does_not_support_is_refused(content: dict[str, Any], word: str | None) -> None:
+    assert unsupported(content) == word
+
+
+GATEWAY = {
+    "metadata": {"name": "g", "namespace": "llm"},
+    "spec": {
+        "listeners": [
+            {"name": "open", "port": 80, "allowedRoutes": {"namespaces": {"from": "All"}}},
+            {"name": "own", "port": 81, "hostname": "*.example.com"},
+        ]
+    },
+}
+
+
+def http_route(namespace: str = "llm", names: list[str] | None = None) -> dict[str, Any]:
+    return {"metadata": {"name": "r", "namespace": namespace}, "spec": {"hostnames": names or []}}
+
+
+@pytest.mark.parametrize(
+    ("route", "parent", "listeners", "reason"),
+    [
+        (http_route(), {}, ["open", "own"], "Accepted"),
+        (http_route("other"), {}, ["open"], "Accepted"),
+        (http_route("other"), {"sectionName": "own"}, [], "NotAllowedByListeners"),
+        (http_route(), {"port": 99}, [], "NoMatchingParent"),
+        (http_route(names=["x.org"]), {"port": 81}, [], "NoMatchingListenerHostname"),
+    ],
+)
+def test_listeners_take_the_routes_they_allow(
+    route: dict[str, Any], parent: dict[str, Any], listeners: list[str], reason: str
+) -> None:
+    taken, why, _ = listeners_of(route, parent, GATEWAY, lambda _: {})
+    assert ([one["name"] for one in taken], why) == (listeners, reason)
+
+
+def test_a_routes_hostnames_are_narrowed_to_the_listeners() -> None:
+    assert hostnames(http_route(names=["a.example.com", "b.org"]), {"hostname": "*.example.com"}) == ("a.example.com",)
+    assert hostnames(http_route(), {"hostname": "h"}) == ("h",)
+
+
+def test_a_backend_elsewhere_needs_a_grant() -> None:
+    backend = {"name": "s", "namespace": "other"}
+    grant = {
+        "metadata": {"namespace": "other"},
+        "spec": {
+            "from": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "llm"}],
+            "to": [{"group": "", "kind": "Service"}],
+        },
+    }
+    assert permitted(http_route(), {"name": "s"}, [])
+    assert not permitted(http_route(), backend, [])
+    assert permitted(http_route(), backend, [grant])
+
+
+def pod(name: str, ip: str, *, ready: bool = True, args: list[str] | None = None) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": "llm", "labels": {"app": name.split("-")[0]}},
+        "spec": {"containers": [{"args": args or [], "ports": [{"name": "http", "containerPort": 8000}]}]},
+        "status": {"podIP": ip, "conditions": [{"type": "Ready", "status": "True" if ready else "False"}]},
+    }
+
+
+POOL = {
+    "metadata": {"name": "pool", "namespace": "llm"},
+    "spec": {
+        "selector": {"matchLabels": {"app": "vllm"}},
+        "targetPorts": [{"number": 8000}],
+        "endpointPickerRef": {"name": "epp", "port": {"number": 9002}, "failureMode": "FailOpen"},
+    },
+}
+PICKER = {
+    "metadata": {"name": "epp", "namespace": "llm"},
+    "spec": {"selector": {"app": "epp"}, "ports": [{"port": 9002}]},
+}
+POLICY = {
+    "metadata": {"name": "h", "namespace": "llm", "creationTimestamp": "1"},
+    "spec": {
+        "targetRef": {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "pool"},
+        "default": {
+            "timeoutSec": 300,
+            "config": {
+                "type": "HTTP",
+                "httpHealthCheck": {"portSpecification": "USE_FIXED_PORT", "port": 8000, "requestPath": "/health"},
+            },
+        },
+    },
+}
+
+
+SECRETS: dict[tuple[str, str, str], dict[str, Any]] = {}
+
+
+def backends(
+    *, enabled: bool = True, policies: bool = True, healthy: frozenset[str] = frozenset(), **world: Any
+) -> Backends:
+    chosen = [POLICY] if policies else []
+    objects = {
+        "pods": [
+            pod("vllm-1", "127.64.1.1"),
+            pod("vllm-2", "127.64.1.2"),
+            pod("vllm-3", "127.64.1.3", ready=False),
+            pod("epp-1", "127.64.1.9"),
+        ],
+        "services": [PICKER],
+        "pools": [POOL],
+        "destination_rules": [],
+    } | world
+    return Backends(
+        World(health_policies=chosen, backend_policies=chosen, **objects),
+        lambda name: Path("/e") / name,
+        enabled,
+        lambda check, endpoint: endpoint[0] in healthy if check.path == "/health" else check.kind == "TCP",
+        lambda kind, namespace, name: SECRETS.get((kind, namespace, name)),
+    )
+
+
+def members(found: Backends, cluster: str) -> list[str]:
+    listed = found.endpoints[cluster]["endpoints"][0]["lb_endpoints"]
+    return [one["endpoint"]["address"]["socket_address"]["address"] for one in listed]
+
+
+def test_a_pool_has_its_ready_and_healthy_pods_and_its_picker() -> None:
+    found = backends(healthy=frozenset({"127.64.1.1", "127.64.1.3"}))
+    target = found.pool("llm", "pool", 1)
+    assert members(found, target.cluster) == ["127.64.1.1"]
+    assert found.usable(target.cluster)
+    assert members(found, "callout/llm/epp/9002") == ["127.64.1.9"]
+    assert target.timeout == 300
+    assert target.picker == picker_override("callout/llm/epp/9002", "epp.llm.svc", True)
+
+
+def test_without_policies_the_defaults_of_gke_hold() -> None:
+    found = backends(policies=False, healthy=frozenset({"127.64.1.1"}))
+    target = found.pool("llm", "pool", 1)
+    assert target.timeout == 30
+    assert members(found, target.cluster) == []
+    assert not found.usable(target.cluster)
+    assert health_check({}) == HealthCheck("HTTP", "/", None)
+
+
+def test_a_health_check_asks_the_process_and_not_who_forwards_to_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        processes = {("127.64.1.1", 8000): server.getsockname()[1]}
+        assert ask(HealthCheck("TCP"), ("127.64.1.1", 8000), processes) is None
+        assert ask(HealthCheck("TCP", port=8001), ("127.64.1.1", 8000), processes) is not None
+    assert ask(HealthCheck("TCP"), ("127.64.1.1", 8000), processes) is not None
+
+
+def test_without_the_network_services_api_a_pool_aborts() -> None:
+    assert backends(enabled=False).pool("llm", "pool", 1).refused == 500
+
+
+def test_without_google_every_ready_pod_is_asked_whatever_a_health_check_says() -> None:
+    """Istio's Envoys know pods by their readiness, need no API and no policy, and still need an open picker."""
+    found = replace(backends(enabled=False, policies=False), googles=False)
+    target = found.pool("llm", "pool", 1)
+    assert not target.refused
+    assert members(found, target.cluster) == ["127.64.1.1", "127.64.1.2"]
+    assert members(found, "callout/llm/epp/9002") == ["127.64.1.9"]
+
+
+def test_a_picker_without_tls_is_called_without() -> None:
+    plain = [pod("epp-1", "127.64.1.9", args=["--secure-serving=false"])]
+    for pods, tls in ((plain, False), ([pod("epp-1", "127.64.1.9")], True)):
+        found = backends(pods=pods)
+        found.pool("llm", "pool", 1)
+        assert ("transport_socket" in found.clusters["callout/llm/epp/9002"]) is tls
+
+
+def destination_rule(service: str, **tls: Any) -> dict[str, Any]:
+    policy = {"tls": {"mode": "SIMPLE", **tls}}
+    return {
+        "metadata": {"name": service, "namespace": "llm"},
+        "spec": {"host": f"{service}.llm.svc.cluster.local", "trafficPolicy": policy},
+    }
+
+
+# The name that Istio gives to the Service of a pool called "pool".
+SERVICE_OF_POOL = "pool-ip-27cac550"
+
+
+def test_istio_opens_tls_where_a_rule_says_so() -> None:
+    """A pool whose rule was forgotten, or has another name, is spoken to in the clear; Google's know no such rule."""
+    rules = [destination_rule("epp", insecureSkipVerify=True), destination_rule(SERVICE_OF_POOL)]
+    for googles, given, secured in (
+        (False, rules, {"callout/llm/epp/9002", "pool/llm/pool"}),
+        (False, rules[:1], {"callout/llm/epp/9002"}),
+        (False, [destination_rule("pool")], set()),
+        (True, rules, {"callout/llm/epp/9002"}),
+    ):
+        found = replace(backends(destination_rules=given), googles=googles)
+        found.pool("llm", "pool", 1)
+        assert {name for name, one in found.clusters.items() if "transport_socket" in one} == secured
+
+
+def test_an_authority_that_is_not_there_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Istio's Envoy trusts nobody before it knows whom."""
+    rule = destination_rule(SERVICE_OF_POOL, credentialName="signed", subjectAltNames=["a.b"])
+    for data, pods_to_ask in (({}, []), ({"ca.crt": "Q0E="}, ["127.64.1.1", "127.64.1.2"])):
+        monkeypatch.setitem(SECRETS, ("Secret", "llm", "signed"), {"kind": "Secret", "data": data})
+        found = replace(backends(destination_rules=[rule]), googles=False)
+        found.pool("llm", "pool", 1)
+        assert members(found, "pool/llm/pool") == pods_to_ask
+    context = found.clusters["pool/llm/pool"]["transport_socket"]["typed_config"]["common_tls_context"]
+    assert context["validation_context"]["trusted_ca"] == {"inline_string": "CA"}
+    [name] = context["validation_context"]["match_typed_subject_alt_names"]
+    assert name["matcher"] == {"exact": "a.b"}
+
+
+@pytest.mark.parametrize(
+    ("name", "world", "message"),
+    [
+        ("none", {}, 'InferencePool "llm/none" not found'),
+        ("pool", {"services": []}, 'Service "llm/epp" not found'),
+    ],
+)
+def test_what_does_not_exist_is_named(name: str, world: dict[str, Any], message: str) -> None:
+    with pytest.raises(UnresolvedError) as caught:
+        backends(**world).pool("llm", name, 1)
+    assert str(caught.value) == message
+
+
+def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
+    """The real binary validates every listener and cluster; a field it does not know is an error."""
+    found = backends(healthy=frozenset({"127.64.1.1"}))
+    rewrite = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
+    modify = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [header("x")], "remove": ["y"]}}
+    rules = [
+        Rule((), (path("/"),), (), (found.pool("llm", "pool", 1),)),
+        rule(
+            path("/a/b", headers=[header("h")]),
+            path("/c", "Exact", method="GET"),
+            cluster="x",
+            filters=(rewrite, modify),
+        ),
+        Rule(("h.example",), (), (), (Target("a", 1), found.pool("llm", "pool", 2))),
+    ]
+    extension = Extension(
+        name="bbr",
+        cluster="callout/llm/bbr/9004",
+        authority="bbr",
+        timeout=1.0,
+        fail_open=False,
+        events=frozenset({"RequestHeaders", "RequestBody", "RequestTrailers"}),
+        body_mode="FULL_DUPLEX_STREAMED",
+    )
+    listener = gateway_listener("g", ("127.0.0.1", 0), virtual_hosts(rules), [extension], None, str(tmp_path / "log"))
+    pod_listener, pod_cluster = forward("pod", ("127.0.0.1", 0), ("127.0.0.1", 9))
+    config = bootstrap(("127.0.0.1", 0), "unused", "unused")
+    del config["dynamic_resources"]
+    others = [
+        {"name": name, "type": "STATIC", "load_assignment": {"cluster_name": name}}
+        for name in ("no-picker", "callout/llm/bbr/9004")
+    ]
+    config["static_resources"] = {
+        "listeners": [listener, pod_listener],
+        "clusters": [*found.clusters.values(), pod_cluster, *others],
+    }
+    for cluster in found.clusters.values():
+        source = cluster["eds_cluster_config"]["eds_config"]["path_config_source"]
+        source["path"] = str(tmp_path / "endpoints.json")
+    (tmp_path / "endpoints.json").write_text("{}")
+    file = tmp_path / "envoy.json"
+    file.write_text(json.dumps(config))
+    checked = subprocess.run(
+        [executable(), "--mode", "validate", "--disable-hot-restart", "--log-level", "error", "-c", file],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_conditions_keep_their_time_while_they_hold() -> None:
+    before = [condition("Programmed", True, "Programmed") | {"lastTransitionTime": "2026-01-01T00:00:00Z"}]
+    same = dated([condition("Programmed", True, "Programmed")], before, 2)[0]
+    other = dated([condition("Programmed", False, "Invalid", "why")], before, 2)[0]
+    assert (same["lastTransitionTime"], same["observedGeneration"]) == ("2026-01-01T00:00:00Z", 2)
+    assert other["lastTransitionTime"] != "2026-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"role": "BACKUP"}, False),
+        ({"region": "europe-west4"}, False),
+        ({"purpose": "PRIVATE"}, False),
+        ({"network": "projects/p/global/networks/other"}, False),
+    ],
+)
+def test_a_proxy_subnet_counts_in_the_clusters_region_and_network(change: dict[str, str], expected: bool) -> None:
+    subnet = {
+        "purpose": "REGIONAL_MANAGED_PROXY",
+        "role": "ACTIVE",
+        "region": "us-central1",
+        "network": "llm-d",
+    } | change
+    cloud = Cloud(
+        64,
+        {
+            "gcp:container/cluster:Cluster": {
+                "c": {"location": "us-central1-a", "network": "projects/p/global/networks/llm-d"}
+            },
+            "gcp:compute/subnetwork:Subnetwork": {"s": subnet},
+        },
+    )
+    assert cloud.has_proxy_subnet() is expected
+
+
+def test_a_cluster_stays_for_the_requests_it_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Envoy resets every request of a cluster that is taken away, also those of the configuration before."""
+    moment = 100.0
+    monkeypatch.setattr("rehearsal.load_balancer.envoy.time.monotonic", lambda: moment)
+    envoy = Envoy(StackPaths("stack", tmp_path))
+
+    def clusters() -> list[str]:
+        read = json.loads((StackPaths("stack", tmp_path).envoy / "clusters.json").read_text())
+        return [one["name"] for one in read["resources"]]
+
+    a, b = ({"name": name} for name in ("pool/a", "pool/b"))
+    envoy.write([], [a, b], {"pool/a": {"cluster_name": "pool/a"}, "pool/b": {"cluster_name": "pool/b"}})
+    envoy.write([], [a], {"pool/a": {"cluster_name": "pool/a"}})
+    assert clusters() == ["pool/a", "pool/b"]
+    assert envoy.assignments("pool/b").exists()
+    moment += LINGER_SECONDS + 1
+    envoy.write([], [a], {"pool/a": {"cluster_name": "pool/a"}})
+    assert clusters() == ["pool/a"]
+    assert not envoy.assignments("pool/b").exists()

@@ -1,0 +1,143 @@
+"""A deleted pod ends as under a kubelet: it serves on, then it is told, then sidecars are, and at last nobody asks."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from rehearsal.host import processes
+from rehearsal.host.ports import Ports
+from rehearsal.node_agent import pod_worker as runners
+from rehearsal.node_agent.containers import Container
+from rehearsal.node_agent.images_to_binaries import Program
+from rehearsal.node_agent.launch import Launch
+from rehearsal.node_agent.pod_status import ContainerState
+from rehearsal.node_agent.pod_worker import Host, Runner
+from rehearsal.paths import StackPaths
+
+# Says when it is told to end, and does what its argument says then.
+SCRIPT = """trap 'date +%s%N > "$0"; {then}' TERM; echo up > "$0.up"; while :; do sleep 0.05; done"""
+
+
+class Pod:
+    """A pod of a server and a sidecar, each a shell; `step` until it is gone."""
+
+    def __init__(self, folder: Path, *, sleep: int, grace: int, then: str = "exit 0") -> None:
+        self.folder, self.paths = folder, StackPaths("stack", folder)
+        self.said: list[str] = []
+        self.pod: dict[str, Any] = {
+            "metadata": {"name": "p", "namespace": "llm", "uid": "u", "deletionGracePeriodSeconds": grace},
+            "spec": {"containers": []},
+        }
+        host = SimpleNamespace(paths=self.paths, ports=Ports(), say=self.said.append)
+        self.runner = Runner(cast(Host, host), self.pod, "127.64.1.9", "127.64.0.10")
+        hook = {"lifecycle": {"preStop": {"sleep": {"seconds": sleep}}}} if sleep else {}
+        self.runner._mains = [self._container("server", then, hook)]
+        self.runner._inits = [self._container("sidecar", "exit 0", {})]
+
+    def _container(self, name: str, then: str, hook: dict[str, Any]) -> Container:
+        launch = Launch(("-c", SCRIPT.format(then=then), str(self.folder / name)), {"PATH": os.environ["PATH"]}, {})
+        return Container(
+            paths=self.paths,
+            spec={"name": name, "image": "sh", **hook},
+            program=Program.ENGINE,
+            binary=Path("/bin/sh"),
+            process_name=name,
+            log=self.folder / f"{name}.log",
+            restart_policy="Always",
+            prepare=lambda _container, _allocate: launch,
+            free=Ports(),
+            state=ContainerState(name, "sh"),
+        )
+
+    def start(self) -> None:
+        everyone = [*self.runner._mains, *self.runner._inits]
+        with ThreadPoolExecutor(1) as pool:
+            for one in everyone:
+                one.step(pool, lambda: None)
+        eventually(lambda: all((self.folder / f"{one.state.name}.up").exists() for one in everyone))
+
+    def leave(self) -> float:
+        """Seconds from the deletion until the pod is gone."""
+        began = time.monotonic()
+        self.pod["metadata"]["deletionTimestamp"] = "now"
+        while not self.runner.gone:
+            assert time.monotonic() - began < 60
+            self.runner.step(self.pod)
+            time.sleep(0.02)
+        return time.monotonic() - began
+
+    def told(self, name: str) -> float:
+        """When the container got SIGTERM."""
+        return int((self.folder / name).read_text()) / 1e9
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Pod]]:
+    made: list[Pod] = []
+
+    def start(**how: Any) -> Pod:
+        made.append(Pod(tmp_path, **how))
+        made[-1].start()
+        return made[-1]
+
+    yield start
+    for one in made:
+        processes.stop_all(one.paths, grace=0.1)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_it_serves_on_through_its_pre_stop_sleep(make: Callable[..., Pod]) -> None:
+    pod = make(sleep=15, grace=90)
+    began = time.time()
+    assert runners.LONGEST_NOTICE <= pod.leave() < 12
+    assert pod.told("server") - began >= runners.LONGEST_NOTICE
+    # What is shorter than on GKE is said.
+    assert any("preStop" in text for text in pod.said)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> float:
+    """So long a notice that nothing else of a pod's end, on the slowest machine, could be taken for it. Seconds."""
+    monkeypatch.setattr(runners, "LONGEST_NOTICE", 60.0)
+    return 30.0
+
+
+def test_without_one_it_is_told_at_once(make: Callable[..., Pod], patient: float) -> None:
+    pod = make(sleep=0, grace=90)
+    assert pod.leave() < patient
+    assert pod.said == []
+
+
+def test_sidecars_are_told_once_the_server_has_ended(make: Callable[..., Pod]) -> None:
+    """Requests that run come through the sidecar: it may not go first."""
+    pod = make(sleep=0, grace=90, then="sleep 0.5; exit 0")
+    pod.leave()
+    assert pod.told("sidecar") - pod.told("server") > 0.4
+
+
+def test_who_does_not_end_within_the_grace_is_killed(make: Callable[..., Pod]) -> None:
+    pod = make(sleep=0, grace=1, then=":")
+    assert 1 <= pod.leave() < 30
+
+
+def test_the_sleep_is_part_of_the_grace(make: Callable[..., Pod], patient: float) -> None:
+    pod = make(sleep=60, grace=2, then=":")
+    assert 2 <= pod.leave() < patient
+
+
+def test_a_forced_deletion_waits_for_nothing(make: Callable[..., Pod], patient: float) -> None:
+    assert make(sleep=60, grace=0).leave() < patient

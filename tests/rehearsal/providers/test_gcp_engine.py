@@ -1,0 +1,259 @@
+"""The stand-in for Google Cloud behind the real Pulumi engine: up, a second up, an update, a refusal, destroy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_gcp as gcp
+import pytest
+from pulumi import automation
+
+from rehearsal.host import processes
+from rehearsal.kube import client
+from rehearsal.paths import StackPaths
+from rehearsal.providers.base import serve
+from rehearsal.providers.gcp import CloudStore, GcpProvider, lifecycle
+from rehearsal.toolchain.build import binaries
+
+pytestmark = pytest.mark.rehearsal
+
+
+@dataclass
+class Wanted:
+    """What the program declares; a test changes it between two runs."""
+
+    primary: str = "10.0.0.0/22"
+    second_proxies: bool = False
+    cluster: bool = False
+    pools: bool = False
+    cpu_nodes: int = 1
+    gpu_most: int = 2
+    version: str = "1.34"
+
+
+@dataclass
+class Run:
+    stack: automation.Stack
+    paths: StackPaths
+    wanted: Wanted
+    lines: list[str] = field(default_factory=list)
+
+    def up(self) -> dict[str, int]:
+        """How many resources were created, updated, …"""
+        return {str(change): count for change, count in (self.stack.up().summary.resource_changes or {}).items()}
+
+
+def program(wanted: Wanted) -> None:
+    provider = gcp.Provider("gcp", project="demo", region="us-central1")
+    alone = pulumi.ResourceOptions(provider=provider)
+    services = [
+        gcp.projects.Service(name, service=f"{name}.googleapis.com", disable_on_destroy=False, opts=alone)
+        for name in ("compute", "container", "secretmanager")
+    ]
+    opts = pulumi.ResourceOptions(provider=provider, depends_on=services)
+    network = gcp.compute.Network("network", name="llm-d", auto_create_subnetworks=False, opts=opts)
+    nodes = gcp.compute.Subnetwork(
+        "nodes",
+        network=network.id,
+        ip_cidr_range=wanted.primary,
+        secondary_ip_ranges=[
+            {"range_name": "pods", "ip_cidr_range": "10.4.0.0/16"},
+            {"range_name": "services", "ip_cidr_range": "10.5.0.0/20"},
+        ],
+        opts=opts,
+    )
+    for index in range(2 if wanted.second_proxies else 1):
+        gcp.compute.Subnetwork(
+            f"proxies-{index}",
+            network=network.id,
+            ip_cidr_range=f"10.{9 + index}.0.0/23",
+            purpose="REGIONAL_MANAGED_PROXY",
+            role="ACTIVE",
+            opts=opts,
+        )
+    router = gcp.compute.Router("router", network=network.id, opts=opts)
+    gcp.compute.RouterNat(
+        "nat",
+        router=router.name,
+        nat_ip_allocate_option="AUTO_ONLY",
+        source_subnetwork_ip_ranges_to_nat="ALL_SUBNETWORKS_ALL_IP_RANGES",
+        opts=opts,
+    )
+    address = gcp.compute.Address("address", name="entrance", opts=opts)
+    secret = gcp.secretmanager.Secret("token", secret_id="token", replication={"auto": {}}, opts=opts)
+    gcp.secretmanager.SecretVersion("token", secret=secret.id, secret_data=pulumi.Output.secret("hush-hush"), opts=opts)
+    pulumi.export("address", address.address)
+    if wanted.cluster:
+        declare_cluster(wanted, network, nodes, opts)
+
+
+def declare_cluster(
+    wanted: Wanted, network: gcp.compute.Network, nodes: gcp.compute.Subnetwork, opts: pulumi.ResourceOptions
+) -> None:
+    cluster = gcp.container.Cluster(
+        "cluster",
+        name="llm-d",
+        location="us-central1-a",
+        network=network.id,
+        subnetwork=nodes.id,
+        initial_node_count=1,
+        remove_default_node_pool=True,
+        deletion_protection=False,
+        min_master_version=wanted.version,
+        ip_allocation_policy={"cluster_secondary_range_name": "pods", "services_secondary_range_name": "services"},
+        gateway_api_config={"channel": "CHANNEL_STANDARD"},
+        workload_identity_config={"workload_pool": "demo.svc.id.goog"},
+        control_plane_endpoints_config={"dns_endpoint_config": {"allow_external_traffic": True}},
+        opts=opts,
+    )
+    pulumi.export("endpoint", cluster.endpoint)
+    pulumi.export("dns", cluster.control_plane_endpoints_config.dns_endpoint_config.endpoint)
+    pulumi.export("version", cluster.master_version)
+    if not wanted.pools:
+        return
+    cpu = gcp.container.NodePool(
+        "cpu",
+        name="cpu",
+        cluster=cluster.name,
+        location="us-central1-a",
+        node_count=wanted.cpu_nodes,
+        node_config={"machine_type": "e2-standard-4"},
+        opts=opts,
+    )
+    gcp.container.NodePool(
+        "gpu",
+        name="gpu",
+        cluster=cluster.name,
+        location="us-central1-a",
+        initial_node_count=0,
+        autoscaling={"min_node_count": 0, "max_node_count": wanted.gpu_most},
+        node_config={
+            "machine_type": "n1-standard-4",
+            "guest_accelerators": [{"type": "nvidia-tesla-t4", "count": 1}],
+        },
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[cpu])),
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    paths, wanted, lines = StackPaths("gpu", tmp_path), Wanted(), list[str]()
+    command = automation.PulumiCommand(root=str(binaries(["pulumi"], lines.append)["pulumi"].parent.parent))
+    with serve(GcpProvider(paths, lines.append)) as server:
+        environment = {
+            "PULUMI_DEBUG_PROVIDERS": f"gcp:{server.port}",
+            "PULUMI_BACKEND_URL": f"file://{tmp_path}",
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_HOME": str(tmp_path / "home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+            # Without it the engine asks the network for a gcp plugin, seconds for every run on a stack that has state.
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        }
+        options = automation.LocalWorkspaceOptions(
+            env_vars=environment,
+            work_dir=str(tmp_path),
+            pulumi_command=command,
+            project_settings=automation.ProjectSettings(name="llm-d", runtime="python"),
+        )
+        stack = automation.create_stack("gpu", project_name="llm-d", program=lambda: program(wanted), opts=options)
+        try:
+            yield Run(stack, paths, wanted, lines)
+        finally:
+            lifecycle.stop(paths)
+
+
+def resources(run: Run) -> dict[str, dict[str, dict[str, Any]]]:
+    return CloudStore(run.paths.cloud).read()["resources"]
+
+
+def node_names(run: Run) -> list[str]:
+    with client(run.paths) as kube:
+        return [node["metadata"]["labels"]["cloud.google.com/gke-nodepool"] for node in kube.list("v1", "Node")]
+
+
+def test_a_network_comes_stays_changes_and_goes(run: Run) -> None:
+    assert run.stack.preview().change_summary == {"create": 13}
+    assert run.up() == {"create": 13}
+    assert run.stack.outputs()["address"].value.endswith(".250.1")
+    states = [file.read_text() for file in (run.paths.root / ".pulumi").rglob("*.json")]
+    assert states
+    assert not [state for state in states if "hush-hush" in state]
+
+    assert run.up() == {"same": 13}
+    run.wanted.primary = "10.0.0.0/21"
+    assert run.up() == {"same": 12, "update": 1}
+    run.wanted.primary = "10.0.0.0/23"
+    assert run.stack.preview().change_summary == {"same": 12, "replace": 1}
+    run.wanted.primary = "10.0.0.0/21"
+
+    run.wanted.second_proxies = True
+    with pytest.raises(automation.CommandError, match="in region us-central1 already"):
+        run.stack.up()
+    run.wanted.second_proxies = False
+
+    assert run.stack.refresh().summary.resource_changes == {"same": 13}
+    run.stack.destroy()
+    assert resources(run) == {}
+
+
+def test_a_cluster_has_an_api_server_and_a_pool_has_nodes(run: Run) -> None:
+    run.wanted.cluster = run.wanted.pools = True
+    assert run.up() == {"create": 16}
+    outputs = run.stack.outputs()
+    assert outputs["endpoint"].value == outputs["dns"].value == api_server(run)
+    assert outputs["version"].value == "1.34.1-gke.1822000"
+    assert node_names(run) == ["cpu"]
+    assert run.up() == {"same": 16}
+
+    run.wanted.cpu_nodes, run.wanted.gpu_most, run.wanted.version = 2, 5, "1.35"
+    assert run.up() == {"same": 13, "update": 3}
+    assert node_names(run) == ["cpu", "cpu"]
+    assert run.stack.outputs()["version"].value == "1.35.2-gke.1842000"
+    assert run.stack.outputs()["dns"].value == api_server(run)
+
+    # A load balancer that holds the address keeps it, whatever the program says.
+    gateway = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "entrance", "namespace": "default"},
+        "spec": {
+            "gatewayClassName": "gke-l7-regional-external-managed",
+            "addresses": [{"type": "NamedAddress", "value": "entrance"}],
+            "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}],
+        },
+    }
+    with client(run.paths) as kube:
+        kube.apply(gateway)
+    with pytest.raises(automation.CommandError, match="used by the load balancer of Gateway default/entrance"):
+        run.stack.destroy(target=["urn:pulumi:gpu::llm-d::gcp:compute/address:Address::address"])
+    with client(run.paths) as kube:
+        kube.delete("gateway.networking.k8s.io/v1", "Gateway", "entrance", "default")
+
+    run.wanted.pools = False
+    assert run.up() == {"same": 14, "delete": 2}
+    assert node_names(run) == []
+    run.stack.destroy()
+    assert resources(run) == {}
+    assert processes.listing(run.paths) == []
+    assert not run.paths.cluster.exists()
+
+
+def test_a_control_plane_that_died_comes_back(run: Run) -> None:
+    run.wanted.cluster = run.wanted.pools = True
+    run.up()
+    before = run.stack.outputs()["endpoint"].value
+    processes.stop_all(run.paths)
+    assert lifecycle.resume(run.paths, run.lines.append)
+    assert api_server(run) == before
+    assert node_names(run) == ["cpu"]
+    assert run.up() == {"same": 16}
+
+
+def api_server(run: Run) -> str:
+    """Where the API server really is, by the administrator's kubeconfig."""
+    with client(run.paths) as kube:
+        return kube.server.removeprefix("https://")
