@@ -1,7 +1,36 @@
-"""Failures that a person can act on: shown as a sentence, never as a traceback."""
+"""Failures that a person can act on: shown as one or two sentences, not as a traceback.
+
+RehearsalError
+├── BuildError               a binary is not available                       toolchain.go
+├── ControlPlaneError        the control plane does not start                control_plane.control_plane
+│   └── PortTakenError
+├── KubeError                a request to the Kubernetes API failed          kube.types
+│   ├── Unreachable
+│   ├── UnknownKind
+│   └── ApiError             the API server refused: NotFound, Conflict, Expired
+├── ProcessError             a process could not be started or ended         host.processes
+├── ChartError               RenderError, ReleaseError                       charts
+├── ProviderError            a simulated provider refuses                    providers.requests
+│   └── Refused, Invalid, Unready, Hopeless, NotReady, UnknownTypeError
+└── SimulationError          what GKE would refuse too, written to a status  node_agent, load_balancer, autoscaler
+    └── ConfigError, MountError, UnknownCommandError, UnresolvedError, NoCertificateError, UntrustedError,
+        UnknownMachineError
+"""
 
 from __future__ import annotations
 
 
 class RehearsalError(Exception):
     """What went wrong and what to do about it, in one or two sentences."""
+
+
+class ChartError(RehearsalError):
+    """Helm refuses a chart or a release."""
+
+
+class ProviderError(RehearsalError):
+    """A simulated provider refuses a request, in the provider's own words."""
+
+
+class SimulationError(RehearsalError):
+    """GKE would refuse this too. The text is the message that it writes to an object's status."""

@@ -11,6 +11,7 @@ from typing import Any
 from catalog import Catalog
 from catalog.schema import MachineType, chips_of, region_of
 from planning.allocatable import allocatable, kernel_memory_mib
+from rehearsal.errors import SimulationError
 from rehearsal.kube import Manifest
 from rehearsal.providers.gcp.cloud_view import Record, last
 
@@ -26,7 +27,7 @@ _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule
 Taint = dict[str, str]
 
 
-class UnknownMachineError(Exception):
+class UnknownMachineError(SimulationError):
     """A node pool asks for a machine type that the catalog does not hold."""
 
 

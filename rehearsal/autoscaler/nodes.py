@@ -15,6 +15,7 @@ from rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, UnknownMachineErro
 from rehearsal.autoscaler.quantities import Amounts, quantity, requests
 from rehearsal.autoscaler.scale_up import decide, unschedulable
 from rehearsal.differences import say
+from rehearsal.host.files import atomic_write
 from rehearsal.kube import Conflict, Kube, KubeError, Manifest, Manifests
 from rehearsal.kube.events import Recorder
 from rehearsal.kube.informer import Mirror
@@ -207,9 +208,7 @@ class Nodes:
     def _save(self) -> None:
         text = json.dumps({"sizes": self._sizes, "asked": self._asked}, indent=1, sort_keys=True)
         if not self._paths.nodes.exists() or self._paths.nodes.read_text(encoding="utf-8") != text:
-            fresh = self._paths.nodes.with_suffix(".new")
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(self._paths.nodes)
+            atomic_write(self._paths.nodes, text)
 
 
 def _load(paths: StackPaths) -> tuple[dict[str, int], dict[str, int | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from decimal import Decimal
 
@@ -62,18 +63,7 @@ def _add(total: defaultdict[str, Decimal], amounts: Amounts) -> None:
         total[name] += amount
 
 
-def seconds(text: str) -> float:
-    """Gateway API durations: `1s`, `500ms`, `1m30s`."""
+def seconds(duration: str) -> float:
+    """A Gateway API duration (`1s`, `500ms`, `1m30s`) in seconds."""
     units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-    total, number = 0.0, ""
-    rest = text
-    while rest:
-        letter, rest = rest[0], rest[1:]
-        if letter.isdigit() or letter == ".":
-            number += letter
-            continue
-        unit = letter + "s" if letter == "m" and rest.startswith("s") else letter
-        rest = rest[1:] if unit == "ms" else rest
-        total += float(number) * units[unit]
-        number = ""
-    return total
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)(ms|h|m|s)", duration))

@@ -9,6 +9,7 @@ from rehearsal.autoscaler.fitting import refusal, room, shortage, take
 from rehearsal.autoscaler.node_pools import Pool
 from rehearsal.autoscaler.quantities import Amounts, requests
 from rehearsal.kube import Manifest
+from rehearsal.kube.conditions import find_condition
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,13 @@ def unschedulable(pods: Iterable[Manifest]) -> list[Manifest]:
         for pod in pods
         if not pod["spec"].get("nodeName")
         and not pod["metadata"].get("deletionTimestamp")
-        and any(
-            one["type"] == "PodScheduled" and one["status"] == "False" and one.get("reason") == "Unschedulable"
-            for one in (pod.get("status") or {}).get("conditions") or []
-        )
+        and _is_unschedulable(find_condition(pod, "PodScheduled"))
     ]
     return sorted(found, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+
+
+def _is_unschedulable(scheduled: Manifest | None) -> bool:
+    return scheduled is not None and scheduled["status"] == "False" and scheduled.get("reason") == "Unschedulable"
 
 
 def decide(

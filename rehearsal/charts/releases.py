@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from rehearsal.errors import ChartError
 from rehearsal.kube import Kube
 from rehearsal.kube.types import Manifest, Manifests
 
@@ -19,7 +20,7 @@ _CRD: Final = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 _OWNERS: Final = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 
 
-class ReleaseError(Exception):
+class ReleaseError(ChartError):
     """Helm would not do this; the text is close to what it would say."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from rehearsal.charts.sources import Source
+from rehearsal.errors import ChartError
 from rehearsal.kube.types import Manifest, Manifests
 from rehearsal.toolchain.build import binaries
 
@@ -23,7 +24,7 @@ _HOOK = "helm.sh/hook"
 _WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 
 
-class RenderError(Exception):
+class RenderError(ChartError):
     """A chart that cannot be rendered with these values; the text is Helm's."""
 
 

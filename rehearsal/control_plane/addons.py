@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import yaml
 
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests
+from rehearsal.kube.conditions import is_true, timestamp
 from rehearsal.toolchain.build import module_dir
 
 _HERE: Final = Path(__file__).resolve().parent / "crds"
@@ -98,8 +98,7 @@ def _apply(kube: Kube, manifest: Manifest) -> Manifest:
 
 
 def _accept(kube: Kube, gateway_class: Manifest) -> None:
-    conditions = (gateway_class.get("status") or {}).get("conditions") or []
-    if any(one["type"] == "Accepted" and one["status"] == "True" for one in conditions):
+    if is_true(gateway_class, "Accepted"):
         return
     accepted = {
         "type": "Accepted",
@@ -107,7 +106,7 @@ def _accept(kube: Kube, gateway_class: Manifest) -> None:
         "reason": "Accepted",
         "message": "",
         "observedGeneration": gateway_class["metadata"]["generation"],
-        "lastTransitionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lastTransitionTime": timestamp(),
     }
     name = gateway_class["metadata"]["name"]
     kube.patch_status(

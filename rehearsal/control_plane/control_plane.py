@@ -28,7 +28,10 @@ from rehearsal.control_plane.parts import (
     Ports,
 )
 from rehearsal.differences import say
+from rehearsal.errors import RehearsalError
 from rehearsal.host import processes
+from rehearsal.host.files import atomic_write
+from rehearsal.host.waiting import happens_within, wait_until
 from rehearsal.kube import KubeError, client
 from rehearsal.paths import StackPaths
 from rehearsal.toolchain.build import binaries
@@ -50,7 +53,7 @@ _SMALL: Final = {"GOGC": "50"}
 _LARGE: Final = {"GOGC": "200"}
 
 
-class ControlPlaneError(Exception):
+class ControlPlaneError(RehearsalError):
     """A control plane that cannot come up; the text is for the user."""
 
 
@@ -197,7 +200,7 @@ class ControlPlane:
     # -- processes
 
     def _bring_up(self, layout: Layout, report: Report) -> None:
-        layout.certificates.make(CLIENTS, [HOST, _first_address(layout.service_range)])
+        layout.certificates.create(CLIENTS, [HOST, _first_address(layout.service_range)])
         layout.write_files()
         self._start(layout, ETCD)
         self._start(layout, API_SERVER)  # it waits for etcd by itself
@@ -226,17 +229,21 @@ class ControlPlane:
         processes.start(self.paths, part, command, env=environment, log=self.paths.logs / f"{part}.log")
 
     def _wait(self, parts: tuple[str, ...], done: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _READY_SECONDS
-        while not done():
+        def attempt() -> bool:
+            if done():
+                return True
             for part in parts:
                 if not processes.alive(self.paths, part):
                     raise self._died(part)
-            if time.monotonic() > deadline:
-                last = processes.tail(self.paths.logs / f"{parts[-1]}.log")
-                raise ControlPlaneError(
-                    f"{what} was not there after {_READY_SECONDS:.0f} s; the log of {parts[-1]} ends:\n{last}"
-                )
-            time.sleep(0.05)
+            return False
+
+        def late() -> ControlPlaneError:
+            last = processes.tail(self.paths.logs / f"{parts[-1]}.log")
+            return ControlPlaneError(
+                f"{what} was not there after {_READY_SECONDS:.0f} s; the log of {parts[-1]} ends:\n{last}"
+            )
+
+        wait_until(attempt, timeout=_READY_SECONDS, on_timeout=late, longest_pause=0.05)
 
     def _died(self, part: str) -> ControlPlaneError:
         log = self.paths.logs / f"{part}.log"
@@ -257,9 +264,7 @@ def tunnel_port(paths: StackPaths) -> int:
 
 def _write(file: Path, content: Ports | Features) -> None:
     """Whole or not at all: an interrupted start must leave files the next one can read."""
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(asdict(content), indent=1))
-    temporary.replace(file)
+    atomic_write(file, json.dumps(asdict(content), indent=1))
 
 
 def _emulated(paths: StackPaths, version: str) -> str:
@@ -282,12 +287,7 @@ def _listens_on(ports: Ports, part: str) -> tuple[int, ...]:
 
 def _is_freed(port: int) -> bool:
     """Free now, or in a moment: a killed process counts as dead a little before the kernel has closed its sockets."""
-    deadline = time.monotonic() + _CLOSING_SECONDS
-    while not _is_free(port):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+    return happens_within(_CLOSING_SECONDS, lambda: _is_free(port))
 
 
 def _is_free(port: int) -> bool:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import logging
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+import trustme
 
-from rehearsal.control_plane.certificates import builder
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests
+from rehearsal.kube.conditions import is_true, timestamp
 from rehearsal.kube.informer import Mirror
-from rehearsal.node_agent.pod_status import now
 
 log = logging.getLogger(__name__)
 
@@ -103,11 +98,10 @@ class Signer:
         return base64.b64encode(self._authority).decode()
 
     def _be_ready(self, manifest: Manifest) -> None:
-        found: Manifests = (manifest.get("status") or {}).get("conditions") or []
-        if any(one["type"] == "Ready" and one["status"] == "True" for one in found):
+        if is_true(manifest, "Ready"):
             return
         about = manifest["metadata"]
-        ready = {"type": "Ready", "status": "True", "reason": "Ready", "lastTransitionTime": now()}
+        ready = {"type": "Ready", "status": "True", "reason": "Ready", "lastTransitionTime": timestamp()}
         status = {"conditions": [ready]}
         try:
             self._kube.patch_status(
@@ -147,27 +141,10 @@ class Signer:
 
 def sign(pki: Path, names: list[str], common_name: str) -> tuple[bytes, bytes]:
     """Key and certificate, as PEM, for a server of these names and addresses."""
-    authority = x509.load_pem_x509_certificate((pki / "ca.crt").read_bytes())
-    signing = serialization.load_pem_private_key((pki / "ca.key").read_bytes(), None)
-    assert isinstance(signing, ec.EllipticCurvePrivateKey)
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
-    certificate = (
-        builder(x509.Name(subject), authority.subject, key.public_key(), _LIFETIME)
-        .add_extension(x509.SubjectAlternativeName([_name(one) for one in names]), critical=not common_name)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(signing, hashes.SHA256())
-    )
-    form = serialization.PrivateFormat.PKCS8
-    pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    return pem, certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _name(text: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(text))
-    except ValueError:
-        return x509.DNSName(text)
+    authority = trustme.CA.from_pem((pki / "ca.crt").read_bytes(), (pki / "ca.key").read_bytes())
+    expiry = datetime.now(UTC) + _LIFETIME
+    certificate = authority.issue_cert(*names, common_name=common_name or None, not_after=expiry)
+    return certificate.private_key_pem.bytes(), certificate.cert_chain_pems[0].bytes()
 
 
 def _names(spec: Manifest) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests
+from rehearsal.kube.conditions import timestamp
 from rehearsal.kube.informer import Mirror
-from rehearsal.node_agent.pod_status import now
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +42,13 @@ class Sail:
     def _answer(self, istio: Manifest, state: str, missing: list[str]) -> None:
         message = f"istiod cannot pull its image: no Secret {', '.join(missing)} in its namespace" if missing else ""
         conditions: Manifests = [
-            {"type": "Reconciled", "status": "True", "lastTransitionTime": now()},
+            {"type": "Reconciled", "status": "True", "lastTransitionTime": timestamp()},
             {
                 "type": "Ready",
                 "status": str(not missing),
                 "reason": state,
                 "message": message,
-                "lastTransitionTime": now(),
+                "lastTransitionTime": timestamp(),
             },
         ]
         about = istio["metadata"]

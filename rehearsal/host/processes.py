@@ -1,9 +1,8 @@
 """Processes that outlive the command that started them, one file each below `.rehearsal/<stack>/run/`.
 
-Each runs in a session of its own, so Ctrl-C in a terminal does not reach it. A process is known by its pid together
-with the moment it started and the boot it started in: a pid the kernel has given to somebody else is never signaled.
-Its environment also carries a mark, by which it is found should its starter have died before writing the file. Linux
-only (/proc).
+Each runs in a session of its own, so Ctrl-C in a terminal does not reach it. The environment of a process carries a
+mark. A pid that the kernel has given to another program has no such mark and is never signaled, and a process whose
+starter ended before it wrote the file is found by it.
 """
 
 from __future__ import annotations
@@ -20,42 +19,47 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
+
+from rehearsal.errors import RehearsalError
+from rehearsal.host.files import atomic_write
+from rehearsal.host.waiting import happens_within
 from rehearsal.paths import StackPaths
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MARK = "REHEARSAL_PROCESS"
 _POLL_SECONDS = 0.02
+_KILL_SECONDS = 5.0
 
-# Children of this very interpreter: they stay zombies until somebody waits for them, and we may live long (the daemon).
+# Children of this interpreter. They stay zombies until it waits for them, and a daemon lives long.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 _children_lock = threading.Lock()
 
 
-class ProcessError(Exception):
-    """A process that could not be started or ended; the text is one sentence for the user."""
+class ProcessError(RehearsalError):
+    """A process could not be started or ended."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process as it was started.
-
-    `started` is the kernel's start time in clock ticks since the boot `boot`; `order` the wall clock in ns.
-    """
+    """One process as it was started. `mark` is in its environment; `order` is the wall clock of its start in ns."""
 
     name: str
     pid: int
-    started: int
-    boot: str
+    mark: str
     order: int
     argv: list[str]
     log: str
 
     @property
     def alive(self) -> bool:
-        """Runs still, and is the process that was started (a zombie is not alive)."""
+        """Whether it runs and is the process that was started. A zombie is not alive."""
         _reap(self.pid)
-        stat = _stat(self.pid)
-        return stat is not None and stat.state not in "ZX" and stat.started == self.started and self.boot == _boot()
+        try:
+            process = psutil.Process(self.pid)
+            return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) and _mark_of(process) == self.mark
+        except psutil.Error:
+            return False
 
 
 def start(
@@ -95,20 +99,16 @@ def start(
     try:
         with _children_lock:
             _children[child.pid] = child
-        stat = _stat(child.pid)
         process = Process(
             name=name,
             pid=child.pid,
-            started=stat.started if stat else 0,
-            boot=_boot(),
+            mark=environment[_MARK],
             order=time.time_ns(),
             argv=[str(part) for part in argv],
             log=str(log),
         )
-        temporary = paths.run / f".{name}.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps(asdict(process), indent=1))
-        temporary.replace(_file(paths, name))
-    except BaseException:  # Ctrl-C as well: nothing may run that no file tells of
+        atomic_write(_file(paths, name), json.dumps(asdict(process), indent=1))
+    except BaseException:  # Ctrl-C included: no process may run without its file
         child.kill()
         child.wait()
         raise
@@ -167,12 +167,11 @@ def exit_code(process: Process) -> int | None:
 
 
 def resident_bytes(process: Process) -> int:
-    """Resident memory; 0 when it does not run."""
+    """Resident memory in bytes; 0 when it does not run."""
     try:
-        pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
+        return int(psutil.Process(process.pid).memory_info().rss) if process.alive else 0
+    except psutil.Error:
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE") if process.alive else 0
 
 
 def tail(log: Path, lines: int = 15) -> str:
@@ -186,18 +185,11 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def _end(process: Process, grace: float) -> None:
-    deadline = time.monotonic() + grace
-    _signal_group(process.pid, signal.SIGTERM)
-    while process.alive:
-        if time.monotonic() > deadline:
-            _signal_group(process.pid, signal.SIGKILL)
-            deadline = time.monotonic() + 5.0
-            while process.alive:
-                if time.monotonic() > deadline:
-                    raise ProcessError(f"{process.name} (pid {process.pid}) does not end, not even by SIGKILL")
-                time.sleep(_POLL_SECONDS)
+    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_SECONDS)):
+        _signal_group(process.pid, number)
+        if happens_within(seconds, lambda: not process.alive, pause=_POLL_SECONDS):
             return
-        time.sleep(_POLL_SECONDS)
+    raise ProcessError(f"{process.name} (pid {process.pid}) did not end within {_KILL_SECONDS:g} s of SIGKILL")
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
@@ -217,56 +209,30 @@ def _reap(pid: int) -> None:
         child.poll()
 
 
-@dataclass(frozen=True)
-class _Stat:
-    state: str
-    started: int
-
-
-def _stat(pid: int) -> _Stat | None:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    # The command, in parentheses, may hold some itself: count fields from the last one (proc(5): fields 3 and 22).
-    fields = text[text.rindex(")") + 2 :].split()
-    return _Stat(state=fields[0], started=int(fields[19]))
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
 def _mark(paths: StackPaths, name: str) -> str:
     return f"{paths.run.absolute()}/{name}"
 
 
 def _marked(mark: str) -> list[int]:
-    """Pids whose environment carries the mark (or, when it ends in `/`, one below it), ourselves excepted."""
-    entry = f"{_MARK}={mark}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        pid = int(folder.name)
-        if pid == os.getpid():
-            continue
-        try:
-            variables = _environment(folder).split(b"\0")
-        except OSError:  # another user's, or gone
-            continue
-        if any(one == entry or (mark.endswith("/") and one.startswith(entry)) for one in variables):
-            found.append(pid)
-    return found
+    """Pids of the processes with this mark (or, when it ends in `/`, one below it), except this process."""
+    marks = {process.pid: _mark_of(process) for process in psutil.process_iter() if process.pid != os.getpid()}
+    return [pid for pid, own in marks.items() if own == mark or (mark.endswith("/") and own.startswith(mark))]
 
 
-def _environment(folder: Path) -> bytes:
-    """Raises OSError. It is empty for threads of the kernel, and for a moment in which a new program takes over."""
-    found = (folder / "environ").read_bytes()
-    for _ in range(5):
-        if found or not (folder / "exe").exists():
-            break
-        time.sleep(_POLL_SECONDS)
-        found = (folder / "environ").read_bytes()
-    return found
+def _mark_of(process: psutil.Process) -> str:
+    """The mark in a process's environment, empty where there is none or it belongs to another user.
+
+    An environment is empty for threads of the kernel, and for a moment in which a new program takes over.
+    """
+    try:
+        for _ in range(5):
+            variables = process.environ()
+            if variables or not process.exe():
+                break
+            time.sleep(_POLL_SECONDS)
+        return variables.get(_MARK, "")
+    except psutil.Error:
+        return ""
 
 
 def _file(paths: StackPaths, name: str) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, Self
@@ -16,6 +15,7 @@ from typing import Literal, Self
 import httpx
 import yaml
 
+from rehearsal.host.waiting import wait_until
 from rehearsal.kube.types import (
     ApiError,
     FieldValidation,
@@ -324,18 +324,18 @@ class Kube:
     def wait_established(self, names: Iterable[str], timeout: float = 120.0) -> None:
         """Returns once every named CustomResourceDefinition is served; raises KubeError naming those that are not."""
         missing = set(names)
-        deadline = time.monotonic() + timeout
-        pause = 0.05
-        while missing:
-            missing = {name for name in missing if not self._is_established(name)}
-            if not missing:
-                return
-            if time.monotonic() > deadline:
-                raise KubeError(
-                    f"custom resource definitions not established after {timeout:.0f} s: {', '.join(sorted(missing))}"
-                )
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.5)
+
+        def all_established() -> bool:
+            missing.difference_update([name for name in missing if self._is_established(name)])
+            return not missing
+
+        wait_until(
+            all_established,
+            timeout=timeout,
+            on_timeout=lambda: KubeError(
+                f"custom resource definitions not established after {timeout:.0f} s: {', '.join(sorted(missing))}"
+            ),
+        )
 
     def _is_established(self, name: str) -> bool:
         """Asked of discovery, which lists what is established: the definition itself may be a megabyte."""

@@ -6,8 +6,8 @@ import logging
 import uuid
 
 from rehearsal.kube.client import Kube
+from rehearsal.kube.conditions import timestamp
 from rehearsal.kube.types import KubeError, Manifest
-from rehearsal.node_agent.pod_status import now
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 def record(kube: Kube, about: Manifest, source: str, reason: str, message: str, *, warning: bool = False) -> None:
     """Writes one event; an event that cannot be written (the namespace is going away) is only logged."""
     metadata = about["metadata"]
-    moment = now()
+    moment = timestamp()
     namespace = metadata.get("namespace", "default")
     event: Manifest = {
         "apiVersion": "v1",

@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from rehearsal.errors import RehearsalError
+
 Manifest: TypeAlias = dict[str, Any]
 Manifests: TypeAlias = list[Manifest]
 PatchType: TypeAlias = Literal["merge", "json", "strategic"]
@@ -14,7 +16,7 @@ FieldValidation: TypeAlias = Literal["Strict", "Warn", "Ignore"]
 Query: TypeAlias = dict[str, str]
 
 
-class KubeError(Exception):
+class KubeError(RehearsalError):
     """Anything that kept a request from its answer; the text is one sentence for the user."""
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rehearsal.errors import SimulationError
 from rehearsal.kube import Manifest, Manifests
+from rehearsal.kube.conditions import is_true
 from rehearsal.load_balancer import upstream_tls as origination
 from rehearsal.load_balancer.envoy_config import (
     Config,
@@ -37,7 +39,7 @@ _BLOCKS = {
 _PICKER_CHECK = HealthCheck("TCP")
 
 
-class UnresolvedError(Exception):
+class UnresolvedError(SimulationError):
     """A backend that does not exist; the text is the message for ResolvedRefs."""
 
 
@@ -212,10 +214,8 @@ def targeting(policies: Iterable[Manifest], group: str, kind: str, namespace: st
 
 def is_ready(pod: Manifest) -> bool:
     """Takes part in load balancing: has an address, is Ready and not on its way out."""
-    status = pod.get("status") or {}
-    if not status.get("podIP") or pod["metadata"].get("deletionTimestamp"):
-        return False
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or [])
+    has_address = bool((pod.get("status") or {}).get("podIP"))
+    return has_address and not pod["metadata"].get("deletionTimestamp") and is_true(pod, "Ready")
 
 
 def selected(pod: Manifest, selector: Mapping[str, str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.kube import Manifest, Manifests
-from rehearsal.node_agent.pod_status import now
+from rehearsal.kube.conditions import timestamp
 
 CONTROLLER = "networking.gke.io/gateway"
 
@@ -19,6 +19,6 @@ def dated(fresh: Manifests, previous: Manifests, generation: int) -> Manifests:
     for one in fresh:
         before = known.get(one["type"])
         same = before is not None and all(before.get(key) == one[key] for key in ("status", "reason", "message"))
-        moment = before["lastTransitionTime"] if same and before else now()
+        moment = before["lastTransitionTime"] if same and before else timestamp()
         result.append({**one, "observedGeneration": generation, "lastTransitionTime": moment})
     return result

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rehearsal.host import processes
+from rehearsal.host.files import atomic_write
 from rehearsal.load_balancer.envoy_config import Config, Endpoint, bootstrap, discovery
 from rehearsal.paths import StackPaths
 
@@ -94,12 +95,7 @@ class Envoy:
         text = json.dumps(content)
         if self._texts.get(file) == text:
             return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f".{file.name}.new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # TLS keys may be inside
-        with os.fdopen(descriptor, "w", encoding="utf-8") as output:
-            output.write(text)
-        fresh.replace(file)
+        atomic_write(file, text)
         self._texts[file] = text
 
 

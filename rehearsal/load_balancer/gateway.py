@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rehearsal.autoscaler.quantities import seconds
 from rehearsal.differences import say
+from rehearsal.host.files import atomic_write
 from rehearsal.host.ports import listening_port
 from rehearsal.kube import Kube, Manifest, Manifests
 from rehearsal.kube.informer import Mirror
@@ -387,10 +388,7 @@ class LoadBalancer:
         file: Path = self._paths.envoy / "gateways.json"
         text = json.dumps(now.ports, indent=1, sort_keys=True)
         if not file.exists() or file.read_text(encoding="utf-8") != text:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            fresh = file.with_suffix(".new")
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(file)
+            atomic_write(file, text)
 
 
 def _is_istios(gateway: Manifest) -> bool:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import trustme
 
-from rehearsal.control_plane.certificates import builder
+from rehearsal.errors import SimulationError
 from rehearsal.kube import Manifest
 from rehearsal.load_balancer.envoy_config import Config, server_tls
 from rehearsal.node_agent.environment import Find, data_of
@@ -21,7 +18,7 @@ _LIFETIME = timedelta(days=365)
 _made: dict[str, tuple[str, str]] = {}
 
 
-class NoCertificateError(Exception):
+class NoCertificateError(SimulationError):
     """A listener whose certificate cannot be had; the text is the message for ResolvedRefs."""
 
 
@@ -58,14 +55,5 @@ def socket(listener: Manifest, namespace: str, find: Find) -> Config | None:
 
 
 def _self_signed(host: str) -> tuple[str, str]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
-    certificate = (
-        builder(subject, subject, key.public_key(), _LIFETIME)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
+    certificate = trustme.CA().issue_cert(host, not_after=datetime.now(UTC) + _LIFETIME)
+    return certificate.cert_chain_pems[0].bytes().decode(), certificate.private_key_pem.bytes().decode()

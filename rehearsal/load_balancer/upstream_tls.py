@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
+from rehearsal.errors import SimulationError
 from rehearsal.kube import Manifest
 from rehearsal.load_balancer.envoy_config import Config, client_tls
 from rehearsal.node_agent.environment import data_of
@@ -44,7 +45,7 @@ def socket(rules: Iterable[Manifest], namespace: str, service: str, *, http2: bo
     )
 
 
-class UntrustedError(Exception):
+class UntrustedError(SimulationError):
     """The authority that a rule names is not there: Istio's Envoy waits for it, and answers 503 meanwhile."""
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from rehearsal.host import processes
 from rehearsal.host.ports import Ports, is_free
 from rehearsal.kube import Manifest
+from rehearsal.kube.conditions import timestamp
 from rehearsal.node_agent.engine_arguments import UnknownCommandError
 from rehearsal.node_agent.environment import ConfigError
 from rehearsal.node_agent.images_to_binaries import Program
 from rehearsal.node_agent.launch import Launch
-from rehearsal.node_agent.pod_status import ContainerState, now
+from rehearsal.node_agent.pod_status import ContainerState
 from rehearsal.node_agent.probes import Kind, Probe
 from rehearsal.paths import StackPaths
 
@@ -129,7 +130,7 @@ class Container:
         self.ports, self.remarks = prepared.ports, prepared.remarks
         self._began = time.monotonic()
         self.state.identity = uuid.uuid4().hex
-        self.state.state = {"running": {"startedAt": now()}}
+        self.state.state = {"running": {"startedAt": timestamp()}}
         self.probes = self._new_probes() if self.program is not Program.NONE else []
         self._settle()
 
@@ -199,7 +200,7 @@ class Container:
             "exitCode": code,
             "reason": "Completed" if code == 0 else "Error",
             "startedAt": self.state.state["running"]["startedAt"],
-            "finishedAt": now(),
+            "finishedAt": timestamp(),
             "containerID": f"containerd://{self.state.identity}",
         }
         if self._reason:
@@ -225,7 +226,7 @@ class Container:
 
     def complete(self) -> None:
         """The end of a container that has no process here and should have ended by itself."""
-        moment = now()
+        moment = timestamp()
         self.state.state = {
             "terminated": {"exitCode": 0, "reason": "Completed", "startedAt": moment, "finishedAt": moment}
         }

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+from rehearsal.errors import SimulationError
+
 # Flags both know. vLLM's other flags say how the real engine uses its accelerator, which the simulated one has not.
 _VALUE_FLAGS = frozenset(
     {
@@ -57,7 +59,7 @@ class Simulation(TypedDict, total=False):
     block_size: int
 
 
-class UnknownCommandError(Exception):
+class UnknownCommandError(SimulationError):
     """A container command in which no vLLM server is started."""
 
 

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Callable
 
+from rehearsal.errors import SimulationError
 from rehearsal.kube import Manifest
 from rehearsal.node_agent.arguments import expand
 
@@ -13,7 +14,7 @@ from rehearsal.node_agent.arguments import expand
 Find = Callable[[str, str, str], Manifest | None]
 
 
-class ConfigError(Exception):
+class ConfigError(SimulationError):
     """A reference that cannot be resolved; the text is the kubelet's message for CreateContainerConfigError."""
 
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rehearsal.kube import Manifest, Manifests
+from rehearsal.kube.conditions import timestamp
 
 READY_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
-
-
-def now(ago: float = 0.0) -> str:
-    """The moment so many seconds ago."""
-    moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=ago)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
@@ -99,6 +93,6 @@ def conditions(
         before = known.get(kind)
         same = before is not None and before["status"] == content["status"]
         moment = before.get("lastTransitionTime") if same and before else None
-        fresh_moment = now(ready_ago if kind == "Ready" and ready else 0.0)
+        fresh_moment = timestamp(seconds_ago=ready_ago if kind == "Ready" and ready else 0.0)
         result.append({"type": kind, "lastProbeTime": None, "lastTransitionTime": moment or fresh_moment, **content})
     return result

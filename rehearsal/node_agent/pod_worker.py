@@ -15,15 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from rehearsal.host.files import atomic_write
 from rehearsal.host.ports import Ports
+from rehearsal.host.waiting import happens_within
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests
+from rehearsal.kube.conditions import timestamp
 from rehearsal.node_agent.containers import Container
 from rehearsal.node_agent.credentials import write_kubeconfig
 from rehearsal.node_agent.engine_arguments import Simulation, serves
 from rehearsal.node_agent.environment import ConfigError, resolve
 from rehearsal.node_agent.images_to_binaries import CONTROLLERS, Program, program
 from rehearsal.node_agent.launch import Launch, launch
-from rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, now, phase
+from rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, phase
 from rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts
 from rehearsal.paths import StackPaths
 
@@ -75,7 +78,7 @@ class Runner:
         self._folders: dict[str, str] | None = None
         self._retry = 0.0
         self._deleting_since: float | None = None
-        self._started = now()
+        self._started = timestamp()
         self._pids: dict[str, object] = {}
         self._conditions: Manifests = []
         self.gone = False
@@ -121,8 +124,8 @@ class Runner:
         """End every process, waiting at most `grace` seconds for all of them."""
         everyone = [*self._mains, *self._inits]
         self.ask_to_stop(grace)
-        while [one for one in everyone if not one.stopped()]:
-            time.sleep(0.02)
+        # Containers insist with SIGKILL once their grace is over.
+        happens_within(grace + 60.0, lambda: not [one for one in everyone if not one.stopped()], pause=0.02)
 
     def status(self) -> Manifest:
         everyone = [one.state for one in (*self._inits, *self._mains)]
@@ -332,11 +335,7 @@ class Runner:
         }
         if pids != self._pids:
             self._pids = pids
-            self.home.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({**pids, "pod": self.pod["metadata"]["name"]})
-            fresh = self.home / ".pids.json"
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(self.home / "pids.json")
+            atomic_write(self.home / "pids.json", json.dumps({**pids, "pod": self.pod["metadata"]["name"]}))
 
 
 def _restarts(pod: Manifest, container: str) -> int:

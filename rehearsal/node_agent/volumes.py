@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from rehearsal.errors import SimulationError
+from rehearsal.host.files import atomic_write
 from rehearsal.kube import Manifest
 from rehearsal.node_agent.environment import ConfigError, Find, data_of, field
 
@@ -12,7 +14,7 @@ from rehearsal.node_agent.environment import ConfigError, Find, data_of, field
 TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105
 
 
-class MountError(Exception):
+class MountError(SimulationError):
     """A volume that cannot be mounted (yet): the pod waits in ContainerCreating. The text is the kubelet's."""
 
 
@@ -32,7 +34,6 @@ def materialize(pod: Manifest, home: Path, pod_ip: str, host_ip: str, find: Find
         folder.mkdir(parents=True, exist_ok=True)
         for path, data in content.items():
             file = folder / PurePosixPath(path)
-            file.parent.mkdir(parents=True, exist_ok=True)
             _write(file, data)
         folders[name] = str(folder)
     return folders
@@ -42,10 +43,7 @@ def _write(file: Path, data: bytes) -> None:
     """Whole or not at all, and not again: programs watch these files."""
     if file.exists() and file.read_bytes() == data:
         return
-    fresh = file.with_name(f".{file.name}.fresh")
-    fresh.touch(mode=0o600)  # secrets among them
-    fresh.write_bytes(data)
-    fresh.replace(file)
+    atomic_write(file, data)
 
 
 def mounts(container: Manifest, folders: Mapping[str, str]) -> dict[str, str]:

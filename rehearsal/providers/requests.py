@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rehearsal.errors import ProviderError
 from rehearsal.providers.wire import Properties
 
 
-class Refused(Exception):
+class Refused(ProviderError):
     """The operation was not done; the message is what the user reads beside the resource."""
 
 
-class Invalid(Exception):
+class Invalid(ProviderError):
     """The inputs cannot be accepted: (property path, reason) pairs; an empty path concerns the resource as a whole."""
 
     def __init__(self, *failures: tuple[str, str]) -> None:
@@ -20,7 +21,7 @@ class Invalid(Exception):
         self.failures = failures
 
 
-class Unready(Exception):
+class Unready(ProviderError):
     """The resource exists but did not become ready. The engine keeps it, and the next update tries again."""
 
     def __init__(self, resource_id: str, outputs: Properties, reasons: list[str]) -> None:

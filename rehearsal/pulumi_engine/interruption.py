@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from pulumi import automation as auto
 
 from rehearsal.errors import RehearsalError
+from rehearsal.host.waiting import wait_until
 from rehearsal.kube import Kube, client
 from rehearsal.paths import StackPaths
 
@@ -103,11 +103,11 @@ def _remove(kube: Kube, manifest: dict[str, Any], report: Callable[[str], None])
         return
     report(f"{manifest['kind']} {name} was begun by a command that was killed: removing it")
     kube.delete(*kind, name, namespace, propagation="Foreground", uid=found["metadata"]["uid"])
-    deadline = time.monotonic() + _GONE_SECONDS
-    while kube.find(*kind, name, namespace) is not None:
-        if time.monotonic() > deadline:
-            raise RehearsalError(
-                f"{manifest['kind']} {name}, begun by a command that was killed, is not gone after"
-                f" {_GONE_SECONDS:.0f} s: `make down` and `make up` start afresh"
-            )
-        time.sleep(0.1)
+    wait_until(
+        lambda: kube.find(*kind, name, namespace) is None,
+        timeout=_GONE_SECONDS,
+        on_timeout=lambda: RehearsalError(
+            f"{manifest['kind']} {name}, begun by a command that was killed, was not deleted within"
+            f" {_GONE_SECONDS:.0f} s: run `make down`, then `make up`"
+        ),
+    )

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from rehearsal.errors import RehearsalError
 from rehearsal.kube import Kube, client
+from rehearsal.kube.conditions import find_condition
 from rehearsal.paths import StackPaths
 from rehearsal.terminal.display import console, print_differences
 from rehearsal.terminal.endpoint import reachable
@@ -80,7 +81,7 @@ def _gateways(kube: Kube) -> Table:
 
 def _condition(thing: dict[str, Any], kind: str) -> str:
     """`True`, or why not."""
-    for condition in thing.get("status", {}).get("conditions", []):
-        if condition["type"] == kind:
-            return "True" if condition["status"] == "True" else f"{condition['reason']}: {condition.get('message', '')}"
-    return "unknown"
+    condition = find_condition(thing, kind)
+    if condition is None:
+        return "unknown"
+    return "True" if condition["status"] == "True" else f"{condition['reason']}: {condition.get('message', '')}"

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
+from rehearsal.host.files import atomic_write
 from rehearsal.toolchain.go import BuildError, environment, failure, fetch, full_disk, go_command, is_full
 from rehearsal.toolchain.targets import HERE, TARGETS, Target, cache_of, cache_root, ldflags
 
@@ -65,7 +66,7 @@ def module_dir(module: str, pins: str = "cluster") -> Path:
     answer = json.loads(fetch(pins, module))
     folder = Path(answer["Dir"])
     with suppress(OSError):  # only a memory
-        _write(memory, json.dumps({**known, module: str(folder)}, indent=1))
+        atomic_write(memory, json.dumps({**known, module: str(folder)}, indent=1))
     return folder
 
 
@@ -177,10 +178,3 @@ def _done(log: Path) -> str:
 
 def _names(targets: Iterable[Target]) -> str:
     return ", ".join(target.name for target in targets)
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(file)

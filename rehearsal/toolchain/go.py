@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from rehearsal.errors import RehearsalError
 from rehearsal.toolchain.targets import HERE
 
 # From 1.21 on, `go` fetches the toolchain a go.mod asks for by itself.
@@ -23,7 +24,7 @@ _INSTALL: Final = (
 )
 
 
-class BuildError(Exception):
+class BuildError(RehearsalError):
     """A binary that cannot be had; the text says which, why, and what to do."""
 
 

@@ -17,10 +17,11 @@ from typing import Any, Union
 
 from pulumi import _types as sdk_types  # no public way to the wire names of an argument class
 
+from rehearsal.errors import ProviderError
 from rehearsal.providers.gcp.enums import ENUMS
 
 
-class UnknownTypeError(Exception):
+class UnknownTypeError(ProviderError):
     """The SDK has no resource of this type token."""
 
 

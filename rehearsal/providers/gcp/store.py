@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from rehearsal.host.files import atomic_write
 from rehearsal.toolchain.targets import cache_root
 
 # Loopback blocks 127.<n>.0.0/16 a stack may own. 127.0 belongs to the machine, low ones are popular with other tools.
@@ -80,16 +81,7 @@ class CloudStore:
 
     def _write(self, cloud: Cloud) -> None:
         cloud["resources"] = {token: records for token, records in cloud["resources"].items() if records}
-        # Beside the file, so that the move is atomic; a full disk then spoils the copy only.
-        fresh = self.path.with_suffix(".json.new")
-        try:
-            with fresh.open("w", encoding="utf-8") as file:
-                fresh.chmod(0o600)  # secrets stand in it, as they do in Google's
-                json.dump(cloud, file, indent=1, sort_keys=True)
-            fresh.replace(self.path)
-        except OSError:
-            fresh.unlink(missing_ok=True)
-            raise
+        atomic_write(self.path, json.dumps(cloud, indent=1, sort_keys=True))
 
     def _claim_block(self) -> int:
         """The lowest block that no stack of any clone has claimed and on which nothing listens.

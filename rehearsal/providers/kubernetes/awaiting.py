@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from rehearsal.errors import ProviderError
 from rehearsal.kube import Kube, Unreachable
 from rehearsal.kube.types import Manifest
 from rehearsal.providers.kubernetes import explaining, readiness, waiting
@@ -26,7 +29,7 @@ UNAWAITED_DELETES: Final = frozenset(
 )
 
 
-class NotReady(Exception):  # noqa: N818
+class NotReady(ProviderError):  # noqa: N818
     """The object exists but is not ready; `reasons` say why, `live` is how it was seen last."""
 
     def __init__(self, reasons: list[str], live: Manifest) -> None:
@@ -113,14 +116,11 @@ def _test(kube: Kube, inputs: Manifest) -> Callable[[Manifest], Verdict] | None:
 
 def _look(kube: Kube, live: Manifest) -> Manifest | None:
     about = metadata(live)
-    for patience in (1, 2, 0):  # an API server under load may miss a beat
-        try:
-            return kube.find(live["apiVersion"], live["kind"], about["name"], about.get("namespace"))
-        except Unreachable:
-            if not patience:
-                raise
-            time.sleep(patience)
-    raise AssertionError("the last try returns or raises")
+    # An API server under load may not answer in time.
+    retrying = Retrying(
+        retry=retry_if_exception_type(Unreachable), stop=stop_after_attempt(3), wait=wait_exponential(), reraise=True
+    )
+    return retrying(kube.find, live["apiVersion"], live["kind"], about["name"], about.get("namespace"))
 
 
 def _seconds(inputs: Manifest, timeout: float) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rehearsal.kube import Kube, KubeError
+from rehearsal.kube.conditions import is_true
 from rehearsal.kube.types import Manifest
 from rehearsal.providers.kubernetes.objects import metadata
 from rehearsal.providers.kubernetes.waiting import conditions
@@ -44,7 +45,7 @@ def _failing(kube: Kube, workload: Manifest, labels: dict[str, str], logs: Path)
         return ["it has no pods"]
     alike: dict[tuple[str, ...], list[Manifest]] = {}
     for pod in found:
-        if not _is_ready(pod):
+        if not is_true(pod, "Ready"):
             alike.setdefault(tuple(symptoms(pod)), []).append(pod)
     return [_paragraph(group, logs) for group in list(alike.values())[:MOST_GROUPS]]
 
@@ -93,11 +94,6 @@ def _paragraph(group: list[Manifest], logs: Path) -> str:
     others = f" (and {len(group) - 1} more like it)" if len(group) > 1 else ""
     written = [f"log: {line}" for line in last_lines(name, logs)]
     return "\n      ".join([f"pod {name}{others}:", *symptoms(group[0]), *written])
-
-
-def _is_ready(pod: Manifest) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def _because(state: Mapping[str, Any]) -> str:

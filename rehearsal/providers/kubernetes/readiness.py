@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+from rehearsal.errors import ProviderError
 from rehearsal.kube import Kube
+from rehearsal.kube.conditions import is_true
 from rehearsal.kube.types import Manifest
 from rehearsal.providers.kubernetes.objects import metadata
 from rehearsal.providers.kubernetes.waiting import Verdict, condition, conditions
@@ -18,7 +20,7 @@ from rehearsal.providers.kubernetes.waiting import Verdict, condition, condition
 Readiness: TypeAlias = Callable[[Kube, Manifest], Verdict]
 
 
-class Hopeless(Exception):
+class Hopeless(ProviderError):
     """It will not become ready by waiting."""
 
 
@@ -116,13 +118,8 @@ def service(kube: Kube, manifest: Manifest) -> Verdict:
     labels = ",".join(f"{key}={value}" for key, value in spec["selector"].items())
     pods = kube.list("v1", "Pod", metadata(manifest)["namespace"], labels=labels)
     endpoints = [pod for pod in pods if _status(pod).get("podIP") and "deletionTimestamp" not in pod["metadata"]]
-    pending = [pod for pod in endpoints if not _has_condition(pod, "Ready")]
+    pending = [pod for pod in endpoints if not is_true(pod, "Ready")]
     return f"{len(pending)} of {len(endpoints)} endpoints are not ready" if pending else None
-
-
-def _has_condition(manifest: Manifest, kind: str) -> bool:
-    conditions = _status(manifest).get("conditions") or []
-    return any(one.get("type") == kind and one.get("status") == "True" for one in conditions)
 
 
 def ingress(kube: Kube, manifest: Manifest) -> Verdict:

@@ -110,7 +110,7 @@ class TestTunnel:
 
 def test_a_certificate_is_signed_by_the_clusters_authority(tmp_path: Path) -> None:
     pki = Certificates(tmp_path)
-    pki.make(["admin"], ["127.0.0.1"])
+    pki.create(["admin"], ["127.0.0.1"])
     _, chain = sign(tmp_path, ["webhook.kserve.svc", "10.0.0.1"], "webhook.kserve.svc")
     certificate = x509.load_pem_x509_certificate(chain)
     authority = x509.load_pem_x509_certificate(pki.ca.read_bytes())
@@ -123,7 +123,7 @@ def test_a_certificate_is_signed_by_the_clusters_authority(tmp_path: Path) -> No
 
 def test_other_names_make_another_certificate(tmp_path: Path) -> None:
     """Else a Gateway of a new host name would show the old one."""
-    Certificates(tmp_path).make(["admin"], ["127.0.0.1"])
+    Certificates(tmp_path).create(["admin"], ["127.0.0.1"])
     kube = mock.Mock(spec=Kube)
     mirrors: dict[str, Any] = {kind: mock.Mock(spec=Mirror) for _, kind in KINDS}
     for mirror in mirrors.values():

@@ -101,7 +101,7 @@ class TestItsStarter:
             import sys
             sys.path.insert(0, {str(PROJECT_ROOT)!r})
             from pathlib import Path
-            from rehearsal import processes
+            from rehearsal.host import processes
             from rehearsal.paths import StackPaths
             paths = StackPaths("stack", Path({str(paths.root)!r}))
             print(processes.start(paths, "one", ["sleep", "300"], log=paths.logs / "one.log").pid)

@@ -38,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     """Its URL, and the names that clients asked for before they saw a certificate."""
-    Certificates(tmp_path).make(["admin"], ["127.0.0.1"])
+    Certificates(tmp_path).create(["admin"], ["127.0.0.1"])
     key, chain = sign(tmp_path, [HOST], "")
     (tmp_path / "tls.pem").write_bytes(key + chain)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
