@@ -38,13 +38,13 @@ def take(free: Amounts, asked: Amounts) -> Amounts:
 
 
 def _tolerated(taint: Mapping[str, str], tolerations: list[Manifest]) -> bool:
-    for one in tolerations:
-        if one.get("effect") not in (None, "", taint["effect"]):
+    for toleration in tolerations:
+        if toleration.get("effect") not in (None, "", taint["effect"]):
             continue
-        if one.get("operator", "Equal") == "Exists":
-            if one.get("key") in (None, "", taint["key"]):
+        if toleration.get("operator", "Equal") == "Exists":
+            if toleration.get("key") in (None, "", taint["key"]):
                 return True
-        elif one.get("key") == taint["key"] and one.get("value", "") == taint["value"]:
+        elif toleration.get("key") == taint["key"] and toleration.get("value", "") == taint["value"]:
             return True
     return False
 

@@ -43,7 +43,7 @@ def find(kube: Kube, namespace: str, name: str) -> Release | None:
     if secret is None:
         return None
     document = json.loads(base64.b64decode(secret["data"]["release"]))
-    return Release(**{**document, "objects": tuple(tuple(one) for one in document["objects"])})
+    return Release(**{**document, "objects": tuple(tuple(identity) for identity in document["objects"])})
 
 
 def remember(kube: Kube, release: Release) -> None:
@@ -64,10 +64,10 @@ def remember(kube: Kube, release: Release) -> None:
 
 def install_kinds(kube: Kube, kinds: Manifests) -> None:
     """Those that are not there yet: Helm leaves kinds of a chart's folder `crds` alone ever after."""
-    missing = [one for one in kinds if kube.find(*_CRD, one["metadata"]["name"]) is None]
-    for one in missing:
-        kube.create(one, field_manager=MANAGER)
-    kube.wait_established(one["metadata"]["name"] for one in missing)
+    missing = [kind for kind in kinds if kube.find(*_CRD, kind["metadata"]["name"]) is None]
+    for crd in missing:
+        kube.create(crd, field_manager=MANAGER)
+    kube.wait_established(crd["metadata"]["name"] for crd in missing)
 
 
 def apply(kube: Kube, name: str, namespace: str, objects: Manifests) -> Manifests:
@@ -75,17 +75,17 @@ def apply(kube: Kube, name: str, namespace: str, objects: Manifests) -> Manifest
 
     Raises ReleaseError before anything is written when an object is someone else's, KubeError when the server says no.
     """
-    for one in objects:
-        _check_owner(kube, one, name, namespace)
+    for manifest in objects:
+        _check_owner(kube, manifest, name, namespace)
     applied: Manifests = []
     fresh: set[str] = set()
-    for one in objects:
-        if one["kind"] == _CRD[1]:
-            fresh.add(one["metadata"]["name"])
+    for manifest in objects:
+        if manifest["kind"] == _CRD[1]:
+            fresh.add(manifest["metadata"]["name"])
         elif fresh:
             kube.wait_established(fresh)
             fresh.clear()
-        applied.append(_write(kube, _marked(kube, one, name, namespace)))
+        applied.append(_write(kube, _marked(kube, manifest, name, namespace)))
     kube.wait_established(fresh)
     return applied
 

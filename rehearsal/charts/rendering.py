@@ -52,10 +52,12 @@ def render(source: Source, name: str, namespace: str, values: Mapping[str, Any],
         folder = _whole(location, Path(temporary) / "chart", source.version)
         chart = yaml.safe_load((folder / "Chart.yaml").read_text(encoding="utf-8"))
         text = _template(folder, Path(temporary), name, namespace, values, server_version)
-        kinds = [one for file in sorted((folder / "crds").glob("*.yaml")) for one in _read(file.read_text("utf-8"))]
-    objects = [one for one in _read(text) if not _is_hook(one)]
+        kinds = [
+            manifest for file in sorted((folder / "crds").glob("*.yaml")) for manifest in _read(file.read_text("utf-8"))
+        ]
+    objects = [manifest for manifest in _read(text) if not _is_hook(manifest)]
     if not source.running:
-        objects = [one for one in objects if one["kind"] not in _WEBHOOKS]
+        objects = [manifest for manifest in objects if manifest["kind"] not in _WEBHOOKS]
     return Rendered(kinds, objects, str(chart.get("appVersion") or ""))
 
 
@@ -88,7 +90,7 @@ def _whole(location: Path, folder: Path, version: str) -> Path:
 
 
 def _read(text: str) -> Manifests:
-    return [one for one in yaml.load_all(text, Loader=_LOADER) if one]
+    return [document for document in yaml.load_all(text, Loader=_LOADER) if document]
 
 
 def _is_hook(manifest: Manifest) -> bool:
@@ -96,6 +98,6 @@ def _is_hook(manifest: Manifest) -> bool:
 
 
 def _kept(manifests: Manifests) -> Manifests:
-    for one in manifests:
-        one["metadata"].setdefault("annotations", {})["helm.sh/resource-policy"] = "keep"
+    for manifest in manifests:
+        manifest["metadata"].setdefault("annotations", {})["helm.sh/resource-policy"] = "keep"
     return manifests

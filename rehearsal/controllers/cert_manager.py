@@ -56,7 +56,7 @@ class Signer:
         for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
             for configuration in self._mirrors[kind].all():
                 self._trust_webhooks(configuration)
-        signed = frozenset(one["metadata"]["uid"] for one in certificates)
+        signed = frozenset(certificate["metadata"]["uid"] for certificate in certificates)
         if signed != self._signed or time.monotonic() - self._looked > _DEFINITIONS_PACE:
             self._signed, self._looked = signed, time.monotonic()
             for definition in self._kube.list(*_CRD):

@@ -342,10 +342,10 @@ class Kube:
         plural, _, group = name.partition(".")
         try:
             versions = self.request("GET", f"/apis/{group}")["versions"]
-            served = [self.request("GET", f"/apis/{one['groupVersion']}")["resources"] for one in versions]
+            served = [self.request("GET", f"/apis/{version['groupVersion']}")["resources"] for version in versions]
         except NotFound:
             return False
-        return any(one["name"] == plural for resources in served for one in resources)
+        return any(resource["name"] == plural for resources in served for resource in resources)
 
     # -- transport
 

@@ -25,16 +25,16 @@ def refers(route: Manifest, parent: Manifest, gateway: Manifest) -> bool:
 def listeners_of(route: Manifest, parent: Manifest, gateway: Manifest, labels: Labels) -> tuple[Manifests, str, str]:
     """(listeners that take the route, reason, message); reason is Gateway API's when there is none."""
     named = [
-        one
-        for one in gateway["spec"]["listeners"]
-        if parent.get("sectionName") in (None, one["name"]) and parent.get("port") in (None, one["port"])
+        listener
+        for listener in gateway["spec"]["listeners"]
+        if parent.get("sectionName") in (None, listener["name"]) and parent.get("port") in (None, listener["port"])
     ]
     if not named:
         return [], "NoMatchingParent", "no listener of the Gateway has this section name and port"
-    open_ones = [one for one in named if _allowed(route, one, gateway, labels)]
+    open_ones = [listener for listener in named if _allowed(route, listener, gateway, labels)]
     if not open_ones:
         return [], "NotAllowedByListeners", "the Gateway's listeners do not allow routes of this namespace or kind"
-    fitting = [one for one in open_ones if hostnames(route, one) is not None]
+    fitting = [open_one for open_one in open_ones if hostnames(route, open_one) is not None]
     if not fitting:
         return (
             [],
@@ -66,14 +66,16 @@ def permitted(route: Manifest, backend: Manifest, grants: Manifests) -> bool:
         if grant["metadata"]["namespace"] != namespace:
             continue
         source = any(
-            one["group"] == GATEWAY_GROUP and one["kind"] == "HTTPRoute" and one["namespace"] == home
-            for one in grant["spec"]["from"]
+            source_ref["group"] == GATEWAY_GROUP
+            and source_ref["kind"] == "HTTPRoute"
+            and source_ref["namespace"] == home
+            for source_ref in grant["spec"]["from"]
         )
         target = any(
-            (one.get("group") or "") == (backend.get("group") or "")
-            and one["kind"] == backend.get("kind", "Service")
-            and one.get("name") in (None, backend["name"])
-            for one in grant["spec"]["to"]
+            (target_ref.get("group") or "") == (backend.get("group") or "")
+            and target_ref["kind"] == backend.get("kind", "Service")
+            and target_ref.get("name") in (None, backend["name"])
+            for target_ref in grant["spec"]["to"]
         )
         if source and target:
             return True
@@ -83,7 +85,7 @@ def permitted(route: Manifest, backend: Manifest, grants: Manifests) -> bool:
 def _allowed(route: Manifest, listener: Manifest, gateway: Manifest, labels: Labels) -> bool:
     allowed = listener.get("allowedRoutes") or {}
     kinds = allowed.get("kinds") or []
-    if kinds and not any(one["kind"] == "HTTPRoute" for one in kinds):
+    if kinds and not any(kind["kind"] == "HTTPRoute" for kind in kinds):
         return False
     namespaces = allowed.get("namespaces") or {}
     match namespaces.get("from", "Same"):

@@ -116,7 +116,7 @@ class Backends:
         service = _named(self.world.services, namespace, name)
         if service is None:
             raise UnresolvedError(f'Service "{namespace}/{name}" not found')
-        entry = next((one for one in service["spec"].get("ports") or [] if one["port"] == port), None)
+        entry = next((port_spec for port_spec in service["spec"].get("ports") or [] if port_spec["port"] == port), None)
         if entry is None:
             raise UnresolvedError(f'Service "{namespace}/{name}" has no port {port}')
         members, insecure = [], False
@@ -147,7 +147,7 @@ class Backends:
             self.clusters[cluster] = backend_cluster(cluster, file, picked=picked, http2=http2, tls=tls)
             # A picker is asked for everywhere: it may be ready and have no certificate yet.
             checked = check is _PICKER_CHECK or (self.googles and check is not None)
-            usable = [one for one in members if not checked or check is None or self.healthy(check, one)]
+            usable = [member for member in members if not checked or check is None or self.healthy(check, member)]
             self.endpoints[cluster] = assignment(cluster, sorted(usable))
 
     def _tls(self, namespace: str, service: str, *, http2: bool, googles: bool) -> tuple[Config | None, bool]:

@@ -14,7 +14,7 @@ def condition(kind: str, ok: bool, reason: str, message: str = "") -> Manifest:
 
 def dated(fresh: Manifests, previous: Manifests, generation: int) -> Manifests:
     """Conditions with their times: those of `previous` while status and reason stay."""
-    known = {one["type"]: one for one in previous}
+    known = {condition["type"]: condition for condition in previous}
     result = []
     for one in fresh:
         before = known.get(one["type"])

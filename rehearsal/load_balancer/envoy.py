@@ -51,7 +51,7 @@ class Envoy:
             self._replace(file, discovery("endpoint.v3.ClusterLoadAssignment", [content]))
         self._replace(self._paths.envoy / "clusters.json", discovery("cluster.v3.Cluster", clusters))
         self._replace(self._paths.envoy / "listeners.json", discovery("listener.v3.Listener", listeners))
-        for file in [one for one in self._texts if one.parent.name == "endpoints" and one not in wanted]:
+        for file in [text for text in self._texts if text.parent.name == "endpoints" and text not in wanted]:
             file.unlink(missing_ok=True)
             del self._texts[file]
 
@@ -63,7 +63,7 @@ class Envoy:
         for cluster in clusters:
             if cluster["name"] in endpoints:
                 self._seen[cluster["name"]] = (moment, cluster, endpoints[cluster["name"]])
-        self._seen = {name: one for name, one in self._seen.items() if moment - one[0] < LINGER_SECONDS}
+        self._seen = {name: seen for name, seen in self._seen.items() if moment - seen[0] < LINGER_SECONDS}
         current = {cluster["name"] for cluster in clusters}
         leaving = {name: one for name, one in sorted(self._seen.items()) if name not in current}
         return (

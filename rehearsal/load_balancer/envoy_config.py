@@ -115,7 +115,7 @@ def backend_cluster(name: str, assignments: str, *, picked: bool, http2: bool, t
 
 def assignment(name: str, endpoints: Iterable[Endpoint]) -> Config:
     """The endpoints of one cluster."""
-    return {"cluster_name": name, "endpoints": [{"lb_endpoints": [_endpoint(one) for one in endpoints]}]}
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": [_endpoint(endpoint) for endpoint in endpoints]}]}
 
 
 def gateway_listener(

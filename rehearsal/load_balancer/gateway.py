@@ -111,23 +111,25 @@ class LoadBalancer:
                 self._paths,
                 "the load balancer checks health every second; GKE as HealthCheckPolicy says, every 15 s by default",
             )
-        self._health.begin({(one.address, one.port): one.target for one in forwards})
+        self._health.begin({(forward.address, forward.port): forward.target for forward in forwards})
         now = _Pass(cloud, Backends(world, self._envoy.assignments, enabled, self._health.healthy, self._find))
-        gateways = [one for one in self._all("Gateway") if one["spec"]["gatewayClassName"] in (*CLASSES, ISTIO)]
-        if any(_is_istios(one) for one in gateways):
+        gateways = [
+            gateway for gateway in self._all("Gateway") if gateway["spec"]["gatewayClassName"] in (*CLASSES, ISTIO)
+        ]
+        if any(_is_istios(gateway) for gateway in gateways):
             say(
                 self._paths,
                 "Istio's control plane and its Envoy pods are not there: the Gateway is served by the rehearsal's own "
                 "Envoy, without Google's proxy-only subnet, policies and health checks",
             )
             self._istios_class()
-        now.taken = {address_of(one) for one in gateways}
+        now.taken = {address_of(gateway) for gateway in gateways}
         for gateway in gateways:
             self._gateway(gateway, now)
         self._health.end()
-        for one in forwards:
-            name = f"pod/{one.address}/{one.port}"
-            listener, cluster = forward(name, (one.address, one.port), ("127.0.0.1", one.target))
+        for forward_ in forwards:
+            name = f"pod/{forward_.address}/{forward_.port}"
+            listener, cluster = forward(name, (forward_.address, forward_.port), ("127.0.0.1", forward_.target))
             now.listeners.append(listener)
             now.backends.clusters[name] = cluster
         clusters = [now.backends.clusters[name] for name in sorted(now.backends.clusters)]
@@ -143,7 +145,7 @@ class LoadBalancer:
             self._kube.apply({"apiVersion": api, "kind": kind, "metadata": {"name": ISTIO}, "spec": spec}, force=True)
 
     def _all(self, kind: str) -> Manifests:
-        found = [one for one in self._mirrors[kind].all() if not one["metadata"].get("deletionTimestamp")]
+        found = [item for item in self._mirrors[kind].all() if not item["metadata"].get("deletionTimestamp")]
         return sorted(found, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]))
 
     def _labels(self, namespace: str) -> dict[str, str]:
@@ -156,7 +158,7 @@ class LoadBalancer:
     # -- one Gateway
 
     def _gateway(self, gateway: Manifest, now: _Pass) -> None:
-        attached = {one["name"]: 0 for one in gateway["spec"]["listeners"]}
+        attached = {listener["name"]: 0 for listener in gateway["spec"]["listeners"]}
         rules: dict[str, list[Rule]] = {name: [] for name in attached}
         for route in self._all("HTTPRoute"):
             for parent in route["spec"].get("parentRefs") or []:
@@ -213,8 +215,8 @@ class LoadBalancer:
             entry["ports"][str(asked)] = port
             log_file = str(self._paths.logs / "gateway.log")
             # Listeners that share a port are told apart by hostname: one listener of Envoy, all their routes.
-            sharing = [one["name"] for one in gateway["spec"]["listeners"] if one["port"] == asked]
-            hosts = virtual_hosts([rule for one in sharing for rule in rules[one]])
+            sharing = [listener["name"] for listener in gateway["spec"]["listeners"] if listener["port"] == asked]
+            hosts = virtual_hosts([rule for listener in sharing for rule in rules[listener]])
             name = f"gateway/{key}/{asked}"
             now.listeners.append(gateway_listener(name, (address, port), hosts, extensions, tls, log_file))
 
@@ -233,13 +235,13 @@ class LoadBalancer:
         for policy in self._all("GCPRoutingExtension"):
             targets = policy["spec"].get("targetRefs") or []
             if policy["metadata"]["namespace"] != home or gateway["metadata"]["name"] not in [
-                one["name"] for one in targets
+                target["name"] for target in targets
             ]:
                 continue
             for chain in policy["spec"].get("extensionChains") or []:
-                for one in chain["extensions"]:
+                for extension in chain["extensions"]:
                     try:
-                        made = self._extension(one, home, now)
+                        made = self._extension(extension, home, now)
                         if self._has_answered(made.cluster, now):
                             found.append(made)
                     except UnresolvedError as error:
@@ -300,7 +302,7 @@ class LoadBalancer:
                 attached[listener["name"]] += 1
                 names = hostnames(route, listener) or ()
                 rules[listener["name"]] += [
-                    Rule(names, one.matches, one.filters, one.targets, one.order) for one in built
+                    Rule(names, rule_.matches, rule_.filters, rule_.targets, rule_.order) for rule_ in built
                 ]
         resolved_reason, resolved_message = problems[0] if problems else ("ResolvedRefs", "")
         conditions = [
@@ -399,4 +401,8 @@ def _told(paths: StackPaths) -> dict[tuple[str, int], int]:
     """Ports by address and port asked for, as a machine room before this one chose them; its Envoy may still listen."""
     file = paths.envoy / "gateways.json"
     gateways = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return {(one["address"], int(asked)): port for one in gateways.values() for asked, port in one["ports"].items()}
+    return {
+        (gateway["address"], int(asked)): port
+        for gateway in gateways.values()
+        for asked, port in gateway["ports"].items()
+    }

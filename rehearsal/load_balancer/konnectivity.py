@@ -33,11 +33,11 @@ Resolve = Callable[[str, int], int | None]
 
 def resolve(services: Manifests, pods: Manifests, forwards: list[Forward], address: str, port: int) -> int | None:
     """The process behind a Service's port: of a ready pod that its selector names."""
-    service = next((one for one in services if one["spec"].get("clusterIP") == address), None)
+    service = next((service for service in services if service["spec"].get("clusterIP") == address), None)
     entry = _entry(service, port)
     if service is None or entry is None:
         return None
-    own = {(one.address, one.port): one.target for one in forwards}
+    own = {(forward.address, forward.port): forward.target for forward in forwards}
     for pod in pods:
         same = pod["metadata"]["namespace"] == service["metadata"]["namespace"]
         selector = service["spec"].get("selector") or {}
@@ -50,7 +50,7 @@ def resolve(services: Manifests, pods: Manifests, forwards: list[Forward], addre
 
 def _entry(service: Manifest | None, port: int) -> Manifest | None:
     entries = ((service or {}).get("spec") or {}).get("ports") or []
-    return next((one for one in entries if one["port"] == port), None)
+    return next((entry for entry in entries if entry["port"] == port), None)
 
 
 class _Handler(socketserver.StreamRequestHandler):

@@ -89,16 +89,18 @@ def unsupported(rule: Manifest) -> str | None:
         if (match.get("path") or {}).get("type") == "RegularExpression":
             return "GWCER104: RegularExpression path match is not supported"
     known = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite", "RequestRedirect")
-    for one in rule.get("filters") or []:
-        if one["type"] not in known:
-            return f"GWCER104: filter {one['type']} is not supported"
+    for filter_ in rule.get("filters") or []:
+        if filter_["type"] not in known:
+            return f"GWCER104: filter {filter_['type']} is not supported"
     return None
 
 
 def _route(rule: Rule, match: Manifest) -> Config:
     route: Config = {"match": _match(match)}
     prefix = (match.get("path") or {}).get("value") or "/"
-    redirect = next((one["requestRedirect"] for one in rule.filters if one["type"] == "RequestRedirect"), None)
+    redirect = next(
+        (filter_["requestRedirect"] for filter_ in rule.filters if filter_["type"] == "RequestRedirect"), None
+    )
     if redirect is not None:
         route["redirect"] = _redirect(redirect)
         return route
@@ -136,14 +138,14 @@ def _match(match: Manifest) -> Config:
         content = {"prefix": "/"}
     else:
         content = {"path_separated_prefix": value.rstrip("/")}
-    headers = [{"name": one["name"], "string_match": _string(one)} for one in match.get("headers") or []]
+    headers = [{"name": header["name"], "string_match": _string(header)} for header in match.get("headers") or []]
     if match.get("method"):
         headers.append({"name": ":method", "string_match": {"exact": match["method"]}})
     if headers:
         content["headers"] = headers
     if match.get("queryParams"):
         content["query_parameters"] = [
-            {"name": one["name"], "string_match": _string(one)} for one in match["queryParams"]
+            {"name": query_param["name"], "string_match": _string(query_param)} for query_param in match["queryParams"]
         ]
     return content
 
@@ -155,13 +157,13 @@ def _string(one: Manifest) -> Config:
 
 
 def _modify(route: Config, action: Config, filters: Iterable[Manifest], prefix: str) -> None:
-    for one in filters:
-        if one["type"] == "RequestHeaderModifier":
-            _headers(route, "request", one["requestHeaderModifier"])
-        elif one["type"] == "ResponseHeaderModifier":
-            _headers(route, "response", one["responseHeaderModifier"])
-        elif one["type"] == "URLRewrite":
-            rewrite = one["urlRewrite"]
+    for filter_ in filters:
+        if filter_["type"] == "RequestHeaderModifier":
+            _headers(route, "request", filter_["requestHeaderModifier"])
+        elif filter_["type"] == "ResponseHeaderModifier":
+            _headers(route, "response", filter_["responseHeaderModifier"])
+        elif filter_["type"] == "URLRewrite":
+            rewrite = filter_["urlRewrite"]
             if rewrite.get("hostname"):
                 action["host_rewrite_literal"] = rewrite["hostname"]
             path = rewrite.get("path") or {}

@@ -46,10 +46,10 @@ class Statuses:
             else condition("Programmed", False, "Invalid", problem)
         )
         fresh = [condition("Accepted", True, "Accepted"), programmed]
-        known = {one["name"]: one.get("conditions") or [] for one in before.get("listeners") or []}
+        known = {listener["name"]: listener.get("conditions") or [] for listener in before.get("listeners") or []}
         listeners = []
-        for one in gateway["spec"]["listeners"]:
-            broken = outcome.certificates.get(one["name"])
+        for listener in gateway["spec"]["listeners"]:
+            broken = outcome.certificates.get(listener["name"])
             ready = problem is None and broken is None
             own = [
                 condition("Accepted", True, "Accepted"),
@@ -63,10 +63,10 @@ class Statuses:
             ]
             listeners.append(
                 {
-                    "name": one["name"],
-                    "attachedRoutes": outcome.attached[one["name"]],
+                    "name": listener["name"],
+                    "attachedRoutes": outcome.attached[listener["name"]],
                     "supportedKinds": [{"group": GATEWAY_GROUP, "kind": "HTTPRoute"}],
-                    "conditions": dated(own, known.get(one["name"], []), generation),
+                    "conditions": dated(own, known.get(listener["name"], []), generation),
                 }
             )
         status: Manifest = {
@@ -79,17 +79,17 @@ class Statuses:
     def route(self, route: Manifest, mine: Manifests) -> None:
         """`mine` are the route's `status.parents` with this controller, conditions without times."""
         before = (route.get("status") or {}).get("parents") or []
-        others = [one for one in before if one.get("controllerName") != CONTROLLER]
+        others = [parent_ for parent_ in before if parent_.get("controllerName") != CONTROLLER]
         if mine or len(others) != len(before):
-            self._patch(route, {"parents": [*others, *(_parent(one, before, route) for one in mine)]})
+            self._patch(route, {"parents": [*others, *(_parent(entry, before, route) for entry in mine)]})
 
     def pool(self, pool: Manifest, gateways: Mapping[Name, str]) -> None:
         """`gateways` route to the pool; each with what is wrong about its picker, or nothing."""
         before = (pool.get("status") or {}).get("parents") or []
         others = [
-            one
-            for one in before
-            if one.get("controllerName") != CONTROLLER and one["parentRef"].get("kind") == "Gateway"
+            parent_
+            for parent_ in before
+            if parent_.get("controllerName") != CONTROLLER and parent_["parentRef"].get("kind") == "Gateway"
         ]
         mine = []
         for (namespace, name), problem in gateways.items():
@@ -139,12 +139,12 @@ class Statuses:
 
 def _parent(entry: Manifest, before: Manifests, item: Manifest) -> Manifest:
     known: Manifests = next(
-        (one.get("conditions") or [] for one in before if one["parentRef"] == entry["parentRef"]), []
+        (parent_.get("conditions") or [] for parent_ in before if parent_["parentRef"] == entry["parentRef"]), []
     )
     return {**entry, "conditions": dated(entry["conditions"], known, item["metadata"]["generation"])}
 
 
 def address_of(gateway: Manifest) -> str:
-    for one in (gateway.get("status") or {}).get("addresses") or []:
-        return str(one["value"])
+    for address in (gateway.get("status") or {}).get("addresses") or []:
+        return str(address["value"])
     return ""

@@ -29,7 +29,7 @@ def service_of(pool: str) -> str:
 def socket(rules: Iterable[Manifest], namespace: str, service: str, *, http2: bool, find: Find) -> Config | None:
     """Envoy's transport socket to a Service's pods, None for plain text. Raises UntrustedError."""
     host = f"{service}.{namespace}.svc.cluster.local"
-    rule = next((one for one in rules if one["spec"].get("host") == host), None)
+    rule = next((rule for rule in rules if rule["spec"].get("host") == host), None)
     policy = ((rule or {}).get("spec") or {}).get("trafficPolicy") or {}
     tls = policy.get("tls") or {}
     if tls.get("mode") not in ("SIMPLE", "MUTUAL"):

@@ -142,7 +142,7 @@ class Kubelets:
         if known and str(known).startswith(f"127.{block}."):
             return str(known)
         taken = {runner.address for runner in self._runners.values()}
-        taken |= {(one.get("status") or {}).get("podIP") or "" for one in self._pods.all()}
+        taken |= {(pod.get("status") or {}).get("podIP") or "" for pod in self._pods.all()}
         for _ in range(240 * 250):
             address = f"127.{block}.{1 + self._next // 250 % 240}.{1 + self._next % 250}"
             self._next += 1

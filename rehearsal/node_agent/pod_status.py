@@ -54,14 +54,14 @@ class ContainerState:
 
 def phase(containers: Sequence[ContainerState], restart_policy: str, initialized: bool) -> str:
     """Pending, Running, Succeeded or Failed."""
-    inits = [one for one in containers if one.init and not one.sidecar]
-    if any(one.exit_code not in (None, 0) for one in inits) and restart_policy == "Never":
+    inits = [container for container in containers if container.init and not container.sidecar]
+    if any(container.exit_code not in (None, 0) for container in inits) and restart_policy == "Never":
         return "Failed"
-    mains = [one for one in containers if not one.init]
-    if not initialized or all("waiting" in one.state and not one.restarts for one in mains):
+    mains = [container for container in containers if not container.init]
+    if not initialized or all("waiting" in container.state and not container.restarts for container in mains):
         return "Pending"
-    if restart_policy != "Always" and all(one.exit_code is not None for one in mains):
-        return "Succeeded" if all(one.exit_code == 0 for one in mains) else "Failed"
+    if restart_policy != "Always" and all(container.exit_code is not None for container in mains):
+        return "Succeeded" if all(container.exit_code == 0 for container in mains) else "Failed"
     return "Running"
 
 
@@ -72,8 +72,10 @@ def conditions(
 
     A pod that has become ready is told to have been so for `ready_ago` seconds.
     """
-    mains = [one for one in containers if not one.init]
-    waiting_for = [one.name for one in containers if (not one.init or one.sidecar) and not one.ready]
+    mains = [container for container in containers if not container.init]
+    waiting_for = [
+        container.name for container in containers if (not container.init or container.sidecar) and not container.ready
+    ]
     done = stage in ("Succeeded", "Failed")
     ready = initialized and not waiting_for and bool(mains)
     unready: Manifest = (
@@ -87,8 +89,8 @@ def conditions(
         "ContainersReady": {"status": "True"} if ready else {"status": "False", **unready},
         "Ready": {"status": "True"} if ready else {"status": "False", **unready},
     }
-    known = {one["type"]: one for one in previous}
-    result = [one for one in previous if one["type"] not in fresh]
+    known = {condition["type"]: condition for condition in previous}
+    result = [condition for condition in previous if condition["type"] not in fresh]
     for kind, content in fresh.items():
         before = known.get(kind)
         same = before is not None and before["status"] == content["status"]

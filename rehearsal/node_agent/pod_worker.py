@@ -85,17 +85,19 @@ class Runner:
         spec = pod["spec"]
         self.policy: str = spec.get("restartPolicy") or "Always"
         self._promised: dict[int, int] = {}
-        self._inits = [self._container(one, init=True) for one in spec.get("initContainers") or []]
-        self._mains = [self._container(one, init=False) for one in spec.get("containers") or []]
-        self._refreshes = any(one.program in CONTROLLERS for one in self._mains)
+        self._inits = [
+            self._container(init_container, init=True) for init_container in spec.get("initContainers") or []
+        ]
+        self._mains = [self._container(container, init=False) for container in spec.get("containers") or []]
+        self._refreshes = any(container.program in CONTROLLERS for container in self._mains)
 
     @property
     def forwards(self) -> list[Forward]:
         """Ports to forward; empty once the pod is on its way out and its processes have ended."""
         return [
             Forward(self.address, asked, own)
-            for one in [*self._inits, *self._mains]
-            for asked, own in one.ports.items()
+            for container in [*self._inits, *self._mains]
+            for asked, own in container.ports.items()
             if not self.gone
         ]
 
@@ -125,18 +127,20 @@ class Runner:
         everyone = [*self._mains, *self._inits]
         self.ask_to_stop(grace)
         # Containers insist with SIGKILL once their grace is over.
-        happens_within(grace + 60.0, lambda: not [one for one in everyone if not one.stopped()], pause=0.02)
+        happens_within(
+            grace + 60.0, lambda: not [container for container in everyone if not container.stopped()], pause=0.02
+        )
 
     def status(self) -> Manifest:
-        everyone = [one.state for one in (*self._inits, *self._mains)]
+        everyone = [container.state for container in (*self._inits, *self._mains)]
         initialized = self._initialized()
         stage = phase(everyone, self.policy, initialized)
         # The copy of the pod may be older than what was last written: our own conditions are remembered here.
         seen = (self.pod.get("status") or {}).get("conditions") or []
-        others = [one for one in seen if one["type"] not in READY_CONDITIONS]
-        mine = self._conditions or [one for one in seen if one["type"] in READY_CONDITIONS]
+        others = [condition for condition in seen if condition["type"] not in READY_CONDITIONS]
+        mine = self._conditions or [condition for condition in seen if condition["type"] in READY_CONDITIONS]
         written = conditions([*others, *mine], everyone, initialized, stage, self._ready_ago)
-        self._conditions = [one for one in written if one["type"] in READY_CONDITIONS]
+        self._conditions = [condition for condition in written if condition["type"] in READY_CONDITIONS]
         status: Manifest = {
             "phase": stage,
             "conditions": written,
@@ -145,10 +149,10 @@ class Runner:
             "podIP": self.address,
             "podIPs": [{"ip": self.address}],
             "startTime": (self.pod.get("status") or {}).get("startTime") or self._started,
-            "containerStatuses": [one.state.manifest() for one in self._mains],
+            "containerStatuses": [container.state.manifest() for container in self._mains],
         }
         if self._inits:
-            status["initContainerStatuses"] = [one.state.manifest() for one in self._inits]
+            status["initContainerStatuses"] = [container.state.manifest() for container in self._inits]
         return status
 
     def clean(self) -> None:
@@ -210,8 +214,8 @@ class Runner:
 
     def _initialized_until(self) -> int:
         """Index of the first init container that still holds up the others."""
-        for index, one in enumerate(self._inits):
-            done = one.state.started if one.state.sidecar else one.state.exit_code == 0
+        for index, container in enumerate(self._inits):
+            done = container.state.started if container.state.sidecar else container.state.exit_code == 0
             if not done:
                 return index
         return len(self._inits)
@@ -221,12 +225,12 @@ class Runner:
 
     def _initialize(self) -> bool:
         until = self._initialized_until()
-        for index, one in enumerate(self._inits):
-            if index > until or (index < until and not one.state.sidecar):
+        for index, container in enumerate(self._inits):
+            if index > until or (index < until and not container.state.sidecar):
                 continue
-            one.step(self._host.executor, self._host.wake)
-            if one.program is Program.NONE and not one.state.sidecar and one.state.running:
-                one.complete()
+            container.step(self._host.executor, self._host.wake)
+            if container.program is Program.NONE and not container.state.sidecar and container.state.running:
+                container.complete()
         reason = "PodInitializing"
         for main in self._mains:
             if until < len(self._inits) and "waiting" in main.state.state:
@@ -291,7 +295,7 @@ class Runner:
     def _ready_ago(self) -> float:
         """Seconds by which the pod is told to have become ready earlier."""
         owners = self.pod["metadata"].get("ownerReferences") or []
-        name = next((one["name"] for one in owners if one["kind"] == "ReplicaSet"), None)
+        name = next((owner["name"] for owner in owners if owner["kind"] == "ReplicaSet"), None)
         found = self._host.kube.find("apps/v1", "ReplicaSet", name, self.pod["metadata"]["namespace"]) if name else None
         asked = float(((found or {}).get("spec") or {}).get("minReadySeconds") or 0)
         if asked > LONGEST_LISTING:
@@ -308,18 +312,18 @@ class Runner:
             self._deleting_since = moment
         passed = moment - self._deleting_since
         grace = float(self.pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-        if passed < min(self._notice(), grace) and [one for one in self._mains if one.alive]:
+        if passed < min(self._notice(), grace) and [container for container in self._mains if container.alive]:
             return
         for containers in (self._mains, self._inits):
             for container in containers:
                 container.stop(grace - passed)
-            if [one for one in containers if not one.stopped()]:
+            if [container for container in containers if not container.stopped()]:
                 return
         self.gone = True
 
     def _notice(self) -> float:
         """Seconds of the longest preStop sleep."""
-        hooks = [(one.spec.get("lifecycle") or {}).get("preStop") or {} for one in self._mains]
+        hooks = [(container.spec.get("lifecycle") or {}).get("preStop") or {} for container in self._mains]
         asked = max((float((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks), default=0.0)
         if asked > LONGEST_NOTICE:
             self._host.say(
@@ -331,7 +335,9 @@ class Runner:
     def _note(self) -> None:
         """The pids of this pod, for whoever wants to look at its processes (or to kill one)."""
         pids: dict[str, object] = {
-            one.state.name: one.process.pid for one in (*self._inits, *self._mains) if one.process is not None
+            container.state.name: container.process.pid
+            for container in (*self._inits, *self._mains)
+            if container.process is not None
         }
         if pids != self._pids:
             self._pids = pids

@@ -60,13 +60,13 @@ def forget_unrecorded(stack: auto.Stack, paths: StackPaths, report: Callable[[st
     pending: list[dict[str, Any]] = deployment.pop("pending_operations", None) or []
     if not pending:
         return
-    recorded = {_identity(one) for one in deployment.get("resources") or []}
-    begun = [one["resource"] for one in pending if one["type"] == "creating"]
-    unrecorded = [one for one in begun if _is_object(one) and _identity(one) not in recorded]
+    recorded = {_identity(resource) for resource in deployment.get("resources") or []}
+    begun = [operation["resource"] for operation in pending if operation["type"] == "creating"]
+    unrecorded = [resource for resource in begun if _is_object(resource) and _identity(resource) not in recorded]
     if unrecorded and paths.kubeconfig.exists():
         with client(paths) as kube:
-            for one in unrecorded:
-                _remove(kube, one["inputs"], report)
+            for resource in unrecorded:
+                _remove(kube, resource["inputs"], report)
     stack.import_stack(auto.Deployment(version=exported.version, deployment=deployment))
 
 

@@ -24,8 +24,8 @@ class Answer:
 def ask(endpoint: str, host: str, model: str, prompt: str = "Say hello.", patience: float = 60.0) -> Answer:
     """Send one chat completion, again for up to `patience` seconds while the load balancer does not know its backends.
 
-    `endpoint` is where the Gateway listens on this machine, `host` the name under which clients know it. Its certificate is
-    not verified: a self-signed one takes the place of a certificate that only Google has.
+    `endpoint` is where the Gateway listens on this machine, `host` the name under which clients know it. Its
+    certificate is not verified: a self-signed one takes the place of a certificate that only Google has.
 
     Raises RehearsalError with the last answer.
     """

@@ -140,7 +140,9 @@ def gateways_using(paths: StackPaths, address: str | None) -> list[str]:
         with client(paths) as kube:
             for gateway in kube.list(api, "Gateway") if kube.serves(api, "Gateway") else []:
                 named = [
-                    one["value"] for one in gateway["spec"].get("addresses") or [] if one.get("type") == "NamedAddress"
+                    address["value"]
+                    for address in gateway["spec"].get("addresses") or []
+                    if address.get("type") == "NamedAddress"
                 ]
                 if address is None or any(
                     refers(name, address) or name == address.rpartition("/")[2] for name in named

@@ -267,7 +267,7 @@ def address_outputs(subject: Subject) -> Properties:
     asked = (subject.record or subject.inputs).get("address")
     used = {record.get("address") for token in (ADDRESS, GLOBAL_ADDRESS) for _, record in subject.all(token)}
     free = (f"127.{subject.cloud['block']}.{POOL}.{host}" for host in range(1, 255))
-    address = asked or next((one for one in free if one not in used), None)
+    address = asked or next((block for block in free if block not in used), None)
     if address is None:
         raise refusal(403, "Quota 'STATIC_ADDRESSES' exceeded. Limit: 254.0 in a rehearsal")
     return {**computed, "address": address}

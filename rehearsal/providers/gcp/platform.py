@@ -46,7 +46,7 @@ def enabled(subject: Subject, api: str) -> bool:
     """Whether the project has a service API on: asked for here, brought along by one that was, or always on."""
     asked = {record["service"] for record in subject.cloud["resources"].get(SERVICE, {}).values()}
     asked |= set(subject.cloud.get("enabled", []))
-    return api in ALWAYS_ON or api in asked or any(api in BRINGS.get(one, ()) for one in asked)
+    return api in ALWAYS_ON or api in asked or any(api in BRINGS.get(name, ()) for name in asked)
 
 
 def creating_service(subject: Subject) -> None:

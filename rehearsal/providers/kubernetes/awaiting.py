@@ -135,6 +135,8 @@ def _annotated(inputs: Manifest) -> float:
 
 def _what_holds(found: Manifest) -> str:
     finalizers = metadata(found).get("finalizers") or (found.get("spec") or {}).get("finalizers")
-    messages = [str(one.get("message")) for one in waiting.conditions(found) if one.get("status") == "True"]
+    messages = [
+        str(condition.get("message")) for condition in waiting.conditions(found) if condition.get("status") == "True"
+    ]
     held = f"finalizers {', '.join(finalizers)}" if finalizers else "it is still there"
     return "; ".join([held, *messages]) if found["kind"] == "Namespace" else held

@@ -27,7 +27,11 @@ def pods(kube: Kube, workload: Manifest, logs: Path) -> list[str]:
     if workload["kind"] == "Pod":
         return [_paragraph([workload], logs)]
     labels = _selector(workload)
-    said = [f"{one['type']} is False{_because(one)}" for one in conditions(workload) if one.get("status") == "False"]
+    said = [
+        f"{condition['type']} is False{_because(condition)}"
+        for condition in conditions(workload)
+        if condition.get("status") == "False"
+    ]
     if not isinstance(labels, dict) or not labels:
         return said
     if workload["kind"] == SERVICE:
@@ -63,9 +67,9 @@ def symptoms(pod: Manifest) -> list[str]:
     """What the pod's status says is wrong, without names that differ between replicas."""
     status = pod.get("status") or {}
     lines = [
-        f"{one['type']} is False{_because(one)}"
-        for one in status.get("conditions") or []
-        if one["status"] == "False" and one["type"] in ("PodScheduled", "Initialized", "Ready")
+        f"{condition['type']} is False{_because(condition)}"
+        for condition in status.get("conditions") or []
+        if condition["status"] == "False" and condition["type"] in ("PodScheduled", "Initialized", "Ready")
     ]
     for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
         for when, state in (("", container.get("state")), ("before that ", container.get("lastState"))):

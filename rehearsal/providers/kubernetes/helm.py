@@ -108,7 +108,7 @@ def upgrade(paths: StackPaths, kube: Kube, inputs: Properties, watcher: Tell) ->
         if before is None:
             raise Refused(f'"{name}" has no deployed releases')
         release = _write(kube, inputs, rendered, revision=before.revision + 1)
-        releases.remove(kube, tuple(one for one in before.objects if one not in release.objects))
+        releases.remove(kube, tuple(identity for identity in before.objects if identity not in release.objects))
         try:
             _wait(kube, inputs, release, watcher)
         except NotReady as unready:
@@ -175,7 +175,7 @@ def _write(kube: Kube, inputs: Properties, rendered: Rendered, revision: int) ->
         chart=str(inputs["chart"]).rstrip("/").rsplit("/", 1)[-1],
         version=str(inputs["version"]),
         app_version=rendered.app_version,
-        objects=tuple(releases.identity(one) for one in applied),
+        objects=tuple(releases.identity(manifest) for manifest in applied),
     )
     releases.remember(kube, release)
     return release
@@ -198,7 +198,7 @@ def _remove(kube: Kube, release: Release, inputs: Properties, watcher: Tell) -> 
 
 def _live(kube: Kube, release: Release) -> Manifests:
     found = [kube.find(version, kind, name, namespace) for version, kind, namespace, name in release.objects]
-    return [one for one in found if one is not None]
+    return [manifest for manifest in found if manifest is not None]
 
 
 def _outputs(inputs: Properties, release: Release) -> Properties:
