@@ -18,11 +18,11 @@ from rehearsal.paths import StackPaths
 from rehearsal.pod_logs import print_logs
 from rehearsal.providers.gcp.lifecycle import resume
 from rehearsal.providers.requests import Refused
-from rehearsal.pulumi_engine.changes import changed, remember
+from rehearsal.pulumi_engine.changes import diff_settings, save_settings
 from rehearsal.pulumi_engine.configuration import load
 from rehearsal.pulumi_engine.engine import Engine, engine
-from rehearsal.pulumi_engine.engine_simulation import foretell
-from rehearsal.pulumi_engine.interruption import forget_unrecorded, patient
+from rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
+from rehearsal.pulumi_engine.interruption import defer_interrupts, delete_orphaned_creates
 from rehearsal.terminal.chat import Answer, ask
 from rehearsal.terminal.display import console, print_differences
 from rehearsal.terminal.endpoint import reachable
@@ -58,12 +58,12 @@ def up(request: Request) -> int:
     paths = request.paths
     configuration = load(PROJECT_ROOT, request.stack, request.overrides)
     _refuse_mistakes(request.stack, configuration)
-    with patient(), engine(paths, configuration, report) as pulumi:
-        recover(pulumi)
+    with defer_interrupts(), engine(paths, configuration, report) as pulumi:
+        resume_interrupted(pulumi)
         write_engine_simulation(paths, configuration)
         _say_changes(paths, configuration)
         pulumi.stack.up(on_output=show, on_error=show, color=_color(), suppress_outputs=True)
-        remember(paths, configuration)
+        save_settings(paths, configuration)
         outputs = pulumi.outputs()
     models = outputs["models"]
     if not isinstance(models, list):
@@ -84,7 +84,7 @@ def preview(request: Request) -> int:
     configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=not stands)
     _refuse_mistakes(request.stack, configuration)
     try:
-        with patient(), engine(paths, configuration, report) as pulumi:
+        with defer_interrupts(), engine(paths, configuration, report) as pulumi:
             _say_changes(paths, configuration)
             # Of a stack that stands, people want the changed lines; of a new one the list of what will be.
             pulumi.stack.preview(on_output=show, on_error=show, color=_color(), diff=stands)
@@ -134,8 +134,8 @@ def down(request: Request) -> int:
     failed: Exception | None = None
     try:
         configuration = load(PROJECT_ROOT, request.stack, request.overrides)
-        with patient(), engine(paths, configuration, report) as pulumi:
-            recover(pulumi)
+        with defer_interrupts(), engine(paths, configuration, report) as pulumi:
+            resume_interrupted(pulumi)
             pulumi.stack.destroy(on_output=show, on_error=show, color=_color())
             pulumi.stack.workspace.remove_stack(request.stack)
     except Exception as error:
@@ -173,7 +173,7 @@ def _refuse_mistakes(stack: str, configuration: StackConfig) -> None:
     plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
 
 
-def recover(pulumi: Engine) -> None:
+def resume_interrupted(pulumi: Engine) -> None:
     """After an interruption or a reboot: free the engine's lock, start what the cluster consists of again, and remove
     what was begun and never recorded."""
     lock = pulumi.paths.backend / ".pulumi" / "locks" / "organization" / "llm-d" / pulumi.paths.stack
@@ -183,12 +183,12 @@ def recover(pulumi: Engine) -> None:
         resume(pulumi.paths, report)
     except Refused as refused:
         raise RehearsalError(str(refused)) from refused
-    forget_unrecorded(pulumi.stack, pulumi.paths, report)
+    delete_orphaned_creates(pulumi.stack, pulumi.paths, report)
 
 
 def _say_changes(paths: StackPaths, configuration: StackConfig) -> None:
-    """The settings behind the changes that the engine lists below, each with what it replaces."""
-    lines = list(changed(paths, configuration))
+    """The settings behind the changes that the engine lists below, each with what it makes anew."""
+    lines = list(diff_settings(paths, configuration))
     if lines:
         print("changed settings:", *(f"  {line}" for line in lines), sep="\n", flush=True)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from rehearsal.paths import StackPaths
 
 
-def say(paths: StackPaths, text: str) -> None:
+def record_difference(paths: StackPaths, text: str) -> None:
     """Add one sentence to the stack's list of differences, unless it is there already."""
-    if text not in said(paths):
+    if text not in recorded_differences(paths):
         paths.home.mkdir(parents=True, exist_ok=True)
         with paths.differences.open("a", encoding="utf-8") as file:
             file.write(text + "\n")
 
 
-def said(paths: StackPaths) -> list[str]:
+def recorded_differences(paths: StackPaths) -> list[str]:
     """The sentences so far, oldest first."""
     return paths.differences.read_text(encoding="utf-8").splitlines() if paths.differences.exists() else []

@@ -28,13 +28,13 @@ def room(pool: Pool) -> Amounts:
     return {name: quantity(text) for name, text in pool.allocatable.items()}
 
 
-def shortage(asked: Amounts, free: Amounts) -> list[str]:
+def shortage(requested: Amounts, free: Amounts) -> list[str]:
     """Names of the resources of which there is too little."""
-    return sorted(name for name, amount in asked.items() if amount > free.get(name, Decimal(0)))
+    return sorted(name for name, amount in requested.items() if amount > free.get(name, Decimal(0)))
 
 
-def take(free: Amounts, asked: Amounts) -> Amounts:
-    return {name: amount - asked.get(name, Decimal(0)) for name, amount in free.items()}
+def take(free: Amounts, requested: Amounts) -> Amounts:
+    return {name: amount - requested.get(name, Decimal(0)) for name, amount in free.items()}
 
 
 def _tolerated(taint: Mapping[str, str], tolerations: list[Manifest]) -> bool:

@@ -35,7 +35,7 @@ class UnknownMachineError(SimulationError):
 class Pool:
     """One node pool. Counts are of the whole pool, all zones together.
 
-    `step` is the number of machines that come and go together: the hosts of a multi-host TPU slice, else 1.
+    `machines_per_step` is the number of machines that come and go together: the hosts of a multi-host TPU slice, else 1.
     """
 
     name: str
@@ -46,14 +46,14 @@ class Pool:
     minimum: int
     maximum: int
     autoscaled: bool
-    step: int
+    machines_per_step: int
     labels: Mapping[str, str]
     taints: tuple[Taint, ...]
     capacity: Mapping[str, str]
     allocatable: Mapping[str, str]
     # Network cards for RDMA on each machine.
     rdma_cards: int = 0
-    asked: int | None = field(
+    requested: int | None = field(
         default=None
     )  # an explicit node count, which overrides what the autoscaler did when it changes
 
@@ -124,23 +124,23 @@ def _pool(record: Record, catalog: Catalog, cluster: Record, *, gpu_taint: bool)
 
     scaling: Mapping[str, Any] = record.get("autoscaling") or {}
     initial = _whole(record.get("initialNodeCount"), 0) * len(zones)
-    asked = None if record.get("nodeCount") is None else _whole(record["nodeCount"], 0) * len(zones)
+    requested = None if record.get("nodeCount") is None else _whole(record["nodeCount"], 0) * len(zones)
     return Pool(
         name=str(record.get("name")),
         cluster=last(record.get("cluster")),
         zones=zones,
         machine=machine_name,
-        initial=initial if asked is None or scaling else asked,
+        initial=initial if requested is None or scaling else requested,
         minimum=_bound(scaling, "min", len(zones), 0),
         maximum=_bound(scaling, "max", len(zones), 1000),
         autoscaled=bool(scaling),
-        step=step,
+        machines_per_step=step,
         labels=_labels(record, config, machine, catalog, accelerator, count, topology if tpu else None, zones),
         taints=tuple(_taints(config, accelerator, tpu=tpu, gpu_taint=gpu_taint)),
         capacity=_capacity(record, config, machine, accelerator, count, catalog, whole=True),
         allocatable=_capacity(record, config, machine, accelerator, count, catalog, whole=False),
         rdma_cards=count if machine.rdma and _has_profile(record) else 0,
-        asked=asked,
+        requested=requested,
     )
 
 

@@ -14,11 +14,11 @@ from rehearsal.autoscaler.network_cards import resource_slice
 from rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, UnknownMachineError, node, node_name, pools
 from rehearsal.autoscaler.quantities import Amounts, quantity, requests
 from rehearsal.autoscaler.scale_up import decide, unschedulable
-from rehearsal.differences import say
+from rehearsal.differences import record_difference
 from rehearsal.host.files import atomic_write
 from rehearsal.kube import Conflict, Kube, KubeError, Manifest, Manifests
 from rehearsal.kube.events import Recorder
-from rehearsal.kube.informer import Mirror
+from rehearsal.kube.informer import Informer
 from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.cloud_view import NODE_POOL, Cloud
 
@@ -35,7 +35,7 @@ class Nodes:
     """Node pools to Node objects, and the cluster autoscaler."""
 
     def __init__(
-        self, paths: StackPaths, kube: Kube, catalog: Callable[[], Catalog], nodes: Mirror, pods: Mirror
+        self, paths: StackPaths, kube: Kube, catalog: Callable[[], Catalog], nodes: Informer, pods: Informer
     ) -> None:
         self._paths = paths
         self._kube = kube
@@ -51,12 +51,12 @@ class Nodes:
         # Nodes whose deletion was asked for, until the watch has told that they are gone.
         self._leaving: set[str] = set()
 
-    def step(self, cloud: Cloud) -> None:
+    def reconcile(self, cloud: Cloud) -> None:
         records = cloud.records(NODE_POOL)
         try:
             wanted = pools(records.values(), self._catalog(), cloud.cluster)
         except UnknownMachineError as error:
-            say(self._paths, str(error))
+            record_difference(self._paths, str(error))
             return
         self._resize(wanted)
         present = self._present()
@@ -77,9 +77,9 @@ class Nodes:
             size = self._sizes.get(pool.name)
             if size is None:
                 size = pool.initial
-            elif pool.asked is not None and pool.asked != self._asked.get(pool.name):
-                size = pool.asked
-            self._asked[pool.name] = pool.asked
+            elif pool.requested is not None and pool.requested != self._asked.get(pool.name):
+                size = pool.requested
+            self._asked[pool.name] = pool.requested
             self._sizes[pool.name] = pool.clamp(size)
 
     def _present(self) -> dict[str, Manifests]:
@@ -98,7 +98,7 @@ class Nodes:
             return
         decision = decide(waiting, wanted, self._sizes, self._free(present))
         for growth in decision.growths:
-            say(self._paths, f"a node comes after {NODE_DELAY:.0f} s; GKE takes 2 to 10 minutes")
+            record_difference(self._paths, f"a node comes after {NODE_DELAY:.0f} s; GKE takes 2 to 10 minutes")
             self._sizes[growth.pool.name] = growth.target
             self._due[growth.pool.name] = time.monotonic() + NODE_DELAY
             for pod in growth.pods:
@@ -119,8 +119,8 @@ class Nodes:
                 amounts = {
                     key: quantity(text) for key, text in ((item.get("status") or {}).get("allocatable") or {}).items()
                 }
-                for asked in used.get(item["metadata"]["name"], []):
-                    amounts = take(amounts, asked)
+                for requested in used.get(item["metadata"]["name"], []):
+                    amounts = take(amounts, requested)
                 free.setdefault(name, []).append(amounts)
         return free
 
@@ -141,9 +141,11 @@ class Nodes:
             ripe = [name for name in idle if moment - self._idle[name] > IDLE_DELAY]
             spare = self._sizes[pool.name] - pool.minimum
             # A slice of several hosts goes as a whole.
-            count = min(len(ripe), spare) // pool.step * pool.step
+            count = min(len(ripe), spare) // pool.machines_per_step * pool.machines_per_step
             for name in sorted(ripe)[:count]:
-                say(self._paths, f"an idle node is removed after {IDLE_DELAY:.0f} s; GKE waits 10 minutes")
+                record_difference(
+                    self._paths, f"an idle node is removed after {IDLE_DELAY:.0f} s; GKE waits 10 minutes"
+                )
                 log.info("node %s of pool %s was idle", name, pool.name)
                 self._sizes[pool.name] -= 1
                 self._remove(name)
@@ -186,7 +188,7 @@ class Nodes:
         with contextlib.suppress(Conflict):
             cards = resource_slice(pool, self._kube.create(manifest))
             if cards is not None:
-                say(
+                record_difference(
                     self._paths,
                     "RDMA network cards are names that the scheduler gives to pods; there is nothing behind them",
                 )

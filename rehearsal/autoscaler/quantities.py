@@ -36,11 +36,11 @@ def requests(pod: Manifest) -> Amounts:
     running: defaultdict[str, Decimal] = defaultdict(Decimal)
     peak: Amounts = {}
     for container in spec.get("initContainers") or []:
-        asked = _asked(container)
+        requested = _asked(container)
         if container.get("restartPolicy") == "Always":
-            _add(running, asked)
-            asked = {}
-        for name, amount in asked.items():
+            _add(running, requested)
+            requested = {}
+        for name, amount in requested.items():
             peak[name] = max(peak.get(name, Decimal(0)), amount + running[name])
     for container in spec.get("containers") or []:
         _add(running, _asked(container))

@@ -76,10 +76,10 @@ def decide(
             if chosen is None:
                 hopeless.append((pod, why))
                 continue
-            targets[chosen.name] += chosen.step
+            targets[chosen.name] += chosen.machines_per_step
             asked_by.setdefault(chosen.name, []).append(pod)
-            coming += [(chosen, room(chosen)) for _ in range(chosen.step)]
-            place = len(coming) - chosen.step
+            coming += [(chosen, room(chosen)) for _ in range(chosen.machines_per_step)]
+            place = len(coming) - chosen.machines_per_step
         coming[place] = (coming[place][0], take(coming[place][1], wanted))
     by_name = {pool.name: pool for pool in pools}
     growths = tuple(
@@ -96,7 +96,7 @@ def _choose(pod: Manifest, pools: Sequence[Pool], targets: Mapping[str, int]) ->
         why = refusal(pod, pool)
         if why is None and not pool.autoscaled:
             why = "node pool has no autoscaling"
-        elif why is None and targets[pool.name] + pool.step > pool.maximum:
+        elif why is None and targets[pool.name] + pool.machines_per_step > pool.maximum:
             why = f"max node group size reached ({pool.maximum})"
         if why is None:
             able.append(pool)

@@ -46,7 +46,7 @@ def find(kube: Kube, namespace: str, name: str) -> Release | None:
     return Release(**{**document, "objects": tuple(tuple(identity) for identity in document["objects"])})
 
 
-def remember(kube: Kube, release: Release) -> None:
+def save(kube: Kube, release: Release) -> None:
     """As Helm, in a Secret beside the release's objects: it goes with the namespace."""
     secret = {
         "apiVersion": "v1",
@@ -108,18 +108,18 @@ def identity(manifest: Manifest) -> tuple[str, str, str | None, str]:
 
 def remove(kube: Kube, objects: tuple[tuple[str, str, str | None, str], ...]) -> Manifests:
     """Ask for the deletion of all, last made first, but for what Helm is told to keep; returns what was asked."""
-    asked: Manifests = []
+    requested: Manifests = []
     for api_version, kind, namespace, name in reversed(objects):
         live = kube.find(api_version, kind, name, namespace)
         if live is None or (live["metadata"].get("annotations") or {}).get(_POLICY) == "keep":
             continue
         owner = kind in _OWNERS
         kube.delete(api_version, kind, name, namespace, propagation="Foreground" if owner else "Background")
-        asked.append(live)
-    return asked
+        requested.append(live)
+    return requested
 
 
-def forget(kube: Kube, namespace: str, name: str) -> None:
+def delete_record(kube: Kube, namespace: str, name: str) -> None:
     kube.delete("v1", "Secret", _secret_name(name), namespace)
 
 

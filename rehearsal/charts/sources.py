@@ -77,16 +77,16 @@ def differences(chart: str, version: str) -> list[str]:
     source = find(chart)
     if source is None:
         return [f"of the chart {chart} {version} nothing is installed: no Go module carries it"]
-    said = []
+    sentences = []
     if source.own is not None:
-        said.append(
+        sentences.append(
             f"of the chart {chart} {version} the kinds alone are there: its own as the rehearsal restates them, the "
             f"others from the Go module {source.module} {source.version}"
         )
     elif source.version.removeprefix("v") != version.removeprefix("v"):
-        said.append(f"the chart {chart} is asked for in {version} and rehearsed in {source.version}")
+        sentences.append(f"the chart {chart} is asked for in {version} and rehearsed in {source.version}")
     else:
-        said.append(f"the chart {chart} {version} comes from the Go module {source.module} {source.version}")
+        sentences.append(f"the chart {chart} {version} comes from the Go module {source.module} {source.version}")
     if source.instead:
-        said.append(f"the programs of the chart {chart} do not run here: {source.instead}")
-    return said
+        sentences.append(f"the programs of the chart {chart} do not run here: {source.instead}")
+    return sentences

@@ -74,7 +74,8 @@ class Certificates:
         _write(self.serving, self.serving_key, serving)
         for user in clients:
             # Members of system:masters need no roles, and this machine has one user.
-            client = authority.issue_cert(common_name=user, organization_name="system:masters", not_after=expiry)
+            # The first name is an alternative name: Go refuses a certificate whose critical extension is empty.
+            client = authority.issue_cert(user, common_name=user, organization_name="system:masters", not_after=expiry)
             _write(self.client(user), self.client_key(user), client)
         # Kubernetes reads a key in PEM's traditional form only, which is trustme's.
         atomic_write(self.service_account_key, authority.issue_cert("service-accounts").private_key_pem.bytes())

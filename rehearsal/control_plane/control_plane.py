@@ -27,7 +27,7 @@ from rehearsal.control_plane.parts import (
     Layout,
     Ports,
 )
-from rehearsal.differences import say
+from rehearsal.differences import record_difference
 from rehearsal.errors import RehearsalError
 from rehearsal.host import processes
 from rehearsal.host.files import atomic_write
@@ -101,7 +101,9 @@ class ControlPlane:
         minor = _emulated(self.paths, version)
         if gateway_api:
             release = pinned("cluster", addons.GATEWAY_API)
-            say(self.paths, f"the Gateway API's kinds are those of {release}, whatever the version of GKE brings")
+            record_difference(
+                self.paths, f"the Gateway API's kinds are those of {release}, whatever the version of GKE brings"
+            )
         found = binaries(PARTS, report)
         wanted = Features(version, gateway_api, managed_prometheus, service_range, secret_manager)
         before = self._features()
@@ -274,7 +276,7 @@ def _emulated(paths: StackPaths, version: str) -> str:
     except ValueError as error:
         raise ControlPlaneError(str(error)) from error
     offered = int(min(max(minor, OLDEST_MINOR), NEWEST_MINOR))
-    say(
+    record_difference(
         paths,
         f"the control plane is Kubernetes 1.{NEWEST_MINOR} offering what 1.{offered} offers, for GKE {version}",
     )

@@ -12,7 +12,7 @@ import trustme
 
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests
 from rehearsal.kube.conditions import is_true, timestamp
-from rehearsal.kube.informer import Mirror
+from rehearsal.kube.informer import Informer
 
 log = logging.getLogger(__name__)
 
@@ -32,33 +32,33 @@ _MANAGER = "cert-manager"
 _NAMES = "cert-manager.io/alt-names"
 _LIFETIME = timedelta(days=90)
 # Definitions are megabytes: they are looked through after a change of certificates, and then rarely.
-_DEFINITIONS_PACE = 30.0
+_DEFINITIONS_RESYNC_SECONDS = 30.0
 
 
-class Signer:
+class CertManager:
     """Secrets for Certificates, and the authority's certificate wherever an annotation asks for it."""
 
-    def __init__(self, pki: Path, kube: Kube, mirrors: dict[str, Mirror]) -> None:
+    def __init__(self, pki: Path, kube: Kube, informers: dict[str, Informer]) -> None:
         self._pki = pki
         self._kube = kube
-        self._mirrors = mirrors
+        self._informers = informers
         self._signed: frozenset[str] = frozenset()
-        self._looked = 0.0
+        self._definitions_read = 0.0
 
-    def step(self) -> None:
-        certificates = self._mirrors["Certificate"].all()
-        for issuer in (*self._mirrors["Issuer"].all(), *self._mirrors["ClusterIssuer"].all()):
-            self._be_ready(issuer)
+    def reconcile(self) -> None:
+        certificates = self._informers["Certificate"].all()
+        for issuer in (*self._informers["Issuer"].all(), *self._informers["ClusterIssuer"].all()):
+            self._mark_ready(issuer)
         if not certificates:
             return
         for certificate in certificates:
             self._sign(certificate)
         for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
-            for configuration in self._mirrors[kind].all():
+            for configuration in self._informers[kind].all():
                 self._trust_webhooks(configuration)
         signed = frozenset(certificate["metadata"]["uid"] for certificate in certificates)
-        if signed != self._signed or time.monotonic() - self._looked > _DEFINITIONS_PACE:
-            self._signed, self._looked = signed, time.monotonic()
+        if signed != self._signed or time.monotonic() - self._definitions_read > _DEFINITIONS_RESYNC_SECONDS:
+            self._signed, self._definitions_read = signed, time.monotonic()
             for definition in self._kube.list(*_CRD):
                 self._trust_conversion(definition)
 
@@ -66,8 +66,8 @@ class Signer:
         about, spec = certificate["metadata"], certificate["spec"]
         secret = self._kube.find("v1", "Secret", spec["secretName"], about["namespace"])
         names = _names(spec)
-        if secret is not None and _is_for(secret, names):
-            self._be_ready(certificate)
+        if secret is not None and _is_current(secret, names):
+            self._mark_ready(certificate)
             return
         key, chain = sign(self._pki, names, spec.get("commonName") or "")
         data = {"tls.key": key, "tls.crt": chain, "ca.crt": self._authority}
@@ -87,7 +87,7 @@ class Signer:
             force=True,
         )
         log.info("certificate %s/%s signed", about["namespace"], about["name"])
-        self._be_ready(certificate)
+        self._mark_ready(certificate)
 
     @property
     def _authority(self) -> bytes:
@@ -97,7 +97,7 @@ class Signer:
     def _bundle(self) -> str:
         return base64.b64encode(self._authority).decode()
 
-    def _be_ready(self, manifest: Manifest) -> None:
+    def _mark_ready(self, manifest: Manifest) -> None:
         if is_true(manifest, "Ready"):
             return
         about = manifest["metadata"]
@@ -111,7 +111,7 @@ class Signer:
             log.debug("%s %s: %s", manifest["kind"], about["name"], error)
 
     def _trust_webhooks(self, configuration: Manifest) -> None:
-        if not _asks(configuration):
+        if not _wants_ca_bundle(configuration):
             return
         webhooks = configuration.get("webhooks") or []
         changes = [
@@ -124,7 +124,7 @@ class Signer:
 
     def _trust_conversion(self, definition: Manifest) -> None:
         config = ((definition["spec"].get("conversion") or {}).get("webhook") or {}).get("clientConfig")
-        if not _asks(definition) or config is None or config.get("caBundle") == self._bundle:
+        if not _wants_ca_bundle(definition) or config is None or config.get("caBundle") == self._bundle:
             return
         path = "/spec/conversion/webhook/clientConfig/caBundle"
         self._patch(definition, [{"op": "add", "path": path, "value": self._bundle}])
@@ -151,10 +151,10 @@ def _names(spec: Manifest) -> list[str]:
     return [*(spec.get("dnsNames") or []), *(spec.get("ipAddresses") or [])] or [spec.get("commonName") or "localhost"]
 
 
-def _is_for(secret: Manifest, names: list[str]) -> bool:
+def _is_current(secret: Manifest, names: list[str]) -> bool:
     annotations = secret["metadata"].get("annotations") or {}
     return bool((secret.get("data") or {}).get("tls.crt")) and annotations.get(_NAMES) == ",".join(names)
 
 
-def _asks(manifest: Manifest) -> bool:
+def _wants_ca_bundle(manifest: Manifest) -> bool:
     return _INJECT in (manifest["metadata"].get("annotations") or {})

@@ -6,7 +6,7 @@ import logging
 
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests
 from rehearsal.kube.conditions import timestamp
-from rehearsal.kube.informer import Mirror
+from rehearsal.kube.informer import Informer
 
 log = logging.getLogger(__name__)
 
@@ -14,18 +14,18 @@ API, KIND = "sailoperator.io/v1", "Istio"
 _MANAGER = "sail-operator"
 
 
-class Sail:
+class SailOperator:
     """Says of every Istio that it is ready: what it stands for is the rehearsal's own Envoy, which is.
 
     But for one whose images could not be pulled, because a pull secret that it names is not beside it.
     """
 
-    def __init__(self, kube: Kube, mirror: Mirror) -> None:
+    def __init__(self, kube: Kube, informer: Informer) -> None:
         self._kube = kube
-        self._mirror = mirror
+        self._informer = informer
 
-    def step(self) -> None:
-        for istio in self._mirror.all():
+    def reconcile(self) -> None:
+        for istio in self._informer.all():
             before = istio.get("status") or {}
             answered = before.get("observedGeneration") == istio["metadata"]["generation"]
             if answered and before.get("state") == "Healthy":

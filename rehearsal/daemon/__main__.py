@@ -18,19 +18,19 @@ from catalog import load
 from rehearsal.autoscaler.nodes import Nodes
 from rehearsal.control_plane.certificates import Certificates
 from rehearsal.control_plane.control_plane import tunnel_port
-from rehearsal.controllers import cert_manager as signing
-from rehearsal.controllers import sail_operator as sail
-from rehearsal.controllers.cert_manager import Signer
-from rehearsal.controllers.sail_operator import Sail
+from rehearsal.controllers import cert_manager as cert_manager
+from rehearsal.controllers import sail_operator as sail_operator
+from rehearsal.controllers.cert_manager import CertManager
+from rehearsal.controllers.sail_operator import SailOperator
 from rehearsal.host import processes
 from rehearsal.kube import Kube, client
-from rehearsal.kube.informer import Mirror
+from rehearsal.kube.informer import Informer
 from rehearsal.load_balancer import envoy
-from rehearsal.load_balancer import konnectivity as tunnel
+from rehearsal.load_balancer import konnectivity as konnectivity
 from rehearsal.load_balancer.gateway import KINDS, LoadBalancer
 from rehearsal.load_balancer.health import HealthChecks
 from rehearsal.node_agent.images_to_binaries import Program
-from rehearsal.node_agent.kubelet_manager import Kubelets
+from rehearsal.node_agent.kubelet_manager import KubeletManager
 from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.cloud_view import CloudReader
 from rehearsal.toolchain.build import binaries
@@ -39,13 +39,13 @@ from stackfile import PROJECT_ROOT
 log = logging.getLogger("rehearsal.machine")
 
 # Seconds between rounds when nothing happens: the pace of back-offs, probes and of changes in the cloud store.
-PACE = 0.3
+RESYNC_SECONDS = 0.3
 
 # Routing is worked out again after this many seconds even if nothing seems to have changed.
-ROUTING_PACE = 5.0
+ROUTING_RESYNC_SECONDS = 5.0
 
 
-class Machine:
+class Daemon:
     """All parts, taken round and round in one thread; watches and probes only wake it."""
 
     def __init__(self, paths: StackPaths, kube: Kube) -> None:
@@ -55,21 +55,21 @@ class Machine:
         os.set_blocking(self._writing, False)
         self._stopping = False
         self._cloud = CloudReader(paths)
-        self._dirty = True
-        pods = Mirror(kube, "v1", "Pod", self._changed)
-        nodes = Mirror(kube, "v1", "Node", self._changed)
-        mirrors = {kind: Mirror(kube, version, kind, self._changed) for version, kind in KINDS}
-        signed = {kind: Mirror(kube, version, kind, self.wake) for version, kind in signing.KINDS}
-        istios = Mirror(kube, sail.API, sail.KIND, self.wake)
-        self._mirrors = [pods, nodes, *mirrors.values(), *signed.values(), istios]
+        self._needs_resync = True
+        pods = Informer(kube, "v1", "Pod", self._changed)
+        nodes = Informer(kube, "v1", "Node", self._changed)
+        informers = {kind: Informer(kube, version, kind, self._changed) for version, kind in KINDS}
+        cert_informers = {kind: Informer(kube, version, kind, self.wake) for version, kind in cert_manager.KINDS}
+        istio_informer = Informer(kube, sail_operator.API, sail_operator.KIND, self.wake)
+        self._informers = [pods, nodes, *informers.values(), *cert_informers.values(), istio_informer]
         self._envoy = envoy.Envoy(paths)
         self._nodes = Nodes(paths, kube, load, nodes, pods)
-        self._kubelets = Kubelets(paths, kube, load, nodes, pods, _binary, self.wake)
+        self._kubelets = KubeletManager(paths, kube, load, nodes, pods, _binary, self.wake)
         self._health = HealthChecks(self._kubelets.executor, self._changed)
-        self._balancer = LoadBalancer(paths, kube, pods, mirrors, self._envoy, self._health)
-        self._signer = Signer(paths.cluster / "pki", kube, signed)
-        self._sail = Sail(kube, istios)
-        self._services, self._pods = mirrors["Service"], pods
+        self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health)
+        self._cert_manager = CertManager(paths.cluster / "pki", kube, cert_informers)
+        self._sail_operator = SailOperator(kube, istio_informer)
+        self._services, self._pods = informers["Service"], pods
         self._routed = 0.0
         self._seen: object = None
 
@@ -80,59 +80,59 @@ class Machine:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         _end_orphans(self._paths)
-        close = tunnel.serve(tunnel_port(self._paths), Certificates(self._paths.cluster / "pki"), self._behind)
-        for mirror in self._mirrors:
-            mirror.start()
-        for mirror in self._mirrors:
-            mirror.wait(10.0)
+        close = konnectivity.serve(tunnel_port(self._paths), Certificates(self._paths.cluster / "pki"), self._behind)
+        for informer in self._informers:
+            informer.start()
+        for informer in self._informers:
+            informer.wait(10.0)
         log.info("at work for stack %s", self._paths.stack)
         while not self._stopping and self._paths.cluster.is_dir():
-            self._round()
-            self._rest()
+            self.reconcile_once()
+            self.wait_for_event()
         log.info("leaving: %s", "told to" if self._stopping else "the cluster is gone")
         self._kubelets.stop()
         self._envoy.stop()
         close()
 
     def _behind(self, address: str, port: int) -> int | None:
-        return tunnel.resolve(self._services.all(), self._pods.all(), self._kubelets.forwards, address, port)
+        return konnectivity.resolve(self._services.all(), self._pods.all(), self._kubelets.forwards, address, port)
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.write(self._writing, b"w")
 
     def _changed(self) -> None:
-        self._dirty = True
+        self._needs_resync = True
         self.wake()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
-    def _rest(self) -> None:
-        select.select([self._reading], [], [], PACE)
+    def wait_for_event(self) -> None:
+        select.select([self._reading], [], [], RESYNC_SECONDS)
         try:
             while os.read(self._reading, 4096):
                 pass
         except BlockingIOError:
             pass
 
-    def _round(self) -> None:
+    def reconcile_once(self) -> None:
         cloud = self._cloud.read()
         if not cloud.block:
             return
-        routing = self._dirty or time.monotonic() - self._routed > ROUTING_PACE
-        self._dirty = False
-        _guarded("nodes", lambda: self._nodes.step(cloud))
-        _guarded("pods", lambda: self._kubelets.step(cloud.block))
+        routing = self._needs_resync or time.monotonic() - self._routed > ROUTING_RESYNC_SECONDS
+        self._needs_resync = False
+        _guarded("nodes", lambda: self._nodes.reconcile(cloud))
+        _guarded("pods", lambda: self._kubelets.sync(cloud.block))
         forwards = self._kubelets.forwards
         seen = (cloud, forwards)
         if routing or seen != self._seen:
             self._seen, self._routed = seen, time.monotonic()
-            _guarded("gateways", lambda: self._balancer.step(cloud, forwards))
-        _guarded("health", self._health.step)
-        _guarded("certificates", self._signer.step)
-        _guarded("istio", self._sail.step)
-        _guarded("envoy", lambda: self._envoy.step((f"127.{cloud.block}.0.2", 9901)))
+            _guarded("gateways", lambda: self._balancer.reconcile(cloud, forwards))
+        _guarded("health", self._health.reconcile)
+        _guarded("certificates", self._cert_manager.reconcile)
+        _guarded("istio", self._sail_operator.reconcile)
+        _guarded("envoy", lambda: self._envoy.reconcile((f"127.{cloud.block}.0.2", 9901)))
 
 
 def _end_orphans(paths: StackPaths) -> None:
@@ -167,7 +167,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with client(paths) as kube:
-        Machine(paths, kube).run()
+        Daemon(paths, kube).run()
 
 
 if __name__ == "__main__":

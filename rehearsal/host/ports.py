@@ -52,18 +52,18 @@ def bindable(port: int) -> int:
     return port if os.geteuid() == 0 or port >= first else 8000 + port
 
 
-def listening_port(address: str, asked: int) -> tuple[int, str]:
+def listening_port(address: str, requested: int) -> tuple[int, str]:
     """The port for a Gateway's listener, and why it is not the one asked for (empty when it is).
 
     A program that listens on every address of the machine, as web servers do on port 80, keeps it from all others.
     """
-    first = bindable(asked)
-    why = "" if first == asked else f"port {asked} needs more rights than this user has"
-    for port in (first, 8000 + asked, 18000 + asked):
+    first = bindable(requested)
+    why = "" if first == requested else f"port {requested} needs more rights than this user has"
+    for port in (first, 8000 + requested, 18000 + requested):
         if port < 65536 and not _is_taken(port, address):
             return port, why and f"{why}: the Gateway listens on port {port}"
-        why = why or f"port {asked} is taken by another program of this machine"
-    return first, f"port {asked} of {address} and its substitutes are taken by other programs: end one of them"
+        why = why or f"port {requested} is taken by another program of this machine"
+    return first, f"port {requested} of {address} and its substitutes are taken by other programs: end one of them"
 
 
 def _is_taken(port: int, address: str) -> bool:

@@ -24,7 +24,7 @@ def key_of(manifest: Manifest) -> Key:
     return metadata.get("namespace", ""), metadata["name"]
 
 
-class Mirror:
+class Informer:
     """All objects of one kind. Objects handed out are shared: read them, never change them.
 
     `changed` is called, from the watching thread, after every change.

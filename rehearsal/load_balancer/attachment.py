@@ -31,10 +31,10 @@ def listeners_of(route: Manifest, parent: Manifest, gateway: Manifest, labels: L
     ]
     if not named:
         return [], "NoMatchingParent", "no listener of the Gateway has this section name and port"
-    open_ones = [listener for listener in named if _allowed(route, listener, gateway, labels)]
-    if not open_ones:
+    allowing = [listener for listener in named if _allowed(route, listener, gateway, labels)]
+    if not allowing:
         return [], "NotAllowedByListeners", "the Gateway's listeners do not allow routes of this namespace or kind"
-    fitting = [open_one for open_one in open_ones if hostnames(route, open_one) is not None]
+    fitting = [listener for listener in allowing if hostnames(route, listener) is not None]
     if not fitting:
         return (
             [],

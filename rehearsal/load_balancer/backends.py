@@ -10,7 +10,7 @@ from pathlib import Path
 from rehearsal.errors import SimulationError
 from rehearsal.kube import Manifest, Manifests
 from rehearsal.kube.conditions import is_true
-from rehearsal.load_balancer import upstream_tls as origination
+from rehearsal.load_balancer import upstream_tls as upstream_tls
 from rehearsal.load_balancer.envoy_config import (
     Config,
     Endpoint,
@@ -44,7 +44,7 @@ class UnresolvedError(SimulationError):
 
 
 @dataclass(frozen=True)
-class World:
+class GatewayObjects:
     """The objects a load balancer is made from."""
 
     pods: Manifests
@@ -61,18 +61,18 @@ class Backends:
     endpoints, `healthy` says whether the load balancer's health check passes. Without `googles` there is no API to
     enable and no health check: a pod that is ready is asked."""
 
-    world: World
+    objects: GatewayObjects
     file: Callable[[str], Path]
     network_services: bool
     healthy: Callable[[HealthCheck, Endpoint], bool]
-    find: origination.Find
+    find: upstream_tls.Find
     clusters: dict[str, Config] = field(default_factory=dict)
     endpoints: dict[str, Config] = field(default_factory=dict)
-    googles: bool = True
+    gke_managed: bool = True
 
     def pool(self, namespace: str, name: str, weight: int) -> Target:
         """Raises UnresolvedError when the pool, or the Service of its picker, does not exist."""
-        pool = _named(self.world.pools, namespace, name)
+        pool = _named(self.objects.pools, namespace, name)
         if pool is None:
             raise UnresolvedError(f'InferencePool "{namespace}/{name}" not found')
         spec = pool["spec"]
@@ -84,10 +84,10 @@ class Backends:
         members = [(ip, port) for ip, _ in self._ready(namespace, selector) for port in ports]
         picker = spec.get("endpointPickerRef")
         # A pool cannot say that its servers want TLS.
-        tls, trusted = self._tls(namespace, origination.service_of(name), http2=h2c, googles=False)
+        tls, trusted = self._tls(namespace, upstream_tls.service_of(name), http2=h2c, gke_managed=False)
         self._add(cluster, members if trusted else [], check, picked=picker is not None, http2=h2c, tls=tls)
         timeout = self._timeout(POOL_GROUP, "InferencePool", namespace, name)
-        if self.googles and not self.network_services:
+        if self.gke_managed and not self.network_services:
             # The load balancer cannot make the callout to the picker, so it answers itself.
             return Target(weight=weight, refused=500)
         override = self._picker(namespace, picker) if picker else None
@@ -113,7 +113,7 @@ class Backends:
         return picker_override(cluster, f"{reference['name']}.{namespace}.svc", fail_open)
 
     def _service(self, namespace: str, name: str, port: int, check: HealthCheck | None, *, callout: bool) -> str:
-        service = _named(self.world.services, namespace, name)
+        service = _named(self.objects.services, namespace, name)
         if service is None:
             raise UnresolvedError(f'Service "{namespace}/{name}" not found')
         entry = next((port_spec for port_spec in service["spec"].get("ports") or [] if port_spec["port"] == port), None)
@@ -128,7 +128,7 @@ class Backends:
         cluster = f"{'callout' if callout else 'service'}/{namespace}/{name}/{port}"
         h2c = entry.get("appProtocol") in ("kubernetes.io/h2c", "http2", "HTTP2", "grpc", "GRPC")
         http2 = callout or h2c
-        tls, trusted = self._tls(namespace, name, http2=http2, googles=callout and not insecure)
+        tls, trusted = self._tls(namespace, name, http2=http2, gke_managed=callout and not insecure)
         self._add(cluster, members if trusted else [], check, picked=False, http2=http2, tls=tls)
         return cluster
 
@@ -146,38 +146,38 @@ class Backends:
             file = str(self.file(cluster))
             self.clusters[cluster] = backend_cluster(cluster, file, picked=picked, http2=http2, tls=tls)
             # A picker is asked for everywhere: it may be ready and have no certificate yet.
-            checked = check is _PICKER_CHECK or (self.googles and check is not None)
+            checked = check is _PICKER_CHECK or (self.gke_managed and check is not None)
             usable = [member for member in members if not checked or check is None or self.healthy(check, member)]
             self.endpoints[cluster] = assignment(cluster, sorted(usable))
 
-    def _tls(self, namespace: str, service: str, *, http2: bool, googles: bool) -> tuple[Config | None, bool]:
+    def _tls(self, namespace: str, service: str, *, http2: bool, gke_managed: bool) -> tuple[Config | None, bool]:
         """(transport socket, whether any pod can be trusted).
 
         Google's load balancers open TLS as `googles` says and look at no certificate; Istio goes by its rules, and
         waits for an authority that is not there.
         """
-        if self.googles:
-            return (client_tls(http2=http2) if googles else None), True
+        if self.gke_managed:
+            return (client_tls(http2=http2) if gke_managed else None), True
         try:
-            rules = self.world.destination_rules
-            return origination.socket(rules, namespace, service, http2=http2, find=self.find), True
-        except origination.UntrustedError as error:
+            rules = self.objects.destination_rules
+            return upstream_tls.socket(rules, namespace, service, http2=http2, find=self.find), True
+        except upstream_tls.UntrustedError as error:
             log.warning("Service %s/%s: %s", namespace, service, error)
             return None, False
 
     def _ready(self, namespace: str, selector: Mapping[str, str]) -> list[tuple[str, Manifest]]:
         return [
             (pod["status"]["podIP"], pod)
-            for pod in self.world.pods
+            for pod in self.objects.pods
             if selector and pod["metadata"]["namespace"] == namespace and is_ready(pod) and selected(pod, selector)
         ]
 
     def _check(self, group: str, kind: str, namespace: str, name: str) -> HealthCheck:
-        policy = targeting(self.world.health_policies, group, kind, namespace, name)
+        policy = targeting(self.objects.health_policies, group, kind, namespace, name)
         return health_check(((policy or {}).get("spec") or {}).get("default") or {})
 
     def _timeout(self, group: str, kind: str, namespace: str, name: str) -> int:
-        policy = targeting(self.world.backend_policies, group, kind, namespace, name)
+        policy = targeting(self.objects.backend_policies, group, kind, namespace, name)
         default = ((policy or {}).get("spec") or {}).get("default") or {}
         return int(default.get("timeoutSec") or DEFAULT_TIMEOUT)
 

@@ -71,7 +71,7 @@ class Envoy:
             {**endpoints, **{name: content for name, (_, _, content) in leaving.items()}},
         )
 
-    def step(self, admin: Endpoint) -> None:
+    def reconcile(self, admin: Endpoint) -> None:
         """Start it, and start it again should it end."""
         if processes.alive(self._paths, NAME) or time.monotonic() < self._not_before:
             return

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rehearsal.autoscaler.quantities import seconds
-from rehearsal.differences import say
+from rehearsal.differences import record_difference
 from rehearsal.host.files import atomic_write
 from rehearsal.host.ports import listening_port
 from rehearsal.kube import Kube, Manifest, Manifests
-from rehearsal.kube.informer import Mirror
+from rehearsal.kube.informer import Informer
 from rehearsal.load_balancer import listener_tls
 from rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted, refers
-from rehearsal.load_balancer.backends import POOL_GROUP, Backends, UnresolvedError, World
+from rehearsal.load_balancer.backends import POOL_GROUP, Backends, GatewayObjects, UnresolvedError
 from rehearsal.load_balancer.conditions import CONTROLLER, condition
 from rehearsal.load_balancer.envoy import Envoy
 from rehearsal.load_balancer.envoy_config import Config, Extension, forward, gateway_listener
@@ -80,24 +80,24 @@ class LoadBalancer:
         self,
         paths: StackPaths,
         kube: Kube,
-        pods: Mirror,
-        mirrors: dict[str, Mirror],
+        pods: Informer,
+        informers: dict[str, Informer],
         envoy: Envoy,
         health: HealthChecks,
     ) -> None:
         self._paths = paths
         self._kube = kube
         self._pods = pods
-        self._mirrors = mirrors
+        self._informers = informers
         self._envoy = envoy
         self._health = health
-        self._statuses = Statuses(kube, mirrors)
-        self._chosen = _told(paths)
+        self._statuses = Statuses(kube, informers)
+        self._chosen = _saved_ports(paths)
         # Clusters of callouts that took effect.
         self._answered: set[str] = set()
 
-    def step(self, cloud: Cloud, forwards: list[Forward]) -> None:
-        world = World(
+    def reconcile(self, cloud: Cloud, forwards: list[Forward]) -> None:
+        objects = GatewayObjects(
             pods=self._pods.all(),
             services=self._all("Service"),
             pools=self._all("InferencePool"),
@@ -107,22 +107,22 @@ class LoadBalancer:
         )
         enabled = cloud.service_enabled("networkservices.googleapis.com")
         if self._all("Gateway"):
-            say(
+            record_difference(
                 self._paths,
                 "the load balancer checks health every second; GKE as HealthCheckPolicy says, every 15 s by default",
             )
         self._health.begin({(forward.address, forward.port): forward.target for forward in forwards})
-        now = _Pass(cloud, Backends(world, self._envoy.assignments, enabled, self._health.healthy, self._find))
+        now = _Pass(cloud, Backends(objects, self._envoy.assignments, enabled, self._health.healthy, self._find))
         gateways = [
             gateway for gateway in self._all("Gateway") if gateway["spec"]["gatewayClassName"] in (*CLASSES, ISTIO)
         ]
-        if any(_is_istios(gateway) for gateway in gateways):
-            say(
+        if any(is_istio_gateway(gateway) for gateway in gateways):
+            record_difference(
                 self._paths,
                 "Istio's control plane and its Envoy pods are not there: the Gateway is served by the rehearsal's own "
                 "Envoy, without Google's proxy-only subnet, policies and health checks",
             )
-            self._istios_class()
+            self._ensure_istio_class()
         now.taken = {address_of(gateway) for gateway in gateways}
         for gateway in gateways:
             self._gateway(gateway, now)
@@ -134,10 +134,10 @@ class LoadBalancer:
             now.backends.clusters[name] = cluster
         clusters = [now.backends.clusters[name] for name in sorted(now.backends.clusters)]
         self._envoy.write(now.listeners, clusters, now.backends.endpoints)
-        self._tell(now)
+        self._save_ports(now)
         self._write(now)
 
-    def _istios_class(self) -> None:
+    def _ensure_istio_class(self) -> None:
         """Istio makes its class itself when it starts, and KServe looks it up."""
         api, kind = GATEWAY_API, "GatewayClass"
         if self._kube.find(api, kind, ISTIO) is None:
@@ -145,11 +145,11 @@ class LoadBalancer:
             self._kube.apply({"apiVersion": api, "kind": kind, "metadata": {"name": ISTIO}, "spec": spec}, force=True)
 
     def _all(self, kind: str) -> Manifests:
-        found = [item for item in self._mirrors[kind].all() if not item["metadata"].get("deletionTimestamp")]
+        found = [item for item in self._informers[kind].all() if not item["metadata"].get("deletionTimestamp")]
         return sorted(found, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]))
 
     def _labels(self, namespace: str) -> dict[str, str]:
-        found = self._mirrors["Namespace"].get("", namespace)
+        found = self._informers["Namespace"].get("", namespace)
         return dict((found or {"metadata": {}})["metadata"].get("labels") or {})
 
     def _find(self, kind: str, namespace: str, name: str) -> Manifest | None:
@@ -177,11 +177,11 @@ class LoadBalancer:
 
     def _address(self, gateway: Manifest, now: _Pass) -> tuple[str, str | None]:
         """(address, None), or what keeps the load balancer from getting one."""
-        if not _is_istios(gateway) and not now.cloud.has_proxy_subnet():
+        if not is_istio_gateway(gateway) and not now.cloud.has_proxy_subnet():
             return "", _NO_PROXY_SUBNET.format(region=now.cloud.region)
-        for asked in gateway["spec"].get("addresses") or []:
-            value = str(asked.get("value") or "")
-            if asked.get("type") != "NamedAddress":
+        for requested in gateway["spec"].get("addresses") or []:
+            value = str(requested.get("value") or "")
+            if requested.get("type") != "NamedAddress":
                 return value, None
             found = now.cloud.reserved_address(value)
             if found is None:
@@ -206,28 +206,30 @@ class LoadBalancer:
         metadata = gateway["metadata"]
         tls = listener_tls.socket(listener, metadata["namespace"], self._find)
         if tls is not None and (name := listener_tls.managed(listener)) is not None:
-            say(self._paths, f"the certificate {name} is Google's; the rehearsal's listener shows a self-signed one")
-        asked = int(listener["port"])
-        port = self._port(address, asked)
+            record_difference(
+                self._paths, f"the certificate {name} is Google's; the rehearsal's listener shows a self-signed one"
+            )
+        requested = int(listener["port"])
+        port = self._port(address, requested)
         key = f"{metadata['namespace']}/{metadata['name']}"
         entry = now.ports.setdefault(key, {"address": address, "ports": {}})
-        if str(asked) not in entry["ports"]:
-            entry["ports"][str(asked)] = port
+        if str(requested) not in entry["ports"]:
+            entry["ports"][str(requested)] = port
             log_file = str(self._paths.logs / "gateway.log")
             # Listeners that share a port are told apart by hostname: one listener of Envoy, all their routes.
-            sharing = [listener["name"] for listener in gateway["spec"]["listeners"] if listener["port"] == asked]
+            sharing = [listener["name"] for listener in gateway["spec"]["listeners"] if listener["port"] == requested]
             hosts = virtual_hosts([rule for listener in sharing for rule in rules[listener]])
-            name = f"gateway/{key}/{asked}"
+            name = f"gateway/{key}/{requested}"
             now.listeners.append(gateway_listener(name, (address, port), hosts, extensions, tls, log_file))
 
-    def _port(self, address: str, asked: int) -> int:
+    def _port(self, address: str, requested: int) -> int:
         """Chosen once: afterwards it is our own Envoy that listens there."""
-        if (address, asked) not in self._chosen:
-            port, why = listening_port(address, asked)
+        if (address, requested) not in self._chosen:
+            port, why = listening_port(address, requested)
             if why:
-                say(self._paths, why)
-            self._chosen[address, asked] = port
-        return self._chosen[address, asked]
+                record_difference(self._paths, why)
+            self._chosen[address, requested] = port
+        return self._chosen[address, requested]
 
     def _extensions(self, gateway: Manifest, now: _Pass) -> list[Extension]:
         found: list[Extension] = []
@@ -286,7 +288,7 @@ class LoadBalancer:
     ) -> None:
         taken, reason, message = listeners_of(route, parent, gateway, self._labels)
         refused = None
-        if not _is_istios(gateway):
+        if not is_istio_gateway(gateway):
             refused = next((text for rule in route["spec"].get("rules") or [] if (text := unsupported(rule))), None)
         if refused is not None:
             where = f"{route['metadata']['namespace']}/{route['metadata']['name']}"
@@ -328,9 +330,9 @@ class LoadBalancer:
         for backend in rule.get("backendRefs") or []:
             try:
                 target = self._target(route, backend, gateway, now)
-                if _is_istios(gateway):
-                    asked = (rule.get("timeouts") or {}).get("request") or "0s"
-                    target = replace(target, timeout=int(seconds(asked)))
+                if is_istio_gateway(gateway):
+                    requested = (rule.get("timeouts") or {}).get("request") or "0s"
+                    target = replace(target, timeout=int(seconds(requested)))
                 targets.append(target)
             except UnresolvedError as error:
                 problems.append(("BackendNotFound", str(error)))
@@ -352,7 +354,7 @@ class LoadBalancer:
 
     def _target(self, route: Manifest, backend: Manifest, gateway: Manifest, now: _Pass) -> Target:
         namespace = backend.get("namespace") or route["metadata"]["namespace"]
-        backends = replace(now.backends, googles=False) if _is_istios(gateway) else now.backends
+        backends = replace(now.backends, gke_managed=False) if is_istio_gateway(gateway) else now.backends
         group, kind = backend.get("group") or "", backend.get("kind") or "Service"
         weight = int(backend.get("weight", 1))
         if not permitted(route, backend, self._all("ReferenceGrant")):
@@ -385,7 +387,7 @@ class LoadBalancer:
         for policy in self._all("GCPRoutingExtension"):
             self._statuses.attached(policy, True, "Attached", "")
 
-    def _tell(self, now: _Pass) -> None:
+    def _save_ports(self, now: _Pass) -> None:
         """Addresses and ports on which the Gateways really listen."""
         file: Path = self._paths.envoy / "gateways.json"
         text = json.dumps(now.ports, indent=1, sort_keys=True)
@@ -393,16 +395,16 @@ class LoadBalancer:
             atomic_write(file, text)
 
 
-def _is_istios(gateway: Manifest) -> bool:
+def is_istio_gateway(gateway: Manifest) -> bool:
     return bool(gateway["spec"]["gatewayClassName"] == ISTIO)
 
 
-def _told(paths: StackPaths) -> dict[tuple[str, int], int]:
+def _saved_ports(paths: StackPaths) -> dict[tuple[str, int], int]:
     """Ports by address and port asked for, as a machine room before this one chose them; its Envoy may still listen."""
     file = paths.envoy / "gateways.json"
     gateways = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return {
-        (gateway["address"], int(asked)): port
+        (gateway["address"], int(requested)): port
         for gateway in gateways.values()
-        for asked, port in gateway["ports"].items()
+        for requested, port in gateway["ports"].items()
     }

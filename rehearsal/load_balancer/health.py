@@ -67,7 +67,7 @@ class HealthChecks:
     def end(self) -> None:
         self._states = {key: state for key, state in self._states.items() if state.wanted}
 
-    def step(self) -> None:
+    def reconcile(self) -> None:
         moment = time.monotonic()
         for (check, endpoint), state in self._states.items():
             if not state.busy and moment >= state.due:
@@ -92,10 +92,10 @@ class HealthChecks:
 
 def ask(check: HealthCheck, endpoint: Endpoint, processes: Mapping[Endpoint, int]) -> str | None:
     """One check: None, or why the endpoint is not healthy. Google's checks of HTTP want exactly 200."""
-    asked = (endpoint[0], check.port or endpoint[1])
-    if asked not in processes:
-        return f"dial tcp {asked[0]}:{asked[1]}: connect: connection refused"
-    host, port = "127.0.0.1", processes[asked]
+    requested = (endpoint[0], check.port or endpoint[1])
+    if requested not in processes:
+        return f"dial tcp {requested[0]}:{requested[1]}: connect: connection refused"
+    host, port = "127.0.0.1", processes[requested]
     if check.kind == "TCP":
         return checks.tcp(host, port, TIMEOUT)
     if check.kind == "GRPC":

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rehearsal.kube import Kube, KubeError, Manifest, Manifests
-from rehearsal.kube.informer import Mirror
+from rehearsal.kube.informer import Informer
 from rehearsal.load_balancer.attachment import GATEWAY_GROUP
 from rehearsal.load_balancer.backends import targeting
 from rehearsal.load_balancer.conditions import CONTROLLER, condition, dated
@@ -32,9 +32,9 @@ class Outcome:
 class Statuses:
     """Writes a status only where it differs from the one the object has."""
 
-    def __init__(self, kube: Kube, mirrors: Mapping[str, Mirror]) -> None:
+    def __init__(self, kube: Kube, informers: Mapping[str, Informer]) -> None:
         self._kube = kube
-        self._mirrors = mirrors
+        self._informers = informers
 
     def gateway(self, outcome: Outcome) -> None:
         gateway, address, problem = outcome.gateway, outcome.address, outcome.problem
@@ -109,8 +109,8 @@ class Statuses:
     def policy(self, kind: str, policy: Manifest, policies: Manifests) -> None:
         target = policy["spec"]["targetRef"]
         namespace, group = policy["metadata"]["namespace"], target.get("group") or ""
-        mirror = self._mirrors.get(target["kind"])
-        exists = mirror is not None and mirror.get(namespace, target["name"]) is not None
+        informer = self._informers.get(target["kind"])
+        exists = informer is not None and informer.get(namespace, target["name"]) is not None
         chosen = targeting(policies, group, target["kind"], namespace, target["name"])
         if not exists:
             self.attached(policy, False, "TargetNotFound", f'{target["kind"]} "{namespace}/{target["name"]}" not found')

@@ -52,9 +52,9 @@ def with_ports(program: Program, arguments: Sequence[str], allocate: Allocate) -
     built = list(arguments)
     ports: dict[int, int] = {}
     for flag in PORT_FLAGS[program]:
-        asked, place = _find(built, flag)
-        own = ports.get(asked) or allocate(asked, 1)
-        ports[asked] = own
+        requested, place = _find(built, flag)
+        own = ports.get(requested) or allocate(requested, 1)
+        ports[requested] = own
         value = f":{own}" if flag.address else str(own)
         if place is None:
             built.append(f"--{flag.flag}={value}")
@@ -72,13 +72,13 @@ def with_engine_port(arguments: Sequence[str], promise: Callable[[int], int]) ->
     """
     built = list(arguments)
     for flag in ENGINE_PORT_FLAGS:
-        asked, place = _find(built, PortFlag(flag, 0))
+        requested, place = _find(built, PortFlag(flag, 0))
         if place is None:
             continue
         if "=" in built[place]:
-            built[place] = f"--{ENGINE_PORT_FLAGS[0]}={promise(asked)}"
+            built[place] = f"--{ENGINE_PORT_FLAGS[0]}={promise(requested)}"
         else:
-            built[place - 1 : place + 1] = [f"--{ENGINE_PORT_FLAGS[0]}={promise(asked)}"]
+            built[place - 1 : place + 1] = [f"--{ENGINE_PORT_FLAGS[0]}={promise(requested)}"]
         return tuple(built)
     raise ValueError(f"the routing sidecar is not told its engine's port: --{' or --'.join(ENGINE_PORT_FLAGS)}")
 
@@ -97,10 +97,10 @@ def with_configured_ports(arguments: Sequence[str], allocate: Allocate) -> Liste
     ports: dict[int, int] = {}
     for holder in [*(static.get("listeners") or []), *filter(None, [config.get("admin")])]:
         address = holder["address"]["socket_address"]
-        asked = int(address["port_value"])
-        if asked not in ports:
-            ports[asked] = allocate(asked, 1)
-        address["port_value"] = ports[asked]
+        requested = int(address["port_value"])
+        if requested not in ports:
+            ports[requested] = allocate(requested, 1)
+        address["port_value"] = ports[requested]
     built[place] = json.dumps(config)
     return Listening(tuple(built), ports)
 

@@ -28,10 +28,10 @@ from rehearsal.paths import StackPaths
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 10.0)
 
 # A container that ran this long starts again with the first back-off.
-STEADY = 20.0
+STABLE_SECONDS = 20.0
 
 # A configuration error is looked at again after this many seconds, as the kubelet does with every sync.
-RETRY = 1.0
+RETRY_SECONDS = 1.0
 
 Prepare = Callable[["Container", Callable[[int, int], int]], Launch]
 
@@ -72,17 +72,17 @@ class Container:
     def alive(self) -> bool:
         return self.process is not None and self.process.alive
 
-    def step(self, executor: Executor, changed: Callable[[], None]) -> None:
+    def sync(self, executor: Executor, changed: Callable[[], None]) -> None:
         """Start, restart, probe, notice an end: whatever is due."""
         if self.finished:
             return
         if self.state.running:
             if self.program is not Program.NONE and not self.alive:
-                self._ended()
+                self._record_exit()
             elif self._stopping is not None:
-                self._insist()
+                self._kill_when_overdue()
             else:
-                self._judge(executor, changed)
+                self._run_probes(executor, changed)
         elif time.monotonic() >= self._not_before:
             self._start()
 
@@ -96,7 +96,7 @@ class Container:
     def stopped(self) -> bool:
         """Whether nothing of it runs any more; call repeatedly after `stop`."""
         if self.alive:
-            self._insist()
+            self._kill_when_overdue()
             return False
         if self.process is not None:
             processes.stop(self.paths, self.process_name, grace=0)
@@ -109,10 +109,10 @@ class Container:
         try:
             prepared = self.prepare(self, self._allocate) if self.program is not Program.NONE else Launch((), {}, {})
         except ConfigError as error:
-            self._wait("CreateContainerConfigError", str(error))
+            self._retry_later("CreateContainerConfigError", str(error))
             return
         except (UnknownCommandError, ValueError) as error:
-            self._wait("RunContainerError", str(error))
+            self._retry_later("RunContainerError", str(error))
             return
         if self.program is not Program.NONE:
             try:
@@ -125,30 +125,30 @@ class Container:
                     cwd=self.log.parent,
                 )
             except processes.ProcessError as error:
-                self._wait("RunContainerError", str(error))
+                self._retry_later("RunContainerError", str(error))
                 return
         self.ports, self.remarks = prepared.ports, prepared.remarks
         self._began = time.monotonic()
         self.state.identity = uuid.uuid4().hex
         self.state.state = {"running": {"startedAt": timestamp()}}
         self.probes = self._new_probes() if self.program is not Program.NONE else []
-        self._settle()
+        self._update_readiness()
 
-    def _allocate(self, asked: int, count: int) -> int:
+    def _allocate(self, requested: int, count: int) -> int:
         """The ports of the run before, if they are still free: then nobody who forwards to them has to be told."""
-        before = self.promised.get(asked, self.ports.get(asked))
+        before = self.promised.get(requested, self.ports.get(requested))
         if before is not None and all(is_free(port) for port in range(before, before + count)):
             return before
         first = self.free.take(count)
         self._taken += range(first, first + count)
         return first
 
-    def promise(self, asked: int) -> int:
+    def promise(self, requested: int) -> int:
         """Where another container of the pod will listen, as soon as it does."""
-        if asked not in self.promised:
-            self.promised[asked] = self.free.take(1)
-            self._taken.append(self.promised[asked])
-        return self.promised[asked]
+        if requested not in self.promised:
+            self.promised[requested] = self.free.take(1)
+            self._taken.append(self.promised[requested])
+        return self.promised[requested]
 
     def _new_probes(self) -> list[Probe]:
         named = {port["name"]: port["containerPort"] for port in self.spec.get("ports") or [] if port.get("name")}
@@ -157,8 +157,8 @@ class Container:
             Probe(kind, self.spec[f"{kind}Probe"], self.ports, named) for kind in kinds if self.spec.get(f"{kind}Probe")
         ]
 
-    def _judge(self, executor: Executor, changed: Callable[[], None]) -> None:
-        self._settle()
+    def _run_probes(self, executor: Executor, changed: Callable[[], None]) -> None:
+        self._update_readiness()
         moment = time.monotonic()
         for probe in self.probes:
             active = (probe.kind == "startup") is not self.state.started
@@ -172,7 +172,7 @@ class Container:
             if probe.due(moment):
                 probe.launch(executor, changed)
 
-    def _settle(self) -> None:
+    def _update_readiness(self) -> None:
         outcomes = {probe.kind: probe.outcome for probe in self.probes}
         if not self.state.started and outcomes.get("startup", True):
             self.state.started = True
@@ -188,11 +188,11 @@ class Container:
             self._stopping = time.monotonic() + 5.0
             _signal(self.process.pid, signal.SIGTERM)
 
-    def _insist(self) -> None:
+    def _kill_when_overdue(self) -> None:
         if self._stopping is not None and time.monotonic() > self._stopping and self.process is not None:
             _signal(self.process.pid, signal.SIGKILL)
 
-    def _ended(self) -> None:
+    def _record_exit(self) -> None:
         assert self.process is not None
         code = processes.exit_code(self.process)
         code = 137 if code is None else 128 - code if code < 0 else code
@@ -212,7 +212,7 @@ class Container:
         if self.restart_policy == "Never" or (self.restart_policy == "OnFailure" and code == 0):
             self.state.state = {"terminated": ended}
             return
-        self._crashes = 1 if ran > STEADY else self._crashes + 1
+        self._crashes = 1 if ran > STABLE_SECONDS else self._crashes + 1
         delay = BACK_OFF[min(self._crashes, len(BACK_OFF)) - 1]
         self.state.last = {"terminated": ended}
         self.state.restarts += 1
@@ -220,9 +220,9 @@ class Container:
         self.state.state = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
         self._not_before = time.monotonic() + delay
 
-    def _wait(self, reason: str, message: str) -> None:
+    def _retry_later(self, reason: str, message: str) -> None:
         self.state.state = {"waiting": {"reason": reason, "message": message}}
-        self._not_before = time.monotonic() + RETRY
+        self._not_before = time.monotonic() + RETRY_SECONDS
 
     def complete(self) -> None:
         """The end of a container that has no process here and should have ended by itself."""

@@ -241,12 +241,12 @@ def _fix_values(flags: _Flags, model: str, context_lengths: Mapping[str, int]) -
         flags.values["max-model-len"] = str(tokens)
     flags.values.setdefault("max-num-seqs", str(_MAX_NUM_SEQS))
     if "block-size" in flags.values:
-        asked = int(flags.values["block-size"])
-        nearest = min(_BLOCK_SIZES, key=lambda size: abs(size - asked))
-        if nearest != asked:
+        requested = int(flags.values["block-size"])
+        nearest = min(_BLOCK_SIZES, key=lambda size: abs(size - requested))
+        if nearest != requested:
             flags.values["block-size"] = str(nearest)
             flags.changed.append(
-                f"the simulated engine has KV-cache blocks of {nearest} tokens where --block-size asks for {asked}"
+                f"the simulated engine has KV-cache blocks of {nearest} tokens where --block-size asks for {requested}"
             )
 
 

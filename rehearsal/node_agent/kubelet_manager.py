@@ -8,15 +8,15 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from catalog import Catalog
-from rehearsal.differences import say
+from rehearsal.differences import record_difference
 from rehearsal.host.ports import Ports
 from rehearsal.kube import Kube, KubeError, Manifest, NotFound
 from rehearsal.kube.events import Recorder
-from rehearsal.kube.informer import Mirror
+from rehearsal.kube.informer import Informer
 from rehearsal.node_agent.engine_arguments import Simulation
 from rehearsal.node_agent.images_to_binaries import Program
 from rehearsal.node_agent.launch import read_simulations
-from rehearsal.node_agent.pod_worker import Forward, Runner
+from rehearsal.node_agent.pod_worker import Forward, PodWorker
 from rehearsal.paths import StackPaths
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _DONE = ("Succeeded", "Failed")
 
 
-class Kubelets:
+class KubeletManager:
     """Implements `runner.Host`. `binary` finds the executable of a program (it may build it, once)."""
 
     def __init__(
@@ -32,8 +32,8 @@ class Kubelets:
         paths: StackPaths,
         kube: Kube,
         catalog: Callable[[], Catalog],
-        nodes: Mirror,
-        pods: Mirror,
+        nodes: Informer,
+        pods: Informer,
         binary: Callable[[Program], Path],
         wake: Callable[[], None],
     ) -> None:
@@ -47,17 +47,17 @@ class Kubelets:
         self._catalog = catalog
         self._nodes = nodes
         self._pods = pods
-        self._runners: dict[str, Runner] = {}
+        self._workers: dict[str, PodWorker] = {}
         self._written: dict[str, Manifest] = {}
         self._next = 0
         self._said: set[str] = set()
 
     # -- what a runner asks for
 
-    def say(self, text: str) -> None:
+    def record_difference(self, text: str) -> None:
         if text not in self._said:
             self._said.add(text)
-            say(self.paths, text)
+            record_difference(self.paths, text)
 
     def simulations(self) -> dict[str, Simulation]:
         return read_simulations(self.paths)
@@ -71,9 +71,9 @@ class Kubelets:
     def forwards(self) -> list[Forward]:
         """Every port that a pod listens on, by its own address."""
         # A copy: the tunnel asks from threads of its own.
-        return [forward for runner in list(self._runners.values()) for forward in runner.forwards]
+        return [forward for worker in list(self._workers.values()) for forward in worker.forwards]
 
-    def step(self, block: int) -> None:
+    def sync(self, block: int) -> None:
         bound = {
             pod["metadata"]["uid"]: pod
             for pod in self._pods.all()
@@ -88,35 +88,35 @@ class Kubelets:
         for pod in finished:
             if pod["metadata"].get("deletionTimestamp") and pod["spec"].get("nodeName"):
                 self._delete(pod)
-        for uid in self._runners.keys() - bound.keys():
+        for uid in self._workers.keys() - bound.keys():
             self._end(uid)
 
     def stop(self) -> None:
         """End every process of every pod."""
-        for runner in self._runners.values():
-            runner.ask_to_stop(1.0)
-        for runner in self._runners.values():
-            runner.stop_now(1.0)
-        self._runners.clear()
+        for worker in self._workers.values():
+            worker.ask_to_stop(1.0)
+        for worker in self._workers.values():
+            worker.stop_now(1.0)
+        self._workers.clear()
         self.executor.shutdown(wait=False, cancel_futures=True)
 
     def _step(self, uid: str, pod: Manifest, block: int) -> None:
-        runner = self._runners.get(uid)
+        worker = self._workers.get(uid)
         host = self._nodes.get("", pod["spec"]["nodeName"])
         if host is None:
             # Its machine is gone; nobody else would ever confirm its deletion.
             self._delete(pod)
             return
-        if runner is None:
+        if worker is None:
             log.info(
                 "pod %s/%s starts on %s", pod["metadata"]["namespace"], pod["metadata"]["name"], pod["spec"]["nodeName"]
             )
-            runner = self._runners[uid] = Runner(self, pod, self._address(pod, block), _internal_ip(host))
-        runner.step(pod)
-        if runner.gone:
+            worker = self._workers[uid] = PodWorker(self, pod, self._address(pod, block), _internal_ip(host))
+        worker.sync(pod)
+        if worker.terminated:
             self._delete(pod)
             return
-        status = runner.status()
+        status = worker.status()
         if status != self._written.get(uid):
             metadata = pod["metadata"]
             try:
@@ -130,18 +130,18 @@ class Kubelets:
         self.kube.delete("v1", "Pod", metadata["name"], metadata["namespace"], grace=0)
 
     def _end(self, uid: str) -> None:
-        runner = self._runners.pop(uid)
+        worker = self._workers.pop(uid)
         self._written.pop(uid, None)
-        log.info("pod %s ended", runner.pod["metadata"]["name"])
-        runner.stop_now(0.5)
-        runner.clean()
+        log.info("pod %s ended", worker.pod["metadata"]["name"])
+        worker.stop_now(0.5)
+        worker.clean()
 
     def _address(self, pod: Manifest, block: int) -> str:
         """A loopback address of its own, 127.<block>.1.1 upward, used again only when all have been."""
         known = (pod.get("status") or {}).get("podIP")
         if known and str(known).startswith(f"127.{block}."):
             return str(known)
-        taken = {runner.address for runner in self._runners.values()}
+        taken = {worker.address for worker in self._workers.values()}
         taken |= {(pod.get("status") or {}).get("podIP") or "" for pod in self._pods.all()}
         for _ in range(240 * 250):
             address = f"127.{block}.{1 + self._next // 250 % 240}.{1 + self._next % 250}"

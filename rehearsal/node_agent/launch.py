@@ -71,7 +71,7 @@ def launch(
         remarks.append("the endpoint picker asks engines for their metrics every 250 ms; on GKE every 50 ms")
     configured = program is Program.PROXY
     listening = with_configured_ports(given, allocate) if configured else with_ports(program, given, allocate)
-    named = ", ".join(f"{asked}" for asked in listening.ports)
+    named = ", ".join(f"{requested}" for requested in listening.ports)
     remark = (
         f"{program.value} runs with its pod's own arguments, except that ports {named} and paths below volume mounts "
         "are those of this machine"

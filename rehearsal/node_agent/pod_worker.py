@@ -31,16 +31,16 @@ from rehearsal.node_agent.volumes import MountError, has_token, materialize, mou
 from rehearsal.paths import StackPaths
 
 # A preStop sleep lasts no longer here: the load balancer and the picker notice a leaving pod within milliseconds.
-LONGEST_NOTICE = 1.0
+LONGEST_PRE_STOP = 1.0
 # For the same reason a new pod of a Deployment has not been ready for its minReadySeconds when an old one goes for it,
 # but for as long as this: the Deployment's controller is the real one, and believes the kubelet since when a pod is.
-LONGEST_LISTING = 2.0
+LONGEST_MIN_READY = 2.0
 
 # Seconds between two looks at the Secrets and ConfigMaps of a controller, which may write its own certificates there.
-VOLUMES_PACE = 1.0
+VOLUMES_RESYNC_SECONDS = 1.0
 
 
-class Host(Protocol):
+class Kubelet(Protocol):
     """What the runner of a pod needs of the kubelet."""
 
     paths: StackPaths
@@ -49,7 +49,7 @@ class Host(Protocol):
     executor: Executor
 
     def binary(self, which: Program) -> Path: ...
-    def say(self, text: str) -> None: ...
+    def record_difference(self, text: str) -> None: ...
     def wake(self) -> None: ...
     def event(self, pod: Manifest, reason: str, message: str, *, warning: bool = False) -> None: ...
     def simulations(self) -> dict[str, Simulation]: ...
@@ -65,11 +65,11 @@ class Forward:
     target: int
 
 
-class Runner:
+class PodWorker:
     """Plays the kubelet for one pod. `step` until `gone`."""
 
-    def __init__(self, host: Host, pod: Manifest, address: str, host_ip: str) -> None:
-        self._host = host
+    def __init__(self, host: Kubelet, pod: Manifest, address: str, host_ip: str) -> None:
+        self._kubelet = host
         self.pod = pod
         self.address = address
         self._host_ip = host_ip
@@ -81,7 +81,7 @@ class Runner:
         self._started = timestamp()
         self._pids: dict[str, object] = {}
         self._conditions: Manifests = []
-        self.gone = False
+        self.terminated = False
         spec = pod["spec"]
         self.policy: str = spec.get("restartPolicy") or "Always"
         self._promised: dict[int, int] = {}
@@ -95,17 +95,17 @@ class Runner:
     def forwards(self) -> list[Forward]:
         """Ports to forward; empty once the pod is on its way out and its processes have ended."""
         return [
-            Forward(self.address, asked, own)
+            Forward(self.address, requested, own)
             for container in [*self._inits, *self._mains]
-            for asked, own in container.ports.items()
-            if not self.gone
+            for requested, own in container.ports.items()
+            if not self.terminated
         ]
 
-    def step(self, pod: Manifest) -> None:
+    def sync(self, pod: Manifest) -> None:
         """Take the pod one step further; writes nothing to the API server."""
         self.pod = pod
         if pod["metadata"].get("deletionTimestamp"):
-            self._leave()
+            self._terminate()
             return
         if self._folders is None and not self._mount():
             return
@@ -113,10 +113,10 @@ class Runner:
             self._refresh()
         if self._initialize():
             for container in self._mains:
-                container.step(self._host.executor, self._host.wake)
+                container.sync(self._kubelet.executor, self._kubelet.wake)
                 if container.program is Program.NONE and self.policy != "Always" and container.state.running:
                     container.complete()
-        self._note()
+        self._write_pids()
 
     def ask_to_stop(self, grace: float) -> None:
         for container in (*self._mains, *self._inits):
@@ -139,7 +139,7 @@ class Runner:
         seen = (self.pod.get("status") or {}).get("conditions") or []
         others = [condition for condition in seen if condition["type"] not in READY_CONDITIONS]
         mine = self._conditions or [condition for condition in seen if condition["type"] in READY_CONDITIONS]
-        written = conditions([*others, *mine], everyone, initialized, stage, self._ready_ago)
+        written = conditions([*others, *mine], everyone, initialized, stage, self._ready_for_seconds)
         self._conditions = [condition for condition in written if condition["type"] in READY_CONDITIONS]
         status: Manifest = {
             "phase": stage,
@@ -168,23 +168,23 @@ class Runner:
         restart = "Always" if sidecar else "OnFailure" if init and self.policy == "Always" else self.policy
         if which is Program.ENGINE and not serves(spec.get("command") or [], spec.get("args") or []):
             which = Program.NONE
-            self._host.say(
+            self._kubelet.record_difference(
                 "hosts that compute for their group's leader have no process here: the simulated leader needs none"
             )
         elif which is Program.NONE:
-            self._host.say(
+            self._kubelet.record_difference(
                 f"the image {spec['image']} has no program here: its container counts as running, and does nothing"
             )
         return Container(
-            paths=self._host.paths,
+            paths=self._kubelet.paths,
             spec=spec,
             program=which,
-            binary=None if which is Program.NONE else self._host.binary(which),
+            binary=None if which is Program.NONE else self._kubelet.binary(which),
             process_name=f"pod.{label[:150].replace('_', '.')}.{hashlib.sha256(label.encode()).hexdigest()[:6]}",
-            log=self._host.paths.pod_logs / f"{label}.log",
+            log=self._kubelet.paths.pod_logs / f"{label}.log",
             restart_policy=restart,
             prepare=self._prepare,
-            free=self._host.ports,
+            free=self._kubelet.ports,
             state=ContainerState(
                 spec["name"], spec["image"], init=init, sidecar=sidecar, restarts=_restarts(self.pod, spec["name"])
             ),
@@ -198,19 +198,19 @@ class Runner:
         try:
             self._folders = materialize(self.pod, self.home, self.address, self._host_ip, self._find)
         except MountError as error:
-            self._host.event(self.pod, "FailedMount", str(error), warning=True)
+            self._kubelet.event(self.pod, "FailedMount", str(error), warning=True)
             return False
         return True
 
     def _refresh(self) -> None:
         if time.monotonic() < self._retry:
             return
-        self._retry = time.monotonic() + VOLUMES_PACE
+        self._retry = time.monotonic() + VOLUMES_RESYNC_SECONDS
         with contextlib.suppress(MountError, KubeError):
             materialize(self.pod, self.home, self.address, self._host_ip, self._find)
 
     def _find(self, kind: str, namespace: str, name: str) -> Manifest | None:
-        return self._host.kube.find("v1", kind, name, namespace)
+        return self._kubelet.kube.find("v1", kind, name, namespace)
 
     def _initialized_until(self) -> int:
         """Index of the first init container that still holds up the others."""
@@ -228,7 +228,7 @@ class Runner:
         for index, container in enumerate(self._inits):
             if index > until or (index < until and not container.state.sidecar):
                 continue
-            container.step(self._host.executor, self._host.wake)
+            container.sync(self._kubelet.executor, self._kubelet.wake)
             if container.program is Program.NONE and not container.state.sidecar and container.state.running:
                 container.complete()
         reason = "PodInitializing"
@@ -251,18 +251,20 @@ class Runner:
             own = {"POD_NAME": metadata["name"], "POD_NAMESPACE": metadata["namespace"], "POD_IP": self.address}
             environment = own | environment
         else:
-            self._give_token(environment)
-        self._host.say(
+            self._write_token(environment)
+        self._kubelet.record_difference(
             "probes run every second at most, and a container that ended starts again after 1 to 10 s; "
             "on GKE a probe keeps its own period, and a restart waits up to 5 minutes"
         )
-        self._host.say(
+        self._kubelet.record_difference(
             "pods have loopback addresses, which the API server takes into no EndpointSlice: "
             "the Gateway finds the pods of a Service by its selector"
         )
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             if "exec" in (spec.get(probe) or {}):
-                self._host.say("probes that run a command always succeed here: there is no container to run it in")
+                self._kubelet.record_difference(
+                    "probes that run a command always succeed here: there is no container to run it in"
+                )
         prepared = launch(
             container.program,
             spec,
@@ -270,21 +272,21 @@ class Runner:
             mounts(spec, self._folders or {}),
             allocate,
             container.promise,
-            self._host.simulations() if container.program is Program.ENGINE else {},
-            self._host.context_lengths() if container.program is Program.ENGINE else {},
+            self._kubelet.simulations() if container.program is Program.ENGINE else {},
+            self._kubelet.context_lengths() if container.program is Program.ENGINE else {},
         )
         for remark in prepared.remarks:
-            self._host.say(remark)
+            self._kubelet.record_difference(remark)
         return prepared
 
-    def _give_token(self, environment: dict[str, str]) -> None:
+    def _write_token(self, environment: dict[str, str]) -> None:
         account = self.pod["spec"].get("serviceAccountName") or "default"
-        holder = self._host.kube.find("v1", "ServiceAccount", account, self.pod["metadata"]["namespace"])
+        holder = self._kubelet.kube.find("v1", "ServiceAccount", account, self.pod["metadata"]["namespace"])
         if not has_token(self.pod, holder):
             return
         file = self.home / "kubeconfig"
         try:
-            write_kubeconfig(self._host.kube, self._host.paths, self.pod, file)
+            write_kubeconfig(self._kubelet.kube, self._kubelet.paths, self.pod, file)
         except KubeError as error:
             raise ConfigError(str(error)) from error
         environment["KUBECONFIG"] = str(file)
@@ -292,47 +294,51 @@ class Runner:
     # -- ending
 
     @functools.cached_property
-    def _ready_ago(self) -> float:
+    def _ready_for_seconds(self) -> float:
         """Seconds by which the pod is told to have become ready earlier."""
         owners = self.pod["metadata"].get("ownerReferences") or []
         name = next((owner["name"] for owner in owners if owner["kind"] == "ReplicaSet"), None)
-        found = self._host.kube.find("apps/v1", "ReplicaSet", name, self.pod["metadata"]["namespace"]) if name else None
-        asked = float(((found or {}).get("spec") or {}).get("minReadySeconds") or 0)
-        if asked > LONGEST_LISTING:
-            self._host.say(
-                f"a new pod takes an old one's place {LONGEST_LISTING:g} s after it is ready; on GKE after its "
+        found = (
+            self._kubelet.kube.find("apps/v1", "ReplicaSet", name, self.pod["metadata"]["namespace"]) if name else None
+        )
+        requested = float(((found or {}).get("spec") or {}).get("minReadySeconds") or 0)
+        if requested > LONGEST_MIN_READY:
+            self._kubelet.record_difference(
+                f"a new pod takes an old one's place {LONGEST_MIN_READY:g} s after it is ready; on GKE after its "
                 "Deployment's minReadySeconds"
             )
-        return max(0.0, asked - LONGEST_LISTING)
+        return max(0.0, requested - LONGEST_MIN_READY)
 
-    def _leave(self) -> None:
+    def _terminate(self) -> None:
         """As a kubelet: the preStop sleep first, then SIGTERM, to sidecars last, and SIGKILL after the grace."""
         moment = time.monotonic()
         if self._deleting_since is None:
             self._deleting_since = moment
         passed = moment - self._deleting_since
         grace = float(self.pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-        if passed < min(self._notice(), grace) and [container for container in self._mains if container.alive]:
+        if passed < min(self._pre_stop_seconds(), grace) and [
+            container for container in self._mains if container.alive
+        ]:
             return
         for containers in (self._mains, self._inits):
             for container in containers:
                 container.stop(grace - passed)
             if [container for container in containers if not container.stopped()]:
                 return
-        self.gone = True
+        self.terminated = True
 
-    def _notice(self) -> float:
+    def _pre_stop_seconds(self) -> float:
         """Seconds of the longest preStop sleep."""
         hooks = [(container.spec.get("lifecycle") or {}).get("preStop") or {} for container in self._mains]
-        asked = max((float((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks), default=0.0)
-        if asked > LONGEST_NOTICE:
-            self._host.say(
-                f"a deleted pod serves on for {LONGEST_NOTICE:g} s at most before it is told to end; on GKE for its "
+        requested = max((float((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks), default=0.0)
+        if requested > LONGEST_PRE_STOP:
+            self._kubelet.record_difference(
+                f"a deleted pod serves on for {LONGEST_PRE_STOP:g} s at most before it is told to end; on GKE for its "
                 "whole preStop sleep"
             )
-        return min(asked, LONGEST_NOTICE)
+        return min(requested, LONGEST_PRE_STOP)
 
-    def _note(self) -> None:
+    def _write_pids(self) -> None:
         """The pids of this pod, for whoever wants to look at its processes (or to kill one)."""
         pids: dict[str, object] = {
             container.state.name: container.process.pid

@@ -113,12 +113,12 @@ def check(spec: Manifest, ports: Mapping[int, int], named: Mapping[str, int]) ->
 
 
 def _own(port: Port, ports: Mapping[int, int], named: Mapping[str, int]) -> int:
-    asked = named.get(str(port)) if isinstance(port, str) and not port.isdigit() else int(port)
-    if asked is None:
+    requested = named.get(str(port)) if isinstance(port, str) and not port.isdigit() else int(port)
+    if requested is None:
         raise ConnectionError(f"no port named {port}")
-    if asked not in ports:
-        raise ConnectionError(f"dial tcp :{asked}: connect: connection refused")
-    return ports[asked]
+    if requested not in ports:
+        raise ConnectionError(f"dial tcp :{requested}: connect: connection refused")
+    return ports[requested]
 
 
 def _http(action: Manifest, ports: Mapping[int, int], named: Mapping[str, int], timeout: float) -> str | None:

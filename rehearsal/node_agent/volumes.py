@@ -63,10 +63,10 @@ def has_token(pod: Manifest, service_account: Manifest | None) -> bool:
         for mount in container.get("volumeMounts") or []:
             if mount["mountPath"].rstrip("/") == TOKEN_MOUNT:
                 return True
-    asked = pod["spec"].get("automountServiceAccountToken")
-    if asked is None:
-        asked = (service_account or {}).get("automountServiceAccountToken")
-    return asked is not False
+    requested = pod["spec"].get("automountServiceAccountToken")
+    if requested is None:
+        requested = (service_account or {}).get("automountServiceAccountToken")
+    return requested is not False
 
 
 def _content(pod: Manifest, volume: Manifest, pod_ip: str, host_ip: str, find: Find) -> dict[str, bytes]:

@@ -34,7 +34,16 @@ from rehearsal.providers.requests import (
     Unready,
     UpdateRequest,
 )
-from rehearsal.providers.wire import Diff, Properties, conceal, difference, dotted, marshal, reveal, unmarshal
+from rehearsal.providers.wire import (
+    Diff,
+    Properties,
+    difference,
+    dotted,
+    marshal,
+    rewrap_secrets,
+    unmarshal,
+    unwrap_secrets,
+)
 
 WORKERS: Final = 64  # an await holds one for minutes; the engine itself runs no more steps than 4 x cores by default
 UNLIMITED: Final = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -130,12 +139,12 @@ class Provider(rpc.ResourceProviderServicer):
         return self._checked(context, request, check)
 
     def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
-        olds, news = _revealed(request.old_inputs), _revealed(request.news)
+        olds, news = _unwrapped(request.old_inputs), _unwrapped(request.news)
         return _diffed(self._answer(context, lambda: self.diff_config(request.urn, olds, news)))
 
     def Configure(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ConfigureResponse:
-        config = _revealed(request.args)
-        self.canceled.clear()
+        config = _unwrapped(request.args)
+        self.cancelled.clear()
         self._answer(context, lambda: self.configure(config))
         self._configs[context.peer()] = config
         return provider_pb2.ConfigureResponse(
@@ -151,65 +160,71 @@ class Provider(rpc.ResourceProviderServicer):
         return self._checked(context, request, check)
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
-        asked = UpdateRequest(
+        requested = UpdateRequest(
             id=request.id,
-            olds=_revealed(request.olds),
-            old_inputs=_revealed(request.old_inputs),
-            news=_revealed(request.news),
+            olds=_unwrapped(request.olds),
+            old_inputs=_unwrapped(request.old_inputs),
+            news=_unwrapped(request.news),
             **self._common(request, context),
         )
-        return _diffed(self._answer(context, lambda: self.diff(asked)))
+        return _diffed(self._answer(context, lambda: self.diff(requested)))
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         inputs = unmarshal(request.properties)
-        asked = CreateRequest(
-            inputs=reveal(inputs), preview=request.preview, timeout=request.timeout, **self._common(request, context)
-        )
-        made = self._answer(context, lambda: self.create(asked), inputs)
-        return provider_pb2.CreateResponse(id=made.id, properties=marshal(conceal(made.outputs, inputs)))
-
-    def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
-        news = unmarshal(request.news)
-        asked = UpdateRequest(
-            id=request.id,
-            olds=_revealed(request.olds),
-            old_inputs=_revealed(request.old_inputs),
-            news=reveal(news),
+        requested = CreateRequest(
+            inputs=unwrap_secrets(inputs),
             preview=request.preview,
             timeout=request.timeout,
             **self._common(request, context),
         )
-        outputs = self._answer(context, lambda: self.update(asked), news)
-        return provider_pb2.UpdateResponse(properties=marshal(conceal(outputs, news)))
+        made = self._answer(context, lambda: self.create(requested), inputs)
+        return provider_pb2.CreateResponse(id=made.id, properties=marshal(rewrap_secrets(made.outputs, inputs)))
 
-    def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        asked = DeleteRequest(
+    def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
+        news = unmarshal(request.news)
+        requested = UpdateRequest(
             id=request.id,
-            olds=_revealed(request.properties),
-            old_inputs=_revealed(request.old_inputs),
+            olds=_unwrapped(request.olds),
+            old_inputs=_unwrapped(request.old_inputs),
+            news=unwrap_secrets(news),
+            preview=request.preview,
             timeout=request.timeout,
             **self._common(request, context),
         )
-        self._answer(context, lambda: self.delete(asked))
+        outputs = self._answer(context, lambda: self.update(requested), news)
+        return provider_pb2.UpdateResponse(properties=marshal(rewrap_secrets(outputs, news)))
+
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        requested = DeleteRequest(
+            id=request.id,
+            olds=_unwrapped(request.properties),
+            old_inputs=_unwrapped(request.old_inputs),
+            timeout=request.timeout,
+            **self._common(request, context),
+        )
+        self._answer(context, lambda: self.delete(requested))
         return empty_pb2.Empty()
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         olds, inputs = unmarshal(request.properties), unmarshal(request.inputs)
-        asked = ReadRequest(
-            id=request.id, olds=reveal(olds), old_inputs=reveal(inputs), **self._common(request, context)
+        requested = ReadRequest(
+            id=request.id,
+            olds=unwrap_secrets(olds),
+            old_inputs=unwrap_secrets(inputs),
+            **self._common(request, context),
         )
-        live = self._answer(context, lambda: self.read(asked))
+        live = self._answer(context, lambda: self.read(requested))
         if live is None:
             return provider_pb2.ReadResponse()
-        outputs = marshal(conceal(live.outputs, olds))
+        outputs = marshal(rewrap_secrets(live.outputs, olds))
         return provider_pb2.ReadResponse(
             id=live.id,
             properties=outputs,
-            inputs=request.inputs if live.inputs is None else marshal(conceal(live.inputs, inputs)),
+            inputs=request.inputs if live.inputs is None else marshal(rewrap_secrets(live.inputs, inputs)),
         )
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
-        answer = self._answer(context, lambda: self.invoke(request.tok, _revealed(request.args)))
+        answer = self._answer(context, lambda: self.invoke(request.tok, _unwrapped(request.args)))
         response = provider_pb2.InvokeResponse()
         getattr(response, "return").CopyFrom(marshal(answer))
         return response
@@ -232,13 +247,13 @@ class Provider(rpc.ResourceProviderServicer):
         check: Callable[[Properties | None, Properties], Properties],
     ) -> provider_pb2.CheckResponse:
         wanted = unmarshal(request.news)
-        olds = _revealed(request.olds) if request.HasField("olds") and request.olds.fields else None
+        olds = _unwrapped(request.olds) if request.HasField("olds") and request.olds.fields else None
         try:
-            inputs = self._answer(context, lambda: check(olds, reveal(wanted)))
+            inputs = self._answer(context, lambda: check(olds, unwrap_secrets(wanted)))
         except Invalid as invalid:
             failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in invalid.failures]
             return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
-        return provider_pb2.CheckResponse(inputs=marshal(conceal(inputs, wanted)))
+        return provider_pb2.CheckResponse(inputs=marshal(rewrap_secrets(inputs, wanted)))
 
     def _answer(
         self, context: grpc.ServicerContext, hook: Callable[[], Answer], secrets: Properties | None = None
@@ -256,8 +271,8 @@ class Provider(rpc.ResourceProviderServicer):
         raise AssertionError("an aborted call does not go on")
 
 
-def _revealed(struct: Struct) -> Properties:
-    values: Properties = reveal(unmarshal(struct))
+def _unwrapped(struct: Struct) -> Properties:
+    values: Properties = unwrap_secrets(unmarshal(struct))
     return values
 
 
@@ -284,7 +299,9 @@ def _abort_unready(context: grpc.ServicerContext, unready: Unready, secrets: Pro
     detail = any_pb2.Any()
     detail.Pack(
         provider_pb2.ErrorResourceInitFailed(
-            id=unready.resource_id, properties=marshal(conceal(unready.outputs, secrets)), reasons=unready.reasons
+            id=unready.resource_id,
+            properties=marshal(rewrap_secrets(unready.outputs, secrets)),
+            reasons=unready.reasons,
         )
     )
     code = grpc.StatusCode.UNKNOWN

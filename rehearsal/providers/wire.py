@@ -107,27 +107,27 @@ def _to_wire(value: Any) -> struct_pb2.Value:
     raise TypeError(f"{type(value).__name__} has no wire form")
 
 
-def reveal(value: Any) -> Any:
+def unwrap_secrets(value: Any) -> Any:
     """The value without its secret wrappers, at every depth."""
     if isinstance(value, Secret):
-        return reveal(value.value)
+        return unwrap_secrets(value.value)
     if isinstance(value, Mapping):
-        return {key: reveal(item) for key, item in value.items()}
+        return {key: unwrap_secrets(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [reveal(item) for item in value]
+        return [unwrap_secrets(item) for item in value]
     return value
 
 
-def conceal(value: Any, like: Any) -> Any:
+def rewrap_secrets(value: Any, like: Any) -> Any:
     """`value` with everything wrapped as secret that is secret at the same path of `like`."""
     if isinstance(value, Secret):
         return value
     if isinstance(like, Secret):
         return Secret(value)
     if isinstance(value, Mapping) and isinstance(like, Mapping):
-        return {key: conceal(item, like.get(key)) for key, item in value.items()}
+        return {key: rewrap_secrets(item, like.get(key)) for key, item in value.items()}
     if isinstance(value, list) and isinstance(like, list):
-        return [conceal(item, like[i] if i < len(like) else None) for i, item in enumerate(value)]
+        return [rewrap_secrets(item, like[i] if i < len(like) else None) for i, item in enumerate(value)]
     return value
 
 
@@ -198,7 +198,7 @@ def difference(
     delete_before_replace: bool = False,
 ) -> Diff:
     """Compare two sets of properties. `replaces` and `ignores` judge the deepest changed paths, ("a", 0, "b")."""
-    found = {path: change for path, change in changes(reveal(old), reveal(new)) if not ignores(path)}
+    found = {path: change for path, change in changes(unwrap_secrets(old), unwrap_secrets(new)) if not ignores(path)}
     return Diff(found, frozenset(path for path in found if replaces(path)), delete_before_replace)
 
 

@@ -14,13 +14,13 @@ from settings.leaves import Leaf, leaves
 from stackfile import StackConfig
 
 
-def remember(paths: StackPaths, configuration: StackConfig) -> None:
+def save_settings(paths: StackPaths, configuration: StackConfig) -> None:
     """After an up: the settings that stand now, without secrets."""
     standing = {path_of(*leaf.path): leaf.shown for leaf in _leaves(configuration)}
     paths.settings.write_text(json.dumps(standing, indent=1), encoding="utf-8")
 
 
-def changed(paths: StackPaths, configuration: StackConfig) -> Iterator[str]:
+def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str]:
     """A line for each setting that differs from what stands. None before the first up."""
     if not paths.settings.exists():
         return

@@ -33,11 +33,11 @@ def load(
     if not settings.get("project"):
         values[f"{NAMESPACE}:project"] = PROJECT
         notes.append(f"project: {PROJECT} stands in for a Google Cloud project")
-    asked, rehearsed = _stated(settings), _release(settings)
-    if not own_release and os.environ.get("REHEARSAL_EPP") is None and asked != rehearsed:
+    requested, rehearsed = settings.get("release"), _release(settings)
+    if not own_release and os.environ.get("REHEARSAL_EPP") is None and requested != rehearsed:
         values[f"{NAMESPACE}:release"] = rehearsed
         notes.append(
-            f"release: {rehearsed} instead of {asked}, because its endpoint picker can be"
+            f"release: {rehearsed} instead of {requested or 'the default release'}, because its endpoint picker can be"
             " built here (REHEARSAL_EPP=<binary> rehearses another)"
         )
     notes += [f"{path}: the encrypted value stays closed, a stand-in takes its place" for path in secrets]

@@ -19,7 +19,7 @@ from pulumi.automation import _stack as automation
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2
 
-from rehearsal.differences import say
+from rehearsal.differences import record_difference
 from rehearsal.paths import StackPaths
 from rehearsal.providers.base import serve
 from rehearsal.providers.gcp import GcpProvider
@@ -93,7 +93,7 @@ def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Ite
     paths.home.mkdir(parents=True, exist_ok=True)
     paths.backend.mkdir(parents=True, exist_ok=True)
     for difference in configuration.notes:
-        say(paths, difference)
+        record_difference(paths, difference)
     with serve(GcpProvider(paths, report)) as cloud, serve(KubernetesProvider(paths, report)) as cluster:
         os.environ["PATH"] = f"{executable.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         environment = {

@@ -20,7 +20,7 @@ _GONE_SECONDS = 180.0
 
 
 @contextlib.contextmanager
-def patient() -> Iterator[None]:
+def defer_interrupts() -> Iterator[None]:
     """Survive interrupts while the engine runs, and raise KeyboardInterrupt afterwards.
 
     The engine is a child in the same process group: the terminal interrupts it too. It then finishes what is under
@@ -47,7 +47,7 @@ def patient() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def forget_unrecorded(stack: auto.Stack, paths: StackPaths, report: Callable[[str], None]) -> None:
+def delete_orphaned_creates(stack: auto.Stack, paths: StackPaths, report: Callable[[str], None]) -> None:
     """Remove Kubernetes objects whose creation was under way when an engine died, then the engine's notes of them.
 
     Such an object may exist, but is not in the state: the next update would meet it as somebody else's. The stand-in

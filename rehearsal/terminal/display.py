@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 
 from cli.text import wrapped
-from rehearsal.differences import said
+from rehearsal.differences import recorded_differences
 from rehearsal.paths import StackPaths
 
 _WIDTH_WITHOUT_TERMINAL = 200
@@ -20,5 +20,5 @@ def console() -> Console:
 def print_differences(to: Console, paths: StackPaths) -> None:
     """What a rehearsal does otherwise than GKE, each as one line."""
     to.print("\nin this rehearsal, unlike on GKE", style="bold")
-    for sentence in said(paths):
+    for sentence in recorded_differences(paths):
         to.print(wrapped(f"  - {sentence}"), markup=False)

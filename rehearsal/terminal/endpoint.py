@@ -16,7 +16,7 @@ def reachable(paths: StackPaths) -> str:
     listening = paths.envoy / "gateways.json"
     gateways = json.loads(listening.read_text(encoding="utf-8")) if listening.exists() else {}
     for gateway in gateways.values():
-        for asked, port in sorted(gateway["ports"].items()):
-            scheme, usual = ("https", 443) if asked == "443" else ("http", 80)
+        for requested, port in sorted(gateway["ports"].items()):
+            scheme, usual = ("https", 443) if requested == "443" else ("http", 80)
             return f"{scheme}://{gateway['address']}" + ("" if port == usual else f":{port}")
     raise RehearsalError(f"stack {paths.stack} has no Gateway that listens: make up STACK={paths.stack}")

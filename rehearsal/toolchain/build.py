@@ -94,18 +94,18 @@ def _alone(report: Report) -> Iterator[None]:
     root = cache_root()
     root.mkdir(parents=True, exist_ok=True)
     with (root / "build.lock").open("a+") as lock:
-        began = told = time.monotonic()
+        began = reported_at = time.monotonic()
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 now = time.monotonic()
-                if told == began or now - told >= _SECONDS_BETWEEN_LINES:
+                if reported_at == began or now - reported_at >= _SECONDS_BETWEEN_LINES:
                     lock.seek(0)
                     holder = lock.read().strip() or "unknown"
                     report(f"waiting {now - began:.0f} s for another build into this cache (process {holder})")
-                    told = now
+                    reported_at = now
                 time.sleep(0.3)
         lock.seek(0)
         lock.truncate()
@@ -152,7 +152,7 @@ def _build(go: str, target: Target, label: str, rest: str, report: Report) -> No
 
 def _run(command: list[str], folder: Path, output: IO[bytes], log: Path, progress: Report) -> int:
     """Runs to the end, telling `progress` from time to time how far it is; ends the child if we are interrupted."""
-    began = told = time.monotonic()
+    began = reported_at = time.monotonic()
     with subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment()) as child:
         try:
             while True:
@@ -160,9 +160,9 @@ def _run(command: list[str], folder: Path, output: IO[bytes], log: Path, progres
                     return child.wait(timeout=0.25)
                 except subprocess.TimeoutExpired:
                     now = time.monotonic()
-                    if now - told >= _SECONDS_BETWEEN_LINES:
+                    if now - reported_at >= _SECONDS_BETWEEN_LINES:
                         progress(f"{now - began:.0f} s, {_done(log)}")
-                        told = now
+                        reported_at = now
         except BaseException:
             child.terminate()
             raise

@@ -43,8 +43,8 @@ def go_command(purpose: str) -> str:
         ) from error
     version = re.search(r"go version (?:go|devel go)(\d+)\.(\d+)", answer.stdout)
     if version is None:
-        said = (answer.stdout + answer.stderr).strip()
-        raise BuildError(f"Go is needed to {purpose}, and `{found} version` answers {said!r}: {_INSTALL}.")
+        output = (answer.stdout + answer.stderr).strip()
+        raise BuildError(f"Go is needed to {purpose}, and `{found} version` answers {output!r}: {_INSTALL}.")
     if (int(version[1]), int(version[2])) < _OLDEST:
         raise BuildError(f"Go {version[1]}.{version[2]} ({found}) is too old to {purpose}: {_INSTALL}.")
     return found

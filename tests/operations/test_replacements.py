@@ -21,7 +21,7 @@ from rehearsal.providers.gcp.kinds import VIRTUAL
 from rehearsal.providers.gcp.table import KINDS
 from rehearsal.providers.wire import changes as differences
 from rehearsal.providers.wire import under
-from rehearsal.pulumi_engine.changes import changed, remember
+from rehearsal.pulumi_engine.changes import diff_settings, save_settings
 from rehearsal.pulumi_engine.configuration import load
 from settings import StackSettings
 from settings.leaves import leaves
@@ -126,11 +126,11 @@ def test_a_rehearsed_preview_names_the_settings_behind_a_change(tmp_path: Path) 
     paths = StackPaths("gpu", root=tmp_path)
     paths.home.mkdir(parents=True)
     standing = load(PROJECT_ROOT, "gpu")
-    assert list(changed(paths, standing)) == []
-    remember(paths, standing)
-    assert list(changed(paths, standing)) == []
+    assert list(diff_settings(paths, standing)) == []
+    save_settings(paths, standing)
+    assert list(diff_settings(paths, standing)) == []
     overrides = {"llm-d:accelerator.provisioning": "spot", "llm-d:models[0].replicas": "2"}
-    assert list(changed(paths, load(PROJECT_ROOT, "gpu", overrides))) == [
+    assert list(diff_settings(paths, load(PROJECT_ROOT, "gpu", overrides))) == [
         "llm-d:accelerator.provisioning: on-demand -> spot: replaces accelerator pool",
         "llm-d:models[0].replicas: 1 -> 2",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from rehearsal.providers.gcp.kinds import CLUSTER, NETWORK, SUBNETWORK, Subject, refusal
+from rehearsal.providers.gcp.kinds import CLUSTER, NETWORK, SUBNETWORK, ResourceContext, refusal
 from rehearsal.providers.gcp.machines import machine_of
 from rehearsal.providers.gcp.network import cluster_ranges, parse_range, refuse_overlap
 from rehearsal.providers.requests import Refused
@@ -30,19 +30,19 @@ CHANNEL_DEFAULT: Final = {
 
 def version_of(inputs: Properties) -> str:
     """The control plane's version: the one asked for, the newest of the minor asked for, or the channel's default."""
-    asked = inputs.get("minMasterVersion")
-    if asked == "latest":
+    requested = inputs.get("minMasterVersion")
+    if requested == "latest":
         return next(iter(VERSIONS.values()))
-    if asked:
-        shape = re.fullmatch(r"(1\.\d+)(\.\d+)?(-gke\.\d+)?", asked)
+    if requested:
+        shape = re.fullmatch(r"(1\.\d+)(\.\d+)?(-gke\.\d+)?", requested)
         newest = VERSIONS.get(shape[1]) if shape else None
         if shape is None or newest is None:
-            raise refusal(400, f'Master version "{asked}" is unsupported (on offer: {", ".join(VERSIONS)})')
+            raise refusal(400, f'Master version "{requested}" is unsupported (on offer: {", ".join(VERSIONS)})')
         if shape[3]:
-            return str(asked)
-        if newest.startswith(asked + ("" if shape[2] is None else "-")) or shape[2] is None:
+            return str(requested)
+        if newest.startswith(requested + ("" if shape[2] is None else "-")) or shape[2] is None:
             return newest
-        raise refusal(400, f'Master version "{asked}" is unsupported (of {shape[1]} there is {newest})')
+        raise refusal(400, f'Master version "{requested}" is unsupported (of {shape[1]} there is {newest})')
     channel = (inputs.get("releaseChannel") or {}).get("channel", "REGULAR")
     return VERSIONS[CHANNEL_DEFAULT[channel]]
 
@@ -52,7 +52,7 @@ def _numbers(version: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", version)]
 
 
-def checking_cluster(subject: Subject) -> None:
+def checking_cluster(subject: ResourceContext) -> None:
     """Every rule that a creation and an update share."""
     inputs = subject.inputs
     gateway = (inputs.get("gatewayApiConfig") or {}).get("channel", "CHANNEL_DISABLED")
@@ -77,7 +77,7 @@ def checking_cluster(subject: Subject) -> None:
     _check_network(subject)
 
 
-def _check_network(subject: Subject) -> None:
+def _check_network(subject: ResourceContext) -> None:
     inputs = subject.inputs
     network_id, network = subject.need(NETWORK, inputs.get("network", "default"), "network")
     allocation = inputs.get("ipAllocationPolicy") or {}
@@ -114,7 +114,7 @@ def _check_network(subject: Subject) -> None:
     refuse_overlap(subject, network_id, list(cluster_ranges(inputs)))
 
 
-def creating_cluster(subject: Subject) -> None:
+def creating_cluster(subject: ResourceContext) -> None:
     for other, _ in subject.all(CLUSTER):
         raise Refused(f"the rehearsal has one cluster per stack, and there is {other} already")
     checking_cluster(subject)
@@ -124,7 +124,7 @@ def creating_cluster(subject: Subject) -> None:
         machine_of({})  # the default pool's, which must be one the rehearsal can make
 
 
-def updating_cluster(subject: Subject) -> None:
+def updating_cluster(subject: ResourceContext) -> None:
     checking_cluster(subject)
     has = (subject.record or {})["masterVersion"]
     wanted = version_of(subject.inputs) if subject.inputs.get("minMasterVersion") else has
@@ -132,7 +132,7 @@ def updating_cluster(subject: Subject) -> None:
         raise refusal(400, f"Master cannot be downgraded from {has} to {wanted}: a minor version does not go back")
 
 
-def cluster_outputs(subject: Subject) -> Properties:
+def cluster_outputs(subject: ResourceContext) -> Properties:
     """What is known before the control plane runs; its addresses are added when it does."""
     inputs = subject.inputs
     version = version_of(inputs)
@@ -155,7 +155,7 @@ def cluster_outputs(subject: Subject) -> Properties:
     }
 
 
-def _range(subject: Subject, allocation: Properties, kind: str) -> str:
+def _range(subject: ResourceContext, allocation: Properties, kind: str) -> str:
     """The range of pods or services: given, or that of the secondary range it names, or one Google chooses."""
     block = allocation.get(f"{kind}Ipv4CidrBlock") or ""
     name = allocation.get(f"{kind}SecondaryRangeName")
@@ -171,7 +171,7 @@ def _range(subject: Subject, allocation: Properties, kind: str) -> str:
     )
 
 
-def deleting_cluster(subject: Subject) -> None:
+def deleting_cluster(subject: ResourceContext) -> None:
     if (subject.record or {}).get("deletionProtection", True):
         raise Refused(
             f"Cannot destroy cluster '{subject.id.rpartition('/')[2]}' because deletionProtection is set to true: "
@@ -179,7 +179,7 @@ def deleting_cluster(subject: Subject) -> None:
         )
 
 
-def default_pool(subject: Subject) -> tuple[str, Properties] | None:
+def default_pool(subject: ResourceContext) -> tuple[str, Properties] | None:
     """Id and arguments of the pool that Google makes with a cluster, when the program keeps it."""
     if subject.inputs.get("removeDefaultNodePool"):
         return None

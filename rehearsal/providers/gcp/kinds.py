@@ -75,7 +75,7 @@ CONTAINER_NAME: Final = Name(RFC1035, 40, COMPUTE_NAME.words)
 
 
 @dataclass(frozen=True)
-class Subject:
+class ResourceContext:
     """One resource in the moment of a change: its inputs, where it is, and the cloud around it.
 
     `record` is what the cloud held of it before (None: it is new). `passes` says a line to the user.
@@ -125,11 +125,11 @@ def refers(reference: str, resource_id: str) -> bool:
     return resource_id == path or resource_id.endswith(f"/{path}")
 
 
-def _nothing(_: Subject) -> Properties:
+def _nothing(_: ResourceContext) -> Properties:
     return {}
 
 
-def _accept(_: Subject) -> None:
+def _accept(_: ResourceContext) -> None:
     return None
 
 
@@ -151,10 +151,10 @@ class Kind:
     link: str | None = None  # version path of the self link, e.g. "compute/v1"
     defaults: Mapping[str, Any] = field(default_factory=dict)
     computed: tuple[str, ...] = ()  # dotted paths of outputs that no preview knows
-    outputs: Callable[[Subject], Properties] = _nothing
-    creating: Callable[[Subject], None] = _accept
-    updating: Callable[[Subject], None] = _accept
-    deleting: Callable[[Subject], None] = _accept
+    outputs: Callable[[ResourceContext], Properties] = _nothing
+    creating: Callable[[ResourceContext], None] = _accept
+    updating: Callable[[ResourceContext], None] = _accept
+    deleting: Callable[[ResourceContext], None] = _accept
     replacing: Callable[[Properties, Properties], tuple[str, ...]] = lambda _old, _new: ()
 
     def replaced_by(self, old: Properties, new: Properties) -> tuple[str, ...]:

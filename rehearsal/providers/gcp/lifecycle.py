@@ -107,7 +107,7 @@ def wait_for_nodes(paths: StackPaths, pool: str, size: Size, *, canceled: thread
     """Wait until the pool has `size.least` to `size.most` nodes in Kubernetes. Raises `Refused` after a minute."""
     from rehearsal.kube import KubeError, client
 
-    began = said = time.monotonic()
+    began = reported_at = time.monotonic()
     have, trouble = 0, ""
     while True:
         try:
@@ -125,9 +125,9 @@ def wait_for_nodes(paths: StackPaths, pool: str, size: Size, *, canceled: thread
             why = f"has {have} nodes of {size.least} after {clock - began:.0f} s{trouble}"
             last = processes.tail(_last_words(paths), lines=8) or processes.tail(paths.logs / f"{DAEMON}.log", lines=8)
             raise Refused(f"node pool {pool} {why}; the log of the machine room ends:\n{last}")
-        if clock - said >= REPORT_SECONDS:
+        if clock - reported_at >= REPORT_SECONDS:
             report(f"node pool {pool}: {have} of {size.least} nodes after {clock - began:.0f} s")
-            said = clock
+            reported_at = clock
         time.sleep(0.1)
 
 

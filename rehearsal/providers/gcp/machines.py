@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import catalog
-from rehearsal.providers.gcp.kinds import RESOURCE_POLICY, Subject, refusal
+from rehearsal.providers.gcp.kinds import RESOURCE_POLICY, ResourceContext, refusal
 from rehearsal.providers.requests import Refused
 from rehearsal.providers.wire import Properties
 
@@ -44,7 +44,7 @@ def machine_of(config: Mapping[str, Any]) -> Machine:
     raise Refused(f"the rehearsal has no machine type '{name}': it makes nodes from the catalog's, add it there")
 
 
-def check_machine(subject: Subject, inputs: Properties, config: Mapping[str, Any], zones: list[str]) -> None:
+def check_machine(subject: ResourceContext, inputs: Properties, config: Mapping[str, Any], zones: list[str]) -> None:
     machine = machine_of(config)
     guests = config.get("guestAccelerators") or []
     topology = (inputs.get("placementPolicy") or {}).get("tpuTopology")
@@ -84,7 +84,7 @@ def _check_guest(machine: Machine, guest: Mapping[str, Any]) -> None:
 
 
 def _check_topology(
-    subject: Subject, machine: Machine, inputs: Properties, topology: str | None, zones: list[str]
+    subject: ResourceContext, machine: Machine, inputs: Properties, topology: str | None, zones: list[str]
 ) -> None:
     placement, scaling = inputs.get("placementPolicy") or {}, inputs.get("autoscaling") or {}
     if topology is None and placement.get("policyName"):
@@ -127,7 +127,7 @@ def _check_topology(
             )
 
 
-def _check_zones(subject: Subject, label: str, zones: list[str]) -> None:
+def _check_zones(subject: ResourceContext, label: str, zones: list[str]) -> None:
     """Refuse a zone that lacks the accelerator; where the catalog's list is not complete, only say so."""
     for accelerator in catalog.load().accelerators.values():
         missing = [zone for zone in zones if zone not in accelerator.zones]

@@ -14,7 +14,7 @@ from rehearsal.providers.gcp.kinds import (
     NETWORK,
     ROUTER,
     SUBNETWORK,
-    Subject,
+    ResourceContext,
     last,
     number_of,
     refers,
@@ -59,7 +59,7 @@ def ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
             yield field, parse_range(secondary["ipCidrRange"], field)
 
 
-def taken(subject: Subject, network_id: str) -> Iterator[tuple[str, Range]]:
+def taken(subject: ResourceContext, network_id: str) -> Iterator[tuple[str, Range]]:
     """Every range in use in a network by others than the subject, and by what."""
     for other, record in subject.all(SUBNETWORK):
         if refers(record["network"], network_id):
@@ -88,7 +88,7 @@ def cluster_ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
             yield field, parse_range(text, field)
 
 
-def refuse_overlap(subject: Subject, network_id: str, wanted: list[tuple[str, Range]]) -> None:
+def refuse_overlap(subject: ResourceContext, network_id: str, wanted: list[tuple[str, Range]]) -> None:
     for index, (field, one) in enumerate(wanted):
         for other_field, other in wanted[:index]:
             if one.overlaps(other):
@@ -104,7 +104,7 @@ def refuse_overlap(subject: Subject, network_id: str, wanted: list[tuple[str, Ra
                 )
 
 
-def creating_subnetwork(subject: Subject) -> None:
+def creating_subnetwork(subject: ResourceContext) -> None:
     inputs = subject.inputs
     network_id, _ = subject.need(NETWORK, inputs["network"], "network")
     wanted = list(ranges(inputs))
@@ -125,7 +125,7 @@ def creating_subnetwork(subject: Subject) -> None:
     refuse_overlap(subject, network_id, wanted)
 
 
-def _refuse_proxy_subnet(subject: Subject, network_id: str, purpose: str) -> None:
+def _refuse_proxy_subnet(subject: ResourceContext, network_id: str, purpose: str) -> None:
     inputs = subject.inputs
     if inputs.get("secondaryIpRanges") or inputs.get("privateIpGoogleAccess") or inputs.get("logConfig"):
         raise refusal(
@@ -155,7 +155,7 @@ def _refuse_proxy_subnet(subject: Subject, network_id: str, purpose: str) -> Non
             )
 
 
-def updating_subnetwork(subject: Subject) -> None:
+def updating_subnetwork(subject: ResourceContext) -> None:
     creating_subnetwork(subject)
     kept = {secondary["rangeName"] for secondary in subject.inputs.get("secondaryIpRanges") or []}
     for name, cluster in _secondary_users(subject):
@@ -163,7 +163,7 @@ def updating_subnetwork(subject: Subject) -> None:
             raise refusal(400, f"The secondary range '{name}' is being used by cluster '{cluster}'")
 
 
-def _secondary_users(subject: Subject) -> Iterator[tuple[str, str]]:
+def _secondary_users(subject: ResourceContext) -> Iterator[tuple[str, str]]:
     for other, record in subject.all(CLUSTER):
         allocation = record.get("ipAllocationPolicy") or {}
         if refers(record.get("subnetwork", "default"), subject.id):
@@ -181,7 +181,7 @@ def replacing_subnetwork(old: Properties, new: Properties) -> tuple[str, ...]:
     return () if grows else ("ipCidrRange",)
 
 
-def subnetwork_outputs(subject: Subject) -> Properties:
+def subnetwork_outputs(subject: ResourceContext) -> Properties:
     gateway = str(Range(subject.inputs["ipCidrRange"])[1]) if subject.inputs.get("ipCidrRange") else ""
     return {
         "gatewayAddress": gateway,
@@ -190,17 +190,17 @@ def subnetwork_outputs(subject: Subject) -> Properties:
     }
 
 
-def deleting_network(subject: Subject) -> None:
+def deleting_network(subject: ResourceContext) -> None:
     for token in (SUBNETWORK, ROUTER, FIREWALL, CLUSTER):
         refuse_if_used(subject, token, "network")
 
 
-def deleting_subnetwork(subject: Subject) -> None:
+def deleting_subnetwork(subject: ResourceContext) -> None:
     for token in (CLUSTER, ADDRESS):
         refuse_if_used(subject, token, "subnetwork")
 
 
-def refuse_if_used(subject: Subject, token: str, key: str) -> None:
+def refuse_if_used(subject: ResourceContext, token: str, key: str) -> None:
     """Refuse the deletion of the subject while a resource of `token` names it in its argument `key`."""
     for other, record in subject.all(token):
         if record.get(key) and refers(record[key], subject.id):
@@ -211,11 +211,11 @@ def refuse_if_used(subject: Subject, token: str, key: str) -> None:
             )
 
 
-def creating_in_network(subject: Subject) -> None:
+def creating_in_network(subject: ResourceContext) -> None:
     subject.need(NETWORK, subject.inputs["network"], "network")
 
 
-def creating_firewall(subject: Subject) -> None:
+def creating_firewall(subject: ResourceContext) -> None:
     inputs = subject.inputs
     creating_in_network(subject)
     if bool(inputs.get("allows")) == bool(inputs.get("denies")):
@@ -224,7 +224,7 @@ def creating_firewall(subject: Subject) -> None:
         raise refusal(400, "Invalid firewall: an EGRESS rule has no sourceRanges")
 
 
-def creating_nat(subject: Subject) -> None:
+def creating_nat(subject: ResourceContext) -> None:
     inputs = subject.inputs
     subject.need(ROUTER, inputs["router"], "router", region=subject.region)
     listed = inputs["sourceSubnetworkIpRangesToNat"] == "LIST_OF_SUBNETWORKS"
@@ -242,7 +242,7 @@ def creating_nat(subject: Subject) -> None:
         )
 
 
-def creating_address(subject: Subject) -> None:
+def creating_address(subject: ResourceContext) -> None:
     inputs = subject.inputs
     internal = inputs.get("addressType", "EXTERNAL") == "INTERNAL"
     if not internal and (inputs.get("subnetwork") or inputs.get("network")):
@@ -257,17 +257,17 @@ def creating_address(subject: Subject) -> None:
                 raise refusal(400, f"Specified IP address '{inputs['address']}' is already reserved by '{other}'")
 
 
-def address_outputs(subject: Subject) -> Properties:
+def address_outputs(subject: ResourceContext) -> Properties:
     """An address of the stack's own loopback block, free again only once its owner is deleted."""
     computed: dict[str, Any] = {"labelFingerprint": number_of(subject.id)}
     if subject.kind.type == ADDRESS:
         computed |= {"addressId": int(number_of(subject.id)) >> 11, "users": []}
         if subject.inputs.get("addressType", "EXTERNAL") == "EXTERNAL":
             computed["networkTier"] = subject.inputs.get("networkTier", "PREMIUM")
-    asked = (subject.record or subject.inputs).get("address")
+    requested = (subject.record or subject.inputs).get("address")
     used = {record.get("address") for token in (ADDRESS, GLOBAL_ADDRESS) for _, record in subject.all(token)}
     free = (f"127.{subject.cloud['block']}.{POOL}.{host}" for host in range(1, 255))
-    address = asked or next((block for block in free if block not in used), None)
+    address = requested or next((block for block in free if block not in used), None)
     if address is None:
         raise refusal(403, "Quota 'STATIC_ADDRESSES' exceeded. Limit: 254.0 in a rehearsal")
     return {**computed, "address": address}

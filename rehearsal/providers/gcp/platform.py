@@ -15,7 +15,7 @@ from rehearsal.providers.gcp.kinds import (
     SERVICE,
     Kind,
     Name,
-    Subject,
+    ResourceContext,
     hash_of,
     number_of,
     refusal,
@@ -42,14 +42,14 @@ ALWAYS_ON = frozenset(
 )
 
 
-def enabled(subject: Subject, api: str) -> bool:
+def enabled(subject: ResourceContext, api: str) -> bool:
     """Whether the project has a service API on: asked for here, brought along by one that was, or always on."""
-    asked = {record["service"] for record in subject.cloud["resources"].get(SERVICE, {}).values()}
-    asked |= set(subject.cloud.get("enabled", []))
-    return api in ALWAYS_ON or api in asked or any(api in BRINGS.get(name, ()) for name in asked)
+    requested = {record["service"] for record in subject.cloud["resources"].get(SERVICE, {}).values()}
+    requested |= set(subject.cloud.get("enabled", []))
+    return api in ALWAYS_ON or api in requested or any(api in BRINGS.get(name, ()) for name in requested)
 
 
-def creating_service(subject: Subject) -> None:
+def creating_service(subject: ResourceContext) -> None:
     service = subject.inputs["service"]
     if not service.endswith(".googleapis.com"):
         raise refusal(
@@ -57,7 +57,7 @@ def creating_service(subject: Subject) -> None:
         )
 
 
-def deleting_service(subject: Subject) -> None:
+def deleting_service(subject: ResourceContext) -> None:
     """A service stays on in the project unless the program says that it goes (`disableOnDestroy`)."""
     record = subject.record or {}
     on = subject.cloud.setdefault("enabled", [])
@@ -65,12 +65,12 @@ def deleting_service(subject: Subject) -> None:
         on.append(record["service"])
 
 
-def network_outputs(subject: Subject) -> Properties:
+def network_outputs(subject: ResourceContext) -> Properties:
     number = number_of(subject.id)
     return {"gatewayIpv4": "", "networkId": number, "numericId": number, "mtu": subject.inputs.get("mtu", 0)}
 
 
-def nat_outputs(subject: Subject) -> Properties:
+def nat_outputs(subject: ResourceContext) -> Properties:
     manual = bool(subject.inputs.get("natIps"))
     return {"natIpAllocateOption": subject.inputs.get("natIpAllocateOption", "MANUAL_ONLY" if manual else "AUTO_ONLY")}
 
@@ -81,14 +81,14 @@ def replacing_cluster(old: Properties, new: Properties) -> tuple[str, ...]:
     return tuple(key for key in one_way if old.get(key) and not new.get(key))
 
 
-def checking_security_policy(subject: Subject) -> None:
+def checking_security_policy(subject: ResourceContext) -> None:
     priorities = [rule["priority"] for rule in subject.inputs.get("rules") or []]
     for priority in priorities:
         if priorities.count(priority) > 1:
             raise refusal(400, f"Invalid security policy: two rules have priority {priority}")
 
 
-def _account_outputs(subject: Subject) -> Properties:
+def _account_outputs(subject: ResourceContext) -> Properties:
     email = f"{subject.inputs['accountId']}@{subject.project}.iam.gserviceaccount.com"
     return {
         "email": email,
@@ -98,14 +98,14 @@ def _account_outputs(subject: Subject) -> Properties:
     }
 
 
-def refuse_missing_account(subject: Subject, email: str) -> None:
+def refuse_missing_account(subject: ResourceContext, email: str) -> None:
     """A service account of this project must be there to be named; those of others are taken on trust."""
     ours = email.endswith(f"@{subject.project}.iam.gserviceaccount.com")
     if ours and not any(record["email"] == email for _, record in subject.all(ACCOUNT)):
         raise refusal(400, f"Service account {email} does not exist")
 
 
-def _creating_member(subject: Subject) -> None:
+def _creating_member(subject: ResourceContext) -> None:
     """The member must exist: Google refuses grants to service accounts of the project that are not there."""
     member, inputs = subject.inputs["member"], subject.inputs
     kind, _, email = member.partition(":")
@@ -117,7 +117,7 @@ def _creating_member(subject: Subject) -> None:
             subject.need(token, inputs[key], token.rpartition(":")[2].lower())
 
 
-def _creating_reader(subject: Subject) -> None:
+def _creating_reader(subject: ResourceContext) -> None:
     """A grant on a bucket that exists outside the stack, as the stack file says: only the member is checked."""
     member = subject.inputs["member"]
     kind, _, email = member.partition(":")
@@ -132,26 +132,26 @@ def _refuse_unknown_kind(member: str, kind: str, email: str) -> None:
         raise refusal(400, f"Invalid member '{member}': it reads <kind>:<who>")
 
 
-def _etag(subject: Subject) -> Properties:
+def _etag(subject: ResourceContext) -> Properties:
     return {"etag": hash_of(subject.id, 12)}
 
 
-def _creating_version(subject: Subject) -> None:
+def _creating_version(subject: ResourceContext) -> None:
     subject.need(SECRET, subject.inputs["secret"], "secret")
     if subject.inputs.get("secretData") is None and subject.inputs.get("secretDataWo") is None:
         raise refusal(400, "The secret version has no data: secretData or secretDataWo")
 
 
-def _version_outputs(subject: Subject) -> Properties:
+def _version_outputs(subject: ResourceContext) -> Properties:
     number = subject.id.rpartition("/")[2]
     return {"name": subject.id, "version": number, "enabled": subject.inputs.get("enabled", True)}
 
 
-def _named(subject: Subject) -> Properties:
+def _named(subject: ResourceContext) -> Properties:
     return {"name": subject.id}
 
 
-def _dashboard(subject: Subject) -> None:
+def _dashboard(subject: ResourceContext) -> None:
     try:
         dashboard = json.loads(subject.inputs["dashboardJson"])
     except ValueError as error:
@@ -161,7 +161,7 @@ def _dashboard(subject: Subject) -> None:
         raise refusal(400, f"Invalid dashboardJson: it needs a displayName and one of {sorted(layouts)}")
 
 
-def _bucket_outputs(subject: Subject) -> Properties:
+def _bucket_outputs(subject: ResourceContext) -> Properties:
     name = subject.inputs["name"]
     location = subject.inputs["location"].upper()
     return {
@@ -172,7 +172,7 @@ def _bucket_outputs(subject: Subject) -> Properties:
     }
 
 
-def _certificate(subject: Subject) -> None:
+def _certificate(subject: ResourceContext) -> None:
     if bool(subject.inputs.get("managed")) == bool(subject.inputs.get("selfManaged")):
         raise refusal(400, "Invalid certificate: exactly one of managed and selfManaged")
 

@@ -12,7 +12,7 @@ from rehearsal.providers.gcp.kinds import (
     CLUSTER,
     NODE_POOL,
     SUBNETWORK,
-    Subject,
+    ResourceContext,
     refers,
     refusal,
 )
@@ -59,7 +59,7 @@ def zones_of(inputs: Properties, cluster: Record) -> list[str]:
     return sorted(further) or [f"{location}-{letter}" for letter in ZONE_LETTERS.get(location, "abc")]
 
 
-def cluster_of(subject: Subject) -> tuple[str, Record]:
+def cluster_of(subject: ResourceContext) -> tuple[str, Record]:
     """The cluster a pool belongs to. Refused when there is none of that name at the pool's location."""
     named, location = subject.inputs["cluster"], subject.inputs.get("location")
     for other, record in subject.all(CLUSTER):
@@ -69,7 +69,7 @@ def cluster_of(subject: Subject) -> tuple[str, Record]:
     raise refusal(404, f"Not found: projects/{subject.project}/locations/{location or '-'}/clusters/{name}")
 
 
-def pool_outputs(subject: Subject) -> Properties:
+def pool_outputs(subject: ResourceContext) -> Properties:
     _, cluster = cluster_of(subject)
     config = {"machineType": DEFAULT_MACHINE, **(subject.inputs.get("nodeConfig") or {})}
     zones = zones_of(subject.inputs, cluster)
@@ -88,7 +88,7 @@ def pool_outputs(subject: Subject) -> Properties:
     }
 
 
-def checking_pool(subject: Subject) -> None:
+def checking_pool(subject: ResourceContext) -> None:
     """Every rule that a creation and an update share."""
     _, cluster = cluster_of(subject)
     inputs, config = subject.inputs, subject.inputs.get("nodeConfig") or {}
@@ -189,7 +189,7 @@ def _check_storage_and_taints(config: Mapping[str, Any]) -> None:
             )
 
 
-def _check_accounts(subject: Subject, config: Mapping[str, Any]) -> None:
+def _check_accounts(subject: ResourceContext, config: Mapping[str, Any]) -> None:
     email = config.get("serviceAccount")
     if email:
         refuse_missing_account(subject, email)
@@ -198,7 +198,7 @@ def _check_accounts(subject: Subject, config: Mapping[str, Any]) -> None:
         subject.need(SUBNETWORK, network["subnetwork"], "subnetwork")
 
 
-def deleting_pools_of(subject: Subject) -> None:
+def deleting_pools_of(subject: ResourceContext) -> None:
     """A cluster takes its node pools with it, as Google does."""
     pools = subject.cloud["resources"].get(NODE_POOL, {})
     for pool in [key for key, record in pools.items() if refers(record["cluster"], subject.id)]:

@@ -20,7 +20,7 @@ from rehearsal.providers.gcp.kinds import (
     SUBNETWORK,
     VIRTUAL,
     Kind,
-    Subject,
+    ResourceContext,
     now,
     refusal,
     value_at,
@@ -206,7 +206,7 @@ class GcpProvider(Provider):
         *,
         record: Record | None,
         resource_id: str | None = None,
-    ) -> Subject:
+    ) -> ResourceContext:
         place = place_of(request, kind, inputs)
         values = {**kind.defaults, **place, **inputs}
         if kind.regional and not values.get("region"):
@@ -216,7 +216,9 @@ class GcpProvider(Provider):
         resource_id = resource_id or identify(cloud, kind, values)
         location = values.get("location")
         region = values.get("region") or (region_of(location) if isinstance(location, str) else location)
-        return Subject(cloud, kind, resource_id, values, str(values.get("project")), region, record, self._report)
+        return ResourceContext(
+            cloud, kind, resource_id, values, str(values.get("project")), region, record, self._report
+        )
 
     def _marks(self, request: Request, *, making: bool) -> Marks:
         marks: Marks = {"urn": request.urn, "run": self._run}
@@ -224,7 +226,7 @@ class GcpProvider(Provider):
             marks["maker"] = os.getpid()
         return marks
 
-    def _refuse_taken(self, subject: Subject, request: CreateRequest, there: Record | None) -> None:
+    def _refuse_taken(self, subject: ResourceContext, request: CreateRequest, there: Record | None) -> None:
         """An id can be used once, unless what is there is left over from an interrupted run, unknown to the engine."""
         if there is None:
             return
@@ -236,11 +238,11 @@ class GcpProvider(Provider):
         self._report(f"cluster {record['name']}: starting a control plane of {record['masterVersion']}")
         return lifecycle.start(self._paths, record, self._report)
 
-    def _default_pool(self, cloud: Cloud, subject: Subject) -> None:
+    def _default_pool(self, cloud: Cloud, subject: ResourceContext) -> None:
         found = cluster.default_pool(subject) if subject.kind.type == CLUSTER else None
         if found:
             pool_id, inputs = found
-            pool = Subject(cloud, KINDS[NODE_POOL], pool_id, inputs, subject.project, subject.region)
+            pool = ResourceContext(cloud, KINDS[NODE_POOL], pool_id, inputs, subject.project, subject.region)
             marks: Marks = {"urn": "", "run": self._run}
             cloud["resources"].setdefault(NODE_POOL, {})[pool_id] = {**inputs, **pools.pool_outputs(pool), MARKS: marks}
 
@@ -251,7 +253,7 @@ class GcpProvider(Provider):
             return
         lifecycle.wait_for_nodes(self._paths, record["name"], wanted, canceled=self.canceled, report=self._report)
 
-    def _refuse_gateways(self, subject: Subject) -> None:
+    def _refuse_gateways(self, subject: ResourceContext) -> None:
         proxies = subject.kind.type == SUBNETWORK and subject.inputs.get("purpose") == network.PROXY_PURPOSES[0]
         if not proxies and subject.kind.type != ADDRESS:
             return
@@ -285,7 +287,7 @@ def _plain(inputs: Properties) -> Properties:
     return {key: value for key, value in inputs.items() if key != DEFAULTS}
 
 
-def _refuse_api_off(subject: Subject) -> None:
+def _refuse_api_off(subject: ResourceContext) -> None:
     api = subject.kind.api
     if api and not platform.enabled(subject, api):
         raise refusal(
@@ -295,7 +297,7 @@ def _refuse_api_off(subject: Subject) -> None:
         )
 
 
-def _record(subject: Subject, kind: Kind, marks: Marks) -> Record:
+def _record(subject: ResourceContext, kind: Kind, marks: Marks) -> Record:
     """What the cloud keeps: defaults, arguments, and what Google computes."""
     before = subject.record or {}
     record: Record = {**subject.inputs, **kind.outputs(subject), MARKS: marks}

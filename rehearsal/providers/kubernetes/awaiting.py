@@ -57,7 +57,7 @@ class Watcher:
             return live
         seconds = _seconds(inputs, timeout)
         begin = time.monotonic()
-        pause, told = FIRST_LOOK, begin
+        pause, reported_at = FIRST_LOOK, begin
         while True:
             try:
                 verdict = test(live)
@@ -68,8 +68,8 @@ class Watcher:
             now = time.monotonic()
             if now - begin > seconds:
                 self._give_up(f"not ready after {seconds:.0f} s: {verdict}", kube, live)
-            if now - told > STATUS_EVERY:
-                told = now
+            if now - reported_at > STATUS_EVERY:
+                reported_at = now
                 self.tell(f"waiting for {now - begin:.0f} s: {verdict}")
             if self.canceled.wait(pause):
                 self._give_up(f"canceled while waiting: {verdict}", kube, live)
@@ -86,7 +86,7 @@ class Watcher:
         uid = metadata(live)["uid"]
         seconds = timeout or _annotated(inputs) or DEFAULT_TIMEOUT
         begin = time.monotonic()
-        pause, told = FIRST_LOOK, begin
+        pause, reported_at = FIRST_LOOK, begin
         while True:
             found = _look(kube, live)
             if found is None or metadata(found)["uid"] != uid:
@@ -95,8 +95,8 @@ class Watcher:
             now = time.monotonic()
             if now - begin > seconds:
                 raise NotReady([f"not gone after {seconds:.0f} s: {holds}"], found)
-            if now - told > STATUS_EVERY:
-                told = now
+            if now - reported_at > STATUS_EVERY:
+                reported_at = now
                 self.tell(f"being deleted for {now - begin:.0f} s: {holds}")
             if self.canceled.wait(pause):
                 raise NotReady([f"canceled while it was being deleted: {holds}"], found)

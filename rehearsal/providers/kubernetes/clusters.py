@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from rehearsal.differences import say
+from rehearsal.differences import record_difference
 from rehearsal.kube import Kube, KubeError, client
 from rehearsal.paths import StackPaths
 from rehearsal.providers.requests import Refused
@@ -37,7 +37,7 @@ class Clusters:
         cluster, user = active(kubeconfig, config)
         with self._lock:
             if "exec" in user and not self._said:
-                say(self._paths, EXEC_DIFFERENCE)
+                record_difference(self._paths, EXEC_DIFFERENCE)
                 self._said = True
         wanted = urlsplit(str(cluster.get("server"))).netloc
         kube = self._kube()

@@ -27,15 +27,15 @@ def pods(kube: Kube, workload: Manifest, logs: Path) -> list[str]:
     if workload["kind"] == "Pod":
         return [_paragraph([workload], logs)]
     labels = _selector(workload)
-    said = [
+    lines = [
         f"{condition['type']} is False{_because(condition)}"
         for condition in conditions(workload)
         if condition.get("status") == "False"
     ]
     if not isinstance(labels, dict) or not labels:
-        return said
+        return lines
     if workload["kind"] == SERVICE:
-        return said + _failing(kube, workload, labels, logs)
+        return lines + _failing(kube, workload, labels, logs)
     return _failing(kube, workload, labels, logs)
 
 

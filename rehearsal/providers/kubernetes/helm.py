@@ -10,7 +10,7 @@ from rehearsal.charts import releases
 from rehearsal.charts.releases import Release, ReleaseError
 from rehearsal.charts.rendering import Rendered, RenderError, render
 from rehearsal.charts.sources import differences, find
-from rehearsal.differences import say
+from rehearsal.differences import record_difference
 from rehearsal.kube import Kube, KubeError
 from rehearsal.kube.types import Manifest, Manifests
 from rehearsal.paths import StackPaths
@@ -143,7 +143,7 @@ def read(kube: Kube, resource_id: str, inputs: Properties) -> Properties | None:
 def _rendered(paths: StackPaths, kube: Kube, inputs: Properties) -> Rendered:
     chart, version = str(inputs["chart"]), str(inputs["version"])
     for sentence in differences(chart, version):
-        say(paths, sentence)
+        record_difference(paths, sentence)
     source = find(chart)
     if source is None:
         return Rendered([], [], "")
@@ -177,7 +177,7 @@ def _write(kube: Kube, inputs: Properties, rendered: Rendered, revision: int) ->
         app_version=rendered.app_version,
         objects=tuple(releases.identity(manifest) for manifest in applied),
     )
-    releases.remember(kube, release)
+    releases.save(kube, release)
     return release
 
 
@@ -193,7 +193,7 @@ def _remove(kube: Kube, release: Release, inputs: Properties, watcher: Tell) -> 
     deadline = time.monotonic() + float(inputs.get("timeout") or _TIMEOUT)
     for live in releases.remove(kube, release.objects):
         watcher(live).until_gone(kube, live, live, max(1.0, deadline - time.monotonic()))
-    releases.forget(kube, release.namespace, release.name)
+    releases.delete_record(kube, release.namespace, release.name)
 
 
 def _live(kube: Kube, release: Release) -> Manifests:

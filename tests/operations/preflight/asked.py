@@ -46,7 +46,7 @@ class Project:
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = json.loads(ANSWERS.read_text(encoding="utf-8"))
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         project = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -59,7 +59,7 @@ class Project:
             def _answer(self, method: str) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 key = f"{method} {self.path.partition('?')[0]}"
-                project.asked.append(key)
+                project.requested.append(key)
                 answer = project.answers.get(key)
                 status = 404 if answer is None else 200
                 if answer == ECHO:
@@ -115,12 +115,12 @@ def test_every_accelerator_names_its_quotas() -> None:
 
 
 def test_a_project_in_order_has_nothing_in_the_way(project: Project) -> None:
-    asked = needs()
-    facts = project.facts(asked)
+    requested = needs()
+    facts = project.facts(requested)
     assert facts.silent == ()
-    assert facts.permissions == frozenset(asked.permissions)
+    assert facts.permissions == frozenset(requested.permissions)
     assert facts.services["networkservices.googleapis.com"] is False
-    assert findings_of(asked, facts) == []
+    assert findings_of(requested, facts) == []
 
 
 Change = Callable[[Project], None]
@@ -193,8 +193,8 @@ def test_what_is_in_the_way_is_found(
     project: Project, changes: dict[str, Any], change: Change, path: str, rule: str, fix: str, severity: Severity
 ) -> None:
     change(project)
-    asked = needs(changes=changes)
-    found = findings_of(asked, project.facts(asked))
+    requested = needs(changes=changes)
+    found = findings_of(requested, project.facts(requested))
     [finding] = found
     assert (finding.path, finding.severity) == (f"llm-d:{path}", severity)
     assert rule in finding.rule
@@ -213,32 +213,32 @@ class TestBroughtNetwork:
 
     def test_one_without_proxies_takes_the_stacks(self, project: Project) -> None:
         self.listed(project, {"name": "nodes", "ipCidrRange": "10.0.0.0/20", "purpose": "PRIVATE"})
-        asked = needs(changes=self.CHANGES)
-        assert findings_of(asked, project.facts(asked)) == []
+        requested = needs(changes=self.CHANGES)
+        assert findings_of(requested, project.facts(requested)) == []
 
     def test_a_second_active_proxy_only_subnet_is_refused(self, project: Project) -> None:
         proxies = {"name": "proxies", "ipCidrRange": "10.9.0.0/23", "purpose": "REGIONAL_MANAGED_PROXY"}
         self.listed(project, {**proxies, "role": "ACTIVE"})
-        asked = needs(changes=self.CHANGES)
-        [finding] = findings_of(asked, project.facts(asked))
+        requested = needs(changes=self.CHANGES)
+        [finding] = findings_of(requested, project.facts(requested))
         assert finding.path == "llm-d:network.existing.proxySubnetwork"
         assert finding.fix == "use proxies"
 
     def test_a_range_of_another_stack_is_refused(self, project: Project) -> None:
         pods = [{"rangeName": "pods", "ipCidrRange": "192.168.0.0/16"}]
         self.listed(project, {"name": "nodes", "ipCidrRange": "10.0.0.0/20", "secondaryIpRanges": pods})
-        asked = needs(changes=self.CHANGES)
-        [finding] = findings_of(asked, project.facts(asked))
+        requested = needs(changes=self.CHANGES)
+        [finding] = findings_of(requested, project.facts(requested))
         assert (finding.path, finding.value) == ("llm-d:network.proxyCidr", "192.168.0.0/23")
         assert "overlaps subnet nodes of shared" in finding.rule
 
 
 def test_flex_start_falls_back_on_the_standard_quota(project: Project) -> None:
     project.quota("PREEMPTIBLE_NVIDIA_T4_GPUS", 0)
-    asked = needs(changes={"accelerator.provisioning": "flex-start"})
-    assert findings_of(asked, project.facts(asked)) == []
+    requested = needs(changes={"accelerator.provisioning": "flex-start"})
+    assert findings_of(requested, project.facts(requested)) == []
     project.quota("NVIDIA_T4_GPUS", 0)
-    assert len(errors(findings_of(asked, project.facts(asked)))) == 1
+    assert len(errors(findings_of(requested, project.facts(requested)))) == 1
 
 
 def test_an_api_that_is_off_and_may_not_be_turned_on_is_an_error(project: Project) -> None:

@@ -80,11 +80,14 @@ def test_a_tpu_node_says_its_topology_and_is_always_tainted() -> None:
     assert pool.labels["cloud.google.com/gke-tpu-topology"] == "2x2"
     assert pool.labels["cloud.google.com/gke-accelerator-count"] == "4"
     assert pool.taints == ({"key": "google.com/tpu", "value": "present", "effect": "NoSchedule"},)
-    assert (pool.step, pool.allocatable["google.com/tpu"]) == (1, "4")
+    assert (pool.machines_per_step, pool.allocatable["google.com/tpu"]) == (1, "4")
 
 
 def test_the_hosts_of_a_multi_host_slice_come_together() -> None:
-    assert made(record("slice", "ct6e-standard-4t", placementPolicy={"tpuTopology": "4x4"}))["slice"].step == 4
+    assert (
+        made(record("slice", "ct6e-standard-4t", placementPolicy={"tpuTopology": "4x4"}))["slice"].machines_per_step
+        == 4
+    )
 
 
 def test_spot_nodes_are_labeled_but_not_tainted() -> None:

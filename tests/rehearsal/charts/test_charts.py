@@ -13,7 +13,7 @@ from rehearsal.charts import releases, sources
 from rehearsal.charts.rendering import Rendered, RenderError, render
 from rehearsal.charts.sources import differences, find
 from rehearsal.control_plane.control_plane import ControlPlane
-from rehearsal.differences import said
+from rehearsal.differences import recorded_differences
 from rehearsal.host import processes
 from rehearsal.kube import Kube, client
 from rehearsal.kube.types import Manifest
@@ -161,28 +161,28 @@ def inputs(name: str, **more: Any) -> dict[str, Any]:
 
 class TestReleases:
     def test_a_release_comes_changes_and_goes(self, paths: StackPaths, kube: Kube) -> None:
-        asked = inputs("lws")
-        outputs = helm.install(paths, kube, asked, watcher)
+        requested = inputs("lws")
+        outputs = helm.install(paths, kube, requested, watcher)
         assert outputs["status"]["status"] == "deployed"
         assert outputs["status"]["revision"] == 1
         assert outputs["resourceNames"]["Deployment.apps/apps/v1"] == ["lws/lws-controller-manager"]
         assert kube.find("apps/v1", "Deployment", "lws-controller-manager", "lws") is not None
-        assert any("sigs.k8s.io/lws" in sentence for sentence in said(paths))
-        assert helm.read(kube, "lws/lws", asked) == outputs
+        assert any("sigs.k8s.io/lws" in sentence for sentence in recorded_differences(paths))
+        assert helm.read(kube, "lws/lws", requested) == outputs
 
         more = inputs("lws", values={"replicaCount": 3, "enablePrometheus": False})
         assert helm.upgrade(paths, kube, more, watcher)["status"]["revision"] == 2
         assert kube.get("apps/v1", "Deployment", "lws-controller-manager", "lws")["spec"]["replicas"] == 3
 
         with pytest.raises(Refused, match="cannot re-use a name that is still in use"):
-            helm.install(paths, kube, asked, watcher)
+            helm.install(paths, kube, requested, watcher)
         with pytest.raises(Refused, match="cannot be imported into the current release"):
             # Its webhooks have the same names, cluster-wide.
-            helm.install(paths, kube, {**asked, "namespace": "elsewhere"}, watcher)
+            helm.install(paths, kube, {**requested, "namespace": "elsewhere"}, watcher)
 
         helm.uninstall(kube, more, watcher)
         assert kube.find("apps/v1", "Deployment", "lws-controller-manager", "lws") is None
-        assert helm.read(kube, "lws/lws", asked) is None
+        assert helm.read(kube, "lws/lws", requested) is None
         assert kube.find(*KIND) is not None, "with the kind every group in the cluster would go"
 
     def test_what_was_never_there_is_gone_already(self, kube: Kube) -> None:

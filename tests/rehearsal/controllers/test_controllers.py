@@ -13,10 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from rehearsal.control_plane.certificates import Certificates
-from rehearsal.controllers.cert_manager import KINDS, Signer, sign
-from rehearsal.controllers.sail_operator import Sail
+from rehearsal.controllers.cert_manager import KINDS, CertManager, sign
+from rehearsal.controllers.sail_operator import SailOperator
 from rehearsal.kube import Kube, Manifest, Manifests
-from rehearsal.kube.informer import Mirror
+from rehearsal.kube.informer import Informer
 from rehearsal.load_balancer.konnectivity import resolve
 from rehearsal.node_agent.images_to_binaries import Program, program
 from rehearsal.node_agent.pod_worker import Forward
@@ -25,8 +25,8 @@ from rehearsal.node_agent.webhook_controllers import controller
 SERVING = "/tmp/k8s-webhook-server/serving-certs"
 
 
-def allocate(asked: int, _: int) -> int:
-    return asked + 20000
+def allocate(requested: int, _: int) -> int:
+    return requested + 20000
 
 
 class TestArguments:
@@ -125,20 +125,20 @@ def test_other_names_make_another_certificate(tmp_path: Path) -> None:
     """Else a Gateway of a new host name would show the old one."""
     Certificates(tmp_path).create(["admin"], ["127.0.0.1"])
     kube = mock.Mock(spec=Kube)
-    mirrors: dict[str, Any] = {kind: mock.Mock(spec=Mirror) for _, kind in KINDS}
-    for mirror in mirrors.values():
-        mirror.all.return_value = []
+    informers: dict[str, Any] = {kind: mock.Mock(spec=Informer) for _, kind in KINDS}
+    for informer in informers.values():
+        informer.all.return_value = []
     kube.list.return_value, kube.find.return_value = [], None
     signed: Manifests = []
     kube.apply.side_effect = lambda manifest, **_: signed.append(manifest)
-    signer = Signer(tmp_path, kube, mirrors)
+    signer = CertManager(tmp_path, kube, informers)
     for names in (["a.example.com"], ["a.example.com"], ["b.example.com"]):
         spec = {"secretName": "front", "dnsNames": names}
         certificate = {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "spec": spec}
-        mirrors["Certificate"].all.return_value = [
+        informers["Certificate"].all.return_value = [
             {**certificate, "metadata": {"name": "front", "namespace": "llm", "uid": "1"}}
         ]
-        signer.step()
+        signer.reconcile()
         kube.find.return_value = signed[-1]
     found = []
     for secret in signed:
@@ -153,12 +153,12 @@ class TestSail:
 
     def answers(self, *, secret: bool, status: Manifest | None = None, names: tuple[str, ...] = ("pull",)) -> Manifests:
         """Statuses that one round writes about an Istio."""
-        kube, mirror = mock.create_autospec(Kube, instance=True), mock.create_autospec(Mirror, instance=True)
+        kube, informer = mock.create_autospec(Kube, instance=True), mock.create_autospec(Informer, instance=True)
         kube.find.return_value = {"kind": "Secret"} if secret else None
         spec = {"namespace": "istio-system", "values": {"global": {"imagePullSecrets": list(names)}}}
         istio = {"metadata": {"name": "default", "generation": 2}, "spec": spec}
-        mirror.all.return_value = [istio | ({"status": status} if status else {})]
-        Sail(kube, mirror).step()
+        informer.all.return_value = [istio | ({"status": status} if status else {})]
+        SailOperator(kube, informer).reconcile()
         return [call.args[3] for call in kube.patch_status.call_args_list]
 
     def ready(self, status: Manifest) -> Manifest:

@@ -43,7 +43,7 @@ def answered(project: Project) -> Counter[str]:
     return counts
 
 
-def asked(project: Project, address: str, prompt: str, *, stream: bool = False) -> tuple[str, Counter[str]]:
+def requested(project: Project, address: str, prompt: str, *, stream: bool = False) -> tuple[str, Counter[str]]:
     """The role of the pod that answered, and the requests that came of it, by role."""
     before = answered(project)
     answer = chat(address, MODEL, prompt=prompt, stream=stream)
@@ -62,7 +62,7 @@ def test_each_role_runs_on_its_own_nodes(project: Project) -> None:
 
 
 def test_a_short_prompt_stays_where_it_is_decoded(project: Project, address: str) -> None:
-    assert asked(project, address, SHORT) == ("decode", Counter(decode=1))
+    assert requested(project, address, SHORT) == ("decode", Counter(decode=1))
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -70,13 +70,13 @@ def test_a_long_prompt_is_computed_by_prefill_and_answered_by_decode(
     project: Project, address: str, *, stream: bool
 ) -> None:
     prompt = f"{stream}: {LONG}"
-    assert asked(project, address, prompt, stream=stream) == ("decode", Counter(prefill=1, decode=1))
+    assert requested(project, address, prompt, stream=stream) == ("decode", Counter(prefill=1, decode=1))
 
 
 def test_a_long_prompt_that_is_cached_stays(project: Project, address: str) -> None:
     """The decider counts only what the decode pod would have to compute."""
-    first, _ = asked(project, address, f"Once more: {LONG}")
-    assert (first, asked(project, address, f"Once more: {LONG}")[1]) == ("decode", Counter(decode=1))
+    first, _ = requested(project, address, f"Once more: {LONG}")
+    assert (first, requested(project, address, f"Once more: {LONG}")[1]) == ("decode", Counter(decode=1))
 
 
 def test_kserve_takes_over_both_roles_at_the_same_address(project: Project, address: str) -> None:
@@ -85,6 +85,6 @@ def test_kserve_takes_over_both_roles_at_the_same_address(project: Project, addr
     project.run("up", STACK)
     assert project.endpoint(STACK) == address
     eventually(lambda: chat(address, MODEL).status_code == 200, "KServe's route leads")
-    assert asked(project, address, LONG) == ("decode", Counter(prefill=1, decode=1))
+    assert requested(project, address, LONG) == ("decode", Counter(prefill=1, decode=1))
     project.run("down", STACK)
     assert project.leftovers(STACK) == []

@@ -57,10 +57,10 @@ def answered_by(answer: httpx.Response) -> tuple[int, str, str]:
 
 def test_every_request_is_answered_by_the_model_it_asks_for(address: str) -> None:
     """420 of 420, streamed and not: one pool over both models gets about half of them wrong."""
-    asked = [((GEMMA, PHI)[number % 2], number % 3 == 0) for number in range(REQUESTS)]
+    requested = [((GEMMA, PHI)[number % 2], number % 3 == 0) for number in range(REQUESTS)]
     with ThreadPoolExecutor(32) as pool:
-        answers = list(pool.map(lambda one: answered_by(chat(address, one[0], stream=one[1])), asked))
-    wanted = [(200, model, model) for model, _ in asked]
+        answers = list(pool.map(lambda one: answered_by(chat(address, one[0], stream=one[1])), requested))
+    wanted = [(200, model, model) for model, _ in requested]
     wrong = Counter((want, got) for want, got in zip(wanted, answers, strict=True) if want != got)
     assert wrong == Counter()
 

@@ -37,9 +37,9 @@ def test_prompts_with_one_beginning_go_to_one_replica(project: Project) -> None:
         beginning = f"Group {group}. " + "What all of these prompts have in common. " * 20
         answers = [chat(address, MODEL, prompt=f"{beginning} Question {number}?") for number in range(6)]
         assert {answer.status_code for answer in answers} == {200}
-        asked = {answer.headers["x-inference-pod"] for answer in answers}
-        assert len(asked) == 1, f"group {group}: {sorted(asked)}"
-        assert asked <= pods
+        requested = {answer.headers["x-inference-pod"] for answer in answers}
+        assert len(requested) == 1, f"group {group}: {sorted(requested)}"
+        assert requested <= pods
 
 
 def test_the_picker_took_the_block_size_it_was_told(project: Project) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted
-from rehearsal.load_balancer.backends import Backends, UnresolvedError, World, health_check
+from rehearsal.load_balancer.backends import Backends, GatewayObjects, UnresolvedError, health_check
 from rehearsal.load_balancer.conditions import condition, dated
 from rehearsal.load_balancer.envoy import LINGER_SECONDS, Envoy, executable
 from rehearsal.load_balancer.envoy_config import Extension, bootstrap, forward, gateway_listener, picker_override
@@ -190,7 +190,7 @@ SECRETS: dict[tuple[str, str, str], dict[str, Any]] = {}
 
 
 def backends(
-    *, enabled: bool = True, policies: bool = True, healthy: frozenset[str] = frozenset(), **world: Any
+    *, enabled: bool = True, policies: bool = True, healthy: frozenset[str] = frozenset(), **objects: Any
 ) -> Backends:
     chosen = [POLICY] if policies else []
     objects = {
@@ -203,9 +203,9 @@ def backends(
         "services": [PICKER],
         "pools": [POOL],
         "destination_rules": [],
-    } | world
+    } | objects
     return Backends(
-        World(health_policies=chosen, backend_policies=chosen, **objects),
+        GatewayObjects(health_policies=chosen, backend_policies=chosen, **objects),
         lambda name: Path("/e") / name,
         enabled,
         lambda check, endpoint: endpoint[0] in healthy if check.path == "/health" else check.kind == "TCP",
@@ -251,7 +251,7 @@ def test_without_the_network_services_api_a_pool_aborts() -> None:
 
 def test_without_google_every_ready_pod_is_asked_whatever_a_health_check_says() -> None:
     """Istio's Envoys know pods by their readiness, need no API and no policy, and still need an open picker."""
-    found = replace(backends(enabled=False, policies=False), googles=False)
+    found = replace(backends(enabled=False, policies=False), gke_managed=False)
     target = found.pool("llm", "pool", 1)
     assert not target.refused
     assert members(found, target.cluster) == ["127.64.1.1", "127.64.1.2"]
@@ -281,13 +281,13 @@ SERVICE_OF_POOL = "pool-ip-27cac550"
 def test_istio_opens_tls_where_a_rule_says_so() -> None:
     """A pool whose rule was forgotten, or has another name, is spoken to in the clear; Google's know no such rule."""
     rules = [destination_rule("epp", insecureSkipVerify=True), destination_rule(SERVICE_OF_POOL)]
-    for googles, given, secured in (
+    for gke_managed, given, secured in (
         (False, rules, {"callout/llm/epp/9002", "pool/llm/pool"}),
         (False, rules[:1], {"callout/llm/epp/9002"}),
         (False, [destination_rule("pool")], set()),
         (True, rules, {"callout/llm/epp/9002"}),
     ):
-        found = replace(backends(destination_rules=given), googles=googles)
+        found = replace(backends(destination_rules=given), gke_managed=gke_managed)
         found.pool("llm", "pool", 1)
         assert {name for name, one in found.clusters.items() if "transport_socket" in one} == secured
 
@@ -297,7 +297,7 @@ def test_an_authority_that_is_not_there_is_waited_for(monkeypatch: pytest.Monkey
     rule = destination_rule(SERVICE_OF_POOL, credentialName="signed", subjectAltNames=["a.b"])
     for data, pods_to_ask in (({}, []), ({"ca.crt": "Q0E="}, ["127.64.1.1", "127.64.1.2"])):
         monkeypatch.setitem(SECRETS, ("Secret", "llm", "signed"), {"kind": "Secret", "data": data})
-        found = replace(backends(destination_rules=[rule]), googles=False)
+        found = replace(backends(destination_rules=[rule]), gke_managed=False)
         found.pool("llm", "pool", 1)
         assert members(found, "pool/llm/pool") == pods_to_ask
     context = found.clusters["pool/llm/pool"]["transport_socket"]["typed_config"]["common_tls_context"]
@@ -313,9 +313,9 @@ def test_an_authority_that_is_not_there_is_waited_for(monkeypatch: pytest.Monkey
         ("pool", {"services": []}, 'Service "llm/epp" not found'),
     ],
 )
-def test_what_does_not_exist_is_named(name: str, world: dict[str, Any], message: str) -> None:
+def test_what_does_not_exist_is_named(name: str, objects: dict[str, Any], message: str) -> None:
     with pytest.raises(UnresolvedError) as caught:
-        backends(**world).pool("llm", name, 1)
+        backends(**objects).pool("llm", name, 1)
     assert str(caught.value) == message
 
 

@@ -134,8 +134,8 @@ def test_a_block_size_the_simulator_lacks_is_replaced_and_told() -> None:
 def test_ranks_listen_on_consecutive_ports() -> None:
     taken: list[tuple[int, int]] = []
 
-    def allocate(asked: int, count: int) -> int:
-        taken.append((asked, count))
+    def allocate(requested: int, count: int) -> int:
+        taken.append((requested, count))
         return 21000
 
     container = {"args": ["--model", MODEL, "--data-parallel-size", "4"]}
@@ -150,7 +150,7 @@ def test_ports_are_replaced_where_named_and_added_where_not() -> None:
     listening = with_ports(
         Program.PICKER,
         ["--pool-name", "p", "--grpc-port=9002", "--grpc-health-port", "9103"],
-        lambda asked, _: own[asked],
+        lambda requested, _: own[requested],
     )
     assert listening.arguments == (
         "--pool-name", "p", "--grpc-port=20001", "--grpc-health-port", "20002", "--metrics-port=20003",
@@ -169,7 +169,7 @@ def test_envoy_listens_where_its_configuration_says_in_other_ports() -> None:
         return json.dumps({"static_resources": {"listeners": listeners}, "admin": {"address": at(admin)}})
 
     given = ["--config-yaml", envoy(8080, 9901), "--disable-hot-restart"]
-    listening = with_configured_ports(given, lambda asked, _: asked + 12000)
+    listening = with_configured_ports(given, lambda requested, _: requested + 12000)
     assert listening.arguments == ("--config-yaml", envoy(20080, 21901), "--disable-hot-restart")
     assert listening.ports == {8080: 20080, 9901: 21901}
     assert program("envoyproxy/envoy:distroless-v1.39.1") is Program.PROXY
@@ -178,11 +178,11 @@ def test_envoy_listens_where_its_configuration_says_in_other_ports() -> None:
 def test_envoy_with_a_file_is_refused() -> None:
     """It would listen on ports that others on this machine may have."""
     with pytest.raises(ValueError, match="--config-yaml"):
-        with_configured_ports(["--config-path", "/etc/envoy.yaml"], lambda asked, _: asked)
+        with_configured_ports(["--config-path", "/etc/envoy.yaml"], lambda requested, _: requested)
 
 
 def test_addresses_keep_their_form() -> None:
-    listening = with_ports(Program.GROUPS, ["--metrics-bind-address=:8443"], lambda asked, _: asked + 12000)
+    listening = with_ports(Program.GROUPS, ["--metrics-bind-address=:8443"], lambda requested, _: requested + 12000)
     assert listening.arguments == ("--metrics-bind-address=:20443", "--health-probe-bind-address=:20081")
 
 
@@ -258,7 +258,14 @@ def test_a_routing_sidecar_finds_the_engine_of_its_pod(written: list[str]) -> No
     """The engine starts after it, on a port of this machine that it has promised."""
     container = {"args": ["--port=8000", *written, "--kv-connector=nixlv2"]}
     started = launch(
-        Program.SIDECAR, container, {}, {}, lambda asked, _: asked + 20000, lambda asked: asked + 1, {}, {}
+        Program.SIDECAR,
+        container,
+        {},
+        {},
+        lambda requested, _: requested + 20000,
+        lambda requested: requested + 1,
+        {},
+        {},
     )
     assert started.arguments == ("--port=28000", "--vllm-port=8201", "--kv-connector=nixlv2")
     assert started.ports == {8000: 28000}
@@ -266,4 +273,13 @@ def test_a_routing_sidecar_finds_the_engine_of_its_pod(written: list[str]) -> No
 
 def test_a_routing_sidecar_without_its_engines_port_does_not_start() -> None:
     with pytest.raises(ValueError, match="--vllm-port or --model-server-port"):
-        launch(Program.SIDECAR, {"args": ["--port=8000"]}, {}, {}, lambda asked, _: asked, lambda asked: asked, {}, {})
+        launch(
+            Program.SIDECAR,
+            {"args": ["--port=8000"]},
+            {},
+            {},
+            lambda requested, _: requested,
+            lambda requested: requested,
+            {},
+            {},
+        )

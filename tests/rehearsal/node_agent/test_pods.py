@@ -189,10 +189,14 @@ def test_requests_are_containers_with_sidecars_or_the_largest_init_container() -
     def needs(cpu: str, **more: Any) -> dict[str, Any]:
         return {"resources": {"requests": {"cpu": cpu}}, **more}
 
-    asked = requests(
+    requested = requests(
         pod(
             initContainers=[needs("3"), needs("500m", restartPolicy="Always"), needs("1")],
             containers=[needs("1"), {"resources": {"limits": {"nvidia.com/gpu": 1}}}],
         )
     )
-    assert {name: float(amount) for name, amount in asked.items()} == {"cpu": 3.0, "nvidia.com/gpu": 1.0, "pods": 1.0}
+    assert {name: float(amount) for name, amount in requested.items()} == {
+        "cpu": 3.0,
+        "nvidia.com/gpu": 1.0,
+        "pods": 1.0,
+    }

@@ -14,12 +14,12 @@ import pytest
 
 from rehearsal.host import processes
 from rehearsal.host.ports import Ports
-from rehearsal.node_agent import pod_worker as runners
+from rehearsal.node_agent import pod_worker as workers
 from rehearsal.node_agent.containers import Container
 from rehearsal.node_agent.images_to_binaries import Program
 from rehearsal.node_agent.launch import Launch
 from rehearsal.node_agent.pod_status import ContainerState
-from rehearsal.node_agent.pod_worker import Host, Runner
+from rehearsal.node_agent.pod_worker import Kubelet, PodWorker
 from rehearsal.paths import StackPaths
 
 # Says when it is told to end, and does what its argument says then.
@@ -36,11 +36,11 @@ class Pod:
             "metadata": {"name": "p", "namespace": "llm", "uid": "u", "deletionGracePeriodSeconds": grace},
             "spec": {"containers": []},
         }
-        host = SimpleNamespace(paths=self.paths, ports=Ports(), say=self.said.append)
-        self.runner = Runner(cast(Host, host), self.pod, "127.64.1.9", "127.64.0.10")
+        host = SimpleNamespace(paths=self.paths, ports=Ports(), record_difference=self.said.append)
+        self.worker = PodWorker(cast(Kubelet, host), self.pod, "127.64.1.9", "127.64.0.10")
         hook = {"lifecycle": {"preStop": {"sleep": {"seconds": sleep}}}} if sleep else {}
-        self.runner._mains = [self._container("server", then, hook)]
-        self.runner._inits = [self._container("sidecar", "exit 0", {})]
+        self.worker._mains = [self._container("server", then, hook)]
+        self.worker._inits = [self._container("sidecar", "exit 0", {})]
 
     def _container(self, name: str, then: str, hook: dict[str, Any]) -> Container:
         launch = Launch(("-c", SCRIPT.format(then=then), str(self.folder / name)), {"PATH": os.environ["PATH"]}, {})
@@ -58,19 +58,19 @@ class Pod:
         )
 
     def start(self) -> None:
-        everyone = [*self.runner._mains, *self.runner._inits]
+        everyone = [*self.worker._mains, *self.worker._inits]
         with ThreadPoolExecutor(1) as pool:
             for one in everyone:
-                one.step(pool, lambda: None)
+                one.sync(pool, lambda: None)
         eventually(lambda: all((self.folder / f"{one.state.name}.up").exists() for one in everyone))
 
     def leave(self) -> float:
         """Seconds from the deletion until the pod is gone."""
         began = time.monotonic()
         self.pod["metadata"]["deletionTimestamp"] = "now"
-        while not self.runner.gone:
+        while not self.worker.terminated:
             assert time.monotonic() - began < 60
-            self.runner.step(self.pod)
+            self.worker.sync(self.pod)
             time.sleep(0.02)
         return time.monotonic() - began
 
@@ -103,22 +103,22 @@ def eventually(condition: Callable[[], bool]) -> None:
 def test_it_serves_on_through_its_pre_stop_sleep(make: Callable[..., Pod]) -> None:
     pod = make(sleep=15, grace=90)
     began = time.time()
-    assert runners.LONGEST_NOTICE <= pod.leave() < 12
-    assert pod.told("server") - began >= runners.LONGEST_NOTICE
+    assert workers.LONGEST_PRE_STOP <= pod.leave() < 12
+    assert pod.told("server") - began >= workers.LONGEST_PRE_STOP
     # What is shorter than on GKE is said.
     assert any("preStop" in text for text in pod.said)
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> float:
+def defer_interrupts(monkeypatch: pytest.MonkeyPatch) -> float:
     """So long a notice that nothing else of a pod's end, on the slowest machine, could be taken for it. Seconds."""
-    monkeypatch.setattr(runners, "LONGEST_NOTICE", 60.0)
+    monkeypatch.setattr(workers, "LONGEST_NOTICE", 60.0)
     return 30.0
 
 
-def test_without_one_it_is_told_at_once(make: Callable[..., Pod], patient: float) -> None:
+def test_without_one_it_is_told_at_once(make: Callable[..., Pod], defer_interrupts: float) -> None:
     pod = make(sleep=0, grace=90)
-    assert pod.leave() < patient
+    assert pod.leave() < defer_interrupts
     assert pod.said == []
 
 
@@ -134,10 +134,10 @@ def test_who_does_not_end_within_the_grace_is_killed(make: Callable[..., Pod]) -
     assert 1 <= pod.leave() < 30
 
 
-def test_the_sleep_is_part_of_the_grace(make: Callable[..., Pod], patient: float) -> None:
+def test_the_sleep_is_part_of_the_grace(make: Callable[..., Pod], defer_interrupts: float) -> None:
     pod = make(sleep=60, grace=2, then=":")
-    assert 2 <= pod.leave() < patient
+    assert 2 <= pod.leave() < defer_interrupts
 
 
-def test_a_forced_deletion_waits_for_nothing(make: Callable[..., Pod], patient: float) -> None:
-    assert make(sleep=60, grace=0).leave() < patient
+def test_a_forced_deletion_waits_for_nothing(make: Callable[..., Pod], defer_interrupts: float) -> None:
+    assert make(sleep=60, grace=0).leave() < defer_interrupts

@@ -17,14 +17,14 @@ from rehearsal.providers.wire import (
     Diff,
     Properties,
     Secret,
-    conceal,
     difference,
     dotted,
     has_unknown,
     marshal,
-    reveal,
+    rewrap_secrets,
     under,
     unmarshal,
+    unwrap_secrets,
 )
 
 URN = "urn:pulumi:gpu::llm-d::llm-d:network:Network$test:index:Thing::main"
@@ -46,16 +46,16 @@ class TestValues:
     def test_a_secret_keeps_what_is_in_it(self) -> None:
         wrapped = {"a": [Secret({"b": UNKNOWN, "c": 1})]}
         assert unmarshal(marshal(wrapped)) == wrapped
-        assert reveal(wrapped) == {"a": [{"b": UNKNOWN, "c": 1}]}
+        assert unwrap_secrets(wrapped) == {"a": [{"b": UNKNOWN, "c": 1}]}
         assert has_unknown(wrapped)
 
     def test_a_secret_does_not_show_itself(self) -> None:
         assert "hunter2" not in repr({"a": Secret("hunter2")})
 
     def test_answers_are_secret_where_requests_were(self) -> None:
-        asked = {"password": Secret("p"), "list": [{"token": Secret("t")}], "open": 1}
+        requested = {"password": Secret("p"), "list": [{"token": Secret("t")}], "open": 1}
         answer = {"password": "p", "list": [{"token": "t"}, {"token": "u"}], "open": 1, "id": "x"}
-        assert conceal(answer, asked) == {
+        assert rewrap_secrets(answer, requested) == {
             "password": Secret("p"),
             "list": [{"token": Secret("t")}, {"token": "u"}],
             "open": 1,
@@ -185,10 +185,10 @@ class TestProtocol:
         assert [unmarshal(answer.inputs)["default"] for answer in (fresh, again)] == [True, False]
 
     def test_replacements_reach_the_engine(self, stub: Any) -> None:
-        asked = provider_pb2.DiffRequest(
+        requested = provider_pb2.DiffRequest(
             urn=URN, old_inputs=marshal({"size": 1, "a": 1}), news=marshal({"size": Secret(2), "a": 2})
         )
-        answer = stub.Diff(asked)
+        answer = stub.Diff(requested)
         kinds = provider_pb2.PropertyDiff.Kind
         assert list(answer.replaces) == ["size"]
         assert {path: kinds.Name(diff.kind) for path, diff in answer.detailedDiff.items()} == {

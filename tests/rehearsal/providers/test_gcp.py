@@ -72,15 +72,15 @@ class Google:
     def make(self, token: str, name: str, /, **inputs: Any) -> tuple[str, Properties]:
         """Id and outputs of a new resource."""
         checked = self.check(token, name, inputs)
-        asked = CreateRequest(
+        requested = CreateRequest(
             urn=_urn(token, name), type=token, name=name, config=CONFIG, inputs=checked, preview=False, timeout=0
         )
-        made = self.provider.create(asked)
+        made = self.provider.create(requested)
         return made.id, made.outputs
 
     def change(self, token: str, resource_id: str, /, **inputs: Any) -> Properties:
         olds = self.read(token, resource_id) or {}
-        asked = UpdateRequest(
+        requested = UpdateRequest(
             urn=_urn(token, resource_id),
             type=token,
             name=resource_id,
@@ -90,11 +90,11 @@ class Google:
             old_inputs=olds,
             news=inputs,
         )
-        return self.provider.update(asked)
+        return self.provider.update(requested)
 
     def drop(self, token: str, resource_id: str) -> None:
         olds = self.read(token, resource_id) or {}
-        asked = DeleteRequest(
+        requested = DeleteRequest(
             urn=_urn(token, resource_id),
             type=token,
             name=resource_id,
@@ -104,7 +104,7 @@ class Google:
             old_inputs={},
             timeout=0,
         )
-        self.provider.delete(asked)
+        self.provider.delete(requested)
 
     def read(self, token: str, resource_id: str) -> Properties | None:
         live = self.provider.read(
@@ -431,10 +431,10 @@ REPLACED: list[tuple[str, Properties, Properties, list[str]]] = [
 def test_replaces_what_the_provider_replaces(
     google: Google, token: str, old: Properties, new: Properties, replaces: list[str]
 ) -> None:
-    asked = UpdateRequest(
+    requested = UpdateRequest(
         urn=_urn(token, "x"), type=token, name="x", config=CONFIG, id="x", olds=old, old_inputs=old, news=new
     )
-    found = google.provider.diff(asked)
+    found = google.provider.diff(requested)
     assert found.changed
     assert [dotted(path) for path in found.replaces] == replaces
 
@@ -443,10 +443,10 @@ def test_a_given_name_makes_the_old_resource_go_first_and_a_made_up_one_does_not
     for given, first in (({"name": "a"}, True), ({}, False)):
         old = google.check(NETWORK, "net", {**given, "description": "a"})
         new = google.check(NETWORK, "net", {**given, "description": "b"}, olds=old)
-        asked = UpdateRequest(
+        requested = UpdateRequest(
             urn=_urn(NETWORK, "net"), type=NETWORK, name="net", id="x", olds=old, old_inputs=old, news=new
         )
-        assert google.provider.diff(asked).delete_before_replace is first
+        assert google.provider.diff(requested).delete_before_replace is first
 
 
 def test_an_address_is_of_the_stacks_block_and_nobody_elses_until_it_is_released(google: Google) -> None:

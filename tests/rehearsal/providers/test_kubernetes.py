@@ -16,7 +16,7 @@ import pytest
 from pulumi import automation
 
 from rehearsal.control_plane.control_plane import ControlPlane
-from rehearsal.differences import said
+from rehearsal.differences import recorded_differences
 from rehearsal.host import processes
 from rehearsal.kube import Kube, client
 from rehearsal.paths import StackPaths
@@ -316,11 +316,11 @@ class TestReadiness:
         ]
 
     def test_a_service_of_kserve_says_which_condition_is_missing_and_what_its_pods_say(self, tmp_path: Path) -> None:
-        asked: list[str] = []
+        requested: list[str] = []
 
         class Pods:
             def list(self, _api: str, _kind: str, _namespace: str, *, labels: str) -> list[dict[str, Any]]:
-                asked.append(labels)
+                requested.append(labels)
                 waits = {"name": "main", "state": {"waiting": {"reason": "ErrImagePull"}}}
                 return [{"metadata": {"name": "m-kserve-1"}, "status": {"containerStatuses": [waits]}}]
 
@@ -336,7 +336,7 @@ class TestReadiness:
         first, second = explaining.pods(Pods(), service, tmp_path)  # type: ignore[arg-type]
         assert first == "WorkloadsReady is False (MinimumReplicasUnavailable)"
         assert "container main is waiting (ErrImagePull)" in second
-        assert asked == ["app.kubernetes.io/name=m,app.kubernetes.io/part-of=llminferenceservice"]
+        assert requested == ["app.kubernetes.io/name=m,app.kubernetes.io/part-of=llminferenceservice"]
 
 
 def kubeconfig(server: str) -> str:
@@ -495,7 +495,7 @@ class TestBehindTheEngine:
         states = [file.read_text() for file in Path(run.stack.workspace.work_dir).rglob("test.json*")]
         assert states
         assert not [state for state in states if "hush-hush" in state or "aHVzaC1odXNo" in state]
-        assert EXEC_DIFFERENCE in said(run.paths)
+        assert EXEC_DIFFERENCE in recorded_differences(run.paths)
 
         run.stack.destroy()
         assert run.kube.find("v1", "Namespace", "models") is None

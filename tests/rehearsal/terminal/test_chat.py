@@ -43,19 +43,19 @@ def gateway(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     (tmp_path / "tls.pem").write_bytes(key + chain)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "tls.pem")
-    asked: list[str] = []
-    context.sni_callback = lambda _socket, name, _context: asked.append(name or "")
+    requested: list[str] = []
+    context.sni_callback = lambda _socket, name, _context: requested.append(name or "")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"https://127.0.0.1:{server.server_port}", asked
+    yield f"https://127.0.0.1:{server.server_port}", requested
     server.shutdown()
     server.server_close()
 
 
 def test_a_gateway_of_one_name_is_asked_under_it(gateway: tuple[str, list[str]]) -> None:
-    endpoint, asked = gateway
+    endpoint, requested = gateway
     assert ask(endpoint, HOST, "m", patience=0).text == "Hello."
-    assert asked == [HOST]
+    assert requested == [HOST]
     with pytest.raises(RehearsalError, match="404"):
         ask(endpoint, "127.0.0.1", "m", patience=0)
