@@ -22,7 +22,8 @@ from resource_graph import requests
 from resource_graph.answers import Answer, ResourceRequest
 from resource_graph.model import STACK_TYPE, Message, Recorded
 from resource_graph.transforms import Transforms
-from resource_graph.values import Value, contains_unknown, decode_struct, make_secret, merge
+from resource_graph.values import Value, contains_unknown
+from resource_graph.wire import decode_struct, make_secret, merge
 
 # What is left out: OUTPUT_VALUES, so that inputs arrive plain, and what a recording cannot serve (hook options, state
 # migrations, byte strings). Without SECRETS the SDK would send secrets in clear and unmarked.

@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlparse
 from pulumi.runtime.proto import alias_pb2, resource_pb2, source_pb2
 
 from resource_graph.model import Options, Recorded
-from resource_graph.values import Value, decode
+from resource_graph.values import Value
+from resource_graph.wire import decode
 
 GO_DURATION = re.compile(r"(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+")
 HOOKS = ("before_create", "after_create", "before_update", "after_update", "before_delete", "after_delete", "on_error")

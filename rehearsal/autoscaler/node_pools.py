@@ -35,7 +35,7 @@ class UnknownMachineError(SimulationError):
 class Pool:
     """One node pool. Counts are of the whole pool, all zones together.
 
-    `machines_per_step` is the number of machines that come and go together: the hosts of a multi-host TPU slice, else 1.
+    `machines_per_step` machines are added and removed together: the hosts of a multi-host TPU slice, else 1.
     """
 
     name: str

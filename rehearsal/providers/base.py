@@ -21,6 +21,15 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto import provider_pb2_grpc as rpc
 
+from rehearsal.providers.properties import (
+    Diff,
+    Properties,
+    difference,
+    dotted,
+    rewrap_secrets,
+    unmarshal,
+    unwrap_secrets,
+)
 from rehearsal.providers.requests import (
     CheckRequest,
     Created,
@@ -34,16 +43,7 @@ from rehearsal.providers.requests import (
     Unready,
     UpdateRequest,
 )
-from rehearsal.providers.wire import (
-    Diff,
-    Properties,
-    difference,
-    dotted,
-    marshal,
-    rewrap_secrets,
-    unmarshal,
-    unwrap_secrets,
-)
+from resource_graph.wire import encode_struct
 
 WORKERS: Final = 64  # an await holds one for minutes; the engine itself runs no more steps than 4 x cores by default
 UNLIMITED: Final = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -178,7 +178,7 @@ class Provider(rpc.ResourceProviderServicer):
             **self._common(request, context),
         )
         made = self._answer(context, lambda: self.create(requested), inputs)
-        return provider_pb2.CreateResponse(id=made.id, properties=marshal(rewrap_secrets(made.outputs, inputs)))
+        return provider_pb2.CreateResponse(id=made.id, properties=encode_struct(rewrap_secrets(made.outputs, inputs)))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         news = unmarshal(request.news)
@@ -192,7 +192,7 @@ class Provider(rpc.ResourceProviderServicer):
             **self._common(request, context),
         )
         outputs = self._answer(context, lambda: self.update(requested), news)
-        return provider_pb2.UpdateResponse(properties=marshal(rewrap_secrets(outputs, news)))
+        return provider_pb2.UpdateResponse(properties=encode_struct(rewrap_secrets(outputs, news)))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
         requested = DeleteRequest(
@@ -216,17 +216,17 @@ class Provider(rpc.ResourceProviderServicer):
         live = self._answer(context, lambda: self.read(requested))
         if live is None:
             return provider_pb2.ReadResponse()
-        outputs = marshal(rewrap_secrets(live.outputs, olds))
+        outputs = encode_struct(rewrap_secrets(live.outputs, olds))
         return provider_pb2.ReadResponse(
             id=live.id,
             properties=outputs,
-            inputs=request.inputs if live.inputs is None else marshal(rewrap_secrets(live.inputs, inputs)),
+            inputs=request.inputs if live.inputs is None else encode_struct(rewrap_secrets(live.inputs, inputs)),
         )
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
         answer = self._answer(context, lambda: self.invoke(request.tok, _unwrapped(request.args)))
         response = provider_pb2.InvokeResponse()
-        getattr(response, "return").CopyFrom(marshal(answer))
+        getattr(response, "return").CopyFrom(encode_struct(answer))
         return response
 
     def _common(self, request: Any, context: grpc.ServicerContext) -> dict[str, Any]:
@@ -253,7 +253,7 @@ class Provider(rpc.ResourceProviderServicer):
         except Invalid as invalid:
             failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in invalid.failures]
             return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
-        return provider_pb2.CheckResponse(inputs=marshal(rewrap_secrets(inputs, wanted)))
+        return provider_pb2.CheckResponse(inputs=encode_struct(rewrap_secrets(inputs, wanted)))
 
     def _answer(
         self, context: grpc.ServicerContext, hook: Callable[[], Answer], secrets: Properties | None = None
@@ -300,7 +300,7 @@ def _abort_unready(context: grpc.ServicerContext, unready: Unready, secrets: Pro
     detail.Pack(
         provider_pb2.ErrorResourceInitFailed(
             id=unready.resource_id,
-            properties=marshal(rewrap_secrets(unready.outputs, secrets)),
+            properties=encode_struct(rewrap_secrets(unready.outputs, secrets)),
             reasons=unready.reasons,
         )
     )

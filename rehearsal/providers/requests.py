@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rehearsal.errors import ProviderError
-from rehearsal.providers.wire import Properties
+from rehearsal.providers.properties import Properties
 
 
 class Refused(ProviderError):

@@ -1,78 +1,32 @@
-"""The real Pulumi engine on the real program, with providers that are served from this process."""
+"""The real Pulumi engine running this project's program, with providers that this process serves."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import runpy
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 import yaml
 from pulumi import automation as auto
-from pulumi.automation import _stack as automation
-from pulumi.automation._server import LanguageServer
-from pulumi.runtime.proto import language_pb2
 
 from rehearsal.differences import record_difference
 from rehearsal.paths import StackPaths
 from rehearsal.providers.base import serve
 from rehearsal.providers.gcp import GcpProvider
 from rehearsal.providers.kubernetes import KubernetesProvider
+from rehearsal.pulumi_engine.patches import patched_language_server
 from rehearsal.toolchain.build import binaries
 from stackfile import PROJECT_ROOT, StackConfig
 
 Report = Callable[[str], None]
 
-# Protects stand-in values only; a constant keeps the state readable from one command to the next.
-_PASSPHRASE = "rehearsal"  # noqa: S105 - protects stand-in values only
-
-
-class ProgramServer(LanguageServer):
-    """Pulumi's server for programs of this process, as the real language host is.
-
-    Pulumi's own tells an error twice, where the host bails out after one. And when the engine goes away under a
-    program, it stops the program's loop, and forgets all tasks behind the first that fails while it is canceled: the
-    garbage collector would end them, outside any loop, and complain of what they still await.
-    """
-
-    _stopped: asyncio.AbstractEventLoop | None = None
-
-    def _exception_handler(self, loop, context):  # type: ignore[no-untyped-def]
-        self._stopped = loop
-        super()._exception_handler(loop, context)  # type: ignore[no-untyped-call]
-
-    def Run(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802 - gRPC's name
-        try:
-            result = super().Run(request, context)  # type: ignore[no-untyped-call]
-        except grpc.RpcError:
-            # What stopped the loop, or what came of it: the engine has told its own story.
-            return language_pb2.RunResponse(bail=True)
-        finally:
-            if self._stopped is not None and not self._stopped.is_closed():
-                _end(self._stopped)
-        return language_pb2.RunResponse(bail=True) if result.error else result
-
-
-def _end(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what is left in a loop, wait for it, and close the loop."""
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    loop.run_until_complete(_settled(tasks))
-    loop.close()
-
-
-async def _settled(tasks: Iterable[asyncio.Task[object]]) -> None:
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-automation.LanguageServer = ProgramServer  # type: ignore[attr-defined]
+# Protects substituted values only. A constant keeps the state readable from one command to the next.
+_PASSPHRASE = "rehearsal"  # noqa: S105 - protects substituted values only
 
 
 @dataclass(frozen=True)
@@ -88,13 +42,17 @@ class Engine:
 
 @contextlib.contextmanager
 def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Iterator[Engine]:
-    """An engine attached to both stand-ins. They live as long as the context."""
+    """Yield an engine that is attached to both simulated providers. They are served until the context ends."""
     executable = binaries(["pulumi"], report)["pulumi"]
     paths.home.mkdir(parents=True, exist_ok=True)
     paths.backend.mkdir(parents=True, exist_ok=True)
     for difference in configuration.notes:
         record_difference(paths, difference)
-    with serve(GcpProvider(paths, report)) as cloud, serve(KubernetesProvider(paths, report)) as cluster:
+    with (
+        patched_language_server(),
+        serve(GcpProvider(paths, report)) as cloud,
+        serve(KubernetesProvider(paths, report)) as cluster,
+    ):
         os.environ["PATH"] = f"{executable.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         environment = {
             "PULUMI_BACKEND_URL": paths.backend.as_uri(),

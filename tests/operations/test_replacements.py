@@ -19,8 +19,8 @@ from planning.findings import path_of
 from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.kinds import VIRTUAL
 from rehearsal.providers.gcp.table import KINDS
-from rehearsal.providers.wire import changes as differences
-from rehearsal.providers.wire import under
+from rehearsal.providers.properties import changes as differences
+from rehearsal.providers.properties import under
 from rehearsal.pulumi_engine.changes import diff_settings, save_settings
 from rehearsal.pulumi_engine.configuration import load
 from settings import StackSettings

@@ -8,8 +8,8 @@ from typing import Final
 from rehearsal.providers.gcp.kinds import CLUSTER, NETWORK, SUBNETWORK, ResourceContext, refusal
 from rehearsal.providers.gcp.machines import machine_of
 from rehearsal.providers.gcp.network import cluster_ranges, parse_range, refuse_overlap
+from rehearsal.providers.properties import Properties
 from rehearsal.providers.requests import Refused
-from rehearsal.providers.wire import Properties
 
 # The newest patch of each minor version, and what a channel gives when no version is asked for. Versions are those of
 # Google's page "GatewayClass capabilities" (the versions that brought a Gateway API bundle), read 2026-08.

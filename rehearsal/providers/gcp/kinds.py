@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from rehearsal.providers.gcp.store import MARKS, Cloud, Record
+from rehearsal.providers.properties import Properties
 from rehearsal.providers.requests import Refused
-from rehearsal.providers.wire import Properties
 
 COMPUTE: Final = "compute.googleapis.com"
 CONTAINER: Final = "container.googleapis.com"

@@ -17,8 +17,8 @@ from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.kinds import CLUSTER, refers
 from rehearsal.providers.gcp.pools import Size
 from rehearsal.providers.gcp.store import MARKS, CloudStore, Record
+from rehearsal.providers.properties import Properties
 from rehearsal.providers.requests import Refused
-from rehearsal.providers.wire import Properties
 from stackfile import PROJECT_ROOT
 
 Report = Callable[[str], None]

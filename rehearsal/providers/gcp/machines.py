@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import catalog
 from rehearsal.providers.gcp.kinds import RESOURCE_POLICY, ResourceContext, refusal
+from rehearsal.providers.properties import Properties
 from rehearsal.providers.requests import Refused
-from rehearsal.providers.wire import Properties
 
 DEFAULT_MACHINE: Final = "e2-medium"
 

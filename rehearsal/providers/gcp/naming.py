@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from rehearsal.providers.gcp.kinds import CLUSTER, NODE_POOL, Kind, hash_of, last
 from rehearsal.providers.gcp.store import Cloud
+from rehearsal.providers.properties import Properties
 from rehearsal.providers.requests import CheckRequest, Refused, Request
-from rehearsal.providers.wire import Properties
 
 DEFAULTS: Final = "__defaults"  # where the real provider notes which inputs it made up itself
 

@@ -20,7 +20,7 @@ from rehearsal.providers.gcp.kinds import (
     refers,
     refusal,
 )
-from rehearsal.providers.wire import Properties
+from rehearsal.providers.properties import Properties
 
 Range = ipaddress.IPv4Network
 

@@ -20,7 +20,7 @@ from rehearsal.providers.gcp.kinds import (
     number_of,
     refusal,
 )
-from rehearsal.providers.wire import Properties
+from rehearsal.providers.properties import Properties
 
 _IAM = "iam.googleapis.com"
 _SECRETS = "secretmanager.googleapis.com"

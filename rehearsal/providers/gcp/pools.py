@@ -19,7 +19,7 @@ from rehearsal.providers.gcp.kinds import (
 from rehearsal.providers.gcp.machines import DEFAULT_MACHINE, check_machine, machine_of
 from rehearsal.providers.gcp.platform import refuse_missing_account
 from rehearsal.providers.gcp.store import Record
-from rehearsal.providers.wire import Properties
+from rehearsal.providers.properties import Properties
 
 # Regions whose zones are not a, b and c: a regional cluster without node locations gets these.
 ZONE_LETTERS: Final = {"us-central1": "abc", "us-east1": "bcd", "europe-west1": "bcd"}

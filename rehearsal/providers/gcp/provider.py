@@ -30,6 +30,8 @@ from rehearsal.providers.gcp.kinds import (
 from rehearsal.providers.gcp.naming import DEFAULTS, automatic_name, identify, place_of
 from rehearsal.providers.gcp.store import MARKS, Cloud, CloudStore, Marks, Record
 from rehearsal.providers.gcp.table import KINDS
+from rehearsal.providers.properties import Diff, Properties, difference, under
+from rehearsal.providers.properties import Path as PropertyPath
 from rehearsal.providers.requests import (
     CheckRequest,
     Created,
@@ -42,8 +44,7 @@ from rehearsal.providers.requests import (
     Request,
     UpdateRequest,
 )
-from rehearsal.providers.wire import UNKNOWN, Diff, Properties, Secret, difference, under
-from rehearsal.providers.wire import Path as PropertyPath
+from resource_graph.values import UNKNOWN, Secret
 
 _TIMES: Final = ("creationTimestamp", "createTime", "timeCreated")
 

@@ -12,8 +12,9 @@ import yaml
 from rehearsal.differences import record_difference
 from rehearsal.kube import Kube, KubeError, client
 from rehearsal.paths import StackPaths
+from rehearsal.providers.properties import Properties
 from rehearsal.providers.requests import Refused
-from rehearsal.providers.wire import UNKNOWN, Properties
+from resource_graph.values import UNKNOWN
 
 EXEC_DIFFERENCE = (
     "Kubernetes is reached with the administrator's client certificate; the credential plugin of the kubeconfig "

@@ -15,9 +15,10 @@ from rehearsal.kube import Kube, KubeError
 from rehearsal.kube.types import Manifest, Manifests
 from rehearsal.paths import StackPaths
 from rehearsal.providers.kubernetes.awaiting import NotReady, Watcher
+from rehearsal.providers.properties import Diff, Properties, difference
 from rehearsal.providers.requests import Invalid, Refused
-from rehearsal.providers.wire import UNKNOWN, Diff, Properties, difference, has_unknown
 from rehearsal.toolchain.build import BuildError
+from resource_graph.values import UNKNOWN, contains_unknown
 
 RELEASE: Final = "kubernetes:helm.sh/v3:Release"
 _TIMEOUT: Final = 300  # seconds, as the real provider
@@ -81,7 +82,7 @@ def identity(inputs: Properties) -> str:
 def install(paths: StackPaths, kube: Kube, inputs: Properties, watcher: Tell) -> Properties:
     """Raises Refused; an `atomic` release that does not come up leaves nothing behind."""
     name, namespace = str(inputs["name"]), str(inputs["namespace"])
-    if has_unknown(inputs):
+    if contains_unknown(inputs):
         raise Refused(f"release {namespace}/{name} has unknown inputs")
     rendered = _rendered(paths, kube, inputs)
     try:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from rehearsal.providers.properties import Properties
 from rehearsal.providers.requests import Refused
-from rehearsal.providers.wire import UNKNOWN, Properties, Secret
+from resource_graph.values import UNKNOWN, Secret
 
 AUTONAMED: Final = "pulumi.com/autonamed"
 SKIP_AWAIT: Final = "pulumi.com/skipAwait"

@@ -41,6 +41,7 @@ from rehearsal.providers.kubernetes.objects import (
     with_secrets,
     with_string_data,
 )
+from rehearsal.providers.properties import Diff, Path, Properties, difference
 from rehearsal.providers.requests import (
     CheckRequest,
     Created,
@@ -54,7 +55,7 @@ from rehearsal.providers.requests import (
     Unready,
     UpdateRequest,
 )
-from rehearsal.providers.wire import UNKNOWN, Diff, Path, Properties, difference, has_unknown
+from resource_graph.values import UNKNOWN, contains_unknown
 
 MANAGER: Final = "pulumi-kubernetes"
 CONNECTION: Final = ("kubeconfig", "context", "cluster")
@@ -233,7 +234,7 @@ class KubernetesProvider(Provider):
 
     def _planned(self, request: Request, manifest: Manifest, inputs: Properties, *, creating: bool) -> Properties:
         """Outputs for a preview: a dry run where the server could do it already, else the inputs as they are."""
-        if has_unknown(manifest):
+        if contains_unknown(manifest):
             return inputs
         try:
             kube = self._clusters.connect(request.config)

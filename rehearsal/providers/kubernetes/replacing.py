@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rehearsal.providers.kubernetes.objects import is_autonamed, is_named, metadata
-from rehearsal.providers.wire import Diff, Path, Properties, difference, under
+from rehearsal.providers.properties import Diff, Path, Properties, difference, under
 
 IDENTITY: Final = ("kind", "metadata.name", "metadata.namespace")
 SELECTOR: Final = ("spec.selector",)

@@ -20,8 +20,9 @@ from rehearsal.kube.types import Manifest
 from rehearsal.paths import StackPaths
 from rehearsal.providers.kubernetes import helm
 from rehearsal.providers.kubernetes.awaiting import Watcher
+from rehearsal.providers.properties import dotted
 from rehearsal.providers.requests import Invalid, Refused
-from rehearsal.providers.wire import UNKNOWN, dotted
+from resource_graph.values import UNKNOWN
 
 LWS = "oci://registry.k8s.io/lws/charts/lws"
 CERT_MANAGER = "oci://quay.io/jetstack/charts/cert-manager"

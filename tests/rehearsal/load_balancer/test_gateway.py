@@ -307,7 +307,7 @@ def test_an_authority_that_is_not_there_is_waited_for(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("name", "world", "message"),
+    ("name", "objects", "message"),
     [
         ("none", {}, 'InferencePool "llm/none" not found'),
         ("pool", {"services": []}, 'Service "llm/epp" not found'),

@@ -110,15 +110,15 @@ def test_it_serves_on_through_its_pre_stop_sleep(make: Callable[..., Pod]) -> No
 
 
 @pytest.fixture
-def defer_interrupts(monkeypatch: pytest.MonkeyPatch) -> float:
+def long_pre_stop(monkeypatch: pytest.MonkeyPatch) -> float:
     """So long a notice that nothing else of a pod's end, on the slowest machine, could be taken for it. Seconds."""
-    monkeypatch.setattr(workers, "LONGEST_NOTICE", 60.0)
+    monkeypatch.setattr(workers, "LONGEST_PRE_STOP", 60.0)
     return 30.0
 
 
-def test_without_one_it_is_told_at_once(make: Callable[..., Pod], defer_interrupts: float) -> None:
+def test_without_one_it_is_told_at_once(make: Callable[..., Pod], long_pre_stop: float) -> None:
     pod = make(sleep=0, grace=90)
-    assert pod.leave() < defer_interrupts
+    assert pod.leave() < long_pre_stop
     assert pod.said == []
 
 
@@ -134,10 +134,10 @@ def test_who_does_not_end_within_the_grace_is_killed(make: Callable[..., Pod]) -
     assert 1 <= pod.leave() < 30
 
 
-def test_the_sleep_is_part_of_the_grace(make: Callable[..., Pod], defer_interrupts: float) -> None:
+def test_the_sleep_is_part_of_the_grace(make: Callable[..., Pod], long_pre_stop: float) -> None:
     pod = make(sleep=60, grace=2, then=":")
-    assert 2 <= pod.leave() < defer_interrupts
+    assert 2 <= pod.leave() < long_pre_stop
 
 
-def test_a_forced_deletion_waits_for_nothing(make: Callable[..., Pod], defer_interrupts: float) -> None:
-    assert make(sleep=60, grace=0).leave() < defer_interrupts
+def test_a_forced_deletion_waits_for_nothing(make: Callable[..., Pod], long_pre_stop: float) -> None:
+    assert make(sleep=60, grace=0).leave() < long_pre_stop

@@ -10,22 +10,20 @@ import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from rehearsal.providers.base import Provider, serve
-from rehearsal.providers.requests import Created, CreateRequest, Invalid, Refused, Unready, UpdateRequest
-from rehearsal.providers.wire import (
-    UNKNOWN,
+from rehearsal.providers.properties import (
     Change,
     Diff,
     Properties,
-    Secret,
     difference,
     dotted,
-    has_unknown,
-    marshal,
     rewrap_secrets,
     under,
     unmarshal,
     unwrap_secrets,
 )
+from rehearsal.providers.requests import Created, CreateRequest, Invalid, Refused, Unready, UpdateRequest
+from resource_graph.values import UNKNOWN, Secret, contains_unknown
+from resource_graph.wire import encode_struct
 
 URN = "urn:pulumi:gpu::llm-d::llm-d:network:Network$test:index:Thing::main"
 
@@ -38,16 +36,16 @@ class TestValues:
         [None, True, 7, -1, 2.5, "text", [], {}, [1, [None]], {"a": {"b": [True]}}, UNKNOWN, [UNKNOWN], Secret("s")],
     )
     def test_every_value_comes_back(self, value: Any) -> None:
-        assert unmarshal(marshal({"key": value})) == {"key": value}
+        assert unmarshal(encode_struct({"key": value})) == {"key": value}
 
     def test_whole_numbers_are_integers(self) -> None:
-        assert [type(value) for value in unmarshal(marshal({"a": [1.0, 1.5, 2**60]}))["a"]] == [int, float, float]
+        assert [type(value) for value in unmarshal(encode_struct({"a": [1.0, 1.5, 2**60]}))["a"]] == [int, float, float]
 
     def test_a_secret_keeps_what_is_in_it(self) -> None:
         wrapped = {"a": [Secret({"b": UNKNOWN, "c": 1})]}
-        assert unmarshal(marshal(wrapped)) == wrapped
+        assert unmarshal(encode_struct(wrapped)) == wrapped
         assert unwrap_secrets(wrapped) == {"a": [{"b": UNKNOWN, "c": 1}]}
-        assert has_unknown(wrapped)
+        assert contains_unknown(wrapped)
 
     def test_a_secret_does_not_show_itself(self) -> None:
         assert "hunter2" not in repr({"a": Secret("hunter2")})
@@ -130,12 +128,12 @@ def stub() -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
 
 
 def create(stub: Any, **inputs: Any) -> Any:
-    return stub.Create(provider_pb2.CreateRequest(urn=URN, properties=marshal(inputs)))
+    return stub.Create(provider_pb2.CreateRequest(urn=URN, properties=encode_struct(inputs)))
 
 
 class TestProtocol:
     def test_the_engine_learns_what_is_supported(self, stub: Any) -> None:
-        answer = stub.Configure(provider_pb2.ConfigureRequest(args=marshal({})))
+        answer = stub.Configure(provider_pb2.ConfigureRequest(args=encode_struct({})))
         assert (answer.acceptSecrets, answer.supportsPreview, answer.acceptOutputs) == (True, True, False)
         assert stub.Handshake(provider_pb2.ProviderHandshakeRequest()).accept_secrets
 
@@ -150,7 +148,7 @@ class TestProtocol:
             for region in ("us", "eu"):
                 channel = grpc.insecure_channel(f"127.0.0.1:{server.port}", [("grpc.use_local_subchannel_pool", 1)])
                 made.append(provider_pb2_grpc.ResourceProviderStub(channel))
-                made[-1].Configure(provider_pb2.ConfigureRequest(args=marshal({"region": region})))
+                made[-1].Configure(provider_pb2.ConfigureRequest(args=encode_struct({"region": region})))
             assert [unmarshal(create(one).properties)["region"] for one in made] == ["us", "eu"]
 
     def test_a_refusal_is_one_sentence_and_leaves_nothing_pending(self, stub: Any) -> None:
@@ -175,18 +173,18 @@ class TestProtocol:
         assert unmarshal(detail.properties)["token"] == Secret("t")
 
     def test_invalid_inputs_name_their_property(self, stub: Any) -> None:
-        answer = stub.Check(provider_pb2.CheckRequest(urn=URN, news=marshal({"a": 1})))
+        answer = stub.Check(provider_pb2.CheckRequest(urn=URN, news=encode_struct({"a": 1})))
         assert [(failure.property, failure.reason) for failure in answer.failures] == [("size", "is missing")]
 
     def test_a_check_knows_whether_the_resource_is_new(self, stub: Any) -> None:
-        news = marshal({"size": 1})
+        news = encode_struct({"size": 1})
         fresh = stub.Check(provider_pb2.CheckRequest(urn=URN, news=news))
-        again = stub.Check(provider_pb2.CheckRequest(urn=URN, news=news, olds=marshal({"size": 1})))
+        again = stub.Check(provider_pb2.CheckRequest(urn=URN, news=news, olds=encode_struct({"size": 1})))
         assert [unmarshal(answer.inputs)["default"] for answer in (fresh, again)] == [True, False]
 
     def test_replacements_reach_the_engine(self, stub: Any) -> None:
         requested = provider_pb2.DiffRequest(
-            urn=URN, old_inputs=marshal({"size": 1, "a": 1}), news=marshal({"size": Secret(2), "a": 2})
+            urn=URN, old_inputs=encode_struct({"size": 1, "a": 1}), news=encode_struct({"size": Secret(2), "a": 2})
         )
         answer = stub.Diff(requested)
         kinds = provider_pb2.PropertyDiff.Kind
@@ -197,9 +195,11 @@ class TestProtocol:
         }
 
     def test_nothing_changed_is_said_so(self, stub: Any) -> None:
-        answer = stub.Diff(provider_pb2.DiffRequest(urn=URN, old_inputs=marshal({"a": 1}), news=marshal({"a": 1})))
+        answer = stub.Diff(
+            provider_pb2.DiffRequest(urn=URN, old_inputs=encode_struct({"a": 1}), news=encode_struct({"a": 1}))
+        )
         assert answer.changes == provider_pb2.DiffResponse.DIFF_NONE
 
     def test_a_bad_configuration_is_refused(self, stub: Any) -> None:
         with pytest.raises(grpc.RpcError, match="this configuration cannot work"):
-            stub.Configure(provider_pb2.ConfigureRequest(args=marshal({"broken": True})))
+            stub.Configure(provider_pb2.ConfigureRequest(args=encode_struct({"broken": True})))

@@ -36,6 +36,7 @@ from rehearsal.providers.gcp.kinds import (
 from rehearsal.providers.gcp.pools import Size, size_of
 from rehearsal.providers.gcp.store import BLOCKS, MARKS
 from rehearsal.providers.gcp.table import KINDS
+from rehearsal.providers.properties import Properties, dotted
 from rehearsal.providers.requests import (
     CheckRequest,
     CreateRequest,
@@ -45,7 +46,7 @@ from rehearsal.providers.requests import (
     Refused,
     UpdateRequest,
 )
-from rehearsal.providers.wire import UNKNOWN, Properties, Secret, dotted
+from resource_graph.values import UNKNOWN, Secret
 
 CONFIG = {"project": "demo", "region": "us-central1"}
 SERVICES = ("compute", "container", "iam", "secretmanager")

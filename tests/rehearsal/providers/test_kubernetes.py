@@ -24,10 +24,11 @@ from rehearsal.providers.base import serve
 from rehearsal.providers.kubernetes import KubernetesProvider, explaining, readiness, replacing, waiting
 from rehearsal.providers.kubernetes.clusters import EXEC_DIFFERENCE
 from rehearsal.providers.kubernetes.objects import Kind, autoname, from_pulumi, parse_token, shaped, to_pulumi
+from rehearsal.providers.properties import Diff, Properties, dotted
 from rehearsal.providers.requests import CheckRequest, Invalid, Refused, UpdateRequest
-from rehearsal.providers.wire import UNKNOWN, Diff, Properties, Secret, dotted
-from rehearsal.pulumi_engine.engine import ProgramServer
+from rehearsal.pulumi_engine.patches import ProgramServer
 from rehearsal.toolchain.build import binaries
+from resource_graph.values import UNKNOWN, Secret
 
 CONFIGMAP = "kubernetes:core/v1:ConfigMap"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from pulumi.automation import _server
+from pulumi.automation import _server, _stack
 from pulumi.runtime import reset_options
 from pulumi.runtime.proto import language_pb2
 
-from rehearsal.pulumi_engine.engine import ProgramServer
+from rehearsal.errors import RehearsalError
+from rehearsal.pulumi_engine.patches import CHECKED_VERSION, ProgramServer, patched_language_server
+from stackfile import PROJECT_ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +47,18 @@ def test_a_program_whose_engine_went_away_ends_inside_its_loop(monkeypatch: pyte
     result = ProgramServer(lambda: None).Run(request, None)  # type: ignore[no-untyped-call]
     assert result.bail
     assert ended == [True]
+
+
+class TestPatches:
+    def test_they_end_with_the_engine(self) -> None:
+        with patched_language_server():
+            assert vars(_stack)["LanguageServer"] is ProgramServer
+        assert vars(_stack)["LanguageServer"] is _server.LanguageServer
+
+    def test_the_checked_version_is_the_pinned_one(self) -> None:
+        assert f"pulumi=={CHECKED_VERSION}\n" in (PROJECT_ROOT / "requirements.in").read_text(encoding="utf-8")
+
+    def test_another_version_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("importlib.metadata.version", lambda _: "3.999.0")
+        with pytest.raises(RehearsalError, match=r"pulumi 3\.999\.0 is installed"), patched_language_server():
+            pass

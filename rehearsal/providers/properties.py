@@ -1,7 +1,4 @@
-"""Property values between Python and Pulumi's wire form: secrets, unknowns, numbers, and how two values differ.
-
-Python side: None, bool, int, float, str, list, dict, plus `UNKNOWN` (a value no preview can know) and `Secret(value)`.
-"""
+"""Properties of resources as the providers see them, and how two sets of them differ."""
 
 from __future__ import annotations
 
@@ -9,102 +6,37 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from google.protobuf import struct_pb2
+
+from resource_graph.values import UNKNOWN, Asset, Reference, Secret
+from resource_graph.wire import decode_struct
 
 Properties: TypeAlias = dict[str, Any]  # JSON by nature: what a resource is made of, keys as on the wire
 Path: TypeAlias = tuple[str | int, ...]
 
-SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - marks one, is none
-OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-REFERENCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
-UNKNOWN_ON_WIRE: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-LARGEST_EXACT_INTEGER: Final = 2**53  # a Struct holds doubles
-
-
-class Unknown:
-    """Type of `UNKNOWN`; there is one instance."""
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-    def __deepcopy__(self, memo: object) -> Unknown:
-        return self
-
-
-UNKNOWN: Final = Unknown()
-
-
-@dataclass(frozen=True)
-class Secret:
-    """A value the engine must encrypt in its state and hide on the screen."""
-
-    value: Any
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
 
 def unmarshal(struct: struct_pb2.Struct) -> Properties:
-    """A message's properties as Python values. Whole numbers become int, secrets `Secret`, unknowns `UNKNOWN`."""
-    return {key: _from_wire(value) for key, value in struct.fields.items()}
+    """A message's properties as Python values. A reference to a resource becomes its id.
+
+    Raises ValueError for an asset or archive.
+    """
+    return {key: _resolved(value) for key, value in decode_struct(struct).items()}
 
 
-def _from_wire(value: struct_pb2.Value) -> Any:
-    match value.WhichOneof("kind"):
-        case "bool_value":
-            return value.bool_value
-        case "string_value":
-            return UNKNOWN if value.string_value == UNKNOWN_ON_WIRE else value.string_value
-        case "number_value":
-            number = value.number_value
-            return int(number) if number.is_integer() and abs(number) <= LARGEST_EXACT_INTEGER else number
-        case "list_value":
-            return [_from_wire(item) for item in value.list_value.values]
-        case "struct_value":
-            return _from_object(unmarshal(value.struct_value))
-    return None
-
-
-def _from_object(fields: Properties) -> Any:
-    match fields.get(SIGNATURE):
-        case None:
-            return fields
-        case signature if signature == SECRET:
-            return Secret(fields.get("value"))
-        case signature if signature == OUTPUT:
-            value = fields.get("value", UNKNOWN)
-            return Secret(value) if fields.get("secret") else value
-        case signature if signature == REFERENCE:
-            return fields.get("id", UNKNOWN)
-    raise ValueError("assets and archives are not stood in for")
-
-
-def marshal(properties: Mapping[str, Any]) -> struct_pb2.Struct:
-    """The wire form of `unmarshal`'s result. Raises TypeError for a value that has none."""
-    return struct_pb2.Struct(fields={key: _to_wire(value) for key, value in properties.items()})
-
-
-def _to_wire(value: Any) -> struct_pb2.Value:
-    if value is None:
-        return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
-    if value is UNKNOWN:
-        return struct_pb2.Value(string_value=UNKNOWN_ON_WIRE)
+def _resolved(value: Any) -> Any:
     if isinstance(value, Secret):
-        return struct_pb2.Value(struct_value=marshal({SIGNATURE: SECRET, "value": value.value}))
-    if isinstance(value, bool):
-        return struct_pb2.Value(bool_value=value)
-    if isinstance(value, int | float):
-        return struct_pb2.Value(number_value=value)
-    if isinstance(value, str):
-        return struct_pb2.Value(string_value=value)
+        return Secret(_resolved(value.value))
+    if isinstance(value, Reference):
+        return UNKNOWN if value.id is None else value.id
+    if isinstance(value, Asset):
+        raise ValueError("assets and archives are not simulated")  # noqa: TRY004 - one kind of error for the caller
     if isinstance(value, Mapping):
-        return struct_pb2.Value(struct_value=marshal(value))
-    if isinstance(value, list | tuple):
-        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=[_to_wire(item) for item in value]))
-    raise TypeError(f"{type(value).__name__} has no wire form")
+        return {key: _resolved(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolved(item) for item in value]
+    return value
 
 
 def unwrap_secrets(value: Any) -> Any:
@@ -129,17 +61,6 @@ def rewrap_secrets(value: Any, like: Any) -> Any:
     if isinstance(value, list) and isinstance(like, list):
         return [rewrap_secrets(item, like[i] if i < len(like) else None) for i, item in enumerate(value)]
     return value
-
-
-def has_unknown(value: Any) -> bool:
-    """Whether any part of the value is unknown."""
-    if isinstance(value, Secret):
-        return has_unknown(value.value)
-    if isinstance(value, Mapping):
-        return any(has_unknown(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return any(has_unknown(item) for item in value)
-    return value is UNKNOWN
 
 
 class Change(Enum):
