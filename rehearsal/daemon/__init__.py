@@ -1,6 +1,6 @@
-"""GKE's machine room on one machine: nodes and autoscaler, a kubelet with a process per container, the load balancer.
+"""The GKE simulator of one stack: node agent, autoscaler, load balancer, cert-manager and Sail operator.
 
-One daemon per stack, `python -m rehearsal.machine <stack>`, from the creation of the cluster to its deletion. It reads
-the cloud store (what Google Cloud was asked for) and the API server (what Kubernetes was asked for), and makes both
-come true.
+One daemon per stack, `python -m rehearsal.daemon <stack>`, runs from the creation of the cluster to its deletion. It
+reads the desired state of Google Cloud from the cloud store and that of Kubernetes from the API server, and reconciles
+both.
 """

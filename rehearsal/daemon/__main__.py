@@ -1,4 +1,4 @@
-"""`python -m rehearsal.machine STACK [--root DIR]`: the machine room of a stack, while it has a cluster."""
+"""`python -m rehearsal.daemon STACK [--root DIR]`: the GKE simulator of a stack, while it has a cluster."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ from rehearsal.providers.gcp.cloud_view import CloudReader
 from rehearsal.toolchain.build import binaries
 from stackfile import PROJECT_ROOT
 
-log = logging.getLogger("rehearsal.machine")
+log = logging.getLogger("rehearsal.daemon")
 
-# Seconds between rounds when nothing happens: the pace of back-offs, probes and of changes in the cloud store.
+# Seconds between two reconciliations without an event: back-offs, probes and the cloud store are looked at this often.
 RESYNC_SECONDS = 0.3
 
-# Routing is worked out again after this many seconds even if nothing seems to have changed.
+# Seconds between two computations of routing without a change.
 ROUTING_RESYNC_SECONDS = 5.0
 
 
 class Daemon:
-    """All parts, taken round and round in one thread; watches and probes only wake it."""
+    """Reconciles all parts in one thread. Watches and probes only wake it."""
 
     def __init__(self, paths: StackPaths, kube: Kube) -> None:
         self._paths = paths
@@ -76,7 +76,7 @@ class Daemon:
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        # A child's end wakes the round at once: a killed server is not ready a moment later.
+        # The end of a child wakes the loop at once: a killed server must not count as ready.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         _end_orphans(self._paths)
@@ -85,11 +85,11 @@ class Daemon:
             informer.start()
         for informer in self._informers:
             informer.wait(10.0)
-        log.info("at work for stack %s", self._paths.stack)
+        log.info("simulating stack %s", self._paths.stack)
         while not self._stopping and self._paths.cluster.is_dir():
             self.reconcile_once()
             self.wait_for_event()
-        log.info("leaving: %s", "told to" if self._stopping else "the cluster is gone")
+        log.info("stopping: %s", "signaled" if self._stopping else "the cluster was deleted")
         self._kubelets.stop()
         self._envoy.stop()
         close()
@@ -136,14 +136,14 @@ class Daemon:
 
 
 def _end_orphans(paths: StackPaths) -> None:
-    """Processes of a machine room that was killed: their pods are still bound, so they start again."""
+    """End the processes of a daemon that was killed. Their pods are still bound, so they start again."""
     for process in processes.listing(paths):
         if process.name.startswith("pod.") or process.name == envoy.NAME:
             processes.stop(paths, process.name, grace=0.5)
 
 
 def _guarded(part: str, work: Callable[[], None]) -> None:
-    """One part's trouble (an API server that is going away, say) must not stop the others."""
+    """Run one part. Its failure, for example of an API server that is stopping, must not stop the others."""
     try:
         work()
     except Exception as error:
@@ -151,12 +151,12 @@ def _guarded(part: str, work: Callable[[], None]) -> None:
 
 
 def _binary(program: Program) -> Path:
-    # Not built: the load balancer's own.
+    # Envoy is installed as a package, not built.
     return envoy.executable() if program is Program.PROXY else binaries([program.value], log.info)[program.value]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m rehearsal.machine", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rehearsal.daemon", description=__doc__)
     parser.add_argument("stack")
     parser.add_argument("--root", type=Path, default=PROJECT_ROOT)
     options = parser.parse_args()

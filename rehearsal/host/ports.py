@@ -1,4 +1,4 @@
-"""TCP ports for processes that bind every interface of a machine they share."""
+"""TCP ports for processes that bind every interface of this machine."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import random
 import socket
 from pathlib import Path
 
-# Below the kernel's ephemeral ports, so that no outgoing connection of anybody takes one between choice and use.
+# Below the kernel's ephemeral ports, so that no outgoing connection takes one between choice and use.
 RANGE = range(20000, 32000)
 
 
 class Ports:
-    """Hands out runs of free ports; never one twice before it is given back."""
+    """Allocates runs of free ports."""
 
     def __init__(self) -> None:
         self._taken: set[int] = set()
 
     def take(self, count: int = 1) -> int:
-        """First of `count` consecutive free ports. Raises RuntimeError when there are none."""
+        """Allocate `count` consecutive free ports and return the first. Raises RuntimeError when there are none."""
         for _ in range(2000):
             first = random.randrange(RANGE.start, RANGE.stop - count)  # noqa: S311  nothing secret
             wanted = range(first, first + count)
@@ -44,7 +44,7 @@ def is_free(port: int, host: str = "") -> bool:
 
 
 def bindable(port: int) -> int:
-    """The port, or the one above 8000 in its place where only root may bind it."""
+    """The port, or the same above 8000 where only root may bind it."""
     try:
         first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii"))
     except OSError:
@@ -53,9 +53,9 @@ def bindable(port: int) -> int:
 
 
 def listening_port(address: str, requested: int) -> tuple[int, str]:
-    """The port for a Gateway's listener, and why it is not the one asked for (empty when it is).
+    """The port for a Gateway's listener, and why it is not the listener's own (empty when it is).
 
-    A program that listens on every address of the machine, as web servers do on port 80, keeps it from all others.
+    A program that listens on every address of the machine, such as a web server on port 80, blocks the port.
     """
     first = bindable(requested)
     why = "" if first == requested else f"port {requested} needs more rights than this user has"
@@ -67,7 +67,7 @@ def listening_port(address: str, requested: int) -> tuple[int, str]:
 
 
 def _is_taken(port: int, address: str) -> bool:
-    """Whether somebody listens there; an address that is not this machine's is nobody's."""
+    """Whether a program listens there. False for an address that this machine does not have."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""Arguments of a container as arguments of its process: only ports and paths differ, for the machine is shared."""
+"""Arguments of a container as arguments of its process. Only ports and paths differ: the machine is shared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from rehearsal.node_agent.images_to_binaries import ENGINE_PORT_FLAGS, PORT_FLAGS, PortFlag, Program
 
-# asked port, number of consecutive ports -> first port of the process
+# (port of the pod, number of consecutive ports) -> first port of the process
 Allocate = Callable[[int, int], int]
 
 _VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
@@ -19,14 +19,14 @@ _VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 
 @dataclass(frozen=True)
 class Listening:
-    """Ports of a process by the port its pod asked for."""
+    """Arguments of a process, and its ports by port of the pod."""
 
     arguments: tuple[str, ...]
     ports: Mapping[int, int]
 
 
 def expand(text: str, environment: Mapping[str, str]) -> str:
-    """Kubernetes' `$(NAME)`; an unknown name stays as it is, `$$` is a dollar sign."""
+    """Expand Kubernetes' `$(NAME)`. An unknown name stays as it is, `$$` is a dollar sign."""
     return _VARIABLE.sub(
         lambda hit: "$" if hit[0] == "$$" else environment.get(hit[1], hit[0]),
         text,
@@ -80,7 +80,9 @@ def with_engine_port(arguments: Sequence[str], promise: Callable[[int], int]) ->
         else:
             built[place - 1 : place + 1] = [f"--{ENGINE_PORT_FLAGS[0]}={promise(requested)}"]
         return tuple(built)
-    raise ValueError(f"the routing sidecar is not told its engine's port: --{' or --'.join(ENGINE_PORT_FLAGS)}")
+    raise ValueError(
+        f"the arguments of the routing sidecar do not name its engine's port: --{' or --'.join(ENGINE_PORT_FLAGS)}"
+    )
 
 
 def with_configured_ports(arguments: Sequence[str], allocate: Allocate) -> Listening:
@@ -106,7 +108,7 @@ def with_configured_ports(arguments: Sequence[str], allocate: Allocate) -> Liste
 
 
 def _find(arguments: Sequence[str], flag: PortFlag) -> tuple[int, int | None]:
-    """The port asked for and the index of the word that holds it; the last one counts, as in Go's flag packages."""
+    """The port in the arguments and the index of its word. The last one counts, as in Go's flag packages."""
     found: tuple[int, int | None] = (flag.default, None)
     for index, word in enumerate(arguments):
         name, equals, value = word.partition("=")

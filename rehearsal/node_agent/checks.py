@@ -1,4 +1,4 @@
-"""One question to a server for its health, as kubelets and load balancers ask it. Each returns None, or why not."""
+"""Health checks of a server over HTTP, TCP and gRPC, for kubelets and load balancers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 def http_get(
     host: str, port: int, path: str, *, tls: bool, headers: Mapping[str, str], timeout: float
 ) -> tuple[int, str | None]:
-    """(status code, None), or (0, why there was no answer)."""
+    """Returns (status code, None), or (0, why there was no answer)."""
     connection: http.client.HTTPConnection
     if tls:
-        # Nobody who checks the health of a pod verifies its certificate.
+        # Neither kubelets nor load balancers verify the certificate in a health check.
         context = ssl._create_unverified_context()  # noqa: S323
         connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
     else:

@@ -24,13 +24,13 @@ from rehearsal.node_agent.pod_status import ContainerState
 from rehearsal.node_agent.probes import Kind, Probe
 from rehearsal.paths import StackPaths
 
-# Seconds before a container that ended is started again; GKE's go from 10 s to 5 minutes.
+# Seconds before an ended container starts again. On GKE 10 s to 5 minutes.
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 10.0)
 
-# A container that ran this long starts again with the first back-off.
+# A container that ran for so many seconds starts again with the first back-off.
 STABLE_SECONDS = 20.0
 
-# A configuration error is looked at again after this many seconds, as the kubelet does with every sync.
+# Seconds before another attempt after a configuration error.
 RETRY_SECONDS = 1.0
 
 Prepare = Callable[["Container", Callable[[int, int], int]], Launch]
@@ -38,7 +38,10 @@ Prepare = Callable[["Container", Callable[[int, int], int]], Launch]
 
 @dataclass
 class Container:
-    """`prepare` makes environment and arguments; it may raise ConfigError, UnknownCommandError or ValueError."""
+    """One container and its process.
+
+    `prepare` builds environment and arguments. It may raise ConfigError, UnknownCommandError or ValueError.
+    """
 
     paths: StackPaths
     spec: Manifest
@@ -50,7 +53,7 @@ class Container:
     prepare: Prepare
     free: Ports
     state: ContainerState
-    # Ports that containers of the pod have promised each other, by the port asked for.
+    # Ports that containers of the pod have reserved for each other, by the port in the spec.
     promised: dict[int, int] = field(default_factory=dict)
     ports: Mapping[int, int] = field(default_factory=dict)
     process: processes.Process | None = None
@@ -65,7 +68,7 @@ class Container:
 
     @property
     def finished(self) -> bool:
-        """Ended, and not to be started again."""
+        """Whether it ended and does not start again."""
         return self.state.exit_code is not None
 
     @property
@@ -73,7 +76,7 @@ class Container:
         return self.process is not None and self.process.alive
 
     def sync(self, executor: Executor, changed: Callable[[], None]) -> None:
-        """Start, restart, probe, notice an end: whatever is due."""
+        """Start, restart or probe it, or record its end: whatever is due."""
         if self.finished:
             return
         if self.state.running:
@@ -87,14 +90,14 @@ class Container:
             self._start()
 
     def stop(self, grace: float) -> None:
-        """Ask the process to end; `step` insists when the grace has passed."""
+        """Send SIGTERM. `sync` sends SIGKILL when the grace has passed."""
         if self.alive and self._stopping is None and self.process is not None:
             self._stopping = time.monotonic() + grace
             _signal(self.process.pid, signal.SIGTERM)
         self.state.ready = False
 
     def stopped(self) -> bool:
-        """Whether nothing of it runs any more; call repeatedly after `stop`."""
+        """Whether its process has ended. Call repeatedly after `stop`."""
         if self.alive:
             self._kill_when_overdue()
             return False
@@ -135,7 +138,7 @@ class Container:
         self._update_readiness()
 
     def _allocate(self, requested: int, count: int) -> int:
-        """The ports of the run before, if they are still free: then nobody who forwards to them has to be told."""
+        """The ports of the previous run if they are still free, so that forwards to them stay valid."""
         before = self.promised.get(requested, self.ports.get(requested))
         if before is not None and all(is_free(port) for port in range(before, before + count)):
             return before
@@ -144,7 +147,7 @@ class Container:
         return first
 
     def promise(self, requested: int) -> int:
-        """Where another container of the pod will listen, as soon as it does."""
+        """Reserve the port on which another container of the pod will listen."""
         if requested not in self.promised:
             self.promised[requested] = self.free.take(1)
             self._taken.append(self.promised[requested])
@@ -225,7 +228,7 @@ class Container:
         self._not_before = time.monotonic() + RETRY_SECONDS
 
     def complete(self) -> None:
-        """The end of a container that has no process here and should have ended by itself."""
+        """Mark a container without a process as completed."""
         moment = timestamp()
         self.state.state = {
             "terminated": {"exitCode": 0, "reason": "Completed", "startedAt": moment, "finishedAt": moment}

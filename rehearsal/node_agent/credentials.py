@@ -1,4 +1,4 @@
-"""A kubeconfig with the token of a pod's own ServiceAccount: missing permissions show here as they would on GKE."""
+"""A kubeconfig with the token of a pod's ServiceAccount, so that missing permissions fail as they do on GKE."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import yaml
 from rehearsal.kube import Kube, Manifest
 from rehearsal.paths import StackPaths
 
-# Longer than any rehearsal; the token is bound to the pod and dies with it.
+# A token is bound to its pod and expires with it at the latest.
 LIFETIME_SECONDS = 7 * 24 * 3600
 
 
 def write_kubeconfig(kube: Kube, paths: StackPaths, pod: Manifest, file: Path) -> None:
-    """Writes `file`, readable by its owner only. Raises KubeError when the ServiceAccount does not exist."""
+    """Write `file`, readable by its owner only. Raises KubeError when the ServiceAccount does not exist."""
     namespace = pod["metadata"]["namespace"]
     account = pod["spec"].get("serviceAccountName") or "default"
     request: Manifest = {

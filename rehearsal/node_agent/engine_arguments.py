@@ -1,4 +1,4 @@
-"""A vLLM command line as the command line of the simulated engine (llm-d-inference-sim v0.10.2)."""
+"""Translates a vLLM command line into one of the simulated engine (llm-d-inference-sim v0.10.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from rehearsal.errors import SimulationError
 
-# Flags both know. vLLM's other flags say how the real engine uses its accelerator, which the simulated one has not.
+# Flags of both programs. vLLM's other flags configure the use of its accelerator, which the simulator does not have.
 _VALUE_FLAGS = frozenset(
     {
         "model", "port", "max-model-len", "max-num-seqs", "max-loras", "max-cpu-loras", "block-size", "seed",
@@ -42,7 +42,7 @@ _MAX_NUM_SEQS = 256
 
 _SCALES = {"": 1, "k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}
 _SHELLS = frozenset({"sh", "bash", "ash", "dash"})
-# What stands for "$@" while a script is taken apart: no argument begins with this character.
+# Placeholder of "$@" while a script is parsed. No argument begins with this character.
 _FURTHER = "\x1a"
 _PRODUCT = re.compile(r"\$\(\(\s*(\w+)\s*\*\s*(\d+)\s*\)\)")
 # A host that joins the Ray cluster of another.
@@ -51,7 +51,7 @@ _LAUNCHERS = ("vllm.entrypoints.openai.api_server", "vllm", "llm-d-inference-sim
 
 
 class Simulation(TypedDict, total=False):
-    """How the engine of one model behaves, from the plan. Times in milliseconds."""
+    """Behavior of the engine of one model, from the plan. Times in milliseconds."""
 
     time_to_first_token_ms: float
     inter_token_latency_ms: float
@@ -60,16 +60,15 @@ class Simulation(TypedDict, total=False):
 
 
 class UnknownCommandError(SimulationError):
-    """A container command in which no vLLM server is started."""
+    """The command of a container starts no vLLM server."""
 
 
 @dataclass(frozen=True)
 class EngineCommand:
-    """Arguments for the simulator without its port; `port` is what the pod asked for, on `ranks` consecutive ports.
+    """Arguments of the simulator without its port. `port` is the pod's, the first of `ranks` consecutive ports.
 
-    `supervisor` is the port that tells whether all ranks are well, None where there is no such port.
-    `dropped` are the flags (with dashes, sorted) that have no effect here, `changed` sentences about values that had to
-    change.
+    `supervisor` is the port with the health of all ranks, if any. `dropped` are the flags without effect, sorted and
+    with dashes. `changed` has a sentence for each value that was changed.
     """
 
     arguments: tuple[str, ...]
@@ -146,7 +145,7 @@ def serves(command: Sequence[str], arguments: Sequence[str]) -> bool:
 
 
 def _ranks(flags: _Flags) -> int:
-    """Servers of this host. The simulator knows no other hosts: it is told of those here only."""
+    """Number of servers of this host. The simulator does not support several hosts, so it gets those of this host."""
     values = flags.values
     here = values.pop("data-parallel-size-local", None)
     if "data-parallel-rank" in values:

@@ -1,4 +1,4 @@
-"""Environment variables of a container, resolved as the kubelet does."""
+"""Environment variables of a container, resolved like the kubelet resolves them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Find = Callable[[str, str, str], Manifest | None]
 
 
 class ConfigError(SimulationError):
-    """A reference that cannot be resolved; the text is the kubelet's message for CreateContainerConfigError."""
+    """A reference cannot be resolved. The text is the kubelet's message for CreateContainerConfigError."""
 
 
 def data_of(holder: Manifest) -> dict[str, bytes]:
@@ -27,7 +27,7 @@ def data_of(holder: Manifest) -> dict[str, bytes]:
 
 
 def resolve(pod: Manifest, container: Manifest, pod_ip: str, host_ip: str, find: Find) -> dict[str, str]:
-    """Names to values, later entries over earlier ones, `$(NAME)` expanded from those before. Raises ConfigError."""
+    """Values by name. Later entries win, and `$(NAME)` expands to an earlier one. Raises ConfigError."""
     result: dict[str, str] = {}
     for source in container.get("envFrom") or []:
         result |= _everything(pod, source, find)
@@ -42,7 +42,7 @@ def resolve(pod: Manifest, container: Manifest, pod_ip: str, host_ip: str, find:
 
 
 def field(pod: Manifest, path: str, pod_ip: str, host_ip: str) -> str:
-    """A downward-API field. Raises ConfigError for one that does not exist."""
+    """The value of a downward API field. Raises ConfigError for an unknown one."""
     metadata, spec = pod["metadata"], pod["spec"]
     keyed = re.fullmatch(r"metadata\.(labels|annotations)\['(.+)'\]", path)
     if keyed:

@@ -1,4 +1,4 @@
-"""Which program stands behind a container image here, and the ports each program opens unless told otherwise."""
+"""The program that runs for a container image, and the ports that each program opens by default."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Program(Enum):
-    """Binaries of the rehearsal by the name the toolchain knows them under; NONE: the container has no process here."""
+    """Programs by their name in the toolchain. A container of NONE has no process."""
 
     ENGINE = "llm-d-inference-sim"
     PICKER = "epp"
@@ -23,7 +23,7 @@ class Program(Enum):
 
 @dataclass(frozen=True)
 class PortFlag:
-    """A flag that names a port the program listens on; with `address` its value is `host:port`."""
+    """A flag with a port that the program listens on. With `address` its value is `host:port`."""
 
     flag: str
     default: int
@@ -32,7 +32,7 @@ class PortFlag:
 
 _PICKER_PORTS = (PortFlag("grpc-port", 9002), PortFlag("grpc-health-port", 9003), PortFlag("metrics-port", 9090))
 
-# How versions of the routing sidecar call the port of the engine behind it; all that run here know the first.
+# Flags of the routing sidecar for the port of its engine, by version. Every version that runs here knows the first.
 ENGINE_PORT_FLAGS = ("vllm-port", "model-server-port")
 
 PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {
@@ -50,12 +50,12 @@ PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {
         PortFlag("health-probe-addr", 8081, address=True),
         PortFlag("webhook-port", 9443),
     ),
-    # Its ports stand in its configuration.
+    # Its ports are in its configuration.
     Program.PROXY: (),
     Program.NONE: (),
 }
 
-# Controllers with webhooks: they read their certificates from the pod's own /tmp.
+# Controllers with webhooks. They read certificates from the /tmp of their pod.
 CONTROLLERS = (Program.GROUPS, Program.SERVICES)
 
 _PICKERS = ("epp", "llm-d-router-endpoint-picker")
@@ -69,7 +69,7 @@ def repository(image: str) -> str:
 
 
 def program(image: str, command: Sequence[str] = ()) -> Program:
-    """By the image's name; an engine in an image of somebody's own by its command."""
+    """The program of an image, by its name. An engine in another image is recognized by its command."""
     name = repository(image)
     if name in _PICKERS:
         return Program.PICKER

@@ -1,4 +1,4 @@
-"""The kubelets of all nodes: a runner for every pod that is bound to one."""
+"""The kubelets of all nodes: a worker for every pod that is bound to one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DONE = ("Succeeded", "Failed")
 
 
 class KubeletManager:
-    """Implements `runner.Host`. `binary` finds the executable of a program (it may build it, once)."""
+    """Implements `pod_worker.Kubelet`. `binary` returns the executable of a program."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class KubeletManager:
         self._next = 0
         self._said: set[str] = set()
 
-    # -- what a runner asks for
+    # -- for the pod workers
 
     def record_difference(self, text: str) -> None:
         if text not in self._said:
@@ -65,12 +65,12 @@ class KubeletManager:
     def context_lengths(self) -> dict[str, int]:
         return {name: model.context for name, model in self._catalog().models.items()}
 
-    # -- the daemon's side
+    # -- for the daemon
 
     @property
     def forwards(self) -> list[Forward]:
-        """Every port that a pod listens on, by its own address."""
-        # A copy: the tunnel asks from threads of its own.
+        """Every port that a pod listens on, with the pod's address."""
+        # A copy, because the konnectivity proxy reads it from other threads.
         return [forward for worker in list(self._workers.values()) for forward in worker.forwards]
 
     def sync(self, block: int) -> None:
@@ -104,7 +104,7 @@ class KubeletManager:
         worker = self._workers.get(uid)
         host = self._nodes.get("", pod["spec"]["nodeName"])
         if host is None:
-            # Its machine is gone; nobody else would ever confirm its deletion.
+            # Its node was deleted, and no other kubelet confirms the deletion of the pod.
             self._delete(pod)
             return
         if worker is None:
@@ -137,7 +137,7 @@ class KubeletManager:
         worker.clean()
 
     def _address(self, pod: Manifest, block: int) -> str:
-        """A loopback address of its own, 127.<block>.1.1 upward, used again only when all have been."""
+        """A loopback address for the pod, from 127.<block>.1.1 upward. Reused only after all others."""
         known = (pod.get("status") or {}).get("podIP")
         if known and str(known).startswith(f"127.{block}."):
             return str(known)
@@ -148,7 +148,7 @@ class KubeletManager:
             self._next += 1
             if address not in taken:
                 return address
-        raise KubeError("no address left for a pod")
+        raise KubeError("every loopback address for pods is in use")
 
 
 def _internal_ip(host: Manifest) -> str:

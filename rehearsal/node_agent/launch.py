@@ -1,4 +1,4 @@
-"""What to execute for a container: the pod's own command, arguments and environment, on ports of this machine."""
+"""The command line of a container's process: the pod's own arguments and environment with ports of this machine."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from rehearsal.node_agent.images_to_binaries import CONTROLLERS, Program
 from rehearsal.node_agent.webhook_controllers import controller
 from rehearsal.paths import StackPaths
 
-# Pickers of the toolchain's own ask every engine for its metrics every 50 ms; a fifth as often tells them as much about
-# engines that share a machine, and leaves them its processors. Another release's may not know the flag.
+# The toolchain's pickers scrape every engine every 50 ms. A fifth as often is enough for engines that share a machine.
+# A picker of another release may not know the flag.
 _PACE = "--refresh-metrics-interval"
 _PICKERS = {Program.PICKER, Program.SCHEDULER}
 
 
 @dataclass(frozen=True)
 class Launch:
-    """Arguments (without the executable), ports they open by the port the pod asked for, and what to say about them."""
+    """Arguments without the executable, ports of the process by port of the pod, and differences from GKE to record."""
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
@@ -48,9 +48,10 @@ def launch(
     simulations: Mapping[str, Simulation],
     context_lengths: Mapping[str, int],
 ) -> Launch:
-    """`promise` says where another container of the pod will listen for a port that it is asked for.
+    """The launch of a container. `promise` reserves the port of another container of the pod.
 
-    Raises UnknownCommandError, or ValueError, for a command that the program would not understand."""
+    Raises UnknownCommandError or ValueError for a command that the program does not support.
+    """
 
     def words(key: str) -> list[str]:
         return [mounted(expand(word, environment), mounts) for word in container.get(key) or []]
@@ -106,7 +107,7 @@ def _engine(
 
 
 def read_simulations(paths: StackPaths) -> dict[str, Simulation]:
-    """Latencies by model, {} when the plan left none or they cannot be read."""
+    """Latencies by model. Empty when the plan has none or the file cannot be read."""
     try:
         found: dict[str, Simulation] = json.loads(paths.simulation.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A pod's status from the states of its containers, as the kubelet writes it."""
+"""A pod's status, computed from the states of its containers like the kubelet computes it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ContainerState:
 
     @property
     def exit_code(self) -> int | None:
-        """Of a container that ended and will not be started again."""
+        """Exit code of a container that ended and does not start again."""
         ended = self.state.get("terminated")
         return None if ended is None else int(ended["exitCode"])
 
@@ -68,9 +68,9 @@ def phase(containers: Sequence[ContainerState], restart_policy: str, initialized
 def conditions(
     previous: Manifests, containers: Sequence[ContainerState], initialized: bool, stage: str, ready_ago: float = 0.0
 ) -> Manifests:
-    """All conditions of the pod: those of others kept, ours with the time of their last transition.
+    """All conditions of the pod: those of other controllers unchanged, the kubelet's with their transition times.
 
-    A pod that has become ready is told to have been so for `ready_ago` seconds.
+    The time of a new Ready condition is dated back by `ready_ago` seconds.
     """
     mains = [container for container in containers if not container.init]
     waiting_for = [

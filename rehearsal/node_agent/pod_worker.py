@@ -1,4 +1,4 @@
-"""One pod on its node: volumes, init containers in order, containers, status, and the end of all that."""
+"""The life of one pod on its node: volumes, init containers in order, containers, status, termination."""
 
 from __future__ import annotations
 
@@ -30,18 +30,17 @@ from rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, co
 from rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts
 from rehearsal.paths import StackPaths
 
-# A preStop sleep lasts no longer here: the load balancer and the picker notice a leaving pod within milliseconds.
+# Longest preStop sleep in seconds: load balancer and picker notice a terminating pod within milliseconds.
 LONGEST_PRE_STOP = 1.0
-# For the same reason a new pod of a Deployment has not been ready for its minReadySeconds when an old one goes for it,
-# but for as long as this: the Deployment's controller is the real one, and believes the kubelet since when a pod is.
+# Longest minReadySeconds of a Deployment. The controller is the real one, so the kubelet dates Ready back by the rest.
 LONGEST_MIN_READY = 2.0
 
-# Seconds between two looks at the Secrets and ConfigMaps of a controller, which may write its own certificates there.
+# Seconds between two reads of the Secrets and ConfigMaps of a controller, which may write its certificates there.
 VOLUMES_RESYNC_SECONDS = 1.0
 
 
 class Kubelet(Protocol):
-    """What the runner of a pod needs of the kubelet."""
+    """What the worker of a pod needs from the kubelet."""
 
     paths: StackPaths
     kube: Kube
@@ -58,7 +57,7 @@ class Kubelet(Protocol):
 
 @dataclass(frozen=True)
 class Forward:
-    """The pod listens on `address`:`port`; its process does on this machine's `target`."""
+    """A port of a pod, `address`:`port`, and the port of its process on this machine, `target`."""
 
     address: str
     port: int
@@ -66,7 +65,7 @@ class Forward:
 
 
 class PodWorker:
-    """Plays the kubelet for one pod. `step` until `gone`."""
+    """Does the kubelet's work for one pod. Call `sync` until `terminated`."""
 
     def __init__(self, host: Kubelet, pod: Manifest, address: str, host_ip: str) -> None:
         self._kubelet = host
@@ -93,7 +92,7 @@ class PodWorker:
 
     @property
     def forwards(self) -> list[Forward]:
-        """Ports to forward; empty once the pod is on its way out and its processes have ended."""
+        """Ports to forward. Empty once the pod's processes have ended."""
         return [
             Forward(self.address, requested, own)
             for container in [*self._inits, *self._mains]
@@ -102,7 +101,7 @@ class PodWorker:
         ]
 
     def sync(self, pod: Manifest) -> None:
-        """Take the pod one step further; writes nothing to the API server."""
+        """Bring the pod closer to its spec. Writes nothing to the API server."""
         self.pod = pod
         if pod["metadata"].get("deletionTimestamp"):
             self._terminate()
@@ -123,10 +122,10 @@ class PodWorker:
             container.stop(grace)
 
     def stop_now(self, grace: float) -> None:
-        """End every process, waiting at most `grace` seconds for all of them."""
+        """End every process within `grace` seconds, then by SIGKILL."""
         everyone = [*self._mains, *self._inits]
         self.ask_to_stop(grace)
-        # Containers insist with SIGKILL once their grace is over.
+        # `stopped` sends SIGKILL once the grace is over.
         happens_within(
             grace + 60.0, lambda: not [container for container in everyone if not container.stopped()], pause=0.02
         )
@@ -135,7 +134,7 @@ class PodWorker:
         everyone = [container.state for container in (*self._inits, *self._mains)]
         initialized = self._initialized()
         stage = phase(everyone, self.policy, initialized)
-        # The copy of the pod may be older than what was last written: our own conditions are remembered here.
+        # The copy of the pod may be older than the last write, so the kubelet keeps its own conditions.
         seen = (self.pod.get("status") or {}).get("conditions") or []
         others = [condition for condition in seen if condition["type"] not in READY_CONDITIONS]
         mine = self._conditions or [condition for condition in seen if condition["type"] in READY_CONDITIONS]
@@ -158,7 +157,7 @@ class PodWorker:
     def clean(self) -> None:
         shutil.rmtree(self.home, ignore_errors=True)
 
-    # -- starting
+    # -- start
 
     def _container(self, spec: Manifest, *, init: bool) -> Container:
         which = program(spec["image"], spec.get("command") or ())
@@ -169,11 +168,11 @@ class PodWorker:
         if which is Program.ENGINE and not serves(spec.get("command") or [], spec.get("args") or []):
             which = Program.NONE
             self._kubelet.record_difference(
-                "hosts that compute for their group's leader have no process here: the simulated leader needs none"
+                "workers of a multi-host replica run no process: the simulated leader needs none"
             )
         elif which is Program.NONE:
             self._kubelet.record_difference(
-                f"the image {spec['image']} has no program here: its container counts as running, and does nothing"
+                f"no program is known for the image {spec['image']}: its container counts as running and does nothing"
             )
         return Container(
             paths=self._kubelet.paths,
@@ -213,7 +212,7 @@ class PodWorker:
         return self._kubelet.kube.find("v1", kind, name, namespace)
 
     def _initialized_until(self) -> int:
-        """Index of the first init container that still holds up the others."""
+        """Index of the first init container that the next ones wait for."""
         for index, container in enumerate(self._inits):
             done = container.state.started if container.state.sidecar else container.state.exit_code == 0
             if not done:
@@ -247,7 +246,7 @@ class PodWorker:
             **resolve(self.pod, spec, self.address, self._host_ip, self._find),
         }
         if container.program is Program.ENGINE:
-            # The simulated engine tells in its answers who it is; the real one would not read these.
+            # The simulated engine names itself in its answers. The real one does not read these variables.
             own = {"POD_NAME": metadata["name"], "POD_NAMESPACE": metadata["namespace"], "POD_IP": self.address}
             environment = own | environment
         else:
@@ -262,9 +261,7 @@ class PodWorker:
         )
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             if "exec" in (spec.get(probe) or {}):
-                self._kubelet.record_difference(
-                    "probes that run a command always succeed here: there is no container to run it in"
-                )
+                self._kubelet.record_difference("exec probes always succeed: there is no container to run a command in")
         prepared = launch(
             container.program,
             spec,
@@ -291,11 +288,11 @@ class PodWorker:
             raise ConfigError(str(error)) from error
         environment["KUBECONFIG"] = str(file)
 
-    # -- ending
+    # -- termination
 
     @functools.cached_property
     def _ready_for_seconds(self) -> float:
-        """Seconds by which the pod is told to have become ready earlier."""
+        """Seconds by which the time of the Ready condition is dated back."""
         owners = self.pod["metadata"].get("ownerReferences") or []
         name = next((owner["name"] for owner in owners if owner["kind"] == "ReplicaSet"), None)
         found = (
@@ -304,13 +301,13 @@ class PodWorker:
         requested = float(((found or {}).get("spec") or {}).get("minReadySeconds") or 0)
         if requested > LONGEST_MIN_READY:
             self._kubelet.record_difference(
-                f"a new pod takes an old one's place {LONGEST_MIN_READY:g} s after it is ready; on GKE after its "
+                f"a new pod replaces an old one {LONGEST_MIN_READY:g} s after it is ready; on GKE after its "
                 "Deployment's minReadySeconds"
             )
         return max(0.0, requested - LONGEST_MIN_READY)
 
     def _terminate(self) -> None:
-        """As a kubelet: the preStop sleep first, then SIGTERM, to sidecars last, and SIGKILL after the grace."""
+        """Terminate like a kubelet: preStop sleep, SIGTERM (sidecars last), SIGKILL after the grace period."""
         moment = time.monotonic()
         if self._deleting_since is None:
             self._deleting_since = moment
@@ -328,18 +325,18 @@ class PodWorker:
         self.terminated = True
 
     def _pre_stop_seconds(self) -> float:
-        """Seconds of the longest preStop sleep."""
+        """The longest preStop sleep in seconds."""
         hooks = [(container.spec.get("lifecycle") or {}).get("preStop") or {} for container in self._mains]
         requested = max((float((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks), default=0.0)
         if requested > LONGEST_PRE_STOP:
             self._kubelet.record_difference(
-                f"a deleted pod serves on for {LONGEST_PRE_STOP:g} s at most before it is told to end; on GKE for its "
-                "whole preStop sleep"
+                f"a deleted pod keeps serving for at most {LONGEST_PRE_STOP:g} s before SIGTERM; on GKE for its whole "
+                "preStop sleep"
             )
         return min(requested, LONGEST_PRE_STOP)
 
     def _write_pids(self) -> None:
-        """The pids of this pod, for whoever wants to look at its processes (or to kill one)."""
+        """Write the pids of the pod's processes to `pids.json`."""
         pids: dict[str, object] = {
             container.state.name: container.process.pid
             for container in (*self._inits, *self._mains)
@@ -351,7 +348,7 @@ class PodWorker:
 
 
 def _restarts(pod: Manifest, container: str) -> int:
-    """Of a pod that ran under an earlier machine room: its containers start once more."""
+    """Restart count of a container whose pod already ran under an earlier daemon: it starts once more."""
     status = pod.get("status") or {}
     for one in [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]:
         if one["name"] == container:

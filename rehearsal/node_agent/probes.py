@@ -1,4 +1,4 @@
-"""Startup, readiness and liveness probes, run for real against a container's process."""
+"""Startup, readiness and liveness probes against a container's process."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rehearsal.node_agent import checks
 
 Kind = Literal["startup", "readiness", "liveness"]
 
-# A user waits in front of the rehearsal: no probe runs less often than this, however long its period.
+# Longest period of a probe in seconds, so that a local run starts quickly.
 LONGEST_PERIOD = 1.0
 
-# On a machine of two cores a probe may be late through no fault of the container.
+# Shortest timeout of a probe in seconds: this machine may be busy.
 SHORTEST_TIMEOUT = 3.0
 
-# A start-up budget is failureThreshold x periodSeconds; more than this many seconds of it are not needed here.
+# Longest start-up budget (failureThreshold x periodSeconds) in seconds.
 SHORTEST_BUDGET = 60.0
 
 Port = int | str
@@ -27,7 +27,7 @@ Port = int | str
 
 @dataclass
 class Probe:
-    """One probe of one container and how it went so far. `outcome` is None until a threshold was reached."""
+    """One probe of one container and its results. `outcome` is None until a threshold was reached."""
 
     kind: Kind
     spec: Manifest
@@ -42,19 +42,19 @@ class Probe:
     _busy: bool = False
 
     def __post_init__(self) -> None:
-        # Waiting before a first readiness or startup probe only costs time; before liveness it saves containers.
+        # Only the initial delay of a liveness probe matters: it keeps a starting container alive.
         delay = float(self.spec.get("initialDelaySeconds") or 0) if self.kind == "liveness" else 0.0
         self._next = self.began + delay
 
     @property
     def period(self) -> float:
-        # Until it first succeeds a container is probed more often: nobody is served by a second of waiting.
+        # Probed more often until the first success, so that a local run starts quickly.
         usual = min(float(self.spec.get("periodSeconds") or 10), LONGEST_PERIOD)
         return usual if self.outcome else min(usual, 0.3) if self.kind != "liveness" else usual
 
     @property
     def exhausted(self) -> bool:
-        """Whether a failing startup or liveness probe has earned its container's end."""
+        """Whether a failing startup or liveness probe must end its container."""
         threshold = int(self.spec.get("failureThreshold") or 3)
         if self.kind == "readiness" or self.failures < threshold:
             return False
@@ -67,7 +67,7 @@ class Probe:
         return not self._busy and now >= self._next
 
     def launch(self, pool: Executor, changed: Callable[[], None]) -> None:
-        """Run it once in the background; `changed` is called when its outcome differs afterwards."""
+        """Run it once in the background and call `changed` when its outcome changed."""
         self._busy = True
 
         def run() -> None:
@@ -97,7 +97,7 @@ class Probe:
 
 
 def check(spec: Manifest, ports: Mapping[int, int], named: Mapping[str, int]) -> str | None:
-    """One attempt: None on success, else why not, in the kubelet's words.
+    """Run a probe once. Returns None on success, else the kubelet's message.
 
     `ports` maps ports of the pod to those of the process, `named` the container's port names to ports of the pod.
     """
@@ -109,7 +109,7 @@ def check(spec: Manifest, ports: Mapping[int, int], named: Mapping[str, int]) ->
     if "grpc" in spec:
         port = _own(spec["grpc"]["port"], ports, named)
         return checks.grpc_health("127.0.0.1", port, spec["grpc"].get("service") or "", timeout)
-    return None  # exec: there is no container to run a command in; said where the container starts
+    return None  # exec probes always succeed, see PodWorker
 
 
 def _own(port: Port, ports: Mapping[int, int], named: Mapping[str, int]) -> int:

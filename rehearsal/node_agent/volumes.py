@@ -1,4 +1,4 @@
-"""Volumes of a pod as folders of this machine."""
+"""Volumes of a pod as folders on this machine."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105
 
 
 class MountError(SimulationError):
-    """A volume that cannot be mounted (yet): the pod waits in ContainerCreating. The text is the kubelet's."""
+    """A volume cannot be mounted yet: the pod waits in ContainerCreating. The text is the kubelet's."""
 
 
 def materialize(pod: Manifest, home: Path, pod_ip: str, host_ip: str, find: Find) -> dict[str, str]:
-    """Makes a folder below `home` for every volume of the pod; returns them by volume name. Raises MountError.
+    """Create a folder below `home` for every volume of the pod. Returns them by volume name. Raises MountError.
 
-    What is not data of the API server (disks, buckets, host paths) is an empty folder.
+    Volumes without data in the API server (disks, buckets, host paths) are empty folders.
     """
     folders: dict[str, str] = {}
     for volume in pod["spec"].get("volumes") or []:
@@ -40,14 +40,14 @@ def materialize(pod: Manifest, home: Path, pod_ip: str, host_ip: str, find: Find
 
 
 def _write(file: Path, data: bytes) -> None:
-    """Whole or not at all, and not again: programs watch these files."""
+    """Write a file unless it has the content already: programs watch these files."""
     if file.exists() and file.read_bytes() == data:
         return
     atomic_write(file, data)
 
 
 def mounts(container: Manifest, folders: Mapping[str, str]) -> dict[str, str]:
-    """Mount path in the container -> folder (or file, with subPath) of this machine."""
+    """Folders (or files, with subPath) of this machine by mount path in the container."""
     found: dict[str, str] = {}
     for mount in container.get("volumeMounts") or []:
         folder = folders.get(mount["name"])
@@ -58,7 +58,7 @@ def mounts(container: Manifest, folders: Mapping[str, str]) -> dict[str, str]:
 
 
 def has_token(pod: Manifest, service_account: Manifest | None) -> bool:
-    """Whether the pod is given its ServiceAccount's token: mounted by default, by a projected volume, or not at all."""
+    """Whether the token of its ServiceAccount is mounted into the pod, by default or by a projected volume."""
     for container in pod["spec"].get("containers") or []:
         for mount in container.get("volumeMounts") or []:
             if mount["mountPath"].rstrip("/") == TOKEN_MOUNT:

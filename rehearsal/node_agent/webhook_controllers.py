@@ -1,4 +1,4 @@
-"""Controllers with webhooks as processes of this machine: their ports, their /tmp, their certificates."""
+"""Controllers with webhooks as processes on this machine: their ports, /tmp and certificates."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ def controller(
     mounts: Mapping[str, str],
     allocate: Allocate,
 ) -> Started:
-    """`environment` has HOME, the pod's own folder, in which its /tmp is made. Raises ValueError, OSError."""
+    """The start of a controller. `environment` has HOME, the pod's folder, which gets its /tmp.
+
+    Raises ValueError or OSError.
+    """
     home = Path(environment["HOME"])
     words = [word for word in given if word.lstrip("-").partition("=")[0] != "leader-elect"]
     listening = with_ports(program, words, allocate)
@@ -49,7 +52,7 @@ def controller(
 
 
 def _with_config(arguments: Sequence[str], home: Path, port: int, certificates: str) -> list[str]:
-    """Arguments with a copy of the `--config` file in which the webhooks' port and folder are this machine's."""
+    """Arguments with a copy of the `--config` file that has this machine's webhook port and certificate folder."""
     given = next((word for word in arguments if word.startswith("--config=")), None)
     config: Config = _EMPTY if given is None else yaml.safe_load(Path(given.partition("=")[2]).read_text("utf-8"))
     changed = {
@@ -66,7 +69,7 @@ _EMPTY: Config = {"apiVersion": "config.lws.x-k8s.io/v1alpha1", "kind": "Configu
 
 
 def _temporary(home: Path, mounts: Mapping[str, str]) -> Path:
-    """The pod's /tmp: a folder with links to what is mounted below."""
+    """The pod's /tmp: a folder with links to the mounts below it."""
     root = home / "tmp"
     root.mkdir(parents=True, exist_ok=True)
     for path, folder in mounts.items():
