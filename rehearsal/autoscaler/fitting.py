@@ -1,4 +1,4 @@
-"""Whether a pod may run on a node of a pool, and if not, why: the scheduler's filters as the autoscaler sees them."""
+"""Whether a pod fits on a node of a pool: the scheduler's filters, as the autoscaler applies them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NO_SCHEDULE = ("NoSchedule", "NoExecute")
 
 
 def refusal(pod: Manifest, pool: Pool) -> str | None:
-    """Why an empty node of the pool could not hold the pod, None if it could. In the autoscaler's words."""
+    """Why an empty node of the pool cannot hold the pod, in the autoscaler's words. None if it can."""
     for taint in pool.taints:
         if taint["effect"] in _NO_SCHEDULE and not _tolerated(taint, pod["spec"].get("tolerations") or []):
             return f"node(s) had untolerated taint {{{taint['key']}: {taint['value']}}}"
@@ -24,12 +24,12 @@ def refusal(pod: Manifest, pool: Pool) -> str | None:
 
 
 def room(pool: Pool) -> Amounts:
-    """What an empty node of the pool has to give."""
+    """The resources of an empty node of the pool."""
     return {name: quantity(text) for name, text in pool.allocatable.items()}
 
 
 def shortage(requested: Amounts, free: Amounts) -> list[str]:
-    """Names of the resources of which there is too little."""
+    """Names of the insufficient resources, sorted."""
     return sorted(name for name, amount in requested.items() if amount > free.get(name, Decimal(0)))
 
 

@@ -1,18 +1,18 @@
-"""GKE's managed network driver: the RDMA cards of a node, published as devices that pods can claim."""
+"""GKE managed DRANET: the RDMA network cards of a node as devices that pods can claim."""
 
 from __future__ import annotations
 
 from rehearsal.autoscaler.node_pools import Pool
 from rehearsal.kube import Manifest
 
-# The label on a pool's nodes that starts the driver there (GKE documentation, "Allocate network resources by using GKE
-# managed DRANET"), and the driver, whose class of devices has the same name.
+# The node label that starts the driver, and the driver, whose device class has the same name. Source: GKE docs,
+# "Allocate network resources by using GKE managed DRANET".
 LABEL = "cloud.google.com/gke-networking-dra-driver"
 DRIVER = "mrdma.google.com"
 
 
 def resource_slice(pool: Pool, node: Manifest) -> Manifest | None:
-    """The cards of one node, one for each of its GPUs; None where there are none, or no driver that publishes them."""
+    """The cards of one node, one for each GPU. None without cards or without the driver."""
     if not pool.rdma_cards or pool.labels.get(LABEL) != "true":
         return None
     metadata = node["metadata"]
@@ -21,7 +21,7 @@ def resource_slice(pool: Pool, node: Manifest) -> Manifest | None:
         "kind": "ResourceSlice",
         "metadata": {
             "name": f"{metadata['name']}-{DRIVER}",
-            # It goes with its node.
+            # Deleted together with its node.
             "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": metadata["name"], "uid": metadata["uid"]}],
         },
         "spec": {

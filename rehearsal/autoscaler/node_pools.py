@@ -1,4 +1,4 @@
-"""Node pools as GKE's records describe them, and the Node object GKE would register for one machine of a pool."""
+"""Node pools from their cloud records, and the Node object that GKE registers for a machine of a pool."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rehearsal.providers.gcp.cloud_view import Record, last
 
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 
-# GKE's own default for a Standard node: 100 GB, and 110 pods.
+# GKE's defaults for a Standard node.
 DEFAULT_DISK_GB = 100
 DEFAULT_PODS = 110
 DEFAULT_MACHINE = "e2-medium"
@@ -28,7 +28,7 @@ Taint = dict[str, str]
 
 
 class UnknownMachineError(SimulationError):
-    """A node pool asks for a machine type that the catalog does not hold."""
+    """The machine type of a node pool is not in the catalog."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Pool:
     taints: tuple[Taint, ...]
     capacity: Mapping[str, str]
     allocatable: Mapping[str, str]
-    # Network cards for RDMA on each machine.
+    # RDMA network cards of each machine.
     rdma_cards: int = 0
     requested: int | None = field(
         default=None
@@ -76,7 +76,7 @@ def node_name(pool: Pool, index: int) -> str:
 
 
 def node(pool: Pool, index: int, project: str, address: str, version: str) -> Manifest:
-    """The Node, with its status, of machine `index` of the pool; kwok plays the heartbeat of nodes so annotated."""
+    """The Node with status of machine `index` of the pool. kwok sends the heartbeats of nodes with this annotation."""
     name = node_name(pool, index)
     zone = pool.zones[index % len(pool.zones)]
     labels = {
@@ -145,14 +145,14 @@ def _pool(record: Record, catalog: Catalog, cluster: Record, *, gpu_taint: bool)
 
 
 def _has_profile(record: Record) -> bool:
-    """Whether GKE makes the networks that the machine's RDMA cards need."""
+    """Whether GKE creates the networks of the machine's RDMA cards."""
     return (record.get("networkConfig") or {}).get("acceleratorNetworkProfile") == "auto"
 
 
 def _zones(record: Record, cluster: Record) -> tuple[str, ...]:
     location = str(record.get("location") or cluster.get("location") or "")
     listed = record.get("nodeLocations") or (cluster.get("nodeLocations") if location == region_of(location) else None)
-    # A pool of a regional cluster without a list gets the region's default zones on GKE; one stands for them here.
+    # On GKE a pool of a regional cluster without a list gets the region's default zones. Here it gets one.
     return tuple(listed) if listed else (location if location != region_of(location) else f"{location}-a",)
 
 
@@ -225,7 +225,7 @@ def _driver(config: Mapping[str, Any]) -> str:
 
 
 def _taints(config: Mapping[str, Any], accelerator: str | None, *, tpu: bool, gpu_taint: bool) -> list[Taint]:
-    """GKE taints TPU nodes always, GPU nodes only where some other pool can take the rest, and spot nodes never."""
+    """The taints of a pool. GKE taints TPU nodes always, GPU nodes only if another pool exists, spot nodes never."""
     taints: list[Taint] = []
     if tpu:
         taints.append({"key": "google.com/tpu", "value": "present", "effect": "NoSchedule"})
@@ -270,5 +270,5 @@ def _bound(scaling: Mapping[str, Any], side: str, zones: int, default: int) -> i
 
 
 def _whole(value: object, default: int) -> int:
-    """Numbers arrive from Pulumi as floats."""
+    """An integer: numbers arrive from Pulumi as floats."""
     return default if value is None else int(float(str(value)))

@@ -1,4 +1,4 @@
-"""Keeps the cluster's Node objects as the node pools and the autoscaler want them. The only writer of Nodes."""
+"""Keeps the cluster's Node objects equal to the node pools and the autoscaler's sizes. The only writer of Nodes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rehearsal.providers.gcp.cloud_view import NODE_POOL, Cloud
 
 log = logging.getLogger(__name__)
 
-# Seconds; GKE takes 2 to 10 minutes for a machine, and removes one that was idle for 10 minutes.
+# Seconds. GKE takes 2 to 10 minutes to add a machine, and removes one that was idle for 10 minutes.
 NODE_DELAY = 2.0
 IDLE_DELAY = 10.0
 
@@ -32,7 +32,7 @@ _SOURCE = "cluster-autoscaler"
 
 
 class Nodes:
-    """Node pools to Node objects, and the cluster autoscaler."""
+    """Turns node pools into Node objects, and scales them."""
 
     def __init__(
         self, paths: StackPaths, kube: Kube, catalog: Callable[[], Catalog], nodes: Informer, pods: Informer
@@ -45,10 +45,10 @@ class Nodes:
         self._event = Recorder(kube, _SOURCE)
         self._sizes, self._asked = _load(paths)
         self._version = kube.server_version()
-        # When a machine of a pool is due, and since when a node has been idle.
+        # When the next machine of a pool is due, and since when a node has been idle.
         self._due: dict[str, float] = {}
         self._idle: dict[str, float] = {}
-        # Nodes whose deletion was asked for, until the watch has told that they are gone.
+        # Nodes that were deleted, until the watch reports it.
         self._leaving: set[str] = set()
 
     def reconcile(self, cloud: Cloud) -> None:
@@ -68,7 +68,7 @@ class Nodes:
     # -- sizes
 
     def _resize(self, wanted: list[Pool]) -> None:
-        """What the user asked for: a new pool's first size, a changed node count, changed limits of the autoscaler."""
+        """Apply the pools' settings: the first size of a new pool, a changed node count, changed limits."""
         names = {pool.name for pool in wanted}
         for gone in self._sizes.keys() - names:
             del self._sizes[gone]
@@ -98,7 +98,7 @@ class Nodes:
             return
         decision = decide(waiting, wanted, self._sizes, self._free(present))
         for growth in decision.growths:
-            record_difference(self._paths, f"a node comes after {NODE_DELAY:.0f} s; GKE takes 2 to 10 minutes")
+            record_difference(self._paths, f"a node is added after {NODE_DELAY:.0f} s; GKE takes 2 to 10 minutes")
             self._sizes[growth.pool.name] = growth.target
             self._due[growth.pool.name] = time.monotonic() + NODE_DELAY
             for pod in growth.pods:
@@ -108,7 +108,7 @@ class Nodes:
             self._event(pod, "NotTriggerScaleUp", why)
 
     def _free(self, present: Mapping[str, Manifests]) -> dict[str, list[Amounts]]:
-        """Room left on every node, by pool."""
+        """Free resources of every node, by pool."""
         used: dict[str, list[Amounts]] = {}
         for pod in self._pods.all():
             if pod["spec"].get("nodeName") and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
@@ -140,7 +140,7 @@ class Nodes:
                 self._idle.setdefault(name, moment)
             ripe = [name for name in idle if moment - self._idle[name] > IDLE_DELAY]
             spare = self._sizes[pool.name] - pool.minimum
-            # A slice of several hosts goes as a whole.
+            # A slice of several hosts is removed as a whole.
             count = min(len(ripe), spare) // pool.machines_per_step * pool.machines_per_step
             for name in sorted(ripe)[:count]:
                 record_difference(
@@ -184,18 +184,18 @@ class Nodes:
 
     def _add(self, pool: Pool, manifest: Manifest) -> None:
         log.info("node %s joins", manifest["metadata"]["name"])
-        # Conflict: it joined a moment ago, and the watch has not told so yet.
+        # Conflict: it exists, and the watch has not reported it yet.
         with contextlib.suppress(Conflict):
             cards = resource_slice(pool, self._kube.create(manifest))
             if cards is not None:
                 record_difference(
                     self._paths,
-                    "RDMA network cards are names that the scheduler gives to pods; there is nothing behind them",
+                    "RDMA network cards exist as devices that the scheduler assigns to pods, without hardware",
                 )
                 self._kube.create(cards)
 
     def _remove(self, name: str) -> None:
-        """The machine goes, and what ran on it goes with it."""
+        """Delete a node and the pods on it."""
         log.info("node %s leaves", name)
         for pod in self._pods.all():
             if pod["spec"].get("nodeName") == name and not pod["metadata"].get("deletionTimestamp"):
@@ -235,11 +235,11 @@ def _address(item: Manifest) -> str:
 
 
 def _free_address(block: int, taken: set[str]) -> str:
-    """127.<block>.0.x; the first ten are the stack's own."""
+    """A free loopback address from 127.<block>.0.10 upward. The stack itself uses the first ten."""
     for low in range(10, 65_000):
         address = (
             f"127.{block}.0.{low}" if low < 255 else f"127.{block}.{252 + (low - 255) // 250}.{(low - 255) % 250 + 1}"
         )
         if address not in taken:
             return address
-    raise KubeError("no address left for a node")
+    raise KubeError("every loopback address for nodes is in use")

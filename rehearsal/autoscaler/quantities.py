@@ -1,4 +1,4 @@
-"""Kubernetes quantities (`500m`, `8Gi`) as numbers, and what a pod asks for."""
+"""Kubernetes quantities (`500m`, `8Gi`) as numbers, and the requests of a pod."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def quantity(text: str | int | float) -> Decimal:
 
 
 def requests(pod: Manifest) -> Amounts:
-    """What the scheduler reserves for a pod: containers with sidecars, or the largest init container, plus overhead."""
+    """What the scheduler reserves: containers with sidecars or the largest init container, plus overhead."""
     spec = pod["spec"]
     running: defaultdict[str, Decimal] = defaultdict(Decimal)
     peak: Amounts = {}

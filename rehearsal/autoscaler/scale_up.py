@@ -1,4 +1,4 @@
-"""What the cluster autoscaler decides: pure, so that it can be tried without a cluster."""
+"""The decisions of the cluster autoscaler, without a cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rehearsal.kube.conditions import find_condition
 
 @dataclass(frozen=True)
 class Growth:
-    """A pool that grows for some pods: from `size` to `target` machines."""
+    """A pool that grows for pods, from `size` to `target` machines."""
 
     pool: Pool
     size: int
@@ -24,14 +24,14 @@ class Growth:
 
 @dataclass(frozen=True)
 class Decision:
-    """Pools that grow, and the pods no pool can hold with the reason of each pool."""
+    """Pools that grow, and the pods that no pool can hold, with the reasons."""
 
     growths: tuple[Growth, ...]
     hopeless: tuple[tuple[Manifest, str], ...]
 
 
 def unschedulable(pods: Iterable[Manifest]) -> list[Manifest]:
-    """Pods the scheduler gave up on, oldest first."""
+    """Pods that the scheduler marked Unschedulable, oldest first."""
     found = [
         pod
         for pod in pods
@@ -52,10 +52,10 @@ def decide(
     sizes: Mapping[str, int],
     free: Mapping[str, Sequence[Amounts]],
 ) -> Decision:
-    """One node per need: `pods` are unschedulable, `sizes` the machines each pool is to have, `free` the room on those
-    there.
+    """Decide which pools grow for the unschedulable `pods`.
 
-    What is there, or on its way, is filled first: a pod whose node has just come, or is coming, asks for no other.
+    `sizes` are the target sizes of the pools, `free` the free resources of existing nodes. Existing and coming nodes
+    are filled first, so that a pod whose node is coming adds no other.
     """
     coming: list[tuple[Pool, Amounts]] = []
     for pool in pools:
@@ -89,7 +89,7 @@ def decide(
 
 
 def _choose(pod: Manifest, pools: Sequence[Pool], targets: Mapping[str, int]) -> tuple[Pool | None, str]:
-    """The pool that wastes least (fewest accelerators, then fewest CPUs), or why none of them will do."""
+    """The pool that wastes least (fewest accelerators, then fewest CPUs), or None and why no pool fits."""
     able: list[Pool] = []
     reasons: list[str] = []
     for pool in pools:

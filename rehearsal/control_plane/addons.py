@@ -1,4 +1,4 @@
-"""What GKE itself puts into a cluster it creates: kinds, Gateway classes, storage classes, managed Prometheus."""
+"""The objects that GKE installs into a new cluster: CRDs, Gateway classes, storage classes, managed Prometheus."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from rehearsal.toolchain.build import module_dir
 _HERE: Final = Path(__file__).resolve().parent / "crds"
 GATEWAY_API: Final = "sigs.k8s.io/gateway-api"
 _INFERENCE: Final = "sigs.k8s.io/gateway-api-inference-extension"
-# "Deploy GKE Inference Gateway": from this version on GKE installs InferencePool v1 itself.
+# From this version on GKE installs InferencePool v1. Source: "Deploy GKE Inference Gateway".
 _INFERENCE_POOL_SINCE: Final = (1, 34, 0, 1626000)
-# "Allocate network resources by using GKE managed DRANET": from this version on GKE installs the classes of devices.
+# From this version on GKE installs device classes. Source: "Allocate network resources by using GKE managed DRANET".
 _DEVICE_CLASSES_SINCE: Final = (1, 34, 1, 1829001)
-# GKE's add-ons have their own field manager: a stack that applies the same kind meets a conflict, as it does there.
+# The field manager of GKE's add-ons. A stack that applies the same objects gets a conflict, as it does on GKE.
 _MANAGER: Final = "addon-manager"
 
 Version = tuple[float, float, float, float]
 
 
 def parse_version(text: str) -> Version:
-    """`1.34.1-gke.1829001` as (1, 34, 1, 1829001); what is left out (`1.34`, `latest`) is GKE's newest, so infinite.
+    """Parse `1.34.1-gke.1829001` into (1, 34, 1, 1829001). Missing parts (`1.34`, `latest`) are infinite: the newest.
 
-    Raises ValueError when it is no GKE version.
+    Raises ValueError for another text.
     """
     if text in ("latest", "-"):
         return (math.inf, math.inf, math.inf, math.inf)
@@ -56,7 +56,7 @@ def install(
     managed_prometheus: bool = True,
     secret_manager: bool = False,
 ) -> None:
-    """Apply all of it and return once every kind is served; idempotent.
+    """Apply all objects and return once every kind is served. Idempotent.
 
     `gateway_api`: the cluster's Gateway API channel is `standard` (the HTTP load balancing add-on with it);
     `managed_prometheus`: managed collection is on; `secret_manager`: the Secret Manager add-on is. Raises KubeError.
@@ -79,7 +79,7 @@ def install(
         objects += _read(_HERE / "managed_dranet.yaml")
     if secret_manager:
         crds += _read(_HERE / "secrets-store.csi.x-k8s.io.yaml")
-    report(f"installing what GKE {gke_version} brings: {len(crds)} kinds, {len(objects) + len(classes)} objects")
+    report(f"installing what GKE {gke_version} installs: {len(crds)} kinds, {len(objects) + len(classes)} objects")
     with ThreadPoolExecutor(max_workers=4) as pool:  # the server takes half a second over the rules of a large kind
         done = pool.map(lambda crd: _apply(kube, crd), crds)
         for manifest in objects:
@@ -118,7 +118,7 @@ def _definitions(folder: Path) -> Manifests:
     """The CRDs of a module's folder, which may hold other objects too."""
     files = sorted(folder.glob("*.yaml"))
     if not files:
-        raise KubeError(f"no CRD in {folder}; `go clean -modcache` and another try fetch the module again")
+        raise KubeError(f"no CRD in {folder}: run `go clean -modcache` and try again, which fetches the module again")
     found = [manifest for file in files for manifest in _read(file)]
     return [manifest for manifest in found if manifest["kind"] == "CustomResourceDefinition"]
 
@@ -137,5 +137,5 @@ def _read(file: Path) -> Manifests:
     return found
 
 
-# The Gateway API's kinds are a megabyte of YAML: libyaml, where PyYAML has it, reads that in a tenth of the time.
+# The CRDs of the Gateway API are a megabyte of YAML, which libyaml reads in a tenth of the time.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -1,4 +1,4 @@
-"""A real Kubernetes control plane for one stack: etcd, API server, controllers, scheduler, and kwok for the nodes."""
+"""A real Kubernetes control plane for one stack: etcd, API server, controllers, scheduler, and kwok for nodes."""
 
 from __future__ import annotations
 
@@ -41,29 +41,29 @@ from rehearsal.toolchain.targets import pinned
 Report = Callable[[str], None]
 
 _READY_SECONDS: Final = 180.0
-# Below the range the kernel takes for outgoing connections, one of which could sit on a stored port when we come back.
+# Below the kernel's ephemeral ports, so that no outgoing connection uses a stored port.
 _PORTS: Final = range(18000, 30000)
 _PORTS_FILE: Final = "ports.json"
 _PORT_ATTEMPTS: Final = 3
 _CLOSING_SECONDS: Final = 2.0
 
-# Small heaps over speed: they share the machine with the engines. The API server's start would take a second longer,
-# and with definitions of KServe's size a quarter of its time would go into collecting garbage.
+# Small heaps, because the engines share the machine. The API server gets a large one: with a small one its start takes
+# a second longer, and with CRDs of KServe's size it spends a quarter of its time in garbage collection.
 _SMALL: Final = {"GOGC": "50"}
 _LARGE: Final = {"GOGC": "200"}
 
 
 class ControlPlaneError(RehearsalError):
-    """A control plane that cannot come up; the text is for the user."""
+    """The control plane does not start."""
 
 
 class PortTakenError(ControlPlaneError):
-    """Somebody else listens where a part of the control plane should."""
+    """Another program listens on a port of the control plane."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """What the cluster was asked for, as far as it decides what GKE puts into it.
+    """The settings of a cluster that decide what GKE installs into it.
 
     `version` is GKE's (`1.34.1-gke.1829001`); `service_range` a CIDR block for Services.
     """
@@ -76,7 +76,7 @@ class Features:
 
 
 class ControlPlane:
-    """The control plane of one stack, started, stopped, looked at; its data live until `paths.cluster` is removed."""
+    """Starts, stops and inspects the control plane of one stack. Its data stay until `paths.cluster` is removed."""
 
     def __init__(self, paths: StackPaths) -> None:
         self.paths = paths
@@ -91,18 +91,17 @@ class ControlPlane:
         service_range: str = "10.96.0.0/16",
         report: Report = lambda _: None,
     ) -> None:
-        """Bring up what does not run, with the data there is, and install what GKE installs; returns when it is ready.
+        """Start the parts that do not run, install what GKE installs, and return when the cluster is ready.
 
-        Idempotent: a second call, one after a crash or a reboot, and one with another version all end in a cluster as
-        asked. `service_range` holds for the life of the cluster. Raises ControlPlaneError, or BuildError when a binary
-        cannot be had.
+        Idempotent: a second call, also after a crash, a reboot or with another version, ends in the same cluster.
+        `service_range` cannot change later. Raises ControlPlaneError, or BuildError when a binary is not available.
         """
         began = time.monotonic()
         minor = _emulated(self.paths, version)
         if gateway_api:
             release = pinned("cluster", addons.GATEWAY_API)
             record_difference(
-                self.paths, f"the Gateway API's kinds are those of {release}, whatever the version of GKE brings"
+                self.paths, f"the CRDs of the Gateway API are those of {release}, whatever the GKE version installs"
             )
         found = binaries(PARTS, report)
         wanted = Features(version, gateway_api, managed_prometheus, service_range, secret_manager)
@@ -119,7 +118,7 @@ class ControlPlane:
                     self._bring_up(Layout(self.paths, self._ports(), service_range, minor, found), report)
                     break
                 except PortTakenError:
-                    # Somebody was quicker between our looking and our listening; nothing depends on these ports yet.
+                    # Another program took a port after it was chosen. Nothing depends on these ports yet.
                     if not new or attempt == _PORT_ATTEMPTS - 1:
                         raise
                     self.stop()
@@ -135,7 +134,7 @@ class ControlPlane:
                         secret_manager=secret_manager,
                     )
                     _write(self._features_file, wanted)
-                # Pods are refused before it exists; the controllers make it.
+                # Pods are refused before it exists. The controllers create it.
                 self._wait(
                     PARTS,
                     lambda: kube.find("v1", "ServiceAccount", "default", "default") is not None,
@@ -149,7 +148,7 @@ class ControlPlane:
         report(f"control plane of {version} ready after {time.monotonic() - began:.1f} s")
 
     def stop(self) -> None:
-        """End its processes; the data stay."""
+        """End its processes. The data stay."""
         for part in reversed(PARTS):
             processes.stop(self.paths, part)
 
@@ -158,11 +157,11 @@ class ControlPlane:
         return all(self.parts().values())
 
     def parts(self) -> dict[str, bool]:
-        """Whether each program runs, by name."""
+        """Whether each part runs, by name."""
         return {part: processes.alive(self.paths, part) for part in PARTS}
 
     def exists(self) -> bool:
-        """Whether there is a cluster, running or not."""
+        """Whether the cluster exists, running or not."""
         return self._features_file.exists()
 
     @property
@@ -225,7 +224,7 @@ class ControlPlane:
                     f"port {port} on {HOST}, where {part} of stack {self.paths.stack} listens, is taken by another"
                     f" program; end that program (`ss -ltnp 'sport = :{port}'` names it) and try again"
                 )
-        # Not ours whole: it holds passphrases and proxies these programs have no business with.
+        # Not the whole environment: it holds passphrases and proxies that these programs must not use.
         environment = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
         environment |= _LARGE if part == API_SERVER else _SMALL
         processes.start(self.paths, part, command, env=environment, log=self.paths.logs / f"{part}.log")
@@ -260,17 +259,17 @@ class ControlPlane:
 
 
 def tunnel_port(paths: StackPaths) -> int:
-    """Where the API server of a running stack expects its way to Services, on 127.0.0.1."""
+    """The port on 127.0.0.1 where the API server of a running stack expects the konnectivity proxy."""
     return Ports(**json.loads((paths.cluster / _PORTS_FILE).read_text())).tunnel
 
 
 def _write(file: Path, content: Ports | Features) -> None:
-    """Whole or not at all: an interrupted start must leave files the next one can read."""
+    """Write a file that the next start reads."""
     atomic_write(file, json.dumps(asdict(content), indent=1))
 
 
 def _emulated(paths: StackPaths, version: str) -> str:
-    """The Kubernetes minor version to offer for a version of GKE; says what differs."""
+    """The Kubernetes minor version to emulate for a GKE version. Records the difference."""
     try:
         _, minor, *_ = addons.parse_version(version)
     except ValueError as error:
@@ -288,7 +287,7 @@ def _listens_on(ports: Ports, part: str) -> tuple[int, ...]:
 
 
 def _is_freed(port: int) -> bool:
-    """Free now, or in a moment: a killed process counts as dead a little before the kernel has closed its sockets."""
+    """Whether a port is free soon: the kernel closes the sockets of a killed process with a delay."""
     return happens_within(_CLOSING_SECONDS, lambda: _is_free(port))
 
 

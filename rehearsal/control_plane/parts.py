@@ -1,4 +1,4 @@
-"""The five programs of a control plane: their commands and the files they read."""
+"""The five programs of a control plane: their command lines and the files that they read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rehearsal.paths import StackPaths
 HOST: Final = "127.0.0.1"
 STAGES: Final = Path(__file__).resolve().parent / "kwok_stages.yaml"
 
-# In the order of their starts; process names and binary names alike.
+# In start order. The names are those of processes and of binaries.
 ETCD: Final = "etcd"
 API_SERVER: Final = "kube-apiserver"
 CONTROLLERS: Final = "kube-controller-manager"
@@ -24,7 +24,7 @@ SCHEDULER: Final = "kube-scheduler"
 KWOK: Final = "kwok"
 PARTS: Final = (ETCD, API_SERVER, CONTROLLERS, SCHEDULER, KWOK)
 
-# What a Kubernetes 1.36 can pass itself off as.
+# The versions that Kubernetes 1.36 can emulate.
 OLDEST_MINOR: Final = 33
 NEWEST_MINOR: Final = 36
 
@@ -43,13 +43,13 @@ class Ports:
     api_server: int
     etcd: int
     etcd_peers: int
-    # Through it the API server reaches Services, as GKE's does through konnectivity; the machine room listens.
+    # The API server reaches Services through it, like konnectivity on GKE. The daemon listens.
     tunnel: int
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where one stack's control plane keeps its files."""
+    """The files of one stack's control plane."""
 
     paths: StackPaths
     ports: Ports
@@ -84,7 +84,7 @@ class Layout:
         )
 
     def write_files(self) -> None:
-        """Kubeconfigs and the scheduler's configuration; the same content every time."""
+        """Write the kubeconfigs and the configurations of scheduler and egress. The content is always the same."""
         for user in (ADMIN, *_USERS.values()):
             text = yaml.safe_dump(self._kubeconfig(user), sort_keys=False)
             with os.fdopen(os.open(self.kubeconfig(user), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
@@ -94,13 +94,13 @@ class Layout:
             "kind": "KubeSchedulerConfiguration",
             "clientConnection": {"kubeconfig": str(self.kubeconfig(_USERS[SCHEDULER]))},
             "leaderElection": {"leaderElect": False},
-            # A pod that waited for a node gets it in a second, as the delays of a rehearsal are shortened throughout.
+            # Short back-offs, so that a pod gets its new node within a second.
             "podInitialBackoffSeconds": 1,
             "podMaxBackoffSeconds": 2,
         }
         self.scheduler_config.write_text(yaml.safe_dump(scheduler, sort_keys=False))
         pki = self.certificates
-        # Without TLS the API server, as of 1.36, falls over its own configuration.
+        # The API server 1.36 rejects this configuration without TLS.
         identity = {
             "caBundle": str(pki.ca),
             "clientCert": str(pki.client(_TUNNEL_CLIENT)),
@@ -151,7 +151,7 @@ class Layout:
             "listen-peer-urls": peers,
             "initial-advertise-peer-urls": peers,
             "initial-cluster": f"rehearsal={peers}",
-            # Other users of this machine reach 127.0.0.1 too; etcd holds the stack's secrets.
+            # Other users of this machine can reach 127.0.0.1, and etcd holds the stack's secrets.
             "client-cert-auth": "true",
             "trusted-ca-file": pki.ca,
             "cert-file": pki.serving,
@@ -160,7 +160,7 @@ class Layout:
             "peer-trusted-ca-file": pki.ca,
             "peer-cert-file": pki.serving,
             "peer-key-file": pki.serving_key,
-            # Only a power failure could lose anything, and a rehearsal may be lost.
+            # Only a power failure can lose data, and a local stack can be created again.
             "unsafe-no-fsync": "true",
             "log-level": "warn",
         }
@@ -170,7 +170,7 @@ class Layout:
         return {
             "bind-address": HOST,
             "secure-port": self.ports.api_server,
-            # Left to itself, the server looks for the address of the default route, and does not start without one.
+            # By default the server looks for the address of the default route, and does not start without one.
             # A loopback address cannot be an endpoint of the `kubernetes` Service.
             "advertise-address": HOST,
             "endpoint-reconciler-type": "none",
@@ -192,7 +192,7 @@ class Layout:
             "allow-privileged": "true",
             "profiling": "false",
             "emulated-version": self.minor,
-            # One user: queues per flow cost a second of start-up and protect nobody.
+            # Fair queuing costs a second of start-up, and this cluster has one user.
             "enable-priority-and-fairness": "false",
         }
 

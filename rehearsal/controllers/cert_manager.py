@@ -1,4 +1,4 @@
-"""What cert-manager would do with Issuers and Certificates, by the authority of the rehearsed cluster."""
+"""cert-manager: signs Certificates with the authority of the local control plane."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ KINDS = (
 _CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 _INJECT = "cert-manager.io/inject-ca-from"
 _MANAGER = "cert-manager"
-# cert-manager writes these on a Secret too, and signs again when the Certificate asks for others.
+# cert-manager writes this annotation on a Secret, and signs again when the names of the Certificate differ from it.
 _NAMES = "cert-manager.io/alt-names"
 _LIFETIME = timedelta(days=90)
-# Definitions are megabytes: they are looked through after a change of certificates, and then rarely.
+# CRDs are megabytes: they are read after a change of certificates, and otherwise at this interval in seconds.
 _DEFINITIONS_RESYNC_SECONDS = 30.0
 
 
 class CertManager:
-    """Secrets for Certificates, and the authority's certificate wherever an annotation asks for it."""
+    """Writes the Secrets of Certificates, and injects the authority's certificate where an annotation requests it."""
 
     def __init__(self, pki: Path, kube: Kube, informers: dict[str, Informer]) -> None:
         self._pki = pki

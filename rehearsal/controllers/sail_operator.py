@@ -1,4 +1,4 @@
-"""What the Sail operator would answer to an Istio: whether its control plane is there."""
+"""The Sail operator: writes the status of Istio objects."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MANAGER = "sail-operator"
 
 
 class SailOperator:
-    """Says of every Istio that it is ready: what it stands for is the rehearsal's own Envoy, which is.
+    """Marks every Istio as ready, because the local Envoy serves its Gateways.
 
-    But for one whose images could not be pulled, because a pull secret that it names is not beside it.
+    An Istio whose pull secret does not exist in its namespace is not ready: its images could not be pulled.
     """
 
     def __init__(self, kube: Kube, informer: Informer) -> None:

@@ -1,4 +1,4 @@
-"""A small client of the Kubernetes API for kinds that are only known while running.
+"""A small client of the Kubernetes API for kinds that are known only at run time.
 
 Manifests are plain dictionaries as in YAML. Plural name, scope and subresources come from the server's discovery, so a
 custom kind can be used as soon as its CRD is established. One `Kube` may be shared by threads.
@@ -63,7 +63,7 @@ def client(paths: StackPaths, *, on_warning: Callable[[str], None] | None = None
 
 
 class Kube:
-    """Requests against one API server. What goes wrong on the way is a KubeError (see its subclasses), nothing else."""
+    """Requests to one API server. Every failure is a KubeError or one of its subclasses."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Kube:
     ) -> None:
         self.server = server
         self._on_warning = on_warning
-        # trust_env off: a proxy set for the outside world must not swallow 127.0.0.1.
+        # No trust_env: a proxy in the environment must not be used for 127.0.0.1.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         self._http = httpx.Client(base_url=server, verify=context, timeout=timeout, trust_env=False, limits=limits)
         self._groups: dict[str, dict[str, Resource]] = {}
@@ -89,10 +89,10 @@ class Kube:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- what the server serves
+    # -- discovery
 
     def resource(self, api_version: str, kind: str) -> Resource:
-        """The kind's plural, scope and subresources; asks the server again when the kind is not among those known."""
+        """The kind's plural, scope and subresources. An unknown kind refreshes discovery."""
         known = self._groups.get(api_version)
         if known is None or kind not in known:
             known = self._groups[api_version] = self._discover(api_version)
@@ -146,10 +146,10 @@ class Kube:
         validation: FieldValidation = "Strict",
         subresource: str | None = None,
     ) -> Manifest:
-        """Server-side apply of an object (with `subresource="status"`, its status); returns it as the server holds it.
+        """Server-side apply of an object or, with `subresource="status"`, of its status. Returns the stored object.
 
         Raises Conflict when another manager owns a field and `force` is off, ApiError (422 `Invalid`, 403 `Forbidden`,
-        400) when validation or admission says no.
+        400) when validation or admission refuses it.
         """
         query = {"fieldManager": field_manager, "force": _flag(force), "fieldValidation": validation}
         if dry_run:
@@ -158,7 +158,7 @@ class Kube:
         return self.request("PATCH", path, body=manifest, content_type=_APPLY, query=query)
 
     def create(self, manifest: Manifest, *, field_manager: str = "rehearsal", dry_run: bool = False) -> Manifest:
-        """POST of a new object (`metadata.generateName` works here); Conflict when it exists already."""
+        """Create an object (`metadata.generateName` is possible). Raises Conflict when it exists."""
         metadata = manifest.get("metadata") or {}
         resource = self.resource(manifest["apiVersion"], manifest["kind"])
         path = resource.path(metadata.get("namespace") or "default")
@@ -179,7 +179,7 @@ class Kube:
         subresource: str | None = None,
         field_manager: str = "rehearsal",
     ) -> Manifest:
-        """A patch of an existing object; `content` json takes a list of operations."""
+        """Patch an existing object. With `content="json"` the body is a list of operations."""
         path = self.resource(api_version, kind).path(namespace or "default", name, subresource)
         query = {"fieldManager": field_manager}
         return self.request("PATCH", path, body=body, content_type=_CONTENT_TYPES[content], query=query)
@@ -195,7 +195,7 @@ class Kube:
         content: PatchType = "merge",
         field_manager: str = "rehearsal",
     ) -> Manifest:
-        """Patches `.status` through its subresource; a merge patch replaces lists (conditions) whole."""
+        """Patch `.status` through its subresource. A merge patch replaces whole lists, such as conditions."""
         body = {"status": status}
         return self.patch(
             api_version,
@@ -219,9 +219,9 @@ class Kube:
         grace: int | None = None,
         uid: str | None = None,
     ) -> bool:
-        """Asks for deletion (finalizers and garbage collection follow in their own time); False when it did not exist.
+        """Request deletion. Returns False when the object did not exist. Finalizers and garbage collection run later.
 
-        `grace` seconds for pods (0: at once); with `uid`, Conflict instead of deleting a namesake.
+        `grace` are seconds for pods (0: at once). With `uid`, raises Conflict for another object of the same name.
         """
         body: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if grace is not None:
@@ -242,7 +242,7 @@ class Kube:
         return self.request("GET", self.resource(api_version, kind).path(namespace or "default", name))
 
     def find(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
-        """As `get`, but None when the object, or even its kind, does not exist."""
+        """Like `get`, but None when the object or its kind does not exist."""
         try:
             return self.get(api_version, kind, name, namespace)
         except (NotFound, UnknownKind):
@@ -269,7 +269,7 @@ class Kube:
         labels: str | None = None,
         fields: str | None = None,
     ) -> tuple[Manifests, str]:
-        """As `list`, and the resourceVersion a watch continues from."""
+        """Like `list`, with the resourceVersion that a watch continues from."""
         answer = self.request("GET", self.resource(api_version, kind).path(namespace), query=_selectors(labels, fields))
         # The server leaves type information out of list items.
         items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer.get("items") or []]
@@ -315,14 +315,14 @@ class Kube:
     # -- waiting
 
     def ready(self) -> bool:
-        """Whether the API server says it is ready to serve."""
+        """Whether the API server reports that it is ready."""
         try:
             return self._http.get("/readyz", timeout=2.0).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
 
     def wait_established(self, names: Iterable[str], timeout: float = 120.0) -> None:
-        """Returns once every named CustomResourceDefinition is served; raises KubeError naming those that are not."""
+        """Return once every named CustomResourceDefinition is served. Raises KubeError with those that are not."""
         missing = set(names)
 
         def all_established() -> bool:
@@ -338,7 +338,7 @@ class Kube:
         )
 
     def _is_established(self, name: str) -> bool:
-        """Asked of discovery, which lists what is established: the definition itself may be a megabyte."""
+        """Whether a CRD is established. Reads discovery, because the definition itself may be a megabyte."""
         plural, _, group = name.partition(".")
         try:
             versions = self.request("GET", f"/apis/{group}")["versions"]

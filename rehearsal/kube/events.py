@@ -1,4 +1,4 @@
-"""Events as `kubectl describe` shows them."""
+"""Kubernetes events, as `kubectl describe` shows them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def record(kube: Kube, about: Manifest, source: str, reason: str, message: str, *, warning: bool = False) -> None:
-    """Writes one event; an event that cannot be written (the namespace is going away) is only logged."""
+    """Write one event. A failure, for example in a terminating namespace, is only logged."""
     metadata = about["metadata"]
     moment = timestamp()
     namespace = metadata.get("namespace", "default")
@@ -45,7 +45,7 @@ def record(kube: Kube, about: Manifest, source: str, reason: str, message: str, 
 
 
 class Recorder:
-    """Writes an event again only when its message changed."""
+    """Writes an event when its message changed."""
 
     def __init__(self, kube: Kube, source: str) -> None:
         self._kube = kube

@@ -1,4 +1,4 @@
-"""A local copy of all objects of one kind, kept fresh by a watch."""
+"""A local copy of all objects of one kind, updated by a watch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rehearsal.kube.types import Expired, KubeError, Manifest, Manifests, Unknow
 
 log = logging.getLogger(__name__)
 
-# A kind whose CRD is not (yet) installed is asked for again after this many seconds.
+# Seconds before another attempt to list a kind whose CRD is not installed.
 RETRY = 1.0
 
 Key = tuple[str, str]
@@ -25,9 +25,9 @@ def key_of(manifest: Manifest) -> Key:
 
 
 class Informer:
-    """All objects of one kind. Objects handed out are shared: read them, never change them.
+    """All objects of one kind. The returned objects are shared: never change them.
 
-    `changed` is called, from the watching thread, after every change.
+    `changed` is called after every change, from the watching thread.
     """
 
     def __init__(self, kube: Kube, api_version: str, kind: str, changed: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""The words of the Kubernetes client: manifests, kinds as the server serves them, and the ways a request can fail."""
+"""Types of the Kubernetes client: manifests, resources and errors."""
 
 # ruff: noqa: N818 - the failures have the API's own names.
 
@@ -17,7 +17,7 @@ Query: TypeAlias = dict[str, str]
 
 
 class KubeError(RehearsalError):
-    """Anything that kept a request from its answer; the text is one sentence for the user."""
+    """A request to the Kubernetes API failed."""
 
 
 class Unreachable(KubeError):
@@ -25,7 +25,7 @@ class Unreachable(KubeError):
 
 
 class UnknownKind(KubeError):
-    """The server does not serve this apiVersion and kind (its CRD is missing or not established yet)."""
+    """The server does not serve this apiVersion and kind. Its CRD is missing or not established."""
 
 
 class ApiError(KubeError):
@@ -50,7 +50,7 @@ class Conflict(ApiError):
 
 
 class Expired(ApiError):
-    """410: a watch started too far back; list again."""
+    """410: the resourceVersion of a watch is too old. List again."""
 
 
 _BY_CODE: dict[int, type[ApiError]] = {404: NotFound, 409: Conflict, 410: Expired}

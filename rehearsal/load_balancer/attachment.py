@@ -1,4 +1,4 @@
-"""Which HTTPRoutes a Gateway's listeners take, by the rules of Gateway API. Pure."""
+"""Attaches HTTPRoutes to the listeners of a Gateway, by the rules of the Gateway API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def refers(route: Manifest, parent: Manifest, gateway: Manifest) -> bool:
 
 
 def listeners_of(route: Manifest, parent: Manifest, gateway: Manifest, labels: Labels) -> tuple[Manifests, str, str]:
-    """(listeners that take the route, reason, message); reason is Gateway API's when there is none."""
+    """Returns (listeners that accept the route, reason, message). The reason is the Gateway API's."""
     named = [
         listener
         for listener in gateway["spec"]["listeners"]
@@ -45,7 +45,7 @@ def listeners_of(route: Manifest, parent: Manifest, gateway: Manifest, labels: L
 
 
 def hostnames(route: Manifest, listener: Manifest) -> tuple[str, ...] | None:
-    """Hostnames under which the listener serves the route (empty: all), None when they have none in common."""
+    """Hostnames under which the listener serves the route (empty: all). None when they have none in common."""
     own: list[str] = route["spec"].get("hostnames") or []
     host = listener.get("hostname")
     if not host:
@@ -57,7 +57,7 @@ def hostnames(route: Manifest, listener: Manifest) -> tuple[str, ...] | None:
 
 
 def permitted(route: Manifest, backend: Manifest, grants: Manifests) -> bool:
-    """Whether a route may refer to a backend: of its own namespace always, else only with a ReferenceGrant."""
+    """Whether a route may refer to a backend: always in its own namespace, elsewhere with a ReferenceGrant."""
     home = route["metadata"]["namespace"]
     namespace = backend.get("namespace") or home
     if namespace == home:

@@ -1,4 +1,4 @@
-"""Backends of routes as Envoy clusters: InferencePools with their picker, Services with their pods."""
+"""Backends of routes as Envoy clusters: InferencePools with their pickers, Services with their pods."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _BLOCKS = {
 }
 
 
-# A picker is Ready before it answers: its own health service is up while it still makes its certificate.
+# A picker is Ready before it answers: its health service runs while it still creates its certificate.
 _PICKER_CHECK = HealthCheck("TCP")
 
 
 class UnresolvedError(SimulationError):
-    """A backend that does not exist; the text is the message for ResolvedRefs."""
+    """A backend does not exist. The text is the message for ResolvedRefs."""
 
 
 @dataclass(frozen=True)
 class GatewayObjects:
-    """The objects a load balancer is made from."""
+    """The Kubernetes objects that a load balancer is computed from."""
 
     pods: Manifests
     services: Manifests
@@ -57,9 +57,11 @@ class GatewayObjects:
 
 @dataclass
 class Backends:
-    """Collects clusters and their endpoints while routes ask for targets. `file` names a cluster's file of
-    endpoints, `healthy` says whether the load balancer's health check passes. Without `googles` there is no API to
-    enable and no health check: a pod that is ready is asked."""
+    """Collects clusters and their endpoints while routes are resolved.
+
+    `file` returns the file with the endpoints of a cluster, `healthy` the result of the load balancer's health check.
+    Without `gke_managed` no API must be enabled and no health check passed: every ready pod is an endpoint.
+    """
 
     objects: GatewayObjects
     file: Callable[[str], Path]
@@ -83,12 +85,12 @@ class Backends:
         h2c = spec.get("appProtocol") == "kubernetes.io/h2c"
         members = [(ip, port) for ip, _ in self._ready(namespace, selector) for port in ports]
         picker = spec.get("endpointPickerRef")
-        # A pool cannot say that its servers want TLS.
-        tls, trusted = self._tls(namespace, upstream_tls.service_of(name), http2=h2c, gke_managed=False)
+        # An InferencePool has no field for TLS to its servers.
+        tls, trusted = self._tls(namespace, upstream_tls.service_of(name), http2=h2c, callout_tls=False)
         self._add(cluster, members if trusted else [], check, picked=picker is not None, http2=h2c, tls=tls)
         timeout = self._timeout(POOL_GROUP, "InferencePool", namespace, name)
         if self.gke_managed and not self.network_services:
-            # The load balancer cannot make the callout to the picker, so it answers itself.
+            # The load balancer cannot call the picker, so it answers itself.
             return Target(weight=weight, refused=500)
         override = self._picker(namespace, picker) if picker else None
         return Target(cluster, weight, timeout, override)
@@ -128,7 +130,7 @@ class Backends:
         cluster = f"{'callout' if callout else 'service'}/{namespace}/{name}/{port}"
         h2c = entry.get("appProtocol") in ("kubernetes.io/h2c", "http2", "HTTP2", "grpc", "GRPC")
         http2 = callout or h2c
-        tls, trusted = self._tls(namespace, name, http2=http2, gke_managed=callout and not insecure)
+        tls, trusted = self._tls(namespace, name, http2=http2, callout_tls=callout and not insecure)
         self._add(cluster, members if trusted else [], check, picked=False, http2=http2, tls=tls)
         return cluster
 
@@ -145,19 +147,19 @@ class Backends:
         if cluster not in self.clusters:
             file = str(self.file(cluster))
             self.clusters[cluster] = backend_cluster(cluster, file, picked=picked, http2=http2, tls=tls)
-            # A picker is asked for everywhere: it may be ready and have no certificate yet.
+            # Every picker is checked: it may be ready without a certificate.
             checked = check is _PICKER_CHECK or (self.gke_managed and check is not None)
             usable = [member for member in members if not checked or check is None or self.healthy(check, member)]
             self.endpoints[cluster] = assignment(cluster, sorted(usable))
 
-    def _tls(self, namespace: str, service: str, *, http2: bool, gke_managed: bool) -> tuple[Config | None, bool]:
-        """(transport socket, whether any pod can be trusted).
+    def _tls(self, namespace: str, service: str, *, http2: bool, callout_tls: bool) -> tuple[Config | None, bool]:
+        """Returns (transport socket, whether pods can be trusted).
 
-        Google's load balancers open TLS as `googles` says and look at no certificate; Istio goes by its rules, and
-        waits for an authority that is not there.
+        Google's load balancers use TLS where `callout_tls` is set and verify no certificate. Istio follows its
+        DestinationRules, and waits for an authority that does not exist.
         """
         if self.gke_managed:
-            return (client_tls(http2=http2) if gke_managed else None), True
+            return (client_tls(http2=http2) if callout_tls else None), True
         try:
             rules = self.objects.destination_rules
             return upstream_tls.socket(rules, namespace, service, http2=http2, find=self.find), True
@@ -183,7 +185,7 @@ class Backends:
 
 
 def health_check(default: Manifest) -> HealthCheck:
-    """`spec.default` of a HealthCheckPolicy; without one, as GKE: GET / on the serving port."""
+    """The health check of a HealthCheckPolicy's `spec.default`. GKE's default is GET / on the serving port."""
     config = default.get("config") or {}
     kind = config.get("type") or "HTTP"
     block = config.get(_BLOCKS[kind]) or {}
@@ -200,7 +202,7 @@ def health_check(default: Manifest) -> HealthCheck:
 
 
 def targeting(policies: Iterable[Manifest], group: str, kind: str, namespace: str, name: str) -> Manifest | None:
-    """The oldest policy that points at an object of its own namespace."""
+    """The oldest policy that targets an object of its own namespace."""
     found = [
         policy
         for policy in policies
@@ -213,7 +215,7 @@ def targeting(policies: Iterable[Manifest], group: str, kind: str, namespace: st
 
 
 def is_ready(pod: Manifest) -> bool:
-    """Takes part in load balancing: has an address, is Ready and not on its way out."""
+    """Whether a pod takes part in load balancing: it has an address, is Ready and not terminating."""
     has_address = bool((pod.get("status") or {}).get("podIP"))
     return has_address and not pod["metadata"].get("deletionTimestamp") and is_true(pod, "Ready")
 
@@ -235,7 +237,7 @@ def target_port(pod: Manifest, entry: Manifest) -> int | None:
 
 
 def _serves_plain(pod: Manifest) -> bool:
-    """Whether a picker or router was told to serve without TLS."""
+    """Whether the arguments of a picker or router turn TLS off."""
     for container in pod["spec"].get("containers") or []:
         words = [*(container.get("command") or []), *(container.get("args") or [])]
         if any(word.lstrip("-") in ("secure-serving=false", "secureServing=false") for word in words):

@@ -1,4 +1,4 @@
-"""Conditions of Gateway API objects, written only when something about them changed."""
+"""Conditions of Gateway API objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def condition(kind: str, ok: bool, reason: str, message: str = "") -> Manifest:
 
 
 def dated(fresh: Manifests, previous: Manifests, generation: int) -> Manifests:
-    """Conditions with their times: those of `previous` while status and reason stay."""
+    """Conditions with transition times, those of `previous` where status, reason and message are the same."""
     known = {condition["type"]: condition for condition in previous}
     result = []
     for one in fresh:

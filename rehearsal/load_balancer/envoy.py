@@ -1,4 +1,4 @@
-"""The stack's one Envoy: its process and its files. New files reach it by an atomic move, without a restart."""
+"""The Envoy of a stack: its process and its files. It reads replaced files without a restart."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ log = logging.getLogger(__name__)
 
 NAME = "envoy"
 
-# Connections of a listener that went away, or that got other routes, have this long to finish what they carry.
+# Seconds that connections of a removed or changed listener have to finish.
 DRAIN_SECONDS = 300
 
-# A cluster that nothing routes to any more stays this long, for requests that are on their way to it.
+# Seconds that a cluster without routes stays, for requests that are on their way to it.
 LINGER_SECONDS = 60.0
 
 _RESTART = 1.0
 
 
 class Envoy:
-    """`write` keeps the files current, `step` the process alive."""
+    """`write` keeps the files current, `reconcile` keeps the process running."""
 
     def __init__(self, paths: StackPaths) -> None:
         self._paths = paths
         self._admin: Endpoint | None = None
         self._texts: dict[Path, str] = {}
         self._not_before = 0.0
-        # When a cluster with endpoints was last asked for, and how it looked.
+        # When a cluster with endpoints was last in use, with its configuration.
         self._seen: dict[str, tuple[float, Config, Config]] = {}
 
     def assignments(self, cluster: str) -> Path:
@@ -58,7 +58,7 @@ class Envoy:
     def _with_leaving(
         self, clusters: list[Config], endpoints: Mapping[str, Config]
     ) -> tuple[list[Config], dict[str, Config]]:
-        """Clusters that are no longer routed to stay a while, as they were: removing one would cut what it carries."""
+        """Adds clusters that recently lost their routes: removing one at once would cut its connections."""
         moment = time.monotonic()
         for cluster in clusters:
             if cluster["name"] in endpoints:
@@ -72,7 +72,7 @@ class Envoy:
         )
 
     def reconcile(self, admin: Endpoint) -> None:
-        """Start it, and start it again should it end."""
+        """Start Envoy unless it runs."""
         if processes.alive(self._paths, NAME) or time.monotonic() < self._not_before:
             return
         self._not_before = time.monotonic() + _RESTART
@@ -82,7 +82,7 @@ class Envoy:
         folder = self._paths.envoy
         file = folder / "bootstrap.json"
         self._replace(file, bootstrap(admin, str(folder / "listeners.json"), str(folder / "clusters.json")))
-        # One worker thread carries a rehearsal, and no shared memory means that stacks do not meet.
+        # One worker thread is enough. Without hot restart, stacks share no memory.
         arguments = ["--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(DRAIN_SECONDS)]
         arguments += ["--drain-strategy", "immediate", "--log-level", "warning", "-c", str(file)]
         log.info("starting Envoy, administration at http://%s:%d", *admin)

@@ -1,4 +1,4 @@
-"""Envoy's configuration as data: bootstrap, listeners, clusters, endpoints. Pure; see `routes` for Gateways' routes."""
+"""Envoy's configuration as data: bootstrap, listeners, clusters, endpoints. `routes` has the routes of Gateways."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 # The endpoint picker names the chosen endpoint in this header (Gateway API Inference Extension, proposal 004).
 DESTINATION_HEADER = "x-gateway-destination-endpoint"
 
-# The name of the filter that asks the endpoint picker; routes to a pool switch it on.
+# The filter that calls the endpoint picker. Routes to a pool turn it on.
 PICKER_FILTER = "picker"
 
 Endpoint = tuple[str, int]
@@ -36,7 +36,7 @@ class Extension:
 
 
 def bootstrap(admin: Endpoint, listeners: str, clusters: str) -> Config:
-    """The file Envoy starts with; everything else it reads from the two files, again whenever one is replaced."""
+    """The file that Envoy starts with. It reads everything else from two files, again whenever one is replaced."""
     return {
         "node": {"id": "gateway", "cluster": "rehearsal"},
         "admin": {"address": _address(admin)},
@@ -54,7 +54,7 @@ def discovery(kind: str, resources: Sequence[Config]) -> Config:
 
 
 def forward(name: str, listen: Endpoint, target: Endpoint) -> tuple[Config, Config]:
-    """(listener, cluster) that pass TCP from a pod's address to its process."""
+    """The listener and the cluster that pass TCP from a pod's address to its process."""
     proxy = {
         _TYPE: f"{_FILTERS}.network.tcp_proxy.v3.TcpProxy",
         "stat_prefix": "pod",
@@ -76,10 +76,11 @@ def forward(name: str, listen: Endpoint, target: Endpoint) -> tuple[Config, Conf
 
 
 def backend_cluster(name: str, assignments: str, *, picked: bool, http2: bool, tls: Config | None) -> Config:
-    """Endpoints read from the file `assignments`; `picked`: the endpoint picker's header chooses among them.
+    """A cluster whose endpoints are read from the file `assignments`.
 
-    A chosen endpoint that is not in the file (its health check fails) is passed over for another; without any the
-    answer is 503, "no healthy upstream". `tls` is what they are spoken to in (`client_tls`), None for plain text.
+    With `picked`, the endpoint picker's header chooses among them. If the chosen endpoint is not in the file, because
+    its health check fails, another one is used; without any, the answer is 503, "no healthy upstream". `tls` is the
+    transport socket (see `client_tls`), None for plain text.
     """
     cluster: Config = {
         "name": name,
@@ -198,7 +199,7 @@ def _picker_filter() -> Config:
         "name": PICKER_FILTER,
         "typed_config": {
             _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor",
-            # Never asked: every route to a pool names its own picker.
+            # Never called: every route to a pool names its own picker.
             "grpc_service": _grpc("no-picker", "no-picker"),
             "processing_mode": off,
             "message_timeout": "10s",
@@ -208,7 +209,7 @@ def _picker_filter() -> Config:
 
 
 def _extension_filter(extension: Extension) -> Config:
-    """Google's load balancers send an extension only the events it asked for; a routing extension sees no response."""
+    """The filter of an extension. It gets its `supportedEvents` only, and a routing extension gets no responses."""
     body = extension.body_mode if "RequestBody" in extension.events else "NONE"
     return {
         "name": extension.name,

@@ -1,4 +1,4 @@
-"""Google's Gateway controller and load balancers: Gateways, HTTPRoutes, InferencePools to Envoy, and their statuses."""
+"""Google's Gateway controller: turns Gateways, HTTPRoutes and InferencePools into Envoy configuration."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ POOL_API = f"{POOL_GROUP}/v1"
 CLASSES = ("gke-l7-regional-external-managed", "gke-l7-rilb")
 ISTIO = "istio"
 
-# Kinds the load balancer is made from, beside pods.
+# The kinds that the load balancer watches, besides pods.
 KINDS = (
     ("v1", "Service"),
     ("v1", "Namespace"),
@@ -59,12 +59,12 @@ _NO_PROXY_SUBNET = (
 
 @dataclass
 class _Pass:
-    """One computation of everything."""
+    """The state of one reconciliation."""
 
     cloud: Cloud
     backends: Backends
     listeners: list[Config] = field(default_factory=list)
-    # (namespace, name) of a pool -> Gateways that route to it, and whether its picker was found
+    # (namespace, name) of a pool -> Gateways that route to it, each with the problem of its picker
     pools: dict[tuple[str, str], dict[tuple[str, str], str]] = field(default_factory=dict)
     # uid of a route -> its status.parents
     parents: dict[str, Manifests] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class _Pass:
 
 
 class LoadBalancer:
-    """`step` recomputes Envoy's configuration and the statuses."""
+    """Computes Envoy's configuration and the statuses of all Gateway objects."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class LoadBalancer:
         self._health = health
         self._statuses = Statuses(kube, informers)
         self._chosen = _saved_ports(paths)
-        # Clusters of callouts that took effect.
+        # Clusters of ext_proc callouts that took effect.
         self._answered: set[str] = set()
 
     def reconcile(self, cloud: Cloud, forwards: list[Forward]) -> None:
@@ -109,7 +109,7 @@ class LoadBalancer:
         if self._all("Gateway"):
             record_difference(
                 self._paths,
-                "the load balancer checks health every second; GKE as HealthCheckPolicy says, every 15 s by default",
+                "the load balancer checks health every second; on GKE by HealthCheckPolicy, every 15 s by default",
             )
         self._health.begin({(forward.address, forward.port): forward.target for forward in forwards})
         now = _Pass(cloud, Backends(objects, self._envoy.assignments, enabled, self._health.healthy, self._find))
@@ -119,8 +119,8 @@ class LoadBalancer:
         if any(is_istio_gateway(gateway) for gateway in gateways):
             record_difference(
                 self._paths,
-                "Istio's control plane and its Envoy pods are not there: the Gateway is served by the rehearsal's own "
-                "Envoy, without Google's proxy-only subnet, policies and health checks",
+                "Istio's control plane and its Envoy pods do not run: one local Envoy serves the Gateway, without "
+                "Google's proxy-only subnet, policies and health checks",
             )
             self._ensure_istio_class()
         now.taken = {address_of(gateway) for gateway in gateways}
@@ -138,7 +138,7 @@ class LoadBalancer:
         self._write(now)
 
     def _ensure_istio_class(self) -> None:
-        """Istio makes its class itself when it starts, and KServe looks it up."""
+        """Create Istio's GatewayClass, as Istio does when it starts. KServe looks it up."""
         api, kind = GATEWAY_API, "GatewayClass"
         if self._kube.find(api, kind, ISTIO) is None:
             spec = {"controllerName": "istio.io/gateway-controller"}
@@ -176,7 +176,7 @@ class LoadBalancer:
         now.outcomes.append(Outcome(gateway, address, problem, attached, certificates))
 
     def _address(self, gateway: Manifest, now: _Pass) -> tuple[str, str | None]:
-        """(address, None), or what keeps the load balancer from getting one."""
+        """Returns (address, None), or ("", why the load balancer gets no address)."""
         if not is_istio_gateway(gateway) and not now.cloud.has_proxy_subnet():
             return "", _NO_PROXY_SUBNET.format(region=now.cloud.region)
         for requested in gateway["spec"].get("addresses") or []:
@@ -207,7 +207,7 @@ class LoadBalancer:
         tls = listener_tls.socket(listener, metadata["namespace"], self._find)
         if tls is not None and (name := listener_tls.managed(listener)) is not None:
             record_difference(
-                self._paths, f"the certificate {name} is Google's; the rehearsal's listener shows a self-signed one"
+                self._paths, f"the certificate {name} is Google's; the local listener has a self-signed one"
             )
         requested = int(listener["port"])
         port = self._port(address, requested)
@@ -216,14 +216,14 @@ class LoadBalancer:
         if str(requested) not in entry["ports"]:
             entry["ports"][str(requested)] = port
             log_file = str(self._paths.logs / "gateway.log")
-            # Listeners that share a port are told apart by hostname: one listener of Envoy, all their routes.
+            # Listeners that share a port differ by hostname: one listener of Envoy has all their routes.
             sharing = [listener["name"] for listener in gateway["spec"]["listeners"] if listener["port"] == requested]
             hosts = virtual_hosts([rule for listener in sharing for rule in rules[listener]])
             name = f"gateway/{key}/{requested}"
             now.listeners.append(gateway_listener(name, (address, port), hosts, extensions, tls, log_file))
 
     def _port(self, address: str, requested: int) -> int:
-        """Chosen once: afterwards it is our own Envoy that listens there."""
+        """The port of a listener. Chosen once, because Envoy listens there afterwards."""
         if (address, requested) not in self._chosen:
             port, why = listening_port(address, requested)
             if why:
@@ -251,9 +251,9 @@ class LoadBalancer:
         return found
 
     def _has_answered(self, cluster: str, now: _Pass) -> bool:
-        """A new callout takes effect with its first healthy backend, and stays whatever becomes of its backends.
+        """Whether a callout is in effect: from its first healthy backend on, whatever happens to its backends then.
 
-        Google's takes minutes to be programmed, and a first health check seconds.
+        Google takes minutes to program a callout, and seconds for a first health check.
         """
         if now.backends.usable(cluster):
             self._answered.add(cluster)
@@ -261,7 +261,7 @@ class LoadBalancer:
 
     def _extension(self, one: Manifest, namespace: str, now: _Pass) -> Extension:
         if "backendRef" not in one:
-            raise UnresolvedError("only backendRef leads to something here")
+            raise UnresolvedError("the extension has no backendRef, the only reference that is simulated")
         reference = one["backendRef"]
         cluster = now.backends.extension(namespace, reference["name"], int(reference["port"]))
         full = one.get("requestBodySendMode") == "FullDuplexStreamed"
@@ -370,7 +370,7 @@ class LoadBalancer:
                 raise
         if (group, kind) == ("", "Service"):
             return backends.service(namespace, backend["name"], int(backend.get("port") or 80), weight)
-        raise ValueError(f"{kind}.{group or 'core'} is no backend of this Gateway class")
+        raise ValueError(f"{kind}.{group or 'core'} cannot be a backend of this Gateway class")
 
     def _write(self, now: _Pass) -> None:
         for outcome in now.outcomes:
@@ -388,7 +388,7 @@ class LoadBalancer:
             self._statuses.attached(policy, True, "Attached", "")
 
     def _save_ports(self, now: _Pass) -> None:
-        """Addresses and ports on which the Gateways really listen."""
+        """Write the addresses and ports on which the Gateways listen on this machine."""
         file: Path = self._paths.envoy / "gateways.json"
         text = json.dumps(now.ports, indent=1, sort_keys=True)
         if not file.exists() or file.read_text(encoding="utf-8") != text:
@@ -400,7 +400,7 @@ def is_istio_gateway(gateway: Manifest) -> bool:
 
 
 def _saved_ports(paths: StackPaths) -> dict[tuple[str, int], int]:
-    """Ports by address and port asked for, as a machine room before this one chose them; its Envoy may still listen."""
+    """Ports by address and port of the listener, as an earlier daemon chose them. Its Envoy may still listen."""
     file = paths.envoy / "gateways.json"
     gateways = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return {

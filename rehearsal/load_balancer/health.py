@@ -1,6 +1,6 @@
-"""The load balancer's own health checks, apart from Kubernetes' probes: only endpoints that pass them get requests.
+"""The load balancer's health checks. Only endpoints that pass them get requests.
 
-Envoy has active health checks too, but its policy that follows the endpoint picker's choice does not heed them.
+Envoy's own active health checks do not work here: the policy that follows the endpoint picker ignores them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TIMEOUT = 3.0
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """What is asked. `port` None: the serving port. The thresholds are numbers of consecutive answers."""
+    """A health check. `port` None is the serving port. The thresholds are numbers of consecutive answers."""
 
     kind: str = "HTTP"
     path: str = "/"
@@ -43,7 +43,7 @@ class _State:
 
 
 class HealthChecks:
-    """`begin`, then `healthy` for every endpoint that is wanted, then `end`; `step` asks those that are due."""
+    """Checks endpoints. Call `begin`, `healthy` for every endpoint in use, and `end`; `reconcile` runs due checks."""
 
     def __init__(self, executor: Executor, changed: Callable[[], None]) -> None:
         self._executor = executor
@@ -52,14 +52,16 @@ class HealthChecks:
         self._processes: Mapping[Endpoint, int] = {}
 
     def begin(self, processes: Mapping[Endpoint, int]) -> None:
-        """`processes`: ports of this machine by the endpoint they stand behind. They are asked themselves, for whoever
-        forwards to them accepts connections even when they do not."""
+        """Start a round. `processes` are the ports of this machine by endpoint.
+
+        The processes are checked themselves, because Envoy's forwarding accepts connections even when they do not.
+        """
         self._processes = processes
         for state in self._states.values():
             state.wanted = False
 
     def healthy(self, check: HealthCheck, endpoint: Endpoint) -> bool:
-        """As last known; an endpoint never asked before is unhealthy until it has answered."""
+        """The last result. An endpoint is unhealthy until it has passed a check."""
         state = self._states.setdefault((check, endpoint), _State())
         state.wanted = True
         return state.healthy
@@ -91,7 +93,7 @@ class HealthChecks:
 
 
 def ask(check: HealthCheck, endpoint: Endpoint, processes: Mapping[Endpoint, int]) -> str | None:
-    """One check: None, or why the endpoint is not healthy. Google's checks of HTTP want exactly 200."""
+    """Run one check. Returns None, or why the endpoint is unhealthy. Google's HTTP checks require status 200."""
     requested = (endpoint[0], check.port or endpoint[1])
     if requested not in processes:
         return f"dial tcp {requested[0]}:{requested[1]}: connect: connection refused"

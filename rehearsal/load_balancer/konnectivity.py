@@ -1,7 +1,7 @@
-"""The API server's way to Services: an HTTP CONNECT proxy, as GKE's konnectivity is one.
+"""The connection of the API server to Services: an HTTP CONNECT proxy, like konnectivity on GKE.
 
-The API server asks for a Service's cluster address, which nothing on this machine has; what answers is the process of a
-pod behind it. TLS goes through untouched, so webhooks show the certificates of their own controllers.
+The API server connects to the cluster address of a Service, which no interface of this machine has. The proxy connects
+it to the process of a pod. TLS passes through, so webhooks present the certificates of their own controllers.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _CONNECT_SECONDS = 5.0
 _IDLE_SECONDS = 120.0
 _LARGEST_HEAD = 16 * 1024
 
-# (cluster address, port) -> port of a process on this machine, None when nobody serves it
+# (cluster address, port) -> port of a process on this machine, None without a ready pod
 Resolve = Callable[[str, int], int | None]
 
 
 def resolve(services: Manifests, pods: Manifests, forwards: list[Forward], address: str, port: int) -> int | None:
-    """The process behind a Service's port: of a ready pod that its selector names."""
+    """The port of the process of a ready pod that the Service selects, None without one."""
     service = next((service for service in services if service["spec"].get("clusterIP") == address), None)
     entry = _entry(service, port)
     if service is None or entry is None:
@@ -93,12 +93,12 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
-        # The handshake is the handler's: a slow client must not hold up the others.
+        # The handler does the handshake: a slow client must not block the others.
         return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
 
 def serve(port: int, pki: Certificates, find: Resolve) -> Callable[[], None]:
-    """Listens on 127.0.0.1 in the background; returns what ends it. Raises OSError when the port is taken."""
+    """Listen on 127.0.0.1 in the background. Returns a function that stops it. Raises OSError for a port in use."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca))
     context.load_cert_chain(pki.serving, pki.serving_key)
     context.verify_mode = ssl.CERT_REQUIRED
@@ -114,7 +114,7 @@ def serve(port: int, pki: Certificates, find: Resolve) -> Callable[[], None]:
 
 
 def _pump(one: socket.socket, other: socket.socket) -> None:
-    """Bytes both ways until one side ends or nothing was said for long."""
+    """Copy bytes in both directions until one side closes or both are idle for long."""
     peers = {one: other, other: one}
     with contextlib.suppress(OSError):
         while True:

@@ -1,4 +1,4 @@
-"""The certificate of an HTTPS listener: the one of its Secret, or one made here in place of one that Google holds."""
+"""The certificate of an HTTPS listener: from its Secret, or self-signed in place of one that only Google has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _made: dict[str, tuple[str, str]] = {}
 
 
 class NoCertificateError(SimulationError):
-    """A listener whose certificate cannot be had; the text is the message for ResolvedRefs."""
+    """The certificate of a listener is not available. The text is the message for ResolvedRefs."""
 
 
 def terminates(listener: Manifest) -> bool:
@@ -27,7 +27,7 @@ def terminates(listener: Manifest) -> bool:
 
 
 def managed(listener: Manifest) -> str | None:
-    """The name of a certificate that only Google holds."""
+    """The name of a certificate that only Google has, None when the listener uses none."""
     options = (listener.get("tls") or {}).get("options") or {}
     return next((f"{key}: {options[key]}" for key in MANAGED if options.get(key)), None)
 

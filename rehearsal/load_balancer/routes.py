@@ -1,4 +1,4 @@
-"""HTTPRoutes as Envoy routes, in Gateway API's order of precedence. Pure."""
+"""Translates HTTPRoutes into Envoy routes, in the Gateway API's order of precedence."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from rehearsal.kube import Manifest
 from rehearsal.load_balancer.envoy_config import PICKER_FILTER, Config
 
-# Google's load balancers answer so whenever they have a route to nowhere, or none.
+# The answer of Google's load balancers to a request without a route or with a route without a backend.
 ABORT = "fault filter abort"
 
-# GKE's default time for a whole answer, where no GCPBackendPolicy says otherwise.
+# GKE's default time for a whole answer in seconds, without a GCPBackendPolicy.
 DEFAULT_TIMEOUT = 30
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a backendRef leads: a cluster, or an answer in its place."""
+    """The target of a backendRef: a cluster, or an HTTP status that is answered instead."""
 
     cluster: str = ""
     weight: int = 1
@@ -29,7 +29,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of one HTTPRoute with its backends looked up. `order`: (creation time, namespace/name, index)."""
+    """One rule of one HTTPRoute with resolved backends. `order` is (creation time, namespace/name, index)."""
 
     hostnames: tuple[str, ...]
     matches: tuple[Manifest, ...]
@@ -45,7 +45,7 @@ class _Entry:
 
 
 def virtual_hosts(rules: Iterable[Rule]) -> list[Config]:
-    """Virtual hosts with their routes, most specific first, and a last one for what nothing matches."""
+    """Virtual hosts with their routes, most specific first. The last route of each answers what nothing matches."""
     by_host: dict[str, list[_Entry]] = {}
     for rule in rules:
         for hostname in rule.hostnames or ("*",):
@@ -69,7 +69,7 @@ def virtual_hosts(rules: Iterable[Rule]) -> list[Config]:
 
 
 def precedence(match: Manifest) -> tuple[int, int, int, int, int]:
-    """Sorts before what it beats: exact path, longest prefix, a method, most headers, most query parameters."""
+    """A sort key: exact path, longest prefix, a method, most headers, most query parameters come first."""
     path = match.get("path") or {}
     exact = path.get("type") == "Exact"
     return (
@@ -82,7 +82,7 @@ def precedence(match: Manifest) -> tuple[int, int, int, int, int]:
 
 
 def unsupported(rule: Manifest) -> str | None:
-    """What GKE's regional Gateways refuse in a rule, in the words of the Gateway controller."""
+    """The part of a rule that GKE's regional Gateways refuse, in the words of the Gateway controller, or None."""
     if rule.get("timeouts"):
         return "GWCER104: Timeouts are not supported"
     for match in rule.get("matches") or []:
@@ -177,7 +177,7 @@ def _new_prefix(prefix: str, new: str) -> Config:
     old = prefix.rstrip("/")
     if new.rstrip("/"):
         return {"prefix_rewrite": new.rstrip("/")} if old else {"prefix_rewrite": new}
-    # `/v2` to `/`: a plain prefix rewrite of /v2/models would give //models.
+    # `/v2` to `/`: a plain prefix rewrite would turn /v2/models into //models.
     return {"regex_rewrite": {"pattern": {"regex": f"^{_escaped(old)}/*"}, "substitution": "/"}}
 
 

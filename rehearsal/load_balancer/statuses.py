@@ -20,7 +20,7 @@ Name = tuple[str, str]
 
 @dataclass
 class Outcome:
-    """What became of a Gateway: its address or its problem, routes per listener, listeners without certificate."""
+    """The result for one Gateway: address or problem, routes by listener, listeners without certificate."""
 
     gateway: Manifest
     address: str
@@ -30,7 +30,7 @@ class Outcome:
 
 
 class Statuses:
-    """Writes a status only where it differs from the one the object has."""
+    """Writes statuses that differ from those of the objects."""
 
     def __init__(self, kube: Kube, informers: Mapping[str, Informer]) -> None:
         self._kube = kube
@@ -77,14 +77,14 @@ class Statuses:
         self._patch(gateway, status)
 
     def route(self, route: Manifest, mine: Manifests) -> None:
-        """`mine` are the route's `status.parents` with this controller, conditions without times."""
+        """Write a route's status. `mine` are this controller's `status.parents`, conditions without times."""
         before = (route.get("status") or {}).get("parents") or []
         others = [parent_ for parent_ in before if parent_.get("controllerName") != CONTROLLER]
         if mine or len(others) != len(before):
             self._patch(route, {"parents": [*others, *(_parent(entry, before, route) for entry in mine)]})
 
     def pool(self, pool: Manifest, gateways: Mapping[Name, str]) -> None:
-        """`gateways` route to the pool; each with what is wrong about its picker, or nothing."""
+        """Write a pool's status. `gateways` route to the pool, each with the problem of its picker or an empty text."""
         before = (pool.get("status") or {}).get("parents") or []
         others = [
             parent_

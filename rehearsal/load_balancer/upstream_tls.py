@@ -1,4 +1,4 @@
-"""TLS from a Gateway to pods, as Istio opens it: where a DestinationRule says so for a Service, and nowhere else.
+"""TLS from a Gateway to pods as Istio uses it: only where a DestinationRule of a Service sets it.
 
 Source: istio/istio 1.29.2, pilot/pkg/config/kube/gateway/inferencepool_collection.go, networking/core/cluster_tls.go
 and credentials/kube/secrets.go.
@@ -21,7 +21,7 @@ _LONGEST = 63
 
 
 def service_of(pool: str) -> str:
-    """The headless Service that Istio makes of a pool, and by whose name its rules go (`InferencePoolServiceName`)."""
+    """The headless Service that Istio creates for a pool. Its DestinationRules use this name."""
     mark = "-ip-" + hashlib.sha256(pool.encode()).hexdigest()[:8]
     return (pool if len(pool) + len(mark) <= _LONGEST else pool[: _LONGEST - len(mark)]) + mark
 
@@ -46,7 +46,7 @@ def socket(rules: Iterable[Manifest], namespace: str, service: str, *, http2: bo
 
 
 class UntrustedError(SimulationError):
-    """The authority that a rule names is not there: Istio's Envoy waits for it, and answers 503 meanwhile."""
+    """The certificate authority of a rule does not exist: Istio's Envoy waits for it, and answers 503 until then."""
 
 
 def _authority(namespace: str, name: str, find: Find) -> str:
