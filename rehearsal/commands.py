@@ -49,7 +49,7 @@ def report(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """A line of the engine's."""
+    """Print a line of the engine."""
     print(text.rstrip("\n"), flush=True)
 
 
@@ -67,7 +67,7 @@ def up(request: Request) -> int:
         outputs = pulumi.outputs()
     models = outputs["models"]
     if not isinstance(models, list):
-        raise RehearsalError("the stack says nothing of its models")
+        raise RehearsalError("the stack has no output `models`")
     endpoint = reachable(paths)
     host = urlsplit(str(outputs["endpoint"])).hostname or ""
     answer = ask(endpoint, host, models[0]) if _serves(paths) else None
@@ -125,7 +125,7 @@ def endpoint(request: Request) -> int:
 
 
 def down(request: Request) -> int:
-    """Destroy, then end whatever is left: also after a crash, also when there was nothing."""
+    """Destroy the stack, then stop and remove everything that is left, also after a crash."""
     began = time.monotonic()
     paths = request.paths
     if not paths.home.exists():
@@ -139,7 +139,7 @@ def down(request: Request) -> int:
             pulumi.stack.destroy(on_output=show, on_error=show, color=_color())
             pulumi.stack.workspace.remove_stack(request.stack)
     except Exception as error:
-        # A stack that cannot be destroyed properly must still leave the machine as it was.
+        # A stack that cannot be destroyed must not leave processes and files behind either.
         failed = error
     processes.stop_all(paths)
     _forget(paths)
@@ -174,8 +174,10 @@ def _refuse_mistakes(stack: str, configuration: StackConfig) -> None:
 
 
 def resume_interrupted(pulumi: Engine) -> None:
-    """After an interruption or a reboot: free the engine's lock, start what the cluster consists of again, and remove
-    what was begun and never recorded."""
+    """Resume after an interruption or a reboot.
+
+    Frees the engine's lock, starts the cluster's processes, and deletes objects that no state has recorded.
+    """
     lock = pulumi.paths.backend / ".pulumi" / "locks" / "organization" / "llm-d" / pulumi.paths.stack
     if lock.exists() and any(lock.iterdir()):
         pulumi.stack.cancel()
@@ -187,14 +189,14 @@ def resume_interrupted(pulumi: Engine) -> None:
 
 
 def _say_changes(paths: StackPaths, configuration: StackConfig) -> None:
-    """The settings behind the changes that the engine lists below, each with what it makes anew."""
+    """Print the settings that differ from the last `up`, each with what it replaces."""
     lines = list(diff_settings(paths, configuration))
     if lines:
         print("changed settings:", *(f"  {line}" for line in lines), sep="\n", flush=True)
 
 
 def _serves(paths: StackPaths) -> bool:
-    """Whether any model server is meant to run: a paused stack answers nobody."""
+    """Whether any model server runs. A paused stack has none."""
     from rehearsal.kube import client
 
     with client(paths) as kube:

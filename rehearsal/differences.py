@@ -1,4 +1,4 @@
-"""What a rehearsal does otherwise than GKE is said, never hidden: one sentence a line, each once."""
+"""The differences of a local run from GKE: one sentence for each, stored once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rehearsal.paths import StackPaths
 
 
 def record_difference(paths: StackPaths, text: str) -> None:
-    """Add one sentence to the stack's list of differences, unless it is there already."""
+    """Add a sentence to the stack's list of differences."""
     if text not in recorded_differences(paths):
         paths.home.mkdir(parents=True, exist_ok=True)
         with paths.differences.open("a", encoding="utf-8") as file:
@@ -14,5 +14,5 @@ def record_difference(paths: StackPaths, text: str) -> None:
 
 
 def recorded_differences(paths: StackPaths) -> list[str]:
-    """The sentences so far, oldest first."""
+    """The recorded sentences, oldest first."""
     return paths.differences.read_text(encoding="utf-8").splitlines() if paths.differences.exists() else []

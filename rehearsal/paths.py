@@ -1,4 +1,4 @@
-"""Where a rehearsal keeps what it makes: everything below `.rehearsal/` in the project, one folder per stack."""
+"""The files of local stacks: all below `.rehearsal/` in the project, one folder for each stack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stackfile import PROJECT_ROOT
 
 @dataclass(frozen=True)
 class StackPaths:
-    """The files of one rehearsed stack.
+    """The files of one local stack.
 
     `stack` is the Pulumi stack's name (`gpu`); `root` holds `.rehearsal/` and is the project's folder by default.
     """
@@ -33,12 +33,12 @@ class StackPaths:
 
     @property
     def project(self) -> Path:
-        """Copy of the project's YAML files: initializing a stack writes a salt into them."""
+        """Copies of the project's YAML files, because Pulumi writes a salt into them."""
         return self.home / "project"
 
     @property
     def cloud(self) -> Path:
-        """What the stand-in for Google Cloud holds, as JSON."""
+        """The state of the simulated Google Cloud, as JSON."""
         return self.home / "cloud.json"
 
     @property
@@ -52,7 +52,7 @@ class StackPaths:
 
     @property
     def run(self) -> Path:
-        """One file per process that was started: pid, start time, command."""
+        """One file for each process: pid, mark, command."""
         return self.home / "run"
 
     @property
@@ -65,7 +65,7 @@ class StackPaths:
 
     @property
     def nodes(self) -> Path:
-        """Actual size of every node pool, as the autoscaler left it."""
+        """The size of every node pool that the autoscaler chose."""
         return self.home / "nodes.json"
 
     @property
@@ -74,15 +74,15 @@ class StackPaths:
 
     @property
     def settings(self) -> Path:
-        """The settings of the last finished up."""
+        """The settings of the last finished `up`."""
         return self.home / "settings.json"
 
     @property
     def simulation(self) -> Path:
-        """Latencies and cache sizes for the simulated engines, by served model name, from the plan."""
+        """Latencies and cache sizes of the simulated engines, by served model name."""
         return self.home / "simulation.json"
 
     @property
     def differences(self) -> Path:
-        """Where this rehearsal differs from GKE, one sentence a line."""
+        """The differences from GKE, one sentence in each line."""
         return self.home / "differences.txt"

@@ -1,4 +1,4 @@
-"""What a deployment would answer: ids and computed outputs, plausible and the same in every run.
+"""Outputs of a deployment: plausible ids and computed outputs, the same in every run.
 
 An up pass needs them so that code inside `apply()` runs with values of the right shape. Addresses are from the ranges
 reserved for documentation, so none can be mistaken for a real one.

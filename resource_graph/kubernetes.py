@@ -1,4 +1,4 @@
-"""Kubernetes objects out of recorded resources, as the API server would take them, with nothing secret in them."""
+"""Kubernetes objects of recorded resources, in the form of the API, with placeholders for secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recorded program asked for: resources with their options and inputs, and questions one can put to them."""
+"""The recorded resource graph: resources with options and inputs, and queries on them."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Graph:
         return self._by_type.get(token, [])
 
     def one(self, token: str, name: str | None = None) -> Recorded:
-        """The only resource of a type (and logical name). LookupError tells what there is instead."""
+        """The only resource of a type (and logical name). Raises LookupError that lists the existing ones."""
         found = [resource for resource in self.by_type(token) if name is None or resource.name == name]
         if len(found) == 1:
             return found[0]

@@ -1,4 +1,4 @@
-"""Run a Pulumi program in this process, with no CLI and no cloud, and keep the resource graph it asks for."""
+"""Runs a Pulumi program in this process, without CLI and cloud, and records its resource graph."""
 
 from __future__ import annotations
 

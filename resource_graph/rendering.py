@@ -25,7 +25,7 @@ HEADER_KEYS = ("apiVersion", "kind", "metadata")
 
 
 class DuplicateObjectError(ValueError):
-    """Two resources stand for one Kubernetes object, so they would overwrite each other indefinitely."""
+    """Two resources stand for one Kubernetes object, so they would overwrite each other at every update."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def manifests(graph: Graph) -> dict[Path, str]:
         if key in seen:
             raise DuplicateObjectError(f"{seen[key]} and {resource.urn} are the same object: {body['kind']} {key[2]}")
         seen[key] = resource.urn
-    # Two kinds of one name in different API groups (InferencePool has had two) are told apart by the group.
+    # Kinds of the same name in different API groups, such as InferencePool, get the group in their file name.
     shared = Counter(path for _, _, path in seen)
     paths = {}
     for _, body in found:

@@ -1,4 +1,4 @@
-"""Record a program in a process of its own: nothing of it stays behind in this one, neither modules nor settings."""
+"""Records a program in a subprocess, so that neither its modules nor its settings stay in this process."""
 
 from __future__ import annotations
 

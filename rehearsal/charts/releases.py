@@ -1,4 +1,4 @@
-"""Installing, changing and removing what a chart renders, by Helm's rules."""
+"""Installs, changes and removes the objects of a chart by Helm's rules."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _NAME: Final = "meta.helm.sh/release-name"
 _NAMESPACE: Final = "meta.helm.sh/release-namespace"
 _POLICY: Final = "helm.sh/resource-policy"
 _CRD: Final = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
-# Removed together with what they own, as Helm waits for their pods.
+# Deleted together with their dependents, because Helm waits for their pods.
 _OWNERS: Final = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 
 
 class ReleaseError(ChartError):
-    """Helm would not do this; the text is close to what it would say."""
+    """Helm refuses this. The text is close to Helm's."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """One release as the cluster remembers it: objects as (apiVersion, kind, namespace, name) and Helm's own facts."""
+    """A release as stored in the cluster. `objects` are (apiVersion, kind, namespace, name)."""
 
     name: str
     namespace: str
@@ -47,7 +47,7 @@ def find(kube: Kube, namespace: str, name: str) -> Release | None:
 
 
 def save(kube: Kube, release: Release) -> None:
-    """As Helm, in a Secret beside the release's objects: it goes with the namespace."""
+    """Save a release like Helm, in a Secret in its namespace."""
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -63,7 +63,7 @@ def save(kube: Kube, release: Release) -> None:
 
 
 def install_kinds(kube: Kube, kinds: Manifests) -> None:
-    """Those that are not there yet: Helm leaves kinds of a chart's folder `crds` alone ever after."""
+    """Create missing CRDs of a chart's folder `crds`. Helm never changes existing ones."""
     missing = [kind for kind in kinds if kube.find(*_CRD, kind["metadata"]["name"]) is None]
     for crd in missing:
         kube.create(crd, field_manager=MANAGER)
@@ -71,9 +71,9 @@ def install_kinds(kube: Kube, kinds: Manifests) -> None:
 
 
 def apply(kube: Kube, name: str, namespace: str, objects: Manifests) -> Manifests:
-    """Everything the chart renders, marked as the release's; returns it as the server holds it.
+    """Apply all objects of a chart, labeled as the release's. Returns the stored objects.
 
-    Raises ReleaseError before anything is written when an object is someone else's, KubeError when the server says no.
+    Raises ReleaseError before any write when an object belongs to another owner, KubeError when the server refuses.
     """
     for manifest in objects:
         _check_owner(kube, manifest, name, namespace)
@@ -93,9 +93,9 @@ def apply(kube: Kube, name: str, namespace: str, objects: Manifests) -> Manifest
 def _write(kube: Kube, manifest: Manifest) -> Manifest:
     api_version, kind, _, name = identity(manifest)
     if kind != _CRD[1]:
-        # Charts carry fields that no version of the API knows, and Helm does not mind.
+        # Charts have unknown fields, which Helm does not reject.
         return kube.apply(manifest, field_manager=MANAGER, force=True, validation="Ignore")
-    # Field by field ownership of a definition of KServe's size costs the API server half a minute.
+    # Server-side apply of a CRD of KServe's size takes the API server half a minute.
     if kube.find(api_version, kind, name) is None:
         return kube.create(manifest, field_manager=MANAGER)
     return kube.patch(api_version, kind, name, manifest, field_manager=MANAGER)
@@ -107,7 +107,7 @@ def identity(manifest: Manifest) -> tuple[str, str, str | None, str]:
 
 
 def remove(kube: Kube, objects: tuple[tuple[str, str, str | None, str], ...]) -> Manifests:
-    """Ask for the deletion of all, last made first, but for what Helm is told to keep; returns what was asked."""
+    """Request the deletion of all objects in reverse order, except those that Helm keeps. Returns the deleted ones."""
     requested: Manifests = []
     for api_version, kind, namespace, name in reversed(objects):
         live = kube.find(api_version, kind, name, namespace)

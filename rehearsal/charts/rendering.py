@@ -1,4 +1,4 @@
-"""A chart's objects, as Helm itself renders them."""
+"""Renders the objects of a chart with Helm."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 
 
 class RenderError(ChartError):
-    """A chart that cannot be rendered with these values; the text is Helm's."""
+    """The chart cannot be rendered with these values. The text is Helm's."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """`kinds` are of the chart's folder `crds`: installed where missing, never changed, never deleted.
+    """A rendered chart. `kinds` are the CRDs of its folder `crds`, which are never changed or deleted.
 
-    `objects` are the release's own, in Helm's order; `app_version` is the chart's word for what it installs.
+    `objects` belong to the release, in Helm's order. `app_version` is the chart's.
     """
 
     kinds: Manifests
@@ -41,10 +41,10 @@ class Rendered:
 
 
 def render(source: Source, name: str, namespace: str, values: Mapping[str, Any], server_version: str) -> Rendered:
-    """Raises RenderError, or BuildError when Helm cannot be had."""
+    """Render a chart. Raises RenderError, or BuildError when Helm is not available."""
     location = source.location
     if location.is_file():
-        # The chart holds these as templates, so that a newer one changes them; each says itself that Helm keeps it.
+        # The chart has them as templates, so that a newer chart changes them. Their annotation makes Helm keep them.
         files = [location, *([source.own] if source.own is not None else [])]
         kept = [kind for file in files for kind in _kept(_read(file.read_text(encoding="utf-8")))]
         return Rendered([], kept, source.version)
@@ -69,7 +69,7 @@ def _template(
     given.write_text(json.dumps(dict(values)), encoding="utf-8")
     command = [str(helm), "template", name, str(folder), "--namespace", namespace, "--values", str(given)]
     command += ["--kube-version", server_version]
-    # Helm keeps caches and plugins in a home; this one is thrown away.
+    # A temporary home for Helm's caches and plugins.
     answer = subprocess.run(command, capture_output=True, check=False, env={"HOME": str(temporary)})
     if answer.returncode != 0:
         raise RenderError(answer.stderr.decode(errors="replace").strip())
@@ -77,7 +77,7 @@ def _template(
 
 
 def _whole(location: Path, folder: Path, version: str) -> Path:
-    """The chart in a folder of its own, with the Chart.yaml that some projects write only when they publish."""
+    """The folder of the chart, with the Chart.yaml that some projects write only when they publish it."""
     template = location / "Chart.template.yaml"
     if not template.exists():
         return location

@@ -1,4 +1,4 @@
-"""Where the chart behind an OCI reference is had from, and what of it cannot run here."""
+"""The sources of charts by OCI reference, and the parts that cannot run here."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rehearsal.toolchain.targets import pinned
 
 @dataclass(frozen=True)
 class Source:
-    """A chart (a folder), or the kinds alone that a chart would install (a file), in a Go module.
+    """A chart (a folder) or only the CRDs of a chart (a file) in a Go module.
 
-    `own` is a file of the rehearsal's with more kinds of the chart, which no module carries.
-    `pins` is the toolchain's folder whose go.mod pins the module. `running` tells whether its programs run here: of
-    one that does not, `instead` says what happens, and its webhooks and hooks are left out, for nobody would answer.
+    `own` is a file of this project with further CRDs of the chart. `pins` is the toolchain's folder whose go.mod pins
+    the module. `running` tells whether its programs run here. If not, its webhooks and hooks are left out, and
+    `instead` describes what happens.
     """
 
     module: str
@@ -42,7 +42,7 @@ _ISTIO: Final = Source(
     "definitions",
     "kubernetes/customresourcedefinitions.gen.yaml",
     running=False,
-    instead="Istio's kinds are there, and nobody acts on them",
+    instead="Istio's CRDs are installed without a controller",
 )
 
 # By the last part of the chart's reference.
@@ -56,12 +56,12 @@ _SOURCES: Final = {
         "definitions",
         "deploy/charts/cert-manager",
         running=False,
-        instead="certificates are signed by the rehearsal's own authority, and its webhook judges nothing",
+        instead="the local authority signs certificates, and its webhook does not run",
     ),
     "base": _ISTIO,
     "sail-operator": replace(
         _ISTIO,
-        instead="an Istio is called ready as soon as its pull secrets are there",
+        instead="an Istio is marked ready as soon as its pull secrets exist",
         own=Path(__file__).resolve().parents[1] / "control_plane" / "crds" / "sailoperator.io.yaml",
     ),
 }
@@ -73,20 +73,20 @@ def find(chart: str) -> Source | None:
 
 
 def differences(chart: str, version: str) -> list[str]:
-    """What the rehearsal does otherwise with a chart of this version, one sentence each."""
+    """The differences of a chart of this version from the published one, one sentence for each."""
     source = find(chart)
     if source is None:
-        return [f"of the chart {chart} {version} nothing is installed: no Go module carries it"]
+        return [f"the chart {chart} {version} is not installed: no Go module has it"]
     sentences = []
     if source.own is not None:
         sentences.append(
-            f"of the chart {chart} {version} the kinds alone are there: its own as the rehearsal restates them, the "
-            f"others from the Go module {source.module} {source.version}"
+            f"of the chart {chart} {version} only the CRDs are installed: its own from this project, the others from "
+            f"the Go module {source.module} {source.version}"
         )
     elif source.version.removeprefix("v") != version.removeprefix("v"):
-        sentences.append(f"the chart {chart} is asked for in {version} and rehearsed in {source.version}")
+        sentences.append(f"the chart {chart} is installed in version {source.version} instead of {version}")
     else:
         sentences.append(f"the chart {chart} {version} comes from the Go module {source.module} {source.version}")
     if source.instead:
-        sentences.append(f"the programs of the chart {chart} do not run here: {source.instead}")
+        sentences.append(f"the programs of the chart {chart} do not run: {source.instead}")
     return sentences

@@ -54,12 +54,14 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether it runs and is the process that was started. A zombie is not alive."""
-        _reap(self.pid)
         try:
             process = psutil.Process(self.pid)
-            return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) and _mark_of(process) == self.mark
+            if process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+                return _mark_of(process) == self.mark
         except psutil.Error:
             return False
+        _reap(self.pid)
+        return False
 
 
 def start(

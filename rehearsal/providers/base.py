@@ -1,8 +1,8 @@
 # ruff: noqa: N802, ARG002 - methods bear the names of the protocol's calls; hooks take what an override may need
-"""A Pulumi provider served from this process: the protocol is here, what a resource means is left to the stand-ins.
+"""Serves a Pulumi provider from this process. This module is the protocol; the providers implement the resources.
 
-A stand-in subclasses `Provider` and implements typed hooks on revealed values. Whatever is secret in a request is made
-secret again at the same paths of the answer. The engine attaches through PULUMI_DEBUG_PROVIDERS=<name>:<port>.
+A provider subclasses `Provider` and implements typed hooks on values without secret wrappers. The values at paths that
+are secret in a request are secret in its answer. The engine attaches through PULUMI_DEBUG_PROVIDERS=<name>:<port>.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Answer = TypeVar("Answer")
 
 
 class Provider(rpc.ResourceProviderServicer):
-    """The protocol. Hooks get revealed values and raise `Refused`; their answers may hold `Secret` and `UNKNOWN`."""
+    """The protocol. Hooks get values without secret wrappers. They may raise `Refused`, and return wrapped values."""
 
     name: str = ""
     version: str = ""
@@ -84,24 +84,24 @@ class Provider(rpc.ResourceProviderServicer):
         return difference(request.old_inputs, request.news)
 
     def create(self, request: CreateRequest) -> Created:
-        raise Refused(f"{request.type} is not stood in for")
+        raise Refused(f"{request.type} is not simulated")
 
     def update(self, request: UpdateRequest) -> Properties:
         """New outputs. In a preview, outputs that an update may change are `UNKNOWN`."""
         raise Refused(f"{request.type} cannot be updated")
 
     def delete(self, request: DeleteRequest) -> None:
-        raise Refused(f"{request.type} is not stood in for")
+        raise Refused(f"{request.type} is not simulated")
 
     def read(self, request: ReadRequest) -> Live | None:
-        """The resource as it is, or None when it is gone."""
+        """The current resource, or None when it does not exist."""
         raise Refused(f"{request.type} cannot be read")
 
     def invoke(self, token: str, arguments: Properties) -> Properties:
-        raise Refused(f"the function {token} is not stood in for")
+        raise Refused(f"the function {token} is not simulated")
 
     def log(self, request: Request, message: str, *, passing: bool = False, warning: bool = False) -> None:
-        """One line beside the resource on the screen; a `passing` one gives way to the next. Never raises."""
+        """Print one line beside the resource. The next line replaces a `passing` one. Never raises."""
         if not request.engine:
             return
         with self._lock:
@@ -266,8 +266,10 @@ class Provider(rpc.ResourceProviderServicer):
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refusal))
         except Unready as unready:
             _abort_unready(context, unready, secrets or {})
-        except Exception:  # a fault of the stand-in itself: the engine shows where
-            context.abort(grpc.StatusCode.INTERNAL, f"the {self.name} stand-in failed\n{traceback.format_exc()}")
+        except Exception:  # a defect of the simulated provider: the engine prints the traceback
+            context.abort(
+                grpc.StatusCode.INTERNAL, f"the simulated {self.name} provider failed\n{traceback.format_exc()}"
+            )
         raise AssertionError("an aborted call does not go on")
 
 
@@ -295,7 +297,7 @@ def _diffed(diff: Diff) -> provider_pb2.DiffResponse:
 
 
 def _abort_unready(context: grpc.ServicerContext, unready: Unready, secrets: Properties) -> NoReturn:
-    """Initialization errors travel as a detail of the status, which gRPC keeps in trailing metadata."""
+    """Abort with an initialization error, which gRPC carries as a status detail in trailing metadata."""
     detail = any_pb2.Any()
     detail.Pack(
         provider_pb2.ErrorResourceInitFailed(
@@ -313,7 +315,7 @@ def _abort_unready(context: grpc.ServicerContext, unready: Unready, secrets: Pro
 
 @dataclass(frozen=True)
 class Server:
-    """A provider that listens on 127.0.0.1. Use as a context manager, or `stop()` it."""
+    """A running provider on 127.0.0.1. Use it as a context manager, or call `stop`."""
 
     port: int
     _server: grpc.Server

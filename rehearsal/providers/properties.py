@@ -51,7 +51,7 @@ def unwrap_secrets(value: Any) -> Any:
 
 
 def rewrap_secrets(value: Any, like: Any) -> Any:
-    """`value` with everything wrapped as secret that is secret at the same path of `like`."""
+    """`value`, with secret wrappers at the paths where `like` has them."""
     if isinstance(value, Secret):
         return value
     if isinstance(like, Secret):
@@ -72,7 +72,7 @@ class Change(Enum):
 
 
 def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Change]]:
-    """Every deepest path at which two revealed values differ. Null and absent are the same; so are 1 and 1.0."""
+    """Yields the deepest paths at which two values differ. Null and absent are equal, and so are 1 and 1.0."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*old, *(key for key in new if key not in old)]:
             yield from changes(old.get(key), new.get(key), (*path, key))
@@ -96,9 +96,9 @@ def _at(items: list[Any], index: int) -> Any:
 
 @dataclass(frozen=True)
 class Diff:
-    """What an update would change, and whether it takes a new resource.
+    """What an update would change, and whether it needs a replacement.
 
-    `replaces` are the paths among `changes` that cannot change in place; empty means an update will do.
+    `replaces` are the paths of `changes` that cannot change in place. Empty means that an update is enough.
     """
 
     changes: Mapping[Path, Change]
@@ -130,7 +130,7 @@ def under(path: Path, *prefixes: str) -> bool:
 
 
 def dotted(path: Path) -> str:
-    """Pulumi's way of writing a path: `spec.ports[0].port`, `metadata.labels["app.kubernetes.io/name"]`."""
+    """A path in Pulumi's notation: `spec.ports[0].port`, `metadata.labels["app.kubernetes.io/name"]`."""
     text = ""
     for part in path:
         if isinstance(part, int):

@@ -1,5 +1,5 @@
 # ruff: noqa: N818 - named after what became of the resource
-"""What the engine asks of a provider and what it is told, as plain typed values."""
+"""Requests of the engine to a provider, and their results, as typed values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rehearsal.providers.properties import Properties
 
 
 class Refused(ProviderError):
-    """The operation was not done; the message is what the user reads beside the resource."""
+    """The operation was refused. The message is printed beside the resource."""
 
 
 class Invalid(ProviderError):
-    """The inputs cannot be accepted: (property path, reason) pairs; an empty path concerns the resource as a whole."""
+    """The inputs are invalid: (property path, reason) pairs. An empty path stands for the whole resource."""
 
     def __init__(self, *failures: tuple[str, str]) -> None:
         super().__init__("; ".join(f"{path}: {reason}" if path else reason for path, reason in failures))
@@ -54,7 +54,7 @@ class CreateRequest(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateRequest(Request):
-    """Of a diff and of an update. `old_inputs` and `news` are inputs, `olds` the outputs so far."""
+    """A diff or an update. `old_inputs` and `news` are inputs, `olds` are the previous outputs."""
 
     id: str
     olds: Properties
@@ -74,7 +74,7 @@ class DeleteRequest(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class ReadRequest(Request):
-    """Of a refresh, and of `.get()` or an import; the latter bring no properties."""
+    """A refresh, a `.get()` or an import. The latter two have no properties."""
 
     id: str
     olds: Properties
@@ -89,7 +89,7 @@ class Created:
 
 @dataclass(frozen=True)
 class Live:
-    """What a read found. `inputs` None leaves the inputs of the state as they are."""
+    """The result of a read. `inputs` None keeps the inputs in the state."""
 
     id: str
     outputs: Properties

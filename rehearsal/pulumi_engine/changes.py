@@ -1,4 +1,4 @@
-"""Which settings a preview would change, and which resources each of them replaces."""
+"""The settings that differ from the last `up`, and what each of them replaces."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from stackfile import StackConfig
 
 
 def save_settings(paths: StackPaths, configuration: StackConfig) -> None:
-    """After an up: the settings that stand now, without secrets."""
+    """Save the settings after an `up`, without secrets."""
     standing = {path_of(*leaf.path): leaf.shown for leaf in _leaves(configuration)}
     paths.settings.write_text(json.dumps(standing, indent=1), encoding="utf-8")
 
 
 def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str]:
-    """A line for each setting that differs from what stands. None before the first up."""
+    """Yields a line for each setting that differs from the saved ones. Nothing before the first `up`."""
     if not paths.settings.exists():
         return
     standing = json.loads(paths.settings.read_text(encoding="utf-8"))
@@ -36,5 +36,5 @@ def _leaves(configuration: StackConfig) -> list[Leaf]:
     try:
         return list(leaves(StackSettings.model_validate(configuration.settings())))
     except ValidationError:
-        # The engine says what is wrong with them.
+        # The engine reports what is wrong with them.
         return []

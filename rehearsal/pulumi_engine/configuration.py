@@ -32,20 +32,20 @@ def load(
     secrets = dict.fromkeys(config.secrets, TOKEN)
     if not settings.get("project"):
         values[f"{NAMESPACE}:project"] = PROJECT
-        notes.append(f"project: {PROJECT} stands in for a Google Cloud project")
+        notes.append(f"project: {PROJECT} is used instead of a Google Cloud project")
     requested, rehearsed = settings.get("release"), _release(settings)
     if not own_release and os.environ.get("REHEARSAL_EPP") is None and requested != rehearsed:
         values[f"{NAMESPACE}:release"] = rehearsed
         notes.append(
             f"release: {rehearsed} instead of {requested or 'the default release'}, because its endpoint picker can be"
-            " built here (REHEARSAL_EPP=<binary> rehearses another)"
+            " built here (REHEARSAL_EPP=<binary> runs another)"
         )
-    notes += [f"{path}: the encrypted value stays closed, a stand-in takes its place" for path in secrets]
+    notes += [f"{path}: the encrypted value is not read, and a substitute is used" for path in secrets]
     hugging_face = f"{NAMESPACE}:huggingFace"
     if "huggingFace" not in settings:
         values[hugging_face] = {}
         secrets[f"{hugging_face}.token"] = TOKEN
-        notes.append(f"{hugging_face}.token: a stand-in; nothing is downloaded")
+        notes.append(f"{hugging_face}.token: a substitute is used; nothing is downloaded")
     return replace(config, values=values, secrets=secrets, notes=tuple(notes))
 
 

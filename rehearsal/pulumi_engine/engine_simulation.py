@@ -1,4 +1,4 @@
-"""What the plan expects of each model's engine, handed to the simulated ones: latencies and size of the KV cache."""
+"""The plan's estimates for the simulated engines: latencies and size of the KV cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stackfile.model_files import model_files
 
 
 def write_engine_simulation(paths: StackPaths, configuration: StackConfig) -> None:
-    """Write the plan's estimates, by served model name. A stack that is refused has none: the engine says why."""
+    """Write the estimates by served model name. A refused stack has none."""
     values, encrypted = configuration.settings(), configuration.encrypted()
     try:
         plan = plan_raw(paths.stack, values, encrypted, files=model_files(values))

@@ -1,4 +1,4 @@
-"""Ctrl-C during an engine operation, and what an engine leaves that was killed outright."""
+"""Ctrl-C during an engine operation, and what a killed engine leaves."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _GONE_SECONDS = 180.0
 
 @contextlib.contextmanager
 def defer_interrupts() -> Iterator[None]:
-    """Survive interrupts while the engine runs, and raise KeyboardInterrupt afterwards.
+    """Ignore interrupts while the engine runs, and raise KeyboardInterrupt afterwards.
 
-    The engine is a child in the same process group: the terminal interrupts it too. It then finishes what is under
-    way, through providers that live in this very process, and writes its state.
+    The engine is a child in the same process group, so the terminal interrupts it too. It then finishes running
+    operations, through the providers of this process, and writes its state.
     """
     interrupted = False
 
@@ -48,10 +48,10 @@ def defer_interrupts() -> Iterator[None]:
 
 
 def delete_orphaned_creates(stack: auto.Stack, paths: StackPaths, report: Callable[[str], None]) -> None:
-    """Remove Kubernetes objects whose creation was under way when an engine died, then the engine's notes of them.
+    """Delete Kubernetes objects whose creation was running when an engine died, and the engine's records of them.
 
-    Such an object may exist, but is not in the state: the next update would meet it as somebody else's. The stand-in
-    for Google Cloud recognizes its own unrecorded resources by itself. Raises RehearsalError for one that stays.
+    Such an object may exist without being in the state, and the next update would conflict with it. The simulated gcp
+    provider recognizes its own unrecorded resources. Raises RehearsalError for an object that stays.
     """
     if not _notes(paths):
         return
@@ -71,7 +71,7 @@ def delete_orphaned_creates(stack: auto.Stack, paths: StackPaths, report: Callab
 
 
 def _notes(paths: StackPaths) -> bool:
-    """Whether the state file has pending operations; asking the engine itself would take it a second."""
+    """Whether the state file has pending operations. The engine would take a second to answer this."""
     for file in (paths.backend / ".pulumi" / "stacks").glob(f"*/{paths.stack}.json"):
         checkpoint = json.loads(file.read_text(encoding="utf-8")).get("checkpoint") or {}
         return bool((checkpoint.get("latest") or {}).get("pending_operations"))
@@ -84,7 +84,7 @@ def _is_object(resource: dict[str, Any]) -> bool:
 
 
 def _identity(resource: dict[str, Any]) -> tuple[str, str, str, str]:
-    """What a Kubernetes object is known by; the same for all other resources."""
+    """The identity of a Kubernetes object. All other resources have the same one."""
     inputs: dict[str, Any] = resource.get("inputs") or {}
     about: dict[str, Any] = inputs.get("metadata") or {}
     return (
@@ -101,13 +101,13 @@ def _remove(kube: Kube, manifest: dict[str, Any], report: Callable[[str], None])
     found = kube.find(*kind, name, namespace)
     if found is None:
         return
-    report(f"{manifest['kind']} {name} was begun by a command that was killed: removing it")
+    report(f"{manifest['kind']} {name}: deleting it, because the command that created it was killed")
     kube.delete(*kind, name, namespace, propagation="Foreground", uid=found["metadata"]["uid"])
     wait_until(
         lambda: kube.find(*kind, name, namespace) is None,
         timeout=_GONE_SECONDS,
         on_timeout=lambda: RehearsalError(
-            f"{manifest['kind']} {name}, begun by a command that was killed, was not deleted within"
+            f"{manifest['kind']} {name}, which a killed command created, was not deleted within"
             f" {_GONE_SECONDS:.0f} s: run `make down`, then `make up`"
         ),
     )

@@ -1,4 +1,4 @@
-"""One chat request through the Gateway, as a client would send it."""
+"""One chat request through the Gateway, like a client's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rehearsal.host.waiting import wait_until
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the text, and the pod that wrote it (the simulator names itself in a response header)."""
+    """The answer: its text, and the pod that wrote it, from a response header of the simulator."""
 
     model: str
     text: str

@@ -1,4 +1,4 @@
-"""The one console: as wide as the terminal, and wide enough for whole names where there is none."""
+"""The console: as wide as the terminal, or wide enough for whole names without one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def console() -> Console:
 
 
 def print_differences(to: Console, paths: StackPaths) -> None:
-    """What a rehearsal does otherwise than GKE, each as one line."""
+    """Print the differences from GKE."""
     to.print("\nin this rehearsal, unlike on GKE", style="bold")
     for sentence in recorded_differences(paths):
         to.print(wrapped(f"  - {sentence}"), markup=False)

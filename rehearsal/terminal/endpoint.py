@@ -1,4 +1,4 @@
-"""Where a rehearsed stack answers on this machine."""
+"""The address of a stack on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rehearsal.paths import StackPaths
 
 
 def reachable(paths: StackPaths) -> str:
-    """URL of the stack's first Gateway: its own address, and the port on which this machine lets Envoy listen.
+    """The URL of the stack's first Gateway: its address, and the port of Envoy on this machine.
 
     Raises RehearsalError when no Gateway listens.
     """
@@ -19,4 +19,4 @@ def reachable(paths: StackPaths) -> str:
         for requested, port in sorted(gateway["ports"].items()):
             scheme, usual = ("https", 443) if requested == "443" else ("http", 80)
             return f"{scheme}://{gateway['address']}" + ("" if port == usual else f":{port}")
-    raise RehearsalError(f"stack {paths.stack} has no Gateway that listens: make up STACK={paths.stack}")
+    raise RehearsalError(f"stack {paths.stack} has no listening Gateway: make up STACK={paths.stack}")

@@ -1,4 +1,4 @@
-"""`status`: nodes, pods, Gateway and endpoint of a stack, as a person wants to see them."""
+"""Prints nodes, pods, Gateways and endpoint of a stack."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _gateways(kube: Kube) -> Table:
 
 
 def _condition(thing: dict[str, Any], kind: str) -> str:
-    """`True`, or why not."""
+    """`True`, or the reason and message of the condition."""
     condition = find_condition(thing, kind)
     if condition is None:
         return "unknown"

@@ -1,4 +1,4 @@
-"""Find or build the binaries of a rehearsal.
+"""Finds or builds the binaries of a local run.
 
 A binary named by its environment variable (`REHEARSAL_EPP=/path`), and a `pulumi` on PATH, are used as they are. The
 others are built from the pinned modules beside this file into a cache all clones share, so that only the first
@@ -26,7 +26,7 @@ __all__ = ["BuildError", "binaries", "module_dir"]
 
 Report = Callable[[str], None]
 
-_SECONDS_BETWEEN_LINES: Final = 8.0  # a user must not wait longer than 10 s for a sign of life
+_SECONDS_BETWEEN_LINES: Final = 8.0  # a user sees progress at least every 10 s
 
 
 def binaries(names: Iterable[str], report: Report) -> dict[str, Path]:
@@ -52,9 +52,9 @@ def binaries(names: Iterable[str], report: Report) -> dict[str, Path]:
 
 
 def module_dir(module: str, pins: str = "cluster") -> Path:
-    """The folder in Go's module cache with a module that `<pins>/go.mod` pins (for its CRD files, for instance).
+    """The folder of a module that `<pins>/go.mod` pins, in Go's module cache.
 
-    Fetches it when it is not there. Remembered, so that a warm start does not call `go` at all.
+    Fetches it when it is missing. The answer is cached, so that a warm start does not call `go`.
     """
     memory = cache_of(pins) / "modules.json"
     try:
@@ -65,7 +65,7 @@ def module_dir(module: str, pins: str = "cluster") -> Path:
         return Path(known[module])
     answer = json.loads(fetch(pins, module))
     folder = Path(answer["Dir"])
-    with suppress(OSError):  # only a memory
+    with suppress(OSError):  # only a cache
         atomic_write(memory, json.dumps({**known, module: str(folder)}, indent=1))
     return folder
 
@@ -90,7 +90,7 @@ def _binary(target: Target) -> Path:
 
 @contextmanager
 def _alone(report: Report) -> Iterator[None]:
-    """One build at a time on this machine: two would compile the same packages twice, at half the speed."""
+    """Allow one build at a time on this machine: two would compile the same packages twice."""
     root = cache_root()
     root.mkdir(parents=True, exist_ok=True)
     with (root / "build.lock").open("a+") as lock:
@@ -151,7 +151,7 @@ def _build(go: str, target: Target, label: str, rest: str, report: Report) -> No
 
 
 def _run(command: list[str], folder: Path, output: IO[bytes], log: Path, progress: Report) -> int:
-    """Runs to the end, telling `progress` from time to time how far it is; ends the child if we are interrupted."""
+    """Run a command to its end and report progress. An interruption terminates it."""
     began = reported_at = time.monotonic()
     with subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment()) as child:
         try:

@@ -1,4 +1,4 @@
-"""The `go` command: found, checked, run; its failures as sentences."""
+"""Finds, checks and runs the `go` command, and explains its failures."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Final
 from rehearsal.errors import RehearsalError
 from rehearsal.toolchain.targets import HERE
 
-# From 1.21 on, `go` fetches the toolchain a go.mod asks for by itself.
+# From 1.21 on, `go` fetches the toolchain that a go.mod requires.
 _OLDEST: Final = (1, 21)
-# Where its installers put it without telling PATH.
+# Folders of its installers that are not on PATH.
 _USUAL_PLACES = "/usr/local/go/bin:/usr/lib/go/bin:/snap/bin"
 _INSTALL: Final = (
     "install Go 1.21 or newer (https://go.dev/dl, or your distribution's golang package); "
@@ -25,7 +25,7 @@ _INSTALL: Final = (
 
 
 class BuildError(RehearsalError):
-    """A binary that cannot be had; the text says which, why, and what to do."""
+    """A binary is not available. The text says which one, why, and what to do."""
 
 
 def go_command(purpose: str) -> str:
@@ -51,7 +51,7 @@ def go_command(purpose: str) -> str:
 
 
 def environment(*, local: bool = False) -> dict[str, str]:
-    """Ours, less what would bend the build: a workspace file above the checkout, a pinned toolchain, a C compiler.
+    """This environment without what changes a build: a workspace file, a pinned toolchain, a C compiler.
 
     `local`: with the toolchain that is installed, fetching none.
     """
@@ -81,7 +81,7 @@ def fetch(module: str, dependency: str) -> str:
 
 
 def failure(purpose: str, output: str, log: Path | None) -> str:
-    """What to tell the user about output that ended in failure."""
+    """The message for the output of a failed command."""
     last = "\n".join("  " + line for line in meaningful(output)[-15:])
     where = f"\nThe whole output is in {log}." if log is not None else ""
     if is_full(output):
@@ -104,7 +104,7 @@ def is_full(problem: str | OSError) -> bool:
 
 
 def full_disk(purpose: str) -> str:
-    """The sentence for a full disk, with the places that fill and what they have left."""
+    """The message for a full disk, with the folders that fill and their free space."""
     places = {
         "Go's build cache": os.environ.get("GOCACHE"),
         "temporary files": os.environ.get("GOTMPDIR") or tempfile.gettempdir(),

@@ -1,4 +1,4 @@
-"""What is built, from which package of which Go module, with which linker flags."""
+"""The binaries: their Go modules, packages and linker flags."""
 
 from __future__ import annotations
 

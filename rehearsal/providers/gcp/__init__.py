@@ -1,4 +1,4 @@
-"""Stand-in for Google Cloud as the gcp provider shows it."""
+"""The simulated gcp provider and its Google Cloud."""
 
 from __future__ import annotations
 

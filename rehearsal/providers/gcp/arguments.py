@@ -1,4 +1,4 @@
-"""Which arguments a Google Cloud resource takes, read off the installed SDK: the real provider's schema in Python.
+"""The arguments of Google Cloud resources, from the types of the installed SDK, which follow the provider's schema.
 
 The SDK itself lets some mistakes through: a nested block written as a dictionary may carry any key and any value.
 """
@@ -117,7 +117,7 @@ def _check(expected: Any, value: Any, path: str, problems: list[Problem]) -> Any
 
 
 def _check_scalar(expected: type, value: Any, path: str, problems: list[Problem]) -> Any:
-    """As lenient as the provider: "3" is a number to it, and 3 a string."""
+    """Convert like the provider, which takes "3" as a number and 3 as a string."""
     if isinstance(value, list | dict):
         problems.append(Problem(path, f"expected a {_NAMES[expected]}, got {_show(value)}"))
         return value

@@ -1,4 +1,4 @@
-"""What Google Cloud was asked for, read from the gcp stand-in's store."""
+"""Read access to the state of the simulated Google Cloud."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def last(reference: object) -> str:
 
 
 class Cloud:
-    """One reading of the store; `records` never raises for a type that has none."""
+    """One state of the cloud."""
 
     def __init__(self, block: int, resources: Mapping[str, Mapping[str, Record]]) -> None:
         self.block = block
@@ -56,7 +56,7 @@ class Cloud:
         )
 
     def reserved_address(self, name: str) -> str | None:
-        """The regional address of this name, None when nobody reserved it in the cluster's region."""
+        """The reserved address of this name in the cluster's region, None when there is none."""
         for record in self.records(ADDRESS).values():
             if record.get("name") == name and last(record.get("region")) in ("", self.region):
                 return str(record["address"]) if record.get("address") else None

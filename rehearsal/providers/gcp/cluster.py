@@ -1,4 +1,4 @@
-"""What Google refuses about clusters, which version it picks, and what it fills in."""
+"""Google's rules and defaults for clusters, and their versions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rehearsal.providers.gcp.network import cluster_ranges, parse_range, refuse_
 from rehearsal.providers.properties import Properties
 from rehearsal.providers.requests import Refused
 
-# The newest patch of each minor version, and what a channel gives when no version is asked for. Versions are those of
+# The newest patch of each minor version, and the default of each channel. Versions are those of
 # Google's page "GatewayClass capabilities" (the versions that brought a Gateway API bundle), read 2026-08.
 VERSIONS: Final = {
     "1.35": "1.35.2-gke.1842000",
@@ -29,7 +29,7 @@ CHANNEL_DEFAULT: Final = {
 
 
 def version_of(inputs: Properties) -> str:
-    """The control plane's version: the one asked for, the newest of the minor asked for, or the channel's default."""
+    """The control plane's version: the requested one, the newest of the requested minor, or the channel's default."""
     requested = inputs.get("minMasterVersion")
     if requested == "latest":
         return next(iter(VERSIONS.values()))
@@ -48,20 +48,20 @@ def version_of(inputs: Properties) -> str:
 
 
 def _numbers(version: str) -> list[int]:
-    """A GKE version as numbers, which compare as versions do."""
+    """A GKE version as comparable numbers."""
     return [int(part) for part in re.findall(r"\d+", version)]
 
 
 def checking_cluster(subject: ResourceContext) -> None:
-    """Every rule that a creation and an update share."""
+    """Apply the rules for both creation and update."""
     inputs = subject.inputs
     gateway = (inputs.get("gatewayApiConfig") or {}).get("channel", "CHANNEL_DISABLED")
     routes = inputs.get("networkingMode", "VPC_NATIVE") == "ROUTES"
     addons = inputs.get("addonsConfig") or {}
     if inputs.get("enableAutopilot"):
-        raise Refused("the rehearsal does not stand in for Autopilot clusters")
+        raise Refused("Autopilot clusters are not simulated")
     if inputs.get("nodePools") or (inputs.get("nodeConfig") and not inputs.get("removeDefaultNodePool")):
-        raise Refused("the rehearsal does not stand in for node pools inside the cluster: use gcp.container.NodePool")
+        raise Refused("node pools inside the cluster resource are not simulated: use gcp.container.NodePool")
     if gateway != "CHANNEL_DISABLED" and routes:
         raise refusal(400, "Gateway API requires a VPC-native cluster")
     if gateway != "CHANNEL_DISABLED" and (addons.get("httpLoadBalancing") or {}).get("disabled"):
@@ -133,11 +133,11 @@ def updating_cluster(subject: ResourceContext) -> None:
 
 
 def cluster_outputs(subject: ResourceContext) -> Properties:
-    """What is known before the control plane runs; its addresses are added when it does."""
+    """The record before the control plane runs. Its addresses are added later."""
     inputs = subject.inputs
     version = version_of(inputs)
     if subject.record:
-        # An upgrade is asked for by version; a channel upgrades when it likes, and never back.
+        # Only a version requests an upgrade. A channel upgrades at any time, and never downgrades.
         has = subject.record["masterVersion"]
         version = version if inputs.get("minMasterVersion") and _numbers(has) < _numbers(version) else has
     allocation = dict(inputs.get("ipAllocationPolicy") or {})
@@ -156,7 +156,7 @@ def cluster_outputs(subject: ResourceContext) -> Properties:
 
 
 def _range(subject: ResourceContext, allocation: Properties, kind: str) -> str:
-    """The range of pods or services: given, or that of the secondary range it names, or one Google chooses."""
+    """The range of pods or services: the argument, that of a named secondary range, or one that Google chooses."""
     block = allocation.get(f"{kind}Ipv4CidrBlock") or ""
     name = allocation.get(f"{kind}SecondaryRangeName")
     if name and subject.inputs.get("subnetwork"):
@@ -180,7 +180,7 @@ def deleting_cluster(subject: ResourceContext) -> None:
 
 
 def default_pool(subject: ResourceContext) -> tuple[str, Properties] | None:
-    """Id and arguments of the pool that Google makes with a cluster, when the program keeps it."""
+    """Id and arguments of the default node pool of a cluster, if the program keeps it."""
     if subject.inputs.get("removeDefaultNodePool"):
         return None
     inputs = {

@@ -1,4 +1,4 @@
-"""Words the provider accepts, where the SDK's type only says string (provider validators, pulumi-gcp 10.2)."""
+"""Values that the provider accepts where the SDK's type is a string. Source: validators of pulumi-gcp 10.2."""
 
 from __future__ import annotations
 

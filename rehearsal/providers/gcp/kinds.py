@@ -1,4 +1,4 @@
-"""What the stand-in knows of one resource type, as data, and what its rules are given to judge."""
+"""The definition of a simulated resource type, as data, and the context that its rules get."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ SECRET: Final = "gcp:secretmanager/secret:Secret"  # noqa: S105 (a type token)
 SECRET_VERSION: Final = "gcp:secretmanager/secretVersion:SecretVersion"  # noqa: S105
 BUCKET: Final = "gcp:storage/bucket:Bucket"
 
-# Every project has it until somebody deletes it: one subnet in each region, from 10.128.0.0/9.
+# Every project has this network by default: one subnet in each region, from 10.128.0.0/9.
 DEFAULT_NETWORK: Final[Mapping[str, Any]] = {"name": "default", "autoCreateSubnetworks": True}
 
-# Arguments that steer the provider and not the resource.
+# Arguments of the provider that are no properties of the resource.
 VIRTUAL: Final = (
     "deletionPolicy",
     "deletionProtection",
@@ -46,14 +46,14 @@ VIRTUAL: Final = (
 
 
 def refusal(code: int, message: str) -> Refused:
-    """What Google's API answers, in the words the provider passes on."""
+    """An error of Google's API, as the provider prints it."""
     reasons = {400: "badRequest", 403: "forbidden", 404: "notFound", 409: "alreadyExists", 412: "conditionNotMet"}
     return Refused(f"googleapi: Error {code}: {message}, {reasons[code]}")
 
 
 @dataclass(frozen=True)
 class Name:
-    """The rule for a name. `pattern` must match the whole of it."""
+    """The rule for a name. `pattern` must match all of it."""
 
     pattern: str
     limit: int
@@ -76,7 +76,7 @@ CONTAINER_NAME: Final = Name(RFC1035, 40, COMPUTE_NAME.words)
 
 @dataclass(frozen=True)
 class ResourceContext:
-    """One resource in the moment of a change: its inputs, where it is, and the cloud around it.
+    """A resource during a change: its inputs, its location, and the rest of the cloud.
 
     `record` is what the cloud held of it before (None: it is new). `passes` says a line to the user.
     """
@@ -106,7 +106,7 @@ class ResourceContext:
         return None
 
     def need(self, token: str, reference: str, what: str, **same: str | None) -> tuple[str, Record]:
-        """`find`, or Google's refusal when there is none."""
+        """Like `find`, but raises Google's error when there is none."""
         found = self.find(token, reference, **same)
         if found is None:
             where = "".join(f" ({key} {value})" for key, value in same.items())
@@ -135,7 +135,7 @@ def _accept(_: ResourceContext) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A resource type the rehearsal stands in for.
+    """A simulated resource type.
 
     `type` is the token. `id` is a template over inputs, project, region. `replaces` are dotted paths whose change takes
     a new resource, `*` all but the exceptions in `updates`. `outputs` gives what Google computes.
@@ -169,7 +169,7 @@ def value_at(properties: Any, keys: list[str]) -> Any:
 
 
 def with_default(properties: Properties, keys: list[str], value: Any) -> Properties:
-    """A copy that has `value` at a path of keys, unless something stands there or on the way there that is no map."""
+    """A copy with `value` at a path of keys, unless the path has a value already or leads through a non-map."""
     key, *rest = keys
     there = properties.get(key)
     if rest and isinstance(there, Mapping | None):
@@ -178,7 +178,7 @@ def with_default(properties: Properties, keys: list[str], value: Any) -> Propert
 
 
 def number_of(resource_id: str) -> str:
-    """A made-up numeric id, the same for the same resource."""
+    """A generated numeric id, the same for the same resource."""
     return str(int.from_bytes(hashlib.sha256(resource_id.encode()).digest()[:8], "big") >> 1)
 
 
@@ -191,5 +191,5 @@ def now() -> str:
 
 
 def visible(record: Record) -> Properties:
-    """A record without the stand-in's bookkeeping."""
+    """A record without bookkeeping."""
     return {key: value for key, value in record.items() if key != MARKS}

@@ -1,4 +1,4 @@
-"""The machines behind a cluster: its control plane, the daemon that plays GKE's machine room, and its nodes."""
+"""The processes of a cluster: its control plane, and the daemon that simulates GKE."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REPORT_SECONDS: Final = 5.0
 
 
 def start(paths: StackPaths, cluster: Record, report: Report) -> Properties:
-    """Bring up control plane and daemon as the cluster's record asks, whatever of them runs already.
+    """Start the control plane and the daemon for the cluster's record, as far as they do not run.
 
     Returns the outputs that only a running cluster has. Raises `Refused` with what did not come up.
     """
@@ -72,7 +72,7 @@ def start(paths: StackPaths, cluster: Record, report: Report) -> Properties:
 
 
 def _last_words(paths: StackPaths) -> Path:
-    """Where the daemon's standard error goes; it keeps its log itself, in `machine.log`."""
+    """The file with the daemon's standard error. Its log is `machine.log`."""
     return paths.logs / f"{DAEMON}.err"
 
 
@@ -83,10 +83,10 @@ def _managed_prometheus(cluster: Record) -> bool:
 
 
 def stop(paths: StackPaths) -> None:
-    """End the daemon, what it started, and the control plane; forget the cluster's data. Nothing there is no error."""
+    """Stop the daemon, its children and the control plane, and remove the cluster's data. Idempotent."""
     from rehearsal.control_plane.control_plane import ControlPlane
 
-    processes.stop(paths, DAEMON, grace=10.0)  # first, so that it ends its pods and starts none again
+    processes.stop(paths, DAEMON, grace=10.0)  # first, so that it ends its pods and starts no new ones
     ControlPlane(paths).stop()
     processes.stop_all(paths)
     for folder in (paths.cluster, paths.envoy):
@@ -95,7 +95,7 @@ def stop(paths: StackPaths) -> None:
 
 
 def resume(paths: StackPaths, report: Report) -> bool:
-    """Bring a stack's cluster up again after a crash or a reboot; False when there is none that was ever finished."""
+    """Start a stack's cluster again after a crash or a reboot. False when none was created."""
     for record in CloudStore(paths.cloud).resources(CLUSTER).values():
         if "maker" not in record[MARKS]:
             start(paths, record, report)
@@ -124,7 +124,7 @@ def wait_for_nodes(paths: StackPaths, pool: str, size: Size, *, canceled: thread
         if clock - began > NODES_SECONDS or not processes.alive(paths, DAEMON):
             why = f"has {have} nodes of {size.least} after {clock - began:.0f} s{trouble}"
             last = processes.tail(_last_words(paths), lines=8) or processes.tail(paths.logs / f"{DAEMON}.log", lines=8)
-            raise Refused(f"node pool {pool} {why}; the log of the machine room ends:\n{last}")
+            raise Refused(f"node pool {pool} {why}; the log of the GKE simulator ends:\n{last}")
         if clock - reported_at >= REPORT_SECONDS:
             report(f"node pool {pool}: {have} of {size.least} nodes after {clock - began:.0f} s")
             reported_at = clock

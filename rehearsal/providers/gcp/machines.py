@@ -1,4 +1,4 @@
-"""What Google refuses about machine types, accelerators and TPU topologies; which there are, the catalog says."""
+"""Google's rules for machine types, accelerators and TPU topologies. The catalog lists which exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_MACHINE: Final = "e2-medium"
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine type as far as the rules need it; `attachable`: GKE's name of an accelerator to the counts that fit."""
+    """A machine type, as far as the rules need it. `attachable` has the possible counts by accelerator."""
 
     name: str
     topologies: Mapping[str, int]
@@ -30,7 +30,7 @@ class Machine:
 
 
 def machine_of(config: Mapping[str, Any]) -> Machine:
-    """The catalog's machine type. Refused when its family has no such size, or the catalog has no such machine."""
+    """The catalog's machine type. Raises Refused for an unknown one."""
     name = config.get("machineType", DEFAULT_MACHINE)
     entries = catalog.load()
     known = entries.machines.get(name)
@@ -128,7 +128,7 @@ def _check_topology(
 
 
 def _check_zones(subject: ResourceContext, label: str, zones: list[str]) -> None:
-    """Refuse a zone that lacks the accelerator; where the catalog's list is not complete, only say so."""
+    """Refuse a zone without the accelerator. Where the catalog's list is incomplete, only record it."""
     for accelerator in catalog.load().accelerators.values():
         missing = [zone for zone in zones if zone not in accelerator.zones]
         if accelerator.node_label_value != label or not missing or not accelerator.zones:

@@ -1,4 +1,4 @@
-"""Names, places and ids, as the provider makes them up from what the program leaves out."""
+"""Names, locations and ids that the provider generates when the program sets none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULTS: Final = "__defaults"  # where the real provider notes which inputs it 
 
 
 def automatic_name(request: CheckRequest, key: str) -> Any:
-    """As the provider: the logical name and seven hexadecimal digits, kept as long as the resource lives."""
+    """The provider's generated name: the logical name and seven hexadecimal digits."""
     before = request.olds or {}
     if key in before.get(DEFAULTS, []) and before.get(key):
         return before[key]

@@ -1,4 +1,4 @@
-"""What Google refuses about networks, subnets, routers and addresses, and what it fills in."""
+"""Google's rules and defaults for networks, subnets, routers and addresses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ POOL: Final = 250
 
 
 def parse_range(text: str, field: str) -> Range:
-    """A CIDR as Google takes it: no host bits, not one of the ranges no VPC may use."""
+    """Parse a CIDR by Google's rules: no host bits, and no reserved range."""
     try:
         found = Range(text)
     except ValueError as error:
@@ -50,7 +50,7 @@ def parse_range(text: str, field: str) -> Range:
 
 
 def ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
-    """The ranges a subnet declares, each with the argument it stands in."""
+    """The ranges of a subnet, each with its argument."""
     if inputs.get("ipCidrRange"):
         yield "ipCidrRange", parse_range(inputs["ipCidrRange"], "ipCidrRange")
     for index, secondary in enumerate(inputs.get("secondaryIpRanges") or []):
@@ -60,7 +60,7 @@ def ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
 
 
 def taken(subject: ResourceContext, network_id: str) -> Iterator[tuple[str, Range]]:
-    """Every range in use in a network by others than the subject, and by what."""
+    """Every range of a network that other resources use, with its user."""
     for other, record in subject.all(SUBNETWORK):
         if refers(record["network"], network_id):
             for field, used in ranges(record):
@@ -173,7 +173,7 @@ def _secondary_users(subject: ResourceContext) -> Iterator[tuple[str, str]]:
 
 
 def replacing_subnetwork(old: Properties, new: Properties) -> tuple[str, ...]:
-    """A primary range can grow in place, and nothing else."""
+    """Refuse every change of a primary range except growth."""
     try:
         grows = Range(old["ipCidrRange"]).subnet_of(Range(new["ipCidrRange"]))
     except (KeyError, ValueError, TypeError):
@@ -258,7 +258,7 @@ def creating_address(subject: ResourceContext) -> None:
 
 
 def address_outputs(subject: ResourceContext) -> Properties:
-    """An address of the stack's own loopback block, free again only once its owner is deleted."""
+    """An address of the stack's loopback block, reserved until its owner is deleted."""
     computed: dict[str, Any] = {"labelFingerprint": number_of(subject.id)}
     if subject.kind.type == ADDRESS:
         computed |= {"addressId": int(number_of(subject.id)) >> 11, "users": []}

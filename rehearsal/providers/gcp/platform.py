@@ -36,14 +36,14 @@ BRINGS = {
     ),
     "compute.googleapis.com": ("oslogin.googleapis.com",),
 }
-# On in every new project.
+# Enabled in every new project.
 ALWAYS_ON = frozenset(
     {"monitoring.googleapis.com", "logging.googleapis.com", "storage.googleapis.com", "serviceusage.googleapis.com"}
 )
 
 
 def enabled(subject: ResourceContext, api: str) -> bool:
-    """Whether the project has a service API on: asked for here, brought along by one that was, or always on."""
+    """Whether a service API is enabled: by the program, as a dependency of another one, or by default."""
     requested = {record["service"] for record in subject.cloud["resources"].get(SERVICE, {}).values()}
     requested |= set(subject.cloud.get("enabled", []))
     return api in ALWAYS_ON or api in requested or any(api in BRINGS.get(name, ()) for name in requested)
@@ -58,7 +58,7 @@ def creating_service(subject: ResourceContext) -> None:
 
 
 def deleting_service(subject: ResourceContext) -> None:
-    """A service stays on in the project unless the program says that it goes (`disableOnDestroy`)."""
+    """Keep a service enabled unless the program sets `disableOnDestroy`."""
     record = subject.record or {}
     on = subject.cloud.setdefault("enabled", [])
     if not record.get("disableOnDestroy") and record.get("service") not in on:
@@ -76,7 +76,7 @@ def nat_outputs(subject: ResourceContext) -> Properties:
 
 
 def replacing_cluster(old: Properties, new: Properties) -> tuple[str, ...]:
-    """Two features can be turned on in place, and not off."""
+    """Refuse to turn off two features that can only be turned on in place."""
     one_way = ("enableL4IlbSubsetting", "enableFqdnNetworkPolicy")
     return tuple(key for key in one_way if old.get(key) and not new.get(key))
 
@@ -99,14 +99,14 @@ def _account_outputs(subject: ResourceContext) -> Properties:
 
 
 def refuse_missing_account(subject: ResourceContext, email: str) -> None:
-    """A service account of this project must be there to be named; those of others are taken on trust."""
+    """Refuse a missing service account of this project. Accounts of other projects are not checked."""
     ours = email.endswith(f"@{subject.project}.iam.gserviceaccount.com")
     if ours and not any(record["email"] == email for _, record in subject.all(ACCOUNT)):
         raise refusal(400, f"Service account {email} does not exist")
 
 
 def _creating_member(subject: ResourceContext) -> None:
-    """The member must exist: Google refuses grants to service accounts of the project that are not there."""
+    """Refuse a grant to a missing service account of the project, as Google does."""
     member, inputs = subject.inputs["member"], subject.inputs
     kind, _, email = member.partition(":")
     _refuse_unknown_kind(member, kind, email)

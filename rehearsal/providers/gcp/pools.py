@@ -1,4 +1,4 @@
-"""What Google refuses about node pools, and how many nodes a pool asks for. Their machines: `machines`."""
+"""Google's rules for node pools, and the sizes of a pool. `machines` has the rules for machine types."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEVICE_TAINTS: Final = ("nvidia.com/gpu", "google.com/tpu")
 
 @dataclass(frozen=True)
 class Size:
-    """How many nodes a pool has, over all its zones: `start` when it is made, `least` to `most` afterwards."""
+    """Number of nodes in all zones of a pool: `start` at creation, `least` to `most` afterwards."""
 
     start: int
     least: int
@@ -36,7 +36,7 @@ class Size:
 
 
 def size_of(inputs: Properties, zones: int) -> Size:
-    """The sizes a pool's arguments ask for; their counts are per zone, except autoscaling's totals."""
+    """The sizes in a pool's arguments. Counts are per zone, except the totals of autoscaling."""
     start = inputs.get("nodeCount") if inputs.get("nodeCount") is not None else inputs.get("initialNodeCount")
     fixed = (start or 0) * zones
     scaling = inputs.get("autoscaling")
@@ -60,7 +60,7 @@ def zones_of(inputs: Properties, cluster: Record) -> list[str]:
 
 
 def cluster_of(subject: ResourceContext) -> tuple[str, Record]:
-    """The cluster a pool belongs to. Refused when there is none of that name at the pool's location."""
+    """The cluster of a pool. Raises Refused when there is none of that name at the pool's location."""
     named, location = subject.inputs["cluster"], subject.inputs.get("location")
     for other, record in subject.all(CLUSTER):
         if refers(named, other) and (location is None or record["location"] == location):
@@ -89,7 +89,7 @@ def pool_outputs(subject: ResourceContext) -> Properties:
 
 
 def checking_pool(subject: ResourceContext) -> None:
-    """Every rule that a creation and an update share."""
+    """Apply the rules for both creation and update."""
     _, cluster = cluster_of(subject)
     inputs, config = subject.inputs, subject.inputs.get("nodeConfig") or {}
     zones = zones_of(inputs, cluster)
@@ -142,7 +142,7 @@ def _check_provisioning(inputs: Properties, config: Mapping[str, Any]) -> None:
     chosen = [name for name in ("spot", "preemptible", "flexStart") if config.get(name)] + [
         "queuedProvisioning"
     ] * bool(queued)
-    # Queued provisioning of flex-start machines is one offer, the other pairs exclude each other.
+    # Queued provisioning of flex-start machines is possible, the other pairs exclude each other.
     if len(chosen) > 1 and set(chosen) != {"flexStart", "queuedProvisioning"}:
         raise refusal(400, f"Invalid node pool: {' and '.join(chosen)} exclude each other")
     affinity = config.get("reservationAffinity") or {}
@@ -199,7 +199,7 @@ def _check_accounts(subject: ResourceContext, config: Mapping[str, Any]) -> None
 
 
 def deleting_pools_of(subject: ResourceContext) -> None:
-    """A cluster takes its node pools with it, as Google does."""
+    """Delete the node pools of a deleted cluster, as Google does."""
     pools = subject.cloud["resources"].get(NODE_POOL, {})
     for pool in [key for key, record in pools.items() if refers(record["cluster"], subject.id)]:
         del pools[pool]

@@ -1,4 +1,4 @@
-"""The gcp provider's stand-in: keeps resources in a file, refuses what Google would, and brings up a cluster."""
+"""The simulated gcp provider: keeps resources in a file, refuses what Google refuses, and starts a cluster."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _TIMES: Final = ("creationTimestamp", "createTime", "timeCreated")
 
 
 class GcpProvider(Provider):
-    """`report` gets one line for whatever takes long: the control plane, nodes that come and go."""
+    """`report` gets a line for slow operations, such as starting the control plane or adding nodes."""
 
     name = "gcp"
 
@@ -90,10 +90,10 @@ class GcpProvider(Provider):
             return "*" in wanted or under(path, *wanted)
 
         found = difference(old, new, replaces=replaces)
-        # A name that the program gave cannot be used twice at once, so the old resource has to go first.
+        # A fixed name cannot exist twice, so the old resource is deleted first.
         named = kind.name.key if kind.name else ""
         kept = not kind.name or (named not in request.news.get(DEFAULTS, []) and old.get(named) == new.get(named))
-        # And a stack's machine carries one control plane at a time.
+        # A stack has one control plane at a time.
         first = bool(found.replaces) and (kept or request.type == CLUSTER)
         return Diff(found.changes, found.replaces, delete_before_replace=first)
 
@@ -169,7 +169,7 @@ class GcpProvider(Provider):
             records = cloud["resources"].get(kind.type, {})
             gone = records.get(request.id)
             if gone is None:
-                return  # somebody was quicker, which is what was wanted
+                return  # another process deleted it
             if request.olds.get("deletionPolicy") == "ABANDON":
                 del records[request.id]
                 return
@@ -228,7 +228,7 @@ class GcpProvider(Provider):
         return marks
 
     def _refuse_taken(self, subject: ResourceContext, request: CreateRequest, there: Record | None) -> None:
-        """An id can be used once, unless what is there is left over from an interrupted run, unknown to the engine."""
+        """Refuse an id in use, unless an interrupted run left it and the engine does not know it."""
         if there is None:
             return
         left_over = there[MARKS]["urn"] == request.urn and there[MARKS]["run"] != self._run
@@ -248,7 +248,7 @@ class GcpProvider(Provider):
             cloud["resources"].setdefault(NODE_POOL, {})[pool_id] = {**inputs, **pools.pool_outputs(pool), MARKS: marks}
 
     def _await_pool(self, record: Record, size: pools.Size, *, created: bool) -> None:
-        """GKE answers when the nodes are there: as many as a new pool starts with, or any number an update allows."""
+        """Wait for the nodes, as GKE does: the initial number of a new pool, or any number that an update allows."""
         wanted = pools.Size(size.start, size.start, max(size.start, size.most)) if created else size
         if (wanted.most == 0 and created) or not self._paths.kubeconfig.exists():
             return
@@ -267,7 +267,7 @@ class GcpProvider(Provider):
             )
 
     def _drop_abandoned(self, cloud: Cloud) -> None:
-        """A cluster or pool whose making was interrupted is in no state file: it must not hold back the rest."""
+        """Remove a cluster or pool whose creation was interrupted: no state file has it, and it would block others."""
         for token in (CLUSTER, NODE_POOL):
             records = cloud["resources"].get(token, {})
             for key in [key for key, record in records.items() if _abandoned(record[MARKS])]:
@@ -299,7 +299,7 @@ def _refuse_api_off(subject: ResourceContext) -> None:
 
 
 def _record(subject: ResourceContext, kind: Kind, marks: Marks) -> Record:
-    """What the cloud keeps: defaults, arguments, and what Google computes."""
+    """The stored record: defaults, arguments, and values that Google computes."""
     before = subject.record or {}
     record: Record = {**subject.inputs, **kind.outputs(subject), MARKS: marks}
     if kind.link:
@@ -324,6 +324,6 @@ def _outputs(kind: Kind, record: Record) -> Properties:
 
 
 def _abandoned(marks: Marks) -> bool:
-    """Whether the process that was making a resource is no more."""
+    """Whether the process that was creating a resource has ended."""
     maker = marks.get("maker")
     return maker is not None and maker != os.getpid() and not Path(f"/proc/{maker}").exists()

@@ -1,6 +1,6 @@
-"""What the stand-in for Google Cloud holds, as one JSON file per stack.
+"""The state of the simulated Google Cloud, one JSON file for each stack.
 
-The provider lives in the short-lived command-line process, the machine room in a daemon: both read this file, only the
+The provider runs in the short-lived command, the simulator in a daemon: both read this file, only the
 provider writes.
 """
 
@@ -19,14 +19,14 @@ from rehearsal.toolchain.targets import cache_root
 # Loopback blocks 127.<n>.0.0/16 a stack may own. 127.0 belongs to the machine, low ones are popular with other tools.
 BLOCKS = range(64, 127)
 
-# The stand-in's own bookkeeping inside a record, no property of the resource (see `Marks`).
+# Key of the bookkeeping in a record, which is no property of the resource (see `Marks`).
 MARKS = "_rehearsal"
 
 Record = dict[str, Any]
 
 
 class Marks(TypedDict, total=False):
-    """Bookkeeping in a record: whose it is, which run made it, which process is still at it (absent once made)."""
+    """Bookkeeping in a record: its owner, the run that created it, and the process that still creates it."""
 
     urn: str
     run: str
@@ -47,13 +47,13 @@ class Cloud(TypedDict):
 
 
 class CloudStore:
-    """Reads and writes `cloud.json`. Safe between threads and between processes; a reader never sees half a write."""
+    """Reads and writes `cloud.json`, safely between threads and processes. A reader never sees half a write."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> Cloud:
-        """The cloud as it is now. One that was never written has no resources, and block 0: none chosen yet."""
+        """The current state. Before the first write it has no resources and block 0, which means none."""
         try:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -69,7 +69,7 @@ class CloudStore:
 
     @contextmanager
     def transaction(self) -> Iterator[Cloud]:
-        """The cloud for one change, written back at the end, and left as it was if the body raises."""
+        """Yield the state for a change. It is written at the end, unless the body raises."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with _lock(self.path.with_suffix(".lock")):
             cloud = self.read()
@@ -84,10 +84,10 @@ class CloudStore:
         atomic_write(self.path, json.dumps(cloud, indent=1, sort_keys=True))
 
     def _claim_block(self) -> int:
-        """The lowest block that no stack of any clone has claimed and on which nothing listens.
+        """Claim the lowest block that no stack of any clone has and on which no program listens.
 
-        Claims stand beside the shared binaries; one ends with the store that made it. Two clones that start at the same
-        moment would otherwise choose the same: nothing listens on either yet.
+        Claims are files beside the shared binaries and end with their store. Without them, two clones that start at the
+        same moment would choose the same block, because nothing listens on it yet.
         """
         folder = cache_root()
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ class CloudStore:
                     f"the blocks 127.{BLOCKS[0]} to 127.{BLOCKS[-1]} are all in use;"
                     " take a rehearsal down: make down STACK=..."
                 )
-            # The store has to exist from now on, or the next one to look would take the claim for dead.
+            # The store must exist from now on, or another stack would regard the claim as stale.
             self.path.touch(mode=0o600)
             register.write_text(json.dumps(claims | {str(free): str(self.path)}, indent=1), encoding="utf-8")
             return free
@@ -116,7 +116,7 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _listening_blocks() -> set[int]:
-    """Blocks with an open TCP port: another clone of the project may rehearse on this machine too."""
+    """Blocks with an open TCP port, for example of another clone of the project."""
     blocks: set[int] = set()
     try:
         lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]

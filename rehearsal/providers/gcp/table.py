@@ -1,4 +1,4 @@
-"""The resource types the rehearsal stands in for. What replaces is the provider's ForceNew list (pulumi-gcp 10.2)."""
+"""The simulated resource types. `force_new` is the provider's ForceNew list (pulumi-gcp 10.2)."""
 
 from __future__ import annotations
 

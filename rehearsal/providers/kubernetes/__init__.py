@@ -1,4 +1,4 @@
-"""The stand-in for Pulumi's Kubernetes provider, against the real API server of a rehearsed cluster."""
+"""The simulated Pulumi Kubernetes provider, which uses the real API server of a local cluster."""
 
 from rehearsal.providers.kubernetes.provider import KubernetesProvider
 

@@ -1,4 +1,4 @@
-"""Waiting for an object to become ready, or to be gone, with a line on the screen every few seconds."""
+"""Waits until an object is ready or deleted, with a line on the screen every few seconds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNAWAITED_DELETES: Final = frozenset(
 
 
 class NotReady(ProviderError):  # noqa: N818
-    """The object exists but is not ready; `reasons` say why, `live` is how it was seen last."""
+    """The object exists but is not ready. `reasons` say why, `live` is its last state."""
 
     def __init__(self, reasons: list[str], live: Manifest) -> None:
         super().__init__("; ".join(reasons))
@@ -39,14 +39,14 @@ class NotReady(ProviderError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Watcher:
-    """How a wait speaks, where it looks for logs, and what ends it early."""
+    """How a wait reports, where the logs are, and what cancels it."""
 
     tell: Callable[[str], None]
     logs: Path
     canceled: threading.Event
 
     def until_ready(self, kube: Kube, live: Manifest, inputs: Manifest, timeout: float) -> Manifest:
-        """The ready object. Raises NotReady, and Refused for a waitFor annotation that cannot be understood.
+        """Wait for an object and return it. Raises NotReady, and Refused for an invalid waitFor annotation.
 
         `timeout` are the seconds of customTimeouts, 0 when there are none.
         """
@@ -80,7 +80,7 @@ class Watcher:
             live = found
 
     def until_gone(self, kube: Kube, live: Manifest, inputs: Manifest, timeout: float) -> None:
-        """Returns when no object of that identity is left. Raises NotReady when it stays, naming its finalizers."""
+        """Wait until an object is deleted. Raises NotReady with its finalizers when it stays."""
         if annotation(inputs, SKIP_AWAIT) == "true" and live["kind"] in UNAWAITED_DELETES:
             return
         uid = metadata(live)["uid"]

@@ -1,4 +1,4 @@
-"""From the kubeconfig the program renders to a connection with the rehearsed cluster it means."""
+"""Connects to the local cluster that the program's kubeconfig names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXEC_DIFFERENCE = (
 
 
 class Clusters:
-    """Connections of one stack, kept while its cluster stays the same."""
+    """The connection of a stack, kept while its cluster is the same."""
 
     def __init__(self, paths: StackPaths, on_warning: Callable[[str], None]) -> None:
         self._paths = paths
@@ -33,7 +33,7 @@ class Clusters:
         self._said = False
 
     def connect(self, config: Properties) -> Kube:
-        """The connection a provider configuration asks for. Raises KubeError when that cluster is not running here."""
+        """The connection for a provider configuration. Raises KubeError when its cluster does not run here."""
         kubeconfig = parse_kubeconfig(config.get("kubeconfig"))
         cluster, user = active(kubeconfig, config)
         with self._lock:
@@ -56,13 +56,13 @@ class Clusters:
         with self._lock:
             written = self._paths.kubeconfig.stat().st_mtime_ns if self.exists() else 0
             if self._open is None or self._open[0] != written:
-                # The one before may still serve a request of another thread; it is left to the garbage collector.
+                # Another thread may still use the previous client, so it is not closed here.
                 self._open = (written, client(self._paths, on_warning=self._on_warning))
             return self._open[1]
 
 
 def parse_kubeconfig(value: Any) -> Mapping[str, Any]:
-    """YAML or JSON text, or the mapping itself. Raises Refused for anything else; the environment has no say."""
+    """A parsed kubeconfig from YAML or JSON text or a mapping. Raises Refused for others. Ignores the environment."""
     if isinstance(value, str):
         try:
             value = yaml.safe_load(value)
@@ -86,7 +86,7 @@ def active(kubeconfig: Mapping[str, Any], config: Properties) -> tuple[Mapping[s
 
 
 def active_cluster(config: Properties) -> Mapping[str, Any] | None:
-    """The cluster's entry, for telling whether two configurations mean the same one; None when there is none to see."""
+    """The cluster's entry, to compare two configurations. None when it is unknown."""
     if config.get("kubeconfig") in (None, UNKNOWN):
         return None
     try:

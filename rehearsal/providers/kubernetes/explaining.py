@@ -1,4 +1,4 @@
-"""Why a workload is not ready: what its pods say, and the last lines they wrote."""
+"""Explains why a workload is not ready, from the status and the last log lines of its pods."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rehearsal.providers.kubernetes.waiting import conditions
 MOST_GROUPS: Final = 3  # replicas mostly fail alike; what differs beyond this is noise
 LOG_LINES: Final = 5
 LOG_BYTES: Final = 64 * 1024
-# KServe names what it makes of one in labels.
+# KServe labels the objects of an LLMInferenceService with its name.
 SERVICE: Final = "LLMInferenceService"
 
 
 def pods(kube: Kube, workload: Manifest, logs: Path) -> list[str]:
-    """One paragraph for each way in which pods of the workload fail; before them, for custom kinds, what they say.
+    """One paragraph for each kind of failure of the workload's pods, after the false conditions of a custom kind.
 
     `logs` is the folder that holds a file for each pod with the pod's name in its path.
     """
@@ -64,7 +64,7 @@ def _selector(workload: Manifest) -> object:
 
 
 def symptoms(pod: Manifest) -> list[str]:
-    """What the pod's status says is wrong, without names that differ between replicas."""
+    """The problems in a pod's status, without names that differ between replicas."""
     status = pod.get("status") or {}
     lines = [
         f"{condition['type']} is False{_because(condition)}"

@@ -1,4 +1,4 @@
-"""`helm.v3.Release`, as in pulumi-kubernetes 4.34: installs the parts of a chart that are available here."""
+"""`helm.v3.Release`, after pulumi-kubernetes 4.34. Installs the available part of a chart."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ Tell = Callable[[Manifest], Watcher]
 
 
 def check(news: Properties, name: str, config: Properties) -> Properties:
-    """The inputs with what the provider fills in. Raises Invalid."""
-    failures = [(key, "is not stood in for") for key in sorted(news.keys() - _KNOWN) if news[key] not in (None, False)]
+    """The inputs with the provider's defaults. Raises Invalid."""
+    failures = [(key, "is not simulated") for key in sorted(news.keys() - _KNOWN) if news[key] not in (None, False)]
     if not news.get("version"):
-        failures.append(("version", "the rehearsal knows no newest version of a chart: pin one"))
+        failures.append(("version", "set a version: the newest one of a chart is not known here"))
     if not news.get("chart"):
         failures.append(("chart", "is required"))
     if failures:
@@ -80,7 +80,7 @@ def identity(inputs: Properties) -> str:
 
 
 def install(paths: StackPaths, kube: Kube, inputs: Properties, watcher: Tell) -> Properties:
-    """Raises Refused; an `atomic` release that does not come up leaves nothing behind."""
+    """Install a release. Raises Refused. An `atomic` release that does not become ready is removed again."""
     name, namespace = str(inputs["name"]), str(inputs["namespace"])
     if contains_unknown(inputs):
         raise Refused(f"release {namespace}/{name} has unknown inputs")
@@ -95,7 +95,7 @@ def install(paths: StackPaths, kube: Kube, inputs: Properties, watcher: Tell) ->
         except NotReady as unready:
             if inputs.get("atomic"):
                 _remove(kube, release, inputs, watcher)
-            raise Refused(f"release {namespace}/{name} failed, and was taken back: {unready}") from unready
+            raise Refused(f"release {namespace}/{name} failed, and was removed again: {unready}") from unready
     except (KubeError, ReleaseError) as error:
         raise Refused(f"release {namespace}/{name} was not installed: {error}") from error
     return _outputs(inputs, release)
@@ -132,7 +132,7 @@ def uninstall(kube: Kube, inputs: Properties, watcher: Tell) -> None:
 
 
 def read(kube: Kube, resource_id: str, inputs: Properties) -> Properties | None:
-    """Outputs of the release as it is now, None when it is gone."""
+    """The outputs of the current release, None when it does not exist."""
     namespace, _, name = resource_id.partition("/")
     try:
         release = releases.find(kube, namespace, name)

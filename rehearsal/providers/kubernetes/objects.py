@@ -1,5 +1,5 @@
 # ruff: noqa: SIM905 - words read better than a column of literals
-"""Kubernetes objects as Pulumi writes them: type tokens, names, field spelling, the shape of what was asked for."""
+"""Kubernetes objects in Pulumi's form: type tokens, names, spelling of fields."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATCH_FORCE: Final = "pulumi.com/patchForce"
 FIELD_MANAGER: Final = "pulumi.com/patchFieldManager"
 PROPAGATION: Final = "pulumi.com/deletionPropagationPolicy"
 
-# Set by the server; in inputs they would be a change at every update.
+# Set by the server. In inputs they would differ at every update.
 READ_ONLY: Final = (
     "creationTimestamp",
     "deletionGracePeriodSeconds",
@@ -35,7 +35,7 @@ READ_ONLY: Final = (
     "resourceVersion",
     "uid",
 )
-# Core kinds without a namespace, for when no API server can be asked.
+# Core kinds without a namespace, for use without an API server.
 CLUSTER_WIDE: Final = frozenset(
     "APIService ClusterRole ClusterRoleBinding ComponentStatus CSIDriver CSINode CustomResourceDefinition DeviceClass "
     "FlowSchema GatewayClass IngressClass MutatingWebhookConfiguration Namespace Node PersistentVolume PriorityClass "
@@ -74,7 +74,7 @@ SCALE: Final = {
 
 @dataclass(frozen=True)
 class Kind:
-    """What a type token names. `patch` kinds own some fields of an object that is someone else's."""
+    """A parsed type token. `patch` kinds own single fields of an existing object."""
 
     api_version: str
     kind: str
@@ -82,7 +82,7 @@ class Kind:
 
     @property
     def is_list(self) -> bool:
-        """Built-in kinds have list kinds beside them, for YAML files; a custom kind may just be called so."""
+        """Whether it is the list kind of a built-in kind. A custom kind may have such a name too."""
         group = self.api_version.rpartition("/")[0]
         return self.kind.endswith("List") and ("." not in group or group.endswith(".k8s.io"))
 
@@ -97,7 +97,7 @@ def parse_token(token: str) -> Kind:
             if kind.endswith("Patch"):
                 return Kind(version, kind.removesuffix("Patch"), patch=True)
             return Kind(version, kind)
-    raise Refused(f"{token} is not stood in for: only kubernetes:<group>/<version>:<Kind> resources are")
+    raise Refused(f"{token} is not simulated: only kubernetes:<group>/<version>:<Kind> resources are")
 
 
 def metadata(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -134,12 +134,12 @@ def autoname(logical: str, seed: bytes) -> str:
 
 
 def is_named(manifest: Mapping[str, Any]) -> bool:
-    """Whether a name was given, be it one that is unknown so far."""
+    """Whether the program sets a name, even an unknown one."""
     return manifest.get("metadata") is UNKNOWN or bool(metadata(manifest).get("name"))
 
 
 def with_name(manifest: Properties, name: str) -> Properties:
-    """A copy named by us; the annotation tells later updates that the name may change with a replacement."""
+    """A copy with a generated name. The annotation marks it as one that a replacement may change."""
     given = dict(metadata(manifest))
     annotations = given.get("annotations")
     if annotations is not UNKNOWN:
@@ -152,7 +152,7 @@ def is_autonamed(manifest: Mapping[str, Any]) -> bool:
 
 
 def from_pulumi(properties: Properties, kind: Kind) -> Properties:
-    """The manifest an SDK's properties stand for: dashes where due, no nulls, nothing that only the server may set."""
+    """The manifest of an SDK's properties: spelled with dashes, without nulls and fields of the server."""
     manifest = _respelt(properties, DASHED)
     manifest = {"apiVersion": kind.api_version, "kind": kind.kind, **manifest}
     if isinstance(manifest.get("metadata"), dict):
@@ -163,7 +163,7 @@ def from_pulumi(properties: Properties, kind: Kind) -> Properties:
 
 
 def to_pulumi(manifest: Mapping[str, Any]) -> Properties:
-    """Outputs for the SDKs. The values of a Secret are secret, whoever wrote them."""
+    """Outputs for the SDKs. All values of a Secret are secret."""
     outputs: Properties = _respelt(dict(manifest), UNDERSCORED)
     if outputs.get("apiVersion") == "v1" and outputs.get("kind") == "Secret":
         outputs.update({key: Secret(outputs[key]) for key in ("data", "stringData") if key in outputs})
@@ -179,7 +179,7 @@ def _respelt(value: Any, spelling: Mapping[str, str]) -> Any:
 
 
 def shaped(live: Any, wanted: Any) -> Any:
-    """Of a live object the part that inputs asked for, spelt as they spelt it where the meaning is the same.
+    """The part of a live object that the inputs set, in their spelling where the meaning is the same.
 
     What a refresh takes for the inputs: a field changed behind Pulumi's back differs, a default of the server does not.
     """
@@ -199,7 +199,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def _counterpart(item: Any, index: int, wanted: list[Any]) -> Any:
-    """Servers may sort lists; items that have names are matched by name."""
+    """Match list items by name where they have one, because servers may sort lists."""
     if isinstance(item, Mapping) and "name" in item:
         for candidate in wanted:
             if isinstance(candidate, Mapping) and candidate.get("name") == item["name"]:
@@ -224,7 +224,7 @@ def _quantity(value: Any) -> Decimal | None:
 
 
 def with_secrets(manifest: Properties) -> Properties:
-    """Inputs whose values are secret when the kind is Secret, whoever wrote them."""
+    """Inputs with all values of a Secret marked secret."""
     if (manifest.get("apiVersion"), manifest.get("kind")) != ("v1", "Secret"):
         return manifest
     return {key: Secret(value) if key in ("data", "stringData") else value for key, value in manifest.items()}
@@ -247,6 +247,6 @@ def _decoded(value: str) -> str:
 
 
 def imported(live: Properties) -> Properties:
-    """Inputs for an object that no program has written yet: all but what the server alone sets."""
+    """Inputs of an imported object: all fields except those of the server."""
     about = {key: value for key, value in live["metadata"].items() if key not in READ_ONLY}
     return {**{key: value for key, value in live.items() if key != "status"}, "metadata": about}

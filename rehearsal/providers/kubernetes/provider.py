@@ -1,7 +1,7 @@
 """Check, diff, create, update, delete and read of Kubernetes objects, as Pulumi's own provider does them.
 
 Written after pulumi-kubernetes 4.34. What differs: unknown fields are refused, not dropped with a warning, so that
-a misspelt field shows here; YAML files, patches of foreign objects and rendering to files are not stood in for.
+a misspelt field shows here; YAML files, patches of foreign objects and rendering to files are not simulated.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ from resource_graph.values import UNKNOWN, contains_unknown
 
 MANAGER: Final = "pulumi-kubernetes"
 CONNECTION: Final = ("kubeconfig", "context", "cluster")
-# A CRD or a namespace made a moment ago by a parallel step may not be served yet.
+# Seconds to wait for a CRD or namespace that a parallel step has just created.
 PATIENCE: Final = 60.0
 NOT_STOOD_IN_FOR: Final = {
     "renderYamlToDirectory": "the rehearsal applies objects and renders none",
-    "kustomize": "kustomizations are not stood in for",
+    "kustomize": "kustomizations are not simulated",
 }
 
 
@@ -90,7 +90,7 @@ class KubernetesProvider(Provider):
         return news
 
     def diff_config(self, urn: str, olds: Properties, news: Properties) -> Diff:  # noqa: ARG002
-        """An unchanged `clusterIdentifier` says that it is the same cluster, whatever became of the kubeconfig."""
+        """Diff a provider. An unchanged `clusterIdentifier` means the same cluster, whatever the kubeconfig."""
         found = difference(olds, news)
         before, after = olds.get("clusterIdentifier"), news.get("clusterIdentifier")
         if before is not None and before == after:
@@ -205,7 +205,7 @@ class KubernetesProvider(Provider):
         inputs = shaped(with_string_data(live, wanted), wanted) if wanted else imported(live)
         return Live(request.id, to_pulumi(live), with_secrets(inputs))
 
-    # How
+    # Helpers
 
     def _uninstall(self, request: DeleteRequest) -> None:
         try:
@@ -226,14 +226,14 @@ class KubernetesProvider(Provider):
             raise Refused(f"the configured Kubernetes cluster is unreachable: {error}") from error
 
     def _is_cluster_wide(self, request: Request, kind: Kind) -> bool:
-        """As the server says; by a table when it cannot be asked; an unknown custom kind is taken for namespaced."""
+        """Whether a kind is namespaced: by the server, else by a table. An unknown custom kind is namespaced."""
         try:
             return not self._clusters.connect(request.config).resource(kind.api_version, kind.kind).namespaced
         except (KubeError, Refused):
             return kind.kind in CLUSTER_WIDE
 
     def _planned(self, request: Request, manifest: Manifest, inputs: Properties, *, creating: bool) -> Properties:
-        """Outputs for a preview: a dry run where the server could do it already, else the inputs as they are."""
+        """Outputs of a preview: of a dry run where the server supports the kind already, else the inputs."""
         if contains_unknown(manifest):
             return inputs
         try:
@@ -282,7 +282,7 @@ class KubernetesProvider(Provider):
             ) from error
 
     def _patiently(self, request: Request, manifest: Manifest, attempt: Callable[[], Manifest]) -> Manifest:
-        """Try again while the kind or the namespace is not there yet, or a namesake not gone yet."""
+        """Try again while the kind or the namespace does not exist, or an object of the same name is being deleted."""
         deadline = time.monotonic() + PATIENCE
         pause = 0.2
         while True:
@@ -294,7 +294,7 @@ class KubernetesProvider(Provider):
                         f"{_title(manifest)} was not created: {error}\n"
                         "  verify that the CRD and the namespace it needs exist"
                     ) from error
-                self.log(request, f"not yet: {error}", passing=True)
+                self.log(request, f"waiting: {error}", passing=True)
             except KubeError as error:
                 raise Refused(f"{_title(manifest)} was not created by the Kubernetes API server: {error}") from error
             if self.canceled.wait(pause):
@@ -331,7 +331,7 @@ class _StillThere(KubeError):  # noqa: N818
 def _kind(request: Request) -> Kind:
     kind = parse_token(request.type)
     if kind.patch or kind.is_list:
-        raise Refused(f"{request.type} is not stood in for: the rehearsal takes whole objects, one at a time")
+        raise Refused(f"{request.type} is not simulated: only single whole objects are")
     return kind
 
 
@@ -351,7 +351,7 @@ def _flag(request: Request, name: str) -> bool:
     return request.config.get(name) in (True, "true")
 
 
-# Kinds whose controllers make further objects: deleting waits for those, as the real provider does for every kind.
+# Kinds whose controllers create objects. Deletion waits for those, as the real provider does for every kind.
 _OWNERS = ("apps", "batch", "leaderworkerset.x-k8s.io", "serving.kserve.io")
 
 
@@ -359,13 +359,13 @@ def _propagation(manifest: Manifest) -> Any:
     policy = annotation(manifest, PROPAGATION).capitalize()
     if policy in ("Orphan", "Background", "Foreground"):
         return policy
-    # The garbage collector learns of a new kind only every 30 s, and would hold up the end of an object without any
+    # The garbage collector discovers a new kind only every 30 s, and would delay the deletion of an object without
     # dependents for as long.
     return "Foreground" if manifest["apiVersion"].split("/")[0] in _OWNERS else "Background"
 
 
 def _in_scope(kube: Kube, manifest: Manifest) -> Manifest:
-    """Without the namespace that a default gave to an object whose kind turns out to be cluster-wide."""
+    """The manifest without a default namespace if its kind is cluster-wide."""
     if kube.resource(manifest["apiVersion"], manifest["kind"]).namespaced:
         return manifest
     return {**manifest, "metadata": {key: value for key, value in metadata(manifest).items() if key != "namespace"}}

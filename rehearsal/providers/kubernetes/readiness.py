@@ -1,5 +1,5 @@
 # ruff: noqa: ARG001, N818 - every test takes the connection
-"""When the kinds that Pulumi's provider waits for by itself are ready.
+"""Readiness of the kinds that Pulumi's provider waits for.
 
 After pulumi-kubernetes provider/pkg/await, 2026-07, with three liberties: no 10 s for endpoints to settle; a Deployment
 whose progress deadline has passed fails at once and not at the timeout; a CRD is ready when it is served.
@@ -21,7 +21,7 @@ Readiness: TypeAlias = Callable[[Kube, Manifest], Verdict]
 
 
 class Hopeless(ProviderError):
-    """It will not become ready by waiting."""
+    """The object cannot become ready."""
 
 
 def of(manifest: Mapping[str, Any]) -> Readiness | None:
@@ -113,8 +113,8 @@ def service(kube: Kube, manifest: Manifest) -> Verdict:
     unaddressed = _load_balancer(manifest) if kind == "LoadBalancer" else None
     if unaddressed or kind == "ExternalName" or spec.get("clusterIP") == "None" or not spec.get("selector"):
         return unaddressed
-    # The real provider looks at the Service's endpoints; pods with loopback addresses never appear there, so this looks
-    # at what they are made of.
+    # The real provider looks at the endpoints of the Service. Pods with loopback addresses never appear there, so this
+    # looks at the pods.
     labels = ",".join(f"{key}={value}" for key, value in spec["selector"].items())
     pods = kube.list("v1", "Pod", metadata(manifest)["namespace"], labels=labels)
     endpoints = [pod for pod in pods if _status(pod).get("podIP") and "deletionTimestamp" not in pod["metadata"]]

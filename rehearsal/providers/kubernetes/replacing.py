@@ -1,5 +1,5 @@
 # ruff: noqa: SIM905 - words read better than a column of literals
-"""Which changes the API server would refuse, so that Pulumi replaces the object instead.
+"""Changes that the API server refuses, so that Pulumi replaces the object.
 
 After pulumi-kubernetes provider/pkg/provider, 2026-07: diff.go (the table), provider.go (delete before replace).
 """
@@ -79,7 +79,7 @@ def immutable(manifest: Mapping[str, Any], *, configmaps_mutable: bool, secrets_
 def compare(
     old: Properties, new: Properties, *, cluster_wide: bool, configmaps_mutable: bool, secrets_mutable: bool
 ) -> Diff:
-    """What the update from the old manifest to the new one takes."""
+    """The diff of two manifests, and whether it needs a replacement."""
     fixed = immutable(new, configmaps_mutable=configmaps_mutable, secrets_mutable=secrets_mutable)
     groups = [str(manifest.get("apiVersion")).rpartition("/")[0] for manifest in (old, new)]
 
@@ -88,7 +88,7 @@ def compare(
         return under(path, *fixed) or (path == ("apiVersion",) and groups[0] != groups[1])
 
     def ignores(path: Path) -> bool:
-        # Given by a default before the kind's scope was known; the server drops it.
+        # A default set it before the kind's scope was known. The server drops it.
         return cluster_wide and path == ("metadata", "namespace")
 
     found = difference(old, new, replaces=replaces, ignores=ignores)

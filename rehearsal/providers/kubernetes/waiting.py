@@ -1,6 +1,6 @@
-"""What `pulumi.com/waitFor` asks for: `condition=Programmed`, `jsonpath={.status.phase}=Bound`, a JSON array of them.
+"""Parses `pulumi.com/waitFor`: `condition=Programmed`, `jsonpath={.status.phase}=Bound`, or a JSON array of them.
 
-A verdict is None when the object is there, or a sentence on what it still lacks.
+A verdict is None for a ready object, else a sentence on what is missing.
 Syntax and meaning: pulumi-kubernetes provider/pkg/{jsonpath,await/condition}, 2026-07.
 """
 
@@ -19,12 +19,12 @@ from rehearsal.providers.requests import Refused
 Verdict: TypeAlias = str | None
 Expectation: TypeAlias = Callable[[Mapping[str, Any]], Verdict]
 
-# Without the library's own extensions, which the real provider's does not know.
+# Without the library's extensions, which the real provider does not have.
 _RFC_9535 = jsonpath.JSONPathEnvironment(strict=True)
 
 
 def parse(annotation: str) -> Expectation:
-    """All the annotation's expressions, in order. Raises Refused for one that cannot be understood."""
+    """All expressions of the annotation, in order. Raises Refused for an invalid one."""
     expectations = [_parse_one(expression) for expression in _expressions(annotation)]
     if not expectations:
         raise Refused("at least one condition must be specified")
@@ -83,7 +83,7 @@ def _parse_path(expression: str) -> Expectation:
 
 
 def condition(kind: str, wanted: str = "True") -> Expectation:
-    """`status.conditions` holds the type with the status, and not from before the last change."""
+    """Expect a condition of the current generation with this status."""
 
     def expected(manifest: Mapping[str, Any]) -> Verdict:
         for found in conditions(manifest):
@@ -114,7 +114,7 @@ def _generation(manifest: Mapping[str, Any]) -> float:
 
 
 def _observed(holder: Mapping[str, Any], otherwise: float | None) -> float:
-    """A generation that was never noted down does not make anything stale."""
+    """The observed generation. A missing one makes nothing stale."""
     observed = holder.get("observedGeneration")
     if observed is not None:
         return float(observed)

@@ -83,7 +83,7 @@ class TestRendering:
 class TestDifferences:
     def test_another_version_is_said(self) -> None:
         [sentence] = differences(LWS, "0.1.0")
-        assert "asked for in 0.1.0 and rehearsed in v" in sentence
+        assert "instead of 0.1.0" in sentence
 
     def test_the_same_version_is_said_with_its_source(self) -> None:
         source = find(LWS)
@@ -100,8 +100,8 @@ class TestDifferences:
 
     def test_kinds_that_no_module_carries_are_said(self) -> None:
         said = differences("sail-operator", "1.27.3")
-        assert "its own as the rehearsal restates them" in said[0]
-        assert "called ready as soon as its pull secrets are there" in said[1]
+        assert "its own from this project" in said[0]
+        assert "marked ready as soon as its pull secrets exist" in said[1]
 
     def test_every_source_is_there(self) -> None:
         missing = [name for name, source in sources._SOURCES.items() if not source.location.exists()]

@@ -72,7 +72,7 @@ class TestTokens:
         ["kubernetes:helm.sh/v3:Release", "kubernetes:yaml/v2:ConfigGroup", "kubernetes:yaml:ConfigFile", "gcp:a/b:C"],
     )
     def test_tools_are_no_kinds(self, token: str) -> None:
-        with pytest.raises(Refused, match="not stood in for"):
+        with pytest.raises(Refused, match="not simulated"):
             parse_token(token)
 
     @pytest.mark.parametrize("token", ["kubernetes:core/v1:NamespacePatch", "kubernetes:apps/v1:DeploymentList"])
