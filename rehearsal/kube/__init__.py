@@ -1,6 +1,7 @@
 """A client of the Kubernetes API, with watches and events. Manifests are plain dictionaries."""
 
-from rehearsal.kube.client import Kube, client
+from rehearsal.kube.client import Kube
+from rehearsal.kube.connection import client
 from rehearsal.kube.types import (
     ApiError,
     Conflict,

@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Literal, Self
 
 import httpx
-import yaml
 
 from rehearsal.host.waiting import wait_until
 from rehearsal.kube.types import (
@@ -31,7 +29,6 @@ from rehearsal.kube.types import (
     group_path,
     refusal,
 )
-from rehearsal.paths import StackPaths
 
 _CONTENT_TYPES = {
     "merge": "application/merge-patch+json",
@@ -40,26 +37,6 @@ _CONTENT_TYPES = {
 }
 # Server-side apply takes YAML; JSON is YAML.
 _APPLY = "application/apply-patch+yaml"
-
-
-def client(paths: StackPaths, *, on_warning: Callable[[str], None] | None = None) -> Kube:
-    """A connection to the stack's cluster as its administrator.
-
-    `on_warning` gets each warning the server attaches to an answer (deprecated versions, Pod Security `warn`).
-    Raises KubeError when the stack has no cluster.
-    """
-    if not paths.kubeconfig.exists():
-        raise KubeError(f"stack {paths.stack} has no cluster: {paths.kubeconfig} does not exist")
-    config = yaml.safe_load(paths.kubeconfig.read_text())
-    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    folder = paths.kubeconfig.parent
-
-    def file(name: str) -> str:
-        return str(folder / Path(name))
-
-    context = ssl.create_default_context(cafile=file(cluster["certificate-authority"]))
-    context.load_cert_chain(file(user["client-certificate"]), file(user["client-key"]))
-    return Kube(str(cluster["server"]), context, on_warning=on_warning)
 
 
 class Kube:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from rehearsal.autoscaler.quantities import seconds
 from rehearsal.differences import record_difference
-from rehearsal.host.files import atomic_write
-from rehearsal.host.ports import listening_port
 from rehearsal.kube import Kube, Manifest, Manifests
 from rehearsal.kube.informer import Informer
 from rehearsal.load_balancer import listener_tls
@@ -20,6 +16,7 @@ from rehearsal.load_balancer.conditions import CONTROLLER, condition
 from rehearsal.load_balancer.envoy import Envoy
 from rehearsal.load_balancer.envoy_config import Config, Extension, forward, gateway_listener
 from rehearsal.load_balancer.health import HealthChecks
+from rehearsal.load_balancer.listener_ports import ListenerPorts
 from rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
 from rehearsal.load_balancer.statuses import Outcome, Statuses, address_of
 from rehearsal.node_agent.pod_worker import Forward
@@ -92,7 +89,7 @@ class LoadBalancer:
         self._envoy = envoy
         self._health = health
         self._statuses = Statuses(kube, informers)
-        self._chosen = _saved_ports(paths)
+        self._ports = ListenerPorts(paths)
         # Clusters of ext_proc callouts that took effect.
         self._answered: set[str] = set()
 
@@ -134,7 +131,7 @@ class LoadBalancer:
             now.backends.clusters[name] = cluster
         clusters = [now.backends.clusters[name] for name in sorted(now.backends.clusters)]
         self._envoy.write(now.listeners, clusters, now.backends.endpoints)
-        self._save_ports(now)
+        self._ports.save(now.ports)
         self._write(now)
 
     def _ensure_istio_class(self) -> None:
@@ -210,7 +207,7 @@ class LoadBalancer:
                 self._paths, f"the certificate {name} is Google's; the local listener has a self-signed one"
             )
         requested = int(listener["port"])
-        port = self._port(address, requested)
+        port = self._ports.port_of(address, requested)
         key = f"{metadata['namespace']}/{metadata['name']}"
         entry = now.ports.setdefault(key, {"address": address, "ports": {}})
         if str(requested) not in entry["ports"]:
@@ -221,15 +218,6 @@ class LoadBalancer:
             hosts = virtual_hosts([rule for listener in sharing for rule in rules[listener]])
             name = f"gateway/{key}/{requested}"
             now.listeners.append(gateway_listener(name, (address, port), hosts, extensions, tls, log_file))
-
-    def _port(self, address: str, requested: int) -> int:
-        """The port of a listener. Chosen once, because Envoy listens there afterwards."""
-        if (address, requested) not in self._chosen:
-            port, why = listening_port(address, requested)
-            if why:
-                record_difference(self._paths, why)
-            self._chosen[address, requested] = port
-        return self._chosen[address, requested]
 
     def _extensions(self, gateway: Manifest, now: _Pass) -> list[Extension]:
         found: list[Extension] = []
@@ -387,24 +375,6 @@ class LoadBalancer:
         for policy in self._all("GCPRoutingExtension"):
             self._statuses.attached(policy, True, "Attached", "")
 
-    def _save_ports(self, now: _Pass) -> None:
-        """Write the addresses and ports on which the Gateways listen on this machine."""
-        file: Path = self._paths.envoy / "gateways.json"
-        text = json.dumps(now.ports, indent=1, sort_keys=True)
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            atomic_write(file, text)
-
 
 def is_istio_gateway(gateway: Manifest) -> bool:
     return bool(gateway["spec"]["gatewayClassName"] == ISTIO)
-
-
-def _saved_ports(paths: StackPaths) -> dict[tuple[str, int], int]:
-    """Ports by address and port of the listener, as an earlier daemon chose them. Its Envoy may still listen."""
-    file = paths.envoy / "gateways.json"
-    gateways = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return {
-        (gateway["address"], int(requested)): port
-        for gateway in gateways.values()
-        for requested, port in gateway["ports"].items()
-    }
