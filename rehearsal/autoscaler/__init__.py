@@ -1,0 +1,1 @@
+"""Node pools, their Node objects, and the cluster autoscaler."""

@@ -1,0 +1,1 @@
+"""Controllers of the platform: cert-manager and the Sail operator."""

@@ -1,0 +1,1 @@
+"""Simulated Pulumi providers, served from the process of the command."""
