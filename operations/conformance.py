@@ -17,7 +17,7 @@ from catalog.upstream import Program, load_upstream
 from operations.adopt.parts import images
 from planning import RefusedError, StackPlan, plan_raw
 from planning.plan.pods import ContainerPlan
-from rehearsal.configuration import load
+from rehearsal.pulumi_engine.configuration import load
 
 _ROOT = Path(__file__).resolve().parents[1]
 PAGE = _ROOT / "docs" / "conformance.md"

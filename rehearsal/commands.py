@@ -15,7 +15,6 @@ from planning import plan_raw
 from rehearsal.errors import RehearsalError
 from rehearsal.host import processes
 from rehearsal.paths import StackPaths
-from rehearsal.pod_logs import print_logs
 from rehearsal.providers.gcp.lifecycle import resume
 from rehearsal.providers.requests import Refused
 from rehearsal.pulumi_engine.changes import diff_settings, save_settings
@@ -26,6 +25,7 @@ from rehearsal.pulumi_engine.interruption import defer_interrupts, delete_orphan
 from rehearsal.terminal.chat import Answer, ask
 from rehearsal.terminal.display import console, print_differences
 from rehearsal.terminal.endpoint import reachable
+from rehearsal.terminal.pod_logs import print_logs
 from rehearsal.terminal.status import print_status
 from stackfile import PROJECT_ROOT, StackConfig
 from stackfile.model_files import model_files

@@ -54,14 +54,15 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether it runs and is the process that was started. A zombie is not alive."""
+        with _children_lock:
+            child = _children.get(self.pid)
+        if child is not None:
+            return child.poll() is None
         try:
             process = psutil.Process(self.pid)
-            if process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-                return _mark_of(process) == self.mark
+            return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) and _mark_of(process) == self.mark
         except psutil.Error:
             return False
-        _reap(self.pid)
-        return False
 
 
 def start(
@@ -202,13 +203,6 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 def _signal(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
-
-
-def _reap(pid: int) -> None:
-    with _children_lock:
-        child = _children.get(pid)
-    if child is not None:
-        child.poll()
 
 
 def _mark(paths: StackPaths, name: str) -> str:

@@ -144,7 +144,7 @@ class Provider(rpc.ResourceProviderServicer):
 
     def Configure(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ConfigureResponse:
         config = _unwrapped(request.args)
-        self.cancelled.clear()
+        self.canceled.clear()
         self._answer(context, lambda: self.configure(config))
         self._configs[context.peer()] = config
         return provider_pb2.ConfigureResponse(

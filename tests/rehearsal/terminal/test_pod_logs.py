@@ -9,7 +9,7 @@ import pytest
 from rehearsal.commands import Request, logs
 from rehearsal.errors import RehearsalError
 from rehearsal.paths import StackPaths
-from rehearsal.pod_logs import print_logs
+from rehearsal.terminal.pod_logs import print_logs
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_following_prints_each_line_once(
         with (paths.pod_logs / "server-1.log").open("a", encoding="utf-8") as file:
             file.write(text)
 
-    monkeypatch.setattr("rehearsal.pod_logs.time.sleep", wait)
+    monkeypatch.setattr("rehearsal.terminal.pod_logs.time.sleep", wait)
     with pytest.raises(KeyboardInterrupt):
         print_logs(paths, "server", follow=True, gke_commands=str)
     assert capsys.readouterr().out.splitlines() == ["ready", "serving", "half a line", "last"]
