@@ -21,6 +21,7 @@ from catalog.pickers import Picker, Plugin
 from catalog.quotas import Quotas
 from catalog.release import Release
 from catalog.schema import Accelerator, MachineType, Model, PriceItem, Source
+from catalog.support import Support
 from catalog.timeline import Timeline
 
 SCHEMAS = FOLDER / "schemas"
@@ -42,6 +43,7 @@ def schemas() -> dict[str, Schema]:
         "prices": _prices,
         "quotas": lambda: Quotas.model_json_schema(by_alias=True),
         "releases": _releases,
+        "support": lambda: Support.model_json_schema(),
         "timeline": lambda: Timeline.model_json_schema(),
     }
     return {name: _document(name, make()) for name, make in makers.items()}
@@ -128,10 +130,15 @@ def _machines() -> Schema:
 def _models() -> Schema:
     filled = ["dtype", "tied_embeddings", "gated", "attention", "date"]
     entry = _entry(Model, without=["id"], optional=filled)
-    required = entry.pop("required")
-    entry["properties"]["like"] = {"type": "string", "description": "Another entry whose fields this one takes."}
-    entry["anyOf"] = [{"required": ["like"]}, {"required": required}]
+    _let_copy(entry, "Another entry whose fields this one takes.")
     return _object({"sources": _sources(), "models": _by_name(entry)})
+
+
+def _let_copy(entry: Schema, description: str) -> None:
+    """Allow `like` in place of the required fields."""
+    required = entry.pop("required")
+    entry["properties"]["like"] = {"type": "string", "description": description}
+    entry["anyOf"] = [{"required": ["like"]}, {"required": required}]
 
 
 def _named_at_the_top(entry: Schema) -> Schema:
@@ -140,7 +147,7 @@ def _named_at_the_top(entry: Schema) -> Schema:
 
 
 def _releases() -> Schema:
-    return _named_at_the_top(_entry(Release, without=["name"]))
+    return _named_at_the_top(_entry(Release, without=["name", "as_of"]))
 
 
 def _pickers() -> Schema:
@@ -148,6 +155,8 @@ def _pickers() -> Schema:
     shapes = {"anyOf": [{"type": "null"}, {"type": "string"}, plugin]}
     entry = _entry(Picker, without=["name"], changed={"plugins": _by_name(_by_name(shapes))})
     entry["properties"]["stability"] = Plugin.model_json_schema()["properties"]["stability"]
+    entry["properties"]["without"] = {"type": "array", "items": {"type": "string"}}
+    _let_copy(entry, "Another picker before it whose entry this one takes, less the plugins in `without`.")
     return _named_at_the_top(entry)
 
 
