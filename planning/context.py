@@ -204,7 +204,7 @@ def _shape(
                 "accelerator",
                 "perNode",
                 value=wanted.per_node,
-                rule=f"a {machine.name} node has {machine.accelerator_count} TPU chips, no more and no fewer",
+                rule=f"a {machine.name} node always has {machine.accelerator_count} TPU chips",
                 fix="remove perNode, or choose another machineType",
             )
         return machine.accelerator_count, topology, machine.topologies[topology]
@@ -214,7 +214,7 @@ def _shape(
             "accelerator",
             "topology",
             value=wanted.topology,
-            rule="only TPU slices have a topology",
+            rule="only TPU slices have a topology, and this accelerator is a GPU",
             fix="remove it",
         )
     counts = machine.attachable.get(accelerator.name, ()) if machine.is_attachable else (machine.accelerator_count,)

@@ -237,8 +237,8 @@ def _check_project(settings: StackSettings, findings: Findings) -> None:
             "LLMD-PROJECT-MISSING",
             "project",
             value="(missing)",
-            rule="every resource belongs to a Google Cloud project",
-            fix="pulumi config set llm-d:project <project id>",
+            rule="every resource belongs to a Google Cloud project, and none is set",
+            fix="run: pulumi config set llm-d:project my-project-id",
         )
 
 

@@ -61,7 +61,7 @@ def check_names(settings: StackSettings, findings: Findings) -> None:
                 "LLMD-NAME-TWICE",
                 *place,
                 value=name,
-                rule=f"{counts[name]} models answer to this name: a request could not tell them apart",
+                rule=f"{counts[name]} models have this name, and a request must lead to one of them",
                 fix="give each its own servedName" if own else "give it a name of its own",
             )
         if settings.pattern == "multi-model" and not _HEADER_VALUE.fullmatch(name):
@@ -102,7 +102,7 @@ def _check_multi_model(settings: StackSettings, findings: Findings) -> None:
             "LLMD-PATTERN-TWO-MODELS",
             "models",
             value="1 model",
-            rule="multi-model puts a model router in front of several models: one needs none",
+            rule="multi-model puts a model router in front of several models, and there is one",
             fix="use pattern: single-replica, or add a model",
         )
     if settings.gateway.implementation != "gke":
@@ -111,7 +111,7 @@ def _check_multi_model(settings: StackSettings, findings: Findings) -> None:
             "gateway",
             "implementation",
             value=settings.gateway.implementation,
-            rule="multi-model asks its router through a routing extension, which only Google's load balancers have",
+            rule="multi-model calls its router through an extension that only Google's load balancers have",
             fix="use implementation: gke, or one stack for each model",
         )
 
@@ -125,7 +125,7 @@ def _check_prefix_cache(settings: StackSettings, findings: Findings) -> None:
                 index,
                 "replicas",
                 value=model.replicas,
-                rule="prefix-cache chooses the replica that holds a prompt's prefix: one replica leaves no choice",
+                rule="prefix-cache chooses the replica that holds a prompt's prefix, and there is one replica only",
                 fix="use 2 or more, or pattern: single-replica",
             )
     if settings.picker.scorers.prefix_cache == 0:
@@ -135,7 +135,7 @@ def _check_prefix_cache(settings: StackSettings, findings: Findings) -> None:
             "scorers",
             "prefixCache",
             value=0,
-            rule="prefix-cache routes by prefix matches, and this weight leaves them out",
+            rule="prefix-cache routes by prefix matches, and a weight of 0 ignores them",
             fix="give it a weight, or use preset: balanced or prefix without scorers",
         )
 
@@ -151,7 +151,7 @@ def _check_disaggregated(settings: StackSettings, findings: Findings) -> None:
                     index,
                     "prefill",
                     value="(missing)",
-                    rule="disaggregated computes prompts on servers of their own, and none are given",
+                    rule="disaggregated computes prompts on prefill servers, and none are configured",
                     fix="add prefill: {replicas: 1}, or use pattern: single-replica",
                 )
             if model.replicas < 1 and not settings.paused:
@@ -161,7 +161,7 @@ def _check_disaggregated(settings: StackSettings, findings: Findings) -> None:
                     index,
                     "replicas",
                     value=model.replicas,
-                    rule="requests arrive at decode servers: without one nobody answers them",
+                    rule="requests arrive at decode servers, and there is none to answer them",
                     fix="use 1 or more, or llm-d:paused: true",
                 )
         return

@@ -116,7 +116,7 @@ def _name(need: NameNeed, facts: Facts) -> Iterator[Finding]:
             *need.path.split("."),
             value=need.name,
             rule=f"a {what} of this name exists already",
-            fix="if this stack made it, all is well; else use another stack name, or bring it with `existing`",
+            fix="nothing to do if this stack created it; else use another stack name, or bring it with `existing`",
             severity=Severity.WARNING,
         )
     if not need.made and taken is False:
@@ -163,7 +163,7 @@ def _silent(facts: Facts) -> Iterator[Finding]:
             "project",
             value=question,
             rule=f"Google Cloud did not say: {reason}",
-            fix="enable the API that it names, or ask somebody who may see it",
+            fix="enable the API that it names, or ask somebody with access",
             severity=Severity.WARNING,
         )
 

@@ -36,7 +36,7 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
             "prefillAccelerator",
             "type",
             value=prefill.accelerator.name,
-            rule=f"{prefill.accelerator.title} and {decode.accelerator.title} have KV caches no connector translates",
+            rule=f"{prefill.accelerator.title} and {decode.accelerator.title} have different KV caches",
             fix=f"use a {decode.accelerator.kind.upper()}, rather {decode.accelerator.name}",
         )
         return
@@ -76,7 +76,7 @@ def _check_release(ctx: PlanContext) -> None:
             "LLMD-PD-RELEASE-WITHDRAWN",
             "release",
             value=ctx.release.name,
-            rule=f"upstream renamed the images of its picker and sidecar {able.withdrawn} and took the old ones away",
+            rule=f"upstream renamed the images of picker and sidecar {able.withdrawn} and deleted the old ones",
             fix=f"use {' or '.join(others)}, or a registry that still has {able.sidecar.image}",
         )
 
@@ -89,7 +89,7 @@ def _check_picker(ctx: PlanContext) -> None:
             "picker",
             "failureMode",
             value="open",
-            rule="without a picker the load balancer sends requests to prefill servers, too",
+            rule="while no picker answers, the load balancer also sends requests to prefill servers",
             fix="use close",
         )
     wanted = settings.disaggregation
@@ -101,7 +101,7 @@ def _check_picker(ctx: PlanContext) -> None:
             "scorers",
             "prefixCache",
             value=0,
-            rule="nothing tells how much of a prompt is cached: every prompt would stay where it is decoded",
+            rule="without this scorer the picker does not know what is cached, so no prompt goes to prefill",
             fix="give it a weight, or set llm-d:disaggregation.prefillFromTokens to 0",
         )
 
@@ -178,7 +178,7 @@ def _check_worth(
                 index,
                 "maxModelLen",
                 value=runs[0].max_model_len,
-                rule="such short prompts are computed faster than they are sent on: the time to first token rises",
+                rule="so short prompts are computed faster than their KV cache is sent: the first token comes later",
                 fix="use pattern: prefix-cache, or say load.promptTokens and load.concurrency to have it computed",
             )
         return

@@ -108,7 +108,7 @@ def _check(ctx: PlanContext) -> None:
             "controlPlane",
             "authorizedNetworks",
             value="[]",
-            rule="no range may reach the control plane: not even this program could",
+            rule="the list is empty, so nothing could reach the control plane, not even this program",
             fix="list the ranges of your own machines, or use access: dns-endpoint",
         )
     if control_plane.access == "dns-endpoint" and control_plane.authorized_networks:

@@ -70,6 +70,6 @@ def _check_encrypted(ctx: PlanContext, group: str, key: str, encrypted: frozense
             group,
             key,
             value="(hidden)",
-            rule="stands in plain text in the stack file, and would stand so in the repository",
+            rule="the secret is in plain text, and everybody who reads the stack file could use it",
             fix=f"pulumi config set --path --secret llm-d:{group}.{key} ...",
         )

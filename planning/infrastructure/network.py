@@ -184,7 +184,7 @@ def _check_ranges(ctx: PlanContext) -> None:
                 first,
                 value=one,
                 rule=f"overlaps {second} = {other}",
-                fix="choose ranges that do not touch",
+                fix=f"choose ranges without common addresses; the default is {DEFAULTS[first]}",
             )
     if settings.existing is not None and settings.existing.auto_mode:
         for key, cidr in ranges.items():

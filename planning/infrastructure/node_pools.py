@@ -75,7 +75,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
             "accelerator",
             "diskGib",
             value=disk,
-            rule=f"image, weights and caches need about {least_disk} GiB of boot disk",
+            rule=f"image, weights and caches share the boot disk and need about {least_disk} GiB of boot disk",
             fix=f"use {least_disk} or more, or remove diskGib",
         )
     least = 0 if ctx.settings.paused or settings.provisioning in ("flex-start", "queued") else settings.nodes.min
@@ -86,7 +86,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
             "accelerator",
             "nodes",
             value=f"{settings.nodes.min} to {most}",
-            rule=f"a {ctx.topology} slice of {ctx.machine.name} has {ctx.hosts} hosts, all of them or none",
+            rule=f"a {ctx.topology} slice of {ctx.machine.name} has {ctx.hosts} hosts, created as a whole",
             fix=f"use multiples of {ctx.hosts}",
         )
     name = names.join(ctx.stack, "acc", ctx.accelerator.name.removeprefix("nvidia-"), length=names.CLUSTER_LENGTH - 3)
@@ -166,7 +166,7 @@ def _check(ctx: PlanContext) -> None:
             "nodes",
             "min",
             value=settings.nodes.min,
-            rule=f"{settings.provisioning} nodes come when pods ask for them: the pool starts at zero",
+            rule=f"{settings.provisioning} nodes are created when pods wait for them, so the pool cannot keep any",
             fix="use 0",
         )
     if not ctx.machine.on_demand_ok and settings.provisioning == "on-demand" and settings.reservation is None:
@@ -175,6 +175,6 @@ def _check(ctx: PlanContext) -> None:
             "accelerator",
             "provisioning",
             value=settings.provisioning,
-            rule=f"{ctx.machine.name} is said to be sold as spot, flex-start or reservation only",
+            rule=f"{ctx.machine.name} is sold as spot, flex-start or reservation only, according to the catalog",
             fix="use provisioning: spot or flex-start, or name a reservation",
         )

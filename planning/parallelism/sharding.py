@@ -47,7 +47,7 @@ def check_sharding(
             "LLMD-EP-EXPERTS",
             *(path if ranks == 1 else ("models", index, "dataParallel")),
             value=tensor_parallel if ranks == 1 else ranks,
-            rule=f"{model.id}'s {count} experts cannot be dealt out evenly to {tensor_parallel * ranks} devices",
+            rule=f"{model.id}'s {count} experts cannot be divided evenly among {tensor_parallel * ranks} devices",
             fix=f"use a divisor of {count}, or remove expertParallel",
         )
     elif uneven := [width for width in _widths(model, by_expert) if width % tensor_parallel]:

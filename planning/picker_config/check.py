@@ -73,7 +73,7 @@ def _check_beside(ctx: PlanContext) -> None:
             "picker",
             given[field],
             value=getattr(ctx.settings.picker, field) if field != "scorers" else "given",
-            rule="picker.config is the whole configuration: nothing would read this",
+            rule="picker.config replaces the whole configuration, so this setting has no effect",
             fix=f"remove it, or picker.config; weights and producers of your own stand in {'.'.join(ROOT)}",
         )
 
@@ -203,7 +203,7 @@ def _check_conflicts(ctx: PlanContext, document: Document) -> None:
                 index,
                 "type",
                 value=entry.type,
-                rule=f"{ctx.picker.title} does not start with it beside {other}: it takes their data for different",
+                rule=f"{ctx.picker.title} does not start with it beside {other}: both produce the same data",
                 fix=f"remove it, or {other}",
             )
 

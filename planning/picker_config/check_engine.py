@@ -65,7 +65,7 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
                 number,
                 "parameters",
                 value=f"scheme: {asked}",
-                rule=f"engines answer in {scheme.upper()}, their metrics included (gateway.backendTls)",
+                rule=f"engines answer {scheme.upper()} here, also to requests for metrics (see gateway.backendTls)",
                 fix=f"use scheme: {scheme}",
             )
     if usual != scheme and not any(entry.type == METRICS for entry in document.plugins):
@@ -74,7 +74,7 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
             *ROOT,
             "plugins",
             value=f"no {METRICS}",
-            rule=f"{ctx.picker.title} asks engines for metrics in HTTP unless told otherwise; these answer HTTPS",
+            rule=f"{ctx.picker.title} asks engines for metrics over HTTP by default, and these answer HTTPS only",
             fix=f"add {{type: {METRICS}, parameters: {{scheme: https}}}}",
         )
 

@@ -63,7 +63,7 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
             *ROOT,
             "flowControl",
             value="given",
-            rule="without its feature gate nothing waits and nothing is limited",
+            rule="without the feature gate flowControl this section has no effect",
             fix="add flowControl to featureGates, or remove the section",
         )
 

@@ -24,7 +24,7 @@ def plan_listener_certificate(ctx: PlanContext, asked: CertManagerTls) -> Certif
             "tls",
             "issuer",
             value="null",
-            rule="the certificate signs itself: no client trusts it unasked",
+            rule="the certificate signs itself, so clients do not trust it by default",
             fix="name an issuer of the cluster, or keep it for trials",
         )
     return CertificatePlan(name=LISTENER, secret=LISTENER, dns_names=dns_names, issuer=issuer_of(asked.issuer))
@@ -44,7 +44,7 @@ def _check_names(ctx: PlanContext, dns_names: tuple[str, ...], hostname: str | N
             "gateway",
             "hostname",
             value="null",
-            rule="a certificate is for a name, and this one has none",
+            rule="a certificate is issued for a host name, and none is set",
             fix="set the host name that clients use, or gateway.tls.dnsNames",
         )
     elif hostname is not None and not any(covers(name, hostname) for name in dns_names):

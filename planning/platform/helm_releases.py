@@ -290,6 +290,6 @@ def _check_brought(ctx: PlanContext) -> None:
                 key,
                 "existing",
                 value="true",
-                rule="this stack makes its cluster, and nothing can be in a cluster that does not exist yet",
+                rule="the stack creates this cluster, so nothing is installed in it yet",
                 fix="remove it, or bring the cluster it is in with cluster.existing",
             )

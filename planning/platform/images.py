@@ -52,7 +52,7 @@ def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecre
             "registry",
             "server",
             value="(missing)",
-            rule=f"{image} is not pulled without an account of Red Hat",
+            rule=f"{image} can be pulled only with a Red Hat account",
             fix="set llm-d:registry.server to registry.redhat.io, username and password, or registry.existingSecret",
         )
     if _tag(image) in _MOVING:

@@ -203,7 +203,7 @@ def check_picker(ctx: PlanContext) -> None:
             "picker",
             "scorers",
             value="all 0",
-            rule="without a scorer the picker chooses at random",
+            rule="all weights are 0, so the picker would choose replicas at random",
             fix="give one a weight",
         )
     several = any(model.replicas > 1 for model in ctx.settings.models)

@@ -51,7 +51,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan) -> GatewayPlan:
             "tls",
             "kind",
             value="none",
-            rule="prompts and answers cross the internet unencrypted, and nobody has to show who they are",
+            rule="prompts and answers cross the internet unencrypted, and everybody can send requests",
             fix="set a certificate, or exposure: internal",
         )
     if external and settings.direct_load_balancer:

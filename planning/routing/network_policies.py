@@ -236,7 +236,7 @@ def _check(ctx: PlanContext) -> None:
             "LLMD-NETWORK-POLICIES-KEPT",
             "networkPolicies",
             value=f"cluster {ctx.settings.cluster.existing.name}",
-            rule="a cluster without Dataplane V2 or network policy enforcement takes policies and keeps none of them",
+            rule="a cluster without Dataplane V2 or network policy enforcement accepts policies and enforces none",
             fix="gcloud container clusters describe, field networkConfig.datapathProvider: ADVANCED_DATAPATH",
         )
 

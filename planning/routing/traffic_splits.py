@@ -16,7 +16,7 @@ def plan_splits(ctx: PlanContext, models: tuple[ModelPlan, ...]) -> tuple[SplitP
             "LLMD-SPLIT-PATTERN",
             "splits",
             value=", ".join(split.name for split in ctx.settings.splits),
-            rule=f"{ctx.settings.pattern} has one model: there is nothing to divide requests among",
+            rule=f"{ctx.settings.pattern} has one model, so there is nothing to divide requests among",
             fix="use pattern: multi-model, or remove splits; models[].aliases are further names of one model",
         )
         return ()
@@ -54,7 +54,7 @@ def _check(ctx: PlanContext, index: int, split: SplitSettings) -> None:
             "LLMD-SPLIT-ONE",
             *path,
             value=next(iter(split.weights)),
-            rule="a split has two or more sides",
+            rule="a split divides requests among two models or more, and this one names one",
             fix=f"add another model, or make {split.name} one of the model's aliases",
         )
     if not any(split.weights.values()):
@@ -62,7 +62,7 @@ def _check(ctx: PlanContext, index: int, split: SplitSettings) -> None:
             "LLMD-SPLIT-ZERO",
             *path,
             value="all 0",
-            rule=f"nobody would answer requests for {split.name}: the load balancer would refuse them (500)",
+            rule=f"all weights are 0, so the load balancer would answer 500 to requests for {split.name}",
             fix="give a model a weight",
         )
     used = [known[name] for name, weight in split.weights.items() if weight > 0]

@@ -32,7 +32,7 @@ def with_own_models(
                 "LLMD-CONFIG-UNREADABLE",
                 *path,
                 value=model.config,
-                rule=file.problem if file is not None and file.problem else "nobody has read this file",
+                rule=file.problem if file is not None and file.problem else "the file was not read",
                 fix="correct the path, or remove config: the model's memory is then not checked"
                 if model.config != HUB
                 else "give the path of a copy of its config.json, or remove config: its memory is then not checked",

@@ -114,7 +114,7 @@ def _check_own(ctx: PlanContext) -> None:
                 *ROOT,
                 "dataLayer",
                 value=f"without {entry.called}",
-                rule="nobody tells the precise index of replicas: it follows none, and every prompt looks new",
+                rule="nothing reports replicas to the precise index, so it follows none and every prompt looks new",
                 fix=f"add a source {_NOTIFICATIONS} with extractor {entry.called}",
             )
         try:

@@ -100,6 +100,6 @@ def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
                 "LLMD-ADAPTER-BASE",
                 *path,
                 value=adapter.source,
-                rule="this is the base model's own repository: an adapter is another one, trained on that base",
+                rule="this is the base model's own repository, and an adapter is in a repository of its own",
                 fix="name the adapter's repository, or use aliases for another name of the model",
             )

@@ -86,7 +86,7 @@ def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> No
             "extraArgs",
             asked[0],
             value=settings.extra_args[asked[0]],
-            rule="the engine would answer HTTPS only, and Gateway, picker, probes and collectors would not know",
+            rule="the engine would answer HTTPS only, while Gateway, picker, probes and monitoring use HTTP",
             fix="use gateway.backendTls, which tells them all, or remove it",
         )
 

@@ -93,7 +93,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             "LLMD-DP-PP",
             *path,
             value=parallelism.data,
-            rule="ranks that share experts go through every layer together: they cannot be cut into stages",
+            rule="ranks that share experts compute each layer together, so they cannot be divided into stages",
             fix="use one of dataParallel and pipelineParallel",
         )
     elif parallelism.is_multi_node and ctx.per_node % parallelism.tensor:
@@ -139,7 +139,7 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
             "LLMD-ALL-TO-ALL-UNUSED",
             *path,
             value=chosen,
-            rule="tokens travel between data-parallel ranks with experts of their own: there are none",
+            rule="allToAll applies only with dataParallel above 1 and expertParallel: true",
             fix="remove it, or set dataParallel and expertParallel: true",
         )
     elif chosen is not None and load_engine().all_to_all[chosen].rdma and not ctx.machine.rdma:

@@ -30,7 +30,7 @@ def prices_of(ctx: PlanContext) -> Prices:
                     group,
                     name,
                     value=_shown(given[name]),
-                    rule="the catalog knows nothing of this name, so the price would never be used",
+                    rule="the catalog has nothing of this name, so the price would never be used",
                     fix=f"use one of {', '.join(there)}" if group == "items" else "take the name from the catalog",
                 )
                 items.pop(name, None)

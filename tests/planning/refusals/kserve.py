@@ -99,7 +99,7 @@ GATEWAYS = (
         changes=ISTIO,
         path="gateway.implementation",
         value="istio",
-        rule="which only Google's load balancers have",
+        rule="multi-model calls its router through an extension that only Google's",
         fix="one stack for each model",
     ),
 )
@@ -113,7 +113,7 @@ IMAGES = (
         changes={"release": "rhaiis-3.2"},
         path="registry.server",
         value="(missing)",
-        rule="registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.5 is not pulled without an account",
+        rule="registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.5 can be pulled only",
         fix="set llm-d:registry.server to registry.redhat.io",
     ),
     Wrong(

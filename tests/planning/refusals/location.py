@@ -214,7 +214,7 @@ CLUSTER = (
         changes={"cluster.controlPlane": {"access": "authorized-networks"}},
         path="cluster.controlPlane.authorizedNetworks",
         value="[]",
-        rule="no range may reach",
+        rule="the list is empty, so nothing could reach the control plane, not even",
         fix="dns-endpoint",
     ),
     Wrong(

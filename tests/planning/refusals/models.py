@@ -227,7 +227,7 @@ MODEL = (
         },
         path="models[0].tensorParallel",
         value="16",
-        rule="8 experts cannot be dealt out evenly to 16",
+        rule="mistralai/Mixtral-8x7B-Instruct-v0.1's 8 experts cannot be divided",
         fix="use a divisor of 8",
     ),
     Wrong(
@@ -339,7 +339,7 @@ MODEL = (
         },
         path="models[0].servedName",
         value="phi",
-        rule="2 models answer to this name",
+        rule="2 models have this name, and a request must lead to one of them",
         fix="its own servedName",
     ),
     Wrong(
@@ -348,7 +348,7 @@ MODEL = (
         changes={"picker.scorers": {"prefixCache": 0, "kvCacheUtilization": 0, "queue": 0}},
         path="picker.scorers",
         value="all 0",
-        rule="chooses at random",
+        rule="all weights are 0, so the picker would choose replicas at random",
         fix="give one a weight",
     ),
     Wrong(

@@ -37,7 +37,7 @@ GROUPS = (
         | {"accelerator.nodes.max": 3},
         path="models[0].dataParallel",
         value="24",
-        rule="160 experts cannot be dealt out evenly to 24",
+        rule="Qwen/Qwen3-Coder-480B-A35B-Instruct's 160 experts cannot be divided",
         fix="use a divisor of 160",
     ),
     Wrong(
@@ -87,7 +87,7 @@ GROUPS = (
         changes={"models[0].dataParallel": 8, "models[0].pipelineParallel": 2},
         path="models[0].dataParallel",
         value="8",
-        rule="cannot be cut into stages",
+        rule="ranks that share experts compute each layer together, so they cannot",
         fix="one of dataParallel and pipelineParallel",
     ),
     Wrong(
@@ -121,7 +121,7 @@ GROUPS = (
         changes={"models[0].allToAll": "allgather_reducescatter"},
         path="models[0].allToAll",
         value="allgather_reducescatter",
-        rule="there are none",
+        rule="allToAll applies only with dataParallel above 1 and expertParallel:",
         fix="set dataParallel",
     ),
     Wrong(

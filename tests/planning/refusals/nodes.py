@@ -94,7 +94,7 @@ NODES = (
         changes={"accelerator.provisioning": "flex-start", "accelerator.nodes.min": 1},
         path="accelerator.nodes.min",
         value="1",
-        rule="starts at zero",
+        rule="flex-start nodes are created when pods wait for them, so the pool",
         fix="use 0",
     ),
     Wrong(
@@ -122,7 +122,7 @@ NODES = (
         },
         path="accelerator.nodes",
         value="0 to 3",
-        rule="2x4 slice of ct6e-standard-4t has 2 hosts, all of them or none",
+        rule="a 2x4 slice of ct6e-standard-4t has 2 hosts, created as a whole",
         fix="use multiples of 2",
     ),
 )
@@ -143,7 +143,7 @@ NETWORK = (
         changes=existing_cluster(),
         path="networkPolicies",
         value="cluster shared",
-        rule="takes policies and keeps none of them",
+        rule="a cluster without Dataplane V2 or network policy enforcement accepts",
         fix="ADVANCED_DATAPATH",
         severity=Severity.WARNING,
     ),

@@ -27,7 +27,7 @@ PICKER = (
         changes=own() | {"picker.preset": "prefix"},
         path="picker.preset",
         value="prefix",
-        rule="nothing would read this",
+        rule="picker.config replaces the whole configuration, so this setting has",
         fix="remove it, or picker.config",
     ),
     Wrong(
@@ -231,7 +231,7 @@ PICKER = (
         changes=own(flowControl={"maxRequests": 100}),
         path="picker.config.flowControl",
         value="given",
-        rule="without its feature gate",
+        rule="without the feature gate flowControl this section has no effect",
         fix="add flowControl to featureGates",
         severity=Severity.WARNING,
     ),

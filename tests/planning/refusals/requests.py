@@ -16,7 +16,7 @@ PATTERNS = (
         changes={"pattern": "multi-model"},
         path="models",
         value="1 model",
-        rule="one needs none",
+        rule="multi-model puts a model router in front of several models, and there",
         fix="use pattern: single-replica",
     ),
     Wrong(
@@ -36,7 +36,7 @@ PATTERNS = (
         changes={"models[0].adapters": [{"name": "microsoft/Phi-3-mini-4k-instruct", "source": "somebody/sql-lora"}]},
         path="models[0].adapters[0].name",
         value="microsoft/Phi-3-mini-4k-instruct",
-        rule="2 models answer to this name",
+        rule="2 models have this name, and a request must lead to one of them",
         fix="a name of its own",
     ),
     Wrong(
@@ -45,7 +45,7 @@ PATTERNS = (
         changes={"models[0].aliases": ["sql"], "models[0].adapters": [LORA]},
         path="models[0].aliases[0]",
         value="sql",
-        rule="2 models answer to this name",
+        rule="2 models have this name, and a request must lead to one of them",
         fix="a name of its own",
     ),
     Wrong(
@@ -85,7 +85,7 @@ PATTERNS = (
         changes={"models[0].replicas": 1},
         path="models[0].replicas",
         value="1",
-        rule="one replica leaves no choice",
+        rule="prefix-cache chooses the replica that holds a prompt's prefix, and",
         fix="use 2 or more",
     ),
     Wrong(
@@ -95,7 +95,7 @@ PATTERNS = (
         changes={"picker.scorers.prefixCache": 0},
         path="picker.scorers.prefixCache",
         value="0",
-        rule="this weight leaves them out",
+        rule="prefix-cache routes by prefix matches, and a weight of 0 ignores them",
         fix="give it a weight",
     ),
     Wrong(
@@ -171,7 +171,7 @@ SPLITS = (
         changes={"splits": [{"name": "chat", "weights": {OLD: 1}}]},
         path="splits[0].weights",
         value=OLD,
-        rule="two or more sides",
+        rule="a split divides requests among two models or more, and this one names",
         fix="chat one of the model's aliases",
     ),
     Wrong(
@@ -181,7 +181,7 @@ SPLITS = (
         changes={"splits": [{"name": "chat", "weights": {OLD: 0, NEW: 0}}]},
         path="splits[0].weights",
         value="all 0",
-        rule="nobody would answer requests for chat",
+        rule="all weights are 0, so the load balancer would answer 500 to requests",
         fix="give a model a weight",
     ),
     Wrong(
@@ -201,7 +201,7 @@ SPLITS = (
         changes={"splits": [{"name": NEW, "weights": {OLD: 9, NEW: 1}}]},
         path="splits[0].name",
         value=NEW,
-        rule="2 models answer to this name",
+        rule="2 models have this name, and a request must lead to one of them",
         fix="a name of its own",
     ),
     Wrong(
@@ -237,7 +237,7 @@ CERTIFICATES = (
         changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--ssl_certfile=/a", "--ssl-keyfile", "/b"]},
         path="models[0].extraArgs[0]",
         value="--ssl_certfile=/a",
-        rule="probes and collectors would not know",
+        rule="the engine would answer HTTPS only, while Gateway, picker, probes and",
         fix="gateway.backendTls",
     ),
     Wrong(
@@ -246,7 +246,7 @@ CERTIFICATES = (
         changes={"gateway.tls": {"kind": "cert-manager"}},
         path="gateway.hostname",
         value="null",
-        rule="a certificate is for a name",
+        rule="a certificate is issued for a host name, and none is set",
         fix="gateway.tls.dnsNames",
     ),
     Wrong(
@@ -267,7 +267,7 @@ CERTIFICATES = (
         changes={"gateway.tls": {"kind": "cert-manager"}, "gateway.hostname": "llm.example.com"},
         path="gateway.tls.issuer",
         value="null",
-        rule="no client trusts it unasked",
+        rule="the certificate signs itself, so clients do not trust it by default",
         fix="name an issuer",
         severity=Severity.WARNING,
     ),

@@ -167,7 +167,7 @@ ACCESS = (
         encrypted=frozenset(),
         path="huggingFace.token",
         value="(hidden)",
-        rule="in plain text in the stack file",
+        rule="the secret is in plain text, and everybody who reads the stack file",
         fix="--secret llm-d:huggingFace.token",
     ),
     Wrong(
@@ -186,7 +186,7 @@ ACCESS = (
         encrypted=frozenset({"huggingFace"}),
         path="registry.password",
         value="(hidden)",
-        rule="in plain text in the stack file",
+        rule="the secret is in plain text, and everybody who reads the stack file",
         fix="--secret llm-d:registry.password",
     ),
 )
@@ -198,7 +198,7 @@ CHARTS = (
         changes={"platform.leaderWorkerSet.existing": True},
         path="platform.leaderWorkerSet.existing",
         value="true",
-        rule="this stack makes its cluster",
+        rule="the stack creates this cluster, so nothing is installed in it yet",
         fix="cluster.existing",
     ),
     Wrong(
@@ -207,7 +207,7 @@ CHARTS = (
         changes={"platform.istio.existing": True},
         path="platform.istio.existing",
         value="true",
-        rule="this stack makes its cluster",
+        rule="the stack creates this cluster, so nothing is installed in it yet",
         fix="cluster.existing",
     ),
 )
