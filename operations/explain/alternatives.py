@@ -74,6 +74,7 @@ def _simple(annotation: object, value: object) -> Iterator[object]:
 def _texts(value: str) -> Iterator[str]:
     """Patterns differ: one of these fits most of them."""
     yield f"{value}-x" if value else "other"
+    yield "example.com/image:v1"
     yield "600m"
     yield "3Gi"
     yield "1.35.1-gke.1000000"
