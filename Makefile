@@ -22,7 +22,7 @@ MODEL :=
 LOAD :=
 WRITE :=
 
-.PHONY: help adopt conformance up preview preflight status logs catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench
+.PHONY: help adopt conformance up preview preflight status logs catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -109,6 +109,12 @@ hooks: $(STAMP) ## run `make check` before every git commit
 format: $(STAMP) ## fix formatting and lint where it can be done automatically
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+support: $(STAMP) ## write docs/support.md from catalog/engines
+	@$(BIN)/python -m operations.support_table
+
+engine-facts: $(STAMP) ## ask vLLM VERSION what it can do and write catalog/engines/VERSION.yaml (2 GB of downloads)
+	@$(BIN)/python -m operations.engine_facts $(VERSION) $(ARGS)
 
 bench: $(STAMP) ## measure what docs/measurements.md states
 	@$(BIN)/python -m operations.measure

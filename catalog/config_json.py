@@ -249,6 +249,7 @@ def _model(
             "attention_bias": _bias(architecture, fields),
             "output_gate": fields.flag("attn_output_gate", architecture.startswith(_OUTPUT_GATE)),
             "context": fields.number("max_position_embeddings", "n_positions"),
+            "original_context": _original_context(fields),
             "dense_layers": layers.dense if layers.dense + sum(layers.sparse) != layers.count else None,
             "wide_layers": layers.wide,
             "per_layer": _per_layer(fields),
@@ -274,6 +275,13 @@ def _intermediate(architecture: str, fields: Fields, hidden: int) -> int:
         # Where it has no experts, the part that they share is all there is.
         return fields.number("shared_intermediate_size", "intermediate_size")
     return fields.number("intermediate_size_mlp", "intermediate_size", "moe_intermediate_size", default=4 * hidden)
+
+
+def _original_context(fields: Fields) -> int | None:
+    """Where vLLM starts a model with LongRoPE: it looks for the length beside the scaling, not in it."""
+    scaling = {**fields.mapping("rope_scaling"), **fields.mapping("rope_parameters")}
+    kind = scaling.get("rope_type") or scaling.get("type")
+    return fields.optional("original_max_position_embeddings") if kind in ("longrope", "su") else None
 
 
 def _bias(architecture: str, fields: Fields) -> Bias:

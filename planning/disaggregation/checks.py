@@ -8,10 +8,12 @@ from catalog.schema import Model
 from planning.context import PlanContext
 from planning.disaggregation.capacity import connected_by_rdma
 from planning.disaggregation.speed import StageEngines, split_of
+from planning.engine_support import split_block_sizes
 from planning.parallelism.layout import parallelism_of
 from planning.plan.estimates import SpeedEstimate
+from planning.serving.engine_checks import deployment_of
 from planning.sizing.capacity import in_flight, lengths_of
-from planning.sizing.memory_check import run_of
+from planning.sizing.memory_check import run_of, version_of
 from planning.sizing.speed import Load, estimate
 from settings.models import ModelSettings
 
@@ -53,6 +55,7 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
     for index, (ours, theirs) in enumerate(zip(decode.settings.models, prefill.settings.models, strict=True)):
         model = decode.catalog.find_model(ours.id)
         _check_parallelism(decode, prefill, index, (ours, theirs), model)
+        _check_blocks(decode, index, ours, model)
         _check_worth(decode, prefill, index, (ours, theirs), model)
 
 
@@ -152,10 +155,41 @@ def _check_parallelism(
         rule = f"{ours} GPUs of decode cannot share out what {theirs} computed: one must be a multiple of the other"
         fix = f"{ours}, or a divisor or a multiple of it"
     else:
+        decode.findings.warning(
+            "LLMD-PD-TENSOR-PARALLEL-DIFFERS",
+            "models",
+            index,
+            "prefill",
+            "tensorParallel",
+            value=theirs,
+            rule=f"decode has {ours}: engines that take over a cache of another tensor parallelism were seen to crash"
+            " (vllm-project/vllm issues 43523 and 50765, open)",
+            fix=f"use {ours}, or send requests of long prompts through both stages before relying on it",
+        )
         return
     decode.findings.error(
         "LLMD-PD-TP-MATCH", "models", index, "prefill", "tensorParallel", value=theirs, rule=rule, fix=f"use {fix}"
     )
+
+
+def _check_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    """NIXL hands over whole blocks; FlashInfer's kernels split blocks that are larger than any of theirs."""
+    size = settings.block_size
+    if size is None or model is None or ctx.accelerator.kind != "gpu":
+        return
+    sizes = split_block_sizes(deployment_of(ctx, settings, model), size)
+    if sizes:
+        ctx.findings.warning(
+            "LLMD-PD-BLOCK-SIZE",
+            "models",
+            index,
+            "blockSize",
+            value=size,
+            rule=f"on {ctx.accelerator.title} vLLM {version_of(ctx, settings)} takes FlashInfer, whose kernels have"
+            f" blocks of {', '.join(map(str, sizes))} tokens: transfers by NIXL of larger blocks were seen to fail"
+            " (vllm-project/vllm issue 42846, closed; the version that fixed it is not established)",
+            fix=f"use blockSize: {sizes[-1]}",
+        )
 
 
 def _check_worth(

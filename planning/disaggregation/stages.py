@@ -6,6 +6,7 @@ A stage's place is a `Site` like any other, with the settings its servers see; s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -30,9 +31,15 @@ class _PrefillFindings(Findings):
         self._all, self._keys = findings, keys
 
     def append(self, finding: Finding) -> None:
+        if finding in self._all:
+            return
         for key, own in self._keys.items():
             if finding.path == key or finding.path.startswith(f"{key}."):
                 finding = replace(finding, path=own + finding.path.removeprefix(key))
+            # A fix that names the setting means the one of prefill's own.
+            name, owner = key.rpartition(".")[2], own.rpartition(".")[0]
+            if owner.endswith(".prefill"):
+                finding = replace(finding, fix=re.sub(rf"(?<![\w.]){name}: ", f"prefill.{name}: ", finding.fix))
         if finding not in self._all:
             self._all.append(finding)
 

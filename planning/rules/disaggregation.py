@@ -28,6 +28,22 @@ RULES = (
         source="docs.vllm.ai/en/stable/features/nixl_connector_compatibility",
     ),
     Rule(
+        "LLMD-PD-TENSOR-PARALLEL-DIFFERS",
+        severity="warning",
+        summary="Prefill and decode have different tensor parallel sizes.",
+        why="Engines that took over such a cache were seen to crash.",
+        fix="Use the same size for both.",
+        source="vllm-project/vllm issues 43523 and 50765",
+    ),
+    Rule(
+        "LLMD-PD-BLOCK-SIZE",
+        severity="warning",
+        summary="KV blocks are larger than those of the attention kernels.",
+        why="Transfers by NIXL of such blocks were seen to fail with FlashInfer.",
+        fix="Use a block size of the kernels.",
+        source="vllm-project/vllm issue 42846",
+    ),
+    Rule(
         "LLMD-PD-ACCELERATOR-KINDS",
         severity="error",
         summary="Prefill and decode are on accelerators that cannot exchange KV caches.",

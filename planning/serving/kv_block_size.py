@@ -5,6 +5,7 @@ from __future__ import annotations
 from catalog.schema import Model
 from planning.context import PlanContext
 from planning.serving.kv_events import follows_events
+from planning.sizing.memory.kv_cache import layout
 from planning.sizing.memory_check import run_of
 from settings.models import ModelSettings
 
@@ -17,14 +18,61 @@ def block_size_of(ctx: PlanContext, settings: ModelSettings, model: Model | None
 
     Pattern prefix-cache and a precise index always tell them; elsewhere a size that is set does.
     """
-    told = ctx.settings.pattern == "prefix-cache" or follows_events(ctx)
-    if settings.block_size is not None or not told:
-        return settings.block_size
+    if settings.block_size is None and not _is_told(ctx):
+        return None
     return engine_block(ctx, settings, model)
+
+
+def block_argument(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> int | None:
+    """Value of the engine's --block-size. None where it is left to the engine, which then arrives at the picker's.
+
+    vLLM before 0.19 takes powers of two only, and raises the blocks of a model with recurrent states by itself.
+    """
+    return None if raised_block(ctx, settings, model) is not None else block_size_of(ctx, settings, model)
+
+
+def raised_block(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> int | None:
+    """Tokens to which vLLM raises its blocks, so that one holds a recurrent state. None where it leaves them.
+
+    vllm/platforms/interface.py `_align_hybrid_block_size` (before 0.20 in vllm/model_executor/models/config.py).
+    """
+    if model is None or ctx.accelerator.kind != "gpu":
+        return None
+    if not any(group.kind in ("linear", "mamba") for group in model.attention):
+        return None
+    run = run_of(ctx, settings, model)
+    tokens = layout(run).block_tokens if run is not None else 0
+    return tokens if tokens > (settings.block_size or _GPU_BLOCK) else None
+
+
+def check_raised_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    """Warn that a block is larger than anybody set it, where the picker depends on its size."""
+    tokens = raised_block(ctx, settings, model)
+    if tokens is None or not (_is_told(ctx) or settings.block_size is not None):
+        return
+    given = settings.block_size
+    ctx.findings.warning(
+        "LLMD-KV-BLOCK-RAISED",
+        "models",
+        index,
+        "blockSize",
+        value=given if given is not None else "(by default)",
+        rule=f"{settings.id} keeps recurrent states: vLLM raises its KV blocks to hold one, as far as can be computed"
+        f" to {tokens} tokens, which the picker is told",
+        fix=("remove blockSize, and " if given is not None else "")
+        + "compare with Setting attention block size in the engine's start-up log",
+    )
+
+
+def _is_told(ctx: PlanContext) -> bool:
+    return ctx.settings.pattern == "prefix-cache" or follows_events(ctx)
 
 
 def engine_block(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> int | None:
     """Tokens of the engine's blocks: as set, else its own. None for a model on TPU that the catalog lacks."""
+    raised = raised_block(ctx, settings, model)
+    if raised is not None:
+        return raised
     if settings.block_size is not None:
         return settings.block_size
     if ctx.accelerator.kind == "gpu":

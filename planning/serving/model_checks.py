@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from catalog.schema import Model
 from planning.context import PlanContext
+from planning.engine_support import default_length, option_value
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.sharding import check_sharding
 from planning.plan.estimates import MemoryVerdict
+from planning.serving.engine_checks import check_engine
 from planning.serving.parallelism_checks import check_spread
 from planning.serving.quantization import check_quantization
-from planning.sizing.memory_check import check_memory
+from planning.sizing.memory_check import check_memory, version_of
 from planning.stack_checks import check_pattern
 from planning.suggest import nearest
 from settings.models import ModelSettings
-
-_HALF = ("half", "float16")
 
 # Either of them makes vLLM's server, uvicorn, answer in HTTPS and no longer in HTTP.
 _HTTPS = ("--ssl-keyfile", "--ssl-certfile")
@@ -27,9 +27,11 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
     """
     check_pattern(ctx, index, settings, model)
     check_spread(ctx, index, settings, model)
-    _check_dtype(ctx, index, settings)
+    _check_cache_dtype(ctx, index, settings)
     _check_protocol(ctx, index, settings)
-    check_quantization(ctx, index, settings, model)
+    starts = check_engine(ctx, index, settings, model)
+    if starts:
+        check_quantization(ctx, index, settings, model)
     if model is None and "/" not in settings.id and settings.source.kind == "hugging-face":
         same = [known for known in ctx.catalog.models if known.rpartition("/")[2].lower() == settings.id.lower()]
         close = same or [known] if (known := nearest(settings.id, ctx.catalog.models, 0.6)) else same
@@ -68,11 +70,13 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
             fix=f"use {model.id}",
         )
     _check_length(ctx, index, settings, model)
+    _check_default_length(ctx, index, settings, model)
     parallelism = parallelism_of(ctx, settings)
     if _check_heads(ctx, index, model, parallelism.tensor):
         check_sharding(ctx, index, settings, model, parallelism)
     _check_token(ctx, settings, model)
-    return check_memory(ctx, index, settings, model)
+    # An engine that does not start takes no memory to judge.
+    return check_memory(ctx, index, settings, model) if starts else None
 
 
 def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
@@ -91,19 +95,8 @@ def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> No
         )
 
 
-def _check_dtype(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     accelerator = ctx.accelerator
-    # A checkpoint in bfloat16 is no obstacle: it is then served in float16 (`dtype_of` in the model server's plan).
-    if not accelerator.bf16 and settings.dtype == "bfloat16":
-        ctx.findings.error(
-            "LLMD-DTYPE-BFLOAT16",
-            "models",
-            index,
-            "dtype",
-            value=settings.dtype,
-            rule=f"{accelerator.title} has compute capability {accelerator.compute_capability}; bfloat16 needs 8.0",
-            fix="use dtype: half",
-        )
     if settings.kv_cache_dtype not in (None, "auto") and accelerator.kind == "gpu" and not accelerator.fp8:
         ctx.findings.error(
             "LLMD-KV-CACHE-FP8",
@@ -126,6 +119,24 @@ def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: 
             value=settings.max_model_len,
             rule=f"{model.id} was trained for {model.context} tokens; vLLM refuses more",
             fix=f"use {model.context} or less",
+        )
+
+
+def _check_default_length(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
+    if settings.max_model_len is not None or option_value(settings.extra_args, "--max-model-len") is not None:
+        return
+    version = version_of(ctx, settings)
+    length = default_length(model, version)
+    if length < model.context:
+        ctx.findings.warning(
+            "LLMD-CONTEXT-LONGROPE",
+            "models",
+            index,
+            "maxModelLen",
+            value=f"(by default, {length})",
+            rule=f"{model.id} takes {model.context} tokens by LongRoPE; where no length is set vLLM {version} starts it"
+            f" at its original {length}, and answers longer requests with 400 (vllm/config/model.py)",
+            fix=f"use maxModelLen: {length}, or a longer one up to {model.context}",
         )
 
 

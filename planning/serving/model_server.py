@@ -10,6 +10,7 @@ from catalog.engine import load_engine
 from catalog.parameters import download_gib
 from catalog.schema import Model
 from planning.context import PlanContext
+from planning.engine_support import default_dtype
 from planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
 from planning.parallelism.ports import PORT
 from planning.picker_config import prefix_plugin
@@ -22,9 +23,10 @@ from planning.serving import multi_node
 from planning.serving.backend_tls import server_tls
 from planning.serving.backends import backend_of
 from planning.serving.bucket import CACHE_ANNOTATION, VOLUMES_ANNOTATION, bucket_volume
+from planning.serving.engine_checks import implementation_variable
 from planning.serving.engine_paths import CACHE, HEALTH_PATH, MODELS_PATH, TOKEN_DIRECTORY, TOKEN_KEY, WEIGHTS
 from planning.serving.image_source import check_image_source
-from planning.serving.kv_block_size import block_size_of
+from planning.serving.kv_block_size import block_argument, check_raised_blocks
 from planning.serving.kv_events import EVENTS, EVENTS_PORT, follows_events, publisher
 from planning.serving.labels import ROLE_LABEL, selector_of
 from planning.serving.lora_adapters import adapter_arguments, adapter_buckets, adapter_volumes, check_adapters
@@ -91,6 +93,7 @@ def plan_model_server(
     model = ctx.catalog.find_model(settings.id)
     parallelism = parallelism_of(ctx, settings)
     memory = check_model(ctx, index, settings, model)
+    check_raised_blocks(ctx, index, settings, model)
     check_adapters(ctx, index, settings)
     run = run_of(ctx, settings, model) if model is not None and memory is not None else None
     size = model_gib(ctx, settings)
@@ -220,13 +223,13 @@ def _arguments(
     options += [
         ("--max-model-len", settings.max_model_len),
         ("--gpu-memory-utilization", settings.gpu_memory_utilization),
-        ("--dtype", dtype_of(ctx, settings)),
+        ("--dtype", dtype_of(ctx, settings, model)),
         *multi_node.arguments(parallelism, quantized=_in_blocks(model)),
         ("--max-num-seqs", settings.max_num_seqs),
         ("--max-num-batched-tokens", settings.max_num_batched_tokens),
         ("--quantization", settings.quantization),
         ("--kv-cache-dtype", settings.kv_cache_dtype),
-        ("--block-size", block_size_of(ctx, settings, model)),
+        ("--block-size", block_argument(ctx, settings, model)),
         ("--kv-events-config", publisher(settings.name, PORT) if follows_events(ctx) else None),
     ]
     if can_drain(ctx, settings):
@@ -253,9 +256,15 @@ def _in_blocks(model: Model | None) -> bool:
     return quantization is not None and quantization.method == "fp8" and quantization.group is not None
 
 
-def dtype_of(ctx: PlanContext, settings: ModelSettings) -> str | None:
-    """As set; else float16 where the accelerator has no bfloat16, so that the engine need not find that out."""
-    return settings.dtype or (None if ctx.accelerator.bf16 else "half")
+def dtype_of(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> str | None:
+    """As set; else what vLLM would choose on an accelerator without bfloat16, so that it is said and can be judged.
+
+    Of a model that the catalog lacks nothing is said: vLLM reads its type and knows which of them refuse float16.
+    """
+    if settings.dtype is not None or model is None:
+        return settings.dtype
+    chosen = default_dtype(model, ctx.accelerator, version_of(ctx, settings))
+    return "half" if chosen == "float16" else chosen
 
 
 def prefix_caching_of(ctx: PlanContext, settings: ModelSettings) -> bool:
@@ -289,6 +298,7 @@ def _environment(
         values |= library_environment(ctx, settings)
         return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
     values |= {"VLLM_XLA_CACHE_PATH": f"{CACHE}/xla", "PJRT_DEVICE": "TPU"}
+    values |= implementation_variable(ctx, settings, ctx.catalog.find_model(settings.id))
     if parallelism.is_multi_node:
         # The controller of the group names the hosts.
         return tuple(EnvPlan(name=name, value=value) for name, value in values.items())

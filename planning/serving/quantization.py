@@ -7,12 +7,9 @@ from planning.alternatives import accelerator_with
 from planning.context import PlanContext
 from settings.models import ModelSettings
 
-# Marlin kernels, which stand in where a GPU lacks the units, go back to Turing (7.5), but not for MXFP4.
-_MXFP4_CAPABILITY = 8.0
-
 
 def check_quantization(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
-    """Findings about a format that the accelerator cannot run, or runs without what it was made for."""
+    """Findings about a format that the accelerator runs without what it was made for."""
     capability = ctx.accelerator.compute_capability
     if capability is None:
         return
@@ -20,15 +17,6 @@ def check_quantization(ctx: PlanContext, index: int, settings: ModelSettings, mo
     method = settings.quantization or own
     path = ("models", index, "quantization" if settings.quantization else "id")
     value = settings.quantization or settings.id
-    if method == "mxfp4" and capability < _MXFP4_CAPABILITY:
-        ctx.findings.error(
-            "LLMD-QUANTIZATION-MXFP4",
-            *path,
-            value=value,
-            rule=f"{ctx.accelerator.title} has compute capability {capability}; vLLM's MXFP4 kernels need "
-            f"{_MXFP4_CAPABILITY}",
-            fix=f"use another model, or an accelerator such as {_capable(ctx)}",
-        )
     if method == "fp8" and not ctx.accelerator.fp8:
         ctx.findings.warning(
             "LLMD-QUANTIZATION-FP8",
@@ -39,7 +27,3 @@ def check_quantization(ctx: PlanContext, index: int, settings: ModelSettings, mo
             fix="count on the memory only, or use an accelerator such as "
             f"{accelerator_with(ctx.catalog, lambda other: other.fp8)}",
         )
-
-
-def _capable(ctx: PlanContext) -> str:
-    return accelerator_with(ctx.catalog, lambda other: (other.compute_capability or 0.0) >= _MXFP4_CAPABILITY)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from catalog.schema import Accelerator, Model
 from planning.context import PlanContext
+from planning.engine_support import default_dtype, option_value
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.sharding import shares
 from planning.plan.estimates import MemoryVerdict
@@ -118,7 +119,7 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
         data_parallel=parallelism.data,
         expert_parallel=parallelism.expert or "--enable-expert-parallel" in settings.extra_args,
         all_to_all=parallelism.all_to_all,
-        dtype=settings.dtype,
+        dtype=_dtype(ctx, settings, model),
         quantization=settings.quantization,
         kv_cache_dtype=settings.kv_cache_dtype,
         prefix_caching=caching if caching is not None else ctx.settings.picker.scorers.prefix_cache > 0,
@@ -133,6 +134,14 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
         kv_cache_gib=cache / 2**30 if cache is not None else None,
         share=ctx.machine.accelerator_share,
     )
+
+
+def _dtype(ctx: PlanContext, settings: ModelSettings, model: Model) -> str | None:
+    """As set; else what vLLM chooses where the accelerator has no bfloat16."""
+    given = settings.dtype or option_value(settings.extra_args, "--dtype")
+    if given in (None, "auto"):
+        return default_dtype(model, ctx.accelerator, version_of(ctx, settings))
+    return "float32" if given == "float" else given
 
 
 def version_of(ctx: PlanContext, settings: ModelSettings) -> str:

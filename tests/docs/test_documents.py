@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from operations import settings_reference
+from catalog import load
+from operations import settings_reference, support_table
 from rehearsal.toolchain.build import binaries
 from rehearsal.toolchain.targets import TARGETS
 
@@ -143,6 +144,10 @@ def test_files_that_documents_name_are_there() -> None:
         if name not in _ELSEWHERE and not any(ROOT.glob(name)) and not any(ROOT.glob(f"{name}.py"))
     ]
     assert not missing
+
+
+def test_the_table_of_supported_models_is_current() -> None:
+    assert support_table.TARGET.read_text(encoding="utf-8") == support_table.build(load())
 
 
 def test_the_settings_reference_is_current() -> None:

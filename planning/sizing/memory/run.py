@@ -9,6 +9,7 @@ from typing import Any, Literal
 from catalog.engine import Band, load_engine
 from catalog.parameters import Parameters, count
 from catalog.schema import Accelerator, DraftLayers, Interconnect, Model, Part, Quantization
+from planning.engine_support import default_length
 
 _BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
 
@@ -189,7 +190,7 @@ def engine_run(
         kind=accelerator.kind,
         interconnect=accelerator.interconnect,
         total_gib=total,
-        max_model_len=max_model_len or model.context,
+        max_model_len=max_model_len or default_length(model, version),
         utilization=utilization or engine.band(version).utilization,
         max_num_seqs=max_num_seqs or min(sequences, tokens),
         max_num_batched_tokens=tokens,

@@ -16,6 +16,7 @@ from tests.planning.refusals.accepted import (
 from tests.planning.refusals.backend_tls import BACKEND_TLS
 from tests.planning.refusals.disaggregation import DISAGGREGATION
 from tests.planning.refusals.engine import ENGINE
+from tests.planning.refusals.engine_support import ENGINE_SUPPORT
 from tests.planning.refusals.estimates import ESTIMATES
 from tests.planning.refusals.kserve import GATEWAYS, IMAGES, KSERVE
 from tests.planning.refusals.location import CLUSTER, PLACE, STACK
@@ -44,6 +45,7 @@ EVERY = (
     *CHARTS,
     *ESTIMATES,
     *ENGINE,
+    *ENGINE_SUPPORT,
     *BACKEND_TLS,
     *DISAGGREGATION,
     *GATEWAYS,

@@ -71,7 +71,7 @@ MODEL = (
         changes={"models[0].dtype": "bfloat16"},
         path="models[0].dtype",
         value="bfloat16",
-        rule="compute capability 7.5; bfloat16 needs 8.0",
+        rule="compute capability 7.5, where vLLM computes in float16 or float32 only",
         fix="use dtype: half",
     ),
     Wrong(
@@ -276,13 +276,13 @@ MODEL = (
         fix="fewer stages",
     ),
     Wrong(
-        id="LLMD-QUANTIZATION-MXFP4",
+        id="LLMD-QUANTIZATION-CAPABILITY",
         name="a 4-bit format that Turing cannot run",
         changes={"models[0]": {"id": "openai/gpt-oss-20b", "maxModelLen": 2048}, "accelerator.perNode": 4},
         path="models[0].id",
         value="openai/gpt-oss-20b",
-        rule="MXFP4 kernels need 8.0",
-        fix="nvidia-l4",
+        rule="compute capability 7.5; the kernels of vLLM 0.26.0 for mxfp4 weights need 8.0",
+        fix="accelerator: {type: nvidia-l4, machineType: g2-standard-48}",
     ),
     Wrong(
         id="LLMD-QUANTIZATION-FP8",

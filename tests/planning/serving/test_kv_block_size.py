@@ -54,6 +54,19 @@ class TestBlocks:
         assert size == (given or 16)
         assert picker_plugins(plan)[plugin] == {parameter: size * factor}
 
+    @pytest.mark.parametrize("release", ["llm-d-0.9", "gaie-1.5"])
+    def test_a_model_with_recurrent_states_has_the_block_that_vllm_raises_it_to(self, release: str) -> None:
+        """The engine raises its blocks by itself, and older versions take no such number: the picker alone is told."""
+        accelerator = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-8g", "nodes": {"min": 0, "max": 1}}
+        models = [{"id": "Qwen/Qwen3-Next-80B-A3B-Instruct", "maxModelLen": 8192, "tensorParallel": 4, "replicas": 2}]
+        changes = {"release": release, "location": "us-central1-a", "accelerator": accelerator, "models": models}
+        plan = model(GPU, changes)
+        assert engine_block(plan) is None
+        plugin = "approx-prefix-cache-producer" if release == "llm-d-0.9" else PREFIX
+        # On one of 4 ranks a state is 8 heads of 128 x 128 in float32 and 3 inputs of a convolution of 2048 in 16 bits:
+        # 536,576 bytes. A token of attention takes 1 head of 256, key and value: 1,024. In steps of 16 tokens.
+        assert picker_plugins(plan)[plugin] == {"blockSizeTokens": 528}
+
     def test_the_scorer_reads_the_producer_that_knows_the_size(self) -> None:
         """A scorer that is not told makes a producer of its own, with a size of its own, and says nothing."""
         plugins = picker_plugins(model(GPU))

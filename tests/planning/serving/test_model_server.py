@@ -140,7 +140,7 @@ class TestResources:
 
     def test_workers_of_a_replica_share_memory(self) -> None:
         alone = volume(server(), "shared-memory").source
-        changes = {"accelerator": T4_OF_FOUR, "models[0].id": "google/gemma-2-9b-it"}
+        changes = {"accelerator": T4_OF_FOUR, "models[0].id": "Qwen/Qwen2.5-7B-Instruct"}
         together = volume(server(changes=changes), "shared-memory").source
         assert alone["medium"] == together["medium"] == "Memory"
         assert mebibytes(str(together["sizeLimit"])) > mebibytes(str(alone["sizeLimit"]))
@@ -215,7 +215,7 @@ class TestParallelism:
             assert model.mla or model.kv_heads % tensor_parallel == 0 or tensor_parallel % model.kv_heads == 0
 
     def test_by_default_a_replica_takes_its_node(self) -> None:
-        plan = server(changes={"accelerator": T4_OF_FOUR, "models[0].id": "google/gemma-2-9b-it"})
+        plan = server(changes={"accelerator": T4_OF_FOUR, "models[0].id": "Qwen/Qwen2.5-7B-Instruct"})
         assert plan.pod.args[plan.pod.args.index("--tensor-parallel-size") + 1] == "4"
         assert plan.pod.requests["nvidia.com/gpu"] == "4"
 

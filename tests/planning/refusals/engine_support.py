@@ -1,0 +1,208 @@
+"""Wrong stack files about what an engine version can do, one for every rule that its tables decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planning.findings import Severity
+from tests.planning.refusals.case import Wrong
+
+L4: Mapping[str, Any] = {"type": "nvidia-l4", "nodes": {"min": 0, "max": 1}}
+FOUR_T4: Mapping[str, Any] = {"type": "nvidia-tesla-t4", "perNode": 4, "nodes": {"min": 0, "max": 1}}
+V6E_8: Mapping[str, Any] = {"type": "tpu-v6e", "machineType": "ct6e-standard-8t", "nodes": {"min": 0, "max": 1}}
+B200: Mapping[str, Any] = {
+    "type": "nvidia-b200",
+    "machineType": "a4-highgpu-8g",
+    "provisioning": "spot",
+    "nodes": {"min": 0, "max": 1},
+}
+RTX: Mapping[str, Any] = {"type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-48", "nodes": {"min": 0, "max": 1}}
+
+
+def _gpu(accelerator: Mapping[str, Any], location: str = "us-central1-a", **model: Any) -> dict[str, Any]:
+    return {"location": location, "accelerator": dict(accelerator), "models[0]": {"maxModelLen": 2048, **model}}
+
+
+def _arguments(*arguments: str, **model: Any) -> dict[str, Any]:
+    return {"models[0].allowExtraArgs": True, "models[0].extraArgs": list(arguments)} | model
+
+
+ENGINE_SUPPORT = (
+    Wrong(
+        name="float16 for a model that is unstable in it",
+        id="LLMD-DTYPE-FLOAT16",
+        changes=_gpu(L4, id="google/gemma-2-9b-it", dtype="half"),
+        path="models[0].dtype",
+        value="half",
+        rule="vLLM 0.26.0 refuses float16 for Gemma2ForCausalLM",
+        fix="use dtype: bfloat16",
+    ),
+    Wrong(
+        name="a model unstable in float16 where there is no bfloat16",
+        id="LLMD-ATTENTION-KERNEL",
+        changes=_gpu(FOUR_T4, id="google/gemma-2-2b-it", tensorParallel=1),
+        path="models[0].dtype",
+        value="(by default, float32)",
+        rule="heads of 256 numbers, and in float32 the attention kernel that vLLM 0.26.0 takes on T4 needs 81920 bytes",
+        fix="use accelerator: {type: nvidia-l4, machineType: g2-standard-4}",
+    ),
+    Wrong(
+        name="attention heads too wide for the shared memory",
+        id="LLMD-ATTENTION-KERNEL",
+        changes=_gpu(FOUR_T4, id="google/gemma-4-31B-it", tensorParallel=4, dtype="half"),
+        path="models[0].id",
+        value="google/gemma-4-31B-it",
+        rule="heads of 512 numbers, and in float16 the attention kernel that vLLM 0.26.0 takes on T4 needs 98304 bytes",
+        fix="use accelerator: {type: nvidia-l4, machineType: g2-standard-48} and dtype: bfloat16",
+    ),
+    Wrong(
+        name="no attention kernel for latent attention in float32",
+        id="LLMD-ATTENTION-KERNEL",
+        changes=_gpu(L4, id="deepseek-ai/DeepSeek-V2-Lite-Chat", dtype="float32"),
+        path="models[0].dtype",
+        value="float32",
+        rule="heads of 576 numbers, and in float32 vLLM 0.26.0 has no attention back end for them on L4",
+        fix="and dtype: bfloat16",
+    ),
+    Wrong(
+        name="experts cut narrower than their kernel takes",
+        id="LLMD-EXPERTS-KERNEL",
+        changes=_gpu(B200, "us-central1-b", id="Qwen/Qwen3-30B-A3B"),
+        path="models[0].tensorParallel",
+        value="(by default, 8)",
+        rule="need 128 to divide an expert's width on a GPU, and here it is 768 / 8 = 96: the engine does not come up",
+        fix="use tensorParallel: 2, or tensorParallel: 1",
+    ),
+    Wrong(
+        name="experts whose kernel was seen to hang on another card",
+        id="LLMD-EXPERTS-KERNEL",
+        changes=_gpu(RTX, "us-central1-b", id="google/gemma-4-26B-A4B-it"),
+        path="models[0].id",
+        value="google/gemma-4-26B-A4B-it",
+        rule="need 128 to divide an expert's width on a GPU, and here it is 704",
+        fix='use allowExtraArgs: true and extraArgs: ["--moe-backend", "triton"]',
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="a quantization method that the version gave up",
+        id="LLMD-QUANTIZATION-UNKNOWN",
+        changes=_arguments("--quantization", "tpu_int8"),
+        path="models[0].extraArgs",
+        value="tpu_int8",
+        rule="vLLM 0.26.0 has no quantization method tpu_int8",
+        fix="use another model or another accelerator",
+    ),
+    Wrong(
+        name="weights that are computed with in bfloat16 only",
+        id="LLMD-QUANTIZATION-DTYPE",
+        changes=_gpu(L4, id="openai/gpt-oss-20b", dtype="half", gpuMemoryUtilization=0.95),
+        path="models[0].dtype",
+        value="half",
+        rule="runs mxfp4 weights on L4 in bfloat16 only, and this is float16",
+        fix="use dtype: bfloat16",
+    ),
+    Wrong(
+        name="an architecture that came later",
+        id="LLMD-ENGINE-ARCHITECTURE",
+        changes=_gpu(L4, id="Qwen/Qwen2.5-3B-Instruct") | {"release": "gaie-1.5"},
+        facts={"Qwen/Qwen2.5-3B-Instruct": {"architecture": "LagunaForCausalLM"}},
+        path="models[0].id",
+        value="Qwen/Qwen2.5-3B-Instruct",
+        rule="vLLM 0.19.1 has no implementation of LagunaForCausalLM, which vLLM 0.26.0 has",
+        fix="use release: llm-d-0.9",
+    ),
+    Wrong(
+        name="a quantization that the JAX implementation cannot load",
+        id="LLMD-QUANTIZATION-TPU",
+        stack="tpu",
+        changes=_gpu(V6E_8, "europe-west4-a", id="hugging-quants/Meta-Llama-3.1-8B-Instruct-AWQ-INT4"),
+        path="models[0].id",
+        value="hugging-quants/Meta-Llama-3.1-8B-Instruct-AWQ-INT4",
+        rule="on TPU vLLM 0.26.0 runs LlamaForCausalLM by its JAX implementation, which cannot load awq weights",
+        fix='use allowExtraArgs: true and env: {"MODEL_IMPL_TYPE": "vllm"}',
+    ),
+    Wrong(
+        name="a quantization method that the TPU back end does not have",
+        id="LLMD-QUANTIZATION-TPU",
+        stack="tpu",
+        changes={"models[0].quantization": "bitsandbytes"},
+        path="models[0].quantization",
+        value="bitsandbytes",
+        rule="vLLM 0.26.0 on TPU has no quantization method bitsandbytes",
+        fix="use quantization: null",
+    ),
+    Wrong(
+        name="adapters with the JAX implementation",
+        id="LLMD-ADAPTER-TPU",
+        stack="tpu",
+        changes={
+            "models[0].adapters": [{"name": "one", "source": "somebody/an-adapter", "rank": 16}],
+            "models[0].id": "Qwen/Qwen3-4B-Instruct-2507",
+            "models[0].allowExtraArgs": True,
+            "models[0].env": {"MODEL_IMPL_TYPE": "flax_nnx"},
+        },
+        path="models[0].env.MODEL_IMPL_TYPE",
+        value="flax_nnx",
+        rule="the JAX implementation of Qwen3ForCausalLM has no LoRA adapters",
+        fix="use env: {}",
+    ),
+    Wrong(
+        name="an option that the version does not have",
+        id="LLMD-ENGINE-OPTION",
+        changes=_arguments("--max-num-batched-tokns=4096"),
+        path="models[0].extraArgs[0]",
+        value="--max-num-batched-tokns=4096",
+        rule="vLLM 0.26.0 has no option --max-num-batched-tokns and ends when it reads it",
+        fix="use --max-num-batched-tokens",
+    ),
+    Wrong(
+        name="a longer context by LongRoPE that nobody asks for",
+        id="LLMD-CONTEXT-LONGROPE",
+        changes=_gpu(L4, id="microsoft/Phi-4-mini-instruct", maxModelLen=None),
+        path="models[0].maxModelLen",
+        value="(by default, 4096)",
+        rule="takes 131072 tokens by LongRoPE; where no length is set vLLM 0.26.0 starts it at its original 4096",
+        fix="use maxModelLen: 4096, or a longer one up to 131072",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="blocks that hold a recurrent state",
+        id="LLMD-KV-BLOCK-RAISED",
+        stack="prefix-cache-gpu",
+        changes={
+            "location": "us-central1-a",
+            "accelerator": {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-8g", "nodes": {"min": 0, "max": 1}},
+            "models": [
+                {"id": "Qwen/Qwen3.5-35B-A3B", "maxModelLen": 8192, "tensorParallel": 2, "replicas": 2, "blockSize": 64}
+            ],
+        },
+        path="models[0].blockSize",
+        value="64",
+        rule="keeps recurrent states: vLLM raises its KV blocks to hold one, as far as can be computed to",
+        fix="remove blockSize",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="prefill and decode with different tensor parallelism",
+        id="LLMD-PD-TENSOR-PARALLEL-DIFFERS",
+        stack="disaggregated-gpu",
+        changes={"models[0].tensorParallel": 4, "models[0].prefill.tensorParallel": 8},
+        path="models[0].prefill.tensorParallel",
+        value="8",
+        rule="decode has 4: engines that take over a cache of another tensor parallelism were seen to crash",
+        fix="use 4",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="blocks larger than the kernels of FlashInfer",
+        id="LLMD-PD-BLOCK-SIZE",
+        stack="disaggregated-gpu",
+        changes={"location": "us-central1-b", "accelerator": dict(B200)},
+        path="models[0].blockSize",
+        value="128",
+        rule="takes FlashInfer, whose kernels have blocks of 16, 32, 64 tokens",
+        fix="use blockSize: 64",
+        severity=Severity.WARNING,
+    ),
+)

@@ -1,0 +1,427 @@
+"""What the engines' own tables refuse, the planner refuses; and no fix that it offers leads into another refusal."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from catalog import load
+from catalog.engines import facts_of, load_facts, shared_memory_bytes, versions
+from planning import Finding, RefusedError, plan_raw
+from planning.engine_support import (
+    Deployment,
+    default_dtype,
+    implementation_of,
+    is_known,
+    option_value,
+    refusals_of,
+    unknown_options,
+)
+from planning.findings import Severity
+from tests.planning.refusals.case import Wrong
+from tests.planning.refusals.every import EVERY
+from tests.stacks import ENCRYPTED, plan_of, values_of
+
+CATALOG = load()
+T4, L4, H100, B200, RTX = (
+    CATALOG.accelerators[f"nvidia-{name}"] for name in ("tesla-t4", "l4", "h100-80gb", "b200", "rtx-pro-6000")
+)
+V6E = CATALOG.accelerators["tpu-v6e"]
+GEMMA_3, GEMMA_4 = "google/gemma-3-4b-it", "google/gemma-4-26B-A4B-it"
+
+
+def on(accelerator: Any, model: str, version: str = "0.26.0", **changes: Any) -> Deployment:
+    return Deployment(model=CATALOG.models[model], accelerator=accelerator, version=version, **changes)
+
+
+def kinds(deployment: Deployment) -> list[str]:
+    return [refusal.kind for refusal in refusals_of(deployment)]
+
+
+class TestFiguresOfPublicReports:
+    """The kernels that the tool compiled need, to the byte, what Triton's messages in public reports say."""
+
+    def test_gemma_3_in_float32_on_a_t4(self) -> None:
+        """vllm-project/vllm#36802: required 81920, hardware limit 65536."""
+        turing = load_facts("0.26.0").at(7.5)
+        assert turing is not None
+        assert turing.kernel_bytes("float32", 256, windowed=False) == 81920
+        assert shared_memory_bytes(7.5) == 65536
+
+    def test_gemma_4_in_float16_on_turing(self) -> None:
+        """vllm-project/vllm#57712: required 98304, hardware limit 65536."""
+        turing = load_facts("0.26.0").at(7.5)
+        assert turing is not None
+        assert turing.kernel_bytes("float16", 512, windowed=False) == 98304
+
+    def test_gemma_2_in_float32_on_blackwell_workstations(self) -> None:
+        """vllm-project/vllm pull request 33846: required 116992, hardware limit 101376."""
+        blackwell = load_facts("0.26.0").at(12.0)
+        assert blackwell is not None
+        assert blackwell.kernel_bytes("float32", 256, windowed=True) == 116992
+        assert shared_memory_bytes(12.0) == 101376
+
+
+class TestDtypes:
+    @pytest.mark.parametrize("version", versions())
+    @pytest.mark.parametrize("model", ["google/gemma-2-9b-it", "google/gemma-3-1b-it", "google/gemma-3-12b-it"])
+    def test_float16_is_refused_on_every_accelerator(self, version: str, model: str) -> None:
+        assert "float16" in kinds(on(H100, model, version, dtype="half"))
+        assert "float16" in kinds(on(V6E, model, version, dtype="float16"))
+        assert "float16" not in kinds(on(H100, model, version, dtype="bfloat16"))
+
+    def test_the_first_gemma_runs_in_float16(self) -> None:
+        assert kinds(on(T4, "google/gemma-2b-it", dtype="half")) == []
+
+    def test_what_is_taken_by_default_without_bfloat16(self) -> None:
+        assert default_dtype(CATALOG.models["Qwen/Qwen2.5-3B-Instruct"], T4, "0.26.0") == "float16"
+        assert default_dtype(CATALOG.models["google/gemma-2-27b-it"], T4, "0.26.0") == "float32"
+        assert default_dtype(CATALOG.models["google/gemma-2-27b-it"], L4, "0.26.0") is None
+
+    def test_a_model_that_runs_in_float32_is_counted_in_four_bytes(self) -> None:
+        """gemma-2-27b's heads of 128 numbers have a kernel in float32 on a T4: it is its memory that is too small."""
+        changes = {"accelerator.perNode": 4, "models[0]": {"id": "google/gemma-2-27b-it", "maxModelLen": 2048}}
+        assert kinds(on(T4, "google/gemma-2-27b-it")) == []
+        with pytest.raises(RefusedError) as refused:
+            plan_of("gpu", changes)
+        (error,) = [f for f in refused.value.findings if f.severity is Severity.ERROR]
+        assert error.path == "llm-d:models[0].id"
+        weights = re.search(r"weights ([\d.]+)", error.rule)
+        assert weights is not None
+        assert 25 < float(weights[1]) < 27  # 27.2 billion numbers of 4 bytes on 4 GPUs
+
+    def test_the_engine_is_told_what_was_judged(self) -> None:
+        plan = plan_of("gpu", {"models[0].id": "Qwen/Qwen2.5-1.5B-Instruct", "models[0].dtype": None})
+        arguments = plan.models[0].servers[0].pod.args
+        assert arguments[arguments.index("--dtype") + 1] == "half"
+
+    def test_of_an_unknown_model_the_engine_decides(self) -> None:
+        plan = plan_of("gpu", {"models[0].id": "somebody/secret-model", "models[0].dtype": None})
+        assert "--dtype" not in plan.models[0].servers[0].pod.args
+
+
+class TestAttention:
+    def test_heads_of_512_run_where_shared_memory_is_larger(self) -> None:
+        assert kinds(on(T4, GEMMA_4, dtype="half")) == ["attention-kernel"]
+        assert kinds(on(L4, GEMMA_4)) == []
+        assert kinds(on(H100, GEMMA_4)) == []
+
+    def test_float32_with_heads_of_256_needs_a_data_center_card(self) -> None:
+        for accelerator, expected in ((T4, True), (L4, True), (RTX, True), (H100, False)):
+            found = kinds(on(accelerator, "google/gemma-2-9b-it", dtype="float32"))
+            assert ("attention-kernel" in found) == expected, accelerator.name
+
+    def test_latent_attention_has_no_float32(self) -> None:
+        assert kinds(on(H100, "deepseek-ai/DeepSeek-V2-Lite-Chat", dtype="float32")) == ["attention-kernel"]
+
+    def test_a_size_that_no_table_has_is_not_known_and_not_refused(self) -> None:
+        odd = CATALOG.models["Qwen/Qwen3-8B"].model_copy(update={"head_dim": 104})
+        deployment = Deployment(model=odd, accelerator=H100, version="0.26.0")
+        assert refusals_of(deployment) == []
+        assert not is_known(deployment)
+
+
+class TestExperts:
+    @pytest.mark.parametrize(("ranks", "refused"), [(1, False), (2, False), (4, True), (8, True)])
+    def test_their_width_on_a_gpu_is_a_multiple_of_128(self, ranks: int, refused: bool) -> None:
+        """768 / 2 is 384, 768 / 4 is 192."""
+        found = kinds(on(B200, "Qwen/Qwen3-30B-A3B", tensor_parallel=ranks))
+        assert ("experts-kernel" in found) == refused
+
+    def test_whole_experts_keep_their_width(self) -> None:
+        assert kinds(on(B200, "Qwen/Qwen3-30B-A3B", tensor_parallel=8, expert_parallel=True)) == []
+        assert kinds(on(B200, GEMMA_4, tensor_parallel=8, expert_parallel=True)) == ["experts-kernel"]
+
+    def test_another_kernel_takes_any_width(self) -> None:
+        assert kinds(on(B200, GEMMA_4, expert_backend="triton")) == []
+
+    def test_quantized_experts_have_other_kernels(self) -> None:
+        assert "experts-kernel" not in kinds(on(B200, "Qwen/Qwen3-30B-A3B-FP8", tensor_parallel=8))
+
+    def test_versions_that_choose_triton_take_any_width(self) -> None:
+        assert kinds(on(B200, GEMMA_4, "0.19.1")) == []
+
+    def test_a_version_that_pads_takes_any_width(self) -> None:
+        assert kinds(on(B200, GEMMA_4, "0.30.0")) == []
+
+    def test_between_two_versions_that_differ_nothing_is_certain(self) -> None:
+        (refusal,) = refusals_of(on(B200, GEMMA_4, "0.28.0"))
+        assert (refusal.kind, refusal.certain) == ("experts-kernel", False)
+
+
+class TestTpu:
+    def test_the_jax_implementation_loads_fp8_only(self) -> None:
+        assert kinds(on(V6E, "Qwen/Qwen3-14B-AWQ")) == ["tpu-quantization"]
+        assert kinds(on(V6E, "RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16")) == ["tpu-quantization"]
+        assert kinds(on(V6E, "Qwen/Qwen3-32B-FP8")) == []
+
+    def test_compressed_tensors_in_fp8_came_later(self) -> None:
+        model = "RedHatAI/Llama-3.3-70B-Instruct-fp8-dynamic"
+        assert kinds(on(V6E, model, "0.19.0")) == ["tpu-quantization"]
+        assert kinds(on(V6E, model, "0.26.0")) == []
+
+    @pytest.mark.parametrize("method", ["gptq", "bitsandbytes"])
+    @pytest.mark.parametrize("version", versions())
+    def test_the_platform_refuses_what_it_does_not_list(self, method: str, version: str) -> None:
+        assert "tpu-quantization" in kinds(on(V6E, "Qwen/Qwen2.5-7B-Instruct", version, quantization=method))
+
+    def test_pytorchs_implementation_loads_awq(self) -> None:
+        chosen = {"MODEL_IMPL_TYPE": "vllm"}
+        assert kinds(on(V6E, "Qwen/Qwen3-14B-AWQ", environment=chosen)) == []
+        assert kinds(on(V6E, "RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", environment=chosen)) != []
+
+    def test_adapters_take_pytorchs_implementation_by_themselves(self) -> None:
+        assert implementation_of(on(V6E, "Qwen/Qwen3-4B-Instruct-2507")) == "jax"
+        assert implementation_of(on(V6E, "Qwen/Qwen3-4B-Instruct-2507", adapters=True)) == "torch"
+
+    def test_adapters_with_the_jax_implementation_are_refused(self) -> None:
+        chosen = {"MODEL_IMPL_TYPE": "flax_nnx"}
+        assert kinds(on(V6E, "Qwen/Qwen3-4B-Instruct-2507", adapters=True, environment=chosen)) == ["tpu-adapters"]
+
+    def test_an_architecture_that_jax_lacks_is_pytorchs(self) -> None:
+        assert implementation_of(on(V6E, "google/gemma-2-9b-it")) == "torch"
+
+    def test_the_pod_of_adapters_has_the_variable_and_no_other_has(self) -> None:
+        adapters = [{"name": "one", "source": "somebody/an-adapter", "rank": 16}]
+        changes = {"models[0]": {"id": "Qwen/Qwen3-4B-Instruct-2507", "maxModelLen": 4096}}
+        assert "MODEL_IMPL_TYPE" not in _variables(plan_of("tpu", changes))
+        changes["models[0]"]["adapters"] = adapters
+        assert _variables(plan_of("tpu", changes))["MODEL_IMPL_TYPE"] == "vllm"
+
+    def test_on_gpus_it_is_never_set(self) -> None:
+        adapters = [{"name": "one", "source": "somebody/an-adapter", "rank": 16}]
+        assert "MODEL_IMPL_TYPE" not in _variables(plan_of("gpu", {"models[0].adapters": adapters}))
+
+
+def _variables(plan: Any) -> dict[str, str | None]:
+    return {entry.name: entry.value for entry in plan.models[0].servers[0].pod.env}
+
+
+class TestOptions:
+    def test_what_the_parser_takes_is_taken(self) -> None:
+        arguments = [
+            "--max_num_seqs=8",
+            "--enforce-eager",
+            "--compilation-config.mode",
+            "3",
+            "-O3",
+            "--gpu-memory-util=0.8",
+        ]
+        assert unknown_options("0.26.0", arguments) == []
+
+    def test_a_beginning_of_several_options_is_none(self) -> None:
+        assert [name for _, name, _ in unknown_options("0.26.0", ["--max-num"])] == ["--max-num"]
+
+    def test_the_nearest_option_is_offered(self) -> None:
+        assert unknown_options("0.26.0", ["x", "--tensor-paralel-size", "2"]) == [
+            (1, "--tensor-paralel-size", "--tensor-parallel-size")
+        ]
+
+    def test_an_option_of_a_later_version(self) -> None:
+        assert unknown_options("0.17.1", ["--shutdown-timeout=60"])[0][1] == "--shutdown-timeout"
+        assert unknown_options("0.26.0", ["--shutdown-timeout=60"]) == []
+
+    def test_the_last_value_counts(self) -> None:
+        assert option_value(["--dtype", "half", "--dtype=float32"], "--dtype") == "float32"
+        assert option_value(["--dtype"], "--dtype") is None
+
+    @pytest.mark.parametrize("stack", ["gpu", "tpu", "disaggregated-gpu", "mixture-of-experts-gpu", "prefix-cache-tpu"])
+    def test_every_option_that_the_planner_writes_is_one_of_its_release(self, stack: str) -> None:
+        plan = plan_of(stack)
+        for model in plan.models:
+            for server in model.servers:
+                version = re.search(r":v?(0\.\d+\.\d+)", server.pod.image)
+                assert version is not None, server.pod.image
+                assert unknown_options(version[1], server.pod.args) == []
+
+
+# ---- every fix is tried ----
+
+_MODEL_KEYS = (
+    "dtype",
+    "tensorParallel",
+    "quantization",
+    "kvCacheDtype",
+    "maxModelLen",
+    "maxNumSeqs",
+    "gpuMemoryUtilization",
+    "blockSize",
+    "allowExtraArgs",
+    "extraArgs",
+    "env",
+)
+_STACK_KEYS = ("accelerator", "accelerator.type", "accelerator.machineType", "accelerator.perNode", "release")
+
+
+def changes_of(finding: Finding) -> Iterator[list[tuple[str, Any]]]:
+    """The alternatives of a fix that a program can apply: `use dtype: half, or accelerator: {...} and dtype: half`."""
+    if not finding.fix.startswith("use "):
+        return
+    index = re.search(r"models\[(\d+)\]", finding.path)
+    key = ""
+    for alternative in re.split(r",? or |(?<=\d), (?=llm-d)", finding.fix.removeprefix("use ")):
+        changes: list[tuple[str, Any]] = []
+        for part in re.split(r" and | with ", alternative):
+            match = re.fullmatch(r"(?:([A-Za-z.]+): )?(.+)", part.strip())
+            assert match is not None
+            # `release: llm-d-0.9 or gaie-1.5` is two values of one setting.
+            key = match[1] or (key if changes == [] else "")
+            if key.removeprefix("prefill.") not in (*_MODEL_KEYS, *_STACK_KEYS) or (
+                match[1] is None and " " in match[2]
+            ):
+                break
+            path = key if key in _STACK_KEYS else f"models[{index[1] if index else 0}].{key}"
+            changes.append((path, yaml.safe_load(match[2])))
+        else:
+            yield changes
+
+
+def _applied(wrong: Wrong, changes: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(wrong.changes)
+    for key, value in changes:
+        if key == "accelerator":
+            # Another machine: what was said of the present one goes with it.
+            values |= {"accelerator.perNode": None, "accelerator.topology": None}
+            values |= {f"accelerator.{name}": text for name, text in value.items()}
+        else:
+            values[key] = value
+    return values
+
+
+def _fixes() -> list[tuple[Wrong, Finding, list[tuple[str, Any]]]]:
+    found = []
+    for wrong in EVERY:
+        for finding in wrong.findings():
+            if finding.path == f"llm-d:{wrong.path}":
+                found += [(wrong, finding, changes) for changes in changes_of(finding)]
+    return found
+
+
+def test_every_fix_that_can_be_applied_leads_into_no_other_refusal() -> None:
+    fixes = _fixes()
+    assert len(fixes) > 25
+    for wrong, finding, changes in fixes:
+        before = {f.path for f in wrong.findings() if f.severity is Severity.ERROR}
+        fixed = Wrong(**{**vars(wrong), "changes": _applied(wrong, changes)})
+        after = {(f.path, f.rule) for f in fixed.findings() if f.severity is Severity.ERROR}
+        # Images of another release may come from a registry that asks who pulls them.
+        own = {"llm-d:registry.server"} if any(key == "release" for key, _ in changes) else set()
+        assert {path for path, _ in after} <= (before - {finding.path}) | own, (wrong.name, changes, after)
+        remaining = {(f.path, f.rule) for f in fixed.findings()}
+        assert (finding.path, finding.rule) not in remaining, (wrong.name, changes)
+
+
+# ---- a second reading of the tables ----
+
+
+@functools.cache
+def _raw(version: str) -> dict[str, Any]:
+    folder = Path(__file__).resolve().parents[2] / "catalog" / "engines"
+    document: dict[str, Any] = yaml.safe_load((folder / f"{version}.yaml").read_text(encoding="utf-8"))
+    return document
+
+
+def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quantization: str | None) -> bool:
+    """Whether the file itself says no, read without the project's own rules."""
+    table, entry, card = _raw(version), CATALOG.models[model], CATALOG.accelerators[accelerator]
+    method = quantization or (entry.quantization.method if entry.quantization else None)
+    if dtype in ("half", "float16") and entry.architecture.startswith(("Gemma2For", "Gemma3For")):
+        return "gemma2" in table["float16_refused"]
+    if card.kind == "tpu":
+        if method in (None, "mxfp4", "awq", "compressed-tensors"):
+            return False
+        # Checkpoints of modelopt have one name in their files and several in the engine.
+        return method != "modelopt" and method not in table["tpu"]["platform_quantization"]
+    here = table["capabilities"].get(f"{card.compute_capability:.1f}")
+    if here is None:
+        # A card that came to the catalog after the version was asked.
+        return False
+    name = {"half": "float16"}.get(dtype, dtype)
+    if name not in here["dtypes"]:
+        return True
+    if method is not None and method in table["quantization"]:
+        least = table["quantization"][method]["minimum_capability"]
+        if least is not None and card.compute_capability is not None and card.compute_capability < least:
+            # Marlin's kernels stand in under the same name: the planner may know better, but never the other way.
+            return method in ("fp8", "mxfp4")
+    heads = {group.head_dim or entry.head_dim for group in entry.attention if group.kind in ("full", "sliding")}
+    plain = entry.mla is None and entry.architecture not in table["sink_architectures"]
+    rows = [row for row in here["attention"] if row["use"] == "plain" and name in row["dtypes"]]
+    return plain and any(row["backends"] == [] for row in rows for head in heads if head in row["heads"])
+
+
+def _stack_on(version: str, model: str, accelerator: str, dtype: str, quantization: str | None) -> dict[str, Any]:
+    card = CATALOG.accelerators[accelerator]
+    machines = [m for m in CATALOG.machines_for(accelerator) if m.accelerator_share == 1]
+    repository = "vllm-openai" if card.kind == "gpu" else "vllm-tpu"
+    values = values_of("gpu" if card.kind == "gpu" else "tpu")
+    values |= {
+        "location": card.zones[0] if card.zones else f"{card.regions[0] if card.regions else 'us-central1'}-b",
+        "accelerator": {
+            "type": accelerator,
+            "machineType": machines[0].name,
+            "provisioning": "spot",
+            "nodes": {"min": 0, "max": 8},
+        },
+        "models": [
+            {
+                "id": model,
+                "maxModelLen": 1024,
+                "dtype": dtype,
+                "image": f"vllm/{repository}:v{version}",
+                **({"quantization": quantization} if quantization else {}),
+            }
+        ],
+    }
+    return values
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    version=st.sampled_from(versions()),
+    model=st.sampled_from(sorted(CATALOG.models)),
+    accelerator=st.sampled_from(sorted(CATALOG.accelerators)),
+    dtype=st.sampled_from(["half", "bfloat16", "float32"]),
+    quantization=st.sampled_from([None, None, "fp8", "gptq", "bitsandbytes"]),
+)
+def test_nothing_is_accepted_that_the_engines_tables_refuse(
+    version: str, model: str, accelerator: str, dtype: str, quantization: str | None
+) -> None:
+    values = _stack_on(version, model, accelerator, dtype, quantization)
+    try:
+        plan_raw("fuzz", values, ENCRYPTED)
+    except RefusedError:
+        return
+    assert not _table_refuses(version, model, accelerator, dtype, quantization)
+    deployment = Deployment(
+        model=CATALOG.models[model],
+        accelerator=CATALOG.accelerators[accelerator],
+        version=version,
+        dtype=dtype,
+        quantization=quantization,
+    )
+    assert [
+        refusal for refusal in refusals_of(deployment) if refusal.certain and refusal.kind != "experts-kernel"
+    ] == []
+
+
+def test_the_second_reading_refuses_and_accepts() -> None:
+    """Else the fuzz above could not fail."""
+    assert _table_refuses("0.26.0", "google/gemma-3-4b-it", "nvidia-l4", "half", None)
+    assert _table_refuses("0.26.0", "Qwen/Qwen3-8B", "nvidia-tesla-t4", "bfloat16", None)
+    assert _table_refuses("0.26.0", "Qwen/Qwen3-8B", "tpu-v6e", "bfloat16", "gptq")
+    assert not _table_refuses("0.26.0", "Qwen/Qwen3-8B", "nvidia-l4", "bfloat16", None)
+
+
+def test_a_version_between_two_tables_is_judged_by_both() -> None:
+    assert [facts.version for facts in facts_of("0.22.1")] == ["0.19.1", "0.26.0"]
+    assert [facts.version for facts in facts_of("0.26.3")] == ["0.26.0"]
+    assert [facts.version for facts in facts_of("0.99.0")] == [versions()[-1]]
