@@ -52,9 +52,9 @@ def _numbers(version: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", version)]
 
 
-def checking_cluster(subject: ResourceContext) -> None:
+def checking_cluster(context: ResourceContext) -> None:
     """Apply the rules for both creation and update."""
-    inputs = subject.inputs
+    inputs = context.inputs
     gateway = (inputs.get("gatewayApiConfig") or {}).get("channel", "CHANNEL_DISABLED")
     routes = inputs.get("networkingMode", "VPC_NATIVE") == "ROUTES"
     addons = inputs.get("addonsConfig") or {}
@@ -69,17 +69,17 @@ def checking_cluster(subject: ResourceContext) -> None:
     if routes and inputs.get("ipAllocationPolicy"):
         raise refusal(400, "Invalid ipAllocationPolicy: a ROUTES cluster has none")
     pool = (inputs.get("workloadIdentityConfig") or {}).get("workloadPool")
-    if pool and pool != f"{subject.project}.svc.id.goog":
+    if pool and pool != f"{context.project}.svc.id.goog":
         raise refusal(
-            400, f"Workload Identity pool '{pool}' is invalid, the project's is {subject.project}.svc.id.goog"
+            400, f"Workload Identity pool '{pool}' is invalid, the project's is {context.project}.svc.id.goog"
         )
     version_of(inputs)
-    _check_network(subject)
+    _check_network(context)
 
 
-def _check_network(subject: ResourceContext) -> None:
-    inputs = subject.inputs
-    network_id, network = subject.need(NETWORK, inputs.get("network", "default"), "network")
+def _check_network(context: ResourceContext) -> None:
+    inputs = context.inputs
+    network_id, network = context.need(NETWORK, inputs.get("network", "default"), "network")
     allocation = inputs.get("ipAllocationPolicy") or {}
     for kind in ("cluster", "services"):
         if allocation.get(f"{kind}SecondaryRangeName") and allocation.get(f"{kind}Ipv4CidrBlock"):
@@ -90,8 +90,8 @@ def _check_network(subject: ResourceContext) -> None:
         allocation[key] for key in ("clusterSecondaryRangeName", "servicesSecondaryRangeName") if allocation.get(key)
     ]
     if inputs.get("subnetwork"):
-        subnetwork_id, subnetwork = subject.need(SUBNETWORK, inputs["subnetwork"], "subnetwork", region=subject.region)
-        if subject.find(NETWORK, subnetwork["network"]) != (network_id, network):
+        subnetwork_id, subnetwork = context.need(SUBNETWORK, inputs["subnetwork"], "subnetwork", region=context.region)
+        if context.find(NETWORK, subnetwork["network"]) != (network_id, network):
             raise refusal(400, f"Subnetwork '{subnetwork_id}' is not in network '{network_id}'")
         if subnetwork.get("purpose", "PRIVATE") != "PRIVATE":
             raise refusal(400, f"Subnetwork '{subnetwork_id}' is for {subnetwork['purpose']}, nodes cannot live in it")
@@ -111,56 +111,56 @@ def _check_network(subject: ResourceContext) -> None:
     control_plane = (inputs.get("privateClusterConfig") or {}).get("masterIpv4CidrBlock")
     if control_plane and parse_range(control_plane, "masterIpv4CidrBlock").prefixlen != 28:
         raise refusal(400, f"Invalid privateClusterConfig.masterIpv4CidrBlock: '{control_plane}' must be a /28")
-    refuse_overlap(subject, network_id, list(cluster_ranges(inputs)))
+    refuse_overlap(context, network_id, list(cluster_ranges(inputs)))
 
 
-def creating_cluster(subject: ResourceContext) -> None:
-    for other, _ in subject.all(CLUSTER):
+def creating_cluster(context: ResourceContext) -> None:
+    for other, _ in context.all(CLUSTER):
         raise Refused(f"the rehearsal has one cluster per stack, and there is {other} already")
-    checking_cluster(subject)
-    if not subject.inputs.get("initialNodeCount"):
+    checking_cluster(context)
+    if not context.inputs.get("initialNodeCount"):
         raise refusal(400, "Cluster.initial_node_count must be greater than zero (with remove_default_node_pool too)")
-    if not subject.inputs.get("removeDefaultNodePool"):
+    if not context.inputs.get("removeDefaultNodePool"):
         machine_of({})  # the default pool's, which must be one the rehearsal can make
 
 
-def updating_cluster(subject: ResourceContext) -> None:
-    checking_cluster(subject)
-    has = (subject.record or {})["masterVersion"]
-    wanted = version_of(subject.inputs) if subject.inputs.get("minMasterVersion") else has
+def updating_cluster(context: ResourceContext) -> None:
+    checking_cluster(context)
+    has = (context.record or {})["masterVersion"]
+    wanted = version_of(context.inputs) if context.inputs.get("minMasterVersion") else has
     if _numbers(wanted)[:2] < _numbers(has)[:2]:
         raise refusal(400, f"Master cannot be downgraded from {has} to {wanted}: a minor version does not go back")
 
 
-def cluster_outputs(subject: ResourceContext) -> Properties:
+def cluster_outputs(context: ResourceContext) -> Properties:
     """The record before the control plane runs. Its addresses are added later."""
-    inputs = subject.inputs
+    inputs = context.inputs
     version = version_of(inputs)
-    if subject.record:
+    if context.record:
         # Only a version requests an upgrade. A channel upgrades at any time, and never downgrades.
-        has = subject.record["masterVersion"]
+        has = context.record["masterVersion"]
         version = version if inputs.get("minMasterVersion") and _numbers(has) < _numbers(version) else has
     allocation = dict(inputs.get("ipAllocationPolicy") or {})
     return {
         "masterVersion": version,
         "minMasterVersion": inputs.get("minMasterVersion"),
         "nodeVersion": version,
-        "location": inputs.get("location") or subject.region,
+        "location": inputs.get("location") or context.region,
         "network": inputs.get("network", "default"),
-        "clusterIpv4Cidr": _range(subject, allocation, "cluster"),
-        "servicesIpv4Cidr": _range(subject, allocation, "services"),
+        "clusterIpv4Cidr": _range(context, allocation, "cluster"),
+        "servicesIpv4Cidr": _range(context, allocation, "services"),
         "networkingMode": inputs.get("networkingMode", "VPC_NATIVE"),
         "defaultMaxPodsPerNode": inputs.get("defaultMaxPodsPerNode", 110),
         "operation": "",
     }
 
 
-def _range(subject: ResourceContext, allocation: Properties, kind: str) -> str:
+def _range(context: ResourceContext, allocation: Properties, kind: str) -> str:
     """The range of pods or services: the argument, that of a named secondary range, or one that Google chooses."""
     block = allocation.get(f"{kind}Ipv4CidrBlock") or ""
     name = allocation.get(f"{kind}SecondaryRangeName")
-    if name and subject.inputs.get("subnetwork"):
-        found = subject.find(SUBNETWORK, subject.inputs["subnetwork"])
+    if name and context.inputs.get("subnetwork"):
+        found = context.find(SUBNETWORK, context.inputs["subnetwork"])
         for secondary in (found[1].get("secondaryIpRanges") or []) if found else []:
             if secondary["rangeName"] == name:
                 return str(secondary["ipCidrRange"])
@@ -171,21 +171,21 @@ def _range(subject: ResourceContext, allocation: Properties, kind: str) -> str:
     )
 
 
-def deleting_cluster(subject: ResourceContext) -> None:
-    if (subject.record or {}).get("deletionProtection", True):
+def deleting_cluster(context: ResourceContext) -> None:
+    if (context.record or {}).get("deletionProtection", True):
         raise Refused(
-            f"Cannot destroy cluster '{subject.id.rpartition('/')[2]}' because deletionProtection is set to true: "
+            f"Cannot destroy cluster '{context.id.rpartition('/')[2]}' because deletionProtection is set to true: "
             "set it to false, run `up` once so that the state knows, then destroy"
         )
 
 
-def default_pool(subject: ResourceContext) -> tuple[str, Properties] | None:
+def default_pool(context: ResourceContext) -> tuple[str, Properties] | None:
     """Id and arguments of the default node pool of a cluster, if the program keeps it."""
-    if subject.inputs.get("removeDefaultNodePool"):
+    if context.inputs.get("removeDefaultNodePool"):
         return None
     inputs = {
-        "cluster": subject.inputs["name"],
+        "cluster": context.inputs["name"],
         "name": "default-pool",
-        "initialNodeCount": subject.inputs["initialNodeCount"],
+        "initialNodeCount": context.inputs["initialNodeCount"],
     }
-    return f"{subject.id}/nodePools/default-pool", inputs
+    return f"{context.id}/nodePools/default-pool", inputs

@@ -137,8 +137,9 @@ def _accept(_: ResourceContext) -> None:
 class Kind:
     """A simulated resource type.
 
-    `type` is the token. `id` is a template over inputs, project, region. `replaces` are dotted paths whose change takes
-    a new resource, `*` all but the exceptions in `updates`. `outputs` gives what Google computes.
+    `type` is the token. `id` is a template over inputs, project, region. A change at one of the dotted paths in
+    `force_new` needs a new resource; `*` stands for all paths except those in `updates`. `outputs` are the values that
+    Google computes.
     """
 
     type: str
@@ -146,7 +147,7 @@ class Kind:
     api: str | None = None
     name: Name | None = None
     regional: bool = False
-    replaces: tuple[str, ...] = ()
+    force_new: tuple[str, ...] = ()
     updates: tuple[str, ...] = ()
     link: str | None = None  # version path of the self link, e.g. "compute/v1"
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -158,7 +159,7 @@ class Kind:
     replacing: Callable[[Properties, Properties], tuple[str, ...]] = lambda _old, _new: ()
 
     def replaced_by(self, old: Properties, new: Properties) -> tuple[str, ...]:
-        return (*self.replaces, *self.replacing(old, new))
+        return (*self.force_new, *self.replacing(old, new))
 
 
 def value_at(properties: Any, keys: list[str]) -> Any:

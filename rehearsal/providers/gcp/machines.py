@@ -44,21 +44,21 @@ def machine_of(config: Mapping[str, Any]) -> Machine:
     raise Refused(f"the rehearsal has no machine type '{name}': it makes nodes from the catalog's, add it there")
 
 
-def check_machine(subject: ResourceContext, inputs: Properties, config: Mapping[str, Any], zones: list[str]) -> None:
+def check_machine(context: ResourceContext, inputs: Properties, config: Mapping[str, Any], zones: list[str]) -> None:
     machine = machine_of(config)
     guests = config.get("guestAccelerators") or []
     topology = (inputs.get("placementPolicy") or {}).get("tpuTopology")
     for guest in guests:
         _check_guest(machine, guest)
     if machine.topology_family:
-        _check_topology(subject, machine, inputs, topology, zones)
+        _check_topology(context, machine, inputs, topology, zones)
     elif topology:
         raise refusal(
             400, f"TPU topology '{topology}' cannot be used with machine type '{machine.name}', which has no TPU"
         )
     accelerators = {guest["type"] for guest in guests} | ({machine.accelerator} if machine.accelerator else set())
     for accelerator in sorted(accelerators):
-        _check_zones(subject, accelerator, zones)
+        _check_zones(context, accelerator, zones)
 
 
 def _check_guest(machine: Machine, guest: Mapping[str, Any]) -> None:
@@ -84,11 +84,11 @@ def _check_guest(machine: Machine, guest: Mapping[str, Any]) -> None:
 
 
 def _check_topology(
-    subject: ResourceContext, machine: Machine, inputs: Properties, topology: str | None, zones: list[str]
+    context: ResourceContext, machine: Machine, inputs: Properties, topology: str | None, zones: list[str]
 ) -> None:
     placement, scaling = inputs.get("placementPolicy") or {}, inputs.get("autoscaling") or {}
     if topology is None and placement.get("policyName"):
-        _, policy = subject.need(RESOURCE_POLICY, placement["policyName"], "resource policy")
+        _, policy = context.need(RESOURCE_POLICY, placement["policyName"], "resource policy")
         topology = (policy.get("workloadPolicy") or {}).get("acceleratorTopology")
     if topology is None:
         if 1 not in machine.topologies.values():
@@ -127,7 +127,7 @@ def _check_topology(
             )
 
 
-def _check_zones(subject: ResourceContext, label: str, zones: list[str]) -> None:
+def _check_zones(context: ResourceContext, label: str, zones: list[str]) -> None:
     """Refuse a zone without the accelerator. Where the catalog's list is incomplete, only record it."""
     for accelerator in catalog.load().accelerators.values():
         missing = [zone for zone in zones if zone not in accelerator.zones]
@@ -136,4 +136,4 @@ def _check_zones(subject: ResourceContext, label: str, zones: list[str]) -> None
         known = f"{', '.join(missing)} (known: {', '.join(accelerator.zones)})"
         if accelerator.zones_complete:
             raise refusal(400, f"Accelerator type '{label}' does not exist in zone {known}")
-        subject.passes(f"the catalog does not know whether {label} is offered in {known}")
+        context.passes(f"the catalog does not know whether {label} is offered in {known}")

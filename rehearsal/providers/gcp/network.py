@@ -59,17 +59,17 @@ def ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
             yield field, parse_range(secondary["ipCidrRange"], field)
 
 
-def taken(subject: ResourceContext, network_id: str) -> Iterator[tuple[str, Range]]:
+def taken(context: ResourceContext, network_id: str) -> Iterator[tuple[str, Range]]:
     """Every range of a network that other resources use, with its user."""
-    for other, record in subject.all(SUBNETWORK):
+    for other, record in context.all(SUBNETWORK):
         if refers(record["network"], network_id):
             for field, used in ranges(record):
                 yield f"subnetwork '{last(other)}' ({field} {used})", used
-    for other, record in subject.all(CLUSTER):
+    for other, record in context.all(CLUSTER):
         if refers(record.get("network", "default"), network_id):
             for field, used in cluster_ranges(record):
                 yield f"cluster '{last(other)}' ({field} {used})", used
-    network = subject.find(NETWORK, network_id)
+    network = context.find(NETWORK, network_id)
     if network and network[1].get("autoCreateSubnetworks", True):
         yield f"the automatic subnetworks of '{last(network_id)}' ({AUTO_MODE})", AUTO_MODE
 
@@ -88,7 +88,7 @@ def cluster_ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
             yield field, parse_range(text, field)
 
 
-def refuse_overlap(subject: ResourceContext, network_id: str, wanted: list[tuple[str, Range]]) -> None:
+def refuse_overlap(context: ResourceContext, network_id: str, wanted: list[tuple[str, Range]]) -> None:
     for index, (field, one) in enumerate(wanted):
         for other_field, other in wanted[:index]:
             if one.overlaps(other):
@@ -96,7 +96,7 @@ def refuse_overlap(subject: ResourceContext, network_id: str, wanted: list[tuple
                     400,
                     f"Invalid IPCidrRange: {one} ({field}) conflicts with {other} ({other_field}) of the same resource",
                 )
-        for owner, other in taken(subject, network_id):
+        for owner, other in taken(context, network_id):
             if one.overlaps(other):
                 raise refusal(
                     400,
@@ -104,9 +104,9 @@ def refuse_overlap(subject: ResourceContext, network_id: str, wanted: list[tuple
                 )
 
 
-def creating_subnetwork(subject: ResourceContext) -> None:
-    inputs = subject.inputs
-    network_id, _ = subject.need(NETWORK, inputs["network"], "network")
+def creating_subnetwork(context: ResourceContext) -> None:
+    inputs = context.inputs
+    network_id, _ = context.need(NETWORK, inputs["network"], "network")
     wanted = list(ranges(inputs))
     if not inputs.get("ipCidrRange") and not inputs.get("reservedInternalRange"):
         raise refusal(400, "Invalid value for field 'resource.ipCidrRange': ''. A range is required")
@@ -119,14 +119,14 @@ def creating_subnetwork(subject: ResourceContext) -> None:
             raise refusal(400, f"Duplicate secondary range name '{name}'")
     purpose = inputs.get("purpose", "PRIVATE")
     if purpose in PROXY_PURPOSES:
-        _refuse_proxy_subnet(subject, network_id, purpose)
+        _refuse_proxy_subnet(context, network_id, purpose)
     elif inputs.get("role"):
         raise refusal(400, f"Invalid value for field 'resource.role': a subnetwork of purpose {purpose} has no role")
-    refuse_overlap(subject, network_id, wanted)
+    refuse_overlap(context, network_id, wanted)
 
 
-def _refuse_proxy_subnet(subject: ResourceContext, network_id: str, purpose: str) -> None:
-    inputs = subject.inputs
+def _refuse_proxy_subnet(context: ResourceContext, network_id: str, purpose: str) -> None:
+    inputs = context.inputs
     if inputs.get("secondaryIpRanges") or inputs.get("privateIpGoogleAccess") or inputs.get("logConfig"):
         raise refusal(
             400, f"A subnetwork of purpose {purpose} has no secondary ranges, private Google access or flow logs"
@@ -145,28 +145,28 @@ def _refuse_proxy_subnet(subject: ResourceContext, network_id: str, purpose: str
         )
     if inputs["role"] != "ACTIVE":
         return
-    for other, record in subject.all(SUBNETWORK):
-        same = refers(record["network"], network_id) and record.get("region") == subject.region
+    for other, record in context.all(SUBNETWORK):
+        same = refers(record["network"], network_id) and record.get("region") == context.region
         if same and record.get("purpose") == purpose and record.get("role") == "ACTIVE":
             raise refusal(
                 400,
                 f"Invalid resource usage: '{last(other)}' is the active {purpose} subnetwork of network "
-                f"'{last(network_id)}' in region {subject.region} already; there can be one",
+                f"'{last(network_id)}' in region {context.region} already; there can be one",
             )
 
 
-def updating_subnetwork(subject: ResourceContext) -> None:
-    creating_subnetwork(subject)
-    kept = {secondary["rangeName"] for secondary in subject.inputs.get("secondaryIpRanges") or []}
-    for name, cluster in _secondary_users(subject):
+def updating_subnetwork(context: ResourceContext) -> None:
+    creating_subnetwork(context)
+    kept = {secondary["rangeName"] for secondary in context.inputs.get("secondaryIpRanges") or []}
+    for name, cluster in _secondary_users(context):
         if name not in kept:
             raise refusal(400, f"The secondary range '{name}' is being used by cluster '{cluster}'")
 
 
-def _secondary_users(subject: ResourceContext) -> Iterator[tuple[str, str]]:
-    for other, record in subject.all(CLUSTER):
+def _secondary_users(context: ResourceContext) -> Iterator[tuple[str, str]]:
+    for other, record in context.all(CLUSTER):
         allocation = record.get("ipAllocationPolicy") or {}
-        if refers(record.get("subnetwork", "default"), subject.id):
+        if refers(record.get("subnetwork", "default"), context.id):
             for key in ("clusterSecondaryRangeName", "servicesSecondaryRangeName"):
                 if allocation.get(key):
                     yield allocation[key], other.rpartition("/")[2]
@@ -181,52 +181,52 @@ def replacing_subnetwork(old: Properties, new: Properties) -> tuple[str, ...]:
     return () if grows else ("ipCidrRange",)
 
 
-def subnetwork_outputs(subject: ResourceContext) -> Properties:
-    gateway = str(Range(subject.inputs["ipCidrRange"])[1]) if subject.inputs.get("ipCidrRange") else ""
+def subnetwork_outputs(context: ResourceContext) -> Properties:
+    gateway = str(Range(context.inputs["ipCidrRange"])[1]) if context.inputs.get("ipCidrRange") else ""
     return {
         "gatewayAddress": gateway,
-        "subnetworkId": int(number_of(subject.id)) >> 11,
-        "fingerprint": number_of(subject.id),
+        "subnetworkId": int(number_of(context.id)) >> 11,
+        "fingerprint": number_of(context.id),
     }
 
 
-def deleting_network(subject: ResourceContext) -> None:
+def deleting_network(context: ResourceContext) -> None:
     for token in (SUBNETWORK, ROUTER, FIREWALL, CLUSTER):
-        refuse_if_used(subject, token, "network")
+        refuse_if_used(context, token, "network")
 
 
-def deleting_subnetwork(subject: ResourceContext) -> None:
+def deleting_subnetwork(context: ResourceContext) -> None:
     for token in (CLUSTER, ADDRESS):
-        refuse_if_used(subject, token, "subnetwork")
+        refuse_if_used(context, token, "subnetwork")
 
 
-def refuse_if_used(subject: ResourceContext, token: str, key: str) -> None:
-    """Refuse the deletion of the subject while a resource of `token` names it in its argument `key`."""
-    for other, record in subject.all(token):
-        if record.get(key) and refers(record[key], subject.id):
-            what = subject.kind.type.rpartition(":")[2].lower()
+def refuse_if_used(context: ResourceContext, token: str, key: str) -> None:
+    """Refuse the deletion of the resource while a resource of `token` names it in its argument `key`."""
+    for other, record in context.all(token):
+        if record.get(key) and refers(record[key], context.id):
+            what = context.kind.type.rpartition(":")[2].lower()
             raise refusal(
                 400,
-                f"The {what} resource '{subject.id}' is already being used by '{other}'",
+                f"The {what} resource '{context.id}' is already being used by '{other}'",
             )
 
 
-def creating_in_network(subject: ResourceContext) -> None:
-    subject.need(NETWORK, subject.inputs["network"], "network")
+def creating_in_network(context: ResourceContext) -> None:
+    context.need(NETWORK, context.inputs["network"], "network")
 
 
-def creating_firewall(subject: ResourceContext) -> None:
-    inputs = subject.inputs
-    creating_in_network(subject)
+def creating_firewall(context: ResourceContext) -> None:
+    inputs = context.inputs
+    creating_in_network(context)
     if bool(inputs.get("allows")) == bool(inputs.get("denies")):
         raise refusal(400, "Invalid firewall: exactly one of allows and denies")
     if inputs.get("sourceRanges") and inputs.get("direction") == "EGRESS":
         raise refusal(400, "Invalid firewall: an EGRESS rule has no sourceRanges")
 
 
-def creating_nat(subject: ResourceContext) -> None:
-    inputs = subject.inputs
-    subject.need(ROUTER, inputs["router"], "router", region=subject.region)
+def creating_nat(context: ResourceContext) -> None:
+    inputs = context.inputs
+    context.need(ROUTER, inputs["router"], "router", region=context.region)
     listed = inputs["sourceSubnetworkIpRangesToNat"] == "LIST_OF_SUBNETWORKS"
     if listed != bool(inputs.get("subnetworks")):
         raise refusal(
@@ -234,7 +234,7 @@ def creating_nat(subject: ResourceContext) -> None:
             "Invalid value for field 'resource.nats[0].subnetworks': they go with LIST_OF_SUBNETWORKS and nothing else",
         )
     for subnetwork in inputs.get("subnetworks") or []:
-        subject.need(SUBNETWORK, subnetwork["name"], "subnetwork", region=subject.region)
+        context.need(SUBNETWORK, subnetwork["name"], "subnetwork", region=context.region)
     manual = inputs.get("natIpAllocateOption", "MANUAL_ONLY" if inputs.get("natIps") else "AUTO_ONLY") == "MANUAL_ONLY"
     if manual != bool(inputs.get("natIps")):
         raise refusal(
@@ -242,31 +242,31 @@ def creating_nat(subject: ResourceContext) -> None:
         )
 
 
-def creating_address(subject: ResourceContext) -> None:
-    inputs = subject.inputs
+def creating_address(context: ResourceContext) -> None:
+    inputs = context.inputs
     internal = inputs.get("addressType", "EXTERNAL") == "INTERNAL"
     if not internal and (inputs.get("subnetwork") or inputs.get("network")):
         raise refusal(
             400, "Invalid value for field 'resource.subnetwork': an EXTERNAL address belongs to no subnetwork"
         )
     if inputs.get("subnetwork"):
-        subject.need(SUBNETWORK, inputs["subnetwork"], "subnetwork", region=subject.region)
+        context.need(SUBNETWORK, inputs["subnetwork"], "subnetwork", region=context.region)
     if inputs.get("address"):
-        for other, record in subject.all(ADDRESS):
+        for other, record in context.all(ADDRESS):
             if record.get("address") == inputs["address"]:
                 raise refusal(400, f"Specified IP address '{inputs['address']}' is already reserved by '{other}'")
 
 
-def address_outputs(subject: ResourceContext) -> Properties:
+def address_outputs(context: ResourceContext) -> Properties:
     """An address of the stack's loopback block, reserved until its owner is deleted."""
-    computed: dict[str, Any] = {"labelFingerprint": number_of(subject.id)}
-    if subject.kind.type == ADDRESS:
-        computed |= {"addressId": int(number_of(subject.id)) >> 11, "users": []}
-        if subject.inputs.get("addressType", "EXTERNAL") == "EXTERNAL":
-            computed["networkTier"] = subject.inputs.get("networkTier", "PREMIUM")
-    requested = (subject.record or subject.inputs).get("address")
-    used = {record.get("address") for token in (ADDRESS, GLOBAL_ADDRESS) for _, record in subject.all(token)}
-    free = (f"127.{subject.cloud['block']}.{POOL}.{host}" for host in range(1, 255))
+    computed: dict[str, Any] = {"labelFingerprint": number_of(context.id)}
+    if context.kind.type == ADDRESS:
+        computed |= {"addressId": int(number_of(context.id)) >> 11, "users": []}
+        if context.inputs.get("addressType", "EXTERNAL") == "EXTERNAL":
+            computed["networkTier"] = context.inputs.get("networkTier", "PREMIUM")
+    requested = (context.record or context.inputs).get("address")
+    used = {record.get("address") for token in (ADDRESS, GLOBAL_ADDRESS) for _, record in context.all(token)}
+    free = (f"127.{context.cloud['block']}.{POOL}.{host}" for host in range(1, 255))
     address = requested or next((block for block in free if block not in used), None)
     if address is None:
         raise refusal(403, "Quota 'STATIC_ADDRESSES' exceeded. Limit: 254.0 in a rehearsal")

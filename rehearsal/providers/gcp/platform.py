@@ -42,37 +42,37 @@ ALWAYS_ON = frozenset(
 )
 
 
-def enabled(subject: ResourceContext, api: str) -> bool:
+def enabled(context: ResourceContext, api: str) -> bool:
     """Whether a service API is enabled: by the program, as a dependency of another one, or by default."""
-    requested = {record["service"] for record in subject.cloud["resources"].get(SERVICE, {}).values()}
-    requested |= set(subject.cloud.get("enabled", []))
+    requested = {record["service"] for record in context.cloud["resources"].get(SERVICE, {}).values()}
+    requested |= set(context.cloud.get("enabled", []))
     return api in ALWAYS_ON or api in requested or any(api in BRINGS.get(name, ()) for name in requested)
 
 
-def creating_service(subject: ResourceContext) -> None:
-    service = subject.inputs["service"]
+def creating_service(context: ResourceContext) -> None:
+    service = context.inputs["service"]
     if not service.endswith(".googleapis.com"):
         raise refusal(
             400, f"Service '{service}' not found or permission denied: a service is named like container.googleapis.com"
         )
 
 
-def deleting_service(subject: ResourceContext) -> None:
+def deleting_service(context: ResourceContext) -> None:
     """Keep a service enabled unless the program sets `disableOnDestroy`."""
-    record = subject.record or {}
-    on = subject.cloud.setdefault("enabled", [])
+    record = context.record or {}
+    on = context.cloud.setdefault("enabled", [])
     if not record.get("disableOnDestroy") and record.get("service") not in on:
         on.append(record["service"])
 
 
-def network_outputs(subject: ResourceContext) -> Properties:
-    number = number_of(subject.id)
-    return {"gatewayIpv4": "", "networkId": number, "numericId": number, "mtu": subject.inputs.get("mtu", 0)}
+def network_outputs(context: ResourceContext) -> Properties:
+    number = number_of(context.id)
+    return {"gatewayIpv4": "", "networkId": number, "numericId": number, "mtu": context.inputs.get("mtu", 0)}
 
 
-def nat_outputs(subject: ResourceContext) -> Properties:
-    manual = bool(subject.inputs.get("natIps"))
-    return {"natIpAllocateOption": subject.inputs.get("natIpAllocateOption", "MANUAL_ONLY" if manual else "AUTO_ONLY")}
+def nat_outputs(context: ResourceContext) -> Properties:
+    manual = bool(context.inputs.get("natIps"))
+    return {"natIpAllocateOption": context.inputs.get("natIpAllocateOption", "MANUAL_ONLY" if manual else "AUTO_ONLY")}
 
 
 def replacing_cluster(old: Properties, new: Properties) -> tuple[str, ...]:
@@ -81,49 +81,49 @@ def replacing_cluster(old: Properties, new: Properties) -> tuple[str, ...]:
     return tuple(key for key in one_way if old.get(key) and not new.get(key))
 
 
-def checking_security_policy(subject: ResourceContext) -> None:
-    priorities = [rule["priority"] for rule in subject.inputs.get("rules") or []]
+def checking_security_policy(context: ResourceContext) -> None:
+    priorities = [rule["priority"] for rule in context.inputs.get("rules") or []]
     for priority in priorities:
         if priorities.count(priority) > 1:
             raise refusal(400, f"Invalid security policy: two rules have priority {priority}")
 
 
-def _account_outputs(subject: ResourceContext) -> Properties:
-    email = f"{subject.inputs['accountId']}@{subject.project}.iam.gserviceaccount.com"
+def _account_outputs(context: ResourceContext) -> Properties:
+    email = f"{context.inputs['accountId']}@{context.project}.iam.gserviceaccount.com"
     return {
         "email": email,
         "member": f"serviceAccount:{email}",
-        "name": f"projects/{subject.project}/serviceAccounts/{email}",
-        "uniqueId": number_of(subject.id),
+        "name": f"projects/{context.project}/serviceAccounts/{email}",
+        "uniqueId": number_of(context.id),
     }
 
 
-def refuse_missing_account(subject: ResourceContext, email: str) -> None:
+def refuse_missing_account(context: ResourceContext, email: str) -> None:
     """Refuse a missing service account of this project. Accounts of other projects are not checked."""
-    ours = email.endswith(f"@{subject.project}.iam.gserviceaccount.com")
-    if ours and not any(record["email"] == email for _, record in subject.all(ACCOUNT)):
+    ours = email.endswith(f"@{context.project}.iam.gserviceaccount.com")
+    if ours and not any(record["email"] == email for _, record in context.all(ACCOUNT)):
         raise refusal(400, f"Service account {email} does not exist")
 
 
-def _creating_member(subject: ResourceContext) -> None:
+def _creating_member(context: ResourceContext) -> None:
     """Refuse a grant to a missing service account of the project, as Google does."""
-    member, inputs = subject.inputs["member"], subject.inputs
+    member, inputs = context.inputs["member"], context.inputs
     kind, _, email = member.partition(":")
     _refuse_unknown_kind(member, kind, email)
     if kind == "serviceAccount":
-        refuse_missing_account(subject, email)
+        refuse_missing_account(context, email)
     for key, token in (("secretId", SECRET), ("bucket", BUCKET), ("serviceAccountId", ACCOUNT)):
         if inputs.get(key):
-            subject.need(token, inputs[key], token.rpartition(":")[2].lower())
+            context.need(token, inputs[key], token.rpartition(":")[2].lower())
 
 
-def _creating_reader(subject: ResourceContext) -> None:
+def _creating_reader(context: ResourceContext) -> None:
     """A grant on a bucket that exists outside the stack, as the stack file says: only the member is checked."""
-    member = subject.inputs["member"]
+    member = context.inputs["member"]
     kind, _, email = member.partition(":")
     _refuse_unknown_kind(member, kind, email)
     if kind == "serviceAccount":
-        refuse_missing_account(subject, email)
+        refuse_missing_account(context, email)
 
 
 def _refuse_unknown_kind(member: str, kind: str, email: str) -> None:
@@ -132,28 +132,28 @@ def _refuse_unknown_kind(member: str, kind: str, email: str) -> None:
         raise refusal(400, f"Invalid member '{member}': it reads <kind>:<who>")
 
 
-def _etag(subject: ResourceContext) -> Properties:
-    return {"etag": hash_of(subject.id, 12)}
+def _etag(context: ResourceContext) -> Properties:
+    return {"etag": hash_of(context.id, 12)}
 
 
-def _creating_version(subject: ResourceContext) -> None:
-    subject.need(SECRET, subject.inputs["secret"], "secret")
-    if subject.inputs.get("secretData") is None and subject.inputs.get("secretDataWo") is None:
+def _creating_version(context: ResourceContext) -> None:
+    context.need(SECRET, context.inputs["secret"], "secret")
+    if context.inputs.get("secretData") is None and context.inputs.get("secretDataWo") is None:
         raise refusal(400, "The secret version has no data: secretData or secretDataWo")
 
 
-def _version_outputs(subject: ResourceContext) -> Properties:
-    number = subject.id.rpartition("/")[2]
-    return {"name": subject.id, "version": number, "enabled": subject.inputs.get("enabled", True)}
+def _version_outputs(context: ResourceContext) -> Properties:
+    number = context.id.rpartition("/")[2]
+    return {"name": context.id, "version": number, "enabled": context.inputs.get("enabled", True)}
 
 
-def _named(subject: ResourceContext) -> Properties:
-    return {"name": subject.id}
+def _named(context: ResourceContext) -> Properties:
+    return {"name": context.id}
 
 
-def _dashboard(subject: ResourceContext) -> None:
+def _dashboard(context: ResourceContext) -> None:
     try:
-        dashboard = json.loads(subject.inputs["dashboardJson"])
+        dashboard = json.loads(context.inputs["dashboardJson"])
     except ValueError as error:
         raise refusal(400, f"Invalid dashboardJson: {error}") from error
     layouts = {"gridLayout", "mosaicLayout", "rowLayout", "columnLayout"}
@@ -161,9 +161,9 @@ def _dashboard(subject: ResourceContext) -> None:
         raise refusal(400, f"Invalid dashboardJson: it needs a displayName and one of {sorted(layouts)}")
 
 
-def _bucket_outputs(subject: ResourceContext) -> Properties:
-    name = subject.inputs["name"]
-    location = subject.inputs["location"].upper()
+def _bucket_outputs(context: ResourceContext) -> Properties:
+    name = context.inputs["name"]
+    location = context.inputs["location"].upper()
     return {
         "selfLink": f"https://www.googleapis.com/storage/v1/b/{name}",
         "url": f"gs://{name}",
@@ -172,8 +172,8 @@ def _bucket_outputs(subject: ResourceContext) -> Properties:
     }
 
 
-def _certificate(subject: ResourceContext) -> None:
-    if bool(subject.inputs.get("managed")) == bool(subject.inputs.get("selfManaged")):
+def _certificate(context: ResourceContext) -> None:
+    if bool(context.inputs.get("managed")) == bool(context.inputs.get("selfManaged")):
         raise refusal(400, "Invalid certificate: exactly one of managed and selfManaged")
 
 
@@ -188,7 +188,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         type=SERVICE,
         id="{project}/{service}",
-        replaces=("service", "project"),
+        force_new=("service", "project"),
         creating=creating_service,
         deleting=deleting_service,
     ),
@@ -197,14 +197,14 @@ KINDS: tuple[Kind, ...] = (
         id="projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com",
         api=_IAM,
         name=_ACCOUNT_NAME,
-        replaces=("accountId", "project"),
+        force_new=("accountId", "project"),
         computed=("email", "member", "name", "uniqueId"),
         outputs=_account_outputs,
     ),
     Kind(
         type="gcp:projects/iAMMember:IAMMember",
         id="{project}/{role}/{member}",
-        replaces=("*",),
+        force_new=("*",),
         computed=("etag",),
         outputs=_etag,
         creating=_creating_member,
@@ -213,7 +213,7 @@ KINDS: tuple[Kind, ...] = (
         type="gcp:serviceaccount/iAMMember:IAMMember",
         id="{serviceAccountId}/{role}/{member}",
         api=_IAM,
-        replaces=("*",),
+        force_new=("*",),
         computed=("etag",),
         outputs=_etag,
         creating=_creating_member,
@@ -223,7 +223,7 @@ KINDS: tuple[Kind, ...] = (
         id="projects/{project}/secrets/{secretId}",
         api=_SECRETS,
         name=_SECRET_NAME,
-        replaces=("secretId", "project", "replication"),
+        force_new=("secretId", "project", "replication"),
         computed=("name", "createTime"),
         outputs=_named,
     ),
@@ -231,7 +231,7 @@ KINDS: tuple[Kind, ...] = (
         type=SECRET_VERSION,
         id="{secret}/versions/{serial}",
         api=_SECRETS,
-        replaces=("*",),
+        force_new=("*",),
         updates=("enabled", "deletionPolicy"),
         computed=("name", "version", "createTime", "destroyTime"),
         outputs=_version_outputs,
@@ -241,7 +241,7 @@ KINDS: tuple[Kind, ...] = (
         type="gcp:secretmanager/secretIamMember:SecretIamMember",
         id="projects/{project}/secrets/{secretId}/{role}/{member}",
         api=_SECRETS,
-        replaces=("*",),
+        force_new=("*",),
         computed=("etag",),
         outputs=_etag,
         creating=_creating_member,
@@ -249,7 +249,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         type="gcp:storage/bucketIAMMember:BucketIAMMember",
         id="b/{bucket}/{role}/{member}",
-        replaces=("*",),
+        force_new=("*",),
         computed=("etag",),
         outputs=_etag,
         creating=_creating_reader,
@@ -259,7 +259,7 @@ KINDS: tuple[Kind, ...] = (
         id="{name}",
         name=_BUCKET_NAME,
         defaults={"storageClass": "STANDARD", "publicAccessPrevention": "inherited", "forceDestroy": False},
-        replaces=(
+        force_new=(
             "name",
             "project",
             "location",
@@ -273,7 +273,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         type="gcp:storage/bucketIAMMember:BucketIAMMember",
         id="b/{bucket}/{role}/{member}",
-        replaces=("*",),
+        force_new=("*",),
         computed=("etag",),
         outputs=_etag,
         creating=_creating_member,
@@ -284,21 +284,21 @@ KINDS: tuple[Kind, ...] = (
         api="certificatemanager.googleapis.com",
         name=_CERTIFICATE_NAME,
         defaults={"location": "global", "scope": "DEFAULT"},
-        replaces=("*",),
+        force_new=("*",),
         updates=("labels", "description", "selfManaged"),
         creating=_certificate,
     ),
     Kind(
         type="gcp:monitoring/dashboard:Dashboard",
         id="projects/" + PROJECT_NUMBER + "/dashboards/{serial}",
-        replaces=("project",),
+        force_new=("project",),
         creating=_dashboard,
         updating=_dashboard,
     ),
     Kind(
         type="gcp:monitoring/alertPolicy:AlertPolicy",
         id="projects/{project}/alertPolicies/{serial}",
-        replaces=("project",),
+        force_new=("project",),
         computed=("name", "creationRecords"),
         outputs=_named,
     ),
@@ -306,7 +306,7 @@ KINDS: tuple[Kind, ...] = (
         type="gcp:billing/budget:Budget",
         id="billingAccounts/{billingAccount}/budgets/{serial}",
         api="billingbudgets.googleapis.com",
-        replaces=("billingAccount",),
+        force_new=("billingAccount",),
         computed=("name",),
         outputs=_named,
     ),

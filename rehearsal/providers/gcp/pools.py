@@ -59,39 +59,39 @@ def zones_of(inputs: Properties, cluster: Record) -> list[str]:
     return sorted(further) or [f"{location}-{letter}" for letter in ZONE_LETTERS.get(location, "abc")]
 
 
-def cluster_of(subject: ResourceContext) -> tuple[str, Record]:
+def cluster_of(context: ResourceContext) -> tuple[str, Record]:
     """The cluster of a pool. Raises Refused when there is none of that name at the pool's location."""
-    named, location = subject.inputs["cluster"], subject.inputs.get("location")
-    for other, record in subject.all(CLUSTER):
+    named, location = context.inputs["cluster"], context.inputs.get("location")
+    for other, record in context.all(CLUSTER):
         if refers(named, other) and (location is None or record["location"] == location):
             return other, record
     name = named.rpartition("/")[2]
-    raise refusal(404, f"Not found: projects/{subject.project}/locations/{location or '-'}/clusters/{name}")
+    raise refusal(404, f"Not found: projects/{context.project}/locations/{location or '-'}/clusters/{name}")
 
 
-def pool_outputs(subject: ResourceContext) -> Properties:
-    _, cluster = cluster_of(subject)
-    config = {"machineType": DEFAULT_MACHINE, **(subject.inputs.get("nodeConfig") or {})}
-    zones = zones_of(subject.inputs, cluster)
-    group = f"https://www.googleapis.com/compute/v1/projects/{subject.project}/zones/%s/instanceGroupManagers/gke-{subject.inputs['name']}"
+def pool_outputs(context: ResourceContext) -> Properties:
+    _, cluster = cluster_of(context)
+    config = {"machineType": DEFAULT_MACHINE, **(context.inputs.get("nodeConfig") or {})}
+    zones = zones_of(context.inputs, cluster)
+    group = f"https://www.googleapis.com/compute/v1/projects/{context.project}/zones/%s/instanceGroupManagers/gke-{context.inputs['name']}"
     return {
         "location": cluster["location"],
         "nodeConfig": config,
         "nodeLocations": zones,
-        "initialNodeCount": subject.inputs.get("initialNodeCount", subject.inputs.get("nodeCount", 0)),
-        "version": subject.inputs.get("version", cluster["masterVersion"]),
-        "maxPodsPerNode": subject.inputs.get("maxPodsPerNode", cluster.get("defaultMaxPodsPerNode", 110)),
-        "management": {"autoRepair": True, "autoUpgrade": True, **(subject.inputs.get("management") or {})},
+        "initialNodeCount": context.inputs.get("initialNodeCount", context.inputs.get("nodeCount", 0)),
+        "version": context.inputs.get("version", cluster["masterVersion"]),
+        "maxPodsPerNode": context.inputs.get("maxPodsPerNode", cluster.get("defaultMaxPodsPerNode", 110)),
+        "management": {"autoRepair": True, "autoUpgrade": True, **(context.inputs.get("management") or {})},
         "instanceGroupUrls": [group % zone for zone in zones],
         "managedInstanceGroupUrls": [group.replace("Managers", "s") % zone for zone in zones],
         "operation": "",
     }
 
 
-def checking_pool(subject: ResourceContext) -> None:
+def checking_pool(context: ResourceContext) -> None:
     """Apply the rules for both creation and update."""
-    _, cluster = cluster_of(subject)
-    inputs, config = subject.inputs, subject.inputs.get("nodeConfig") or {}
+    _, cluster = cluster_of(context)
+    inputs, config = context.inputs, context.inputs.get("nodeConfig") or {}
     zones = zones_of(inputs, cluster)
     region = region_of(cluster["location"])
     for zone in zones:
@@ -104,8 +104,8 @@ def checking_pool(subject: ResourceContext) -> None:
     _check_provisioning(inputs, config)
     _check_placement(inputs, zones, is_tpu=machine_of(config).topology_family)
     _check_storage_and_taints(config)
-    _check_accounts(subject, config)
-    check_machine(subject, inputs, config, zones)
+    _check_accounts(context, config)
+    check_machine(context, inputs, config, zones)
 
 
 def _check_counts(inputs: Properties) -> None:
@@ -189,17 +189,17 @@ def _check_storage_and_taints(config: Mapping[str, Any]) -> None:
             )
 
 
-def _check_accounts(subject: ResourceContext, config: Mapping[str, Any]) -> None:
+def _check_accounts(context: ResourceContext, config: Mapping[str, Any]) -> None:
     email = config.get("serviceAccount")
     if email:
-        refuse_missing_account(subject, email)
-    network = subject.inputs.get("networkConfig") or {}
+        refuse_missing_account(context, email)
+    network = context.inputs.get("networkConfig") or {}
     if network.get("subnetwork"):
-        subject.need(SUBNETWORK, network["subnetwork"], "subnetwork")
+        context.need(SUBNETWORK, network["subnetwork"], "subnetwork")
 
 
-def deleting_pools_of(subject: ResourceContext) -> None:
+def deleting_pools_of(context: ResourceContext) -> None:
     """Delete the node pools of a deleted cluster, as Google does."""
-    pools = subject.cloud["resources"].get(NODE_POOL, {})
-    for pool in [key for key, record in pools.items() if refers(record["cluster"], subject.id)]:
+    pools = context.cloud["resources"].get(NODE_POOL, {})
+    for pool in [key for key, record in pools.items() if refers(record["cluster"], context.id)]:
         del pools[pool]

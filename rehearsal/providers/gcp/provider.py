@@ -105,14 +105,14 @@ class GcpProvider(Provider):
                 planned = with_default(planned, path.split("."), UNKNOWN)
             return Created("", planned)
         with self._store.transaction() as cloud:
-            subject = self._subject(cloud, kind, request, inputs, record=None)
+            context = self._context(cloud, kind, request, inputs, record=None)
             records = cloud["resources"].setdefault(kind.type, {})
-            self._refuse_taken(subject, request, records.get(subject.id))
-            records.pop(subject.id, None)
-            _refuse_api_off(subject)
-            kind.creating(subject)
-            record = _record(subject, kind, self._marks(request, making=kind.type in (CLUSTER, NODE_POOL)))
-            records[subject.id] = record
+            self._refuse_taken(context, request, records.get(context.id))
+            records.pop(context.id, None)
+            _refuse_api_off(context)
+            kind.creating(context)
+            record = _record(context, kind, self._marks(request, making=kind.type in (CLUSTER, NODE_POOL)))
+            records[context.id] = record
         try:
             if kind.type == CLUSTER:
                 record |= self._make_cluster(record)
@@ -120,17 +120,17 @@ class GcpProvider(Provider):
                 self._await_pool(record, pools.size_of(record, len(record["nodeLocations"])), created=True)
         except BaseException:
             with self._store.transaction() as cloud:
-                cloud["resources"][kind.type].pop(subject.id, None)
+                cloud["resources"][kind.type].pop(context.id, None)
             if kind.type == CLUSTER:
                 lifecycle.stop(self._paths)
             raise
         record[MARKS].pop("maker", None)
         if kind.type in (CLUSTER, NODE_POOL):
             with self._store.transaction() as cloud:
-                cloud["resources"][kind.type][subject.id] = record
-                self._default_pool(cloud, subject)
-        self._known.add(subject.id)
-        return Created(subject.id, _outputs(kind, record))
+                cloud["resources"][kind.type][context.id] = record
+                self._default_pool(cloud, context)
+        self._known.add(context.id)
+        return Created(context.id, _outputs(kind, record))
 
     def update(self, request: UpdateRequest) -> Properties:
         kind, inputs = _kind(request), _plain(request.news)
@@ -145,9 +145,9 @@ class GcpProvider(Provider):
             if request.id not in records:
                 raise refusal(404, f"The resource '{request.id}' was not found")
             before = records[request.id]
-            subject = self._subject(cloud, kind, request, inputs, record=before, resource_id=request.id)
-            kind.updating(subject)
-            record = _record(subject, kind, self._marks(request, making=False))
+            context = self._context(cloud, kind, request, inputs, record=before, resource_id=request.id)
+            kind.updating(context)
+            record = _record(context, kind, self._marks(request, making=False))
             records[request.id] = record
         if kind.type == CLUSTER:
             record |= lifecycle.start(self._paths, record, self._report)
@@ -173,11 +173,11 @@ class GcpProvider(Provider):
             if request.olds.get("deletionPolicy") == "ABANDON":
                 del records[request.id]
                 return
-            subject = self._subject(cloud, kind, request, visible(gone), record=gone, resource_id=request.id)
-            kind.deleting(subject)
-            self._refuse_gateways(subject)
+            context = self._context(cloud, kind, request, visible(gone), record=gone, resource_id=request.id)
+            kind.deleting(context)
+            self._refuse_gateways(context)
             if kind.type == CLUSTER:
-                pools.deleting_pools_of(subject)
+                pools.deleting_pools_of(context)
             del records[request.id]
         if kind.type == CLUSTER:
             self._report(f"cluster {gone['name']}: stopping its control plane")
@@ -198,7 +198,7 @@ class GcpProvider(Provider):
 
     # Parts
 
-    def _subject(
+    def _context(
         self,
         cloud: Cloud,
         kind: Kind,
@@ -227,23 +227,23 @@ class GcpProvider(Provider):
             marks["maker"] = os.getpid()
         return marks
 
-    def _refuse_taken(self, subject: ResourceContext, request: CreateRequest, there: Record | None) -> None:
+    def _refuse_taken(self, context: ResourceContext, request: CreateRequest, there: Record | None) -> None:
         """Refuse an id in use, unless an interrupted run left it and the engine does not know it."""
         if there is None:
             return
         left_over = there[MARKS]["urn"] == request.urn and there[MARKS]["run"] != self._run
-        if subject.id in self._known or not left_over:
-            raise refusal(409, f"The resource '{subject.id}' already exists")
+        if context.id in self._known or not left_over:
+            raise refusal(409, f"The resource '{context.id}' already exists")
 
     def _make_cluster(self, record: Record) -> Properties:
         self._report(f"cluster {record['name']}: starting a control plane of {record['masterVersion']}")
         return lifecycle.start(self._paths, record, self._report)
 
-    def _default_pool(self, cloud: Cloud, subject: ResourceContext) -> None:
-        found = cluster.default_pool(subject) if subject.kind.type == CLUSTER else None
+    def _default_pool(self, cloud: Cloud, context: ResourceContext) -> None:
+        found = cluster.default_pool(context) if context.kind.type == CLUSTER else None
         if found:
             pool_id, inputs = found
-            pool = ResourceContext(cloud, KINDS[NODE_POOL], pool_id, inputs, subject.project, subject.region)
+            pool = ResourceContext(cloud, KINDS[NODE_POOL], pool_id, inputs, context.project, context.region)
             marks: Marks = {"urn": "", "run": self._run}
             cloud["resources"].setdefault(NODE_POOL, {})[pool_id] = {**inputs, **pools.pool_outputs(pool), MARKS: marks}
 
@@ -254,16 +254,16 @@ class GcpProvider(Provider):
             return
         lifecycle.wait_for_nodes(self._paths, record["name"], wanted, canceled=self.canceled, report=self._report)
 
-    def _refuse_gateways(self, subject: ResourceContext) -> None:
-        proxies = subject.kind.type == SUBNETWORK and subject.inputs.get("purpose") == network.PROXY_PURPOSES[0]
-        if not proxies and subject.kind.type != ADDRESS:
+    def _refuse_gateways(self, context: ResourceContext) -> None:
+        proxies = context.kind.type == SUBNETWORK and context.inputs.get("purpose") == network.PROXY_PURPOSES[0]
+        if not proxies and context.kind.type != ADDRESS:
             return
-        users = lifecycle.gateways_using(self._paths, None if proxies else subject.id)
+        users = lifecycle.gateways_using(self._paths, None if proxies else context.id)
         if users:
             what = "subnetwork" if proxies else "address"
             raise refusal(
                 400,
-                f"The {what} resource '{subject.id}' is already being used by the load balancer of Gateway {users[0]}",
+                f"The {what} resource '{context.id}' is already being used by the load balancer of Gateway {users[0]}",
             )
 
     def _drop_abandoned(self, cloud: Cloud) -> None:
@@ -288,22 +288,22 @@ def _plain(inputs: Properties) -> Properties:
     return {key: value for key, value in inputs.items() if key != DEFAULTS}
 
 
-def _refuse_api_off(subject: ResourceContext) -> None:
-    api = subject.kind.api
-    if api and not platform.enabled(subject, api):
+def _refuse_api_off(context: ResourceContext) -> None:
+    api = context.kind.api
+    if api and not platform.enabled(context, api):
         raise refusal(
             403,
-            f"{api} has not been used in project {subject.project} before or it is disabled. Enable it first: "
+            f"{api} has not been used in project {context.project} before or it is disabled. Enable it first: "
             "gcp.projects.Service, and dependsOn it",
         )
 
 
-def _record(subject: ResourceContext, kind: Kind, marks: Marks) -> Record:
+def _record(context: ResourceContext, kind: Kind, marks: Marks) -> Record:
     """The stored record: defaults, arguments, and values that Google computes."""
-    before = subject.record or {}
-    record: Record = {**subject.inputs, **kind.outputs(subject), MARKS: marks}
+    before = context.record or {}
+    record: Record = {**context.inputs, **kind.outputs(context), MARKS: marks}
     if kind.link:
-        record["selfLink"] = f"https://www.googleapis.com/{kind.link}/{subject.id}"
+        record["selfLink"] = f"https://www.googleapis.com/{kind.link}/{context.id}"
     for key in kind.computed:
         if key in _TIMES:
             record[key] = before.get(key) or now()

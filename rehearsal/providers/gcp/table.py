@@ -41,7 +41,14 @@ _NETWORK_KINDS = (
         name=COMPUTE_NAME,
         link="compute/v1",
         defaults={"autoCreateSubnetworks": True, "routingMode": "REGIONAL", "deleteDefaultRoutesOnCreate": False},
-        replaces=("name", "project", "autoCreateSubnetworks", "description", "networkProfile", "enableUlaInternalIpv6"),
+        force_new=(
+            "name",
+            "project",
+            "autoCreateSubnetworks",
+            "description",
+            "networkProfile",
+            "enableUlaInternalIpv6",
+        ),
         computed=("selfLink", "gatewayIpv4", "networkId", "numericId"),
         outputs=platform.network_outputs,
         deleting=network.deleting_network,
@@ -54,7 +61,7 @@ _NETWORK_KINDS = (
         regional=True,
         link="compute/v1",
         defaults={"purpose": "PRIVATE", "stackType": "IPV4_ONLY", "privateIpv6GoogleAccess": "DISABLE_GOOGLE_ACCESS"},
-        replaces=(
+        force_new=(
             "name",
             "project",
             "network",
@@ -78,7 +85,7 @@ _NETWORK_KINDS = (
         name=COMPUTE_NAME,
         regional=True,
         link="compute/v1",
-        replaces=("name", "project", "network", "region", "encryptedInterconnectRouter"),
+        force_new=("name", "project", "network", "region", "encryptedInterconnectRouter"),
         computed=("selfLink", "creationTimestamp"),
         creating=network.creating_in_network,
     ),
@@ -89,7 +96,7 @@ _NETWORK_KINDS = (
         name=COMPUTE_NAME,
         regional=True,
         defaults={"enableDynamicPortAllocation": False, "enableEndpointIndependentMapping": False, "type": "PUBLIC"},
-        replaces=("name", "project", "region", "router", "endpointTypes", "type"),
+        force_new=("name", "project", "region", "router", "endpointTypes", "type"),
         outputs=platform.nat_outputs,
         creating=network.creating_nat,
         updating=network.creating_nat,
@@ -102,7 +109,7 @@ _NETWORK_KINDS = (
         regional=True,
         link="compute/v1",
         defaults={"addressType": "EXTERNAL"},
-        replaces=_EVERYTHING,
+        force_new=_EVERYTHING,
         updates=("labels",),
         computed=("selfLink", "address", "addressId", "creationTimestamp", "labelFingerprint", "networkTier", "users"),
         outputs=network.address_outputs,
@@ -114,7 +121,7 @@ _NETWORK_KINDS = (
         api=COMPUTE,
         name=COMPUTE_NAME,
         link="compute/v1",
-        replaces=_EVERYTHING,
+        force_new=_EVERYTHING,
         updates=("labels",),
         computed=("selfLink", "address", "creationTimestamp", "labelFingerprint"),
         outputs=network.address_outputs,
@@ -126,7 +133,7 @@ _NETWORK_KINDS = (
         name=COMPUTE_NAME,
         link="compute/v1",
         defaults={"priority": 1000, "direction": "INGRESS"},
-        replaces=("name", "project", "network", "direction"),
+        force_new=("name", "project", "network", "direction"),
         computed=("selfLink", "creationTimestamp"),
         creating=network.creating_firewall,
         updating=network.creating_firewall,
@@ -138,7 +145,7 @@ _NETWORK_KINDS = (
         name=COMPUTE_NAME,
         regional=True,
         link="compute/v1",
-        replaces=_EVERYTHING,
+        force_new=_EVERYTHING,
         computed=("selfLink",),
     ),
     Kind(
@@ -147,7 +154,7 @@ _NETWORK_KINDS = (
         api=COMPUTE,
         name=COMPUTE_NAME,
         link="compute/v1",
-        replaces=("name", "project", "type"),
+        force_new=("name", "project", "type"),
         computed=("selfLink", "fingerprint"),
         creating=platform.checking_security_policy,
         updating=platform.checking_security_policy,
@@ -159,7 +166,7 @@ _NETWORK_KINDS = (
         name=COMPUTE_NAME,
         regional=True,
         link="compute/v1",
-        replaces=("name", "project", "region", "type"),
+        force_new=("name", "project", "region", "type"),
         computed=("selfLink", "fingerprint", "policyId"),
         creating=platform.checking_security_policy,
         updating=platform.checking_security_policy,
@@ -171,7 +178,7 @@ _NETWORK_KINDS = (
         name=COMPUTE_NAME,
         regional=True,
         link="compute/v1",
-        replaces=_EVERYTHING,
+        force_new=_EVERYTHING,
         computed=("selfLink", "certificateId", "creationTimestamp", "expireTime"),
     ),
 )
@@ -184,7 +191,7 @@ _CONTAINER_KINDS = (
         name=CONTAINER_NAME,
         link="container/v1",
         defaults={"deletionProtection": True, "networkingMode": "VPC_NATIVE", "enableShieldedNodes": True},
-        replaces=_words(
+        force_new=_words(
             "name location project network subnetwork description clusterIpv4Cidr networkingMode "
             "datapathProvider dataplaneOptimizationMode defaultMaxPodsPerNode initialNodeCount enableAutopilot "
             "enableKubernetesAlpha enableTpu tpuConfig confidentialNodes nodePools nodeConfig "
@@ -216,7 +223,7 @@ _CONTAINER_KINDS = (
         id="projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
         api=CONTAINER,
         name=CONTAINER_NAME,
-        replaces=_words(
+        force_new=_words(
             "name namePrefix cluster location project initialNodeCount maxPodsPerNode placementPolicy "
             "queuedProvisioning bestEffortProvisioning networkConfig.subnetwork networkConfig.createPodRange "
             "networkConfig.podRange networkConfig.podIpv4CidrBlock networkConfig.acceleratorNetworkProfile "

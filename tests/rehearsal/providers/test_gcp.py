@@ -355,7 +355,7 @@ def test_refuses_a_wrong_argument_with_its_path(
 def test_every_type_and_every_enumerated_argument_exists_in_the_sdk() -> None:
     for token, kind in KINDS.items():
         known = arguments.arguments_of(token).types
-        assert {path.split(".")[0] for path in (*kind.replaces, *kind.updates) if path != "*"} <= known.keys()
+        assert {path.split(".")[0] for path in (*kind.force_new, *kind.updates) if path != "*"} <= known.keys()
     for token, enums in ENUMS.items():
         for path, words in enums.items():
             nested: Any = next(iter(words))
