@@ -269,7 +269,13 @@ def _as_range(value: object) -> Iterator[object]:
 
 def _as_text(place: Place, value: object) -> Iterator[object]:
     # A number or a flag that YAML read in place of text keeps its spelling, in quotes.
-    text = value if isinstance(value, str) else "" if isinstance(value, Mapping | list | tuple) else flow(value)
+    text = (
+        value
+        if isinstance(value, str)
+        else ""
+        if value is None or isinstance(value, Mapping | list | tuple)
+        else flow(value)
+    )
     bare = re.sub(r"^(gs|https?|s3|oci|docker)://(huggingface\.co/)?", "", text.strip()).strip("/")
     dashed = re.sub(r"[^a-z0-9./@:-]+", "-", bare.lower()).strip("-.")
     if text:

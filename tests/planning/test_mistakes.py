@@ -66,6 +66,7 @@ MISTAKES = [
     ("model without organization", "llm-d:models: [{id: Qwen3-4B}]", "MODEL-ORGANIZATION", "models[0].id", "organization", "Qwen/Qwen3-4B?"),
     ("misspelt model", "llm-d:models: [{id: Qwen/Qwen3-4BB}]", "MODEL-UNKNOWN", "models[0].id", "not in the catalog", "Qwen/Qwen3-4B?"),
     ("no models", "llm-d:models: null", "SETTING-MISSING", "models", "required", "id: "),
+    ("model without id", "llm-d:models: [{maxModelLen: 4096}]", "SETTING-MISSING", "models[0].id", "required", "id: Qwen/Qwen3-8B"),
     ("empty models", "llm-d:models: []", "SETTING-MISSING", "models", "required", "id: "),
     ("models by name", "llm-d:models: [Qwen/Qwen3-4B]", "SETTING-TYPE", "models[0]", "a group of settings", "{id: Qwen/Qwen3-4B}"),
     ("misspelt namespace", "llmd:location: us-east4-b", "SETTING-UNKNOWN", "llmd:location", "prefix llm-d:", "llm-d:location?"),
