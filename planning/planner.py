@@ -19,13 +19,13 @@ from planning.context import Findings, PlanContext, resolve_context
 from planning.disaggregation.capacity import plan_capacity_of
 from planning.disaggregation.checks import check_stages
 from planning.disaggregation.roles import pool_in_role, role_of
-from planning.disaggregation.stages import stages_of
 from planning.findings import Finding, RefusedError, Severity, errors_in
 from planning.infrastructure.cluster import plan_cluster, plan_crds, plan_services
 from planning.infrastructure.namespace import plan_hugging_face, plan_namespace, plan_pull_secret
 from planning.infrastructure.network import plan_network
 from planning.infrastructure.node_pools import plan_accelerator_pools, plan_cpu_pool
 from planning.names import model_keys
+from planning.patterns import pattern_of
 from planning.plan.infrastructure import NodePoolPlan
 from planning.plan.platform import HuggingFacePlan, MonitoringPlan, PullSecretPlan
 from planning.plan.serving import ModelServerPlan
@@ -33,6 +33,7 @@ from planning.plan.stack import ModelPlan, StackPlan
 from planning.platform.engine_images import check_engine_images
 from planning.platform.helm_releases import plan_chart_namespaces, plan_charts
 from planning.platform.images import check_image, check_proven, check_release
+from planning.request_names import check_names
 from planning.routing.endpoint_picker import check_picker, plan_picker, plan_pool
 from planning.routing.gateway import plan_gateway, plan_routes
 from planning.routing.model_router import plan_router
@@ -50,7 +51,6 @@ from planning.serving.resources import busy_nodes, check_capacity
 from planning.setting_findings import details_of, from_validation, location_of, quoted, respelt
 from planning.sizing.cost import plan_cost
 from planning.sizing.timeline import plan_timeline
-from planning.stack_checks import check_names, check_scope
 from settings import StackSettings
 from stackfile.model_files import ModelFile
 
@@ -107,17 +107,18 @@ def plan_with_findings(
     """The plan and what speaks against it, collected in `findings`. None where too little is known to make a plan."""
     _check_project(settings, findings)
     check_names(settings, findings)
-    check_scope(settings, findings)
+    pattern = pattern_of(settings)
+    pattern.check_settings(settings, findings)
     ctx = resolve_context(stack, settings, catalog, findings)
-    stages = stages_of(ctx) if ctx is not None else None
-    if stages is None:
+    sites = pattern.sites(ctx) if ctx is not None else None
+    if sites is None:
         return None
-    # What is not of one stage alone follows from the place where requests arrive.
-    ctx, settings = stages[0], stages[0].settings
+    # Everything outside the model servers follows from the site where requests arrive.
+    ctx, settings = sites[0], sites[0].settings
     network = plan_network(ctx)
     cpu_pool = plan_cpu_pool(ctx)
-    pools = [(stage, _accelerator_pools(stage)) for stage in stages]
-    check_stages(stages)
+    pools = [(site, _accelerator_pools(site)) for site in sites]
+    check_stages(sites)
     check_picker(ctx)
     namespace = plan_namespace(ctx)
     hugging_face = plan_hugging_face(ctx, encrypted)
@@ -129,13 +130,13 @@ def plan_with_findings(
     backend = backend_of(settings)
     models: list[ModelPlan] = []
     for index, (model, key) in enumerate(zip(settings.models, model_keys(settings), strict=True)):
-        servers = tuple(_server(stage, index, key, own, hugging_face, pull_secret) for stage, own in pools)
+        servers = tuple(_server(site, index, key, own, hugging_face, pull_secret) for site, own in pools)
         check_image(ctx, index, servers[0].pod.image, pull_secret)
         check_variables(ctx, index, servers)
         pool = plan_pool(ctx, model, key)
         backend.check_model(ctx, index, model, key)
-        for stage, server in zip(stages, servers, strict=True):
-            backend.check_server(stage, stage.settings.models[index], server)
+        for site, server in zip(sites, servers, strict=True):
+            backend.check_server(site, site.settings.models[index], server)
         models.append(
             ModelPlan(
                 key=key,
@@ -146,7 +147,7 @@ def plan_with_findings(
                 picker=plan_picker(ctx, index, model, key, namespace.name, pull_secret),
                 servers=servers,
                 certificate=plan_server_certificate(ctx, key, pool.tls),
-                capacity=plan_capacity_of(stages, index, [server.memory for server in servers]),
+                capacity=plan_capacity_of(sites, index, [server.memory for server in servers]),
                 inference_service=backend.inference_service(ctx, model, key),
             )
         )
@@ -196,7 +197,7 @@ def plan_with_findings(
         cost=plan_cost(
             ctx,
             cpu_pool,
-            [busy for stage, own in pools for busy in busy_nodes(stage, own)],
+            [busy for site, own in pools for busy in busy_nodes(site, own)],
             [model.capacity for model in served],
             sum(model.picker.replicas for model in served),
         ),
@@ -208,7 +209,7 @@ def plan_with_findings(
 
 
 def _accelerator_pools(ctx: PlanContext) -> tuple[NodePoolPlan, ...]:
-    """Node pools of one stage."""
+    """Node pools of one site."""
     pools = plan_accelerator_pools(ctx, max(map(functools.partial(node_gib, ctx), ctx.settings.models)))
     check_capacity(ctx)
     return tuple(pool_in_role(ctx, pool) for pool in pools)
@@ -222,7 +223,7 @@ def _server(
     hugging_face: HuggingFacePlan,
     pull_secret: PullSecretPlan | None,
 ) -> ModelServerPlan:
-    """One model's servers of one stage."""
+    """One model's servers of one site."""
     model = ctx.settings.models[index]
     role = role_of(ctx, ctx.catalog.find_model(model.id))
     server = plan_model_server(ctx, index, model, key, pools[0].disk_gib, hugging_face, pull_secret, role)

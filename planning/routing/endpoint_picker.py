@@ -7,6 +7,7 @@ from typing import Any
 from planning.context import PlanContext
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.ports import PORT
+from planning.patterns import pattern_of
 from planning.picker_config import (
     PreciseIndex,
     Weights,
@@ -100,7 +101,7 @@ def plan_picker(
             " requests are refused",
             fix="use failureMode: open: any replica then answers, as soon as the load balancer has noticed the loss",
         )
-    if index == 0 and settings.failure_mode == "open" and ctx.settings.pattern != "disaggregated":
+    if index == 0 and settings.failure_mode == "open" and not pattern_of(ctx.settings).transfers_kv_cache:
         ctx.findings.warning(
             "LLMD-PICKER-FAIL-OPEN",
             "picker",
@@ -242,7 +243,7 @@ def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:
     if scores is None or prefix_caching_of(ctx, model):
         return
     settings = ctx.settings.picker
-    prefix_pattern = ctx.settings.pattern == "prefix-cache"
+    relies_on_prefixes = pattern_of(ctx.settings).relies_on_prefixes
     weight = f" (weight {settings.scorers.prefix_cache:g})" if settings.config is None else f" ({scores})"
     instead = "llm-d:picker.scorers.prefixCache to 0" if settings.config is None else f"up {scores}"
     ctx.findings.error(
@@ -253,5 +254,5 @@ def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:
         value="false",
         rule=f"the picker scores prefix matches{weight} that this engine does not keep",
         fix="remove prefixCaching"
-        + ("" if prefix_pattern else f", or {'set' if settings.config is None else 'give'} {instead}"),
+        + ("" if relies_on_prefixes else f", or {'set' if settings.config is None else 'give'} {instead}"),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from planning import names
 from planning.context import PlanContext
+from planning.patterns import pattern_of
 from planning.plan.platform import PullSecretPlan
 from planning.plan.pods import EnvPlan, ProbePlan
 from planning.plan.routing import GatewayPlan, MappingPlan, RouterPlan, RoutingExtensionPlan, SplitPlan
@@ -41,7 +42,7 @@ def plan_router(
     pull_secret: PullSecretPlan | None,
 ) -> RouterPlan | None:
     """One router for the Gateway, where several models share it."""
-    if ctx.settings.pattern != "multi-model":
+    if not pattern_of(ctx.settings).routes_by_model:
         return None
     settings, release = ctx.settings.router, ctx.release.router
     config = _config(release.config_api) if release.plugins == "file" else None

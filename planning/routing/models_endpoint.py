@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from planning.context import PlanContext
+from planning.patterns import pattern_of
 from planning.plan.platform import PullSecretPlan
 from planning.plan.pods import PodPlan, PortPlan, ProbePlan
 from planning.plan.routing import ModelsEndpointPlan, SplitPlan
@@ -31,7 +32,7 @@ def plan_models_endpoint(
     ctx: PlanContext, models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...], pull_secret: PullSecretPlan | None
 ) -> ModelsEndpointPlan | None:
     """Where several models share a Gateway, a request without a known model goes here: an answer, not a hang."""
-    if ctx.settings.pattern != "multi-model":
+    if not pattern_of(ctx.settings).routes_by_model:
         return None
     selector = {"app.kubernetes.io/name": NAME}
     config = json.dumps(envoy_config(models, splits), separators=(",", ":"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from planning.context import PlanContext
+from planning.patterns import pattern_of
 from planning.plan.routing import SplitPlan
 from planning.plan.stack import ModelPlan
 from settings.models import ModelSettings
@@ -11,7 +12,7 @@ from settings.splits import SplitSettings
 
 def plan_splits(ctx: PlanContext, models: tuple[ModelPlan, ...]) -> tuple[SplitPlan, ...]:
     """Each shared name with the pools behind it, in the order of the models."""
-    if ctx.settings.splits and ctx.settings.pattern != "multi-model":
+    if ctx.settings.splits and not pattern_of(ctx.settings).routes_by_model:
         ctx.findings.error(
             "LLMD-SPLIT-PATTERN",
             "splits",

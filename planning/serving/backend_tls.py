@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from planning.context import PlanContext
+from planning.patterns import pattern_of
 from planning.plan.platform import CertificatePlan
 from planning.plan.pods import VolumePlan
 from planning.plan.routing import BackendTlsPlan
@@ -107,7 +108,7 @@ def check_backend_tls(ctx: PlanContext) -> None:
             rule="Google's load balancers ask servers in HTTP: an InferencePool cannot say that its own want HTTPS",
             fix="use implementation: istio, or remove it: clients get HTTPS from gateway.tls",
         )
-    if ctx.settings.pattern == "disaggregated":
+    if pattern_of(ctx.settings).transfers_kv_cache:
         _refuse(
             ctx,
             rule="prefill and decode pods exchange KV cache in the clear, and it holds the prompts: HTTPS around it"

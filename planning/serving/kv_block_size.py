@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from catalog.schema import Model
 from planning.context import PlanContext
+from planning.patterns import pattern_of
 from planning.serving.kv_events import follows_events
 from planning.sizing.memory.kv_cache import layout
 from planning.sizing.memory_check import run_of
@@ -14,11 +15,11 @@ _GPU_BLOCK = 16
 
 
 def block_size_of(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> int | None:
-    """Tokens of a block as both engine and picker are told, None where neither is: each then has its own default.
+    """Tokens of a block that engine and picker are configured with; None leaves each its own default.
 
-    Pattern prefix-cache and a precise index always tell them; elsewhere a size that is set does.
+    Some patterns and a precise index always state it. Elsewhere it is stated where the stack file sets it.
     """
-    if settings.block_size is None and not _is_told(ctx):
+    if settings.block_size is None and not _is_stated(ctx):
         return None
     return engine_block(ctx, settings, model)
 
@@ -48,7 +49,7 @@ def raised_block(ctx: PlanContext, settings: ModelSettings, model: Model | None)
 def check_raised_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
     """Warn that a block is larger than anybody set it, where the picker depends on its size."""
     tokens = raised_block(ctx, settings, model)
-    if tokens is None or not (_is_told(ctx) or settings.block_size is not None):
+    if tokens is None or not (_is_stated(ctx) or settings.block_size is not None):
         return
     given = settings.block_size
     ctx.findings.warning(
@@ -64,8 +65,8 @@ def check_raised_blocks(ctx: PlanContext, index: int, settings: ModelSettings, m
     )
 
 
-def _is_told(ctx: PlanContext) -> bool:
-    return ctx.settings.pattern == "prefix-cache" or follows_events(ctx)
+def _is_stated(ctx: PlanContext) -> bool:
+    return pattern_of(ctx.settings).states_block_size or follows_events(ctx)
 
 
 def engine_block(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> int | None:

@@ -7,12 +7,12 @@ from planning.context import PlanContext
 from planning.engine_support import default_length, option_value
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.sharding import check_sharding
+from planning.patterns import pattern_of
 from planning.plan.estimates import MemoryVerdict
 from planning.serving.engine_checks import check_engine
 from planning.serving.parallelism_checks import check_spread
 from planning.serving.quantization import check_quantization
 from planning.sizing.memory_check import check_memory, version_of
-from planning.stack_checks import check_pattern
 from planning.suggest import nearest
 from settings.models import ModelSettings
 
@@ -25,7 +25,7 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
 
     A model the catalog does not know gets the checks that need no figures of it, and no verdict.
     """
-    check_pattern(ctx, index, settings, model)
+    pattern_of(ctx.settings).check_model(ctx, index, settings, model)
     check_spread(ctx, index, settings, model)
     _check_cache_dtype(ctx, index, settings)
     _check_protocol(ctx, index, settings)

@@ -1,30 +1,72 @@
-"""Where each stage of a request runs: one place for all of it, or one for decode and one for prefill.
+"""Pattern `disaggregated`: prefill and decode are planned as separate sites.
 
-A stage's place is a `Site` like any other, with the settings its servers see; so everything that follows from a site
-(memory, capacity, pools, cost) follows for each stage.
+A site is a `PlanContext` with the settings that its servers see. Memory, capacity, node pools and cost of each are
+therefore planned by the code that plans a single one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from catalog.release import Release
 from planning.context import Findings, PlanContext, resolve_context
 from planning.findings import Finding, path_of
+from planning.patterns.base import Pattern
 from settings import StackSettings
 from settings.disaggregation import PrefillSettings
 from settings.models import ModelSettings
+from settings.stack import Pattern as Name
 
-PATTERN = "disaggregated"
-
-# Key-value blocks are what NIXL transfers: llm-d's guide for prefill and decode makes them larger than vLLM's own 16.
+# Tokens. NIXL transfers whole blocks, and llm-d's guide for prefill and decode uses larger ones than vLLM's 16.
 _GPU_BLOCK = 128
 
 
+@dataclass(frozen=True)
+class Disaggregated(Pattern):
+    """One model on decode servers, which take requests, and on prefill servers, which compute long prompts for them."""
+
+    name: Name = "disaggregated"
+    transfers_kv_cache: bool = True
+
+    def check_settings(self, settings: StackSettings, findings: Findings) -> None:
+        """Every model has prefill and decode servers."""
+        super().check_settings(settings, findings)
+        for index, model in enumerate(settings.models):
+            if model.prefill is None:
+                findings.error(
+                    "LLMD-PREFILL-MISSING",
+                    "models",
+                    index,
+                    "prefill",
+                    value="(missing)",
+                    rule="disaggregated computes prompts on prefill servers, and none are configured",
+                    fix="add prefill: {replicas: 1}, or use pattern: single-replica",
+                )
+            if model.replicas < 1 and not settings.paused:
+                findings.error(
+                    "LLMD-DECODE-MISSING",
+                    "models",
+                    index,
+                    "replicas",
+                    value=model.replicas,
+                    rule="requests arrive at decode servers, and there is none to answer them",
+                    fix="use 1 or more, or llm-d:paused: true",
+                )
+
+    def sites(self, ctx: PlanContext) -> tuple[PlanContext, ...] | None:
+        """Decode and prefill. None if the accelerator of prefill cannot be resolved."""
+        release = _release(ctx.release)
+        decode = replace(ctx, settings=_decode(ctx), release=release, role="decode")
+        prefill = resolve_context(
+            ctx.stack, _prefill(ctx), ctx.catalog, _PrefillFindings(ctx.findings, _keys(decode.settings))
+        )
+        return None if prefill is None else (decode, replace(prefill, release=release, role="prefill"))
+
+
 class _PrefillFindings(Findings):
-    """Findings about prefill servers under the keys that set them; what decode's servers say as well is said once."""
+    """Findings about prefill servers, under the keys that set them and without those that decode servers have too."""
 
     def __init__(self, findings: Findings, keys: Mapping[str, str]) -> None:
         super().__init__()
@@ -44,25 +86,12 @@ class _PrefillFindings(Findings):
             self._all.append(finding)
 
 
-def stages_of(ctx: PlanContext) -> tuple[PlanContext, ...] | None:
-    """The site itself, or of pattern disaggregated those of decode and of prefill.
-
-    Requests arrive at the first. None where too little is known of the second to plan on.
-    """
-    if ctx.settings.pattern != PATTERN:
-        return (ctx,)
-    release = _release(ctx.release)
-    decode = replace(ctx, settings=_decode(ctx), release=release, role="decode")
-    prefill = resolve_context(
-        ctx.stack, _prefill(ctx), ctx.catalog, _PrefillFindings(ctx.findings, _keys(decode.settings))
-    )
-    return None if prefill is None else (decode, replace(prefill, release=release, role="prefill"))
-
-
 def _release(release: Release) -> Release:
-    """With the picker that can send the two stages to different pods, where the release's own cannot."""
-    able = release.disaggregation
-    return release if able is None or able.picker is None else release.model_copy(update={"picker": able.picker})
+    """With a picker that can choose a prefill and a decode pod for one request."""
+    disaggregation = release.disaggregation
+    if disaggregation is None or disaggregation.picker is None:
+        return release
+    return release.model_copy(update={"picker": disaggregation.picker})
 
 
 def _decode(ctx: PlanContext) -> StackSettings:

@@ -1,0 +1,62 @@
+"""Names in requests: each leads to one model."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from planning.context import Findings
+from planning.patterns import pattern_of
+from settings import StackSettings
+
+# A header carries the name, trimmed, to the route that matches it.
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+
+
+def check_names(settings: StackSettings, findings: Findings) -> None:
+    """Every name in requests, of a model, an alias or an adapter, leads to one model."""
+    names = _names(settings)
+    counts = Counter(name for _, name in names)
+    first: set[str] = set()
+    for path, name in names:
+        # The first report of a name is enough, and a model's own name comes before what is added to it.
+        if counts[name] > 1 and name not in first:
+            first.add(name)
+            place = _to_report(path, [place for place, other in names if other == name])
+            own = place[2] == "servedName"
+            findings.error(
+                "LLMD-NAME-TWICE",
+                *place,
+                value=name,
+                rule=f"{counts[name]} models have this name, and a request must lead to one of them",
+                fix="give each its own servedName" if own else "give it a name of its own",
+            )
+        if pattern_of(settings).routes_by_model and not _HEADER_VALUE.fullmatch(name):
+            findings.error(
+                "LLMD-NAME-HEADER",
+                *path,
+                value=name,
+                rule="the model router passes the name on in a header, which takes ASCII without blanks around it",
+                fix="use letters, digits, dots, dashes and slashes",
+            )
+
+
+_Path = tuple[str | int, ...]
+
+
+def _names(settings: StackSettings) -> list[tuple[_Path, str]]:
+    found: list[tuple[_Path, str]] = []
+    for index, model in enumerate(settings.models):
+        found.append((("models", index, "servedName"), model.name))
+        found += [(("models", index, "aliases", number), alias) for number, alias in enumerate(model.aliases)]
+        found += [
+            (("models", index, "adapters", number, "name"), adapter.name)
+            for number, adapter in enumerate(model.adapters)
+        ]
+    found += [(("splits", index, "name"), split.name) for index, split in enumerate(settings.splits)]
+    return found
+
+
+def _to_report(first: _Path, places: list[_Path]) -> _Path:
+    """Where to change a name that stands at several places: an addition rather than a model's own."""
+    return next((place for place in places if place[2] != "servedName"), first)

@@ -1,0 +1,71 @@
+"""A pattern is one module: every other part of planning asks it and does not compare its name."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import planning
+from planning.patterns import PATTERNS, pattern_of
+from settings import StackSettings
+from settings.stack import Pattern as Name
+from stackfile import PROJECT_ROOT
+from tests.stacks import plan_of, values_of
+
+PLANNING = Path(planning.__file__).parent
+EXAMPLES = ("Pulumi.*.yaml", "examples/Pulumi.*.yaml")
+# The catalog has another engine image for prefill and decode; it is looked up before a pattern gives its sites.
+BEFORE_PATTERNS = {"context.py"}
+
+
+def comparisons(setting: str) -> set[str]:
+    """Modules of planning that compare a setting of the stack."""
+    modules = set()
+    for path in PLANNING.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+            if any(isinstance(side, ast.Attribute) and side.attr == setting for side in sides):
+                modules.add(str(path.relative_to(PLANNING)))
+    return modules
+
+
+def settings_of(name: str) -> StackSettings:
+    return StackSettings.model_validate(values_of("gpu", {"pattern": name}))
+
+
+def test_every_name_has_a_pattern() -> None:
+    assert tuple(PATTERNS) == get_args(Name)
+    assert all(pattern_of(settings_of(name)).name == name for name in get_args(Name))
+
+
+@pytest.mark.parametrize("name", get_args(Name))
+def test_every_pattern_has_an_example(name: str) -> None:
+    files = [path for glob in EXAMPLES for path in PROJECT_ROOT.glob(glob)]
+    text = f"llm-d:pattern: {name}\n"
+    default = StackSettings.model_fields["pattern"].default
+    assert any(
+        text in content or (name == default and "llm-d:pattern:" not in content)
+        for content in (path.read_text(encoding="utf-8") for path in files)
+    )
+
+
+def test_no_other_module_compares_the_pattern() -> None:
+    assert comparisons("pattern") == BEFORE_PATTERNS
+
+
+def test_no_module_compares_the_deployment() -> None:
+    assert comparisons("deployment") == set()
+
+
+def test_requests_arrive_at_decode_servers() -> None:
+    servers = plan_of("disaggregated-gpu").models[0].servers
+    assert [server.role for server in servers] == ["decode", "prefill"]
+
+
+def test_only_several_models_take_a_router() -> None:
+    plans = {stack: plan_of(stack) for stack in ("gpu", "multi-model-gpu", "prefix-cache-gpu")}
+    assert {stack for stack, plan in plans.items() if plan.router is not None} == {"multi-model-gpu"}
+    assert {stack for stack, plan in plans.items() if plan.models_endpoint is not None} == {"multi-model-gpu"}
