@@ -84,8 +84,8 @@ test: $(STAMP) check ## everything CI runs
 	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=10
 
 # pre-commit runs the same targets: .pre-commit-config.yaml names each of them.
-CHECKS := check-format check-lint check-types check-words check-spelling check-docs
-check: $(CHECKS) ## formatter, linter, type checker, words, spelling, documentation site
+CHECKS := check-format check-lint check-types check-imports check-words check-spelling check-docs
+check: $(CHECKS) ## formatter, linter, type checker, import directions, words, spelling, documentation site
 
 .PHONY: $(CHECKS)
 check-format: $(STAMP)
@@ -94,6 +94,8 @@ check-lint: $(STAMP)
 	@$(BIN)/ruff check .
 check-types: $(STAMP)
 	@$(BIN)/mypy .
+check-imports: $(STAMP)
+	@$(BIN)/lint-imports --no-cache --no-logo
 check-words: $(STAMP)
 	@$(BIN)/python -m operations.prose
 check-spelling: $(STAMP)

@@ -11,13 +11,13 @@ import yaml
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
+from components.disruption import disruption_budget
 from components.infrastructure.permissions import READ, may, rule
 from components.metadata import metadata
 from components.options import child
+from components.pods import deployment_spec
 from components.routing.metrics_access import may_check_callers
 from components.scope import ClusterScope
-from components.serving.disruption import disruption_budget
-from components.serving.pods import deployment_spec
 from planning.plan.routing import PickerPlan
 
 

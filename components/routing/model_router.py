@@ -17,13 +17,13 @@ from components.custom_resources.gke_extensions import (
     ServiceRef,
 )
 from components.custom_resources.gke_policies import CheckConfig, CheckDefault, GrpcCheck, HealthCheckPolicySpec
+from components.disruption import disruption_budget
 from components.infrastructure.permissions import READ, may, rule
 from components.metadata import metadata
 from components.options import child
+from components.pods import deployment_spec
 from components.routing.metrics_access import may_check_callers
 from components.scope import ClusterScope
-from components.serving.disruption import disruption_budget
-from components.serving.pods import deployment_spec
 from planning.plan.routing import RouterPlan, RoutingExtensionPlan
 
 

@@ -8,11 +8,11 @@ from pulumi_kubernetes.apps import v1 as apps
 
 from components.custom_resources.base import PolicyTarget, custom_resource
 from components.custom_resources.gke_policies import CheckConfig, CheckDefault, HealthCheckPolicySpec, HttpCheck
+from components.disruption import disruption_budget
 from components.metadata import metadata
 from components.options import child
+from components.pods import deployment_spec
 from components.scope import ClusterScope
-from components.serving.disruption import disruption_budget
-from components.serving.pods import deployment_spec
 from planning.plan.routing import ModelsEndpointPlan
 
 

@@ -27,14 +27,14 @@ from components.custom_resources.llm_inference_service import (
     StorageInitializer,
     Workload,
 )
+from components.disruption import disruption_budget
 from components.options import child
 from components.platform.webhooks import until_webhooks_answer
+from components.pods import pod_template
 from components.routing.inference_pool import pool_policies, pool_spec
 from components.scope import ClusterScope
-from components.serving.disruption import disruption_budget
 from components.serving.leader_worker_set import claim_template, group_annotations
 from components.serving.model_server import direct_load_balancer, server_identity
-from components.serving.pods import pod_template
 from planning.plan.pods import PodPlan
 from planning.plan.serving import InferenceServicePlan, LeaderWorkerPlan, ModelServerPlan
 from planning.plan.stack import ModelPlan

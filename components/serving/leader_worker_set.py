@@ -16,7 +16,7 @@ from components.custom_resources.leader_worker_set import (
 )
 from components.metadata import metadata
 from components.platform.webhooks import until_webhooks_answer
-from components.serving.pods import pod_template
+from components.pods import pod_template
 from planning.plan.serving import ClaimTemplatePlan, LeaderWorkerPlan, ModelServerPlan
 
 

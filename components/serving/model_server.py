@@ -9,12 +9,12 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.apps import v1 as apps
 
+from components.disruption import disruption_budget
 from components.metadata import metadata
 from components.options import child
+from components.pods import deployment_spec
 from components.scope import ClusterScope
-from components.serving.disruption import disruption_budget
 from components.serving.leader_worker_set import claim_template, leader_worker_set
-from components.serving.pods import deployment_spec
 from planning.plan.serving import ModelServerPlan
 from planning.serving.startup import NODE_SECONDS
 
