@@ -20,6 +20,7 @@ from planning.engine_support import (
 )
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.sharding import shares
+from planning.patterns import pattern_of
 from planning.sizing.memory import judge
 from planning.sizing.memory_check import run_of, version_of
 from settings.models import ModelSettings
@@ -201,7 +202,7 @@ def _candidates(
 def _elsewhere(ctx: PlanContext, settings: ModelSettings, deployment: Deployment) -> Iterator[tuple[str, _Changed]]:
     """Other GPUs that the zones have, smallest first, on the smallest machine that carries a replica."""
     kind = ctx.accelerator.kind
-    if kind != "gpu" or ctx.settings.pattern == "disaggregated":
+    if kind != "gpu" or pattern_of(ctx.settings).transfers_kv_cache:
         return
     for accelerator in sorted(ctx.catalog.accelerators.values(), key=lambda each: each.usable_gib or 0.0):
         if accelerator.kind != kind or accelerator.name == ctx.accelerator.name:
@@ -238,7 +239,7 @@ def _releases(ctx: PlanContext, settings: ModelSettings) -> Iterator[tuple[str, 
         return
     engine = load_engine()
     for release in ctx.catalog.releases.values():
-        image = release.engine.image_for(ctx.accelerator, disaggregated=ctx.settings.pattern == "disaggregated")
+        image = release.engine.image_for(ctx.accelerator, disaggregated=pattern_of(ctx.settings).transfers_kv_cache)
         if image is None:
             continue
         newer = engine.has(image.version, ctx.engine_image.version) and image.version != ctx.engine_image.version
