@@ -1,4 +1,4 @@
-"""The parts of Kubernetes roles and bindings."""
+"""Kubernetes roles and bindings."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ READ = ("get", "list", "watch")
 def rule(
     api_groups: Sequence[str], resources: Sequence[str], verbs: Sequence[str], *, names: Sequence[str] | None = None
 ) -> PolicyRuleArgs:
-    """A rule about resources, or with `names` about those of them alone. The core API group is the empty text."""
+    """A rule about resources, limited to `names` where given. The core API group is the empty string."""
     return PolicyRuleArgs(api_groups=api_groups, resources=resources, verbs=verbs, resource_names=names)
 
 
-def the_role(kind: Literal["Role", "ClusterRole"], name: str) -> RoleRefArgs:
-    """The role that a binding grants."""
+def role_ref_of(kind: Literal["Role", "ClusterRole"], name: str) -> RoleRefArgs:
+    """Reference to the role that a binding grants."""
     return RoleRefArgs(api_group="rbac.authorization.k8s.io", kind=kind, name=name)
 
 
 def service_account(namespace: str, name: str) -> SubjectArgs:
-    """The account that a binding grants its role to."""
+    """The service account that a binding grants its role to."""
     return SubjectArgs(kind="ServiceAccount", name=name, namespace=namespace)
 
 
-def may(
+def grant_role(
     account: str,
     namespace: str,
     rules: Sequence[PolicyRuleArgs],
     labels: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> list[pulumi.Resource]:
-    """Grant an account rules about its own namespace, by a role of the account's name."""
+    """Grant an account rules in its own namespace, through a Role and a RoleBinding of the account's name."""
     about = metadata(account, namespace, labels=labels)
     role = Role(account, metadata=about, rules=rules, opts=opts)
     binding = RoleBinding(
         account,
         metadata=about,
-        role_ref=the_role("Role", account),
+        role_ref=role_ref_of("Role", account),
         subjects=[service_account(namespace, account)],
         opts=opts,
     )

@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.custom_resources.base import custom_resource
 from components.custom_resources.cert_manager import CertificateSpec, IssuerRef, IssuerSpec, Subject
-from components.platform.webhooks import until_webhooks_answer
+from components.platform.webhooks import retry_until_webhooks_ready
 from components.scope import ClusterScope
 from planning.plan.platform import CertificatePlan
 
@@ -44,7 +44,7 @@ class Certificate(pulumi.ComponentResource):
                     name=name,
                     namespace=scope.namespace,
                     annotations=_READY,
-                    opts=until_webhooks_answer(name, scope.deleted_with_cluster(self, depends_on)),
+                    opts=retry_until_webhooks_ready(name, scope.deleted_with_cluster(self, depends_on)),
                 )
             depends_on.append(issuers[name])
         self.signed = custom_resource(
@@ -58,6 +58,6 @@ class Certificate(pulumi.ComponentResource):
             name=plan.name,
             namespace=scope.namespace,
             annotations=_READY,
-            opts=until_webhooks_answer(plan.name, scope.deleted_with_cluster(self, depends_on, _TIMEOUTS)),
+            opts=retry_until_webhooks_ready(plan.name, scope.deleted_with_cluster(self, depends_on, _TIMEOUTS)),
         )
         self.register_outputs({})

@@ -8,7 +8,7 @@ import pulumi
 
 from components.custom_resources.base import custom_resource
 from components.custom_resources.llm_inference_service import LlmInferenceServiceConfigSpec
-from components.platform.webhooks import until_webhooks_answer
+from components.platform.webhooks import retry_until_webhooks_ready
 from components.scope import ClusterScope
 
 
@@ -31,7 +31,7 @@ class Presets(pulumi.ComponentResource):
                 LlmInferenceServiceConfigSpec(),
                 name=name,
                 namespace=scope.namespace,
-                opts=until_webhooks_answer(name, options),
+                opts=retry_until_webhooks_ready(name, options),
             )
             for name in names
         ]

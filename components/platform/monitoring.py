@@ -15,7 +15,7 @@ from components.custom_resources.pod_monitoring import (
     SecretKey,
     SecretSource,
 )
-from components.infrastructure.permissions import rule, service_account, the_role
+from components.infrastructure.permissions import role_ref_of, rule, service_account
 from components.metadata import metadata
 from components.scope import ClusterScope
 from planning.plan.platform import MonitoringPlan
@@ -47,7 +47,7 @@ class Monitoring(pulumi.ComponentResource):
         guarded: list[PickerPlan | RouterPlan] = [model.picker for model in models]
         if router is not None:
             guarded.append(router)
-        readers = {one.metrics_reader for one in guarded if one.metrics_reader is not None}
+        readers = {server.metrics_reader for server in guarded if server.metrics_reader is not None}
         for reader in sorted(readers):
             self._reader(reader)
         for model in models:
@@ -63,11 +63,11 @@ class Monitoring(pulumi.ComponentResource):
                     for port in server.serving_ports
                 ]
                 self._scrape(server.name, dict(server.serving_selector), *ranks)
-        for one in guarded:
-            if one.metrics_reader is not None:
-                token = SecretSource(secret=SecretKey(name=one.metrics_reader, key="token"))
+        for workload in guarded:
+            if workload.metrics_reader is not None:
+                token = SecretSource(secret=SecretKey(name=workload.metrics_reader, key="token"))
                 endpoint = Endpoint(port="metrics", interval=interval, authorization=Authorization(credentials=token))
-                self._scrape(one.name, dict(one.selector), endpoint)
+                self._scrape(workload.name, dict(workload.selector), endpoint)
         self.register_outputs({})
 
     def _scrape(self, name: str, labels: dict[str, str], *endpoints: Endpoint) -> None:
@@ -101,7 +101,7 @@ class Monitoring(pulumi.ComponentResource):
         rbac.ClusterRoleBinding(
             name,
             metadata=metadata(wide),
-            role_ref=the_role("ClusterRole", wide),
+            role_ref=role_ref_of("ClusterRole", wide),
             subjects=[service_account(namespace, name)],
             opts=self._options,
         )
@@ -114,7 +114,7 @@ class Monitoring(pulumi.ComponentResource):
         rbac.RoleBinding(
             name,
             metadata=metadata(name, namespace),
-            role_ref=the_role("Role", name),
+            role_ref=role_ref_of("Role", name),
             subjects=[service_account(*_COLLECTOR)],
             opts=self._options,
         )

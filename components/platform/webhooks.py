@@ -1,4 +1,4 @@
-"""Objects of a controller that came up a moment ago: its webhooks may not listen yet."""
+"""Retries for objects of a controller that has just started: its webhooks may not listen yet."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import pulumi
 # (kubernetes-sigs/lws v0.9.0, cmd/main.go: the readiness check only pings). A kubelet takes up to two minutes to mount
 # a new Secret.
 _PAUSE_SECONDS = 3.0
-_MOST = 60
+_MAX_ATTEMPTS = 60
 
 # The API server's words for a webhook that it cannot reach, not for one that refuses.
 _UNREACHABLE = "failed calling webhook"
 
 
-async def _again(args: pulumi.ErrorHookArgs) -> bool:
-    """Whether to try again: as long as it is the webhook that fails, for three minutes."""
+async def _should_retry(args: pulumi.ErrorHookArgs) -> bool:
+    """Retry while the webhook cannot be reached, for at most three minutes."""
     # The newest error comes first.
-    if not args.errors or _UNREACHABLE not in args.errors[0] or len(args.errors) > _MOST:
+    if not args.errors or _UNREACHABLE not in args.errors[0] or len(args.errors) > _MAX_ATTEMPTS:
         return False
     await asyncio.sleep(_PAUSE_SECONDS)
     return True
 
 
-def until_webhooks_answer(name: str, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
-    """Options of the custom resource `name`, whose creation is tried again until its controller's webhooks listen."""
-    hook = pulumi.ErrorHook(f"webhooks-of-{name}", _again)
+def retry_until_webhooks_ready(name: str, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+    """Options of the custom resource `name` that retry its creation until its controller's webhooks listen."""
+    hook = pulumi.ErrorHook(f"webhooks-of-{name}", _should_retry)
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[hook])))

@@ -12,11 +12,11 @@ from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.disruption import disruption_budget
-from components.infrastructure.permissions import READ, may, rule
+from components.infrastructure.permissions import READ, grant_role, rule
 from components.metadata import metadata
 from components.options import child
 from components.pods import deployment_spec
-from components.routing.metrics_access import may_check_callers
+from components.routing.metrics_access import grant_token_review
 from components.scope import ClusterScope
 from planning.plan.routing import PickerPlan
 
@@ -106,8 +106,8 @@ class EndpointPicker(pulumi.ComponentResource):
                 rule([""], ["events"], ["create", "patch"]),
             ]
         return [
-            *may(plan.name, self._namespace, rules, plan.selector, options),
-            *may_check_callers(plan.name, self._namespace, plan.selector, options),
+            *grant_role(plan.name, self._namespace, rules, plan.selector, options),
+            *grant_token_review(plan.name, self._namespace, plan.selector, options),
         ]
 
 

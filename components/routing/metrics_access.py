@@ -1,4 +1,4 @@
-"""What a program needs to answer its metrics to authorized callers only."""
+"""Permissions of a program that serves its metrics to authorized callers only."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import pulumi
 from pulumi_kubernetes.rbac import v1 as rbac
 
-from components.infrastructure.permissions import rule, service_account, the_role
+from components.infrastructure.permissions import role_ref_of, rule, service_account
 from components.metadata import metadata
 
 
-def may_check_callers(
+def grant_token_review(
     name: str, namespace: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions
 ) -> list[pulumi.Resource]:
-    """The ServiceAccount `name` may ask the API server who a token belongs to, and what its owner may do."""
+    """Let the ServiceAccount `name` have the API server review tokens and access (TokenReview, SubjectAccessReview)."""
     # Cluster-wide objects need names of their own: another stack may use the same name.
     wide = f"{namespace}-{name}-metrics-auth"
     role = rbac.ClusterRole(
@@ -29,7 +29,7 @@ def may_check_callers(
     binding = rbac.ClusterRoleBinding(
         name,
         metadata=metadata(wide, labels=labels),
-        role_ref=the_role("ClusterRole", wide),
+        role_ref=role_ref_of("ClusterRole", wide),
         subjects=[service_account(namespace, name)],
         opts=opts,
     )

@@ -18,11 +18,11 @@ from components.custom_resources.gke_extensions import (
 )
 from components.custom_resources.gke_policies import CheckConfig, CheckDefault, GrpcCheck, HealthCheckPolicySpec
 from components.disruption import disruption_budget
-from components.infrastructure.permissions import READ, may, rule
+from components.infrastructure.permissions import READ, grant_role, rule
 from components.metadata import metadata
 from components.options import child
 from components.pods import deployment_spec
-from components.routing.metrics_access import may_check_callers
+from components.routing.metrics_access import grant_token_review
 from components.scope import ClusterScope
 from planning.plan.routing import RouterPlan, RoutingExtensionPlan
 
@@ -76,8 +76,8 @@ class ModelRouter(pulumi.ComponentResource):
         """Read the ConfigMaps of the namespace: a role cannot say by label which ones."""
         plan, rules = self._plan, [rule([""], ["configmaps"], READ)]
         return [
-            *may(plan.name, self._namespace, rules, plan.selector, options),
-            *may_check_callers(plan.name, self._namespace, plan.selector, options),
+            *grant_role(plan.name, self._namespace, rules, plan.selector, options),
+            *grant_token_review(plan.name, self._namespace, plan.selector, options),
         ]
 
     def _texts(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:

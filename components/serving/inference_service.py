@@ -29,7 +29,7 @@ from components.custom_resources.llm_inference_service import (
 )
 from components.disruption import disruption_budget
 from components.options import child
-from components.platform.webhooks import until_webhooks_answer
+from components.platform.webhooks import retry_until_webhooks_ready
 from components.pods import pod_template
 from components.routing.inference_pool import pool_policies, pool_spec
 from components.scope import ClusterScope
@@ -75,14 +75,16 @@ class InferenceService(pulumi.ComponentResource):
                 needed.append(claim_template(server.claim_template, namespace, dict(server.selector), options))
         policies = pool_policies(self, model.pool, namespace, depends_on)
         seconds = f"{max(server.start_up_seconds for server in model.servers) + NODE_SECONDS + 300}s"
-        conditions = [f"jsonpath={{.status.conditions[?(@.type=='{one}')].status}}=True" for one in plan.conditions]
+        conditions = [
+            f"jsonpath={{.status.conditions[?(@.type=='{condition}')].status}}=True" for condition in plan.conditions
+        ]
         self.service = custom_resource(
             plan.name,
             _spec(plan, model, namespace, router),
             name=plan.name,
             namespace=namespace,
             annotations=_of_groups(model) | {"pulumi.com/waitFor": json.dumps(conditions)},
-            opts=until_webhooks_answer(
+            opts=retry_until_webhooks_ready(
                 plan.name,
                 pulumi.ResourceOptions.merge(
                     child(
@@ -106,8 +108,8 @@ class InferenceService(pulumi.ComponentResource):
 
 def _of_groups(model: ModelPlan) -> dict[str, str]:
     """Annotations that KServe hands on to the groups it makes."""
-    found = [group_annotations(server.group) for server in model.servers if server.group is not None]
-    return {key: value for each in found for key, value in each.items()}
+    annotations = [group_annotations(server.group) for server in model.servers if server.group is not None]
+    return {key: value for group in annotations for key, value in group.items()}
 
 
 def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, refs: RouterRefs) -> LlmInferenceServiceSpec:

@@ -15,7 +15,7 @@ from components.custom_resources.leader_worker_set import (
     RolloutStrategy,
 )
 from components.metadata import metadata
-from components.platform.webhooks import until_webhooks_answer
+from components.platform.webhooks import retry_until_webhooks_ready
 from components.pods import pod_template
 from planning.plan.serving import ClaimTemplatePlan, LeaderWorkerPlan, ModelServerPlan
 
@@ -47,7 +47,7 @@ def leader_worker_set(
         namespace=namespace,
         labels=server.selector,
         annotations=annotations,
-        opts=until_webhooks_answer(server.name, opts),
+        opts=retry_until_webhooks_ready(server.name, opts),
     )
 
 

@@ -1,4 +1,4 @@
-"""vLLM: identity, Deployment, and the optional way in that goes past the Gateway."""
+"""vLLM: service account, workload, and the optional load balancer that bypasses the Gateway."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def server_identity(
 def direct_load_balancer(
     parent: pulumi.Resource, server: ModelServerPlan, namespace: str, depends_on: Sequence[pulumi.Resource]
 ) -> None:
-    """A Service of type LoadBalancer past the Gateway, where the plan has one."""
+    """A Service of type LoadBalancer that bypasses the Gateway, where the plan has one."""
     if server.direct_service is None:
         return
     # A load balancer owns Google Cloud parts: it is deleted by itself, never together with the cluster.

@@ -34,4 +34,4 @@ def test_it_is_tried_again(errors: list[str], again: bool) -> None:
     args = pulumi.ErrorHookArgs(
         urn="urn", id="", name="group", type="LeaderWorkerSet", failed_operation="create", errors=errors
     )
-    assert asyncio.run(webhooks._again(args)) is again
+    assert asyncio.run(webhooks._should_retry(args)) is again
