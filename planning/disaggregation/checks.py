@@ -60,13 +60,13 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
 
 
 def _check_release(ctx: PlanContext) -> None:
-    able = ctx.release.disaggregation
+    support = ctx.release.disaggregation
     others = [
         release.name
         for release in ctx.catalog.releases.values()
         if release.disaggregation is not None and release.disaggregation.withdrawn is None
     ]
-    if able is None:
+    if support is None:
         ctx.findings.error(
             "LLMD-PD-RELEASE",
             "release",
@@ -74,13 +74,13 @@ def _check_release(ctx: PlanContext) -> None:
             rule=f"its picker ({ctx.release.picker.version}) cannot send prefill and decode to different pods",
             fix=f"use {' or '.join(others)}, or another pattern",
         )
-    elif able.withdrawn is not None:
+    elif support.withdrawn is not None:
         ctx.findings.warning(
             "LLMD-PD-RELEASE-WITHDRAWN",
             "release",
             value=ctx.release.name,
-            rule=f"upstream renamed the images of picker and sidecar {able.withdrawn} and deleted the old ones",
-            fix=f"use {' or '.join(others)}, or a registry that still has {able.sidecar.image}",
+            rule=f"upstream renamed the images of picker and sidecar {support.withdrawn} and deleted the old ones",
+            fix=f"use {' or '.join(others)}, or a registry that still has {support.sidecar.image}",
         )
 
 

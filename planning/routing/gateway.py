@@ -144,19 +144,19 @@ def _class(ctx: PlanContext) -> str:
     fitting = ISTIO_CLASS if settings.implementation == "istio" else _CLASSES[settings.exposure]
     if settings.class_name is None or settings.class_name == fitting:
         return fitting
-    googles = settings.class_name.startswith("gke-")
-    if googles is not (settings.implementation == "gke"):
+    gke_managed = settings.class_name.startswith("gke-")
+    if gke_managed is not (settings.implementation == "gke"):
         ctx.findings.error(
             "LLMD-GATEWAY-CLASS",
             "gateway",
             "className",
             value=settings.class_name,
-            rule=f"a class of {'Google' if googles else 'another controller'}, which implementation: "
+            rule=f"a class of {'Google' if gke_managed else 'another controller'}, which implementation: "
             f"{settings.implementation} does not answer to",
             fix=f"remove it, or use {fitting}"
-            + (", or implementation: gke" if googles else ", or implementation: istio"),
+            + (", or implementation: gke" if gke_managed else ", or implementation: istio"),
         )
-    elif googles:
+    elif gke_managed:
         ctx.findings.error(
             "LLMD-GATEWAY-CLASS-EXPOSURE",
             "gateway",

@@ -50,7 +50,7 @@ def check_events(ctx: PlanContext) -> None:
     """Whether the release can, whether every name is followed, and whether a picker's own configuration meets ours."""
     picker = ctx.settings.picker
     if picker.prefix_routing == "precise" and not can_index_precisely(ctx.picker):
-        able = [
+        releases = [
             r.name for r in ctx.catalog.releases.values() if can_index_precisely(ctx.catalog.pickers[r.picker.build])
         ]
         ctx.findings.error(
@@ -59,7 +59,7 @@ def check_events(ctx: PlanContext) -> None:
             "prefixRouting",
             value="precise",
             rule=f"{ctx.picker.title} cannot follow KV events with tokens that an engine renders",
-            fix=f"use approximate, or release {' or '.join(able)}",
+            fix=f"use approximate, or release {' or '.join(releases)}",
         )
     if not follows_events(ctx):
         return
