@@ -41,7 +41,11 @@ class AcceleratorSettings(Settings):
         ),
     ]
     machine_type: Annotated[
-        str | None, Field(description="Compute Engine machine type; by default the smallest one with this accelerator.")
+        str | None,
+        Field(
+            description="Compute Engine machine type; by default the smallest one with this accelerator.",
+            json_schema_extra=replaces("accelerator pool"),
+        ),
     ] = None
     per_node: Annotated[
         int | None,
