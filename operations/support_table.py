@@ -9,7 +9,8 @@ from pathlib import Path
 from catalog import Catalog, load
 from catalog.engines import load_facts, versions
 from catalog.schema import Accelerator, Model
-from planning.engine_support import Deployment, Kind, is_known, refusals_of
+from planning.engine_support.deployment import Deployment, Kind
+from planning.engine_support.refusals import is_known, refusals_of
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "support.md"
 

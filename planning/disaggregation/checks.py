@@ -8,7 +8,7 @@ from catalog.schema import Model
 from planning.context import PlanContext
 from planning.disaggregation.capacity import connected_by_rdma
 from planning.disaggregation.speed import StageEngines, split_of
-from planning.engine_support import split_block_sizes
+from planning.engine_support.attention import split_block_sizes
 from planning.parallelism.layout import parallelism_of
 from planning.plan.estimates import SpeedEstimate
 from planning.serving.engine_checks import deployment_of

@@ -10,14 +10,10 @@ from catalog.engine import load_engine
 from catalog.engines import facts_of
 from catalog.schema import Accelerator, MachineType, Model
 from planning.context import PlanContext
-from planning.engine_support import (
-    Deployment,
-    Refusal,
-    needs_torch,
-    option_value,
-    refusals_of,
-    unknown_options,
-)
+from planning.engine_support.deployment import Deployment, Refusal
+from planning.engine_support.options import option_value, unknown_options
+from planning.engine_support.refusals import refusals_of
+from planning.engine_support.tpu import needs_torch
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.sharding import shares
 from planning.patterns import pattern_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from catalog.schema import Model
 from planning.context import PlanContext
-from planning.engine_support import default_length, option_value
+from planning.engine_support.deployment import default_length
+from planning.engine_support.options import option_value
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.sharding import check_sharding
 from planning.patterns import pattern_of

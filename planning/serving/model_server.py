@@ -10,7 +10,7 @@ from catalog.engine import load_engine
 from catalog.parameters import download_gib
 from catalog.schema import Model
 from planning.context import PlanContext
-from planning.engine_support import default_dtype
+from planning.engine_support.deployment import default_dtype
 from planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
 from planning.parallelism.ports import PORT
 from planning.picker_config import prefix_plugin

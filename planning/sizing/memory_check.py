@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from catalog.schema import Accelerator, Model
 from planning.context import PlanContext
-from planning.engine_support import default_dtype, option_value
+from planning.engine_support.deployment import default_dtype
+from planning.engine_support.options import option_value
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.sharding import shares
 from planning.plan.estimates import MemoryVerdict

@@ -16,15 +16,10 @@ from hypothesis import strategies as st
 from catalog import load
 from catalog.engines import facts_of, load_facts, shared_memory_bytes, versions
 from planning import Finding, RefusedError, plan_raw
-from planning.engine_support import (
-    Deployment,
-    default_dtype,
-    implementation_of,
-    is_known,
-    option_value,
-    refusals_of,
-    unknown_options,
-)
+from planning.engine_support.deployment import Deployment, default_dtype
+from planning.engine_support.options import option_value, unknown_options
+from planning.engine_support.refusals import is_known, refusals_of
+from planning.engine_support.tpu import implementation_of
 from planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 from tests.planning.refusals.every import EVERY

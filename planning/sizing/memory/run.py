@@ -9,7 +9,7 @@ from typing import Any, Literal
 from catalog.engine import Band, load_engine
 from catalog.parameters import Parameters, count
 from catalog.schema import Accelerator, DraftLayers, Interconnect, Model, Part, Quantization
-from planning.engine_support import default_length
+from planning.engine_support.deployment import default_length
 
 _BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
 

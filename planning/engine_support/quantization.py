@@ -1,0 +1,61 @@
+"""Quantization methods by version, compute capability and dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from catalog.engines import (
+    EngineFacts,
+)
+from planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names
+
+
+def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
+    method = deployment.method
+    if method is None or not facts.quantization:
+        return
+    about: About = "quantization" if deployment.quantization else "id"
+    known = [facts.quantization[name] for name in method_names(method) if name in facts.quantization]
+    if not known:
+        yield Refusal(
+            kind="quantization-unknown",
+            about=about,
+            reason=f"vLLM {facts.version} has no quantization method {method}",
+            source=f"quantization methods of vLLM {facts.version}",
+        )
+        return
+    capability = deployment.accelerator.compute_capability or 0.0
+    least = _least_capability(deployment, facts)
+    if least is not None and capability < least:
+        yield Refusal(
+            kind="quantization-capability",
+            about=about,
+            reason=f"{deployment.accelerator.title} has compute capability {capability}; the kernels of vLLM "
+            f"{facts.version} for {describe_format(deployment)} need {least}",
+            source=f"quantization methods of vLLM {facts.version}",
+        )
+        return
+    able = [entry for entry in known if entry.minimum_capability is None or entry.minimum_capability <= capability]
+    dtype = deployment.effective_dtype
+    if able and all(entry.dtypes and dtype not in entry.dtypes for entry in able):
+        dtypes = sorted({name for entry in able for name in entry.dtypes})
+        yield Refusal(
+            kind="quantization-dtype",
+            about="dtype",
+            reason=f"vLLM {facts.version} runs {method} weights on {deployment.accelerator.title} in "
+            f"{' or '.join(dtypes)} only, and this is {dtype}",
+            source=f"quantization methods of vLLM {facts.version}",
+        )
+
+
+def _least_capability(deployment: Deployment, facts: EngineFacts) -> float | None:
+    """The least compute capability of any kernel for these weights. None: not known."""
+    method, own = deployment.method or "", deployment.model.quantization
+    if method == "compressed-tensors" and own is not None and facts.compressed_tensors:
+        # Eight bits are fp8 here: with activations in fp8 where the card has them, else weights only.
+        formats = ("W8A8Fp8", "W8A16Fp8") if own.bits == 8 else ("WNA16",) if own.bits == 4 else ()
+        needs = [facts.compressed_tensors[name] for name in formats if name in facts.compressed_tensors]
+        return min(needs) if needs else None
+    known = [facts.quantization[name].minimum_capability for name in method_names(method) if name in facts.quantization]
+    least = [number for number in known if number is not None]
+    return min(least) if least else None
