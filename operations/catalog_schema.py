@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from catalog.engine import Engine
+from catalog.engines import Capabilities
 from catalog.images import Images
 from catalog.loading import FOLDER
 from catalog.pickers import Picker, Plugin
@@ -35,6 +36,7 @@ def schemas() -> dict[str, Schema]:
     """The schema of each file that people write, by its name without ending. upstream.yaml is written by a command."""
     makers: dict[str, Callable[[], Schema]] = {
         "accelerators": _accelerators,
+        "capabilities": lambda: Capabilities.model_json_schema(),
         "engine": lambda: Engine.model_json_schema(),
         "images": lambda: Images.model_json_schema(),
         "machines": _machines,
