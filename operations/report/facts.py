@@ -271,7 +271,11 @@ def _memory(verdict: MemoryVerdict) -> MemoryFacts:
         Segment(kind="weights", name="weights", gib=round(parts.weights, 2)),
         Segment(kind="engine", name="activations, CUDA and graphs", gib=round(engine, 2)),
         Segment(kind="kv-cache", name="KV cache", gib=round(cache, 2)),
-        Segment(kind="outside", name="left to start-up and others", gib=round(verdict.free_gib, 2)),
+        Segment(
+            kind="outside",
+            name="left to start-up and others",
+            gib=round(max(0.0, verdict.total_gib - verdict.requested_gib), 2),
+        ),
     )
     return MemoryFacts(
         status=verdict.status,

@@ -179,8 +179,8 @@ WRONG: list[tuple[str, dict[str, Any], Change, str, str, str, Severity]] = [
     ("permissions", {}, _without_permission, "project", "this account may not: container.clusterRoles.bind, container.clusterRoles.create", "roles/container.admin", Severity.ERROR),
     ("machine type", {}, lambda p: p.answers.pop(f"GET {ROOT}/zones/us-central1-a/machineTypes/n1-standard-4"), "accelerator.type", "no n1-standard-4 in us-central1-a", "use another zone", Severity.ERROR),
     ("accelerator type", {}, lambda p: p.answers.pop(f"GET {ROOT}/zones/us-central1-a/acceleratorTypes/nvidia-tesla-t4"), "accelerator.type", "no nvidia-tesla-t4 in us-central1-a", "use another zone", Severity.ERROR),
-    ("name of the network", {}, _taken(f"{ROOT}/global/networks/llm-d-gpu-network", "llm-d-gpu-network"), "network", "a VPC of this name exists already", "if this stack made it", Severity.WARNING),
-    ("name of the cluster", {}, _taken("/v1/projects/my-project/locations/us-central1-a/clusters/llm-d-gpu", "llm-d-gpu"), "cluster", "a cluster of this name exists already", "if this stack made it", Severity.WARNING),
+    ("name of the network", {}, _taken(f"{ROOT}/global/networks/llm-d-gpu-network", "llm-d-gpu-network"), "network", "a VPC of this name exists already", "if this stack created it", Severity.WARNING),
+    ("name of the cluster", {}, _taken("/v1/projects/my-project/locations/us-central1-a/clusters/llm-d-gpu", "llm-d-gpu"), "cluster", "a cluster of this name exists already", "if this stack created it", Severity.WARNING),
     ("brought address", {"gateway.existingAddress": "mine"}, lambda _: None, "gateway.existingAddress", "there is no such address in us-central1", "correct the name", Severity.ERROR),
     ("an API that says nothing", {}, lambda p: p.answers.update({REGION: 403}), "project", "Google Cloud did not say: 403", "enable the API", Severity.WARNING),
 ]  # fmt: skip

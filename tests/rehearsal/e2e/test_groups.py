@@ -99,7 +99,9 @@ def test_the_hosts_of_a_slice_know_one_another(project: Project) -> None:
     with project.kube(SLICE) as kube:
         pools = {node["metadata"]["name"]: node["metadata"]["labels"] for node in kube.list("v1", "Node")}
     assert len({pod["spec"]["nodeName"] for pod in pods}) == 4
-    assert {pools[pod["spec"]["nodeName"]]["cloud.google.com/gke-nodepool"] for pod in pods} == {"acc-tpu-v6e"}
+    assert {pools[pod["spec"]["nodeName"]]["cloud.google.com/gke-nodepool"] for pod in pods} == {
+        "mixture-of-experts-tpu-acc-tpu-v6e"
+    }
 
 
 def test_a_lost_host_takes_its_group_along_and_the_group_comes_back(project: Project) -> None:

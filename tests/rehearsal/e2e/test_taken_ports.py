@@ -31,7 +31,8 @@ def test_the_gateway_moves_and_the_control_plane_names_the_port(fresh: Project) 
         except PermissionError:
             pytest.skip("only root may take port 80, and the Gateway listens elsewhere for everybody else")
         other.listen()
-        said = fresh.run("up", "gpu")
+        # Lines are wrapped to the width of the terminal.
+        said = " ".join(fresh.run("up", "gpu").split())
         assert "port 80 is taken by another program of this machine: the Gateway listens on port 8080" in said
         assert fresh.run("endpoint", "gpu").strip() == f"http://{address}:8080"
         assert chat(f"http://{address}:8080", "google/gemma-2b-it").status_code == 200

@@ -191,7 +191,8 @@ def admitted_and_placed(server: Server, graph: Graph, *, silent: bool) -> None:
         landed = placed(server.kube, wanted)
         for pod in wanted:
             name = pod["metadata"]["name"]
-            accelerated = "acc-" in str(landed[name])
+            # A long name of a stack shortens that of its accelerator pool.
+            accelerated = "-cpu" not in str(landed[name])
             assert accelerated == ("llm-d.ai/inference-serving" in pod["metadata"]["labels"]), landed
     finally:
         for pod in wanted:
