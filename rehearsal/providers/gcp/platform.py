@@ -106,30 +106,25 @@ def refuse_missing_account(context: ResourceContext, email: str) -> None:
 
 
 def _creating_member(context: ResourceContext) -> None:
-    """Refuse a grant to a missing service account of the project, as Google does."""
-    member, inputs = context.inputs["member"], context.inputs
-    kind, _, email = member.partition(":")
-    _refuse_unknown_kind(member, kind, email)
-    if kind == "serviceAccount":
-        refuse_missing_account(context, email)
+    """Refuse a grant on a resource that does not exist, or to a member that does not."""
+    _creating_reader(context)
     for key, token in (("secretId", SECRET), ("bucket", BUCKET), ("serviceAccountId", ACCOUNT)):
-        if inputs.get(key):
-            context.need(token, inputs[key], token.rpartition(":")[2].lower())
+        if context.inputs.get(key):
+            context.need(token, context.inputs[key], token.rpartition(":")[2].lower())
 
 
 def _creating_reader(context: ResourceContext) -> None:
-    """A grant on a bucket that exists outside the stack, as the stack file says: only the member is checked."""
+    """Check the member of a grant on a bucket that exists outside the stack, as the stack file says.
+
+    Google refuses grants to missing service accounts of the project.
+    """
     member = context.inputs["member"]
     kind, _, email = member.partition(":")
-    _refuse_unknown_kind(member, kind, email)
-    if kind == "serviceAccount":
-        refuse_missing_account(context, email)
-
-
-def _refuse_unknown_kind(member: str, kind: str, email: str) -> None:
     known = kind in ("user", "serviceAccount", "group", "domain", "principal", "principalSet", "deleted") and email
     if not known and member not in ("allUsers", "allAuthenticatedUsers"):
         raise refusal(400, f"Invalid member '{member}': it reads <kind>:<who>")
+    if kind == "serviceAccount":
+        refuse_missing_account(context, email)
 
 
 def _etag(context: ResourceContext) -> Properties:
