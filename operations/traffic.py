@@ -99,15 +99,24 @@ def ask_in_turn(requests: Iterable[Request]) -> list[Sample]:
 
 
 async def _at_rate(
-    client: httpx.AsyncClient, requests: Iterator[Request], per_second: float, stop: Callable[[], bool]
+    client: httpx.AsyncClient,
+    requests: Iterator[Request],
+    per_second: float,
+    stop: Callable[[], bool],
+    ended: Callable[[Sample], None] = lambda _: None,
 ) -> list[Sample]:
+    async def send(request: Request) -> Sample:
+        sample = await ask(client, request)
+        ended(sample)
+        return sample
+
     running: list[asyncio.Task[Sample]] = []
     start = time.monotonic()
     for number, request in enumerate(requests):
         await asyncio.sleep(max(0.0, start + number / per_second - time.monotonic()))
         if stop():
             break
-        running.append(asyncio.create_task(ask(client, request)))
+        running.append(asyncio.create_task(send(request)))
     return [await task for task in running]
 
 
@@ -130,7 +139,11 @@ def by_clients(requests: Iterator[Request], clients: int, seconds: float) -> lis
 
 
 class Steady:
-    """Traffic at a rate in the background, from `with` to its end; then `samples` holds every request."""
+    """Traffic at a rate in the background, from `with` to its end.
+
+    `samples` holds the requests that have ended so far, in the order in which they ended; every request once the `with`
+    block is left.
+    """
 
     def __init__(self, prototype: Request, per_second: float = 20.0) -> None:
         self.samples: list[Sample] = []
@@ -152,10 +165,14 @@ class Steady:
     def lost(self) -> list[Sample]:
         return [sample for sample in self.samples if not sample.answered]
 
+    def answers(self, since: float = 0.0) -> list[Sample]:
+        """Requests that were sent after a moment of the monotonic clock and have been answered."""
+        return [sample for sample in list(self.samples) if sample.answered and sample.began > since]
+
     def _run(self) -> None:
         async def run() -> None:
             async with _client() as client:
-                self.samples = await _at_rate(client, self._requests(), self._rate, self._stopped.is_set)
+                await _at_rate(client, self._requests(), self._rate, self._stopped.is_set, self.samples.append)
 
         asyncio.run(run())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from pathlib import Path
 import httpx
 import yaml
 
+from operations.traffic import Steady
 from rehearsal.host import processes
 from rehearsal.kube import Kube, Manifests, client
 from rehearsal.paths import StackPaths
@@ -177,6 +179,24 @@ class Project:
             for one in self.model_servers(stack, labels)
         )
 
+    def proxied(self, stack: str) -> set[str]:
+        """IP addresses to which the load balancer sends requests, as Envoy lists them."""
+        bootstrap = json.loads((self.paths(stack).envoy / "bootstrap.json").read_text(encoding="utf-8"))
+        admin = bootstrap["admin"]["address"]["socket_address"]
+        url = f"http://{admin['address']}:{admin['port_value']}/clusters?format=json"
+        clusters = httpx.get(url, timeout=PATIENCE, trust_env=False).json()["cluster_statuses"]
+        hosts = [host for cluster in clusters for host in cluster.get("host_statuses", [])]
+        return {host["address"]["socket_address"]["address"] for host in hosts}
+
+    def address_of(self, stack: str, pod: str, labels: str = ENGINES) -> str:
+        """The IP address of a pod."""
+        [address] = {
+            server["status"]["podIP"]
+            for server in self.model_servers(stack, labels)
+            if server["metadata"]["name"] == pod
+        }
+        return str(address)
+
     def stop_everything(self, stack: str) -> None:
         """What a reboot does: every process ends, every file stays."""
         for process in reversed(processes.listing(self.paths(stack))):
@@ -257,3 +277,8 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
     while not so():
         assert time.monotonic() < deadline, f"after {PATIENCE:.0f} s still not: {what}"
         time.sleep(0.1)
+
+
+def answered(load: Steady, count: int, since: float = 0.0) -> None:
+    """Wait until this many requests that were sent after a moment of the monotonic clock have been answered."""
+    eventually(lambda: len(load.answers(since)) >= count, f"{count} requests have been answered")

@@ -13,7 +13,7 @@ import pytest
 
 from operations.traffic import Request, Steady
 
-from .project import PATIENCE, Project, chat, project_in
+from .project import PATIENCE, Project, answered, chat, project_in
 
 pytestmark = pytest.mark.rehearsal
 
@@ -121,11 +121,11 @@ def test_a_switch_to_another_pattern_and_back_loses_no_request(project: Project,
     """Without its alias the model has other servers on the way, there and back: a spare node makes that possible."""
     alone = json.dumps([{"id": GEMMA, "maxModelLen": 2048, "gpuMemoryUtilization": 0.85, "dtype": "half"}])
     with Steady(Request(address, GEMMA, "is the number.")) as load:
-        time.sleep(1.0)
+        answered(load, 20)
         project.run("up", STACK, "-c", "llm-d:pattern=single-replica", "-c", f"llm-d:models={alone}")
         assert all(pod["metadata"]["name"].startswith("gemma") for pod in project.model_servers(STACK))
         project.run("up", STACK)
-        time.sleep(1.0)
+        answered(load, 20, since=time.monotonic())
     assert project.endpoint(STACK) == address
     assert len(load.samples) > 100
     statuses = Counter(one.status for one in load.samples)
