@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .pickers import Picker
 from .prices import Prices
@@ -22,6 +22,8 @@ class Catalog:
     prices: Prices
     sources: Mapping[str, Source]
     releases: Mapping[str, Release]
+    # Chat templates of a stack's own, by their path in its file.
+    chat_templates: Mapping[str, str] = field(default_factory=dict)
 
     def machines_for(self, accelerator: str) -> tuple[MachineType, ...]:
         """Machine types that carry an accelerator or take it attached, fewest accelerators and vCPUs first."""

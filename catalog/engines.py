@@ -125,6 +125,10 @@ class EngineFacts(Entry):
     option_values: Mapping[str, tuple[str, ...]]
     quantization: Mapping[str, MethodFacts]
     compressed_tensors: Mapping[str, float]  # least compute capability by format: W8A8Fp8, WNA16
+    tool_parsers: tuple[str, ...] = ()  # values of --tool-call-parser
+    reasoning_parsers: tuple[str, ...] = ()  # values of --reasoning-parser
+    speculative_methods: tuple[str, ...] = ()  # values of `method` in --speculative-config
+    kv_offload_hybrid: bool = False  # --kv-offloading-size keeps layers of several kinds apart
     experts_padded: bool | None = None  # gated 16-bit experts, for TensorRT-LLM's kernel; None: it did not answer
     capabilities: Mapping[str, CapabilityFacts]
     batches: Mapping[str, Mapping[Literal["tokens", "sequences"], int]]

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from settings.base import Settings, form, refusal
 from settings.disaggregation import PrefillSettings
+from settings.engine import SpeculativeDecoding
 from settings.workload import LoadSettings
 
 
@@ -184,6 +185,18 @@ class ImageFactsSettings(Settings):
     ] = None
 
 
+# Names differ between versions of vLLM: planning compares them with its tables.
+ParserName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        max_length=64,
+        examples=["qwen3"],
+        json_schema_extra=form("the name of a parser, as vLLM's documentation lists it"),
+    ),
+]
+
+
 class ModelSettings(Settings):
     """One model: its own inference pool, endpoint picker and model servers."""
 
@@ -275,6 +288,35 @@ class ModelSettings(Settings):
     block_size: Annotated[
         Literal[8, 16, 32, 64, 128, 256] | None,
         Field(description="Tokens of a KV-cache block, told to engine and picker; by default the engine's own."),
+    ] = None
+    tool_call_parser: Annotated[
+        ParserName | None,
+        Field(description="Parser of the model's tool calls, as vLLM names it: answers then carry `tool_calls`."),
+    ] = None
+    reasoning_parser: Annotated[
+        ParserName | None,
+        Field(description="Parser that takes the model's reasoning out of its answers, as vLLM names it."),
+    ] = None
+    chat_template: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=512,
+            description="Jinja template of conversations, as a path from the project's folder; by default the"
+            " model's own.",
+        ),
+    ] = None
+    speculative_decoding: Annotated[
+        SpeculativeDecoding | None, Field(description="Guess tokens ahead; by default the engine does not.")
+    ] = None
+    kv_offload_gib: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=8192,
+            description="Memory of the host, in GiB for each engine, that takes KV-cache blocks which the accelerators"
+            " have no room for; by default none.",
+        ),
     ] = None
     prefill: Annotated[
         PrefillSettings | None,

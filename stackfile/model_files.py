@@ -1,4 +1,5 @@
-"""Reads config.json of the models that a stack file configures itself, from disk or from the Hugging Face Hub.
+"""Reads config.json of the models that a stack file configures itself, from disk or from the Hugging Face Hub, and
+their chat templates.
 
 Planning gets the contents and reads no file.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from stackfile.project import PROJECT_ROOT
 HUB = "hub"
 _CONFIG, _INDEX, _QUANTIZATION = "config.json", "model.safetensors.index.json", "hf_quant_config.json"
 _LARGEST = 50_000_000
+# What etcd takes in one object, less what the object has around it.
+_LARGEST_TEMPLATE = 1_000_000
 _SECONDS = 10
 
 
@@ -25,7 +28,8 @@ class ModelFile:
     """A model's configuration as read. `weights_bytes` are from the index of its files, `revision` is the Hub's commit.
 
     `quantization` is hf_quant_config.json, which stands beside some config.json. `problem` says in words why there is
-    none; `config` is then empty.
+    none; `config` is then empty. `chat_template` is the text of the template, `chat_template_problem` says why there is
+    none.
     """
 
     config: Mapping[str, Any]
@@ -33,21 +37,46 @@ class ModelFile:
     revision: str | None = None
     quantization: Mapping[str, Any] | None = None
     problem: str | None = None
+    chat_template: str | None = None
+    chat_template_problem: str | None = None
 
 
 def model_files(values: Mapping[str, Any], root: Path = PROJECT_ROOT) -> dict[str, ModelFile]:
-    """Configurations of the models that ask for one, by id. Never raises: what is wrong becomes a `problem`."""
+    """Configurations and templates of the models that name one, by id.
+
+    Never raises: what is wrong becomes a `problem`.
+    """
     models = values.get("models")
     found = {}
     for model in models if isinstance(models, list) else ():
-        if isinstance(model, dict) and isinstance(model.get("id"), str) and isinstance(model.get("config"), str):
+        if not isinstance(model, dict) or not isinstance(model.get("id"), str):
+            continue
+        if isinstance(model.get("config"), str):
             source = model.get("source")
             revision = source.get("revision") if isinstance(source, dict) else None
             if model["config"] == HUB:
                 found[model["id"]] = _from_hub(model["id"], revision if isinstance(revision, str) else None)
             else:
                 found[model["id"]] = _from_disk(root, model["config"])
+        if isinstance(model.get("chatTemplate"), str):
+            file = found.get(model["id"], ModelFile(config={}))
+            found[model["id"]] = _with_template(file, root, model["chatTemplate"])
     return found
+
+
+def _with_template(file: ModelFile, root: Path, given: str) -> ModelFile:
+    try:
+        path = root / given
+        if path.stat().st_size > _LARGEST_TEMPLATE:
+            return replace(file, chat_template_problem="it has more than 1 MiB, the most that a ConfigMap holds")
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return replace(file, chat_template_problem="it is not a text in UTF-8")
+    except (OSError, ValueError) as error:
+        return replace(file, chat_template_problem=f"cannot be read: {_first_line(error)}")
+    if not text.strip():
+        return replace(file, chat_template_problem="it is empty")
+    return replace(file, chat_template=text)
 
 
 def _from_disk(root: Path, given: str) -> ModelFile:

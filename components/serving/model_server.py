@@ -73,7 +73,7 @@ class ModelServer(pulumi.ComponentResource):
 def server_identity(
     parent: pulumi.Resource, server: ModelServerPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]
 ) -> list[pulumi.Resource]:
-    """The service account of a model's pods, and what it may read."""
+    """The service account of a model's pods, what it may read, and the file of their chat template."""
     account = kubernetes.core.v1.ServiceAccount(
         server.service_account,
         metadata=metadata(server.service_account, scope.namespace, labels=server.selector),
@@ -103,6 +103,16 @@ def server_identity(
                 role="roles/secretmanager.secretAccessor",
                 member=member,
                 opts=granted,
+            )
+        )
+    template = server.chat_template
+    if template is not None:
+        grants.append(
+            kubernetes.core.v1.ConfigMap(
+                template.name,
+                metadata=metadata(template.name, scope.namespace, labels=server.selector),
+                data={template.key: template.content},
+                opts=scope.deleted_with_cluster(parent, depends_on),
             )
         )
     return [account, *grants]

@@ -300,6 +300,44 @@ def options(_: Mapping[str, Any]) -> Any:
     return known
 
 
+def parsers(_: Mapping[str, Any]) -> Any:
+    """Values of --tool-call-parser and --reasoning-parser: the packages register them by name, without loading any."""
+    return {
+        "tool": _registered("vllm.tool_parsers", "_TOOL_PARSERS_TO_REGISTER"),
+        "reasoning": _registered("vllm.reasoning", "_REASONING_PARSERS_TO_REGISTER"),
+    }
+
+
+def _registered(module: str, table: str) -> list[str]:
+    return sorted(_literal(module, table))
+
+
+def speculative_methods(_: Mapping[str, Any]) -> Any:
+    module = importlib.import_module("vllm.config.speculative")
+    return sorted(importlib.import_module("typing").get_args(module.SpeculativeMethod))
+
+
+def kv_offload_hybrid(_: Mapping[str, Any]) -> Any:
+    """Whether the connector that --kv-offloading-size turns on keeps layers of several kinds apart."""
+    name = "vllm.distributed.kv_transfer.kv_connector.v1.offloading_connector"
+    return "class OffloadingConnector(KVConnectorBase_V1, SupportsHMA)" in _source(name)
+
+
+def _literal(module: str, name: str) -> Any:
+    """A table that a module states as a literal, read from its source."""
+    for node in ast.parse(_source(module)).body:
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == name for target in node.targets):
+            return ast.literal_eval(node.value)
+    raise LookupError(f"{module} has no table {name}")
+
+
+def _source(module: str) -> str:
+    specification = importlib.util.find_spec(module)
+    if specification is None or specification.origin is None:
+        raise LookupError(f"this version has no module {module}")
+    return Path(specification.origin).read_text(encoding="utf-8")
+
+
 def _choices(action: Any) -> list[str]:
     """Values in the metavar or help of an option whose type checks them."""
     metavar = action.metavar
@@ -558,6 +596,9 @@ _QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         architectures,
         sink_architectures,
         options,
+        parsers,
+        speculative_methods,
+        kv_offload_hybrid,
         quantization,
         compressed_tensors,
         longrope_default,

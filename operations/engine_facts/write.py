@@ -35,6 +35,7 @@ def digest(
 
     options = answer(first, "options") or {}
     automatic = answer(first, "automatic_dtype") or {}
+    parsers = answer(first, "parsers") or {}
     document: dict[str, Any] = {
         "version": version,
         "date": date,
@@ -47,6 +48,10 @@ def digest(
         "options": sorted(options),
         "deprecated_options": sorted(name for name, entry in options.items() if entry.get("deprecated")),
         "option_values": {name: entry["values"] for name, entry in options.items() if entry.get("values")},
+        "tool_parsers": parsers.get("tool", []),
+        "reasoning_parsers": parsers.get("reasoning", []),
+        "speculative_methods": answer(first, "speculative_methods") or [],
+        "kv_offload_hybrid": bool(answer(first, "kv_offload_hybrid")),
         "quantization": _quantization(answer(first, "quantization") or {}),
         "compressed_tensors": {
             name: max(0, number) / 10 for name, number in (answer(first, "compressed_tensors") or {}).items()

@@ -51,6 +51,15 @@ class VolumePlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConfigFilePlan:
+    """A ConfigMap with one file."""
+
+    name: str
+    key: str
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SecurityException:
     """A rule of Pod Security `restricted` that a pod cannot keep, and why."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from planning.plan.estimates import MemoryVerdict, Simulation
-from planning.plan.pods import PodPlan, PortPlan
+from planning.plan.pods import ConfigFilePlan, PodPlan, PortPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,8 @@ class ModelServerPlan:
     max_unavailable: int
     # Buckets that the pods read by their workload identity.
     buckets: tuple[str, ...] = ()
+    # The file of the model's chat template, where the stack has one of its own.
+    chat_template: ConfigFilePlan | None = None
     workload_identity_secret: str | None
     # None where the catalog lacks the model or a figure of the accelerator.
     memory: MemoryVerdict | None

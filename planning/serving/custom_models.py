@@ -1,4 +1,4 @@
-"""Models that the stack file describes itself: their config.json joins the catalog for this plan."""
+"""What the stack file brings of its models: config.json and chat template join the catalog for this plan."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ _AGREES = 0.06
 def with_own_models(
     catalog: Catalog, settings: StackSettings, files: Mapping[str, ModelFile], findings: Findings
 ) -> Catalog:
-    """The catalog with the models of `files`, and findings about those that say too little."""
+    """The catalog with the models and templates of `files`, and findings about those that say too little."""
     own: dict[str, Model] = {}
+    templates: dict[str, str] = {}
     for index, model in enumerate(settings.models):
+        if model.chat_template is not None:
+            _take_template(templates, files.get(model.id), model.chat_template, findings, index)
         if model.config is None:
             continue
         file = files.get(model.id)
@@ -44,7 +47,26 @@ def with_own_models(
             # What no configuration says, and somebody has found out.
             found_out = {"gated": known.gated, "tpu_tested": known.tpu_tested} if known is not None else {}
             own[model.id] = parsed.model_copy(update=found_out)
-    return replace(catalog, models={**catalog.models, **own}) if own else catalog
+    if not own and not templates:
+        return catalog
+    return replace(catalog, models={**catalog.models, **own}, chat_templates=templates)
+
+
+def _take_template(
+    templates: dict[str, str], file: ModelFile | None, given: str, findings: Findings, index: int
+) -> None:
+    if file is not None and file.chat_template is not None:
+        templates[given] = file.chat_template
+        return
+    findings.error(
+        "LLMD-CHAT-TEMPLATE",
+        "models",
+        index,
+        "chatTemplate",
+        value=given,
+        rule=(file.chat_template_problem if file is not None else None) or "the file was not read",
+        fix="correct the path, which begins in the project's folder, or remove chatTemplate: the model's own is used",
+    )
 
 
 def _parsed(

@@ -20,6 +20,8 @@ class Owned:
 
 _NETWORK = "probes, picker, Gateway and network policies reach the engine where the planner has put it"
 _SPREAD = "pods, hosts and accelerators are planned for the parallelism of the settings"
+_BY_NAME = "the names that this version of the engine knows are checked where a setting gives them"
+_HOST = "the pod's memory is planned for the blocks that the host takes"
 _KEY = (
     "with a key, vLLM answers 401 to probes on /v1/models, so the pod never gets ready; and the key would stand in the"
     " stack file in plain text"
@@ -66,6 +68,11 @@ OWNED = {
     "--kv-events-config": Owned(
         "events are published to the picker that reads them", "set picker.prefixRouting: precise"
     ),
+    "--tool-call-parser": Owned(_BY_NAME, "set models[].toolCallParser"),
+    "--enable-auto-tool-choice": Owned(_BY_NAME, "set models[].toolCallParser"),
+    "--reasoning-parser": Owned(_BY_NAME, "set models[].reasoningParser"),
+    "--kv-offloading-size": Owned(_HOST, "set models[].kvOffloadGib"),
+    "--kv-offloading-backend": Owned(_HOST, "set models[].kvOffloadGib, which uses vLLM's own way"),
     "--enable-lora": Owned(
         "adapters are loaded by name, and routes know these names", "list them in models[].adapters"
     ),
@@ -73,9 +80,10 @@ OWNED = {
         "adapters are loaded by name, and routes know these names", "list them in models[].adapters"
     ),
 }
-
 # Settings of the arguments that the planner renders from them, for messages.
 _SETTINGS = {
+    "--chat-template": "chatTemplate",
+    "--speculative-config": "speculativeDecoding",
     "--max-model-len": "maxModelLen",
     "--gpu-memory-utilization": "gpuMemoryUtilization",
     "--dtype": "dtype",
@@ -148,12 +156,13 @@ def _flags(arguments: Sequence[str]) -> Iterator[tuple[int, str, str]]:
 
 
 def _flag(argument: str) -> str:
-    """The flag of an argument in its long form, without its value: `--no-` and underscores are other spellings.
+    """The flag of an argument in its long form, without its value: `--no-` and underscores are other spellings, and
+    `--flag.part` gives a part of the flag's value.
 
     Empty for values. A number below zero is a value.
     """
     if not argument.startswith("-") or re.fullmatch(r"-[0-9.]+", argument):
         return ""
     name = argument.partition("=")[0].partition(" ")[0]
-    name = _SHORT.get(name, name.replace("_", "-"))
+    name = _SHORT.get(name, name.replace("_", "-").partition(".")[0])
     return f"--{name.removeprefix('--no-')}" if name.startswith("--no-") else name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 
@@ -16,21 +15,28 @@ from planning.parallelism.ports import PORT
 from planning.picker_config import prefix_plugin
 from planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, TaintPlan
 from planning.plan.platform import HuggingFacePlan, PullSecretPlan
-from planning.plan.pods import EnvPlan, PodPlan, PortPlan, ProbePlan, VolumePlan
+from planning.plan.pods import ConfigFilePlan, EnvPlan, PodPlan, PortPlan, ProbePlan
 from planning.plan.serving import ModelServerPlan
 from planning.platform.engine_images import image_of, library_environment
 from planning.serving import multi_node
 from planning.serving.backend_tls import server_tls
 from planning.serving.backends import backend_of
-from planning.serving.bucket import CACHE_ANNOTATION, VOLUMES_ANNOTATION, bucket_volume
 from planning.serving.engine_checks import implementation_variable
+from planning.serving.engine_features import (
+    chat_template_volume,
+    check_features,
+    check_host_memory,
+    feature_arguments,
+    plan_chat_template,
+)
 from planning.serving.engine_paths import CACHE, HEALTH_PATH, MODELS_PATH, TOKEN_DIRECTORY, TOKEN_KEY, WEIGHTS
 from planning.serving.image_source import check_image_source
 from planning.serving.kv_block_size import block_argument, check_raised_blocks
 from planning.serving.kv_events import EVENTS, EVENTS_PORT, follows_events, publisher
 from planning.serving.labels import ROLE_LABEL, selector_of
-from planning.serving.lora_adapters import adapter_arguments, adapter_buckets, adapter_volumes, check_adapters
+from planning.serving.lora_adapters import adapter_arguments, check_adapters
 from planning.serving.model_checks import check_model
+from planning.serving.pod_volumes import annotations_of, buckets_of, volumes_of
 from planning.serving.resources import limits, requests, spare_replicas
 from planning.serving.served_names import splits_of
 from planning.serving.server_role import ServerRole
@@ -95,6 +101,8 @@ def plan_model_server(
     memory = check_model(ctx, index, settings, model)
     check_raised_blocks(ctx, index, settings, model)
     check_adapters(ctx, index, settings)
+    if ctx.role != "prefill":
+        check_features(ctx, index, settings, model)
     run = run_of(ctx, settings, model) if model is not None and memory is not None else None
     size = model_gib(ctx, settings)
     check_image_source(ctx, index, settings)
@@ -112,8 +120,14 @@ def plan_model_server(
     # vLLM answers /v1/models once weights are loaded and the engine is compiled; a supervisor knows health only.
     ready_path = MODELS_PATH if parallelism.data == 1 else HEALTH_PATH
     uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
-    engine_arguments = (*_arguments(settings, model, parallelism, ctx, role.port.number), *role.args)
-    engine_volumes = _volumes(ctx, settings, parallelism, hugging_face, size)
+    template = plan_chat_template(ctx, settings, names.service_account)
+    engine_arguments = (*_arguments(settings, model, parallelism, ctx, role.port.number, template), *role.args)
+    engine_volumes = (
+        *volumes_of(ctx, settings, parallelism, hugging_face, size),
+        *chat_template_volume(template),
+    )
+    most = limits(ctx, parallelism, disk_gib)
+    check_host_memory(ctx, index, settings, parallelism, most)
     pod = PodPlan(
         container=backend.container,
         image=image_of(ctx, settings),
@@ -128,7 +142,7 @@ def plan_model_server(
                 "llm-d.ai/engine-type": "vllm",
             }
         ),
-        annotations=_annotations(settings, hugging_face, size),
+        annotations=annotations_of(settings, hugging_face, size),
         command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
         args=(*engine_arguments, *tls.args),
         env=(
@@ -144,7 +158,7 @@ def plan_model_server(
             *role.ports,
         ),
         requests=requests(ctx, parallelism, disk_gib, size),
-        limits=limits(ctx, parallelism, disk_gib),
+        limits=most,
         startup=ProbePlan(
             port=health,
             path=ready_path,
@@ -192,6 +206,7 @@ def plan_model_server(
         max_surge=rollout.max_surge,
         max_unavailable=rollout.max_unavailable,
         buckets=buckets_of(settings),
+        chat_template=template,
         workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
         memory=memory,
         latency=simulation(run, ctx.accelerator, verdict=memory) if run is not None else None,
@@ -212,7 +227,12 @@ def _hardware(ctx: PlanContext, parallelism: Parallelism) -> str:
 
 
 def _arguments(
-    settings: ModelSettings, model: Model | None, parallelism: Parallelism, ctx: PlanContext, port: int
+    settings: ModelSettings,
+    model: Model | None,
+    parallelism: Parallelism,
+    ctx: PlanContext,
+    port: int,
+    template: ConfigFilePlan | None,
 ) -> tuple[str, ...]:
     """`vllm serve` arguments, the model first. The engine listens on `port`."""
     source = settings.source
@@ -241,7 +261,8 @@ def _arguments(
     flag = ctx.release.engine.model_flag
     weights = weights_of(settings)
     served = (weights,) if flag is None else (flag, weights)
-    return (*served, *names, *valued, *adapter_arguments(settings), *flags, *settings.extra_args)
+    features = feature_arguments(settings, template)
+    return (*served, *names, *valued, *adapter_arguments(settings), *flags, *features, *settings.extra_args)
 
 
 def can_drain(ctx: PlanContext, settings: ModelSettings) -> bool:
@@ -315,68 +336,6 @@ def _environment(
         *(EnvPlan(name=name, value=value) for name, value in values.items()),
         EnvPlan(name="TPU_WORKER_HOSTNAMES", field_path="status.podIP"),
     )
-
-
-def buckets_of(settings: ModelSettings) -> tuple[str, ...]:
-    """Buckets that the model's servers read: of its weights and of its adapters."""
-    own = (settings.source.bucket,) if isinstance(settings.source, BucketSource) else ()
-    return tuple(dict.fromkeys((*own, *adapter_buckets(settings))))
-
-
-def _annotations(settings: ModelSettings, hugging_face: HuggingFacePlan, size: float) -> dict[str, str]:
-    annotations = {}
-    if buckets_of(settings):
-        annotations[VOLUMES_ANNOTATION] = "true"
-        annotations[CACHE_ANNOTATION] = f"{math.ceil(1.1 * size) + 10}Gi"
-    if settings.source.kind == "hugging-face" and hugging_face.token is not None:
-        # A new token restarts the pods; the old ones would keep the old file's content in memory.
-        digest = hashlib.sha256(hugging_face.token.get_secret_value().encode()).hexdigest()
-        annotations["checksum/hugging-face-token"] = digest[:16]
-    return annotations
-
-
-def _volumes(
-    ctx: PlanContext, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, size: float
-) -> tuple[VolumePlan, ...]:
-    source = settings.source
-    cache = math.ceil(10 + (1.5 * size if source.kind == "hugging-face" else 0))
-    shared = "16Gi" if ctx.accelerator.kind == "tpu" or parallelism.accelerators > 1 else "2Gi"
-    volumes = [
-        VolumePlan(name="cache", kind="emptyDir", source={"sizeLimit": f"{cache}Gi"}, mount_path=CACHE),
-        VolumePlan(name="tmp", kind="emptyDir", source={"sizeLimit": "4Gi"}, mount_path="/tmp"),  # noqa: S108
-        # Workers of one replica exchange tensors through shared memory; a container's own 64 MiB are too few.
-        VolumePlan(
-            name="shared-memory",
-            kind="emptyDir",
-            source={"medium": "Memory", "sizeLimit": shared},
-            mount_path="/dev/shm",  # noqa: S108
-        ),
-    ]
-    if isinstance(source, BucketSource):
-        csi = bucket_volume(source.bucket)
-        volumes.append(VolumePlan(name="weights", kind="csi", source=csi, mount_path=WEIGHTS, read_only=True))
-    elif isinstance(source, VolumeClaimSource):
-        claim = {"claimName": source.claim, "readOnly": True}
-        volumes.append(
-            VolumePlan(name="weights", kind="persistentVolumeClaim", source=claim, mount_path=WEIGHTS, read_only=True)
-        )
-    elif isinstance(source, ImageSource):
-        if source.reference is not None:
-            image = {"reference": source.reference, "pullPolicy": "IfNotPresent"}
-            volumes.append(VolumePlan(name="weights", kind="image", source=image, mount_path=WEIGHTS, read_only=True))
-    elif hugging_face.secret_manager is not None:
-        csi = {
-            "driver": "secrets-store-gke.csi.k8s.io",
-            "readOnly": True,
-            "volumeAttributes": {"secretProviderClass": "hugging-face"},
-        }
-        volumes.append(VolumePlan(name="token", kind="csi", source=csi, mount_path=TOKEN_DIRECTORY, read_only=True))
-    elif hugging_face.secret is not None:
-        secret = {"secretName": hugging_face.secret, "defaultMode": 0o440}
-        volumes.append(
-            VolumePlan(name="token", kind="secret", source=secret, mount_path=TOKEN_DIRECTORY, read_only=True)
-        )
-    return (*volumes, *adapter_volumes(settings))
 
 
 def _node_selector(ctx: PlanContext) -> Mapping[str, str]:

@@ -17,7 +17,7 @@ from planning.sizing.known_failures import check_field_reports
 from planning.sizing.memory import EngineRun, engine_run, judge
 from planning.sizing.memory.remedies import Remedy, remedies
 from planning.sizing.memory.run import LORA_SLOTS
-from planning.sizing.speculation import speculation_of
+from planning.sizing.speculation import speculation_arguments, speculation_of
 from settings.models import ModelSettings
 
 # Arguments among `extraArgs` that change memory; argparse takes the last one given.
@@ -75,15 +75,18 @@ def _not_checked(ctx: PlanContext, index: int, settings: ModelSettings, model: M
             fix=fix,
         )
         return
-    if not speculation_of(settings.extra_args, model).known:
+    guessing = settings.speculative_decoding
+    if not speculation_of((*speculation_arguments(settings), *settings.extra_args), model).known:
         ctx.findings.warning(
             "LLMD-MEMORY-UNKNOWN",
             "models",
             index,
-            "extraArgs",
-            value="--speculative-config",
+            "extraArgs" if guessing is None else "speculativeDecoding",
+            value="--speculative-config" if guessing is None else guessing.draft_model or guessing.method,
             rule="the size of what guesses tokens ahead is not known: memory is not checked",
-            fix='watch the first start, or use the prediction layers of the checkpoint: {"method": "mtp"}, or "ngram"',
+            fix='watch the first start, or use the prediction layers of the checkpoint: {"method": "mtp"}, or "ngram"'
+            if guessing is None
+            else "watch the first start, or use the checkpoint's own prediction layers (method: mtp), or method: ngram",
         )
         return
     ctx.findings.warning(
@@ -104,7 +107,7 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
     parallelism = parallelism_of(ctx, settings)
     cache = given.get("kv-cache-memory-bytes")
     caching = settings.prefix_caching
-    speculation = speculation_of(settings.extra_args, model)
+    speculation = speculation_of((*speculation_arguments(settings), *settings.extra_args), model)
     if not speculation.known:
         return None
     return engine_run(

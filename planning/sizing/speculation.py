@@ -1,4 +1,4 @@
-"""Speculative decoding among the further arguments of `vllm serve`: tokens guessed ahead, and the layers that guess."""
+"""Speculative decoding: its argument of `vllm serve`, tokens guessed ahead, and the layers that guess."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from catalog.schema import DraftLayers, Model
+from settings.models import ModelSettings
 
 _ARGUMENT = "--speculative-config"
 # Methods that guess from the text itself and load nothing.
@@ -20,6 +21,17 @@ class Speculation:
     tokens: int = 0
     draft: DraftLayers | None = None
     known: bool = True
+
+
+def speculation_arguments(settings: ModelSettings) -> tuple[str, ...]:
+    """The argument that `speculativeDecoding` becomes. Empty without it."""
+    wanted = settings.speculative_decoding
+    if wanted is None:
+        return ()
+    config: dict[str, object] = {"method": wanted.method, "num_speculative_tokens": wanted.tokens}
+    if wanted.draft_model is not None:
+        config["model"] = wanted.draft_model
+    return (_ARGUMENT, json.dumps(config))
 
 
 def speculation_of(arguments: Sequence[str], model: Model) -> Speculation:

@@ -40,6 +40,9 @@ def _answers() -> list[dict[str, object]]:
             "architectures": {"answer": ["BertModel", "LlamaForCausalLM"]},
             "sink_architectures": {"answer": []},
             "options": {"answer": {"--dtype": {"values": ["auto"]}, "--old": {"deprecated": True}}},
+            "parsers": {"answer": {"tool": ["hermes"], "reasoning": ["qwen3"]}},
+            "speculative_methods": {"answer": ["ngram"]},
+            "kv_offload_hybrid": {"answer": True},
             "quantization": {"answer": {"fp8": {"minimum_capability": 75, "dtypes": ["bfloat16", "float8_e4m3fn"]}}},
             "compressed_tensors": {"answer": {"W8A8Fp8": 89, "W4A8Int": 1}},
             "dtypes": {"answer": ["float16", "float32"]},
@@ -68,6 +71,9 @@ class TestDigest:
         assert facts.quantization["fp8"].dtypes == ("bfloat16",)
         assert facts.compressed_tensors == {"W4A8Int": 0.1, "W8A8Fp8": 8.9}
         assert facts.deprecated_options == ("--old",)
+        assert (facts.tool_parsers, facts.reasoning_parsers) == (("hermes",), ("qwen3",))
+        assert facts.speculative_methods == ("ngram",)
+        assert facts.kv_offload_hybrid
 
     def test_what_was_not_answered_is_named_and_never_filled_in(self) -> None:
         document = digest("0.26.0", _answers(), None, {}, _DATE)

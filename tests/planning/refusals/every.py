@@ -16,6 +16,7 @@ from tests.planning.refusals.accepted import (
 from tests.planning.refusals.backend_tls import BACKEND_TLS
 from tests.planning.refusals.disaggregation import DISAGGREGATION
 from tests.planning.refusals.engine import ENGINE
+from tests.planning.refusals.engine_features import ENGINE_FEATURES
 from tests.planning.refusals.engine_support import ENGINE_SUPPORT
 from tests.planning.refusals.estimates import ESTIMATES
 from tests.planning.refusals.kserve import GATEWAYS, IMAGES, KSERVE
@@ -46,6 +47,7 @@ EVERY = (
     *ESTIMATES,
     *ENGINE,
     *ENGINE_SUPPORT,
+    *ENGINE_FEATURES,
     *BACKEND_TLS,
     *DISAGGREGATION,
     *GATEWAYS,

@@ -1,0 +1,195 @@
+"""Wrong stack files about tool calls, reasoning, chat templates, guessed tokens and offloaded KV caches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planning.findings import Severity
+from stackfile.model_files import ModelFile
+from tests.planning.refusals.case import GATED, Wrong
+
+L4_48: Mapping[str, Any] = {"type": "nvidia-l4", "machineType": "g2-standard-48", "nodes": {"min": 0, "max": 1}}
+V6E: Mapping[str, Any] = {"type": "tpu-v6e", "nodes": {"min": 0, "max": 1}}
+
+
+def _guess(method: str, **further: Any) -> dict[str, Any]:
+    return {"models[0].speculativeDecoding": {"method": method, "tokens": 3, **further}}
+
+
+ENGINE_FEATURES = (
+    Wrong(
+        name="a misspelt parser of tool calls",
+        id="LLMD-ENGINE-PARSER",
+        changes={"models[0].toolCallParser": "hermess"},
+        path="models[0].toolCallParser",
+        value="hermess",
+        rule="vLLM 0.26.0 has no parser of this name",
+        fix="did you mean hermes?",
+    ),
+    Wrong(
+        name="a parser that only newer engines have",
+        id="LLMD-ENGINE-PARSER",
+        changes={"release": "gaie-1.5", "models[0].reasoningParser": "glm47"},
+        path="models[0].reasoningParser",
+        value="glm47",
+        rule="vLLM 0.19.1 has no parser of this name",
+        fix="did you mean glm45?",
+    ),
+    Wrong(
+        name="a parser for an engine without a table",
+        id="LLMD-ENGINE-FEATURE-UNKNOWN",
+        changes={"models[0].image": "vllm/vllm-openai:v0.11.2", "models[0].toolCallParser": "hermes"},
+        path="models[0].toolCallParser",
+        value="hermes",
+        rule="the catalog has no table of vLLM 0.11.2",
+        fix="try one replica first",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="a chat template that is not there",
+        id="LLMD-CHAT-TEMPLATE",
+        changes={"models[0].chatTemplate": "nowhere.jinja"},
+        files={GATED: ModelFile(config={}, chat_template_problem="cannot be read: No such file or directory")},
+        path="models[0].chatTemplate",
+        value="nowhere.jinja",
+        rule="cannot be read: No such file or directory",
+        fix="correct the path, which begins in the project's folder",
+    ),
+    Wrong(
+        name="a method that needs a draft model",
+        id="LLMD-SPECULATION-DRAFT",
+        changes=_guess("eagle3"),
+        path="models[0].speculativeDecoding",
+        value="{method: eagle3, tokens: 3}",
+        rule="eagle3 guesses with a model of its own",
+        fix="add draftModel: organization/name",
+    ),
+    Wrong(
+        name="a draft model that the method does not load",
+        id="LLMD-SPECULATION-DRAFT",
+        changes=_guess("ngram", draftModel="Qwen/Qwen3-0.6B"),
+        path="models[0].speculativeDecoding",
+        value="{method: ngram, tokens: 3, draftModel: Qwen/Qwen3-0.6B}",
+        rule="ngram loads no further model",
+        fix="remove draftModel",
+    ),
+    Wrong(
+        name="prediction layers that the checkpoint does not have",
+        id="LLMD-SPECULATION-METHOD",
+        changes=_guess("mtp"),
+        path="models[0].speculativeDecoding.method",
+        value="mtp",
+        rule="google/gemma-2b-it has no layers that predict further tokens",
+        fix="use method: ngram",
+    ),
+    Wrong(
+        name="a method that only newer engines have",
+        id="LLMD-SPECULATION-METHOD",
+        changes={"release": "llm-d-0.6", **_guess("ngram_gpu")},
+        path="models[0].speculativeDecoding.method",
+        value="ngram_gpu",
+        rule="vLLM 0.17.1 does not know this method",
+        fix="did you mean ngram?",
+    ),
+    Wrong(
+        name="a draft model of unknown size by its setting",
+        id="LLMD-MEMORY-UNKNOWN",
+        changes=_guess("draft_model", draftModel="somebody/small"),
+        path="models[0].speculativeDecoding",
+        value="somebody/small",
+        rule="the size of what guesses tokens ahead is not known",
+        fix="method: ngram",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="guessed tokens on a TPU",
+        id="LLMD-SPECULATION-TPU",
+        stack="tpu",
+        changes=_guess("ngram"),
+        path="models[0].speculativeDecoding",
+        value="ngram",
+        rule="which methods the TPU back end has is not in the catalog",
+        fix="try one replica first",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="a draft model of the Hub beside weights from a bucket",
+        id="LLMD-SPECULATION-OFFLINE",
+        changes=_guess("draft_model", draftModel="somebody/small")
+        | {"models[0].source": {"kind": "bucket", "bucket": "acme-models", "path": "gemma"}},
+        path="models[0].speculativeDecoding.draftModel",
+        value="somebody/small",
+        rule="weights from a bucket are read without the Hub",
+        fix="method: ngram",
+    ),
+    Wrong(
+        name="a KV cache in the host's memory beside a TPU",
+        id="LLMD-KV-OFFLOAD",
+        stack="tpu",
+        changes={"models[0].kvOffloadGib": 8},
+        path="models[0].kvOffloadGib",
+        value="8",
+        rule="on GPUs only",
+        fix="remove kvOffloadGib",
+    ),
+    Wrong(
+        name="offloaded blocks of a model with sliding windows, in an engine that stores all layers alike",
+        id="LLMD-KV-OFFLOAD",
+        changes={
+            "release": "gaie-1.5",
+            "accelerator": L4_48,
+            "models[0]": {"id": "google/gemma-3-4b-it", "maxModelLen": 2048, "kvOffloadGib": 8},
+        },
+        path="models[0].kvOffloadGib",
+        value="8",
+        rule="vLLM 0.19.1 stores all alike as soon as blocks are offloaded",
+        fix="such as llm-d-0.9",
+    ),
+    Wrong(
+        name="offloaded blocks between prefill and decode servers",
+        id="LLMD-KV-OFFLOAD",
+        stack="disaggregated-gpu",
+        changes={"models[0].kvOffloadGib": 8},
+        path="models[0].kvOffloadGib",
+        value="8",
+        rule="this pattern uses it between prefill and decode servers",
+        fix="use pattern: prefix-cache",
+    ),
+    Wrong(
+        name="more offloaded blocks than the node has memory",
+        id="LLMD-KV-OFFLOAD-MEMORY",
+        changes={"models[0].kvOffloadGib": 64},
+        path="models[0].kvOffloadGib",
+        value="64",
+        rule="of a n1-standard-4 node the pod may take 10 GiB of memory, and KV-cache blocks would take 64 of them",
+        fix="use kvOffloadGib: 1, or a machineType with more memory",
+    ),
+    Wrong(
+        name="offloaded blocks that leave the engine little memory",
+        id="LLMD-KV-OFFLOAD-MEMORY",
+        changes={"models[0].kvOffloadGib": 8},
+        path="models[0].kvOffloadGib",
+        value="8",
+        rule="KV-cache blocks would take 8 of them",
+        fix="use kvOffloadGib: 1",
+        severity=Severity.WARNING,
+    ),
+    *(
+        Wrong(
+            name=f"{argument} beside its setting",
+            id="LLMD-EXTRA-ARGS-PLANNED",
+            changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": [argument, "x"], **setting},
+            path="models[0].extraArgs[0]",
+            value=argument,
+            rule="",
+            fix=fix,
+        )
+        for argument, setting, fix in (
+            ("--tool-call-parser", {}, "set models[].toolCallParser"),
+            ("--reasoning_parser", {}, "set models[].reasoningParser"),
+            ("--kv-offloading-size", {}, "set models[].kvOffloadGib"),
+            ("--speculative-config.method", _guess("ngram"), "set models[0].speculativeDecoding"),
+        )
+    ),
+)
