@@ -27,6 +27,41 @@ class ControlPlaneSettings(Settings):
     authorized_networks: Annotated[
         tuple[AuthorizedNetwork, ...], Field(description="Ranges for access: authorized-networks.")
     ] = ()
+    google_cloud_addresses: Annotated[
+        bool,
+        Field(
+            description="Let public addresses of Google Cloud, of every customer, reach the address of"
+            " access: authorized-networks."
+        ),
+    ] = False
+
+
+KmsKey = Annotated[
+    str,
+    Field(
+        pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
+        examples=["projects/my-project/locations/us-central1/keyRings/llm-d/cryptoKeys/gke"],
+        json_schema_extra=form("the resource name of a Cloud KMS key"),
+    ),
+]
+
+
+class EncryptionSettings(Settings):
+    """Cloud KMS keys in place of Google's own.
+
+    GKE's service agent encrypts Secrets, Compute Engine's encrypts disks: each has to be granted the use of its key.
+    """
+
+    secrets_key: Annotated[
+        KmsKey | None, Field(description="Encrypts Secrets in the cluster's database, on top of Google's encryption.")
+    ] = None
+    disk_key: Annotated[
+        KmsKey | None,
+        Field(
+            description="Encrypts the nodes' boot disks.",
+            json_schema_extra=replaces("accelerator pool", "CPU pool"),
+        ),
+    ] = None
 
 
 Moment = Annotated[
@@ -94,6 +129,32 @@ class ClusterSettings(Settings):
         ControlPlaneSettings()
     )
     maintenance_window: Annotated[MaintenanceWindow | None, Field(description="When GKE may upgrade.")] = None
+    encryption: Annotated[EncryptionSettings, Field(description="Keys of your own in Cloud KMS.")] = (
+        EncryptionSettings()
+    )
+    binary_authorization: Annotated[
+        bool, Field(description="Admit only images that the project's Binary Authorization policy allows.")
+    ] = False
+    security_posture: Annotated[
+        Literal["basic", "disabled"], Field(description="GKE's audit of workload configurations, which is free.")
+    ] = "basic"
+    intranode_visibility: Annotated[
+        bool,
+        Field(
+            description="Traffic between pods of one node passes the VPC, where firewall rules and flow logs see it."
+            " Turning it on restarts nodes."
+        ),
+    ] = False
+    google_group: Annotated[
+        str | None,
+        Field(
+            pattern=r"^gke-security-groups@[a-z0-9.-]+$",
+            max_length=253,
+            description="Google Group whose member groups Kubernetes RBAC may name.",
+            examples=["gke-security-groups@example.com"],
+            json_schema_extra=form("the group gke-security-groups of a domain"),
+        ),
+    ] = None
     deletion_protection: Annotated[
         bool, Field(description="Refuse to delete the cluster until an `up` with false has been run.")
     ] = False

@@ -102,6 +102,9 @@ class NetworkSettings(Settings):
     ] = IPv4Network("10.0.0.0/20")
     pod_cidr: Annotated[IPv4Network, Field(description="Secondary range of pods.")] = IPv4Network("10.4.0.0/14")
     service_cidr: Annotated[IPv4Network, Field(description="Secondary range of services.")] = IPv4Network("10.8.0.0/20")
+    flow_logs: Annotated[
+        bool, Field(description="Log samples of the node subnet's connections, at the price of Cloud Logging.")
+    ] = False
     proxy_cidr: Annotated[
         IPv4Network,
         Field(

@@ -11,6 +11,7 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 from pulumi.output import UNKNOWN
 
+from components.infrastructure.cluster_security import cluster_security, first_node_config
 from components.infrastructure.network import InferenceNetwork
 from components.infrastructure.services import ProjectServices
 from components.options import SLOW_CREATE, child
@@ -65,7 +66,7 @@ class InferenceCluster(pulumi.ComponentResource):
             )
             for role in plan.service_account_roles
         ]
-        created = self._create(plan, network_plan, network, services) if plan.create else None
+        created = self._create(plan, network_plan, network, services, account) if plan.create else None
         cluster = created or gcp.container.Cluster.get("existing", plan.identifier, opts=child(self))
         provider = self._cluster_provider("kubernetes", plan, cluster)
         self.resources = ClusterResources(
@@ -96,7 +97,12 @@ class InferenceCluster(pulumi.ComponentResource):
         )
 
     def _create(
-        self, plan: ClusterPlan, network_plan: NetworkPlan, network: InferenceNetwork, services: ProjectServices
+        self,
+        plan: ClusterPlan,
+        network_plan: NetworkPlan,
+        network: InferenceNetwork,
+        services: ProjectServices,
+        account: gcp.serviceaccount.Account,
     ) -> gcp.container.Cluster:
         return gcp.container.Cluster(
             "cluster",
@@ -133,6 +139,7 @@ class InferenceCluster(pulumi.ComponentResource):
             },
             remove_default_node_pool=True,
             initial_node_count=1,
+            node_config=first_node_config(plan, account.email),
             deletion_protection=plan.deletion_protection,
             resource_labels=dict(plan.labels),
             maintenance_policy=_maintenance_policy(plan.maintenance),
@@ -141,6 +148,7 @@ class InferenceCluster(pulumi.ComponentResource):
             # Always said: left out, a cluster that has private nodes would keep them.
             private_cluster_config={"enable_private_nodes": plan.private_nodes},
             master_authorized_networks_config=_authorized_networks(plan),
+            **cluster_security(plan.security),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # NAT first: private nodes pull their images through it. The APIs before everything.
@@ -174,10 +182,11 @@ def _authorized_networks(plan: ClusterPlan) -> gcp.container.ClusterMasterAuthor
         # The address they would guard is turned off.
         return None
     return gcp.container.ClusterMasterAuthorizedNetworksConfigArgs(
+        gcp_public_cidrs_access_enabled=plan.security.google_cloud_addresses,
         cidr_blocks=[
             gcp.container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(cidr_block=cidr, display_name=name)
             for cidr, name in plan.authorized_networks
-        ]
+        ],
     )
 
 

@@ -103,6 +103,7 @@ def _node_config(plan: NodePoolPlan, account: pulumi.Output[str]) -> container.N
         machine_type=plan.machine_type,
         disk_size_gb=plan.disk_gib,
         disk_type=plan.disk_type,
+        boot_disk_kms_key=plan.disk_key,
         image_type="COS_CONTAINERD",
         service_account=account,
         oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],

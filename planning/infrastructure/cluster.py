@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from planning import names
 from planning.context import PlanContext
-from planning.plan.infrastructure import ClusterPlan, MaintenancePlan
+from planning.plan.infrastructure import ClusterPlan, ClusterSecurityPlan, MaintenancePlan
 from planning.plan.platform import InferenceCrdsPlan
 from planning.serving.backends import backend_of
 from planning.versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, reaches
+from settings.cluster import EncryptionSettings
 
 # Least privilege for nodes: one role with logging, metrics and registry access, and Artifact Registry of the same
 # project (cloud.google.com/kubernetes-engine/docs/how-to/hardening-your-cluster, "Use least privilege IAM service
@@ -53,8 +54,44 @@ def plan_cluster(ctx: PlanContext) -> ClusterPlan:
         secret_manager=ctx.settings.hugging_face.secret_manager_secret is not None,
         managed_prometheus=ctx.settings.monitoring.enabled,
         multi_networking=ctx.machine.rdma,
+        security=_security(ctx),
         labels=ctx.labels,
     )
+
+
+def _security(ctx: PlanContext) -> ClusterSecurityPlan:
+    settings = ctx.settings.cluster
+    _check_keys(ctx)
+    return ClusterSecurityPlan(
+        secrets_key=settings.encryption.secrets_key,
+        disk_key=settings.encryption.disk_key,
+        binary_authorization=settings.binary_authorization,
+        security_posture="BASIC" if settings.security_posture == "basic" else "DISABLED",
+        intranode_visibility=settings.intranode_visibility,
+        google_group=settings.google_group,
+        google_cloud_addresses=settings.control_plane.google_cloud_addresses,
+    )
+
+
+def _check_keys(ctx: PlanContext) -> None:
+    """GKE takes a key for Secrets from its own region only; a disk's key may also be in a place that contains it."""
+    wide = ("global", ctx.region.split("-")[0])
+    settings = ctx.settings.cluster.encryption
+    for name, key, places in (
+        ("secretsKey", settings.secrets_key, (ctx.region,)),
+        ("diskKey", settings.disk_key, (ctx.region, *wide)),
+    ):
+        place = key.split("/")[3] if key is not None else ctx.region
+        if place not in places:
+            ctx.findings.error(
+                "LLMD-KMS-LOCATION",
+                "cluster",
+                "encryption",
+                name,
+                value=key,
+                rule=f"the key is in {place}, and this cluster is in {ctx.region}: GKE refuses a key from elsewhere",
+                fix=f"use a key ring in {ctx.region}",
+            )
 
 
 def plan_services(ctx: PlanContext) -> tuple[str, ...]:
@@ -64,6 +101,10 @@ def plan_services(ctx: PlanContext) -> tuple[str, ...]:
         extra.append("secretmanager.googleapis.com")
     if ctx.settings.gateway.tls.kind == "certificate-manager":
         extra.append("certificatemanager.googleapis.com")
+    if ctx.settings.cluster.binary_authorization:
+        extra.append("binaryauthorization.googleapis.com")
+    if ctx.settings.cluster.encryption != EncryptionSettings():
+        extra.append("cloudkms.googleapis.com")
     if ctx.settings.monitoring.enabled:
         extra.append("monitoring.googleapis.com")
     return tuple(sorted((*SERVICES, *extra)))

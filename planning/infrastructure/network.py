@@ -75,6 +75,7 @@ def plan_network(ctx: PlanContext) -> NetworkPlan:
         router=names.join(base, "router"),
         nat=names.join(base, "nat"),
         create_nat=existing is None and ctx.settings.cluster.private_nodes,
+        flow_logs=settings.flow_logs,
     )
 
 

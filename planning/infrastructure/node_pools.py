@@ -53,6 +53,7 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
         autoscaled=settings.nodes.min != settings.nodes.max,
         disk_gib=settings.disk_gib,
         disk_type="pd-balanced" if machine is None else machine.boot_disk,
+        disk_key=ctx.settings.cluster.encryption.disk_key,
         labels=ctx.labels,
     )
 
@@ -100,6 +101,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         autoscaled=least != most,
         disk_gib=disk,
         disk_type=ctx.machine.boot_disk,
+        disk_key=ctx.settings.cluster.encryption.disk_key,
         guest_accelerator=ctx.accelerator.node_label_value if gpu else None,
         accelerators_per_node=ctx.per_node,
         driver_version=driver_version(ctx),

@@ -39,6 +39,7 @@ class NetworkPlan:
     nat: str
     # False for public nodes or an existing network, whose egress this stack does not manage.
     create_nat: bool
+    flow_logs: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,19 @@ class MaintenancePlan:
     start: str
     end: str
     recurrence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterSecurityPlan:
+    """Protections of the cluster's control plane. Keys are resource names of Cloud KMS; None is Google's own key."""
+
+    secrets_key: str | None
+    disk_key: str | None
+    binary_authorization: bool
+    security_posture: Literal["BASIC", "DISABLED"]
+    intranode_visibility: bool
+    google_group: str | None
+    google_cloud_addresses: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +83,7 @@ class ClusterPlan:
     secret_manager: bool
     managed_prometheus: bool
     multi_networking: bool
+    security: ClusterSecurityPlan
     labels: Mapping[str, str]
 
 
@@ -91,6 +106,8 @@ class NodePoolPlan:
     autoscaled: bool
     disk_gib: int
     disk_type: str
+    # Resource name of a Cloud KMS key; None is Google's own.
+    disk_key: str | None = None
     guest_accelerator: str | None = None
     accelerators_per_node: int = 0
     driver_version: str | None = None

@@ -35,6 +35,14 @@ RULES = (
         fix="Remove the list, or use `access: authorized-networks`.",
     ),
     Rule(
+        "LLMD-KMS-LOCATION",
+        severity="error",
+        summary="A Cloud KMS key is in another place than the cluster.",
+        why="GKE and Compute Engine use keys of their own region, or, for disks, of a place that contains it.",
+        fix="Use a key of the cluster's region.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/encrypting-secrets",
+    ),
+    Rule(
         "LLMD-PLATFORM-EXISTING",
         severity="error",
         summary="A controller is said to exist in a cluster that the stack creates.",

@@ -95,8 +95,8 @@ def test_every_setting_that_replaces_something_says_so() -> None:
     assert len(found()) > 8
 
 
-# What brings something of somebody else's has no other value to try.
-BROUGHT = {"llm-d:network.existing", "llm-d:cluster.existing"}
+# What brings something of somebody else's has no other value to try; tests/components/infrastructure has examples.
+BROUGHT = {"llm-d:network.existing", "llm-d:cluster.existing", "llm-d:cluster.encryption.diskKey"}
 
 
 def test_no_setting_is_marked_that_replaces_nothing() -> None:

@@ -128,7 +128,8 @@ class TestShape:
         assert "masterAuthorizedNetworksConfig" not in gpu.one(CLUSTER).inputs
         assert guarded["controlPlaneEndpointsConfig"]["ipEndpointsConfig"] == {"enabled": True}
         assert guarded["masterAuthorizedNetworksConfig"] == {
-            "cidrBlocks": [{"cidrBlock": "203.0.113.0/24", "displayName": "office"}]
+            "gcpPublicCidrsAccessEnabled": False,
+            "cidrBlocks": [{"cidrBlock": "203.0.113.0/24", "displayName": "office"}],
         }
 
     def test_what_is_not_asked_for_is_left_to_gke(self, either: Graph) -> None:
