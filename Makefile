@@ -22,7 +22,7 @@ MODEL :=
 LOAD :=
 WRITE :=
 
-.PHONY: help adopt conformance up preview preflight status logs catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
+.PHONY: help diff adopt conformance up preview preflight status logs catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -60,6 +60,9 @@ render: $(STAMP) ## write STACK's resource graph and manifests into OUT
 
 report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=report.html or .md, else as a table
 	@$(CLI) report $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+diff: $(STAMP) ## what stack B has otherwise than stack A: A=staging B=production; ARGS=--objects adds the rendered objects
+	@$(CLI) diff $(A) $(B) $(ARGS)
 
 explain: $(STAMP) ## where FIELD of STACK's objects or outputs comes from: FIELD='Deployment/gemma-2b-it-vllm spec.replicas'
 	@$(CLI) explain $(STACK) '$(FIELD)' $(ARGS)

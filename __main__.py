@@ -31,7 +31,10 @@ def main() -> None:
     # The SDK keeps every resource alive until the end: collecting would only look at them again and again, and make
     # the time per resource grow with their number.
     gc.disable()
-    raw = read()
+    try:
+        raw = read()
+    except StackFileError as fault:
+        raise pulumi.RunError(str(fault)) from None
     try:
         plan = plan_raw(raw.stack, raw.values, raw.encrypted, files=model_files(raw.values))
     except RefusedError as refused:

@@ -11,7 +11,8 @@ import typer
 _ROOT = Path(__file__).resolve().parents[1]
 
 
-def _complete_stack(incomplete: str) -> list[str]:
+def complete_stack(incomplete: str) -> list[str]:
+    """Names of stacks that begin with what was typed."""
     files = (*_ROOT.glob("Pulumi.*.yaml"), *_ROOT.glob("examples/Pulumi.*.yaml"))
     names = sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files)
     return [name for name in names if name.startswith(incomplete)]
@@ -30,7 +31,7 @@ Stack = Annotated[
     typer.Argument(
         help="Name of a stack file Pulumi.<stack>.yaml, in the project's folder or in examples/.",
         show_default=False,
-        autocompletion=_complete_stack,
+        autocompletion=complete_stack,
     ),
 ]
 Changes = Annotated[

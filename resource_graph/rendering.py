@@ -81,6 +81,19 @@ def manifests(graph: Graph) -> dict[Path, str]:
     return dict(sorted(paths.items()))
 
 
+def cloud_resources(graph: Graph) -> dict[Path, str]:
+    """The inputs of every resource of Google Cloud as text, by kind and logical name."""
+    return {
+        Path(
+            resource.type.split(":")[0], f"{resource.type.rpartition(':')[2].lower()}-{resource.name}.yaml"
+        ): yaml.dump(
+            _sorted(jsonable(resource.inputs)), Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=2**16
+        )
+        for resource in graph.resources
+        if resource.type.startswith("gcp:")
+    }
+
+
 def yaml_text(body: Mapping[str, Value]) -> str:
     """One object as YAML: apiVersion, kind and metadata first, all other keys sorted, texts of many lines as blocks."""
     rest = sorted(key for key in body if key not in HEADER_KEYS)

@@ -112,6 +112,15 @@ class NetworkPoliciesSettings(Settings):
 class StackSettings(Settings):
     """Everything a stack file may hold, below the configuration namespace `llm-d`."""
 
+    base: Annotated[
+        str | None,
+        Field(
+            description="File of the project that holds settings shared by several stacks, in the form of a stack file."
+            " This file's settings are merged onto it: maps by key, models, splits and adapters by id or name; other"
+            " values replace the base's.",
+            examples=["environments/base.yaml"],
+        ),
+    ] = None
     project: Annotated[
         ProjectId,
         Field(

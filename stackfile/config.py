@@ -14,7 +14,7 @@ from stackfile.paths import contains, put, segments
 from stackfile.project import NAMESPACE
 
 # Pulumi.yaml declares every key with an empty default, so that the program reports a missing value with its fix.
-_UNSET: tuple[object, ...] = ("", [], {})
+UNSET: tuple[object, ...] = ("", [], {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def program_settings(texts: Mapping[str, str]) -> dict[str, Any]:
     # A misspelt namespace keeps its name, so that the check reports it.
     values |= {key: _parsed(text) for key, text in texts.items() if is_misspelt(key)}
     declared = frozenset(top_level_keys())
-    values = {key: value for key, value in values.items() if key not in declared or value not in _UNSET}
+    values = {key: value for key, value in values.items() if key not in declared or value not in UNSET}
     if "project" not in values and (project := texts.get("gcp:project")):
         values["project"] = project
     return values

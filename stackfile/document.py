@@ -37,12 +37,18 @@ def parse(path: Path) -> dict[str, Any]:
 
 
 def lines_of(path: Path) -> dict[Keys, int]:
-    """The line of every key and list element below `config`, by path. Empty for a file that cannot be parsed."""
+    """The line of every key and list element below `config`, by path.
+
+    Empty for a file that cannot be parsed, and for one that is merged onto a base: elements of a merged list have other
+    indexes than in the file.
+    """
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, yaml.YAMLError):
         return {}
     found = dict(_walk(root, ())) if root is not None else {}
+    if {("config", "base"), ("config", f"{NAMESPACE}:base")} & set(found):
+        return {}
     return {keys[1:]: line for keys, line in found.items() if keys[:1] == ("config",) and len(keys) > 1}
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pulumi
 
+from stackfile.base import with_base
 from stackfile.config import program_settings
-from stackfile.project import NAMESPACE
+from stackfile.project import NAMESPACE, PROJECT_ROOT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +27,16 @@ class RawSettings:
 
 
 def read() -> RawSettings:
-    """Read the running stack's configuration. Unknown keys are kept, so that the check can name them."""
+    """Read the running stack's configuration, with its base. Unknown keys are kept, so that the check can name them.
+
+    Raises StackFileError for a base that cannot be read.
+    """
     texts = _all_config()
     prefix = f"{NAMESPACE}:"
     encrypted = {key for key in texts if key.startswith(prefix) and pulumi.runtime.is_config_secret(key)}
     return RawSettings(
         stack=pulumi.get_stack(),
-        values=program_settings(texts),
+        values=with_base(program_settings(texts), PROJECT_ROOT),
         encrypted=frozenset(key.removeprefix(prefix) for key in encrypted),
     )
 

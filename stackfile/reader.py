@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from stackfile.config import StackConfig
+from stackfile.base import BASE, with_base
+from stackfile.config import UNSET, StackConfig
 from stackfile.document import parse
 from stackfile.paths import StackFileError, put
 from stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults
@@ -18,6 +19,7 @@ from stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_default
 # expects the prefix.
 ENCRYPTED_VALUE = "hf_encrypted"
 _REMOVED = object()
+_BASE = f"{NAMESPACE}:{BASE}"
 
 
 def stack_file(root: Path, stack: str) -> Path:
@@ -45,10 +47,30 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
         raise StackFileError(f"Pulumi.{stack}.yaml: config must hold keys, for example llm-d:location: us-central1-a")
     # As on Pulumi's command line, a key without a namespace is the project's.
     values = {key if ":" in str(key) else f"{NAMESPACE}:{key}": value for key, value in values.items()}
-    for path, text in (overrides or {}).items():
-        put(values, path, _override(text))
+    changes = {path: _override(text) for path, text in (overrides or {}).items()}
+    if _BASE in changes:
+        values[_BASE] = changes.pop(_BASE)
+    defaults = _defaults(root)
+    values = _with_base(values, defaults, root)
+    for path, value in changes.items():
+        put(values, path, value)
     secrets = dict.fromkeys(_take_encrypted(values), ENCRYPTED_VALUE)
-    return StackConfig(values=values, secrets=secrets, defaults=_defaults(root))
+    return StackConfig(values=values, secrets=secrets, defaults=defaults)
+
+
+def _with_base(values: dict[str, Any], defaults: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Values by full key, with those of the base that they name.
+
+    The program cannot tell a default of Pulumi.yaml from a value of the stack file: both replace the base's.
+    """
+    if not values.get(_BASE):
+        return values
+    prefix = f"{NAMESPACE}:"
+    full = StackConfig(values=values, defaults=defaults).plain()
+    own = {key.removeprefix(prefix): value for key, value in full.items() if key.startswith(prefix)}
+    own = {key: value for key, value in own.items() if value not in UNSET}
+    others = {key: value for key, value in values.items() if not key.startswith(prefix)}
+    return {**others, **{f"{prefix}{key}": value for key, value in with_base(own, root).items()}}
 
 
 def _defaults(root: Path) -> dict[str, Any]:

@@ -24,7 +24,13 @@ def build_app() -> typer.Typer:
     app = new_app("Plan, judge, rehearse and explain llm-d stacks on GKE. Exit status 2 means: refused.")
     panels: dict[str, tuple[Command, ...]] = {
         "Choose a model and hardware": (choose.init, choose.size, choose.catalog),
-        "Judge a stack before anything is created": (judge.report, judge.compare, judge.preflight, judge.explain),
+        "Judge a stack before anything is created": (
+            judge.report,
+            judge.diff,
+            judge.compare,
+            judge.preflight,
+            judge.explain,
+        ),
     }
     for panel, commands in panels.items():
         for command in commands:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Changes, Stack, overrides
+from cli.options import Changes, Stack, complete_stack, overrides
 
 _ENDINGS = (".html", ".md", ".json")
 
@@ -53,6 +53,28 @@ def compare(
     from operations.report.command import write_comparison
 
     return write_comparison(before, after, out)
+
+
+def diff(
+    before: Stack,
+    after: Annotated[
+        str,
+        typer.Argument(
+            help="The stack to compare it with.", show_default=False, autocompletion=complete_stack, metavar="OTHER"
+        ),
+    ],
+    objects: Annotated[bool, typer.Option("--objects", help="Also every field of every rendered object.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write instead of printing.", show_default=False)
+    ] = None,
+) -> int:
+    """Compare two stacks: settings, memory, speed, cost, findings and, with --objects, rendered objects.
+
+    Exit status 2 if one of them is refused.
+    """
+    from operations.environments.command import print_difference
+
+    return print_difference(before, after, with_objects=objects, out=out)
 
 
 def explain(

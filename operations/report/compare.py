@@ -33,6 +33,11 @@ def compare(before: Mapping[str, Facts], after: Mapping[str, Facts]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def compare_stacks(title: str, before: Facts, after: Facts) -> list[str]:
+    """Lines of Markdown about two stacks, each as `facts.StackFacts.as_json()`. Empty where nothing differs."""
+    return list(_stack(title, before, after))
+
+
 def _stack(stack: str, before: Facts | None, after: Facts | None) -> Iterator[str]:
     """Nothing where the change makes no difference."""
     if after is None:

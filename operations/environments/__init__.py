@@ -1,0 +1,1 @@
+"""Environments of one service: what two stacks differ in."""
