@@ -22,7 +22,7 @@ MODEL :=
 LOAD :=
 WRITE :=
 
-.PHONY: help diff adopt conformance up preview preflight status logs catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
+.PHONY: help diff adopt conformance up preview preflight verify diagnose status logs catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -36,6 +36,9 @@ preview: $(STAMP) ## show what an up of STACK would change
 
 preflight: $(STAMP) ## ask Google Cloud whether STACK gets its quotas, zones, names; without credentials, list them
 	@$(CLI) preflight $(STACK) $(ARGS)
+
+verify: $(STAMP) ## check that STACK, rehearsed here or on GKE, does what its plan promises; ARGS='--format junit'
+	@$(CLI) verify $(STACK) $(ARGS)
 
 status: $(STAMP) ## pods, Gateway and endpoint of STACK; ARGS=--differences: how the rehearsal differs from GKE
 	@$(CLI) status $(STACK) $(ARGS)

@@ -6,6 +6,8 @@ DONE = 0
 FAILED = 1
 # A stack file that cannot work, or a command line that cannot be read: nothing was done.
 REFUSED = 2
+# `verify` and `diagnose`: a stack that runs does not do what its plan promises.
+UNMET = 2
 # `preflight` without Google credentials: it listed what it would have asked for.
 NO_CREDENTIALS = 3
 INTERRUPTED = 130

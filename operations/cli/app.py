@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from cli.exits import REFUSED
+from cli.exits import FAILED, REFUSED
 from cli.run import Command, Failure, add_command, new_app
-from operations.cli import choose, judge
+from operations.cli import choose, judge, watch
 from rehearsal import cli as rehearsal_cli
 
 
 def explain_error(error: Exception) -> Failure | None:
     """What to print of an error of any command. None for a defect."""
     from operations.explain.errors import FieldError
+    from operations.live_stack.stack import LiveStackError
     from operations.size.errors import SizeError
 
     if isinstance(error, FieldError | SizeError):
         return Failure(str(error), REFUSED)
+    if isinstance(error, LiveStackError):
+        return Failure(str(error), FAILED)
     return rehearsal_cli.explain(error)
 
 
@@ -31,6 +34,7 @@ def build_app() -> typer.Typer:
             judge.preflight,
             judge.explain,
         ),
+        "Look at a stack that runs": (watch.verify,),
     }
     for panel, commands in panels.items():
         for command in commands:

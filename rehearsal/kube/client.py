@@ -49,12 +49,20 @@ class Kube:
         *,
         timeout: float = 30.0,
         on_warning: Callable[[str], None] | None = None,
+        token: str | None = None,
+        trust_env: bool = False,
     ) -> None:
+        """Connect to `server`, with a bearer `token` where the context holds no client certificate.
+
+        `trust_env` uses the proxy of the environment, which must not be used for 127.0.0.1.
+        """
         self.server = server
         self._on_warning = on_warning
-        # No trust_env: a proxy in the environment must not be used for 127.0.0.1.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        self._http = httpx.Client(base_url=server, verify=context, timeout=timeout, trust_env=False, limits=limits)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._http = httpx.Client(
+            base_url=server, verify=context, timeout=timeout, trust_env=trust_env, limits=limits, headers=headers
+        )
         self._groups: dict[str, dict[str, Resource]] = {}
 
     def close(self) -> None:
@@ -338,6 +346,18 @@ class Kube:
         """One request, its JSON answer. For paths the methods above do not cover."""
         content = None if body is None else json.dumps(body)
         headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if body is not None else {})
+        result: Manifest = self._send(method, path, content, headers, query).json()
+        return result
+
+    def log(self, namespace: str, pod: str, container: str, *, lines: int = 80, previous: bool = False) -> str:
+        """The last lines that a container wrote; with `previous` those of the run before its last restart."""
+        query = {"container": container, "tailLines": str(lines)} | ({"previous": "true"} if previous else {})
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        return self._send("GET", path, None, {"Accept": "*/*"}, query).text
+
+    def _send(
+        self, method: str, path: str, content: str | None, headers: dict[str, str], query: Query | None
+    ) -> httpx.Response:
         try:
             answer = self._http.request(method, path, content=content, headers=headers, params=query)
         except httpx.HTTPError as error:
@@ -347,8 +367,7 @@ class Kube:
                 self._on_warning(_warning_text(warning))
         if answer.is_error:
             raise _refusal(answer)
-        result: Manifest = answer.json()
-        return result
+        return answer
 
     def _object_path(self, manifest: Manifest, subresource: str | None) -> str:
         metadata = manifest.get("metadata") or {}

@@ -49,9 +49,9 @@ class Done:
 class Command:
     """A command that runs, in a process group of its own as a terminal would start it."""
 
-    def __init__(self, root: Path, arguments: tuple[str, ...]) -> None:
+    def __init__(self, root: Path, arguments: tuple[str, ...], module: str = "rehearsal") -> None:
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "rehearsal", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -132,6 +132,17 @@ class Project:
         done = self.start(*arguments).wait()
         assert done.code == code, f"{' '.join(arguments)} ended with {done.code}, not {code}:\n{done.text}"
         return done.text
+
+    def look(self, *arguments: str, code: int = 0) -> str:
+        """What `llmd <arguments>` printed of a command that looks at a running stack; fails as `run` does."""
+        done = Command(self.root, arguments, "operations").wait()
+        assert done.code == code, f"{' '.join(arguments)} ended with {done.code}, not {code}:\n{done.text}"
+        return done.text
+
+    def verified(self, stack: str, *arguments: str) -> set[str]:
+        """The ids of the checks that `verify` passed. Fails when one failed."""
+        checks = json.loads(self.look("verify", stack, *arguments, "--format", "json"))["checks"]
+        return {check["id"] for check in checks if check["outcome"] == "passed"}
 
     def up_together(self, *stacks: str) -> dict[str, str]:
         """Brings stacks up at the same time; what `up` printed for each. Fails when one of them did not come up."""

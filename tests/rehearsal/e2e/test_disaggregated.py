@@ -73,6 +73,10 @@ def test_a_long_prompt_is_computed_by_prefill_and_answered_by_decode(
     assert requested(project, address, prompt, stream=stream) == ("decode", Counter(prefill=1, decode=1))
 
 
+def test_verify_finds_every_promise_of_both_roles_kept(project: Project) -> None:
+    assert project.verified(STACK) >= {"prefill", "engine-metrics", "objects", "replicas"}
+
+
 def test_a_long_prompt_that_is_cached_stays(project: Project, address: str) -> None:
     """The decider counts only what the decode pod would have to compute."""
     first, _ = requested(project, address, f"Once more: {LONG}")

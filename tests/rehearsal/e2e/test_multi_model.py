@@ -65,6 +65,12 @@ def test_every_request_is_answered_by_the_model_it_asks_for(address: str) -> Non
     assert wrong == Counter()
 
 
+def test_verify_finds_every_promise_of_several_models_kept(project: Project) -> None:
+    changes = [word for path, value in ADDED.items() for word in ("-c", f"{path}={value}")]
+    passed = project.verified(STACK, *changes, "--requests", "60")
+    assert passed >= {"models", "unknown-model", "health", "other-names", "model-routing", "objects", "replicas"}
+
+
 def test_an_alias_leads_to_its_model(address: str) -> None:
     assert answered_by(chat(address, ALIAS))[:2] == (200, GEMMA)
 

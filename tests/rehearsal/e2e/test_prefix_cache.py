@@ -42,6 +42,10 @@ def test_prompts_with_one_beginning_go_to_one_replica(project: Project) -> None:
         assert requested <= pods
 
 
+def test_verify_finds_every_promise_of_the_pattern_kept(project: Project) -> None:
+    assert project.verified(STACK) >= {"prefix-affinity", "spread", "engine-metrics", "objects", "replicas"}
+
+
 def test_the_picker_took_the_block_size_it_was_told(project: Project) -> None:
     """It ignores parameters it does not know, so that only its own words show what it took."""
     with project.kube(STACK) as kube:

@@ -6,13 +6,15 @@ import json
 import os
 import re
 import signal
+import time
 
 import pytest
 
 from operations.traffic import Request, Steady
+from operations.verify.criteria import CRITERIA
 
 from .conftest import Running
-from .project import STACKS, Project, chat, eventually
+from .project import PATIENCE, STACKS, Project, chat, eventually
 
 pytestmark = pytest.mark.rehearsal
 
@@ -84,6 +86,18 @@ def test_status_shows_nodes_pods_gateway_and_endpoint(running: Running, stack: s
         assert name in shown
     assert re.search(r"inference-gateway\s+gke-l7-regional-external-managed\s+127\.[\d.]+\s+True", shown), shown
     assert running.project.endpoint(stack) in shown
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_verify_finds_every_promise_kept(running: Running, stack: str) -> None:
+    began = time.monotonic()
+    passed = running.project.verified(stack)
+    # One replica has no other whose answer its own could be compared with.
+    assert {criterion.id for criterion in CRITERIA} - passed == {
+        *("certificate", "kserve", "health", "other-names", "model-routing", "prefix-affinity", "spread", "prefill"),
+        "same-answer",
+    }
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_a_refused_object_fails_with_the_api_servers_words_and_a_second_up_changes_nothing(running: Running) -> None:

@@ -1,0 +1,101 @@
+"""Objects of the plan, and the workloads that they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from operations.live_stack.stack import LiveStack, find_condition, is_ready, is_true
+from operations.verify.compare import differences
+from operations.verify.result import Result, failed, passed
+from operations.verify.room import Room
+from planning.plan.stack import ModelPlan
+
+_SHOWN = 4
+_READERS = 8
+
+
+def settings_as_applied(room: Room) -> Result:
+    """The stack file is the one of the last rehearsed `up`."""
+    changed = room.live.changed_settings
+    if not changed:
+        return passed("every setting is that of the last up")
+    return failed("; ".join(changed[:_SHOWN]), f"make up STACK={room.live.name}")
+
+
+def objects_as_planned(room: Room) -> Result:
+    """Every Kubernetes object of the plan exists, and each planned field has its value."""
+    live, planned = room.live, room.planned.result()
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = list(pool.map(lambda item: _wrong(live, item), planned))
+    wrong = [sentence for sentences in found for sentence in sentences]
+    if not wrong:
+        return passed(f"{len(planned)} objects exist and have every planned value")
+    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    fix = f"make up STACK={live.name}" if live.place == "rehearsal" else f"pulumi up --refresh --stack {live.name}"
+    return failed("; ".join(wrong[:_SHOWN]) + more, fix)
+
+
+def _wrong(live: LiveStack, planned: dict[str, Any]) -> list[str]:
+    metadata, kind = planned["metadata"], planned["kind"]
+    found = live.cluster.find(planned["apiVersion"], kind, metadata["name"], metadata.get("namespace"))
+    if found is None:
+        return [f"{kind}/{metadata['name']} does not exist"]
+    return [f"{kind}/{metadata['name']} {sentence}" for sentence in differences(planned, found)]
+
+
+def replicas_ready(room: Room) -> Result:
+    """Every model server and picker has its planned number of ready pods."""
+    live = room.live
+    counts = list(_pod_counts(live))
+    short = [f"{name}: {ready} of {planned} ready" for name, ready, planned in counts if ready != planned]
+    if short:
+        return failed("; ".join(short), live.diagnose)
+    return passed(", ".join(f"{name} {ready}/{planned}" for name, ready, planned in counts))
+
+
+def _pod_counts(live: LiveStack) -> Iterator[tuple[str, int, int]]:
+    """Workload, ready pods, planned pods."""
+    plan = live.plan
+    for model in plan.models:
+        for server in model.servers:
+            size = server.group.size if server.group is not None else 1
+            yield server.name, _ready(live, dict(server.selector)), server.replicas * size
+        yield model.picker.name, _ready(live, dict(model.picker.selector)), model.picker.ready_replicas
+    for extra in (plan.router, plan.models_endpoint):
+        if extra is not None:
+            yield extra.name, _ready(live, dict(extra.selector)), extra.replicas
+
+
+def _ready(live: LiveStack, selector: dict[str, str]) -> int:
+    return sum(is_ready(pod) for pod in live.pods_of(selector))
+
+
+def inference_services(room: Room) -> Result:
+    """Every LLMInferenceService has all conditions that `up` waits for; Ready alone can be True without presets."""
+    wrong = [sentence for model in room.live.plan.models for sentence in _service_problems(room.live, model)]
+    if wrong:
+        return failed("; ".join(wrong), room.live.diagnose)
+    return passed(f"{len(room.live.plan.models)} LLMInferenceService(s) with every condition True")
+
+
+def _service_problems(live: LiveStack, model: ModelPlan) -> Iterator[str]:
+    plan = model.inference_service
+    if plan is None:
+        return
+    version = next(
+        (v for v in ("serving.kserve.io/v1alpha2", "serving.kserve.io/v1alpha1") if live.cluster.serves(v, _SERVICE)),
+        None,
+    )
+    found = live.cluster.find(version, _SERVICE, plan.name, live.namespace) if version else None
+    if found is None:
+        yield f"LLMInferenceService/{plan.name} does not exist"
+        return
+    for kind in plan.conditions:
+        if not is_true(found, kind):
+            condition = find_condition(found, kind)
+            yield f"{plan.name} {kind}: {'missing' if condition is None else condition.get('message', 'False')}"
+
+
+_SERVICE = "LLMInferenceService"

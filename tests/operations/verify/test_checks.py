@@ -1,0 +1,295 @@
+"""Each check passes on a stack that keeps its promise, and fails on one that breaks it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from operations.verify.checks import gateway, objects, patterns, replicas, requests
+from operations.verify.result import Outcome, Result
+
+from .fake_stack import Answer, Body, Choose, FakeEngine, room_of
+
+GPU, PREFIX, MULTI, ROLES = "gpu", "prefix-cache-gpu", "multi-model-gpu", "disaggregated-gpu"
+
+
+def engines_of(**settings: Any) -> Callable[[Any], list[FakeEngine]]:
+    """One engine for each replica of a plan; `settings` by the engine's number: `answer={1: "other"}`."""
+
+    def build(plan: Any) -> list[FakeEngine]:
+        made: list[FakeEngine] = []
+        for model in plan.models:
+            for server in model.servers:
+                for number in range(server.replicas):
+                    own = {name: values[len(made)] for name, values in settings.items() if len(made) in values}
+                    name = f"{server.name}-{number}"
+                    made.append(FakeEngine(name, model.served_name, dict(server.serving_selector), **own))
+        prefills = [engine for engine in made if "prefill" in engine.name]
+        for engine in made:
+            engine.prefills = prefills
+        return made
+
+    return build
+
+
+def by_model(engines: list[FakeEngine]) -> Choose:
+    """In turn among the replicas of the model, as a load balancer without a picker."""
+    turns = {
+        name: itertools.cycle([one for one in engines if one.model == name]) for name in {e.model for e in engines}
+    }
+
+    def choose(body: Body) -> Answer:
+        if body["model"] not in turns:
+            names = sorted(turns)
+            return 404, {"error": {"message": "no such model"}, "models": names}
+        return next(turns[body["model"]]).reply(body)
+
+    return choose
+
+
+def by_beginning(engines: list[FakeEngine]) -> Choose:
+    """What begins alike goes to one replica."""
+
+    def choose(body: Body) -> Answer:
+        place = sum(str(body["messages"][0]["content"])[:16].encode()) % len(engines)
+        return engines[place].reply(body)
+
+    return choose
+
+
+def to_the_first(engines: list[FakeEngine]) -> Choose:
+    return lambda body: engines[0].reply(body)
+
+
+def always(status: int, text: str) -> Callable[[list[FakeEngine]], Choose]:
+    return lambda _engines: lambda _body: (status, text)
+
+
+class TestRequests:
+    @pytest.mark.parametrize(
+        "check",
+        [
+            requests.address_answers,
+            requests.models_listed,
+            requests.chat_answers,
+            requests.completion_answers,
+            requests.long_prompt,
+            requests.too_long_prompt,
+            requests.unknown_model,
+        ],
+    )
+    def test_a_stack_that_answers_passes_and_one_behind_a_broken_route_does_not(
+        self, check: Callable[[Any], Result]
+    ) -> None:
+        with room_of(GPU, engines_of(), by_model) as room:
+            assert check(room).outcome is Outcome.PASSED, check(room)
+        with room_of(GPU, engines_of(), always(503, "no healthy upstream"), lists=["other"]) as room:
+            assert check(room).outcome is Outcome.FAILED
+
+    def test_an_answer_under_another_name_fails(self) -> None:
+        def renamed(_engines: list[FakeEngine]) -> Choose:
+            document = {"model": "/mnt/models", "choices": [{"message": {"content": "x"}}], "usage": {}}
+            return lambda _body: (200, document)
+
+        with room_of(GPU, engines_of(), renamed) as room:
+            assert "'/mnt/models'" in requests.chat_answers(room).evidence
+
+    def test_a_stream_needs_events_text_and_an_end(self) -> None:
+        piece = '{"choices": [{"delta": {"content": "Hi"}}]}'
+        whole = f"data: {piece}\n\ndata: [DONE]\n\n"
+        for text, outcome in (
+            (whole, Outcome.PASSED),
+            (whole.replace("data: [DONE]", ""), Outcome.FAILED),
+            (whole.replace("Hi", ""), Outcome.FAILED),
+        ):
+            with room_of(GPU, engines_of(), always(200, text)) as room:
+                assert requests.stream_answers(room).outcome is outcome, text
+
+    def test_the_list_of_models_names_what_is_missing_and_what_is_too_much(self) -> None:
+        with room_of(GPU, engines_of(), by_model, lists=["google/gemma-2b-it", "extra"]) as room:
+            assert requests.models_listed(room).evidence == "has also extra"
+        with room_of(GPU, engines_of(), by_model, lists=["extra"]) as room:
+            assert requests.models_listed(room).evidence == "lacks google/gemma-2b-it; has also extra"
+
+    def test_an_unknown_model_is_answered_with_every_name_where_there_are_several(self) -> None:
+        with room_of(MULTI, engines_of(), by_model) as room:
+            assert requests.unknown_model(room).outcome is Outcome.PASSED
+        with room_of(MULTI, engines_of(), always(404, "fault filter abort")) as room:
+            assert requests.unknown_model(room).outcome is Outcome.FAILED
+
+
+class TestPatterns:
+    def test_models_in_one_pool_are_told_from_models_with_their_own(self) -> None:
+        with room_of(MULTI, engines_of(), by_model) as room:
+            assert patterns.model_routing(room).evidence.startswith("20 of 20")
+
+        def one_pool(engines: list[FakeEngine]) -> Choose:
+            """Each request to the next engine, whichever model it names: half of them get a 404."""
+            turn = itertools.cycle(engines)
+            return lambda body: next(turn).reply(body)
+
+        with room_of(MULTI, engines_of(), one_pool) as room:
+            assert patterns.model_routing(room).outcome is Outcome.FAILED
+
+    def test_a_prefix_that_stays_at_one_replica_passes(self) -> None:
+        with room_of(PREFIX, engines_of(cached={0: 64, 1: 64, 2: 64}), by_beginning) as room:
+            assert patterns.prefix_affinity(room).outcome is Outcome.PASSED
+
+    def test_round_robin_fails_the_prefix_check(self) -> None:
+        with room_of(PREFIX, engines_of(cached={0: 64, 1: 64, 2: 64}), by_model) as room:
+            assert "went to one replica" in patterns.prefix_affinity(room).evidence
+
+    def test_a_replica_that_caches_nothing_fails_it_too(self) -> None:
+        with room_of(PREFIX, engines_of(), by_beginning) as room:
+            assert "no prompt token came from a cache" in patterns.prefix_affinity(room).evidence
+
+    def test_distinct_prompts_reach_every_replica(self) -> None:
+        with room_of(PREFIX, engines_of(), by_model) as room:
+            assert patterns.distinct_prompts_spread(room).outcome is Outcome.PASSED
+        with room_of(PREFIX, engines_of(), to_the_first) as room:
+            assert "2 of 3 replicas got no request" in patterns.distinct_prompts_spread(room).evidence
+
+    @pytest.mark.parametrize(
+        ("threshold", "outcome"), [(100, Outcome.PASSED), (1, Outcome.FAILED), (9999, Outcome.FAILED)]
+    )
+    def test_only_long_prompts_are_prefilled_elsewhere(self, threshold: int, outcome: Outcome) -> None:
+        def gateway(engines: list[FakeEngine]) -> Choose:
+            decode, prefill = (next(one for one in engines if role in one.name) for role in ("decode", "prefill"))
+
+            def choose(body: Body) -> Answer:
+                if len(body["messages"][0]["content"].split()) >= threshold:
+                    prefill.reply(body)
+                return decode.reply(body)
+
+            return choose
+
+        with room_of(ROLES, engines_of(limit=dict.fromkeys(range(9), 40960)), gateway) as room:
+            assert patterns.prefill_elsewhere(room).outcome is outcome
+
+
+class TestSameAnswer:
+    def test_replicas_that_agree_pass(self) -> None:
+        with room_of(PREFIX, engines_of(), by_model) as room:
+            assert replicas.same_answer_everywhere(room).evidence.endswith("3 places, one answer")
+
+    def test_a_replica_with_other_weights_is_named(self) -> None:
+        with room_of(PREFIX, engines_of(answer={1: "one, two, tree"}), by_model) as room:
+            result = replicas.same_answer_everywhere(room)
+            odd = room.replicas(room.live.plan.models[0])[1].name
+        assert result.outcome is Outcome.FAILED
+        assert f"{odd} says 'one, two, tree'" in result.evidence
+
+    def test_one_replica_has_nothing_to_be_compared_with(self) -> None:
+        with room_of(GPU, engines_of(), by_model) as room:
+            assert replicas.same_answer_everywhere(room).outcome is Outcome.SKIPPED
+
+    def test_engines_that_do_not_repeat_themselves_are_not_compared(self) -> None:
+        class Random(FakeEngine):
+            def reply(self, body: Body, headers: Any = None) -> Answer:
+                self.answer = os.urandom(8).hex()
+                return super().reply(body, headers)
+
+        def engines(plan: Any) -> list[FakeEngine]:
+            [server] = plan.models[0].servers
+            return [Random(f"r{n}", plan.models[0].served_name, dict(server.serving_selector)) for n in range(3)]
+
+        with room_of(PREFIX, engines, by_model) as room:
+            assert replicas.same_answer_everywhere(room).outcome is Outcome.SKIPPED
+
+
+class TestMetrics:
+    def test_an_engine_without_vllms_metrics_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with room_of(GPU, engines_of(), by_model) as room:
+            assert replicas.engine_metrics(room).outcome is Outcome.PASSED
+            monkeypatch.setattr(FakeEngine, "metrics", "sglang:num_running_reqs 0\n")
+            assert "no vllm:num_requests_running" in replicas.engine_metrics(room).evidence
+
+    def test_a_scrape_of_a_port_that_no_pod_has_is_named(self) -> None:
+        def scrape(port: str) -> dict[tuple[str, str], Any]:
+            spec = {"selector": {"matchLabels": {"llm-d.ai/model": "gemma-2b-it"}}, "endpoints": [{"port": port}]}
+            return {("PodMonitoring", "a"): {"metadata": {"name": "a"}, "spec": spec}}
+
+        class WithPort(FakeEngine):
+            @property
+            def pod(self) -> Any:
+                return super().pod | {"spec": {"containers": [{"ports": [{"name": "http"}]}]}}
+
+        def engines(plan: Any) -> list[FakeEngine]:
+            [server] = plan.models[0].servers
+            return [WithPort("r", plan.models[0].served_name, dict(server.serving_selector))]
+
+        with room_of(GPU, engines, by_model, objects=scrape("http")) as room:
+            assert replicas.scrapes_select(room).outcome is Outcome.PASSED
+        with room_of(GPU, engines, by_model, objects=scrape("metrics")) as room:
+            assert replicas.scrapes_select(room).evidence == "a scrapes port metrics, pods have http"
+
+
+def condition(kind: str, status: str, message: str = "") -> dict[str, str]:
+    return {"type": kind, "status": status, "message": message}
+
+
+class TestObjects:
+    def test_a_gateway_without_address_or_route_fails(self) -> None:
+        def found(status: dict[str, Any]) -> Result:
+            item = {("Gateway", "inference-gateway"): {"status": status}}
+            with room_of(GPU, engines_of(), by_model, objects=item) as room:
+                return gateway.gateway_programmed(room)
+
+        programmed = {"conditions": [condition("Programmed", "True")]}
+        whole = programmed | {"addresses": [{"value": "10.0.0.1"}], "listeners": [{"attachedRoutes": 1}]}
+        assert found(whole).outcome is Outcome.PASSED
+        assert found(whole | {"addresses": []}).outcome is Outcome.FAILED
+        assert "0 routes are attached" in found(whole | {"listeners": [{"attachedRoutes": 0}]}).evidence
+        unprogrammed = {"conditions": [condition("Programmed", "False", "no proxy-only subnet")]}
+        assert "no proxy-only subnet" in found(unprogrammed).evidence
+
+    def test_a_route_that_refers_to_nothing_fails(self) -> None:
+        def found(status: str) -> Result:
+            parent = {
+                "parentRef": {"kind": "Gateway"},
+                "conditions": [condition("Accepted", "True"), condition("ResolvedRefs", status, "pool not found")],
+            }
+            item = {("HTTPRoute", "inference"): {"status": {"parents": [parent]}}}
+            with room_of(GPU, engines_of(), by_model, objects=item) as room:
+                return gateway.routes_accepted(room)
+
+        assert found("True").outcome is Outcome.PASSED
+        assert "ResolvedRefs: pool not found" in found("False").evidence
+
+    def test_ready_does_not_stand_for_the_conditions_of_an_inference_service(self) -> None:
+        """KServe: Ready stays True while PresetsCombined is False."""
+        stack = "kserve-single-replica-gpu"
+        with room_of(stack, engines_of(), by_model) as room:
+            service = room.live.plan.models[0].inference_service
+            assert service is not None
+        kinds = service.conditions
+
+        def found(presets: str) -> Result:
+            conditions = [condition(kind, presets if kind == "PresetsCombined" else "True") for kind in kinds]
+            item = {"status": {"conditions": [*conditions, condition("Ready", "True")]}}
+            with room_of(stack, engines_of(), by_model, objects={("LLMInferenceService", service.name): item}) as room:
+                return objects.inference_services(room)
+
+        assert "PresetsCombined" in kinds
+        assert found("True").outcome is Outcome.PASSED
+        assert found("False").outcome is Outcome.FAILED
+
+    def test_missing_and_changed_objects_are_named(self) -> None:
+        planned = [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"type": "ClusterIP"}}]
+        live = planned[0] | {"spec": {"type": "LoadBalancer"}}
+        for there, sentence in (
+            ({}, "Service/a does not exist"),
+            ({("Service", "a"): live}, "Service/a spec.type is 'LoadBalancer', planned 'ClusterIP'"),
+        ):
+            with room_of(GPU, engines_of(), by_model, objects=there, planned=planned) as room:
+                assert objects.objects_as_planned(room).evidence == sentence
+        with room_of(GPU, engines_of(), by_model, objects={("Service", "a"): planned[0]}, planned=planned) as room:
+            assert objects.objects_as_planned(room).outcome is Outcome.PASSED
+
+    def test_a_replica_that_is_not_ready_is_counted(self) -> None:
+        with room_of(PREFIX, lambda plan: engines_of()(plan)[:2], by_model) as room:
+            assert "2 of 3 ready" in objects.replicas_ready(room).evidence
