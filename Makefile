@@ -16,13 +16,14 @@ UPGRADE ?=
 .DEFAULT_GOAL := help
 # Empty unless given on the command line: make would take them from the environment.
 POD :=
+REQUEST :=
 KIND :=
 FIND :=
 MODEL :=
 LOAD :=
 WRITE :=
 
-.PHONY: help diff adopt conformance up preview preflight verify diagnose status logs catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
+.PHONY: help diff adopt conformance up preview preflight verify diagnose status logs why catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -45,6 +46,9 @@ status: $(STAMP) ## pods, Gateway and endpoint of STACK; ARGS=--differences: how
 
 logs: $(STAMP) ## logs of STACK's pods, or of those whose name begins with POD; ARGS=-f follows
 	@$(CLI) logs $(STACK) $(POD) $(ARGS)
+
+why: $(STAMP) ## why requests to STACK went where they did: scores by endpoint; REQUEST=id, else the latest
+	@$(CLI) why $(STACK) $(REQUEST) $(ARGS)
 
 endpoint: $(STAMP) ## address at which STACK answers on this machine
 	@$(CLI) endpoint $(STACK)

@@ -81,6 +81,29 @@ def logs(
     return commands.logs(commands.Request(stack), pod, follow=follow)
 
 
+def why(
+    stack: Stack,
+    request: Annotated[
+        str | None,
+        typer.Argument(help="Id of a request (x-request-id). By default the latest ones.", show_default=False),
+    ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log",
+            help="A picker's log to read instead, - for standard input: `kubectl logs ... | llmd why chat --log -`.",
+            show_default=False,
+            allow_dash=True,
+        ),
+    ] = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many requests.")] = 3,
+) -> int:
+    """Show why requests went to their replicas: scores of every endpoint. Needs picker.verbosity 4 in the stack."""
+    from rehearsal import commands
+
+    return commands.why(commands.Request(stack), request, log, last)
+
+
 def explain(error: Exception) -> Failure | None:
     """What to print of an error of these commands. None for a defect."""
     from cli.findings import refusal_text
@@ -99,5 +122,5 @@ def explain(error: Exception) -> Failure | None:
 
 
 app = new_app("Rehearse a stack on this machine: the same program, without a cloud account.")
-for _command in (up, preview, status, logs, endpoint, down, render):
+for _command in (up, preview, status, logs, why, endpoint, down, render):
     add_command(app, _command, explain, panel=_PANEL)

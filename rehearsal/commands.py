@@ -22,10 +22,11 @@ from rehearsal.pulumi_engine.configuration import load
 from rehearsal.pulumi_engine.engine import Engine, engine
 from rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
 from rehearsal.pulumi_engine.interruption import defer_interrupts, delete_orphaned_creates
+from rehearsal.terminal import scores
 from rehearsal.terminal.chat import Answer, ask
 from rehearsal.terminal.display import console, print_differences
 from rehearsal.terminal.endpoint import reachable
-from rehearsal.terminal.pod_logs import print_logs
+from rehearsal.terminal.pod_logs import picker_lines, print_logs
 from rehearsal.terminal.status import print_status
 from stackfile import PROJECT_ROOT, StackConfig
 from stackfile.model_files import model_files
@@ -112,6 +113,28 @@ def logs(request: Request, pod: str | None, *, follow: bool) -> int:
         )
 
     print_logs(request.paths, pod, follow=follow, gke_commands=gke_commands)
+    return 0
+
+
+def why(request: Request, request_id: str | None, log: Path | None, last: int) -> int:
+    """Print the scores of requests from the log of the stack's pickers. Raises RehearsalError where it has none."""
+    configuration = load(PROJECT_ROOT, request.stack, own_release=True)
+    values = configuration.settings()
+    plan = plan_raw(request.stack, values, configuration.encrypted(), files=model_files(values))
+    weights = {name: weight for model in plan.models for name, weight in scores.weights_of(model.picker.config).items()}
+    names = [model.picker.name for model in plan.models]
+    found = scores.choices(picker_lines(request.paths, plan.namespace.name, names, log))
+    wanted = [choice for choice in found if request_id in (None, choice.request)][-last:]
+    if not wanted:
+        raise RehearsalError(
+            f"the log of {', '.join(names)} has no request {request_id}"
+            if request_id is not None and found
+            else f"the log of {', '.join(names)} has no scores: set llm-d:picker.verbosity: {scores.SCORES_FROM}, run"
+            " up, and send a request"
+        )
+    to = console()
+    for choice in wanted:
+        to.print(scores.table(choice, weights))
     return 0
 
 

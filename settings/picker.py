@@ -85,6 +85,15 @@ class PickerSettings(Settings):
     leader_election: Annotated[
         bool, Field(description="Of several pickers one works. Without it all do, each knowing what it saw itself.")
     ] = True
+    verbosity: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=5,
+            description="How much pickers log: 2 is their default, 4 adds every score of every request (for"
+            " `make why`), 5 everything.",
+        ),
+    ] = None
     cpu: Annotated[Cpu, Field(description="CPU request of a picker.")] = "500m"
     memory: Annotated[Memory, Field(description="Memory request and limit of a picker.")] = "1Gi"
 

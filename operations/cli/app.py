@@ -35,6 +35,7 @@ def build_app() -> typer.Typer:
             judge.explain,
         ),
         "Look at a stack that runs": (watch.verify,),
+        "Hold the memory verdict against your own starts": (judge.logs_check, judge.logs_read),
     }
     for panel, commands in panels.items():
         for command in commands:

@@ -115,3 +115,32 @@ def preflight(
     from operations.preflight.command import run_preflight
 
     return run_preflight(stack, overrides(config), project)
+
+
+def logs_check(
+    rows: Annotated[Path, typer.Argument(help="JSON file with a list of starts.", exists=True, dir_okay=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File for the judgment of each row.", show_default=False)
+    ] = None,
+) -> int:
+    """Judge the memory verdict on starts of vLLM that were logged. Exit status 2 if the file cannot be read."""
+    from operations.logs_check.__main__ import main
+
+    return main([str(rows), *(("--out", str(out)) if out is not None else ())])
+
+
+def logs_read(
+    log: Annotated[Path, typer.Argument(help="Start-up log of vLLM.", exists=True, dir_okay=False)],
+    add: Annotated[
+        list[str] | None,
+        typer.Option("--add", metavar="FIELD=VALUE", help="A field that no log has, such as accelerator=nvidia-l4."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write instead of printing.", show_default=False)
+    ] = None,
+) -> int:
+    """Turn a start-up log of vLLM into a row for `logs-check`."""
+    from operations.logs_check.__main__ import main
+
+    added = [word for field in add or () for word in ("--add", field)]
+    return main(["--read", str(log), *added, *(("--out", str(out)) if out is not None else ())])

@@ -118,6 +118,8 @@ def plan_picker(
             f"--pool-name={backend.pool(key, {}).name}",
             f"--pool-namespace={namespace}",
             *release.flags,
+            # Every picker of the catalog has this flag (catalog/upstream.yaml).
+            *((f"--v={settings.verbosity}",) if settings.verbosity is not None else ()),
             *_scraping(ctx),
             *((f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",) if identity.mounts_config else ()),
             *port_arguments(*ports),

@@ -114,3 +114,15 @@ def test_every_door_opens(module: str, arguments: list[str]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert f"Usage: python -m {module}" in done.stdout or "Usage: llmd" in done.stdout
+
+
+def test_logged_starts_are_judged_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = tmp_path / "rows.json"
+    rows.write_text("[]", encoding="utf-8")
+    assert llmd("logs-check", str(rows), "--out", str(tmp_path / "result.json")) == 0
+    assert (tmp_path / "result.json").exists()
+    log = tmp_path / "start.log"
+    log.write_text("nothing of vLLM\n", encoding="utf-8")
+    capsys.readouterr()
+    assert llmd("logs-read", str(log), "--add", "accelerator=nvidia-l4") == 0
+    assert '"accelerator": "nvidia-l4"' in capsys.readouterr().out

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from catalog import load
+from catalog.upstream import load_upstream
 from planning.plan.routing import PickerPlan
 from tests.stacks import plan_of
 
@@ -54,6 +55,23 @@ class TestConfiguration:
         for image in (plan.picker.pod.image, plan.servers[0].pod.image):
             # Red Hat's tags have no leading v.
             assert re.fullmatch(r"v?\d+\.\d+\.\d+", image.rsplit(":", 1)[1]), image
+
+
+class TestVerbosity:
+    def test_a_picker_logs_as_much_as_is_set(self) -> None:
+        def flags(**changes: int) -> list[str]:
+            plan = plan_of("gpu", {f"picker.{key}": value for key, value in changes.items()})
+            return [arg for arg in plan.models[0].picker.pod.args if arg.startswith("--v")]
+
+        assert flags() == []
+        assert flags(verbosity=4) == ["--v=4"]
+
+    def test_every_picker_of_the_catalog_has_the_flag(self) -> None:
+        catalog = load()
+        known = load_upstream().programs
+        read = [release.picker.image for release in catalog.releases.values() if release.picker.image in known]
+        assert len(set(read)) >= 4
+        assert all("v" in known[image].flags for image in read)
 
 
 class TestElection:

@@ -16,14 +16,17 @@ from rehearsal.terminal.pod_logs import print_logs
 def paths(tmp_path: Path) -> StackPaths:
     paths = StackPaths("gpu", tmp_path)
     paths.pod_logs.mkdir(parents=True)
-    (paths.pod_logs / "server-1.log").write_text("ready\nserving\nhalf a li", encoding="utf-8")
-    (paths.pod_logs / "picker-1.log").write_text("picking\n", encoding="utf-8")
+    (paths.pod_logs / "serving_server-1_vllm.log").write_text("ready\nserving\nhalf a li", encoding="utf-8")
+    (paths.pod_logs / "serving_picker-1_epp.log").write_text("picking\n", encoding="utf-8")
     return paths
 
 
 def test_all_pods_are_told_apart(paths: StackPaths, capsys: pytest.CaptureFixture[str]) -> None:
     print_logs(paths, None, follow=False, gke_commands=str)
-    assert capsys.readouterr().out == "picker-1  picking\nserver-1  ready\nserver-1  serving\n"
+    assert (
+        capsys.readouterr().out
+        == "serving_picker-1_epp  picking\nserving_server-1_vllm  ready\nserving_server-1_vllm  serving\n"
+    )
 
 
 def test_one_pod_needs_no_name_on_each_line(paths: StackPaths, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +43,7 @@ def test_following_prints_each_line_once(
         text = next(appended, None)
         if text is None:
             raise KeyboardInterrupt
-        with (paths.pod_logs / "server-1.log").open("a", encoding="utf-8") as file:
+        with (paths.pod_logs / "serving_server-1_vllm.log").open("a", encoding="utf-8") as file:
             file.write(text)
 
     monkeypatch.setattr("rehearsal.terminal.pod_logs.time.sleep", wait)
@@ -50,7 +53,7 @@ def test_following_prints_each_line_once(
 
 
 def test_an_unknown_pod_is_refused_with_the_names_there_are(paths: StackPaths) -> None:
-    with pytest.raises(RehearsalError, match="picker-1, server-1"):
+    with pytest.raises(RehearsalError, match="serving_picker-1_epp, serving_server-1_vllm"):
         print_logs(paths, "nobody", follow=False, gke_commands=str)
 
 
