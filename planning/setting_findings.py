@@ -12,7 +12,8 @@ from pydantic_core import ErrorDetails
 
 from planning.findings import HIDDEN, NAMESPACE, Finding, Severity, path_of, without_secrets
 from planning.rules import RULES
-from planning.setting_values import expected, flow, listed, passing
+from planning.setting_synonyms import WORDS_FOR_DEFAULT, choice_here, key_here
+from planning.setting_values import expected, flow, listed, meant_choice, passing
 from planning.suggest import nearest
 from settings import StackSettings
 from settings.fields import Path, Place, choices_of, every_key, keys_of, place_of
@@ -42,8 +43,12 @@ _RULE_IDS = {
 
 # Settings that other programs have under names that are written quite differently, and where they are here.
 _ELSEWHERE: Mapping[str, str] = {
+    "autopilot": "not supported; the stack makes a Standard cluster, whose accelerator pools it sizes itself",
     "autoscaling": "models[].replicas is fixed; nodes follow it between accelerator.nodes.min and max",
     "gpu": "accelerator.type",
+    "hftoken": "huggingFace.token",
+    "huggingfacehubtoken": "huggingFace.token",
+    "huggingfacetoken": "huggingFace.token",
     "gpus": "accelerator.perNode",
     "iap": "not supported; use gateway.exposure: internal, and put an authenticating proxy in front",
     "machine": "accelerator.machineType",
@@ -52,6 +57,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "nodes": "accelerator.nodes",
     "region": "location",
     "spot": "accelerator.provisioning: spot",
+    "token": "huggingFace.token",
     "tp": "models[].tensorParallel",
     "zone": "location",
 }
@@ -127,8 +133,12 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
             choices = choices_of(place.kind)
             wanted = value.get("kind") if isinstance(value, Mapping) else value
             key = "kind: " if kind == "union_tag_invalid" else ""
-            close = passing(place, value) if kind == "literal_error" else nearest(str(wanted), map(str, choices))
-            hint = f"use {key}{close}" if close else f"use one of them, for example {key}{flow(choices[0])}"
+            close = meant_choice(place, value) or (passing(place, value) if isinstance(value, int) else None)
+            if kind == "union_tag_invalid":
+                close = choice_here("kind", wanted) or nearest(str(wanted), map(str, choices))
+            if isinstance(wanted, list | tuple) and len(wanted) == 1:
+                close = meant_choice(place, wanted[0])
+            hint = f"use {key}{close}" if close is not None else f"use one of them, for example {key}{flow(choices[0])}"
             return f"{key}{flow(wanted)} is not a choice here: it takes {listed(choices)}", hint
         case "union_tag_not_found":
             made = passing(place, value)
@@ -153,7 +163,15 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
         return told, f"name it {close}" if close else "choose another name"
     if kind in ("too_long", "string_too_long"):
         return f"too long: {told}", "use a shorter one"
-    return told, f"use {close}" if close else "give a value of this form"
+    fix = f"use {close}" if close else "give a value of this form"
+    if _may_be_left_out(place) and str("" if value is None else value).strip().lower() in WORDS_FOR_DEFAULT:
+        return told, f"remove {place.path[-1]}: the default is then taken; otherwise {fix}"
+    return told, fix
+
+
+def _may_be_left_out(place: Place) -> bool:
+    """Numbers and flags with a default: other programs have words for it there."""
+    return place.kind in (int, float, bool) and bool(place.infos) and not place.infos[0].is_required()
 
 
 def _about(place: Place) -> str:
@@ -170,7 +188,7 @@ def _unknown(place: Place) -> tuple[str, str]:
         )
     letters = re.sub(r"[^a-z]", "", key.lower())
     where = path_of(*place.path[:-1]) if len(place.path) > 1 else "the stack file"
-    if letters in _ELSEWHERE:
+    if letters in _ELSEWHERE and _synonym(place) is None:
         return f"{where} has no such setting", _place_words(_ELSEWHERE[letters])
     meant = _meant(place)
     if meant is not None:
@@ -192,9 +210,17 @@ def _place_words(there: str) -> str:
 
 def _meant(place: Place) -> str | None:
     """The key of the same group that a misspelt one stands for."""
-    if re.sub(r"[^a-z]", "", str(place.path[-1]).lower()) in _ELSEWHERE:
-        return None
+    same = _synonym(place)
+    if same is not None or re.sub(r"[^a-z]", "", str(place.path[-1]).lower()) in _ELSEWHERE:
+        return same
     return nearest(str(place.path[-1]), keys_of(place.group), 0.75) if place.group is not None else None
+
+
+def _synonym(place: Place) -> str | None:
+    """The key of the same group that other programs call so."""
+    if place.group is None:
+        return None
+    return key_here(place.group.__name__, str(place.path[-1]))
 
 
 def _same_name(key: str) -> list[str]:
@@ -217,16 +243,33 @@ def short(value: object) -> str:
 
 
 def quoted(values: Mapping[str, object]) -> list[Finding]:
-    """Numbers and flags in quotes. They are read as what they look like, which the next reader may not expect."""
+    """Numbers and flags in quotes, and flags in place of numbers.
+
+    In quotes they are read as what they look like, which the next reader may not expect: a warning. A flag in place of
+    a number is an error.
+    """
     try:
         StackSettings.model_validate_json(json.dumps(values, default=str), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        details = [d for d in error.errors() if d["type"] in _UNQUOTED and isinstance(d["input"], str)]
-        return [_quoted(place_of(detail["loc"], StackSettings), detail["input"]) for detail in details]
+        details = [d for d in error.errors() if d["type"] in _UNQUOTED and isinstance(d["input"], str | bool)]
+        return [_misread(place_of(detail["loc"], StackSettings), detail["input"]) for detail in details]
     return []
 
 
 _UNQUOTED = ("int_type", "float_type", "bool_type")
+
+
+def _misread(place: Place, value: str | bool) -> Finding:
+    """A value that pydantic takes for another type: a number in quotes, or a flag for a number."""
+    if isinstance(value, bool):
+        return Finding(
+            id="LLMD-SETTING-TYPE",
+            path=path_of(*place.path),
+            value=flow(value),
+            rule=f"must be {expected(place)}, and YAML reads this value as a flag",
+            fix=f"use {passing(place, value)}",
+        )
+    return _quoted(place, value)
 
 
 def _quoted(place: Place, value: str) -> Finding:

@@ -14,12 +14,13 @@ from typing import Any, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from catalog import load as load_catalog
+from catalog.schema import region_of
+from planning.setting_synonyms import NUMBER_WORDS, choice_here
 from planning.suggest import nearest
 from settings.base import Settings
-from settings.fields import Place, choices_of, field_of, groups_of, is_group, keys_of, tags_of
+from settings.fields import Place, choices_of, field_of, groups_of, is_group, keys_of, place_of_key, tags_of
 
-# What other programs call the same.
-_SYNONYMS = {"fp16": "half", "f16": "half", "bf16": "bfloat16", "fp32": "float32", "f32": "float32", "int4": "awq"}
 _THOUSANDS = {"k": 1024, "m": 1024**2, "g": 1024**3}
 _SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _YES, _NO = (
@@ -66,7 +67,7 @@ def _bounds(place: Place) -> str:
     if low is not None and high is not None:
         return f" from {low:g} to {high:g}" if high < 1e6 else f" from {low:g} to {high:,.0f}".replace(",", "")
     parts = [
-        f"{words} {value:g}"
+        f"{words} {value:g}" if value < 1e6 else f"{words} {value:.0f}"
         for words, value in (("at least", low), ("above", above), ("at most", high), ("below", below))
         if value is not None
     ]
@@ -104,9 +105,11 @@ def _candidates(place: Place, value: object) -> Iterator[object]:
     if groups_of(kind):
         yield from _as_group(place, value)
     elif choices_of(kind):
-        yield from _as_choice(kind, value)
+        yield from _as_choice(place, value)
     elif origin in (tuple, list):
         yield from _as_list(place, value)
+    elif origin in (dict, Mapping):
+        yield from _as_map(place, value)
     elif kind is bool:
         word = str(value).strip().lower()
         yield from (True,) if word in _YES else (False,) if word in _NO else ()
@@ -122,6 +125,7 @@ def _candidates(place: Place, value: object) -> Iterator[object]:
 
 
 def _as_group(place: Place, value: object) -> Iterator[object]:
+    yield from _from_short_form(value)
     for group in groups_of(place.kind):
         base = _required(group)
         if isinstance(value, Mapping):
@@ -142,6 +146,24 @@ def _as_group(place: Place, value: object) -> Iterator[object]:
         )
     for group in groups:
         yield _required(group)
+
+
+def _from_short_form(value: object) -> Iterator[object]:
+    """Groups that other programs write as one text: an address of weights, a rate, two ends of a range."""
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value).strip()
+    scheme, _, rest = text.partition("://")
+    first, _, folder = rest.strip("/").partition("/")
+    if scheme == "gs" and first:
+        yield {"kind": "bucket", "bucket": first, "path": folder or "my-model"}
+    elif scheme == "pvc" and first:
+        yield {"kind": "volume-claim", "claim": first, "path": folder or "my-model"}
+    elif scheme == "oci" and rest:
+        yield {"kind": "image", "reference": rest, "path": "/"}
+    if rate := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(?:/|req/|rps|qps)\s*s?", text):
+        yield {"requestsPerSecond": float(rate[1])}
+    if ends := re.fullmatch(r"([0-9]+)\s*(?:-|\.\.+|to|,|:|/)\s*([0-9]+)", text):
+        low, high = sorted((int(ends[1]), int(ends[2])))
+        yield {"min": low, "max": high}
 
 
 def _keys_for(group: type[Settings], value: object) -> Iterator[str]:
@@ -185,18 +207,41 @@ def _required(group: type[Settings]) -> dict[str, object]:
 _PLAIN: Mapping[Any, object] = {int: 1, float: 1.0, bool: True, datetime.date: "2026-01-31"}
 
 
-def _as_choice(kind: Any, value: object) -> Iterator[object]:
-    choices = choices_of(kind)
-    word = str(value).lower()
-    if word in _SYNONYMS:
-        yield _SYNONYMS[word]
+def meant_choice(place: Place, value: object) -> object | None:
+    """The choice that a word is similar to, or that other programs call so. None for any other word."""
+    choices = choices_of(place.kind)
+    if all(isinstance(choice, int) for choice in choices):
+        return None
+    alike = choice_here(str(place.path[-1]), value) or nearest(str(value), map(str, choices))
+    return next((choice for choice in choices if str(choice) == alike), None)
+
+
+def _as_choice(place: Place, value: object) -> Iterator[object]:
+    choices = choices_of(place.kind)
+    if (meant := meant_choice(place, value)) is not None:
+        yield meant
     if all(isinstance(choice, int) for choice in choices):
         given = _number(str(value))
         if given is not None:
             yield min(choices, key=lambda choice: abs(choice - given))
-    close = nearest(str(value), map(str, choices))
-    yield from (choice for choice in choices if str(choice) == close)
     yield choices[0]
+
+
+def _as_map(place: Place, value: object) -> Iterator[object]:
+    """Maps that were written as a list of pairs, as Kubernetes has them, or as text with equals signs."""
+    parts = value if isinstance(value, list | tuple) else str(value).split(",")
+    pairs: dict[str, object] = {}
+    for part in parts:
+        if isinstance(part, Mapping):
+            named = {part["name"]: part.get("value", "value")} if "name" in part else part
+            pairs |= {str(key): item for key, item in named.items()}
+        elif re.search("[=:]", str(part)):
+            key, item = re.split("[=:]", str(part), maxsplit=1)
+            pairs[key.strip()] = item.strip()
+    if pairs:
+        yield pairs
+    key_place = place_of_key(place)
+    yield {str(key_place.example or "my-key"): "value"}
 
 
 def _as_list(place: Place, value: object) -> Iterator[object]:
@@ -220,7 +265,7 @@ def _as_list(place: Place, value: object) -> Iterator[object]:
 
 def _as_number(place: Place, value: object) -> Iterator[object]:
     whole = place.kind is int
-    given = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    given = float(value) if isinstance(value, int | float) else None
     if isinstance(value, str):
         given = _number(value, seconds=_is_seconds(place))
     if given is not None:
@@ -246,7 +291,9 @@ def _is_seconds(place: Place) -> bool:
 
 def _number(text: str, *, seconds: bool = False) -> float | None:
     """The number in a text: `8k`, `8,192`, `5m` (of seconds), `16 GiB`, and digits of other scripts."""
-    plain = "".join(str(int(sign)) if sign.isdecimal() else sign for sign in text.strip())
+    plain = "".join(str(int(sign)) if sign.isdecimal() else sign for sign in text.strip().lstrip("$€£~≈ "))
+    if plain.lower() in NUMBER_WORDS:
+        return float(NUMBER_WORDS.index(plain.lower()))
     plain = re.sub(r"(?<=[0-9])[ _,'](?=[0-9]{3}\b)", "", plain)
     match = re.match(r"([+-]?[0-9]+(?:[.,][0-9]+)?)\s*([A-Za-z]*)", plain)
     if match is None:
@@ -265,6 +312,15 @@ def _as_range(value: object) -> Iterator[object]:
     with suppress(ValueError):
         yield str(ip_network(text, strict=False))
     yield "10.0.0.0/20"
+
+
+_PLACES = ("location", "zones")
+
+
+def _places() -> list[str]:
+    """Zones and regions that the catalog has an accelerator in, regions first."""
+    zones = {zone for accelerator in load_catalog().accelerators.values() for zone in accelerator.zones}
+    return [*sorted({region_of(zone) for zone in zones}), *sorted(zones)]
 
 
 def _as_text(place: Place, value: object) -> Iterator[object]:
@@ -286,7 +342,11 @@ def _as_text(place: Place, value: object) -> Iterator[object]:
         yield dashed
         yield bare.partition("/")[0]
         yield re.sub(r"[^a-z0-9-]+", "-", dashed).strip("-")
+        if text.strip():
+            yield re.sub(r"[^A-Za-z0-9_]+", "_", text)
         yield re.sub(r"\s*([0-9.]+)\s*([KMGT])i?[Bb]?$", r"\1\2i", text)
+    if text and str(place.path[-1] if isinstance(place.path[-1], str) else place.path[-2]) in _PLACES:
+        yield nearest(text, _places(), 0.8)
     if place.example is not None:
         yield place.example
     yield "my-name"

@@ -18,7 +18,8 @@ def nearest(word: str, choices: Iterable[str], least: float = _SIMILAR) -> str |
     by_letters: dict[str, str] = {}
     for choice in choices:
         by_letters.setdefault(_letters(choice), choice)
-    wanted = _letters(word)
+    # A version is written with and without its v.
+    wanted = _letters(re.sub(r"^v(?=[0-9])", "", word.strip().lower()))
     if not wanted:
         return None
     if wanted in by_letters:

@@ -37,6 +37,7 @@ class AcceleratorSettings(Settings):
         str,
         Field(
             description="Catalog name, such as nvidia-tesla-t4, nvidia-l4 or tpu-v6e.",
+            examples=["nvidia-l4"],
             json_schema_extra=replaces("accelerator pool", "cluster"),
         ),
     ]

@@ -79,6 +79,11 @@ def place_of(location: Sequence[str | int], root: type[Settings]) -> Place:
     return place
 
 
+def place_of_key(place: Place) -> Place:
+    """The keys of a map."""
+    return replace(_place(get_args(place.kind)[0], (), place.path, None), is_key=True)
+
+
 _MAPS = (dict, Mapping)
 _LISTS = (tuple, list)
 

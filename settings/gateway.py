@@ -8,6 +8,17 @@ from pydantic import Field
 
 from settings.base import Settings, form, replaces
 
+# As the Gateway API defines a listener's hostname (gateway-api.sigs.k8s.io/reference/spec/#hostname).
+HostName = Annotated[
+    str,
+    Field(
+        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        max_length=253,
+        examples=["llm.example.com"],
+        json_schema_extra=form("a host name in lower case, without https:// and without a path"),
+    ),
+]
+
 
 class NoTls(Settings):
     """Plain HTTP on port 80."""
@@ -135,7 +146,7 @@ class GatewaySettings(Settings):
     backend_tls: Annotated[
         BackendTls, Field(description="Encryption between Gateway and model servers; with implementation: istio.")
     ] = PlainBackend()
-    hostname: Annotated[str | None, Field(max_length=253, description="Host name the listener answers to.")] = None
+    hostname: Annotated[HostName | None, Field(description="Host name the listener answers to.")] = None
     paths: Annotated[
         tuple[RequestPath, ...],
         Field(

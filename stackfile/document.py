@@ -19,6 +19,7 @@ def parse(path: Path) -> dict[str, Any]:
     """The document of a file. Raises StackFileError for text that is not YAML, and for keys that stand twice."""
     text = path.read_text(encoding="utf-8")
     _refuse_tabs(path.name, text)
+    _refuse_lookalikes(path.name, text)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is not None:
@@ -33,6 +34,7 @@ def parse(path: Path) -> dict[str, Any]:
         raise StackFileError(
             f"{path.name} must hold keys at its top level, and begins with {line}. Write config: and the settings below"
         )
+    _refuse_settings_at_the_top(path.name, text, document or {})
     return document or {}
 
 
@@ -104,6 +106,43 @@ def _refuse_tabs(name: str, text: str) -> None:
                 f"{name}, line {number}: the line is indented with a tab, and YAML indents with spaces only."
                 f" Write {'  ' * max(1, len(indent))}{line.strip()}"
             )
+
+
+# Signs that word processors and web pages put in place of blanks and quotation marks.
+_BLANKS = "\u00a0\u2007\u202f\u3000\u200b\u2060\ufeff"
+_QUOTES = "\u201c\u201d\u201e\u2018\u2019"
+
+
+def _refuse_lookalikes(name: str, text: str) -> None:
+    """YAML takes a no-break space for a letter of a key, and a typographic quotation mark for one of a value."""
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
+        if line.lstrip().startswith("#"):
+            continue
+        around = re.match(rf"\s*(?:- *)?[\w.:-]*[\s{_BLANKS}]*", line)
+        if around is not None and any(sign in around[0] for sign in _BLANKS):
+            plain = re.sub(f"[{_BLANKS}]", " ", line)
+            raise StackFileError(
+                f"{name}, line {number}: the line has a blank of another kind, such as a no-break space from a web"
+                f" page, which YAML takes for a letter. Write {plain.rstrip()!r} with ordinary blanks"
+            )
+        if re.search(rf"(?:^|[:\-\[,{{])\s*[{_QUOTES}]", line):
+            plain = re.sub(f"[{_QUOTES}]", '"', line.strip())
+            raise StackFileError(
+                f"{name}, line {number}: the value is in typographic quotation marks, which YAML takes for letters."
+                f" Write {plain}"
+            )
+
+
+def _refuse_settings_at_the_top(name: str, text: str, document: dict[str, Any]) -> None:
+    """Pulumi reads settings below `config:` and passes over everything else."""
+    stray = next((str(key) for key in document if str(key).startswith(f"{NAMESPACE}:")), None)
+    if stray is None:
+        return
+    number = next(number for number, line in enumerate(text.splitlines(), start=1) if stray in line)
+    raise StackFileError(
+        f"{name}, line {number}: {stray} stands at the top level, and settings are read below config: only. Write"
+        " config: above the settings, and indent each of them by two blanks"
+    )
 
 
 def _fault(name: str, text: str, error: yaml.MarkedYAMLError) -> str:

@@ -26,6 +26,29 @@ FAULTS = (
     ("bracket", "config:\n  llm-d:accelerator: {type: x\n", 3, "a bracket that is not closed", "{a: 1, b: 2}"),
     ("quote", 'config:\n  llm-d:location: "x\n', 3, "a quotation mark that is not closed", "Close it"),
     ("twice", "config:\n  llm-d:paused: true\n  llm-d:paused: false\n", 3, "stands in line 2 already", "Keep one"),
+    ("no-break space", "config:\n\u00a0 llm-d:location: x\n", 2, "a blank of another kind", "llm-d:location: x"),
+    (
+        "no-break space after the colon",
+        "config:\n  llm-d:location:\u00a0x\n",
+        2,
+        "a blank of another kind",
+        "location: x",
+    ),
+    (
+        "typographic quotes",
+        "config:\n  llm-d:location: \u201cx\u201d\n",
+        2,
+        "typographic quotation marks",
+        'location: "x"',
+    ),
+    (
+        "typographic quotes in a list",
+        "config:\n  llm-d:models: [\u2018a\u2019]\n",
+        2,
+        "typographic quotation marks",
+        '["a"]',
+    ),
+    ("no config", "llm-d:location: x\n", 1, "stands at the top level", "Write config:"),
     ("twice below", "config:\n  llm-d:models:\n    - id: a\n      id: b\n", 4, "stands in line 3 already", "Keep one"),
 )
 

@@ -39,7 +39,7 @@ SETTINGS = (
         path="accelerator.nodes.max",
         value="three",
         rule="must be a whole number from 1 to 1000",
-        fix="use 4",
+        fix="use 3",
     ),
     Wrong(
         id="LLMD-SETTING-TYPE",

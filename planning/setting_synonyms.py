@@ -1,0 +1,182 @@
+"""What other programs call a setting or a choice, and what it is called here.
+
+Keys are in lower case and without signs: `num_gpus`, `numGpus` and `num-gpus` are one spelling.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+# By the group that the key stands in. The names are those of vLLM, of charts and CRDs for it, and of gcloud.
+_KEYS: Mapping[str, Mapping[str, str]] = {
+    "StackSettings": {
+        "model": "models",
+        "gcpproject": "project",
+        "projectid": "project",
+        "budgetusd": "budget",
+        "maxcost": "budget",
+        "costlimit": "budget",
+        "llmdrelease": "release",
+        "tags": "labels",
+        "tpu": "accelerator",
+        "epp": "picker",
+        "endpointpicker": "picker",
+        "scheduler": "picker",
+    },
+    "ModelSettings": {
+        "model": "id",
+        "modelid": "id",
+        "modeluri": "id",
+        "repo": "id",
+        "repository": "id",
+        "hfmodel": "id",
+        "modelname": "servedName",
+        "alias": "aliases",
+        "context": "maxModelLen",
+        "contextlength": "maxModelLen",
+        "maxcontext": "maxModelLen",
+        "maxtokens": "maxModelLen",
+        "maxlength": "maxModelLen",
+        "maxseqlen": "maxModelLen",
+        "gpumemory": "gpuMemoryUtilization",
+        "memoryutilization": "gpuMemoryUtilization",
+        "precision": "dtype",
+        "datatype": "dtype",
+        "instances": "replicas",
+        "count": "replicas",
+        "args": "extraArgs",
+        "vllmargs": "extraArgs",
+        "engineargs": "extraArgs",
+        "environment": "env",
+        "envvars": "env",
+        "variables": "env",
+        "lora": "adapters",
+        "loras": "adapters",
+        "loraadapters": "adapters",
+        "weights": "source",
+        "storage": "source",
+        "storageuri": "source",
+        "tensorparallelism": "tensorParallel",
+        "pipelineparallelism": "pipelineParallel",
+        "toolparser": "toolCallParser",
+        "toolcalling": "toolCallParser",
+        "enableautotoolchoice": "toolCallParser",
+        "reasoning": "reasoningParser",
+        "speculative": "speculativeDecoding",
+        "speculativeconfig": "speculativeDecoding",
+        "specdecode": "speculativeDecoding",
+        "kvoffload": "kvOffloadGib",
+        "kvoffloadingsize": "kvOffloadGib",
+        "cpuoffloadgb": "kvOffloadGib",
+        "template": "chatTemplate",
+    },
+    "AcceleratorSettings": {
+        "name": "type",
+        "gpu": "type",
+        "gputype": "type",
+        "accelerator": "type",
+        "acceleratortype": "type",
+        "gpus": "perNode",
+        "count": "perNode",
+        "gpucount": "perNode",
+        "numgpus": "perNode",
+        "gpuspernode": "perNode",
+        "acceleratorcount": "perNode",
+        "machine": "machineType",
+        "instancetype": "machineType",
+        "vmtype": "machineType",
+        "driver": "driverVersion",
+        "zone": "zones",
+        "locations": "zones",
+    },
+    "LoadSettings": {
+        "rps": "requestsPerSecond",
+        "qps": "requestsPerSecond",
+        "rate": "requestsPerSecond",
+        "requestrate": "requestsPerSecond",
+        "requests": "requestsPerSecond",
+        "inputtokens": "promptTokens",
+        "inputlength": "promptTokens",
+        "prompt": "promptTokens",
+        "input": "promptTokens",
+        "outputlength": "outputTokens",
+        "maxtokens": "outputTokens",
+        "output": "outputTokens",
+        "ttft": "timeToFirstTokenMs",
+        "tpot": "timePerOutputTokenMs",
+        "itl": "timePerOutputTokenMs",
+        "users": "concurrency",
+        "concurrentrequests": "concurrency",
+    },
+    "GatewaySettings": {
+        "host": "hostname",
+        "hosts": "hostname",
+        "domain": "hostname",
+        "timeout": "timeoutSeconds",
+        "visibility": "exposure",
+        "type": "exposure",
+        "ssl": "tls",
+        "https": "tls",
+        "certificate": "tls",
+    },
+    "HuggingFaceSettings": {
+        "hftoken": "token",
+        "secret": "existingSecret",
+        "secretname": "existingSecret",
+        "tokensecret": "existingSecret",
+    },
+    "ClusterSettings": {"channel": "releaseChannel", "private": "privateNodes", "gkeversion": "version"},
+    "NodeCount": {"minimum": "min", "maximum": "max", "minnodes": "min", "maxnodes": "max", "count": "max"},
+    "PickerSettings": {"weights": "scorers", "loglevel": "verbosity", "v": "verbosity"},
+}
+
+# By the key whose value it is.
+_CHOICES: Mapping[str, Mapping[str, str]] = {
+    "dtype": {"fp16": "half", "f16": "half", "bf16": "bfloat16", "fp32": "float32", "f32": "float32"},
+    "quantization": {"int4": "awq", "w4a16": "compressed-tensors", "bnb": "bitsandbytes"},
+    "kvCacheDtype": {"float8": "fp8", "e4m3": "fp8_e4m3", "e5m2": "fp8_e5m2"},
+    "provisioning": {"preemptible": "spot", "dws": "flex-start", "flex": "flex-start", "standard": "on-demand"},
+    "pattern": {
+        "pd": "disaggregated",
+        "prefilldecode": "disaggregated",
+        "moe": "mixture-of-experts",
+        "wideep": "mixture-of-experts",
+        "kvcache": "prefix-cache",
+    },
+    "deployment": {"llminferenceservice": "kserve", "raw": "direct", "deployment": "direct"},
+    "exposure": {"public": "external", "internet": "external", "private": "internal"},
+    "access": {"private": "dns-endpoint", "public": "authorized-networks"},
+    "method": {"draft": "draft_model", "lookup": "ngram", "promptlookup": "ngram"},
+    "kind": {
+        "gcs": "bucket",
+        "gs": "bucket",
+        "hf": "hugging-face",
+        "hub": "hugging-face",
+        "pvc": "volume-claim",
+        "claim": "volume-claim",
+        "oci": "image",
+        "letsencrypt": "cert-manager",
+        "acme": "cert-manager",
+        "managed": "certificate-manager",
+        "off": "none",
+        "false": "none",
+    },
+}
+
+WORDS_FOR_DEFAULT = ("auto", "automatic", "default", "max", "none", "null", "unlimited", "")
+NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def key_here(group: str, key: str) -> str | None:
+    """The key of a group of settings that another program's key stands for."""
+    return _KEYS.get(group, {}).get(letters(key))
+
+
+def choice_here(key: str, value: object) -> str | None:
+    """The choice of a setting that another program's word stands for."""
+    return _CHOICES.get(key, {}).get(letters(str(value)))
+
+
+def letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
