@@ -12,7 +12,7 @@ from .schema import Accelerator
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class PickerRelease(_Frozen):

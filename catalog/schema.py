@@ -26,7 +26,7 @@ DiskType = Literal["pd-balanced", "hyperdisk-balanced"]
 
 
 class Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Source(Entry):

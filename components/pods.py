@@ -6,14 +6,16 @@ Plain values, because the same pod goes into a Deployment and into the custom ki
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pulumi_kubernetes.apps import v1 as apps
-from pulumi_kubernetes.core.v1 import PodTemplateSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
 from planning.plan.pods import ContainerPlan, EnvPlan, PodPlan, ProbePlan, VolumePlan
 from planning.serving.multi_node import GROUP_LABEL
+
+if TYPE_CHECKING:
+    from pulumi_kubernetes.core.v1 import PodTemplateSpecArgs
 
 
 def pod_template(plan: PodPlan) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def deployment_spec(
             rolling_update=apps.RollingUpdateDeploymentArgs(max_surge=max_surge, max_unavailable=max_unavailable),
         ),
         # The SDK passes plain values in Kubernetes' own spelling through.
-        template=cast(PodTemplateSpecArgs, pod_template(pod)),
+        template=cast("PodTemplateSpecArgs", pod_template(pod)),
     )
 
 

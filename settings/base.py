@@ -10,7 +10,9 @@ from pydantic_core import PydanticCustomError
 class Settings(BaseModel):
     """A frozen group of settings. `extra="forbid"`: a misspelt key is an error, never ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
 
 REPLACES = "x-replaces"

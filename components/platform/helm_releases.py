@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi_kubernetes.apiextensions.v1 import CustomResourceDefinition
 
 from components.custom_resources.base import custom_resource
 from components.custom_resources.istio import IstioSpec
@@ -93,4 +92,6 @@ class PlatformCharts(pulumi.ComponentResource):
     def _existing(self, plan: ChartPlan) -> list[pulumi.Resource]:
         """Fails in the preview already where a kind is missing."""
         options = pulumi.ResourceOptions(parent=self)
-        return [CustomResourceDefinition.get(name, name, opts=options) for name in plan.crds]
+        return [
+            kubernetes.apiextensions.v1.CustomResourceDefinition.get(name, name, opts=options) for name in plan.crds
+        ]

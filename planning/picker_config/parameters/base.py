@@ -11,7 +11,9 @@ from pydantic.alias_generators import to_camel
 class Strict(BaseModel):
     """A group of values of the picker's configuration; camelCase outside, snake_case here."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
 
 class Parameters(Strict):
