@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_ROOT = Path(__file__).resolve().parents[1]
+from stackfile import PROJECT_ROOT, stack_names
 
 
 def complete_stack(incomplete: str) -> list[str]:
     """Names of stacks that begin with what was typed."""
-    files = (*_ROOT.glob("Pulumi.*.yaml"), *_ROOT.glob("examples/Pulumi.*.yaml"))
-    names = sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files)
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in stack_names(PROJECT_ROOT) if name.startswith(incomplete)]
 
 
 def _check_changes(changes: list[str] | None) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import catalog
 from catalog.release import Release
@@ -18,9 +17,9 @@ from operations.adopt.parts import images
 from planning import RefusedError, StackPlan, plan_raw
 from planning.plan.pods import ContainerPlan
 from rehearsal.pulumi_engine.configuration import load
+from stackfile import PROJECT_ROOT, project_stacks
 
-_ROOT = Path(__file__).resolve().parents[1]
-PAGE = _ROOT / "docs" / "conformance.md"
+PAGE = PROJECT_ROOT / "docs" / "conformance.md"
 # Some images are pulled with an account only.
 _ACCOUNT = {"server": "registry.redhat.io", "username": "somebody", "password": "a stand-in"}
 _CHARTS = ("KServe", "LeaderWorkerSet", "cert-manager", "Istio")
@@ -38,16 +37,11 @@ class Cell:
     lines: tuple[str, ...] = field(default=())
 
 
-def stacks() -> list[str]:
-    files = [*_ROOT.glob("Pulumi.*.yaml"), *(_ROOT / "examples").glob("Pulumi.*.yaml")]
-    return sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files)
-
-
 def plans_of(release: str) -> dict[str, StackPlan]:
     """Stacks that a release plans, by name; those that it refuses are left out."""
     found = {}
-    for stack in stacks():
-        configuration = load(_ROOT, stack, {"llm-d:release": release}, own_release=True)
+    for stack in project_stacks():
+        configuration = load(PROJECT_ROOT, stack, {"llm-d:release": release}, own_release=True)
         values = configuration.settings() | {"registry": _ACCOUNT}
         try:
             found[stack] = plan_raw(stack, values, configuration.encrypted() | {"registry"})
@@ -153,7 +147,7 @@ def page() -> str:
         plans = plans_of(release.name)
         planned.append((release.name, len(plans)))
         cells += cells_of(release, plans)
-    count = len(stacks())
+    count = len(project_stacks())
     lines = [
         "# Conformance",
         "",

@@ -5,7 +5,7 @@ Values are as the program gets them from Pulumi. Nothing is substituted except w
 
 from stackfile.config import StackConfig
 from stackfile.paths import StackFileError, put, segments
-from stackfile.project import EXAMPLES, NAMESPACE, PROJECT_ROOT
+from stackfile.project import EXAMPLES, NAMESPACE, PROJECT_ROOT, project_stacks, stack_names
 from stackfile.reader import load, stack_file
 
 __all__ = [
@@ -15,7 +15,9 @@ __all__ = [
     "StackConfig",
     "StackFileError",
     "load",
+    "project_stacks",
     "put",
     "segments",
     "stack_file",
+    "stack_names",
 ]

@@ -9,6 +9,8 @@ from typing import Any
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 PROJECT_FILE = "Pulumi.yaml"
 EXAMPLES = "examples"
+# Stack files of the project itself beside Pulumi.yaml. A user's own files stand there too.
+MAIN_STACKS = ("gpu", "tpu")
 NAMESPACE = "llm-d"
 
 
@@ -30,3 +32,17 @@ def project_defaults(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             value = declaration.get("value") if value is None else value
             if value is not None:
                 yield key, value
+
+
+def stack_names(root: Path) -> list[str]:
+    """Names of all stacks with a file in the project's folder or in its examples, sorted."""
+    return sorted({*_names_in(root), *_names_in(root / EXAMPLES)})
+
+
+def project_stacks(root: Path = PROJECT_ROOT) -> list[str]:
+    """Names of the stacks that belong to the project, sorted: the main ones and the examples, not a user's own."""
+    return sorted([*MAIN_STACKS, *_names_in(root / EXAMPLES)])
+
+
+def _names_in(folder: Path) -> list[str]:
+    return [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in folder.glob("Pulumi.*.yaml")]

@@ -13,7 +13,7 @@ from stackfile.base import BASE, with_base
 from stackfile.config import UNSET, StackConfig
 from stackfile.document import parse
 from stackfile.paths import StackFileError, put
-from stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults
+from stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults, stack_names
 
 # Stands for every encrypted value: only the holder of the stack's key can read it. The check of a Hugging Face token
 # expects the prefix.
@@ -31,9 +31,8 @@ def stack_file(root: Path, stack: str) -> Path:
     name = f"Pulumi.{stack}.yaml"
     path = next((folder / name for folder in folders if (folder / name).exists()), None)
     if path is None:
-        files = [file for folder in folders for file in folder.glob("Pulumi.*.yaml")]
-        stacks = sorted({file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files})
-        raise StackFileError(f"stack {stack!r} does not exist: there is no {name}. Stacks: {', '.join(stacks)}")
+        stacks = ", ".join(stack_names(root))
+        raise StackFileError(f"stack {stack!r} does not exist: there is no {name}. Stacks: {stacks}")
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from catalog import Catalog
 from catalog.release import PickerRelease, Release
@@ -11,8 +10,7 @@ from catalog.upstream import Program
 from operations.adopt.parts import Folders, NotAvailableError, images, read_arguments, read_program
 from planning import RefusedError, plan_raw
 from rehearsal.pulumi_engine.configuration import load
-
-_ROOT = Path(__file__).resolve().parents[2]
+from stackfile import PROJECT_ROOT, project_stacks
 
 # Some images are pulled with an account only.
 _ACCOUNT = {"llm-d:registry.existingSecret": "an-account"}
@@ -101,9 +99,8 @@ def _engine(release: Release, folders: Folders) -> int:
 def _given(release: str, image: str) -> set[str]:
     """Arguments, without dashes, that model servers with this image have in any of the project's stacks."""
     given: set[str] = set()
-    for file in sorted([*_ROOT.glob("Pulumi.*.yaml"), *(_ROOT / "examples").glob("Pulumi.*.yaml")]):
-        stack = file.name.removeprefix("Pulumi.").removesuffix(".yaml")
-        configuration = load(_ROOT, stack, {"llm-d:release": release, **_ACCOUNT}, own_release=True)
+    for stack in project_stacks():
+        configuration = load(PROJECT_ROOT, stack, {"llm-d:release": release, **_ACCOUNT}, own_release=True)
         try:
             plan = plan_raw(stack, configuration.settings(), configuration.encrypted())
         except RefusedError:

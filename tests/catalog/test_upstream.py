@@ -12,12 +12,12 @@ import catalog
 from catalog.upstream import Program, load_upstream
 from planning import RefusedError, StackPlan
 from planning.plan.pods import ContainerPlan, PodPlan
+from stackfile import project_stacks
 from tests.stacks import PASSWORD, plan_of
 
 KNOWN, UPSTREAM = catalog.load(), load_upstream()
 ROOT = Path(__file__).resolve().parents[2]
-FILES = [*ROOT.glob("Pulumi.*.yaml"), *(ROOT / "examples").glob("Pulumi.*.yaml")]
-STACKS = sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in FILES)
+STACKS = project_stacks()
 CELLS = [(stack, release) for release in KNOWN.releases for stack in STACKS]
 # Red Hat's images are pulled with an account.
 ACCOUNT = {"registry": {"server": "registry.redhat.io", "username": "somebody", "password": PASSWORD}}

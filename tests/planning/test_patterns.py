@@ -12,11 +12,10 @@ import planning
 from planning.patterns import PATTERNS, pattern_of
 from settings import StackSettings
 from settings.stack import Pattern as Name
-from stackfile import PROJECT_ROOT
+from stackfile import PROJECT_ROOT, project_stacks, stack_file
 from tests.stacks import plan_of, values_of
 
 PLANNING = Path(planning.__file__).parent
-EXAMPLES = ("Pulumi.*.yaml", "examples/Pulumi.*.yaml")
 # The catalog has another engine image for prefill and decode; it is looked up before a pattern gives its sites.
 BEFORE_PATTERNS = {"context.py"}
 
@@ -43,7 +42,7 @@ def test_every_name_has_a_pattern() -> None:
 
 @pytest.mark.parametrize("name", get_args(Name))
 def test_every_pattern_has_an_example(name: str) -> None:
-    files = [path for glob in EXAMPLES for path in PROJECT_ROOT.glob(glob)]
+    files = [stack_file(PROJECT_ROOT, stack) for stack in project_stacks()]
     text = f"llm-d:pattern: {name}\n"
     default = StackSettings.model_fields["pattern"].default
     assert any(

@@ -11,7 +11,7 @@ import pytest
 
 from planning.plan.stack import StackPlan
 from planning.routing.models_endpoint import PORT
-from stackfile import EXAMPLES, PROJECT_ROOT
+from stackfile import project_stacks
 from tests.stacks import graph_of, plan_of
 
 OURS = "llm-d-inference-scheduling"
@@ -262,14 +262,7 @@ class TestTable:
         assert table("gpu", changes) == {way for way in of_model(model.key) if way[0] != "collector"}
 
 
-STACKS = sorted(
-    file.stem.removeprefix("Pulumi.")
-    for folder in (PROJECT_ROOT, PROJECT_ROOT / EXAMPLES)
-    for file in folder.glob("Pulumi.*.yaml")
-)
-
-
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", project_stacks())
 def test_only_those_who_have_to_reach_port_8000(stack: str) -> None:
     """Not a pod of the namespace or of another, not another model's picker; servers of one model do."""
     for one, other, port in table(stack):

@@ -21,7 +21,7 @@ from planning.findings import Severity
 from planning.picker_config.parameters import SHAPES
 from planning.plan.routing import PickerPlan
 from rehearsal.toolchain.build import binaries
-from stackfile import EXAMPLES, PROJECT_ROOT
+from stackfile import project_stacks
 from tests.planning.refusals.case import findings_of
 from tests.planning.refusals.picker import ONE_PROFILE, QUEUE, own
 from tests.stacks import plan_of
@@ -79,8 +79,7 @@ def problem(program: Path, nowhere: Path, config: dict[str, Any], args: tuple[st
 def pickers(changes: dict[str, Any]) -> dict[str, PickerPlan]:
     """Every picker of every stack file and example that this release can serve."""
     found: dict[str, PickerPlan] = {}
-    for file in [*PROJECT_ROOT.glob("Pulumi.*.yaml"), *(PROJECT_ROOT / EXAMPLES).glob("Pulumi.*.yaml")]:
-        stack = file.stem.removeprefix("Pulumi.")
+    for stack in project_stacks():
         try:
             plan = plan_of(stack, {"release": RELEASE} | changes)
         except RefusedError:
