@@ -1,4 +1,4 @@
-"""PodDisruptionBudgets: a node that is drained takes one replica at a time."""
+"""PodDisruptionBudgets: draining nodes evicts one replica at a time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from components.metadata import metadata
 def disruption_budget(
     name: str, namespace: str, selector: Mapping[str, str], replicas: int, opts: pulumi.ResourceOptions
 ) -> policy.PodDisruptionBudget | None:
-    """At most one replica away. None below two replicas: there it would forbid nothing, or every drain."""
+    """A budget of one unavailable replica, or None below two replicas, where a budget allows every or no eviction."""
     if replicas < 2:
         return None
     return policy.PodDisruptionBudget(
         name,
         metadata=metadata(name, namespace, labels=selector),
-        # `maxUnavailable` follows a changed number of replicas; a minimum would have to be told.
+        # `maxUnavailable` stays right when replicas are scaled; `minAvailable` would have to change with them.
         spec=policy.PodDisruptionBudgetSpecArgs(
             max_unavailable=1, selector=LabelSelectorArgs(match_labels=dict(selector))
         ),

@@ -14,7 +14,7 @@ def metadata(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> ObjectMetaArgs:
-    """Metadata of one object; without a namespace, of a cluster-wide one. Empty maps are left out."""
+    """Metadata of one object, cluster-scoped without a namespace. Empty maps are left out."""
     return ObjectMetaArgs(
         name=name,
         namespace=namespace,

@@ -1,4 +1,4 @@
-"""Resource options that recur, each with its reason."""
+"""Shared resource options."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pulumi import CustomTimeouts, ResourceOptions
 
 # GKE frees network endpoint groups and firewall rules some time after the objects that owned them are gone.
 SLOW_DELETE = CustomTimeouts(delete="30m")
-# A zonal cluster takes 5 to 10 minutes, an accelerator pool waits for stock.
+# A zonal cluster takes 5 to 10 minutes. An accelerator pool waits for capacity.
 SLOW_CREATE = CustomTimeouts(create="60m", update="60m", delete="60m")
 
 
@@ -20,7 +20,7 @@ def child(
     deleted_with: pulumi.Resource | None = None,
     timeouts: CustomTimeouts | None = None,
 ) -> ResourceOptions:
-    """Options of a component's child. Only what differs: provider and protection are inherited."""
+    """Options of a component's child. Provider and protection are inherited from the parent."""
     return ResourceOptions(
         parent=parent, depends_on=list(depends_on), deleted_with=deleted_with, custom_timeouts=timeouts
     )

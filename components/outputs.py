@@ -1,4 +1,4 @@
-"""What a stack tells its user."""
+"""The stack outputs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
 
 
 def _paths(plan: StackPlan, endpoint: pulumi.Output[str]) -> dict[str, Any]:
-    """Under KServe each model also has an endpoint of its own, by path."""
+    """The endpoint of each model by path, which exists only with KServe."""
     own = {
         model.served_name: pulumi.Output.concat(endpoint, model.inference_service.path)
         for model in plan.models
@@ -48,7 +48,7 @@ def _paths(plan: StackPlan, endpoint: pulumi.Output[str]) -> dict[str, Any]:
 
 
 def _capacity(model: ModelPlan) -> dict[str, Any]:
-    """Estimates, named so: memory from the formulas of planning/sizing/memory, times from planning/sizing/speed."""
+    """Estimated memory and throughput of a model, from `planning/sizing`. Times in milliseconds."""
     memory, estimate = model.servers[0].memory, model.capacity
     if memory is None:
         return {"memory": "unknown: the catalog lacks a figure"}
@@ -74,7 +74,7 @@ def _capacity(model: ModelPlan) -> dict[str, Any]:
 
 
 def _cost(cost: CostPlan) -> dict[str, Any]:
-    """Dollars an hour. A sum with unknown parts names them: it is the least that will be paid."""
+    """Cost in US dollars per hour and month. Parts without a known price are listed; the sums are then lower bounds."""
     whens: tuple[When, ...] = ("running", "idle", "paused")
     totals = {when: cost.total(when) for when in whens}
     unknown = tuple(dict.fromkeys(name for total in totals.values() for name in total.unknown))

@@ -1,6 +1,6 @@
-"""The one translation of a planned pod into a Kubernetes pod template.
+"""Translates a planned pod into a Kubernetes pod template.
 
-Plain values, because the same pod goes into a Deployment and into the custom kinds that carry pods.
+The result is plain values, because Deployments and custom resources embed the same template.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def pod_template(plan: PodPlan) -> dict[str, Any]:
-    """A pod template with the security context of Pod Security `restricted`, less the plan's exception."""
+    """A pod template that meets the Pod Security standard `restricted`, except for the plan's stated exception."""
     spec: dict[str, Any] = {
         "serviceAccountName": plan.service_account,
         "automountServiceAccountToken": plan.mount_api_token,
@@ -78,7 +78,7 @@ def deployment_spec(
     max_unavailable: int = 0,
     progress_deadline: int | None = None,
 ) -> apps.DeploymentSpecArgs:
-    """A Deployment of a planned pod; by default a new one is ready before an old one goes. Deadline in seconds."""
+    """Spec of a Deployment. By default a new pod is ready before an old one ends. `progress_deadline` in seconds."""
     return apps.DeploymentSpecArgs(
         replicas=replicas,
         selector=LabelSelectorArgs(match_labels=dict(selector)),
@@ -94,14 +94,14 @@ def deployment_spec(
 
 
 def _lifecycle(plan: PodPlan) -> dict[str, Any]:
-    """The kubelet itself sleeps: no image needs a shell for it."""
+    """A preStop hook in which the kubelet sleeps, so that the image needs no shell."""
     if not plan.pre_stop_seconds:
         return {}
     return {"lifecycle": {"preStop": {"sleep": {"seconds": plan.pre_stop_seconds}}}}
 
 
 def _volumes(plan: PodPlan) -> list[VolumePlan]:
-    """Each volume once, whoever mounts it."""
+    """The volumes of all containers, each once."""
     return list({volume.name: volume for each in (plan, *plan.sidecars) for volume in each.volumes}.values())
 
 
@@ -121,14 +121,14 @@ def _near(plan: PodPlan) -> list[dict[str, Any]]:
 
 
 def _own_container(plan: PodPlan) -> dict[str, Any]:
-    """The container that the pod is for: claims and exceptions are its alone."""
+    """The main container, which alone has resource claims, capabilities and the security exception."""
     container = _container(plan)
     if plan.claims:
         container["resources"]["claims"] = [{"name": name} for name in plan.claims]
     if plan.capabilities:
         container["securityContext"]["capabilities"]["add"] = list(plan.capabilities)
     if plan.security_exception is not None and plan.security_exception.rule == "privileged":
-        # The API server refuses a privileged container that may not escalate.
+        # The API server refuses `privileged` with `allowPrivilegeEscalation: false`.
         container["securityContext"] |= {"privileged": True, "allowPrivilegeEscalation": True}
     return container
 
@@ -137,7 +137,7 @@ def _container(plan: ContainerPlan) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": plan.container,
         "image": plan.image,
-        # Tags are pinned, but a registry may move one: ask it at every start.
+        # Tags are pinned, but a registry can move a tag: check at every start.
         "imagePullPolicy": "Always",
         "args": list(plan.args),
         "env": [_env(variable) for variable in plan.env],

@@ -1,4 +1,4 @@
-"""What all components inside the cluster share."""
+"""The values that all components inside the cluster share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from components.options import child
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterScope:
-    """The namespace of the stack, and the options of everything in it.
+    """The namespace of the stack, and the resource options of everything in it.
 
     `opts` carries the parent and the providers. `deleted_with` is the cluster, or None where the stack uses an
-    existing one. `ready` is what every pod of the namespace waits for: a node, the namespace and its credentials.
+    existing one. `ready` are the resources that every pod of the namespace needs: a node, the namespace and its
+    credentials.
     """
 
     project: str
@@ -31,5 +32,5 @@ class ClusterScope:
         depends_on: Sequence[pulumi.Resource] = (),
         timeouts: pulumi.CustomTimeouts | None = None,
     ) -> pulumi.ResourceOptions:
-        """Options of a child that disappears with the cluster, so that destroy need not delete it by itself."""
+        """Options of a child that is deleted with the cluster, so that destroy skips its deletion."""
         return child(parent, depends_on=depends_on, deleted_with=self.deleted_with, timeouts=timeouts)

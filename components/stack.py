@@ -1,4 +1,4 @@
-"""One inference environment: its components, in the order in which they need each other."""
+"""The components of a stack, in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from planning.plan.stack import StackPlan
 
 @dataclass(frozen=True, kw_only=True)
 class _Infrastructure:
-    """What stands in Google Cloud. `opts` reaches the cluster as well."""
+    """The components in Google Cloud. `opts` carries the Google Cloud and the Kubernetes providers."""
 
     services: ProjectServices
     network: InferenceNetwork
@@ -49,10 +49,10 @@ class _Infrastructure:
 
 @dataclass(frozen=True, kw_only=True)
 class _Platform:
-    """What stands in the cluster before anything is served.
+    """The components in the cluster that model servers depend on.
 
-    `controllers` are the Helm releases; `kinds` is what objects of custom kinds wait for: the namespace with its
-    credentials, the kinds' definitions and their controllers.
+    `controllers` are the Helm releases. Custom resources depend on `crds`: the namespace with its credentials, the CRDs
+    and their controllers.
     """
 
     scope: ClusterScope
@@ -64,9 +64,9 @@ _Certificates = Mapping[str, pulumi.Resource]
 
 
 class InferenceStack(pulumi.ComponentResource):
-    """Everything of one stack.
+    """Creates all resources of a stack.
 
-    Destroy runs in reverse: routes and Gateway first, while the controllers that own the load balancer's parts still
+    Destroy runs in reverse: first routes and Gateway, while the controllers that own the load balancer's parts still
     run in the cluster; then node pools and cluster; then the network.
     """
 
@@ -83,7 +83,7 @@ class InferenceStack(pulumi.ComponentResource):
         routers = self._request_routing(platform.scope, gateway)
         before_routes = [gateway.gateway, *routers]
         early = self._routes(platform.scope, before_routes, {}, early=True)
-        # The API's route moves to KServe's pools when their servers are ready: until then the old ones serve.
+        # The route changes to KServe's pools when their servers are ready. Until then the old servers answer.
         pools |= self._kserve_models(infrastructure, platform, certificates, early)
         self._routes(platform.scope, before_routes, pools, early=False)
         NetworkPolicies(plan.network_policies, platform.scope)
@@ -93,7 +93,7 @@ class InferenceStack(pulumi.ComponentResource):
         self.register_outputs({"address": self.address})
 
     def _infrastructure(self) -> _Infrastructure:
-        """Google Cloud: APIs, network, cluster, node pools."""
+        """Create the APIs, network, cluster and node pools."""
         plan = self._plan
         provider = gcp.Provider(
             "gcp",
@@ -116,7 +116,7 @@ class InferenceStack(pulumi.ComponentResource):
         )
 
     def _platform(self, infrastructure: _Infrastructure) -> _Platform:
-        """Kinds, controllers, and the namespace. All of it waits for a node: without one no pod of it could run."""
+        """Create CRDs, controllers and the namespace, after the CPU nodes that their pods need."""
         plan, cpu_nodes = self._plan, infrastructure.pools.cpu
         deleted_with = infrastructure.cluster.resources.created
         after_nodes = pulumi.ResourceOptions.merge(infrastructure.opts, pulumi.ResourceOptions(depends_on=[cpu_nodes]))
@@ -141,7 +141,7 @@ class InferenceStack(pulumi.ComponentResource):
         )
 
     def _certificates(self, platform: _Platform) -> _Certificates:
-        """Certificates of Gateway and model servers, by name."""
+        """Create the certificates of Gateway and model servers; the result is by name."""
         plans = [self._plan.gateway.certificate, *(model.certificate for model in self._plan.models)]
         depends_on = [*platform.scope.ready, *platform.controllers]
         issuers: dict[str, pulumi.Resource] = {}
@@ -157,7 +157,7 @@ class InferenceStack(pulumi.ComponentResource):
         plan = self._plan.gateway
         depends_on = [*platform.scope.ready, *_signed(certificates, plan.certificate)]
         if plan.implementation == "istio":
-            # Istio's controller programs the Gateway, and on destroy deletes the Gateway's Service.
+            # Istio's controller programs the Gateway, and deletes the Gateway's Service on destroy.
             depends_on += platform.controllers
         return InferenceGateway(
             plan, infrastructure.network.resources, infrastructure.services, platform.scope, depends_on
@@ -166,7 +166,7 @@ class InferenceStack(pulumi.ComponentResource):
     def _direct_models(
         self, infrastructure: _Infrastructure, platform: _Platform, certificates: _Certificates
     ) -> dict[str, list[pulumi.Resource]]:
-        """Pool, picker and servers of the models that this program renders: what a route waits for, by pool."""
+        """Create pool, picker and servers of the models that this program renders; the result is what routes wait for, by pool."""
         scope = platform.scope
         pools: dict[str, list[pulumi.Resource]] = {}
         for model in self._plan.models:
@@ -181,7 +181,7 @@ class InferenceStack(pulumi.ComponentResource):
         return pools
 
     def _request_routing(self, scope: ClusterScope, gateway: InferenceGateway) -> list[pulumi.Resource]:
-        """What chooses among several models, created before the routes that match its header and deleted after them."""
+        """Create the model router before the routes that match its header, so that it is also deleted after them."""
         plan = self._plan
         ready: list[pulumi.Resource] = []
         if plan.router is not None:
@@ -198,7 +198,7 @@ class InferenceStack(pulumi.ComponentResource):
         *,
         early: bool,
     ) -> dict[str, pulumi.Resource]:
-        """The routes by name, each after the pools it leads to; with `early` those that come before their pools."""
+        """Create the routes, each after its pools, or with `early` those that precede their pools; the result is by name."""
         gateway = self._plan.gateway
         return {
             route.name: InferenceRoute(route, gateway, scope, [*depends_on, *_backends(route, pools)]).route
@@ -213,7 +213,7 @@ class InferenceStack(pulumi.ComponentResource):
         certificates: _Certificates,
         routes: Mapping[str, pulumi.Resource],
     ) -> dict[str, list[pulumi.Resource]]:
-        """Services by pool name. They come after their early routes: KServe waits for routes that name its pool."""
+        """Create the services after their early routes, which KServe waits for; the result is by pool name."""
         plan, scope = self._plan, platform.scope
         services: dict[str, list[pulumi.Resource]] = {}
         presets = Presets(plan.presets, scope, platform.kinds).ready if plan.presets else []
@@ -234,7 +234,7 @@ class InferenceStack(pulumi.ComponentResource):
 
 
 def _signed(certificates: _Certificates, plan: CertificatePlan | None) -> list[pulumi.Resource]:
-    """The certificate of a plan that has one."""
+    """The Secret's certificate resource, if the plan has one."""
     return [] if plan is None else [certificates[plan.name]]
 
 

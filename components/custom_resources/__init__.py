@@ -1,1 +1,1 @@
-"""Typed specs of the custom kinds this stack writes. The names of fields are the kinds' own, in snake_case."""
+"""Typed specs of the custom resources that a stack creates. Field names are those of the API, in snake_case."""

@@ -1,4 +1,4 @@
-"""What all kinds share, and the resource that carries one."""
+"""Base classes of typed specs, and the function that registers a custom resource."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.metadata import metadata
 
 
 class Part(BaseModel):
-    """A typed piece of a spec; unknown fields are refused, empty ones left out."""
+    """A typed part of a spec. Unknown fields raise; fields that are None are left out of the object."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True
@@ -25,7 +25,7 @@ class Part(BaseModel):
 
 
 class Spec(Part):
-    """The spec of one kind."""
+    """The spec of one kind, with the API version and the kind that it belongs to."""
 
     api_version_of_kind: ClassVar[str]
     kind_of_spec: ClassVar[str]
@@ -50,7 +50,14 @@ def custom_resource(
     late: Mapping[str, Any] | None = None,
     opts: pulumi.ResourceOptions,
 ) -> kubernetes.apiextensions.CustomResource:
-    """One custom resource with a typed spec, cluster-wide without a namespace. `late`: fields with outputs in them."""
+    """Register a custom resource with a typed spec.
+
+    Args:
+        logical_name: Pulumi's name of the resource.
+        spec: the typed spec, which also gives API version and kind.
+        namespace: None for a cluster-scoped kind.
+        late: fields of the spec whose values are Pulumi outputs.
+    """
     return kubernetes.apiextensions.CustomResource(
         logical_name,
         api_version=spec.api_version_of_kind,

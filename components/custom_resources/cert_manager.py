@@ -1,4 +1,4 @@
-"""Issuer and Certificate, `cert-manager.io/v1`. Only what this program says."""
+"""Issuer and Certificate, `cert-manager.io/v1`: the fields that this program sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _VERSION = "cert-manager.io/v1"
 
 
 class SelfSigned(Part):
-    """Every certificate is signed with its own key."""
+    """A self-signed issuer: every certificate is signed with its own key."""
 
 
 class IssuerSpec(Spec):
@@ -29,16 +29,19 @@ class IssuerRef(Part):
 
 
 class PrivateKey(Part):
-    """Google's load balancers take this curve or RSA of 2048 bits ("Self-managed SSL certificates"), and no other."""
+    """Key of a certificate. Google's load balancers accept only this curve or RSA with 2048 bits.
+
+    Source: Google Cloud documentation, "Self-managed SSL certificates".
+"""
 
     algorithm: Literal["ECDSA"] = "ECDSA"
     size: Literal[256] = 256
-    # A key that outlives its certificate makes renewing worth little; before cert-manager 1.18 it did by default.
+    # Replace the key at each renewal. Before cert-manager 1.18 the default was to keep it.
     rotation_policy: Literal["Always"] = "Always"
 
 
 class Subject(Part):
-    """Of a certificate that signs itself it is the issuer's name too, which must not be empty (RFC 5280, 4.1.2.4)."""
+    """Subject of a certificate. A self-signed one is its own issuer, whose name must not be empty (RFC 5280, 4.1.2.4)."""
 
     organizations: list[str] = ["llm-d"]
 

@@ -1,4 +1,4 @@
-"""Gateway and HTTPRoute, `gateway.networking.k8s.io/v1`, as far as this stack uses them."""
+"""Gateway and HTTPRoute, `gateway.networking.k8s.io/v1`: the fields that this program sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GROUP = "gateway.networking.k8s.io"
 
 
 class Address(Part):
-    """A reserved address by its Google Cloud name: only Google's own classes know it."""
+    """A reserved address by its Google Cloud name. Only GKE's own GatewayClasses accept this form."""
 
     type: Literal["NamedAddress"] = "NamedAddress"
     value: str
@@ -47,7 +47,7 @@ class Listener(Part):
 
 
 class ParametersRef(Part):
-    """A ConfigMap of the Gateway's namespace: Istio merges its keys into what it makes, `deployment` among them."""
+    """A ConfigMap in the Gateway's namespace. Istio merges its keys, such as `deployment`, into the objects it creates."""
 
     group: Literal[""] = ""
     kind: Literal["ConfigMap"] = "ConfigMap"
@@ -55,7 +55,7 @@ class ParametersRef(Part):
 
 
 class Infrastructure(Part):
-    """Of what an implementation in the cluster makes of a Gateway; `annotations` are of its Service and its pods."""
+    """Settings of the Service and pods that an in-cluster implementation creates; `annotations` are set on both."""
 
     annotations: dict[str, str] | None = None
     parameters_ref: ParametersRef | None = None
@@ -92,7 +92,7 @@ class Match(Part):
 
 
 class PoolBackendRef(Part):
-    """An InferencePool as backend. There is no `port` on purpose: it is ignored at best."""
+    """An InferencePool as backend. It has no `port`: implementations ignore or reject one."""
 
     group: Literal["inference.networking.k8s.io"] = "inference.networking.k8s.io"
     kind: Literal["InferencePool"] = "InferencePool"
@@ -118,7 +118,7 @@ class UrlRewrite(Part):
 
 
 class RewriteFilter(Part):
-    """Puts another path in the place of the one that matched."""
+    """Replaces the path that matched."""
 
     type: Literal["URLRewrite"] = "URLRewrite"
     url_rewrite: Annotated[UrlRewrite, Field(alias="urlRewrite")]
@@ -129,7 +129,7 @@ class Timeouts(Part):
 
 
 class Rule(Part):
-    """GKE refuses a rule with `timeouts`: there GCPBackendPolicy carries the timeout."""
+    """A rule of a route. It has no `timeouts`: GKE refuses them and takes the timeout from GCPBackendPolicy."""
 
     matches: list[Match]
     filters: list[RewriteFilter] | None = None

@@ -1,4 +1,4 @@
-"""Callouts of GKE's load balancers, `networking.gke.io/v1`.
+"""Service extensions (callouts) of GKE's load balancers, `networking.gke.io/v1`.
 
 Source: GoogleCloudPlatform/gke-gateway-api, apis/networking/v1.
 """
@@ -11,12 +11,12 @@ from pydantic import Field, model_validator
 
 from components.custom_resources.base import Part, PolicyTarget, Spec
 
-# The definition knows six events; a routing extension is refused with any that concerns the response.
+# The CRD defines six events. A routing extension with a response event is refused.
 Event = Literal["RequestHeaders", "RequestBody", "RequestTrailers"]
 
 
 class ServiceRef(Part):
-    """A Service of the same namespace. Group and kind are required, other than in Gateway API."""
+    """A Service of the same namespace. Unlike in Gateway API, group and kind are required."""
 
     group: Literal[""] = ""
     kind: Literal["Service"] = "Service"
@@ -25,7 +25,7 @@ class ServiceRef(Part):
 
 
 class RoutingCallout(Part):
-    """One callout, asked before the route is chosen. `authority` is required beside `backend_ref`."""
+    """A callout before the route is chosen. `authority` is required beside `backend_ref`."""
 
     name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
     authority: Annotated[str, Field(pattern=r"^[A-Za-z0-9-_:%.\[\]]+$", max_length=1000)]
@@ -45,7 +45,7 @@ class RoutingCallout(Part):
 
 
 class ExtensionChain(Part):
-    """A chain without a condition matches every request. GKE takes exactly one extension in it."""
+    """A chain of callouts. Without a condition it matches every request. GKE accepts exactly one extension in a chain."""
 
     name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
     extensions: Annotated[list[RoutingCallout], Field(min_length=1, max_length=1)]

@@ -15,7 +15,7 @@ _GROUP = "networking.gke.io/v1"
 
 
 class HttpCheck(Part):
-    """The port needs USE_FIXED_PORT beside it, else the CRD refuses it."""
+    """HTTP health check. The CRD refuses `port` without USE_FIXED_PORT."""
 
     port_specification: Literal["USE_FIXED_PORT"] = "USE_FIXED_PORT"
     port: Annotated[int, Field(ge=1, le=65535)]
@@ -23,14 +23,14 @@ class HttpCheck(Part):
 
 
 class GrpcCheck(Part):
-    """gRPC health on a port of its own."""
+    """gRPC health check on a separate port."""
 
     port_specification: Literal["USE_FIXED_PORT"] = "USE_FIXED_PORT"
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
 class CheckConfig(Part):
-    """How to ask: the type names the one block that is there."""
+    """Protocol of the health check. `type` names the block that is set."""
 
     type: Literal["HTTP", "GRPC"] = "HTTP"
     http_health_check: HttpCheck | None = None
@@ -72,12 +72,14 @@ class Draining(Part):
 
 class Logging(Part):
     enabled: bool = True
-    # Parts of a million.
+    # Sampling rate in requests per million.
     sample_rate: Annotated[int, Field(ge=0, le=1_000_000)] = 1_000_000
 
 
 class BackendDefault(Part):
-    """Without `timeout_sec` the load balancer cuts every answer at 30 seconds, streams included."""
+    """Settings of every backend. Without `timeout_sec` the load balancer ends each response after 30 seconds,
+    streams included.
+"""
 
     timeout_sec: Annotated[int, Field(ge=1, le=2_147_483_647)]
     connection_draining: Draining

@@ -12,7 +12,7 @@ GROUP = "inference.networking.k8s.io"
 
 
 class Selector(Part):
-    """Pods of the pool's namespace; there are no match expressions."""
+    """Selects pods of the pool's namespace by labels. The API has no match expressions."""
 
     match_labels: Annotated[dict[str, str], Field(min_length=1, max_length=64)]
 
@@ -22,7 +22,7 @@ class Port(Part):
 
 
 class EndpointPickerRef(Part):
-    """The picker's Service. `FailClose` answers 503 without a picker, `FailOpen` takes any endpoint."""
+    """The endpoint picker's Service. Without a picker, `FailClose` returns 503 and `FailOpen` uses any endpoint."""
 
     name: str
     port: Port

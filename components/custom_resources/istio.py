@@ -1,4 +1,4 @@
-"""Istio's DestinationRule, for a Gateway to reach pickers and model servers, and the Sail operator's Istio."""
+"""Istio's DestinationRule, for connections to pickers and model servers, and the Sail operator's Istio."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from components.custom_resources.base import Part, Spec
 
 
 class ClientTls(Part):
-    """TLS to a certificate that is not looked at, or by the authority in the Secret `credential_name` (ca.crt).
+    """TLS to an upstream, without verification or verified by the CA in the Secret `credential_name` (`ca.crt`).
 
-    `subject_alt_names` are then what it has to be for; without `sni` it would have to be for the host that the client
-    asked for.
+    `subject_alt_names` are the names that the certificate must carry. Without `sni` the client's Host header would be
+    the expected name.
     """
 
     mode: Literal["SIMPLE"] = "SIMPLE"
@@ -34,7 +34,7 @@ class DestinationRuleSpec(Spec):
 
 
 class IstioSpec(Spec):
-    """A control plane that the Sail operator makes; `values` are those of Istio's own charts, as far as it has them."""
+    """A control plane that the Sail operator installs. `values` is the subset of Istio's chart values that the CRD has."""
 
     api_version_of_kind: ClassVar[str] = "sailoperator.io/v1"
     kind_of_spec: ClassVar[str] = "Istio"

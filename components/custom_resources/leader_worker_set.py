@@ -1,4 +1,4 @@
-"""LeaderWorkerSet, `leaderworkerset.x-k8s.io/v1`: replicas that are groups of pods. Only what this program says."""
+"""LeaderWorkerSet, `leaderworkerset.x-k8s.io/v1`: replicas that are groups of pods; the fields that this program sets."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ EXCLUSIVE_TOPOLOGY = "leaderworkerset.sigs.k8s.io/exclusive-topology"
 
 
 class LeaderWorkerTemplate(Part):
-    """Pod templates in Kubernetes' own spelling. Without `leader_template` the leader is as the workers are."""
+    """Pod templates with the field names of the Kubernetes API. Without `leader_template` the leader is like the workers."""
 
     leader_template: dict[str, Any] | None = None
     worker_template: dict[str, Any]
     size: Annotated[int, Field(ge=1)]
-    # What vLLM keeps between hosts does not survive one of them.
+    # vLLM's distributed state does not survive the loss of one pod.
     restart_policy: Literal["RecreateGroupOnPodRestart"] = "RecreateGroupOnPodRestart"
 
 
 class RollingUpdate(Part):
-    """Counts of groups."""
+    """Rolling update. Values are numbers of groups, not of pods."""
 
     max_unavailable: Annotated[int, Field(ge=0)]
     max_surge: Annotated[int, Field(ge=0)]
@@ -34,7 +34,7 @@ class RolloutStrategy(Part):
 
 
 class NetworkConfig(Part):
-    """One headless Service for all groups, made by the controller; it publishes pods that are not ready."""
+    """The controller creates one headless Service for all groups, which also publishes pods that are not ready."""
 
     subdomain_policy: Literal["Shared"] = "Shared"
 
@@ -44,7 +44,7 @@ class LeaderWorkerSetSpec(Spec):
     kind_of_spec: ClassVar[str] = "LeaderWorkerSet"
 
     replicas: Annotated[int, Field(ge=0)]
-    # Workers join while the leader starts: it is ready only with them.
+    # Workers join while the leader starts; the leader becomes ready only with them.
     startup_policy: Literal["LeaderCreated"] = "LeaderCreated"
     rollout_strategy: RolloutStrategy
     leader_worker_template: LeaderWorkerTemplate

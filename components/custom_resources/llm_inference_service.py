@@ -1,6 +1,6 @@
 """LLMInferenceService, `serving.kserve.io/v1alpha2` (kserve/kserve v0.19.0, pkg/apis/serving/v1alpha2).
 
-Of the same shape from v0.17.0 on; what v0.16.0 had under v1alpha1 lacks half of it.
+The shape is the same from v0.17.0 on. v1alpha1 of v0.16.0 lacks about half of the fields.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ class Model(Part):
 
 
 class StorageInitializer(Part):
-    """Off, the engine gets its weights itself, as its arguments say, and `uri` only says where they come from."""
+    """KServe's download container. If off, the engine loads the weights by its own arguments; `uri` is informative."""
 
     enabled: bool
 
 
 class RouteRef(Part):
-    """An HTTPRoute of the same namespace. It has to be there before the service."""
+    """An HTTPRoute of the same namespace. It must exist before the service."""
 
     name: str
 
 
 class HttpRoutes(Part):
-    """Routes by name instead of the controller's own one, which has timeouts that GKE refuses."""
+    """Existing routes by name. The controller's own route has timeouts, which GKE refuses."""
 
     refs: Annotated[list[RouteRef], Field(min_length=1)]
 
@@ -48,7 +48,7 @@ class GatewayRef(Part):
 
 
 class Gateways(Part):
-    """Empty `refs` would mean a Gateway that the controller manages: routes by name are refused beside it."""
+    """Existing Gateways by name. Empty `refs` would request a managed Gateway, which excludes routes by name."""
 
     refs: Annotated[list[GatewayRef], Field(min_length=1)]
 
@@ -58,7 +58,7 @@ class SchedulerPool(Part):
 
 
 class SchedulerConfig(Part):
-    """EndpointPickerConfig; the controller appends it to the picker's arguments."""
+    """The EndpointPickerConfig, which the controller appends to the picker's arguments."""
 
     inline: dict[str, Any]
 
@@ -79,9 +79,9 @@ class Router(Part):
 
 
 class Parallelism(Part):
-    """Of a group of pods, whose size is `data` / `dataLocal`, or `pipeline`; which of both decides on the preset too.
+    """Parallelism of a group of pods. Its size is `data` / `dataLocal`, or `pipeline`; this also selects the preset.
 
-    Of the rest presets make arguments: a service with arguments of its own does without. The size stays.
+    Presets derive engine arguments from the other fields. A service with its own arguments needs only the size.
     """
 
     data: Annotated[int, Field(ge=2)] | None = None
@@ -90,17 +90,17 @@ class Parallelism(Part):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Parallelism:
-        """As KServe's webhook has it."""
+        """Refuse what KServe's webhook refuses: both fields of the size, or none."""
         if (self.data is None) != (self.data_local is None) or (self.data is None) == (self.pipeline is None):
             raise ValueError("data together with dataLocal, or pipeline")
         return self
 
 
 class Workload(Part):
-    """Pods of one role."""
+    """Pods of one role (prefill or decode)."""
 
     replicas: Annotated[int, Field(ge=0)]
-    # Beside those that KServe sets, and those of the service itself.
+    # In addition to the labels that KServe sets and those of the service itself.
     labels: dict[str, str]
     annotations: dict[str, str] | None = None
     template: PodSpec
@@ -113,14 +113,15 @@ class LlmInferenceServiceSpec(Spec):
     model: Model
     storage_initializer: StorageInitializer
     replicas: Annotated[int, Field(ge=0)]
-    # Of the pods, beside those that KServe sets.
+    # Annotations of the pods, in addition to those that KServe sets.
     labels: dict[str, str]
     annotations: dict[str, str] | None = None
-    # In a group of pods the leader's, which alone is in the pool then; without one all are as `worker` and in it.
+    # In a group: the leader's template. Only the leader is then in the pool. Without it all pods use `worker` and
+    # are in the pool.
     template: PodSpec | None = None
     worker: PodSpec | None = None
     parallelism: Parallelism | None = None
-    # With it the template above is for decode alone.
+    # If set, the fields above apply to decode only.
     prefill: Workload | None = None
     router: Router
 

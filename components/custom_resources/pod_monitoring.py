@@ -28,7 +28,7 @@ class ScrapeTls(Part):
 
 
 class Endpoint(Part):
-    """Plain HTTP unless `scheme` says otherwise."""
+    """An endpoint to scrape, by plain HTTP unless `scheme` is set."""
 
     port: str
     scheme: Literal["https"] | None = None

@@ -8,7 +8,7 @@ from components.custom_resources.base import Part, Spec
 
 
 class Parameters(Part):
-    """`secrets` is a YAML list as text: the add-on's own format."""
+    """Parameters of the provider. `secrets` is a YAML list in a string, the format of the add-on."""
 
     secrets: str
 

@@ -20,21 +20,21 @@ from planning.plan.infrastructure import ClusterPlan, MaintenancePlan, NetworkPl
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterResources:
-    """`created` is None for a cluster that somebody else made: nothing may then be deleted together with it."""
+    """The cluster and its providers. `created` is None for an existing cluster, with which nothing may be deleted."""
 
     name: str
     created: gcp.container.Cluster | None
     node_account: gcp.serviceaccount.Account
     node_permissions: list[gcp.projects.IAMMember]
     provider: kubernetes.Provider
-    # Makes a provider that takes over existing objects, for kinds that outlive the stack that installed them.
+    # Creates a provider that adopts existing objects, for CRDs that outlive the stack that installed them.
     adopt: Callable[[], kubernetes.Provider]
 
 
 class InferenceCluster(pulumi.ComponentResource):
     """VPC-native GKE Standard cluster with Gateway API, Dataplane V2 and Workload Identity.
 
-    It has no node pools of its own: those follow, CPU nodes first.
+    It has no node pools; `NodePools` adds them, CPU nodes first.
     """
 
     resources: ClusterResources
@@ -82,14 +82,14 @@ class InferenceCluster(pulumi.ComponentResource):
     def _cluster_provider(
         self, name: str, plan: ClusterPlan, cluster: gcp.container.Cluster, *, adopts: bool = False
     ) -> kubernetes.Provider:
-        """A provider for the cluster's API server. With `adopts` it takes over objects that exist already."""
+        """A provider for the cluster's API server. With `adopts` it adopts objects that already exist."""
         return kubernetes.Provider(
             name,
             kubeconfig=_kubeconfig(plan, cluster),
-            # Known in every preview: without it each preview of a new cluster would show every object replaced.
+            # Constant in every preview: otherwise previews of a new cluster would show every object as replaced.
             cluster_identifier=plan.identifier,
             enable_server_side_apply=True,
-            # Fixed names, changed in place; a checksum annotation restarts the pods that read them.
+            # ConfigMaps keep their names and change in place; a checksum annotation restarts the pods that read them.
             enable_config_map_mutable=True,
             enable_secret_mutable=True,
             upsert_existing_objects=adopts or None,
@@ -116,7 +116,7 @@ class InferenceCluster(pulumi.ComponentResource):
                 "cluster_secondary_range_name": network_plan.subnet.pod_range,
                 "services_secondary_range_name": network_plan.subnet.service_range,
             },
-            # Dataplane V2: network policies are enforced from the first pod on; changing it later replaces the cluster.
+            # Dataplane V2 enforces NetworkPolicies from the first pod on. Changing it later replaces the cluster.
             datapath_provider="ADVANCED_DATAPATH",
             gateway_api_config={"channel": "CHANNEL_STANDARD"},
             workload_identity_config={"workload_pool": plan.workload_pool},
@@ -134,7 +134,7 @@ class InferenceCluster(pulumi.ComponentResource):
             addons_config={
                 "gcs_fuse_csi_driver_config": {"enabled": True},
                 "gce_persistent_disk_csi_driver_config": {"enabled": True},
-                # The Gateway controller is part of it.
+                # The Gateway controller needs this add-on.
                 "http_load_balancing": {"disabled": False},
             },
             remove_default_node_pool=True,
@@ -145,25 +145,25 @@ class InferenceCluster(pulumi.ComponentResource):
             maintenance_policy=_maintenance_policy(plan.maintenance),
             secret_manager_config={"enabled": True} if plan.secret_manager else None,
             enable_multi_networking=True if plan.multi_networking else None,
-            # Always said: left out, a cluster that has private nodes would keep them.
+            # Always set: if it were left out, an existing cluster would keep its private nodes.
             private_cluster_config={"enable_private_nodes": plan.private_nodes},
             master_authorized_networks_config=_authorized_networks(plan),
             **cluster_security(plan.security),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # NAT first: private nodes pull their images through it. The APIs before everything.
+                # APIs first, then NAT, through which private nodes pull their images.
                 depends_on=[*network.resources.ready, *services.services],
                 custom_timeouts=SLOW_CREATE,
-                # GKE reports the pools that were added beside the cluster as its own.
+                # GKE also reports node pools that were added outside of the cluster resource.
                 ignore_changes=["nodePools", "nodeConfig", "initialNodeCount", *_reported(plan)],
             ),
         )
 
 
 def _reported(plan: ClusterPlan) -> list[str]:
-    """With the public address turned off, Google reports the private one as the only one, which nobody asked for.
+    """Ignore the endpoint that Google reports when the public one is turned off: it is the private one.
 
-    Not for other clusters: ignoring it there would carry the old value along when the address is turned on.
+    Other clusters do not ignore it, since the old value would be kept when the public endpoint is turned on.
     """
     return ["privateClusterConfig.enablePrivateEndpoint"] if plan.dns_endpoint else []
 
@@ -179,7 +179,7 @@ def _maintenance_policy(window: MaintenancePlan | None) -> gcp.container.Cluster
 
 def _authorized_networks(plan: ClusterPlan) -> gcp.container.ClusterMasterAuthorizedNetworksConfigArgs | None:
     if plan.dns_endpoint:
-        # The address they would guard is turned off.
+        # Authorized networks protect the public endpoint, which is turned off.
         return None
     return gcp.container.ClusterMasterAuthorizedNetworksConfigArgs(
         gcp_public_cidrs_access_enabled=plan.security.google_cloud_addresses,
@@ -191,9 +191,9 @@ def _authorized_networks(plan: ClusterPlan) -> gcp.container.ClusterMasterAuthor
 
 
 def _kubeconfig(plan: ClusterPlan, cluster: gcp.container.Cluster) -> pulumi.Output[str]:
-    """A kubeconfig without credentials: the plugin asks for them when they are needed, so none is ever stored."""
+    """A kubeconfig without credentials: the gcloud plugin requests them when needed, so the state holds none."""
     if plan.dns_endpoint:
-        # The DNS endpoint's certificate is signed by a public authority.
+        # A public CA signs the certificate of the DNS endpoint.
         server = cluster.control_plane_endpoints_config.apply(_dns_server)
         return pulumi.Output.json_dumps(_document(plan.identifier, {"server": server}))
     authority = cluster.master_auth.apply(lambda auth: auth.cluster_ca_certificate or "")
@@ -208,7 +208,7 @@ def _dns_server(config: gcp.container.outputs.ClusterControlPlaneEndpointsConfig
     if endpoint:
         return f"https://{endpoint}"
     if pulumi.runtime.is_dry_run():
-        # Google makes the name together with the cluster: until then it is unknown, not absent.
+        # Google creates the DNS name with the cluster. Until then it is unknown, not absent.
         return cast(str, UNKNOWN)
     raise pulumi.RunError("the cluster has no DNS endpoint: enable it, or use llm-d:cluster.controlPlane.access")
 

@@ -1,4 +1,4 @@
-"""Namespace and credentials."""
+"""The namespace of a stack, and the Secrets that its pods need."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECRET_PROVIDER_CLASS = "hugging-face"  # noqa: S105 - an object's name
 
 
 class NamespaceResources(pulumi.ComponentResource):
-    """The namespace and what its pods need to be there before they start."""
+    """The namespace, and the resources that must exist before its pods start."""
 
     ready: list[pulumi.Resource]
 
@@ -43,7 +43,7 @@ class NamespaceResources(pulumi.ComponentResource):
         parents = list(self.ready)
         if hugging_face.create_secret and hugging_face.token is not None:
             token = pulumi.Output.secret(hugging_face.token.get_secret_value())
-            # Two keys with the same value: the Hub's library and the model service charts read different ones.
+            # Two keys with the same value: huggingface_hub and the llm-d charts read different ones.
             self.ready.append(
                 self._secret("hugging-face", hugging_face.secret or "", {"token": token, TOKEN_KEY: token}, parents)
             )

@@ -14,19 +14,19 @@ from planning.plan.infrastructure import NetworkPlan
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkResources:
-    """What others build on. `ready` has to be there before nodes can reach anything."""
+    """The network as other components use it. Nodes have no outbound traffic before `ready` exists."""
 
     network: pulumi.Output[str]
     subnetwork: pulumi.Output[str]
     ready: list[pulumi.Resource]
-    # A regional Gateway waits for it without saying so; None where somebody else made it.
+    # A regional Gateway needs it; None in an existing network.
     proxies: gcp.compute.Subnetwork | None
 
 
 class InferenceNetwork(pulumi.ComponentResource):
-    """VPC, node subnet with pod and service ranges, proxy-only subnet, NAT.
+    """Creates the VPC, the node subnet with pod and service ranges, the proxy-only subnet, and Cloud NAT.
 
-    The proxy-only subnet is what a regional Gateway waits for without saying so: no address, Programmed=False.
+    A regional Gateway needs the proxy-only subnet. Without it the Gateway gets no address and stays Programmed=False.
     """
 
     resources: NetworkResources
@@ -62,7 +62,7 @@ class InferenceNetwork(pulumi.ComponentResource):
             network=network.id,
             region=plan.region,
             ip_cidr_range=plan.subnet.node_cidr,
-            # Nodes without public addresses reach Google's APIs and registries this way.
+            # Nodes without public addresses reach Google's APIs and registries by Private Google Access.
             private_ip_google_access=True,
             secondary_ip_ranges=[
                 {"range_name": plan.subnet.pod_range, "ip_cidr_range": plan.subnet.pod_cidr},

@@ -31,7 +31,7 @@ class NodePools(pulumi.ComponentResource):
         super().__init__("llm-d:cluster:NodePools", "node-pools", None, opts)
         self._project, self._location, self._cluster = project, location, cluster
         self.cpu = self._pool("cpu", cpu, [])
-        # Logical names say the place, not the kind: another accelerator replaces the pool, it does not add one.
+        # Logical names are positions, not accelerators: a changed accelerator replaces the pool instead of adding one.
         self.accelerators = [
             self._pool(f"accelerator-{number}", plan, [self.cpu]) for number, plan in enumerate(accelerators)
         ]
@@ -49,7 +49,7 @@ class NodePools(pulumi.ComponentResource):
             node_count=None if plan.autoscaled else plan.max_nodes,
             initial_node_count=plan.min_nodes if plan.autoscaled else None,
             autoscaling=_autoscaling(plan),
-            # Flex-start capacity is given for a time: repairing a node would give it back.
+            # Flex-start capacity is limited in time; repairing a node would give it back.
             management={"auto_repair": plan.provisioning != "flex-start", "auto_upgrade": True},
             placement_policy=_placement(plan),
             queued_provisioning={"enabled": True} if plan.provisioning == "queued" else None,
@@ -59,9 +59,9 @@ class NodePools(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[*cluster.node_permissions, *after],
                 custom_timeouts=SLOW_CREATE,
-                # There is seldom quota for two accelerator pools at once.
+                # No surge: quota rarely covers additional accelerator nodes.
                 delete_before_replace=bool(plan.accelerators_per_node),
-                # Only the pool's first size; a later difference would replace it.
+                # Only the initial size; a later difference would replace the pool.
                 ignore_changes=["initialNodeCount"],
             ),
         )
@@ -71,12 +71,12 @@ def _autoscaling(plan: NodePoolPlan) -> container.NodePoolAutoscalingArgs | None
     if not plan.autoscaled:
         return None
     if plan.placement_topology is not None:
-        # Bounds of a slice are per zone; the total ones are refused there.
+        # For a TPU slice GKE refuses total limits; the limits are per zone.
         return container.NodePoolAutoscalingArgs(min_node_count=plan.min_nodes, max_node_count=plan.max_nodes)
     return container.NodePoolAutoscalingArgs(
         total_min_node_count=plan.min_nodes,
         total_max_node_count=plan.max_nodes,
-        # Scarce accelerators: take them where they are.
+        # ANY: use whichever zone has capacity.
         location_policy="ANY" if plan.accelerators_per_node else "BALANCED",
     )
 
@@ -91,7 +91,7 @@ def _network(plan: NodePoolPlan) -> container.NodePoolNetworkConfigArgs | None:
     if plan.accelerator_network_profile is None and plan.private_nodes is None:
         return None
     return container.NodePoolNetworkConfigArgs(
-        # Said for each pool: one that exists would otherwise stay private when the cluster's NAT is taken away.
+        # Set for each pool: an existing one would otherwise stay private after the cluster's NAT is removed.
         enable_private_nodes=plan.private_nodes,
         accelerator_network_profile=plan.accelerator_network_profile,
     )
@@ -115,7 +115,7 @@ def _node_config(plan: NodePoolPlan, account: pulumi.Output[str]) -> container.N
         resource_labels=dict(plan.labels),
         labels=dict(plan.node_labels) or None,
         guest_accelerators=_guest_accelerators(plan),
-        # Image streaming: engine images of 10 GiB and more start before they are pulled whole.
+        # Image streaming: engine images of 10 GiB and more start before the pull is complete.
         gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True) if accelerated else None,
         gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True) if accelerated else None,
         spot=True if plan.provisioning == "spot" else None,
@@ -138,7 +138,7 @@ def _guest_accelerators(plan: NodePoolPlan) -> list[container.NodePoolNodeConfig
         container.NodePoolNodeConfigGuestAcceleratorArgs(
             type=plan.guest_accelerator,
             count=plan.accelerators_per_node,
-            # Explicit: GKE's own default drifts, and a change replaces the pool.
+            # Explicit, because GKE's default changes over time and a different value replaces the pool.
             gpu_driver_installation_config=_driver(plan.driver_version),
         )
     ]

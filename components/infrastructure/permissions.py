@@ -16,7 +16,7 @@ READ = ("get", "list", "watch")
 def rule(
     api_groups: Sequence[str], resources: Sequence[str], verbs: Sequence[str], *, names: Sequence[str] | None = None
 ) -> PolicyRuleArgs:
-    """A rule about resources, limited to `names` where given. The core API group is the empty string."""
+    """A rule for resources, limited to `names` if set. The core API group is the empty string."""
     return PolicyRuleArgs(api_groups=api_groups, resources=resources, verbs=verbs, resource_names=names)
 
 

@@ -1,4 +1,4 @@
-"""The Secret that images of a private registry are pulled with."""
+"""The image pull Secret of a private registry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from planning.plan.platform import PullSecretPlan
 def pull_secret(
     logical_name: str, plan: PullSecretPlan, namespace: str, opts: pulumi.ResourceOptions
 ) -> kubernetes.core.v1.Secret:
-    """One of a namespace: pods find a Secret in their own only."""
+    """Create the image pull Secret in one namespace. Pods can only use Secrets of their own namespace."""
     return kubernetes.core.v1.Secret(
         logical_name,
         metadata=metadata(plan.name, namespace),

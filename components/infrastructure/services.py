@@ -9,7 +9,7 @@ from components.options import child
 
 
 class ProjectServices(pulumi.ComponentResource):
-    """Enables APIs and never disables them: others in the project may use them by now."""
+    """Enables APIs and never disables them, because other workloads of the project may use them."""
 
     services: list[gcp.projects.Service]
 

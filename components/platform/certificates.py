@@ -1,4 +1,4 @@
-"""Certificates that cert-manager signs, and the issuer of those that sign themselves."""
+"""Certificates by cert-manager, and the issuer of self-signed ones."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from components.platform.webhooks import retry_until_webhooks_ready
 from components.scope import ClusterScope
 from planning.plan.platform import CertificatePlan
 
-# With ACME a certificate takes minutes; one whose issuer is missing waits until somebody makes it.
+# An ACME certificate takes minutes. Without its issuer a certificate waits until the issuer exists.
 _TIMEOUTS = pulumi.CustomTimeouts(create="15m", update="15m")
 _READY = {"pulumi.com/waitFor": "condition=Ready"}
 
 
 class Certificate(pulumi.ComponentResource):
-    """One certificate. `signed` is there when its Secret is.
+    """A certificate. `signed` completes when the Secret with the certificate exists.
 
-    `issuers` are those made so far, by name: certificates of one namespace share theirs.
+    `issuers` holds the issuers created so far by name, which the certificates of a namespace share.
     """
 
     signed: kubernetes.apiextensions.CustomResource

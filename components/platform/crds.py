@@ -1,4 +1,4 @@
-"""The InferencePool CRDs, where the cluster's version does not bring them."""
+"""The InferencePool CRDs, for clusters whose version does not include them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LEGACY_DEFINITION = Path(__file__).parents[1] / "custom_resources" / "legacy_inf
 
 
 class InferenceCrds(pulumi.ComponentResource):
-    """Installs the CRDs the plan asks for: none for most stacks, as GKE installs the current one itself.
+    """Installs the planned CRDs: none for most stacks, because GKE installs the current one.
 
-    Kept on destroy, and when an upgraded cluster brings a CRD itself: deleting one deletes every object of its kind.
+    They are kept on destroy and after a cluster upgrade, because deleting a CRD deletes all objects of its kind.
     """
 
     resources: list[pulumi.Resource]
@@ -31,7 +31,7 @@ class InferenceCrds(pulumi.ComponentResource):
     ) -> None:
         super().__init__("llm-d:inference:InferenceCrds", "inference-crds", None, opts)
         self.resources = []
-        # An earlier stack, or this one before its last destroy, may have left the definition behind.
+        # The CRD may remain from an earlier stack, or from this one before it was destroyed.
         self._adopting = adopt() if plan.install or plan.legacy else None
         if plan.install:
             self.resources.append(self._definition("inference-pool", DEFINITION))

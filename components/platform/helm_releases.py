@@ -1,4 +1,4 @@
-"""Controllers by their Helm charts, or a look at the kinds of those that are there already."""
+"""Controllers installed by Helm charts, and a check of the CRDs of controllers that exist already."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from planning.plan.platform import ChartPlan, IstioPlan, NamespacePlan
 
 
 class PlatformCharts(pulumi.ComponentResource):
-    """One Helm release for each chart, each after those it needs.
+    """Creates one Helm release for each chart, after those that it depends on.
 
-    Helm returns when the kinds of a chart are established, its Deployments are available and its hooks have ended; a
-    failed installation is taken back as a whole. What an operator makes in turn is waited for by its status. `ready`
-    are the releases, what operators made, and the kinds of what exists. Only those are read: a read definition stands
-    in the state, and KServe's are almost a megabyte each.
+    Helm returns when the chart's CRDs are established, its Deployments are available and its hooks have ended; a failed
+    installation is rolled back. For objects that an operator creates, `up` waits for their status. `ready` holds the
+    releases, the operators' objects and the CRDs of existing controllers. Other CRDs are not read: a read CRD is stored
+    in the state, and each of KServe's has almost 1 MB.
     """
 
     ready: list[pulumi.Resource]
@@ -90,7 +90,7 @@ class PlatformCharts(pulumi.ComponentResource):
         )
 
     def _existing(self, plan: ChartPlan) -> list[pulumi.Resource]:
-        """Fails in the preview already where a kind is missing."""
+        """Read the CRDs of an existing controller, so that a missing one already fails the preview."""
         options = pulumi.ResourceOptions(parent=self)
         return [
             kubernetes.apiextensions.v1.CustomResourceDefinition.get(name, name, opts=options) for name in plan.crds

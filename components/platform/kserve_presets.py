@@ -1,4 +1,4 @@
-"""Presets of KServe's in the stack's own namespace, where KServe looks before it takes those of its chart."""
+"""KServe presets in the stack's namespace, which take precedence over those of KServe's chart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from components.scope import ClusterScope
 
 
 class Presets(pulumi.ComponentResource):
-    """Empty presets by name: services that would be merged with them stay as they are stated."""
+    """Creates empty presets, so that KServe merges nothing into the services of this stack."""
 
     ready: list[pulumi.Resource]
 

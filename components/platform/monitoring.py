@@ -29,8 +29,8 @@ _COLLECTOR = ("gmp-system", "collector")
 class Monitoring(pulumi.ComponentResource):
     """PodMonitoring of every model server and picker, and of the model router.
 
-    Pickers and routers answer metrics to authorized callers only: the collectors get a token of a reader that may do
-    nothing else.
+    Pickers and routers serve metrics only to authorized callers. The collectors use the token of an account that may
+    only read metrics.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Monitoring(pulumi.ComponentResource):
         )
 
     def _reader(self, name: str) -> None:
-        """An account that may read /metrics, its token, and the collectors' permission to read that one token."""
+        """Create an account that may read /metrics, its token, and the collectors' permission to read that token."""
         core, rbac, namespace = kubernetes.core.v1, kubernetes.rbac.v1, self._namespace
         wide = f"{namespace}-{name}"
         account = core.ServiceAccount(

@@ -1,4 +1,4 @@
-"""Retries for objects of a controller that has just started: its webhooks may not listen yet."""
+"""Retries the creation of custom resources while their controller's webhooks do not listen yet."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 
 import pulumi
 
-# A chart is complete when its pods are ready, and pods say so before their webhooks have a certificate
+# A Helm release is complete when its pods are ready, which can be before their webhooks have a certificate
 # (kubernetes-sigs/lws v0.9.0, cmd/main.go: the readiness check only pings). A kubelet takes up to two minutes to mount
 # a new Secret.
 _PAUSE_SECONDS = 3.0
 _MAX_ATTEMPTS = 60
 
-# The API server's words for a webhook that it cannot reach, not for one that refuses.
+# The API server's message for a webhook that it cannot reach, as opposed to one that denies.
 _UNREACHABLE = "failed calling webhook"
 
 

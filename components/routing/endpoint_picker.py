@@ -62,14 +62,14 @@ class EndpointPicker(pulumi.ComponentResource):
             plan.name,
             metadata=self._metadata(annotations=_wait_for(plan.wait_for)),
             spec=deployment_spec(plan.replicas, plan.selector, plan.pod, max_unavailable=plan.max_unavailable),
-            # Deleted by itself: its pods would otherwise be left to the namespace, which ends them much more slowly.
+            # Deleted separately: deletion of the namespace ends the pods much more slowly.
             opts=child(self, depends_on=[*depends_on, account, *permissions, config]),
         )
         disruption_budget(plan.name, scope.namespace, plan.selector, plan.ready_replicas, options)
         if plan.renderer is not None:
             kubernetes.core.v1.Service(
                 plan.renderer.name,
-                # It answers once model servers do, and those may wait for nodes.
+                # It becomes ready only with model servers, which may wait for nodes.
                 metadata=metadata(
                     plan.renderer.name,
                     scope.namespace,
@@ -93,7 +93,7 @@ class EndpointPicker(pulumi.ComponentResource):
         return metadata(self._plan.name, self._namespace, labels=self._plan.selector, annotations=annotations)
 
     def _permissions(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-        """What the picker's own chart grants: read pods and pools of its namespace, check who asks for metrics."""
+        """Grant what the picker's Helm chart grants: read pods and pools of the namespace, authorize metrics requests."""
         plan = self._plan
         rules = [
             rule([""], ["pods"], READ),

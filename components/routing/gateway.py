@@ -38,12 +38,12 @@ from components.options import child
 from components.scope import ClusterScope
 from planning.plan.routing import GatewayPlan, RoutePlan, RouteRulePlan
 
-# A regional load balancer takes 2 to 5 minutes; deleting it waits for its parts.
+# A regional load balancer takes 2 to 5 minutes. Its deletion waits for its parts.
 _TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
 
 
 class InferenceGateway(pulumi.ComponentResource):
-    """One load balancer with a reserved address: known before the Gateway is, the same after every change."""
+    """A load balancer with a reserved address, which is known before the Gateway exists and survives its replacement."""
 
     gateway: kubernetes.apiextensions.CustomResource
     address: pulumi.Output[str]
@@ -59,7 +59,7 @@ class InferenceGateway(pulumi.ComponentResource):
         super().__init__("llm-d:gateway:InferenceGateway", "gateway", None, scope.opts)
         reserved = self._address(plan, scope.project, network, services)
         self.address = reserved.address
-        # Without the proxy-only subnet the Gateway would be accepted and never get an address.
+        # Without the proxy-only subnet the Gateway is accepted but never gets an address.
         proxies = [network.proxies] if network.proxies is not None else []
         gke_managed = plan.implementation == "gke"
         infrastructure = None
@@ -78,7 +78,7 @@ class InferenceGateway(pulumi.ComponentResource):
             ),
             name=plan.name,
             namespace=scope.namespace,
-            # Istio hands it to the Service of its Envoys, which knows addresses by number only.
+            # Istio sets it on the Service of its proxies, which accepts only numeric addresses.
             late=None if gke_managed else {"addresses": [{"type": "IPAddress", "value": self.address}]},
             annotations={"pulumi.com/waitFor": "condition=Programmed"},
             opts=child(self, depends_on=[reserved, *proxies, *services.services, *depends_on], timeouts=_TIMEOUTS),
@@ -115,7 +115,7 @@ class InferenceGateway(pulumi.ComponentResource):
             name=plan.address,
             region=plan.region,
             address_type="INTERNAL",
-            # A load balancer's own purpose: an address of a VM cannot be taken by a forwarding rule of another port.
+            # Addresses of this purpose can be shared by the forwarding rules of several ports.
             purpose="SHARED_LOADBALANCER_VIP",
             subnetwork=network.subnetwork,
             opts=child(self, depends_on=services.services),
@@ -123,7 +123,7 @@ class InferenceGateway(pulumi.ComponentResource):
 
 
 class InferenceRoute(pulumi.ComponentResource):
-    """HTTPRoute from the Gateway to pools, and to the Service of what is for no pool."""
+    """HTTPRoute from the Gateway to pools, and to the Service for requests that no pool serves."""
 
     route: kubernetes.apiextensions.CustomResource
 
@@ -146,7 +146,7 @@ class InferenceRoute(pulumi.ComponentResource):
             ),
             name=plan.name,
             namespace=scope.namespace,
-            # What comes after an early route waits for its conditions.
+            # An early route is not waited for; its dependents wait for its conditions.
             annotations=None if plan.early else {"pulumi.com/waitFor": json.dumps([accepted, resolved])},
             opts=child(self, depends_on=depends_on, timeouts=_TIMEOUTS),
         )

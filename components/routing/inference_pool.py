@@ -1,4 +1,4 @@
-"""The inference pool of one model, and what the Gateway's implementation needs beside it."""
+"""The InferencePool of one model, and the policies that the Gateway's implementation needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from planning.plan.routing import BackendTlsPlan, PoolPlan
 
 
 class InferencePool(pulumi.ComponentResource):
-    """InferencePool, and what the Gateway's implementation needs beside it."""
+    """InferencePool with the policies that the Gateway's implementation needs."""
 
     pool: kubernetes.apiextensions.CustomResource
 
@@ -43,7 +43,7 @@ class InferencePool(pulumi.ComponentResource):
 
 
 def pool_spec(plan: PoolPlan) -> InferencePoolSpec:
-    """The pool itself, whoever creates it."""
+    """Spec of the InferencePool, for a pool of this program and for one that KServe creates."""
     return InferencePoolSpec(
         selector=Selector(match_labels=dict(plan.selector)),
         target_ports=[Port(number=port) for port in plan.target_ports],
@@ -56,15 +56,15 @@ def pool_spec(plan: PoolPlan) -> InferencePoolSpec:
 def pool_policies(
     parent: pulumi.Resource, plan: PoolPlan, namespace: str, depends_on: Sequence[pulumi.Resource]
 ) -> list[pulumi.Resource]:
-    """What the Gateway has to know of a pool, by its name: it may be there before it.
+    """Policies of a pool. They refer to it by name, and may exist before it.
 
-    GKE: without the health check the load balancer asks for `/`, which vLLM does not serve: no healthy upstream.
-    Without the backend policy it cuts every answer after 30 seconds. Istio: the picker's certificate is its own, and a
-    plain connection to it would find no picker; that servers answer in HTTPS is said of the Service that Istio makes of
-    the pool.
+    GKE: without the health check the load balancer requests `/`, which vLLM does not serve, and finds no healthy
+    upstream. Without the backend policy it ends each response after 30 seconds. Istio: the picker has a self-signed
+    certificate and accepts only TLS; HTTPS of model servers is configured for the Service that Istio derives from the
+    pool.
     """
     if plan.implementation == "istio":
-        # Pickers sign their own certificate when they start.
+        # Pickers create a self-signed certificate when they start.
         service = plan.picker_service
         host = f"{service}.{namespace}.svc.cluster.local"
         unseen = ClientTls(insecure_skip_verify=True)

@@ -1,4 +1,4 @@
-"""Permissions of a program that serves its metrics to authorized callers only."""
+"""Permissions of a workload that authorizes the callers of its metrics endpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def grant_token_review(
     name: str, namespace: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions
 ) -> list[pulumi.Resource]:
     """Let the ServiceAccount `name` have the API server review tokens and access (TokenReview, SubjectAccessReview)."""
-    # Cluster-wide objects need names of their own: another stack may use the same name.
+    # Cluster-scoped objects include the namespace in their names, because another stack may use the same name.
     wide = f"{namespace}-{name}-metrics-auth"
     role = rbac.ClusterRole(
         name,

@@ -1,4 +1,4 @@
-"""The model router of one Gateway: identity, permissions, names, Deployment, Service, and the callout to it."""
+"""The model router of one Gateway: identity, permissions, model names, Deployment, Service, and callout."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from planning.plan.routing import RouterPlan, RoutingExtensionPlan
 
 
 class ModelRouter(pulumi.ComponentResource):
-    """A router that reads bodies and names the base model in a header, which the route then matches.
+    """A router that reads request bodies and sets a header with the base model, which the HTTPRoute matches.
 
-    The callout is attached to the Gateway once the router answers: every request waits for it from then on.
+    The callout is attached to the Gateway after the router is ready, because every request then waits for the router.
     """
 
     extension: kubernetes.apiextensions.CustomResource
@@ -50,7 +50,7 @@ class ModelRouter(pulumi.ComponentResource):
                 type="ClusterIP",
                 selector=dict(plan.selector),
                 ports=[
-                    # HTTP/2 with TLS: the router makes a certificate of its own.
+                    # HTTP/2 with TLS: the router creates a self-signed certificate.
                     kubernetes.core.v1.ServicePortArgs(
                         name="grpc", port=plan.grpc_port, target_port="grpc", protocol="TCP", app_protocol="HTTP2"
                     )
@@ -73,7 +73,7 @@ class ModelRouter(pulumi.ComponentResource):
         return metadata(self._plan.name, self._namespace, labels=self._plan.selector)
 
     def _permissions(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-        """Read the ConfigMaps of the namespace: a role cannot say by label which ones."""
+        """Let the router read ConfigMaps of the namespace. A role cannot select them by label."""
         plan, rules = self._plan, [rule([""], ["configmaps"], READ)]
         return [
             *grant_role(plan.name, self._namespace, rules, plan.selector, options),
@@ -81,7 +81,7 @@ class ModelRouter(pulumi.ComponentResource):
         ]
 
     def _texts(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-        """A ConfigMap of names for each model, and the router's own configuration where it has a file."""
+        """Create a ConfigMap of names for each model, and one for the router's configuration file if it has one."""
         plan = self._plan
         texts: list[pulumi.Resource] = [
             kubernetes.core.v1.ConfigMap(
@@ -131,7 +131,7 @@ class ModelRouter(pulumi.ComponentResource):
             authority=plan.authority,
             backend_ref=ServiceRef(name=self._plan.name, port=self._plan.grpc_port),
             timeout=f"{plan.timeout_seconds}s",
-            # Whole bodies, as they come: the router answers once it has seen the end.
+            # Bodies are streamed in full; the router responds after the end of the body.
             supported_events=["RequestHeaders", "RequestBody", "RequestTrailers"],
             request_body_send_mode="FullDuplexStreamed",
             fail_open=plan.fail_open,

@@ -1,4 +1,4 @@
-"""What answers requests that are for no model: identity, Deployment, Service, and the load balancer's health check."""
+"""The default backend: identity, Deployment, Service, and the load balancer's health check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from planning.plan.routing import ModelsEndpointPlan
 
 
 class ModelsEndpoint(pulumi.ComponentResource):
-    """The list of models, health, and 404 for everything that names no model served here."""
+    """Serves the list of models and health, and returns 404 for requests that name no model of this stack."""
 
     ready: list[pulumi.Resource]
 

@@ -12,7 +12,7 @@ from planning.plan.routing import AccessPlan, NetworkPolicyPlan, PeerPlan
 
 
 class NetworkPolicies(pulumi.ComponentResource):
-    """What each workload's pods may be reached by and may reach. Both directions are named, so that both are closed."""
+    """The allowed traffic of each workload. Each policy names both directions, so that all other traffic is denied."""
 
     def __init__(self, plans: tuple[NetworkPolicyPlan, ...], scope: ClusterScope) -> None:
         super().__init__("llm-d:security:NetworkPolicies", "network-policies", None, scope.opts)
@@ -45,7 +45,7 @@ def _peer(peer: PeerPlan) -> networking.NetworkPolicyPeerArgs:
     if peer.cidr is not None:
         block = networking.IPBlockArgs(cidr=peer.cidr, except_=list(peer.except_cidrs) or None)
         return networking.NetworkPolicyPeerArgs(ip_block=block)
-    # Kubernetes itself gives every namespace this label.
+    # Kubernetes sets this label on every namespace.
     namespace = {"kubernetes.io/metadata.name": peer.namespace} if peer.namespace is not None else None
     return networking.NetworkPolicyPeerArgs(
         pod_selector=LabelSelectorArgs(match_labels=dict(peer.pods)),

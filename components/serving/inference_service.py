@@ -1,4 +1,4 @@
-"""One model by way of KServe: an LLMInferenceService, and what KServe does not make for it."""
+"""One model served by KServe: an LLMInferenceService, and the objects that KServe does not create for it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class RouterRefs:
 class InferenceService(pulumi.ComponentResource):
     """LLMInferenceService with identity, policies on the pool that KServe makes, and disruption budgets.
 
-    The policies come first: the load balancer then never checks a pool in its own way.
+    The policies are created first, so that the load balancer never uses its default health check.
     """
 
     service: kubernetes.apiextensions.CustomResource
@@ -89,11 +89,11 @@ class InferenceService(pulumi.ComponentResource):
                 pulumi.ResourceOptions.merge(
                     child(
                         self,
-                        # Not deleted together with the cluster: KServe then takes down what it made, the pool included.
+                        # Deleted separately from the cluster, so that KServe deletes what it created, the pool included.
                         depends_on=[*depends_on, *needed, *policies],
                         timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
                     ),
-                    # KServe refuses to change the size of a group; and both services would have one name.
+                    # KServe refuses a changed group size, and the old and the new service have the same name.
                     pulumi.ResourceOptions(replace_on_changes=["spec.parallelism"], delete_before_replace=True),
                 ),
             ),
@@ -107,7 +107,7 @@ class InferenceService(pulumi.ComponentResource):
 
 
 def _of_groups(model: ModelPlan) -> dict[str, str]:
-    """Annotations that KServe hands on to the groups it makes."""
+    """Annotations that KServe copies to the LeaderWorkerSets it creates."""
     annotations = [group_annotations(server.group) for server in model.servers if server.group is not None]
     return {key: value for group in annotations for key, value in group.items()}
 
@@ -141,7 +141,7 @@ def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, refs: Ro
 
 
 def _parallelism(group: LeaderWorkerPlan) -> Parallelism:
-    """What makes a group as large as planned. Hosts of one engine count as its stages, whatever they share."""
+    """The parallelism that gives a group its planned size. The hosts of one engine count as pipeline stages."""
     if group.ranks > 1:
         return Parallelism(data=group.ranks, data_local=group.ranks // group.size)
     return Parallelism(pipeline=group.size)
@@ -158,10 +158,10 @@ def _workload(server: ModelServerPlan) -> Workload:
 
 
 def _template(plan: PodPlan) -> dict[str, Any]:
-    """The pod's spec with what a merge into KServe's preset needs: what the preset says and the pod does not stays.
+    """The pod's spec, prepared for the merge into KServe's preset: fields that only the preset has are kept.
 
-    The preset says of its container, not of its pod, that it may not be root. And its container sleeps by a command
-    before it ends: beside it another kind of hook would be a second one, which the API server refuses.
+    The preset sets `runAsNonRoot` on its container, not on its pod. Its preStop hook is a command: another kind of hook
+    would be merged beside it, and the API server refuses two handlers.
     """
     spec: dict[str, Any] = pod_template(plan)["spec"]
     for container in (*spec["containers"], *spec.get("initContainers", ())):

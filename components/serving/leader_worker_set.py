@@ -1,4 +1,4 @@
-"""Replicas of several pods as a LeaderWorkerSet, and the devices their pods claim."""
+"""Replicas of several pods as a LeaderWorkerSet, and the ResourceClaimTemplate of their devices."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from planning.plan.serving import ClaimTemplatePlan, LeaderWorkerPlan, ModelServ
 def leader_worker_set(
     server: ModelServerPlan, group: LeaderWorkerPlan, namespace: str, opts: pulumi.ResourceOptions
 ) -> kubernetes.apiextensions.CustomResource:
-    """The groups of one model server; `up` waits until every pod of every group is ready."""
+    """Create the groups of one model server. `up` waits until every pod of every group is ready."""
     annotations = group_annotations(group)
     if server.replicas:
-        # Without a group there is no condition to wait for.
+        # Without groups there is no condition to wait for.
         annotations["pulumi.com/waitFor"] = "condition=Available"
     return custom_resource(
         server.name,
@@ -52,14 +52,14 @@ def leader_worker_set(
 
 
 def group_annotations(group: LeaderWorkerPlan) -> dict[str, str]:
-    """Of a LeaderWorkerSet, or of what one is made from."""
+    """Annotations of a LeaderWorkerSet, or of an object that one is created from."""
     return {} if group.exclusive_topology is None else {EXCLUSIVE_TOPOLOGY: group.exclusive_topology}
 
 
 def claim_template(
     plan: ClaimTemplatePlan, namespace: str, labels: dict[str, str], opts: pulumi.ResourceOptions
 ) -> resource.ResourceClaimTemplate:
-    """What every pod that names it gets a claim of: all devices of the class that its node has."""
+    """A ResourceClaimTemplate: each pod that refers to it claims all devices of the class on its node."""
     devices = resource.ExactDeviceRequestArgs(device_class_name=plan.device_class, allocation_mode="All")
     claim = resource.DeviceClaimArgs(requests=[resource.DeviceRequestArgs(name="all", exactly=devices)])
     return resource.ResourceClaimTemplate(

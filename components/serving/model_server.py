@@ -22,10 +22,10 @@ from planning.serving.startup import NODE_SECONDS
 class ModelServer(pulumi.ComponentResource):
     """The vLLM replicas of one model in one role.
 
-    `up` waits until they answer: a node may have to come first, then the image, the weights and the compiler.
+    `up` waits until they are ready: for a node, the image, the weights and compilation.
     """
 
-    # A Deployment, or a LeaderWorkerSet where a replica takes several hosts.
+    # A Deployment, or a LeaderWorkerSet if a replica spans several hosts.
     workload: pulumi.Resource
 
     def __init__(
@@ -45,7 +45,7 @@ class ModelServer(pulumi.ComponentResource):
             claims.append(claim_template(server.claim_template, namespace, dict(server.selector), options))
         workload = child(
             self,
-            # Not deleted together with the cluster, as the picker's is not.
+            # Deleted separately from the cluster, like the picker's Deployment.
             depends_on=[*depends_on, *identity, *claims],
             timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
         )
@@ -73,21 +73,21 @@ class ModelServer(pulumi.ComponentResource):
 def server_identity(
     parent: pulumi.Resource, server: ModelServerPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]
 ) -> list[pulumi.Resource]:
-    """The service account of a model's pods, what it may read, and the file of their chat template."""
+    """Create the service account of a model's pods, its access to the bucket of weights, and its chat template."""
     account = kubernetes.core.v1.ServiceAccount(
         server.service_account,
         metadata=metadata(server.service_account, scope.namespace, labels=server.selector),
         automount_service_account_token=False,
         opts=scope.deleted_with_cluster(parent, depends_on),
     )
-    # A project has its identity pool from its first cluster on: before that, the member is refused.
+    # The project's workload identity pool exists from its first cluster on. IAM refuses the member before that.
     granted = child(parent, depends_on=depends_on)
     member = f"serviceAccount:{scope.workload_pool}[{scope.namespace}/{server.service_account}]"
     grants: list[pulumi.Resource] = [
         gcp.storage.BucketIAMMember(
             f"{server.name}-bucket" if number == 0 else f"{server.name}-bucket-{number + 1}",
             bucket=bucket,
-            # Lists and reads objects of this bucket; the FUSE driver needs no more for a read-only mount.
+            # Lists and reads objects of this bucket, which is enough for a read-only mount by the FUSE driver.
             role="roles/storage.objectViewer",
             member=member,
             opts=granted,
@@ -121,10 +121,10 @@ def server_identity(
 def direct_load_balancer(
     parent: pulumi.Resource, server: ModelServerPlan, namespace: str, depends_on: Sequence[pulumi.Resource]
 ) -> None:
-    """A Service of type LoadBalancer that bypasses the Gateway, where the plan has one."""
+    """Create the Service of type LoadBalancer that bypasses the Gateway, if planned."""
     if server.direct_service is None:
         return
-    # A load balancer owns Google Cloud parts: it is deleted by itself, never together with the cluster.
+    # A load balancer owns Google Cloud resources, so it is deleted separately from the cluster.
     kubernetes.core.v1.Service(
         server.direct_service,
         metadata=metadata(
