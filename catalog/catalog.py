@@ -27,8 +27,8 @@ class Catalog:
 
     def machines_for(self, accelerator: str) -> tuple[MachineType, ...]:
         """Machine types that carry an accelerator or take it attached, fewest accelerators and vCPUs first."""
-        found = [m for m in self.machines.values() if m.accelerator == accelerator or accelerator in m.attachable]
-        return tuple(sorted(found, key=lambda m: (m.accelerator_count * m.accelerator_share, m.vcpus)))
+        fitting = [m for m in self.machines.values() if m.accelerator == accelerator or accelerator in m.attachable]
+        return tuple(sorted(fitting, key=lambda m: (m.accelerator_count * m.accelerator_share, m.vcpus)))
 
     def accelerator_on(self, machine_type: str, attached: str | None) -> Accelerator | None:
         """The accelerator of a node: built in, or attached and known by GKE's label value. None for CPU machines."""
@@ -43,5 +43,5 @@ class Catalog:
         exact = self.models.get(model_id)
         if exact is not None:
             return exact
-        wanted = model_id.lower()
-        return next((model for name, model in self.models.items() if name.lower() == wanted), None)
+        lowered = model_id.lower()
+        return next((model for name, model in self.models.items() if name.lower() == lowered), None)

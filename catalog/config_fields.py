@@ -29,8 +29,8 @@ class Fields:
         return default
 
     def optional(self, *names: str) -> int | None:
-        given = [name for name in names if self.config.get(name) is not None]
-        return self.number(*given) if given else None
+        present = [name for name in names if self.config.get(name) is not None]
+        return self.number(*present) if present else None
 
     def flag(self, name: str, default: bool = False) -> bool:
         value = self.config.get(name)
@@ -38,7 +38,7 @@ class Fields:
 
     def texts(self, name: str) -> list[str]:
         value = self.config.get(name)
-        return [str(each) for each in value] if isinstance(value, list) else []
+        return [str(item) for item in value] if isinstance(value, list) else []
 
     def mapping(self, name: str) -> Mapping[str, Any]:
         value = self.config.get(name)

@@ -162,7 +162,7 @@ def parse(
             modules = Modules(model, kinds, layers.sparse)
             model = model.model_copy(update={"quantization": quantization_of(stored, modules)})
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        problems = "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors())
         raise ConfigError(f"its figures do not fit together: {problems}") from None
     _check(model)
     return model

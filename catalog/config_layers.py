@@ -141,7 +141,7 @@ def _sparse(fields: Fields, count: int) -> tuple[bool, ...]:
     frequency = fields.config.get("moe_layer_freq")
     first = fields.number("first_k_dense_replace", default=0)
     if isinstance(frequency, list) and len(frequency) == count:
-        return tuple(bool(each) for each in frequency)
+        return tuple(bool(layer) for layer in frequency)
     dense = fields.config.get("mlp_only_layers")
     dense = dense if isinstance(dense, list) else []
     if isinstance(frequency, int) and not isinstance(frequency, bool) and frequency > 0:
@@ -278,21 +278,21 @@ def rotary_of(
         return ()
     width = mla.qk_rope_head_dim if mla is not None else head_dim
     parameters = {**fields.mapping("rope_scaling"), **fields.mapping("rope_parameters")}
-    by_kind = {name: each for name, each in parameters.items() if isinstance(each, Mapping)}
-    found = []
+    by_kind = {name: rope for name, rope in parameters.items() if isinstance(rope, Mapping)}
+    rotaries = []
     if not by_kind:
-        found.append(_table(architecture, fields, parameters, width))
+        rotaries.append(_table(architecture, fields, parameters, width))
         if architecture.startswith("Gemma3"):
             # Sliding layers rotate by a base of their own, without scaling.
-            found.append(_table(architecture, fields, {}, width))
-    for name, each in by_kind.items():
+            rotaries.append(_table(architecture, fields, {}, width))
+    for name, rope in by_kind.items():
         kind = _LAYER_TYPES.get(name)
         if kind not in layers.kinds:
             continue
         own = fields.optional("global_head_dim") if architecture.startswith("Gemma4") and kind == "full" else None
-        found.append(_table(architecture, fields, each, own or width))
+        rotaries.append(_table(architecture, fields, rope, own or width))
     usual = RotaryTable(positions=fields.number("max_position_embeddings", "n_positions"), width=width)
-    return None if found == [usual] else tuple(found)
+    return None if rotaries == [usual] else tuple(rotaries)
 
 
 def _table(architecture: str, fields: Fields, parameters: Mapping[str, Any], width: int) -> RotaryTable:

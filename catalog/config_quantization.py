@@ -161,19 +161,19 @@ def _modelopt(config: Config) -> _Plan:
         if not isinstance(layers, Mapping) or not layers:
             raise ConfigError("its mixed precision names no quantized_layers")
         exceptions = tuple(
-            (str(name), _algorithm(each.get("quant_algo"), each.get("group_size")))
-            for name, each in layers.items()
-            if isinstance(each, Mapping)
+            (str(name), _algorithm(layer.get("quant_algo"), layer.get("group_size")))
+            for name, layer in layers.items()
+            if isinstance(layer, Mapping)
         )
         return _Plan("modelopt", None, ignored, exceptions, kv_cache=bool(cache))
     return _Plan("modelopt", _algorithm(algorithm, config.get("group_size")), ignored, kv_cache=bool(cache))
 
 
 def _algorithm(name: object, group: object) -> _Scheme:
-    known = _MODELOPT.get(str(name).upper())
-    if known is None:
+    scheme = _MODELOPT.get(str(name).upper())
+    if scheme is None:
         raise ConfigError(f"quantization {name} of modelopt is not one whose size this program can compute")
-    bits, default_group, scale_bits = known
+    bits, default_group, scale_bits = scheme
     if default_group is None:
         return _Scheme(bits)
     return _Scheme(
@@ -184,18 +184,18 @@ def _algorithm(name: object, group: object) -> _Scheme:
 def _compressed(config: Config) -> _Plan:
     """compressed-tensors: groups of targets, each with its weights; `ignore` wins over them."""
     groups = config.get("config_groups")
-    found: list[tuple[Sequence[str], _Scheme]] = []
+    schemes: list[tuple[Sequence[str], _Scheme]] = []
     for group in groups.values() if isinstance(groups, Mapping) else ():
         weights = group.get("weights") if isinstance(group, Mapping) else None
         if not isinstance(weights, Mapping):
             continue
         targets = group.get("targets")
         names = tuple(map(str, targets)) if isinstance(targets, list) and targets else ("Linear",)
-        found.append((names, _weights(weights)))
-    if not found:
+        schemes.append((names, _weights(weights)))
+    if not schemes:
         raise ConfigError("its compressed-tensors configuration has no group of weights")
-    default = next((scheme for names, scheme in found if "Linear" in names), None)
-    exceptions = tuple((name, scheme) for names, scheme in found for name in names if name != "Linear")
+    default = next((scheme for names, scheme in schemes if "Linear" in names), None)
+    exceptions = tuple((name, scheme) for names, scheme in schemes for name in names if name != "Linear")
     return _Plan(
         "compressed-tensors",
         default,

@@ -167,10 +167,10 @@ def _encoder(architecture: str, config: Config, vision: Config, text_hidden: int
     """SigLIP and CLIP with the projectors of Gemma 3 and LLaVA. Layers above the last that is read are not loaded."""
     hidden, inner = _number(vision, "hidden_size"), _number(vision, "intermediate_size")
     depth = _number(vision, "num_hidden_layers")
-    read = config.get("vision_feature_layer")
+    feature_layer = config.get("vision_feature_layer")
     features = 1
     if architecture.startswith("Llava"):
-        chosen = read if isinstance(read, list) else [-2 if read is None else read]
+        chosen = feature_layer if isinstance(feature_layer, list) else [-2 if feature_layer is None else feature_layer]
         if not all(isinstance(layer, int) and not isinstance(layer, bool) for layer in chosen) or not chosen:
             raise ConfigError("its vision_feature_layer names no layers")
         features = len(chosen)
@@ -220,10 +220,14 @@ def _gemma4_audio(audio: Config, text_hidden: int) -> int:
     hidden = _number(audio, "hidden_size", default=1024)
     layer = (16 + 5 + 3) * hidden * hidden + _number(audio, "conv_kernel_size", default=5) * hidden
     channels = audio.get("subsampling_conv_channels") or [128, 32]
-    if not isinstance(channels, list) or len(channels) != 2 or not all(isinstance(each, int) for each in channels):
+    if (
+        not isinstance(channels, list)
+        or len(channels) != 2
+        or not all(isinstance(channel, int) for channel in channels)
+    ):
         raise ConfigError("its audio_config has no two subsampling_conv_channels")
     outputs = _number(audio, "output_proj_dims", default=1536)
-    first, second = (int(each) for each in channels)
+    first, second = (int(channel) for channel in channels)
     subsampling = 9 * first * (1 + second) + first // 4 * second * hidden
     layers = _number(audio, "num_hidden_layers", default=12) * layer
     return layers + subsampling + (hidden + 1) * outputs + outputs * text_hidden

@@ -200,8 +200,8 @@ class Engine(Entry):
 
     def band(self, version: str) -> Band:
         """The band of a version; versions older than the oldest band are taken as it."""
-        wanted = _release(version)
-        return next((band for band in self.bands if _release(band.since) <= wanted), self.bands[-1])
+        release = _release(version)
+        return next((band for band in self.bands if _release(band.since) <= release), self.bands[-1])
 
     def has(self, version: str, since: str) -> bool:
         """Whether a version has what came with another."""
@@ -216,15 +216,19 @@ class Engine(Entry):
     def second_runner(self, version: str, architecture: str, *, dense: bool) -> bool:
         """Whether Model Runner V2 is a model's default. `dense`: it has neither experts nor recurrent layers."""
         since = self.runner.architectures.get(architecture)
-        found = [since] if since is not None else []
+        starts = [since] if since is not None else []
         if dense:
-            found.append(self.runner.architectures["dense"])
-        return any(self.has(version, each) for each in found)
+            starts.append(self.runner.architectures["dense"])
+        return any(self.has(version, start) for start in starts)
 
     def second_runner_sampler(self, version: str) -> float:
         """Bytes per (sequence x vocabulary entry) of its profile."""
-        held = [(since, each) for since, each in self.runner.sampler_bytes.items() if self.has(version, since)]
-        return max(held, key=lambda pair: _release(pair[0]))[1] if held else 0.0
+        reached = [
+            (since, sampler_bytes)
+            for since, sampler_bytes in self.runner.sampler_bytes.items()
+            if self.has(version, since)
+        ]
+        return max(reached, key=lambda pair: _release(pair[0]))[1] if reached else 0.0
 
 
 _IN_USE: ContextVar[Engine | None] = ContextVar("engine", default=None)

@@ -73,9 +73,9 @@ class CapabilityFacts(Entry):
     def kernel_bytes(self, dtype: str, head: int, *, windowed: bool) -> int | None:
         """Shared memory of the Triton kernel; None where it was not compiled."""
         # bfloat16 and float16 take the same: which of them was compiled depends on the card.
-        wanted = ("bfloat16", "float16") if dtype in ("bfloat16", "float16") else (dtype,)
+        dtypes = ("bfloat16", "float16") if dtype in ("bfloat16", "float16") else (dtype,)
         for row in self.triton_shared_memory:
-            if row.dtype in wanted and row.head == head and row.windowed == windowed:
+            if row.dtype in dtypes and row.head == head and row.windowed == windowed:
                 return row.bytes
         return None
 
@@ -188,13 +188,13 @@ def facts_of(version: str) -> tuple[EngineFacts, ...]:
     every table nothing is known.
     """
     number = _number(version)
-    known = versions()
-    same = [name for name in known if _number(name)[:2] == number[:2]]
+    tables = versions()
+    same = [name for name in tables if _number(name)[:2] == number[:2]]
     if same:
         exact = [name for name in same if _number(name) == number]
         return (load_facts((exact or same)[0]),)
-    below = [name for name in known if _number(name) < number]
+    below = [name for name in tables if _number(name) < number]
     if not below:
         return ()
-    above = [name for name in known if _number(name) > number]
+    above = [name for name in tables if _number(name) > number]
     return tuple(load_facts(name) for name in (*below[-1:], *above[:1]))

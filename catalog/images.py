@@ -73,8 +73,8 @@ class Images(Entry):
         suffix = re.sub(r"-?(x86_64|amd64|aarch64|arm64)$", "", match["suffix"] or "")
         version = _numbers(match["version"])
         # A mirror keeps the repository's name behind its own.
-        known = (name for name in self.images if f"/{match['repository']}".endswith(f"/{name}"))
-        entries = self.images.get(next(known, ""), ())
+        names = (name for name in self.images if f"/{match['repository']}".endswith(f"/{name}"))
+        entries = self.images.get(next(names, ""), ())
         return next((facts for facts in entries if facts.covers(version, suffix)), None)
 
     def least_driver(self, cuda_major: int) -> int | None:
@@ -95,8 +95,8 @@ class Images(Entry):
 
     def first_with(self, driver: int) -> str | None:
         """First GKE minor version whose newest driver is of this branch or a later one."""
-        able = (version for version, node in self.gke_drivers.items() if (node.latest or 0) >= driver)
-        return min(able, key=_numbers, default=None)
+        versions = (version for version, node in self.gke_drivers.items() if (node.latest or 0) >= driver)
+        return min(versions, key=_numbers, default=None)
 
 
 @functools.cache

@@ -56,14 +56,14 @@ def _read(folder: Path, name: str) -> Tree:
 
 
 def _each(file: str, kind: type[Item], entries: Iterable[tuple[str, Tree]]) -> dict[str, Item]:
-    made: dict[str, Item] = {}
+    items: dict[str, Item] = {}
     for name, entry in entries:
         try:
-            made[name] = kind.model_validate(entry)
+            items[name] = kind.model_validate(entry)
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise CatalogError(f"{file}.yaml: {name}: {problems}") from error
-    return made
+    return items
 
 
 def _sources(files: Mapping[str, Tree]) -> dict[str, Source]:
@@ -105,10 +105,10 @@ def _models(tree: Tree, sources: Mapping[str, Source]) -> Iterator[tuple[str, Tr
     for name, entry in written.items():
         merged = entry
         while "like" in merged:
-            other = merged["like"]
-            if other not in written or other == name:
-                raise CatalogError(f"models.yaml: {name}: like: no model {other}")
-            merged = {**written[other], **{key: value for key, value in merged.items() if key != "like"}}
+            base_name = merged["like"]
+            if base_name not in written or base_name == name:
+                raise CatalogError(f"models.yaml: {name}: like: no model {base_name}")
+            merged = {**written[base_name], **{key: value for key, value in merged.items() if key != "like"}}
         kind = "mla" if merged.get("mla") else "full"
         defaults["attention"] = [{"kind": kind, "layers": merged.get("layers")}]
         source = sources.get(merged.get("source", ""))
@@ -126,26 +126,28 @@ def _pickers(tree: Tree) -> Iterator[tuple[str, Tree]]:
 
     `like` takes another picker's entry, `without` leaves plugins of it out, and `plugins` then adds some.
     """
-    made: dict[str, Tree] = {}
+    pickers: dict[str, Tree] = {}
     for name, written in tree.items():
         if name in ("date", "sources"):
             continue
         entry = written
         plugins: dict[str, Tree] = {}
         if "like" in written:
-            if written["like"] not in made:
+            if written["like"] not in pickers:
                 raise CatalogError(f"pickers.yaml: {name}: like: no picker {written['like']} before it")
-            base = made[written["like"]]
-            gone = set(written.get("without", ()))
-            if gone - base["plugins"].keys():
-                raise CatalogError(f"pickers.yaml: {name}: without: {', '.join(sorted(gone - base['plugins'].keys()))}")
-            plugins = {key: plugin for key, plugin in base["plugins"].items() if key not in gone}
+            base = pickers[written["like"]]
+            removed = set(written.get("without", ()))
+            if removed - base["plugins"].keys():
+                raise CatalogError(
+                    f"pickers.yaml: {name}: without: {', '.join(sorted(removed - base['plugins'].keys()))}"
+                )
+            plugins = {key: plugin for key, plugin in base["plugins"].items() if key not in removed}
             entry = {**base, "plugins": {}} | {k: v for k, v in written.items() if k not in ("like", "without")}
         for kinds, group in entry["plugins"].items():
             for plugin, written in group.items():
                 own = written if isinstance(written, dict) else {"parameters": written} if written else {}
                 plugins[plugin] = {"type": plugin, "kinds": kinds.split("+"), "stability": entry["stability"], **own}
-        made[name] = {**entry, "plugins": plugins}
+        pickers[name] = {**entry, "plugins": plugins}
         rest = {key: value for key, value in entry.items() if key != "stability"}
         yield name, {**rest, "name": name, "plugins": plugins}
 
@@ -168,7 +170,7 @@ def _prices(tree: Tree, sources: Mapping[str, Source], types: Mapping[str, Machi
 
 def _rates(table: Tree, sources: Mapping[str, Source]) -> dict[str, dict[str, Rates]]:
     """source -> name -> region -> "on-demand / spot / flex-start". The first source that knows a region is taken."""
-    made: dict[str, dict[str, Rates]] = {}
+    rates_by_name: dict[str, dict[str, Rates]] = {}
     for key, names in table.items():
         source = sources.get(key)
         if source is None or source.date is None:
@@ -184,8 +186,8 @@ def _rates(table: Tree, sources: Mapping[str, Source]) -> dict[str, dict[str, Ra
                     for how, value in zip(_ORDER, hourly, strict=False)
                     if value is not None
                 }
-                made.setdefault(name, {}).setdefault(region, rates)
-    return made
+                rates_by_name.setdefault(name, {}).setdefault(region, rates)
+    return rates_by_name
 
 
 def _check_references(catalog: Catalog) -> None:
@@ -208,7 +210,7 @@ def _check_references(catalog: Catalog) -> None:
     for release in catalog.releases.values():
         if release.picker.build not in catalog.pickers:
             raise CatalogError(f"releases.yaml: {release.name}: no picker {release.picker.build}")
-    known = catalog.machines.keys() | catalog.accelerators.keys()
+    names = catalog.machines.keys() | catalog.accelerators.keys()
     for name in (*catalog.prices.machines, *catalog.prices.accelerators):
-        if name not in known:
+        if name not in names:
             raise CatalogError(f"prices.yaml: {name}: no such machine type or accelerator")

@@ -132,9 +132,9 @@ def indexers(model: Model, group: Attention) -> int:
     """Parameters of a group's indexers: queries from the compressed ones, one key, a weight for each head."""
     if group.indexer is None or model.mla is None:
         return 0
-    each = group.indexer
-    queries = (model.mla.q_lora_rank or model.hidden) * each.heads * each.dim
-    return each.layers * (queries + model.hidden * (each.dim + each.heads))
+    parameters_each = group.indexer
+    queries = (model.mla.q_lora_rank or model.hidden) * parameters_each.heads * parameters_each.dim
+    return parameters_each.layers * (queries + model.hidden * (parameters_each.dim + parameters_each.heads))
 
 
 def weights_gib(model: Model) -> float:

@@ -32,19 +32,25 @@ class Prices:
         `attached` is an accelerator and its count for machine types that take one (n1). A TPU machine costs its chips.
         The date of a sum is the older of its parts.
         """
-        known = self.types.get(machine)
-        if known is not None and known.accelerator is not None and known.topologies:
-            chip = self.accelerator(known.accelerator, region, provisioning)
-            return None if chip is None else chip.model_copy(update={"hourly": chip.hourly * known.accelerator_count})
+        listed = self.types.get(machine)
+        if listed is not None and listed.accelerator is not None and listed.topologies:
+            chip = self.accelerator(listed.accelerator, region, provisioning)
+            return None if chip is None else chip.model_copy(update={"hourly": chip.hourly * listed.accelerator_count})
         base = self.machines.get(machine, {}).get(region, {}).get(provisioning)
         if base is None or attached is None:
             return base
         name, count = attached
-        one = self.accelerator(name, region, provisioning)
-        if one is None:
+        accelerator_price = self.accelerator(name, region, provisioning)
+        if accelerator_price is None:
             return None
-        sources = base.source if base.source == one.source else f"{base.source}; {one.source}"
-        return Price(hourly=base.hourly + count * one.hourly, date=min(base.date, one.date), source=sources)
+        sources = (
+            base.source if base.source == accelerator_price.source else f"{base.source}; {accelerator_price.source}"
+        )
+        return Price(
+            hourly=base.hourly + count * accelerator_price.hourly,
+            date=min(base.date, accelerator_price.date),
+            source=sources,
+        )
 
     def accelerator(self, accelerator: str, region: str, provisioning: Provisioning = "on-demand") -> Price | None:
         """Price of one attached GPU or one TPU chip (its share of the host included) per hour."""
@@ -69,12 +75,12 @@ class Prices:
         def laid_over(
             table: Mapping[str, Mapping[str, Rates]], rates: Mapping[str, Mapping[Provisioning, float]]
         ) -> dict[str, Mapping[str, Rates]]:
-            made = dict(table)
-            for name, given in rates.items():
-                new = {how: Price(hourly=usd, date=date, source=source) for how, usd in given.items()}
-                known = made.get(name, {})
-                made[name] = {**known, region: {**known.get(region, {}), **new}}
-            return made
+            merged = dict(table)
+            for name, overrides in rates.items():
+                new = {how: Price(hourly=usd, date=date, source=source) for how, usd in overrides.items()}
+                base = merged.get(name, {})
+                merged[name] = {**base, region: {**base.get(region, {}), **new}}
+            return merged
 
         changed = {
             name: self.items[name].model_copy(update={"usd": usd, "date": date, "source": source, "note": None})

@@ -30,8 +30,8 @@ class Quota(Entry):
     @property
     def title(self) -> str:
         """As a person finds it in the console's list of quotas."""
-        given = ", ".join(f"{key}: {value}" for key, value in self.dimensions.items())
-        return f"{self.quota} ({given})" if given else self.quota
+        dimensions = ", ".join(f"{key}: {value}" for key, value in self.dimensions.items())
+        return f"{self.quota} ({dimensions})" if dimensions else self.quota
 
 
 class AcceleratorQuotas(Entry):

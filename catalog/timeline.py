@@ -43,15 +43,15 @@ class Timeline(Entry):
 
     @model_validator(mode="after")
     def _steps_follow_each_other(self) -> Self:
-        known: set[str] = set()
+        names: set[str] = set()
         for name, step in self.steps.items():
-            missing = [before for before in step.after if before not in known]
+            missing = [step_before for step_before in step.after if step_before not in names]
             if missing:
                 raise ValueError(f"timeline.yaml: steps: {name}: waits for {', '.join(missing)}, which is not above it")
             sources = (step.source, *step.source_by_kind.values())
             if unknown := [source for source in sources if source not in self.sources]:
                 raise ValueError(f"timeline.yaml: steps: {name}: there is no source {', '.join(unknown)}")
-            known.add(name)
+            names.add(name)
         return self
 
 

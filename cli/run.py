@@ -57,13 +57,13 @@ def run_command(command: Command, explain: Explain, program: str, arguments: Seq
 
 def run_app(app: typer.Typer, program: str = PROGRAM, arguments: Sequence[str] | None = None) -> int:
     """Run a command line. Return its exit status."""
-    before = signal.signal(signal.SIGTERM, _raise_interrupt)
+    previous_handler = signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         app(args=None if arguments is None else list(arguments), prog_name=program)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else FAILED
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous_handler)
     return DONE
 
 

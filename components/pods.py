@@ -102,7 +102,7 @@ def _lifecycle(plan: PodPlan) -> dict[str, Any]:
 
 def _volumes(plan: PodPlan) -> list[VolumePlan]:
     """The volumes of all containers, each once."""
-    return list({volume.name: volume for each in (plan, *plan.sidecars) for volume in each.volumes}.values())
+    return list({volume.name: volume for container in (plan, *plan.sidecars) for volume in container.volumes}.values())
 
 
 def _near(plan: PodPlan) -> list[dict[str, Any]]:

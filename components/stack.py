@@ -166,7 +166,10 @@ class InferenceStack(pulumi.ComponentResource):
     def _direct_models(
         self, infrastructure: _Infrastructure, platform: _Platform, certificates: _Certificates
     ) -> dict[str, list[pulumi.Resource]]:
-        """Create pool, picker and servers of the models that this program renders; the result is what routes wait for, by pool."""
+        """Create pool, picker and servers of models without KServe.
+
+        Returns the resources that routes wait for, by pool name.
+        """
         scope = platform.scope
         pools: dict[str, list[pulumi.Resource]] = {}
         for model in self._plan.models:
@@ -198,7 +201,10 @@ class InferenceStack(pulumi.ComponentResource):
         *,
         early: bool,
     ) -> dict[str, pulumi.Resource]:
-        """Create the routes, each after its pools, or with `early` those that precede their pools; the result is by name."""
+        """Create the routes, each after its pools, or with `early` those that precede their pools.
+
+        Returns the routes by name.
+        """
         gateway = self._plan.gateway
         return {
             route.name: InferenceRoute(route, gateway, scope, [*depends_on, *_backends(route, pools)]).route

@@ -14,47 +14,49 @@ from settings import StackSettings
 
 def acknowledge(settings: StackSettings, findings: Findings) -> None:
     """Mark acknowledged warnings in `findings`, and add findings about acknowledgements that have no effect."""
-    reasons = {given.id: given.reason for given in settings.acknowledge}
+    reasons = {acknowledgement.id: acknowledgement.reason for acknowledgement in settings.acknowledge}
     warned = {finding.id for finding in findings if finding.severity is Severity.WARNING}
     refused = {finding.id for finding in findings if finding.severity is Severity.ERROR}
     findings[:] = [
         replace(finding, acknowledged=reasons.get(finding.id)) if finding.severity is Severity.WARNING else finding
         for finding in findings
     ]
-    counts = Counter(given.id for given in settings.acknowledge)
-    for index, given in enumerate(settings.acknowledge):
+    counts = Counter(acknowledgement.id for acknowledgement in settings.acknowledge)
+    for index, acknowledgement in enumerate(settings.acknowledge):
         path = ("acknowledge", index, "id")
-        rule = RULES.get(given.id)
+        rule = RULES.get(acknowledgement.id)
         if rule is None:
-            close = nearest(given.id, RULES)
+            close = nearest(acknowledgement.id, RULES)
             findings.error(
                 "LLMD-ACKNOWLEDGE-UNKNOWN",
                 *path,
-                value=given.id,
+                value=acknowledgement.id,
                 rule="no rule has this id, so nothing would be acknowledged",
                 fix=f"did you mean {close}?" if close else "copy the id from the warning; docs/findings.md lists all",
             )
-        elif rule.severity == "error" or (given.id in refused and given.id not in warned):
+        elif rule.severity == "error" or (acknowledgement.id in refused and acknowledgement.id not in warned):
             findings.error(
                 "LLMD-ACKNOWLEDGE-ERROR",
                 *path,
-                value=given.id,
+                value=acknowledgement.id,
                 rule="this rule is an error: the stack could not work, whatever the reason",
                 fix="remove the acknowledgement; docs/findings.md says how to satisfy the rule",
             )
-        elif counts[given.id] > 1 and given != next(one for one in settings.acknowledge if one.id == given.id):
+        elif counts[acknowledgement.id] > 1 and acknowledgement != next(
+            first for first in settings.acknowledge if first.id == acknowledgement.id
+        ):
             findings.error(
                 "LLMD-ACKNOWLEDGE-TWICE",
                 *path,
-                value=given.id,
+                value=acknowledgement.id,
                 rule="the rule is acknowledged above already, with another reason",
                 fix="keep one of the two",
             )
-        elif given.id not in warned:
+        elif acknowledgement.id not in warned:
             findings.warning(
                 "LLMD-ACKNOWLEDGE-UNUSED",
                 *path,
-                value=given.id,
+                value=acknowledgement.id,
                 rule="this stack has no such warning any more: the acknowledgement would hide a later one unseen",
                 fix="remove it",
             )

@@ -106,23 +106,23 @@ def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findi
             rule="the catalog has no release of this name, so no versions to install",
             fix=did_you_mean(settings.release, list(catalog.releases)),
         )
-    wanted = settings.accelerator
-    accelerator = catalog.accelerators.get(wanted.type)
+    accelerator_settings = settings.accelerator
+    accelerator = catalog.accelerators.get(accelerator_settings.type)
     if accelerator is None:
         findings.error(
             "LLMD-ACCELERATOR-UNKNOWN",
             "accelerator",
             "type",
-            value=wanted.type,
+            value=accelerator_settings.type,
             rule="the catalog has no accelerator of this name",
-            fix=did_you_mean(wanted.type, list(catalog.accelerators)),
+            fix=did_you_mean(accelerator_settings.type, list(catalog.accelerators)),
         )
         return None
     machine = _machine(settings, catalog, accelerator, findings)
     if machine is None or release is None:
         return None
     if engine_image_of(release, accelerator, settings) is None:
-        able = [
+        releases = [
             other.name
             for other in catalog.releases.values()
             if engine_image_of(other, accelerator, settings) is not None
@@ -132,7 +132,7 @@ def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findi
             "release",
             value=settings.release,
             rule=f"it has no engine image for {accelerator.title}",
-            fix=f"use one of {', '.join(able)}",
+            fix=f"use one of {', '.join(releases)}",
         )
         return None
     shape = _shape(settings, machine, accelerator, findings)
@@ -162,32 +162,32 @@ def _machine(
     settings: StackSettings, catalog: Catalog, accelerator: Accelerator, findings: Findings
 ) -> MachineType | None:
     fitting = catalog.machines_for(accelerator.name)
-    known = [machine.name for machine in fitting]
-    wanted = settings.accelerator.machine_type
-    if wanted is None:
+    names = [machine.name for machine in fitting]
+    machine_type = settings.accelerator.machine_type
+    if machine_type is None:
         # T4s go with n1-standard-4, as vLLM's start-up needs more than the smallest machine's memory.
         usable = [machine for machine in fitting if machine.memory_gib >= 12] or list(fitting)
         return usable[0] if usable else None
-    if wanted not in known:
+    if machine_type not in names:
         findings.error(
             "LLMD-MACHINE-TYPE",
             "accelerator",
             "machineType",
-            value=wanted,
+            value=machine_type,
             rule=f"Google does not sell this machine type with {accelerator.title}",
-            fix=did_you_mean(wanted, known),
+            fix=did_you_mean(machine_type, names),
         )
         return None
-    return catalog.machines[wanted]
+    return catalog.machines[machine_type]
 
 
 def _shape(
     settings: StackSettings, machine: MachineType, accelerator: Accelerator, findings: Findings
 ) -> tuple[int, str | None, int] | None:
     """Accelerators per node, topology, hosts of a slice."""
-    wanted = settings.accelerator
+    accelerator_settings = settings.accelerator
     if accelerator.kind == "tpu":
-        topology = wanted.topology or machine.default_topology
+        topology = accelerator_settings.topology or machine.default_topology
         if topology is None or topology not in machine.topologies:
             findings.error(
                 "LLMD-TOPOLOGY",
@@ -198,27 +198,27 @@ def _shape(
                 fix=did_you_mean(topology or "", list(machine.topologies)),
             )
             return None
-        if wanted.per_node is not None and wanted.per_node != machine.accelerator_count:
+        if accelerator_settings.per_node is not None and accelerator_settings.per_node != machine.accelerator_count:
             findings.error(
                 "LLMD-PER-NODE-TPU",
                 "accelerator",
                 "perNode",
-                value=wanted.per_node,
+                value=accelerator_settings.per_node,
                 rule=f"a {machine.name} node always has {machine.accelerator_count} TPU chips",
                 fix="remove perNode, or choose another machineType",
             )
         return machine.accelerator_count, topology, machine.topologies[topology]
-    if wanted.topology is not None:
+    if accelerator_settings.topology is not None:
         findings.error(
             "LLMD-TOPOLOGY-GPU",
             "accelerator",
             "topology",
-            value=wanted.topology,
+            value=accelerator_settings.topology,
             rule="only TPU slices have a topology, and this accelerator is a GPU",
             fix="remove it",
         )
     counts = machine.attachable.get(accelerator.name, ()) if machine.is_attachable else (machine.accelerator_count,)
-    per_node = wanted.per_node or counts[0]
+    per_node = accelerator_settings.per_node or counts[0]
     if per_node not in counts:
         findings.error(
             "LLMD-PER-NODE",

@@ -58,14 +58,14 @@ def report(findings: Sequence[Finding]) -> str:
     """All findings as one text, errors before warnings."""
     errors = [f for f in findings if f.severity is Severity.ERROR]
     warnings = [f for f in findings if f.severity is Severity.WARNING and f.acknowledged is None]
-    known = [f for f in findings if f.acknowledged is not None]
+    acknowledged = [f for f in findings if f.acknowledged is not None]
     head = f"{_count(len(errors), 'error')}, nothing was created:" if errors else _count(len(warnings), "warning") + ":"
     return "\n\n".join(
         [
             head,
             *map(str, errors),
             *(f"(warning) {f}" for f in warnings),
-            *(f"(acknowledged) {f}" for f in known),
+            *(f"(acknowledged) {f}" for f in acknowledged),
         ]
     )
 
@@ -85,13 +85,13 @@ def without_secrets(value: object, location: Sequence[str | int]) -> object:
     if isinstance(value, Mapping):
         return {key: without_secrets(item, (*location, key)) for key, item in value.items()}
     if isinstance(value, list):
-        before = (None, *value)
+        previous = (None, *value)
         return [
             # The word after `--api-key` is as secret as the value of a key of that name.
             HIDDEN
             if isinstance(flag, str) and _SECRET_FLAG.fullmatch(flag)
             else without_secrets(item, (*location, index))
-            for index, (flag, item) in enumerate(zip(before, value, strict=False))
+            for index, (flag, item) in enumerate(zip(previous, value, strict=False))
         ]
     if isinstance(value, str):
         flag, equals, _ = value.partition("=")

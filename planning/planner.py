@@ -68,14 +68,14 @@ def plan_raw(
     asked to read, by model. Raises `RefusedError` with every finding: of the settings
     themselves, and of the plan as far as the rest of the settings still makes one.
     """
-    known = catalog or load_catalog()
+    full_catalog = catalog or load_catalog()
     try:
         settings = StackSettings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
         findings = from_validation(error, encrypted)
-        further = _further(stack, values, error, encrypted, known, files, findings)
+        further = _further(stack, values, error, encrypted, full_catalog, files, findings)
         raise RefusedError([*findings, *further]) from None
-    return plan(stack, settings, known, encrypted, files, quoted(values))
+    return plan(stack, settings, full_catalog, encrypted, files, quoted(values))
 
 
 def plan(
@@ -84,18 +84,20 @@ def plan(
     catalog: Catalog,
     encrypted: frozenset[str] = frozenset(),
     files: Mapping[str, ModelFile] = MappingProxyType({}),
-    given: Sequence[Finding] = (),
+    earlier: Sequence[Finding] = (),
 ) -> StackPlan:
     """The plan of one stack. Raises `RefusedError` when anything in it could not work.
 
     `given` are warnings about the settings as they were written.
     """
-    findings = Findings(given)
-    known = with_own_models(catalog, settings, files, findings)
-    result = plan_with_findings(stack, settings, known, encrypted, findings)
+    findings = Findings(earlier)
+    full_catalog = with_own_models(catalog, settings, files, findings)
+    result = plan_with_findings(stack, settings, full_catalog, encrypted, findings)
     acknowledge(settings, findings)
     if result is not None:
-        result = replace(result, warnings=tuple(found for found in findings if found.severity is Severity.WARNING))
+        result = replace(
+            result, warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING)
+        )
     if errors_in(findings) or result is None:
         raise RefusedError(findings)
     return result
@@ -158,7 +160,10 @@ def plan_with_findings(
         groups=any(server.group is not None for model in models for server in model.servers),
         kserve=backend.needs_kserve,
         istio=gateway.implementation == "istio",
-        certificates=any(one is not None for one in (gateway.certificate, *(model.certificate for model in models))),
+        certificates=any(
+            certificate_plan is not None
+            for certificate_plan in (gateway.certificate, *(model.certificate for model in models))
+        ),
         pull_secret=pull_secret,
     )
     served = tuple(models)
@@ -250,7 +255,7 @@ def _further(
     encrypted: frozenset[str],
     catalog: Catalog,
     files: Mapping[str, ModelFile],
-    known: Sequence[Finding],
+    reported: Sequence[Finding],
 ) -> list[Finding]:
     """Findings of the plan that the settings make without their wrong parts, so that one report tells everything."""
     settings = _without_wrong_parts(values, error)
@@ -259,7 +264,7 @@ def _further(
     findings = Findings()
     plan_with_findings(stack, settings, with_own_models(catalog, settings, files, findings), encrypted, findings)
     # What stands at, above or below a wrong value was judged without it: that would be a second report of one mistake.
-    return [f for f in findings if not any(_related(f.path, other.path) for other in known)]
+    return [f for f in findings if not any(_related(f.path, other.path) for other in reported)]
 
 
 def _without_wrong_parts(values: Mapping[str, Any], error: ValidationError) -> StackSettings | None:
@@ -269,14 +274,14 @@ def _without_wrong_parts(values: Mapping[str, Any], error: ValidationError) -> S
     """
     wrong = [location_of(detail["loc"]) for detail in details_of(error)]
     for renamed in (respelt(error), {}):
-        rest = copy.deepcopy(dict(values))
-        for path, meant in renamed.items():
-            holder, key = _innermost_key(rest, path) or ({}, None)
-            if key == path[-1] and meant not in holder:
-                holder[meant] = holder[key]
-        _drop(rest, wrong)
+        valid = copy.deepcopy(dict(values))
+        for path, corrected in renamed.items():
+            holder, key = _innermost_key(valid, path) or ({}, None)
+            if key == path[-1] and corrected not in holder:
+                holder[corrected] = holder[key]
+        _drop(valid, wrong)
         with suppress(ValidationError):
-            return StackSettings.model_validate(rest, by_alias=True, by_name=False)
+            return StackSettings.model_validate(valid, by_alias=True, by_name=False)
     return None
 
 
@@ -297,11 +302,11 @@ def _drop(values: Any, locations: Iterable[Sequence[str | int]]) -> None:
 
 def _innermost_key(values: Any, location: Sequence[str | int]) -> tuple[dict[str | int, Any], str | int] | None:
     """The dictionary that is furthest along the location, and the key in it."""
-    found = None
+    innermost = None
     for part in location:
         if isinstance(values, dict) and part in values:
-            found = (values, part)
+            innermost = (values, part)
         elif not (isinstance(values, list) and isinstance(part, int) and part < len(values)):
             break
         values = values[part]
-    return found
+    return innermost

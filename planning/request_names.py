@@ -22,11 +22,11 @@ def check_names(settings: StackSettings, findings: Findings) -> None:
         # The first report of a name is enough, and a model's own name comes before what is added to it.
         if counts[name] > 1 and name not in first:
             first.add(name)
-            place = _to_report(path, [place for place, other in names if other == name])
-            own = place[2] == "servedName"
+            same_path = _to_report(path, [same_path for same_path, other in names if other == name])
+            own = same_path[2] == "servedName"
             findings.error(
                 "LLMD-NAME-TWICE",
-                *place,
+                *same_path,
                 value=name,
                 rule=f"{counts[name]} models have this name, and a request must lead to one of them",
                 fix="give each its own servedName" if own else "give it a name of its own",
@@ -45,18 +45,18 @@ _Path = tuple[str | int, ...]
 
 
 def _names(settings: StackSettings) -> list[tuple[_Path, str]]:
-    found: list[tuple[_Path, str]] = []
+    names: list[tuple[_Path, str]] = []
     for index, model in enumerate(settings.models):
-        found.append((("models", index, "servedName"), model.name))
-        found += [(("models", index, "aliases", number), alias) for number, alias in enumerate(model.aliases)]
-        found += [
+        names.append((("models", index, "servedName"), model.name))
+        names += [(("models", index, "aliases", number), alias) for number, alias in enumerate(model.aliases)]
+        names += [
             (("models", index, "adapters", number, "name"), adapter.name)
             for number, adapter in enumerate(model.adapters)
         ]
-    found += [(("splits", index, "name"), split.name) for index, split in enumerate(settings.splits)]
-    return found
+    names += [(("splits", index, "name"), split.name) for index, split in enumerate(settings.splits)]
+    return names
 
 
-def _to_report(first: _Path, places: list[_Path]) -> _Path:
+def _to_report(first: _Path, paths: list[_Path]) -> _Path:
     """Where to change a name that stands at several places: an addition rather than a model's own."""
-    return next((place for place in places if place[2] != "servedName"), first)
+    return next((path for path in paths if path[2] != "servedName"), first)

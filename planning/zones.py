@@ -18,22 +18,22 @@ _NEXT = {
 }
 
 
-def nearest_zones(place: str, zones: Iterable[str]) -> list[str]:
+def nearest_zones(location: str, zones: Iterable[str]) -> list[str]:
     """Zones in the order of their distance from a zone or a region: its region, its part of the continent, the rest."""
-    return sorted(zones, key=lambda zone: (_distance(place, zone), zone))
+    return sorted(zones, key=lambda zone: (_distance(location, zone), zone))
 
 
-def _distance(place: str, zone: str) -> tuple[int, int, int]:
-    continent, area = _parts(place)
+def _distance(location: str, zone: str) -> tuple[int, int, int]:
+    continent, area = _parts(location)
     other, other_area = _parts(zone)
     order = _NEXT.get(continent, ())
     far = order.index(other) if other in order else len(order)
-    same_region = place.split("-")[:2] == zone.split("-")[:2]
+    same_region = location.split("-")[:2] == zone.split("-")[:2]
     same_area = area.rstrip("0123456789") == other_area.rstrip("0123456789")
     return far, 0 if same_region else 1, 0 if same_area else 1
 
 
-def _parts(place: str) -> tuple[str, str]:
+def _parts(location: str) -> tuple[str, str]:
     """`europe-west4-a` as `europe` and `west4`."""
-    continent, _, rest = place.partition("-")
+    continent, _, rest = location.partition("-")
     return continent, rest.partition("-")[0]

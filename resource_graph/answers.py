@@ -46,8 +46,8 @@ def _kubernetes(request: ResourceRequest) -> dict[str, Value]:
     metadata = _mapping(request.inputs.get("metadata"))
     name = _text(metadata.get("name")) or f"{request.name}-{_hex(request.urn)}"
     namespace = _text(metadata.get("namespace"))
-    seen = {"name": name, "uid": _hex(request.urn), "generation": 1, "resourceVersion": "1"}
-    return {"id": f"{namespace}/{name}" if namespace else name, "metadata": seen}
+    server_fields = {"name": name, "uid": _hex(request.urn), "generation": 1, "resourceVersion": "1"}
+    return {"id": f"{namespace}/{name}" if namespace else name, "metadata": server_fields}
 
 
 def _google(request: ResourceRequest) -> dict[str, Value]:

@@ -109,15 +109,15 @@ class Graph:
 
     def one(self, token: str, name: str | None = None) -> Recorded:
         """The only resource of a type (and logical name). Raises LookupError that lists the existing ones."""
-        found = [resource for resource in self.by_type(token) if name is None or resource.name == name]
-        if len(found) == 1:
-            return found[0]
-        wanted = token if name is None else f"{token} named {name}"
-        if found:
-            raise LookupError(f"{len(found)} resources are {wanted}: {', '.join(r.urn for r in found)}")
+        matches = [resource for resource in self.by_type(token) if name is None or resource.name == name]
+        if len(matches) == 1:
+            return matches[0]
+        description = token if name is None else f"{token} named {name}"
+        if matches:
+            raise LookupError(f"{len(matches)} resources are {description}: {', '.join(r.urn for r in matches)}")
         names = [resource.name for resource in self.by_type(token)]
-        there = f"of this type: {', '.join(names)}" if names else f"types: {', '.join(sorted(self._by_type))}"
-        raise LookupError(f"no resource is {wanted}; there are {there}")
+        available = f"of this type: {', '.join(names)}" if names else f"types: {', '.join(sorted(self._by_type))}"
+        raise LookupError(f"no resource is {description}; there are {available}")
 
     def children(self, parent: ResourceOrUrn) -> list[Recorded]:
         """The direct children of a resource, by URN."""
@@ -125,7 +125,7 @@ class Graph:
 
     def descendants(self, ancestor: ResourceOrUrn) -> list[Recorded]:
         """Every resource below another in the tree of parents, depth first."""
-        return [each for child in self.children(ancestor) for each in (child, *self.descendants(child))]
+        return [resource for child in self.children(ancestor) for resource in (child, *self.descendants(child))]
 
     def depends(self, resource: ResourceOrUrn, on: ResourceOrUrn) -> bool:
         """Whether `resource` is made after `on` and destroyed before it, directly or through others.
@@ -137,14 +137,14 @@ class Graph:
     def dependencies_of(self, resource: ResourceOrUrn) -> frozenset[str]:
         """The URNs of everything a resource depends on, directly or through others."""
         start = _urn(resource)
-        found: set[str] = set()
+        urns: set[str] = set()
         todo = list(self._edges(start))
         while todo:
             urn = todo.pop()
-            if urn not in found:
-                found.add(urn)
+            if urn not in urns:
+                urns.add(urn)
                 todo.extend(self._edges(urn))
-        return frozenset(found - {start})
+        return frozenset(urns - {start})
 
     def _edges(self, urn: str) -> Iterator[str]:
         resource = self._by_urn.get(urn)

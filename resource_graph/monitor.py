@@ -116,8 +116,8 @@ class RecordingMonitor:
                 state.CopyFrom(request.object)
             id_ = request.importId
         else:
-            asked = self._request(request.type, request.name, request.parent, urn, inputs, provider)
-            answer = dict(self._answer(asked))
+            requested = self._request(request.type, request.name, request.parent, urn, inputs, provider)
+            answer = dict(self._answer(requested))
             id_ = str(answer.pop("id", "") or request.importId or request.name)
             state.CopyFrom(request.object)
             merge(state, answer)
@@ -133,8 +133,8 @@ class RecordingMonitor:
             provider = requests.provider_urn(request.provider)
             # What is read exists already, so a preview knows it, unless not even the id is known.
             if request.id != rpc.UNKNOWN and provider not in self._unknown_providers:
-                asked = self._request(request.type, request.name, request.parent, urn, inputs, provider)
-                answer = dict(self._answer(asked))
+                requested = self._request(request.type, request.name, request.parent, urn, inputs, provider)
+                answer = dict(self._answer(requested))
                 answer.pop("id", None)
                 state.CopyFrom(request.properties)
                 merge(state, answer)
@@ -160,11 +160,11 @@ class RecordingMonitor:
         with self._lock:
             if urn not in self._states:
                 raise self._refuse(f"unknown resource {urn}")
-            found = struct_pb2.Struct()
-            found.update({"urn": urn, "id": self.recorded[urn].id or ""})
-            found.fields["state"].struct_value.CopyFrom(self._states[urn])
+            outputs = struct_pb2.Struct()
+            outputs.update({"urn": urn, "id": self.recorded[urn].id or ""})
+            outputs.fields["state"].struct_value.CopyFrom(self._states[urn])
         # `return` is a keyword, so the response cannot be built by naming it.
-        return resource_pb2.ResourceInvokeResponse(**{"return": found})
+        return resource_pb2.ResourceInvokeResponse(**{"return": outputs})
 
     def Call(self, request: resource_pb2.ResourceCallRequest) -> NoReturn:
         raise self._refuse(f"the program calls {request.tok}, and a recording has no provider to run it")
@@ -225,8 +225,8 @@ class RecordingMonitor:
     def _request(
         self, type_: str, name: str, parent: str, urn: str, inputs: dict[str, Value], provider: str | None
     ) -> ResourceRequest:
-        made = self.recorded.get(provider or "")
-        config = made.inputs if made else {}
+        provider_resource = self.recorded.get(provider or "")
+        config = provider_resource.inputs if provider_resource else {}
         return ResourceRequest(urn=urn, type=type_, name=name, parent=parent or None, inputs=inputs, provider=config)
 
     def _new_urn(self, parent: str, type_: str, name: str) -> str:
@@ -285,8 +285,8 @@ def make_urn(stack: str, project: str, parent: str, type_: str, name: str) -> st
 
 
 def parent_providers(
-    known: Mapping[str, resource_pb2.RegisterResourceRequest], request: resource_pb2.RegisterResourceRequest
+    requests: Mapping[str, resource_pb2.RegisterResourceRequest], request: resource_pb2.RegisterResourceRequest
 ) -> Mapping[str, str]:
     """Providers by package that the parent component was given or inherited."""
-    parent = known.get(request.parent)
+    parent = requests.get(request.parent)
     return parent.providers if parent is not None and not parent.custom else {}

@@ -65,17 +65,19 @@ def resources_json(graph: Graph) -> str:
 
 def manifests(graph: Graph) -> dict[Path, str]:
     """Every Kubernetes object's text by its path below `manifests/`, in the order of the paths."""
-    found = [(resource, body) for resource in graph.resources if (body := kubernetes_object(resource)) is not None]
-    seen: dict[tuple[str, str, Path], str] = {}
-    for resource, body in found:
+    objects = [(resource, body) for resource in graph.resources if (body := kubernetes_object(resource)) is not None]
+    path_by_object: dict[tuple[str, str, Path], str] = {}
+    for resource, body in objects:
         key = (_group(body), body["kind"], _path(body, with_group=False))
-        if key in seen:
-            raise DuplicateObjectError(f"{seen[key]} and {resource.urn} are the same object: {body['kind']} {key[2]}")
-        seen[key] = resource.urn
+        if key in path_by_object:
+            raise DuplicateObjectError(
+                f"{path_by_object[key]} and {resource.urn} are the same object: {body['kind']} {key[2]}"
+            )
+        path_by_object[key] = resource.urn
     # Kinds of the same name in different API groups, such as InferencePool, get the group in their file name.
-    shared = Counter(path for _, _, path in seen)
+    shared = Counter(path for _, _, path in path_by_object)
     paths = {}
-    for _, body in found:
+    for _, body in objects:
         path = _path(body, with_group=shared[_path(body, with_group=False)] > 1)
         paths[path] = yaml_text(body)
     return dict(sorted(paths.items()))

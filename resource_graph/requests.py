@@ -43,8 +43,8 @@ def provider_package(reference: str) -> str:
 
 def timeouts(request: resource_pb2.RegisterResourceRequest) -> dict[str, str]:
     """Custom timeouts by operation, only those that were set."""
-    given = request.customTimeouts
-    pairs = (("create", given.create), ("update", given.update), ("delete", given.delete), ("read", given.read))
+    custom = request.customTimeouts
+    pairs = (("create", custom.create), ("update", custom.update), ("delete", custom.delete), ("read", custom.read))
     return {operation: duration for operation, duration in pairs if duration}
 
 

@@ -70,7 +70,7 @@ def record_in_subprocess(
     with tempfile.TemporaryDirectory(prefix="recording-") as folder:
         result = Path(folder) / "graph"
         # The order goes through a pipe: configuration holds secrets, and a command line can be read by anyone.
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-m", "resource_graph", str(result)],
             input=pickle.dumps(order),
             stdout=sys.__stderr__,
@@ -79,7 +79,7 @@ def record_in_subprocess(
             check=False,
         )
         if not result.exists():
-            raise ProgramError(f"{program} ended with exit code {done.returncode} before it was recorded", "")
+            raise ProgramError(f"{program} ended with exit code {completed.returncode} before it was recorded", "")
         outcome: Graph | _Failure = pickle.loads(result.read_bytes())  # noqa: S301 - written by the process just run
     if isinstance(outcome, _Failure):
         raise ProgramError(outcome.message, outcome.details)
@@ -88,16 +88,16 @@ def record_in_subprocess(
 
 def serve(order: bytes, result: Path) -> None:
     """The other side of `record_in_subprocess`: record what the order says and write the graph, or how it failed."""
-    wanted: _Order = pickle.loads(order)  # noqa: S301 - written by the process that started this one
+    parsed_order: _Order = pickle.loads(order)  # noqa: S301 - written by the process that started this one
     outcome: Graph | _Failure
     try:
         outcome = record(
-            wanted.program,
-            project=wanted.project,
-            stack=wanted.stack,
-            config=wanted.config,
-            secret_keys=wanted.secret_keys,
-            preview=wanted.preview,
+            parsed_order.program,
+            project=parsed_order.project,
+            stack=parsed_order.stack,
+            config=parsed_order.config,
+            secret_keys=parsed_order.secret_keys,
+            preview=parsed_order.preview,
         )
     except Exception as error:
         outcome = _Failure(f"{type(error).__name__}: {error}", traceback.format_exc())

@@ -41,7 +41,7 @@ class Transforms:
             stub = self._stubs[callback.target] = callback_pb2_grpc.CallbacksStub(
                 grpc.insecure_channel(callback.target)
             )
-        asked = resource_pb2.TransformRequest(
+        transform_request = resource_pb2.TransformRequest(
             type=request.type,
             name=request.name,
             custom=request.custom,
@@ -51,7 +51,7 @@ class Transforms:
         )
         try:
             answer = stub.Invoke(
-                callback_pb2.CallbackInvokeRequest(token=callback.token, request=asked.SerializeToString())
+                callback_pb2.CallbackInvokeRequest(token=callback.token, request=transform_request.SerializeToString())
             )
         except grpc.RpcError as error:
             details = error.details() if isinstance(error, grpc.Call) else str(error)

@@ -35,10 +35,10 @@ def contains(values: Mapping[str, Any], path: str) -> bool:
     target: Any = values
     for part in segments(path):
         if isinstance(part, int):
-            known = isinstance(target, list) and part < len(target)
+            exists = isinstance(target, list) and part < len(target)
         else:
-            known = isinstance(target, Mapping) and part in target
-        if not known:
+            exists = isinstance(target, Mapping) and part in target
+        if not exists:
             return False
         target = target[part]
     return True

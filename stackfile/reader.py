@@ -90,16 +90,16 @@ def _take_encrypted(values: dict[str, Any]) -> list[str]:
             if set(value) == {"secure"}:
                 paths.append(path)
                 return _REMOVED
-            kept = {key: walk(item, _below(path, str(key))) for key, item in value.items()}
-            return {key: item for key, item in kept.items() if item is not _REMOVED}
+            plain = {key: walk(item, _below(path, str(key))) for key, item in value.items()}
+            return {key: item for key, item in plain.items() if item is not _REMOVED}
         if isinstance(value, list):
             items = [walk(item, f"{path}[{index}]") for index, item in enumerate(value)]
             return [None if item is _REMOVED else item for item in items]
         return value
 
-    kept = walk(values, "")
+    plain = walk(values, "")
     values.clear()
-    values.update(kept)
+    values.update(plain)
     return paths
 
 

@@ -32,7 +32,7 @@ class PrivateKey(Part):
     """Key of a certificate. Google's load balancers accept only this curve or RSA with 2048 bits.
 
     Source: Google Cloud documentation, "Self-managed SSL certificates".
-"""
+    """
 
     algorithm: Literal["ECDSA"] = "ECDSA"
     size: Literal[256] = 256
@@ -41,7 +41,7 @@ class PrivateKey(Part):
 
 
 class Subject(Part):
-    """Subject of a certificate. A self-signed one is its own issuer, whose name must not be empty (RFC 5280, 4.1.2.4)."""
+    """Subject of a certificate. A self-signed one needs it as issuer's name, which is not empty (RFC 5280, 4.1.2.4)."""
 
     organizations: list[str] = ["llm-d"]
 

@@ -47,7 +47,7 @@ class Listener(Part):
 
 
 class ParametersRef(Part):
-    """A ConfigMap in the Gateway's namespace. Istio merges its keys, such as `deployment`, into the objects it creates."""
+    """A ConfigMap in the Gateway's namespace. Istio merges its keys (`deployment`, ...) into the objects it creates."""
 
     group: Literal[""] = ""
     kind: Literal["ConfigMap"] = "ConfigMap"

@@ -45,7 +45,7 @@ class RoutingCallout(Part):
 
 
 class ExtensionChain(Part):
-    """A chain of callouts. Without a condition it matches every request. GKE accepts exactly one extension in a chain."""
+    """A chain of callouts, which matches every request without a condition. GKE accepts exactly one extension in it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
     extensions: Annotated[list[RoutingCallout], Field(min_length=1, max_length=1)]

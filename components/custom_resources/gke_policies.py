@@ -79,7 +79,7 @@ class Logging(Part):
 class BackendDefault(Part):
     """Settings of every backend. Without `timeout_sec` the load balancer ends each response after 30 seconds,
     streams included.
-"""
+    """
 
     timeout_sec: Annotated[int, Field(ge=1, le=2_147_483_647)]
     connection_draining: Draining

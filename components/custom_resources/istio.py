@@ -34,7 +34,7 @@ class DestinationRuleSpec(Spec):
 
 
 class IstioSpec(Spec):
-    """A control plane that the Sail operator installs. `values` is the subset of Istio's chart values that the CRD has."""
+    """A control plane that the Sail operator installs. `values` are the Istio chart values that the CRD has."""
 
     api_version_of_kind: ClassVar[str] = "sailoperator.io/v1"
     kind_of_spec: ClassVar[str] = "Istio"

@@ -1,4 +1,4 @@
-"""LeaderWorkerSet, `leaderworkerset.x-k8s.io/v1`: replicas that are groups of pods; the fields that this program sets."""
+"""LeaderWorkerSet, `leaderworkerset.x-k8s.io/v1` (replicas are groups of pods): the fields that this program sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EXCLUSIVE_TOPOLOGY = "leaderworkerset.sigs.k8s.io/exclusive-topology"
 
 
 class LeaderWorkerTemplate(Part):
-    """Pod templates with the field names of the Kubernetes API. Without `leader_template` the leader is like the workers."""
+    """Pod templates with the API's field names. Without `leader_template` the leader is like the workers."""
 
     leader_template: dict[str, Any] | None = None
     worker_template: dict[str, Any]

@@ -37,7 +37,7 @@ class NodePools(pulumi.ComponentResource):
         ]
         self.register_outputs({})
 
-    def _pool(self, name: str, plan: NodePoolPlan, after: list[container.NodePool]) -> container.NodePool:
+    def _pool(self, name: str, plan: NodePoolPlan, pools_before: list[container.NodePool]) -> container.NodePool:
         cluster = self._cluster
         return container.NodePool(
             name,
@@ -57,7 +57,7 @@ class NodePools(pulumi.ComponentResource):
             node_config=_node_config(plan, cluster.node_account.email),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[*cluster.node_permissions, *after],
+                depends_on=[*cluster.node_permissions, *pools_before],
                 custom_timeouts=SLOW_CREATE,
                 # No surge: quota rarely covers additional accelerator nodes.
                 delete_before_replace=bool(plan.accelerators_per_node),

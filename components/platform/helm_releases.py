@@ -40,8 +40,8 @@ class PlatformCharts(pulumi.ComponentResource):
         self.ready = []
         by_name: dict[str, list[pulumi.Resource]] = {}
         for plan in charts:
-            before = [resource for name in plan.after for resource in by_name.get(name, [])]
-            by_name[plan.name] = self._existing(plan) if plan.existing else self._install(plan, before)
+            dependencies = [resource for name in plan.after for resource in by_name.get(name, [])]
+            by_name[plan.name] = self._existing(plan) if plan.existing else self._install(plan, dependencies)
             self.ready += by_name[plan.name]
         self.register_outputs({})
 
@@ -52,7 +52,7 @@ class PlatformCharts(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=self._after, deleted_with=self._deleted_with),
         )
 
-    def _install(self, plan: ChartPlan, before: list[pulumi.Resource]) -> list[pulumi.Resource]:
+    def _install(self, plan: ChartPlan, dependencies: list[pulumi.Resource]) -> list[pulumi.Resource]:
         repository = None
         if plan.repository is not None:
             repository = kubernetes.helm.v3.RepositoryOptsArgs(repo=plan.repository)
@@ -68,7 +68,7 @@ class PlatformCharts(pulumi.ComponentResource):
             timeout=plan.timeout_seconds,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[*self._after, self._namespaces[plan.namespace], *before],
+                depends_on=[*self._after, self._namespaces[plan.namespace], *dependencies],
                 deleted_with=self._deleted_with,
                 retain_on_delete=plan.retain,
             ),
@@ -76,17 +76,17 @@ class PlatformCharts(pulumi.ComponentResource):
         return [release] if plan.istio is None else [release, self._istio(plan.istio, release)]
 
     def _istio(self, plan: IstioPlan, operator: pulumi.Resource) -> pulumi.Resource:
-        before: list[pulumi.Resource] = [operator, self._namespaces[plan.namespace]]
+        dependencies: list[pulumi.Resource] = [operator, self._namespaces[plan.namespace]]
         if plan.pull_secret is not None and plan.pull_secret.create:
-            options = pulumi.ResourceOptions(parent=self, depends_on=before, deleted_with=self._deleted_with)
-            before.append(pull_secret("istio-pull-secret", plan.pull_secret, plan.namespace, options))
+            options = pulumi.ResourceOptions(parent=self, depends_on=dependencies, deleted_with=self._deleted_with)
+            dependencies.append(pull_secret("istio-pull-secret", plan.pull_secret, plan.namespace, options))
         return custom_resource(
             "istio",
             IstioSpec(namespace=plan.namespace, version=plan.version, values=dict(plan.values)),
             name=plan.name,
             namespace=None,
             annotations={"pulumi.com/waitFor": "condition=Ready"},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=before, deleted_with=self._deleted_with),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=dependencies, deleted_with=self._deleted_with),
         )
 
     def _existing(self, plan: ChartPlan) -> list[pulumi.Resource]:

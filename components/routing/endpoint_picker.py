@@ -93,7 +93,7 @@ class EndpointPicker(pulumi.ComponentResource):
         return metadata(self._plan.name, self._namespace, labels=self._plan.selector, annotations=annotations)
 
     def _permissions(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-        """Grant what the picker's Helm chart grants: read pods and pools of the namespace, authorize metrics requests."""
+        """Grant what the picker's Helm chart grants: read pods and pools, authorize metrics requests."""
         plan = self._plan
         rules = [
             rule([""], ["pods"], READ),

@@ -43,7 +43,7 @@ _TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
 
 
 class InferenceGateway(pulumi.ComponentResource):
-    """A load balancer with a reserved address, which is known before the Gateway exists and survives its replacement."""
+    """A load balancer with a reserved address, which exists before the Gateway and survives its replacement."""
 
     gateway: kubernetes.apiextensions.CustomResource
     address: pulumi.Output[str]

@@ -124,7 +124,7 @@ class ModelRouter(pulumi.ComponentResource):
         )
 
     def _callout(
-        self, plan: RoutingExtensionPlan, after: list[pulumi.Resource]
+        self, plan: RoutingExtensionPlan, depends_on: list[pulumi.Resource]
     ) -> kubernetes.apiextensions.CustomResource:
         callout = RoutingCallout(
             name="model-name",
@@ -144,5 +144,5 @@ class ModelRouter(pulumi.ComponentResource):
             ),
             name=plan.name,
             namespace=self._namespace,
-            opts=child(self, depends_on=after),
+            opts=child(self, depends_on=depends_on),
         )

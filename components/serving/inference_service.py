@@ -89,11 +89,11 @@ class InferenceService(pulumi.ComponentResource):
                 pulumi.ResourceOptions.merge(
                     child(
                         self,
-                        # Deleted separately from the cluster, so that KServe deletes what it created, the pool included.
+                        # Deleted separately from the cluster: KServe must delete what it created, the pool included.
                         depends_on=[*depends_on, *needed, *policies],
                         timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
                     ),
-                    # KServe refuses a changed group size, and the old and the new service have the same name.
+                    # KServe refuses a changed group size, and old and new service have the same name.
                     pulumi.ResourceOptions(replace_on_changes=["spec.parallelism"], delete_before_replace=True),
                 ),
             ),

@@ -25,10 +25,10 @@ def plan_capacity_of(
     """Estimate of one model's servers, whether one stage does both or two share it. None as for `plan_capacity`."""
     if len(stages) == 1:
         return plan_capacity(stages[0], index, stages[0].settings.models[index], verdicts[0])
-    found = _engines(stages, index, verdicts)
-    if found is None:
+    engines = _engines(stages, index, verdicts)
+    if engines is None:
         return None
-    decode, prefill, rdma = found
+    decode, prefill, rdma = engines
     ctx, settings = stages[0], stages[0].settings.models[index]
     lengths = lengths_of(ctx, index, settings, decode.run)
     split = None if lengths is None else split_of(prefill, decode, *lengths, rdma=rdma)
@@ -68,15 +68,15 @@ def _engines(
     stages: Sequence[PlanContext], index: int, verdicts: Sequence[MemoryVerdict | None]
 ) -> tuple[StageEngines, StageEngines, bool] | None:
     """Engines of decode and of prefill, and whether RDMA is between them."""
-    made = []
+    engines = []
     for ctx, verdict in zip(stages, verdicts, strict=True):
         settings = ctx.settings.models[index]
         model = ctx.catalog.find_model(settings.id)
         run = run_of(ctx, settings, model) if model is not None else None
         if run is None or verdict is None or settings.replicas < 1:
             return None
-        made.append(StageEngines(run=run, accelerator=ctx.accelerator, replicas=settings.replicas, verdict=verdict))
-    return made[0], made[1], connected_by_rdma(stages, index)
+        engines.append(StageEngines(run=run, accelerator=ctx.accelerator, replicas=settings.replicas, verdict=verdict))
+    return engines[0], engines[1], connected_by_rdma(stages, index)
 
 
 def connected_by_rdma(stages: Sequence[PlanContext], index: int) -> bool:
@@ -92,7 +92,7 @@ def _at_load(split: Split, load: LoadSettings, replicas: int) -> SpeedEstimate |
 
 
 def _needed(
-    prefill: StageEngines, decode: StageEngines, given: Split, load: LoadSettings, *, rdma: bool
+    prefill: StageEngines, decode: StageEngines, stage_split: Split, load: LoadSettings, *, rdma: bool
 ) -> tuple[int, int] | tuple[None, None]:
     """Replicas of decode and prefill for what is stated. None where nothing is, or where no number of them helps.
 
@@ -105,8 +105,8 @@ def _needed(
         split = split_of(
             replace(prefill, replicas=computing),
             replace(decode, replicas=decoding),
-            given.prompt,
-            given.output,
+            stage_split.prompt,
+            stage_split.output,
             rdma=rdma,
         )
         speed = _at_load(split, load, decode.replicas) if split is not None else None
@@ -123,14 +123,14 @@ def _needed(
 
 def _stated(load: LoadSettings) -> bool:
     stated = load.requests_per_second, load.time_to_first_token_ms, load.time_per_output_token_ms
-    return any(one is not None for one in stated)
+    return any(limit is not None for limit in stated)
 
 
 def _within(speed: SpeedEstimate, load: LoadSettings, *, first: bool) -> bool:
     """Whether a speed keeps the objectives; without `first` that of further tokens only."""
-    waits, each = load.time_to_first_token_ms, load.time_per_output_token_ms
-    return (not first or waits is None or speed.time_to_first_token * 1000 <= waits) and (
-        each is None or speed.time_per_output_token * 1000 <= each
+    first_limit, token_limit = load.time_to_first_token_ms, load.time_per_output_token_ms
+    return (not first or first_limit is None or speed.time_to_first_token * 1000 <= first_limit) and (
+        token_limit is None or speed.time_per_output_token * 1000 <= token_limit
     )
 
 

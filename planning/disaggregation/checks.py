@@ -52,16 +52,18 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
             " hand over a KV cache",
             fix=f"use {decode.accelerator.name}, or try a request of a long prompt first",
         )
-    for index, (ours, theirs) in enumerate(zip(decode.settings.models, prefill.settings.models, strict=True)):
-        model = decode.catalog.find_model(ours.id)
-        _check_parallelism(decode, prefill, index, (ours, theirs), model)
-        _check_blocks(decode, index, ours, model)
-        _check_worth(decode, prefill, index, (ours, theirs), model)
+    for index, (decode_model, prefill_model) in enumerate(
+        zip(decode.settings.models, prefill.settings.models, strict=True)
+    ):
+        model = decode.catalog.find_model(decode_model.id)
+        _check_parallelism(decode, prefill, index, (decode_model, prefill_model), model)
+        _check_blocks(decode, index, decode_model, model)
+        _check_worth(decode, prefill, index, (decode_model, prefill_model), model)
 
 
 def _check_release(ctx: PlanContext) -> None:
     support = ctx.release.disaggregation
-    others = [
+    releases = [
         release.name
         for release in ctx.catalog.releases.values()
         if release.disaggregation is not None and release.disaggregation.withdrawn is None
@@ -72,7 +74,7 @@ def _check_release(ctx: PlanContext) -> None:
             "release",
             value=ctx.release.name,
             rule=f"its picker ({ctx.release.picker.version}) cannot send prefill and decode to different pods",
-            fix=f"use {' or '.join(others)}, or another pattern",
+            fix=f"use {' or '.join(releases)}, or another pattern",
         )
     elif support.withdrawn is not None:
         ctx.findings.warning(
@@ -80,7 +82,7 @@ def _check_release(ctx: PlanContext) -> None:
             "release",
             value=ctx.release.name,
             rule=f"upstream renamed the images of picker and sidecar {support.withdrawn} and deleted the old ones",
-            fix=f"use {' or '.join(others)}, or a registry that still has {support.sidecar.image}",
+            fix=f"use {' or '.join(releases)}, or a registry that still has {support.sidecar.image}",
         )
 
 
@@ -95,8 +97,8 @@ def _check_picker(ctx: PlanContext) -> None:
             rule="while no picker answers, the load balancer also sends requests to prefill servers",
             fix="use close",
         )
-    wanted = settings.disaggregation
-    from_tokens = wanted.prefill_from_tokens if wanted is not None else None
+    disaggregation = settings.disaggregation
+    from_tokens = disaggregation.prefill_from_tokens if disaggregation is not None else None
     if from_tokens != 0 and settings.picker.scorers.prefix_cache == 0 and settings.picker.config is None:
         ctx.findings.error(
             "LLMD-PD-PREFIX-SCORER",
@@ -132,28 +134,34 @@ def _check_parallelism(
                 rule="a routing sidecar has one engine behind it, and connectors hand over the cache of a single stage",
                 fix="use 1, or pattern: mixture-of-experts",
             )
-    for ctx, one in zip((decode, prefill), spread, strict=True):
-        if one.is_multi_node and one.data == one.pipeline == 1:
+    for ctx, parallelism in zip((decode, prefill), spread, strict=True):
+        if parallelism.is_multi_node and parallelism.data == parallelism.pipeline == 1:
             ctx.findings.error(
                 "LLMD-PD-ONE-HOST",
                 "models",
                 index,
                 "tensorParallel",
-                value=one.tensor,
+                value=parallelism.tensor,
                 rule=f"a {ctx.role} server lives on one host: {ctx.machine.name} has {ctx.per_node} accelerators",
                 fix="use fewer, or a machineType with more",
             )
-    ours, theirs = spread[0].tensor, spread[1].tensor
-    if ours == theirs:
+    decode_ranks, prefill_ranks = spread[0].tensor, spread[1].tensor
+    if decode_ranks == prefill_ranks:
         return
     states = model is not None and any(group.kind == "linear" for group in model.attention)
     if decode.accelerator.kind == "tpu":
-        rule, fix = "a TPU decodes with the shards that prefill computed: both need the same number of chips", str(ours)
+        rule, fix = (
+            "a TPU decodes with the shards that prefill computed: both need the same number of chips",
+            str(decode_ranks),
+        )
     elif states:
-        rule, fix = "recurrent states are handed over between equal numbers of GPUs only", str(ours)
-    elif max(ours, theirs) % min(ours, theirs):
-        rule = f"{ours} GPUs of decode cannot share out what {theirs} computed: one must be a multiple of the other"
-        fix = f"{ours}, or a divisor or a multiple of it"
+        rule, fix = "recurrent states are handed over between equal numbers of GPUs only", str(decode_ranks)
+    elif max(decode_ranks, prefill_ranks) % min(decode_ranks, prefill_ranks):
+        rule = (
+            f"{decode_ranks} GPUs of decode cannot split the KV cache of {prefill_ranks} GPUs of prefill evenly:"
+            " one number must be a multiple of the other"
+        )
+        fix = f"{decode_ranks}, or a divisor or a multiple of it"
     else:
         decode.findings.warning(
             "LLMD-PD-TENSOR-PARALLEL-DIFFERS",
@@ -161,14 +169,21 @@ def _check_parallelism(
             index,
             "prefill",
             "tensorParallel",
-            value=theirs,
-            rule=f"decode has {ours}: engines that take over a cache of another tensor parallelism were seen to crash"
+            value=prefill_ranks,
+            rule=f"decode has {decode_ranks}: engines that receive the cache of another tensor parallelism were seen to crash"
             " (vllm-project/vllm issues 43523 and 50765, open)",
-            fix=f"use {ours}, or send requests of long prompts through both stages before relying on it",
+            fix=f"use {decode_ranks}, or send requests of long prompts through both stages before relying on it",
         )
         return
     decode.findings.error(
-        "LLMD-PD-TP-MATCH", "models", index, "prefill", "tensorParallel", value=theirs, rule=rule, fix=f"use {fix}"
+        "LLMD-PD-TP-MATCH",
+        "models",
+        index,
+        "prefill",
+        "tensorParallel",
+        value=prefill_ranks,
+        rule=rule,
+        fix=f"use {fix}",
     )
 
 
@@ -199,12 +214,16 @@ def _check_worth(
     settings: tuple[ModelSettings, ModelSettings],
     model: Model | None,
 ) -> None:
-    ours, theirs = settings
-    runs = (run_of(decode, ours, model), run_of(prefill, theirs, model)) if model is not None else (None, None)
+    decode_settings, prefill_settings = settings
+    runs = (
+        (run_of(decode, decode_settings, model), run_of(prefill, prefill_settings, model))
+        if model is not None
+        else (None, None)
+    )
     if runs[0] is None or runs[1] is None:
         return
-    lengths = lengths_of(decode, index, ours, runs[0])
-    if ours.load.prompt_tokens is None:
+    lengths = lengths_of(decode, index, decode_settings, runs[0])
+    if decode_settings.load.prompt_tokens is None:
         if runs[0].max_model_len < _SHORT:
             decode.findings.warning(
                 "LLMD-PD-SHORT",
@@ -219,13 +238,15 @@ def _check_worth(
     if lengths is None:
         return
     # The same accelerators, every replica of them as decode's are.
-    accelerators = ours.replicas * runs[0].tensor_parallel + theirs.replicas * runs[1].tensor_parallel
+    accelerators = (
+        decode_settings.replicas * runs[0].tensor_parallel + prefill_settings.replicas * runs[1].tensor_parallel
+    )
     replicas = max(1, accelerators // runs[0].tensor_parallel)
-    load = Load(*lengths, in_flight(ours.load, replicas))
+    load = Load(*lengths, in_flight(decode_settings.load, replicas))
     together = estimate(runs[0], decode.accelerator, load, replicas)
     split = split_of(
-        StageEngines(run=runs[1], accelerator=prefill.accelerator, replicas=theirs.replicas),
-        StageEngines(run=runs[0], accelerator=decode.accelerator, replicas=ours.replicas),
+        StageEngines(run=runs[1], accelerator=prefill.accelerator, replicas=prefill_settings.replicas),
+        StageEngines(run=runs[0], accelerator=decode.accelerator, replicas=decode_settings.replicas),
         *lengths,
         rdma=connected_by_rdma((decode, prefill), index),
     )

@@ -63,12 +63,12 @@ class Split:
 
     def at(self, concurrency: float) -> SpeedEstimate:
         """Speed with so many requests in flight, at least 1, over both stages."""
-        wanted = max(1.0, concurrency)
-        full = self._in_flight(self._most_decoding, wanted) < wanted
+        target = max(1.0, concurrency)
+        full = self._in_flight(self._most_decoding, target) < target
         decoding = self._most_decoding
         if not full:
-            decoding = _bisect(decoding, lambda n: self._in_flight(n, wanted) >= wanted)
-        return self._speed(decoding, wanted / self._rate(decoding), full=full)
+            decoding = _bisect(decoding, lambda n: self._in_flight(n, target) >= target)
+        return self._speed(decoding, target / self._rate(decoding), full=full)
 
     def at_rate(self, requests_per_second: float) -> SpeedEstimate | None:
         """Speed when so many requests a second come in; None when that is more than the slower stage serves."""
@@ -102,16 +102,16 @@ class Split:
 
     @cached_property
     def _most_decoding(self) -> float:
-        whole = self.full.batch * self.decode.replicas
+        upper = self.full.batch * self.decode.replicas
         if self.decode_rate <= self.prefill_rate:
-            return whole
-        return _bisect(whole, lambda n: self._rate(n) >= self.prefill_rate)
+            return upper
+        return _bisect(upper, lambda n: self._rate(n) >= self.prefill_rate)
 
-    def _in_flight(self, decoding: float, wanted: float = math.inf) -> float:
+    def _in_flight(self, decoding: float, limit: float = math.inf) -> float:
         """Requests in both stages and on the way, with so many in decode. A request never waits for itself."""
         rate = self._rate(decoding)
         busy = min(_BUSIEST, _BUSIEST * rate / self.prefill_rate)
-        waiting = busy * self.computing / (2 * (1 - busy)) * (1 - 1 / max(1.0, wanted))
+        waiting = busy * self.computing / (2 * (1 - busy)) * (1 - 1 / max(1.0, limit))
         return decoding + rate * (self.way + self.computing + waiting)
 
 
@@ -127,8 +127,8 @@ def split_of(
         return None
     cached = cache_bytes(decode.run, prompt_tokens)
     # Over RDMA each accelerator sends its part by itself; the network is the node's.
-    sent = cached if rdma else cached * decode.run.tensor_parallel
-    sending = sent / engine.transfer_bytes_per_second["rdma" if rdma else "network"]
+    transferred = cached if rdma else cached * decode.run.tensor_parallel
+    sending = transferred / engine.transfer_bytes_per_second["rdma" if rdma else "network"]
     answering = max(1, output_tokens - 1) * full.time_per_output_token
     return Split(
         decode=decode,

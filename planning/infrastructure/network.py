@@ -167,7 +167,7 @@ def _check_ranges(ctx: PlanContext) -> None:
                 rule=f"too small: a /{_LARGEST_PREFIX[key]} is the least Google accepts here",
                 fix=f"use {cidr.network_address}/{23 if key == 'proxyCidr' else _LARGEST_PREFIX[key]}",
             )
-        elif (wanted := _wanted_prefix(ctx, key)) < cidr.prefixlen:
+        elif (prefix := _wanted_prefix(ctx, key)) < cidr.prefixlen:
             findings.error(
                 "LLMD-CIDR-NODES",
                 "network",
@@ -175,15 +175,15 @@ def _check_ranges(ctx: PlanContext) -> None:
                 value=cidr,
                 rule=f"too small for the {_nodes(ctx)} nodes that both pools may grow to"
                 + (": GKE gives each a /24 of it" if key == "podCidr" else ""),
-                fix=f"use a /{wanted} or larger, or lower nodes.max of accelerator or cpuPool",
+                fix=f"use a /{prefix} or larger, or lower nodes.max of accelerator or cpuPool",
             )
-    for (first, one), (second, other) in combinations(ranges.items(), 2):
-        if one.overlaps(other):
+    for (first, cidr_of_first), (second, other) in combinations(ranges.items(), 2):
+        if cidr_of_first.overlaps(other):
             findings.error(
                 "LLMD-CIDR-OVERLAP",
                 "network",
                 first,
-                value=one,
+                value=cidr_of_first,
                 rule=f"overlaps {second} = {other}",
                 fix=f"choose ranges without common addresses; the default is {DEFAULTS[first]}",
             )

@@ -91,7 +91,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
             fix=f"use multiples of {ctx.hosts}",
         )
     name = names.join(ctx.stack, "acc", ctx.accelerator.name.removeprefix("nvidia-"), length=names.CLUSTER_LENGTH - 3)
-    whole = NodePoolPlan(
+    pool = NodePoolPlan(
         name=name,
         private_nodes=_private_nodes(ctx),
         machine_type=ctx.machine.name,
@@ -114,11 +114,11 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         node_labels={DRANET_LABEL: "true"} if rdma else {},
     )
     if not multi_host:
-        return (whole,)
+        return (pool,)
     always, slices = least // ctx.hosts, max(1, most // ctx.hosts)
     return tuple(
         replace(
-            whole,
+            pool,
             name=name if number == 0 else f"{name}-{number + 1}",
             min_nodes=ctx.hosts if number < always else 0,
             max_nodes=ctx.hosts,

@@ -61,14 +61,14 @@ def check_sharding(
         )
     elif broken := [width for width in _widths(model, by_expert) if width // tensor_parallel % _block(model)]:
         # fp8.py `validate_block_quant_shapes`, gptq and awq likewise: a block has one scale and stays whole.
-        whole = _whole_experts(model, tensor_parallel, by_expert)
+        divides = _whole_experts(model, tensor_parallel, by_expert)
         ctx.findings.error(
             "LLMD-TP-QUANTIZATION-BLOCKS",
             *path,
             value=tensor_parallel,
             rule=f"{model.id}'s layers of width {broken[0]} give each of {tensor_parallel} devices "
             f"{broken[0] // tensor_parallel}, which is no multiple of the quantization's blocks of {_block(model)}",
-            fix=f"{smaller}, or expertParallel: true: whole experts then" if whole else smaller,
+            fix=f"{smaller}, or expertParallel: true: whole experts then" if divides else smaller,
         )
     _check_pipeline(ctx, index, settings, model, parallelism)
 

@@ -103,16 +103,16 @@ def _decode(ctx: PlanContext) -> StackSettings:
 
 def _prefill(ctx: PlanContext) -> StackSettings:
     settings = _decode(ctx)
-    other = settings.prefill_accelerator
-    models = tuple(_prefill_model(model, elsewhere=other is not None) for model in settings.models)
-    return settings.model_copy(update={"models": models, "accelerator": other or settings.accelerator})
+    prefill_accelerator = settings.prefill_accelerator
+    models = tuple(_prefill_model(model, elsewhere=prefill_accelerator is not None) for model in settings.models)
+    return settings.model_copy(update={"models": models, "accelerator": prefill_accelerator or settings.accelerator})
 
 
 def _prefill_model(model: ModelSettings, *, elsewhere: bool) -> ModelSettings:
     own = model.prefill or PrefillSettings()
-    given = {key: value for key in PrefillSettings.model_fields if (value := getattr(own, key)) is not None}
+    overrides = {key: value for key in PrefillSettings.model_fields if (value := getattr(own, key)) is not None}
     # On machines of another size, by default all of one.
-    return model.model_copy(update=({"tensor_parallel": None} if elsewhere else {}) | given)
+    return model.model_copy(update=({"tensor_parallel": None} if elsewhere else {}) | overrides)
 
 
 def _keys(settings: StackSettings) -> dict[str, str]:

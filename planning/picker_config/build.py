@@ -140,19 +140,20 @@ class _Scoring:
         weighed = [(PREFIX, weights.prefix), (KV_CACHE, weights.kv_cache), (QUEUE, weights.queue)]
         used = [(kind, weight) for kind, weight in weighed if weight > 0]
         # A fraction where only whole weights go is refused with the settings; what else is wrong is still looked for.
-        whole = picker.document == "v1.2"
+        whole_weights = picker.document == "v1.2"
         self.references = [
-            {"pluginRef": kind, "weight": math.ceil(weight) if whole else _number(weight)} for kind, weight in used
+            {"pluginRef": kind, "weight": math.ceil(weight) if whole_weights else _number(weight)}
+            for kind, weight in used
         ]
         self.sources: list[Config] = []
-        prefix, before = {}, []
+        prefix, producers = {}, []
         if weights.prefix > 0 and precise is not None:
-            before = _precise(picker, block_tokens, precise)
+            producers = _precise(picker, block_tokens, precise)
             prefix = {"prefixMatchInfoProducerName": PRECISE}
             self.sources = [{"pluginRef": _NOTIFICATIONS, "extractors": [{"pluginRef": PRECISE}]}]
         elif weights.prefix > 0 and block_tokens is not None:
-            before, prefix = _approximate(picker, block_tokens)
-        self.plugins = [*before, *(_plugin(picker, kind, **(prefix if kind == PREFIX else {})) for kind, _ in used)]
+            producers, prefix = _approximate(picker, block_tokens)
+        self.plugins = [*producers, *(_plugin(picker, kind, **(prefix if kind == PREFIX else {})) for kind, _ in used)]
 
 
 def _approximate(picker: Picker, block_tokens: int) -> tuple[list[Config], Config]:

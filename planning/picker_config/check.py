@@ -49,9 +49,9 @@ def check_config(ctx: PlanContext) -> None:
     if document is None:
         return
     picker = ctx.picker
-    known = [_check_plugin(ctx, picker, index, entry) for index, entry in enumerate(document.plugins)]
+    plugins = [_check_plugin(ctx, picker, index, entry) for index, entry in enumerate(document.plugins)]
     _check_names(ctx, document)
-    if all(known):
+    if all(plugins):
         _check_conflicts(ctx, document)
         check_gates(ctx, picker, document)
         check_profiles(ctx, picker, document)
@@ -64,14 +64,14 @@ def _shape(ctx: PlanContext) -> type[Document]:
 
 def _check_beside(ctx: PlanContext) -> None:
     """Settings from which this program would have written a configuration of its own."""
-    given = {"preset": "preset", "scorers": "scorers", "prefix_routing": "prefixRouting"}
+    settings_keys = {"preset": "preset", "scorers": "scorers", "prefix_routing": "prefixRouting"}
     fields = ctx.settings.picker.model_fields_set
     # A preset fills the weights in.
-    for field in [name for name in given if name in fields and not (name == "scorers" and "preset" in fields)]:
+    for field in [name for name in settings_keys if name in fields and not (name == "scorers" and "preset" in fields)]:
         ctx.findings.error(
             "LLMD-PICKER-CONFIG-ALONE",
             "picker",
-            given[field],
+            settings_keys[field],
             value=getattr(ctx.settings.picker, field) if field != "scorers" else "given",
             rule="picker.config replaces the whole configuration, so this setting has no effect",
             fix=f"remove it, or picker.config; weights and producers of your own stand in {'.'.join(ROOT)}",
@@ -109,8 +109,10 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
     plugin = picker.plugins.get(entry.type)
     if plugin is None:
         close = difflib.get_close_matches(entry.type, picker.plugins, n=3)
-        others = [r.name for r in ctx.catalog.releases.values() if ctx.catalog.pickers[r.picker.build].has(entry.type)]
-        fix = f"use release {' or '.join(others)}" if others else f"use one of {', '.join(close or picker.plugins)}"
+        releases = [
+            r.name for r in ctx.catalog.releases.values() if ctx.catalog.pickers[r.picker.build].has(entry.type)
+        ]
+        fix = f"use release {' or '.join(releases)}" if releases else f"use one of {', '.join(close or picker.plugins)}"
         ctx.findings.error(
             "LLMD-PICKER-PLUGIN-UNKNOWN",
             *ROOT,
@@ -149,11 +151,13 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
     return True
 
 
-def _check_parameters(ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, given: Mapping[str, Any]) -> None:
+def _check_parameters(
+    ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, parameters: Mapping[str, Any]
+) -> None:
     shape = SHAPES[plugin.parameters]
     try:
-        shape.model_validate_json(json.dumps(given))
-        _check_unused(ctx, picker, plugin, index, given)
+        shape.model_validate_json(json.dumps(parameters))
+        _check_unused(ctx, picker, plugin, index, parameters)
     except ValidationError as error:
         for detail in error.errors():
             unknown = detail["type"] == "extra_forbidden"
@@ -173,10 +177,10 @@ def _check_parameters(ctx: PlanContext, picker: Picker, plugin: Plugin, index: i
             )
 
 
-def _check_unused(ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, given: Mapping[str, Any]) -> None:
+def _check_unused(ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, parameters: Mapping[str, Any]) -> None:
     """Parameters that change nothing, although the picker accepts them."""
-    tuned = plugin.tuned if given.get("autoTune", True) else ()
-    for name in (name for name in given if name in (*plugin.unused, *tuned)):
+    tuned = plugin.tuned if parameters.get("autoTune", True) else ()
+    for name in (name for name in parameters if name in (*plugin.unused, *tuned)):
         ctx.findings.warning(
             "LLMD-PICKER-PARAMETER-UNUSED",
             *ROOT,
@@ -184,7 +188,7 @@ def _check_unused(ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, 
             index,
             "parameters",
             name,
-            value=given[name],
+            value=parameters[name],
             rule=f"{picker.title} uses the block size that engines report instead, because autoTune is true by default"
             if name in tuned
             else f"{picker.title} accepts {name} and never uses it",
@@ -209,9 +213,9 @@ def _check_conflicts(ctx: PlanContext, document: Document) -> None:
 
 
 def _check_names(ctx: PlanContext, document: Document) -> None:
-    seen: set[str] = set()
+    names: set[str] = set()
     for index, entry in enumerate(document.plugins):
-        if entry.called in seen:
+        if entry.called in names:
             ctx.findings.error(
                 "LLMD-PICKER-PLUGIN-NAME",
                 *ROOT,
@@ -222,7 +226,7 @@ def _check_names(ctx: PlanContext, document: Document) -> None:
                 rule=f"another plugin has this name, and {ctx.picker.title} does not start with two",
                 fix="give it a name of its own, and call it by that",
             )
-        seen.add(entry.called)
+        names.add(entry.called)
 
 
 def _then(ctx: PlanContext, detail: ErrorDetails) -> str:

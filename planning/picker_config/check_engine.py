@@ -55,16 +55,16 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
     usual = scheme if flag is not None else "http"
     sources = [(n, entry.parameters or {}) for n, entry in enumerate(document.plugins) if entry.type in _OF_ENGINES]
     for number, parameters in sources:
-        asked = parameters.get("scheme", usual)
+        configured = parameters.get("scheme", usual)
         # On another port something else answers.
-        if asked != scheme and "port" not in parameters:
+        if configured != scheme and "port" not in parameters:
             ctx.findings.error(
                 "LLMD-PICKER-METRICS-SCHEME",
                 *ROOT,
                 "plugins",
                 number,
                 "parameters",
-                value=f"scheme: {asked}",
+                value=f"scheme: {configured}",
                 rule=f"engines answer {scheme.upper()} here, also to requests for metrics (see gateway.backendTls)",
                 fix=f"use scheme: {scheme}",
             )
@@ -122,10 +122,10 @@ def _tokens_of(picker: Picker, entry: PluginEntry) -> int | None:
         shape = SHAPES[plugin.parameters].model_validate_json(json.dumps(entry.parameters or {}))
     except ValueError:
         return None
-    given: dict[str, Any] = shape.model_dump(exclude_unset=True)
+    sections: dict[str, Any] = shape.model_dump(exclude_unset=True)
     if shape.model_dump().get("auto_tune"):
         return None
-    processor = given.get("token_processor_config", given)
+    processor = sections.get("token_processor_config", sections)
     if "block_size" in processor and plugin.parameters == "CharacterBlocks":
         return int(processor["block_size"] / _CHARACTERS_A_TOKEN)
     size: int | None = processor.get("block_size") or processor.get("block_size_tokens")

@@ -86,11 +86,11 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
         names.add(profile.name)
         pickers = []
         for index, entry in enumerate(profile.plugins):
-            place: Path = (*path, "plugins", index, "pluginRef")
+            entry_path: Path = (*path, "plugins", index, "pluginRef")
             if entry.plugin_ref not in entries:
                 ctx.findings.error(
                     "LLMD-PICKER-PROFILE-PLUGIN",
-                    *place,
+                    *entry_path,
                     value=entry.plugin_ref,
                     rule=f"no plugin has this name, and {picker.title} does not start with a profile that calls one",
                     fix=f"add it to plugins, or use one of {', '.join(entries) or '(none is there)'}",
@@ -100,17 +100,17 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
             if not kinds & _SCHEDULING:
                 ctx.findings.error(
                     "LLMD-PICKER-PROFILE-KIND",
-                    *place,
+                    *entry_path,
                     value=entry.plugin_ref,
                     rule=f"a profile runs filters, scorers and one picker: a {min(kinds)} does nothing there",
                     fix="remove it from the profile; it works by standing among the plugins",
                 )
             if "picker" in kinds:
-                pickers.append(place)
-        for place in pickers[1:]:
+                pickers.append(entry_path)
+        for entry_path in pickers[1:]:
             ctx.findings.error(
                 "LLMD-PICKER-PROFILE-PICKERS",
-                *place,
+                *entry_path,
                 value="a second picker",
                 rule=f"a profile ends with one picker, and {picker.title} does not start with two",
                 fix="keep one of them",
@@ -138,15 +138,15 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
         )
     single = bool(handlers) and handlers[0][1].type == "single-profile-handler"
     if number > 1 and (single or not handlers):
-        able = [p.type for p in picker.plugins.values() if "profile-handler" in p.kinds and p.stability != "alpha"]
-        others = [kind for kind in able if kind != "single-profile-handler"]
+        stable = [p.type for p in picker.plugins.values() if "profile-handler" in p.kinds and p.stability != "alpha"]
+        multi_profile = [kind for kind in stable if kind != "single-profile-handler"]
         ctx.findings.error(
             "LLMD-PICKER-PROFILES",
             *ROOT,
             "schedulingProfiles",
             value=f"{number} profiles",
             rule="single-profile-handler runs one profile" if single else "nothing says which profile runs when",
-            fix=f"use {' or '.join(others)}" if others else "keep one profile",
+            fix=f"use {' or '.join(multi_profile)}" if multi_profile else "keep one profile",
         )
     elif handlers and not single:
         _check_stages(ctx, document, *handlers[0])
@@ -173,31 +173,31 @@ def _check_stages(ctx: PlanContext, document: Document, index: int, handler: Plu
 
 def _stages(parameters: BaseModel) -> list[str]:
     """Names of profiles in a handler's parameters; a stage without a decider does not run."""
-    given = parameters.model_dump()
-    if "profiles" in given:
-        deciders = given["deciders"]
-        extra = [given["profiles"][stage] for stage in ("prefill", "encode") if deciders[stage]]
-        return [given["profiles"]["decode"], *extra]
-    return [given[key] for key in ("decode_profile", "prefill_profile") if key in given]
+    values = parameters.model_dump()
+    if "profiles" in values:
+        deciders = values["deciders"]
+        extra = [values["profiles"][stage] for stage in ("prefill", "encode") if deciders[stage]]
+        return [values["profiles"]["decode"], *extra]
+    return [values[key] for key in ("decode_profile", "prefill_profile") if key in values]
 
 
 def check_references(ctx: PlanContext, picker: Picker, document: Document) -> None:
     """Every name by which parameters and sections call a plugin."""
     names = {entry.called for entry in document.plugins} | {kind for kind in _MADE if picker.has(kind)}
-    found: list[tuple[Path, str]] = []
+    references: list[tuple[Path, str]] = []
     for index, entry in enumerate(document.plugins):
         shape = SHAPES[picker.plugins[entry.type].parameters]
         try:
             parameters = shape.model_validate_json(json.dumps(entry.parameters or {}))
         except ValueError:
             continue
-        found += [((*ROOT, "plugins", index, "parameters", *at), name) for at, name in _references(parameters)]
+        references += [((*ROOT, "plugins", index, "parameters", *at), name) for at, name in _references(parameters)]
     for field in type(document).model_fields:
         if field not in ("plugins", "scheduling_profiles"):
             section = getattr(document, field)
             at_section = type(document).model_fields[field].alias or field
-            found += [((*ROOT, at_section, *at), name) for at, name in _references(section)]
-    for path, name in found:
+            references += [((*ROOT, at_section, *at), name) for at, name in _references(section)]
+    for path, name in references:
         if name not in names:
             ctx.findings.error(
                 "LLMD-PICKER-PLUGIN-REFERENCE",

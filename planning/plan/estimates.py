@@ -245,5 +245,5 @@ class CostPlan:
 def total(parts: Iterable[tuple[str, float | None]]) -> Total:
     """The sum of named parts, and the names of those without a price."""
     listed = list(parts)
-    known = sum(usd for _, usd in listed if usd is not None)
-    return Total(round(known, 4), tuple(name for name, usd in listed if usd is None))
+    known_sum = sum(usd for _, usd in listed if usd is not None)
+    return Total(round(known_sum, 4), tuple(name for name, usd in listed if usd is None))

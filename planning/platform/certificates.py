@@ -10,13 +10,13 @@ LISTENER = "inference-gateway-tls"
 SELF_SIGNED = "self-signed"
 
 
-def plan_listener_certificate(ctx: PlanContext, asked: CertManagerTls) -> CertificatePlan:
+def plan_listener_certificate(ctx: PlanContext, tls: CertManagerTls) -> CertificatePlan:
     """The Gateway's own: of the names asked for, else of its host name."""
     hostname = ctx.settings.gateway.hostname
-    dns_names = asked.dns_names or ((hostname,) if hostname else ())
+    dns_names = tls.dns_names or ((hostname,) if hostname else ())
     _check_names(ctx, dns_names, hostname)
-    if asked.issuer is not None:
-        check_issuer(ctx, asked.issuer, "tls")
+    if tls.issuer is not None:
+        check_issuer(ctx, tls.issuer, "tls")
     else:
         ctx.findings.warning(
             "LLMD-TLS-SELF-SIGNED",
@@ -27,14 +27,14 @@ def plan_listener_certificate(ctx: PlanContext, asked: CertManagerTls) -> Certif
             rule="the certificate signs itself, so clients do not trust it by default",
             fix="name an issuer of the cluster, or keep it for trials",
         )
-    return CertificatePlan(name=LISTENER, secret=LISTENER, dns_names=dns_names, issuer=issuer_of(asked.issuer))
+    return CertificatePlan(name=LISTENER, secret=LISTENER, dns_names=dns_names, issuer=issuer_of(tls.issuer))
 
 
-def issuer_of(asked: IssuerSettings | None) -> IssuerPlan:
+def issuer_of(issuer: IssuerSettings | None) -> IssuerPlan:
     """The issuer that is there, or the one with which every certificate signs itself."""
-    if asked is None:
+    if issuer is None:
         return IssuerPlan(name=SELF_SIGNED, kind="Issuer", create=True)
-    return IssuerPlan(name=asked.name, kind=asked.kind, create=False)
+    return IssuerPlan(name=issuer.name, kind=issuer.kind, create=False)
 
 
 def _check_names(ctx: PlanContext, dns_names: tuple[str, ...], hostname: str | None) -> None:
@@ -64,7 +64,7 @@ def covers(name: str, host: str) -> bool:
     return name == host or (name.startswith("*.") and host.partition(".")[2] == name[2:])
 
 
-def check_issuer(ctx: PlanContext, asked: IssuerSettings, key: str) -> None:
+def check_issuer(ctx: PlanContext, issuer: IssuerSettings, key: str) -> None:
     """An issuer that cannot be there yet. `key` is the setting below gateway that names it."""
     if not ctx.settings.platform.cert_manager.existing:
         ctx.findings.warning(
@@ -72,7 +72,7 @@ def check_issuer(ctx: PlanContext, asked: IssuerSettings, key: str) -> None:
             "gateway",
             key,
             "issuer",
-            value=asked.name,
+            value=issuer.name,
             rule="this stack installs cert-manager and no issuer: `up` waits until this one is there",
             fix="create the issuer once cert-manager runs, or leave issuer out for the first `pulumi up`",
         )

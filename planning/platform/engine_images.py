@@ -15,16 +15,16 @@ def image_of(ctx: PlanContext, settings: ModelSettings) -> str:
 
 def facts_of(ctx: PlanContext, settings: ModelSettings) -> ImageFacts | None:
     """What is known of a model's image: what the stack file says of it, over what the catalog does."""
-    known = load_images().find(image_of(ctx, settings))
+    facts = load_images().find(image_of(ctx, settings))
     stated = settings.image_facts
     if stated is None:
-        return known
+        return facts
     own = {
         "cuda": stated.cuda,
         "library_path": stated.library_path,
         "links": stated.links,
     }
-    base = known or ImageFacts(sources=())
+    base = facts or ImageFacts(sources=())
     return base.model_copy(update={name: value for name, value in own.items() if value is not None})
 
 
@@ -70,13 +70,13 @@ def check_engine_images(ctx: PlanContext) -> None:
 
 def _check_known(ctx: PlanContext) -> None:
     """One warning for each image with unknown facts."""
-    said: set[str] = set()
+    reported: set[str] = set()
     for index, settings in enumerate(ctx.settings.models):
         image, facts = image_of(ctx, settings), facts_of(ctx, settings)
         missing = _missing(facts)
-        if not missing or image in said:
+        if not missing or image in reported:
             continue
-        said.add(image)
+        reported.add(image)
         unknown = "nothing is known of it" if facts is None else "not everything is known of it"
         ctx.findings.warning(
             "LLMD-IMAGE-UNKNOWN",
@@ -123,20 +123,20 @@ def _check_driver(ctx: PlanContext) -> None:
     image = image_of(ctx, ctx.settings.models[index])
     cuda = facts_of(ctx, ctx.settings.models[index])
     reason = f"{image} is built with CUDA {cuda.cuda if cuda else '?'} and needs driver {needed} or newer"
-    asked = ctx.settings.accelerator.driver_version
+    driver_version = ctx.settings.accelerator.driver_version
     newest = drivers.latest is not None and drivers.latest < needed
-    installed = drivers.default if asked == "default" else drivers.latest
+    installed = drivers.default if driver_version == "default" else drivers.latest
     if installed is not None and installed < needed:
         cluster = ("existing", "version") if ctx.settings.cluster.existing else ("version",)
         ctx.findings.error(
             "LLMD-DRIVER-OLD",
             *(("cluster", *cluster) if newest else ("accelerator", "driverVersion")),
-            value=version if newest else asked,
+            value=version if newest else driver_version,
             rule=f"{reason}, and GKE {_minor(ctx)} installs {installed}",
             fix=f"use {f'GKE {images.first_with(needed)} or newer' if newest else 'latest, remove driverVersion'}, or "
             f"{_older_cuda(ctx, installed)}",
         )
-    elif asked == "default" and installed is None:
+    elif driver_version == "default" and installed is None:
         ctx.findings.warning(
             "LLMD-DRIVER-UNKNOWN",
             "accelerator",
@@ -150,20 +150,20 @@ def _check_driver(ctx: PlanContext) -> None:
 def _older_cuda(ctx: PlanContext, driver: int) -> str:
     """Releases whose image runs with this driver."""
     images = load_images()
-    able = []
+    releases = []
     for release in ctx.catalog.releases.values():
         facts = images.find(release.engine.gpu.image)
         needed = images.least_driver(facts.cuda_major) if facts is not None and facts.cuda_major is not None else None
         if needed is not None and needed <= driver:
-            able.append(release.name)
-    return f"a release with an older CUDA ({', '.join(able)})" if able else "an image with an older CUDA"
+            releases.append(release.name)
+    return f"a release with an older CUDA ({', '.join(releases)})" if releases else "an image with an older CUDA"
 
 
 def _least_driver(ctx: PlanContext) -> int | None:
     """Oldest driver branch that all models' images run with; None where one of them is not known."""
     images = load_images()
     needed = [_needed(ctx, settings, images) for settings in ctx.settings.models]
-    return None if not needed or None in needed else max(one for one in needed if one is not None)
+    return None if not needed or None in needed else max(driver for driver in needed if driver is not None)
 
 
 def _most_demanding(ctx: PlanContext, images: Images) -> int:

@@ -55,9 +55,9 @@ def plan_charts(
     """
     settings, releases = ctx.settings.platform, ctx.release.charts
     _check_brought(ctx)
-    found: list[ChartPlan] = []
+    charts: list[ChartPlan] = []
     if groups or kserve:
-        found.append(
+        charts.append(
             _chart(
                 LEADER_WORKER_SET,
                 releases.leader_worker_set,
@@ -69,9 +69,9 @@ def plan_charts(
         )
     check_istio(ctx, kserve=kserve, istio=istio, pull_secret=pull_secret)
     if istio:
-        found += _istio(ctx, pull_secret)
+        charts += _istio(ctx, pull_secret)
     if kserve or certificates:
-        found.append(
+        charts.append(
             _chart(
                 CERT_MANAGER,
                 releases.cert_manager,
@@ -82,9 +82,9 @@ def plan_charts(
             )
         )
     if kserve:
-        found += _kserve(ctx, gateway, [chart.name for chart in found])
-    _check_support(ctx, found)
-    return tuple(found)
+        charts += _kserve(ctx, gateway, [chart.name for chart in charts])
+    _check_support(ctx, charts)
+    return tuple(charts)
 
 
 def plan_chart_namespaces(charts: tuple[ChartPlan, ...]) -> tuple[NamespacePlan, ...]:
@@ -134,7 +134,7 @@ def _istio(ctx: PlanContext, pull_secret: PullSecretPlan | None) -> list[ChartPl
     ]
 
 
-def _kserve(ctx: PlanContext, gateway: tuple[str, str], before: list[str]) -> list[ChartPlan]:
+def _kserve(ctx: PlanContext, gateway: tuple[str, str], charts_before: list[str]) -> list[ChartPlan]:
     settings, releases = ctx.settings.platform, ctx.release.charts
     return [
         _chart(
@@ -153,7 +153,7 @@ def _kserve(ctx: PlanContext, gateway: tuple[str, str], before: list[str]) -> li
             settings.kserve,
             namespace="kserve",
             values=_kserve_values(gateway, inference_pool=not gke_brings_inference_pool(ctx.settings.cluster)),
-            after=(*before, KSERVE_CRDS),
+            after=(*charts_before, KSERVE_CRDS),
         ),
         _chart(
             KSERVE_PRESETS,

@@ -34,13 +34,13 @@ def check_release(ctx: PlanContext) -> None:
 def check_proven(ctx: PlanContext) -> None:
     """What nobody has compared with a source or run yet."""
     if ctx.release.unproven:
-        others = [release.name for release in ctx.catalog.releases.values() if not release.unproven]
+        proven = [release.name for release in ctx.catalog.releases.values() if not release.unproven]
         ctx.findings.warning(
             "LLMD-RELEASE-UNPROVEN",
             "release",
             value=ctx.settings.release,
             rule=f"it is not proven as a whole: {'; '.join(ctx.release.unproven)}",
-            fix=f"try it where an outage costs nothing, or use {others[0]}",
+            fix=f"try it where an outage costs nothing, or use {proven[0]}",
         )
 
 

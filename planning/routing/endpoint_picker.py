@@ -72,7 +72,7 @@ def plan_picker(
     settings, release = ctx.settings.picker, ctx.release.picker
     backend = backend_of(ctx.settings)
     identity = backend.picker(key, ctx.release)
-    known = ctx.catalog.find_model(model.id)
+    catalog_model = ctx.catalog.find_model(model.id)
     renderer = (
         TokenizerServicePlan(name=f"{key}-render", selector=selector_of(key), port=PORT)
         if follows_events(ctx)
@@ -87,7 +87,7 @@ def plan_picker(
         if renderer is not None
         else None
     )
-    config = _config(ctx, block_size_of(ctx, model, known), index_of_blocks)
+    config = _config(ctx, block_size_of(ctx, model, catalog_model), index_of_blocks)
     _check_model(ctx, index, model)
     experimental = ctx.picker.experimental_flag
     elects = settings.replicas > 1 and settings.leader_election

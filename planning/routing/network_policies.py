@@ -181,17 +181,19 @@ class _World:
     def _siblings(self, model: ModelPlan, server: ModelServerPlan) -> tuple[PeerPlan, ...]:
         """Pods that exchange tensors: of one group, and of the other role. Their ports are chosen as they start."""
         own = (server.selector,) if server.group is not None else ()
-        others = tuple(other.selector for other in model.servers if other.role != server.role)
-        return tuple(_pods(selector) for selector in (*own, *others))
+        selectors = tuple(
+            server_of_model.selector for server_of_model in model.servers if server_of_model.role != server.role
+        )
+        return tuple(_pods(selector) for selector in (*own, *selectors))
 
     def _weights(self, settings: ModelSettings) -> tuple[AccessPlan, ...]:
         bucket = isinstance(settings.source, BucketSource)
-        wanted = bucket or bool(settings.adapters) or settings.source.kind == "hugging-face"
+        downloads = bucket or bool(settings.adapters) or settings.source.kind == "hugging-face"
         # A bucket is mounted with the pod's own identity; libtpu looks up its slice.
         asks = bucket or self._site.accelerator.kind == "tpu"
         metadata = tuple(access for cidr, port in _METADATA for access in _access((PeerPlan(cidr=cidr),), [port]))
         return (
-            *(_access((_public(),), [_HTTPS]) if wanted else ()),
+            *(_access((_public(),), [_HTTPS]) if downloads else ()),
             *(metadata if asks else ()),
         )
 
@@ -220,8 +222,8 @@ PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0
 def _check(ctx: PlanContext) -> None:
     existing = ctx.settings.network.existing
     gke = ctx.settings.gateway.implementation == "gke"
-    known = "proxy_cidr" in ctx.settings.network.model_fields_set
-    if gke and existing is not None and existing.proxy_subnetwork is not None and not known:
+    is_set = "proxy_cidr" in ctx.settings.network.model_fields_set
+    if gke and existing is not None and existing.proxy_subnetwork is not None and not is_set:
         ctx.findings.error(
             "LLMD-PROXY-RANGE-UNKNOWN",
             "network",

@@ -38,15 +38,15 @@ def plan_splits(ctx: PlanContext, models: tuple[ModelPlan, ...]) -> tuple[SplitP
 
 def _check(ctx: PlanContext, index: int, split: SplitSettings) -> None:
     path = ("splits", index, "weights")
-    known = {model.name: model for model in ctx.settings.models}
-    unknown = [name for name in split.weights if name not in known]
+    models = {model.name: model for model in ctx.settings.models}
+    unknown = [name for name in split.weights if name not in models]
     for name in unknown:
         ctx.findings.error(
             "LLMD-SPLIT-NAME",
             *path,
             value=name,
             rule="no model of this stack has this name: a split is among models, not among aliases or adapters",
-            fix=f"use names of models: {', '.join(known)}",
+            fix=f"use names of models: {', '.join(models)}",
         )
     if unknown:
         return
@@ -66,7 +66,7 @@ def _check(ctx: PlanContext, index: int, split: SplitSettings) -> None:
             rule=f"all weights are 0, so the load balancer would answer 500 to requests for {split.name}",
             fix="give a model a weight",
         )
-    used = [known[name] for name, weight in split.weights.items() if weight > 0]
+    used = [models[name] for name, weight in split.weights.items() if weight > 0]
     for model in used:
         if model.replicas == 0:
             ctx.findings.error(
@@ -83,18 +83,18 @@ def _check_lengths(
     ctx: PlanContext, path: tuple[str | int, ...], split: SplitSettings, used: list[ModelSettings]
 ) -> None:
     lengths = {model.name: _length(ctx, model) for model in used}
-    told = {length for length in lengths.values() if length is not None}
-    if len(told) > 1:
+    known_lengths = {length for length in lengths.values() if length is not None}
+    if len(known_lengths) > 1:
         ctx.findings.warning(
             "LLMD-SPLIT-LENGTHS",
             *path,
             value=", ".join(f"{name} {length}" for name, length in lengths.items()),
-            rule=f"requests for {split.name} that are longer than {min(told)} tokens are refused by some of its models",
+            rule=f"some models of {split.name} refuse requests longer than {min(known_lengths)} tokens",
             fix="give them the same maxModelLen",
         )
 
 
 def _length(ctx: PlanContext, model: ModelSettings) -> int | None:
     """Longest request in tokens, None where the catalog does not know the model."""
-    known = ctx.catalog.find_model(model.id)
-    return model.max_model_len or (known.context if known is not None else None)
+    catalog_model = ctx.catalog.find_model(model.id)
+    return model.max_model_len or (catalog_model.context if catalog_model is not None else None)

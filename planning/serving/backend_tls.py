@@ -48,24 +48,24 @@ def plan_backend_tls(ctx: PlanContext, key: str, pool: str) -> BackendTlsPlan | 
     istio/istio pilot/pkg/xds/sds.go). A certificate that signs itself is its own authority: in the minute in which
     Gateway and engines learn of a renewed one at different times, none of them would be trusted.
     """
-    asked = ctx.settings.gateway.backend_tls
-    if not isinstance(asked, CertManagerBackend):
+    tls = ctx.settings.gateway.backend_tls
+    if not isinstance(tls, CertManagerBackend):
         return None
     service = istio_pool_service_name(pool)
     return BackendTlsPlan(
         service=service,
         host=f"{service}.{ctx.namespace}.svc.cluster.local",
-        authority=_certificate(key) if asked.issuer is not None else None,
+        authority=_certificate(key) if tls.issuer is not None else None,
     )
 
 
 def plan_server_certificate(ctx: PlanContext, key: str, tls: BackendTlsPlan | None) -> CertificatePlan | None:
     """What the servers of one model show. `tls` is how their pool is spoken to."""
-    asked = ctx.settings.gateway.backend_tls
-    if tls is None or not isinstance(asked, CertManagerBackend):
+    backend_tls = ctx.settings.gateway.backend_tls
+    if tls is None or not isinstance(backend_tls, CertManagerBackend):
         return None
     return CertificatePlan(
-        name=_certificate(key), secret=_certificate(key), dns_names=(tls.host,), issuer=issuer_of(asked.issuer)
+        name=_certificate(key), secret=_certificate(key), dns_names=(tls.host,), issuer=issuer_of(backend_tls.issuer)
     )
 
 
@@ -99,8 +99,8 @@ def server_tls(ctx: PlanContext, key: str) -> ServerTls:
 
 def check_backend_tls(ctx: PlanContext) -> None:
     """Who could not speak to such servers."""
-    asked = ctx.settings.gateway.backend_tls
-    if not isinstance(asked, CertManagerBackend):
+    tls = ctx.settings.gateway.backend_tls
+    if not isinstance(tls, CertManagerBackend):
         return
     if ctx.settings.gateway.implementation != "istio":
         _refuse(
@@ -121,8 +121,8 @@ def check_backend_tls(ctx: PlanContext) -> None:
             rule=f"{ctx.picker.title} has prompts turned into tokens by the model's servers, in HTTP only",
             fix="use picker.prefixRouting: approximate, or remove it",
         )
-    if asked.issuer is not None:
-        check_issuer(ctx, asked.issuer, "backendTls")
+    if tls.issuer is not None:
+        check_issuer(ctx, tls.issuer, "backendTls")
 
 
 def _refuse(ctx: PlanContext, *, rule: str, fix: str) -> None:

@@ -43,9 +43,13 @@ def with_own_models(
             continue
         parsed = _parsed(model.id, file, findings, path, model.config)
         if parsed is not None:
-            known = catalog.find_model(model.id)
+            catalog_model = catalog.find_model(model.id)
             # What no configuration says, and somebody has found out.
-            found_out = {"gated": known.gated, "tpu_tested": known.tpu_tested} if known is not None else {}
+            found_out = (
+                {"gated": catalog_model.gated, "tpu_tested": catalog_model.tpu_tested}
+                if catalog_model is not None
+                else {}
+            )
             own[model.id] = parsed.model_copy(update=found_out)
     if not own and not templates:
         return catalog
@@ -70,7 +74,7 @@ def _take_template(
 
 
 def _parsed(
-    model_id: str, file: ModelFile, findings: Findings, path: tuple[str | int, ...], given: str
+    model_id: str, file: ModelFile, findings: Findings, path: tuple[str | int, ...], config_path: str
 ) -> Model | None:
     size = file.weights_bytes / 2**30 if file.weights_bytes is not None else None
     try:
@@ -80,7 +84,7 @@ def _parsed(
         findings.warning(
             "LLMD-CONFIG-ARCHITECTURE",
             *path,
-            value=given,
+            value=config_path,
             rule=f"{error}: the memory of {model_id} is not checked",
             fix="watch the first start; a model of the same architecture in catalog/models.yaml is a beginning",
         )
@@ -89,7 +93,7 @@ def _parsed(
         findings.warning(
             "LLMD-CONFIG-WEIGHTS",
             *path,
-            value=given,
+            value=config_path,
             rule=f"its files hold {size:.1f} GiB, and its weights are computed to be {weights_gib(model):.1f} GiB: "
             "the verdict about its memory is as wrong as that",
             fix="check that index and config.json are of one model, or watch the first start",

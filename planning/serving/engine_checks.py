@@ -128,8 +128,8 @@ def _place(settings: ModelSettings, refusal: Refusal) -> tuple[str, ...]:
 def _value(settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> str:
     match refusal.about:
         case "dtype":
-            given = deployment.dtype
-            return str(given) if given is not None else f"(by default, {deployment.effective_dtype})"
+            dtype = deployment.dtype
+            return str(dtype) if dtype is not None else f"(by default, {deployment.effective_dtype})"
         case "tensorParallel":
             given_size = settings.tensor_parallel
             size = deployment.tensor_parallel
@@ -147,15 +147,15 @@ def _value(settings: ModelSettings, deployment: Deployment, refusal: Refusal) ->
 
 def _fix(ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> str:
     """At most two changes of the stack file after which nothing is known against the engine, the nearest first."""
-    found: list[str] = []
+    fixes: list[str] = []
     for text, changed in _candidates(ctx, settings, deployment, refusal):
         if not refusals_of(deployment_of(changed[0], changed[1], deployment.model)) and _has_memory(
             *changed, deployment
         ):
-            found.append(text)
-        if len(found) == 2:
+            fixes.append(text)
+        if len(fixes) == 2:
             break
-    return "use " + ", or ".join(found) if found else "use another model or another accelerator"
+    return "use " + ", or ".join(fixes) if fixes else "use another model or another accelerator"
 
 
 _Changed = tuple[PlanContext, ModelSettings]
@@ -200,7 +200,7 @@ def _elsewhere(ctx: PlanContext, settings: ModelSettings, deployment: Deployment
     kind = ctx.accelerator.kind
     if kind != "gpu" or pattern_of(ctx.settings).transfers_kv_cache:
         return
-    for accelerator in sorted(ctx.catalog.accelerators.values(), key=lambda each: each.usable_gib or 0.0):
+    for accelerator in sorted(ctx.catalog.accelerators.values(), key=lambda candidate: candidate.usable_gib or 0.0):
         if accelerator.kind != kind or accelerator.name == ctx.accelerator.name:
             continue
         if not all(accelerator.offered_in(zone) for zone in ctx.zones):
@@ -223,8 +223,8 @@ def _machine(ctx: PlanContext, accelerator: Accelerator, devices: int) -> Machin
     """The smallest machine type with exactly so many of an accelerator that may be had as the stack asks for it."""
     provisioning = ctx.settings.accelerator.provisioning
     for machine in ctx.catalog.machines_for(accelerator.name):
-        able = machine.on_demand_ok or provisioning != "on-demand"
-        if machine.accelerator_count == devices and machine.accelerator_share == 1 and able and not machine.arm:
+        offered = machine.on_demand_ok or provisioning != "on-demand"
+        if machine.accelerator_count == devices and machine.accelerator_share == 1 and offered and not machine.arm:
             return machine
     return None
 

@@ -65,12 +65,12 @@ def _check_known(ctx: PlanContext, path: tuple[str | int, ...], index: int, name
     upstream = load_upstream()
     version = version_of(ctx, ctx.settings.models[index])
     packages = (upstream.vllm, *((upstream.tpu_inference,) if ctx.accelerator.kind == "tpu" else ()))
-    seen = next((package.variables[name] for package in packages if name in package.variables), None)
-    if seen is not None:
-        expected = _expected(seen, value)
+    variable = next((package.variables[name] for package in packages if name in package.variables), None)
+    if variable is not None:
+        expected = _expected(variable, value)
         if expected is not None:
             ctx.findings.error(
-                "LLMD-ENV-TYPE", *path, value=value, rule=f"{name} takes {expected}", fix=f"use {_example(seen)}"
+                "LLMD-ENV-TYPE", *path, value=value, rule=f"{name} takes {expected}", fix=f"use {_example(variable)}"
             )
     if name.startswith("VLLM_") and _is_missing(packages, name, version):
         ctx.findings.warning(
@@ -89,9 +89,9 @@ def _is_missing(packages: tuple[Package, ...], name: str, version: str) -> bool:
     return not any(name in package.variables and package.variables[name].in_version(version) for package in packages)
 
 
-def _expected(seen: Seen, value: str) -> str | None:
+def _expected(variable: Seen, value: str) -> str | None:
     """What the variable takes, where this value is something else."""
-    match seen.type:
+    match variable.type:
         case "bool":
             return None if value in ("0", "1") else "0 or 1"
         case "int":
@@ -102,12 +102,12 @@ def _expected(seen: Seen, value: str) -> str | None:
             return None
         case choices:
             values = choices.split("|")
-            return None if value in values else " or ".join(one or "nothing" for one in values)
+            return None if value in values else " or ".join(allowed or "nothing" for allowed in values)
 
 
-def _example(seen: Seen) -> str:
+def _example(variable: Seen) -> str:
     examples = {"bool": "1", "int": "2", "float": "0.5"}
-    return examples.get(seen.type) or next(filter(None, seen.type.split("|")))
+    return examples.get(variable.type) or next(filter(None, variable.type.split("|")))
 
 
 def _is_number(value: str) -> bool:

@@ -51,16 +51,16 @@ def check_raised_blocks(ctx: PlanContext, index: int, settings: ModelSettings, m
     tokens = raised_block(ctx, settings, model)
     if tokens is None or not (_is_stated(ctx) or settings.block_size is not None):
         return
-    given = settings.block_size
+    block_size = settings.block_size
     ctx.findings.warning(
         "LLMD-KV-BLOCK-RAISED",
         "models",
         index,
         "blockSize",
-        value=given if given is not None else "(by default)",
+        value=block_size if block_size is not None else "(by default)",
         rule=f"{settings.id} keeps recurrent states: vLLM raises its KV blocks to hold one, as far as can be computed"
         f" to {tokens} tokens, which the picker is told",
-        fix=("remove blockSize, and " if given is not None else "")
+        fix=("remove blockSize, and " if block_size is not None else "")
         + "compare with Setting attention block size in the engine's start-up log",
     )
 

@@ -34,10 +34,10 @@ def follows_events(ctx: PlanContext) -> bool:
     """Whether the picker of this stack has a precise index: engines publish then, and a Service renders prompts."""
     document = parsed_config(ctx)
     if ctx.settings.picker.config is not None:
-        wanted = document is not None and any(entry.type == PRECISE for entry in document.plugins)
+        precise = document is not None and any(entry.type == PRECISE for entry in document.plugins)
     else:
-        wanted = ctx.settings.picker.prefix_routing == "precise" and ctx.settings.picker.scorers.prefix_cache > 0
-    return wanted and can_index_precisely(ctx.picker)
+        precise = ctx.settings.picker.prefix_routing == "precise" and ctx.settings.picker.scorers.prefix_cache > 0
+    return precise and can_index_precisely(ctx.picker)
 
 
 def publisher(served_name: str, port: int) -> str:
@@ -118,12 +118,12 @@ def _check_own(ctx: PlanContext) -> None:
                 fix=f"add a source {_NOTIFICATIONS} with extractor {entry.called}",
             )
         try:
-            given = SHAPES[ctx.picker.plugins[entry.type].parameters].model_validate_json(
+            producer = SHAPES[ctx.picker.plugins[entry.type].parameters].model_validate_json(
                 json.dumps(entry.parameters or {})
             )
         except ValueError:
             continue
-        events = given.model_dump()["kv_events_config"]
+        events = producer.model_dump()["kv_events_config"]
         port = events["pod_discovery_config"]["socket_port"]
         if events["zmq_endpoint"] or not events["discover_pods"] or port != EVENTS_PORT:
             ctx.findings.error(

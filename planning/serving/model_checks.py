@@ -34,8 +34,8 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
     if starts:
         check_quantization(ctx, index, settings, model)
     if model is None and "/" not in settings.id and settings.source.kind == "hugging-face":
-        same = [known for known in ctx.catalog.models if known.rpartition("/")[2].lower() == settings.id.lower()]
-        close = same or [known] if (known := nearest(settings.id, ctx.catalog.models, 0.6)) else same
+        same = [name for name in ctx.catalog.models if name.rpartition("/")[2].lower() == settings.id.lower()]
+        close = same or [name] if (name := nearest(settings.id, ctx.catalog.models, 0.6)) else same
         ctx.findings.error(
             "LLMD-MODEL-ORGANIZATION",
             "models",
@@ -82,15 +82,15 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
 
 def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     """HTTPS of engines concerns all their clients, and only `gateway.backendTls` changes all of them."""
-    asked = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
-    if asked:
+    positions = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
+    if positions:
         ctx.findings.error(
             "LLMD-ENGINE-TLS-ARGS",
             "models",
             index,
             "extraArgs",
-            asked[0],
-            value=settings.extra_args[asked[0]],
+            positions[0],
+            value=settings.extra_args[positions[0]],
             rule="the engine would answer HTTPS only, while Gateway, picker, probes and monitoring use HTTP",
             fix="use gateway.backendTls, which tells them all, or remove it",
         )
@@ -163,7 +163,7 @@ def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: in
     tested = model.tpu_tested or ()
     if tensor_parallel % model.kv_heads == 0 and (ctx.accelerator.kind == "gpu" or tensor_parallel in tested):
         return True
-    known = [
+    names = [
         other.id
         for other in ctx.catalog.models.values()
         if other.tpu_tested is not None and tensor_parallel in other.tpu_tested
@@ -172,7 +172,7 @@ def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: in
     if ctx.accelerator.kind == "tpu":
         fix = f"use {fewer[-1]} chip{'s' if fewer[-1] > 1 else ''}" if fewer else "use fewer chips"
         fix += f", or a model with {tensor_parallel} or more key-value heads"
-        fix += f": {' and '.join(known[:2])} are known to run" if known else ""
+        fix += f": {' and '.join(names[:2])} are known to run" if names else ""
     else:
         fix = f"use a tensorParallel that divides {model.kv_heads}, or a multiple of it"
     ctx.findings.error(
@@ -193,8 +193,8 @@ def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: in
 
 def _check_token(ctx: PlanContext, settings: ModelSettings, model: Model) -> None:
     token = ctx.settings.hugging_face
-    given = token.token or token.existing_secret or token.secret_manager_secret
-    if model.gated and settings.source.kind == "hugging-face" and not given:
+    has_token = token.token or token.existing_secret or token.secret_manager_secret
+    if model.gated and settings.source.kind == "hugging-face" and not has_token:
         ctx.findings.error(
             "LLMD-GATED-TOKEN",
             "huggingFace",

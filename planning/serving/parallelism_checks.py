@@ -30,8 +30,8 @@ def check_spread(ctx: PlanContext, index: int, settings: ModelSettings, model: M
 
 def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
     chips = ctx.chips * ctx.accelerator.devices_per_chip
-    given = {"pipelineParallel": parallelism.pipeline, "dataParallel": parallelism.data}
-    for name, size in given.items():
+    sizes = {"pipelineParallel": parallelism.pipeline, "dataParallel": parallelism.data}
+    for name, size in sizes.items():
         if size > 1:
             ctx.findings.error(
                 "LLMD-TPU-RANKS",
@@ -177,8 +177,8 @@ def _check_experts(
     ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism, model: Model | None
 ) -> None:
     if model is not None and model.experts is None:
-        for name, given in (("dataParallel", parallelism.data > 1), ("expertParallel", parallelism.expert)):
-            if given:
+        for name, is_set in (("dataParallel", parallelism.data > 1), ("expertParallel", parallelism.expert)):
+            if is_set:
                 ctx.findings.error(
                     "LLMD-DENSE-RANKS",
                     "models",

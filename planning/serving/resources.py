@@ -21,27 +21,27 @@ def check_capacity(ctx: PlanContext) -> None:
     if needed > most:
         replicas = sum(model.replicas for model in ctx.settings.models)
         hosts = max(parallelism_of(ctx, model).hosts for model in ctx.settings.models)
-        each = f" of {hosts} hosts" if hosts > 1 else ""
+        size_note = f" of {hosts} hosts" if hosts > 1 else ""
         ctx.findings.error(
             "LLMD-POOL-REPLICAS",
             "accelerator",
             "nodes",
             "max",
             value=most,
-            rule=f"{replicas} replica{'s' if replicas != 1 else ''}{each} need {needed} {ctx.machine.name} nodes",
+            rule=f"{replicas} replica{'s' if replicas != 1 else ''}{size_note} need {needed} {ctx.machine.name} nodes",
             fix=f"use {needed} or more, or fewer replicas",
         )
 
 
 def busy_nodes(ctx: PlanContext, pools: Sequence[NodePoolPlan]) -> list[tuple[NodePoolPlan, int]]:
     """Each pool with the nodes of it that all replicas take, whether or not the stack is paused."""
-    left = sum(nodes_of(ctx, model) for model in ctx.settings.models)
+    nodes_left = sum(nodes_of(ctx, model) for model in ctx.settings.models)
     busy = []
     for pool in pools:
         # What no pool holds is a finding already, and costs as if it were there.
-        nodes = left if pool is pools[-1] else min(left, pool.max_nodes)
+        nodes = nodes_left if pool is pools[-1] else min(nodes_left, pool.max_nodes)
         busy.append((pool, nodes))
-        left -= nodes
+        nodes_left -= nodes
     return busy
 
 
@@ -80,8 +80,8 @@ def limits(ctx: PlanContext, parallelism: Parallelism, disk_gib: int) -> dict[st
 
 def _accelerators(ctx: PlanContext, parallelism: Parallelism) -> str:
     """A TPU's pod takes all chips of its host, and so does one pod of a group."""
-    whole = ctx.accelerator.kind == "tpu" or parallelism.is_multi_node
-    return str(ctx.per_node if whole else parallelism.accelerators)
+    all_of_node = ctx.accelerator.kind == "tpu" or parallelism.is_multi_node
+    return str(ctx.per_node if all_of_node else parallelism.accelerators)
 
 
 def _cores(millis: int) -> str:

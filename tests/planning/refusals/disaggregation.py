@@ -136,12 +136,12 @@ DISAGGREGATION = (
     ),
     Wrong(
         id="LLMD-PD-TP-MATCH",
-        name="GPUs of prefill that decode's cannot share out",
+        name="numbers of GPUs that are no multiples of each other",
         stack=GPU,
         changes={"models[0]": {"id": "somebody/model", "tensorParallel": 4, "prefill": {"tensorParallel": 6}}},
         path="models[0].prefill.tensorParallel",
         value="6",
-        rule="4 GPUs of decode cannot share out what 6 computed",
+        rule="4 GPUs of decode cannot split the KV cache of 6 GPUs of prefill evenly",
         fix="use 4, or a divisor or a multiple",
     ),
     Wrong(

@@ -211,7 +211,7 @@ SPLITS = (
         changes={"splits": [{"name": "chat", "weights": {OLD: 9, NEW: 1}}], "models[1].maxModelLen": 1024},
         path="splits[0].weights",
         value=f"{OLD} 2048, {NEW} 1024",
-        rule="longer than 1024 tokens are refused by some",
+        rule="refuse requests longer than 1024 tokens",
         fix="the same maxModelLen",
         severity=Severity.WARNING,
     ),
