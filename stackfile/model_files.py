@@ -47,7 +47,7 @@ def model_files(values: Mapping[str, Any], root: Path = PROJECT_ROOT) -> dict[st
     Never raises: what is wrong becomes a `problem`.
     """
     models = values.get("models")
-    found = {}
+    files = {}
     for model in models if isinstance(models, list) else ():
         if not isinstance(model, dict) or not isinstance(model.get("id"), str):
             continue
@@ -55,18 +55,18 @@ def model_files(values: Mapping[str, Any], root: Path = PROJECT_ROOT) -> dict[st
             source = model.get("source")
             revision = source.get("revision") if isinstance(source, dict) else None
             if model["config"] == HUB:
-                found[model["id"]] = _from_hub(model["id"], revision if isinstance(revision, str) else None)
+                files[model["id"]] = _from_hub(model["id"], revision if isinstance(revision, str) else None)
             else:
-                found[model["id"]] = _from_disk(root, model["config"])
+                files[model["id"]] = _from_disk(root, model["config"])
         if isinstance(model.get("chatTemplate"), str):
-            file = found.get(model["id"], ModelFile(config={}))
-            found[model["id"]] = _with_template(file, root, model["chatTemplate"])
-    return found
+            file = files.get(model["id"], ModelFile(config={}))
+            files[model["id"]] = _with_template(file, root, model["chatTemplate"])
+    return files
 
 
-def _with_template(file: ModelFile, root: Path, given: str) -> ModelFile:
+def _with_template(file: ModelFile, root: Path, path_text: str) -> ModelFile:
     try:
-        path = root / given
+        path = root / path_text
         if path.stat().st_size > _LARGEST_TEMPLATE:
             return replace(file, chat_template_problem="it has more than 1 MiB, the most that a ConfigMap holds")
         text = path.read_text(encoding="utf-8")
@@ -79,9 +79,9 @@ def _with_template(file: ModelFile, root: Path, given: str) -> ModelFile:
     return replace(file, chat_template=text)
 
 
-def _from_disk(root: Path, given: str) -> ModelFile:
+def _from_disk(root: Path, path_text: str) -> ModelFile:
     try:
-        path = root / given
+        path = root / path_text
         path = path / _CONFIG if path.is_dir() else path
         config = _json(path)
         index, apart = path.with_name(_INDEX), path.with_name(_QUANTIZATION)
