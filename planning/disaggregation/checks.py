@@ -170,7 +170,7 @@ def _check_parallelism(
             "prefill",
             "tensorParallel",
             value=prefill_ranks,
-            rule=f"decode has {decode_ranks}: engines crashed when they received the cache of another tensor parallelism"
+            rule=f"decode has {decode_ranks}: engines crashed when they received the cache of a different tensor size"
             " (vllm-project/vllm issues 43523 and 50765, open)",
             fix=f"use {decode_ranks}, or send requests of long prompts through both stages before relying on it",
         )

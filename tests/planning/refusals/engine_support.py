@@ -190,7 +190,7 @@ ENGINE_SUPPORT = (
         changes={"models[0].tensorParallel": 4, "models[0].prefill.tensorParallel": 8},
         path="models[0].prefill.tensorParallel",
         value="8",
-        rule="decode has 4: engines crashed when they received the cache of another tensor parallelism",
+        rule="decode has 4: engines crashed when they received the cache of a different tensor size",
         fix="use 4",
         severity=Severity.WARNING,
     ),
