@@ -23,7 +23,7 @@ MODEL :=
 LOAD :=
 WRITE :=
 
-.PHONY: help diff adopt conformance up preview preflight verify diagnose status logs why catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
+.PHONY: help diff adopt adopt-manifests conformance up preview preflight verify diagnose status logs why catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -61,6 +61,9 @@ conformance: $(STAMP) ## write docs/conformance.md: what stacks render for each 
 
 adopt: $(STAMP) ## what upstream's sources say against RELEASE of the catalog; ARGS=--write renews catalog/upstream.yaml
 	@$(BIN)/python -m operations.adopt $(RELEASE) $(ARGS)
+
+adopt-manifests: $(STAMP) ## a stack file from what runs today: FILES='manifests/ values.yaml'; ARGS='--write chat' writes Pulumi.chat.yaml
+	@$(CLI) adopt-manifests $(FILES) $(ARGS)
 
 render: $(STAMP) ## write STACK's resource graph and manifests into OUT
 	@$(CLI) render $(STACK) --out $(or $(OUT),rendered) $(ARGS)

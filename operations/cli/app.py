@@ -12,11 +12,12 @@ from rehearsal import cli as rehearsal_cli
 
 def explain_error(error: Exception) -> Failure | None:
     """What to print of an error of any command. None for a defect."""
+    from operations.adopt_manifests.errors import AdoptError
     from operations.explain.errors import FieldError
     from operations.live_stack.stack import LiveStackError
     from operations.size.errors import SizeError
 
-    if isinstance(error, FieldError | SizeError):
+    if isinstance(error, AdoptError | FieldError | SizeError):
         return Failure(str(error), REFUSED)
     if isinstance(error, LiveStackError):
         return Failure(str(error), FAILED)
@@ -26,7 +27,7 @@ def explain_error(error: Exception) -> Failure | None:
 def build_app() -> typer.Typer:
     app = new_app("Plan, judge, rehearse and explain llm-d stacks on GKE. Exit status 2 means: refused.")
     panels: dict[str, tuple[Command, ...]] = {
-        "Choose a model and hardware": (choose.init, choose.size, choose.catalog),
+        "Choose a model and hardware": (choose.init, choose.size, choose.catalog, choose.adopt_manifests),
         "Judge a stack before anything is created": (
             judge.report,
             judge.diff,

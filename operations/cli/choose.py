@@ -1,7 +1,8 @@
-"""Commands that help to choose: catalog, size, init."""
+"""Commands that lead to a stack file: catalog, size, init, adopt-manifests."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,3 +72,34 @@ def init(yes: Annotated[bool, typer.Option("--yes", "-y", help="Take every defau
     from operations.first_stack.command import write_first_stack
 
     return write_first_stack(ask=not yes)
+
+
+def adopt_manifests(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Manifests (LLMInferenceService, Deployment, LeaderWorkerSet, ...), helm values of vllm-stack and"
+            " llm-d-modelservice, output of `gcloud container clusters describe`; files or folders.",
+            show_default=False,
+        ),
+    ],
+    location: Annotated[
+        str | None,
+        typer.Option("--location", help="Zone or region, where no file names one.", show_default=False),
+    ] = None,
+    accelerator: Annotated[
+        str | None,
+        typer.Option("--accelerator", help="Accelerator of the catalog, where no file names one.", show_default=False),
+    ] = None,
+    write: Annotated[
+        str | None,
+        typer.Option("--write", metavar="STACK", help="Write Pulumi.STACK.yaml.", show_default=False),
+    ] = None,
+) -> int:
+    """Turn what runs today into a stack file, with a list of what it does not carry over.
+
+    Exit status 2 if the stack is refused as it is.
+    """
+    from operations.adopt_manifests.command import adopt_files
+
+    return adopt_files(files, write, location, accelerator)

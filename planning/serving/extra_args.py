@@ -122,8 +122,8 @@ def check_extra_args(findings: Findings, index: int, extra: Sequence[str], rende
 
     `rendered` are all arguments of the engine, those in `extra` among them.
     """
-    planned = list(map(_flag, rendered))
-    for flag in map(_flag, extra):
+    planned = list(map(flag_of, rendered))
+    for flag in map(flag_of, extra):
         if flag in planned:
             planned.remove(flag)
     rest = {flag for flag in planned if flag}
@@ -150,12 +150,12 @@ def check_extra_args(findings: Findings, index: int, extra: Sequence[str], rende
 
 def _flags(arguments: Sequence[str]) -> Iterator[tuple[int, str, str]]:
     for position, argument in enumerate(arguments):
-        flag = _flag(argument)
+        flag = flag_of(argument)
         if flag:
             yield position, argument, flag
 
 
-def _flag(argument: str) -> str:
+def flag_of(argument: str) -> str:
     """The flag of an argument in its long form, without its value: `--no-` and underscores are other spellings, and
     `--flag.part` gives a part of the flag's value.
 

@@ -1,0 +1,64 @@
+"""What the command `adopt-manifests` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+import catalog
+from cli.exits import DONE, REFUSED
+from cli.text import wrapped
+from operations.adopt_manifests.documents import read_files
+from operations.adopt_manifests.errors import AdoptError
+from operations.adopt_manifests.servers import Left
+from operations.adopt_manifests.stack import Settings, stack_settings
+from planning import RefusedError, plan_raw
+from planning.findings import report
+from stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
+from stackfile.assumptions import assume_unset
+from stackfile.model_files import model_files
+
+
+def adopt_files(
+    paths: Sequence[Path], write: str | None = None, location: str | None = None, accelerator: str | None = None
+) -> int:
+    """Print or write the stack file, then what it does not carry over, then what planning says of it."""
+    found = read_files(list(paths))
+    settings, left = stack_settings(found, catalog.load(), location=location, accelerator=accelerator)
+    text = yaml.safe_dump({"config": {f"{NAMESPACE}:{key}": one for key, one in settings.items()}}, sort_keys=False)
+    if write is None:
+        print(text)
+    else:
+        path = PROJECT_ROOT / f"Pulumi.{write}.yaml"
+        if path.exists():
+            raise AdoptError(f"{path.name} exists already: choose another name, or remove it")
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.name}\n")
+    _print_left(left)
+    return _judge(write or "adopted", settings)
+
+
+def _print_left(left: Sequence[Left]) -> None:
+    if not left:
+        print("Everything is carried over.")
+        return
+    print("Not carried over:")
+    for line in dict.fromkeys(map(str, left)):
+        print(wrapped(f"- {line}"))
+
+
+def _judge(stack: str, settings: Settings) -> int:
+    """Plan the stack, and print every finding."""
+    config = assume_unset(StackConfig(values={f"{NAMESPACE}:{key}": one for key, one in settings.items()}))
+    values = config.settings()
+    try:
+        plan = plan_raw(stack, values, config.encrypted(), files=model_files(values))
+    except RefusedError as refused:
+        print(f"\n{report(refused.findings)}")
+        return REFUSED
+    print("\nThe stack can be planned." + ("" if not plan.warnings else "\n"))
+    if plan.warnings:
+        print(report(plan.warnings))
+    return DONE

@@ -1,0 +1,181 @@
+"""Reads documents of every known form into model servers, clusters, and what is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from operations.adopt_manifests.errors import AdoptError
+from operations.adopt_manifests.helm_values import (
+    is_model_service,
+    is_production_stack,
+    model_service,
+    production_stack,
+)
+from operations.adopt_manifests.inference_services import inference_service
+from operations.adopt_manifests.pods import read_pod
+from operations.adopt_manifests.servers import Json, Left, Server, at, listing, mapping, whole
+
+# What a stack makes by itself, from its pattern and its models.
+_MADE = {
+    "InferencePool": "the stack makes one for each model",
+    "InferenceModel": "models[].id and models[].aliases take its place",
+    "InferenceObjective": "the stack makes its own",
+    "HTTPRoute": "routes follow from pattern, models and splits",
+    "Gateway": "the stack makes its own: gateway.exposure, gateway.tls",
+    "Service": "the stack makes its own",
+    "ServiceAccount": "the stack makes one for each workload",
+    "Namespace": "the stack makes its own: namespace.name",
+    "PodMonitoring": "the stack makes its own: monitoring",
+    "PodMonitor": "the stack makes a PodMonitoring of Google Cloud's instead: monitoring",
+    "ServiceMonitor": "the stack makes a PodMonitoring of Google Cloud's instead: monitoring",
+    "HealthCheckPolicy": "the stack makes its own",
+    "GCPBackendPolicy": "the stack makes its own: gateway",
+    "DestinationRule": "the stack makes its own",
+    "Role": "the stack makes its own",
+    "RoleBinding": "the stack makes its own",
+    "ClusterRole": "the stack makes its own",
+    "ClusterRoleBinding": "the stack makes its own",
+    "NetworkPolicy": "the stack makes its own: networkPolicies",
+    "PodDisruptionBudget": "the stack makes its own",
+    "Secret": "set it again, encrypted: pulumi config set --path --secret llm-d:huggingFace.token",
+    "LLMInferenceServiceConfig": "presets of KServe are not read; set what they set in the stack file",
+    "HorizontalPodAutoscaler": "replicas are a setting of the model, and nothing scales them by load",
+    "ScaledObject": "replicas are a setting of the model, and nothing scales them by load",
+    "PersistentVolumeClaim": "it stays as it is; a model's source of kind volume-claim mounts it",
+    "ComputeClass": "accelerator.type and accelerator.provisioning take its place",
+}
+_WORKLOADS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "ReplicaSet", "Pod", "Job", "DaemonSet")
+
+
+@dataclass(kw_only=True)
+class Found:
+    """Everything that the files hold. `locations` are those of clusters, `pools` their node pools."""
+
+    servers: list[Server] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    locations: list[str] = field(default_factory=list)
+    pools: list[Json] = field(default_factory=list)
+    kserve: bool = False
+
+
+def read_files(paths: list[Path]) -> Found:
+    """Read YAML and JSON files; folders with all of theirs. Raises AdoptError."""
+    found = Found()
+    for path in _expanded(paths):
+        for document in _documents(path):
+            _read(document, path.name, found)
+    return found
+
+
+def _expanded(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(one for one in path.rglob("*") if one.suffix in (".yaml", ".yml", ".json"))
+        elif path.is_file():
+            yield path
+        else:
+            raise AdoptError(f"{path}: there is no such file. Name manifests, helm values, or descriptions of clusters")
+
+
+def _documents(path: Path) -> Iterator[Any]:
+    try:
+        yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        hint = (
+            "render templates first: helm template, kustomize build" if "{{" in reason or "flow" in str(error) else ""
+        )
+        raise AdoptError(f"{path.name} is not valid YAML: {reason}" + (f". {hint}" if hint else "")) from error
+
+
+def _read(document: Any, origin: str, found: Found) -> None:
+    if isinstance(document, list):
+        for one in document:
+            _read(one, origin, found)
+    elif not isinstance(document, Mapping):
+        return
+    elif document.get("kind") == "List" or str(document.get("kind", "")).endswith("List"):
+        for one in listing(document, "items"):
+            _read(one, origin, found)
+    elif "kind" in document and "apiVersion" in document:
+        _read_object(document, found)
+    elif "nodePools" in document or "masterVersion" in document or "currentMasterVersion" in document:
+        _read_cluster(document, origin, found)
+    elif is_production_stack(document):
+        servers, left = production_stack(document, origin)
+        found.servers += servers
+        found.left += left
+    elif is_model_service(document):
+        servers, left = model_service(document, origin)
+        found.servers += servers
+        found.left += left
+    else:
+        keys = ", ".join(list(map(str, document))[:4])
+        found.left.append(
+            Left(origin=origin, what=f"document with {keys}", why="its form is not known, nothing was read")
+        )
+
+
+def _read_object(document: Json, found: Found) -> None:
+    kind = str(document["kind"])
+    origin = f"{kind}/{at(document, 'metadata', 'name') or at(document, 'metadata', 'generateName') or '?'}"
+    if kind == "LLMInferenceService":
+        found.kserve = True
+        servers, left = inference_service(document, origin)
+        found.servers += servers
+        found.left += left
+    elif kind in _WORKLOADS:
+        server = _workload(document, kind, origin)
+        if server is None:
+            found.left.append(Left(origin=origin, what="workload", why="no container of it runs vLLM"))
+        else:
+            found.servers.append(server)
+    else:
+        found.left.append(
+            Left(origin=origin, what="object", why=_MADE.get(kind, "no setting of a stack stands for it"))
+        )
+
+
+def _workload(document: Json, kind: str, origin: str) -> Server | None:
+    replicas = whole(at(document, "spec", "replicas"), 1)
+    labels = {**mapping(document, "metadata", "labels"), **mapping(document, "spec", "template", "metadata", "labels")}
+    role = labels.get("llm-d.ai/role")
+    more: dict[str, Any] = {"role": role if role in ("prefill", "decode") else "both"}
+    pod: Json = mapping(document, "spec", "template", "spec")
+    if kind == "Pod":
+        pod = mapping(document, "spec")
+    elif kind == "LeaderWorkerSet":
+        group = mapping(document, "spec", "leaderWorkerTemplate")
+        pod = mapping(group, "leaderTemplate", "spec") or mapping(group, "workerTemplate", "spec")
+        more["hosts"] = whole(group.get("size"), 1)
+    return read_pod(pod, origin=origin, replicas=replicas, **more)
+
+
+def _read_cluster(document: Json, origin: str, found: Found) -> None:
+    """What `gcloud container clusters describe` prints, as YAML or JSON."""
+    if isinstance(document.get("location"), str):
+        found.locations.append(str(document["location"]))
+    pools = [pool for pool in listing(document, "nodePools") if isinstance(pool, Mapping)]
+    found.pools += [pool for pool in pools if _accelerator_pool(pool)]
+    name = document.get("name") or "cluster"
+    found.left.append(
+        Left(
+            origin=origin,
+            what=f"cluster {name}",
+            why="the stack makes a cluster of its own; cluster.existing brings this one",
+        )
+    )
+    if mapping(document, "autopilot").get("enabled"):
+        found.left.append(
+            Left(origin=origin, what="Autopilot", why="the stack makes node pools, which Autopilot does by itself")
+        )
+
+
+def _accelerator_pool(pool: Json) -> bool:
+    machine = str(at(pool, "config", "machineType") or "")
+    return bool(listing(pool, "config", "accelerators")) or machine.startswith(("ct", "tpu"))

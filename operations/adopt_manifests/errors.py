@@ -1,0 +1,5 @@
+"""Errors of `adopt-manifests` that a user can mend."""
+
+
+class AdoptError(ValueError):
+    """A file cannot be read, or holds no model server."""

@@ -1,0 +1,162 @@
+"""Finds the engine's container in a pod and reads what it serves."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from operations.adopt_manifests.servers import Json, Server, listing, mapping, whole
+
+ACCELERATOR_RESOURCES = ("nvidia.com/gpu", "google.com/tpu")
+_SERVE = re.compile(r"(?:^|[\s;&|(])(?:exec\s+)?(vllm\s+serve|python3?\s+-m\s+vllm\.entrypoints\.openai\.api_server)\s")
+_REFERENCE = re.compile(r"\$\((\w+)\)|\$\{(\w+)\}|\$(\w+)")
+# KServe's variable of arguments that its own command adds.
+ADDITIONAL = "VLLM_ADDITIONAL_ARGS"
+# A Secret's content is no value of a stack file, and these are made by Kubernetes.
+_SELF_MADE = ("POD_IP", "POD_NAME", "NAMESPACE", "HOSTNAME", "NODE_NAME")
+_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN", "VLLM_API_KEY")
+
+
+def engine_container(pod: Json) -> Json | None:
+    """The container of a PodSpec that runs vLLM. None if there is none."""
+    containers = [one for one in listing(pod, "containers") if isinstance(one, Mapping)]
+    runs = [one for one in containers if command_of(one) is not None]
+    takes = [one for one in containers if _accelerators(one)[0] and "vllm" in str(one.get("image", ""))]
+    return next(iter((*runs, *takes)), None)
+
+
+def read_pod(pod: Json, *, origin: str, replicas: int, **more: Any) -> Server | None:
+    """The server that a PodSpec runs. None for a pod of anything else. `more` are fields of Server."""
+    container = engine_container(pod)
+    if container is None:
+        return None
+    arguments = command_of(container) or tuple(str(one) for one in listing(container, "args"))
+    return server_of(container, pod, arguments, origin=origin, replicas=replicas, **more)
+
+
+def server_of(
+    container: Json, pod: Json, arguments: Sequence[str], *, origin: str, replicas: int, **more: Any
+) -> Server:
+    """A record of a container whose arguments of `vllm serve` are known."""
+    environment = plain_environment(container)
+    resolved = tuple(_resolve(one, environment) for one in arguments)
+    model, rest = _take_model(resolved)
+    count, resource = _accelerators(container)
+    selector = {str(key): str(value) for key, value in mapping(pod, "nodeSelector").items()}
+    fields: dict[str, Any] = {
+        "origin": origin,
+        "model": model,
+        "replicas": replicas,
+        "arguments": rest,
+        "environment": {
+            key: value for key, value in environment.items() if key not in (*_SELF_MADE, *_TOKENS, ADDITIONAL)
+        },
+        "image": str(container["image"]) if container.get("image") else None,
+        "accelerators": count,
+        "resource": resource,
+        "node_selector": {**_affinity(pod), **selector},
+    }
+    return Server(**{**fields, **{key: value for key, value in more.items() if value is not None}})
+
+
+def plain_environment(container: Json) -> dict[str, str]:
+    """Variables of a container that have a value in the document."""
+    return {
+        str(one["name"]): str(one["value"])
+        for one in listing(container, "env")
+        if isinstance(one, Mapping) and one.get("name") and one.get("value") is not None
+    }
+
+
+def secret_environment(container: Json) -> list[str]:
+    """Names of the variables that a Secret or a ConfigMap holds."""
+    return [
+        str(one["name"])
+        for one in listing(container, "env")
+        if isinstance(one, Mapping)
+        and (mapping(one, "valueFrom", "secretKeyRef") or mapping(one, "valueFrom", "configMapKeyRef"))
+    ]
+
+
+def command_of(container: Json) -> tuple[str, ...] | None:
+    """Arguments of `vllm serve`. None where the container runs something else or its image decides."""
+    words = [str(one) for one in (*listing(container, "command"), *listing(container, "args"))]
+    for text in (*[word for word in words if "\n" in word or " " in word], shlex.join(words)):
+        found = _SERVE.search(text + " ")
+        if found:
+            return words_of(text[found.end() - 1 :])
+    if any(word.startswith("--model") for word in words):
+        start = next(index for index, word in enumerate(words) if word.startswith("--"))
+        return tuple(words[start:])
+    return None
+
+
+def words_of(script: str) -> tuple[str, ...]:
+    """The words of a command of a shell script, up to its end."""
+    script = script.replace("\\\n", " ")
+    lexer = shlex.shlex(script, posix=True, punctuation_chars=";&|\n")
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
+    words: list[str] = []
+    try:
+        for word in lexer:
+            if set(word) <= set(";&|\n"):
+                break
+            words.append(word)
+    except ValueError:  # a quote that is not closed: the words before it count
+        pass
+    return tuple(words)
+
+
+def _resolve(text: str, environment: Mapping[str, str]) -> str:
+    def value(found: re.Match[str]) -> str:
+        name = next(group for group in found.groups() if group)
+        return environment.get(name, found.group())
+
+    return _REFERENCE.sub(value, text)
+
+
+def _take_model(arguments: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    """The model of the arguments, positional or by `--model`, and the other arguments."""
+    rest = list(arguments)
+    model = rest.pop(0) if rest and not rest[0].startswith("-") else None
+    kept: list[str] = []
+    index = 0
+    while index < len(rest):
+        flag, equals, value = rest[index].partition("=")
+        if flag in ("--model", "--model-tag"):
+            if not equals:
+                index += 1
+                value = rest[index] if index < len(rest) else ""
+            model = value or model
+        else:
+            kept.append(rest[index])
+        index += 1
+    return model, tuple(kept)
+
+
+def _accelerators(container: Json) -> tuple[int, str | None]:
+    for kind in ("limits", "requests"):
+        amounts = mapping(container, "resources", kind)
+        for resource in ACCELERATOR_RESOURCES:
+            if whole(amounts.get(resource), 0):
+                return whole(amounts[resource], 0), resource
+        for resource, amount in amounts.items():
+            if str(resource).endswith(("/gpu", "/tpu", ".gpu", "-gpu")) and whole(amount, 0):
+                return whole(amount, 0), str(resource)
+    return 0, None
+
+
+def _affinity(pod: Json) -> dict[str, str]:
+    """Labels that a pod's required node affinity fixes to one value."""
+    terms = listing(
+        pod, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"
+    )
+    if len(terms) != 1:
+        return {}
+    return {
+        str(one["key"]): str(one["values"][0])
+        for one in listing(terms[0], "matchExpressions")
+        if isinstance(one, Mapping) and one.get("operator") == "In" and len(listing(one, "values")) == 1
+    }

@@ -1,0 +1,75 @@
+"""Model servers as other tools describe them: one record each, whatever the document was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Json = Mapping[str, Any]
+Role = Literal["both", "prefill", "decode"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """The model servers of one model in one role.
+
+    `origin` names the document they come from. `arguments` are those of `vllm serve`, variables resolved as far as
+    their values are in the document. `source` is the `models[].source` of a stack file. `accelerators` are counted for
+    one pod. `hosts` is more than one where a replica is a group of pods.
+    """
+
+    origin: str
+    model: str | None
+    role: Role = "both"
+    replicas: int = 1
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
+    served_name: str | None = None
+    source: Mapping[str, str] | None = None
+    adapters: tuple[Mapping[str, Any], ...] = ()
+    accelerators: int = 0
+    resource: str | None = None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    hosts: int = 1
+    parallelism: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What a stack file does not carry over, and why or what takes its place."""
+
+    origin: str
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.what}: {self.why}"
+
+
+def mapping(value: Any, *path: str) -> Json:
+    """The map at a path of keys; empty where there is none."""
+    found = at(value, *path)
+    return found if isinstance(found, Mapping) else {}
+
+
+def listing(value: Any, *path: str) -> Sequence[Any]:
+    """The list at a path of keys; empty where there is none."""
+    found = at(value, *path)
+    return found if isinstance(found, list) else ()
+
+
+def at(value: Any, *path: str) -> Any:
+    """What stands at a path of keys, or None."""
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def whole(value: Any, default: int) -> int:
+    """A whole number that may be written as text."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return default

@@ -1,0 +1,255 @@
+"""Builds the settings of a stack from the servers that were found."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from catalog import Catalog
+from catalog.schema import Accelerator
+from operations.adopt_manifests.documents import Found
+from operations.adopt_manifests.errors import AdoptError
+from operations.adopt_manifests.flags import settings_of
+from operations.adopt_manifests.pods import ACCELERATOR_RESOURCES
+from operations.adopt_manifests.servers import Json, Left, Server, at, listing, mapping, whole
+from settings.models import ModelSettings
+
+Settings = dict[str, Any]
+
+_GPU_LABEL, _TPU_LABEL = "cloud.google.com/gke-accelerator", "cloud.google.com/gke-tpu-accelerator"
+_TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
+_ZONE_LABELS = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
+_SPOT_LABEL = "cloud.google.com/gke-spot"
+_MACHINE_LABELS = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
+# Images of other builds of vLLM than those of a release have other flags and other accelerators.
+_PLAIN_IMAGES = ("vllm/vllm-openai", "lmcache/vllm-openai", "ghcr.io/llm-d/llm-d", "vllm/vllm-tpu")
+
+
+def stack_settings(
+    found: Found, catalog: Catalog, *, location: str | None = None, accelerator: str | None = None
+) -> tuple[Settings, list[Left]]:
+    """Settings by key without namespace, and what is left.
+
+    `location` and `accelerator` (a name of the catalog) count where no document names any. Raises AdoptError where no
+    server serves a model.
+    """
+    left = list(found.left)
+    named = [server for server in found.servers if server.model]
+    left += [
+        Left(origin=one.origin, what="model server", why="no document says which model it serves")
+        for one in found.servers
+        if not one.model
+    ]
+    if not named:
+        raise AdoptError("no document holds a vLLM server with a model" + ("" if not left else ":\n" + _listed(left)))
+    models = list(_models(named, left))
+    settings: Settings = {}
+    zone = _location(found, named) or location
+    if zone:
+        settings["location"] = zone
+    else:
+        left.append(Left(origin="stack", what="location", why="no document names a zone; set llm-d:location"))
+    pattern = _pattern(named, models)
+    if pattern != "single-replica":
+        settings["pattern"] = pattern
+    if found.kserve:
+        settings["deployment"] = "kserve"
+    pool = _accelerator(found, named, catalog, left, accelerator)
+    if pool:
+        settings["accelerator"] = pool
+    settings["models"] = models
+    return settings, left
+
+
+def _listed(left: Sequence[Left]) -> str:
+    return "\n".join(f"  {one}" for one in left)
+
+
+def _models(servers: Sequence[Server], left: list[Left]) -> Iterator[Settings]:
+    """A model for each id: its decode servers' settings, with those of prefill beside them."""
+    by_model: dict[str, list[Server]] = {}
+    for server in servers:
+        by_model.setdefault(str(server.model), []).append(server)
+    for model, group in by_model.items():
+        main = next((one for one in group if one.role != "prefill"), group[0])
+        settings = _model(model, main, left)
+        prefill = next((one for one in group if one.role == "prefill" and one is not main), None)
+        if prefill is not None:
+            settings["prefill"] = {"replicas": prefill.replicas, **_width(prefill)}
+        for other in group:
+            if other not in (main, prefill):
+                left.append(
+                    Left(
+                        origin=other.origin,
+                        what=f"another server of {model}",
+                        why=f"{main.origin} stands for this model",
+                    )
+                )
+        yield settings
+
+
+def _width(server: Server) -> Settings:
+    own, _, _ = settings_of(server.arguments, server.origin)
+    width = own.get("tensorParallel") or server.parallelism.get("tensorParallel")
+    return {"tensorParallel": width} if width else {}
+
+
+def _model(model: str, server: Server, left: list[Left]) -> Settings:
+    own, extra, problems = settings_of(server.arguments, server.origin)
+    left += problems
+    if server.resource not in (None, *ACCELERATOR_RESOURCES):
+        left.append(Left(origin=server.origin, what=str(server.resource), why="no machine of Google Cloud has it"))
+    settings: Settings = {"id": model, "replicas": server.replicas}
+    if server.source is not None:
+        settings["source"] = dict(server.source)
+    served = server.served_name
+    settings |= {**server.parallelism, **own}
+    if served and served != model and "servedName" not in own:
+        settings["servedName"] = served
+    if settings.get("servedName") == model:
+        del settings["servedName"]
+    if server.adapters:
+        settings["adapters"] = [dict(one) for one in server.adapters]
+    # Given for a pod's accelerators as a whole; a stack takes all of a node by default.
+    if server.accelerators and "tensorParallel" not in settings and server.hosts == 1 and not server.parallelism:
+        settings["tensorParallel"] = server.accelerators if server.resource == "google.com/tpu" else 1
+    if server.image and not any(part in server.image for part in _PLAIN_IMAGES):
+        left.append(
+            Left(
+                origin=server.origin,
+                what=f"image {server.image}",
+                why="the release's image takes its place; or set models[].image and models[].imageFacts",
+            )
+        )
+    elif server.image:
+        left.append(
+            Left(
+                origin=server.origin,
+                what=f"image {server.image}",
+                why="the release's image takes its place; llm-d:release selects its version",
+            )
+        )
+    if server.environment:
+        names = ", ".join(server.environment)
+        left.append(
+            Left(
+                origin=server.origin,
+                what=f"variables {names}",
+                why="models[].env takes those that are needed, with allowExtraArgs",
+            )
+        )
+    if extra:
+        settings |= {"allowExtraArgs": True, "extraArgs": extra}
+    return dict(_valid(settings, server, left))
+
+
+def _valid(settings: Settings, server: Server, left: list[Left]) -> Settings:
+    """The settings without those that a stack file cannot hold; each of these is left, with the reason."""
+    kept = dict(settings)
+    for _ in range(len(settings)):
+        try:
+            ModelSettings.model_validate(kept)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = str(first["loc"][0]) if first["loc"] else ""
+            if key not in kept or key == "id":
+                break
+            value = kept.pop(key)
+            left.append(Left(origin=server.origin, what=f"{key} {value}", why="a stack file cannot hold this value"))
+        else:
+            break
+    return kept
+
+
+def _pattern(servers: Sequence[Server], models: Sequence[Settings]) -> str:
+    if any(server.role == "prefill" for server in servers):
+        return "disaggregated"
+    if len(models) > 1:
+        return "multi-model"
+    if any(model.get("dataParallel", 1) > 1 or model.get("expertParallel") for model in models):
+        return "mixture-of-experts"
+    return "prefix-cache" if models[0]["replicas"] > 1 else "single-replica"
+
+
+def _location(found: Found, servers: Sequence[Server]) -> str | None:
+    zones = [
+        server.node_selector[label] for server in servers for label in _ZONE_LABELS if label in server.node_selector
+    ]
+    return next(iter((*found.locations, *zones)), None)
+
+
+def _accelerator(
+    found: Found, servers: Sequence[Server], catalog: Catalog, left: list[Left], default: str | None
+) -> Settings:
+    """The pool that the servers' node selectors name; else the first one of a described cluster; else `default`."""
+    selectors = [one.node_selector for one in servers if {_GPU_LABEL, _TPU_LABEL} & one.node_selector.keys()]
+    names = Counter(map(_label, selectors))
+    if len(names) > 1:
+        kinds = ", ".join(sorted(map(str, names)))
+        left.append(Left(origin="stack", what=f"accelerators {kinds}", why="a stack has one kind, the first is taken"))
+    selector: Mapping[str, str] = selectors[0] if selectors else {}
+    pool = next((one for one in found.pools if _label(selector) in (None, _pool_label(one))), None)
+    label = _label(selector) or (_pool_label(pool) if pool else None)
+    named = [one for one in catalog.accelerators.values() if one.node_label_value == label]
+    if not named and label is None and default is not None and default in catalog.accelerators:
+        named = [catalog.accelerators[default]]
+    if not named:
+        what, why = (
+            (f"accelerator {label}", "the catalog does not have it") if label else ("accelerator", "no file names one")
+        )
+        left.append(Left(origin="stack", what=what, why=f"{why}; add --accelerator (make catalog KIND=accelerators)"))
+        return {}
+    [accelerator, *_] = named
+    settings: Settings = {"type": accelerator.name}
+    machine = next((selector[key] for key in _MACHINE_LABELS if key in selector), None) or at(
+        pool, "config", "machineType"
+    )
+    machine = machine or _machine(catalog, accelerator, max(server.accelerators for server in servers))
+    topology = selector.get(_TOPOLOGY_LABEL) or at(pool, "placementPolicy", "tpuTopology")
+    spot = selector.get(_SPOT_LABEL) == "true" or at(pool, "config", "spot")
+    settings |= {"machineType": str(machine)} if machine else {}
+    settings |= {"topology": str(topology)} if topology else {}
+    settings |= {"provisioning": "spot"} if spot else {}
+    return {**settings, "nodes": _nodes(pool, servers)}
+
+
+def _machine(catalog: Catalog, accelerator: Accelerator, count: int) -> str | None:
+    """The smallest GPU machine with a pod's accelerators. None where the stack's own choice has them, or none has."""
+    fitting = [
+        machine
+        for machine in catalog.machines.values()
+        if machine.accelerator == accelerator.name and machine.accelerator_count >= count > 1
+    ]
+    smallest = min(fitting, key=lambda one: (one.accelerator_count, one.vcpus), default=None)
+    return None if smallest is None or accelerator.kind == "tpu" else smallest.name
+
+
+def _label(selector: Mapping[str, str]) -> str | None:
+    return selector.get(_GPU_LABEL) or selector.get(_TPU_LABEL)
+
+
+def _pool_label(pool: Json) -> str | None:
+    for one in listing(pool, "config", "accelerators"):
+        return str(at(one, "acceleratorType"))
+    labels = mapping(pool, "config", "labels")
+    return labels.get(_TPU_LABEL) or labels.get(_GPU_LABEL)
+
+
+def _nodes(pool: Json | None, servers: Sequence[Server]) -> Settings:
+    bounds = mapping(pool, "autoscaling") if pool else {}
+    needed = max(1, sum(server.replicas * _hosts(server) for server in servers))
+    if bounds.get("enabled"):
+        return {"min": whole(bounds.get("minNodeCount"), 0), "max": max(1, whole(bounds.get("maxNodeCount"), needed))}
+    return {"min": 0, "max": needed}
+
+
+def _hosts(server: Server) -> int:
+    """Nodes of one replica: as many as its accelerators take, or as its group has pods."""
+    own, _, _ = settings_of(server.arguments, server.origin)
+    widths = {**server.parallelism, **own}
+    ranks = math.prod(int(widths.get(key, 1)) for key in ("tensorParallel", "pipelineParallel", "dataParallel"))
+    return max(server.hosts, math.ceil(ranks / server.accelerators) if server.accelerators else 1)

@@ -1,0 +1,246 @@
+"""Documents of each form that people run today, and the settings they become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import catalog
+from operations.adopt_manifests.command import adopt_files
+from operations.adopt_manifests.documents import read_files
+from operations.adopt_manifests.errors import AdoptError
+from operations.adopt_manifests.flags import settings_of
+from operations.adopt_manifests.stack import stack_settings
+from stackfile import PROJECT_ROOT
+
+EXAMPLE = PROJECT_ROOT / "examples" / "manifests" / "chat.yaml"
+
+
+@pytest.fixture
+def adopted(tmp_path: Path) -> Any:
+    """Settings and leftovers of documents, each in a file of its own."""
+
+    def adopt(*documents: Any, **options: str) -> tuple[dict[str, Any], list[str]]:
+        for number, document in enumerate(documents):
+            (tmp_path / f"{number}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+        settings, left = stack_settings(read_files([tmp_path]), catalog.load(), **options)
+        return settings, [str(one) for one in left]
+
+    return adopt
+
+
+def deployment(name: str, *args: str, **container: Any) -> dict[str, Any]:
+    pod = {
+        "nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-l4"},
+        "containers": [
+            {"name": "sidecar", "image": "example.com/proxy:1"},
+            {
+                "name": "engine",
+                "image": "vllm/vllm-openai:v0.19.1",
+                "command": ["vllm", "serve"],
+                "args": list(args),
+                "resources": {"limits": {"nvidia.com/gpu": 1}},
+                **container,
+            },
+        ],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"replicas": 2, "template": {"spec": pod}},
+    }
+
+
+def test_the_example_becomes_a_stack_that_can_be_planned(capsys: pytest.CaptureFixture[str]) -> None:
+    assert adopt_files([EXAMPLE]) == 0
+    text = capsys.readouterr().out
+    written = yaml.safe_load(text.partition("Not carried over")[0])["config"]
+    assert written == {
+        "llm-d:location": "us-central1-a",
+        "llm-d:pattern": "prefix-cache",
+        "llm-d:deployment": "kserve",
+        "llm-d:accelerator": {"type": "nvidia-l4", "nodes": {"min": 0, "max": 2}},
+        "llm-d:models": [
+            {
+                "id": "Qwen/Qwen3-8B",
+                "replicas": 2,
+                "maxModelLen": 16000,
+                "gpuMemoryUtilization": 0.9,
+                "reasoningParser": "qwen3",
+                "servedName": "chat",
+                "tensorParallel": 1,
+                "allowExtraArgs": True,
+                "extraArgs": ["--seed", "7"],
+            }
+        ],
+    }
+    assert "HorizontalPodAutoscaler/chat" in text
+    assert "HF_TOKEN" in text
+    assert "The stack can be planned" in text
+
+
+def test_a_deployment_s_engine_is_found_beside_its_sidecar(adopted: Any) -> None:
+    settings, _ = adopted(deployment("a", "Qwen/Qwen3-8B", "--port=8000", "--max-model-len", "8192"))
+    assert settings["models"] == [
+        {"id": "Qwen/Qwen3-8B", "replicas": 2, "maxModelLen": 8192, "tensorParallel": 1},
+    ]
+    assert settings["accelerator"]["type"] == "nvidia-l4"
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        {"command": ["sh", "-c"], "args": ["pip list && exec vllm serve $MODEL \\\n  --dtype half; echo end"]},
+        {"command": ["/bin/bash", "-c", "vllm serve ${MODEL} --dtype=half 2>&1 | tee log"], "args": []},
+        {
+            "command": ["python3", "-m", "vllm.entrypoints.openai.api_server"],
+            "args": ["--model=$(MODEL)", "--dtype", "half"],
+        },
+        {"command": None, "args": ["--model", "$(MODEL)", "--dtype=half"]},
+    ],
+)
+def test_a_command_is_read_in_each_of_its_forms(adopted: Any, container: dict[str, Any]) -> None:
+    settings, _ = adopted(deployment("a", env=[{"name": "MODEL", "value": "Qwen/Qwen3-8B"}], **container))
+    [model] = settings["models"]
+    assert (model["id"], model["dtype"]) == ("Qwen/Qwen3-8B", "half")
+    assert model.get("extraArgs", []) in ([], ["2>&1"])
+
+
+def test_two_models_are_multi_model(adopted: Any) -> None:
+    settings, _ = adopted(deployment("a", "Qwen/Qwen3-8B"), deployment("b", "google/gemma-2b-it"))
+    assert settings["pattern"] == "multi-model"
+    assert settings["accelerator"]["nodes"]["max"] == 4
+
+
+def test_roles_of_one_model_are_disaggregated(adopted: Any) -> None:
+    prefill, decode = deployment("p", "Qwen/Qwen3-8B", "-tp", "2"), deployment("d", "Qwen/Qwen3-8B", "-tp", "4")
+    for document, role in ((prefill, "prefill"), (decode, "decode")):
+        document["metadata"]["labels"] = {"llm-d.ai/role": role}
+    settings, _ = adopted(prefill, decode)
+    assert settings["pattern"] == "disaggregated"
+    assert settings["models"] == [
+        {"id": "Qwen/Qwen3-8B", "replicas": 2, "tensorParallel": 4, "prefill": {"replicas": 2, "tensorParallel": 2}}
+    ]
+
+
+def test_values_of_the_production_stack(adopted: Any) -> None:
+    spec = {
+        "name": "llama",
+        "repository": "vllm/vllm-openai",
+        "tag": "v0.19.1",
+        "modelURL": "meta-llama/Llama-3.1-8B-Instruct",
+        "replicaCount": 3,
+        "requestGPU": 2,
+        "pvcStorage": "50Gi",
+        "vllmConfig": {"tensorParallelSize": 2, "maxModelLen": 4096, "extraArgs": ["--seed", "1"]},
+    }
+    settings, left = adopted(
+        {"servingEngineSpec": {"modelSpec": [spec]}, "routerSpec": {"replicaCount": 1}}, accelerator="nvidia-l4"
+    )
+    [model] = settings["models"]
+    assert (model["id"], model["replicas"], model["tensorParallel"]) == ("meta-llama/Llama-3.1-8B-Instruct", 3, 2)
+    assert model["extraArgs"] == ["--seed", "1"]
+    assert settings["accelerator"]["machineType"] == "g2-standard-24"
+    assert any("pvcStorage" in one for one in left)
+    assert any("routerSpec" in one for one in left)
+
+
+def test_values_of_the_model_service_chart(adopted: Any) -> None:
+    part = {
+        "replicas": 1,
+        "parallelism": {"tensor": 4},
+        "containers": [{"name": "vllm", "args": ["--block-size=64"], "resources": {"limits": {"nvidia.com/gpu": 4}}}],
+    }
+    values = {"modelArtifacts": {"uri": "hf://openai/gpt-oss-120b", "name": "oss"}, "decode": part, "prefill": part}
+    settings, _ = adopted(values, accelerator="nvidia-h100-80gb", location="us-central1-a")
+    assert settings["pattern"] == "disaggregated"
+    [model] = settings["models"]
+    assert (model["id"], model["servedName"], model["blockSize"]) == ("openai/gpt-oss-120b", "oss", 64)
+    assert settings["location"] == "us-central1-a"
+
+
+def test_a_described_cluster_gives_location_machine_and_bounds(adopted: Any) -> None:
+    pool = {
+        "name": "l4",
+        "autoscaling": {"enabled": True, "minNodeCount": 1, "maxNodeCount": 5},
+        "config": {
+            "machineType": "g2-standard-8",
+            "spot": True,
+            "accelerators": [{"acceleratorType": "nvidia-l4", "acceleratorCount": "1"}],
+        },
+    }
+    cluster = {"name": "old", "location": "europe-west4-a", "nodePools": [pool], "currentMasterVersion": "1.34"}
+    settings, _ = adopted(deployment("a", "Qwen/Qwen3-8B"), cluster)
+    assert settings["location"] == "europe-west4-a"
+    assert settings["accelerator"] == {
+        "type": "nvidia-l4",
+        "machineType": "g2-standard-8",
+        "provisioning": "spot",
+        "nodes": {"min": 1, "max": 5},
+    }
+
+
+def test_a_group_of_pods_counts_its_hosts(adopted: Any) -> None:
+    pod = deployment("x", "Qwen/Qwen3-8B", "--pipeline-parallel-size", "2")["spec"]["template"]
+    group = {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1",
+        "kind": "LeaderWorkerSet",
+        "metadata": {"name": "a"},
+        "spec": {"replicas": 1, "leaderWorkerTemplate": {"size": 2, "leaderTemplate": pod, "workerTemplate": pod}},
+    }
+    settings, _ = adopted(group)
+    assert settings["accelerator"]["nodes"]["max"] == 2
+    assert settings["models"][0]["pipelineParallel"] == 2
+
+
+@pytest.mark.parametrize(
+    ("uri", "source"),
+    [
+        ("gs://weights/qwen", {"kind": "bucket", "bucket": "weights", "path": "qwen"}),
+        ("pvc://claim/models/qwen", {"kind": "volume-claim", "claim": "claim", "path": "models/qwen"}),
+        ("hf://Qwen/Qwen3-8B@abc", {"kind": "hugging-face", "revision": "abc"}),
+    ],
+)
+def test_where_weights_come_from(adopted: Any, uri: str, source: dict[str, str]) -> None:
+    spec = {"model": {"uri": uri, "name": "Qwen/Qwen3-8B"}, "replicas": 1}
+    service = {"apiVersion": "serving.kserve.io/v1alpha2", "kind": "LLMInferenceService", "metadata": {"name": "a"}}
+    settings, _ = adopted({**service, "spec": spec})
+    assert settings["models"][0]["source"] == source
+    assert settings["models"][0]["id"] == "Qwen/Qwen3-8B"
+
+
+def test_flags_of_the_planner_are_left_without_their_values() -> None:
+    settings, extra, left = settings_of(["--api-key", "not-to-be-shown", "--max-model-len=1K", "--seed=3"], "here")
+    assert settings == {"maxModelLen": 1024}
+    assert extra == ["--seed=3"]
+    assert [one.what for one in left] == ["--api-key"]
+
+
+def test_a_value_that_a_stack_file_cannot_hold_is_left(adopted: Any) -> None:
+    settings, left = adopted(deployment("a", "Qwen/Qwen3-8B", "--quantization", "experts_int8"))
+    assert "quantization" not in settings["models"][0]
+    assert any("quantization experts_int8" in one for one in left)
+
+
+def test_speculation_becomes_its_setting() -> None:
+    text = '{"method": "ngram", "num_speculative_tokens": 4}'
+    settings, _, left = settings_of(["--speculative-config", text], "here")
+    assert settings == {"speculativeDecoding": {"method": "ngram", "tokens": 4}}
+    assert left == []
+
+
+def test_files_without_a_server_are_refused_with_what_they_hold(adopted: Any) -> None:
+    with pytest.raises(AdoptError, match="no document holds a vLLM server") as refused:
+        adopted({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}})
+    assert "Service/web" in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["a: {{ .Values.x }}\n", "a: [1\n", "- b: c: d\n"])
+def test_what_is_no_yaml_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(AdoptError, match=r"x\.yaml is not valid YAML"):
+        read_files([tmp_path / "x.yaml"])
