@@ -149,42 +149,41 @@ def _check_parallelism(
     if decode_ranks == prefill_ranks:
         return
     states = model is not None and any(group.kind == "linear" for group in model.attention)
+    path = ("models", index, "prefill", "tensorParallel")
     if decode.accelerator.kind == "tpu":
-        rule, fix = (
-            "a TPU decodes with the shards that prefill computed: both need the same number of chips",
-            str(decode_ranks),
+        decode.findings.error(
+            "LLMD-PD-TP-TPU",
+            *path,
+            value=prefill_ranks,
+            rule="a TPU decodes with the shards that prefill computed: both need the same number of chips",
+            fix=f"use {decode_ranks}",
         )
     elif states:
-        rule, fix = "recurrent states are handed over between equal numbers of GPUs only", str(decode_ranks)
-    elif max(decode_ranks, prefill_ranks) % min(decode_ranks, prefill_ranks):
-        rule = (
-            f"{decode_ranks} GPUs of decode cannot split the KV cache of {prefill_ranks} GPUs of prefill evenly:"
-            " one number must be a multiple of the other"
+        decode.findings.error(
+            "LLMD-PD-TP-STATES",
+            *path,
+            value=prefill_ranks,
+            rule="recurrent states can only be transferred between equal numbers of GPUs",
+            fix=f"use {decode_ranks}",
         )
-        fix = f"{decode_ranks}, or a divisor or a multiple of it"
+    elif max(decode_ranks, prefill_ranks) % min(decode_ranks, prefill_ranks):
+        decode.findings.error(
+            "LLMD-PD-TP-MULTIPLE",
+            *path,
+            value=prefill_ranks,
+            rule=f"{decode_ranks} GPUs of decode cannot split the KV cache of {prefill_ranks} GPUs of prefill evenly:"
+            " one number must be a multiple of the other",
+            fix=f"use {decode_ranks}, or a divisor or a multiple of it",
+        )
     else:
         decode.findings.warning(
             "LLMD-PD-TENSOR-PARALLEL-DIFFERS",
-            "models",
-            index,
-            "prefill",
-            "tensorParallel",
+            *path,
             value=prefill_ranks,
             rule=f"decode has {decode_ranks}: engines crashed when they received the cache of a different tensor size"
             " (vllm-project/vllm issues 43523 and 50765, open)",
             fix=f"use {decode_ranks}, or send requests of long prompts through both stages before relying on it",
         )
-        return
-    decode.findings.error(
-        "LLMD-PD-TP-MATCH",
-        "models",
-        index,
-        "prefill",
-        "tensorParallel",
-        value=prefill_ranks,
-        rule=rule,
-        fix=f"use {fix}",
-    )
 
 
 def _check_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:

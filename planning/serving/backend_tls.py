@@ -98,36 +98,38 @@ def server_tls(ctx: PlanContext, key: str) -> ServerTls:
 
 
 def check_backend_tls(ctx: PlanContext) -> None:
-    """Who could not speak to such servers."""
+    """Check that everything that connects to the model servers can use HTTPS."""
     tls = ctx.settings.gateway.backend_tls
     if not isinstance(tls, CertManagerBackend):
         return
+    path = ("gateway", "backendTls", "kind")
     if ctx.settings.gateway.implementation != "istio":
-        _refuse(
-            ctx,
-            rule="Google's load balancers ask servers in HTTP: an InferencePool cannot say that its own want HTTPS",
+        ctx.findings.error(
+            "LLMD-BACKEND-TLS-GKE",
+            *path,
+            value=tls.kind,
+            rule="Google's load balancers use HTTP to the pods of an InferencePool: its appProtocol cannot be HTTPS",
             fix="use implementation: istio, or remove it: clients get HTTPS from gateway.tls",
         )
     if pattern_of(ctx.settings).transfers_kv_cache:
-        _refuse(
-            ctx,
-            rule="prefill and decode pods exchange KV cache in the clear, and it holds the prompts: HTTPS around it"
-            " would hide nothing",
+        ctx.findings.error(
+            "LLMD-BACKEND-TLS-PD",
+            *path,
+            value=tls.kind,
+            rule="prefill and decode pods exchange KV caches, which represent the prompts, without encryption:"
+            " HTTPS for the requests would protect nothing",
             fix="remove it, or use another pattern",
         )
     if ctx.settings.picker.prefix_routing == "precise":
-        _refuse(
-            ctx,
-            rule=f"{ctx.picker.title} has prompts turned into tokens by the model's servers, in HTTP only",
+        ctx.findings.error(
+            "LLMD-BACKEND-TLS-PRECISE-ROUTING",
+            *path,
+            value=tls.kind,
+            rule=f"{ctx.picker.title} requests the tokens of prompts from the model's servers, by HTTP only",
             fix="use picker.prefixRouting: approximate, or remove it",
         )
     if tls.issuer is not None:
         check_issuer(ctx, tls.issuer, "backendTls")
-
-
-def _refuse(ctx: PlanContext, *, rule: str, fix: str) -> None:
-    kind = ctx.settings.gateway.backend_tls.kind
-    ctx.findings.error("LLMD-BACKEND-TLS", "gateway", "backendTls", "kind", value=kind, rule=rule, fix=fix)
 
 
 def _certificate(key: str) -> str:

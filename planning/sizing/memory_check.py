@@ -29,7 +29,6 @@ _NUMBERS = (
     "pipeline-parallel-size",
     "kv-cache-memory-bytes",
 )
-_DEFAULT_PATHS = {"weights": "id", "kv-cache": "maxModelLen", "warm-up": "gpuMemoryUtilization", "states": "maxNumSeqs"}
 
 
 def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
@@ -50,15 +49,20 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     helps = remedies(run, _larger(ctx, model, run), ctx.accelerator.fp8)
     elsewhere = _elsewhere(ctx, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
     say = ctx.findings.error if verdict.status == "refused" else ctx.findings.warning
-    say(
-        "LLMD-MEMORY",
-        "models",
-        index,
-        _DEFAULT_PATHS[verdict.limit],
-        value=_value(settings, run, verdict),
-        rule=_rule(ctx, model, run, verdict),
-        fix=_fix(verdict, helps, elsewhere),
-    )
+    message = {
+        "value": _value(settings, run, verdict),
+        "rule": _rule(ctx, model, run, verdict),
+        "fix": _fix(verdict, helps, elsewhere),
+    }
+    match verdict.limit:
+        case "weights":
+            say("LLMD-MEMORY-WEIGHTS", "models", index, "id", **message)
+        case "kv-cache":
+            say("LLMD-MEMORY-KV-CACHE", "models", index, "maxModelLen", **message)
+        case "warm-up":
+            say("LLMD-MEMORY-WARM-UP", "models", index, "gpuMemoryUtilization", **message)
+        case "states":
+            say("LLMD-MEMORY-STATES", "models", index, "maxNumSeqs", **message)
     return verdict
 
 
@@ -78,19 +82,19 @@ def _not_checked(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     guessing = settings.speculative_decoding
     if not speculation_of((*speculation_arguments(settings), *settings.extra_args), model).known:
         ctx.findings.warning(
-            "LLMD-MEMORY-UNKNOWN",
+            "LLMD-MEMORY-DRAFT-UNKNOWN",
             "models",
             index,
             "extraArgs" if guessing is None else "speculativeDecoding",
             value="--speculative-config" if guessing is None else guessing.draft_model or guessing.method,
-            rule="the size of what guesses tokens ahead is not known: memory is not checked",
+            rule="the size of the draft model is not known: memory is not checked",
             fix='watch the first start, or use the prediction layers of the checkpoint: {"method": "mtp"}, or "ngram"'
             if guessing is None
             else "watch the first start, or use the checkpoint's own prediction layers (method: mtp), or method: ngram",
         )
         return
     ctx.findings.warning(
-        "LLMD-MEMORY-UNKNOWN",
+        "LLMD-MEMORY-STATES-UNKNOWN",
         "models",
         index,
         "id",

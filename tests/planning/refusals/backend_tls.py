@@ -13,32 +13,32 @@ PATH = "gateway.backendTls.kind"
 
 BACKEND_TLS = (
     Wrong(
-        id="LLMD-BACKEND-TLS",
+        id="LLMD-BACKEND-TLS-GKE",
         name="HTTPS behind Google's load balancers",
         changes={"gateway.backendTls": {"kind": "cert-manager"}},
         path=PATH,
         value="cert-manager",
-        rule="an InferencePool cannot say that its own want HTTPS",
+        rule="use HTTP to the pods of an InferencePool",
         fix="implementation: istio",
     ),
     Wrong(
-        id="LLMD-BACKEND-TLS",
+        id="LLMD-BACKEND-TLS-PD",
         name="HTTPS around KV cache in the clear",
         stack="disaggregated-gpu",
         changes=ON,
         path=PATH,
         value="cert-manager",
-        rule="exchange KV cache in the clear",
+        rule="exchange KV caches, which represent the prompts, without encryption",
         fix="another pattern",
     ),
     Wrong(
-        id="LLMD-BACKEND-TLS",
+        id="LLMD-BACKEND-TLS-PRECISE-ROUTING",
         name="HTTPS where the picker asks for tokens",
         stack="prefix-cache-gpu",
         changes=ON | {"picker.prefixRouting": "precise"},
         path=PATH,
         value="cert-manager",
-        rule="turned into tokens by the model's servers, in HTTP only",
+        rule="requests the tokens of prompts from the model's servers, by HTTP only",
         fix="prefixRouting: approximate",
     ),
     Wrong(

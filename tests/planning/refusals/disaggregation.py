@@ -125,7 +125,7 @@ DISAGGREGATION = (
         fix="use 2 or more",
     ),
     Wrong(
-        id="LLMD-MEMORY",
+        id="LLMD-MEMORY-WEIGHTS",
         name="more memory than prefill's GPUs have",
         stack=GPU,
         changes={"models[0].prefill.tensorParallel": 1, "models[0].prefill.gpuMemoryUtilization": 0.5},
@@ -135,7 +135,7 @@ DISAGGREGATION = (
         fix="use",
     ),
     Wrong(
-        id="LLMD-PD-TP-MATCH",
+        id="LLMD-PD-TP-MULTIPLE",
         name="numbers of GPUs that are no multiples of each other",
         stack=GPU,
         changes={"models[0]": {"id": "somebody/model", "tensorParallel": 4, "prefill": {"tensorParallel": 6}}},
@@ -145,7 +145,7 @@ DISAGGREGATION = (
         fix="use 4, or a divisor or a multiple",
     ),
     Wrong(
-        id="LLMD-PD-TP-MATCH",
+        id="LLMD-PD-TP-TPU",
         name="another number of chips for prefill",
         stack=TPU,
         changes={"prefillAccelerator": {"type": "tpu-v6e", "machineType": "ct6e-standard-8t", "nodes": {"max": 1}}},
@@ -155,7 +155,7 @@ DISAGGREGATION = (
         fix="use 4",
     ),
     Wrong(
-        id="LLMD-PD-TP-MATCH",
+        id="LLMD-PD-TP-STATES",
         name="states of another number of GPUs",
         stack=GPU,
         changes={"models[0].id": "Qwen/Qwen3-Next-80B-A3B-Instruct", "models[0].maxNumSeqs": 64}

@@ -94,11 +94,11 @@ ENGINE_FEATURES = (
     ),
     Wrong(
         name="a draft model of unknown size by its setting",
-        id="LLMD-MEMORY-UNKNOWN",
+        id="LLMD-MEMORY-DRAFT-UNKNOWN",
         changes=_guess("draft_model", draftModel="somebody/small"),
         path="models[0].speculativeDecoding",
         value="somebody/small",
-        rule="the size of what guesses tokens ahead is not known",
+        rule="the size of the draft model is not known",
         fix="method: ngram",
         severity=Severity.WARNING,
     ),

@@ -84,7 +84,7 @@ MODEL = (
         fix="remove kvCacheDtype",
     ),
     Wrong(
-        id="LLMD-MEMORY",
+        id="LLMD-MEMORY-WEIGHTS",
         name="weights larger than the accelerator",
         changes={"models[0].id": "google/gemma-7b"},
         path="models[0].id",
@@ -93,7 +93,7 @@ MODEL = (
         fix="use accelerator.perNode: 2, or accelerator.type: nvidia-l4",
     ),
     Wrong(
-        id="LLMD-MEMORY",
+        id="LLMD-MEMORY-KV-CACHE",
         name="a request longer than the KV cache",
         changes={"models[0].id": "Qwen/Qwen3-4B", "models[0].maxModelLen": 40960},
         path="models[0].maxModelLen",
@@ -102,7 +102,7 @@ MODEL = (
         fix="maxModelLen: ",
     ),
     Wrong(
-        id="LLMD-MEMORY",
+        id="LLMD-MEMORY-WARM-UP",
         name="no room for the sampler's warm-up",
         changes={"release": "gaie-1.5", "models[0].maxModelLen": 4096, "models[0].gpuMemoryUtilization": 0.9},
         path="models[0].gpuMemoryUtilization",
@@ -112,7 +112,22 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
-        id="LLMD-MEMORY-UNKNOWN",
+        id="LLMD-MEMORY-STATES",
+        name="a KV cache with fewer blocks than sequences need states",
+        changes={
+            "accelerator": {"type": "nvidia-h100-80gb", "nodes": {"max": 1}},
+            "models[0].id": "Qwen/Qwen3.5-27B",
+            "models[0].maxModelLen": 8192,
+            "models[0].allowExtraArgs": True,
+            "models[0].extraArgs": ["--kv-cache-memory-bytes=4294967296"],
+        },
+        path="models[0].maxNumSeqs",
+        value="(by default, 1024)",
+        rule="keeps a state for each of 1024 sequences, and the KV cache has 83 blocks",
+        fix="use maxNumSeqs: 32",
+    ),
+    Wrong(
+        id="LLMD-MEMORY-DRAFT-UNKNOWN",
         name="a draft model of unknown size",
         changes={
             "models[0].allowExtraArgs": True,
@@ -120,12 +135,12 @@ MODEL = (
         },
         path="models[0].extraArgs",
         value="--speculative-config",
-        rule="the size of what guesses tokens ahead is not known",
+        rule="the size of the draft model is not known",
         fix="use the prediction layers of the checkpoint",
         severity=Severity.WARNING,
     ),
     Wrong(
-        id="LLMD-MEMORY-UNKNOWN",
+        id="LLMD-MEMORY-STATES-UNKNOWN",
         name="recurrent layers on a TPU",
         changes={"models[0].id": "Qwen/Qwen3.5-27B"},
         path="models[0].id",
