@@ -11,13 +11,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.text import wrapped
-from planning import plan_raw
+from planning import RefusedError, plan_raw
 from rehearsal.errors import RehearsalError
 from rehearsal.host import processes
 from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.lifecycle import resume
 from rehearsal.providers.requests import Refused
-from rehearsal.pulumi_engine.changes import diff_settings, save_settings
+from rehearsal.pulumi_engine.changes import diff_settings, find_switch, save_settings
 from rehearsal.pulumi_engine.configuration import load
 from rehearsal.pulumi_engine.engine import Engine, engine
 from rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
@@ -58,7 +58,7 @@ def up(request: Request) -> int:
     began = time.monotonic()
     paths = request.paths
     configuration = load(PROJECT_ROOT, request.stack, request.overrides)
-    _refuse_mistakes(request.stack, configuration)
+    _refuse_mistakes(paths, configuration)
     with defer_interrupts(), engine(paths, configuration, report) as pulumi:
         resume_interrupted(pulumi)
         write_engine_simulation(paths, configuration)
@@ -83,7 +83,7 @@ def preview(request: Request) -> int:
     # Nothing runs here for a preview, so it shows the stack's own release, as the report and Google Cloud do. A stack
     # that stands is compared with what an `up` would make of it.
     configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=not stands)
-    _refuse_mistakes(request.stack, configuration)
+    _refuse_mistakes(paths, configuration)
     try:
         with defer_interrupts(), engine(paths, configuration, report) as pulumi:
             _say_changes(paths, configuration)
@@ -181,19 +181,24 @@ def render(request: Request) -> int:
     if request.out is None:
         raise RehearsalError("render needs a folder: make render STACK=gpu OUT=rendered")
     configuration = load(PROJECT_ROOT, request.stack, request.overrides)
-    _refuse_mistakes(request.stack, configuration)
+    _refuse_mistakes(request.paths, configuration, changing=False)
     written = write(record_stack(request.stack, configuration), request.out)
     print(f"{written.resources} and {len(written.manifests)} Kubernetes objects below {request.out / 'manifests'}")
     return 0
 
 
-def _refuse_mistakes(stack: str, configuration: StackConfig) -> None:
-    """Raise RefusedError with every finding before the engine starts.
+def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing: bool = True) -> None:
+    """Raise RefusedError with every finding before the engine starts; `changing` also holds it against what runs.
 
     The engine alone would print the first value of a wrong type and stop there, because `Pulumi.yaml` has types.
     """
     values = configuration.settings()
-    plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+    plan = plan_raw(paths.stack, values, configuration.encrypted(), files=model_files(values))
+    if not changing:
+        return
+    switch = find_switch(paths, configuration, plan)
+    if switch:
+        raise RefusedError([*switch, *plan.warnings])
 
 
 def resume_interrupted(pulumi: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Rules about what Google Cloud answers before the first up."""
+"""Rules about what Google Cloud answers before the first up, and about what runs before a later one."""
 
 from __future__ import annotations
 
@@ -69,5 +69,12 @@ RULES = (
         summary="The range overlaps a subnet of the network.",
         why="Subnets of one VPC must not overlap.",
         fix="Choose a free range.",
+    ),
+    Rule(
+        "LLMD-PREFLIGHT-SWITCH",
+        severity="error",
+        summary="The pool has no room for the model servers of another deployment beside the running ones.",
+        why="The new servers start before the old ones stop, and would wait for nodes without an end.",
+        fix="Raise `nodes.max` for the switch, or pause for one `up`.",
     ),
 )

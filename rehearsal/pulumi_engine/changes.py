@@ -1,22 +1,34 @@
-"""The settings that differ from the last `up`, and what each of them replaces."""
+"""The settings that differ from the last `up`, what each of them replaces, and what the pool has no room for."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
 
 from pydantic import ValidationError
 
-from planning.findings import path_of
+from planning import RefusedError, plan_raw
+from planning.findings import Finding, path_of
+from planning.plan.stack import StackPlan
+from planning.switches import check_switch, standing_from, standing_of
 from rehearsal.paths import StackPaths
 from settings import StackSettings
 from settings.leaves import Leaf, leaves
 from stackfile import StackConfig
+from stackfile.model_files import model_files
+
+# Key of the saved settings that holds which model servers run.
+_RUNNING = "running"
 
 
 def save_settings(paths: StackPaths, configuration: StackConfig) -> None:
     """Save the settings after an `up`, without secrets."""
-    standing = {path_of(*leaf.path): leaf.shown for leaf in _leaves(configuration)}
+    standing: dict[str, object] = {path_of(*leaf.path): leaf.shown for leaf in _leaves(configuration)}
+    # A stack file that has become wrong since says nothing of what runs.
+    with suppress(RefusedError):
+        standing[_RUNNING] = asdict(standing_of(_plan(paths, configuration), _deployment(configuration)))
     paths.settings.write_text(json.dumps(standing, indent=1), encoding="utf-8")
 
 
@@ -30,6 +42,24 @@ def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str
         if standing.get(path) != leaf.shown:
             replaced = f": replaces {', '.join(leaf.replaces)}" if leaf.replaces else ""
             yield f"{path}: {standing.get(path, '(none)')} -> {leaf.shown}{replaced}"
+
+
+def find_switch(paths: StackPaths, configuration: StackConfig, plan: StackPlan) -> list[Finding]:
+    """What speaks against replacing the running model servers by those of another deployment."""
+    if not paths.settings.exists():
+        return []
+    saved = json.loads(paths.settings.read_text(encoding="utf-8")).get(_RUNNING, {})
+    before = standing_from(saved)
+    return [] if before is None else check_switch(before, plan, _deployment(configuration))
+
+
+def _deployment(configuration: StackConfig) -> str:
+    return StackSettings.model_validate(configuration.settings()).deployment
+
+
+def _plan(paths: StackPaths, configuration: StackConfig) -> StackPlan:
+    values = configuration.settings()
+    return plan_raw(paths.stack, values, configuration.encrypted(), files=model_files(values))
 
 
 def _leaves(configuration: StackConfig) -> list[Leaf]:

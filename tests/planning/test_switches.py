@@ -1,0 +1,62 @@
+"""A running stack's change of deployment needs room for both sets of model servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from planning.switches import Standing, check_switch, standing_from, standing_of
+from rehearsal.paths import StackPaths
+from rehearsal.pulumi_engine.changes import find_switch, save_settings
+from rehearsal.pulumi_engine.configuration import load
+from stackfile import PROJECT_ROOT
+from tests.stacks import plan_of
+
+
+def room(most: int, replicas: int = 2) -> dict[str, object]:
+    return {"accelerator.nodes": {"min": 0, "max": most}, "models[0].replicas": replicas}
+
+
+@pytest.mark.parametrize(("most", "refused"), [(3, True), (4, False)])
+def test_both_sets_have_to_fit(most: int, refused: bool) -> None:
+    before = standing_of(plan_of("prefix-cache-gpu", room(4)), "direct")
+    assert before == Standing(deployment="direct", nodes=2)
+    after = plan_of("prefix-cache-gpu", {"deployment": "kserve", **room(most)})
+    found = check_switch(before, after, "kserve")
+    assert [finding.id for finding in found] == (["LLMD-PREFLIGHT-SWITCH"] if refused else [])
+    if refused:
+        assert "take 2 of at most 3 accelerator nodes, and the new ones need 2 more" in found[0].rule
+        assert "nodes.max to 4" in found[0].fix
+
+
+def test_the_same_deployment_and_a_paused_stack_need_no_room() -> None:
+    full = plan_of("prefix-cache-gpu", room(2))
+    before = standing_of(full, "direct")
+    assert check_switch(before, full, "direct") == []
+    paused = plan_of("prefix-cache-gpu", {"deployment": "kserve", "paused": True, **room(2)})
+    assert check_switch(before, paused, "kserve") == []
+    assert check_switch(standing_of(paused, "kserve"), full, "direct") == []
+
+
+def test_servers_that_share_a_node_are_counted_as_one_node() -> None:
+    changes = {
+        "accelerator": {"type": "nvidia-l4", "machineType": "g2-standard-24", "nodes": {"min": 0, "max": 2}},
+        "models[0]": {"id": "Qwen/Qwen3-4B", "maxModelLen": 4096, "replicas": 2, "tensorParallel": 1},
+    }
+    assert standing_of(plan_of("prefix-cache-gpu", changes), "direct").nodes == 1
+
+
+def test_what_an_older_up_did_not_save_says_nothing() -> None:
+    assert standing_from({}) is None
+
+
+def test_an_up_saves_what_the_next_one_is_checked_against(tmp_path: Path) -> None:
+    paths = StackPaths("gpu", tmp_path)
+    standing = load(PROJECT_ROOT, "gpu", {"accelerator.nodes.max": "1"})
+    paths.home.mkdir(parents=True)
+    save_settings(paths, standing)
+    switched = load(PROJECT_ROOT, "gpu", {"accelerator.nodes.max": "1", "deployment": "kserve"})
+    after = plan_of("gpu", {"accelerator.nodes.max": 1, "deployment": "kserve"})
+    assert [finding.id for finding in find_switch(paths, switched, after)] == ["LLMD-PREFLIGHT-SWITCH"]
+    assert find_switch(paths, standing, plan_of("gpu")) == []
