@@ -19,6 +19,9 @@ from settings import StackSettings
 
 DEFAULT_NAMESPACE = "llm-d-inference-scheduling"
 
+# Kubernetes label of a stack's own nodes, with its name. Stacks may share a cluster.
+STACK_NODES = "llm-d.ai/stack"
+
 Role = Literal["both", "decode", "prefill"]
 
 
@@ -83,6 +86,11 @@ class PlanContext:
         return settings.namespace.name or names.join(
             DEFAULT_NAMESPACE, self.stack if settings.cluster.existing is not None else ""
         )
+
+    @property
+    def own_nodes(self) -> Mapping[str, str]:
+        """The label of the stack's nodes, and what its pods select: neither runs on another stack's nodes."""
+        return {STACK_NODES: names.slug(self.stack)}
 
     @property
     def picker(self) -> Picker:

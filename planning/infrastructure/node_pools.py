@@ -55,6 +55,7 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
         disk_type="pd-balanced" if machine is None else machine.boot_disk,
         disk_key=ctx.settings.cluster.encryption.disk_key,
         labels=ctx.labels,
+        node_labels=ctx.own_nodes,
     )
 
 
@@ -111,7 +112,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         reservation=settings.reservation,
         accelerator_network_profile="auto" if ctx.machine.rdma else None,
         labels=ctx.labels,
-        node_labels={DRANET_LABEL: "true"} if rdma else {},
+        node_labels={**ctx.own_nodes, **({DRANET_LABEL: "true"} if rdma else {})},
     )
     if not multi_host:
         return (pool,)

@@ -134,6 +134,7 @@ def plan_picker(
         # With an election only the leader is ready, and readiness has a service name of its own.
         liveness=_health("liveness" if elects else "inference-extension", delay=5, period=10),
         readiness=_health("readiness" if elects else "inference-extension", delay=identity.readiness_delay, period=2),
+        node_selector=ctx.own_nodes,
     )
     # A leader hands over when it ends. Until then the others are not ready, so waiting before the end would delay them.
     notice_seconds = 0 if elects else NOTICE_SECONDS

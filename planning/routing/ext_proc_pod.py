@@ -36,7 +36,7 @@ def port_arguments(grpc: int, health: int, metrics: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtProcProgram:
-    """What runs in the pod. `ports` are those of gRPC, of its health service and of metrics."""
+    """What runs in the pod, and on which nodes. `ports` are those of gRPC, of its health service and of metrics."""
 
     image: str
     args: tuple[str, ...]
@@ -44,6 +44,7 @@ class ExtProcProgram:
     ports: tuple[int, int, int]
     liveness: ProbePlan
     readiness: ProbePlan
+    node_selector: Mapping[str, str]
 
 
 def ext_proc_pod(
@@ -81,7 +82,7 @@ def ext_proc_pod(
         mount_api_token=True,
         user=_USER,
         security_exception=None,
-        node_selector={},
+        node_selector=program.node_selector,
         tolerations=(),
         # Of those that elect a leader only the leader is ready.
         min_ready_seconds=LISTED_SECONDS if notice_seconds else 0,

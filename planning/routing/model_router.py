@@ -62,6 +62,7 @@ def plan_router(
         liveness=ProbePlan(port=HEALTH_PORT, grpc_service="", initial_delay=5, period=10, timeout=5, failures=3),
         # Its health service answers while the router still makes its certificate: ready is when the port opens.
         readiness=ProbePlan(port=GRPC_PORT, period=2, timeout=2, failures=3),
+        node_selector=ctx.own_nodes,
     )
     identity = ExtProcIdentity(
         name=NAME,

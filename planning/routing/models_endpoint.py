@@ -64,7 +64,7 @@ def plan_models_endpoint(
         mount_api_token=False,
         user=_USER,
         security_exception=None,
-        node_selector={},
+        node_selector=ctx.own_nodes,
         tolerations=(),
         min_ready_seconds=LISTED_SECONDS,
         pre_stop_seconds=NOTICE_SECONDS,

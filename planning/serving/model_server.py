@@ -180,7 +180,7 @@ def plan_model_server(
         capabilities=multi_node.capabilities(ctx, parallelism),
         claims=(claim.name,) if claim is not None else (),
         near=multi_node.nearness(ctx, parallelism),
-        node_selector={**_node_selector(ctx), **role.selector},
+        node_selector={**ctx.own_nodes, **_node_selector(ctx), **role.selector},
         tolerations=(TaintPlan(key=ctx.accelerator.resource_name, value="present", effect="NoSchedule"),),
         min_ready_seconds=LISTED_SECONDS,
         pre_stop_seconds=pre_stop,

@@ -83,7 +83,7 @@ class TestExpertsOverTwoHosts:
         assert container(template)["resources"]["claims"] == [{"name": claim["name"]}]
         pool = plan_of(WIDE).accelerator_pools[0]
         assert pool.accelerator_network_profile == "auto"
-        assert pool.node_labels == {"cloud.google.com/gke-networking-dra-driver": "true"}
+        assert pool.node_labels["cloud.google.com/gke-networking-dra-driver"] == "true"
 
     def test_the_namespace_admits_what_rdma_takes_and_the_pod_says_why(self) -> None:
         [template] = templates(self.graph)
