@@ -23,7 +23,7 @@ MODEL :=
 LOAD :=
 WRITE :=
 
-.PHONY: help diff adopt adopt-manifests conformance up preview preflight verify diagnose status logs why catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
+.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -40,6 +40,9 @@ preflight: $(STAMP) ## ask Google Cloud whether STACK gets its quotas, zones, na
 
 verify: $(STAMP) ## check that STACK, rehearsed here or on GKE, does what its plan promises; ARGS='--format junit'
 	@$(CLI) verify $(STACK) $(ARGS)
+
+leftovers: $(STAMP) ## ask Google Cloud what a destroyed STACK left behind; ARGS=--remove removes it after asking
+	@$(CLI) leftovers $(STACK) $(ARGS)
 
 status: $(STAMP) ## pods, Gateway and endpoint of STACK; ARGS=--differences: how the rehearsal differs from GKE
 	@$(CLI) status $(STACK) $(ARGS)

@@ -36,6 +36,7 @@ def build_app() -> typer.Typer:
             judge.explain,
         ),
         "Look at a stack that runs": (watch.verify,),
+        "Look at what a destroyed stack left": (judge.leftovers,),
         "Hold the memory verdict against your own starts": (judge.logs_check, judge.logs_read),
     }
     for panel, commands in panels.items():

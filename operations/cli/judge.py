@@ -144,3 +144,28 @@ def logs_read(
 
     added = [word for field in add or () for word in ("--add", field)]
     return main(["--read", str(log), *added, *(("--out", str(out)) if out is not None else ())])
+
+
+def leftovers(
+    stack: Stack,
+    config: Changes = None,
+    project: Annotated[
+        str | None,
+        typer.Option(
+            "--project",
+            help="Project to look in. By default that of the stack file, or else of the credentials.",
+            show_default=False,
+        ),
+    ] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove what is certainly the stack's, after showing it and asking.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --remove: do not ask.")] = False,
+) -> int:
+    """Look in Google Cloud for what a destroyed stack left behind, with its price and the command that removes it.
+
+    Exit status 1 if something is left or could not be asked, 3 without Google credentials.
+    """
+    from operations.leftovers.command import look_for_leftovers
+
+    return look_for_leftovers(stack, overrides(config), project, remove=remove, yes=yes)

@@ -1,0 +1,126 @@
+"""What the command `leftovers` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.prompt import Confirm
+
+import catalog
+from cli.exits import DONE, FAILED, NO_CREDENTIALS
+from operations.leftovers.google import Session, SilentError, command, delete, list_all
+from operations.leftovers.kinds import KINDS, Kind
+from operations.leftovers.match import Identity, Leftover, identity_of, leftovers
+from resource_graph.stack_program import record_stack
+from stackfile import NAMESPACE, PROJECT_ROOT, load
+from stackfile.assumptions import ASSUMED_PROJECT, assume_unset
+
+_HOURS = 730
+
+
+def look_for_leftovers(stack: str, changes: Mapping[str, str], project: str | None, *, remove: bool, yes: bool) -> int:
+    """Ask Google Cloud with the credentials of this machine. Return the exit status."""
+    console = Console()
+    try:
+        import google.auth
+        from google.auth.exceptions import DefaultCredentialsError
+        from google.auth.transport.requests import AuthorizedSession
+    except ImportError:
+        console.print("Google's client libraries are missing: pip install -r requirements-preflight.txt")
+        return NO_CREDENTIALS
+    try:
+        credentials, own_project = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    except DefaultCredentialsError:
+        console.print("No Google credentials here: run `gcloud auth application-default login`.")
+        return NO_CREDENTIALS
+    identity = identify(stack, changes, project, own_project)
+    session: Session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    return report_leftovers(identity, session, console, remove=remove, yes=yes)
+
+
+def identify(stack: str, changes: Mapping[str, str], project: str | None, fallback: str | None = None) -> Identity:
+    """The names of a stack file's resources. Raises RefusedError where the stack cannot be planned."""
+    chosen = {f"{NAMESPACE}:project": project} if project else {}
+    config = assume_unset(load(PROJECT_ROOT, stack, {**changes, **chosen}))
+    named = str(config.settings()["project"])
+    used = fallback if named == ASSUMED_PROJECT and fallback else named
+    return identity_of(stack, used, record_stack(stack, config))
+
+
+def report_leftovers(identity: Identity, session: Session, console: Console, *, remove: bool, yes: bool) -> int:
+    """List what is left, and remove it if that is wanted. Return the exit status."""
+    with Progress(SpinnerColumn(), TextColumn("listing {task.description}"), console=console, transient=True) as bar:
+        task = bar.add_task("")
+        resources, silent = list_all(identity.project, session, lambda title: bar.update(task, description=title))
+    found = leftovers(resources, identity)
+    _print(identity, found, silent, len(resources), console)
+    if found and remove:
+        if any(one.resource.kind.title == "cluster" for one in found):
+            console.print(
+                "The cluster is there: the stack is not destroyed. Run `pulumi destroy` first; nothing removed."
+            )
+            return FAILED
+        failed = _remove([one for one in found if one.is_certain], session, console, yes=yes)
+        return FAILED if failed or silent or any(not one.is_certain for one in found) else DONE
+    return FAILED if found or silent else DONE
+
+
+def _print(
+    identity: Identity, found: Sequence[Leftover], silent: Mapping[str, str], number: int, console: Console
+) -> None:
+    for title, reason in silent.items():
+        console.print(f"could not list: {title} ({reason})", markup=False, highlight=False)
+    if not found:
+        asked = len(KINDS) - len(silent)
+        console.print(
+            f"Nothing of stack {identity.stack} is left in project {identity.project}: {asked} of {len(KINDS)} kinds"
+            f" asked, {number} resources seen. Bindings of IAM, logs and metrics were not looked at.",
+            highlight=False,
+        )
+        return
+    for one in found:
+        resource = one.resource
+        month = monthly(resource.kind, resource.body)
+        price = "price not known" if month is None else f"${month:,.2f} a month"
+        doubt = "" if one.is_certain else " (by its name only: look before you remove it)"
+        console.print(
+            f"{resource.kind.title} {resource.name}, {resource.location or 'global'}, {price}: {one.reason}{doubt}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        console.print(f"  {command(resource, identity.project)}", markup=False, highlight=False, soft_wrap=True)
+    known = [month for one in found if (month := monthly(one.resource.kind, one.resource.body)) is not None]
+    console.print(f"{len(found)} left, at least ${sum(known):,.2f} a month.", highlight=False)
+
+
+def monthly(kind: Kind, body: Mapping[str, Any]) -> float | None:
+    """Dollars a month by the catalog's list prices. None where it has none; 0 for what Google does not charge for."""
+    if kind.title in ("instance", "instance group", "snapshot", "security policy", "secret", "DNS zone"):
+        return None
+    if kind.price is None:
+        return 0.0
+    price = catalog.load().prices.items[kind.price]
+    if price.usd is None:
+        return None
+    return price.usd * (float(body.get("sizeGb", 0)) if price.unit == "gib-month" else _HOURS)
+
+
+def _remove(found: Sequence[Leftover], session: Session, console: Console, *, yes: bool) -> bool:
+    """Remove one after the other. True if one could not be removed."""
+    if not found or not (yes or Confirm.ask(f"Remove these {len(found)}?", console=console, default=False)):
+        console.print("Nothing removed.")
+        return bool(found)
+    failed = False
+    for one in found:
+        label = f"{one.resource.kind.title} {one.resource.name}"
+        try:
+            delete(one.resource, session)
+            console.print(f"removed {label}", markup=False, highlight=False)
+        except SilentError as reason:
+            failed = True
+            console.print(f"could not remove {label}: {reason}", markup=False, highlight=False)
+    return failed
