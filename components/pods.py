@@ -33,7 +33,8 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_own_container(plan) | _lifecycle(plan)],
-        "volumes": [{"name": volume.name, volume.kind: dict(volume.source)} for volume in _volumes(plan)],
+        # Controllers that read and write a custom kind leave empty lists out, and every preview would add them again.
+        **_unless_empty(volumes=[{"name": volume.name, volume.kind: dict(volume.source)} for volume in _volumes(plan)]),
     }
     if plan.sidecars:
         spec["initContainers"] = [_container(sidecar) | {"restartPolicy": "Always"} for sidecar in plan.sidecars]
@@ -139,14 +140,18 @@ def _container(plan: ContainerPlan) -> dict[str, Any]:
         "image": plan.image,
         # Tags are pinned, but a registry can move a tag: check at every start.
         "imagePullPolicy": "Always",
-        "args": list(plan.args),
-        "env": [_env(variable) for variable in plan.env],
-        "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in plan.ports],
+        **_unless_empty(
+            args=list(plan.args),
+            env=[_env(variable) for variable in plan.env],
+            ports=[{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in plan.ports],
+        ),
         "resources": {"requests": dict(plan.requests), "limits": dict(plan.limits)},
-        "volumeMounts": [
-            {"name": volume.name, "mountPath": volume.mount_path} | ({"readOnly": True} if volume.read_only else {})
-            for volume in plan.volumes
-        ],
+        **_unless_empty(
+            volumeMounts=[
+                {"name": volume.name, "mountPath": volume.mount_path} | ({"readOnly": True} if volume.read_only else {})
+                for volume in plan.volumes
+            ]
+        ),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -159,6 +164,10 @@ def _container(plan: ContainerPlan) -> dict[str, Any]:
     probes = {"startupProbe": plan.startup, "livenessProbe": plan.liveness, "readinessProbe": plan.readiness}
     container |= {name: _probe(probe) for name, probe in probes.items() if probe is not None}
     return container
+
+
+def _unless_empty(**lists: list[Any]) -> dict[str, Any]:
+    return {name: values for name, values in lists.items() if values}
 
 
 def _env(variable: EnvPlan) -> dict[str, Any]:

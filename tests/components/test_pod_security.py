@@ -20,13 +20,13 @@ Check = Callable[[Object], bool]
 
 RESTRICTED: dict[str, Check] = {
     "hostNamespaces": lambda pod: not {"hostNetwork", "hostPID", "hostIPC"} & set(pod["spec"]),
-    "hostPorts": lambda pod: not any("hostPort" in port for port in container(pod)["ports"]),
+    "hostPorts": lambda pod: not any("hostPort" in port for port in container(pod).get("ports", [])),
     "privileged": lambda pod: "privileged" not in container(pod)["securityContext"],
     "procMount": lambda pod: "procMount" not in container(pod)["securityContext"],
     "sysctls": lambda pod: "sysctls" not in pod["spec"]["securityContext"],
     "appArmor": lambda pod: "appArmorProfile" not in pod["spec"]["securityContext"],
     "seLinux": lambda pod: "seLinuxOptions" not in pod["spec"]["securityContext"],
-    "volumeTypes": lambda pod: all(set(volume) - {"name"} <= VOLUMES for volume in pod["spec"]["volumes"]),
+    "volumeTypes": lambda pod: all(set(volume) - {"name"} <= VOLUMES for volume in pod["spec"].get("volumes", [])),
     "allowPrivilegeEscalation": lambda pod: container(pod)["securityContext"]["allowPrivilegeEscalation"] is False,
     "capabilities": lambda pod: container(pod)["securityContext"]["capabilities"] == {"drop": ["ALL"]},
     "seccompProfile": lambda pod: pod["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"},
