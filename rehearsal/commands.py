@@ -271,6 +271,5 @@ def _forget(paths: StackPaths) -> None:
             shutil.rmtree(path, ignore_errors=True)
         elif path.name.startswith(f"{paths.stack}.json"):
             path.unlink(missing_ok=True)
-    shared = ("backend", "pulumi")
-    if paths.base.exists() and not any(path.is_dir() and path.name not in shared for path in paths.base.iterdir()):
+    if paths.base.exists() and not any(path.is_dir() and path != paths.backend for path in paths.base.iterdir()):
         shutil.rmtree(paths.base, ignore_errors=True)

@@ -9,9 +9,8 @@ RehearsalError
 │   ├── UnknownKind
 │   └── ApiError             the API server refused: NotFound, Conflict, Expired
 ├── ProcessError             a process could not be started or ended         host.processes
-├── ChartError               RenderError, ReleaseError                       charts
 ├── ProviderError            a simulated provider refuses                    providers.requests
-│   └── Refused, Invalid, Unready, Hopeless, NotReady, UnknownTypeError
+│   └── Refused, Invalid, UnknownTypeError
 └── SimulationError          what GKE would refuse too, written to a status  node_agent, load_balancer, autoscaler
     └── ConfigError, MountError, UnknownCommandError, UnresolvedError, NoCertificateError, UntrustedError,
         UnknownMachineError
@@ -22,10 +21,6 @@ from __future__ import annotations
 
 class RehearsalError(Exception):
     """What went wrong and what to do about it, in one or two sentences."""
-
-
-class ChartError(RehearsalError):
-    """Helm refuses a chart or a release."""
 
 
 class ProviderError(RehearsalError):

@@ -32,6 +32,11 @@ class StackPaths:
         return self.base / "backend"
 
     @property
+    def pulumi_home(self) -> Path:
+        """The engine's PULUMI_HOME: the plugin of the Kubernetes provider is installed there for this stack."""
+        return self.home.absolute() / "pulumi"
+
+    @property
     def project(self) -> Path:
         """Copies of the project's YAML files, because Pulumi writes a salt into them."""
         return self.home / "project"

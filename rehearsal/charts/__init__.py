@@ -1,1 +1,1 @@
-"""Helm releases without a registry: charts come from the Go modules of the projects that publish them."""
+"""Charts without a network: packed from the Go modules of the projects that publish them, served to Helm locally."""

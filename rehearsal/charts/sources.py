@@ -1,4 +1,4 @@
-"""The sources of charts by OCI reference, and the parts that cannot run here."""
+"""The sources of charts by name, and what of them does not run here."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import catalog
+from catalog.release import ChartRelease, ChartReleases, IstioCharts
 from rehearsal.toolchain.build import module_dir
 from rehearsal.toolchain.targets import pinned
 
 
 @dataclass(frozen=True)
 class Source:
-    """A chart (a folder) or only the CRDs of a chart (a file) in a Go module.
+    """A chart (a folder), or only the CRDs of a chart (a file), in a Go module.
 
-    `own` is a file of this project with further CRDs of the chart. `pins` is the toolchain's folder whose go.mod pins
-    the module. `running` tells whether its programs run here. If not, its webhooks and hooks are left out, and
-    `instead` describes what happens.
+    `pins` is the toolchain's folder whose go.mod pins the module. `own` is a file of this project with further CRDs of
+    the chart. `left_out` are patterns of files of the chart that need programs that do not run here. `stand_in` says
+    what does the work of the chart's programs, empty where they run.
     """
 
     module: str
     pins: str
     path: str
-    running: bool = True
-    instead: str = ""
     own: Path | None = None
+    left_out: tuple[str, ...] = ()
+    stand_in: str = ""
 
     @property
     def version(self) -> str:
@@ -41,8 +43,7 @@ _ISTIO: Final = Source(
     "istio.io/api",
     "definitions",
     "kubernetes/customresourcedefinitions.gen.yaml",
-    running=False,
-    instead="Istio's CRDs are installed without a controller",
+    stand_in="Istio's CRDs are installed, and the local Envoy serves its Gateways",
 )
 
 # By the last part of the chart's reference.
@@ -55,13 +56,16 @@ _SOURCES: Final = {
         "github.com/cert-manager/cert-manager",
         "definitions",
         "deploy/charts/cert-manager",
-        running=False,
-        instead="the local authority signs certificates, and its webhook does not run",
+        # A webhook without its program would refuse every certificate, and a hook without one would never end.
+        left_out=("templates/webhook-*-webhook.yaml", "templates/startupapicheck-*.yaml"),
+        stand_in="the local authority signs certificates, and its webhook does not run",
     ),
     "base": _ISTIO,
+    # Its chart would bring only istiod.
+    "istiod": replace(_ISTIO, path="", stand_in="the chart is empty, and the local Envoy serves Istio's Gateways"),
     "sail-operator": replace(
         _ISTIO,
-        instead="an Istio is marked ready as soon as its pull secrets exist",
+        stand_in="an Istio is marked ready as soon as its pull secrets exist",
         own=Path(__file__).resolve().parents[1] / "control_plane" / "crds" / "sailoperator.io.yaml",
     ),
 }
@@ -72,11 +76,26 @@ def find(chart: str) -> Source | None:
     return _SOURCES.get(chart.rstrip("/").rsplit("/", 1)[-1])
 
 
+def published() -> list[ChartRelease]:
+    """Every chart of the catalog's releases, with its address and version."""
+    found: list[ChartRelease] = []
+    for release in catalog.load().releases.values():
+        found += _charts(release.charts)
+    return found
+
+
+def _charts(charts: ChartReleases) -> list[ChartRelease]:
+    istio = charts.istio
+    brought = [istio.base, istio.control_plane] if isinstance(istio, IstioCharts) else [istio.operator]
+    own = [charts.leader_worker_set, charts.cert_manager, charts.kserve_crds, charts.kserve, charts.kserve_presets]
+    return [*own, *brought]
+
+
 def differences(chart: str, version: str) -> list[str]:
     """The differences of a chart of this version from the published one, one sentence for each."""
     source = find(chart)
     if source is None:
-        return [f"the chart {chart} {version} is not installed: no Go module has it"]
+        return []
     sentences = []
     if source.own is not None:
         sentences.append(
@@ -87,6 +106,6 @@ def differences(chart: str, version: str) -> list[str]:
         sentences.append(f"the chart {chart} is installed in version {source.version} instead of {version}")
     else:
         sentences.append(f"the chart {chart} {version} comes from the Go module {source.module} {source.version}")
-    if source.instead:
-        sentences.append(f"the programs of the chart {chart} do not run: {source.instead}")
+    if source.stand_in:
+        sentences.append(f"the programs of the chart {chart} do not run: {source.stand_in}")
     return sentences

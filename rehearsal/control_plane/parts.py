@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Final
 import yaml
 
 from rehearsal.control_plane.certificates import Certificates
+from rehearsal.host.files import atomic_write
 from rehearsal.paths import StackPaths
 
 HOST: Final = "127.0.0.1"
@@ -29,6 +31,13 @@ OLDEST_MINOR: Final = 33
 NEWEST_MINOR: Final = 36
 
 ADMIN: Final = "admin"
+
+
+def credential_file(paths: StackPaths) -> Path:
+    """The administrator's certificate as an answer of a kubeconfig's credential plugin."""
+    return paths.cluster.absolute() / "credential.json"
+
+
 _USERS: Final = {CONTROLLERS: "controller-manager", SCHEDULER: "scheduler", KWOK: "kwok"}
 # The API server is etcd's only client.
 _ETCD_CLIENT: Final = "apiserver-etcd-client"
@@ -84,11 +93,15 @@ class Layout:
         )
 
     def write_files(self) -> None:
-        """Write the kubeconfigs and the configurations of scheduler and egress. The content is always the same."""
+        """Write the kubeconfigs, the credential, and the configurations of scheduler and egress.
+
+        The content is always the same.
+        """
         for user in (ADMIN, *_USERS.values()):
             text = yaml.safe_dump(self._kubeconfig(user), sort_keys=False)
             with os.fdopen(os.open(self.kubeconfig(user), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
                 out.write(text)
+        atomic_write(credential_file(self.paths), json.dumps(self._credential()))
         scheduler = {
             "apiVersion": "kubescheduler.config.k8s.io/v1",
             "kind": "KubeSchedulerConfiguration",
@@ -129,6 +142,14 @@ class Layout:
             "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
             "current-context": name,
         }
+
+    def _credential(self) -> dict[str, object]:
+        pki = self.certificates
+        status = {
+            "clientCertificateData": pki.client(ADMIN).read_text(),
+            "clientKeyData": pki.client_key(ADMIN).read_text(),
+        }
+        return {"apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": status}
 
     def command(self, part: str) -> list[str]:
         builders = {

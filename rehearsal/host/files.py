@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 
-def atomic_write(file: Path, content: str | bytes) -> None:
-    """Write a whole file or nothing, readable by its owner only. Creates the folder when it is missing."""
+def atomic_write(file: Path, content: str | bytes, *, mode: int = 0o600) -> None:
+    """Write a whole file or nothing, by default readable by its owner only. Creates the folder when it is missing."""
     data = content.encode() if isinstance(content, str) else content
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
@@ -16,6 +16,7 @@ def atomic_write(file: Path, content: str | bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as output:
             output.write(data)
+        temporary.chmod(mode)
         temporary.replace(file)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -16,7 +16,6 @@ import httpx
 from rehearsal.host.waiting import wait_until
 from rehearsal.kube.types import (
     ApiError,
-    FieldValidation,
     KubeError,
     Manifest,
     Manifests,
@@ -128,18 +127,16 @@ class Kube:
         field_manager: str = "rehearsal",
         force: bool = False,
         dry_run: bool = False,
-        validation: FieldValidation = "Strict",
-        subresource: str | None = None,
     ) -> Manifest:
-        """Server-side apply of an object or, with `subresource="status"`, of its status. Returns the stored object.
+        """Server-side apply of an object. Returns the stored object.
 
         Raises Conflict when another manager owns a field and `force` is off, ApiError (422 `Invalid`, 403 `Forbidden`,
         400) when validation or admission refuses it.
         """
-        query = {"fieldManager": field_manager, "force": _flag(force), "fieldValidation": validation}
+        query = {"fieldManager": field_manager, "force": _flag(force), "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
-        path = self._object_path(manifest, subresource)
+        path = self._object_path(manifest)
         return self.request("PATCH", path, body=manifest, content_type=_APPLY, query=query)
 
     def create(self, manifest: Manifest, *, field_manager: str = "rehearsal", dry_run: bool = False) -> Manifest:
@@ -369,10 +366,10 @@ class Kube:
             raise _refusal(answer)
         return answer
 
-    def _object_path(self, manifest: Manifest, subresource: str | None) -> str:
+    def _object_path(self, manifest: Manifest) -> str:
         metadata = manifest.get("metadata") or {}
         resource = self.resource(manifest["apiVersion"], manifest["kind"])
-        return resource.path(metadata.get("namespace") or "default", metadata["name"], subresource)
+        return resource.path(metadata.get("namespace") or "default", metadata["name"])
 
     def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
         return Unreachable(f"no answer from the API server at {self.server}: {str(error) or type(error).__name__}")

@@ -12,7 +12,6 @@ from rehearsal.errors import RehearsalError
 Manifest: TypeAlias = dict[str, Any]
 Manifests: TypeAlias = list[Manifest]
 PatchType: TypeAlias = Literal["merge", "json", "strategic"]
-FieldValidation: TypeAlias = Literal["Strict", "Warn", "Ignore"]
 Query: TypeAlias = dict[str, str]
 
 

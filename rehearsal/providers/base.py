@@ -11,14 +11,13 @@ import threading
 import traceback
 from collections.abc import Callable
 from concurrent import futures
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
-from google.protobuf import any_pb2, empty_pb2
+from google.protobuf import empty_pb2
 from google.protobuf.struct_pb2 import Struct
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2
 from pulumi.runtime.proto import provider_pb2_grpc as rpc
 
 from rehearsal.providers.properties import (
@@ -39,13 +38,13 @@ from rehearsal.providers.requests import (
     Live,
     ReadRequest,
     Refused,
-    Request,
-    Unready,
     UpdateRequest,
 )
 from resource_graph.wire import encode_struct
 
-WORKERS: Final = 64  # an await holds one for minutes; the engine itself runs no more steps than 4 x cores by default
+WORKERS: Final = (
+    64  # a cluster's creation holds one for a while; the engine itself runs no more steps than 4 x cores by default
+)
 UNLIMITED: Final = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
@@ -60,9 +59,6 @@ class Provider(rpc.ResourceProviderServicer):
 
     def __init__(self) -> None:
         self._configs: dict[str, Properties] = {}  # by connection: the engine opens one for each provider resource
-        self._engines: dict[str, str] = {}
-        self._stubs: dict[str, engine_pb2_grpc.EngineStub] = {}
-        self._lock = threading.Lock()
         self.canceled = threading.Event()
 
     # Hooks
@@ -100,26 +96,12 @@ class Provider(rpc.ResourceProviderServicer):
     def invoke(self, token: str, arguments: Properties) -> Properties:
         raise Refused(f"the function {token} is not simulated")
 
-    def log(self, request: Request, message: str, *, passing: bool = False, warning: bool = False) -> None:
-        """Print one line beside the resource. The next line replaces a `passing` one. Never raises."""
-        if not request.engine:
-            return
-        with self._lock:
-            if request.engine not in self._stubs:
-                self._stubs[request.engine] = engine_pb2_grpc.EngineStub(grpc.insecure_channel(request.engine))
-        severity = engine_pb2.LogSeverity.WARNING if warning else engine_pb2.LogSeverity.INFO
-        line = engine_pb2.LogRequest(severity=severity, message=message, urn=request.urn, ephemeral=passing)
-        with suppress(grpc.RpcError):  # the engine is going away; what it shows no longer matters
-            self._stubs[request.engine].Log(line, timeout=5)
-
     # Protocol
 
     def Handshake(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ProviderHandshakeResponse:
-        self._engines[context.peer()] = request.engine_address
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=False, accept_outputs=False)
 
     def Attach(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        self._engines[context.peer()] = request.address
         return empty_pb2.Empty()
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
@@ -177,7 +159,7 @@ class Provider(rpc.ResourceProviderServicer):
             timeout=request.timeout,
             **self._common(request, context),
         )
-        made = self._answer(context, lambda: self.create(requested), inputs)
+        made = self._answer(context, lambda: self.create(requested))
         return provider_pb2.CreateResponse(id=made.id, properties=encode_struct(rewrap_secrets(made.outputs, inputs)))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
@@ -191,7 +173,7 @@ class Provider(rpc.ResourceProviderServicer):
             timeout=request.timeout,
             **self._common(request, context),
         )
-        outputs = self._answer(context, lambda: self.update(requested), news)
+        outputs = self._answer(context, lambda: self.update(requested))
         return provider_pb2.UpdateResponse(properties=encode_struct(rewrap_secrets(outputs, news)))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
@@ -231,13 +213,11 @@ class Provider(rpc.ResourceProviderServicer):
 
     def _common(self, request: Any, context: grpc.ServicerContext) -> dict[str, Any]:
         kind, _, name = request.urn.rpartition("::")
-        peer = context.peer()
         return {
             "urn": request.urn,
             "type": request.type or kind.rpartition("::")[2].rpartition("$")[2],
             "name": request.name or name,
-            "config": self._configs.get(peer, {}),
-            "engine": self._engines.get(peer, ""),
+            "config": self._configs.get(context.peer(), {}),
         }
 
     def _checked(
@@ -255,17 +235,13 @@ class Provider(rpc.ResourceProviderServicer):
             return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
         return provider_pb2.CheckResponse(inputs=encode_struct(rewrap_secrets(inputs, wanted)))
 
-    def _answer(
-        self, context: grpc.ServicerContext, hook: Callable[[], Answer], secrets: Properties | None = None
-    ) -> Answer:
+    def _answer(self, context: grpc.ServicerContext, hook: Callable[[], Answer]) -> Answer:
         try:
             return hook()
         except Invalid:
             raise
         except Refused as refusal:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refusal))
-        except Unready as unready:
-            _abort_unready(context, unready, secrets or {})
         except Exception:  # a defect of the simulated provider: the engine prints the traceback
             context.abort(
                 grpc.StatusCode.INTERNAL, f"the simulated {self.name} provider failed\n{traceback.format_exc()}"
@@ -294,23 +270,6 @@ def _diffed(diff: Diff) -> provider_pb2.DiffResponse:
         detailedDiff=detailed,
         hasDetailedDiff=True,
     )
-
-
-def _abort_unready(context: grpc.ServicerContext, unready: Unready, secrets: Properties) -> NoReturn:
-    """Abort with an initialization error, which gRPC carries as a status detail in trailing metadata."""
-    detail = any_pb2.Any()
-    detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(
-            id=unready.resource_id,
-            properties=encode_struct(rewrap_secrets(unready.outputs, secrets)),
-            reasons=unready.reasons,
-        )
-    )
-    code = grpc.StatusCode.UNKNOWN
-    status = status_pb2.Status(code=code.value[0], message=str(unready), details=[detail])
-    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(code, str(unready))
-    raise AssertionError("an aborted call does not go on")
 
 
 @dataclass(frozen=True)

@@ -21,21 +21,12 @@ class Invalid(ProviderError):
         self.failures = failures
 
 
-class Unready(ProviderError):
-    """The resource exists but did not become ready. The engine keeps it, and the next update tries again."""
-
-    def __init__(self, resource_id: str, outputs: Properties, reasons: list[str]) -> None:
-        super().__init__("; ".join(reasons))
-        self.resource_id, self.outputs, self.reasons = resource_id, outputs, reasons
-
-
 @dataclass(frozen=True, kw_only=True)
 class Request:
     urn: str
     type: str  # token, "gcp:compute/network:Network"
     name: str  # logical name
     config: Properties = field(default_factory=dict)  # of the provider resource the request belongs to
-    engine: str = ""  # address of the engine that asks
 
 
 @dataclass(frozen=True, kw_only=True)

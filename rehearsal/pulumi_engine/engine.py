@@ -1,4 +1,4 @@
-"""The real Pulumi engine running this project's program, with providers that this process serves."""
+"""The real Pulumi engine running this project's program, with Pulumi's Kubernetes provider and a simulated gcp one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from pathlib import Path
 import yaml
 from pulumi import automation as auto
 
+from rehearsal.charts import registry
 from rehearsal.differences import record_difference
 from rehearsal.paths import StackPaths
 from rehearsal.providers.base import serve
 from rehearsal.providers.gcp import GcpProvider
-from rehearsal.providers.kubernetes import KubernetesProvider
+from rehearsal.pulumi_engine.kubernetes_plugin import PROXY_VARIABLE, end_orphans, install_plugin
 from rehearsal.pulumi_engine.patches import patched_language_server
 from rehearsal.toolchain.build import binaries
 from stackfile import PROJECT_ROOT, StackConfig
@@ -42,23 +43,24 @@ class Engine:
 
 @contextlib.contextmanager
 def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Iterator[Engine]:
-    """Yield an engine that is attached to both simulated providers. They are served until the context ends."""
+    """Yield an engine with both providers. The simulated one and the charts are served until the context ends."""
     executable = binaries(["pulumi"], report)["pulumi"]
     paths.home.mkdir(parents=True, exist_ok=True)
     paths.backend.mkdir(parents=True, exist_ok=True)
     for difference in configuration.notes:
         record_difference(paths, difference)
-    with (
-        patched_language_server(),
-        serve(GcpProvider(paths, report)) as cloud,
-        serve(KubernetesProvider(paths, report)) as cluster,
-    ):
+    end_orphans(paths)
+    install_plugin(paths, executable, report)
+    with patched_language_server(), serve(GcpProvider(paths, report)) as cloud, registry.serve(paths, report) as charts:
         os.environ["PATH"] = f"{executable.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         environment = {
             "PULUMI_BACKEND_URL": paths.backend.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
-            "PULUMI_HOME": str(paths.base / "pulumi"),
-            "PULUMI_DEBUG_PROVIDERS": f"gcp:{cloud.port},kubernetes:{cluster.port}",
+            "PULUMI_HOME": str(paths.pulumi_home),
+            "PULUMI_DEBUG_PROVIDERS": f"gcp:{cloud.port}",
+            # A provider on PATH would be used instead of the stack's.
+            "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+            PROXY_VARIABLE: charts,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",

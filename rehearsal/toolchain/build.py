@@ -22,7 +22,7 @@ from rehearsal.host.files import atomic_write
 from rehearsal.toolchain.go import BuildError, environment, failure, fetch, full_disk, go_command, is_full
 from rehearsal.toolchain.targets import HERE, TARGETS, Target, cache_of, cache_root, ldflags
 
-__all__ = ["BuildError", "binaries", "module_dir"]
+__all__ = ["BuildError", "binaries", "is_ready", "module_dir"]
 
 Report = Callable[[str], None]
 
@@ -49,6 +49,11 @@ def binaries(names: Iterable[str], report: Report) -> dict[str, Path]:
                 raise BuildError(full_disk(f"build {_names(missing)}")) from error
             raise BuildError(f"cannot build {_names(missing)}: {error}") from error
     return {name: found.get(name) or _binary(target) for name, target in wanted.items()}
+
+
+def is_ready(name: str) -> bool:
+    """Whether a binary need not be built. Raises BuildError for a variable that names no program."""
+    return _ready(TARGETS[name]) is not None
 
 
 def module_dir(module: str, pins: str = "cluster") -> Path:

@@ -47,8 +47,8 @@ _TARGETS: Final = (
     Target("bbr", "cluster", "sigs.k8s.io/gateway-api-inference-extension/cmd/bbr"),
     Target("llm-d-inference-sim", "cluster", "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim"),
     Target("lws", "cluster", "sigs.k8s.io/lws/cmd"),
-    # Apart from the cluster's: other versions of Kubernetes' libraries, and few stacks need them.
-    Target("helm", "charts", "helm.sh/helm/v3/cmd/helm"),
+    # Apart from the cluster's: other versions of Kubernetes' libraries.
+    Target("pulumi-resource-kubernetes", "charts", "./provider"),
     Target("llmisvc", "charts", "github.com/kserve/kserve/cmd/llmisvc"),
     Target("llm-d-inference-scheduler", "router", "github.com/llm-d/llm-d-inference-scheduler/cmd/epp"),
     Target("pd-sidecar", "router", "github.com/llm-d/llm-d-inference-scheduler/cmd/pd-sidecar"),
@@ -89,6 +89,7 @@ def cache_of(module: str) -> Path:
     for text in (
         (HERE / module / "go.mod").read_bytes(),
         (HERE / module / "go.sum").read_bytes(),
+        *(file.read_bytes() for file in sorted((HERE / module).rglob("*.go"))),
         ldflags(module).encode(),
         f"{platform.system()}/{platform.machine()}".encode(),
     ):

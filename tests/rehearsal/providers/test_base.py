@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from rehearsal.providers.base import Provider, serve
 from rehearsal.providers.properties import (
@@ -21,7 +21,7 @@ from rehearsal.providers.properties import (
     unmarshal,
     unwrap_secrets,
 )
-from rehearsal.providers.requests import Created, CreateRequest, Invalid, Refused, Unready, UpdateRequest
+from rehearsal.providers.requests import Created, CreateRequest, Invalid, Refused, UpdateRequest
 from resource_graph.values import UNKNOWN, Secret, contains_unknown
 from resource_graph.wire import encode_struct
 
@@ -108,8 +108,6 @@ class Thing(Provider):
                 raise Refused("the quota is used up")
             case "fail":
                 raise KeyError("a fault")
-            case "hang":
-                raise Unready("id-1", {**request.inputs, "status": "Pending"}, ["no pods"])
         return Created("id-1", {**request.inputs, "region": request.config.get("region"), "name": request.name})
 
     def diff(self, request: UpdateRequest) -> Diff:
@@ -161,16 +159,6 @@ class TestProtocol:
     def test_a_fault_of_a_stand_in_shows_where(self, stub: Any) -> None:
         with pytest.raises(grpc.RpcError, match="KeyError: 'a fault'"):
             create(stub, do="fail")
-
-    def test_an_unready_resource_is_kept_in_the_state(self, stub: Any) -> None:
-        with pytest.raises(grpc.RpcError) as failed:
-            create(stub, do="hang", token=Secret("t"))
-        trailing = {item.key: item.value for item in failed.value.trailing_metadata()}
-        status = status_pb2.Status.FromString(trailing["grpc-status-details-bin"])
-        detail = provider_pb2.ErrorResourceInitFailed()
-        assert status.details[0].Unpack(detail)
-        assert (detail.id, list(detail.reasons)) == ("id-1", ["no pods"])
-        assert unmarshal(detail.properties)["token"] == Secret("t")
 
     def test_invalid_inputs_name_their_property(self, stub: Any) -> None:
         answer = stub.Check(provider_pb2.CheckRequest(urn=URN, news=encode_struct({"a": 1})))
