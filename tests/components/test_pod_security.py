@@ -5,11 +5,12 @@ The checks are those of kubernetes.io/docs/concepts/security/pod-security-standa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from resource_graph import Graph
+from resource_graph.kubernetes import kubernetes_objects
 from tests.objects import Object, container, one, pods
 from tests.stacks import graph_of
 
@@ -113,3 +114,23 @@ def test_every_container_can_write_where_it_must(either: Graph) -> None:
     read = {"HF_TOKEN_PATH", "LD_LIBRARY_PATH", "LIBRARY_PATH"}
     written = {name: path for name, path in environment.items() if name not in read}
     assert all(any(path == mount or path.startswith(f"{mount}/") for mount in mounts) for path in written.values())
+
+
+@pytest.mark.parametrize("stack", ["gpu", "kserve-prefix-cache-gpu", "multi-model-gpu", "mixture-of-experts-tpu"])
+def test_no_object_has_an_empty_list(stack: str) -> None:
+    """A controller that writes a custom kind drops it, and every later preview would show that it is added again."""
+    found = [
+        f"{body['kind']} {body['metadata']['name']}: {path}"
+        for body in kubernetes_objects(graph_of(stack))
+        if body["kind"] not in ("NetworkPolicy", "PodDisruptionBudget")
+        for path in _empty_lists(body, "")
+    ]
+    assert found == []
+
+
+def _empty_lists(value: object, path: str) -> list[str]:
+    if isinstance(value, Mapping):
+        return [found for key, item in value.items() for found in _empty_lists(item, f"{path}.{key}")]
+    if isinstance(value, list):
+        return [found for item in value for found in _empty_lists(item, f"{path}[]")] if value else [path]
+    return []
