@@ -44,6 +44,9 @@ verify: $(STAMP) ## check that STACK, rehearsed here or on GKE, does what its pl
 leftovers: $(STAMP) ## ask Google Cloud what a destroyed STACK left behind; ARGS=--remove removes it after asking
 	@$(CLI) leftovers $(STACK) $(ARGS)
 
+diagnose: $(STAMP) ## why STACK, rehearsed here or on GKE, does not serve: one cause and its fix
+	@$(CLI) diagnose $(STACK) $(ARGS)
+
 status: $(STAMP) ## pods, Gateway and endpoint of STACK; ARGS=--differences: how the rehearsal differs from GKE
 	@$(CLI) status $(STACK) $(ARGS)
 

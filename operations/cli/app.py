@@ -35,7 +35,7 @@ def build_app() -> typer.Typer:
             judge.preflight,
             judge.explain,
         ),
-        "Look at a stack that runs": (watch.verify,),
+        "Look at a stack that runs": (watch.verify, watch.diagnose),
         "Look at what a destroyed stack left": (judge.leftovers,),
         "Hold the memory verdict against your own starts": (judge.logs_check, judge.logs_read),
     }

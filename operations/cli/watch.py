@@ -60,3 +60,15 @@ def verify(
         requests=requests,
         headers=headers,
     )
+
+
+def diagnose(
+    stack: Stack,
+    config: Changes = None,
+    on: _Where = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Find out why a running stack does not serve: one cause and its fix. Reads only. Exit status 2 if there is one."""
+    from operations.diagnose.command import run_diagnose
+
+    return run_diagnose(stack, overrides(config), place=on.place if on is not None else None, as_json=json)

@@ -144,6 +144,13 @@ class Project:
         checks = json.loads(self.look("verify", stack, *arguments, "--format", "json"))["checks"]
         return {check["id"] for check in checks if check["outcome"] == "passed"}
 
+    def diagnosed(self, stack: str) -> str:
+        """The id of the cause that `diagnose` names first, empty where it finds nothing."""
+        done = Command(self.root, ("diagnose", stack, "--json"), "operations").wait()
+        causes = json.loads(done.text)["causes"]
+        assert done.code == (2 if causes else 0), done.text
+        return str(causes[0]["id"]) if causes else ""
+
     def up_together(self, *stacks: str) -> dict[str, str]:
         """Brings stacks up at the same time; what `up` printed for each. Fails when one of them did not come up."""
         commands = {stack: self.start("up", stack) for stack in stacks}

@@ -11,7 +11,7 @@ from rehearsal.kube import Manifest
 from rehearsal.providers.gcp.store import CloudStore, Record
 
 from .conftest import Running
-from .project import Project, chat, eventually
+from .project import PICKERS, Project, chat, eventually
 
 pytestmark = pytest.mark.rehearsal
 
@@ -57,6 +57,7 @@ def test_no_proxy_only_subnet_no_address(running: Running) -> None:
         eventually(lambda: programmed(project)["status"] == "False", "the Gateway is not programmed")
         assert "an active proxy-only subnetwork is required" in programmed(project)["message"]
         assert not gateway(project)["status"].get("addresses")
+        assert project.diagnosed("gpu") == "no-proxy-only-subnet"
         shown = " ".join(project.run("status", "gpu").split())  # a narrow column breaks its lines
         assert "an active proxy-only subnetwork is required" in shown
     eventually(lambda: programmed(project)["status"] == "True", "the Gateway is programmed again")
@@ -69,6 +70,7 @@ def test_network_services_api_off_fault_filter_abort(running: Running) -> None:
     with without(project, SERVICE, service="networkservices.googleapis.com"):
         eventually(lambda: chat(url, MODEL).text == "fault filter abort", "requests are aborted")
         assert chat(url, MODEL).status_code == 500
+        assert project.diagnosed("gpu") == "fault-filter-abort"
     eventually(lambda: chat(url, MODEL).status_code == 200, "requests are answered again")
 
 
@@ -89,6 +91,45 @@ def test_wrong_health_check_path_no_healthy_upstream(running: Running) -> None:
     try:
         eventually(lambda: chat(url, MODEL).status_code == 503, "requests are refused")
         assert chat(url, MODEL).text == "no healthy upstream"
+        assert project.diagnosed("gpu") == "health-check-path"
     finally:
         assert ask_for(before) == "/"
     eventually(lambda: chat(url, MODEL).status_code == 200, "requests are answered again")
+
+
+def test_more_replicas_than_the_pool_holds(running: Running) -> None:
+    project = running.project
+    kind, name = ("apps/v1", "Deployment"), "gemma-2b-it-vllm"
+
+    def scale(replicas: int) -> None:
+        with project.kube("gpu") as kube:
+            kube.patch(*kind, name, {"spec": {"replicas": replicas}}, NAMESPACE)
+
+    assert project.diagnosed("gpu") == ""
+    scale(9)
+    try:
+        eventually(lambda: project.diagnosed("gpu") == "pool-at-maximum", "the full pool is the cause")
+    finally:
+        scale(1)
+    eventually(lambda: len(project.model_servers("gpu")) == 1, "one replica is left")
+
+
+def test_a_picker_that_refuses_its_configuration(running: Running) -> None:
+    """With the picker's own words: decoding is strict, and it ends."""
+    project = running.project
+    name, kind = "gemma-2b-it-epp", ("v1", "ConfigMap")
+
+    def write(config: str) -> None:
+        with project.kube("gpu") as kube:
+            kube.patch(*kind, name, {"data": {"picker.yaml": config}}, NAMESPACE)
+            for pod in project.model_servers("gpu", PICKERS):
+                kube.delete("v1", "Pod", pod["metadata"]["name"], NAMESPACE, grace=0)
+
+    with project.kube("gpu") as kube:
+        before: str = kube.get(*kind, name, NAMESPACE)["data"]["picker.yaml"]
+    write(f"{before}\nschedulingProfile: []\n")
+    try:
+        eventually(lambda: project.diagnosed("gpu") == "picker-unknown-field", "the refused field is the cause")
+    finally:
+        write(before)
+    eventually(lambda: chat(project.endpoint("gpu"), MODEL).status_code == 200, "requests are answered again")

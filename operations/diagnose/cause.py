@@ -1,0 +1,35 @@
+"""What a diagnosis consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """One named cause. `subject` is the object it was seen at, `evidence` the words by which it was recognized.
+
+    `waits`: nothing is wrong yet, and the thing to do is to wait.
+    """
+
+    id: str
+    subject: str
+    cause: str
+    evidence: str
+    fix: str
+    pitfalls: tuple[int, ...] = ()
+    waits: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """`causes` begins with the one that the others may follow from. `unreadable` are kinds that could not be listed."""
+
+    stack: str
+    looked_at: str
+    causes: tuple[Cause, ...]
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> bool:
+        return bool(self.causes)

@@ -1,0 +1,74 @@
+"""What a diagnosis reads, and that it goes on where it may not read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from operations.diagnose.command import diagnose, json_text, text
+from operations.diagnose.facts import gather
+from operations.live_stack.stack import Manifest
+from rehearsal.kube import ApiError, Unreachable
+from tests.operations.verify.fake_stack import FakeCluster, FakeEngine, FakePods, room_of
+from tests.operations.verify.test_checks import by_model, engines_of
+
+
+def test_a_stack_that_answers_has_every_pod_and_no_cause() -> None:
+    with room_of("gpu", engines_of(), by_model) as room:
+        facts = gather(room.live)
+        assert [workload.role for workload in facts.workloads] == ["engine", "picker"]
+        assert facts.answer is not None
+        assert facts.answer.status == 200
+        assert facts.health_paths == {"gemma-2b-it": "/health"}
+        picker = FakeEngine("epp-0", "", dict(room.live.plan.models[0].picker.selector))
+        whole = FakeCluster([*engines_of()(room.live.plan), picker])
+        diagnosis = diagnose(replace(room.live, cluster=whole))
+    assert not diagnosis.found, diagnosis
+    assert "nothing is wrong that this command knows" in text(diagnosis)
+
+
+class Forbidding(FakeCluster):
+    """Gateways may not be listed with these credentials."""
+
+    def list(self, api_version: str, kind: str, namespace: str | None = None, **options: Any) -> list[Manifest]:
+        if kind == "Gateway":
+            raise ApiError(403, {"message": "gateways is forbidden: User cannot list resource", "reason": "Forbidden"})
+        return super().list(api_version, kind, namespace, **options)
+
+
+def test_a_kind_that_may_not_be_read_is_named_and_left_out() -> None:
+    with room_of("gpu", engines_of(), by_model) as room:
+        diagnosis = diagnose(replace(room.live, cluster=Forbidding([])))
+    assert diagnosis.unreadable == ("Gateway: gateways is forbidden: User cannot list resource",)
+    assert "gateways is forbidden" in text(diagnosis)
+    # Nothing is there to be seen: that is what it says, and not that all is well.
+    assert diagnosis.causes[0].id == "pods-missing"
+    assert '"notRead"' in json_text(diagnosis)
+
+
+def test_an_api_server_that_does_not_answer_is_no_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_arguments: Any, **_options: Any) -> list[Manifest]:
+        raise Unreachable("no answer from the API server at https://127.0.0.1:1: connection refused")
+
+    with room_of("gpu", engines_of(), by_model) as room:
+        monkeypatch.setattr(FakeCluster, "list", unreachable)
+        with pytest.raises(Unreachable):
+            gather(room.live)
+
+
+def test_logs_are_read_of_containers_that_do_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = {"name": "vllm", "ready": False, "restartCount": 1, "state": {}, "lastState": {"terminated": {}}}
+
+    class Broken(FakeEngine):
+        @property
+        def pod(self) -> Any:
+            return super().pod | {"status": {"containerStatuses": [broken]}}
+
+    def log(_self: FakePods, _pod: Manifest, container: str, *, previous: bool = False) -> str:
+        return f"{container} {'before' if previous else 'now'}"
+
+    monkeypatch.setattr(FakePods, "log", log)
+    with room_of("gpu", lambda _plan: [Broken("a", "google/gemma-2b-it", {})], by_model) as room:
+        assert gather(room.live).logs == {("a", "vllm"): "vllm before\nvllm now"}

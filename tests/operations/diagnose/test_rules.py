@@ -1,0 +1,250 @@
+"""From objects, events and logs as Kubernetes shows them to one named cause."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from operations.diagnose.diagnose import causes_of
+from operations.diagnose.facts import Answer, Facts, Workload
+from operations.diagnose.messages import messages
+
+ENGINE = Workload(name="vllm", role="engine", selector={"app": "vllm"}, planned=1)
+PICKER = Workload(name="epp", role="picker", selector={"app": "epp"}, planned=1)
+READY = {"type": "Ready", "status": "True"}
+SCHEDULED = {"type": "PodScheduled", "status": "True"}
+
+
+def pod(
+    name: str = "vllm-0",
+    app: str = "vllm",
+    *,
+    node: str = "n",
+    conditions: Any = (),
+    containers: Any = (),
+    **status: Any,
+) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": "n", "labels": {"app": app}},
+        "spec": {"nodeName": node} if node else {},
+        "status": {"conditions": list(conditions), "containerStatuses": list(containers), **status},
+    }
+
+
+def container(name: str = "vllm", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "ready": False, "restartCount": 0, "state": {}, "lastState": {}} | fields
+
+
+def event(kind: str, name: str, reason: str, message: str, time: str = "2026-11-28T09:00:00Z") -> dict[str, Any]:
+    about = {"kind": kind, "name": name}
+    return {"involvedObject": about, "reason": reason, "message": message, "lastTimestamp": time, "type": "Warning"}
+
+
+def running(**facts: Any) -> Facts:
+    """A stack whose one engine is ready, and what a test changes."""
+    return Facts(**{"workloads": (ENGINE,), "pods": (pod(conditions=[READY]),), **facts})
+
+
+def first(facts: Facts) -> str:
+    return causes_of(facts)[0].id
+
+
+def example(name: str) -> str:
+    return messages()[name].example
+
+
+def pending(message: str) -> dict[str, Any]:
+    return pod(node="", conditions=[{"type": "PodScheduled", "status": "False", "message": message}], phase="Pending")
+
+
+def crashing(message: str = "", **ended: Any) -> dict[str, Any]:
+    terminated = {"exitCode": 1, "reason": "Error", "message": message} | ended
+    return container(
+        state={"waiting": {"reason": "CrashLoopBackOff"}}, lastState={"terminated": terminated}, restartCount=3
+    )
+
+
+def test_a_stack_that_serves_has_no_cause() -> None:
+    assert causes_of(running(answer=Answer(status=200, text="{}"))) == ()
+
+
+class TestPending:
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "scheduler"])
+    def test_the_schedulers_words(self, name: str) -> None:
+        assert first(running(pods=(pending(example(name)),))) == name
+
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "autoscaler"])
+    def test_the_autoscaler_knows_more_than_the_scheduler(self, name: str) -> None:
+        reason = "NotTriggerScaleUp" if "didn't trigger" in example(name) else "FailedScaleUp"
+        events = (event("Pod", "vllm-0", reason, example(name)),)
+        assert first(running(pods=(pending(example("no-accelerator")),), events=events)) == name
+
+    def test_a_node_that_is_coming_is_waited_for_until_it_fails_to(self) -> None:
+        growing = event("Pod", "vllm-0", "TriggeredScaleUp", "pod triggered scale-up", "2026-11-28T09:00:00Z")
+        failed = event("Pod", "vllm-0", "FailedScaleUp", example("scale-up-stock"), "2026-11-28T09:05:00Z")
+        facts = running(pods=(pending(example("no-accelerator")),), events=(growing,))
+        assert (first(facts), causes_of(facts)[0].waits) == ("node-coming", True)
+        facts = running(pods=(pending(example("no-accelerator")),), events=(failed, growing))
+        assert first(facts) == "scale-up-stock"
+
+    def test_unknown_words_are_shown(self) -> None:
+        [cause] = causes_of(running(pods=(pending("0/3 nodes are available: something new."),)))
+        assert (cause.id, cause.evidence) == ("unschedulable", "0/3 nodes are available: something new.")
+
+
+class TestStart:
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "image"])
+    @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
+    def test_images(self, name: str, reason: str) -> None:
+        waiting = pod(conditions=[SCHEDULED], containers=[container(state={"waiting": {"reason": reason}})])
+        events = (event("Pod", "vllm-0", "Failed", example(name)),)
+        assert first(running(pods=(waiting,), events=events)) == name
+
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "start"])
+    def test_containers(self, name: str) -> None:
+        state = {"waiting": {"reason": "CreateContainerConfigError", "message": example(name)}}
+        assert first(running(pods=(pod(conditions=[SCHEDULED], containers=[container(state=state)]),))) == name
+
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "mount"])
+    def test_volumes(self, name: str) -> None:
+        creating = pod(containers=[container(state={"waiting": {"reason": "ContainerCreating"}})])
+        events = (event("Pod", "vllm-0", "FailedMount", example(name)),)
+        assert first(running(pods=(creating,), events=events)) == name
+
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "admission"])
+    def test_pods_that_are_not_created(self, name: str) -> None:
+        events = (event("ReplicaSet", "vllm-5d9c", "FailedCreate", f"Error creating: {example(name)}"),)
+        assert first(running(pods=(), events=events)) == name
+
+
+class TestEnd:
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "engine"])
+    def test_the_engines_last_lines_in_the_state_of_its_container(self, name: str) -> None:
+        """`terminationMessagePolicy: FallbackToLogsOnError` puts them there: a viewer needs no log."""
+        assert first(running(pods=(pod(containers=[crashing(example(name))]),))) == name
+
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "picker"])
+    def test_the_pickers_log(self, name: str) -> None:
+        broken = pod("epp-0", "epp", containers=[crashing() | {"name": "epp"}])
+        facts = running(workloads=(PICKER,), pods=(broken,), logs={("epp-0", "epp"): example(name)})
+        assert first(facts) == name
+
+    def test_a_program_that_fails_with_status_0_has_failed_nevertheless(self) -> None:
+        """The simulated engine does so with an unknown flag; a container that shall run must not end."""
+        ended = container(state={"terminated": {"exitCode": 0, "message": example("unknown-flag")}})
+        assert first(running(pods=(pod(containers=[ended]),))) == "unknown-flag"
+
+    def test_an_init_container_that_is_done_is_no_cause(self) -> None:
+        done = container("prepare", state={"terminated": {"exitCode": 0}})
+        facts = running(pods=(pod(conditions=[READY], initContainerStatuses=[done]),))
+        assert causes_of(facts) == ()
+
+    def test_killed_for_memory_of_the_node(self) -> None:
+        facts = running(pods=(pod(containers=[crashing(exitCode=137, reason="OOMKilled")]),))
+        assert first(facts) == "host-memory"
+
+    def test_a_start_that_takes_longer_than_its_probe(self) -> None:
+        events = (event("Pod", "vllm-0", "Killing", "Container vllm failed startup probe, will be restarted"),)
+        assert first(running(pods=(pod(containers=[crashing(exitCode=137)]),), events=events)) == "start-too-slow"
+
+    def test_evicted_from_a_full_node(self) -> None:
+        message = "The node was low on resource: ephemeral-storage."
+        facts = running(pods=(pod(reason="Evicted", message=message, phase="Failed"),))
+        assert (first(facts), causes_of(facts)[0].evidence) == ("evicted", message)
+
+    def test_words_that_nobody_knows_are_shown(self) -> None:
+        [cause] = causes_of(running(pods=(pod(containers=[crashing("first\nlast words\n")]),)))
+        assert (cause.id, cause.evidence) == ("container-ended", "last words")
+
+
+class TestNotReady:
+    def test_a_start_within_its_probe_is_waited_for(self) -> None:
+        starting = container(state={"running": {}}, started=False)
+        facts = running(pods=(pod(containers=[starting]),), logs={("vllm-0", "vllm"): "Loading weights 50 %"})
+        [cause] = causes_of(facts)
+        assert (cause.id, cause.waits, cause.evidence) == ("starting", True, "Loading weights 50 %")
+
+    def test_a_readiness_probe_that_fails(self) -> None:
+        events = (
+            event("Pod", "vllm-0", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404"),
+        )
+        facts = running(pods=(pod(containers=[container(state={"running": {}}, started=True)]),), events=events)
+        assert first(facts) == "probe-fails"
+
+    def test_a_picker_that_waits_for_its_turn_is_no_cause(self) -> None:
+        pods = (
+            pod("epp-0", "epp", conditions=[READY]),
+            pod("epp-1", "epp", containers=[container(state={"running": {}}, started=True)]),
+        )
+        assert causes_of(running(workloads=(PICKER,), pods=pods)) == ()
+
+    def test_pods_that_are_missing_without_a_word(self) -> None:
+        [cause] = causes_of(running(pods=()))
+        assert (cause.id, cause.evidence) == ("pods-missing", "there is no pod")
+
+    def test_what_is_broken_comes_before_what_is_waited_for(self) -> None:
+        pods = (
+            pod("vllm-0", containers=[container(state={"running": {}}, started=False)]),
+            pod("vllm-1", containers=[crashing(example("cuda-out-of-memory"))]),
+        )
+        assert [cause.id for cause in causes_of(running(pods=pods))] == ["cuda-out-of-memory", "starting"]
+
+
+def gateway(status: str, message: str = "") -> dict[str, Any]:
+    condition = {"type": "Programmed", "status": status, "message": message}
+    return {"metadata": {"name": "inference-gateway"}, "status": {"conditions": [condition]}}
+
+
+def service(**conditions: str) -> dict[str, Any]:
+    written = [{"type": kind, "status": status, "message": f"{kind} says"} for kind, status in conditions.items()]
+    return {"metadata": {"name": "gemma"}, "status": {"conditions": written}}
+
+
+class TestRouting:
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "gateway"])
+    def test_the_gateways_words(self, name: str) -> None:
+        assert first(running(gateways=(gateway("False", example(name)),))) == name
+
+    def test_the_gateways_event_where_its_condition_says_nothing(self) -> None:
+        events = (event("Gateway", "inference-gateway", "SYNC", example("no-proxy-only-subnet")),)
+        assert first(running(gateways=(gateway("False"),), events=events)) == "no-proxy-only-subnet"
+
+    def test_a_gateway_that_is_programmed_is_no_cause(self) -> None:
+        assert causes_of(running(gateways=(gateway("True"),))) == ()
+
+    def test_a_route_that_is_refused(self) -> None:
+        refused = {"type": "Accepted", "status": "False", "message": example("route-timeouts")}
+        route = {"metadata": {"name": "a"}, "status": {"parents": [{"conditions": [refused]}]}}
+        assert first(running(routes=(route,))) == "route-timeouts"
+
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "endpoint"])
+    def test_the_load_balancers_answer(self, name: str) -> None:
+        assert first(running(answer=Answer(status=503, text=example(name)))) == name
+
+    def test_a_changed_health_check_explains_no_healthy_upstream(self) -> None:
+        config = {"config": {"httpHealthCheck": {"requestPath": "/"}}}
+        policy = {"metadata": {"name": "gemma"}, "spec": {"targetRef": {"name": "gemma"}, "default": config}}
+        answer = Answer(status=503, text="no healthy upstream")
+        facts = running(health_checks=(policy,), health_paths={"gemma": "/health"}, answer=answer)
+        assert [cause.id for cause in causes_of(facts)] == ["health-check-path", "no-healthy-upstream"]
+        facts = running(health_checks=(policy,), health_paths={"gemma": "/"})
+        assert causes_of(facts) == ()
+
+    def test_presets_that_are_gone_are_seen_although_the_service_is_ready(self) -> None:
+        facts = running(services=(service(PresetsCombined="False", Ready="True"),))
+        [cause] = causes_of(facts)
+        assert cause.id == "kserve-presets"
+        assert cause.evidence == "PresetsCombined False, Ready True: PresetsCombined says"
+
+    def test_other_conditions_of_kserve(self) -> None:
+        facts = running(services=(service(PresetsCombined="True", HTTPRoutesReady="False"),))
+        assert causes_of(facts)[0].cause == "KServe reports HTTPRoutesReady False."
+        assert causes_of(running(services=(service(InferencePoolReady="False"),))) == ()
+
+    def test_a_pod_explains_what_the_gateway_answers(self) -> None:
+        facts = running(
+            pods=(pod(containers=[crashing(example("gated-model"))]),),
+            answer=Answer(status=503, text="no healthy upstream"),
+        )
+        assert [cause.id for cause in causes_of(facts)] == ["gated-model", "no-healthy-upstream"]
