@@ -23,7 +23,7 @@ MODEL :=
 LOAD :=
 WRITE :=
 
-.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
+.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -94,6 +94,9 @@ catalog: $(STAMP) ## list KIND=models, accelerators, zones, machines or releases
 
 size: $(STAMP) ## what MODEL takes on every machine under LOAD='20/s 2000+300'; WRITE=name writes a stack file
 	@$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)
+
+stage: $(STAMP) ## a Job that copies STACK's models from the Hub to their bucket, and the commands for it; OUT=stage.yaml
+	@$(CLI) stage $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 init: $(STAMP) ## ask five questions and write a first stack file; ARGS=--yes takes the defaults
 	@$(CLI) init $(ARGS)

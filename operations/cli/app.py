@@ -27,7 +27,7 @@ def explain_error(error: Exception) -> Failure | None:
 def build_app() -> typer.Typer:
     app = new_app("Plan, judge, rehearse and explain llm-d stacks on GKE. Exit status 2 means: refused.")
     panels: dict[str, tuple[Command, ...]] = {
-        "Choose a model and hardware": (choose.init, choose.size, choose.catalog, choose.adopt_manifests),
+        "Choose a model and hardware": (choose.init, choose.size, choose.catalog, choose.stage, choose.adopt_manifests),
         "Judge a stack before anything is created": (
             judge.report,
             judge.diff,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.options import Changes, Stack, overrides
 from operations.catalog_tables.kind import Kind
 
 
@@ -103,3 +104,16 @@ def adopt_manifests(
     from operations.adopt_manifests.command import adopt_files
 
     return adopt_files(files, write, location, accelerator)
+
+
+def stage(
+    stack: Stack,
+    config: Changes = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File for the manifest.", dir_okay=False)] = Path(
+        "stage.yaml"
+    ),
+) -> int:
+    """Copy models from the Hugging Face Hub to the bucket of a stack: write the Job, print the commands that run it."""
+    from operations.stage.command import write_stage
+
+    return write_stage(stack, overrides(config), out)
