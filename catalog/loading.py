@@ -210,6 +210,9 @@ def _check_references(catalog: Catalog) -> None:
     for release in catalog.releases.values():
         if release.picker.build not in catalog.pickers:
             raise CatalogError(f"releases.yaml: {release.name}: no picker {release.picker.build}")
+        for substitute in release.substitute_pickers:
+            if substitute not in catalog.releases or substitute == release.name:
+                raise CatalogError(f"releases.yaml: {release.name}: substitute_pickers: no other release {substitute}")
     names = catalog.machines.keys() | catalog.accelerators.keys()
     for name in (*catalog.prices.machines, *catalog.prices.accelerators):
         if name not in names:

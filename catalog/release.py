@@ -151,7 +151,11 @@ class DisaggregationRelease(_Frozen):
 
 
 class Release(_Frozen):
-    """One tested set of versions. `rehearsable`: its picker is published as a Go module."""
+    """One tested set of versions.
+
+    `substitute_pickers` names releases, nearest first, one of whose pickers a rehearsal runs where this release's own
+    is not available as a Go module. Empty where it is.
+    """
 
     name: str
     title: str
@@ -163,7 +167,7 @@ class Release(_Frozen):
     charts: ChartReleases
     # Value of the label llm-d.ai/role on a pod that does prefill and decode.
     role_of_both: str
-    rehearsable: bool
+    substitute_pickers: tuple[str, ...] = ()
     # None: no picker of this release can send prefill and decode of a request to different pods.
     disaggregation: DisaggregationRelease | None = None
     # Name of the pull secret that a stack makes.
@@ -181,3 +185,13 @@ class Release(_Frozen):
     # For docs/releases.md: what is different from the release before, and what a stack has to change to take it.
     changes: tuple[str, ...] = ()
     migration: tuple[str, ...] = ()
+
+    def with_picker_of(self, other: Release) -> Release:
+        """This release with the endpoint picker of another one: its image, flags and configuration API.
+
+        Everything else stays. Pattern `disaggregated` stays possible where both releases have it.
+        """
+        split = None
+        if self.disaggregation is not None and other.disaggregation is not None:
+            split = self.disaggregation.model_copy(update={"picker": other.disaggregation.picker})
+        return self.model_copy(update={"picker": other.picker, "disaggregation": split})

@@ -114,6 +114,8 @@ def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findi
             rule="the catalog has no release of this name, so no versions to install",
             fix=did_you_mean(settings.release, list(catalog.releases)),
         )
+    else:
+        release = _with_picker(release, settings, catalog, findings)
     accelerator_settings = settings.accelerator
     accelerator = catalog.accelerators.get(accelerator_settings.type)
     if accelerator is None:
@@ -164,6 +166,33 @@ def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findi
         release=release,
         labels=dict(settings.labels) | {"llm-d-stack": names.slug(stack)},
     )
+
+
+def _with_picker(release: Release, settings: StackSettings, catalog: Catalog, findings: Findings) -> Release:
+    """The release, with the picker of the one that `picker.release` names."""
+    name = settings.picker.release
+    if name is None or name == release.name:
+        return release
+    other = catalog.releases.get(name)
+    if other is None:
+        findings.error(
+            "LLMD-PICKER-RELEASE-UNKNOWN",
+            "picker",
+            "release",
+            value=name,
+            rule="the catalog has no release of this name, so no picker to take from it",
+            fix=did_you_mean(name, list(catalog.releases)),
+        )
+        return release
+    findings.warning(
+        "LLMD-PICKER-RELEASE",
+        "picker",
+        "release",
+        value=name,
+        rule=f"the picker {other.picker.version} of {name} was not tested with the other parts of {release.name}",
+        fix=f"remove it on GKE, which then runs picker {release.picker.version}",
+    )
+    return release.with_picker_of(other)
 
 
 def _machine(

@@ -79,6 +79,13 @@ class PickerSettings(Settings):
     failure_mode: Annotated[
         Literal["open", "close"], Field(description="Without a picker: any replica answers, or none.")
     ] = "close"
+    release: Annotated[
+        str | None,
+        Field(
+            description="Release whose picker (image, flags, configuration) runs instead of that of `release`. The two "
+            "were not tested together: a rehearsal sets it where the release's own picker is not available."
+        ),
+    ] = None
     replicas: Annotated[
         int, Field(ge=1, le=5, description="Pickers of one pool; above 1 a leader is elected and the others wait.")
     ] = 1

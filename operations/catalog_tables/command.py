@@ -84,7 +84,7 @@ def _releases(catalog: Catalog) -> Iterator[Row]:
             release.name,
             "-" if gpu is None else str(gpu.version),
             "-" if tpu is None else str(tpu.version),
-            "yes" if release.rehearsable else "no",
+            release.substitute_pickers[0] if release.substitute_pickers else "its own",
         )
 
 

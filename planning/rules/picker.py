@@ -6,6 +6,20 @@ from planning.rules.rule import Rule
 
 RULES = (
     Rule(
+        "LLMD-PICKER-RELEASE-UNKNOWN",
+        severity="error",
+        summary="The release whose picker is wanted is not one of the catalog's.",
+        why="Image, flags and plugins of a picker are those of a release in catalog/releases.yaml.",
+        fix="Use a release of the catalog, or remove the setting.",
+    ),
+    Rule(
+        "LLMD-PICKER-RELEASE",
+        severity="warning",
+        summary="The picker is another release's.",
+        why="The parts of a release are tested together. A rehearsal exchanges a picker that it cannot build.",
+        fix="Remove the setting on GKE, or acknowledge it.",
+    ),
+    Rule(
         "LLMD-PICKER-LEADERLESS",
         severity="error",
         summary="Several active pickers use plugins that know only their own requests.",

@@ -22,6 +22,35 @@ def own(*plugins: dict[str, Any], **sections: Any) -> dict[str, Any]:
 
 PICKER = (
     Wrong(
+        id="LLMD-PICKER-RELEASE-UNKNOWN",
+        name="picker of an unknown release",
+        changes={"picker.release": "gaie-1.6"},
+        path="picker.release",
+        value="gaie-1.6",
+        rule="the catalog has no release of this name, so no picker to take from it",
+        fix="gaie-1.5",
+    ),
+    Wrong(
+        id="LLMD-PICKER-RELEASE",
+        name="picker of another release",
+        changes={"picker.release": "gaie-1.5"},
+        path="picker.release",
+        value="gaie-1.5",
+        rule="the picker v1.5.0 of gaie-1.5 was not tested with the other parts of llm-d-0.9",
+        fix="which then runs picker v0.10.0",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-PD-RELEASE",
+        name="picker that cannot split, within a release that can",
+        stack="disaggregated-gpu",
+        changes={"picker.release": "gaie-1.5"},
+        path="release",
+        value="llm-d-0.9",
+        rule="its picker (v1.5.0) cannot send prefill and decode to different pods",
+        fix="or another pattern",
+    ),
+    Wrong(
         id="LLMD-PICKER-CONFIG-ALONE",
         name="weights beside a whole configuration",
         changes=own() | {"picker.preset": "prefix"},
