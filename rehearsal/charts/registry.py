@@ -117,7 +117,7 @@ def _descriptor(answer: Answer) -> dict[str, Any]:
 
 
 def _packed(paths: StackPaths | None, chart: str, version: str) -> bytes:
-    source = sources.find(chart)
+    source = sources.find(chart, version)
     if source is None:
         raise KeyError(chart)
     if paths is not None:

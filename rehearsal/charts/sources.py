@@ -38,6 +38,7 @@ class Source:
 
 
 _KSERVE: Final = "github.com/kserve/kserve"
+_LWS: Final = "sigs.k8s.io/lws"
 
 _ISTIO: Final = Source(
     "istio.io/api",
@@ -48,7 +49,7 @@ _ISTIO: Final = Source(
 
 # By the last part of the chart's reference.
 _SOURCES: Final = {
-    "lws": Source("sigs.k8s.io/lws", "cluster", "charts/lws"),
+    "lws": Source(_LWS, "cluster", "charts/lws"),
     "kserve-llmisvc-crd": Source(_KSERVE, "charts", "charts/kserve-llmisvc-crd"),
     "kserve-llmisvc-resources": Source(_KSERVE, "charts", "charts/kserve-llmisvc-resources"),
     "kserve-runtime-configs": Source(_KSERVE, "charts", "charts/kserve-runtime-configs"),
@@ -71,9 +72,24 @@ _SOURCES: Final = {
 }
 
 
-def find(chart: str) -> Source | None:
-    """The source of `oci://registry/path/name`, or of `name`; None for a chart that no Go module carries."""
-    return _SOURCES.get(chart.rstrip("/").rsplit("/", 1)[-1])
+# Pins of the versions that other releases name, by Go module: the folders of their controllers.
+_OTHER_PINS: Final[dict[str, tuple[str, ...]]] = {}
+
+
+def find(chart: str, version: str | None = None) -> Source | None:
+    """The source of `oci://registry/path/name`, or of `name`, in a version, or else in that of the default release.
+
+    None for a chart that no Go module carries.
+    """
+    source = _SOURCES.get(chart.rstrip("/").rsplit("/", 1)[-1])
+    if source is None or version is None:
+        return source
+    others = (replace(source, pins=pins) for pins in _OTHER_PINS.get(source.module, ()))
+    return next((one for one in (source, *others) if _same(one.version, version)), source)
+
+
+def _same(version: str, other: str) -> bool:
+    return version.removeprefix("v") == other.removeprefix("v")
 
 
 def published() -> list[ChartRelease]:
@@ -93,7 +109,7 @@ def _charts(charts: ChartReleases) -> list[ChartRelease]:
 
 def differences(chart: str, version: str) -> list[str]:
     """The differences of a chart of this version from the published one, one sentence for each."""
-    source = find(chart)
+    source = find(chart, version)
     if source is None:
         return []
     sentences = []
@@ -102,7 +118,7 @@ def differences(chart: str, version: str) -> list[str]:
             f"of the chart {chart} {version} only the CRDs are installed: its own from this project, the others from "
             f"the Go module {source.module} {source.version}"
         )
-    elif source.version.removeprefix("v") != version.removeprefix("v"):
+    elif not _same(source.version, version):
         sentences.append(f"the chart {chart} is installed in version {source.version} instead of {version}")
     else:
         sentences.append(f"the chart {chart} {version} comes from the Go module {source.module} {source.version}")

@@ -29,11 +29,11 @@ from rehearsal.load_balancer import envoy
 from rehearsal.load_balancer import konnectivity as konnectivity
 from rehearsal.load_balancer.gateway import KINDS, LoadBalancer
 from rehearsal.load_balancer.health import HealthChecks
+from rehearsal.node_agent.executables import executable
 from rehearsal.node_agent.images_to_binaries import Program
 from rehearsal.node_agent.kubelet_manager import KubeletManager
 from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.cloud_view import CloudReader
-from rehearsal.toolchain.build import binaries
 from stackfile import PROJECT_ROOT
 
 log = logging.getLogger("rehearsal.daemon")
@@ -64,7 +64,7 @@ class Daemon:
         self._informers = [pods, nodes, *informers.values(), *cert_informers.values(), istio_informer]
         self._envoy = envoy.Envoy(paths)
         self._nodes = Nodes(paths, kube, load, nodes, pods)
-        self._kubelets = KubeletManager(paths, kube, load, nodes, pods, _binary, self.wake)
+        self._kubelets = KubeletManager(paths, kube, load, nodes, pods, self._executable, self.wake)
         self._health = HealthChecks(self._kubelets.executor, self._changed)
         self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health)
         self._cert_manager = CertManager(paths.cluster / "pki", kube, cert_informers)
@@ -134,6 +134,10 @@ class Daemon:
         _guarded("istio", self._sail_operator.reconcile)
         _guarded("envoy", lambda: self._envoy.reconcile((f"127.{cloud.block}.0.2", 9901)))
 
+    def _executable(self, program: Program, image: str) -> Path:
+        # Envoy is installed as a package, not built.
+        return envoy.executable() if program is Program.PROXY else executable(program, image, self._paths, log.info)
+
 
 def _end_orphans(paths: StackPaths) -> None:
     """End the processes of a daemon that was killed. Their pods are still bound, so they start again."""
@@ -148,11 +152,6 @@ def _guarded(part: str, work: Callable[[], None]) -> None:
         work()
     except Exception as error:
         log.warning("%s: %s", part, error, exc_info=not isinstance(error, OSError))
-
-
-def _binary(program: Program) -> Path:
-    # Envoy is installed as a package, not built.
-    return envoy.executable() if program is Program.PROXY else binaries([program.value], log.info)[program.value]
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ class Program(Enum):
     SCHEDULER = "llm-d-inference-scheduler"
     SIDECAR = "pd-sidecar"
     ROUTER = "bbr"
+    PROCESSOR = "payload-processor"
     GROUPS = "lws"
     SERVICES = "llmisvc"
     PROXY = "envoy"
@@ -31,6 +32,7 @@ class PortFlag:
 
 
 _PICKER_PORTS = (PortFlag("grpc-port", 9002), PortFlag("grpc-health-port", 9003), PortFlag("metrics-port", 9090))
+_ROUTER_PORTS = (PortFlag("grpc-port", 9004), PortFlag("grpc-health-port", 9005), PortFlag("metrics-port", 9090))
 
 # Flags of the routing sidecar for the port of its engine, by version. Every version that runs here knows the first.
 ENGINE_PORT_FLAGS = ("vllm-port", "model-server-port")
@@ -40,7 +42,8 @@ PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {
     Program.PICKER: _PICKER_PORTS,
     Program.SCHEDULER: _PICKER_PORTS,
     Program.SIDECAR: (PortFlag("port", 8000),),
-    Program.ROUTER: (PortFlag("grpc-port", 9004), PortFlag("grpc-health-port", 9005), PortFlag("metrics-port", 9090)),
+    Program.ROUTER: _ROUTER_PORTS,
+    Program.PROCESSOR: _ROUTER_PORTS,
     Program.GROUPS: (
         PortFlag("metrics-bind-address", 8443, address=True),
         PortFlag("health-probe-bind-address", 8081, address=True),
@@ -68,6 +71,11 @@ def repository(image: str) -> str:
     return image.split("@", 1)[0].rsplit("/", 1)[-1].split(":", 1)[0]
 
 
+def version(image: str) -> str:
+    """The tag of an image: `v0.26.0` of `docker.io/vllm/vllm-openai:v0.26.0@…`; empty without one."""
+    return image.split("@", 1)[0].rsplit("/", 1)[-1].partition(":")[2]
+
+
 def program(image: str, command: Sequence[str] = ()) -> Program:
     """The program of an image, by its name. An engine in another image is recognized by its command."""
     name = repository(image)
@@ -81,6 +89,8 @@ def program(image: str, command: Sequence[str] = ()) -> Program:
         return Program.ENGINE
     if name == "bbr":
         return Program.ROUTER
+    if name == "llm-d-inference-payload-processor":
+        return Program.PROCESSOR
     if name == "lws":
         return Program.GROUPS
     if name == "llmisvc-controller":

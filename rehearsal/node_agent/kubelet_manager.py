@@ -25,7 +25,7 @@ _DONE = ("Succeeded", "Failed")
 
 
 class KubeletManager:
-    """Implements `pod_worker.Kubelet`. `binary` returns the executable of a program."""
+    """Implements `pod_worker.Kubelet`. `binary` returns the executable of a program in an image."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class KubeletManager:
         catalog: Callable[[], Catalog],
         nodes: Informer,
         pods: Informer,
-        binary: Callable[[Program], Path],
+        binary: Callable[[Program, str], Path],
         wake: Callable[[], None],
     ) -> None:
         self.paths = paths

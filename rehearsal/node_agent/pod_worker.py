@@ -47,7 +47,7 @@ class Kubelet(Protocol):
     ports: Ports
     executor: Executor
 
-    def binary(self, which: Program) -> Path: ...
+    def binary(self, which: Program, image: str) -> Path: ...
     def record_difference(self, text: str) -> None: ...
     def wake(self) -> None: ...
     def event(self, pod: Manifest, reason: str, message: str, *, warning: bool = False) -> None: ...
@@ -178,7 +178,7 @@ class PodWorker:
             paths=self._kubelet.paths,
             spec=spec,
             program=which,
-            binary=None if which is Program.NONE else self._kubelet.binary(which),
+            binary=None if which is Program.NONE else self._kubelet.binary(which, spec["image"]),
             process_name=f"pod.{label[:150].replace('_', '.')}.{hashlib.sha256(label.encode()).hexdigest()[:6]}",
             log=self._kubelet.paths.pod_logs / f"{label}.log",
             restart_policy=restart,

@@ -1,16 +1,16 @@
-"""`python -m rehearsal.toolchain`: build every binary of the rehearsal that is not there yet."""
+"""`python -m rehearsal.toolchain`: build every binary of the default release's rehearsals that is not there yet."""
 
 from __future__ import annotations
 
 import sys
 
 from rehearsal.toolchain.build import BuildError, binaries
-from rehearsal.toolchain.targets import TARGETS
+from rehearsal.toolchain.targets import DEFAULTS
 
 
 def main() -> int:
     try:
-        binaries(TARGETS, lambda text: print(f"  {text}", flush=True))
+        binaries(DEFAULTS, lambda text: print(f"  {text}", flush=True))
     except BuildError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

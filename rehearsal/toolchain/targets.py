@@ -14,26 +14,40 @@ HERE: Final = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Target:
-    """One binary; `module` is the folder beside this file whose go.mod pins it."""
+    """One binary; `module` is the folder beside this file whose go.mod pins it.
+
+    `program` is the name without version: `bbr` of `bbr-v1.4.0`. `dependency` is the Go module that it comes from,
+    where releases differ in its version.
+    """
 
     name: str
     module: str
     package: str
+    program: str = ""
+    dependency: str = ""
 
     @property
     def override(self) -> str:
         """The environment variable that names a ready binary instead (`REHEARSAL_KUBE_APISERVER`)."""
-        return "REHEARSAL_" + self.name.upper().replace("-", "_")
+        return "REHEARSAL_" + (self.program or self.name).upper().replace("-", "_")
 
+    @property
+    def version(self) -> str:
+        """The version of its Go module: `v1.5.0`."""
+        return pinned(self.module, self.dependency)
+
+
+_SCHEDULER: Final = "github.com/llm-d/llm-d-inference-scheduler"
+_EXTENSION: Final = "sigs.k8s.io/gateway-api-inference-extension"
+_PROCESSOR: Final = "github.com/llm-d/llm-d-inference-payload-processor"
+_KSERVE: Final = "github.com/kserve/kserve"
+_LWS: Final = "sigs.k8s.io/lws"
 
 # The Automation API parses `pulumi version`; clients read the API server's. Both come from the linker, not the module.
 _VERSION_VARIABLES: Final = {
     "engine": ("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version", "github.com/pulumi/pulumi/pkg/v3"),
     "cluster": ("k8s.io/component-base/version.gitVersion", "k8s.io/kubernetes"),
-    "router": (
-        "github.com/llm-d/llm-d-inference-scheduler/pkg/sidecar/version.BuildRef",
-        "github.com/llm-d/llm-d-inference-scheduler",
-    ),
+    "router": (f"{_SCHEDULER}/pkg/sidecar/version.BuildRef", _SCHEDULER),
 }
 
 _TARGETS: Final = (
@@ -43,19 +57,37 @@ _TARGETS: Final = (
     Target("kube-controller-manager", "cluster", "k8s.io/kubernetes/cmd/kube-controller-manager"),
     Target("kube-scheduler", "cluster", "k8s.io/kubernetes/cmd/kube-scheduler"),
     Target("kwok", "cluster", "sigs.k8s.io/kwok/cmd/kwok"),
-    Target("epp", "cluster", "sigs.k8s.io/gateway-api-inference-extension/cmd/epp"),
-    Target("bbr", "cluster", "sigs.k8s.io/gateway-api-inference-extension/cmd/bbr"),
+    Target("epp", "cluster", f"{_EXTENSION}/cmd/epp", "epp", _EXTENSION),
+    Target("bbr", "cluster", f"{_EXTENSION}/cmd/bbr", "bbr", _EXTENSION),
     Target("llm-d-inference-sim", "cluster", "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim"),
-    Target("lws", "cluster", "sigs.k8s.io/lws/cmd"),
+    Target("lws", "cluster", f"{_LWS}/cmd", "lws", _LWS),
+    Target("payload-processor", "processor", f"{_PROCESSOR}/cmd", "payload-processor", _PROCESSOR),
     # Apart from the cluster's: other versions of Kubernetes' libraries.
     Target("pulumi-resource-kubernetes", "charts", "./provider"),
-    Target("llmisvc", "charts", "github.com/kserve/kserve/cmd/llmisvc"),
-    Target("llm-d-inference-scheduler", "router", "github.com/llm-d/llm-d-inference-scheduler/cmd/epp"),
-    Target("pd-sidecar", "router", "github.com/llm-d/llm-d-inference-scheduler/cmd/pd-sidecar"),
+    Target("llmisvc", "charts", f"{_KSERVE}/cmd/llmisvc", "llmisvc", _KSERVE),
+    Target("llm-d-inference-scheduler", "router", f"{_SCHEDULER}/cmd/epp", "llm-d-inference-scheduler", _SCHEDULER),
+    Target("pd-sidecar", "router", f"{_SCHEDULER}/cmd/pd-sidecar", "pd-sidecar", _SCHEDULER),
     Target("pulumi", "engine", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"),
 )
 
-TARGETS: Final = {target.name: target for target in _TARGETS}
+
+def _other(program: str, version: str, dependency: str, package: str) -> Target:
+    """A further version of a program, with pins of its own."""
+    name = f"{program}-{version}"
+    return Target(name, f"versions/{name}", f"{dependency}/{package}", program, dependency)
+
+
+# Versions of the releases that are not the default. They are built when a stack or `make conformance` needs them.
+_OTHER_VERSIONS: Final = (_other("bbr", "v1.4.0", _EXTENSION, "cmd/bbr"),)
+
+DEFAULTS: Final = tuple(target.name for target in _TARGETS)
+TARGETS: Final = {target.name: target for target in (*_TARGETS, *_OTHER_VERSIONS)}
+
+
+def of_version(program: str, version: str) -> Target | None:
+    """The target of a program in exactly this version; None where no go.mod here pins it."""
+    built = (target for target in TARGETS.values() if target.program == program)
+    return next((target for target in built if target.version == version), None)
 
 
 def ldflags(module: str) -> str:
