@@ -28,6 +28,7 @@ from rehearsal.terminal.display import console, print_differences
 from rehearsal.terminal.endpoint import reachable
 from rehearsal.terminal.pod_logs import picker_lines, print_logs
 from rehearsal.terminal.status import print_status
+from rehearsal.toolchain.pickers import obtain
 from stackfile import PROJECT_ROOT, StackConfig
 from stackfile.model_files import model_files
 
@@ -57,7 +58,9 @@ def show(text: str) -> None:
 def up(request: Request) -> int:
     began = time.monotonic()
     paths = request.paths
-    configuration = load(PROJECT_ROOT, request.stack, request.overrides)
+    configuration = load(
+        PROJECT_ROOT, request.stack, request.overrides, available=lambda picker: obtain(picker, report)
+    )
     _refuse_mistakes(paths, configuration)
     with defer_interrupts(), engine(paths, configuration, report) as pulumi:
         resume_interrupted(pulumi)
@@ -80,8 +83,8 @@ def up(request: Request) -> int:
 def preview(request: Request) -> int:
     paths = request.paths
     existed, stands = paths.home.exists(), paths.cloud.exists()
-    # Nothing runs here for a preview, so it shows the stack's own release, as the report and Google Cloud do. A stack
-    # that stands is compared with what an `up` would make of it.
+    # Nothing runs here for a preview, so it shows the stack's own picker, as the report and Google Cloud do. A stack
+    # that stands is compared with what an `up` would make of it: the same release, with the picker that can run here.
     configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=not stands)
     _refuse_mistakes(paths, configuration)
     try:
@@ -180,7 +183,8 @@ def render(request: Request) -> int:
 
     if request.out is None:
         raise RehearsalError("render needs a folder: make render STACK=gpu OUT=rendered")
-    configuration = load(PROJECT_ROOT, request.stack, request.overrides)
+    # What is read or compared is what Google Cloud would get.
+    configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=True)
     _refuse_mistakes(request.paths, configuration, changing=False)
     written = write(record_stack(request.stack, configuration), request.out)
     print(f"{written.resources} and {len(written.manifests)} Kubernetes objects below {request.out / 'manifests'}")

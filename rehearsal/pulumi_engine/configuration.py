@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import catalog
 import stackfile
+from catalog.release import PickerRelease, Release
+from planning import RefusedError, plan_raw
+from rehearsal.toolchain.pickers import is_available
 from settings import StackSettings
 from stackfile import NAMESPACE, StackConfig
+from stackfile.model_files import model_files
 
 PROJECT = "rehearsal-project"
 TOKEN = "hf_rehearsal_stand_in"  # noqa: S105 - opens nothing
-RELEASE = "gaie-1.5"
+
+# Whether a rehearsal has a picker: `pickers.is_available`, or `pickers.obtain`, which asks the Go module proxy.
+Available = Callable[[PickerRelease], bool]
 
 
 def load(
-    root: Path, stack: str, overrides: Mapping[str, str] | None = None, *, own_release: bool = False
+    root: Path,
+    stack: str,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    own_release: bool = False,
+    available: Available = is_available,
 ) -> StackConfig:
-    """Read a stack's configuration and substitute project, token, encrypted values, and a release that can run here.
+    """Read a stack's configuration and substitute project, token, encrypted values, and a picker that can run here.
 
-    `own_release` keeps the stack's release also where this machine cannot run it. The notes name every substitute.
-    Raises StackFileError.
+    Everything else is that of the stack's release. `own_release` keeps its picker too. The notes name every
+    substitute. Raises StackFileError.
     """
     config = stackfile.load(root, stack, overrides)
     settings = config.settings()
@@ -33,33 +43,58 @@ def load(
     if not settings.get("project"):
         values[f"{NAMESPACE}:project"] = PROJECT
         notes.append(f"project: {PROJECT} is used instead of a Google Cloud project")
-    requested, rehearsed = settings.get("release"), _release(settings)
-    if not own_release and os.environ.get("REHEARSAL_EPP") is None and requested != rehearsed:
-        values[f"{NAMESPACE}:release"] = rehearsed
-        notes.append(
-            f"release: {rehearsed} instead of {requested or 'the default release'}, because its endpoint picker can be"
-            " built here (REHEARSAL_EPP=<binary> runs another)"
-        )
     notes += [f"{path}: the encrypted value is not read, and a substitute is used" for path in secrets]
     hugging_face = f"{NAMESPACE}:huggingFace"
     if "huggingFace" not in settings:
         values[hugging_face] = {}
         secrets[f"{hugging_face}.token"] = TOKEN
         notes.append(f"{hugging_face}.token: a substitute is used; nothing is downloaded")
-    return replace(config, values=values, secrets=secrets, notes=tuple(notes))
+    prepared = replace(config, values=values, secrets=secrets, notes=tuple(notes))
+    return prepared if own_release else _with_picker(stack, prepared, available)
+
+
+def _with_picker(stack: str, config: StackConfig, available: Available) -> StackConfig:
+    """The configuration with a picker that can run here: its own, or the nearest one that the stack can use."""
+    settings = config.settings()
+    picker = settings.get("picker") or {}
+    release = catalog.load().releases.get(_stated(settings))
+    if release is None or not isinstance(picker, dict) or "release" in picker:
+        return config  # planning reports what is wrong
+    needed = _picker_of(release, settings)
+    if available(needed):
+        return config
+    choices = [
+        replace(
+            config,
+            values={**config.values, f"{NAMESPACE}:picker": {**picker, "release": name}},
+            notes=(
+                f"picker: {_picker_of(other, settings).version} of {name} runs instead of {needed.version} of"
+                f" {release.name}, which no Go module here provides; everything else is {release.name}",
+                *config.notes,
+            ),
+        )
+        for name in release.substitute_pickers
+        if available(_picker_of(other := catalog.load().releases[name], settings))
+    ]
+    return next((choice for choice in choices if _is_planned(stack, choice)), choices[0] if choices else config)
+
+
+def _is_planned(stack: str, config: StackConfig) -> bool:
+    """Whether the stack is planned with this configuration: a picker may lack what the stack asks for."""
+    values = config.settings()
+    try:
+        plan_raw(stack, values, config.encrypted(), files=model_files(values))
+    except RefusedError:
+        return False
+    return True
+
+
+def _picker_of(release: Release, settings: Mapping[str, Any]) -> PickerRelease:
+    """The picker that a release runs for the stack's pattern."""
+    split = release.disaggregation if settings.get("pattern") == "disaggregated" else None
+    return release.picker if split is None or split.picker is None else split.picker
 
 
 def _stated(settings: Mapping[str, Any]) -> str:
     """The release that the stack file asks for, or the default of the settings."""
     return str(settings.get("release") or StackSettings.model_fields["release"].default)
-
-
-def _release(settings: Mapping[str, Any]) -> str:
-    """The release to run: the stack's, or else one whose picker can be built and supports the stack's pattern."""
-    disaggregated = settings.get("pattern") == "disaggregated"
-    runnable = {
-        name: release.rehearsable and (release.disaggregation is not None or not disaggregated)
-        for name, release in catalog.load().releases.items()
-    }
-    choices = [_stated(settings), RELEASE, *runnable]
-    return next((name for name in choices if runnable.get(name)), RELEASE)

@@ -1,9 +1,10 @@
-"""A preview of a stack that does not stand is of the release that Google Cloud would get."""
+"""A preview is of the stack's own release, whether the stack stands or not."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -30,12 +31,21 @@ def previewed(monkeypatch: pytest.MonkeyPatch) -> list[StackConfig]:
     return seen
 
 
-@pytest.mark.parametrize("stack", ["gpu", "multi-model-gpu"])
-def test_it_shows_the_memory_that_the_report_shows(previewed: list[StackConfig], stack: str) -> None:
+@pytest.mark.parametrize("stands", [False, True], ids=["new", "running"])
+@pytest.mark.parametrize("stack", ["gpu", "multi-model-gpu", "disaggregated-gpu"])
+def test_it_shows_the_memory_that_the_report_shows(
+    previewed: list[StackConfig], stack: str, stands: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where another picker runs here: the engine and its memory are the release's."""
+    paths = StackPaths(stack, tmp_path)
+    monkeypatch.setattr(commands, "StackPaths", lambda _: paths)
+    if stands:
+        paths.home.mkdir(parents=True)
+        paths.cloud.write_text("{}")
     commands.preview(commands.Request(stack))
     [configuration] = previewed
     reported = load(PROJECT_ROOT, stack, own_release=True)
     plans = [plan_raw(stack, given.settings(), given.encrypted()) for given in (configuration, reported)]
-    assert plans[0].release == plans[1].release
+    assert plans[0].release == plans[1].release == "llm-d-0.9"
     memory = [[model.servers[0].memory for model in plan.models] for plan in plans]
     assert memory[0] == memory[1]
