@@ -50,9 +50,9 @@ _ISTIO: Final = Source(
 # By the last part of the chart's reference.
 _SOURCES: Final = {
     "lws": Source(_LWS, "cluster", "charts/lws"),
-    "kserve-llmisvc-crd": Source(_KSERVE, "charts", "charts/kserve-llmisvc-crd"),
-    "kserve-llmisvc-resources": Source(_KSERVE, "charts", "charts/kserve-llmisvc-resources"),
-    "kserve-runtime-configs": Source(_KSERVE, "charts", "charts/kserve-runtime-configs"),
+    "kserve-llmisvc-crd": Source(_KSERVE, "kserve", "charts/kserve-llmisvc-crd"),
+    "kserve-llmisvc-resources": Source(_KSERVE, "kserve", "charts/kserve-llmisvc-resources"),
+    "kserve-runtime-configs": Source(_KSERVE, "kserve", "charts/kserve-runtime-configs"),
     "cert-manager": Source(
         "github.com/cert-manager/cert-manager",
         "definitions",
@@ -73,7 +73,7 @@ _SOURCES: Final = {
 
 
 # Pins of the versions that other releases name, by Go module: the folders of their controllers.
-_OTHER_PINS: Final[dict[str, tuple[str, ...]]] = {}
+_OTHER_PINS: Final = {_KSERVE: ("charts", "versions/llmisvc-v0.17.0")}
 
 
 def find(chart: str, version: str | None = None) -> Source | None:

@@ -64,7 +64,7 @@ _TARGETS: Final = (
     Target("payload-processor", "processor", f"{_PROCESSOR}/cmd", "payload-processor", _PROCESSOR),
     # Apart from the cluster's: other versions of Kubernetes' libraries.
     Target("pulumi-resource-kubernetes", "charts", "./provider"),
-    Target("llmisvc", "charts", f"{_KSERVE}/cmd/llmisvc", "llmisvc", _KSERVE),
+    Target("llmisvc", "kserve", f"{_KSERVE}/cmd/llmisvc", "llmisvc", _KSERVE),
     Target("llm-d-inference-scheduler", "router", f"{_SCHEDULER}/cmd/epp", "llm-d-inference-scheduler", _SCHEDULER),
     Target("pd-sidecar", "router", f"{_SCHEDULER}/cmd/pd-sidecar", "pd-sidecar", _SCHEDULER),
     Target("pulumi", "engine", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"),
@@ -78,7 +78,14 @@ def _other(program: str, version: str, dependency: str, package: str) -> Target:
 
 
 # Versions of the releases that are not the default. They are built when a stack or `make conformance` needs them.
-_OTHER_VERSIONS: Final = (_other("bbr", "v1.4.0", _EXTENSION, "cmd/bbr"),)
+_OTHER_VERSIONS: Final = (
+    _other("epp", "v1.2.0", _EXTENSION, "cmd/epp"),
+    _other("bbr", "v1.3.1", _EXTENSION, "cmd/bbr"),
+    _other("bbr", "v1.4.0", _EXTENSION, "cmd/bbr"),
+    _other("llm-d-inference-scheduler", "v0.4.0", _SCHEDULER, "cmd/epp"),
+    _other("llmisvc", "v0.17.0", _KSERVE, "cmd/llmisvc"),
+    Target("llmisvc-v0.19.0", "charts", f"{_KSERVE}/cmd/llmisvc", "llmisvc", _KSERVE),
+)
 
 DEFAULTS: Final = tuple(target.name for target in _TARGETS)
 TARGETS: Final = {target.name: target for target in (*_TARGETS, *_OTHER_VERSIONS)}
