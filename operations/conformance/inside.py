@@ -8,6 +8,7 @@ It imports nothing of this project.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import logging
@@ -33,30 +34,27 @@ def parser_class() -> Any:
     """vLLM's parser, which has moved between modules."""
     for module in ("vllm.utils.argparse_utils", "vllm.utils"):
         with contextlib.suppress(ImportError, AttributeError):
-            return __import__(module, fromlist=["FlexibleArgumentParser"]).FlexibleArgumentParser
+            return importlib.import_module(module).FlexibleArgumentParser
     raise ImportError("vLLM has no FlexibleArgumentParser where it used to be")
 
 
 def parse(arguments: Sequence[str]) -> None:
     """Parse and check a command line as vLLM does before it loads anything. Raises what vLLM raises."""
-    from vllm.engine.arg_utils import AsyncEngineArgs
-    from vllm.entrypoints.openai.cli_args import make_arg_parser, validate_parsed_serve_args
-
+    engine_arguments = importlib.import_module("vllm.engine.arg_utils").AsyncEngineArgs
+    server = importlib.import_module("vllm.entrypoints.openai.cli_args")
     if arguments and not arguments[0].startswith("-"):
-        from vllm.entrypoints.cli.serve import cmd_init
-
         parser = parser_class()()
         commands = parser.add_subparsers(required=False, dest="subparser")
-        for command in cmd_init():
+        for command in importlib.import_module("vllm.entrypoints.cli.serve").cmd_init():
             command.subparser_init(commands)
         given = parser.parse_args(["serve", *arguments])
         command.validate(given)
         if getattr(given, "model_tag", None) is not None:
             given.model = given.model_tag
     else:
-        given = make_arg_parser(parser_class()()).parse_args(list(arguments))
-        validate_parsed_serve_args(given)
-    AsyncEngineArgs.from_cli_args(given)
+        given = server.make_arg_parser(parser_class()()).parse_args(list(arguments))
+        server.validate_parsed_serve_args(given)
+    engine_arguments.from_cli_args(given)
 
 
 def judge(arguments: Sequence[str]) -> list[str]:

@@ -28,8 +28,14 @@ PREDECESSORS: Final = {
     "llm-d-0.10": "llm-d-0.9",
     "rhaii-3.4": "rhaiis-3.2",
 }
-# One of each pattern: what a field changes, it changes in one of them.
-STACKS: Final = ("gpu", "tpu", "multi-model-gpu", "disaggregated-gpu", "kserve-single-replica-gpu")
+# Stacks that a field reaches, by its beginning; the first that fits counts.
+STACKS: Final = (
+    ("router", ("multi-model-gpu",)),
+    ("disaggregation", ("disaggregated-gpu",)),
+    ("engine.tpu", ("tpu",)),
+    ("charts", ("kserve-single-replica-gpu",)),
+    ("", ("gpu",)),
+)
 _PARTS: Final = ("picker", "engine", "router", "charts", "disaggregation", "role_of_both")
 _TEXTS: Final = ("withdrawn", "reason")
 
@@ -81,9 +87,9 @@ def judge(change: Change, known: Catalog, *, run: bool) -> Outcome:
     """What turns red with a change: planning, a comparison, or with `run` a real part."""
     mutated = changed(known, change)
     release = mutated.releases[change.release]
-    plans = plans_of(release.name, mutated, STACKS)
-    planned = plans_of(release.name, known, STACKS)
-    lost = sorted(planned.keys() - plans.keys())
+    stacks = next(stacks for beginning, stacks in STACKS if change.field.startswith(beginning))
+    plans = plans_of(release.name, mutated, stacks)
+    lost = [stack for stack in stacks if stack not in plans and stack in plans_of(release.name, known, (stack,))]
     if lost:
         return Outcome(change, f"planning refuses {', '.join(lost)}")
     for cell in cells_of(release, plans):
