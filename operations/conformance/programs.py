@@ -142,8 +142,10 @@ def _reason(text: str) -> str:
             except ValueError:
                 continue
             return str(entry.get("error") or entry.get("msg"))[:300]
-    lines = [line for line in text.splitlines() if re.search(r"unknown|error|panic|invalid|flag", line, re.IGNORECASE)]
-    return (lines or text.splitlines() or ["it ended without a word"])[0][:300]
+    # The usage that follows a wrong flag is indented.
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith((" ", "{"))]
+    telling = [line for line in lines if re.search(r"unknown|invalid|panic|error", line, re.IGNORECASE)]
+    return (telling or lines or ["it ended without a word"])[0][:300]
 
 
 def _plain(value: Any) -> Any:
