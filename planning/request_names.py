@@ -28,8 +28,8 @@ def check_names(settings: StackSettings, findings: Findings) -> None:
                 "LLMD-NAME-TWICE",
                 *same_path,
                 value=name,
-                rule=f"{counts[name]} models have this name, and a request must lead to one of them",
-                fix="give each its own servedName" if own else "give it a name of its own",
+                rule=f"{counts[name]} models have this name, so a request with it would be ambiguous",
+                fix="give each its own servedName" if own else "use a unique name",
             )
         if pattern_of(settings).routes_by_model and not _HEADER_VALUE.fullmatch(name):
             findings.error(

@@ -144,7 +144,7 @@ def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityP
                 "LLMD-PD-LOAD",
                 *("models", index, "load"),
                 value=capacity.basis,
-                rule="no number of servers serves this as stated: one request alone has its first token after"
+                rule="no number of servers meets these objectives: a single request gets its first token after"
                 f" {alone.time_to_first_token * 1000:.0f} ms, then {alone.time_per_output_token * 1000:.0f} ms each"
                 " (an estimate that no measurement was fitted to)",
                 fix="use a faster accelerator, a larger tensorParallel, or other objectives",

@@ -48,9 +48,9 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
             "prefillAccelerator",
             "type",
             value=prefill.accelerator.name,
-            rule=f"vLLM may choose another attention backend than on {decode.accelerator.title}: it then refuses to"
-            " hand over a KV cache",
-            fix=f"use {decode.accelerator.name}, or try a request of a long prompt first",
+            rule=f"vLLM may choose another attention backend than on {decode.accelerator.title}: KV caches"
+            " cannot then be transferred",
+            fix=f"use {decode.accelerator.name}, or test a request with a long prompt first",
         )
     for index, (decode_model, prefill_model) in enumerate(
         zip(decode.settings.models, prefill.settings.models, strict=True)

@@ -26,7 +26,7 @@ def attention_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[R
             yield Refusal(
                 kind="attention-kernel",
                 about="dtype" if deployment.effective_dtype == "float32" else "id",
-                reason=f"{deployment.model.id} has attention heads of {head} numbers, and in "
+                reason=f"{deployment.model.id} has attention heads of size {head}, and in "
                 f"{deployment.effective_dtype} {outcome}",
                 source=f"attention back ends of vLLM {facts.version}",
             )

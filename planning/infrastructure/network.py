@@ -164,7 +164,7 @@ def _check_ranges(ctx: PlanContext) -> None:
                 "network",
                 key,
                 value=cidr,
-                rule=f"too small: a /{_LARGEST_PREFIX[key]} is the least Google accepts here",
+                rule=f"too small: a /{_LARGEST_PREFIX[key]} is the smallest range that Google accepts here",
                 fix=f"use {cidr.network_address}/{23 if key == 'proxyCidr' else _LARGEST_PREFIX[key]}",
             )
         elif (prefix := _wanted_prefix(ctx, key)) < cidr.prefixlen:

@@ -40,7 +40,7 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
             "nodes",
             "min",
             value=settings.nodes.min,
-            rule="accelerator nodes are tainted: without a CPU node neither picker nor system pods have a place",
+            rule="accelerator nodes are tainted: without a CPU node, pickers and system pods cannot be scheduled",
             fix="use 1 or more",
         )
     return NodePoolPlan(

@@ -57,6 +57,6 @@ class Pattern:
                 "LLMD-PREFILL-UNUSED",
                 *path,
                 value="given",
-                rule=f"{self.name} has no prefill servers: each of its servers computes prompts and answers",
+                rule=f"{self.name} has no separate prefill servers: each server runs prefill and decode",
                 fix="remove it, or use pattern: disaggregated",
             )

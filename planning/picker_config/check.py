@@ -74,7 +74,7 @@ def _check_beside(ctx: PlanContext) -> None:
             settings_keys[field],
             value=getattr(ctx.settings.picker, field) if field != "scorers" else "given",
             rule="picker.config replaces the whole configuration, so this setting has no effect",
-            fix=f"remove it, or picker.config; weights and producers of your own stand in {'.'.join(ROOT)}",
+            fix=f"remove it, or remove picker.config; own weights and producers go into {'.'.join(ROOT)}",
         )
 
 
@@ -224,7 +224,7 @@ def _check_names(ctx: PlanContext, document: Document) -> None:
                 "name" if entry.name else "type",
                 value=entry.called,
                 rule=f"another plugin has this name, and {ctx.picker.title} does not start with two",
-                fix="give it a name of its own, and call it by that",
+                fix="give it a unique name, and refer to it by that name",
             )
         names.add(entry.called)
 

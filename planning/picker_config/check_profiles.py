@@ -81,7 +81,7 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
                 "name",
                 value=profile.name,
                 rule=f"another profile has this name, and {picker.title} does not start with two",
-                fix="give it a name of its own",
+                fix="use a unique name",
             )
         names.add(profile.name)
         pickers = []
@@ -92,7 +92,8 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
                     "LLMD-PICKER-PROFILE-PLUGIN",
                     *entry_path,
                     value=entry.plugin_ref,
-                    rule=f"no plugin has this name, and {picker.title} does not start with a profile that calls one",
+                    rule=f"no plugin has this name, and {picker.title} does not start with a profile that refers to a"
+                    " missing plugin",
                     fix=f"add it to plugins, or use one of {', '.join(entries) or '(none is there)'}",
                 )
                 continue

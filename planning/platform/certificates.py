@@ -73,6 +73,6 @@ def check_issuer(ctx: PlanContext, issuer: IssuerSettings, key: str) -> None:
             key,
             "issuer",
             value=issuer.name,
-            rule="this stack installs cert-manager and no issuer: `up` waits until this one is there",
+            rule="this stack installs cert-manager but not this issuer: `up` waits until it exists",
             fix="create the issuer once cert-manager runs, or leave issuer out for the first `pulumi up`",
         )

@@ -84,8 +84,8 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
             "registry",
             "server",
             value="(missing)",
-            rule=f"{private[0].partition('@')[0]}, Istio of {ctx.settings.release}, is not pulled without an account "
-            "of Red Hat",
+            rule=f"{private[0].partition('@')[0]}, Istio of {ctx.settings.release}, can only be pulled with an "
+            "account of Red Hat",
             fix="set llm-d:registry.server to registry.redhat.io, username and password",
         )
     elif istio and private and pull_secret is not None and not pull_secret.create:

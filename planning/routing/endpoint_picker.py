@@ -198,7 +198,7 @@ def check_picker(ctx: PlanContext) -> None:
             "picker",
             "scorers",
             value=", ".join(f"{weight:g}" for weight in fractions),
-            rule=f"{ctx.picker.title} takes whole weights and does not start with others",
+            rule=f"{ctx.picker.title} accepts only integer weights and does not start with fractions",
             fix="multiply all weights until they are whole",
         )
     if not any((weights.prefix_cache, weights.kv_cache_utilization, weights.queue)):
@@ -208,7 +208,7 @@ def check_picker(ctx: PlanContext) -> None:
             "scorers",
             value="all 0",
             rule="all weights are 0, so the picker would choose replicas at random",
-            fix="give one a weight",
+            fix="set one above 0, for example scorers.queue: 1",
         )
     several = any(model.replicas > 1 for model in ctx.settings.models)
     if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:

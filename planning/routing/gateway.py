@@ -177,7 +177,7 @@ def _check_certificates(ctx: PlanContext) -> None:
             "tls",
             "kind",
             value=settings.tls.kind,
-            rule="certificates of Google's load balancers; Istio's Envoys read theirs from a Secret",
+            rule="this kind is for Google's load balancers; Istio reads certificates from Secrets",
             fix="use kind: cert-manager, or kind: secret",
         )
 

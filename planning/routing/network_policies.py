@@ -239,7 +239,8 @@ def _check(ctx: PlanContext) -> None:
             "networkPolicies",
             value=f"cluster {ctx.settings.cluster.existing.name}",
             rule="a cluster without Dataplane V2 or network policy enforcement accepts policies and enforces none",
-            fix="gcloud container clusters describe, field networkConfig.datapathProvider: ADVANCED_DATAPATH",
+            fix=f"check that gcloud container clusters describe {ctx.settings.cluster.existing.name} prints"
+            " datapathProvider: ADVANCED_DATAPATH",
         )
 
 

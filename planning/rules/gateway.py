@@ -32,7 +32,7 @@ RULES = (
         "LLMD-TLS-ISSUER-LATER",
         severity="warning",
         summary="The named issuer cannot exist before the first up.",
-        why="The stack installs cert-manager and no issuer.",
+        why="The stack installs cert-manager, but issuers are not part of it.",
         fix="Create the issuer before the second `up`.",
     ),
     Rule(

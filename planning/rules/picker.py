@@ -43,7 +43,7 @@ RULES = (
     Rule(
         "LLMD-SCORER-WHOLE",
         severity="error",
-        summary="The picker takes whole weights only.",
+        summary="The picker accepts only integer weights.",
         why="Older pickers read weights as whole numbers.",
         fix="Multiply all weights until they are whole.",
     ),

@@ -94,7 +94,7 @@ RULES = (
         "LLMD-NAME-TWICE",
         severity="error",
         summary="Two models answer to one name.",
-        why="A request carries a name only, and one name must lead to one model.",
+        why="A request selects a model only by name, so each name must belong to one model.",
         fix="Give each model a `servedName` of its own.",
     ),
     Rule(

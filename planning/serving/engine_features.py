@@ -224,8 +224,8 @@ def check_host_memory(
         index,
         "kvOffloadGib",
         value=settings.kv_offload_gib,
-        rule=f"of a {ctx.machine.name} node the pod may take {limit:.0f} GiB of memory, and KV-cache blocks would take"
-        f" {taken:g} of them, beside the engine's own processes",
+        rule=f"a pod can use {limit:.0f} GiB of memory on {ctx.machine.name}, and {taken:g} GiB of KV-cache blocks"
+        " do not fit beside the engine's own processes",
         fix=f"use kvOffloadGib: {most}, or a machineType with more memory"
         if most >= 1
         else "remove kvOffloadGib, or use a machineType with more memory",

@@ -46,7 +46,7 @@ def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerP
                 "LLMD-ENV-SECRET",
                 *path,
                 value="(hidden)",
-                rule="a value in env is readable for everybody who may read the Deployment",
+                rule="a value in env is readable by everyone who can read the Deployment",
                 fix=f"remove it and set {_SECRETS[name]}",
             )
         elif name == _API_KEY:

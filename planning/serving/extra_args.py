@@ -21,7 +21,7 @@ class Owned:
 _NETWORK = "probes, picker, Gateway and network policies reach the engine where the planner has put it"
 _SPREAD = "pods, hosts and accelerators are planned for the parallelism of the settings"
 _BY_NAME = "the names that this version of the engine knows are checked where a setting gives them"
-_HOST = "the pod's memory is planned for the blocks that the host takes"
+_HOST = "only the setting adds memory for these KV-cache blocks to the pod"
 _KEY = (
     "with a key, vLLM answers 401 to probes on /v1/models, so the pod never gets ready; and the key would stand in the"
     " stack file in plain text"

@@ -68,7 +68,7 @@ def check_events(ctx: PlanContext) -> None:
             "LLMD-KV-EVENTS-KSERVE",
             *(("picker", "prefixRouting") if picker.config is None else (*ROOT, "plugins")),
             value="precise" if picker.config is None else PRECISE,
-            rule="a precise index has prompts turned into tokens by a Service that KServe does not make",
+            rule="precise prefix routing needs a tokenizer Service, which KServe does not create",
             fix="use approximate prefixes, or deployment: direct",
         )
     for index, model in enumerate(ctx.settings.models):

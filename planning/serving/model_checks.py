@@ -135,8 +135,8 @@ def _check_default_length(ctx: PlanContext, index: int, settings: ModelSettings,
             index,
             "maxModelLen",
             value=f"(by default, {length})",
-            rule=f"{model.id} takes {model.context} tokens by LongRoPE; where no length is set vLLM {version} starts it"
-            f" at its original {length}, and answers longer requests with 400 (vllm/config/model.py)",
+            rule=f"{model.id} takes {model.context} tokens by LongRoPE; without maxModelLen vLLM {version} starts with"
+            f" the original {length}, and rejects longer requests with status 400 (vllm/config/model.py)",
             fix=f"use maxModelLen: {length}, or a longer one up to {model.context}",
         )
 

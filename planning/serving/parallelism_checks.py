@@ -79,7 +79,7 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             last,
             value=sizes[last],
             rule=f"a replica takes {parallelism.accelerators} accelerators, and its hosts have {on_host} each:"
-            " a group has whole hosts",
+            " a group consists of whole hosts",
             fix=f"make the product of tensorParallel, pipelineParallel and dataParallel a multiple of {on_host}",
         )
 
@@ -94,7 +94,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             *path,
             value=parallelism.data,
             rule="ranks that share experts compute each layer together, so they cannot be divided into stages",
-            fix="use one of dataParallel and pipelineParallel",
+            fix="use only one of dataParallel and pipelineParallel",
         )
     elif parallelism.is_multi_node and ctx.per_node % parallelism.tensor:
         ctx.findings.error(

@@ -126,7 +126,7 @@ def lengths_of(ctx: PlanContext, index: int, settings: ModelSettings, run: Engin
             *("models", index, "load", name),
             value=value,
             rule=f"a request of {prompt} + {output} tokens is longer than maxModelLen {longest}: vLLM refuses it",
-            fix=f"use lengths of {longest} tokens together, or a larger maxModelLen",
+            fix=f"use lengths that add up to at most {longest} tokens, or a larger maxModelLen",
         )
         return None
     return prompt, output

@@ -47,7 +47,7 @@ BACKEND_TLS = (
         changes=ON | {"gateway.backendTls": {"kind": "cert-manager", "issuer": {"name": "ca"}}},
         path="gateway.backendTls.issuer",
         value="ca",
-        rule="installs cert-manager and no issuer",
+        rule="installs cert-manager but not this issuer",
         fix="leave issuer out for the first `pulumi up`",
         severity=Severity.WARNING,
     ),

@@ -47,7 +47,7 @@ DISAGGREGATION = (
         changes={"models[0].prefill": {"replicas": 2}},
         path="models[0].prefill",
         value="given",
-        rule="single-replica has no prefill servers",
+        rule="single-replica has no separate prefill servers",
         fix="use pattern: disaggregated",
     ),
     Wrong(
@@ -56,7 +56,7 @@ DISAGGREGATION = (
         changes={"prefillAccelerator": {"type": "nvidia-l4"}},
         path="prefillAccelerator",
         value="given",
-        rule="single-replica has no prefill servers",
+        rule="single-replica has no separate prefill servers",
         fix="use pattern: disaggregated",
     ),
     Wrong(
@@ -65,7 +65,7 @@ DISAGGREGATION = (
         changes={"disaggregation": {"prefillFromTokens": 100}},
         path="disaggregation",
         value="given",
-        rule="single-replica has no prefill servers",
+        rule="single-replica has no separate prefill servers",
         fix="use pattern: disaggregated",
     ),
     Wrong(
@@ -246,7 +246,7 @@ DISAGGREGATION = (
         },
         path="models[0].load",
         value="64 requests in flight of 10,000 prompt and 500 output tokens",
-        rule="no number of servers serves this",
+        rule="no number of servers meets these objectives",
         fix="use a faster accelerator",
         severity=Severity.WARNING,
     ),

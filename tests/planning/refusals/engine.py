@@ -62,7 +62,7 @@ ENGINE = (
         changes=MEANT | {"models[0].env": {"HF_TOKEN": "hf_something"}},
         path="models[0].env.HF_TOKEN",
         value="(hidden)",
-        rule="readable for everybody who may read the Deployment",
+        rule="readable by everyone who can read the Deployment",
         fix="huggingFace.token",
     ),
     Wrong(

@@ -162,7 +162,7 @@ ENGINE_FEATURES = (
         changes={"models[0].kvOffloadGib": 64},
         path="models[0].kvOffloadGib",
         value="64",
-        rule="of a n1-standard-4 node the pod may take 10 GiB of memory, and KV-cache blocks would take 64 of them",
+        rule="a pod can use 10 GiB of memory on n1-standard-4, and 64 GiB of KV-cache blocks do not fit",
         fix="use kvOffloadGib: 1, or a machineType with more memory",
     ),
     Wrong(
@@ -171,7 +171,7 @@ ENGINE_FEATURES = (
         changes={"models[0].kvOffloadGib": 8},
         path="models[0].kvOffloadGib",
         value="8",
-        rule="KV-cache blocks would take 8 of them",
+        rule="8 GiB of KV-cache blocks do not fit",
         fix="use kvOffloadGib: 1",
         severity=Severity.WARNING,
     ),

@@ -44,7 +44,7 @@ ENGINE_SUPPORT = (
         changes=_gpu(FOUR_T4, id="google/gemma-2-2b-it", tensorParallel=1),
         path="models[0].dtype",
         value="(by default, float32)",
-        rule="heads of 256 numbers, and in float32 the attention kernel that vLLM 0.26.0 takes on T4 needs 81920 bytes",
+        rule="heads of size 256, and in float32 the attention kernel that vLLM 0.26.0 takes on T4 needs 81920 bytes",
         fix="use accelerator: {type: nvidia-l4, machineType: g2-standard-4}",
     ),
     Wrong(
@@ -53,7 +53,7 @@ ENGINE_SUPPORT = (
         changes=_gpu(FOUR_T4, id="google/gemma-4-31B-it", tensorParallel=4, dtype="half"),
         path="models[0].id",
         value="google/gemma-4-31B-it",
-        rule="heads of 512 numbers, and in float16 the attention kernel that vLLM 0.26.0 takes on T4 needs 98304 bytes",
+        rule="heads of size 512, and in float16 the attention kernel that vLLM 0.26.0 takes on T4 needs 98304 bytes",
         fix="use accelerator: {type: nvidia-l4, machineType: g2-standard-48} and dtype: bfloat16",
     ),
     Wrong(
@@ -62,7 +62,7 @@ ENGINE_SUPPORT = (
         changes=_gpu(L4, id="deepseek-ai/DeepSeek-V2-Lite-Chat", dtype="float32"),
         path="models[0].dtype",
         value="float32",
-        rule="heads of 576 numbers, and in float32 vLLM 0.26.0 has no attention back end for them on L4",
+        rule="heads of size 576, and in float32 vLLM 0.26.0 has no attention back end for them on L4",
         fix="and dtype: bfloat16",
     ),
     Wrong(
@@ -162,7 +162,7 @@ ENGINE_SUPPORT = (
         changes=_gpu(L4, id="microsoft/Phi-4-mini-instruct", maxModelLen=None),
         path="models[0].maxModelLen",
         value="(by default, 4096)",
-        rule="takes 131072 tokens by LongRoPE; where no length is set vLLM 0.26.0 starts it at its original 4096",
+        rule="takes 131072 tokens by LongRoPE; without maxModelLen vLLM 0.26.0 starts with the original 4096",
         fix="use maxModelLen: 4096, or a longer one up to 131072",
         severity=Severity.WARNING,
     ),

@@ -51,7 +51,7 @@ ESTIMATES = (
         path="models[0].load.promptTokens",
         value="2000",
         rule="2000 + 100 tokens is longer than maxModelLen 2048",
-        fix="2048 tokens together",
+        fix="add up to at most 2048 tokens",
     ),
     Wrong(
         id="LLMD-LOAD-ONE-MEASURE",

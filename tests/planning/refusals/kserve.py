@@ -89,7 +89,7 @@ GATEWAYS = (
         changes=ISTIO | {"gateway.tls": {"kind": "certificate-manager", "certificates": ["llm"]}},
         path="gateway.tls.kind",
         value="certificate-manager",
-        rule="read theirs from a Secret",
+        rule="reads certificates from Secrets",
         fix="use kind: cert-manager, or kind: secret",
     ),
     Wrong(
@@ -187,7 +187,7 @@ IMAGES = (
         },
         path="registry.server",
         value="(missing)",
-        rule="istio-pilot-rhel9, Istio of rhaiis-3.2, is not pulled without an account of Red Hat",
+        rule="istio-pilot-rhel9, Istio of rhaiis-3.2, can only be pulled with an account of Red Hat",
         fix="set llm-d:registry.server to registry.redhat.io",
     ),
     Wrong(

@@ -145,7 +145,7 @@ MODEL = (
         changes={"models[0].id": "Qwen/Qwen3.5-27B"},
         path="models[0].id",
         value="Qwen/Qwen3.5-27B",
-        rule="has layers that keep a state in place of keys and values",
+        rule="has layers with recurrent states, whose memory layout on TPUs is not known",
         fix="watch the first start",
         stack="tpu",
         severity=Severity.WARNING,
@@ -310,7 +310,7 @@ MODEL = (
         path="models[0].id",
         value="Qwen/Qwen3-32B-FP8",
         rule="no fp8 units",
-        fix="count on the memory only",
+        fix="expect less memory but no speedup",
         severity=Severity.WARNING,
     ),
     Wrong(
@@ -354,7 +354,7 @@ MODEL = (
         },
         path="models[0].servedName",
         value="phi",
-        rule="2 models have this name, and a request must lead to one of them",
+        rule="2 models have this name, so a request with it would be ambiguous",
         fix="its own servedName",
     ),
     Wrong(
@@ -364,7 +364,7 @@ MODEL = (
         path="picker.scorers",
         value="all 0",
         rule="all weights are 0, so the picker would choose replicas at random",
-        fix="give one a weight",
+        fix="set one above 0, for example scorers.queue: 1",
     ),
     Wrong(
         id="LLMD-PREFIX-CACHING-OFF",

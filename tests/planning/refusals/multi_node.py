@@ -77,7 +77,7 @@ GROUPS = (
         changes={"models[0].dataParallel": 12, "models[0].expertParallel": None},
         path="models[0].dataParallel",
         value="12",
-        rule="a group has whole hosts",
+        rule="a group consists of whole hosts",
         fix="a multiple of 8",
     ),
     Wrong(

@@ -57,7 +57,7 @@ PICKER = (
         path="picker.preset",
         value="prefix",
         rule="picker.config replaces the whole configuration, so this setting has",
-        fix="remove it, or picker.config",
+        fix="remove it, or remove picker.config",
     ),
     Wrong(
         id="LLMD-PICKER-API-VERSION",
@@ -79,7 +79,7 @@ PICKER = (
     ),
     Wrong(
         id="LLMD-PICKER-CONFIG-SCHEMA",
-        name="fraction where v1.2 takes whole weights",
+        name="fraction where v1.2 accepts only integers",
         changes=own(schedulingProfiles=[{"name": "default", "plugins": [{"pluginRef": "queue-scorer", "weight": 0.5}]}])
         | {"release": "llm-d-0.4"},
         path="picker.config.schedulingProfiles[0].plugins[0].weight",
@@ -158,7 +158,7 @@ PICKER = (
         path="picker.config.plugins[1].type",
         value="queue-scorer",
         rule="does not start with two",
-        fix="a name of its own",
+        fix="unique name",
     ),
     Wrong(
         id="LLMD-PICKER-PLUGINS-CONFLICT",
@@ -212,7 +212,7 @@ PICKER = (
         path="picker.config.schedulingProfiles[1].name",
         value="default",
         rule="another profile has this name",
-        fix="a name of its own",
+        fix="unique name",
     ),
     Wrong(
         id="LLMD-PICKER-PROFILE-HANDLERS",
@@ -348,7 +348,7 @@ PICKER = (
         changes={"picker.prefixRouting": "precise", "release": "llm-d-0.9"},
         path="picker.prefixRouting",
         value="precise",
-        rule="a Service that KServe does not make",
+        rule="a tokenizer Service, which KServe does not create",
         fix="deployment: direct",
     ),
     Wrong(
@@ -357,7 +357,7 @@ PICKER = (
         changes={"release": "llm-d-0.4", "picker.scorers.queue": 0.5},
         path="picker.scorers",
         value="0.5",
-        rule="takes whole weights",
+        rule="accepts only integer weights",
         fix="multiply all",
     ),
 )
