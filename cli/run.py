@@ -42,16 +42,21 @@ def new_app(summary: str) -> typer.Typer:
     )
 
 
-def add_command(app: typer.Typer, command: Command, explain: Explain, *, panel: str | None = None) -> None:
-    """Register a function under its own name. `panel` is the heading in the list of commands."""
+def add_command(
+    app: typer.Typer, command: Command, explain: Explain, *, panel: str | None = None, changes_stack: bool = False
+) -> None:
+    """Register a function under its own name.
+
+    `panel` is the heading in the list of commands. `changes_stack`: an interrupted run leaves a half-changed stack.
+    """
     name = command.__name__.rstrip("_").replace("_", "-")
-    app.command(name, rich_help_panel=panel)(_guarded(command, explain))
+    app.command(name, rich_help_panel=panel)(_guarded(command, explain, changes_stack=changes_stack))
 
 
 def run_command(command: Command, explain: Explain, program: str, arguments: Sequence[str] | None = None) -> int:
     """Run one command as a program of its own. Return its exit status."""
     app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command()(_guarded(command, explain))
+    app.command()(_guarded(command, explain, changes_stack=False))
     return run_app(app, program, arguments)
 
 
@@ -79,13 +84,13 @@ def _raise_interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _guarded(command: Command, explain: Explain) -> Callable[..., None]:
+def _guarded(command: Command, explain: Explain, *, changes_stack: bool) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
         try:
             status = command(*arguments, **options)
         except KeyboardInterrupt:
-            print(f"\ninterrupted: {_resume(options.get('stack'))}", file=sys.stderr)
+            print(f"\ninterrupted: {_after_interrupt(options['stack'] if changes_stack else None)}", file=sys.stderr)
             status = INTERRUPTED
         except Exception as error:
             failure = explain(error)
@@ -98,7 +103,8 @@ def _guarded(command: Command, explain: Explain) -> Callable[..., None]:
     return run
 
 
-def _resume(stack: object) -> str:
-    return (
-        f"`make up STACK={stack}` goes on, `make down STACK={stack}` clears up" if stack else "nothing is left behind"
-    )
+def _after_interrupt(stack: object) -> str:
+    """What a user can do after an interrupted command. `stack` is None if the command changes no stack."""
+    if stack is None:
+        return "no stack was changed"
+    return f"`make up STACK={stack}` continues, `make down STACK={stack}` cleans up"

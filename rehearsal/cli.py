@@ -123,4 +123,4 @@ def explain(error: Exception) -> Failure | None:
 
 app = new_app("Rehearse a stack on this machine: the same program, without a cloud account.")
 for _command in (up, preview, status, logs, why, endpoint, down, render):
-    add_command(app, _command, explain, panel=_PANEL)
+    add_command(app, _command, explain, panel=_PANEL, changes_stack=_command in (up, down))

@@ -35,7 +35,7 @@ def world_of(stack: str, changes: Mapping[str, str] | None = None) -> World:
 def told(explanation: Explanation) -> Iterator[str]:
     """The explanation as lines of text."""
     yield f"{explanation.path} = {_short(explanation.value)}"
-    yield f"  made by {explanation.component or 'the program'}"
+    yield f"  registered by {explanation.component or 'the program'}"
     if explanation.planned is not None:
         yield f"  planned as {explanation.planned}"
     there = [one for one in explanation.origins if one.becomes is MISSING]
@@ -53,7 +53,7 @@ def told(explanation: Explanation) -> Iterator[str]:
             if one.origin.source:
                 yield f"      source: {_short(one.origin.source, 200)}"
     if there:
-        yield "  there only while it is so:"
+        yield "  exists only with:"
     for one in there:
         yield f"    {_named(one)}; not with {_short(one.other, 40)}"
 

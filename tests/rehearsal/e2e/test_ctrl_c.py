@@ -20,7 +20,7 @@ def interrupt(project: Project, moment: str, *command: str) -> str:
     running.control_c()
     done = running.wait()
     assert done.code == 130, done.text
-    assert "make up STACK=gpu` goes on, `make down STACK=gpu` clears up" in done.text
+    assert "make up STACK=gpu` continues, `make down STACK=gpu` cleans up" in done.text
     assert "Traceback" not in done.text, done.text
     return done.text
 
