@@ -126,14 +126,6 @@ class Errors(Entry):
     least_gib: float  # no verdict is trusted closer than this: the same flags passed and failed on one T4
 
 
-class Fitted(Entry):
-    """What the measurements cover: beyond it the estimate is extrapolated."""
-
-    accelerators: tuple[str, ...]
-    sequences: int  # in flight on one replica
-    tokens: int  # of prompt and answer together
-
-
 class Metrics(Entry):
     """Time series one scrape of a pod brings."""
 
@@ -141,21 +133,59 @@ class Metrics(Entry):
     sources: tuple[str, ...]
 
 
-class Speed(Entry):
-    """Constants of the roofline model in planning/sizing/speed.py."""
+# GPUs before compute capability 8.0 have neither bfloat16 nor the attention kernels of the others.
+Generation = Literal["gpu", "turing", "tpu"]
 
-    bandwidth_share: float
-    prefill_share: float
-    decode_share: float
-    host_floor_seconds: Mapping[str, float]
-    per_sequence_seconds: Mapping[str, float]
+
+def generation(compute_capability: float | None) -> Generation:
+    """Which constants of speed an accelerator has; TPUs have no compute capability."""
+    if compute_capability is None:
+        return "tpu"
+    return "gpu" if compute_capability >= 8 else "turing"
+
+
+class SpeedConstants(Entry):
+    """Constants of the roofline in planning/sizing/steps.py for one kind of accelerator. Shares are of data sheets."""
+
+    bandwidth_share: float  # of memory bandwidth
+    matrix_share: float  # of dense FLOP/s in 16 bits
+    matrix_share_fp8: float  # of dense FLOP/s in 8 bits
+    matrix_share_unpacked: float  # of 16 bits, where quantized weights are unpacked first
+    experts_share: float  # of the share above, for routed experts
+    experts_reading_share: float  # of the memory bandwidth above, for routed experts
+    attention_share: float  # of dense FLOP/s in 16 bits, attention of prompts
+    layer_seconds: float  # small kernels of one layer
+    experts_layer_seconds: float  # routing and sorting of one layer with experts
+    experts_fp8_layer_seconds: float  # the same where activations become 8 bits on the way
+    host_seconds: float  # scheduling, sampling and transfer of one step
+    sequence_seconds: float  # the same for each sequence
+    link_share: float  # of `link_gbs`, exchange between tensor-parallel ranks
+
+
+class Earned(Entry):
+    """Relative errors on measurements that no constant was fitted to: medians; `worst_of_ten` is the 90th percentile of
+    times per output token and throughput together.
+    """
+
+    rows: int
+    time_to_first_token: float
+    time_per_output_token: float
+    throughput: float
+    worst_of_ten: float
+
+
+class Speed(Entry):
+    """Constants of the estimates of speed in planning/sizing, and the errors they earned."""
+
+    constants: Mapping[Generation, SpeedConstants]
     request_seconds: Mapping[str, float]
     collective_seconds: Mapping[str, float]
     all_to_all_seconds: float
     transfer_bytes_per_second: Mapping[str, float]
+    output_share: float  # of an answer's tokens, of which a running sequence keeps the cache on average
     unfitted: tuple[str, ...]  # constants above that the measurements do not settle
-    fitted: Fitted
-    error: float
+    earned: Mapping[str, Earned]  # by method and kind: "roofline-gpu"
+    measured: tuple[str, ...]  # accelerators that published measurements were found of
     sources: tuple[str, ...]
 
 

@@ -66,6 +66,7 @@ class Accelerator(Entry):
     compute_capability: float | None = None  # CUDA; None for TPUs
     devices_per_chip: int = 1  # devices the framework sees per chip: 2 on TPU v7x
     interconnect: Interconnect  # how accelerators of one machine (or TPU slice) reach each other
+    link_gbs: float | None = None  # what one chip sends to the others of its machine (or slice), one direction
     batch_tokens: int | None = None  # TPU: vLLM's default batch in tokens, API server; GPUs: by memory, see engine.yaml
     zones: tuple[str, ...]  # where the *type* is offered; says nothing about capacity
     zones_complete: bool  # False: other zones may offer it too, so absence is a warning and not a refusal

@@ -64,7 +64,7 @@ def _capacity(model: ModelPlan) -> dict[str, Any]:
             "requestsPerSecond": round(speed.requests_per_second, 2),
             "millisecondsToFirstToken": round(speed.time_to_first_token * 1000),
             "millisecondsPerToken": round(speed.time_per_output_token * 1000, 1),
-            "error": f"{estimate.error:.0%}" if estimate.fitted else "beyond what was measured",
+            "error": f"{estimate.error:.0%}" if estimate.measured else "not measured on this accelerator",
         }
     if estimate is not None and estimate.stages:
         capacity["requestsPerSecondAtMost"] = {

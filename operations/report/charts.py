@@ -43,7 +43,7 @@ def rate_curve(capacity: CapacityFacts) -> Drawing:
         value=lambda speed: speed.requests_per_second,
         written=lambda value: words.rate(value),
         name="requests a second",
-        spread=capacity.error if capacity.fitted else 0,
+        spread=capacity.error if capacity.measured else 0,
     )
 
 
@@ -54,7 +54,7 @@ def token_curve(capacity: CapacityFacts) -> Drawing:
         value=lambda speed: speed.time_per_output_token * 1000,
         written=lambda value: f"{value:.0f}" if value >= 10 else f"{value:.1f}",
         name="milliseconds for each output token",
-        spread=capacity.error if capacity.fitted else 0,
+        spread=capacity.error if capacity.measured else 0,
     )
 
 

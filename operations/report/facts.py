@@ -75,7 +75,7 @@ class CapacityFacts:
     replicas: int
     needed: int | None
     error: float
-    fitted: bool
+    measured: bool
     at_load: SpeedFacts | None
     alone: SpeedFacts
     full: SpeedFacts
@@ -298,7 +298,7 @@ def _capacity(capacity: CapacityPlan) -> CapacityFacts:
         replicas=capacity.replicas,
         needed=capacity.needed,
         error=capacity.error,
-        fitted=capacity.fitted,
+        measured=capacity.measured,
         at_load=None if capacity.at_load is None else _speed(capacity.at_load),
         alone=_speed(capacity.alone, 1),
         full=_speed(capacity.full),

@@ -114,15 +114,15 @@ def servers(server: ServerFacts) -> str:
 
 def doubt(capacity: CapacityFacts) -> str:
     """How far an estimate may be trusted, in a word or two."""
-    return f"±{capacity.error:.0%}" if capacity.fitted else "order of magnitude"
+    return f"±{capacity.error:.0%}" if capacity.measured else "order of magnitude"
 
 
 def certainty(capacity: CapacityFacts) -> str:
-    if capacity.fitted:
+    if capacity.measured:
         return f"estimate, give or take {capacity.error:.0%}"
     if capacity.stages:
         return "an estimate not fitted to measurements, for there are none of two stages: an order of magnitude"
-    return "an estimate beyond what was measured: an order of magnitude"
+    return "an estimate: no measurement of this accelerator was published"
 
 
 def at_load(speed: SpeedFacts | None) -> str:

@@ -110,7 +110,7 @@ def _notes(options: Sequence[Option]) -> list[str]:
     if not options:
         return ["No machine of the catalog serves this.", ""]
     zones = list(dict.fromkeys(option.hardware.zone for option in options))
-    measured = {option.hardware.accelerator.title for option in options if option.capacity.fitted}
+    measured = {option.hardware.accelerator.title for option in options if option.capacity.measured}
     error = max(option.capacity.error for option in options)
     trust = f"within {error:.0%} on {', '.join(sorted(measured))}, elsewhere" if measured else "only"
     return [

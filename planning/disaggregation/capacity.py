@@ -48,7 +48,7 @@ def plan_capacity_of(
         needed=None,
         curve=curve_of(split.at, math.ceil(split.most)),
         error=split.full.error,
-        fitted=False,
+        measured=False,
         stages=(
             _rate("decode", decode, split.decode_rate, split, needed[0]),
             _rate("prefill", prefill, split.prefill_rate, split, needed[1]),

@@ -75,7 +75,8 @@ class SpeedEstimate:
     """Times in seconds, of one request; rates per second, over all replicas.
 
     `batch` are sequences that run at once on one replica; requests beyond that wait, which `time_to_first_token` holds.
-    `error` is the largest relative error of latencies and rates on the measurements the model was fitted to.
+    `error` is relative: nine of ten published rates and times per token that were held out of every fit were nearer.
+    `method` says where the times of steps come from.
     """
 
     time_to_first_token: float
@@ -86,6 +87,7 @@ class SpeedEstimate:
     batch: float
     bound: Bound
     error: float
+    method: str = "roofline"
 
 
 class Simulation(TypedDict):
@@ -146,8 +148,9 @@ class CapacityPlan:
 
     `alone`: one request at a time. `full`: every replica's batch is full. `at_load`: at the load the settings state;
     None where the replicas cannot serve it. `needed` are the replicas that the stated rate or objectives take, None
-    where nothing is stated or no number of replicas helps. `fitted`: load and accelerator lie where the estimate was
-    measured, so that `error` (relative) holds; else it is an order of magnitude. `stages` are decode and prefill where
+    where nothing is stated or no number of replicas helps. `measured`: published
+    measurements of this accelerator were held against the estimate, so that `error` (relative) holds; else it is
+    extrapolated. `stages` are decode and prefill where
     each has servers of its own: `replicas` are then those of decode, what is `needed` stands with each stage, and
     nothing was fitted.
     """
@@ -162,7 +165,7 @@ class CapacityPlan:
     needed: int | None
     curve: tuple[CurvePoint, ...]
     error: float
-    fitted: bool
+    measured: bool
     stages: tuple[StageRate, ...] = ()
 
 

@@ -17,7 +17,7 @@ from planning.sizing.speed import Load, estimate, replicas_for
 from settings.models import ModelSettings
 from settings.workload import LoadSettings
 
-# Inside what the estimate was fitted to, and enough for a batch to pay.
+# Enough for a batch to pay.
 _IN_FLIGHT = 16
 _PROMPT, _OUTPUT = 128, 128
 MOST_REPLICAS = 256
@@ -50,8 +50,6 @@ def plan_capacity(
         at_load = _at_rate(engines, settings.replicas, load.requests_per_second, whole)
     else:
         at_load = engines.at(settings.replicas, in_flight(load, settings.replicas))
-    fitted = load_engine().speed.fitted
-    busiest = at_load or full
     capacity = CapacityPlan(
         prompt_tokens=engines.prompt,
         output_tokens=engines.output,
@@ -63,10 +61,7 @@ def plan_capacity(
         needed=_needed(engines, settings, at_load),
         curve=curve_of(functools.partial(engines.at, settings.replicas), whole),
         error=alone.error,
-        fitted=ctx.accelerator.name in fitted.accelerators
-        and busiest.batch <= fitted.sequences
-        # A step's time hardly depends on a context this short: twice the measured one is no other world.
-        and engines.prompt + engines.output <= 2 * fitted.tokens,
+        measured=ctx.accelerator.name in load_engine().speed.measured,
     )
     _check(ctx, index, settings, capacity)
     return capacity
@@ -97,7 +92,7 @@ class _Engines:
 
 
 def in_flight(load: LoadSettings, replicas: int) -> int:
-    """Requests answered at once: as stated, or as many for every replica as the estimate was fitted to."""
+    """Requests answered at once: as stated, or enough for a batch on every replica."""
     return load.concurrency or _IN_FLIGHT * replicas
 
 
@@ -178,8 +173,8 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
         return
     doubt = (
         f"(estimate, give or take {capacity.error:.0%})"
-        if capacity.fitted
-        else "(an estimate beyond what was measured)"
+        if capacity.measured
+        else "(an estimate: no measurement of this accelerator was published)"
     )
     if needed is None:
         _too_slow(ctx, index, settings, capacity, doubt)

@@ -1,12 +1,9 @@
-"""How fast one engine answers: an *estimate* from a roofline model with constants fitted to a handful of measurements.
+"""How fast one engine answers: an *estimate* from the times of its steps.
 
-A decode step reads the weights and the cached keys and values of its batch once and then computes, which overlap badly
-at the batch sizes measured; no step is shorter than the host's work, and each sequence adds a little. Prefill computes.
-
-The constants are in catalog/engine.yaml: fitted on T4 (gemma-2b, Qwen2.5-3B) and v6e (Qwen2.5-3B), prompts of about 80
-tokens; tests/planning/sizing/test_speed.py prints the error there. On other accelerators, long prompts and large models
-the model is extrapolated: take it for an order of magnitude. The measurements were not streamed, so only the
-sum of time to first token and decoding is checked, not how it divides.
+The scheduler of vLLM computes a token of every running sequence in each step, and fills what is left of
+`max_num_batched_tokens` with prompts. How long a step takes comes from planning/sizing/steps.py, or from anything else
+that knows. The error was measured on published benchmarks that no constant was fitted to: catalog/engine.yaml `earned`,
+docs/speed.md.
 """
 
 from __future__ import annotations
@@ -14,23 +11,27 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from catalog.engine import load_engine
-from catalog.parameters import GIB, per_layer_tables
+from catalog.engine import generation, load_engine
 from catalog.schema import Accelerator
-from planning.parallelism.sharding import padded_vocabulary
 from planning.plan.estimates import Bound, MemoryVerdict, Simulation, SpeedEstimate
 from planning.sizing.memory import EngineRun, judge
 from planning.sizing.memory.kv_cache import layers_of, layout
-from planning.sizing.memory.weights import weights_gib
+from planning.sizing.steps import Roofline, StepTimes, read
+
+_ROUNDS = 4  # of finding how many of the requests in flight decode: each halves what is left of the error
 
 
 @dataclass(frozen=True)
 class Load:
-    """What clients ask for: tokens of a prompt and of an answer, and requests in flight over all replicas."""
+    """What clients ask for: tokens of a prompt and of an answer, and requests in flight over all replicas.
+
+    `cached_tokens` of the prompt are in the prefix cache already.
+    """
 
     prompt_tokens: int
     output_tokens: int
     concurrency: float = 1.0
+    cached_tokens: int = 0
 
 
 def estimate(
@@ -41,47 +42,56 @@ def estimate(
     verdict: MemoryVerdict | None = None,
     *,
     interrupted: bool = True,
+    steps: StepTimes | None = None,
 ) -> SpeedEstimate | None:
     """Speed of `replicas` equal engines under an evenly spread load. `verdict` is the run's, where it is known already.
 
     Data-parallel ranks of one replica are engines, too. `interrupted`: other requests' prompts are computed between the
-    steps of decoding, as where one engine does both.
+    tokens of an answer, as where one engine does both. `steps` knows step times better than the roofline does.
 
     None when the catalog lacks bandwidth or compute, or when the cache does not hold one such request.
     """
-    hardware = _hardware(run, accelerator)
     verdict = verdict or judge(run)
-    length = load.prompt_tokens + load.output_tokens
-    most = verdict.kv_blocks // max(1, layout(run).blocks_per_request(length))
-    if hardware is None or most < 1 or replicas < 1:
+    steps = steps or step_times(run, accelerator)
+    most = _most(run, verdict, load)
+    if steps is None or most < 1 or replicas < 1:
         return None
-    engine = load_engine().speed
     engines = replicas * run.data_parallel
     wanted = max(1.0, load.concurrency / engines)
     batch = min(wanted, float(run.max_num_seqs), float(most))
-    step, bound = _step(run, hardware, batch, load.prompt_tokens + load.output_tokens / 2)
-    if batch < wanted:
-        bound = "KV cache" if most < run.max_num_seqs else "batch size"
-    prefill = _prefill_seconds(run, hardware, load.prompt_tokens)
-    floor = engine.host_floor_seconds[run.kind]
-    # While it decodes, a request waits for the prompts of the others in its batch, once each.
-    per_token = step + ((batch - 1) * prefill / max(1, load.output_tokens) if interrupted else 0.0)
-    first = engine.request_seconds[run.kind] + max(prefill, floor) + (step / 2 if batch > 1 else 0.0)
-    served = first + (load.output_tokens - 1) * per_token
-    per_replica = batch / served
-    waiting = wanted / per_replica - served
+    served = _serve(run, steps, load, batch, interrupted=interrupted)
+    waiting = wanted / served.rate - batch / served.rate
     # Fewer requests in flight than engines leave some of them idle.
-    busy = min(float(engines), load.concurrency)
+    rate = served.rate * min(float(engines), load.concurrency)
     return SpeedEstimate(
-        time_to_first_token=first + waiting,
-        time_per_output_token=per_token,
-        latency=served + waiting,
-        requests_per_second=per_replica * busy,
-        output_tokens_per_second=per_replica * busy * load.output_tokens,
+        time_to_first_token=served.first + waiting,
+        time_per_output_token=served.each,
+        latency=batch / served.rate + waiting,
+        requests_per_second=rate,
+        output_tokens_per_second=rate * load.output_tokens,
         batch=batch,
-        bound=bound,
-        error=engine.error,
+        bound=_bound(steps, served, batch, wanted, run.max_num_seqs, most),
+        error=earned(steps.name, run.kind),
+        method=steps.name,
     )
+
+
+def earned(method: str, kind: str) -> float:
+    """Error that a method earned on this kind of accelerator: nine of ten figures held out were nearer."""
+    found = load_engine().speed.earned.get(f"{method}-{kind}")
+    return found.worst_of_ten if found is not None else 1.0
+
+
+def step_times(run: EngineRun, accelerator: Accelerator) -> StepTimes | None:
+    """The roofline of a run. None where the catalog lacks bandwidth or compute."""
+    if accelerator.bandwidth_gbs is None or not (accelerator.bf16_tflops or accelerator.fp16_tflops):
+        return None
+    key = ("steps", 0)
+    if key not in run.computed:
+        constants = load_engine().speed.constants[generation(accelerator.compute_capability)]
+        run.computed[key] = Roofline(run, accelerator, constants)
+    found: StepTimes = run.computed[key]
+    return found
 
 
 def replicas_for(
@@ -104,7 +114,7 @@ def replicas_for(
     verdict = verdict or judge(run)
     while concurrency <= run.max_num_seqs * run.data_parallel:
         speed = estimate(run, accelerator, Load(prompt_tokens, output_tokens, concurrency), verdict=verdict)
-        if speed is None or speed.batch < concurrency:
+        if speed is None or speed.batch < concurrency / run.data_parallel:
             break
         late = time_to_first_token is not None and speed.time_to_first_token > time_to_first_token
         slow = time_per_output_token is not None and speed.time_per_output_token > time_per_output_token
@@ -133,91 +143,109 @@ def simulation(
 
 def prefill_seconds(run: EngineRun, accelerator: Accelerator, tokens: int) -> float | None:
     """Computing one prompt alone. None where the catalog lacks bandwidth or compute."""
-    hardware = _hardware(run, accelerator)
-    if hardware is None:
-        return None
-    return max(_prefill_seconds(run, hardware, tokens), load_engine().speed.host_floor_seconds[run.kind])
+    steps = step_times(run, accelerator)
+    return None if steps is None else _prompt_alone(steps, tokens, 0, run.max_num_batched_tokens)
 
 
 def cache_bytes(run: EngineRun, tokens: int) -> float:
     """Keys and values, or states, of one sequence of so many tokens on one rank."""
-    return _cache_read(run, tokens)
+    return sum(read(kind, tokens) for stage in range(run.pipeline_parallel) for kind in layers_of(run, stage))
 
 
 @dataclass(frozen=True)
-class _Hardware:
-    """One device: bytes and operations per second, of the data sheet."""
+class _Served:
+    """One engine under a steady load: seconds to the first token and for each further one, requests per second.
 
-    bandwidth: float
-    flops: float
+    `decoding` sequences are past their first token; `filled`: steps carry as many tokens as they may.
+    """
 
-
-def _hardware(run: EngineRun, accelerator: Accelerator) -> _Hardware | None:
-    tflops = accelerator.bf16_tflops or accelerator.fp16_tflops
-    quantized = run.quantized
-    if quantized is not None and quantized.bits == 8 and accelerator.fp8_tflops is not None:
-        tflops = accelerator.fp8_tflops
-    if tflops is None or accelerator.bandwidth_gbs is None:
-        return None
-    # A fractional machine has its part of the device's speed as of its memory.
-    part = run.total_gib / (accelerator.usable_gib or run.total_gib) / accelerator.devices_per_chip
-    return _Hardware(accelerator.bandwidth_gbs * 1e9 * part, tflops * 1e12 * part)
+    first: float
+    each: float
+    rate: float
+    decoding: float
+    filled: bool
 
 
-def _step(run: EngineRun, hardware: _Hardware, batch: float, context: float) -> tuple[float, Bound]:
-    """Seconds of one decode step, every sequence of which stands at `context` tokens; and what it waits for."""
-    engine = load_engine().speed
-    read = _weights_read(run, batch) + batch * _cache_read(run, context)
-    reading = read / (hardware.bandwidth * engine.bandwidth_share)
-    computing = batch * _flops_per_token(run) / run.tensor_parallel / (hardware.flops * engine.decode_share)
-    if run.tensor_parallel > 1:
-        reading += 2 * run.model.layers * engine.collective_seconds[run.interconnect]
-    if run.data_parallel > 1 and run.model.experts is not None:
-        reading += run.model.experts.layers * engine.all_to_all_seconds
-    host = engine.host_floor_seconds[run.kind]
-    bound: Bound = "host" if host > reading + computing else "compute" if computing > reading else "memory bandwidth"
-    return max(reading + computing, host) + batch * engine.per_sequence_seconds[run.kind], bound
+def _most(run: EngineRun, verdict: MemoryVerdict, load: Load) -> int:
+    """Sequences that the cache holds at once: at different points of their answers, cached beginnings kept once."""
+    fresh = max(1, load.prompt_tokens - load.cached_tokens)
+    kept = math.ceil(fresh + load_engine().speed.output_share * load.output_tokens)
+    whole = max(1, layout(run).blocks_per_request(load.prompt_tokens + load.output_tokens))
+    if verdict.kv_blocks < whole:
+        return 0
+    return verdict.kv_blocks // max(1, layout(run).blocks_per_request(kept))
 
 
-def _prefill_seconds(run: EngineRun, hardware: _Hardware, tokens: int) -> float:
-    """Computing one prompt: linear layers, and attention with the square of its length."""
-    model = run.model
-    attending = sum(group.layers for group in model.attention if group.kind != "linear")
-    attention = 2 * attending * model.attention_heads * model.head_dim * tokens**2
-    work = (tokens * _flops_per_token(run) + attention) / run.tensor_parallel
-    return work / (hardware.flops * load_engine().speed.prefill_share)
+def _serve(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, interrupted: bool) -> _Served:
+    """A closed loop of `batch` requests in flight on one engine."""
+    fresh = max(1, load.prompt_tokens - load.cached_tokens)
+    context = load.prompt_tokens + load.output_tokens / 2
+    further = max(1, load.output_tokens - 1)
+    budget = float(run.max_num_batched_tokens)
+    if load.output_tokens <= 1:
+        first = load_engine().speed.request_seconds[run.kind] + _prompt_alone(steps, fresh, load.cached_tokens, budget)
+        return _Served(first, 0.0, batch / (first * batch), 0.0, filled=False)
+    if not interrupted:
+        each = steps.step(batch, context)
+        first = load_engine().speed.request_seconds[run.kind] + _prompt_alone(steps, fresh, load.cached_tokens, budget)
+        return _Served(first, each, batch / (first + further * each), batch, filled=False)
+    # Each step brings every sequence a token further, and `carried` tokens of prompts for those that take their place.
+    most = budget / (1 + fresh / further)
+    decoding = min(batch, most)
+    for _ in range(_ROUNDS):
+        each = _mean_step(steps, decoding, context, fresh, further, budget)
+        first = _first(run, steps, decoding, context, load, budget, each, batch)
+        decoding = min(most, batch / (1 + first / (further * each)))
+    each = _mean_step(steps, decoding, context, fresh, further, budget)
+    rate = decoding / (further * each)
+    return _Served(batch / rate - further * each, each, rate, decoding, filled=decoding >= most)
 
 
-def _flops_per_token(run: EngineRun) -> float:
-    """Two operations per weight a token meets."""
-    parts, experts = run.parameters, run.model.experts
-    routed = parts.experts * experts.active / experts.count if experts else 0.0
-    every = parts.attention + parts.linear + parts.mlp + parts.shared + parts.latent
-    return 2 * (every + routed + (parts.lm_head or parts.embedding))
+def _mean_step(steps: StepTimes, decoding: float, context: float, fresh: float, further: float, budget: float) -> float:
+    """Mean time of a step: some carry a chunk of a prompt, the others none."""
+    carried = decoding * fresh / further
+    chunk = max(1.0, carried, min(fresh, budget - decoding))
+    share = min(1.0, carried / chunk)
+    depth = max(0.0, fresh - chunk) / 2
+    mixed = steps.step(decoding, context, chunk, depth)
+    return mixed if share == 1 else (1 - share) * steps.step(decoding, context) + share * mixed
 
 
-def _weights_read(run: EngineRun, batch: float) -> float:
-    """Bytes of weights a rank reads in a step: of an untied embedding only rows, of experts those that are asked."""
-    model = run.model
-    # The stages of a pipeline work one after another on a token.
-    total = sum(weights_gib(run, stage) for stage in range(run.pipeline_parallel)) * GIB
-    if not model.tied_embeddings:
-        total -= padded_vocabulary(model.vocabulary) * model.hidden * run.dtype_bytes / run.tensor_parallel
-    total -= per_layer_tables(model) * run.dtype_bytes / run.tensor_parallel
-    experts = model.experts
-    if experts is not None:
-        stored = run.parameters.experts * run.stored_bytes("experts") / run.expert_ranks
-        # All data-parallel ranks send tokens to the experts of this one.
-        asked = 1 - (1 - experts.active / experts.count) ** max(1.0, batch * run.data_parallel)
-        total -= stored * (1 - asked)
-    return max(0.0, total)
+def _first(
+    run: EngineRun,
+    steps: StepTimes,
+    decoding: float,
+    context: float,
+    load: Load,
+    budget: float,
+    each: float,
+    batch: float,
+) -> float:
+    """Seconds to the first token of a request that is admitted at once."""
+    fresh = max(1, load.prompt_tokens - load.cached_tokens)
+    left = max(1.0, budget - decoding)
+    count = math.ceil(fresh / left)
+    chunk = fresh / count
+    beside = decoding if batch > 1 else 0.0
+    computing = sum(
+        steps.step(beside, context, chunk, load.cached_tokens + index * chunk) for index in range(min(count, 8))
+    ) * (count / min(count, 8))
+    if batch <= 1:
+        return load_engine().speed.request_seconds[run.kind] + computing
+    # A request comes in the middle of a step, and behind the prompts of others: at random, though never of all of them.
+    busy = min(0.95, decoding * computing / (max(1, load.output_tokens - 1) * each))
+    behind = computing * min(busy / (2 * (1 - busy)), (batch - 1) / 2)
+    return load_engine().speed.request_seconds[run.kind] + computing + each / 2 + behind
 
 
-def _cache_read(run: EngineRun, context: float) -> float:
-    """Bytes of keys and values, or of states, that one sequence reads in a step on one rank."""
-    total = 0.0
-    for stage in range(run.pipeline_parallel):
-        for layers in layers_of(run, stage):
-            seen = min(context, layers.window) if layers.window else context
-            total += layers.count * (layers.state_bytes + layers.token_bytes * seen)
-    return total
+def _prompt_alone(steps: StepTimes, tokens: float, depth: float, budget: float) -> float:
+    count = math.ceil(tokens / budget)
+    return sum(steps.step(0.0, 0.0, tokens / count, depth + index * tokens / count) for index in range(count))
+
+
+def _bound(steps: StepTimes, served: _Served, batch: float, wanted: float, sequences: int, most: int) -> Bound:
+    if batch < wanted:
+        return "KV cache" if most < sequences else "batch size"
+    if served.filled:
+        return "prefill"
+    return steps.bound(served.decoding) if isinstance(steps, Roofline) else "memory bandwidth"

@@ -125,7 +125,7 @@ def test_the_unit_cost_is_of_the_limiting_rate() -> None:
 def test_every_rendering_has_both_rates_and_calls_them_unmeasured(stack: str) -> None:
     plan = plan_of(stack)
     found = capacity(plan)
-    assert not found.fitted
+    assert not found.measured
     facts = facts_of(stack, plan, plan.warnings)
     rates = [f"{stage.requests_per_second:.2f} requests/s" for stage in found.stages]
     table = summary(facts)
@@ -142,4 +142,4 @@ def test_the_outputs_name_both_rates() -> None:
     (given,) = graph_of(GPU, preview=False).outputs["capacity"].values()
     assert set(given["requestsPerSecondAtMost"]) == {"decode", "prefill"}
     assert given["estimate"]["requestsPerSecond"] <= min(given["requestsPerSecondAtMost"].values()) + 0.01
-    assert given["estimate"]["error"] == "beyond what was measured"
+    assert given["estimate"]["error"] == "not measured on this accelerator"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from catalog.engine import load_engine
 from planning.plan.estimates import CapacityPlan
 from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
@@ -77,21 +78,20 @@ def test_the_curve_rises_and_then_requests_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stack", "changes", "load", "fitted"),
+    ("stack", "changes", "measured"),
     [
-        ("gpu", {}, {}, True),
-        ("tpu", {}, {}, True),
-        ("gpu", {}, {"concurrency": 100}, False),
-        ("gpu", {}, {"promptTokens": 1500}, False),
-        ("gpu", {"accelerator": {"type": "nvidia-l4"}}, {}, False),
+        ("gpu", {}, True),
+        ("tpu", {}, True),
+        ("gpu", {"accelerator": {"type": "nvidia-l4"}}, True),
+        ("gpu", {"accelerator": {"type": "nvidia-rtx-pro-6000"}, "location": "us-central1-b"}, False),
     ],
 )
-def test_the_error_holds_where_it_was_measured(
-    stack: str, changes: dict[str, Any], load: dict[str, Any], fitted: bool
+def test_the_error_holds_where_measurements_were_published(
+    stack: str, changes: dict[str, Any], measured: bool
 ) -> None:
-    found = capacity(stack, changes, **load)
-    assert found.error == 0.22
-    assert found.fitted is fitted
+    found = capacity(stack, changes)
+    assert found.error == load_engine().speed.earned[f"roofline-{stack}"].worst_of_ten
+    assert found.measured is measured
 
 
 def test_a_paused_stack_keeps_its_capacity() -> None:

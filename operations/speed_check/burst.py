@@ -1,0 +1,70 @@
+"""Requests that are all sent at once, followed step by step through vLLM's scheduler: no steady state describes them.
+
+Each step brings every running sequence a token further and fills what is left of the batch with prompts, first come
+first served, while the cache has room.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from dataclasses import dataclass
+
+from planning.sizing.steps import StepTimes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Burst:
+    """Equal requests at one engine: `fresh` tokens of each prompt are computed, `cached` ones are in the cache."""
+
+    requests: int
+    fresh: int
+    cached: int
+    output: int
+    room: int  # sequences that run at once
+    budget: int  # tokens of a step
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Mean seconds to the first token and for each further one, and seconds until the last answer ended."""
+
+    first: float
+    each: float
+    taken: float
+
+
+def follow(burst: Burst, steps: StepTimes) -> Passed:
+    """Seconds that a burst takes, by step times."""
+    further = max(1, burst.output - 1)
+    running: deque[tuple[int, float]] = deque()  # the step each ends after, and when its first token came
+    begun: list[float] = []
+    each: list[float] = []
+    waiting, admitted, done = burst.requests, 0, 0
+    left = 0  # tokens of the prompt in progress
+    now, number = 0.0, 0
+    while done < burst.requests:
+        decoding = len(running)
+        chunk, finished = 0, 0
+        while (space := burst.budget - decoding - chunk) > 0:
+            if left == 0:
+                if waiting == 0 or admitted >= burst.room:
+                    break
+                waiting, admitted, left = waiting - 1, admitted + 1, burst.fresh
+            taken = min(space, left)
+            chunk, left = chunk + taken, left - taken
+            finished += left == 0
+        context = burst.fresh + burst.cached + further / 2
+        # Nothing changes until the next answer ends, when no prompt is in progress.
+        count = 1 if chunk or not running else max(1, running[0][0] - number)
+        depth = burst.cached + max(0.0, burst.fresh - chunk) / 2 if chunk < burst.fresh else float(burst.cached)
+        now += count * steps.step(decoding, context, chunk, depth)
+        number += count
+        for _ in range(finished):
+            begun.append(now)
+            running.append((number + further, now))
+        while running and running[0][0] <= number:
+            _, first = running.popleft()
+            each.append((now - first) / further)
+            admitted, done = admitted - 1, done + 1
+    return Passed(statistics.fmean(begun), statistics.fmean(each), now)
