@@ -173,6 +173,11 @@ class Earned(Entry):
     throughput: float
     worst_of_ten: float
 
+    @property
+    def typical(self) -> float:
+        """What half of the times per output token, and of the rates, kept."""
+        return max(self.time_per_output_token, self.throughput)
+
 
 class Speed(Entry):
     """Constants of the estimates of speed in planning/sizing, and the errors they earned."""

@@ -75,6 +75,7 @@ class CapacityFacts:
     replicas: int
     needed: int | None
     error: float
+    typical_error: float
     measured: bool
     at_load: SpeedFacts | None
     alone: SpeedFacts
@@ -298,6 +299,7 @@ def _capacity(capacity: CapacityPlan) -> CapacityFacts:
         replicas=capacity.replicas,
         needed=capacity.needed,
         error=capacity.error,
+        typical_error=capacity.typical_error,
         measured=capacity.measured,
         at_load=None if capacity.at_load is None else _speed(capacity.at_load),
         alone=_speed(capacity.alone, 1),

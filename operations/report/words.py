@@ -119,7 +119,10 @@ def doubt(capacity: CapacityFacts) -> str:
 
 def certainty(capacity: CapacityFacts) -> str:
     if capacity.measured:
-        return f"estimate, give or take {capacity.error:.0%}"
+        return (
+            f"estimate, give or take {capacity.typical_error:.0%} in half of the published measurements held against it"
+            f" and {capacity.error:.0%} in nine of ten"
+        )
     if capacity.stages:
         return "an estimate not fitted to measurements, for there are none of two stages: an order of magnitude"
     return "an estimate: no measurement of this accelerator was published"

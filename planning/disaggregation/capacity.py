@@ -14,6 +14,7 @@ from planning.parallelism.rdma import uses_rdma
 from planning.plan.estimates import CapacityPlan, MemoryVerdict, SpeedEstimate, StageRate
 from planning.sizing.capacity import MOST_REPLICAS, basis_of, curve_of, in_flight, least, lengths_of, plan_capacity
 from planning.sizing.memory_check import run_of
+from planning.sizing.speed import METHOD, earned
 from settings.workload import LoadSettings
 
 Role = Literal["decode", "prefill"]
@@ -48,6 +49,7 @@ def plan_capacity_of(
         needed=None,
         curve=curve_of(split.at, math.ceil(split.most)),
         error=split.full.error,
+        typical_error=earned(METHOD, split.decode.run.kind).typical,
         measured=False,
         stages=(
             _rate("decode", decode, split.decode_rate, split, needed[0]),

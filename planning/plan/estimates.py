@@ -149,8 +149,8 @@ class CapacityPlan:
     `alone`: one request at a time. `full`: every replica's batch is full. `at_load`: at the load the settings state;
     None where the replicas cannot serve it. `needed` are the replicas that the stated rate or objectives take, None
     where nothing is stated or no number of replicas helps. `measured`: published
-    measurements of this accelerator were held against the estimate, so that `error` (relative) holds; else it is
-    extrapolated. `stages` are decode and prefill where
+    measurements of this accelerator were held against the estimate, so that `error` (relative; of `SpeedEstimate`)
+    holds, and `typical_error`, which half of them kept; else it is extrapolated. `stages` are decode and prefill where
     each has servers of its own: `replicas` are then those of decode, what is `needed` stands with each stage, and
     nothing was fitted.
     """
@@ -165,6 +165,7 @@ class CapacityPlan:
     needed: int | None
     curve: tuple[CurvePoint, ...]
     error: float
+    typical_error: float
     measured: bool
     stages: tuple[StageRate, ...] = ()
 

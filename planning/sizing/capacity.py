@@ -13,7 +13,7 @@ from planning.context import PlanContext
 from planning.plan.estimates import CapacityPlan, CurvePoint, MemoryVerdict, SpeedEstimate
 from planning.sizing.memory import EngineRun
 from planning.sizing.memory_check import run_of
-from planning.sizing.speed import Load, estimate, replicas_for
+from planning.sizing.speed import METHOD, Load, earned, estimate, replicas_for
 from settings.models import ModelSettings
 from settings.workload import LoadSettings
 
@@ -61,6 +61,7 @@ def plan_capacity(
         needed=_needed(engines, settings, at_load),
         curve=curve_of(functools.partial(engines.at, settings.replicas), whole),
         error=alone.error,
+        typical_error=earned(METHOD, run.kind).typical,
         measured=ctx.accelerator.name in load_engine().speed.measured,
     )
     _check(ctx, index, settings, capacity)
@@ -172,7 +173,8 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
     ):
         return
     doubt = (
-        f"(estimate, give or take {capacity.error:.0%})"
+        f"(estimate: half of the published measurements are within {capacity.typical_error:.0%} of it, nine of ten"
+        f" within {capacity.error:.0%})"
         if capacity.measured
         else "(an estimate: no measurement of this accelerator was published)"
     )

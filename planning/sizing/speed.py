@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from catalog.engine import generation, load_engine
+from catalog.engine import Earned, generation, load_engine
 from catalog.schema import Accelerator
 from planning.plan.estimates import Bound, MemoryVerdict, Simulation, SpeedEstimate
 from planning.sizing.memory import EngineRun, judge
 from planning.sizing.memory.kv_cache import layers_of, layout
 from planning.sizing.steps import Roofline, StepTimes, read
+
+METHOD = Roofline.name  # where a plan's step times come from
 
 _ROUNDS = 4  # of finding how many of the requests in flight decode: each halves what is left of the error
 
@@ -71,15 +73,14 @@ def estimate(
         output_tokens_per_second=rate * load.output_tokens,
         batch=batch,
         bound=_bound(steps, served, batch, wanted, run.max_num_seqs, most),
-        error=earned(steps.name, run.kind),
+        error=earned(steps.name, run.kind).worst_of_ten,
         method=steps.name,
     )
 
 
-def earned(method: str, kind: str) -> float:
-    """Error that a method earned on this kind of accelerator: nine of ten figures held out were nearer."""
-    found = load_engine().speed.earned.get(f"{method}-{kind}")
-    return found.worst_of_ten if found is not None else 1.0
+def earned(method: str, kind: str) -> Earned:
+    """Errors that a method earned on this kind of accelerator. Raises KeyError for a method without measurements."""
+    return load_engine().speed.earned[f"{method}-{kind}"]
 
 
 def step_times(run: EngineRun, accelerator: Accelerator) -> StepTimes | None:

@@ -11,6 +11,7 @@ from operations.report.facts import facts_of
 from operations.report.markdown import markdown
 from operations.report.page import page
 from operations.report.terminal import summary
+from operations.report.words import rate
 from planning.plan.estimates import CapacityPlan, StageRate
 from planning.plan.stack import StackPlan
 from tests.stacks import graph_of, plan_of
@@ -127,11 +128,11 @@ def test_every_rendering_has_both_rates_and_calls_them_unmeasured(stack: str) ->
     found = capacity(plan)
     assert not found.measured
     facts = facts_of(stack, plan, plan.warnings)
-    rates = [f"{stage.requests_per_second:.2f} requests/s" for stage in found.stages]
+    rates = [f"{rate(stage.requests_per_second)} requests/s" for stage in found.stages]
     table = summary(facts)
     for text in (table, markdown(facts), page(facts)):
-        for rate in rates:
-            assert f"{rate} at most" in text or f"at most {rate}" in text
+        for served in rates:
+            assert f"{served} at most" in text or f"at most {served}" in text
     assert "(order of magnitude)" in table
     assert "not fitted to measurements" in markdown(facts)
     assert "not fitted to measurements" in page(facts)

@@ -86,9 +86,7 @@ def test_the_curve_rises_and_then_requests_wait() -> None:
         ("gpu", {"accelerator": {"type": "nvidia-rtx-pro-6000"}, "location": "us-central1-b"}, False),
     ],
 )
-def test_the_error_holds_where_measurements_were_published(
-    stack: str, changes: dict[str, Any], measured: bool
-) -> None:
+def test_the_error_holds_where_measurements_were_published(stack: str, changes: dict[str, Any], measured: bool) -> None:
     found = capacity(stack, changes)
     assert found.error == load_engine().speed.earned[f"roofline-{stack}"].worst_of_ten
     assert found.measured is measured

@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 import catalog
-from catalog.engine import load_engine
 from planning.plan.estimates import SpeedEstimate
 from planning.sizing.memory import EngineRun, engine_run, judge
 from planning.sizing.speed import Load, estimate, replicas_for, simulation
