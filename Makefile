@@ -149,7 +149,7 @@ bench: $(STAMP) ## measure what docs/measurements.md states
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt with hashes
 	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
-	@for part in requirements requirements-preflight requirements-docs; do \
+	@for part in requirements requirements-preflight requirements-docs requirements-speed; do \
 	  $(LOCK) --upgrade -c requirements-dev.txt $$part.in -o $$part.txt || exit 1; done
 
 $(STAMP): requirements-dev.txt

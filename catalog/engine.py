@@ -162,6 +162,18 @@ class SpeedConstants(Entry):
     link_share: float  # of `link_gbs`, exchange between tensor-parallel ranks
 
 
+class Generations(Entry):
+    """Constants by generation of accelerators."""
+
+    gpu: SpeedConstants
+    turing: SpeedConstants
+    tpu: SpeedConstants
+
+    def of(self, generation: Generation) -> SpeedConstants:
+        found: SpeedConstants = getattr(self, generation)
+        return found
+
+
 class Earned(Entry):
     """Relative errors on measurements that no constant was fitted to: medians; `worst_of_ten` is the 90th percentile of
     times per output token and throughput together.
@@ -182,7 +194,7 @@ class Earned(Entry):
 class Speed(Entry):
     """Constants of the estimates of speed in planning/sizing, and the errors they earned."""
 
-    constants: Mapping[Generation, SpeedConstants]
+    constants: Generations
     request_seconds: Mapping[str, float]
     collective_seconds: Mapping[str, float]
     all_to_all_seconds: float

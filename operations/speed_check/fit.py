@@ -59,7 +59,7 @@ class Constants:
         speed = engine.speed
         changed = speed.model_copy(
             update={
-                "constants": {**speed.constants, self.kind: self.roofline},
+                "constants": speed.constants.model_copy(update={self.kind: self.roofline}),
                 "request_seconds": {**speed.request_seconds, _family(self.kind): self.request_seconds},
             }
         )
@@ -79,7 +79,7 @@ def fit(kind: Generation, rows: Sequence[Row], report: Callable[[str], None] = p
     fitted = [row for row in rows if not row.held_out and generation(row.card.compute_capability) == kind]
     guides = [guide for guide in guide_loads() if guide.generation == kind]
     speed = load_engine().speed
-    best = Constants(kind, speed.constants[kind], speed.request_seconds[_family(kind)])
+    best = Constants(kind, speed.constants.of(kind), speed.request_seconds[_family(kind)])
     lowest = loss(best, fitted, guides)
     # Requests take the same on any GPU, and few measurements of the old ones say how long.
     names = tuple(LIMITS) if kind == "turing" else (*LIMITS, "request_seconds")

@@ -73,9 +73,15 @@ def estimate(
         output_tokens_per_second=rate * load.output_tokens,
         batch=batch,
         bound=_bound(steps, served, batch, wanted, run.max_num_seqs, most),
-        error=earned(steps.name, run.kind).worst_of_ten,
+        error=_error(steps.name, run.kind),
         method=steps.name,
     )
+
+
+def _error(method: str, kind: str) -> float:
+    """Of a method that no measurement was held against nothing is certain."""
+    found = load_engine().speed.earned.get(f"{method}-{kind}")
+    return found.worst_of_ten if found is not None else 1.0
 
 
 def earned(method: str, kind: str) -> Earned:
@@ -89,7 +95,7 @@ def step_times(run: EngineRun, accelerator: Accelerator) -> StepTimes | None:
         return None
     key = ("steps", 0)
     if key not in run.computed:
-        constants = load_engine().speed.constants[generation(accelerator.compute_capability)]
+        constants = load_engine().speed.constants.of(generation(accelerator.compute_capability))
         run.computed[key] = Roofline(run, accelerator, constants)
     found: StepTimes = run.computed[key]
     return found

@@ -122,7 +122,7 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
                 *("models[0].gpuMemoryUtilization", "models[0].dtype", "accelerator.type"),
                 "catalog/models.yaml google/gemma-2b-it layers",
             },
-            {"location", "models[0].replicas", "catalog/engine.yaml speed.bandwidth_share"},
+            {"location", "models[0].replicas", "catalog/engine.yaml speed.constants.turing.bandwidth_share"},
             "models[0].servers[0].memory",
         ),
         (
@@ -130,7 +130,7 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
             {
                 *("models[0].dtype", "models[0].load.concurrency", "accelerator.type"),
                 "catalog/accelerators.yaml nvidia-tesla-t4 bandwidth_gbs",
-                "catalog/engine.yaml speed.host_floor_seconds[gpu]",
+                "catalog/engine.yaml speed.constants.turing.host_seconds",
             },
             {"location", "paused", "catalog/prices.yaml cluster usd"},
             "models[0].capacity",
@@ -152,7 +152,7 @@ def test_an_output_comes_from(explainer: Explainer, field: str, among: set[str],
 
 def test_an_outputs_fact_has_the_source_of_its_own_part(explainer: Explainer) -> None:
     text = "\n".join(told(explainer.explain("outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken")))
-    (fact,) = re.findall(r"engine.yaml speed.bandwidth_share = .*\n.*\n +source: (.*)", text)
+    (fact,) = re.findall(r"engine.yaml speed.constants.turing.bandwidth_share = .*\n.*\n +source: (.*)", text)
     assert fact.startswith("measurements published with the llm-d guides for GKE")
     text = "\n".join(told(explainer.explain("outputs hourlyCost.running")))
     assert re.search(

@@ -88,7 +88,7 @@ ESTIMATES = (
         changes={"models[0].load": {"requestsPerSecond": 1, "timePerOutputTokenMs": 5}},
         path="models[0].load.timePerOutputTokenMs",
         value="5.0",
-        rule="(estimate: half of the published measurements are within 9% of it, nine of ten within 36%): more replicas do not help",
+        rule="published measurements are within 9% of it, nine of ten within 36%): more replicas do not help",
         fix="use a faster accelerator",
         severity=Severity.WARNING,
     ),
