@@ -68,13 +68,14 @@ class PlanContext:
     hosts: int
     chips: int
     release: Release
+    transfers_kv_cache: bool
     role: Role = "both"
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def engine_image(self) -> EngineImage:
-        """The release's own engine image for this accelerator."""
-        image = engine_image_of(self.release, self.accelerator, self.settings)
+        """The release's own engine image for this accelerator and pattern."""
+        image = self.release.engine.image_for(self.accelerator, disaggregated=self.transfers_kv_cache)
         # resolve_context makes no context without one.
         assert image is not None
         return image
@@ -98,13 +99,14 @@ class PlanContext:
         return self.catalog.pickers[self.release.picker.build]
 
 
-def engine_image_of(release: Release, accelerator: Accelerator, settings: StackSettings) -> EngineImage | None:
-    """A release's own engine image for the stack's accelerator and pattern; None where it has none."""
-    return release.engine.image_for(accelerator, disaggregated=settings.pattern == "disaggregated")
+def resolve_context(
+    stack: str, settings: StackSettings, catalog: Catalog, findings: Findings, *, transfers_kv_cache: bool
+) -> PlanContext | None:
+    """Look up accelerator, machine type, zones and release of a stack.
 
-
-def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findings: Findings) -> PlanContext | None:
-    """Look up accelerator, machine type, zones and release. None when one of them is unknown: nothing follows then."""
+    `transfers_kv_cache` is the pattern's property of this name. It selects the engine image, because some releases have
+    another one with a KV connector. Returns None, with findings, if one of them is unknown.
+    """
     release = catalog.releases.get(settings.release)
     if release is None:
         findings.error(
@@ -131,11 +133,11 @@ def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findi
     machine = _machine(settings, catalog, accelerator, findings)
     if machine is None or release is None:
         return None
-    if engine_image_of(release, accelerator, settings) is None:
+    if release.engine.image_for(accelerator, disaggregated=transfers_kv_cache) is None:
         releases = [
             other.name
             for other in catalog.releases.values()
-            if engine_image_of(other, accelerator, settings) is not None
+            if other.engine.image_for(accelerator, disaggregated=transfers_kv_cache) is not None
         ]
         findings.error(
             "LLMD-RELEASE-ACCELERATOR",
@@ -164,6 +166,7 @@ def resolve_context(stack: str, settings: StackSettings, catalog: Catalog, findi
         hosts=hosts,
         chips=per_node * hosts,
         release=release,
+        transfers_kv_cache=transfers_kv_cache,
         labels=dict(settings.labels) | {"llm-d-stack": names.slug(stack)},
     )
 

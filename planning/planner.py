@@ -111,7 +111,7 @@ def plan_with_findings(
     check_names(settings, findings)
     pattern = pattern_of(settings)
     pattern.check_settings(settings, findings)
-    ctx = resolve_context(stack, settings, catalog, findings)
+    ctx = resolve_context(stack, settings, catalog, findings, transfers_kv_cache=pattern.transfers_kv_cache)
     sites = pattern.sites(ctx) if ctx is not None else None
     if sites is None:
         return None

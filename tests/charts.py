@@ -28,7 +28,7 @@ def charts_of(
 ) -> tuple[ChartPlan, ...]:
     settings = StackSettings.model_validate(values_of("gpu", changes))
     findings = Findings()
-    ctx = resolve_context("gpu", settings, catalog.load(), findings)
+    ctx = resolve_context("gpu", settings, catalog.load(), findings, transfers_kv_cache=False)
     assert ctx is not None
     found = plan_charts(
         ctx,

@@ -19,6 +19,7 @@ from operations.explain.alternatives import alternatives
 from planning import StackPlan
 from planning.context import Findings, PlanContext, resolve_context
 from planning.findings import path_of
+from planning.patterns import pattern_of
 from planning.planner import plan_with_findings
 from planning.serving.custom_models import with_own_models
 from settings import StackSettings
@@ -131,7 +132,9 @@ def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
     if not facts:
         return
     known = world.catalog
-    ctx = resolve_context(world.stack, settings, known, Findings())
+    ctx = resolve_context(
+        world.stack, settings, known, Findings(), transfers_kv_cache=pattern_of(settings).transfers_kv_cache
+    )
     if ctx is None:
         return
     entries: list[tuple[str, str, BaseModel]] = [

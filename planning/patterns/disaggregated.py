@@ -60,7 +60,11 @@ class Disaggregated(Pattern):
         release = _release(ctx.release)
         decode = replace(ctx, settings=_decode(ctx), release=release, role="decode")
         prefill = resolve_context(
-            ctx.stack, _prefill(ctx), ctx.catalog, _PrefillFindings(ctx.findings, _keys(decode.settings))
+            ctx.stack,
+            _prefill(ctx),
+            ctx.catalog,
+            _PrefillFindings(ctx.findings, _keys(decode.settings)),
+            transfers_kv_cache=self.transfers_kv_cache,
         )
         return None if prefill is None else (decode, replace(prefill, release=release, role="prefill"))
 

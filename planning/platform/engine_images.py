@@ -1,4 +1,4 @@
-"""What an engine's image needs of the node it starts on: a driver that is new enough, and paths that lead to it."""
+"""The GPU driver version of the node pool, and the environment variables by which an engine image finds the driver."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def library_environment(ctx: PlanContext, settings: ModelSettings) -> dict[str, 
 
 
 def driver_version(ctx: PlanContext) -> str | None:
-    """Which driver GKE installs on the pool: as set, else the default one where that is known to be new enough."""
+    """The GPU driver version that GKE installs on the pool: the setting, else GKE's default if it is new enough."""
     if ctx.accelerator.kind != "gpu":
         return None
     if ctx.settings.accelerator.driver_version is not None:

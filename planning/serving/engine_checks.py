@@ -235,7 +235,7 @@ def _releases(ctx: PlanContext, settings: ModelSettings) -> Iterator[tuple[str, 
         return
     engine = load_engine()
     for release in ctx.catalog.releases.values():
-        image = release.engine.image_for(ctx.accelerator, disaggregated=pattern_of(ctx.settings).transfers_kv_cache)
+        image = release.engine.image_for(ctx.accelerator, disaggregated=ctx.transfers_kv_cache)
         if image is None:
             continue
         newer = engine.has(image.version, ctx.engine_image.version) and image.version != ctx.engine_image.version

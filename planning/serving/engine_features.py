@@ -160,7 +160,7 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
             "vLLM moves KV-cache blocks to the host's memory on GPUs only",
             "remove kvOffloadGib, or use a GPU",
         )
-    elif ctx.settings.pattern == "disaggregated":
+    elif ctx.transfers_kv_cache:
         _refuse_offload(
             ctx,
             index,

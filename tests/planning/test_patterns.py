@@ -16,8 +16,6 @@ from stackfile import PROJECT_ROOT, project_stacks, stack_file
 from tests.stacks import plan_of, values_of
 
 PLANNING = Path(planning.__file__).parent
-# The catalog has another engine image for prefill and decode; it is looked up before a pattern gives its sites.
-BEFORE_PATTERNS = {"context.py"}
 
 
 def comparisons(setting: str) -> set[str]:
@@ -52,7 +50,7 @@ def test_every_pattern_has_an_example(name: str) -> None:
 
 
 def test_no_other_module_compares_the_pattern() -> None:
-    assert comparisons("pattern") == BEFORE_PATTERNS
+    assert comparisons("pattern") == set()
 
 
 def test_no_module_compares_the_deployment() -> None:

@@ -22,7 +22,9 @@ V6E = {"type": "tpu-v6e", "machineType": "ct6e-standard-4t"}
 def context_for(accelerator: dict[str, Any], model: dict[str, Any]) -> PlanContext:
     location = "europe-west4-a" if accelerator is V6E else "us-central1-b"
     values = {"project": "demo-project", "location": location, "release": "llm-d-0.9", "accelerator": accelerator}
-    found = resolve_context("test", StackSettings.model_validate(values | {"models": [model]}), KNOWN, Findings())
+    found = resolve_context(
+        "test", StackSettings.model_validate(values | {"models": [model]}), KNOWN, Findings(), transfers_kv_cache=False
+    )
     assert found is not None
     return found
 

@@ -23,7 +23,7 @@ def context_for(
 ) -> PlanContext:
     values = {"project": "demo-project", "location": location, "release": release}
     settings = StackSettings.model_validate(values | {"accelerator": accelerator, "models": [model]})
-    found = resolve_context("test", settings, KNOWN, Findings())
+    found = resolve_context("test", settings, KNOWN, Findings(), transfers_kv_cache=False)
     assert found is not None
     found.findings.clear()
     return found
