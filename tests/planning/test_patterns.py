@@ -19,12 +19,13 @@ PLANNING = Path(planning.__file__).parent
 
 
 def comparisons(setting: str) -> set[str]:
-    """Modules of planning that compare a setting of the stack."""
+    """Modules of planning that compare a setting of the stack with a name."""
     modules = set()
     for path in PLANNING.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
-            if any(isinstance(side, ast.Attribute) and side.attr == setting for side in sides):
+            names = any(isinstance(side, ast.Constant | ast.Tuple | ast.List | ast.Set) for side in sides)
+            if names and any(isinstance(side, ast.Attribute) and side.attr == setting for side in sides):
                 modules.add(str(path.relative_to(PLANNING)))
     return modules
 
