@@ -1,5 +1,7 @@
 """Measures what docs/measurements.md states: `python -m operations.measure [plan|preview|life|growth]`.
 
+`python -m operations.measure imports CHECKOUT` compares the import of the program with that of another checkout.
+
 Every figure is the median (and the least) of several runs on the machine at hand; ratios come from one run, the two
 sides taking turns. Nothing here is a test: machines differ.
 """
@@ -7,6 +9,7 @@ sides taking turns. Nothing here is a test: machines differ.
 from __future__ import annotations
 
 import gc
+import resource
 import statistics
 import subprocess
 import sys
@@ -152,7 +155,32 @@ def _many(configuration: StackConfig, models: int) -> StackPlan:
     return plan
 
 
+def imports(other: Path, rounds: int = 7) -> None:
+    """CPU time of `import components.stack` in new processes, here and in another checkout, taking turns."""
+    seconds: dict[Path, list[float]] = {PROJECT_ROOT: [], other: []}
+    for number in range(rounds + 1):
+        for checkout, figures in seconds.items():
+            before = _children_cpu()
+            subprocess.run([sys.executable, "-c", "import components.stack"], cwd=checkout, check=True)
+            # The first round writes the bytecode.
+            if number:
+                figures.append(_children_cpu() - before)
+    print("| import of the program, CPU time | median | least | runs |\n|---|---|---|---|")
+    _row("this checkout", seconds[PROJECT_ROOT])
+    _row("the other one", seconds[other])
+    pairs = [mine / theirs for mine, theirs in zip(seconds[PROJECT_ROOT], seconds[other], strict=True)]
+    print(f"\nratio, median of the pairs: {statistics.median(pairs):.2f}")
+
+
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> None:
+    if sys.argv[1:2] == ["imports"] and len(sys.argv) == 3:
+        imports(Path(sys.argv[2]).resolve())
+        return
     parts: dict[str, Callable[[], None]] = {"plan": plan, "preview": preview, "life": life, "growth": growth}
     for name in sys.argv[1:] or parts:
         parts[name]()
