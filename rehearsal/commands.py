@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from cli.text import wrapped
 from planning import RefusedError, plan_raw
+from planning.plan.stack import StackPlan
 from rehearsal.errors import RehearsalError
 from rehearsal.host import processes
 from rehearsal.paths import StackPaths
@@ -22,12 +23,15 @@ from rehearsal.pulumi_engine.configuration import load
 from rehearsal.pulumi_engine.engine import Engine, engine
 from rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
 from rehearsal.pulumi_engine.interruption import defer_interrupts, delete_orphaned_creates
+from rehearsal.pulumi_engine.needed_programs import needed_programs
 from rehearsal.terminal import scores
 from rehearsal.terminal.chat import Answer, ask
 from rehearsal.terminal.display import console, print_differences
 from rehearsal.terminal.endpoint import reachable
 from rehearsal.terminal.pod_logs import picker_lines, print_logs
+from rehearsal.terminal.progress import each_step_once
 from rehearsal.terminal.status import print_status
+from rehearsal.toolchain.build import binaries
 from rehearsal.toolchain.pickers import obtain
 from stackfile import PROJECT_ROOT, StackConfig
 from stackfile.model_files import model_files
@@ -61,12 +65,14 @@ def up(request: Request) -> int:
     configuration = load(
         PROJECT_ROOT, request.stack, request.overrides, available=lambda picker: obtain(picker, report)
     )
-    _refuse_mistakes(paths, configuration)
+    plan = _refuse_mistakes(paths, configuration)
+    # Else the first pod of each program would wait for its build without a word on the screen.
+    binaries(needed_programs(plan), report)
     with defer_interrupts(), engine(paths, configuration, report) as pulumi:
         resume_interrupted(pulumi)
         write_engine_simulation(paths, configuration)
         _say_changes(paths, configuration)
-        pulumi.stack.up(on_output=show, on_error=show, color=_color(), suppress_outputs=True)
+        pulumi.stack.up(on_output=each_step_once(show), on_error=show, color=_color(), suppress_outputs=True)
         save_settings(paths, configuration)
         outputs = pulumi.outputs()
     models = outputs["models"]
@@ -162,7 +168,7 @@ def down(request: Request) -> int:
         configuration = load(PROJECT_ROOT, request.stack, request.overrides)
         with defer_interrupts(), engine(paths, configuration, report) as pulumi:
             resume_interrupted(pulumi)
-            pulumi.stack.destroy(on_output=show, on_error=show, color=_color())
+            pulumi.stack.destroy(on_output=each_step_once(show), on_error=show, color=_color())
             pulumi.stack.workspace.remove_stack(request.stack)
     except Exception as error:
         # A stack that cannot be destroyed must not leave processes and files behind either.
@@ -191,18 +197,19 @@ def render(request: Request) -> int:
     return 0
 
 
-def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing: bool = True) -> None:
-    """Raise RefusedError with every finding before the engine starts; `changing` also holds it against what runs.
+def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing: bool = True) -> StackPlan:
+    """The plan. Raises RefusedError with every finding before the engine starts.
+
+    `changing` also holds it against what runs.
 
     The engine alone would print the first value of a wrong type and stop there, because `Pulumi.yaml` has types.
     """
     values = configuration.settings()
     plan = plan_raw(paths.stack, values, configuration.encrypted(), files=model_files(values))
-    if not changing:
-        return
-    switch = find_switch(paths, configuration, plan)
+    switch = find_switch(paths, configuration, plan) if changing else None
     if switch:
         raise RefusedError([*switch, *plan.warnings])
+    return plan
 
 
 def resume_interrupted(pulumi: Engine) -> None:

@@ -1,0 +1,30 @@
+"""What has to be built for a stack is known before anything of it is created."""
+
+from __future__ import annotations
+
+import pytest
+
+from planning import plan_raw
+from rehearsal.pulumi_engine.configuration import load
+from rehearsal.pulumi_engine.needed_programs import needed_programs
+from stackfile import PROJECT_ROOT
+
+EVERY = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "pulumi", "llm-d-inference-sim"}
+
+
+@pytest.mark.parametrize(
+    ("stack", "others"),
+    [
+        ("gpu", {"epp"}),
+        ("multi-model-gpu", {"epp", "bbr"}),
+        ("mixture-of-experts-tpu", {"epp", "lws"}),
+        ("kserve-single-replica-gpu", {"epp", "lws", "llmisvc"}),
+        ("disaggregated-tpu", {"llm-d-inference-scheduler", "pd-sidecar"}),
+    ],
+)
+def test_pods_sidecars_and_controllers_of_charts_count(stack: str, others: set[str]) -> None:
+    configuration = load(PROJECT_ROOT, stack, {"llm-d:release": "llm-d-0.6" if "disagg" in stack else "gaie-1.5"})
+    plan = plan_raw(stack, configuration.settings(), configuration.encrypted())
+    found = needed_programs(plan)
+    assert set(found) == EVERY | others
+    assert len(found) == len(set(found))

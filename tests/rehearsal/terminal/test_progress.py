@@ -1,0 +1,36 @@
+"""A screen shows each step of a resource once, and everything else as the engine prints it."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.terminal.progress import each_step_once
+
+CREATING = " +  kubernetes:apps/v1:Deployment gemma-2b-it-vllm creating"
+WAITING = "Waiting for app ReplicaSet to be available (0/1 Pods available)"
+
+
+def shown(*lines: str) -> list[str]:
+    found: list[str] = []
+    printer = each_step_once(found.append)
+    for line in lines:
+        printer(line)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([f"{CREATING} (0s)", f"{CREATING} (0s)"], [0]),
+        ([f"{CREATING} (1s) {WAITING}", f"{CREATING} (8s) {WAITING}"], [0]),
+        ([f"{CREATING} (0s)", f"{CREATING} (0s) {WAITING}", f"{CREATING[:-3]}ed (9s)"], [0, 1, 2]),
+        ([f"{CREATING} (1s) (0/2 Pods available)", f"{CREATING} (2s) (1/2 Pods available)"], [0, 1]),
+        ([f"\x1b[32m{CREATING}\x1b[0m (0s)", f"{CREATING} (3s)"], [0]),
+        ([" -  gcp:compute/network:Network network deleting (0s)"] * 2, [0]),
+        (["@ updating....", "@ updating....", "", ""], [0, 1, 2, 3]),
+        (["    error: timed out", "    error: timed out"], [0, 1]),
+        (["  ~ replicas: 1 => 2", "  ~ replicas: 1 => 2"], [0, 1]),
+    ],
+)  # fmt: skip
+def test_repeated_steps_are_left_out(lines: list[str], expected: list[int]) -> None:
+    assert shown(*lines) == [lines[index] for index in expected]
