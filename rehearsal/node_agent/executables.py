@@ -10,20 +10,29 @@ from rehearsal.node_agent.images_to_binaries import Program, repository, version
 from rehearsal.paths import StackPaths
 from rehearsal.toolchain import pickers
 from rehearsal.toolchain.build import Report, binaries
-from rehearsal.toolchain.targets import TARGETS, of_version
+from rehearsal.toolchain.targets import TARGETS, Target, of_version
+
+
+def target_of(which: Program, image: str) -> Target | None:
+    """The target of the toolchain that runs for an image. None for a picker that was built from its own module."""
+    default = TARGETS[which.value]
+    named = bool(os.environ.get(default.override))
+    if pickers.built(image) is not None and not named:
+        return None
+    if not default.dependency or named:
+        return default
+    return of_version(which.value, version(image)) or default
 
 
 def executable(which: Program, image: str, paths: StackPaths, report: Report) -> Path:
     """The path of a program. Raises BuildError where it cannot be built."""
+    target = target_of(which, image)
     own = pickers.built(image)
-    default = TARGETS[which.value]
-    if own is not None and not os.environ.get(default.override):
+    if target is None and own is not None:
         return own
+    target = target or TARGETS[which.value]
     wanted = version(image)
-    if not default.dependency or os.environ.get(default.override):
-        return binaries([default.name], report)[default.name]
-    target = of_version(which.value, wanted) or default
-    if target.version != wanted:
+    if target.dependency and not os.environ.get(target.override) and target.version != wanted:
         record_difference(
             paths,
             f"{repository(image)} runs in version {target.version} instead of {wanted or 'one without a tag'}: no Go"

@@ -10,6 +10,7 @@ from planning.plan.pods import ContainerPlan
 from planning.plan.stack import StackPlan
 from planning.platform.helm_releases import KSERVE, LEADER_WORKER_SET
 from rehearsal.control_plane.parts import PARTS
+from rehearsal.node_agent.executables import target_of
 from rehearsal.node_agent.images_to_binaries import Program, program
 from rehearsal.toolchain.targets import TARGETS
 
@@ -19,9 +20,17 @@ _CONTROLLERS: Final = {LEADER_WORKER_SET: Program.GROUPS, KSERVE: Program.SERVIC
 
 def needed_programs(plan: StackPlan) -> list[str]:
     """Names of targets of the toolchain, in the order in which they are built."""
-    pods = {program(container.image, container.command).value for container in _containers(plan)}
-    controllers = {_CONTROLLERS[chart.name].value for chart in plan.charts if chart.name in _CONTROLLERS}
-    return [name for name in TARGETS if name in {"pulumi", *PARTS, *pods, *controllers}]
+    images = {(program(container.image, container.command), container.image) for container in _containers(plan)}
+    # The version of a chart is that of its controller, whose tag has a v.
+    images |= {
+        (_CONTROLLERS[chart.name], f"controller:v{chart.version.removeprefix('v')}")
+        for chart in plan.charts
+        if chart.name in _CONTROLLERS
+    }
+    # Envoy is a package of Python, and a container without a program has no process.
+    targets = {target_of(which, image) for which, image in images if which.value in TARGETS}
+    names = {"pulumi", *PARTS, *(target.name for target in targets if target is not None)}
+    return [name for name in TARGETS if name in names]
 
 
 def _containers(value: object) -> Iterator[ContainerPlan]:

@@ -100,13 +100,17 @@ def test_verify_finds_every_promise_kept(running: Running, stack: str) -> None:
     assert time.monotonic() - began < PATIENCE
 
 
-def test_a_refused_object_fails_with_the_api_servers_words_and_a_second_up_changes_nothing(running: Running) -> None:
+def test_a_refused_object_fails_with_the_api_servers_words_and_the_next_up_repairs_it(running: Running) -> None:
     project = running.project
     before = names(project, "gpu")
-    said = project.run("up", "gpu", "-c", "llm-d:gateway.hostname=Not_A_Host", code=1)
-    assert "Gateway llm-d-inference-scheduling/inference-gateway" in said, said
-    assert "spec.listeners[0].hostname" in said, said
+    said = project.run("up", "gpu", "-c", "llm-d:gateway.paths[0]=/a//b", code=1)
+    assert "HTTPRoute" in said, said
+    assert "must not contain '//'" in said, said
     assert "Traceback" not in said
+    # The provider keeps in the state that the object was not updated, and applies it again.
+    said = project.run("up", "gpu")
+    assert re.search(r"\n\s*~ 1 updated\n", said), said
+    assert not re.search(r"\d+ (created|deleted|replaced)", said), said
     said = project.run("up", "gpu")
     assert re.search(r"\n\s*\d+ unchanged\n", said), said
     assert not re.search(r"\d+ (created|updated|deleted|replaced)", said), said

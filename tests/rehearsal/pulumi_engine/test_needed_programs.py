@@ -18,7 +18,7 @@ EVERY = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", 
         ("gpu", {"epp"}),
         ("multi-model-gpu", {"epp", "bbr"}),
         ("mixture-of-experts-tpu", {"epp", "lws"}),
-        ("kserve-single-replica-gpu", {"epp", "lws", "llmisvc"}),
+        ("kserve-single-replica-gpu", {"epp", "lws", "llmisvc-v0.19.0"}),
         ("disaggregated-tpu", {"llm-d-inference-scheduler", "pd-sidecar"}),
     ],
 )
