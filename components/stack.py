@@ -15,6 +15,7 @@ from components.infrastructure.node_pools import NodePools
 from components.infrastructure.services import ProjectServices
 from components.platform.certificates import Certificate
 from components.platform.crds import InferenceCrds
+from components.platform.dashboards import Dashboards
 from components.platform.helm_releases import PlatformCharts
 from components.platform.kserve_presets import Presets
 from components.platform.monitoring import Monitoring
@@ -89,6 +90,8 @@ class InferenceStack(pulumi.ComponentResource):
         NetworkPolicies(plan.network_policies, platform.scope)
         if plan.monitoring.enabled:
             Monitoring(plan.monitoring, plan.models, plan.router, platform.scope)
+        if plan.monitoring.dashboard is not None or plan.monitoring.alerts:
+            Dashboards(plan.monitoring, plan.project, plan.labels, infrastructure.opts)
         self.address = gateway.address
         self.register_outputs({"address": self.address})
 

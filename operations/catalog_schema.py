@@ -18,6 +18,7 @@ from catalog.engine import Engine
 from catalog.engines import Capabilities
 from catalog.images import Images
 from catalog.loading import FOLDER
+from catalog.metrics import Metrics
 from catalog.pickers import Picker, Plugin
 from catalog.quotas import Quotas
 from catalog.release import Release
@@ -40,6 +41,7 @@ def schemas() -> dict[str, Schema]:
         "engine": lambda: Engine.model_json_schema(),
         "images": lambda: Images.model_json_schema(),
         "machines": _machines,
+        "metrics": lambda: Metrics.model_json_schema(),
         "models": _models,
         "pickers": _pickers,
         "prices": _prices,

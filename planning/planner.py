@@ -27,12 +27,13 @@ from planning.infrastructure.node_pools import plan_accelerator_pools, plan_cpu_
 from planning.names import model_keys
 from planning.patterns import pattern_of
 from planning.plan.infrastructure import NodePoolPlan
-from planning.plan.platform import HuggingFacePlan, MonitoringPlan, PullSecretPlan
+from planning.plan.platform import HuggingFacePlan, PullSecretPlan
 from planning.plan.serving import ModelServerPlan
 from planning.plan.stack import ModelPlan, StackPlan
 from planning.platform.engine_images import check_engine_images
 from planning.platform.helm_releases import plan_chart_namespaces, plan_charts
 from planning.platform.images import check_image, check_proven, check_release
+from planning.platform.monitoring import plan_monitoring
 from planning.request_names import check_names
 from planning.routing.endpoint_picker import check_picker, plan_picker, plan_pool
 from planning.routing.gateway import plan_gateway, plan_routes
@@ -171,6 +172,7 @@ def plan_with_findings(
     models_endpoint = plan_models_endpoint(ctx, served, splits, pull_secret)
     routes = plan_routes(ctx, served, models_endpoint, splits)
     router = plan_router(ctx, served, splits, gateway, pull_secret)
+    cluster = plan_cluster(ctx)
     return StackPlan(
         stack=stack,
         project=settings.project,
@@ -180,7 +182,7 @@ def plan_with_findings(
         pattern=settings.pattern,
         services=plan_services(ctx),
         network=network,
-        cluster=plan_cluster(ctx),
+        cluster=cluster,
         cpu_pool=cpu_pool,
         accelerator_pools=tuple(pool for _, own in pools for pool in own),
         crds=plan_crds(ctx),
@@ -196,9 +198,7 @@ def plan_with_findings(
         models_endpoint=models_endpoint,
         models=served,
         network_policies=plan_network_policies(ctx, network, gateway, served, router, models_endpoint),
-        monitoring=MonitoringPlan(
-            enabled=settings.monitoring.enabled, interval_seconds=settings.monitoring.interval_seconds
-        ),
+        monitoring=plan_monitoring(ctx, cluster.name, namespace.name, tuple(model.pool.name for model in served)),
         cost=plan_cost(
             ctx,
             cpu_pool,

@@ -39,6 +39,7 @@ def _permissions(needs: Needs, facts: Facts) -> Iterator[Finding]:
             "resourcemanager.": "roles/resourcemanager.projectIamAdmin",
             "serviceusage.": "roles/serviceusage.serviceUsageAdmin",
             "secretmanager.": "roles/secretmanager.admin",
+            "monitoring.": "roles/monitoring.editor",
         }
         roles += [role for start, role in rest.items() if any(name.startswith(start) for name in lacking)]
         yield _finding(

@@ -32,6 +32,8 @@ _CLUSTER = (
     "resourcemanager.projects.getIamPolicy",
     "resourcemanager.projects.setIamPolicy",
 )
+_DASHBOARD = ("monitoring.dashboards.create", "monitoring.dashboards.delete")
+_ALERTS = ("monitoring.alertPolicies.create", "monitoring.alertPolicies.delete")
 # An editor of the project lacks the last four: the picker's roles could not be made.
 _OBJECTS = (
     "container.clusters.get",
@@ -225,6 +227,10 @@ def _permissions(plan: StackPlan) -> Iterator[str]:
         yield from _ADDRESS
     if plan.hugging_face.secret_manager is not None:
         yield from _SECRET
+    if plan.monitoring.dashboard is not None:
+        yield from _DASHBOARD
+    if plan.monitoring.alerts:
+        yield from _ALERTS
 
 
 def _names(plan: StackPlan) -> Iterator[NameNeed]:

@@ -101,6 +101,38 @@ class CertificatePlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PanelPlan:
+    """One chart: `query` is PromQL."""
+
+    title: str
+    unit: str
+    query: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardPlan:
+    title: str
+    panels: tuple[PanelPlan, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertPlan:
+    """An alert policy: `query` is PromQL, and it fires when that has had results for `duration_seconds`."""
+
+    name: str
+    title: str
+    query: str
+    duration_seconds: int
+    severity: Literal["CRITICAL", "WARNING"]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MonitoringPlan:
+    """Scraping of model servers, pickers and model router; a dashboard and alert policies where they are wanted."""
+
     enabled: bool
     interval_seconds: int
+    dashboard: DashboardPlan | None = None
+    alerts: tuple[AlertPlan, ...] = ()
+    notification_channels: tuple[str, ...] = ()

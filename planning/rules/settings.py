@@ -6,6 +6,13 @@ from planning.rules.rule import Rule
 
 RULES = (
     Rule(
+        "LLMD-MONITORING-OFF",
+        severity="error",
+        summary="A dashboard or alerts are wanted while nothing is scraped.",
+        why="Both read what the collectors scrape.",
+        fix="Set `monitoring.enabled: true`, or remove them.",
+    ),
+    Rule(
         "LLMD-SETTING-UNKNOWN",
         severity="error",
         summary="There is no setting of this name.",

@@ -6,6 +6,24 @@ from tests.planning.refusals.case import Wrong
 
 SETTINGS = (
     Wrong(
+        id="LLMD-MONITORING-OFF",
+        name="a dashboard of what is not scraped",
+        changes={"monitoring": {"enabled": False, "dashboard": True}},
+        path="monitoring.dashboard",
+        value="true",
+        rule="nothing is scraped",
+        fix="set monitoring.enabled: true",
+    ),
+    Wrong(
+        id="LLMD-MONITORING-OFF",
+        name="alerts on what is not scraped",
+        changes={"monitoring": {"enabled": False, "alerts": {"availability": 0.99}}},
+        path="monitoring.alerts",
+        value="set",
+        rule="nothing is scraped",
+        fix="remove monitoring.alerts",
+    ),
+    Wrong(
         id="LLMD-SETTING-UNKNOWN",
         name="misspelt key",
         changes={"models[0].maxModelLength": 2048},

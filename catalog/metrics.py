@@ -1,0 +1,68 @@
+"""Typed access to metrics.yaml: what engines and endpoint pickers export, under which names."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from .schema import Entry, Source
+
+_FILE = Path(__file__).with_name("metrics.yaml")
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+ENGINE = "vllm"
+
+
+class Metric(Entry):
+    """One metric. `names` and `aliases` are by exporter: `vllm`, or the metric prefix of a release's picker.
+
+    `appears`: when it first exists, where that is not from the start.
+    """
+
+    of: Literal["engine", "picker"]
+    title: str
+    type: Literal["gauge", "counter", "histogram"]
+    unit: Literal["1", "s", "tokens", "requests"]
+    names: Mapping[str, str]
+    aliases: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    labels: tuple[str, ...]
+    appears: str = ""
+    source: str
+
+
+class Metrics(Entry):
+    """The whole of metrics.yaml."""
+
+    sources: Mapping[str, Source]
+    metrics: Mapping[str, Metric]
+
+    @model_validator(mode="after")
+    def _sources_exist(self) -> Self:
+        unknown = [name for name, metric in self.metrics.items() if metric.source not in self.sources]
+        if unknown:
+            raise ValueError(f"metrics.yaml: metrics: {', '.join(unknown)}: there is no such source")
+        return self
+
+    def name(self, metric: str, picker_prefix: str) -> str:
+        """The name that a metric has in a release whose picker has this metric prefix."""
+        entry = self.metrics[metric]
+        return entry.names[ENGINE if entry.of == "engine" else picker_prefix]
+
+    def known_names(self) -> frozenset[str]:
+        """Every name and alias of every exporter."""
+        return frozenset(
+            name
+            for metric in self.metrics.values()
+            for name in (*metric.names.values(), *(alias for names in metric.aliases.values() for alias in names))
+        )
+
+
+@functools.cache
+def load_metrics() -> Metrics:
+    """Read and validate metrics.yaml, once. Raises pydantic's ValidationError naming the field."""
+    return Metrics.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
