@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
@@ -69,11 +69,25 @@ class Batch(Entry):
     since: str = "0"  # version
 
 
+class RunnerWarmUp(Entry):
+    """Bytes per (sequence x vocabulary entry) of Model Runner V2's warm-up: refused below one, sure from the other."""
+
+    refused_bytes: float
+    passed_bytes: float
+
+
 class Runner(Entry):
-    """Model Runner V2: which models it is the default of since which version, and its sampler's profile."""
+    """Model Runner V2: which models it is the default of since which version, and what its profile counts."""
 
     architectures: Mapping[str, str]  # since; "dense": every model without experts and without recurrent layers
+    every_since: str  # from here on it is the default of every model
     sampler_bytes: Mapping[str, float]  # by the version since which they hold
+    graphs_since: str  # before, its profile reserves nothing for CUDA graphs
+    encoder_since: str  # before, its profile does not run a vision tower
+    state_bytes: float  # counts of each sequence's tokens, per vocabulary entry, kept for penalties
+    state_counted_since: str  # before, its profile does not count them: they come out of what is left free
+    non_torch_gib: float  # outside torch's allocator, one rank
+    warm_up: Mapping[str, RunnerWarmUp]  # by the version since which they hold
 
 
 class WarmUp(Entry):
@@ -82,7 +96,6 @@ class WarmUp(Entry):
     refused_bytes: float  # below it every start that was logged failed
     graphs_error_gib: float  # of the estimate of captured graphs: a start is refused only beyond it
     passed_bytes: float  # from it on every start that was logged came through
-    second_runner_bytes: float  # Model Runner V2, whose warm-up was logged once (it failed with 24.6): refused below
     expert_tuning_gib: float  # kept by FlashInfer's tuning of experts, compute capability 10.0 and up
     expert_tuning_since: str
     small_card_bytes: float  # cards below `small_card_gib`: the one allocation that was seen to fail there
@@ -263,19 +276,25 @@ class Engine(Entry):
     def second_runner(self, version: str, architecture: str, *, dense: bool) -> bool:
         """Whether Model Runner V2 is a model's default. `dense`: it has neither experts nor recurrent layers."""
         since = self.runner.architectures.get(architecture)
-        starts = [since] if since is not None else []
+        starts = [self.runner.every_since, *([since] if since is not None else [])]
         if dense:
             starts.append(self.runner.architectures["dense"])
         return any(self.has(version, start) for start in starts)
 
     def second_runner_sampler(self, version: str) -> float:
         """Bytes per (sequence x vocabulary entry) of its profile."""
-        reached = [
-            (since, sampler_bytes)
-            for since, sampler_bytes in self.runner.sampler_bytes.items()
-            if self.has(version, since)
-        ]
-        return max(reached, key=lambda pair: _release(pair[0]))[1] if reached else 0.0
+        figures = self.runner.sampler_bytes
+        return figures[self._newest(figures, version)]
+
+    def second_runner_warm_up(self, version: str) -> RunnerWarmUp:
+        """What its warm-up takes after the KV cache was made."""
+        figures = self.runner.warm_up
+        return figures[self._newest(figures, version)]
+
+    def _newest(self, versions: Iterable[str], version: str) -> str:
+        """The newest of some versions that is not after another; the oldest, where all are."""
+        ordered = sorted(versions, key=_release)
+        return next((since for since in reversed(ordered) if self.has(version, since)), ordered[0])
 
 
 _IN_USE: ContextVar[Engine | None] = ContextVar("engine", default=None)

@@ -205,7 +205,7 @@ def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict
     error = f"{verdict.error_gib:.1f}"
     taken = f"weights {parts.weights:.2f}"
     if run.kind == "gpu":
-        rest = parts.non_torch + (parts.cuda_graphs if run.band.graphs_reserved else 0.0)
+        rest = parts.non_torch + (parts.cuda_graphs if run.reserves_graphs else 0.0)
         taken += f", activations {parts.activation:.2f}, CUDA context and graphs {rest:.2f}"
     share = f"the {verdict.requested_gib:.2f} GiB that vLLM may use of each {each}"
     if verdict.limit == "weights":

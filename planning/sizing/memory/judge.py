@@ -80,7 +80,7 @@ def _available(run: EngineRun, requested: float, parts: MemoryParts, measured: f
         return measured
     if run.kv_cache_gib is not None:
         return run.kv_cache_gib
-    graphs = parts.cuda_graphs if run.band.graphs_reserved else 0.0
+    graphs = parts.cuda_graphs if run.reserves_graphs else 0.0
     return requested - parts.weights - parts.activation - parts.non_torch - graphs
 
 
@@ -143,7 +143,7 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     # No log of ranks that share experts over hosts has been seen.
     alone = run.expert_ranks == 1 or (measured_link and run.data_parallel == 1)
     non_torch = errors.non_torch_alone if alone else errors.non_torch_parallel
-    graphs = errors.graphs_gib if run.band.graphs_reserved and not run.enforce_eager else 0.0
+    graphs = errors.graphs_gib if run.reserves_graphs else 0.0
     if graphs and run.recurrent and run.band.graphs.linear_gib is not None:
         graphs = errors.graphs_linear_gib
     widened = 1.0 if engine.knows(run.version) else 2.0

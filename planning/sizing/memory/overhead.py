@@ -38,8 +38,9 @@ def activation_gib(run: EngineRun, stage: int = 0) -> float:
 
 
 def encoder_gib(run: EngineRun) -> float:
-    """Peak of the vision tower's run, where logs show it: ranks share its heads."""
-    if not run.has_encoder:
+    """Peak of the vision tower's run, where the profile has one and logs show it: ranks share its heads."""
+    runner = load_engine().runner
+    if not run.has_encoder or (run.second_runner and not load_engine().has(run.version, runner.encoder_since)):
         return 0.0
     kinds = load_engine().encoder_gib
     peak = next((peak for begin, peak in kinds.items() if run.model.architecture.startswith(begin)), 0.0)
@@ -48,12 +49,27 @@ def encoder_gib(run: EngineRun) -> float:
 
 
 def non_torch_gib(run: EngineRun) -> float:
-    """CUDA context, cuBLAS, NCCL and the buffers of expert parallelism of one rank."""
+    """CUDA context, cuBLAS, NCCL, the buffers of expert parallelism and of a runner, of one rank."""
     figures = run.band.non_torch
+    states = states_gib(run) if counts_states(run) else 0.0
     if run.expert_ranks > 1:
         joined = figures.nvlink if run.interconnect == "nvlink" else figures.pcie
-        return joined + all_to_all_gib(run)
+        return joined + all_to_all_gib(run) + states
+    if run.second_runner:
+        return load_engine().runner.non_torch_gib + states
     return figures.pipeline if run.pipeline_parallel > 1 else figures.alone
+
+
+def states_gib(run: EngineRun) -> float:
+    """Counts of tokens that Model Runner V2 keeps for penalties: a number for each sequence and vocabulary entry."""
+    if not run.second_runner:
+        return 0.0
+    return load_engine().runner.state_bytes * run.max_num_seqs * run.model.vocabulary / GIB
+
+
+def counts_states(run: EngineRun) -> bool:
+    """Whether they are taken off before the KV cache. Else they come out of what is left free."""
+    return load_engine().has(run.version, load_engine().runner.state_counted_since)
 
 
 def all_to_all_gib(run: EngineRun) -> float:
@@ -101,7 +117,7 @@ def captured_gib(run: EngineRun, layers: int) -> float:
     elif run.model.experts is not None:
         more = figures.experts_layer_gib - figures.layer_gib
     # What V1 estimates is about what it takes; of Model Runner V2 no log says so.
-    usual = run.band.graphs if run.band.graphs_reserved and not run.second_runner else figures
+    usual = run.band.graphs if run.reserves_graphs and not run.second_runner else figures
     return usual.base_gib + (usual.layer_gib + more) * layers * graph_sizes(run) / figures.sizes
 
 
@@ -121,13 +137,15 @@ def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> 
     that, while graphs were captured: there the one allocation that failed counts against what was free from the start.
     """
     figures = load_engine().warm_up
-    reserved = graphs_gib(run, layers) if run.band.graphs_reserved else 0.0
+    reserved = graphs_gib(run, layers) if run.reserves_graphs else 0.0
     captured = captured_gib(run, layers)
+    if not counts_states(run):
+        free_gib -= states_gib(run)
     room = free_gib + activation + reserved - captured
     entries = run.sampled_rows * run.model.vocabulary / GIB
-    refused_gib = (figures.second_runner_bytes if run.second_runner else figures.refused_bytes) * entries
-    refused_gib -= 0.0 if run.enforce_eager else figures.graphs_error_gib
-    passed_gib = figures.passed_bytes * entries
+    needs = load_engine().second_runner_warm_up(run.version) if run.second_runner else figures
+    refused_gib = needs.refused_bytes * entries - (0.0 if run.enforce_eager else figures.graphs_error_gib)
+    passed_gib = needs.passed_bytes * entries
     tuned = load_engine().has(run.version, figures.expert_tuning_since) and (run.capability or 0.0) >= 10.0
     if tuned and run.model.experts is not None:
         passed_gib += figures.expert_tuning_gib

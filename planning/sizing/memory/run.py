@@ -110,6 +110,13 @@ class EngineRun:
         return not guessing and engine.second_runner(self.version, self.model.architecture, dense=dense)
 
     @property
+    def reserves_graphs(self) -> bool:
+        """Whether an estimate of CUDA graphs is taken off before the KV cache. Else they come out of what is left."""
+        engine = load_engine()
+        profiled = not self.second_runner or engine.has(self.version, engine.runner.graphs_since)
+        return self.band.graphs_reserved and profiled and not self.enforce_eager
+
+    @property
     def kv_bytes(self) -> int:
         """Bytes per number in the KV cache. Quantized weights leave it at 16 bits unless the checkpoint has scales."""
         if self.kv_cache_dtype in ("bfloat16", "float16"):
