@@ -114,8 +114,8 @@ def play_card(card: Mapping[str, Any]) -> None:
     torch.version.cuda = torch.version.cuda or "13.0"
     _play_operators(torch)
     _play_triton(card["capability"])
-    flash_attention = importlib.util.find_spec("vllm.vllm_flash_attn")
-    if flash_attention is None or flash_attention.origin is None:
+    package = importlib.util.find_spec("vllm.vllm_flash_attn")
+    if package is None or package.origin is None:
         # A folder without code: the CPU wheel of 0.11 leaves this package of the CUDA images out.
         _be_absent("vllm.vllm_flash_attn")
     platforms = importlib.import_module("vllm.platforms")
