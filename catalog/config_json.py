@@ -261,6 +261,7 @@ def _model(
             "mla": mla,
             "experts": experts_of(architecture, fields, layers),
             "vision_gib": tower.parameters * 2 / GIB if tower is not None else None,
+            "audio_gib": tower.audio * 2 / GIB if tower is not None else 0.0,
             "vision_sharded": tower.sharded if tower is not None else 0.5,
             "vision_language": tower is not None or architecture.endswith("ForConditionalGeneration"),
             "size_gib": size_gib,

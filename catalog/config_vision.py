@@ -73,6 +73,7 @@ class Tower:
 
     parameters: int
     sharded: float
+    audio: int = 0  # of those parameters, the tower for sound
 
 
 def _tower(total: int, sharded: float) -> Tower:
@@ -210,9 +211,8 @@ def _gemma4(config: Config, vision: Config, text_hidden: int) -> Tower:
     positions = 2 * _number(vision, "position_embedding_size") * hidden
     total = layers + patches + positions + hidden * text_hidden
     audio = config.get("audio_config")
-    if isinstance(audio, Mapping):
-        total += _gemma4_audio(audio, text_hidden)
-    return Tower(total, 0.0)
+    sound = _gemma4_audio(audio, text_hidden) if isinstance(audio, Mapping) else 0
+    return Tower(total + sound, 0.0, sound)
 
 
 def _gemma4_audio(audio: Config, text_hidden: int) -> int:

@@ -105,6 +105,13 @@ class WarmUp(Entry):
     tpu_small_free_gib: float  # and less than this left free start for some models only
 
 
+class TpuStates(Entry):
+    """Versions of the TPU back end whose layout of recurrent layers' states was read."""
+
+    since: str
+    prefixes_since: str  # with prefix caching a state is kept at block boundaries, of which the share was not read
+
+
 class FieldReport(Entry):
     """A start that was seen to fail against the formulas; `seen` says how, `instead` which share of memory worked."""
 
@@ -251,6 +258,7 @@ class Engine(Entry):
     batches: tuple[Batch, ...]  # largest first
     tpu_sequences: int
     tpu_utilization_tested: float
+    tpu_states: TpuStates
     field_reports: tuple[FieldReport, ...]
     errors: Errors
     speed: Speed
@@ -272,6 +280,12 @@ class Engine(Entry):
         return (
             _release(self.bands[-1].since) <= _release(version) and _release(version)[:2] <= _release(self.newest)[:2]
         )
+
+    def lays_out_states(self, version: str, *, prefix_caching: bool) -> bool:
+        """Whether it is known how the TPU back end lays out the states of recurrent layers."""
+        figures = self.tpu_states
+        known = self.has(version, figures.since)
+        return known and not (prefix_caching and self.has(version, figures.prefixes_since))
 
     def second_runner(self, version: str, architecture: str, *, dense: bool) -> bool:
         """Whether Model Runner V2 is a model's default. `dense`: it has neither experts nor recurrent layers."""

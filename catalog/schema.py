@@ -301,6 +301,7 @@ class Model(Entry):
     experts: Experts | None = None
     quantization: Quantization | None = None
     vision_gib: float | None = None  # weights of the vision tower in GiB; None: has none, or (vision_language) unknown
+    audio_gib: float = 0.0  # of those, the tower for sound
     vision_sharded: float = 0.5  # part of the tower that tensor parallelism divides; the rest is on every rank
     vision_language: bool = False  # takes images: an encoder budget is reserved unless switched off
     size_gib: float | None = None  # files to download; None: the weights' own size (catalog.parameters.weights_gib)

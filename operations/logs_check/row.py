@@ -70,7 +70,7 @@ def run_of(row: Row, folder: Path) -> EngineRun:
     )
     if run is None:
         raise UnknownStartError(
-            "layers that keep a state are laid out by rules of its own on TPUs"
+            "how this version of the TPU back end lays out layers that keep a state was not read"
             if recurrent
             else "no log shows how much memory vLLM sees on this accelerator"
         )

@@ -99,8 +99,8 @@ def _not_checked(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         index,
         "id",
         value=model.id,
-        rule=f"{model.id} has layers with recurrent states, whose memory layout on TPUs is not known: "
-        "memory is not checked",
+        rule=f"{model.id} has layers with recurrent states, whose memory layout on TPUs is not known of vLLM "
+        f"{version_of(ctx, settings)}: memory is not checked",
         fix=fix,
     )
 

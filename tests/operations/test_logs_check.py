@@ -78,7 +78,7 @@ def test_calls_that_were_wrong_are_named_by_their_kind() -> None:
         ({"config": {"architectures": ["MambaForCausalLM"]}}, "architecture MambaForCausalLM is not one"),
         ({"config": {"architectures": ["DeepseekV4ForCausalLM"]}}, "the memory of DeepseekV4ForCausalLM cannot be"),
         ({"accelerator": "nvidia-rtx-4090"}, "the catalog has no accelerator nvidia-rtx-4090"),
-        ({"accelerator": "tpu-v6e", "model": "Qwen/Qwen3.5-27B"}, "layers that keep a state"),
+        ({"accelerator": "tpu-v6e", "model": "Qwen/Qwen3.5-27B"}, "how this version of the TPU back end"),
         ({"version": ...}, "names no version"),
         ({"quantization": "gguf"}, "quantized by gguf"),
         ({"maxModelLen": "long"}, "maxModelLen is 'long', where a number belongs"),

@@ -45,6 +45,7 @@ class Layout:
     in_flight_tokens: int
     state_blocks: int  # of one sequence, per group of linear layers
     states_everywhere: bool = False  # a state is kept at the end of every block, so that prefixes can be taken up there
+    states_apart_bytes: int = 0  # states of all sequences, set aside before blocks are counted
 
     @property
     def group_count(self) -> int:
@@ -56,7 +57,7 @@ class Layout:
         return self.page_bytes * self.group_layers
 
     def blocks(self, available_gib: float) -> int:
-        return max(0, int(available_gib * GIB) // self.block_bytes)
+        return max(0, int(available_gib * GIB) - self.states_apart_bytes) // self.block_bytes
 
     def blocks_per_request(self, length: int) -> int:
         """Blocks that a request of `length` tokens may hold at once."""
@@ -94,8 +95,14 @@ def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
     """Kinds of layers that store something, on one rank of a pipeline stage."""
     if run.kind == "tpu":
         # The TPU back end keeps every layer whole: windows save nothing there.
-        tpu = [(group, group.layers - group.kv_shared) for group in run.model.attention]
-        return tuple(Layers("full", stored, _token_bytes(run, group)) for group, stored in tpu if stored > 0)
+        tpu = [(group, group.layers - group.kv_shared) for group in run.model.attention if group.kind != "none"]
+        return tuple(
+            Layers("linear", stored, state_bytes=_state_bytes(run, group))
+            if group.kind in ("linear", "mamba")
+            else Layers("full", stored, _token_bytes(run, group))
+            for group, stored in tpu
+            if stored > 0
+        )
     ours = stage_layers(run.model.layers, run.pipeline_parallel)[stage]
     last = stage == run.pipeline_parallel - 1
     found = []
@@ -157,7 +164,29 @@ def _layout(run: EngineRun, stage: int) -> Layout:
 
 
 def _whole(run: EngineRun, kinds: tuple[Layers, ...]) -> Layout:
+    """TPUs keep attention whole, and states apart: one for each sequence and one more, as many as tokens are guessed.
+
+    As _maybe_set_compact_mamba_num_blocks_override in tpu_inference runner/kv_cache_manager.py: `group` tensors are
+    shared by a layer of every group, so that a request takes a block number for each group of recurrent layers too.
+    """
     block = run.kv_block()
+    states = [layers for layers in kinds if layers.kind == "linear"]
+    attention = [layers for layers in kinds if layers.kind != "linear"]
+    if states and attention:
+        counts = [sum(layers.count for layers in part) for part in (attention, states)]
+        group = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
+        of_attention, of_states = (-(-count // group) for count in counts)
+        largest = max(layers.state_bytes for layers in states)
+        slots = run.max_num_seqs * (run.speculative_tokens + 1) + 1
+        return Layout(
+            page_bytes=of_attention * block * max(layers.token_bytes for layers in attention),
+            group_layers=group,
+            block_tokens=block,
+            groups=(("full", of_attention, block, 0), ("linear", of_states, block, 0)),
+            in_flight_tokens=0,
+            state_blocks=1 + run.speculative_tokens,
+            states_apart_bytes=group * of_states * slots * largest,
+        )
     per_token = sum(layers.count * layers.token_bytes for layers in kinds)
     return Layout(block * per_token, 1, block, (("full", 1, block, 0),), 0, 0)
 

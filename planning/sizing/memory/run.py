@@ -13,6 +13,10 @@ from planning.engine_support.deployment import default_length
 
 _BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
 
+# Pages of all requests together, and tokens of a page of latent attention, on TPUs.
+_TPU_PAGES = 1024 * 1024 // 2 // 4
+_TPU_LATENT_PAGE = 1024
+
 # Each slot for an adapter takes memory of the device whether it is used or not.
 LORA_SLOTS = 8
 
@@ -136,13 +140,25 @@ class EngineRun:
         return self.model.vision_language and not self.text_only
 
     def kv_block(self) -> int:
-        """Tokens of a block of ordinary attention. TPUs choose it by the longest request, at most 512 pages to one."""
+        """Tokens of a block of ordinary attention.
+
+        TPUs divide the longest request by 16 up to 8192 tokens, and keep the page tables of all requests together small
+        (tpu_inference layers/vllm/backends/flash_attn.py, get_page_size and get_min_page_size; flash_attn_mla.py).
+        """
         if self.block_size is not None:
             return self.block_size
         if self.kind == "gpu":
             return 16
-        power = 1 << max(0, self.max_model_len - 1).bit_length()
-        return min(256, max(16, power // 512))
+        if self.model.mla is not None:
+            return _TPU_LATENT_PAGE
+        by_length = 16 if self.max_model_len > 8192 else min(256, max(16, _power(self.max_model_len) // 16))
+        pages = max(1, _TPU_PAGES // self.max_num_seqs)
+        return max(by_length, _power(-(-self.max_model_len // pages)))
+
+
+def _power(number: int) -> int:
+    """The least power of two from a number on."""
+    return 1 << max(0, number - 1).bit_length()
 
 
 def engine_run(
@@ -175,13 +191,15 @@ def engine_run(
 ) -> EngineRun | None:
     """Fill in vLLM's defaults. `share` is the part of the device a fractional machine gets.
 
-    None when no log shows what the accelerator's memory is for CUDA, and for recurrent layers on TPUs, whose states
-    the TPU back end lays out by rules of its own (runner/kv_cache_manager.py of tpu-inference).
+    None when no log shows what the accelerator's memory is for CUDA, and for recurrent layers on TPUs where the layout
+    of their states was not read: before 0.22, and with prefix caching since 0.29.
     """
-    recurrent = any(group.kind in ("linear", "mamba") for group in model.attention)
-    if accelerator.usable_gib is None or (accelerator.kind == "tpu" and recurrent):
-        return None
     engine = load_engine()
+    recurrent = any(group.kind in ("linear", "mamba") for group in model.attention)
+    if accelerator.usable_gib is None:
+        return None
+    if accelerator.kind == "tpu" and recurrent and not engine.lays_out_states(version, prefix_caching=prefix_caching):
+        return None
     total = accelerator.usable_gib * share
     if accelerator.batch_tokens is not None:
         tokens, sequences = accelerator.batch_tokens, engine.tpu_sequences

@@ -68,7 +68,9 @@ def _weights_gib(run: EngineRun, stage: int) -> float:
     total = layers * share + _tables(run, first=first, last=last) + _rotary(run)
     if first and run.has_encoder and model.vision_gib is not None:
         divided = model.vision_sharded / run.tensor_parallel + 1 - model.vision_sharded
-        total += model.vision_gib * GIB * divided * plain / 2
+        # The TPU back end loads no tower for sound (logs of gemma-4-E2B: 8.96 GiB on v5e and v6e).
+        towers = model.vision_gib - (model.audio_gib if run.kind == "tpu" else 0.0)
+        total += towers * GIB * divided * plain / 2
     if last:
         total += _draft(run)
     return (total + _lora(run) * share) / GIB

@@ -141,8 +141,8 @@ MODEL = (
     ),
     Wrong(
         id="LLMD-MEMORY-STATES-UNKNOWN",
-        name="recurrent layers on a TPU",
-        changes={"models[0].id": "Qwen/Qwen3.5-27B"},
+        name="recurrent layers on a TPU of an older release",
+        changes={"models[0].id": "Qwen/Qwen3.5-27B", "models[0].image": "vllm/vllm-tpu:v0.19.1"},
         path="models[0].id",
         value="Qwen/Qwen3.5-27B",
         rule="has layers with recurrent states, whose memory layout on TPUs is not known",

@@ -266,10 +266,50 @@ class TestProfile:
 
 
 class TestTpu:
-    def test_recurrent_layers_get_no_verdict(self) -> None:
-        """84,145 blocks were predicted where 945 were logged (D12)."""
+    @pytest.mark.parametrize(
+        ("version", "prefix_caching", "known"),
+        [
+            ("0.19.1", False, False),
+            ("0.22.0", True, True),
+            ("0.28.0", True, True),
+            ("0.30.0", True, False),
+            ("0.30.0", False, True),
+        ],
+    )
+    def test_recurrent_layers_get_a_verdict_where_their_layout_was_read(
+        self, version: str, prefix_caching: bool, known: bool
+    ) -> None:
         for model in ("Qwen/Qwen3.5-27B", "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"):
-            assert engine_run(KNOWN.models[model], KNOWN.accelerators["tpu-v6e"], "0.26.0") is None
+            run = engine_run(KNOWN.models[model], KNOWN.accelerators["tpu-v6e"], version, prefix_caching=prefix_caching)
+            assert (run is not None) is known
+
+    def test_states_of_all_sequences_are_set_aside_and_attention_has_the_rest(self) -> None:
+        """84,145 blocks were predicted where 945 were logged (D12), with a state of 4,268,032 bytes on 8 devices."""
+        run = start(
+            "Qwen/Qwen3.5-397B-A17B", "tpu-v7x", "0.26.0", tensor_parallel=8, kv_cache_dtype="fp8", block_size=1280
+        )
+        states = 15 * 3 * (256 + 1) * 4_268_032 // 8
+        assert layout(run).states_apart_bytes == states
+        # Two heads of 256 numbers are padded to one for each device: 15 layers x 1,280 tokens x 2 x 256 bytes.
+        available = 307.6 / 8
+        assert judge(run, measured_gib=available).kv_blocks == (int(available * 2**30) - states) // (
+            15 * 1280 * 2 * 256
+        )
+
+    @pytest.mark.parametrize(
+        ("length", "sequences", "tokens"),
+        [(512, 256, 32), (1024, 256, 64), (4096, 256, 256), (8192, 256, 256), (9000, 256, 32), (16_384, 256, 32),
+         (16_384, 32, 16), (131_072, 256, 256)],
+    )  # fmt: skip
+    def test_pages_follow_the_longest_request_and_the_number_of_sequences(
+        self, length: int, sequences: int, tokens: int
+    ) -> None:
+        run = start("Qwen/Qwen3-8B", "tpu-v6e", "0.26.0", max_model_len=length, max_num_seqs=sequences)
+        assert run.kv_block() == tokens
+
+    def test_a_tower_for_sound_is_not_loaded(self) -> None:
+        """Logs of gemma-4-E2B: 8.97 GiB on v5e, and 28.74 - 19.79 on v6e."""
+        assert weights_gib(start("google/gemma-4-E2B-it", "tpu-v6e", "0.26.0")) == pytest.approx(8.96, abs=0.03)
 
     def test_a_small_chip_is_sure_for_models_seen_on_it_only(self) -> None:
         """DF3: a program of 1.15 GiB was loaded into the 1.13 that were free of a v5e."""
