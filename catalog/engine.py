@@ -105,6 +105,15 @@ class WarmUp(Entry):
     tpu_small_free_gib: float  # and less than this left free start for some models only
 
 
+class StartReport(Entry):
+    """A start that was seen to fail for another cause than memory, on accelerators by name."""
+
+    architecture: str
+    accelerators: tuple[str, ...]
+    seen: str
+    source: str  # address
+
+
 class TpuStates(Entry):
     """Versions of the TPU back end whose layout of recurrent layers' states was read."""
 
@@ -260,6 +269,7 @@ class Engine(Entry):
     tpu_utilization_tested: float
     tpu_states: TpuStates
     field_reports: tuple[FieldReport, ...]
+    start_reports: tuple[StartReport, ...]
     errors: Errors
     speed: Speed
     all_to_all: Mapping[str, AllToAll]

@@ -41,6 +41,14 @@ class Deprecation(_Frozen):
     gone: str
 
 
+class Lacking(_Frozen):
+    """Another plugin without which the picker was seen to end at start."""
+
+    plugin: str
+    seen: str
+    source: str
+
+
 class Plugin(_Frozen):
     """One plugin type of a picker. `parameters` names their shape in planning/picker_config."""
 
@@ -53,6 +61,8 @@ class Plugin(_Frozen):
     deprecated: Deprecation | None = None
     # Plugins beside which the picker does not start.
     conflicts: tuple[str, ...] = ()
+    # A plugin without which it was seen to end the picker.
+    lacking: Lacking | None = None
     # Parameters that it accepts and never reads.
     unused: tuple[str, ...] = ()
     # Parameters in whose place it uses what engines report, unless autoTune is false.

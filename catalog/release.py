@@ -87,6 +87,8 @@ class RouterRelease(_Frozen):
     plugins: Literal["file", "flags", "built-in"]
     config_api: str | None = None
     mapping_label: str
+    # Bytes of a request's body beyond which it was seen to arrive empty behind router and picker.
+    body_bytes_seen: int | None = None
 
 
 class ChartRelease(_Frozen):

@@ -53,6 +53,7 @@ def check_config(ctx: PlanContext) -> None:
     _check_names(ctx, document)
     if all(plugins):
         _check_conflicts(ctx, document)
+        _check_lacking(ctx, document)
         check_gates(ctx, picker, document)
         check_profiles(ctx, picker, document)
         check_references(ctx, picker, document)
@@ -209,6 +210,24 @@ def _check_conflicts(ctx: PlanContext, document: Document) -> None:
                 value=entry.type,
                 rule=f"{ctx.picker.title} does not start with it beside {other}: both produce the same data",
                 fix=f"remove it, or {other}",
+            )
+
+
+def _check_lacking(ctx: PlanContext, document: Document) -> None:
+    """Plugins that somebody saw the picker end with, for want of another."""
+    kinds = {entry.type for entry in document.plugins}
+    for index, entry in enumerate(document.plugins):
+        lacking = ctx.picker.plugins[entry.type].lacking
+        if lacking is not None and lacking.plugin not in kinds:
+            ctx.findings.warning(
+                "LLMD-PICKER-PLUGIN-ALONE",
+                *ROOT,
+                "plugins",
+                index,
+                "type",
+                value=entry.type,
+                rule=f"without {lacking.plugin}, {lacking.seen} ({lacking.source})",
+                fix=f"add {{type: {lacking.plugin}}} to plugins",
             )
 
 

@@ -27,6 +27,8 @@ CONFIG_FILE = "router.yaml"
 _TIMEOUT_SECONDS = 10
 
 _MODEL_HEADER = "X-Gateway-Model-Name"
+# Of English text; a body has little else in it.
+_BYTES_A_TOKEN = 4
 # Plugin type, name, parameters, in the order in which they run.
 _PLUGINS: tuple[tuple[str, str, Mapping[str, str] | None], ...] = (
     ("body-field-to-header", "model-extractor", {"fieldName": "model", "headerName": _MODEL_HEADER}),
@@ -45,6 +47,7 @@ def plan_router(
     if not pattern_of(ctx.settings).routes_by_model:
         return None
     settings, release = ctx.settings.router, ctx.release.router
+    _check_bodies(ctx)
     config = _config(release.config_api) if release.plugins == "file" else None
     selector = {"app.kubernetes.io/name": NAME}
     ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
@@ -92,6 +95,29 @@ def plan_router(
         ),
         metrics_reader=METRICS_READER if ctx.settings.monitoring.enabled else None,
     )
+
+
+def _check_bodies(ctx: PlanContext) -> None:
+    """Prompts whose bodies are longer than what was seen to pass an older router and the picker behind it."""
+    seen = ctx.release.router.body_bytes_seen
+    if seen is None:
+        return
+    for index, model in enumerate(ctx.settings.models):
+        stated = model.load.prompt_tokens
+        tokens = stated or model.max_model_len
+        if tokens is None or tokens * _BYTES_A_TOKEN <= seen:
+            continue
+        ctx.findings.warning(
+            "LLMD-ROUTER-BODY",
+            *("models", index, *(("load", "promptTokens") if stated else ("maxModelLen",))),
+            value=tokens,
+            rule=f"prompts of so many tokens are bodies of about {tokens * _BYTES_A_TOKEN:,} bytes, and above {seen:,} "
+            f"they were seen to arrive empty behind model router {ctx.release.router.version} and picker "
+            "(gateway-api-inference-extension issue 2115); Envoy has the fix since February 2026, and whether the load "
+            "balancer has it is not established",
+            fix="try a long prompt before you rely on it, or use a release whose router is another, such as llm-d-0.9",
+        )
+        return
 
 
 def _mapping(model: ModelPlan) -> MappingPlan:

@@ -183,4 +183,12 @@ RULES = (
         why="Older engines need Ray for several hosts.",
         fix="Use a newer release.",
     ),
+    Rule(
+        "LLMD-ENGINE-ENTRY-POINT",
+        severity="error",
+        summary="The image starts vLLM's API server as a module, which serves one host and one rank.",
+        why="Headless hosts and the supervisor of ranks are parts of `vllm serve`.",
+        fix="Use a release whose images run `vllm serve`.",
+        source="vllm/entrypoints/cli/serve.py and vllm/entrypoints/openai/api_server.py of 0.26.0, run",
+    ),
 )

@@ -48,6 +48,13 @@ RULES = (
         fix="Remove one.",
     ),
     Rule(
+        "LLMD-PICKER-PLUGIN-ALONE",
+        severity="warning",
+        summary="A plugin was seen to end the picker without another that produces its data.",
+        why="Not every plugin's data has a producer by default.",
+        fix="Add the producer.",
+    ),
+    Rule(
         "LLMD-PICKER-PLUGIN-NAME",
         severity="error",
         summary="Two plugins have one name.",

@@ -14,6 +14,14 @@ RULES = (
         source="docs.vllm.ai, Security",
     ),
     Rule(
+        "LLMD-ROUTER-BODY",
+        severity="warning",
+        summary="Requests are longer than what was seen to pass model router and picker together.",
+        why="Two programs that read the body one after the other lost bodies above 6.2 KB; Envoy fixed that in 2026.",
+        fix="Use a release with another model router, or try a long prompt.",
+        source="kubernetes-sigs/gateway-api-inference-extension issue 2115; envoyproxy/envoy pull request 43175",
+    ),
+    Rule(
         "LLMD-SPLIT-PATTERN",
         severity="error",
         summary="The pattern has one model, and traffic splits divide among several.",

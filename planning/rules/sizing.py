@@ -27,6 +27,13 @@ RULES = (
         fix="Use more replicas, a faster accelerator, or state a smaller load.",
     ),
     Rule(
+        "LLMD-START-REPORTED",
+        severity="warning",
+        summary="An engine of this architecture was seen to fail on this accelerator.",
+        why="A public report says so, and no later log shows it running.",
+        fix="Try one start first, or use another accelerator.",
+    ),
+    Rule(
         "LLMD-MEMORY-REPORTED",
         severity="warning",
         summary="A published report shows this model failing with this share of memory.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from catalog.engine import load_engine
 from catalog.schema import Model
-from planning.alternatives import machines_with, releases_since
+from planning.alternatives import machines_with, releases_since, releases_with
 from planning.context import PlanContext
 from planning.parallelism.layout import Parallelism, parallelism_of
 from planning.parallelism.ports import MOST_PORTS
@@ -194,7 +194,21 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
     """What the engine's version can do."""
     engine, version = load_engine(), version_of(ctx, settings)
     features = engine.features
-    if parallelism.data > 1 and not engine.has(version, features.rank_ports):
+    several = parallelism.is_multi_node or parallelism.data > 1
+    if several and ctx.accelerator.kind == "gpu" and not ctx.release.engine.command:
+        serving = releases_with(ctx.catalog, lambda release: bool(release.engine.command))
+        ctx.findings.error(
+            "LLMD-ENGINE-ENTRY-POINT",
+            "models",
+            index,
+            "dataParallel" if parallelism.data > 1 else "pipelineParallel",
+            value=parallelism.data if parallelism.data > 1 else parallelism.pipeline,
+            rule=f"images of {ctx.release.name} start vLLM's API server as a module, which accepts --headless without "
+            "effect and has no supervisor of ranks: only vllm serve has. Hosts beyond the first never join, and "
+            "probes ask a port that stays closed",
+            fix=f"use {serving}, or one host and one rank",
+        )
+    elif parallelism.data > 1 and not engine.has(version, features.rank_ports):
         ctx.findings.error(
             "LLMD-DP-ENGINE-VERSION",
             "models",

@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from catalog.engine import load_engine
+from catalog.schema import Model
 from planning.context import PlanContext
 from planning.sizing.memory import EngineRun
+
+
+def check_start_reports(ctx: PlanContext, index: int, model: Model) -> None:
+    """Warn where somebody reported that an engine of the same architecture does not start on this accelerator."""
+    for report in load_engine().start_reports:
+        if report.architecture == model.architecture and ctx.accelerator.name in report.accelerators:
+            ctx.findings.warning(
+                "LLMD-START-REPORTED",
+                "models",
+                index,
+                "id",
+                value=model.id,
+                rule=f"on {ctx.accelerator.title} {report.seen} ({report.source})",
+                fix="try one start before you rely on it, or use another accelerator",
+            )
 
 
 def check_field_reports(ctx: PlanContext, index: int, run: EngineRun) -> None:

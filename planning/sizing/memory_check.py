@@ -13,7 +13,7 @@ from planning.engine_support.options import option_value
 from planning.parallelism.layout import parallelism_of
 from planning.parallelism.sharding import shares
 from planning.plan.estimates import MemoryVerdict
-from planning.sizing.known_failures import check_field_reports
+from planning.sizing.known_failures import check_field_reports, check_start_reports
 from planning.sizing.memory import EngineRun, engine_run, judge
 from planning.sizing.memory.remedies import Remedy, remedies
 from planning.sizing.memory.run import LORA_SLOTS
@@ -38,6 +38,7 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     """
     if model is None:
         return None
+    check_start_reports(ctx, index, model)
     run = run_of(ctx, settings, model)
     if run is None:
         _not_checked(ctx, index, settings, model)

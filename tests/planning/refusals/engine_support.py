@@ -133,6 +133,17 @@ ENGINE_SUPPORT = (
         fix="use quantization: null",
     ),
     Wrong(
+        name="a model that was seen not to start on this TPU",
+        id="LLMD-START-REPORTED",
+        stack="tpu",
+        changes={"models[0].id": "openai/gpt-oss-20b"},
+        path="models[0].id",
+        value="openai/gpt-oss-20b",
+        rule="the attention kernel did not compile there",
+        fix="try one start before you rely on it",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="adapters with the JAX implementation",
         id="LLMD-ADAPTER-TPU",
         stack="tpu",

@@ -117,6 +117,21 @@ IMAGES = (
         fix="set llm-d:registry.server to registry.redhat.io",
     ),
     Wrong(
+        id="LLMD-ENGINE-ENTRY-POINT",
+        name="pipeline over hosts with images that start a module",
+        stack="mixture-of-experts-gpu",
+        changes={
+            "release": "rhaii-3.4",
+            "registry": RED_HAT,
+            "accelerator.nodes.max": 2,
+            "models[0].pipelineParallel": 2,
+        },
+        path="models[0].pipelineParallel",
+        value="2",
+        rule="start vLLM's API server as a module, which accepts --headless without effect",
+        fix="or one host and one rank",
+    ),
+    Wrong(
         id="LLMD-IMAGE-COMMAND",
         name="Red Hat's image under another command",
         changes={"models[0].image": "registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.5", "registry": RED_HAT},

@@ -170,6 +170,16 @@ PICKER = (
         fix="remove it",
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGIN-ALONE",
+        name="scorer of tokens without the producer of its data",
+        changes=own({"type": "token-load-scorer"}),
+        path="picker.config.plugins[1].type",
+        value="token-load-scorer",
+        rule="without inflight-load-producer, llm-d router v0.9.0 ended at start",
+        fix="add {type: inflight-load-producer} to plugins",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-PICKER-PROFILE-PLUGIN",
         name="profile that calls nobody",
         changes=own(schedulingProfiles=[{"name": "default", "plugins": [{"pluginRef": "queue"}]}]),

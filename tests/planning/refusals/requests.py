@@ -20,6 +20,20 @@ PATTERNS = (
         fix="use pattern: single-replica",
     ),
     Wrong(
+        id="LLMD-ROUTER-BODY",
+        name="long prompts behind an older model router",
+        stack="multi-model-gpu",
+        changes={
+            "release": "llm-d-0.4",
+            "models[0].load": {"promptTokens": 1600, "outputTokens": 100, "concurrency": 2},
+        },
+        path="models[0].load.promptTokens",
+        value="1600",
+        rule="bodies of about 6,400 bytes, and above 6,200 they were seen to arrive empty",
+        fix="such as llm-d-0.9",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-NAME-HEADER",
         name="a name that fits no header",
         stack="multi-model-gpu",
