@@ -57,10 +57,12 @@ def _refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
         return
     here = facts.at(deployment.accelerator.compute_capability or 0.0)
     if here is None:
-        return
-    yield from dtype_refusals(deployment, facts, here)
-    yield from attention_refusals(deployment, facts)
-    yield from experts_refusals(deployment, facts, here)
+        # A card that came after the version was asked: what holds on every card holds on it too.
+        yield from float16_refusals(deployment, facts)
+    else:
+        yield from dtype_refusals(deployment, facts, here)
+        yield from attention_refusals(deployment, facts)
+        yield from experts_refusals(deployment, facts, here)
     yield from quantization_refusals(deployment, facts)
 
 
