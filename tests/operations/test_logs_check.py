@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import catalog
 from operations.logs_check.__main__ import main
 from operations.logs_check.judgment import Judgment, judge_rows
 from operations.logs_check.reader import read_log
@@ -98,6 +101,63 @@ def test_what_is_not_known_says_why(changes: dict[str, Any], reason: str) -> Non
 def test_a_bad_row_never_hides_the_others() -> None:
     rows: list[object] = ["text", None, {}, {"id": 7, "model": ["x"]}, LLAMA]
     assert [each.call for each in judge_rows(rows, CONFIGS)] == ["not known"] * 4 + ["fits"]
+
+
+_FIELDS: dict[str, list[Any]] = {
+    "id": ["A1", 7, None],
+    "model": [*sorted(catalog.load().models), "somebody/unheard-of"],
+    "config": [
+        "Qwen--Qwen2.5-3B-Instruct.json",
+        "deepseek-ai--DeepSeek-V3.json",
+        "nowhere.json",
+        {"architectures": []},
+    ],
+    "accelerator": [
+        *sorted(catalog.load().accelerators),
+        {"name": "L40S", "memory_gib": 44.4, "capability": 8.9},
+        "4090",
+    ],
+    "memory_gib": [14.56, 79.2],
+    "capability": [7.5, 8.6, 9.0, 12.0],
+    "version": ["0.9.2", "0.11.0", "0.19.1", "v0.20.0", "0.26.0", "0.32.0", "0.20.1rc1.dev16+g7a1eb8ac2", "nightly"],
+    "tensorParallel": [1, 3, 8],
+    "pipelineParallel": [1, 4, 500],
+    "dataParallel": [1, 8],
+    "expertParallel": [True, False],
+    "dtype": ["auto", "half", "float32"],
+    "quantization": [None, "fp8", "awq", "bitsandbytes", "modelopt"],
+    "kvCacheDtype": ["auto", "fp8", "bfloat16"],
+    "gpuMemoryUtilization": [0.1, 0.9, 0.99],
+    "maxModelLen": [16, 8192, 10**7],
+    "maxNumBatchedTokens": [1, 8192],
+    "maxNumSeqs": [1, 1024],
+    "blockSize": [16, 256],
+    "eager": [True, False],
+    "textOnly": [True, False],
+    "prefixCaching": [True, False],
+    "speculativeTokens": [0, 3],
+    "weightsGib": [1.0, "3.2/4.1", [1, 2]],
+    "activationGib": [0.5],
+    "availableGib": [0.1, 20.0, -3.0],
+    "kvTokens": [1000, "476,000"],
+    "kvBlocks": [100],
+    "concurrency": [3.2],
+    "ran": [True, False, "yes"],
+    "reason": ["out of memory"],
+}
+_ANYTHING = [None, "", -1, 0, 1.5, "x", [], {}, "12", 10**12, float("nan"), float("inf"), "1/2", [1, 2]]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.fixed_dictionaries({}, optional={name: st.sampled_from([*ok, *_ANYTHING]) for name, ok in _FIELDS.items()}))
+def test_no_combination_of_fields_is_without_an_answer(row: dict[str, Any]) -> None:
+    """Each field may be missing or wrong: the row gets a call, or the reason why it has none."""
+    [judgment] = judge_rows([row], CONFIGS)
+    assert (judgment.call == "not known") == (judgment.not_known is not None)
+    if judgment.not_known is not None and "cannot be computed" in judgment.not_known:
+        assert "not a vLLM version" in judgment.not_known
+    assert json.loads(json.dumps(judgment.as_json()))["call"] == judgment.call
+    assert summarize([judgment])["all"]["rows"] == 1
 
 
 def test_a_model_of_its_own_is_read_beside_the_rows() -> None:
