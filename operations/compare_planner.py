@@ -26,12 +26,15 @@ import catalog
 from catalog.parameters import count
 from catalog.schema import Model
 from operations.logs_check.judgment import judge_rows
+from operations.logs_check.summary import summarize
+from operations.logs_check.summary import table as summary_table
 from planning.sizing.memory import EngineRun, engine_run, judge
 from planning.sizing.memory.weights import weights_gib
 
 FIGURES = Path(__file__).parents[1] / "tests" / "planning" / "figures"
 LOGS = FIGURES / "start_up_logs.csv"
 STARTS = FIGURES / "published_starts.json"
+LATER = FIGURES / "later_starts.json"
 CARD = "nvidia-h100-80gb"
 NOMINAL_GIB = 80  # what the library's own catalog gives for this card
 
@@ -235,6 +238,15 @@ def starts_table(planner: ModuleType | None) -> str:
     return "\n".join(lines)
 
 
+def later_table() -> str:
+    """Starts of vLLM 0.20 and later and of TPUs by group, and how many of all rows are marginal."""
+    later = judge_rows(json.loads(LATER.read_text(encoding="utf-8")), LATER.parent)
+    published = judge_rows(json.loads(STARTS.read_text(encoding="utf-8")), STARTS.parent)
+    calls = [each.call for each in (*later, *published)] + [judge(run_of(log)).status for log in read_logs()]
+    share = f"{calls.count('marginal')} of all {len(calls)} rows are marginal."
+    return f"{summary_table(summarize(later))}\n\n{share}"
+
+
 def _beside(predicted: float, logged: float | None) -> str:
     return f"{predicted:.2f}" if logged is None else f"{predicted:.2f} of {logged:.2f}"
 
@@ -247,6 +259,7 @@ def main() -> int:
     except ImportError:
         print(table(logs, answers))
         print(f"\nStarts of vLLM 0.11.0:\n\n{starts_table(None)}")
+        print(f"\nLater starts:\n\n{later_table()}")
         print(f"\nllm-d-planner is not installed here; how to compare with it:\n{__doc__}", file=sys.stderr)
         return 1
     answers["llm-d-planner 0.3.3"] = [library(log, planner, NOMINAL_GIB) for log in logs]
@@ -263,6 +276,7 @@ def main() -> int:
     named = ", ".join(f"{log.id} {log.model} {answer.tokens / log.tokens - 1:+.0%}" for log, answer in worst[:5])
     print(f"\nIts largest errors of KV tokens: {named}")
     print(f'\nStarts of vLLM 0.11.0, logged figures after "of":\n\n{starts_table(planner)}')
+    print(f"\nLater starts:\n\n{later_table()}")
     return 0
 
 
