@@ -31,11 +31,15 @@ def releases_with(catalog: Catalog, suits: Callable[[Release], bool]) -> str:
 
 
 def releases_since(catalog: Catalog, accelerator: Accelerator, engine_version: str) -> str:
-    """Releases whose engine on this accelerator has what came with a version of vLLM."""
+    """Releases whose engine on this accelerator has what came with a version of vLLM.
+
+    What it is asked for are hosts and ranks that work together: on GPUs only images that run `vllm serve` have them.
+    """
 
     def suits(release: Release) -> bool:
         image = release.engine.image_for(accelerator, disaggregated=False)
-        return image is not None and load_engine().has(image.version, engine_version)
+        serves = accelerator.kind == "tpu" or bool(release.engine.command)
+        return image is not None and serves and load_engine().has(image.version, engine_version)
 
     return releases_with(catalog, suits)
 

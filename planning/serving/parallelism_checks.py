@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from catalog.engine import load_engine
 from catalog.schema import Model
-from planning.alternatives import machines_with, releases_since, releases_with
+from planning.alternatives import machines_with, releases_since
 from planning.context import PlanContext
 from planning.parallelism.layout import Parallelism, parallelism_of
 from planning.parallelism.ports import MOST_PORTS
@@ -196,7 +196,8 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
     features = engine.features
     several = parallelism.is_multi_node or parallelism.data > 1
     if several and ctx.accelerator.kind == "gpu" and not ctx.release.engine.command:
-        serving = releases_with(ctx.catalog, lambda release: bool(release.engine.command))
+        needed = features.rank_ports if parallelism.data > 1 else features.multi_node
+        serving = releases_since(ctx.catalog, ctx.accelerator, needed)
         ctx.findings.error(
             "LLMD-ENGINE-ENTRY-POINT",
             "models",
