@@ -1,4 +1,4 @@
-"""Errors of `adopt-manifests` that a user can mend."""
+"""Errors of `adopt-manifests` that a user can correct."""
 
 
 class AdoptError(ValueError):

@@ -145,7 +145,7 @@ def _reason(text: str) -> str:
     # The usage that follows a wrong flag is indented.
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith((" ", "{"))]
     telling = [line for line in lines if re.search(r"unknown|invalid|panic|error", line, re.IGNORECASE)]
-    return (telling or lines or ["it ended without a word"])[0][:300]
+    return (telling or lines or ["it ended silently"])[0][:300]
 
 
 def _plain(value: Any) -> Any:

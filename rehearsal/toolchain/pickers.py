@@ -108,7 +108,7 @@ def _served(question: str) -> bool:
 def _build(module: str, package: str, version: str, target: Path) -> str | None:
     """Build a package with the pins of its own module. The last line that Go printed where it does not build."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # `go install` uses the go.mod of the module that is named, as no folder of ours decides here.
+    # `go install` uses the go.mod of the module that is named, as no folder of this project decides here.
     folder = target.parent / f".{target.name}"
     folder.mkdir(exist_ok=True)
     command = [go_command(f"build {module}"), "install", "-trimpath", "-ldflags=-s -w", f"{module}/{package}@{version}"]
