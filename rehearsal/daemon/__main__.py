@@ -29,6 +29,7 @@ from rehearsal.load_balancer import envoy
 from rehearsal.load_balancer import konnectivity as konnectivity
 from rehearsal.load_balancer.gateway import KINDS, LoadBalancer
 from rehearsal.load_balancer.health import HealthChecks
+from rehearsal.node_agent import kubelet_api
 from rehearsal.node_agent.executables import executable
 from rehearsal.node_agent.images_to_binaries import Program
 from rehearsal.node_agent.kubelet_manager import KubeletManager
@@ -70,6 +71,7 @@ class Daemon:
         self._cert_manager = CertManager(paths.cluster / "pki", kube, cert_informers)
         self._sail_operator = SailOperator(kube, istio_informer)
         self._services, self._pods = informers["Service"], pods
+        self._kubelet_port: int | None = None
         self._routed = 0.0
         self._seen: object = None
 
@@ -80,7 +82,9 @@ class Daemon:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         _end_orphans(self._paths)
-        close = konnectivity.serve(tunnel_port(self._paths), Certificates(self._paths.cluster / "pki"), self._behind)
+        pki = Certificates(self._paths.cluster / "pki")
+        self._kubelet_port, close_kubelets = kubelet_api.serve(self._paths.pod_logs, pki)
+        close = konnectivity.serve(tunnel_port(self._paths), pki, self._behind)
         for informer in self._informers:
             informer.start()
         for informer in self._informers:
@@ -93,8 +97,12 @@ class Daemon:
         self._kubelets.stop()
         self._envoy.stop()
         close()
+        close_kubelets()
 
     def _behind(self, address: str, port: int) -> int | None:
+        if port == kubelet_api.KUBELET_PORT:
+            # Whichever node it is: all kubelets are one.
+            return self._kubelet_port
         return konnectivity.resolve(self._services.all(), self._pods.all(), self._kubelets.forwards, address, port)
 
     def wake(self) -> None:
