@@ -103,6 +103,13 @@ class Graph:
         """The resource with this URN; KeyError when there is none."""
         return self._by_urn[urn]
 
+    def find(self, urn: str) -> Recorded | None:
+        return self._by_urn.get(urn)
+
+    def waits_for(self, urn: str) -> tuple[str, ...]:
+        """The URNs that the engine has to finish or register directly before a resource."""
+        return tuple(self._edges(urn))
+
     def by_type(self, token: str) -> list[Recorded]:
         """Every resource of a type, e.g. `gcp:container/nodePool:NodePool`, by URN."""
         return self._by_type.get(token, [])

@@ -1,0 +1,45 @@
+"""When each resource would be there, if every resource took a given time and waited only for what it depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from resource_graph.model import Graph, Recorded
+
+Seconds = Callable[[Recorded], float]
+
+
+def finish_times(graph: Graph, seconds: Seconds) -> dict[str, float]:
+    """Seconds from the start of an `up` until each resource is there, by URN.
+
+    A resource begins when everything that it depends on is there, as the engine orders it. Components cost nothing.
+    """
+    found: dict[str, float] = {}
+
+    def finish(urn: str) -> float:
+        if urn not in found:
+            found[urn] = 0.0  # the Stack and what no longer exists
+            resource = graph.find(urn)
+            if resource is not None:
+                begin = max((finish(before) for before in graph.waits_for(urn)), default=0.0)
+                found[urn] = begin + (seconds(resource) if resource.custom else 0.0)
+        return found[urn]
+
+    for resource in graph:
+        finish(resource.urn)
+    return found
+
+
+def deciding_chain(graph: Graph, urn: str, seconds: Seconds) -> list[Recorded]:
+    """The resources whose times add up to when `urn` is there, the first one first."""
+    finished = finish_times(graph, seconds)
+    chain: list[Recorded] = []
+    at: str | None = urn
+    while at is not None:
+        resource = graph.find(at)
+        if resource is None:
+            break
+        if resource.custom:
+            chain.append(resource)
+        at = max(graph.waits_for(at), key=lambda before: finished.get(before, 0.0), default=None)
+    return chain[::-1]
