@@ -80,12 +80,12 @@ class InferenceStack(pulumi.ComponentResource):
         platform = self._platform(infrastructure)
         certificates = self._certificates(platform)
         gateway = self._gateway(infrastructure, platform, certificates)
-        pools = self._direct_models(infrastructure, platform, certificates)
+        pools = self._direct_models(infrastructure, platform, certificates, gateway.guards)
         routers = self._request_routing(platform.scope, gateway)
         before_routes = [gateway.gateway, *routers]
         early = self._routes(platform.scope, before_routes, {}, early=True)
         # The route changes to KServe's pools when their servers are ready. Until then the old servers answer.
-        pools |= self._kserve_models(infrastructure, platform, certificates, early)
+        pools |= self._kserve_models(infrastructure, platform, certificates, early, gateway.guards)
         self._routes(platform.scope, before_routes, pools, early=False)
         NetworkPolicies(plan.network_policies, platform.scope)
         if plan.monitoring.enabled:
@@ -167,7 +167,11 @@ class InferenceStack(pulumi.ComponentResource):
         )
 
     def _direct_models(
-        self, infrastructure: _Infrastructure, platform: _Platform, certificates: _Certificates
+        self,
+        infrastructure: _Infrastructure,
+        platform: _Platform,
+        certificates: _Certificates,
+        guards: Sequence[pulumi.Resource],
     ) -> dict[str, list[pulumi.Resource]]:
         """Create pool, picker and servers of models without KServe.
 
@@ -179,7 +183,7 @@ class InferenceStack(pulumi.ComponentResource):
             if model.inference_service is not None:
                 continue
             picker = EndpointPicker(model.picker, scope, [*scope.ready, *platform.kinds])
-            pool = InferencePool(model.pool, scope, [*platform.kinds, picker.service])
+            pool = InferencePool(model.pool, scope, [*platform.kinds, *guards, picker.service])
             for server in model.servers:
                 signed = _signed(certificates, model.certificate)
                 ModelServer(server, scope, [*infrastructure.nodes, *platform.kinds, *signed])
@@ -193,7 +197,7 @@ class InferenceStack(pulumi.ComponentResource):
         if plan.router is not None:
             ready.append(ModelRouter(plan.router, gateway.gateway, scope).extension)
         if plan.models_endpoint is not None:
-            ready += ModelsEndpoint(plan.models_endpoint, scope).ready
+            ready += ModelsEndpoint(plan.models_endpoint, scope, gateway.guards).ready
         return ready
 
     def _routes(
@@ -221,6 +225,7 @@ class InferenceStack(pulumi.ComponentResource):
         platform: _Platform,
         certificates: _Certificates,
         routes: Mapping[str, pulumi.Resource],
+        guards: Sequence[pulumi.Resource],
     ) -> dict[str, list[pulumi.Resource]]:
         """Create the services after their early routes, which KServe waits for; the result is by pool name."""
         plan, scope = self._plan, platform.scope
@@ -236,7 +241,14 @@ class InferenceStack(pulumi.ComponentResource):
                 model,
                 RouterRefs(gateway=plan.gateway.name, routes=own_routes),
                 scope,
-                [*infrastructure.nodes, *platform.kinds, *signed, *presets, *(routes[name] for name in own_routes)],
+                [
+                    *infrastructure.nodes,
+                    *platform.kinds,
+                    *signed,
+                    *presets,
+                    *guards,
+                    *(routes[name] for name in own_routes),
+                ],
             )
             services[model.pool.name] = [service.service]
         return services

@@ -19,6 +19,8 @@ _SEVERITY = {
     "either": "Error, or a warning where the facts are not certain.",
 }
 
+_ACKNOWLEDGEABLE = "Error: the stack is refused, unless the stack file acknowledges this rule."
+
 _INTRODUCTION = """\
 # Findings
 
@@ -32,7 +34,7 @@ LLMD-CONTEXT-LENGTH  llm-d:models[0].maxModelLen = 16384  (Pulumi.gpu.yaml, line
 ```
 
 A warning that is known and accepted is acknowledged in the stack file. It then shows as acknowledged, with the reason.
-An error cannot be acknowledged.
+An error cannot be acknowledged, other than the few that say so below: the stack could run, and somebody has to decide.
 
 ```yaml
 llm-d:acknowledge:
@@ -57,7 +59,7 @@ def reference() -> str:
 def _section(rule: Rule, where: Mapping[str, list[str]]) -> Iterator[str]:
     yield f"### {rule.id}\n"
     yield f"{rule.summary}\n"
-    yield f"- {_SEVERITY[rule.severity]}"
+    yield f"- {_ACKNOWLEDGEABLE if rule.acknowledgeable else _SEVERITY[rule.severity]}"
     yield f"- Why: {rule.why}"
     yield f"- Fix: {rule.fix}"
     if rule.source:

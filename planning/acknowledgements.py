@@ -6,21 +6,20 @@ from collections import Counter
 from dataclasses import replace
 
 from planning.context import Findings
-from planning.findings import Severity
+from planning.findings import Finding, Severity
 from planning.rules import RULES
 from planning.suggest import nearest
 from settings import StackSettings
 
 
 def acknowledge(settings: StackSettings, findings: Findings) -> None:
-    """Mark acknowledged warnings in `findings`, and add findings about acknowledgements that have no effect."""
-    reasons = {acknowledgement.id: acknowledgement.reason for acknowledgement in settings.acknowledge}
-    warned = {finding.id for finding in findings if finding.severity is Severity.WARNING}
-    refused = {finding.id for finding in findings if finding.severity is Severity.ERROR}
-    findings[:] = [
-        replace(finding, acknowledged=reasons.get(finding.id)) if finding.severity is Severity.WARNING else finding
-        for finding in findings
-    ]
+    """Mark acknowledged findings in `findings`, and add findings about acknowledgements that have no effect.
+
+    An error whose rule can be acknowledged becomes a warning with the reason, which refuses nothing.
+    """
+    warned = {finding.id for finding in findings if _acknowledgeable(finding)}
+    refused = {finding.id for finding in findings} - warned
+    mark_acknowledged(settings, findings)
     counts = Counter(acknowledgement.id for acknowledgement in settings.acknowledge)
     for index, acknowledgement in enumerate(settings.acknowledge):
         path = ("acknowledge", index, "id")
@@ -34,7 +33,7 @@ def acknowledge(settings: StackSettings, findings: Findings) -> None:
                 rule="no rule has this id, so nothing would be acknowledged",
                 fix=f"did you mean {close}?" if close else "copy the id from the warning; docs/findings.md lists all",
             )
-        elif rule.severity == "error" or (acknowledgement.id in refused and acknowledgement.id not in warned):
+        elif (rule.severity == "error" and not rule.acknowledgeable) or acknowledgement.id in refused:
             findings.error(
                 "LLMD-ACKNOWLEDGE-ERROR",
                 *path,
@@ -60,3 +59,18 @@ def acknowledge(settings: StackSettings, findings: Findings) -> None:
                 rule="this stack has no such warning any more: the acknowledgement would hide a later one unseen",
                 fix="remove it",
             )
+
+
+def mark_acknowledged(settings: StackSettings, findings: Findings) -> None:
+    """Mark what the settings acknowledge, without a look at the acknowledgements themselves."""
+    reasons = {acknowledgement.id: acknowledgement.reason for acknowledgement in settings.acknowledge}
+    findings[:] = [
+        replace(finding, acknowledged=reasons[finding.id], severity=Severity.WARNING)
+        if finding.id in reasons and _acknowledgeable(finding)
+        else finding
+        for finding in findings
+    ]
+
+
+def _acknowledgeable(finding: Finding) -> bool:
+    return finding.severity is Severity.WARNING or RULES[finding.id].acknowledgeable

@@ -102,7 +102,7 @@ def without_secrets(value: object, location: Sequence[str | int]) -> object:
 
 
 HIDDEN = "(hidden)"
-_SECRET_KEY = re.compile(r"(token|password|secret|api_?key)$", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"(token|password|secret|api_?keys?)$", re.IGNORECASE)
 _SECRET_FLAG = re.compile(r"--?[a-z_-]*(token|password|secret|api[_-]?key)", re.IGNORECASE)
 
 

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 
 from catalog import Catalog
 from catalog import load as load_catalog
-from planning.acknowledgements import acknowledge
+from planning.acknowledgements import acknowledge, mark_acknowledged
 from planning.context import Findings, PlanContext, resolve_context
 from planning.disaggregation.capacity import plan_capacity_of
 from planning.disaggregation.checks import check_stages
 from planning.disaggregation.roles import pool_in_role, role_of
-from planning.findings import Finding, RefusedError, Severity, errors_in
+from planning.findings import Finding, RefusedError, Severity, errors_in, path_of
 from planning.infrastructure.cluster import plan_cluster, plan_crds, plan_services
 from planning.infrastructure.namespace import plan_hugging_face, plan_namespace, plan_pull_secret
 from planning.infrastructure.network import plan_network
@@ -41,6 +41,7 @@ from planning.routing.model_router import plan_router
 from planning.routing.models_endpoint import plan_models_endpoint
 from planning.routing.network_policies import plan_network_policies
 from planning.routing.traffic_splits import plan_splits
+from planning.rules import RULES
 from planning.serving.backend_tls import check_backend_tls, plan_server_certificate
 from planning.serving.backends import backend_of
 from planning.serving.custom_models import with_own_models
@@ -154,7 +155,7 @@ def plan_with_findings(
                 inference_service=backend.inference_service(ctx, model, key),
             )
         )
-    gateway = plan_gateway(ctx, network)
+    gateway = plan_gateway(ctx, network, encrypted)
     charts = plan_charts(
         ctx,
         gateway=(namespace.name, gateway.name),
@@ -263,8 +264,16 @@ def _further(
         return []
     findings = Findings()
     plan_with_findings(stack, settings, with_own_models(catalog, settings, files, findings), encrypted, findings)
+    mark_acknowledged(settings, findings)
     # What stands at, above or below a wrong value was judged without it: that would be a second report of one mistake.
-    return [f for f in findings if not any(_related(f.path, other.path) for other in reported)]
+    # So would be what a wrong list of acknowledgements may acknowledge.
+    unread = any(other.path.startswith(path_of("acknowledge")) for other in reported)
+    return [
+        f
+        for f in findings
+        if not any(_related(f.path, other.path) for other in reported)
+        and not (unread and f.severity is Severity.ERROR and RULES[f.id].acknowledgeable)
+    ]
 
 
 def _without_wrong_parts(values: Mapping[str, Any], error: ValidationError) -> StackSettings | None:

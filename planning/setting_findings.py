@@ -50,7 +50,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "huggingfacehubtoken": "huggingFace.token",
     "huggingfacetoken": "huggingFace.token",
     "gpus": "accelerator.perNode",
-    "iap": "not supported; use gateway.exposure: internal, and put an authenticating proxy in front",
+    "iap": "gateway.auth: {kind: iap, ...}",
     "machine": "accelerator.machineType",
     "maxnodes": "accelerator.nodes.max",
     "minnodes": "accelerator.nodes.min",
@@ -103,7 +103,7 @@ def details_of(error: ValidationError) -> list[ErrorDetails]:
 
 def _finding(detail: ErrorDetails, place: Place, encrypted: Collection[str]) -> Finding:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
-    hidden = place.path[0] in encrypted or any(part in ("huggingFace", "registry") for part in place.path)
+    hidden = place.path[0] in encrypted or any(part in ("huggingFace", "registry", "apiKeys") for part in place.path)
     shown = HIDDEN if hidden else short(without_secrets(value, place.path))
     if kind in RULES:
         identifier, rule, fix = kind, str(context["rule"]), str(context["fix"])

@@ -10,7 +10,10 @@ from settings.base import Settings, form
 
 
 class Acknowledgement(Settings):
-    """A rule whose warnings are shown as acknowledged, with the reason. Errors cannot be acknowledged."""
+    """A rule whose findings are shown as acknowledged, with the reason.
+
+    Warnings can be acknowledged, and the few errors that docs/findings.md says so of.
+    """
 
     id: Annotated[
         str,

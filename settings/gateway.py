@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from settings.base import Settings, form, replaces
+from settings.edge import Auth, LimitsSettings, NoAuth, TlsVersion
 
 # As the Gateway API defines a listener's hostname (gateway-api.sigs.k8s.io/reference/spec/#hostname).
 HostName = Annotated[
@@ -146,6 +147,31 @@ class GatewaySettings(Settings):
     backend_tls: Annotated[
         BackendTls, Field(description="Encryption between Gateway and model servers; with implementation: istio.")
     ] = PlainBackend()
+    tls_version: Annotated[
+        TlsVersion, Field(description="Oldest version of TLS that clients may use; Google's own default is 1.0.")
+    ] = "1.2"
+    redirect_http: Annotated[
+        bool, Field(description="Answer port 80 with a redirect to HTTPS; without it port 80 is closed.")
+    ] = False
+    hsts_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=63_072_000,
+            description="Seconds for which browsers use HTTPS only (Strict-Transport-Security); 0 sends no header.",
+        ),
+    ] = 0
+    auth: Annotated[Auth, Field(description="Who may use the models.")] = NoAuth()
+    limits: Annotated[LimitsSettings, Field(description="How much one client may send.")] = LimitsSettings()
+    security_policy: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
+            description="Name of an existing regional Cloud Armor policy in front of the models; implementation: gke.",
+            examples=["office-only"],
+            json_schema_extra=form("the name of a Cloud Armor policy: lower-case letters, digits and dashes"),
+        ),
+    ] = None
     hostname: Annotated[HostName | None, Field(description="Host name the listener answers to.")] = None
     paths: Annotated[
         tuple[RequestPath, ...],

@@ -13,6 +13,7 @@ from settings.acknowledgements import Acknowledgement
 from settings.base import Settings, form, refusal, replaces
 from settings.cluster import ClusterSettings
 from settings.disaggregation import DisaggregationSettings
+from settings.edge import ApiKeys
 from settings.gateway import GatewaySettings
 from settings.models import ModelSettings
 from settings.network import NetworkSettings
@@ -194,6 +195,14 @@ class StackSettings(Settings):
     network: Annotated[NetworkSettings, Field(description="VPC and ranges.")] = NetworkSettings()
     cluster: Annotated[ClusterSettings, Field(description="GKE cluster.")] = ClusterSettings()
     gateway: Annotated[GatewaySettings, Field(description="Load balancer and address.")] = GatewaySettings()
+    api_keys: Annotated[
+        ApiKeys,
+        Field(
+            max_length=1000,
+            description="Keys of gateway.auth: api-keys, by client: pulumi config set --path --secret"
+            " llm-d:apiKeys.search-team. What follows the first dot of a name tells keys of one client apart.",
+        ),
+    ] = {}
     picker: Annotated[PickerSettings, Field(description="Endpoint picker.")] = PickerSettings()
     disaggregation: Annotated[
         DisaggregationSettings | None, Field(description="When prompts go to prefill servers: pattern disaggregated.")
@@ -215,7 +224,7 @@ class StackSettings(Settings):
     ] = None
     acknowledge: Annotated[
         tuple[Acknowledgement, ...],
-        Field(max_length=64, description="Warnings that are known and accepted, by rule, each with its reason."),
+        Field(max_length=64, description="Findings that are known and accepted, by rule, each with its reason."),
     ] = ()
     paused: Annotated[
         bool, Field(description="No model pods, no accelerator nodes; network, gateway and picker stay.")

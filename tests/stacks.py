@@ -33,8 +33,11 @@ OTHER_SCORER: dict[str, Any] = {"picker.scorers.queue": 5}
 PAUSED: dict[str, Any] = {"paused": True, "accelerator.nodes": {"min": 1, "max": 3}}
 ALL_THERE: dict[str, Any] = {"namespace.existing": True, "huggingFace": {"existingSecret": "mine"}}
 
+# For tests that acknowledge other findings beside the one of every example.
+OPEN: dict[str, str] = {"id": "LLMD-GATEWAY-OPEN", "reason": "a trial"}
+
 # Top-level keys that hold secrets, as Pulumi tells the program when they came encrypted.
-ENCRYPTED = frozenset({"huggingFace", "registry"})
+ENCRYPTED = frozenset({"huggingFace", "registry", "apiKeys"})
 
 
 def values_of(stack: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -72,7 +72,10 @@ class GatewaySpec(Spec):
 
 
 class ParentRef(Part):
+    """A Gateway; `section_name` is the one listener of several that is meant."""
+
     name: str
+    section_name: str | None = None
 
 
 class PathMatch(Part):
@@ -124,6 +127,34 @@ class RewriteFilter(Part):
     url_rewrite: Annotated[UrlRewrite, Field(alias="urlRewrite")]
 
 
+class Redirect(Part):
+    scheme: Literal["https"] = "https"
+    status_code: Literal[301] = 301
+
+
+class RedirectFilter(Part):
+    """Answers with the same address in HTTPS."""
+
+    type: Literal["RequestRedirect"] = "RequestRedirect"
+    request_redirect: Redirect = Redirect()
+
+
+class Header(Part):
+    name: str
+    value: str
+
+
+class HeaderChange(Part):
+    set: list[Header]
+
+
+class ResponseHeaderFilter(Part):
+    """Sets headers of answers."""
+
+    type: Literal["ResponseHeaderModifier"] = "ResponseHeaderModifier"
+    response_header_modifier: HeaderChange
+
+
 class Timeouts(Part):
     request: Annotated[str, Field(pattern=r"^\d+s$")]
 
@@ -131,9 +162,10 @@ class Timeouts(Part):
 class Rule(Part):
     """A rule of a route. It has no `timeouts`: GKE refuses them and takes the timeout from GCPBackendPolicy."""
 
-    matches: list[Match]
-    filters: list[RewriteFilter] | None = None
-    backend_refs: list[PoolBackendRef | ServiceBackendRef]
+    matches: list[Match] | None = None
+    filters: list[RewriteFilter | RedirectFilter | ResponseHeaderFilter] | None = None
+    # None where a filter answers by itself.
+    backend_refs: list[PoolBackendRef | ServiceBackendRef] | None = None
     timeouts: Timeouts | None = None
 
 

@@ -76,6 +76,20 @@ class Logging(Part):
     sample_rate: Annotated[int, Field(ge=0, le=1_000_000)] = 1_000_000
 
 
+class ClientSecret(Part):
+    """A Secret of the namespace with the OAuth client's secret in its entry `key`."""
+
+    name: str
+
+
+class IdentityAwareProxy(Part):
+    """The definition spells one field with two capitals."""
+
+    enabled: bool = True
+    client_id: Annotated[str, Field(alias="clientID", min_length=1)]
+    oauth2_client_secret: Annotated[ClientSecret, Field(alias="oauth2ClientSecret")]
+
+
 class BackendDefault(Part):
     """Settings of every backend. Without `timeout_sec` the load balancer ends each response after 30 seconds,
     streams included.
@@ -84,6 +98,9 @@ class BackendDefault(Part):
     timeout_sec: Annotated[int, Field(ge=1, le=2_147_483_647)]
     connection_draining: Draining
     logging: Logging = Logging()
+    # Name of a regional policy of Cloud Armor.
+    security_policy: str | None = None
+    iap: IdentityAwareProxy | None = None
 
 
 class GcpBackendPolicySpec(Spec):
@@ -92,3 +109,17 @@ class GcpBackendPolicySpec(Spec):
 
     target_ref: PolicyTarget
     default: BackendDefault
+
+
+class GatewayDefault(Part):
+    """`ssl_policy` is the name of a policy in the region of the load balancer."""
+
+    ssl_policy: str
+
+
+class GcpGatewayPolicySpec(Spec):
+    api_version_of_kind: ClassVar[str] = _GROUP
+    kind_of_spec: ClassVar[str] = "GCPGatewayPolicy"
+
+    target_ref: PolicyTarget
+    default: GatewayDefault

@@ -1,8 +1,10 @@
-"""Istio's DestinationRule, for connections to pickers and model servers, and the Sail operator's Istio."""
+"""Istio's kinds: connections to pickers and servers, what a Gateway requires of clients, the Sail operator's Istio."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from components.custom_resources.base import Part, Spec
 
@@ -31,6 +33,73 @@ class DestinationRuleSpec(Spec):
 
     host: str
     traffic_policy: TrafficPolicy
+
+
+class WorkloadSelector(Part):
+    labels: dict[str, str]
+
+
+class EnvoyFilterSpec(Spec):
+    """Changes of the configuration of Envoys. Istio has no typed field for these filters, so the parts are plain."""
+
+    api_version_of_kind: ClassVar[str] = "networking.istio.io/v1alpha3"
+    kind_of_spec: ClassVar[str] = "EnvoyFilter"
+
+    workload_selector: WorkloadSelector
+    config_patches: list[dict[str, Any]]
+
+
+class TargetRef(Part):
+    """A Gateway of the same namespace."""
+
+    group: Literal["gateway.networking.k8s.io"] = "gateway.networking.k8s.io"
+    kind: Literal["Gateway"] = "Gateway"
+    name: str
+
+
+class ClaimHeader(Part):
+    header: str
+    claim: str
+
+
+class JwtRule(Part):
+    issuer: str
+    jwks_uri: str
+    audiences: list[str]
+    output_claim_to_headers: list[ClaimHeader]
+
+
+class RequestAuthenticationSpec(Spec):
+    """Refuses wrong tokens. A request without one passes: that is for an AuthorizationPolicy to refuse."""
+
+    api_version_of_kind: ClassVar[str] = "security.istio.io/v1"
+    kind_of_spec: ClassVar[str] = "RequestAuthentication"
+
+    target_refs: list[TargetRef]
+    jwt_rules: list[JwtRule]
+
+
+class Source(Part):
+    request_principals: list[str]
+
+
+class From(Part):
+    source: Source
+
+
+class AuthorizationRule(Part):
+    from_: Annotated[list[From], Field(alias="from")]
+
+
+class AuthorizationPolicySpec(Spec):
+    """Admits what a rule admits, and nothing else."""
+
+    api_version_of_kind: ClassVar[str] = "security.istio.io/v1"
+    kind_of_spec: ClassVar[str] = "AuthorizationPolicy"
+
+    target_refs: list[TargetRef]
+    action: Literal["ALLOW"] = "ALLOW"
+    rules: list[AuthorizationRule]
 
 
 class IstioSpec(Spec):

@@ -14,6 +14,8 @@ from components.custom_resources.gateway_api import (
     Address,
     CertificateRef,
     GatewaySpec,
+    Header,
+    HeaderChange,
     HeaderMatch,
     HttpRouteSpec,
     Infrastructure,
@@ -25,6 +27,8 @@ from components.custom_resources.gateway_api import (
     ParentRef,
     PathMatch,
     PoolBackendRef,
+    RedirectFilter,
+    ResponseHeaderFilter,
     RewriteFilter,
     Rule,
     ServiceBackendRef,
@@ -35,8 +39,9 @@ from components.infrastructure.network import NetworkResources
 from components.infrastructure.services import ProjectServices
 from components.metadata import metadata
 from components.options import child
+from components.routing.edge import before_gateway
 from components.scope import ClusterScope
-from planning.plan.routing import GatewayPlan, RoutePlan, RouteRulePlan
+from planning.plan.routing import HTTP_PORT, GatewayPlan, RoutePlan, RouteRulePlan
 
 # A regional load balancer takes 2 to 5 minutes. Its deletion waits for its parts.
 _TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
@@ -47,6 +52,8 @@ class InferenceGateway(pulumi.ComponentResource):
 
     gateway: kubernetes.apiextensions.CustomResource
     address: pulumi.Output[str]
+    # What backends refer to by name.
+    guards: list[pulumi.Resource]
 
     def __init__(
         self,
@@ -62,6 +69,8 @@ class InferenceGateway(pulumi.ComponentResource):
         # Without the proxy-only subnet the Gateway is accepted but never gets an address.
         proxies = [network.proxies] if network.proxies is not None else []
         gke_managed = plan.implementation == "gke"
+        self.guards = before_gateway(self, plan, scope, [*services.services, *depends_on])
+        depends_on = [*depends_on, *self.guards]
         infrastructure = None
         if plan.pods:
             depends_on = [*depends_on, self._parameters(plan, scope.namespace, depends_on)]
@@ -74,7 +83,7 @@ class InferenceGateway(pulumi.ComponentResource):
                 gateway_class_name=plan.class_name,
                 addresses=[Address(value=plan.address)] if gke_managed else None,
                 infrastructure=infrastructure,
-                listeners=[_listener(plan)],
+                listeners=_listeners(plan),
             ),
             name=plan.name,
             namespace=scope.namespace,
@@ -83,7 +92,23 @@ class InferenceGateway(pulumi.ComponentResource):
             annotations={"pulumi.com/waitFor": "condition=Programmed"},
             opts=child(self, depends_on=[reserved, *proxies, *services.services, *depends_on], timeouts=_TIMEOUTS),
         )
+        if plan.edge.redirect:
+            self._redirect(plan, scope.namespace)
         self.register_outputs({"address": self.address})
+
+    def _redirect(self, plan: GatewayPlan, namespace: str) -> pulumi.Resource:
+        """Port 80 leads to HTTPS, and nowhere else: the other routes belong to the listener with the certificate."""
+        return custom_resource(
+            "redirect",
+            HttpRouteSpec(
+                parent_refs=[ParentRef(name=plan.name, section_name="http")],
+                hostnames=[plan.hostname] if plan.hostname else None,
+                rules=[Rule(filters=[RedirectFilter()])],
+            ),
+            name="redirect-to-https",
+            namespace=namespace,
+            opts=child(self, depends_on=[self.gateway]),
+        )
 
     def _parameters(
         self, plan: GatewayPlan, namespace: str, depends_on: Sequence[pulumi.Resource]
@@ -140,9 +165,11 @@ class InferenceRoute(pulumi.ComponentResource):
         self.route = custom_resource(
             plan.name,
             HttpRouteSpec(
-                parent_refs=[ParentRef(name=gateway.name)],
+                parent_refs=[
+                    ParentRef(name=gateway.name, section_name=gateway.listener if gateway.edge.redirect else None)
+                ],
                 hostnames=[gateway.hostname] if gateway.hostname else None,
-                rules=[_rule(rule) for rule in plan.rules],
+                rules=[_rule(rule, gateway.edge.hsts_seconds) for rule in plan.rules],
             ),
             name=plan.name,
             namespace=scope.namespace,
@@ -157,7 +184,7 @@ def _parameters_of(plan: GatewayPlan) -> str:
     return f"{plan.name}-config"
 
 
-def _rule(plan: RouteRulePlan) -> Rule:
+def _rule(plan: RouteRulePlan, hsts_seconds: int) -> Rule:
     headers = [HeaderMatch(name=plan.header[0], value=plan.header[1])] if plan.header is not None else None
     matches = [
         Match(path=PathMatch(value=path.value, type="PathPrefix" if path.prefix else "Exact"), headers=headers)
@@ -167,16 +194,22 @@ def _rule(plan: RouteRulePlan) -> Rule:
     backends += [PoolBackendRef(name=name, weight=weight) for name, weight in plan.pools]
     if plan.service is not None:
         backends.append(ServiceBackendRef(name=plan.service[0], port=plan.service[1]))
-    filters = None
+    filters: list[RewriteFilter | RedirectFilter | ResponseHeaderFilter] = []
     if plan.rewrite is not None:
-        filters = [RewriteFilter(url_rewrite=UrlRewrite(path=NewPath(replace_prefix_match=plan.rewrite)))]
+        filters.append(RewriteFilter(url_rewrite=UrlRewrite(path=NewPath(replace_prefix_match=plan.rewrite))))
+    if hsts_seconds:
+        header = Header(name="Strict-Transport-Security", value=f"max-age={hsts_seconds}")
+        filters.append(ResponseHeaderFilter(response_header_modifier=HeaderChange(set=[header])))
     timeouts = Timeouts(request=f"{plan.timeout_seconds}s") if plan.timeout_seconds is not None else None
-    return Rule(matches=matches, filters=filters, backend_refs=backends, timeouts=timeouts)
+    return Rule(matches=matches, filters=filters or None, backend_refs=backends, timeouts=timeouts)
 
 
-def _listener(plan: GatewayPlan) -> Listener:
+def _listeners(plan: GatewayPlan) -> list[Listener]:
     tls = None
     if plan.tls is not None:
         refs = [CertificateRef(name=plan.tls.secret)] if plan.tls.secret else None
         tls = ListenerTls(certificate_refs=refs, options=dict(plan.tls.options) or None)
-    return Listener(name=plan.protocol.lower(), port=plan.port, protocol=plan.protocol, hostname=plan.hostname, tls=tls)
+    listeners = [Listener(name=plan.listener, port=plan.port, protocol=plan.protocol, hostname=plan.hostname, tls=tls)]
+    if plan.edge.redirect:
+        listeners.append(Listener(name="http", port=HTTP_PORT, protocol="HTTP", hostname=plan.hostname))
+    return listeners

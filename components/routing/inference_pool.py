@@ -9,10 +9,8 @@ import pulumi_kubernetes as kubernetes
 
 from components.custom_resources.base import PolicyTarget, custom_resource
 from components.custom_resources.gke_policies import (
-    BackendDefault,
     CheckConfig,
     CheckDefault,
-    Draining,
     GcpBackendPolicySpec,
     HealthCheckPolicySpec,
     HttpCheck,
@@ -20,6 +18,7 @@ from components.custom_resources.gke_policies import (
 from components.custom_resources.inference_pool import GROUP, EndpointPickerRef, InferencePoolSpec, Port, Selector
 from components.custom_resources.istio import ClientTls, DestinationRuleSpec, TrafficPolicy
 from components.options import child
+from components.routing.edge import backend_default
 from components.scope import ClusterScope
 from planning.plan.routing import BackendTlsPlan, PoolPlan
 
@@ -93,10 +92,7 @@ def pool_policies(
         f"{plan.name}-backend",
         GcpBackendPolicySpec(
             target_ref=target,
-            default=BackendDefault(
-                timeout_sec=plan.timeout_seconds,
-                connection_draining=Draining(draining_timeout_sec=plan.draining_seconds),
-            ),
+            default=backend_default(plan.access, plan.timeout_seconds, plan.draining_seconds),
         ),
         name=plan.name,
         namespace=namespace,

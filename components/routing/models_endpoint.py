@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.apps import v1 as apps
@@ -12,6 +14,7 @@ from components.disruption import disruption_budget
 from components.metadata import metadata
 from components.options import child
 from components.pods import deployment_spec
+from components.routing.edge import guard_service
 from components.scope import ClusterScope
 from planning.plan.routing import ModelsEndpointPlan
 
@@ -21,7 +24,7 @@ class ModelsEndpoint(pulumi.ComponentResource):
 
     ready: list[pulumi.Resource]
 
-    def __init__(self, plan: ModelsEndpointPlan, scope: ClusterScope) -> None:
+    def __init__(self, plan: ModelsEndpointPlan, scope: ClusterScope, guards: Sequence[pulumi.Resource]) -> None:
         super().__init__("llm-d:gateway:ModelIndex", plan.name, None, scope.opts)
         options = scope.deleted_with_cluster(self, scope.ready)
         described = metadata(plan.name, scope.namespace, labels=plan.selector)
@@ -54,6 +57,9 @@ class ModelsEndpoint(pulumi.ComponentResource):
             namespace=scope.namespace,
             opts=child(self, depends_on=[service]),
         )
+        guard = guard_service(
+            plan.name, plan.access, plan.timeout_seconds, scope.namespace, child(self, depends_on=[service, *guards])
+        )
         deployment = apps.Deployment(
             plan.name,
             metadata=described,
@@ -61,5 +67,5 @@ class ModelsEndpoint(pulumi.ComponentResource):
             opts=child(self, depends_on=[*scope.ready, account]),
         )
         disruption_budget(plan.name, scope.namespace, plan.selector, plan.replicas, options)
-        self.ready = [service, health, deployment]
+        self.ready = [service, health, *guard, deployment]
         self.register_outputs({})

@@ -61,6 +61,8 @@ def stack_settings(
     pool = _accelerator(found, named, catalog, left, accelerator)
     if pool:
         settings["accelerator"] = pool
+    # Which clients may come, and with which credentials, is for the reader to decide: gateway.auth.
+    settings["gateway"] = {"exposure": "internal"}
     settings["models"] = models
     return settings, left
 

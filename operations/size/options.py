@@ -209,6 +209,8 @@ def settings_of(
         "location": hardware.zone,
         "pattern": "single-replica" if replicas == 1 else "prefix-cache",
         "accelerator": accelerator,
+        # Whoever opens it to the internet decides on gateway.auth first.
+        "gateway": {"exposure": "internal"},
         "models": [served],
     }
 

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from planning.plan.edge import BackendAccessPlan, EdgePlan
 from planning.plan.platform import CertificatePlan
 from planning.plan.pods import PodPlan
+
+HTTP_PORT = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,16 @@ class GatewayPlan:
     protocol: Literal["HTTP", "HTTPS"]
     tls: TlsPlan | None
     hostname: str | None
+    edge: EdgePlan
+
+    @property
+    def listener(self) -> str:
+        """Name of the listener that routes belong to."""
+        return self.protocol.lower()
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.port, HTTP_PORT) if self.edge.redirect else (self.port,)
 
     @property
     def certificate(self) -> CertificatePlan | None:
@@ -78,6 +91,7 @@ class PoolPlan:
     health_interval: int
     timeout_seconds: int
     draining_seconds: int
+    access: BackendAccessPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +222,8 @@ class ModelsEndpointPlan:
     port: int
     health_path: str
     health_interval: int
+    timeout_seconds: int
+    access: BackendAccessPlan
 
 
 @dataclass(frozen=True, kw_only=True)

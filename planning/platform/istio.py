@@ -7,6 +7,7 @@ from typing import Any
 
 from catalog.release import IstioOperator
 from planning.context import PlanContext
+from planning.plan.edge import ApiKeysPlan
 from planning.plan.platform import IstioPlan, PullSecretPlan
 from planning.platform.images import RED_HAT
 
@@ -33,6 +34,22 @@ _NO_SIDECARS: Mapping[str, Any] = {"sidecarInjectorWebhook": {"enableNamespacesB
 # The Envoys of a Gateway run in the stack's namespace, which is as strict as its own pods allow. It is said by the
 # Gateway itself: the Istio kind of the operator has no field for it (v1.27.3, `spec.values`).
 GATEWAY_PODS: Mapping[str, Any] = {"spec": {"template": {"spec": {"securityContext": _SECCOMP}}}}
+
+# The container of a Gateway's pod, as Istio's controller names it.
+_PROXY = "istio-proxy"
+
+
+def gateway_pods(keys: ApiKeysPlan | None) -> Mapping[str, Any]:
+    """What Istio merges into the Deployment of a Gateway; with API keys, the Secret as files."""
+    if keys is None:
+        return GATEWAY_PODS
+    mount = {"name": "api-keys", "mountPath": keys.path.rpartition("/")[0], "readOnly": True}
+    pod = {
+        "securityContext": _SECCOMP,
+        "containers": [{"name": _PROXY, "volumeMounts": [mount]}],
+        "volumes": [{"name": "api-keys", "secret": {"secretName": keys.secret}}],
+    }
+    return {"spec": {"template": {"spec": pod}}}
 
 
 def istiod_values() -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ from planning.picker_config import (
 from planning.plan.platform import PullSecretPlan
 from planning.plan.pods import EnvPlan, ProbePlan
 from planning.plan.routing import PickerPlan, PoolPlan, TokenizerServicePlan
+from planning.routing.edge import backend_access
 from planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcProgram, ext_proc_pod, port_arguments
 from planning.serving import multi_node
 from planning.serving.backend_tls import encrypted, plan_backend_tls
@@ -62,6 +63,7 @@ def plan_pool(ctx: PlanContext, model: ModelSettings, key: str) -> PoolPlan:
         health_interval=5,
         timeout_seconds=settings.gateway.timeout_seconds,
         draining_seconds=DRAIN_SECONDS,
+        access=backend_access(ctx),
     )
 
 

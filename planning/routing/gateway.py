@@ -16,8 +16,9 @@ from planning.plan.routing import (
 )
 from planning.plan.stack import ModelPlan
 from planning.platform.certificates import plan_listener_certificate
-from planning.platform.istio import GATEWAY_PODS
+from planning.platform.istio import gateway_pods
 from planning.routing.api_paths import API_PATHS, MODELS_LIST, extra_paths
+from planning.routing.edge import plan_edge
 from settings.gateway import CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
 
 ISTIO_CLASS = "istio"
@@ -38,8 +39,8 @@ MOST_RULES = 16
 MOST_MATCHES = 128
 
 
-def plan_gateway(ctx: PlanContext, network: NetworkPlan) -> GatewayPlan:
-    """One regional load balancer with a reserved address."""
+def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[str]) -> GatewayPlan:
+    """One regional load balancer with a reserved address. `encrypted` names the settings that came encrypted."""
     settings = ctx.settings.gateway
     tls = _tls(ctx)
     external = settings.exposure == "external"
@@ -51,7 +52,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan) -> GatewayPlan:
             "tls",
             "kind",
             value="none",
-            rule="prompts and answers cross the internet unencrypted, and everybody can send requests",
+            rule="prompts and answers cross the internet unencrypted",
             fix="set a certificate, or exposure: internal",
         )
     if external and settings.direct_load_balancer:
@@ -64,12 +65,13 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan) -> GatewayPlan:
             " to the whole internet",
             fix="set exposure: internal, or remove directLoadBalancer and use kubectl port-forward",
         )
+    edge = plan_edge(ctx, encrypted)
     return GatewayPlan(
         name="inference-gateway",
         implementation=settings.implementation,
         class_name=class_name,
         annotations=INTERNAL_LOAD_BALANCER if settings.implementation == "istio" and not external else {},
-        pods=GATEWAY_PODS if settings.implementation == "istio" else {},
+        pods=gateway_pods(edge.api_keys) if settings.implementation == "istio" else {},
         region=ctx.region,
         address=settings.existing_address or names.join("llm-d", ctx.stack, "gateway"),
         create_address=settings.existing_address is None,
@@ -79,6 +81,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan) -> GatewayPlan:
         protocol="HTTPS" if tls else "HTTP",
         tls=tls,
         hostname=settings.hostname,
+        edge=edge,
     )
 
 

@@ -11,6 +11,7 @@ from planning.plan.platform import PullSecretPlan
 from planning.plan.pods import PodPlan, PortPlan, ProbePlan
 from planning.plan.routing import ModelsEndpointPlan, SplitPlan
 from planning.plan.stack import ModelPlan
+from planning.routing.edge import backend_access
 from planning.serving.shutdown import END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
 
 NAME = "model-index"
@@ -54,8 +55,8 @@ def plan_models_endpoint(
         ),
         env=(),
         ports=(PortPlan(name="http", number=PORT),),
-        requests={"cpu": "50m", "memory": "128Mi"},
-        limits={"cpu": "1", "memory": "128Mi"},
+        requests={"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
+        limits={"cpu": "1", "memory": "128Mi", "ephemeral-storage": "256Mi"},
         startup=None,
         liveness=ProbePlan(port=PORT, path=HEALTH_PATH, initial_delay=5, period=10, timeout=5, failures=3),
         readiness=ProbePlan(port=PORT, path=HEALTH_PATH, period=2, timeout=2, failures=3),
@@ -80,6 +81,8 @@ def plan_models_endpoint(
         port=PORT,
         health_path=HEALTH_PATH,
         health_interval=5,
+        timeout_seconds=ctx.settings.gateway.timeout_seconds,
+        access=backend_access(ctx),
     )
 
 

@@ -170,7 +170,7 @@ class _World:
         return NetworkPolicyPlan(
             name=self._gateway.name,
             selector={_GATEWAY_LABEL: self._gateway.name},
-            ingress=_access((PeerPlan(cidr="0.0.0.0/0"),), [self._gateway.port]),
+            ingress=_access((PeerPlan(cidr="0.0.0.0/0"),), self._gateway.ports),
             egress=(
                 *_names(),
                 *_access((_ISTIOD,), [_ISTIOD_PORT]),

@@ -18,7 +18,7 @@ from planning.rules import RULES
 from stackfile import PROJECT_ROOT
 from tests.planning.refusals.case import TOGETHER, Wrong, errors_of
 from tests.planning.refusals.every import EVERY
-from tests.stacks import STACKS, TOKEN, plan_of, values_of
+from tests.stacks import OPEN, STACKS, TOKEN, plan_of, values_of
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -158,7 +158,7 @@ class TestOneReport:
     def test_it_reads_as_four_parts(self) -> None:
         with pytest.raises(RefusedError) as refused:
             plan_of("gpu", {"models[0].maxModelLen": 16384})
-        head, finding, warning = str(refused.value).split("\n\n")
+        head, finding, warning, known = str(refused.value).split("\n\n")
         assert head == "1 error, nothing was created:"
         assert finding.splitlines() == [
             "LLMD-CONTEXT-LENGTH  llm-d:models[0].maxModelLen = 16384",
@@ -166,6 +166,7 @@ class TestOneReport:
             "  use 8192 or less",
         ]
         assert warning.startswith("(warning) LLMD-TLS-NONE  llm-d:gateway.tls.kind = none")
+        assert known.startswith("(acknowledged) LLMD-GATEWAY-OPEN  llm-d:gateway.auth.kind = none")
 
     def test_errors_come_before_warnings(self) -> None:
         first = Finding(id="LLMD-TLS-NONE", path="p", value="v", rule="r", fix="f", severity=Severity.WARNING)
@@ -184,19 +185,25 @@ class TestAcknowledgements:
     REASON = "reached through our VPN only"
 
     def test_an_acknowledged_warning_says_so(self) -> None:
-        plan = plan_of("gpu", {"acknowledge": [{"id": "LLMD-TLS-NONE", "reason": self.REASON}]})
+        plan = plan_of("gpu", {"acknowledge": [OPEN, {"id": "LLMD-TLS-NONE", "reason": self.REASON}]})
         [finding] = [found for found in plan.warnings if found.id == "LLMD-TLS-NONE"]
         assert finding.acknowledged == self.REASON
         assert report(plan.warnings).startswith("0 warnings:")
         assert f"acknowledged: {self.REASON}" in report(plan.warnings)
 
     def test_other_warnings_stay(self) -> None:
-        changes = {"acknowledge": [{"id": "LLMD-TLS-NONE", "reason": self.REASON}], "network.nodeCidr": "172.17.0.0/20"}
+        changes = {
+            "acknowledge": [OPEN, {"id": "LLMD-TLS-NONE", "reason": self.REASON}],
+            "network.nodeCidr": "172.17.0.0/20",
+        }
         open_warnings = [found.id for found in plan_of("gpu", changes).warnings if found.acknowledged is None]
         assert open_warnings == ["LLMD-CIDR-DOCKER"]
 
     def test_an_error_stays_one(self) -> None:
-        changes = {"models[0].maxModelLen": 16384, "acknowledge": [{"id": "LLMD-CONTEXT-LENGTH", "reason": "bold"}]}
+        changes = {
+            "models[0].maxModelLen": 16384,
+            "acknowledge": [OPEN, {"id": "LLMD-CONTEXT-LENGTH", "reason": "bold"}],
+        }
         assert {found.id for found in errors_of("gpu", changes)} == {"LLMD-CONTEXT-LENGTH", "LLMD-ACKNOWLEDGE-ERROR"}
 
 

@@ -64,6 +64,7 @@ def test_the_example_becomes_a_stack_that_can_be_planned(capsys: pytest.CaptureF
         "llm-d:pattern": "prefix-cache",
         "llm-d:deployment": "kserve",
         "llm-d:accelerator": {"type": "nvidia-l4", "nodes": {"min": 0, "max": 2}},
+        "llm-d:gateway": {"exposure": "internal"},
         "llm-d:models": [
             {
                 "id": "Qwen/Qwen3-8B",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 from tests.planning.refusals.picker import own
+from tests.stacks import OPEN
 
 PROJECTS = (
     *(
@@ -222,8 +223,8 @@ ACKNOWLEDGED = (
         Wrong(
             name=f"acknowledgement: {name}",
             id=identifier,
-            changes={"acknowledge": [{"id": known, "reason": "checked"} for known in ids]},
-            path=f"acknowledge[{len(ids) - 1}].id",
+            changes={"acknowledge": [OPEN, *({"id": known, "reason": "checked"} for known in ids)]},
+            path=f"acknowledge[{len(ids)}].id",
             value=ids[-1],
             rule=rule,
             fix=fix,
@@ -239,9 +240,9 @@ ACKNOWLEDGED = (
         name="acknowledgement twice",
         id="LLMD-ACKNOWLEDGE-TWICE",
         changes={
-            "acknowledge": [{"id": "LLMD-TLS-NONE", "reason": "a"}, {"id": "LLMD-TLS-NONE", "reason": "b"}],
+            "acknowledge": [OPEN, {"id": "LLMD-TLS-NONE", "reason": "a"}, {"id": "LLMD-TLS-NONE", "reason": "b"}],
         },
-        path="acknowledge[1].id",
+        path="acknowledge[2].id",
         value="LLMD-TLS-NONE",
         rule="acknowledged above already",
         fix="keep one",

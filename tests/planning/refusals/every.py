@@ -26,7 +26,7 @@ from tests.planning.refusals.multi_node import GROUPS
 from tests.planning.refusals.nodes import NETWORK, NODES
 from tests.planning.refusals.picker import PICKER
 from tests.planning.refusals.requests import CERTIFICATES, PATTERNS, PICKERS, SPLITS
-from tests.planning.refusals.security import KEYS
+from tests.planning.refusals.security import EDGE, KEYS
 from tests.planning.refusals.settings import ACCESS, CHARTS, SETTINGS
 
 EVERY = (
@@ -65,4 +65,5 @@ EVERY = (
     *QUOTED,
     *PICKER_SETTINGS,
     *KEYS,
+    *EDGE,
 )

@@ -19,3 +19,172 @@ KEYS = tuple(
     )
     for setting, key in (("secretsKey", _ELSEWHERE), ("diskKey", _ELSEWHERE), ("secretsKey", _WIDE))
 )
+
+_TLS = {"kind": "secret", "secret": "edge"}
+_KEY = "0123456789abcdef0123456789abcdef"
+_ISTIO = {"gateway.implementation": "istio", "gateway.tls": _TLS}
+_JWT = {
+    "kind": "jwt",
+    "issuer": "https://accounts.example.com",
+    "jwksUri": "https://accounts.example.com/keys",
+    "audiences": ["llm"],
+}
+_IAP = {"kind": "iap", "clientId": "1.apps.googleusercontent.com", "existingSecret": "oauth"}
+
+EDGE = (
+    *(
+        Wrong(
+            name=f"nobody is asked who it is: {name}",
+            id="LLMD-GATEWAY-OPEN",
+            changes={"acknowledge": None, **changes},
+            path="gateway.auth.kind",
+            value="none",
+            rule="everybody on the internet can use the models",
+            fix="acknowledge LLMD-GATEWAY-OPEN with a reason",
+        )
+        for name, changes in (
+            ("no setting", {}),
+            ("with a certificate", {"gateway.tls": _TLS}),
+            ("Istio", {"gateway.implementation": "istio"}),
+            ("with limits", {"gateway.limits.requestsPerMinute": 60}),
+            ("with Cloud Armor", {"gateway.securityPolicy": "office-only"}),
+        )
+    ),
+    *(
+        Wrong(
+            name=f"{auth['kind']} with {implementation}",
+            id="LLMD-AUTH-IMPLEMENTATION",
+            changes={"gateway": {"implementation": implementation, "tls": _TLS, "auth": auth}, **more},
+            path="gateway.auth.kind",
+            value=str(auth["kind"]),
+            rule=rule,
+            fix=f"use kind: {kinds}, or implementation: {other}",
+        )
+        for auth, implementation, rule, kinds, other, more in (
+            ({"kind": "api-keys"}, "gke", "verify neither API keys nor tokens", "iap", "istio", {"apiKeys.a": _KEY}),
+            (_JWT, "gke", "verify neither API keys nor tokens", "iap", "istio", {}),
+            (_IAP, "istio", "part of Google's load balancers", "api-keys or jwt", "gke", {}),
+        )
+    ),
+    *(
+        Wrong(
+            name=f"credentials in plain HTTP: {auth['kind']}, {exposure}",
+            id="LLMD-AUTH-PLAIN",
+            changes={"gateway": {"implementation": implementation, "auth": auth, "exposure": exposure}, **more},
+            path="gateway.auth.kind",
+            value=str(auth["kind"]),
+            rule=rule,
+            fix="set gateway.tls",
+        )
+        for auth, implementation, exposure, rule, more in (
+            ({"kind": "api-keys"}, "istio", "external", "credentials unencrypted", {"apiKeys.a": _KEY}),
+            (_JWT, "istio", "external", "credentials unencrypted", {}),
+            (_IAP, "gke", "external", "answers HTTPS only", {}),
+            (_IAP, "gke", "internal", "answers HTTPS only", {}),
+        )
+    ),
+    Wrong(
+        name="no API key",
+        id="LLMD-API-KEYS-MISSING",
+        changes=_ISTIO | {"gateway.auth": {"kind": "api-keys"}},
+        path="apiKeys",
+        value="{}",
+        rule="nobody could use the models",
+        fix="openssl rand -hex 24",
+    ),
+    Wrong(
+        name="API keys in plain text",
+        id="LLMD-SECRET-PLAIN",
+        changes=_ISTIO | {"gateway.auth": {"kind": "api-keys"}, "apiKeys.a": _KEY},
+        path="apiKeys",
+        value="(hidden)",
+        rule="in plain text",
+        fix="pulumi config set --path --secret llm-d:apiKeys.my-team",
+        encrypted=frozenset({"huggingFace"}),
+    ),
+    *(
+        Wrong(
+            name=f"API keys that nothing asks for: {name}",
+            id="LLMD-API-KEYS-UNUSED",
+            changes={"apiKeys.a": _KEY, **changes},
+            path="apiKeys",
+            value="1 keys",
+            rule="nothing would ask for them",
+            fix="set gateway.auth: {kind: api-keys}",
+        )
+        for name, changes in (
+            ("no authentication", {}),
+            ("keys of a Secret", _ISTIO | {"gateway.auth": {"kind": "api-keys", "existingSecret": "mine"}}),
+        )
+    ),
+    *(
+        Wrong(
+            name=f"API key {name}",
+            id="LLMD-API-KEY-WEAK",
+            changes=_ISTIO | {"gateway.auth": {"kind": "api-keys"}, "apiKeys.search-team": key},
+            path="apiKeys.search-team",
+            value="(hidden)",
+            rule="can be guessed",
+            fix="openssl rand -hex 24",
+        )
+        for name, key in (
+            ("that is short", "secret"),
+            ("with a blank", "0123456789 abcdef0123456789"),
+            ("of two lines", "0123456789\nadmin abcdef0123456789"),
+            ("in another alphabet", "ключключключключключключ"),
+        )
+    ),
+    *(
+        Wrong(
+            name=f"limit that the Gateway cannot keep: {path}",
+            id="LLMD-LIMITS-IMPLEMENTATION",
+            changes={path: value, **changes},
+            path=path,
+            value=str(value),
+            rule=rule,
+            fix=fix,
+        )
+        for path, value, changes, rule, fix in (
+            ("gateway.limits.bodyBytes", 100_000, {}, "no limit for the body", "implementation: istio"),
+            ("gateway.limits.per", "key", {"gateway.implementation": "istio"}, "does not know whose", "per: address"),
+            (
+                "gateway.limits.requestsPerMinute",
+                60,
+                {"gateway.exposure": "internal", "acknowledge": None},
+                "not established",
+                "implementation: istio",
+            ),
+            ("gateway.securityPolicy", "office", {"gateway.implementation": "istio"}, "Cloud Armor", "gateway.limits"),
+        )
+    ),
+    Wrong(
+        name="two policies of Cloud Armor",
+        id="LLMD-LIMITS-TWICE",
+        changes={"gateway.securityPolicy": "office", "gateway.limits.requestsPerMinute": 60},
+        path="gateway.limits.requestsPerMinute",
+        value="60",
+        rule="a backend has one policy of Cloud Armor",
+        fix="remove securityPolicy",
+    ),
+    *(
+        Wrong(
+            name=f"HTTPS without a certificate: {setting}",
+            id="LLMD-TLS-WITHOUT",
+            changes={f"gateway.{setting}": value},
+            path=f"gateway.{setting}",
+            value=text,
+            rule="the Gateway has no certificate",
+            fix=f"remove {setting}",
+        )
+        for setting, value, text in (("redirectHttp", True, "true"), ("hstsSeconds", 3600, "3600"))
+    ),
+    Wrong(
+        name="TLS version of Istio",
+        id="LLMD-TLS-VERSION-ISTIO",
+        changes=_ISTIO | {"gateway.tlsVersion": "1.3"},
+        path="gateway.tlsVersion",
+        value="1.3",
+        rule="takes TLS 1.2 and 1.3",
+        fix="use implementation: gke",
+    ),
+)

@@ -1,0 +1,78 @@
+"""What stands between clients and the Gateway's routes: authentication, limits, TLS policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeysPlan:
+    """Keys of clients in the entry of a Secret, which the Gateway's Envoys read as the file `path`.
+
+    `keys` is None where others fill the Secret.
+    """
+
+    secret: str
+    entry: str
+    keys: Mapping[str, SecretStr] | None
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JwtPlan:
+    issuer: str
+    jwks_uri: str
+    audiences: tuple[str, ...]
+    # Headers that a verified claim fills, by header.
+    claims: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpFilterPlan:
+    """A filter of Istio's Envoys in front of all routes: `config` is its typed configuration, with its `@type`."""
+
+    name: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendAccessPlan:
+    """How Google's load balancer guards a backend. `security_policy` is a regional one of Cloud Armor, by name."""
+
+    iap_client: str | None = None
+    iap_secret: str | None = None
+    security_policy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThrottlePlan:
+    """A policy of Cloud Armor that the stack makes: so many requests a minute of one address."""
+
+    name: str
+    requests_per_minute: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsPolicyPlan:
+    """A policy of Google's load balancers for TLS from clients."""
+
+    name: str
+    min_version: str
+    profile: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgePlan:
+    """Everything of one Gateway. `filters` are in the order in which a request passes them."""
+
+    api_keys: ApiKeysPlan | None = None
+    jwt: JwtPlan | None = None
+    filters: tuple[HttpFilterPlan, ...] = ()
+    throttle: ThrottlePlan | None = None
+    tls_policy: TlsPolicyPlan | None = None
+    redirect: bool = False
+    hsts_seconds: int = 0

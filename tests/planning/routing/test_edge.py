@@ -1,0 +1,355 @@
+"""Who may use the models, and how much: what the plan says for each implementation of the Gateway."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from planning.planner import plan_raw
+from planning.routing.api_keys import READ_AGAIN_SECONDS, key_filter
+from planning.routing.edge import KEYS_ENTRY, plan_edge
+from resource_graph import Graph, Secret
+from tests.stacks import ENCRYPTED, graph_of, plan_of, values_of
+
+KEY = "0123456789abcdef0123456789abcdef"
+OTHER = "fedcba9876543210fedcba9876543210"
+TLS = {"kind": "secret", "secret": "edge"}
+KEYS: dict[str, Any] = {
+    "gateway": {"implementation": "istio", "tls": TLS, "auth": {"kind": "api-keys"}},
+    "apiKeys": {"search.old": KEY, "search.new": OTHER},
+    "acknowledge": None,
+}
+IAP: dict[str, Any] = {
+    "gateway": {"tls": TLS, "auth": {"kind": "iap", "clientId": "one", "existingSecret": "oauth"}},
+    "acknowledge": None,
+}
+ENVOY_FILTER = "kubernetes:networking.istio.io/v1alpha3:EnvoyFilter"
+GATEWAY = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
+BACKEND_POLICY = "kubernetes:networking.gke.io/v1:GCPBackendPolicy"
+ROUTE = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
+
+
+def revealed(value: Any, *, secrets: bool = True) -> Any:
+    """The value as plain data; secrets in clear or left out."""
+    if isinstance(value, Secret):
+        return revealed(value.value) if secrets else None
+    if isinstance(value, dict):
+        return {key: revealed(item, secrets=secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [revealed(item, secrets=secrets) for item in value]
+    return value if isinstance(value, str | int | float | None) else str(type(value))
+
+
+def spec_of(graph: Graph, kind: str, name: str | None = None) -> Any:
+    return graph.one(kind, name)["spec"]
+
+
+class TestOpen:
+    def test_an_acknowledged_open_gateway_is_planned_and_says_why(self) -> None:
+        [finding] = [found for found in plan_of("gpu").warnings if found.id == "LLMD-GATEWAY-OPEN"]
+        assert finding.acknowledged is not None
+        assert "trials" in finding.acknowledged
+
+    @pytest.mark.parametrize("changes", [{"gateway.exposure": "internal", "acknowledge": None}, KEYS, IAP])
+    def test_a_closed_gateway_needs_no_acknowledgement(self, changes: dict[str, Any]) -> None:
+        assert not [found for found in plan_of("gpu", changes).warnings if found.id == "LLMD-GATEWAY-OPEN"]
+
+
+class TestKeys:
+    def test_keys_are_in_a_secret_and_nowhere_else(self) -> None:
+        graph = graph_of("gpu", KEYS)
+        holders = [one for one in graph if KEY in json.dumps(revealed(one.inputs))]
+        assert [(one.type, one.name) for one in holders] == [("kubernetes:core/v1:Secret", "api-keys")]
+        [holder] = holders
+        assert KEY not in json.dumps(revealed(holder.inputs, secrets=False))
+        text = f"search.new {OTHER}\nsearch.old {KEY}\n"
+        assert revealed(holder.inputs)["stringData"] == {KEYS_ENTRY: text}
+
+    def test_the_filter_stands_before_the_gateway(self) -> None:
+        graph = graph_of("gpu", KEYS)
+        assert graph.depends(graph.one(GATEWAY), graph.one(ENVOY_FILTER))
+        assert graph.depends(graph.one(GATEWAY), graph.one("kubernetes:core/v1:Secret", "api-keys"))
+
+    def test_the_gateways_pods_mount_the_secret(self) -> None:
+        mount = json.loads(
+            graph_of("gpu", KEYS).one("kubernetes:core/v1:ConfigMap", "gateway-parameters")["data"]["deployment"]
+        )["spec"]["template"]["spec"]
+        assert mount["volumes"] == [{"name": "api-keys", "secret": {"secretName": "inference-api-keys"}}]
+        assert mount["containers"][0]["name"] == "istio-proxy"
+
+    def test_a_secret_of_others_is_only_mounted(self) -> None:
+        changes = KEYS | {"gateway.auth.existingSecret": "theirs", "apiKeys": None}
+        edge = plan_of("gpu", changes).gateway.edge
+        assert edge.api_keys is not None
+        assert (edge.api_keys.secret, edge.api_keys.keys) == ("theirs", None)
+        assert not [one for one in graph_of("gpu", changes) if one.name == "api-keys"]
+
+    def test_keys_in_plain_text_are_refused_and_not_repeated(self) -> None:
+        with pytest.raises(Exception, match="LLMD-SECRET-PLAIN") as refused:
+            plan_raw("gpu", values_of("gpu", KEYS), ENCRYPTED - {"apiKeys"})
+        assert KEY not in str(refused.value)
+
+    def test_filters_run_in_the_order_of_the_plan(self) -> None:
+        """Whose a request is comes before how many there were, and both before its body is read."""
+        changes = KEYS | {"gateway.limits": {"requestsPerMinute": 60, "per": "key", "bodyBytes": 100_000}}
+        names = [one.name for one in plan_of("gpu", changes).gateway.edge.filters]
+        assert names == ["llm-d.api-keys", "llm-d.requests", "llm-d.body"]
+        patches = spec_of(graph_of("gpu", changes), ENVOY_FILTER)["configPatches"]
+        assert [patch["patch"]["value"]["name"] for patch in patches] == names[::-1]
+        assert {patch["patch"]["operation"] for patch in patches} == {"INSERT_FIRST"}
+
+
+class TestTokens:
+    JWT: dict[str, Any] = {
+        "gateway": {
+            "implementation": "istio",
+            "tls": TLS,
+            "auth": {
+                "kind": "jwt",
+                "issuer": "https://accounts.example.com",
+                "jwksUri": "https://accounts.example.com/keys",
+                "audiences": ["llm"],
+            },
+        },
+        "acknowledge": None,
+    }
+
+    def test_a_token_is_verified_and_required(self) -> None:
+        graph = graph_of("gpu", self.JWT)
+        [rule] = spec_of(graph, "kubernetes:security.istio.io/v1:RequestAuthentication")["jwtRules"]
+        assert (rule["issuer"], rule["audiences"]) == ("https://accounts.example.com", ["llm"])
+        policy = spec_of(graph, "kubernetes:security.istio.io/v1:AuthorizationPolicy")
+        assert policy["action"] == "ALLOW"
+        assert policy["rules"] == [{"from": [{"source": {"requestPrincipals": ["https://accounts.example.com/*"]}}]}]
+        gateway = graph.one(GATEWAY)
+        for kind in ("RequestAuthentication", "AuthorizationPolicy"):
+            assert graph.depends(gateway, graph.one(f"kubernetes:security.istio.io/v1:{kind}"))
+
+
+class TestGoogle:
+    def test_every_backend_asks_for_a_google_account(self) -> None:
+        graph = graph_of("multi-model-gpu", IAP)
+        policies = graph.by_type(BACKEND_POLICY)
+        assert len(policies) == 3
+        for policy in policies:
+            assert policy["spec"]["default"]["iap"] == {
+                "enabled": True,
+                "clientID": "one",
+                "oauth2ClientSecret": {"name": "oauth"},
+            }
+
+    def test_a_limit_is_a_policy_of_cloud_armor_in_front_of_every_backend(self) -> None:
+        graph = graph_of("multi-model-gpu", {"gateway.limits.requestsPerMinute": 60})
+        made = graph.one("gcp:compute/regionSecurityPolicy:RegionSecurityPolicy")
+        [throttle, rest] = made["rules"]
+        assert throttle["rateLimitOptions"]["rateLimitThreshold"] == {"count": 60, "intervalSec": 60}
+        assert rest["action"] == "allow"
+        policies = graph.by_type(BACKEND_POLICY)
+        assert len(policies) == 3
+        for policy in policies:
+            assert policy["spec"]["default"]["securityPolicy"] == made["name"]
+            assert graph.depends(policy, made)
+
+    def test_old_tls_is_refused_by_a_policy_of_the_gateway(self) -> None:
+        graph = graph_of("gpu", {"gateway.tls": TLS, "gateway.tlsVersion": 1.3})
+        made = graph.one("gcp:compute/regionSslPolicy:RegionSslPolicy")
+        assert (made["minTlsVersion"], made["profile"]) == ("TLS_1_3", "RESTRICTED")
+        policy = spec_of(graph, "kubernetes:networking.gke.io/v1:GCPGatewayPolicy")
+        assert policy["default"] == {"sslPolicy": made["name"]}
+        assert plan_of("gpu", {"gateway.tls": TLS}).gateway.edge.tls_policy.min_version == "TLS_1_2"  # type: ignore[union-attr]
+
+    def test_nothing_is_added_without_a_setting(self) -> None:
+        edge = plan_of("gpu").gateway.edge
+        assert (edge.api_keys, edge.jwt, edge.filters, edge.throttle, edge.tls_policy) == (None, None, (), None, None)
+
+
+class TestHttp:
+    CHANGES: dict[str, Any] = {"gateway.tls": TLS, "gateway.redirectHttp": True, "gateway.hstsSeconds": 3600}
+
+    def test_port_80_only_redirects(self) -> None:
+        graph = graph_of("gpu", self.CHANGES)
+        listeners = {one["name"]: one["port"] for one in spec_of(graph, GATEWAY)["listeners"]}
+        assert listeners == {"https": 443, "http": 80}
+        redirect = spec_of(graph, ROUTE, "redirect")
+        assert redirect["parentRefs"] == [{"name": "inference-gateway", "sectionName": "http"}]
+        [rule] = redirect["rules"]
+        assert "backendRefs" not in rule
+        assert rule["filters"][0]["requestRedirect"] == {"scheme": "https", "statusCode": 301}
+        served = spec_of(graph, ROUTE, "inference")
+        assert served["parentRefs"] == [{"name": "inference-gateway", "sectionName": "https"}]
+
+    def test_browsers_are_told_to_stay_with_https(self) -> None:
+        [rule] = spec_of(graph_of("gpu", self.CHANGES), ROUTE, "inference")["rules"]
+        [change] = rule["filters"]
+        assert change["responseHeaderModifier"]["set"] == [
+            {"name": "Strict-Transport-Security", "value": "max-age=3600"}
+        ]
+
+    def test_the_policies_of_istios_envoys_open_both_ports(self) -> None:
+        changes = self.CHANGES | {"gateway.implementation": "istio"}
+        [policy] = [one for one in plan_of("gpu", changes).network_policies if one.name == "inference-gateway"]
+        assert {port for access in policy.ingress for _, port in access.ports} == {443, 80}
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("keys") / KEYS_ENTRY
+    file.write_text(f"search.old {KEY}\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def client(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    from rehearsal.load_balancer.envoy import executable
+
+    changes = KEYS | {"gateway.limits": {"requestsPerMinute": 200, "per": "key", "bodyBytes": 100_000}}
+    filters = plan_of("gpu", changes).gateway.edge.filters
+    port, text = free_port(), json.dumps([{"name": one.name, "typed_config": dict(one.config)} for one in filters])
+    mounted = plan_edge.__globals__["KEYS_DIRECTORY"] + "/" + KEYS_ENTRY
+    assert mounted in text
+    manager = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
+        ".HttpConnectionManager",
+        "stat_prefix": "edge",
+        "use_remote_address": True,
+        "route_config": {
+            "virtual_hosts": [
+                {
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [
+                        {
+                            "match": {"prefix": "/"},
+                            "direct_response": {"status": 200},
+                            "response_headers_to_add": [
+                                {"header": {"key": f"seen-{name}", "value": f"%REQ({name})%"}}
+                                for name in ("x-llm-d-client", "x-llm-d-inference-fairness-id", "authorization")
+                            ],
+                        }
+                    ],
+                }
+            ]
+        },
+        "http_filters": [
+            *json.loads(text.replace(mounted, str(keys))),
+            {
+                "name": "router",
+                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+            },
+        ],
+    }
+    listener = {
+        "name": "edge",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+    file = tmp_path_factory.mktemp("envoy") / "envoy.json"
+    file.write_text(json.dumps({"static_resources": {"listeners": [listener]}}))
+    command = [
+        str(executable()),
+        "--disable-hot-restart",
+        "--concurrency",
+        "1",
+        "--log-level",
+        "error",
+        "-c",
+        str(file),
+    ]
+    process = subprocess.Popen(command)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            for _ in range(100):
+                try:
+                    client.get("/")
+                    break
+                except httpx.ConnectError:
+                    time.sleep(0.1)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+class TestEnvoy:
+    """The filters of the plan in the real proxy, in front of a route that tells which headers arrived."""
+
+    def test_no_key_is_401_and_a_wrong_one_403(self, client: httpx.Client) -> None:
+        for path in ("/v1/chat/completions", "/v1/models", "/health", "/metrics"):
+            nobody = client.post(path, json={})
+            assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, "Bearer")
+            wrong = client.post(path, json={}, headers={"authorization": "Bearer wrong"})
+            assert wrong.status_code == 403
+            assert wrong.json()["error"]["code"] == "invalid_api_key"
+
+    @pytest.mark.parametrize("value", ["", "Bearer", "Basic abc", f"Bearer {KEY} {KEY}", KEY, f"Token {KEY}"])
+    def test_what_is_no_bearer_token_is_no_key(self, client: httpx.Client, value: str) -> None:
+        assert client.get("/v1/models", headers={"authorization": value}).status_code == 401
+
+    @pytest.mark.parametrize("value", [KEY[:-1], KEY + "0", KEY.upper(), "search.old", "search"])
+    def test_what_is_nearly_a_key_is_none(self, client: httpx.Client, value: str) -> None:
+        assert client.get("/v1/models", headers={"x-api-key": value}).status_code == 403
+
+    @pytest.mark.parametrize("headers", [{"authorization": f"Bearer {KEY}"}, {"x-api-key": KEY}])
+    def test_a_right_key_names_its_client_and_stays_at_the_door(
+        self, client: httpx.Client, headers: dict[str, str]
+    ) -> None:
+        claimed = {"x-llm-d-client": "admin", "x-llm-d-inference-fairness-id": "admin"}
+        answer = client.get("/v1/models", headers=headers | claimed)
+        assert answer.status_code == 200
+        assert answer.headers["seen-x-llm-d-client"] == "search"
+        assert answer.headers["seen-x-llm-d-inference-fairness-id"] == "search"
+        assert "seen-authorization" not in answer.headers or answer.headers["seen-authorization"] in ("", "-")
+
+    def test_a_long_body_is_413(self, client: httpx.Client) -> None:
+        headers = {"x-api-key": KEY}
+        assert client.post("/v1/completions", content=b"x" * 99_000, headers=headers).status_code == 200
+        assert client.post("/v1/completions", content=b"x" * 101_000, headers=headers).status_code == 413
+
+    def test_keys_are_added_and_taken_away_without_a_restart(self, client: httpx.Client, keys: Path) -> None:
+        def statuses() -> tuple[int, int]:
+            first, second = (client.get("/v1/models", headers={"x-api-key": key}).status_code for key in (KEY, OTHER))
+            return first, second
+
+        for text, expected in (
+            (f"search.old {KEY}\nsearch.new {OTHER}\n", (200, 200)),
+            (f"search.new {OTHER}\n", (403, 200)),
+            (f"search.old {KEY}\n", (200, 403)),
+        ):
+            keys.write_text(text)
+            deadline = time.monotonic() + READ_AGAIN_SECONDS + 3
+            while statuses() != expected and time.monotonic() < deadline:
+                time.sleep(0.5)
+            assert statuses() == expected
+
+    def test_without_the_file_nobody_comes_in(self, client: httpx.Client, keys: Path) -> None:
+        text = keys.read_text()
+        keys.unlink()
+        time.sleep(READ_AGAIN_SECONDS + 1)
+        assert client.get("/v1/models", headers={"x-api-key": KEY}).status_code == 403
+        keys.write_text(text)
+        time.sleep(READ_AGAIN_SECONDS + 1)
+        assert client.get("/v1/models", headers={"x-api-key": KEY}).status_code == 200
+
+    def test_one_client_over_its_limit_gets_429(self, client: httpx.Client) -> None:
+        """The last test of this proxy: it spends the minute's requests."""
+        codes = {client.get("/v1/models", headers={"x-api-key": KEY}).status_code for _ in range(260)}
+        assert codes == {200, 429}
+
+
+def test_the_program_of_the_filter_names_its_file() -> None:
+    assert 'local FILE = "/etc/keys"' in key_filter("/etc/keys")
