@@ -37,7 +37,7 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
         **_unless_empty(volumes=[{"name": volume.name, volume.kind: dict(volume.source)} for volume in _volumes(plan)]),
     }
     if plan.sidecars:
-        spec["initContainers"] = [_container(sidecar) | {"restartPolicy": "Always"} for sidecar in plan.sidecars]
+        spec["initContainers"] = [_sidecar(plan, sidecar) for sidecar in plan.sidecars]
     if plan.node_selector:
         spec["nodeSelector"] = dict(plan.node_selector)
     if plan.tolerations:
@@ -131,6 +131,15 @@ def _own_container(plan: PodPlan) -> dict[str, Any]:
     if plan.security_exception is not None and plan.security_exception.rule == "privileged":
         # The API server refuses `privileged` with `allowPrivilegeEscalation: false`.
         container["securityContext"] |= {"privileged": True, "allowPrivilegeEscalation": True}
+    return container
+
+
+def _sidecar(pod: PodPlan, plan: ContainerPlan) -> dict[str, Any]:
+    """A native sidecar. Beside an engine that needs root it still runs as a user of its own."""
+    container = _container(plan) | {"restartPolicy": "Always"}
+    if pod.user == 0:
+        user = plan.user_beside_root
+        container["securityContext"] |= {"runAsNonRoot": True, "runAsUser": user, "runAsGroup": user}
     return container
 
 

@@ -165,7 +165,7 @@ def _template(plan: PodPlan) -> dict[str, Any]:
     """
     spec: dict[str, Any] = pod_template(plan)["spec"]
     for container in (*spec["containers"], *spec.get("initContainers", ())):
-        container["securityContext"]["runAsNonRoot"] = spec["securityContext"]["runAsNonRoot"]
+        container["securityContext"].setdefault("runAsNonRoot", spec["securityContext"]["runAsNonRoot"])
     for container in spec["containers"]:
         if plan.pre_stop_seconds:
             container["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(plan.pre_stop_seconds)]}}}

@@ -84,6 +84,8 @@ class ContainerPlan:
     liveness: ProbePlan | None
     readiness: ProbePlan | None
     volumes: tuple[VolumePlan, ...] = ()
+    # Of a sidecar, where its pod runs as root: the exception is the engine's alone.
+    user_beside_root: int = 65532
 
 
 @dataclass(frozen=True, kw_only=True)

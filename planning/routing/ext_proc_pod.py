@@ -71,9 +71,10 @@ def ext_proc_pod(
         args=program.args,
         env=program.env,
         ports=tuple(PortPlan(name=name, number=port) for name, port in zip(names, program.ports, strict=True)),
-        requests={"cpu": size.cpu, "memory": size.memory},
+        # Nothing is written but logs, of which the kubelet keeps 50 MiB.
+        requests={"cpu": size.cpu, "memory": size.memory, "ephemeral-storage": "64Mi"},
         # A limit of CPU below what a burst needs would delay every request; memory is bounded as requested.
-        limits={"cpu": "4", "memory": size.memory},
+        limits={"cpu": "4", "memory": size.memory, "ephemeral-storage": "256Mi"},
         startup=None,
         liveness=program.liveness,
         readiness=program.readiness,

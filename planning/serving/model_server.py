@@ -142,7 +142,7 @@ def plan_model_server(
                 "llm-d.ai/engine-type": "vllm",
             }
         ),
-        annotations=annotations_of(settings, hugging_face, size),
+        annotations=annotations_of(settings, hugging_face, size, f"{ctx.settings.project}/{ctx.stack}"),
         command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
         args=(*engine_arguments, *tls.args),
         env=(

@@ -99,7 +99,7 @@ def test_what_happens_without_a_picker_is_a_setting(mode: str, written: str) -> 
 
 def test_resources_are_settings() -> None:
     plan = picker({"picker": {"cpu": "250m", "memory": "512Mi"}})
-    assert plan.pod.requests == {"cpu": "250m", "memory": "512Mi"}
+    assert plan.pod.requests == {"cpu": "250m", "memory": "512Mi", "ephemeral-storage": "64Mi"}
     assert plan.pod.limits["memory"] == "512Mi"
 
 
