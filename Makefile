@@ -23,7 +23,7 @@ MODEL :=
 LOAD :=
 WRITE :=
 
-.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts
+.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts policy
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -133,6 +133,11 @@ hooks: $(STAMP) ## run `make check` before every git commit
 format: $(STAMP) ## fix formatting and lint where it can be done automatically
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+policy: $(STAMP) ## run the policy pack in an environment of its own over all stacks
+	@test -x policy/.venv/bin/python || $(PYTHON) -m venv policy/.venv
+	@policy/.venv/bin/pip install -q -r policy/requirements.txt
+	@$(BIN)/python -m pytest -q tests/policy
 
 support: $(STAMP) ## write docs/support.md from catalog/engines
 	@$(BIN)/python -m operations.support_table

@@ -1,0 +1,1 @@
+"""Rules of an organization for llm-d stacks, without any dependency on how they are run."""

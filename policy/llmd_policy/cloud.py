@@ -1,0 +1,141 @@
+"""Rules about Google Cloud: regions, accelerators, production, labels, cost, nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .resources import Resource, Violation
+
+CLUSTER = "gcp:container/cluster:Cluster"
+POOL = "gcp:container/nodePool:NodePool"
+_HOURS = 730
+
+
+def _violation(resource: Resource, text: str) -> Violation:
+    return Violation(
+        resource=resource.object_name,
+        message=f"{resource.kind.rpartition('/')[2]} {resource.object_name}: {text}",
+        urn=resource.urn,
+    )
+
+
+def _clusters(resources: Sequence[Resource]) -> list[Resource]:
+    return [one for one in resources if one.type == CLUSTER]
+
+
+def _pools(resources: Sequence[Resource]) -> list[Resource]:
+    return [one for one in resources if one.type == POOL]
+
+
+def regions(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
+    """By region or location of every resource; a zone is in the region it begins with."""
+    allowed, found = parameters["allowed"], []
+    for resource in resources if allowed else ():
+        if not resource.type.startswith("gcp:"):
+            continue
+        place = resource.properties.get("region") or resource.properties.get("location")
+        if isinstance(place, str) and "-".join(place.split("-")[:2]) not in allowed:
+            found.append(_violation(resource, f"is in {place}, and the allowed regions are {', '.join(allowed)}"))
+    return found
+
+
+def accelerators(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
+    """GPUs by their type, TPUs by the family of their machine (`ct6e` of `ct6e-standard-4t`)."""
+    allowed = parameters["allowed"]
+    return [
+        _violation(pool, f"has {accelerator}, and the allowed accelerators are {', '.join(allowed)}")
+        for pool in (_pools(resources) if allowed else ())
+        for accelerator in _accelerators(pool)
+        if accelerator not in allowed
+    ]
+
+
+def _accelerators(pool: Resource) -> Iterator[str]:
+    config = pool.properties.get("nodeConfig") or {}
+    yield from (str(one.get("type")) for one in config.get("guestAccelerators") or ())
+    family = str(config.get("machineType") or "").partition("-")[0]
+    if family.startswith(("ct", "tpu")):
+        yield family
+
+
+def production(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
+    """A stack is in production by the labels of its cluster, or of its node pools in an existing one."""
+    wanted = parameters["labels"]
+    if not any(_has(_labels(one), wanted) for one in (*_clusters(resources), *_pools(resources))):
+        return []
+    found = [
+        _violation(cluster, "is in production and not protected from deletion")
+        for cluster in _clusters(resources)
+        if cluster.properties.get("deletionProtection") is not True
+    ]
+    for pool in _pools(resources):
+        config = pool.properties.get("nodeConfig") or {}
+        if config.get("spot") or config.get("preemptible"):
+            found.append(_violation(pool, "is in production and has spot nodes, which Google takes away"))
+    return found
+
+
+def labels(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
+    found = []
+    for resource in (*_clusters(resources), *_pools(resources)):
+        missing = [name for name in parameters["required"] if not _labels(resource).get(name)]
+        if missing:
+            found.append(_violation(resource, f"has no label {', '.join(missing)}"))
+    return found
+
+
+def ceiling(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
+    """By the prices of a node and hour that the parameters give for machine types. One without a price is a violation.
+
+    `llm-d:budget` of a stack file is the finer check, with the catalog's prices and everything beside nodes.
+    """
+    most, prices = parameters["usd"], parameters["prices"]
+    if not most:
+        return []
+    found, total = [], 0.0
+    for pool in _pools(resources):
+        machine = str((pool.properties.get("nodeConfig") or {}).get("machineType"))
+        if machine not in prices:
+            found.append(_violation(pool, f"the rule has no price of {machine}, so the ceiling cannot be checked"))
+            continue
+        total += _most_nodes(pool) * prices[machine] * _HOURS
+    if total > most:
+        first = _pools(resources)[0]
+        found.append(
+            _violation(first, f"all node pools cost up to ${total:,.0f} a month, above the ceiling of ${most:,.0f}")
+        )
+    return found
+
+
+def _most_nodes(pool: Resource) -> int:
+    bounds = pool.properties.get("autoscaling") or {}
+    zones = len(pool.properties.get("nodeLocations") or ()) or 1
+    if "totalMaxNodeCount" in bounds:
+        return int(bounds["totalMaxNodeCount"])
+    return zones * int(bounds.get("maxNodeCount") or pool.properties.get("nodeCount") or 0)
+
+
+def nodes(resources: Sequence[Resource], _: Mapping[str, Any]) -> list[Violation]:
+    """The node that a cluster begins with counts like every other."""
+    found = []
+    for resource in (*_clusters(resources), *_pools(resources)):
+        config = resource.properties.get("nodeConfig") or {}
+        shielded = config.get("shieldedInstanceConfig") or {}
+        problems = {
+            "run as the default account": not config.get("serviceAccount"),
+            "start without secure boot": shielded.get("enableSecureBoot") is not True,
+            "show their own metadata to pods": (config.get("workloadMetadataConfig") or {}).get("mode")
+            != "GKE_METADATA",
+        }
+        found += [_violation(resource, f"its nodes {text}") for text, wrong in problems.items() if wrong]
+    return found
+
+
+def _labels(resource: Resource) -> Mapping[str, Any]:
+    config = resource.properties.get("nodeConfig") or {}
+    return resource.properties.get("resourceLabels") or config.get("resourceLabels") or {}
+
+
+def _has(found: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
+    return bool(wanted) and all(found.get(name) == value for name, value in wanted.items())

@@ -1,0 +1,62 @@
+"""Exemptions: which violations are accepted, why, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .resources import Violation
+
+_FIELDS = ("rule", "resource", "reason", "until")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exemption:
+    """`resource` is a resource's name, with `*` for any part of it. `until` is the last day on which it counts."""
+
+    rule: str
+    resource: str
+    reason: str
+    until: date
+
+
+class ExemptionError(ValueError):
+    """An exemption that lacks a reason or an end, or that names no rule."""
+
+
+def load(path: Path) -> tuple[Exemption, ...]:
+    """Read the file of exemptions. Raises ExemptionError."""
+    document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return tuple(parse(one) for one in document.get("exemptions") or ())
+
+
+def parse(entry: Any) -> Exemption:
+    """One entry of the file. Raises ExemptionError."""
+    if not isinstance(entry, dict) or set(entry) != set(_FIELDS):
+        raise ExemptionError(f"an exemption has exactly {', '.join(_FIELDS)}: {entry}")
+    if not str(entry["reason"]).strip():
+        raise ExemptionError(f"an exemption needs a reason: {entry}")
+    if not isinstance(entry["until"], date):
+        raise ExemptionError(f"until is a day such as 2027-03-31: {entry}")
+    return Exemption(
+        rule=str(entry["rule"]), resource=str(entry["resource"]), reason=str(entry["reason"]), until=entry["until"]
+    )
+
+
+def exempted(
+    rule: str, found: Iterable[Violation], exemptions: Iterable[Exemption], today: date
+) -> tuple[list[Violation], list[Violation]]:
+    """The violations that stand, and those that an exemption covers today."""
+    valid = [one for one in exemptions if one.rule == rule and today <= one.until]
+    open_: list[Violation] = []
+    covered: list[Violation] = []
+    for violation in found:
+        known = any(fnmatchcase(violation.resource, one.resource) for one in valid)
+        (covered if known else open_).append(violation)
+    return open_, covered

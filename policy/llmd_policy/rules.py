@@ -1,0 +1,178 @@
+"""The rules: each with an id, parameters with their defaults and schema, and a check over all resources of a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from typing import Any
+
+from . import cloud, edge
+from .pods import broken_rules, exception_of, hygiene, image_problem, lifted_by
+from .resources import Pod, Resource, Violation, pods_of
+
+Parameters = Mapping[str, Any]
+Check = Callable[[Sequence[Resource], Parameters], list[Violation]]
+_STRINGS: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyRule:
+    """One rule. `parameters` are the defaults, `schema` their JSON schema by name."""
+
+    id: str
+    summary: str
+    check: Check
+    parameters: Parameters = field(default_factory=dict)
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _pods(resources: Sequence[Resource]) -> Iterator[Pod]:
+    for resource in resources:
+        yield from pods_of(resource)
+
+
+def _of(pod: Pod, text: str) -> Violation:
+    where = f"{pod.resource.kind} {pod.resource.object_name}"
+    place = f" ({pod.place})" if pod.place else ""
+    return Violation(resource=pod.resource.object_name, message=f"{where}{place}: {text}", urn=pod.resource.urn)
+
+
+def _pod_security(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:
+    allowed, found = parameters["exceptions"], []
+    for pod in _pods(resources):
+        exception = exception_of(pod)
+        lifted = lifted_by(exception) if exception in allowed else frozenset()
+        found += [
+            _of(pod, f"{place} breaks {rule} of Pod Security restricted, and no exception says why")
+            for rule, place in broken_rules(pod)
+            if rule not in lifted
+        ]
+        if exception is not None and not any(True for _ in broken_rules(pod)):
+            found.append(_of(pod, f"claims the exception {exception} and breaks no rule"))
+    return found
+
+
+def _pod_hygiene(resources: Sequence[Resource], _: Parameters) -> list[Violation]:
+    return [_of(pod, text) for pod in _pods(resources) for text in hygiene(pod)]
+
+
+def _images(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:
+    found = []
+    for pod in _pods(resources):
+        for container in pod.containers:
+            # Without an image another controller fills it in.
+            image = str(container.get("image") or "")
+            problem = image_problem(image, digests=parameters["digests"], registries=parameters["registries"])
+            if image and problem is not None:
+                found.append(_of(pod, f"the image {image} of container {container['name']} {problem}"))
+    return found
+
+
+def _models(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:
+    if not parameters["allowed"]:
+        return []
+    return [
+        _of(pod, f"the model {model} is not among {', '.join(parameters['allowed'])}")
+        for pod in _pods(resources)
+        for model in _served(pod)
+        if not any(fnmatchcase(model, pattern) for pattern in parameters["allowed"])
+    ]
+
+
+def _served(pod: Pod) -> Iterator[str]:
+    """What `vllm serve` is started with: the word after it, the first argument of a shell that hands its own on to it.
+
+    Or the value of `--model`.
+    """
+    for container in pod.containers:
+        command = [str(word) for word in container.get("command") or ()]
+        arguments = [str(word) for word in container.get("args") or ()]
+        words = [*command, *arguments]
+        for before, word in pairwise(words):
+            if before in ("serve", "--model") and not word.startswith("-"):
+                yield word
+        yield from (word.partition("=")[2] for word in words if word.startswith("--model="))
+        if any("vllm serve" in word and '"$@"' in word for word in command) and arguments:
+            yield arguments[0]
+
+
+RULES: tuple[PolicyRule, ...] = (
+    PolicyRule(
+        id="public-endpoint",
+        summary="What the internet reaches asks clients who they are, in HTTPS.",
+        check=edge.public_endpoints,
+        parameters={"authentication": True, "tls": True},
+        schema={"authentication": {"type": "boolean"}, "tls": {"type": "boolean"}},
+    ),
+    PolicyRule(
+        id="pod-security",
+        summary="Every pod keeps Pod Security restricted, other than by a typed exception.",
+        check=_pod_security,
+        parameters={"exceptions": ["runAsNonRoot", "capabilities", "privileged"]},
+        schema={"exceptions": _STRINGS},
+    ),
+    PolicyRule(
+        id="pod-hygiene",
+        summary="Pods have limits, a read-only root, an account of their own and no secret in their environment.",
+        check=_pod_hygiene,
+    ),
+    PolicyRule(
+        id="pinned-images",
+        summary="Images have a digest, or a tag that does not move, and come from the allowed registries.",
+        check=_images,
+        parameters={"digests": False, "registries": []},
+        schema={"digests": {"type": "boolean"}, "registries": _STRINGS},
+    ),
+    PolicyRule(
+        id="allowed-models",
+        summary="Only allowed models are served; * stands for any part, none for all.",
+        check=_models,
+        parameters={"allowed": []},
+        schema={"allowed": _STRINGS},
+    ),
+    PolicyRule(
+        id="allowed-regions",
+        summary="Resources are in allowed regions; none for all.",
+        check=cloud.regions,
+        parameters={"allowed": []},
+        schema={"allowed": _STRINGS},
+    ),
+    PolicyRule(
+        id="allowed-accelerators",
+        summary="Node pools have allowed accelerators; none for all.",
+        check=cloud.accelerators,
+        parameters={"allowed": []},
+        schema={"allowed": _STRINGS},
+    ),
+    PolicyRule(
+        id="production",
+        summary="Production stacks are protected from deletion and use no spot nodes.",
+        check=cloud.production,
+        parameters={"labels": {"environment": "production"}},
+        schema={"labels": {"type": "object", "additionalProperties": {"type": "string"}}},
+    ),
+    PolicyRule(
+        id="required-labels",
+        summary="Clusters and node pools have the required labels.",
+        check=cloud.labels,
+        parameters={"required": []},
+        schema={"required": _STRINGS},
+    ),
+    PolicyRule(
+        id="monthly-ceiling",
+        summary="All node pools at their largest cost no more than the ceiling, in US dollars a month; 0 for none.",
+        check=cloud.ceiling,
+        parameters={"usd": 0, "prices": {}},
+        schema={
+            "usd": {"type": "number"},
+            "prices": {"type": "object", "additionalProperties": {"type": "number"}},
+        },
+    ),
+    PolicyRule(
+        id="hardened-nodes",
+        summary="Nodes have secure boot, GKE_METADATA and an account of their own.",
+        check=cloud.nodes,
+    ),
+)

@@ -1,0 +1,93 @@
+"""The pack as Pulumi's engine calls it, in its own environment: `make policy` creates it and runs this file."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
+
+from stackfile import PROJECT_ROOT
+from tests.policy.graphs import EVERY_STACK, resources_of
+
+PACK = PROJECT_ROOT / "policy"
+PYTHON = PACK / ".venv" / "bin" / "python"
+
+# How the engine writes a text that it does not know yet (pulumi/pulumi, sdk/go/common/resource/plugin).
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="make policy creates policy/.venv")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+    command = [str(PYTHON), "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(PACK)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        port = process.stdout.readline().strip()
+        with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.max_send_message_length", -1)]) as channel:
+            yield analyzer_pb2_grpc.AnalyzerStub(channel)
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _seen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _seen(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_seen(item) for item in value]
+    return UNKNOWN if value == "[unknown]" else value
+
+
+def violations(engine: analyzer_pb2_grpc.AnalyzerStub, stack: str, changes: Mapping[str, Any] | None = None) -> Any:
+    resources = [
+        analyzer_pb2.AnalyzerResource(
+            urn=one.urn,
+            type=one.type,
+            name=one.name,
+            properties=json_format.ParseDict(_seen(dict(one.properties)), struct_pb2.Struct()),
+        )
+        for one in resources_of(stack, changes)
+    ]
+    answer = engine.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=resources))
+    return [(one.policyName, one.enforcementLevel, one.message) for one in answer.diagnostics]
+
+
+def test_the_engine_is_told_every_rule(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    from google.protobuf.empty_pb2 import Empty
+
+    info = engine.GetAnalyzerInfo(Empty())
+    assert info.name == "llm-d"
+    assert {"public-endpoint", "pod-security", "pinned-images", "production", "exemptions"} <= {
+        one.name for one in info.policies
+    }
+
+
+@pytest.mark.parametrize("stack", EVERY_STACK)
+def test_no_rule_is_skipped_for_what_a_preview_does_not_know(
+    engine: analyzer_pb2_grpc.AnalyzerStub, stack: str
+) -> None:
+    """Only the open door of the examples is a violation, and it refuses the stack."""
+    found = violations(engine, stack)
+    assert {(name, level) for name, level, _ in found} == {("public-endpoint", analyzer_pb2.MANDATORY)}
+    assert not [text for _, _, text in found if "can't run policy" in text]
+
+
+def test_parameters_reach_the_rules(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    config = struct_pb2.Struct()
+    config.update({"allowed": ["europe-west4"]})
+    engine.Configure(
+        analyzer_pb2.ConfigureAnalyzerRequest(
+            policyConfig={
+                "allowed-regions": analyzer_pb2.PolicyConfig(enforcementLevel=analyzer_pb2.MANDATORY, properties=config)
+            }
+        )
+    )
+    names = {name for name, _, _ in violations(engine, "gpu")}
+    assert "allowed-regions" in names
