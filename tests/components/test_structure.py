@@ -17,6 +17,7 @@ from tests.stacks import OTHER_SCORER, OTHER_VALUES, PAUSED, graph_of
 TOKENS = {
     "Certificate": "llm-d:platform:Certificate",
     "EndpointPicker": "llm-d:inference:EndpointPicker",
+    "Dashboards": "llm-d:monitoring:Dashboards",
     "InferenceCluster": "llm-d:cluster:InferenceCluster",
     "InferenceCrds": "llm-d:inference:InferenceCrds",
     "InferenceGateway": "llm-d:gateway:InferenceGateway",
@@ -87,14 +88,14 @@ def test_tokens_are_the_ones_written_down(either: Graph) -> None:
     """Several models take every component that one takes and two more; under KServe one stands for three.
 
     A certificate is asked for: `tests/components/platform/test_certificates.py`; presets are for groups of pods:
-    `tests/components/serving/test_kserve_multi_node.py`.
+    `tests/components/serving/test_kserve_multi_node.py`; dashboards: `tests/planning/platform/test_monitoring.py`.
     """
     stacks = (either.stack, "multi-model-gpu", "kserve-single-replica-gpu")
     tokens = {stack: {r.type for r in components_of(graph_of(stack))} for stack in stacks}
     several = {TOKENS["ModelsEndpoint"], TOKENS["ModelRouter"]}
     service = {TOKENS["InferenceService"]}
     made_by_it = {TOKENS[name] for name in ("EndpointPicker", "InferencePool", "ModelServer")}
-    usual = set(TOKENS.values()) - {TOKENS["Certificate"], TOKENS["Presets"]}
+    usual = set(TOKENS.values()) - {TOKENS["Certificate"], TOKENS["Presets"], TOKENS["Dashboards"]}
     assert tokens["multi-model-gpu"] == usual - service
     assert tokens["kserve-single-replica-gpu"] == usual - several - made_by_it
     assert tokens[either.stack] == usual - several - service
