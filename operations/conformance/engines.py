@@ -32,6 +32,8 @@ def refusals(version: str, given: Sequence[Rendered], folder: Path) -> list[str]
         questions, answers = Path(temporary) / "questions.json", Path(temporary) / "answers.json"
         questions.write_text(json.dumps([list(one.args) for one in given]), encoding="utf-8")
         variables = {**os.environ, **environment.variables(), "VLLM_LOGGING_LEVEL": "WARNING"}
+        # Offline, vLLM would look for the model's files while it reads its arguments.
+        variables["HF_HUB_OFFLINE"] = "0"
         subprocess.run([environment.python, _INSIDE, questions, answers], env=variables, check=True)
         said: list[list[str]] = json.loads(answers.read_text(encoding="utf-8"))
     return list(dict.fromkeys(line for lines in said for line in lines))

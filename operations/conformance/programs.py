@@ -25,15 +25,16 @@ from rehearsal.node_agent.arguments import with_ports
 from rehearsal.node_agent.images_to_binaries import Program, program, version
 from rehearsal.toolchain import pickers
 from rehearsal.toolchain.build import Report, binaries
-from rehearsal.toolchain.targets import of_version
+from rehearsal.toolchain.targets import TARGETS, of_version
 
 # What each kind of program logs once flags and configuration are taken.
 _TAKEN: Final = {
-    Program.PICKER: "loaded configuration from file/text successfully",
-    Program.SCHEDULER: "loaded configuration from file/text successfully",
-    Program.ROUTER: "anager starting",
-    Program.PROCESSOR: "anager starting",
-    Program.SIDECAR: '"starting"',
+    Program.PICKER: ("loaded configuration from file/text successfully",),
+    Program.SCHEDULER: ("loaded configuration from file/text successfully",),
+    # Older ones already ask the API server for its kinds, which they do after their flags.
+    Program.ROUTER: ("anager starting", "failed to determine if *v1.ConfigMap is namespaced"),
+    Program.PROCESSOR: ("anager starting",),
+    Program.SIDECAR: ('"starting"',),
 }
 _SECONDS: Final = 60.0
 _NOBODY: Final = {
@@ -47,14 +48,17 @@ _NOBODY: Final = {
 
 
 def binary(image: str, report: Report) -> Path | None:
-    """The program of an image in exactly its version, built where it has to be; None where it is not available."""
+    """The program of an image in exactly its version, built where it has to be; None where it is not available.
+
+    Where no Go module of it is pinned, a program that REHEARSAL_EPP, REHEARSAL_PD_SIDECAR or the like names counts.
+    """
     which = program(image)
     if which not in _TAKEN:
         return None
     target = of_version(which.value, version(image))
     if target is not None:
         return binaries([target.name], report)[target.name]
-    named = os.environ.get("REHEARSAL_EPP") if which is Program.PICKER else None
+    named = os.environ.get(TARGETS[which.value].override)
     return Path(named) if named else pickers.built(image)
 
 
@@ -120,12 +124,13 @@ def _start(executable: Path, which: Program, given: Rendered, folder: Path) -> l
     return lines if taken else [*lines, _reason(text)]
 
 
-def _wait(child: subprocess.Popen[bytes], log: Path, mark: str) -> bool:
-    """Whether the log has the mark before the program ends."""
+def _wait(child: subprocess.Popen[bytes], log: Path, marks: tuple[str, ...]) -> bool:
+    """Whether the log has one of the marks before the program ends."""
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
         ended = child.poll() is not None
-        if mark in log.read_text(encoding="utf-8", errors="replace"):
+        text = log.read_text(encoding="utf-8", errors="replace")
+        if any(mark in text for mark in marks):
             return True
         if ended:
             return False

@@ -76,7 +76,8 @@ def program_runs(
         label = release.router.mapping_label
         if image == release.router.image and not programs.has_word(executable, label):
             lines.append(f"the label {label} is not in the program")
-        yield _run(release, part, image.rpartition("/")[2], given, lines)
+        origin = "" if programs.is_pinned(image) else ", own build"
+        yield _run(release, part, image.rpartition("/")[2] + origin, given, lines)
 
 
 def kind_runs(release: Release, report: Report) -> Iterator[Run]:
