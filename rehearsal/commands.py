@@ -66,7 +66,7 @@ def up(request: Request) -> int:
         PROJECT_ROOT, request.stack, request.overrides, available=lambda picker: obtain(picker, report)
     )
     plan = _refuse_mistakes(paths, configuration)
-    # Else the first pod of each program would wait for its build without a word on the screen.
+    # Else the first pod of each program would wait for its build silently on the screen.
     binaries(needed_programs(plan), report)
     with defer_interrupts(), engine(paths, configuration, report) as pulumi:
         resume_interrupted(pulumi)
