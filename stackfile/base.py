@@ -52,7 +52,7 @@ def _onto_base(values: Mapping[str, Any], root: Path, seen: tuple[Path, ...]) ->
         )
     path = (root / name).resolve()
     if path in seen:
-        circle = " -> ".join(one.name for one in (*seen[seen.index(path) :], path))
+        circle = " -> ".join(file.name for file in (*seen[seen.index(path) :], path))
         raise StackFileError(
             f"{NAMESPACE}:{BASE} = {name}: is a base of itself: {circle}. Remove one of these references"
         )
@@ -99,9 +99,17 @@ def _encrypted(value: Any, path: str) -> list[str]:
     if isinstance(value, dict):
         if set(value) == {"secure"}:
             return [path]
-        return [found for key, one in value.items() for found in _encrypted(one, f"{path}.{key}" if path else str(key))]
+        return [
+            encrypted_path
+            for key, item in value.items()
+            for encrypted_path in _encrypted(item, f"{path}.{key}" if path else str(key))
+        ]
     if isinstance(value, list):
-        return [found for index, one in enumerate(value) for found in _encrypted(one, f"{path}[{index}]")]
+        return [
+            encrypted_path
+            for index, item in enumerate(value)
+            for encrypted_path in _encrypted(item, f"{path}[{index}]")
+        ]
     return []
 
 

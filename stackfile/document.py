@@ -48,10 +48,10 @@ def lines_of(path: Path) -> dict[Keys, int]:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, yaml.YAMLError):
         return {}
-    found = dict(_walk(root, ())) if root is not None else {}
-    if {("config", "base"), ("config", f"{NAMESPACE}:base")} & set(found):
+    line_by_keys = dict(_walk(root, ())) if root is not None else {}
+    if {("config", "base"), ("config", f"{NAMESPACE}:base")} & set(line_by_keys):
         return {}
-    return {keys[1:]: line for keys, line in found.items() if keys[:1] == ("config",) and len(keys) > 1}
+    return {keys[1:]: line for keys, line in line_by_keys.items() if keys[:1] == ("config",) and len(keys) > 1}
 
 
 def line_of(lines: dict[Keys, int], path: str) -> int | None:
@@ -71,9 +71,9 @@ def line_of(lines: dict[Keys, int], path: str) -> int | None:
 def _walk(node: yaml.Node, path: Keys) -> Iterator[tuple[Keys, int]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            here = (*path, str(key.value))
-            yield here, key.start_mark.line + 1
-            yield from _walk(value, here)
+            key_path = (*path, str(key.value))
+            yield key_path, key.start_mark.line + 1
+            yield from _walk(value, key_path)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield (*path, index), value.start_mark.line + 1
@@ -155,8 +155,8 @@ def _fault(name: str, text: str, error: yaml.MarkedYAMLError) -> str:
         if repaired is not None:
             reason, instead = repaired
             return f"{name}, line {number + 1}: {reason}. Write {instead}"
-    shown = lines[at].strip() if lines else ""
-    return f"{name} is not valid YAML: line {at + 1}, {shown!r}, {_reason(error)}"
+    line_text = lines[at].strip() if lines else ""
+    return f"{name} is not valid YAML: line {at + 1}, {line_text!r}, {_reason(error)}"
 
 
 def _before(lines: list[str], at: int) -> list[int]:

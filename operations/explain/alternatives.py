@@ -13,10 +13,10 @@ from pydantic import SecretStr
 
 def alternatives(annotation: object, value: object) -> Iterator[object]:
     """Values of the type other than `value`, likely ones first. They need not be valid: a plan is made where it can."""
-    seen = [value]
+    values = [value]
     for other in _candidates(annotation, value):
-        if other not in seen:
-            seen.append(other)
+        if other not in values:
+            values.append(other)
             yield other
 
 
@@ -36,19 +36,19 @@ def _candidates(annotation: object, value: object) -> Iterator[object]:
     elif kind is tuple:
         yield from _sequences(arguments[0] if arguments else str, value)
     elif kind in (dict, Mapping, typing.Mapping):
-        given = dict(value) if isinstance(value, Mapping) else {}
-        yield {**given, "explained": next(_candidates(arguments[1], None), "other")}
+        fields_of_value = dict(value) if isinstance(value, Mapping) else {}
+        yield {**fields_of_value, "explained": next(_candidates(arguments[1], None), "other")}
     else:
         yield from _simple(annotation, value)
 
 
 def _sequences(item: object, value: object) -> Iterator[object]:
-    given = list(value) if isinstance(value, tuple | list) else []
-    more = next(_candidates(item, given[-1] if given else None), None)
+    items = list(value) if isinstance(value, tuple | list) else []
+    more = next(_candidates(item, items[-1] if items else None), None)
     if more is not None:
-        yield [*given, more]
-    if given:
-        yield given[:-1]
+        yield [*items, more]
+    if items:
+        yield items[:-1]
 
 
 def _simple(annotation: object, value: object) -> Iterator[object]:
@@ -59,9 +59,9 @@ def _simple(annotation: object, value: object) -> Iterator[object]:
         if number is None:
             yield from (2, 64, 512, 0.5)
         else:
-            whole = annotation is int
+            is_integer = annotation is int
             yield from (
-                (int(number) + 1, int(number) * 2, 0) if whole else (float(f"{number * 0.9:.6g}"), number + 1, 0.0)
+                (int(number) + 1, int(number) * 2, 0) if is_integer else (float(f"{number * 0.9:.6g}"), number + 1, 0.0)
             )
     elif annotation is IPv4Network:
         yield from ("172.20.0.0/20", "172.24.0.0/23", "10.64.0.0/14")

@@ -20,7 +20,7 @@ def print_explanation(stack: str, field: str, changes: Mapping[str, str]) -> int
     """Print where the value of a field comes from."""
     # Imported here: it brings the whole program along.
 
-    for line in told(Explainer(world_of(stack, changes)).explain(field)):
+    for line in format_explanation(Explainer(world_of(stack, changes)).explain(field)):
         print(wrapped(line))
     return DONE
 
@@ -32,49 +32,52 @@ def world_of(stack: str, changes: Mapping[str, str] | None = None) -> World:
     return World(stack=stack, values=values, encrypted=configuration.encrypted(), files=model_files(values))
 
 
-def told(explanation: Explanation) -> Iterator[str]:
+def format_explanation(explanation: Explanation) -> Iterator[str]:
     """The explanation as lines of text."""
     yield f"{explanation.path} = {_short(explanation.value)}"
     yield f"  registered by {explanation.component or 'the program'}"
     if explanation.planned is not None:
         yield f"  planned as {explanation.planned}"
-    there = [one for one in explanation.origins if one.becomes is MISSING]
-    moving = [one for one in explanation.origins if one.becomes is not MISSING]
-    settings = [one for one in moving if one.origin.name.startswith(NAMESPACE)]
-    facts = [one for one in moving if not one.origin.name.startswith(NAMESPACE)]
+    existence = [origin for origin in explanation.origins if origin.becomes is MISSING]
+    moving = [origin for origin in explanation.origins if origin.becomes is not MISSING]
+    settings = [origin for origin in moving if origin.origin.name.startswith(NAMESPACE)]
+    facts = [origin for origin in moving if not origin.origin.name.startswith(NAMESPACE)]
     if not moving:
         yield "  no setting and no fact gives it another value: it is a constant of the code named above"
-    for title, found in (("settings", settings), ("facts", facts)):
-        if found:
+    for title, group in (("settings", settings), ("facts", facts)):
+        if group:
             yield f"  from {title}:"
-        for one in found:
-            yield f"    {_named(one)}"
-            yield f"      with {_short(one.other, 40)}: {difference(explanation.value, one.becomes)}"
-            if one.origin.source:
-                yield f"      source: {_short(one.origin.source, 200)}"
-    if there:
+        for origin in group:
+            yield f"    {_named(origin)}"
+            yield f"      with {_short(origin.other, 40)}: {difference(explanation.value, origin.becomes)}"
+            if origin.origin.source:
+                yield f"      source: {_short(origin.origin.source, 200)}"
+    if existence:
         yield "  exists only with:"
-    for one in there:
-        yield f"    {_named(one)}; not with {_short(one.other, 40)}"
+    for origin in existence:
+        yield f"    {_named(origin)}; not with {_short(origin.other, 40)}"
 
 
-def _named(one: Moved) -> str:
-    return f"{one.origin.name} = {_short(one.origin.value, 60)}{'' if one.origin.given else ' (default)'}"
+def _named(moved: Moved) -> str:
+    return f"{moved.origin.name} = {_short(moved.origin.value, 60)}{'' if moved.origin.given else ' (default)'}"
 
 
 def difference(before: object, after: object) -> str:
     """What another value makes of the field: whole where it is short, else only what goes and what comes."""
     if isinstance(before, list) and isinstance(after, list):
-        gone, new = [_short(one) for one in before if one not in after], [one for one in after if one not in before]
+        removed, new = (
+            [_short(item) for item in before if item not in after],
+            [item for item in after if item not in before],
+        )
     elif isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
-        gone = [line.strip() for line in before.splitlines() if line not in after.splitlines()]
+        removed = [line.strip() for line in before.splitlines() if line not in after.splitlines()]
         new = [line.strip() for line in after.splitlines() if line not in before.splitlines()]
     else:
         return _short(after, 80)
     parts = [
-        f"{word} {_short(' '.join(map(_short, found)), 60)}"
-        for word, found in (("without", gone), ("with", new))
-        if found
+        f"{word} {_short(' '.join(map(_short, items)), 60)}"
+        for word, items in (("without", removed), ("with", new))
+        if items
     ]
     return ", ".join(parts) or f"in another order: {_short(after, 80)}"
 

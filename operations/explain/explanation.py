@@ -57,7 +57,7 @@ class Explainer:
             return self._output(path)
         value, component = self._look(path, self.objects)
         origins = tuple(moved(path, self.plan, self._groups, self._builder))
-        touched = {leaf for one in self._changes for leaf in one.paths if _is_origin(one, origins)}
+        touched = {leaf for change in self._changes for leaf in change.paths if _is_origin(change, origins)}
         planned = self._planned(path, value, touched)
         return Explanation(path=path, value=value, component=component, planned=planned, origins=origins)
 
@@ -67,7 +67,9 @@ class Explainer:
         value, _ = self._look(path, built or {})
         origins = tuple(moved_output(path, self.plan, candidates, builder))
         others = [
-            one.plan for one in candidates if any((one.input.origin, one.other) == (o.origin, o.other) for o in origins)
+            change.plan
+            for change in candidates
+            if any((change.input.origin, change.other) == (o.origin, o.other) for o in origins)
         ]
         planned = part_read(self.plan, others, lambda plan: value_of(builder, plan, path, self.plan))
         component = f"components/outputs.py:{outputs.__code__.co_firstlineno}"
@@ -85,9 +87,9 @@ class Explainer:
             for length in range(len(path.parts) - 1, -1, -1):
                 above = value_at(body, path.parts[:length])
                 if above is not MISSING:
-                    there = list(above) if isinstance(above, Mapping) else [f"[{n}]" for n in range(_length(above))]
+                    names = list(above) if isinstance(above, Mapping) else [f"[{n}]" for n in range(_length(above))]
                     wrong = path.parts[length]
-                    raise FieldError(f"{path}: there is no {wrong!r}; there is {', '.join(map(str, there)) or above}")
+                    raise FieldError(f"{path}: there is no {wrong!r}; there is {', '.join(map(str, names)) or above}")
         return value, resource.source
 
     def _planned(self, path: FieldPath, value: object, touched: set[str]) -> str | None:
@@ -109,7 +111,7 @@ def _snake(name: str) -> str:
 
 
 def _is_origin(change: Change, origins: Sequence[Moved]) -> bool:
-    return any(change.input.origin == one.origin for one in origins)
+    return any(change.input.origin == moved_input.origin for moved_input in origins)
 
 
 def _length(value: object) -> int:
@@ -119,8 +121,8 @@ def _length(value: object) -> int:
 def _parts(part: object, path: str = "") -> Iterator[tuple[str, object]]:
     """Every part of a plan with its value as a manifest would hold it."""
     if is_dataclass(part) and not isinstance(part, type):
-        for one in fields(part):
-            yield from _parts(getattr(part, one.name), f"{path}.{one.name}" if path else one.name)
+        for plan_field in fields(part):
+            yield from _parts(getattr(part, plan_field.name), f"{path}.{plan_field.name}" if path else plan_field.name)
         return
     if isinstance(part, SecretStr):
         return

@@ -63,30 +63,30 @@ Objects = Mapping[tuple[str, str], tuple[Recorded, Mapping[str, Any]]]
 
 def objects(graph: Graph) -> Objects:
     """Kubernetes objects by their own name, Google Cloud's resources by their logical one."""
-    found: dict[tuple[str, str], tuple[Recorded, Mapping[str, Any]]] = {}
+    objects_by_name: dict[tuple[str, str], tuple[Recorded, Mapping[str, Any]]] = {}
     if graph.outputs:
-        told = {key: jsonable(value) for key, value in graph.outputs.items()}
-        found[OUTPUTS, ""] = (graph.one(STACK_TYPE), told)
+        outputs = {key: jsonable(value) for key, value in graph.outputs.items()}
+        objects_by_name[OUTPUTS, ""] = (graph.one(STACK_TYPE), outputs)
     for resource in graph.resources:
         if not resource.custom or resource.type.startswith("pulumi:"):
             continue
         body = kubernetes_object(resource)
         if body is not None:
-            found[str(body["kind"]), str(body["metadata"].get("name", resource.name))] = (resource, body)
+            objects_by_name[str(body["kind"]), str(body["metadata"].get("name", resource.name))] = (resource, body)
         else:
             values = {key: jsonable(value) for key, value in resource.inputs.items()}
-            found[resource.type.rpartition(":")[2], resource.name] = (resource, values)
-    return found
+            objects_by_name[resource.type.rpartition(":")[2], resource.name] = (resource, values)
+    return objects_by_name
 
 
-def find(there: Objects, path: FieldPath) -> tuple[Recorded, Mapping[str, Any]]:
+def find(available: Objects, path: FieldPath) -> tuple[Recorded, Mapping[str, Any]]:
     """The object a path begins at. Raises FieldError with the names there are."""
-    found = there.get((path.kind, path.name))
-    if found is None:
-        names = sorted(named(kind, name) for kind, name in there if kind.lower() == path.kind.lower())
-        kinds = sorted({kind for kind, _ in there})
+    match = available.get((path.kind, path.name))
+    if match is None:
+        names = sorted(named(kind, name) for kind, name in available if kind.lower() == path.kind.lower())
+        kinds = sorted({kind for kind, _ in available})
         raise FieldError(f"there is no {named(path.kind, path.name)}; there are {', '.join(names or kinds)}")
-    return found
+    return match
 
 
 def value_at(body: object, parts: tuple[str | int, ...]) -> object:
@@ -125,10 +125,10 @@ def plan_leaves(part: object, path: str = "", *, figures: bool = False) -> Itera
     Secrets stand there by their text, so that another one is a difference.
     """
     if is_dataclass(part) and not isinstance(part, type):
-        for one in fields(part):
-            if figures or one.name not in _FIGURES:
-                below = f"{path}.{one.name}" if path else one.name
-                yield from plan_leaves(getattr(part, one.name), below, figures=figures)
+        for plan_field in fields(part):
+            if figures or plan_field.name not in _FIGURES:
+                below = f"{path}.{plan_field.name}" if path else plan_field.name
+                yield from plan_leaves(getattr(part, plan_field.name), below, figures=figures)
     elif isinstance(part, Mapping) and part:
         for key, item in part.items():
             yield from plan_leaves(item, f"{path}[{key}]", figures=figures)

@@ -103,12 +103,12 @@ def _with(part: Any, path: Sequence[str | int], value: object) -> Any:
     """A copy of a catalog entry, or of a part of it, with another value at a path."""
     if not path:
         return value
-    first, rest = path[0], path[1:]
+    first, remaining = path[0], path[1:]
     if isinstance(part, BaseModel):
-        return part.model_copy(update={str(first): _with(getattr(part, str(first)), rest, value)})
+        return part.model_copy(update={str(first): _with(getattr(part, str(first)), remaining, value)})
     if isinstance(part, Mapping):
-        return {**part, first: _with(part[first], rest, value)}
-    return tuple(_with(item, rest, value) if index == first else item for index, item in enumerate(part))
+        return {**part, first: _with(part[first], remaining, value)}
+    return tuple(_with(item, remaining, value) if index == first else item for index, item in enumerate(part))
 
 
 def _catalog_with(catalog: Catalog, entry: BaseModel, changed: BaseModel) -> Catalog:
@@ -131,9 +131,9 @@ def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
     yield from _settings(settings, world.values)
     if not facts:
         return
-    known = world.catalog
+    full_catalog = world.catalog
     ctx = resolve_context(
-        world.stack, settings, known, Findings(), transfers_kv_cache=pattern_of(settings).transfers_kv_cache
+        world.stack, settings, full_catalog, Findings(), transfers_kv_cache=pattern_of(settings).transfers_kv_cache
     )
     if ctx is None:
         return
@@ -142,39 +142,44 @@ def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
         ("machines", ctx.machine.name, ctx.machine),
         ("releases", ctx.release.name, ctx.release),
     ]
-    cpu = known.machines.get(settings.cpu_pool.machine_type)
+    cpu = full_catalog.machines.get(settings.cpu_pool.machine_type)
     if cpu is not None:
         entries.append(("machines", cpu.name, cpu))
     own = {model.id: model.config for model in settings.models if model.config is not None}
     for model_id in dict.fromkeys(model.id for model in settings.models):
-        model = known.find_model(model_id)
+        model = full_catalog.find_model(model_id)
         if model_id in own and model is not None:
             yield from _facts(f"{own[model_id]} {model_id}", model, f"the stack file's config: {own[model_id]}")
         elif model is not None:
             entries.append(("models", model.id, model))
     entries.append(("engine", "", load_engine()))
     for file, name, entry in entries:
-        yield from _facts(f"catalog/{file}.yaml {name}".rstrip(), entry, _source(known.sources, entry), known.sources)
+        yield from _facts(
+            f"catalog/{file}.yaml {name}".rstrip(), entry, _source(full_catalog.sources, entry), full_catalog.sources
+        )
     for name, price in _prices(ctx, settings.cpu_pool.machine_type):
         yield from _facts(f"catalog/prices.yaml {name}", price, f"{price.source} ({price.date})")
 
 
 def _prices(ctx: PlanContext, cpu_machine: str) -> Iterator[tuple[str, Price | PriceItem]]:
     """What this stack may have to pay, in its region."""
-    known = ctx.catalog.prices
-    tables = ((known.machines, (ctx.machine.name, cpu_machine)), (known.accelerators, (ctx.accelerator.name,)))
+    catalog_prices = ctx.catalog.prices
+    tables = (
+        (catalog_prices.machines, (ctx.machine.name, cpu_machine)),
+        (catalog_prices.accelerators, (ctx.accelerator.name,)),
+    )
     for table, names in tables:
         for name in dict.fromkeys(names):
-            for way, price in table.get(name, {}).get(ctx.region, {}).items():
-                yield f"{name} {ctx.region} {way}", price
-    yield from known.items.items()
+            for provisioning, price in table.get(name, {}).get(ctx.region, {}).items():
+                yield f"{name} {ctx.region} {provisioning}", price
+    yield from catalog_prices.items.items()
 
 
-def _source(known: Mapping[str, Source], entry: BaseModel) -> str | None:
+def _source(sources: Mapping[str, Source], entry: BaseModel) -> str | None:
     keys = getattr(entry, "sources", None) or ((entry.source,) if hasattr(entry, "source") else ())
     if isinstance(keys, Mapping):
         return None
-    return "; ".join(known[key].cited for key in keys if key in known) or None
+    return "; ".join(sources[key].cited for key in keys if key in sources) or None
 
 
 def _settings(settings: StackSettings, raw: Mapping[str, Any]) -> Iterator[Input]:
@@ -205,18 +210,18 @@ def _given(raw: object, path: tuple[str | int, ...]) -> bool:
 
 def _named(path: tuple[str | int, ...], value: object) -> Iterator[str]:
     """Other values of settings that name an entry of the catalog: any other text would make no plan."""
-    known = load_catalog()
+    full_catalog = load_catalog()
     match path:
         case ("location",):
             yield from ("us-east1-c", "europe-west4-a", "us-central1")
         case ("release",):
-            yield from (name for name in known.releases if name != value)
+            yield from (name for name in full_catalog.releases if name != value)
         case ("accelerator", "type"):
-            yield from (name for name in known.accelerators if name != value)
+            yield from (name for name in full_catalog.accelerators if name != value)
         case ("accelerator" | "cpuPool", "machineType"):
-            yield from (name for name in known.machines if name != value)
+            yield from (name for name in full_catalog.machines if name != value)
         case ("models", _, "id"):
-            yield from itertools.islice((name for name in known.models if name != value), 3)
+            yield from itertools.islice((name for name in full_catalog.models if name != value), 3)
 
 
 def _facts(

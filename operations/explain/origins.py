@@ -48,12 +48,12 @@ class Builder:
 
     def build(self, plan: StackPlan) -> Objects | None:
         """None where the plan cannot be built: what a changed fact makes may be nonsense."""
-        known = self._built.get(id(plan))
-        if known is None:
-            known = self._built[id(plan)] = (plan, self._made(plan))
-        return known[1]
+        cached = self._built.get(id(plan))
+        if cached is None:
+            cached = self._built[id(plan)] = (plan, self._objects_of(plan))
+        return cached[1]
 
-    def _made(self, plan: StackPlan) -> Objects | None:
+    def _objects_of(self, plan: StackPlan) -> Objects | None:
         try:
             return objects(self._program(plan))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, EngineRefusalError):
@@ -68,18 +68,18 @@ def changes(world: World, plan: StackPlan, *, facts: bool = True, figures: bool 
     rounding.
     """
     before = dict(plan_leaves(plan, figures=figures))
-    found = []
-    for one in inputs(world, facts=facts):
+    effective = []
+    for candidate in inputs(world, facts=facts):
         reached: set[str] = set()
-        for other, change in one.others:
+        for other, change in candidate.others:
             changed = plan_with(world, change)
             if changed is None:
                 continue
             paths = _difference(before, dict(plan_leaves(changed, figures=figures)))
             if not paths <= reached or (figures and paths):
-                found.append(Change(input=one, other=other, plan=changed, paths=paths))
+                effective.append(Change(input=candidate, other=other, plan=changed, paths=paths))
                 reached |= paths
-    return found
+    return effective
 
 
 def grouped(plan: StackPlan, candidates: Sequence[Change]) -> list[tuple[StackPlan, list[Change]]]:
@@ -100,11 +100,11 @@ def grouped(plan: StackPlan, candidates: Sequence[Change]) -> list[tuple[StackPl
 def moved_output(path: FieldPath, plan: StackPlan, candidates: Sequence[Change], builder: Builder) -> Iterator[Moved]:
     """The inputs that move one of the outputs: each is changed alone, since rounding may hide one and show another."""
     value = value_of(builder, plan, path, plan)
-    told: set[Origin] = set()
+    reported: set[Origin] = set()
     for one in candidates:
-        now = UNBUILT if one.input.origin in told else value_of(builder, one.plan, path, plan)
+        now = UNBUILT if one.input.origin in reported else value_of(builder, one.plan, path, plan)
         if now not in (value, UNBUILT):
-            told.add(one.input.origin)
+            reported.add(one.input.origin)
             yield Moved(origin=one.input.origin, other=one.other, becomes=now)
 
 
@@ -124,35 +124,35 @@ def moved(
             cleared |= {leaf for member in members for leaf in member.paths}
         else:
             single += members
-    told: set[Origin] = set()
+    reported: set[Origin] = set()
     for one in single:
-        if one.paths <= cleared or one.input.origin in told:
+        if one.paths <= cleared or one.input.origin in reported:
             continue
         now = value_of(builder, one.plan, path, plan)
         if now == value:
             cleared |= one.paths
         elif now is not UNBUILT:
-            told.add(one.input.origin)
+            reported.add(one.input.origin)
             yield Moved(origin=one.input.origin, other=one.other, becomes=now)
 
 
 def value_of(builder: Builder, plan: StackPlan, path: FieldPath, before: StackPlan) -> object:
     """The field, also where it stands under another name now because its model or its stack has one."""
-    there = builder.build(plan)
-    if there is None:
+    built = builder.build(plan)
+    if built is None:
         return UNBUILT
     name = path.name
     for old, new in _renamed(before, plan):
         if old != new:
             name = name.replace(old, new)
-    found = there.get((path.kind, path.name)) or there.get((path.kind, name))
-    if found is None:
+    match = built.get((path.kind, path.name)) or built.get((path.kind, name))
+    if match is None:
         return MISSING
-    value = value_at(found[1], path.parts)
+    value = value_at(match[1], path.parts)
     if value is MISSING:
         served = {old.served_name: new.served_name for old, new in zip(before.models, plan.models, strict=False)}
         value = value_at(
-            found[1], tuple(served.get(part, part) if isinstance(part, str) else part for part in path.parts)
+            match[1], tuple(served.get(part, part) if isinstance(part, str) else part for part in path.parts)
         )
     return value
 
@@ -186,11 +186,13 @@ def _merged(base: Any, one: Any, other: Any) -> Any:
     if type(base) is not type(one) or type(base) is not type(other):
         return other
     if is_dataclass(base):
-        names = [each.name for each in fields(base)]
+        names = [plan_field.name for plan_field in fields(base)]
         kind: Any = type(base)
-        return kind(**{name: _merged(*(getattr(each, name) for each in (base, one, other))) for name in names})
+        return kind(
+            **{name: _merged(*(getattr(plan_field, name) for plan_field in (base, one, other))) for name in names}
+        )
     if isinstance(base, tuple) and len(base) == len(one) == len(other):
-        return tuple(_merged(*each) for each in zip(base, one, other, strict=True))
+        return tuple(_merged(*plan_field) for plan_field in zip(base, one, other, strict=True))
     if isinstance(base, Mapping):
         keys = dict.fromkeys((*one, *other))
         return {
