@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from rehearsal.toolchain import build, go
+from rehearsal.toolchain.__main__ import main
 from rehearsal.toolchain.build import BuildError, binaries, module_dir
+from rehearsal.toolchain.plugins import KUBERNETES, plugin_folder
 from rehearsal.toolchain.targets import HERE, TARGETS, cache_of, ldflags, pinned
 
 
@@ -46,6 +48,7 @@ class FakeGo:
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeGo:
     monkeypatch.setenv("LLM_D_REHEARSAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
     for target in TARGETS.values():
         monkeypatch.delenv(target.override, raising=False)
     monkeypatch.setattr(go, "_USUAL_PLACES", "")
@@ -139,6 +142,24 @@ class TestBuilding:
         assert len(fake.builds) == 1
         assert said
         assert said[0].endswith(f"another build into this cache (process {os.getpid()})")
+
+
+class TestEverything:
+    """`python -m rehearsal.toolchain`."""
+
+    def test_the_provider_is_built_where_it_cannot_be_downloaded(self, fake: FakeGo) -> None:
+        assert main() == 0
+        assert any(call.endswith(" ./provider") for call in fake.builds)
+        assert fake.builds[0].endswith("/cmd/pulumi")
+
+    def test_a_plugin_of_pulumi_spares_its_build(self, fake: FakeGo, tmp_path: Path) -> None:
+        plugin = plugin_folder(tmp_path / "cache" / "pulumi") / KUBERNETES
+        plugin.parent.mkdir(parents=True)
+        plugin.write_text("#!/bin/sh\n")
+        plugin.chmod(0o755)
+        assert main() == 0
+        assert fake.builds
+        assert not any(call.endswith(" ./provider") for call in fake.builds)
 
 
 class TestFailing:
