@@ -11,7 +11,7 @@ import pytest
 from catalog import load
 from catalog.engine import load_engine
 from operations.explain.alternatives import alternatives
-from operations.explain.command import told, world_of
+from operations.explain.command import format_explanation, world_of
 from operations.explain.errors import FieldError
 from operations.explain.explanation import Explainer, Explanation
 from operations.explain.fields import FieldPath, leaves, parse
@@ -88,7 +88,7 @@ def test_what_it_says_of_another_value_is_what_happens(explainer: Explainer) -> 
 
 
 def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
-    text = "\n".join(told(explainer.explain(f"{CONTAINER}.args")))
+    text = "\n".join(format_explanation(explainer.explain(f"{CONTAINER}.args")))
     assert "llm-d:models[0].maxModelLen = 2048\n" in text
     assert "llm-d:picker.scorers.prefixCache = 3 (default)" in text
     assert "source: config.json on the Hub" in text
@@ -151,10 +151,12 @@ def test_an_output_comes_from(explainer: Explainer, field: str, among: set[str],
 
 
 def test_an_outputs_fact_has_the_source_of_its_own_part(explainer: Explainer) -> None:
-    text = "\n".join(told(explainer.explain("outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken")))
+    text = "\n".join(
+        format_explanation(explainer.explain("outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken"))
+    )
     (fact,) = re.findall(r"engine.yaml speed.constants.turing.bandwidth_share = .*\n.*\n +source: (.*)", text)
     assert fact.startswith("measurements published with the llm-d guides for GKE")
-    text = "\n".join(told(explainer.explain("outputs hourlyCost.running")))
+    text = "\n".join(format_explanation(explainer.explain("outputs hourlyCost.running")))
     assert re.search(
         r"prices.yaml nat-gateway usd = 0.0448\n +with .*\n +source: github.com/Cyclenerd/\S+ .*\(2026-", text
     )
@@ -180,7 +182,7 @@ def test_a_models_own_configuration_is_a_fact() -> None:
 
 
 def test_a_constant_is_called_one(explainer: Explainer) -> None:
-    text = "\n".join(told(explainer.explain(f"{SERVER} apiVersion")))
+    text = "\n".join(format_explanation(explainer.explain(f"{SERVER} apiVersion")))
     assert "it is a constant of the code named above" in text
 
 
