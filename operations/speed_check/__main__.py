@@ -1,16 +1,24 @@
-"""Compares the estimates of speed with published measurements: `python -m operations.speed_check [fit]`.
+"""Compares the estimates of speed with published measurements: `python -m operations.speed_check [fit | of ...]`.
 
 Without an argument it writes the tables of docs/speed.md. With `fit` it fits the constants of the roofline and prints
 them as catalog/engine.yaml holds them. The columns of aiconfigurator need the optional requirements-speed.txt.
+`of MODEL ACCELERATOR [--tensor-parallel 2] [--prompt 1024] [--output 256] [--concurrency 16]` says what both methods
+estimate of one engine.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 
+import catalog
+from catalog.engine import load_engine
 from operations.speed_check.comparison import by_accelerator, coefficients, details, summary
 from operations.speed_check.fit import LIMITS, fit
+from operations.speed_check.opinions import opinions
 from operations.speed_check.rows import load_rows
+from planning.sizing.memory import engine_run
+from planning.sizing.speed import Load
 
 
 def main(arguments: list[str]) -> int:
@@ -22,8 +30,10 @@ def main(arguments: list[str]) -> int:
             values = ", ".join(f"{name}: {found.value(name):.3g}" for name in LIMITS)
             print(f"    {kind}: {{{values}}}  # request_seconds {found.request_seconds:.3g}")
         return 0
+    if arguments[:1] == ["of"]:
+        return _of(arguments[1:])
     if arguments:
-        print(f"unknown argument {arguments[0]}: use `fit`, or nothing for the tables", file=sys.stderr)
+        print(f"unknown argument {arguments[0]}: use `fit`, `of`, or nothing for the tables", file=sys.stderr)
         return 2
     sections = {
         "Median / 90th percentile": summary,
@@ -34,6 +44,31 @@ def main(arguments: list[str]) -> int:
     for title, lines in sections.items():
         print(f"### {title}\n")
         print("\n".join(lines(rows)) + "\n")
+    return 0
+
+
+def _of(arguments: list[str]) -> int:
+    known = catalog.load()
+    parser = argparse.ArgumentParser(prog="python -m operations.speed_check of")
+    parser.add_argument("model", choices=sorted(known.models), metavar="MODEL")
+    parser.add_argument("accelerator", choices=sorted(known.accelerators), metavar="ACCELERATOR")
+    parser.add_argument("--tensor-parallel", type=int, default=1)
+    parser.add_argument("--prompt", type=int, default=1024)
+    parser.add_argument("--output", type=int, default=256)
+    parser.add_argument("--concurrency", type=int, default=16)
+    given = parser.parse_args(arguments)
+    card = known.accelerators[given.accelerator]
+    run = engine_run(
+        known.models[given.model],
+        card,
+        load_engine().newest,
+        max_model_len=given.prompt + given.output,
+        tensor_parallel=given.tensor_parallel,
+    )
+    if run is None:
+        print(f"the memory of {given.accelerator} for {given.model} is not known", file=sys.stderr)
+        return 1
+    print("\n".join(opinions(run, card, Load(given.prompt, given.output, given.concurrency))))
     return 0
 
 

@@ -16,6 +16,7 @@ import yaml
 import catalog
 from catalog.engine import load_engine
 from operations.speed_check import measured_steps as optional
+from operations.speed_check.__main__ import main
 from operations.speed_check.burst import Burst, follow
 from operations.speed_check.comparison import Outcome, by_roofline, earned, outcomes, sizes
 from operations.speed_check.fit import LIMITS
@@ -186,3 +187,12 @@ def test_the_page_has_every_row_with_its_error() -> None:
         line = re.search(rf"^\| {re.escape(row.id)} \|.*$", page, re.MULTILINE)
         assert line is not None, row.id
         assert f"| {errors} |" in line[0], row.id
+
+
+def test_an_opinion_names_its_method_and_the_error_it_earned(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["of", "Qwen/Qwen3-8B", "nvidia-l4", "--concurrency", "4"]) == 0
+    earned_on_gpus = load_engine().speed.earned["roofline-gpu"]
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| roofline |"))
+    assert line.endswith(f"| {earned_on_gpus.typical:.0%} | {earned_on_gpus.worst_of_ten:.0%} |")
+    assert main(["of", "Qwen/Qwen3-8B", "nvidia-rtx-pro-6000"]) == 0
+    assert "not measured on this accelerator" in capsys.readouterr().out

@@ -1,0 +1,43 @@
+"""What each method says of one engine under a load, and the error it earned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from catalog.engine import Earned, load_engine
+from catalog.schema import Accelerator
+from operations.speed_check.measured_steps import installed, measured_steps
+from planning.plan.estimates import SpeedEstimate
+from planning.sizing.memory import EngineRun
+from planning.sizing.speed import METHOD, Load, estimate
+
+
+def opinions(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterator[str]:
+    """A Markdown table; a method that does not cover the engine says why instead."""
+    yield "| method | first token | each further token | tokens/s | half measured within | nine of ten within |"
+    yield "|---|---|---|---|---|---|"
+    steps = measured_steps(run, accelerator.name)
+    found = {METHOD: estimate(run, accelerator, load)}
+    if steps is not None:
+        found[steps.name] = estimate(run, accelerator, load, steps=steps)
+    for method, speed in found.items():
+        earned = load_engine().speed.earned.get(f"{method}-{run.kind}")
+        yield f"| {method} | {_figures(speed)} | {_errors(earned, accelerator)} |"
+    if steps is None:
+        reason = (
+            "lacks this card or model" if installed() else "is not installed: pip install -r requirements-speed.txt"
+        )
+        yield f"\naiconfigurator {reason}."
+
+
+def _figures(speed: SpeedEstimate | None) -> str:
+    if speed is None:
+        return "does not fit | |"
+    first, each = speed.time_to_first_token * 1000, speed.time_per_output_token * 1000
+    return f"{first:.0f} ms | {each:.1f} ms | {speed.output_tokens_per_second:,.0f}"
+
+
+def _errors(earned: Earned | None, accelerator: Accelerator) -> str:
+    if earned is None or accelerator.name not in load_engine().speed.measured:
+        return "not measured on this accelerator |"
+    return f"{earned.typical:.0%} | {earned.worst_of_ten:.0%}"
