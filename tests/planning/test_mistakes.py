@@ -106,7 +106,7 @@ MISTAKES = [
     ("cluster without network", "llm-d:cluster: {existing: {name: c, version: 1.35.2-gke.1842000}}", "NETWORK-OF-CLUSTER", "network.existing", "network", "network"),
     ("network without NAT", "llm-d:network: {existing: {network: n, subnetwork: s, podRange: p, serviceRange: q}}", "NETWORK-NAT", "network.existing.nat", "NAT", "nat"),
     ("TLS", "llm-d:gateway: {hostname: llm.example.com}", "TLS-NONE", "gateway.tls.kind", "unencrypted", "certificate"),
-    ("IAP", "llm-d:gateway: {iap: true}", "SETTING-UNKNOWN", "gateway.iap", "no such", "not supported"),
+    ("IAP", "llm-d:gateway: {iap: true}", "SETTING-UNKNOWN", "gateway.iap", "no such", "gateway.auth"),
     ("autoscaling", model("autoscaling: {min: 1}"), "SETTING-UNKNOWN", "models[0].autoscaling", "no such", "replicas"),
     ("repository under model", "llm-d:models: [{model: Qwen/Qwen3-4B}]", "SETTING-UNKNOWN", "models[0].model", "no such", "mean id?"),
     ("count of GPUs", "llm-d:accelerator: {type: nvidia-l4, count: 1}", "SETTING-UNKNOWN", "accelerator.count", "no such", "mean perNode?"),
