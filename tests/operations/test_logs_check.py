@@ -145,7 +145,7 @@ _FIELDS: dict[str, list[Any]] = {
     "ran": [True, False, "yes"],
     "reason": ["out of memory"],
 }
-_ANYTHING = [None, "", -1, 0, 1.5, "x", [], {}, "12", 10**12, float("nan"), float("inf"), "1/2", [1, 2]]
+_ANYTHING: Any = [None, "", -1, 0, 1.5, "x", [], {}, "12", 10**12, float("nan"), float("inf"), "1/2", [1, 2]]
 
 
 @settings(max_examples=300, deadline=None)
