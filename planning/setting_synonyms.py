@@ -165,6 +165,13 @@ _CHOICES: Mapping[str, Mapping[str, str]] = {
 }
 
 WORDS_FOR_DEFAULT = ("auto", "automatic", "default", "max", "none", "null", "unlimited", "")
+# Factors of the short forms of numbers and times, and words for true and false.
+THOUSANDS = {"k": 1024, "m": 1024**2, "g": 1024**3}
+SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+YES, NO = (
+    ("y", "yes", "on", "enabled", "enable", "1", "t"),
+    ("n", "no", "off", "disabled", "disable", "0", "f", "none"),
+)
 NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 

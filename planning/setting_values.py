@@ -16,17 +16,10 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from catalog import load as load_catalog
 from catalog.schema import region_of
-from planning.setting_synonyms import NUMBER_WORDS, choice_here
+from planning.setting_synonyms import NO, NUMBER_WORDS, SECONDS, THOUSANDS, YES, choice_here
 from planning.suggest import nearest
 from settings.base import Settings
 from settings.fields import Place, choices_of, field_of, groups_of, is_group, keys_of, place_of_key, tags_of
-
-_THOUSANDS = {"k": 1024, "m": 1024**2, "g": 1024**3}
-_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-_YES, _NO = (
-    ("y", "yes", "on", "enabled", "enable", "1", "t"),
-    ("n", "no", "off", "disabled", "disable", "0", "f", "none"),
-)
 
 
 def expected(place: Place) -> str:
@@ -112,7 +105,7 @@ def _candidates(place: Place, value: object) -> Iterator[object]:
         yield from _as_map(place, value)
     elif kind is bool:
         word = str(value).strip().lower()
-        yield from (True,) if word in _YES else (False,) if word in _NO else ()
+        yield from (True,) if word in YES else (False,) if word in NO else ()
         yield True
     elif kind in (int, float):
         yield from _as_number(place, value)
@@ -300,9 +293,9 @@ def _number(text: str, *, seconds: bool = False) -> float | None:
         return None
     number, unit = float(match[1].replace(",", ".")), match[2].lower()
     if seconds:
-        return number * _SECONDS.get(unit, _SECONDS.get(unit[:1], 1))
+        return number * SECONDS.get(unit, SECONDS.get(unit[:1], 1))
     # A size in GiB is given in GiB already.
-    return number * (_THOUSANDS.get(unit, 1) if len(unit) == 1 else 1)
+    return number * (THOUSANDS.get(unit, 1) if len(unit) == 1 else 1)
 
 
 def _as_range(value: object) -> Iterator[object]:

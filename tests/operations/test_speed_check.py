@@ -99,7 +99,8 @@ def test_no_constant_is_better_than_its_data_sheet() -> None:
     ],
 )
 def test_a_row_that_says_too_little_is_refused(tmp_path: Path, change: dict[str, object], complaint: str) -> None:
-    row = dict.fromkeys(("id", "accelerator", "model", "version"), "one") | dict.fromkeys(("prompt", "output"), 10)
+    row: dict[str, object] = dict.fromkeys(("id", "accelerator", "model", "version"), "one")
+    row |= dict.fromkeys(("prompt", "output"), 10)
     row |= {"source": "page", "concurrency": 1, "ttft": 1.0, **change}
     path = tmp_path / "rows.yaml"
     path.write_text(yaml.safe_dump({"sources": {"page": {}}, "rows": [row]}), encoding="utf-8")
