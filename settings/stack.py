@@ -104,6 +104,7 @@ class AlertSettings(Settings):
                 str,
                 Field(
                     pattern=r"^projects/[^/]+/notificationChannels/[^/]+$",
+                    examples=["projects/my-project/notificationChannels/1234567890"],
                     json_schema_extra=form("projects/PROJECT/notificationChannels/ID"),
                 ),
             ],

@@ -34,6 +34,13 @@ LACKING |= {
     if name.endswith("-tpu")
 }
 
+# Their entry point knows neither several hosts nor several ranks.
+LACKING |= {
+    (f"{way}mixture-of-experts-wide-gpu", release): ["llm-d:models[0].dataParallel"]
+    for way in ("", "kserve-")
+    for release in ("rhaiis-3.2", "rhaii-3.4")
+}
+
 FILES = sorted((PROJECT_ROOT / EXAMPLES).glob("Pulumi.*.yaml"))
 NAMES = [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in FILES]
 

@@ -150,6 +150,7 @@ def working(draw: st.DrawFn) -> Tree:
         "pattern": pattern,
         "models": [one, second] if pattern == "multi-model" else [one],
         "huggingFace": {"token": "hf_fuzz"},
+        "acknowledge": [{"id": "LLMD-GATEWAY-OPEN", "reason": "nothing of this is created"}],
     }
 
 

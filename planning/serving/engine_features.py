@@ -85,7 +85,8 @@ def _check_name(ctx: PlanContext, index: int, given: str | None, setting: str, n
     if given is None:
         return
     version = version_of(ctx, ctx.settings.models[index])
-    tables = facts_of(version)
+    # A table may lack the names: not every version says them in a form that can be read.
+    tables = [facts for facts in facts_of(version) if getattr(facts, names)]
     if not tables:
         _warn_unknown(ctx, index, (setting,), given, version)
     elif all(given not in getattr(facts, names) for facts in tables):
@@ -239,6 +240,6 @@ def _warn_unknown(ctx: PlanContext, index: int, setting: tuple[str, ...], value:
         index,
         *setting,
         value=value,
-        rule=f"the catalog has no table of vLLM {version}: whether this version takes it is not checked",
+        rule=f"the catalog does not list what vLLM {version} takes here: whether it takes this is not checked",
         fix="try one replica first, or use a release with a newer engine",
     )

@@ -62,5 +62,6 @@ def test_the_cost_is_the_sum_of_its_parts(done: Graph) -> None:
 def test_capacity_and_cost_are_estimates_of_a_stated_load(done: Graph) -> None:
     (capacity,) = done.outputs["capacity"].values()
     assert capacity["estimate"]["requestsPerSecond"] > 0
-    assert capacity["estimate"]["error"] == "22%"
+    # Of tokens per second, nine of ten published measurements held against it: docs/speed.md.
+    assert capacity["estimate"]["error"] in ("36%", "43%")
     assert capacity["estimate"]["of"] == done.outputs["hourlyCost"]["perMillion"]["of"]

@@ -115,12 +115,13 @@ class TestSidecar:
         assert engine["args"][engine["args"].index("--port") + 1] == "8000"
 
     @pytest.mark.parametrize(("stack", "root"), [(GPU, True), (TPU, False)])
-    def test_it_may_be_root_where_its_pod_may(self, stack: str, root: bool) -> None:
-        """The preset says of its sidecar, too, that it may not."""
+    def test_it_is_not_root_beside_an_engine_that_is(self, stack: str, root: bool) -> None:
         body = spec(stack)
         for template in (body["template"], body["prefill"]["template"]):
-            every = [*template["containers"], *template.get("initContainers", [])]
-            assert {one["securityContext"]["runAsNonRoot"] for one in every} == {root}
+            assert {one["securityContext"]["runAsNonRoot"] for one in template["containers"]} == {root}
+            for sidecar in template.get("initContainers", []):
+                assert sidecar["securityContext"]["runAsNonRoot"]
+                assert sidecar["securityContext"].get("runAsUser") != 0
 
 
 def test_pods_keep_pod_security() -> None:

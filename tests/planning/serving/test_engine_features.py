@@ -152,6 +152,9 @@ class TestTables:
     @pytest.mark.parametrize("version", versions())
     def test_every_version_lists_parsers_and_methods(self, version: str) -> None:
         facts = load_facts(version)
+        if any(question.endswith(": parsers") for question in facts.unanswered):
+            assert facts.tool_parsers == facts.reasoning_parsers == ()
+            return
         assert {"hermes", "mistral"} <= set(facts.tool_parsers)
         assert {"qwen3", "deepseek_r1"} <= set(facts.reasoning_parsers)
         assert {"ngram", "mtp", "eagle3", "draft_model"} <= set(facts.speculative_methods)
