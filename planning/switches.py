@@ -12,21 +12,25 @@ from planning.plan.stack import StackPlan
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What runs since the last `up`: who creates the model servers, and how many accelerator nodes they take."""
+    """What runs since the last `up`: who creates the model servers, and how many nodes of which pools they take."""
 
     deployment: str
     nodes: int
+    pools: tuple[str, ...]
 
 
 def standing_of(plan: StackPlan, deployment: str) -> Standing:
-    return Standing(deployment=deployment, nodes=_nodes(plan))
+    return Standing(deployment=deployment, nodes=_nodes(plan), pools=_pools(plan))
 
 
 def check_switch(before: Standing, plan: StackPlan, deployment: str) -> list[Finding]:
     """An error where the servers of another deployment would wait for nodes that never come.
 
-    They start before the old ones stop, because requests go to the old ones until the new ones are ready.
+    They start before the old ones stop, because requests go to the old ones until the new ones are ready. On another
+    pool, that of another accelerator, the old ones take no room.
     """
+    if not set(before.pools) & set(_pools(plan)):
+        return []
     most = sum(pool.max_nodes for pool in plan.accelerator_pools)
     needed = _nodes(plan)
     if deployment == before.deployment or not needed or before.nodes + needed <= most:
@@ -42,6 +46,10 @@ def check_switch(before: Standing, plan: StackPlan, deployment: str) -> list[Fin
             " llm-d:paused: true before it, in which no requests are answered",
         )
     ]
+
+
+def _pools(plan: StackPlan) -> tuple[str, ...]:
+    return tuple(pool.name for pool in plan.accelerator_pools)
 
 
 def _nodes(plan: StackPlan) -> int:
@@ -61,7 +69,7 @@ def _count(request: tuple[str, str]) -> int:
 
 def standing_from(saved: Mapping[str, object]) -> Standing | None:
     """From what an earlier `up` saved; None where it saved nothing of it."""
-    deployment, nodes = saved.get("deployment"), saved.get("nodes")
-    if isinstance(deployment, str) and isinstance(nodes, int):
-        return Standing(deployment=deployment, nodes=nodes)
+    deployment, nodes, pools = saved.get("deployment"), saved.get("nodes"), saved.get("pools")
+    if isinstance(deployment, str) and isinstance(nodes, int) and isinstance(pools, list | tuple):
+        return Standing(deployment=deployment, nodes=nodes, pools=tuple(map(str, pools)))
     return None

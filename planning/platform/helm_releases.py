@@ -228,6 +228,9 @@ def _kserve_values(gateway: tuple[str, str], *, inference_pool: bool) -> Mapping
                 "createGIECRDs": inference_pool,
                 "controller": {
                     "imagePullPolicy": "IfNotPresent",
+                    # From 0.20 on the webhook refuses to delete presets, so that no switch back to `direct` could
+                    # uninstall their release (kserve v0.20.0, cmd/llmisvc/main.go). Earlier versions ignore it.
+                    "env": [{"name": "PREVENT_WELL_KNOWN_CONFIG_DELETION", "value": "false"}],
                     # The chart limits CPU to a tenth of one, and a value cannot take that away.
                     "resources": {
                         "requests": {"cpu": "100m", "memory": "300Mi"},

@@ -21,7 +21,8 @@ def room(most: int, replicas: int = 2) -> dict[str, object]:
 @pytest.mark.parametrize(("most", "refused"), [(3, True), (4, False)])
 def test_both_sets_have_to_fit(most: int, refused: bool) -> None:
     before = standing_of(plan_of("prefix-cache-gpu", room(4)), "direct")
-    assert before == Standing(deployment="direct", nodes=2)
+    assert before == Standing(deployment="direct", nodes=2, pools=before.pools)
+    assert len(before.pools) == 1
     after = plan_of("prefix-cache-gpu", {"deployment": "kserve", **room(most)})
     found = check_switch(before, after, "kserve")
     assert [finding.id for finding in found] == (["LLMD-PREFLIGHT-SWITCH"] if refused else [])
@@ -45,6 +46,13 @@ def test_servers_that_share_a_node_are_counted_as_one_node() -> None:
         "models[0]": {"id": "Qwen/Qwen3-4B", "maxModelLen": 4096, "replicas": 2, "tensorParallel": 1},
     }
     assert standing_of(plan_of("prefix-cache-gpu", changes), "direct").nodes == 1
+
+
+def test_servers_of_another_accelerator_stand_on_another_pool() -> None:
+    before = standing_of(plan_of("kserve-single-replica-gpu"), "kserve")
+    after = plan_of("mixture-of-experts-gpu")
+    assert sum(pool.max_nodes for pool in after.accelerator_pools) == 1
+    assert check_switch(before, after, "direct") == []
 
 
 def test_what_an_older_up_did_not_save_says_nothing() -> None:
