@@ -337,8 +337,8 @@ class TestBehindTheEngine:
 
     def test_a_field_that_a_kind_does_not_have_is_refused(self, run: Run) -> None:
         run.up(definition)
-        with pytest.raises(automation.CommandError, match=r"spec\.wieght.*field not declared in schema"):
-            run.preview(definition, route({"wieght": 1}))
+        with pytest.raises(automation.CommandError, match=r"spec\.weights.*field not declared in schema"):
+            run.preview(definition, route({"weights": 1}))
 
     def test_an_object_of_someone_else_is_not_taken_over(self, run: Run) -> None:
         run.kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"}, "data": {"a": "0"}})
