@@ -81,7 +81,8 @@ def _models(servers: Sequence[Server], left: list[Left]) -> Iterator[Settings]:
         settings = _model(model, main, left)
         prefill = next((one for one in group if one.role == "prefill" and one is not main), None)
         if prefill is not None:
-            settings["prefill"] = {"replicas": prefill.replicas, **_width(prefill)}
+            width = _widths(prefill).get("tensorParallel")
+            settings["prefill"] = {"replicas": prefill.replicas, **({"tensorParallel": width} if width else {})}
         for other in group:
             if other not in (main, prefill):
                 left.append(
@@ -94,10 +95,11 @@ def _models(servers: Sequence[Server], left: list[Left]) -> Iterator[Settings]:
         yield settings
 
 
-def _width(server: Server) -> Settings:
+def _widths(server: Server) -> Settings:
+    """How a server is spread over accelerators, as far as its arguments or its document say so."""
     own, _, _ = settings_of(server.arguments, server.origin)
-    width = own.get("tensorParallel") or server.parallelism.get("tensorParallel")
-    return {"tensorParallel": width} if width else {}
+    names = ("tensorParallel", "pipelineParallel", "dataParallel")
+    return {name: value for name, value in {**server.parallelism, **own}.items() if name in names}
 
 
 def _model(model: str, server: Server, left: list[Left]) -> Settings:
@@ -251,7 +253,5 @@ def _nodes(pool: Json | None, servers: Sequence[Server]) -> Settings:
 
 def _hosts(server: Server) -> int:
     """Nodes of one replica: as many as its accelerators take, or as its group has pods."""
-    own, _, _ = settings_of(server.arguments, server.origin)
-    widths = {**server.parallelism, **own}
-    ranks = math.prod(int(widths.get(key, 1)) for key in ("tensorParallel", "pipelineParallel", "dataParallel"))
+    ranks = math.prod(_widths(server).values())
     return max(server.hosts, math.ceil(ranks / server.accelerators) if server.accelerators else 1)

@@ -11,6 +11,7 @@ from rich.prompt import Confirm
 
 import catalog
 from cli.exits import DONE, FAILED, NO_CREDENTIALS
+from operations.google_credentials import NoCredentialsError, default_credentials
 from operations.leftovers.google import Session, SilentError, command, delete, list_all
 from operations.leftovers.kinds import KINDS, Kind
 from operations.leftovers.match import Identity, Leftover, identity_of, leftovers
@@ -25,17 +26,12 @@ def look_for_leftovers(stack: str, changes: Mapping[str, str], project: str | No
     """Ask Google Cloud with the credentials of this machine. Return the exit status."""
     console = Console()
     try:
-        import google.auth
-        from google.auth.exceptions import DefaultCredentialsError
-        from google.auth.transport.requests import AuthorizedSession
-    except ImportError:
-        console.print("Google's client libraries are missing: pip install -r requirements-preflight.txt")
+        credentials, own_project = default_credentials()
+    except NoCredentialsError as reason:
+        console.print(str(reason))
         return NO_CREDENTIALS
-    try:
-        credentials, own_project = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-    except DefaultCredentialsError:
-        console.print("No Google credentials here: run `gcloud auth application-default login`.")
-        return NO_CREDENTIALS
+    from google.auth.transport.requests import AuthorizedSession
+
     identity = identify(stack, changes, project, own_project)
     session: Session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
     return report_leftovers(identity, session, console, remove=remove, yes=yes)

@@ -92,8 +92,7 @@ def leftovers(resources: Sequence[Resource], identity: Identity) -> list[Leftove
         if reason:
             found[resource.link] = Leftover(resource=resource, reason=reason, is_certain=is_certain)
     _follow_references(resources, found)
-    order = {resource.link: position for position, resource in enumerate(resources)}
-    return sorted(found.values(), key=lambda one: order[one.resource.link])
+    return [found[resource.link] for resource in resources if resource.link in found]
 
 
 def _own(resource: Resource, identity: Identity) -> tuple[str, bool]:

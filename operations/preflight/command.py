@@ -9,6 +9,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from catalog import load
 from cli.exits import DONE, FAILED, NO_CREDENTIALS
+from operations.google_credentials import NoCredentialsError, default_credentials
 from operations.preflight import show
 from operations.preflight.needs import Needs, needs_of
 from planning import plan_raw
@@ -23,15 +24,9 @@ def run_preflight(stack: str, changes: Mapping[str, str], project: str | None) -
     """Ask Google Cloud with the credentials of this machine; without any, list what would be asked."""
     console = Console()
     try:
-        import google.auth
-        from google.auth.exceptions import DefaultCredentialsError
-    except ImportError:
-        console.print("Google's client libraries are missing: pip install -r requirements-preflight.txt")
-        return _list_needs(needs_in(stack, project, changes=changes), console)
-    try:
-        credentials, own_project = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-    except DefaultCredentialsError:
-        console.print("No Google credentials here: run `gcloud auth application-default login` to have it checked.")
+        credentials, own_project = default_credentials()
+    except NoCredentialsError as reason:
+        console.print(str(reason))
         return _list_needs(needs_in(stack, project, changes=changes), console)
     return ask_and_judge(needs_in(stack, project, own_project, changes=changes), credentials, console)
 
