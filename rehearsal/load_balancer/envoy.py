@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import httpx
+
 from rehearsal.host import processes
 from rehearsal.host.files import atomic_write
 from rehearsal.load_balancer.envoy_config import Config, Endpoint, bootstrap, discovery
@@ -25,6 +27,9 @@ DRAIN_SECONDS = 300
 # Seconds that a cluster without routes stays, for requests that are on their way to it.
 LINGER_SECONDS = 60.0
 
+# Seconds that Envoy has to read a new list of clusters.
+READ_SECONDS = 10.0
+
 _RESTART = 1.0
 
 
@@ -36,6 +41,8 @@ class Envoy:
         self._admin: Endpoint | None = None
         self._texts: dict[Path, str] = {}
         self._not_before = 0.0
+        # Whether clusters or endpoints were written since Envoy was last seen to have read them.
+        self._unread = False
         # When a cluster with endpoints was last in use, with its configuration.
         self._seen: dict[str, tuple[float, Config, Config]] = {}
 
@@ -43,17 +50,57 @@ class Envoy:
         """The file with the endpoints of a cluster."""
         return self._paths.envoy / "endpoints" / f"{cluster.replace('/', '_')}.json"
 
-    def write(self, listeners: list[Config], clusters: list[Config], endpoints: Mapping[str, Config]) -> None:
-        """Endpoints before the clusters that read them, clusters before the listeners that use them."""
+    def listener_file(self, listener: str, part: str) -> Path:
+        """The file with a part of a listener that open connections follow: its routes, or the filter of a slot."""
+        return self._paths.envoy / "listeners" / f"{listener.replace('/', '_')}_{part}.json"
+
+    def write(
+        self,
+        listeners: list[Config],
+        clusters: list[Config],
+        endpoints: Mapping[str, Config],
+        listener_files: Mapping[Path, Config] | None = None,
+    ) -> None:
+        """Endpoints before the clusters that read them, clusters before the routes and listeners that use them."""
         clusters, endpoints = self._with_leaving(clusters, endpoints)
-        wanted = {self.assignments(name): content for name, content in endpoints.items()}
-        for file, content in wanted.items():
-            self._replace(file, discovery("endpoint.v3.ClusterLoadAssignment", [content]))
-        self._replace(self._paths.envoy / "clusters.json", discovery("cluster.v3.Cluster", clusters))
-        self._replace(self._paths.envoy / "listeners.json", discovery("listener.v3.Listener", listeners))
-        for file in [text for text in self._texts if text.parent.name == "endpoints" and text not in wanted]:
-            file.unlink(missing_ok=True)
-            del self._texts[file]
+        listener_files = dict(listener_files or {})
+        backends = {
+            self.assignments(name): discovery("endpoint.v3.ClusterLoadAssignment", [content])
+            for name, content in endpoints.items()
+        } | {self._paths.envoy / "clusters.json": discovery("cluster.v3.Cluster", clusters)}
+        self._unread = self._replace(backends) or self._unread
+        # Envoy reads replaced files in no certain order.
+        listeners_file = {self._paths.envoy / "listeners.json": discovery("listener.v3.Listener", listeners)}
+        if self._unread and self._differ(listener_files | listeners_file):
+            self._await_read({cluster["name"]: _addresses(endpoints.get(cluster["name"])) for cluster in clusters})
+            self._unread = False
+        self._replace(listener_files)
+        self._replace(listeners_file)
+        for file in self._texts.keys() - backends.keys() - listener_files.keys() - listeners_file.keys():
+            # The file that Envoy starts with is written once.
+            if file.parent != self._paths.envoy:
+                file.unlink(missing_ok=True)
+                del self._texts[file]
+
+    def _await_read(self, endpoints: Mapping[str, set[Endpoint]]) -> None:
+        """Wait until the running Envoy has read its clusters and their endpoints.
+
+        A route to a cluster that it does not have yet, or that has no endpoint yet, would refuse requests.
+        """
+        if self._admin is None or not processes.alive(self._paths, NAME):
+            return
+        url = f"http://{self._admin[0]}:{self._admin[1]}/clusters?format=json"
+        deadline = time.monotonic() + READ_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                listed = httpx.get(url, timeout=READ_SECONDS, trust_env=False).json()["cluster_statuses"]
+            except httpx.HTTPError:  # it is starting, and reads its clusters before its listeners
+                return
+            read = {cluster["name"]: _hosts(cluster) for cluster in listed}
+            if all(name in read and addresses <= read[name] for name, addresses in endpoints.items()):
+                return
+            time.sleep(0.01)
+        log.warning("Envoy has not read all clusters after %g s", READ_SECONDS)
 
     def _with_leaving(
         self, clusters: list[Config], endpoints: Mapping[str, Config]
@@ -73,6 +120,7 @@ class Envoy:
 
     def reconcile(self, admin: Endpoint) -> None:
         """Start Envoy unless it runs."""
+        self._admin = admin
         if processes.alive(self._paths, NAME) or time.monotonic() < self._not_before:
             return
         self._not_before = time.monotonic() + _RESTART
@@ -81,7 +129,7 @@ class Envoy:
             log.warning("Envoy ended; its log ends:\n%s", processes.tail(output, lines=5))
         folder = self._paths.envoy
         file = folder / "bootstrap.json"
-        self._replace(file, bootstrap(admin, str(folder / "listeners.json"), str(folder / "clusters.json")))
+        self._replace({file: bootstrap(admin, str(folder / "listeners.json"), str(folder / "clusters.json"))})
         # One worker thread is enough. Without hot restart, stacks share no memory.
         arguments = ["--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(DRAIN_SECONDS)]
         arguments += ["--drain-strategy", "immediate", "--log-level", "warning", "-c", str(file)]
@@ -91,12 +139,34 @@ class Envoy:
     def stop(self) -> None:
         processes.stop(self._paths, NAME, grace=1.0)
 
-    def _replace(self, file: Path, content: Config) -> None:
-        text = json.dumps(content)
-        if self._texts.get(file) == text:
-            return
-        atomic_write(file, text)
-        self._texts[file] = text
+    def _differ(self, contents: Mapping[Path, Config]) -> bool:
+        return any(self._texts.get(file) != json.dumps(content) for file, content in contents.items())
+
+    def _replace(self, contents: Mapping[Path, Config]) -> bool:
+        """Write the files whose content is another; returns whether there was one."""
+        changed = {
+            file: text for file, content in contents.items() if self._texts.get(file) != (text := json.dumps(content))
+        }
+        for file, text in changed.items():
+            atomic_write(file, text)
+        self._texts |= changed
+        return bool(changed)
+
+
+def _addresses(content: Config | None) -> set[Endpoint]:
+    """Endpoints of a ClusterLoadAssignment."""
+    return {
+        (endpoint["endpoint"]["address"]["socket_address"]["address"], port)
+        for group in (content or {}).get("endpoints", [])
+        for endpoint in group["lb_endpoints"]
+        for port in [endpoint["endpoint"]["address"]["socket_address"]["port_value"]]
+    }
+
+
+def _hosts(cluster: Config) -> set[Endpoint]:
+    """Endpoints of a cluster as Envoy's administration lists them."""
+    addresses = [host["address"]["socket_address"] for host in cluster.get("host_statuses", [])]
+    return {(address["address"], address["port_value"]) for address in addresses}
 
 
 def executable() -> Path:

@@ -19,6 +19,10 @@ DESTINATION_HEADER = "x-gateway-destination-endpoint"
 # The filter that calls the endpoint picker. Routes to a pool turn it on.
 PICKER_FILTER = "picker"
 
+# Extensions that a listener can have. Their filters are read from files, so that a change reaches open connections too:
+# Google's load balancers configure each request, while Envoy gives a changed listener to new connections only.
+EXTENSION_SLOTS = 4
+
 Endpoint = tuple[str, int]
 
 
@@ -41,8 +45,8 @@ def bootstrap(admin: Endpoint, listeners: str, clusters: str) -> Config:
         "node": {"id": "gateway", "cluster": "rehearsal"},
         "admin": {"address": _address(admin)},
         "dynamic_resources": {
-            "lds_config": {"resource_api_version": "V3", "path_config_source": {"path": listeners}},
-            "cds_config": {"resource_api_version": "V3", "path_config_source": {"path": clusters}},
+            "lds_config": _file(listeners),
+            "cds_config": _file(clusters),
         },
     }
 
@@ -87,7 +91,7 @@ def backend_cluster(name: str, assignments: str, *, picked: bool, http2: bool, t
         "type": "EDS",
         "eds_cluster_config": {
             "service_name": name,
-            "eds_config": {"resource_api_version": "V3", "path_config_source": {"path": assignments}},
+            "eds_config": _file(assignments),
         },
         "connect_timeout": "5s",
         "typed_extension_protocol_options": {_HTTP_OPTIONS: _http_options(http2=http2)},
@@ -120,9 +124,12 @@ def assignment(name: str, endpoints: Iterable[Endpoint]) -> Config:
 
 
 def gateway_listener(
-    name: str, listen: Endpoint, hosts: Sequence[Config], extensions: Sequence[Extension], tls: Config | None, log: str
+    name: str, listen: Endpoint, routes: str, extensions: Sequence[str], tls: Config | None, log: str
 ) -> Config:
-    """An HTTP listener: extensions first, then the picker's filter (off unless a route turns it on), then routing."""
+    """An HTTP listener: extensions first, then the picker's filter (off unless a route turns it on), then routing.
+
+    `routes` is the file with its `route_configuration`, `extensions` has the file of each slot's filter.
+    """
     manager: Config = {
         _TYPE: f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
@@ -130,9 +137,18 @@ def gateway_listener(
         "use_remote_address": True,
         "server_header_transformation": "PASS_THROUGH",
         "stream_idle_timeout": "0s",
-        "route_config": {"name": name, "validate_clusters": False, "virtual_hosts": list(hosts)},
+        "rds": {"route_config_name": name, "config_source": _file(routes)},
         "http_filters": [
-            *(_extension_filter(extension) for extension in extensions),
+            *(
+                {
+                    "name": _slot(name, number),
+                    "config_discovery": {
+                        "config_source": _file(file),
+                        "type_urls": [f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor"],
+                    },
+                }
+                for number, file in enumerate(extensions)
+            ),
             _picker_filter(),
             {"name": "router", "typed_config": {_TYPE: f"{_FILTERS}.http.router.v3.Router"}},
         ],
@@ -142,6 +158,26 @@ def gateway_listener(
     if tls is not None:
         chain["transport_socket"] = tls
     return {"name": name, "address": _address(listen), "filter_chains": [chain]}
+
+
+def route_configuration(name: str, hosts: Sequence[Config]) -> Config:
+    """The routes of the listener `name`, as a file that Envoy reads again whenever it is replaced."""
+    return discovery("route.v3.RouteConfiguration", [{"name": name, "virtual_hosts": list(hosts)}])
+
+
+def extension_filters(name: str, extensions: Sequence[Extension]) -> list[Config]:
+    """The files of the listener's extension slots, in their order. A slot without an extension calls nobody.
+
+    Raises ValueError when there are more extensions than slots.
+    """
+    if len(extensions) > EXTENSION_SLOTS:
+        raise ValueError(f"{len(extensions)} routing extensions on one Gateway, {EXTENSION_SLOTS} are simulated")
+    filters = [_extension_filter(extension) for extension in extensions]
+    filters += [_no_callout()] * (EXTENSION_SLOTS - len(extensions))
+    return [
+        discovery("core.v3.TypedExtensionConfig", [{"name": _slot(name, number), "typed_config": config}])
+        for number, config in enumerate(filters)
+    ]
 
 
 def picker_override(cluster: str, authority: str, fail_open: bool) -> Config:
@@ -187,24 +223,23 @@ def client_tls(
 
 
 def _picker_filter() -> Config:
-    off = {
-        "request_header_mode": "SKIP",
-        "response_header_mode": "SKIP",
-        "request_body_mode": "NONE",
-        "response_body_mode": "NONE",
-        "request_trailer_mode": "SKIP",
-        "response_trailer_mode": "SKIP",
-    }
+    return {"name": PICKER_FILTER, "typed_config": _no_callout() | {"allow_mode_override": True}}
+
+
+def _no_callout() -> Config:
+    """An ext_proc filter that calls nobody. Every route to a pool names its own picker."""
     return {
-        "name": PICKER_FILTER,
-        "typed_config": {
-            _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor",
-            # Never called: every route to a pool names its own picker.
-            "grpc_service": _grpc("no-picker", "no-picker"),
-            "processing_mode": off,
-            "message_timeout": "10s",
-            "allow_mode_override": True,
+        _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor",
+        "grpc_service": _grpc("no-callout", "no-callout"),
+        "processing_mode": {
+            "request_header_mode": "SKIP",
+            "response_header_mode": "SKIP",
+            "request_body_mode": "NONE",
+            "response_body_mode": "NONE",
+            "request_trailer_mode": "SKIP",
+            "response_trailer_mode": "SKIP",
         },
+        "message_timeout": "10s",
     }
 
 
@@ -212,22 +247,27 @@ def _extension_filter(extension: Extension) -> Config:
     """The filter of an extension. It gets its `supportedEvents` only, and a routing extension gets no responses."""
     body = extension.body_mode if "RequestBody" in extension.events else "NONE"
     return {
-        "name": extension.name,
-        "typed_config": {
-            _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor",
-            "grpc_service": _grpc(extension.cluster, extension.authority),
-            "failure_mode_allow": extension.fail_open,
-            "message_timeout": f"{extension.timeout:g}s",
-            "processing_mode": {
-                "request_header_mode": "SEND" if "RequestHeaders" in extension.events else "SKIP",
-                "request_body_mode": body,
-                "request_trailer_mode": "SEND" if "RequestTrailers" in extension.events else "SKIP",
-                "response_header_mode": "SKIP",
-                "response_body_mode": "NONE",
-                "response_trailer_mode": "SKIP",
-            },
+        _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor",
+        "grpc_service": _grpc(extension.cluster, extension.authority),
+        "failure_mode_allow": extension.fail_open,
+        "message_timeout": f"{extension.timeout:g}s",
+        "processing_mode": {
+            "request_header_mode": "SEND" if "RequestHeaders" in extension.events else "SKIP",
+            "request_body_mode": body,
+            "request_trailer_mode": "SEND" if "RequestTrailers" in extension.events else "SKIP",
+            "response_header_mode": "SKIP",
+            "response_body_mode": "NONE",
+            "response_trailer_mode": "SKIP",
         },
     }
+
+
+def _slot(listener: str, number: int) -> str:
+    return f"{listener}/extension-{number}"
+
+
+def _file(path: str) -> Config:
+    return {"resource_api_version": "V3", "path_config_source": {"path": path}}
 
 
 def _grpc(cluster: str, authority: str) -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from rehearsal.autoscaler.quantities import seconds
 from rehearsal.differences import record_difference
@@ -14,7 +15,14 @@ from rehearsal.load_balancer.attachment import hostnames, listeners_of, permitte
 from rehearsal.load_balancer.backends import POOL_GROUP, Backends, GatewayObjects, UnresolvedError
 from rehearsal.load_balancer.conditions import CONTROLLER, condition
 from rehearsal.load_balancer.envoy import Envoy
-from rehearsal.load_balancer.envoy_config import Config, Extension, forward, gateway_listener
+from rehearsal.load_balancer.envoy_config import (
+    Config,
+    Extension,
+    extension_filters,
+    forward,
+    gateway_listener,
+    route_configuration,
+)
 from rehearsal.load_balancer.health import HealthChecks
 from rehearsal.load_balancer.listener_ports import ListenerPorts
 from rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
@@ -61,11 +69,14 @@ class _Pass:
     cloud: Cloud
     backends: Backends
     listeners: list[Config] = field(default_factory=list)
+    listener_files: dict[Path, Config] = field(default_factory=dict)
     # (namespace, name) of a pool -> Gateways that route to it, each with the problem of its picker
     pools: dict[tuple[str, str], dict[tuple[str, str], str]] = field(default_factory=dict)
     # uid of a route -> its status.parents
     parents: dict[str, Manifests] = field(default_factory=dict)
     ports: dict[str, Manifest] = field(default_factory=dict)
+    # Clusters that extensions call.
+    callouts: set[str] = field(default_factory=set)
     outcomes: list[Outcome] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
@@ -124,13 +135,14 @@ class LoadBalancer:
         for gateway in gateways:
             self._gateway(gateway, now)
         self._health.end()
+        self._answered &= now.callouts
         for forward_ in forwards:
             name = f"pod/{forward_.address}/{forward_.port}"
             listener, cluster = forward(name, (forward_.address, forward_.port), ("127.0.0.1", forward_.target))
             now.listeners.append(listener)
             now.backends.clusters[name] = cluster
         clusters = [now.backends.clusters[name] for name in sorted(now.backends.clusters)]
-        self._envoy.write(now.listeners, clusters, now.backends.endpoints)
+        self._envoy.write(now.listeners, clusters, now.backends.endpoints, now.listener_files)
         self._ports.save(now.ports)
         self._write(now)
 
@@ -217,7 +229,14 @@ class LoadBalancer:
             sharing = [listener["name"] for listener in gateway["spec"]["listeners"] if listener["port"] == requested]
             hosts = virtual_hosts([rule for listener in sharing for rule in rules[listener]])
             name = f"gateway/{key}/{requested}"
-            now.listeners.append(gateway_listener(name, (address, port), hosts, extensions, tls, log_file))
+            slots = {
+                self._envoy.listener_file(name, f"extension-{number}"): content
+                for number, content in enumerate(extension_filters(name, extensions))
+            }
+            routes = self._envoy.listener_file(name, "routes")
+            now.listener_files |= slots | {routes: route_configuration(name, hosts)}
+            files = [str(file) for file in slots]
+            now.listeners.append(gateway_listener(name, (address, port), str(routes), files, tls, log_file))
 
     def _extensions(self, gateway: Manifest, now: _Pass) -> list[Extension]:
         found: list[Extension] = []
@@ -241,8 +260,10 @@ class LoadBalancer:
     def _has_answered(self, cluster: str, now: _Pass) -> bool:
         """Whether a callout is in effect: from its first healthy backend on, whatever happens to its backends then.
 
-        Google takes minutes to program a callout, and seconds for a first health check.
+        Google takes minutes to program a callout, and seconds for a first health check. One that was removed and
+        created again starts anew.
         """
+        now.callouts.add(cluster)
         if now.backends.usable(cluster):
             self._answered.add(cluster)
         return cluster in self._answered

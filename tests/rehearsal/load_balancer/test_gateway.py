@@ -5,21 +5,34 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted
 from rehearsal.load_balancer.backends import Backends, GatewayObjects, UnresolvedError, health_check
 from rehearsal.load_balancer.conditions import condition, dated
 from rehearsal.load_balancer.envoy import LINGER_SECONDS, Envoy, executable
-from rehearsal.load_balancer.envoy_config import Extension, bootstrap, forward, gateway_listener, picker_override
+from rehearsal.load_balancer.envoy_config import (
+    Config,
+    Extension,
+    bootstrap,
+    extension_filters,
+    forward,
+    gateway_listener,
+    picker_override,
+    route_configuration,
+)
 from rehearsal.load_balancer.health import HealthCheck, ask
 from rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
 from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.cloud_view import Cloud
+from tests.waiting import eventually
 
 
 def rule(*matches: dict[str, Any], cluster: str, order: tuple[str, str, int] = ("t", "ns/r", 0), **more: Any) -> Rule:
@@ -343,13 +356,18 @@ def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
         events=frozenset({"RequestHeaders", "RequestBody", "RequestTrailers"}),
         body_mode="FULL_DUPLEX_STREAMED",
     )
-    listener = gateway_listener("g", ("127.0.0.1", 0), virtual_hosts(rules), [extension], None, str(tmp_path / "log"))
+    files = {"routes": route_configuration("g", virtual_hosts(rules))}
+    files |= {f"slot-{number}": one for number, one in enumerate(extension_filters("g", [extension]))}
+    for name, content in files.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    routes, *slots = [str(tmp_path / name) for name in files]
+    listener = gateway_listener("g", ("127.0.0.1", 0), routes, slots, None, str(tmp_path / "log"))
     pod_listener, pod_cluster = forward("pod", ("127.0.0.1", 0), ("127.0.0.1", 9))
     config = bootstrap(("127.0.0.1", 0), "unused", "unused")
     del config["dynamic_resources"]
     others = [
         {"name": name, "type": "STATIC", "load_assignment": {"cluster_name": name}}
-        for name in ("no-picker", "callout/llm/bbr/9004")
+        for name in ("no-callout", "callout/llm/bbr/9004")
     ]
     config["static_resources"] = {
         "listeners": [listener, pod_listener],
@@ -369,6 +387,58 @@ def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
         timeout=60,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.fixture
+def envoy(tmp_path: Path) -> Iterator[Envoy]:
+    """The real proxy, as yet without a listener."""
+    running = Envoy(StackPaths("stack", tmp_path))
+    yield running
+    running.stop()
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+def test_an_open_connection_follows_routes_and_extensions(envoy: Envoy, tmp_path: Path) -> None:
+    """Google's load balancers configure each request. A changed listener of Envoy is for new connections only."""
+    port, admin = free_port(), ("127.0.0.1", free_port())
+    nobody = Extension("bbr", "callout/llm/bbr/9004", "bbr", 1.0, False, frozenset({"RequestHeaders"}), "STREAMED")
+
+    def write(status: int, extensions: list[Extension]) -> None:
+        filters = enumerate(extension_filters("g", extensions))
+        slots = {envoy.listener_file("g", f"extension-{number}"): content for number, content in filters}
+        routes = envoy.listener_file("g", "routes")
+        hosts = virtual_hosts([Rule((), (path("/"),), (), (Target(refused=status),))])
+        files: dict[Path, Config] = slots | {routes: route_configuration("g", hosts)}
+        names = [str(file) for file in slots]
+        log = str(tmp_path / "log")
+        envoy.write([gateway_listener("g", ("127.0.0.1", port), str(routes), names, None, log)], [], {}, files)
+        envoy.reconcile(admin)
+
+    write(501, [])
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        connections: set[int] = set()
+
+        def answers(status: int) -> bool:
+            try:
+                answer = client.get("/")
+            except httpx.ConnectError:  # it is starting
+                return False
+            connections.add(id(answer.extensions["network_stream"]))
+            return answer.status_code == status
+
+        eventually(lambda: answers(501), "the first routes answer")
+        write(502, [])
+        eventually(lambda: answers(502), "the second routes answer")
+        write(502, [nobody])
+        eventually(lambda: answers(500), "the extension is called, and nobody is there")
+        write(503, [])
+        eventually(lambda: answers(503), "the extension is gone")
+    assert len(connections) == 1
 
 
 def test_conditions_keep_their_time_while_they_hold() -> None:
