@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +25,11 @@ from rehearsal.kube import Kube, Manifests, client
 from rehearsal.paths import StackPaths
 from rehearsal.terminal.endpoint import reachable
 from stackfile import PROJECT_ROOT
+from tests.waiting import PATIENCE, eventually
 
 STACKS = ("gpu", "tpu")
 ENGINES, PICKERS = "llm-d.ai/inference-serving=true", "app.kubernetes.io/name=endpoint-picker"
 
-# Seconds to wait for what takes a few of them on an idle machine: nothing here is a measurement, and machines differ.
-PATIENCE = 120.0
 # The same for a command that creates or removes a whole stack.
 COMMAND = 420.0
 
@@ -280,21 +279,6 @@ def chat(endpoint: str, model: str, *, stream: bool = False, prompt: str = "Say 
     }
     url = f"{endpoint}/v1/chat/completions"
     return httpx.post(url, json=body, timeout=PATIENCE, trust_env=False, verify=_AUTHORITIES)
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    """Return as soon as it is so. A request that nobody answers is no answer yet."""
-    deadline = time.monotonic() + PATIENCE
-
-    def so() -> bool:
-        try:
-            return condition()
-        except httpx.HTTPError:
-            return False
-
-    while not so():
-        assert time.monotonic() < deadline, f"after {PATIENCE:.0f} s still not: {what}"
-        time.sleep(0.1)
 
 
 def answered(load: Steady, count: int, since: float = 0.0) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from rehearsal.kube import ApiError, Manifest
+from tests.waiting import eventually
 
-from .project import Project, chat, eventually, project_in
+from .project import Project, chat, project_in
 
 pytestmark = pytest.mark.rehearsal
 

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from .project import PATIENCE, Project, chat, eventually, project_in
+from tests.waiting import PATIENCE, eventually
+
+from .project import Project, chat, project_in
 
 pytestmark = pytest.mark.rehearsal
 

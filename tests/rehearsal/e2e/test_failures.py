@@ -9,9 +9,10 @@ import pytest
 
 from rehearsal.kube import Manifest
 from rehearsal.providers.gcp.store import CloudStore, Record
+from tests.waiting import eventually
 
 from .conftest import Running
-from .project import PICKERS, Project, chat, eventually
+from .project import PICKERS, Project, chat
 
 pytestmark = pytest.mark.rehearsal
 

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from rehearsal.kube import Manifest, Manifests
+from tests.waiting import eventually
 
-from .project import Project, chat, eventually, project_in
+from .project import Project, chat, project_in
 
 pytestmark = pytest.mark.rehearsal
 

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from operations.traffic import Request, Steady
+from tests.waiting import PATIENCE
 
-from .project import PATIENCE, Project, answered, chat, project_in
+from .project import Project, answered, chat, project_in
 
 pytestmark = pytest.mark.rehearsal
 

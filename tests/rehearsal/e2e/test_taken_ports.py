@@ -7,8 +7,9 @@ import socket
 import pytest
 
 from rehearsal.providers.gcp.store import CloudStore
+from tests.waiting import eventually
 
-from .project import Project, chat, eventually
+from .project import Project, chat
 
 pytestmark = pytest.mark.rehearsal
 

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from stackfile import PROJECT_ROOT
+from tests.waiting import eventually
 
 from . import test_controllers, test_disaggregated, test_groups, test_multi_model, test_prefix_cache
-from .project import STACKS, Project, chat, eventually
+from .project import STACKS, Project, chat
 
 pytestmark = pytest.mark.rehearsal
 

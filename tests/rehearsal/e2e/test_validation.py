@@ -22,8 +22,7 @@ from resource_graph import Graph
 from resource_graph.rendering import manifests
 from resource_graph.values import jsonable
 from tests.stacks import graph_of
-
-from .project import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.rehearsal
 

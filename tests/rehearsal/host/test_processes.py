@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ import pytest
 from rehearsal.host import processes
 from rehearsal.paths import StackPaths
 from stackfile import PROJECT_ROOT
+from tests.waiting import eventually
 
 SLEEP = ["sleep", "300"]
 
@@ -31,15 +32,6 @@ def paths(tmp_path: Path) -> Iterator[StackPaths]:
 
 def start(paths: StackPaths, name: str, argv: list[str]) -> processes.Process:
     return processes.start(paths, name, argv, log=paths.logs / f"{name}.log")
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
 
 
 def exists(pid: int) -> bool:
@@ -66,7 +58,7 @@ class TestStart:
     def test_output_is_appended_to_its_log(self, paths: StackPaths) -> None:
         for word in ("first", "second"):
             process = start(paths, "one", ["sh", "-c", f"echo {word}; echo {word} >&2"])
-            assert eventually(lambda: not process.alive)  # noqa: B023
+            eventually(lambda: not process.alive)  # noqa: B023
             processes.stop(paths, "one")
         assert (paths.logs / "one.log").read_text().split() == ["first", "first", "second", "second"]
 
@@ -77,7 +69,7 @@ class TestStart:
 
     def test_a_name_whose_process_has_ended_may_be_used_again(self, paths: StackPaths) -> None:
         first = start(paths, "one", ["true"])
-        assert eventually(lambda: not first.alive)
+        eventually(lambda: not first.alive)
         assert start(paths, "one", SLEEP).pid != first.pid
 
     def test_a_missing_program_is_one_sentence(self, paths: StackPaths) -> None:
@@ -87,11 +79,11 @@ class TestStart:
 
     def test_the_exit_code_of_a_child_is_known(self, paths: StackPaths) -> None:
         process = start(paths, "one", ["sh", "-c", "exit 7"])
-        assert eventually(lambda: processes.exit_code(process) == 7)
+        eventually(lambda: processes.exit_code(process) == 7)
 
     def test_an_ended_child_does_not_stay_a_zombie(self, paths: StackPaths) -> None:
         process = start(paths, "one", ["true"])
-        assert eventually(lambda: not process.alive)
+        eventually(lambda: not process.alive)
         assert not Path(f"/proc/{process.pid}").exists()
 
 
@@ -113,13 +105,13 @@ class TestItsStarter:
         assert exists(pid)
         assert processes.alive(paths, "one")
         assert processes.stop(paths, "one")
-        assert eventually(lambda: not exists(pid))
+        eventually(lambda: not exists(pid))
 
     def test_may_die_before_it_wrote_the_file_down(self, paths: StackPaths) -> None:
         process = start(paths, "one", SLEEP)
         (paths.run / "one.json").unlink()
         processes.stop_all(paths)
-        assert eventually(lambda: not exists(process.pid))
+        eventually(lambda: not exists(process.pid))
 
 
 class TestStop:
@@ -129,7 +121,7 @@ class TestStop:
         time.sleep(0.05)  # the kernel's start times have steps of 10 ms
         try:
             ours = start(paths, "one", ["true"])
-            assert eventually(lambda: not ours.alive)
+            eventually(lambda: not ours.alive)
             (paths.run / "one.json").write_text(json.dumps(dataclasses.asdict(ours) | {"pid": stranger.pid}))
             assert not processes.alive(paths, "one")
             assert not processes.stop(paths, "one")
@@ -148,14 +140,14 @@ class TestStop:
 
     def test_what_it_started_ends_with_it(self, paths: StackPaths) -> None:
         start(paths, "one", ["sh", "-c", "setsid sleep 300 & echo $!; wait"])
-        assert eventually(lambda: processes.tail(paths.logs / "one.log").strip().isdigit())
+        eventually(lambda: processes.tail(paths.logs / "one.log").strip().isdigit())
         grandchild = int(processes.tail(paths.logs / "one.log"))
         processes.stop(paths, "one")
-        assert eventually(lambda: not exists(grandchild))
+        eventually(lambda: not exists(grandchild))
 
     def test_one_that_ignores_the_request_is_killed_after_its_grace(self, paths: StackPaths) -> None:
         process = start(paths, "one", ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"])
-        assert eventually(lambda: "ready" in processes.tail(paths.logs / "one.log"))
+        eventually(lambda: "ready" in processes.tail(paths.logs / "one.log"))
         began = time.monotonic()
         assert processes.stop(paths, "one", grace=0.3)
         assert time.monotonic() - began >= 0.3
@@ -173,13 +165,13 @@ class TestStop:
     def test_a_killed_one_counts_as_ended(self, paths: StackPaths) -> None:
         process = start(paths, "one", SLEEP)
         os.kill(process.pid, signal.SIGKILL)
-        assert eventually(lambda: not processes.alive(paths, "one"))
+        eventually(lambda: not processes.alive(paths, "one"))
         assert processes.stop_all(paths) == []
 
 
 def test_resident_memory_is_that_of_a_running_process(paths: StackPaths) -> None:
     process = start(paths, "one", SLEEP)
     # Right after the fork it is still the few pages of a program that has not been loaded.
-    assert eventually(lambda: processes.resident_bytes(process) > 100_000)
+    eventually(lambda: processes.resident_bytes(process) > 100_000)
     processes.stop(paths, "one")
     assert processes.resident_bytes(process) == 0

@@ -21,6 +21,7 @@ from rehearsal.node_agent.launch import Launch
 from rehearsal.node_agent.pod_status import ContainerState
 from rehearsal.node_agent.pod_worker import Kubelet, PodWorker
 from rehearsal.paths import StackPaths
+from tests.waiting import PATIENCE, eventually
 
 # Says when it is told to end, and does what its argument says then.
 SCRIPT = """trap 'date +%s%N > "$0"; {then}' TERM; echo up > "$0.up"; while :; do sleep 0.05; done"""
@@ -69,7 +70,7 @@ class Pod:
         began = time.monotonic()
         self.pod["metadata"]["deletionTimestamp"] = "now"
         while not self.worker.terminated:
-            assert time.monotonic() - began < 60
+            assert time.monotonic() - began < PATIENCE
             self.worker.sync(self.pod)
             time.sleep(0.02)
         return time.monotonic() - began
@@ -93,17 +94,10 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Pod]]:
         processes.stop_all(one.paths, grace=0.1)
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_it_serves_on_through_its_pre_stop_sleep(make: Callable[..., Pod]) -> None:
-    pod = make(sleep=15, grace=90)
+    pod = make(sleep=900, grace=1000)
     began = time.time()
-    assert workers.LONGEST_PRE_STOP <= pod.leave() < 12
+    assert pod.leave() >= workers.LONGEST_PRE_STOP
     assert pod.told("server") - began >= workers.LONGEST_PRE_STOP
     # What is shorter than on GKE is said.
     assert any("preStop" in text for text in pod.said)
@@ -111,9 +105,9 @@ def test_it_serves_on_through_its_pre_stop_sleep(make: Callable[..., Pod]) -> No
 
 @pytest.fixture
 def long_pre_stop(monkeypatch: pytest.MonkeyPatch) -> float:
-    """So long a notice that nothing else of a pod's end, on the slowest machine, could be taken for it. Seconds."""
-    monkeypatch.setattr(workers, "LONGEST_PRE_STOP", 60.0)
-    return 30.0
+    """A notice in seconds that is longer than `leave` waits."""
+    monkeypatch.setattr(workers, "LONGEST_PRE_STOP", 10 * PATIENCE)
+    return 10 * PATIENCE
 
 
 def test_without_one_it_is_told_at_once(make: Callable[..., Pod], long_pre_stop: float) -> None:
@@ -131,13 +125,13 @@ def test_sidecars_are_told_once_the_server_has_ended(make: Callable[..., Pod]) -
 
 def test_who_does_not_end_within_the_grace_is_killed(make: Callable[..., Pod]) -> None:
     pod = make(sleep=0, grace=1, then=":")
-    assert 1 <= pod.leave() < 30
+    assert pod.leave() >= 1
 
 
 def test_the_sleep_is_part_of_the_grace(make: Callable[..., Pod], long_pre_stop: float) -> None:
-    pod = make(sleep=60, grace=2, then=":")
+    pod = make(sleep=3600, grace=2, then=":")
     assert 2 <= pod.leave() < long_pre_stop
 
 
 def test_a_forced_deletion_waits_for_nothing(make: Callable[..., Pod], long_pre_stop: float) -> None:
-    assert make(sleep=60, grace=0).leave() < long_pre_stop
+    assert make(sleep=3600, grace=0).leave() < long_pre_stop
