@@ -151,17 +151,21 @@ bench: $(STAMP) ## measure what docs/measurements.md states
 
 # Versions: requirements*.in say what the project needs, requirements*.txt hold the whole environment with hashes.
 # UPGRADE=--upgrade takes newer versions of what requirements*.in do not pin, UPGRADE='--upgrade-package NAME' of one package.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt with hashes
 	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
-	@for part in requirements requirements-preflight requirements-docs requirements-speed; do \
+	@for part in requirements requirements-install requirements-preflight requirements-docs requirements-speed; do \
 	  $(LOCK) --upgrade -c requirements-dev.txt $$part.in -o $$part.txt || exit 1; done
 
-$(STAMP): requirements-dev.txt
+$(STAMP): requirements-install.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "installing Python packages into $(VENV) (a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install python3-venv"; exit 1; }
-	@set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements-dev.txt \
-	  | awk '/^(Collecting|Installing|Successfully)/ { print substr($$0, 1, 100); fflush() }'
+# uv does in parallel, and without compiling every module, what takes pip a minute of a processor.
+	@$(PIP) -q -r requirements-install.txt
+	@UV_HTTP_TIMEOUT=180 $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements-dev.txt \
+	  || { echo "uv could not install them, so pip does"; set -o pipefail; $(PIP) -r requirements-dev.txt \
+	  | awk '/^(Collecting|Installing|Successfully)/ { print substr($$0, 1, 100); fflush() }'; }
 	@$(BIN)/python -c 'import pulumi, pulumi_gcp, pulumi_kubernetes'
 	@touch $@

@@ -73,7 +73,9 @@ class TestEachLock:
 def test_the_locks_are_what_make_workflows_and_pulumi_install() -> None:
     """`pulumi install` takes requirements.txt, which is hash-checked because it has hashes."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "--require-hashes -r requirements-dev.txt" in makefile
+    installed = re.findall(r"(?:\$\(PIP\)(?: -q)?|uv pip install \S+ \S+ --require-hashes) -r (\S+)", makefile)
+    assert installed == ["requirements-install.txt", "requirements-dev.txt", "requirements-dev.txt"]
+    assert re.search(r"^PIP := .* --require-hashes$", makefile, re.MULTILINE)
     installs = [
         line.strip()
         for workflow in (ROOT / ".github" / "workflows").glob("*.yml")
