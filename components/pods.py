@@ -49,8 +49,12 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
         spec["imagePullSecrets"] = [{"name": plan.pull_secret}]
     if plan.claims:
         spec["resourceClaims"] = [{"name": name, "resourceClaimTemplateName": name} for name in plan.claims]
-    if plan.near:
-        spec["affinity"] = {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": _near(plan)}}
+    affinity = {
+        **({"podAffinity": _preferred(_near(plan))} if plan.near else {}),
+        **({"podAntiAffinity": _preferred([_apart(plan)])} if plan.spread_over else {}),
+    }
+    if affinity:
+        spec["affinity"] = affinity
     if plan.spread_over:
         spec["topologySpreadConstraints"] = [
             {
@@ -106,6 +110,16 @@ def _volumes(plan: PodPlan) -> list[VolumePlan]:
     return list({volume.name: volume for container in (plan, *plan.sidecars) for volume in container.volumes}.values())
 
 
+def _preferred(terms: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"preferredDuringSchedulingIgnoredDuringExecution": terms}
+
+
+def _apart(plan: PodPlan) -> dict[str, Any]:
+    """Preferred affinity to nodes without another replica."""
+    term = {"labelSelector": {"matchLabels": dict(plan.spread_over)}, "topologyKey": "kubernetes.io/hostname"}
+    return {"weight": 1, "podAffinityTerm": term}
+
+
 def _near(plan: PodPlan) -> list[dict[str, Any]]:
     """Preferred affinity to pods of the same group, heaviest first."""
     return [
@@ -123,7 +137,7 @@ def _near(plan: PodPlan) -> list[dict[str, Any]]:
 
 def _own_container(plan: PodPlan) -> dict[str, Any]:
     """The main container, which alone has resource claims, capabilities and the security exception."""
-    container = _container(plan)
+    container = _container(plan, plan.user)
     if plan.claims:
         container["resources"]["claims"] = [{"name": name} for name in plan.claims]
     if plan.capabilities:
@@ -136,14 +150,10 @@ def _own_container(plan: PodPlan) -> dict[str, Any]:
 
 def _sidecar(pod: PodPlan, plan: ContainerPlan) -> dict[str, Any]:
     """A native sidecar. Beside an engine that needs root it still runs as a user of its own."""
-    container = _container(plan) | {"restartPolicy": "Always"}
-    if pod.user == 0:
-        user = plan.user_beside_root
-        container["securityContext"] |= {"runAsNonRoot": True, "runAsUser": user, "runAsGroup": user}
-    return container
+    return _container(plan, pod.user or plan.user_beside_root) | {"restartPolicy": "Always"}
 
 
-def _container(plan: ContainerPlan) -> dict[str, Any]:
+def _container(plan: ContainerPlan, user: int) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": plan.container,
         "image": plan.image,
@@ -162,6 +172,10 @@ def _container(plan: ContainerPlan) -> dict[str, Any]:
             ]
         ),
         "securityContext": {
+            # As the pod's, for scanners that read containers only.
+            "runAsNonRoot": user != 0,
+            "runAsUser": user,
+            "runAsGroup": user,
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},

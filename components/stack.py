@@ -125,10 +125,15 @@ class InferenceStack(pulumi.ComponentResource):
         after_nodes = pulumi.ResourceOptions.merge(infrastructure.opts, pulumi.ResourceOptions(depends_on=[cpu_nodes]))
         crds = InferenceCrds(plan.crds, infrastructure.cluster.resources.adopt, after_nodes)
         charts = PlatformCharts(
-            plan.charts, plan.chart_namespaces, [cpu_nodes, *crds.resources], deleted_with, infrastructure.opts
+            plan.charts,
+            plan.chart_namespaces,
+            plan.chart_policies,
+            [cpu_nodes, *crds.resources],
+            deleted_with,
+            infrastructure.opts,
         )
         namespace = NamespaceResources(
-            plan.namespace, plan.hugging_face, plan.pull_secret, plan.project, after_nodes
+            plan.namespace, plan.hugging_face, plan.pull_secret, plan.pod_guard, plan.project, after_nodes
         ).ready
         return _Platform(
             scope=ClusterScope(

@@ -22,16 +22,19 @@ from planning.disaggregation.roles import pool_in_role, role_of
 from planning.findings import Finding, RefusedError, Severity, errors_in, path_of
 from planning.infrastructure.cluster import plan_cluster, plan_crds, plan_services
 from planning.infrastructure.namespace import plan_hugging_face, plan_namespace, plan_pull_secret
+from planning.infrastructure.namespace_bounds import bounded
 from planning.infrastructure.network import plan_network
 from planning.infrastructure.node_pools import plan_accelerator_pools, plan_cpu_pool
+from planning.infrastructure.pod_guard import plan_pod_guard
 from planning.names import model_keys
 from planning.patterns import pattern_of
 from planning.plan.infrastructure import NodePoolPlan
 from planning.plan.platform import HuggingFacePlan, PullSecretPlan
 from planning.plan.serving import ModelServerPlan
 from planning.plan.stack import ModelPlan, StackPlan
+from planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
 from planning.platform.engine_images import check_engine_images
-from planning.platform.helm_releases import plan_chart_namespaces, plan_charts
+from planning.platform.helm_releases import plan_charts
 from planning.platform.images import check_image, check_proven, check_release
 from planning.platform.monitoring import plan_monitoring
 from planning.request_names import check_names
@@ -174,6 +177,7 @@ def plan_with_findings(
     routes = plan_routes(ctx, served, models_endpoint, splits)
     router = plan_router(ctx, served, splits, gateway, pull_secret)
     cluster = plan_cluster(ctx)
+    chart_namespaces = plan_chart_namespaces(charts)
     return StackPlan(
         stack=stack,
         project=settings.project,
@@ -188,9 +192,17 @@ def plan_with_findings(
         accelerator_pools=tuple(pool for _, own in pools for pool in own),
         crds=plan_crds(ctx),
         charts=charts,
-        chart_namespaces=plan_chart_namespaces(charts),
+        chart_namespaces=chart_namespaces,
+        chart_policies=plan_chart_policies(chart_namespaces, enabled=settings.network_policies.enabled),
         presets=backend.presets([server for model in served for server in model.servers]),
-        namespace=namespace,
+        namespace=bounded(
+            namespace,
+            pools,
+            served,
+            (router.replicas if router is not None else 0)
+            + (models_endpoint.replicas if models_endpoint is not None else 0),
+        ),
+        pod_guard=plan_pod_guard(namespace, [server for model in served for server in model.servers]),
         hugging_face=hugging_face,
         pull_secret=pull_secret,
         gateway=gateway,

@@ -7,10 +7,12 @@ import pulumi_kubernetes as kubernetes
 
 from components.custom_resources.base import custom_resource
 from components.custom_resources.secret_provider import Parameters, SecretProviderClassSpec
+from components.infrastructure.namespace_bounds import namespace_bounds
+from components.infrastructure.pod_guard import pod_guard as make_pod_guard
 from components.infrastructure.pull_secret import pull_secret as make_pull_secret
 from components.metadata import metadata
 from components.options import child
-from planning.plan.platform import HuggingFacePlan, NamespacePlan, PullSecretPlan
+from planning.plan.platform import HuggingFacePlan, NamespacePlan, PodGuardPlan, PullSecretPlan
 from planning.serving.engine_paths import TOKEN_KEY
 
 SECRET_PROVIDER_CLASS = "hugging-face"  # noqa: S105 - an object's name
@@ -26,6 +28,7 @@ class NamespaceResources(pulumi.ComponentResource):
         namespace: NamespacePlan,
         hugging_face: HuggingFacePlan,
         pull_secret: PullSecretPlan | None,
+        pod_guard: PodGuardPlan | None,
         project: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -41,6 +44,10 @@ class NamespaceResources(pulumi.ComponentResource):
                 )
             )
         parents = list(self.ready)
+        if namespace.create:
+            self.ready += namespace_bounds(namespace, child(self, depends_on=parents, deleted_with=parents[0]))
+        if pod_guard is not None:
+            self.ready += make_pod_guard(pod_guard, child(self, depends_on=parents))
         if hugging_face.create_secret and hugging_face.token is not None:
             token = pulumi.Output.secret(hugging_face.token.get_secret_value())
             # Two keys with the same value: huggingface_hub and the llm-d charts read different ones.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.custom_resources.base import custom_resource
 from components.custom_resources.istio import IstioSpec
+from components.infrastructure.namespace_bounds import namespace_bounds
 from components.infrastructure.pull_secret import pull_secret
 from components.metadata import metadata
+from components.network_policies import network_policy
 from planning.plan.platform import ChartPlan, IstioPlan, NamespacePlan
+from planning.plan.routing import NetworkPolicyPlan
 
 
 class PlatformCharts(pulumi.ComponentResource):
@@ -29,6 +32,7 @@ class PlatformCharts(pulumi.ComponentResource):
         self,
         charts: Sequence[ChartPlan],
         namespaces: Sequence[NamespacePlan],
+        policies: Mapping[str, Sequence[NetworkPolicyPlan]],
         after: Sequence[pulumi.Resource],
         deleted_with: pulumi.Resource | None,
         opts: pulumi.ResourceOptions | None = None,
@@ -36,7 +40,7 @@ class PlatformCharts(pulumi.ComponentResource):
         super().__init__("llm-d:platform:PlatformCharts", "charts", None, opts)
         self._deleted_with = deleted_with
         self._after = list(after)
-        self._namespaces = {plan.name: self._namespace(plan) for plan in namespaces}
+        self._namespaces = {plan.name: self._namespace(plan, policies.get(plan.name, ())) for plan in namespaces}
         self.ready = []
         by_name: dict[str, list[pulumi.Resource]] = {}
         for plan in charts:
@@ -45,12 +49,19 @@ class PlatformCharts(pulumi.ComponentResource):
             self.ready += by_name[plan.name]
         self.register_outputs({})
 
-    def _namespace(self, plan: NamespacePlan) -> kubernetes.core.v1.Namespace:
-        return kubernetes.core.v1.Namespace(
+    def _namespace(self, plan: NamespacePlan, policies: Sequence[NetworkPolicyPlan]) -> list[pulumi.Resource]:
+        """The namespace, and what holds for pods in it from their start."""
+        namespace = kubernetes.core.v1.Namespace(
             plan.name,
             metadata=metadata(plan.name, labels=plan.labels),
             opts=pulumi.ResourceOptions(parent=self, depends_on=self._after, deleted_with=self._deleted_with),
         )
+        options = pulumi.ResourceOptions(parent=self, depends_on=[namespace], deleted_with=namespace)
+        return [
+            namespace,
+            *namespace_bounds(plan, options),
+            *(network_policy(f"{plan.name}-{policy.name}", policy, plan.name, options) for policy in policies),
+        ]
 
     def _install(self, plan: ChartPlan, dependencies: list[pulumi.Resource]) -> list[pulumi.Resource]:
         repository = None
@@ -68,7 +79,7 @@ class PlatformCharts(pulumi.ComponentResource):
             timeout=plan.timeout_seconds,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[*self._after, self._namespaces[plan.namespace], *dependencies],
+                depends_on=[*self._after, *self._namespaces[plan.namespace], *dependencies],
                 deleted_with=self._deleted_with,
                 retain_on_delete=plan.retain,
             ),
@@ -76,7 +87,7 @@ class PlatformCharts(pulumi.ComponentResource):
         return [release] if plan.istio is None else [release, self._istio(plan.istio, release)]
 
     def _istio(self, plan: IstioPlan, operator: pulumi.Resource) -> pulumi.Resource:
-        dependencies: list[pulumi.Resource] = [operator, self._namespaces[plan.namespace]]
+        dependencies: list[pulumi.Resource] = [operator, *self._namespaces[plan.namespace]]
         if plan.pull_secret is not None and plan.pull_secret.create:
             options = pulumi.ResourceOptions(parent=self, depends_on=dependencies, deleted_with=self._deleted_with)
             dependencies.append(pull_secret("istio-pull-secret", plan.pull_secret, plan.namespace, options))

@@ -160,12 +160,10 @@ def _workload(server: ModelServerPlan) -> Workload:
 def _template(plan: PodPlan) -> dict[str, Any]:
     """The pod's spec, prepared for the merge into KServe's preset: fields that only the preset has are kept.
 
-    The preset sets `runAsNonRoot` on its container, not on its pod. Its preStop hook is a command: another kind of hook
+    The preset's preStop hook is a command: another kind of hook
     would be merged beside it, and the API server refuses two handlers.
     """
     spec: dict[str, Any] = pod_template(plan)["spec"]
-    for container in (*spec["containers"], *spec.get("initContainers", ())):
-        container["securityContext"].setdefault("runAsNonRoot", spec["securityContext"]["runAsNonRoot"])
     for container in spec["containers"]:
         if plan.pre_stop_seconds:
             container["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(plan.pre_stop_seconds)]}}}

@@ -80,18 +80,23 @@ def _job(
     container = {
         "name": "copy",
         "image": server.image,
+        "imagePullPolicy": "Always",
         "command": ["python3", f"{_CODE}/{_SCRIPT.name}"],
         "args": [settings.id, "", f"{_BUCKET}/{source.path.strip('/')}", _SCRATCH],
         "env": [
             {"name": "HOME", "value": _SCRATCH},
+            {"name": "TMPDIR", "value": _SCRATCH},
             {"name": "HF_HOME", "value": f"{_SCRATCH}/hugging-face"},
             {"name": "HF_TOKEN_PATH", "value": f"{TOKEN_DIRECTORY}/{TOKEN_KEY}"},
         ],
         "resources": {
             "requests": {"cpu": "1", "memory": "2Gi", "ephemeral-storage": f"{_SCRATCH_GIB}Gi"},
-            "limits": {"memory": "4Gi"},
+            "limits": {"cpu": "4", "memory": "4Gi", "ephemeral-storage": f"{_SCRATCH_GIB + 1}Gi"},
         },
         "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import SecretStr
@@ -11,9 +11,32 @@ from pydantic import SecretStr
 
 @dataclass(frozen=True, kw_only=True)
 class NamespacePlan:
+    """A namespace, and what bounds the pods in it: a quota, and limits of containers that state none."""
+
     name: str
     create: bool
     labels: Mapping[str, str]
+    quota: Mapping[str, str] = field(default_factory=dict)
+    default_limits: Mapping[str, str] = field(default_factory=dict)
+    default_requests: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdmissionRulePlan:
+    """A rule of Pod Security, and the CEL expression that holds for pods that keep it."""
+
+    rule: str
+    expression: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodGuardPlan:
+    """A ValidatingAdmissionPolicy for the pods of one namespace. `variables` are CEL expressions by name."""
+
+    name: str
+    namespace: str
+    variables: Mapping[str, str]
+    rules: tuple[AdmissionRulePlan, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

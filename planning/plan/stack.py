@@ -15,6 +15,7 @@ from planning.plan.platform import (
     InferenceCrdsPlan,
     MonitoringPlan,
     NamespacePlan,
+    PodGuardPlan,
     PullSecretPlan,
 )
 from planning.plan.routing import (
@@ -70,9 +71,13 @@ class StackPlan:
     # In the order in which they need each other; most stacks need none.
     charts: tuple[ChartPlan, ...]
     chart_namespaces: tuple[NamespacePlan, ...]
+    # Of the charts' namespaces, by namespace.
+    chart_policies: Mapping[str, tuple[NetworkPolicyPlan, ...]]
     # Of KServe's, in the stack's namespace.
     presets: tuple[str, ...]
     namespace: NamespacePlan
+    # None where Pod Security alone is strict enough.
+    pod_guard: PodGuardPlan | None
     hugging_face: HuggingFacePlan
     pull_secret: PullSecretPlan | None
     gateway: GatewayPlan

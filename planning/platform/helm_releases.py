@@ -8,7 +8,7 @@ from typing import Any, Literal
 from catalog.release import ChartRelease, IstioCharts
 from catalog.support import load_support
 from planning.context import PlanContext
-from planning.plan.platform import ChartPlan, IstioPlan, NamespacePlan, PullSecretPlan
+from planning.plan.platform import ChartPlan, IstioPlan, PullSecretPlan
 from planning.platform.istio import check_istio, istio_plan, istiod_values
 from planning.versions import gke_brings_inference_pool
 from settings.platform import ControllerSettings
@@ -26,7 +26,11 @@ SAIL = "sail-operator"
 # A first pod may wait for a CPU node that the autoscaler has yet to add, and for its image.
 _TIMEOUT_SECONDS = 600
 
-_RESTRICTED: Mapping[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+# Controllers' images hold a static program, which runs as any user; this one is that of distroless images.
+_USER: Mapping[str, Any] = {"runAsUser": 65532, "runAsGroup": 65532}
+_RESTRICTED: Mapping[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}, **_USER}
+# Tags are pinned, but a registry can move a tag: check at every start.
+_ALWAYS: Mapping[str, Any] = {"pullPolicy": "Always"}
 
 _CERT_MANAGER_KINDS = (
     "certificates.cert-manager.io",
@@ -63,7 +67,7 @@ def plan_charts(
                 releases.leader_worker_set,
                 settings.leader_worker_set,
                 namespace="lws-system",
-                values=_leader_worker_set(),
+                values=_leader_worker_set(releases.leader_worker_set.version),
                 crds=("leaderworkersets.leaderworkerset.x-k8s.io",),
             )
         )
@@ -85,24 +89,6 @@ def plan_charts(
         charts += _kserve(ctx, gateway, [chart.name for chart in charts])
     _check_support(ctx, charts)
     return tuple(charts)
-
-
-def plan_chart_namespaces(charts: tuple[ChartPlan, ...]) -> tuple[NamespacePlan, ...]:
-    """The namespaces of charts that are installed, at the strictest Pod Security level that their pods keep."""
-    levels: dict[str, str] = {}
-    for chart in charts:
-        if not chart.existing:
-            levels.setdefault(chart.namespace, chart.pod_security)
-        if chart.istio is not None:
-            levels.setdefault(chart.istio.namespace, "restricted")
-    return tuple(
-        NamespacePlan(
-            name=name,
-            create=True,
-            labels={"pod-security.kubernetes.io/enforce": level, "app.kubernetes.io/part-of": "llm-d"},
-        )
-        for name, level in levels.items()
-    )
 
 
 def _istio(ctx: PlanContext, pull_secret: PullSecretPlan | None) -> list[ChartPlan]:
@@ -197,27 +183,33 @@ def _chart(
     )
 
 
-def _leader_worker_set() -> Mapping[str, Any]:
+def _leader_worker_set(version: str) -> Mapping[str, Any]:
     # Its own certificates: cert-manager would be a second controller for one webhook.
     return {
         "enableCertManager": False,
+        # The chart in the project's repository names the branch, published ones the version.
+        "image": {"manager": {"tag": f"v{version.removeprefix('v')}", **_ALWAYS}},
         "podSecurityContext": _RESTRICTED,
         "resources": _resources("250m", "256Mi", "512Mi"),
     }
 
 
 def _cert_manager() -> Mapping[str, Any]:
-    small = _resources("50m", "128Mi", "256Mi")
+    small = {
+        "resources": _resources("50m", "128Mi", "256Mi"),
+        "image": _ALWAYS,
+        "securityContext": _RESTRICTED,
+    }
     return {
         # Kept when the release goes: with the kinds every certificate in the cluster would go.
         "crds": {"enabled": True, "keep": True},
         # kube-system, its default, is Google's.
         "global": {"leaderElection": {"namespace": "cert-manager"}},
-        "resources": small,
-        "webhook": {"resources": small},
-        "cainjector": {"resources": small},
+        **small,
+        "webhook": small,
+        "cainjector": small,
         # A hook that ends when the webhook answers; Helm waits for it.
-        "startupapicheck": {"enabled": True, "resources": small},
+        "startupapicheck": {"enabled": True, **small},
     }
 
 
@@ -227,14 +219,15 @@ def _kserve_values(gateway: tuple[str, str], *, inference_pool: bool) -> Mapping
             "llmisvc": {
                 "createGIECRDs": inference_pool,
                 "controller": {
-                    "imagePullPolicy": "IfNotPresent",
+                    "imagePullPolicy": "Always",
+                    "containerSecurityContext": _USER,
                     # From 0.20 on the webhook refuses to delete presets, so that no switch back to `direct` could
                     # uninstall their release (kserve v0.20.0, cmd/llmisvc/main.go). Earlier versions ignore it.
                     "env": [{"name": "PREVENT_WELL_KNOWN_CONFIG_DELETION", "value": "false"}],
                     # The chart limits CPU to a tenth of one, and a value cannot take that away.
                     "resources": {
-                        "requests": {"cpu": "100m", "memory": "300Mi"},
-                        "limits": {"cpu": "1", "memory": "512Mi"},
+                        "requests": {"cpu": "100m", "memory": "300Mi", "ephemeral-storage": "64Mi"},
+                        "limits": {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "256Mi"},
                     },
                 },
             },
@@ -253,8 +246,11 @@ def _kserve_values(gateway: tuple[str, str], *, inference_pool: bool) -> Mapping
 
 
 def _resources(cpu: str, memory: str, most: str) -> Mapping[str, Any]:
-    """No limit of CPU: a throttled webhook times out."""
-    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": most}}
+    """A limit of CPU far above the request: a throttled webhook times out."""
+    return {
+        "requests": {"cpu": cpu, "memory": memory, "ephemeral-storage": "64Mi"},
+        "limits": {"cpu": "2", "memory": most, "ephemeral-storage": "256Mi"},
+    }
 
 
 def _check_support(ctx: PlanContext, charts: Sequence[ChartPlan]) -> None:

@@ -5,7 +5,7 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
 from components.platform.helm_releases import PlatformCharts
-from planning.platform.helm_releases import plan_chart_namespaces
+from planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
 from tests.charts import BROUGHT_CLUSTER, charts_of
 
 config = pulumi.Config("charts")
@@ -15,9 +15,11 @@ if config.require_bool("existing"):
 cluster = gcp.compute.Network("cluster")
 provider = kubernetes.Provider("kubernetes", kubeconfig=cluster.self_link)
 charts = charts_of(changes, kserve=True, istio=True)
+namespaces = plan_chart_namespaces(charts)
 PlatformCharts(
     charts,
-    plan_chart_namespaces(charts),
+    namespaces,
+    plan_chart_policies(namespaces, enabled=True),
     [cluster],
     None if config.require_bool("brought") else cluster,
     pulumi.ResourceOptions(providers=[provider]),

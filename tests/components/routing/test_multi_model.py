@@ -146,8 +146,8 @@ class TestCallout:
         for name, kind, block in ((ROUTER, "GRPC", "grpcHealthCheck"), (INDEX, "HTTP", "httpHealthCheck")):
             spec = one(graph, "HealthCheckPolicy", name)["spec"]
             assert spec["targetRef"] == {"group": "", "kind": "Service", "name": name}
-            check, probe = spec["default"]["config"], container(pods(graph)[name])["livenessProbe"]
-            asked = probe["grpc"]["port"] if kind == "GRPC" else probe["httpGet"]["port"]
+            check, pod = spec["default"]["config"], container(pods(graph)[name])
+            asked = pod["livenessProbe"]["grpc"]["port"] if kind == "GRPC" else pod["readinessProbe"]["httpGet"]["port"]
             assert (check["type"], check[block]["port"]) == (kind, asked)
             assert check[block]["portSpecification"] == "USE_FIXED_PORT"
 
@@ -197,6 +197,9 @@ class TestRouterPod:
             template = pods(graph)[name]
             assert template["spec"]["securityContext"]["runAsNonRoot"] is True
             assert container(template)["securityContext"] == {
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "runAsGroup": 65532,
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},

@@ -11,7 +11,7 @@ import yaml
 
 import catalog
 from planning.plan.platform import ChartPlan
-from planning.platform.helm_releases import plan_chart_namespaces
+from planning.platform.chart_namespaces import plan_chart_namespaces
 from rehearsal.toolchain.build import module_dir
 from tests.charts import BROUGHT_CLUSTER, GATEWAY, charts_of
 from tests.stacks import plan_of
@@ -154,4 +154,4 @@ def _unknown(values: Mapping[str, Any], defaults: Mapping[str, Any], path: str) 
 
 
 # Handed through to Kubernetes as they are.
-_FREE = ("resources", "podSecurityContext")
+_FREE = ("resources", "podSecurityContext", "securityContext", "containerSecurityContext")
