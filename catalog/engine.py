@@ -33,7 +33,8 @@ class Graphs(Entry):
 
     base_gib: float
     layer_gib: float
-    linear_gib: float | None = None  # of models with recurrent layers, whatever their number; None: as any
+    linear_outputs: float = 0.0  # outputs of each recurrent layer, for every token of a batch
+    linear_consumer_gib: float = 0.0  # beside them, quantized weights on compute capability 12.x
 
 
 class Band(Entry):
@@ -50,6 +51,14 @@ class Band(Entry):
     non_torch: NonTorch
     calibrated: Literal["fully", "partly"]
     sources: tuple[str, ...]
+
+
+class Compilation(Entry):
+    """What the profile's peak has more where torch.compile finds no cache: GiB, and at most a share of the weights."""
+
+    since: str
+    gib: float
+    weights_share: float
 
 
 class CapturedGraphs(Entry):
@@ -144,7 +153,8 @@ class Errors(Entry):
     non_torch_parallel: float
     activation: float
     activation_moe: float
-    activation_encoder: float
+    activation_encoder: float  # with batches up to `encoder_tokens`, and in proportion beyond
+    encoder_tokens: int
     activation_encoder_known: float
     activation_runner: float  # Model Runner V2, whose profile was never logged
     activation_uncalibrated: float
@@ -260,6 +270,7 @@ class Engine(Entry):
     newest: str
     graphs: CapturedGraphs
     runner: Runner
+    compile: Compilation
     warm_up: WarmUp
     encoder_gib: Mapping[
         str, float

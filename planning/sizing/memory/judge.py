@@ -8,7 +8,15 @@ from dataclasses import replace
 from catalog.engine import load_engine
 from planning.plan.estimates import Limit, MemoryParts, MemoryVerdict, Status
 from planning.sizing.memory.kv_cache import Layout, layout
-from planning.sizing.memory.overhead import WarmUp, activation_gib, encoder_gib, graphs_gib, non_torch_gib, warm_up
+from planning.sizing.memory.overhead import (
+    WarmUp,
+    activation_gib,
+    counts_outputs,
+    encoder_gib,
+    graphs_gib,
+    non_torch_gib,
+    warm_up,
+)
 from planning.sizing.memory.run import EngineRun
 from planning.sizing.memory.weights import stage_layers, weights_gib
 
@@ -29,7 +37,7 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
     needed = per_request * chosen.block_bytes / 2**30
     last_layers = stage_layers(run.model.layers, run.pipeline_parallel)[-1]
     room = _warm_up(run, run.total_gib - requested, parts[-1].activation, last_layers)
-    error = 0.0 if measured_gib is not None else _error(run, parts[decides])
+    error = 0.0 if measured_gib is not None else _error(run, decides, parts[decides])
     fewest = chosen.blocks(left[decides] - error)
     most = chosen.blocks(left[decides] + error)
     status, limit = _judge(run, chosen, left[decides] - needed, room, error, (fewest, most))
@@ -119,7 +127,7 @@ def _judge(
     return "fits", "kv-cache" if room <= slack or run.kind == "tpu" else "warm-up"
 
 
-def _error(run: EngineRun, parts: MemoryParts) -> float:
+def _error(run: EngineRun, stage: int, parts: MemoryParts) -> float:
     """Stated error of the memory left for the KV cache, GiB: independent errors of the parts, at least `least_gib`."""
     engine = load_engine()
     errors = engine.errors
@@ -131,7 +139,9 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     fully = run.band.calibrated == "fully"
     activation = errors.activation_moe if run.model.experts is not None else errors.activation
     if run.has_encoder:
-        activation = errors.activation_encoder_known if encoder_gib(run) else errors.activation_encoder
+        # As many images as the batch has room for are profiled at once.
+        unknown = errors.activation_encoder * max(1.0, run.max_num_batched_tokens / errors.encoder_tokens)
+        activation = errors.activation_encoder_known if encoder_gib(run) else unknown
         if run.model.vision_gib is None:
             # The tower's weights are not in the catalog; those that are, are around one GiB.
             weights = math.hypot(weights, errors.activation_encoder)
@@ -144,7 +154,9 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     alone = run.expert_ranks == 1 or (measured_link and run.data_parallel == 1)
     non_torch = errors.non_torch_alone if alone else errors.non_torch_parallel
     graphs = errors.graphs_gib if run.reserves_graphs else 0.0
-    if graphs and run.recurrent and run.band.graphs.linear_gib is not None:
+    if graphs and counts_outputs(run):
         graphs = errors.graphs_linear_gib
+    # Half of what compilation takes without a cache on disk is in the estimate.
+    compilation = activation_gib(run, stage, cold=1.0) - parts.activation
     widened = 1.0 if engine.knows(run.version) else 2.0
-    return max(errors.least_gib, widened * math.hypot(weights, activation, non_torch, graphs))
+    return max(errors.least_gib, widened * math.hypot(weights, activation, non_torch, graphs, compilation))

@@ -11,30 +11,47 @@ from dataclasses import dataclass
 from catalog.engine import load_engine
 from catalog.parameters import GIB
 from planning.sizing.memory.run import EngineRun
+from planning.sizing.memory.weights import weights_gib
 
 _LARGEST_GRAPH = 512
+_CONSUMER = 12.0  # compute capability of RTX 50 and RTX PRO 6000
 
 
-def activation_gib(run: EngineRun, stage: int = 0) -> float:
+def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> float:
     """Peak of the profile run on one rank: the widest layer, the sampler over all the vocabulary, or the vision tower.
 
     It does not depend on the longest request, and tensor parallelism does not shrink the sampler: logits are gathered.
+    `cold`: how much of what compilation takes beside the widest layer counts, from 0 (its cache is on disk) to 1.
     """
-    model, band = run.model, run.band
+    model = run.model
     tokens = run.max_num_batched_tokens
     layer = run.dtype_bytes * tokens * (3 * model.intermediate / run.tensor_parallel + 4 * model.hidden)
+    layer += cold * compilation_gib(run, stage) * GIB
     sampler = 0.0
     if stage == run.pipeline_parallel - 1:
-        engine = load_engine()
-        bytes_each = engine.second_runner_sampler(run.version) if run.second_runner else band.sampler_bytes
         # The fit is of 16-bit weights; logits of wider ones are wider.
-        each = bytes_each + run.dtype_bytes - 2
+        each = _sampler_bytes(run) + run.dtype_bytes - 2
         sampler = each * run.sampled_rows * model.vocabulary + run.dtype_bytes * tokens * model.hidden
     # gpt-oss, whose experts alone are quantized, shows no such extra.
     quantized = run.quantized
     routed = model.experts is not None and not (quantized is not None and quantized.experts_only)
-    text = max(layer, sampler) / GIB + (band.moe_gib if routed else 0.0)
+    text = max(layer, sampler) / GIB + (run.band.moe_gib if routed else 0.0)
     return max(text, encoder_gib(run) if stage == 0 else 0.0)
+
+
+def _sampler_bytes(run: EngineRun) -> float:
+    """Bytes of the sampler's dummy run for each sequence and vocabulary entry, with 2-byte weights."""
+    if run.second_runner:
+        return load_engine().second_runner_sampler(run.version)
+    return run.band.sampler_bytes
+
+
+def compilation_gib(run: EngineRun, stage: int = 0) -> float:
+    """What torch.compile takes at most during the profile where it finds no cache. 0 with --enforce-eager."""
+    figures = load_engine().compile
+    if run.kind != "gpu" or run.enforce_eager or not load_engine().has(run.version, figures.since):
+        return 0.0
+    return min(figures.gib, figures.weights_share * weights_gib(run, stage))
 
 
 def encoder_gib(run: EngineRun) -> float:
@@ -100,9 +117,28 @@ def graphs_gib(run: EngineRun, layers: int) -> float:
         return 0.0
     figures = run.band.graphs
     sizes = graph_sizes(run) / load_engine().graphs.sizes
-    if run.recurrent and figures.linear_gib is not None:
-        return figures.linear_gib * sizes
+    if counts_outputs(run):
+        # In place of the layers': however few the sizes, the outputs are counted once.
+        consumer = (run.capability or 0.0) >= _CONSUMER and run.quantized is not None
+        more = figures.linear_consumer_gib if consumer else 0.0
+        return figures.base_gib + figures.linear_outputs * _recurrent_outputs(run) / GIB + more
     return figures.base_gib + figures.layer_gib * layers * sizes
+
+
+def counts_outputs(run: EngineRun) -> bool:
+    """Whether the estimate of CUDA graphs counts outputs of recurrent layers as if they stayed: V1 does."""
+    return run.recurrent and not run.second_runner and run.band.graphs.linear_outputs > 0
+
+
+def _recurrent_outputs(run: EngineRun) -> float:
+    """Bytes of one output of every recurrent layer, for each token of a batch, undivided: so logs of four ranks are."""
+    width = 0
+    for group in run.model.attention:
+        if group.linear is not None:
+            width += group.layers * group.linear.value_heads * group.linear.value_dim
+        elif group.mamba is not None:
+            width += group.layers * group.mamba.heads * group.mamba.head_dim
+    return run.dtype_bytes * run.max_num_batched_tokens * width
 
 
 def captured_gib(run: EngineRun, layers: int) -> float:

@@ -29,7 +29,7 @@ class Wrong:
     stack: str = "gpu"
     encrypted: frozenset[str] = ENCRYPTED
     severity: Severity = Severity.ERROR
-    # Changes of the catalog, by model: for rules that no model of it breaks.
+    # Changes of the catalog, by model or accelerator: for rules that nothing in it breaks.
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     # What was read of models that the stack file describes itself.
@@ -49,12 +49,21 @@ def findings_of(
     """Every finding about a changed stack, warnings included."""
     known = load()
     if facts:
-        models = {name: known.models[name].model_copy(update=dict(changed)) for name, changed in facts.items()}
-        known = replace(known, models={**known.models, **models})
+        cards = {name: facts[name] for name in facts if name in known.accelerators}
+        models = {name: facts[name] for name in facts if name not in cards}
+        known = replace(
+            known,
+            models={**known.models, **_changed(known.models, models)},
+            accelerators={**known.accelerators, **_changed(known.accelerators, cards)},
+        )
     try:
         return list(plan_raw(stack, values_of(stack, changes), encrypted, known, files or {}).warnings)
     except RefusedError as refused:
         return list(refused.findings)
+
+
+def _changed(entries: Mapping[str, Any], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: entries[name].model_copy(update=dict(changed)) for name, changed in facts.items()}
 
 
 def errors_of(

@@ -154,6 +154,7 @@ MODEL = (
         id="LLMD-MEMORY-UNKNOWN",
         name="an accelerator whose memory nobody logged",
         changes={"accelerator": {"type": "nvidia-gb300"}},
+        facts={"nvidia-gb300": {"usable_gib": None}},
         path="accelerator.type",
         value="nvidia-gb300",
         rule="no log shows how much memory vLLM sees on GB300",

@@ -15,7 +15,13 @@ import catalog
 from catalog.schema import DraftLayers, Model, Quantization
 from planning.sizing.memory import EngineRun, engine_run, judge
 from planning.sizing.memory.kv_cache import layout
-from planning.sizing.memory.overhead import captured_gib, graphs_gib, non_torch_gib
+from planning.sizing.memory.overhead import (
+    activation_gib,
+    captured_gib,
+    compilation_gib,
+    graphs_gib,
+    non_torch_gib,
+)
 from planning.sizing.memory.weights import weights_gib
 from planning.sizing.speculation import speculation_of
 
@@ -224,23 +230,71 @@ class TestRoomAfterTheCache:
 
 
 class TestProfile:
-    def test_a_second_pass_of_the_sampler_since_0_21(self) -> None:
-        """E32: 256 sequences x 248,320 entries x 38.9 bytes are 2.30 GiB."""
-        run = start("Qwen/Qwen3.5-27B", H100, "0.22.0", max_num_seqs=256, text_only=True)
-        assert judge(run).parts.activation == pytest.approx(2.30 + 8192 * 5120 * 2 / 2**30, abs=0.01)
+    @pytest.mark.parametrize("version", ["0.19.0", "0.23.0", "0.26.1"])
+    def test_the_sampler_takes_as_much_for_each_sequence_as_logs_lie_apart(self, version: str) -> None:
+        """Qwen3.8-27B in NVFP4 on one RTX 5090: 8 sequences in place of 256 left 14 blocks of 49 MiB more."""
+        model = KNOWN.models["Qwen/Qwen3.5-27B"]
+        run = start(model, "nvidia-l4", version, max_num_seqs=256, text_only=True, enforce_eager=True)
+        less = judge(run).parts.activation - judge(replace(run, max_num_seqs=8)).parts.activation
+        assert less == pytest.approx(14 * 49 / 1024, abs=0.05)
+
+    @pytest.mark.parametrize(("version", "gib"), [("0.19.0", 0.0), ("0.31.0", 1.1)])
+    def test_compilation_may_find_no_cache(self, version: str, gib: float) -> None:
+        """Llama 3.1 8B on an A100 logs a peak of 1.44 GiB, where its widest layer takes 0.23."""
+        run = start("meta-llama/Llama-3.1-8B-Instruct", "nvidia-a100-80gb", version)
+        warm, usual, cold = (activation_gib(run, cold=share) for share in (0.0, 0.5, 1.0))
+        assert compilation_gib(run) == gib
+        assert compilation_gib(replace(run, enforce_eager=True)) == 0
+        if gib:
+            assert cold == pytest.approx(1.44, abs=0.15)
+            assert usual == pytest.approx((warm + cold) / 2)
+            # The error that is stated has the other half.
+            assert judge(run).available_gib - judge(run).error_gib < 56.21 < judge(run).available_gib
+
+    def test_a_small_model_has_less_to_compile(self) -> None:
+        """Qwen2.5 0.5B logs peaks of 0.25 and 0.31 GiB with batches of 8,192 tokens."""
+        run = start("Qwen/Qwen2.5-0.5B-Instruct", "nvidia-l4", "0.27.0", max_num_batched_tokens=8192)
+        assert judge(run).parts.activation == pytest.approx(0.31, abs=0.07)
+
+    def test_vision_towers_that_no_log_shows_are_less_sure_with_larger_batches(self) -> None:
+        """Gemma 4 profiled six videos with a batch of 16,384 tokens: 3 GiB more than its text (0.20.2, RTX 5090)."""
+        run = start("google/gemma-4-26B-A4B-it", "nvidia-h100-80gb", "0.20.2", max_num_batched_tokens=8192)
+        errors = [judge(replace(run, max_num_batched_tokens=tokens)).error_gib for tokens in (8192, 16_384)]
+        assert errors[1] > errors[0] + 0.25
 
     @pytest.mark.parametrize(("ranks", "gib"), [(1, 1.9), (2, 1.46)])
     def test_a_vision_tower_is_profiled(self, ranks: int, gib: float) -> None:
         """E05 1.93 alone, N15 1.46 on each of two ranks."""
         run = start("Qwen/Qwen3.5-27B", "nvidia-l4", "0.22.0", max_num_seqs=16, tensor_parallel=ranks)
         assert judge(run).parts.activation == pytest.approx(gib, abs=0.05)
-        assert judge(replace(run, text_only=True)).parts.activation < 0.6
+        assert judge(replace(run, text_only=True)).parts.activation < 0.9
 
-    def test_graphs_of_recurrent_layers_are_reserved_many_times_over_since_0_26(self) -> None:
-        """vllm-project/vllm issue 50780: 4.2 GiB for 0.56; N14 4.99."""
-        old, new = (graphs_gib(start("Qwen/Qwen3.5-27B", H100, version), 64) for version in ("0.25.1", "0.26.0"))
+    @pytest.mark.parametrize(
+        ("tokens", "ranks", "gib"),
+        [(8192, 1, 4.2), (8192, 4, 4.99), (2048, 1, 1.33)],
+        ids=["issue 50780", "N14", "a quarter of the batch"],
+    )
+    def test_graphs_of_recurrent_layers_are_counted_by_the_batch_since_0_26(
+        self, tokens: int, ranks: int, gib: float
+    ) -> None:
+        """vllm-project/vllm issue 50780: linear in the tokens of a batch, 4.2 GiB for 0.56 that were taken."""
+        settings = {"max_num_batched_tokens": tokens, "tensor_parallel": ranks}
+        old, new, second = (
+            graphs_gib(start("Qwen/Qwen3.5-27B", H100, version, **settings), 64)
+            for version in ("0.25.1", "0.26.0", "0.29.0")
+        )
         assert old < 0.7
-        assert 3 < new < 5
+        assert new == pytest.approx(gib, abs=0.55)
+        # Model Runner V2 does not: 0.69.
+        assert second == pytest.approx(0.69, abs=0.05)
+
+    def test_quantized_recurrent_models_on_consumer_cards_leave_less(self) -> None:
+        """5.3 GiB on RTX 5090 and RTX PRO 6000, in fp8 and NVFP4, that nothing explains; not with --enforce-eager."""
+        model = KNOWN.models["Qwen/Qwen3.5-27B"].model_copy(update={"quantization": FP8})
+        run = start(model, "nvidia-rtx-pro-6000", "0.26.0")
+        plain = replace(run, model=KNOWN.models["Qwen/Qwen3.5-27B"])
+        assert graphs_gib(run, 64) - graphs_gib(plain, 64) == pytest.approx(5.3)
+        assert graphs_gib(replace(run, enforce_eager=True), 64) == 0
 
     @pytest.mark.parametrize(
         ("accelerator", "version", "gib"),
