@@ -257,7 +257,8 @@ class TestVersions:
 
     def test_an_accelerator_without_a_log_gets_no_verdict(self) -> None:
         model = KNOWN.models["Qwen/Qwen3-8B"]
-        assert engine_run(model, KNOWN.accelerators["nvidia-gb300"], "0.19.1") is None
+        unseen = KNOWN.accelerators["nvidia-gb300"].model_copy(update={"usable_gib": None})
+        assert engine_run(model, unseen, "0.19.1") is None
 
 
 class TestLimits:
