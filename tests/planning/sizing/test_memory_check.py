@@ -114,10 +114,12 @@ def test_a_tpu_too_small_is_offered_the_machine_with_more_chips() -> None:
     assert findings[0].fix == "use accelerator.machineType: ct5lp-hightpu-4t"
 
 
-def test_an_accelerator_nobody_logged_is_said_to_be_unchecked() -> None:
+def test_an_accelerator_that_one_log_shows_is_checked() -> None:
+    """GB300: 276.62 GiB. What is said of one without any log is an example of LLMD-MEMORY-UNKNOWN."""
     verdict, findings = check("nvidia-gb300", "Qwen/Qwen3-8B")
-    assert verdict is None
-    assert [(f.severity, f.path) for f in findings] == [(Severity.WARNING, "llm-d:accelerator.type")]
+    assert verdict is not None
+    assert (verdict.total_gib, verdict.status) == (276.62, "fits")
+    assert findings == []
 
 
 def test_an_unknown_model_is_left_to_the_check_that_says_so() -> None:
