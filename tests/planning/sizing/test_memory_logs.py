@@ -157,4 +157,4 @@ def test_starts_that_were_found_after_the_model_was_fixed() -> None:
     new = [
         abs(each.errors["kvTokens"]) for each in judgments if "kvTokens" in each.errors and each.group != "before 0.11"
     ]
-    assert statistics.median(new) < 0.03
+    assert statistics.median(new) < 0.035
