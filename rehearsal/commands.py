@@ -73,9 +73,9 @@ def up(request: Request) -> int:
         resume_interrupted(pulumi)
         write_engine_simulation(paths, configuration)
         _say_changes(paths, configuration)
-        pulumi.stack.up(on_output=each_step_once(show), on_error=show, color=_color(), suppress_outputs=True)
+        done = pulumi.stack.up(on_output=each_step_once(show), on_error=show, color=_color(), suppress_outputs=True)
         save_settings(paths, configuration)
-        outputs = pulumi.outputs()
+        outputs = {name: output.value for name, output in done.outputs.items()}
     models = outputs["models"]
     if not isinstance(models, list):
         raise RehearsalError("the stack has no output `models`")

@@ -37,9 +37,6 @@ class Engine:
     stack: auto.Stack
     paths: StackPaths
 
-    def outputs(self) -> dict[str, object]:
-        return {name: output.value for name, output in self.stack.outputs().items()}
-
 
 @contextlib.contextmanager
 def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Iterator[Engine]:
