@@ -1,4 +1,4 @@
-"""Measures what docs/measurements.md states: `python -m operations.measure [plan|preview|life|growth]`.
+"""Measures what docs/measurements.md states: `python -m operations.measure [plan|preview|life|growth|switches]`.
 
 `python -m operations.measure imports CHECKOUT` compares the import of the program with that of another checkout.
 
@@ -21,6 +21,7 @@ from pathlib import Path
 import catalog
 from components.stack import InferenceStack
 from operations.flat_program import flat_program
+from operations.traffic import Request, Steady
 from planning.context import Findings
 from planning.plan.stack import StackPlan
 from planning.planner import plan_raw, plan_with_findings
@@ -28,6 +29,7 @@ from rehearsal.host import processes
 from rehearsal.paths import StackPaths
 from rehearsal.pulumi_engine.configuration import load
 from rehearsal.pulumi_engine.engine import engine, run_program
+from rehearsal.terminal.endpoint import reachable
 from resource_graph.stack_program import record_stack
 from settings import StackSettings
 from stackfile import PROJECT_ROOT, StackConfig
@@ -112,6 +114,27 @@ def life(rounds: int = 3) -> None:
     _row("resident memory of all processes", memory, "MiB")
 
 
+def switches(rounds: int = 1) -> None:
+    """Requests lost while a running stack changes between the ways to deploy, at 20 requests a second."""
+    cluster = ["-c", "llm-d:accelerator.nodes.max=2"]  # KServe's server starts on a spare node
+    order = ("kserve", "direct", "kserve", "direct") * rounds
+
+    def up(deployment: str) -> None:
+        argv = [sys.executable, "-m", "rehearsal", "up", _STACK, "-c", f"llm-d:deployment={deployment}", *cluster]
+        subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True)
+
+    up("direct")
+    print("\n| to | requests | not answered with 200 | seconds of `up` |\n|---|---|---|---|")
+    for deployment in order:
+        request = Request(reachable(StackPaths(_STACK)), "google/gemma-2b-it", "is the number.")
+        with Steady(request) as load:
+            time.sleep(2)
+            seconds = _timed(lambda deployment=deployment: up(deployment))  # type: ignore[misc]
+            time.sleep(5)
+        print(f"| {deployment} | {len(load.samples)} | {len(load.lost)} | {seconds:.0f} |", flush=True)
+    subprocess.run([sys.executable, "-m", "rehearsal", "down", _STACK], cwd=PROJECT_ROOT, check=True)
+
+
 def growth(sizes: tuple[int, ...] = (1, 8, 32, 125), rounds: int = 3) -> None:
     """First previews of ever more models, by the real engine: milliseconds per resource."""
     configuration = load(PROJECT_ROOT, "multi-model-gpu")
@@ -181,7 +204,7 @@ def main() -> None:
     if sys.argv[1:2] == ["imports"] and len(sys.argv) == 3:
         imports(Path(sys.argv[2]).resolve())
         return
-    parts: dict[str, Callable[[], None]] = {"plan": plan, "preview": preview, "life": life, "growth": growth}
+    parts: dict[str, Callable[[], None]] = {part.__name__: part for part in (plan, preview, life, growth, switches)}
     for name in sys.argv[1:] or parts:
         parts[name]()
 

@@ -17,6 +17,7 @@ from planning.plan.stack import StackPlan
 from rehearsal.errors import RehearsalError
 from rehearsal.host import processes
 from rehearsal.paths import StackPaths
+from rehearsal.providers.gcp.existing import create_existing
 from rehearsal.providers.gcp.lifecycle import resume
 from rehearsal.providers.requests import Refused
 from rehearsal.pulumi_engine.changes import diff_settings, find_switch, save_settings
@@ -71,6 +72,7 @@ def up(request: Request) -> int:
     binaries(needed_programs(plan), report)
     with defer_interrupts(), engine(paths, configuration, report) as pulumi:
         resume_interrupted(pulumi)
+        create_existing(paths, plan.project, plan.network, plan.cluster, report)
         write_engine_simulation(paths, configuration)
         _say_changes(paths, configuration)
         done = pulumi.stack.up(on_output=each_step_once(show), on_error=show, color=_color(), suppress_outputs=True)
@@ -93,14 +95,16 @@ def preview(request: Request) -> int:
     # Nothing runs here for a preview, so it shows the stack's own picker, as the report and Google Cloud do. A stack
     # that stands is compared with what an `up` would make of it: the same release, with the picker that can run here.
     configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=not stands)
-    _refuse_mistakes(paths, configuration)
+    plan = _refuse_mistakes(paths, configuration)
     try:
         with defer_interrupts(), engine(paths, configuration, report) as pulumi:
+            create_existing(paths, plan.project, plan.network, plan.cluster, report)
             _say_changes(paths, configuration)
             # Of a stack that stands, people want the changed lines; of a new one the list of what will be.
             pulumi.stack.preview(on_output=show, on_error=show, color=_color(), diff=stands)
     finally:
         if not existed:
+            processes.stop_all(paths)
             _forget(paths)
     return 0
 

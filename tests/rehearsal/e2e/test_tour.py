@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rehearsal.providers.gcp.kinds import CLUSTER, NETWORK
+from rehearsal.providers.gcp.store import MARKS, CloudStore
 from stackfile import PROJECT_ROOT
+from tests.stacks import existing_cluster
 from tests.waiting import eventually
 
 from . import test_controllers, test_disaggregated, test_groups, test_multi_model, test_prefix_cache
@@ -24,6 +27,8 @@ TOURS = {
     "tpu-istio": ("kserve-istio-single-replica-tpu", "kserve-istio-prefix-cache-tpu"),
     "tpu-roles": ("disaggregated-tpu", "kserve-disaggregated-tpu"),
 }
+# This tour is one of a stack in a cluster and a network that it did not create.
+IN_EXISTING_CLUSTER = "tpu"
 
 
 def file_of(root: Path, stack: str) -> Path:
@@ -58,12 +63,21 @@ def test_every_example_is_brought_up_by_some_test() -> None:
     assert shipped - elsewhere - {step for steps in TOURS.values() for step in steps} == set()
 
 
-@pytest.mark.parametrize(
-    ("stack", "steps"),
-    [pytest.param("tpu" if tour.startswith("tpu") else "gpu", steps, id=tour) for tour, steps in TOURS.items()],
-)
-def test_each_step_of_a_tour_answers(fresh: Project, stack: str, steps: tuple[str, ...]) -> None:
+def in_existing_cluster(text: str) -> str:
+    """A stack file with its cluster and network named as existing."""
+    document = yaml.safe_load(text)
+    for path, value in existing_cluster().items():
+        section = f"llm-d:{path.partition('.')[0]}"
+        document["config"][section] = {**document["config"].get(section, {}), "existing": value}
+    return yaml.safe_dump(document)
+
+
+@pytest.mark.parametrize("tour", TOURS)
+def test_each_step_of_a_tour_answers(fresh: Project, tour: str) -> None:
+    stack, steps = tour.partition("-")[0], TOURS[tour]
     texts = {step: file_of(fresh.root, step).read_text(encoding="utf-8") for step in steps}
+    if tour == IN_EXISTING_CLUSTER:
+        texts = {step: in_existing_cluster(text) for step, text in texts.items()}
     addresses = set()
     for step in steps:
         file_of(fresh.root, stack).write_text(texts[step], encoding="utf-8")
@@ -73,5 +87,11 @@ def test_each_step_of_a_tour_answers(fresh: Project, stack: str, steps: tuple[st
         for model in yaml.safe_load(texts[step])["config"]["llm-d:models"]:
             check_answer(fresh, stack, address, model["id"], step)
     assert len(addresses) == 1
+    created = CloudStore(fresh.paths(stack).cloud).read()["resources"]
+    for kind in (NETWORK, CLUSTER):
+        [(identifier, record)] = created[kind].items()
+        assert (identifier.endswith("/shared"), "existing" in record[MARKS]["urn"]) == (
+            tour == IN_EXISTING_CLUSTER,
+        ) * 2
     fresh.run("down", stack)
     assert fresh.leftovers(stack) == []
