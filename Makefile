@@ -22,15 +22,16 @@ FIND :=
 MODEL :=
 LOAD :=
 WRITE :=
+ENGINE :=
 
-.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python bench support engine-facts policy
+.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python lock-engine bench support engine-facts policy
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
 
 # Doors to the one command line, `bin/llmd`, which has more options: `bin/llmd preview --help`. ARGS hands them over.
-up: $(STAMP) ## bring STACK up on this machine and send it one chat request
-	@$(CLI) up $(STACK) $(ARGS)
+up: $(STAMP) ## bring STACK up on this machine and send it one chat request; ENGINE=vllm runs real vLLM on the processor
+	@$(CLI) up $(STACK) $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
 preview: $(STAMP) ## show what an up of STACK would change
 	@$(CLI) preview $(STACK) $(ARGS)
@@ -157,6 +158,12 @@ lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt wi
 	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	@for part in requirements requirements-install requirements-preflight requirements-docs requirements-speed; do \
 	  $(LOCK) --upgrade -c requirements-dev.txt $$part.in -o $$part.txt || exit 1; done
+
+# The engine of ENGINE=vllm: pins/VERSION.in names vLLM and its torch, pins/VERSION.txt holds the whole environment.
+ENGINE_PINS := rehearsal/vllm_cpu/pins
+lock-engine: $(STAMP) ## resolve rehearsal/vllm_cpu/pins/*.in and write the whole environments of the real engine
+	@for part in $(basename $(wildcard $(ENGINE_PINS)/*.in)); do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --no-annotate --no-header --override $$part.in --excludes $(ENGINE_PINS)/excluded.txt $(UPGRADE) $$part.in -o $$part.txt || exit 1; done
 
 $(STAMP): requirements-install.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }

@@ -13,15 +13,28 @@ import typer
 from cli.exits import FAILED, REFUSED
 from cli.options import Changes, Stack, overrides
 from cli.run import Failure, add_command, new_app
+from rehearsal.engine_choice import EngineChoice
 
 _PANEL = "Rehearse on this machine"
 
 
-def up(stack: Stack, config: Changes = None) -> int:
+def up(
+    stack: Stack,
+    config: Changes = None,
+    engine: Annotated[
+        EngineChoice | None,
+        typer.Option(
+            "--engine",
+            help="simulator, or vllm: real vLLM on this machine's processor with a tiny model. By default that of the"
+            " stack that runs, else the simulator.",
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
     """Bring a stack up on this machine, and send it one chat request."""
     from rehearsal import commands
 
-    return commands.up(commands.Request(stack, overrides(config)))
+    return commands.up(commands.Request(stack, overrides(config), engine=engine))
 
 
 def preview(stack: Stack, config: Changes = None) -> int:

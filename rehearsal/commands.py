@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from cli.text import wrapped
 from planning import RefusedError, plan_raw
 from planning.plan.stack import StackPlan
+from rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from rehearsal.errors import RehearsalError
 from rehearsal.host import processes
 from rehearsal.paths import StackPaths
@@ -30,11 +31,13 @@ from rehearsal.terminal import scores
 from rehearsal.terminal.chat import Answer, ask
 from rehearsal.terminal.display import console, print_differences
 from rehearsal.terminal.endpoint import reachable
+from rehearsal.terminal.path_of_answer import AnswerPath, path_of_answer
 from rehearsal.terminal.pod_logs import picker_lines, print_logs
 from rehearsal.terminal.progress import each_step_once
 from rehearsal.terminal.status import print_status
 from rehearsal.toolchain.build import binaries
 from rehearsal.toolchain.pickers import obtain
+from rehearsal.vllm_cpu.prepare import prepare as prepare_vllm
 from stackfile import PROJECT_ROOT, StackConfig
 from stackfile.model_files import model_files
 
@@ -46,6 +49,8 @@ class Request:
     stack: str
     overrides: Mapping[str, str] = field(default_factory=dict)
     out: Path | None = None
+    # None: that of the stack that runs, else the simulator.
+    engine: EngineChoice | None = None
 
     @property
     def paths(self) -> StackPaths:
@@ -68,8 +73,12 @@ def up(request: Request) -> int:
         PROJECT_ROOT, request.stack, request.overrides, available=lambda picker: obtain(picker, report)
     )
     plan = _refuse_mistakes(paths, configuration)
+    chosen = choose_engine(paths, request.engine)
+    if chosen is EngineChoice.VLLM:
+        prepare_vllm(paths, plan, configuration, report)
+    record_engine(paths, chosen)
     # Else the first pod of each program would wait for its build silently on the screen.
-    binaries(needed_programs(plan), report)
+    binaries(needed_programs(plan, chosen), report)
     with defer_interrupts(), engine(paths, configuration, report) as pulumi:
         resume_interrupted(pulumi)
         create_existing(paths, plan.project, plan.network, plan.cluster, report)
@@ -84,7 +93,8 @@ def up(request: Request) -> int:
     endpoint = reachable(paths)
     host = urlsplit(str(outputs["endpoint"])).hostname or ""
     answer = ask(endpoint, host, models[0]) if _serves(paths) else None
-    _print_up(paths, outputs, endpoint, answer)
+    path = None if answer is None else path_of_answer(paths, plan, answer.model, endpoint)
+    _print_up(paths, outputs, endpoint, answer, path)
     print(f"\nup after {time.monotonic() - began:.0f} s; it keeps running until `make down STACK={request.stack}`")
     return 0
 
@@ -267,12 +277,15 @@ def _serves(paths: StackPaths) -> bool:
     return any("deletionTimestamp" not in pod["metadata"] for pod in pods)
 
 
-def _print_up(paths: StackPaths, outputs: Mapping[str, object], endpoint: str, answer: Answer | None) -> None:
+def _print_up(
+    paths: StackPaths, outputs: Mapping[str, object], endpoint: str, answer: Answer | None, path: AnswerPath | None
+) -> None:
     to = console()
     if answer is None:
         to.print("\nno model server is meant to run (paused): nothing to ask")
     else:
-        to.print(f"\n[bold]{answer.model}[/] answered in {answer.seconds:.2f} s from pod [bold]{answer.pod}[/]:")
+        pod = answer.pod or (path.backend.pod if path is not None and path.backend is not None else "(unnamed)")
+        to.print(f"\n[bold]{answer.model}[/] answered in {answer.seconds:.2f} s from pod [bold]{pod}[/]:")
         to.print(f"  {answer.text}", markup=False)
     to.print("\noutputs", style="bold")
     for name, value in outputs.items():
@@ -283,6 +296,9 @@ def _print_up(paths: StackPaths, outputs: Mapping[str, object], endpoint: str, a
         to.print(wrapped(f"  {name}: {value}"), markup=False)
     to.print(f"  reachable here as: {endpoint}", markup=False)
     print_differences(to, paths)
+    if path is not None:
+        to.print("\nthe path of this request", style="bold")
+        to.print("\n".join(path.lines), markup=False)
 
 
 def _facts(facts: Mapping[str, object]) -> str:

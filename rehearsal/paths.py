@@ -88,6 +88,16 @@ class StackPaths:
         return self.home / "simulation.json"
 
     @property
+    def engine(self) -> Path:
+        """The name of the engine that runs for model servers."""
+        return self.home / "engine"
+
+    @property
+    def engine_models(self) -> Path:
+        """The tiny models of real engines, and an index of them."""
+        return self.home / "models"
+
+    @property
     def differences(self) -> Path:
         """The differences from GKE, one sentence in each line."""
         return self.home / "differences.txt"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 
-from operations.engine_facts.stubs import empty_wheel, stub_libraries
+from operations.engine_facts.empty_wheels import empty_wheel
+from rehearsal.vllm_cpu.stub_libraries import stub_libraries
 
 # Never loaded while vLLM answers questions; together they are several hundred megabytes.
 _UNUSED = ("torchvision", "torchaudio", "torchcodec", "opencv_python_headless", "intel_extension_for_pytorch")

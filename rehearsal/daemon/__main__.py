@@ -33,6 +33,7 @@ from rehearsal.node_agent import kubelet_api
 from rehearsal.node_agent.executables import executable
 from rehearsal.node_agent.images_to_binaries import Program
 from rehearsal.node_agent.kubelet_manager import KubeletManager
+from rehearsal.node_agent.vllm_on_cpu import environment_for, runs_vllm
 from rehearsal.paths import StackPaths
 from rehearsal.providers.gcp.cloud_view import CloudReader
 from stackfile import PROJECT_ROOT
@@ -143,8 +144,12 @@ class Daemon:
         _guarded("envoy", lambda: self._envoy.reconcile((f"127.{cloud.block}.0.2", 9901)))
 
     def _executable(self, program: Program, image: str) -> Path:
-        # Envoy is installed as a package, not built.
-        return envoy.executable() if program is Program.PROXY else executable(program, image, self._paths, log.info)
+        # Envoy and vLLM are installed as packages, not built.
+        if program is Program.PROXY:
+            return envoy.executable()
+        if program is Program.ENGINE and runs_vllm(self._paths, image):
+            return environment_for(image, load()).installed.python
+        return executable(program, image, self._paths, log.info)
 
 
 def _end_orphans(paths: StackPaths) -> None:

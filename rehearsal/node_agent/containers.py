@@ -134,7 +134,7 @@ class Container:
         self._began = time.monotonic()
         self.state.identity = uuid.uuid4().hex
         self.state.state = {"running": {"startedAt": timestamp()}}
-        self.probes = self._new_probes() if self.program is not Program.NONE else []
+        self.probes = self._new_probes(prepared.start_budget) if self.program is not Program.NONE else []
         self._update_readiness()
 
     def _allocate(self, requested: int, count: int) -> int:
@@ -153,11 +153,13 @@ class Container:
             self._taken.append(self.promised[requested])
         return self.promised[requested]
 
-    def _new_probes(self) -> list[Probe]:
+    def _new_probes(self, start_budget: float) -> list[Probe]:
         named = {port["name"]: port["containerPort"] for port in self.spec.get("ports") or [] if port.get("name")}
         kinds: tuple[Kind, ...] = ("startup", "readiness", "liveness")
         return [
-            Probe(kind, self.spec[f"{kind}Probe"], self.ports, named) for kind in kinds if self.spec.get(f"{kind}Probe")
+            Probe(kind, self.spec[f"{kind}Probe"], self.ports, named, start_budget)
+            for kind in kinds
+            if self.spec.get(f"{kind}Probe")
         ]
 
     def _run_probes(self, executor: Executor, changed: Callable[[], None]) -> None:

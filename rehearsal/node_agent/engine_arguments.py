@@ -101,7 +101,7 @@ def translate(
 
     `simulations` and `context_lengths` are by model id or served name. Raises UnknownCommandError.
     """
-    flags = _parse(_server_tokens(command, arguments, environment))
+    flags = _parse(server_arguments(command, arguments, environment))
     model = flags.values.pop("model", None) or (flags.positional[0] if flags.positional else "")
     if not model:
         raise UnknownCommandError("the command names no model: neither `vllm serve MODEL` nor --model")
@@ -155,7 +155,7 @@ def _ranks(flags: _Flags) -> int:
     return int(values.get("data-parallel-size", "1"))
 
 
-def _server_tokens(command: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+def server_arguments(command: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     """The words after `vllm serve`, however the container spells it; an image's own entrypoint is vLLM's server."""
     words = [*command, *arguments]
     if not command and (not words or words[0].startswith("-") or words[0] not in ("serve", "vllm")):

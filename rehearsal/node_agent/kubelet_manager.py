@@ -13,11 +13,12 @@ from rehearsal.host.ports import Ports
 from rehearsal.kube import Kube, KubeError, Manifest, NotFound
 from rehearsal.kube.events import Recorder
 from rehearsal.kube.informer import Informer
-from rehearsal.node_agent.engine_arguments import Simulation
 from rehearsal.node_agent.images_to_binaries import Program
-from rehearsal.node_agent.launch import read_simulations
+from rehearsal.node_agent.launch import EngineLauncher, Simulated, read_simulations
 from rehearsal.node_agent.pod_worker import Forward, PodWorker
+from rehearsal.node_agent.vllm_on_cpu import VllmOnCpu, environment_for, runs_vllm
 from rehearsal.paths import StackPaths
+from rehearsal.vllm_cpu.model_folders import read_models
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +60,11 @@ class KubeletManager:
             self._said.add(text)
             record_difference(self.paths, text)
 
-    def simulations(self) -> dict[str, Simulation]:
-        return read_simulations(self.paths)
-
-    def context_lengths(self) -> dict[str, int]:
-        return {name: model.context for name, model in self._catalog().models.items()}
+    def engine_launcher(self, image: str) -> EngineLauncher:
+        if runs_vllm(self.paths, image):
+            return VllmOnCpu(environment_for(image, self._catalog()), read_models(self.paths))
+        contexts = {name: model.context for name, model in self._catalog().models.items()}
+        return Simulated(read_simulations(self.paths), contexts)
 
     # -- for the daemon
 

@@ -22,10 +22,10 @@ from rehearsal.kube import Kube, KubeError, Manifest, Manifests
 from rehearsal.kube.conditions import timestamp
 from rehearsal.node_agent.containers import Container
 from rehearsal.node_agent.credentials import write_kubeconfig
-from rehearsal.node_agent.engine_arguments import Simulation, serves
+from rehearsal.node_agent.engine_arguments import serves
 from rehearsal.node_agent.environment import ConfigError, resolve
 from rehearsal.node_agent.images_to_binaries import CONTROLLERS, Program, program
-from rehearsal.node_agent.launch import Launch, launch
+from rehearsal.node_agent.launch import EngineLauncher, Launch, launch
 from rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, phase
 from rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts
 from rehearsal.paths import StackPaths
@@ -51,8 +51,7 @@ class Kubelet(Protocol):
     def record_difference(self, text: str) -> None: ...
     def wake(self) -> None: ...
     def event(self, pod: Manifest, reason: str, message: str, *, warning: bool = False) -> None: ...
-    def simulations(self) -> dict[str, Simulation]: ...
-    def context_lengths(self) -> dict[str, int]: ...
+    def engine_launcher(self, image: str) -> EngineLauncher: ...
 
 
 @dataclass(frozen=True)
@@ -269,8 +268,7 @@ class PodWorker:
             mounts(spec, self._folders or {}),
             allocate,
             container.promise,
-            self._kubelet.simulations() if container.program is Program.ENGINE else {},
-            self._kubelet.context_lengths() if container.program is Program.ENGINE else {},
+            self._kubelet.engine_launcher(spec["image"]),
         )
         for remark in prepared.remarks:
             self._kubelet.record_difference(remark)

@@ -19,7 +19,7 @@ LONGEST_PERIOD = 1.0
 # Shortest timeout of a probe in seconds: this machine may be busy.
 SHORTEST_TIMEOUT = 3.0
 
-# Longest start-up budget (failureThreshold x periodSeconds) in seconds.
+# Longest start-up budget (failureThreshold x periodSeconds) in seconds of a program that starts at once.
 SHORTEST_BUDGET = 60.0
 
 Port = int | str
@@ -33,6 +33,7 @@ class Probe:
     spec: Manifest
     ports: Mapping[int, int]
     named: Mapping[str, int]
+    start_budget: float = SHORTEST_BUDGET
     began: float = field(default_factory=time.monotonic)
     outcome: bool | None = None
     failures: int = 0
@@ -60,7 +61,7 @@ class Probe:
             return False
         if self.kind == "startup":
             budget = threshold * float(self.spec.get("periodSeconds") or 10)
-            return time.monotonic() - self.began > min(budget, SHORTEST_BUDGET)
+            return time.monotonic() - self.began > min(budget, self.start_budget)
         return True
 
     def due(self, now: float) -> bool:

@@ -10,6 +10,7 @@ from planning.plan.pods import ContainerPlan
 from planning.plan.stack import StackPlan
 from planning.platform.helm_releases import KSERVE, LEADER_WORKER_SET
 from rehearsal.control_plane.parts import PARTS
+from rehearsal.engine_choice import EngineChoice
 from rehearsal.node_agent.executables import target_of
 from rehearsal.node_agent.images_to_binaries import Program, program
 from rehearsal.toolchain.targets import TARGETS
@@ -18,8 +19,11 @@ from rehearsal.toolchain.targets import TARGETS
 _CONTROLLERS: Final = {LEADER_WORKER_SET: Program.GROUPS, KSERVE: Program.SERVICES}
 
 
-def needed_programs(plan: StackPlan) -> list[str]:
-    """Names of targets of the toolchain, in the order in which they are built."""
+def needed_programs(plan: StackPlan, engine: EngineChoice = EngineChoice.SIMULATOR) -> list[str]:
+    """Names of targets of the toolchain, in the order in which they are built.
+
+    Real vLLM is no target: `vllm_cpu.prepare` installs it.
+    """
     images = {(program(container.image, container.command), container.image) for container in _containers(plan)}
     # The version of a chart is that of its controller, whose tag has a v.
     images |= {
@@ -30,6 +34,8 @@ def needed_programs(plan: StackPlan) -> list[str]:
     # Envoy is a package of Python, and a container without a program has no process.
     targets = {target_of(which, image) for which, image in images if which.value in TARGETS}
     names = {"pulumi", *PARTS, *(target.name for target in targets if target is not None)}
+    if engine is EngineChoice.VLLM:
+        names.discard(Program.ENGINE.value)
     return [name for name in TARGETS if name in names]
 
 

@@ -13,7 +13,7 @@ from rehearsal.host.waiting import wait_until
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer: its text, and the pod that wrote it, from a response header of the simulator."""
+    """The answer: its text, and the pod that wrote it, from a response header of the simulator; empty without it."""
 
     model: str
     text: str
@@ -63,6 +63,6 @@ def _answer(response: httpx.Response, seconds: float) -> Answer:
     return Answer(
         model=document["model"],
         text=document["choices"][0]["message"]["content"],
-        pod=response.headers.get("x-inference-pod", "(unnamed)"),
+        pod=response.headers.get("x-inference-pod", ""),
         seconds=seconds,
     )

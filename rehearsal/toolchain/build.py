@@ -40,7 +40,7 @@ def binaries(names: Iterable[str], report: Report) -> dict[str, Path]:
     missing = [target for target in TARGETS.values() if target.name in wanted and target.name not in found]
     if missing:
         try:
-            with _alone(report):
+            with alone(report):
                 # Another clone may have built them while we waited.
                 missing = [target for target in missing if _ready(target) is None]
                 _build_all(missing, report)
@@ -94,7 +94,7 @@ def _binary(target: Target) -> Path:
 
 
 @contextmanager
-def _alone(report: Report) -> Iterator[None]:
+def alone(report: Report) -> Iterator[None]:
     """Allow one build at a time on this machine: two would compile the same packages twice."""
     root = cache_root()
     root.mkdir(parents=True, exist_ok=True)

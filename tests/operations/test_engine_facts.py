@@ -13,10 +13,11 @@ import yaml
 
 from catalog import load
 from catalog.engines import EngineFacts, load_facts, versions
+from operations.engine_facts.empty_wheels import empty_wheel
 from operations.engine_facts.questions import tasks
-from operations.engine_facts.stubs import empty_wheel, stub_libraries
 from operations.engine_facts.tpu import read_tpu
 from operations.engine_facts.write import digest, render
+from rehearsal.vllm_cpu.stub_libraries import stub_libraries
 
 _DATE = datetime.date(2026, 11, 28)
 
