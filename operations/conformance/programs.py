@@ -89,8 +89,12 @@ def _start(executable: Path, which: Program, given: Rendered, folder: Path) -> l
     arguments = [*given.args]
     if given.config is not None:
         file = folder / "config.yaml"
-        file.write_text(yaml.safe_dump(_plain(given.config), sort_keys=False), encoding="utf-8")
+        text = yaml.safe_dump(_plain(given.config), sort_keys=False)
+        file.write_text(text, encoding="utf-8")
         arguments = [f"--config-file={file}" if arg.startswith("--config-file=") else arg for arg in arguments]
+        if f"--config-file={file}" not in arguments:
+            # KServe's controller passes the configuration of its object this way.
+            arguments.append(f"--config-text={text}")
     free = Ports()
     listening = with_ports(which, arguments, lambda _, count: free.take(count))
     environment = {

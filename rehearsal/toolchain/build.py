@@ -140,6 +140,7 @@ def _build(go: str, target: Target, label: str, rest: str, report: Report) -> No
     log = logs / f"{target.name}.log"
     temporary = final.parent / f".{target.name}.building"  # one name is enough: we hold the lock
     flags = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", ldflags(target.module)]
+    flags += _replaced(target.module, folder)
     command = [go, "build", "-v", *flags, "-o", str(temporary), target.package]
     purpose = f"build {target.name}"
     began = time.monotonic()
@@ -153,6 +154,32 @@ def _build(go: str, target: Target, label: str, rest: str, report: Report) -> No
     finally:
         temporary.unlink(missing_ok=True)
     report(f"{label}: ready after {time.monotonic() - began:.0f} s, {rest}")
+
+
+def _replaced(module: str, folder: Path) -> list[str]:
+    """The flag for copies of dependencies with some of their files exchanged, where the module has an overlay.json.
+
+    It maps files of Go modules to files beside it, or to nothing, for packages that need a C compiler and libraries.
+    Go's own overlays leave its module cache alone, so that the copies are named by a go.mod of their own.
+    """
+    described = HERE / module / "overlay.json"
+    if not described.exists():
+        return []
+    lines = [(HERE / module / "go.mod").read_text(encoding="utf-8")]
+    for dependency, files in json.loads(described.read_text(encoding="utf-8")).items():
+        root, copy = module_dir(dependency, module), folder / "replaced" / dependency
+        for file in (found for found in root.rglob("*") if found.is_file()):
+            name = file.relative_to(root)
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes(file.read_bytes())
+        for name, own in files.items():
+            (copy / name).unlink(missing_ok=True)
+            if own:
+                (copy / name).write_bytes((HERE / module / own).read_bytes())
+        lines.append(f"replace {dependency} => {copy}\n")
+    (folder / "go.mod").write_text("\n".join(lines), encoding="utf-8")
+    shutil.copy(HERE / module / "go.sum", folder / "go.sum")
+    return [f"-modfile={folder / 'go.mod'}"]
 
 
 def _run(command: list[str], folder: Path, output: IO[bytes], log: Path, progress: Report) -> int:

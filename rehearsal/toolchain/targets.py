@@ -83,6 +83,14 @@ _OTHER_VERSIONS: Final = (
     _other("bbr", "v1.3.1", _EXTENSION, "cmd/bbr"),
     _other("bbr", "v1.4.0", _EXTENSION, "cmd/bbr"),
     _other("llm-d-inference-scheduler", "v0.4.0", _SCHEDULER, "cmd/epp"),
+    # Of the same module, with its pins.
+    Target(
+        "pd-sidecar-v0.4.0",
+        "versions/llm-d-inference-scheduler-v0.4.0",
+        f"{_SCHEDULER}/cmd/pd-sidecar",
+        "pd-sidecar",
+        _SCHEDULER,
+    ),
     _other("llmisvc", "v0.17.0", _KSERVE, "cmd/llmisvc"),
     Target("llmisvc-v0.19.0", "charts", f"{_KSERVE}/cmd/llmisvc", "llmisvc", _KSERVE),
 )
@@ -129,6 +137,7 @@ def cache_of(module: str) -> Path:
         (HERE / module / "go.mod").read_bytes(),
         (HERE / module / "go.sum").read_bytes(),
         *(file.read_bytes() for file in sorted((HERE / module).rglob("*.go"))),
+        *(file.read_bytes() for file in sorted((HERE / module).glob("overlay.json"))),
         ldflags(module).encode(),
         f"{platform.system()}/{platform.machine()}".encode(),
     ):
