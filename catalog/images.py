@@ -55,6 +55,34 @@ class NodeDrivers(Entry):
     latest: int | None = None
 
 
+class Contents(Entry):
+    """The version of vLLM in an image whose tag does not say it."""
+
+    vllm: str
+    sources: tuple[str, ...]
+
+
+class Fault(Entry):
+    """Versions of an image that are known not to work on some accelerators.
+
+    `disaggregated`: only where prefill and decode run on pods of their own.
+    """
+
+    repository: str
+    since: str
+    before: str | None = None
+    accelerators: tuple[str, ...]
+    disaggregated: bool = False
+    what: str
+    sources: tuple[str, ...]
+
+    def covers(self, image: str, version: str) -> bool:
+        """Whether an image with this version of vLLM is one of them."""
+        numbers = _numbers(version)
+        ends = self.before is not None and numbers >= _numbers(self.before)
+        return image.rpartition(":")[0].endswith(self.repository) and numbers >= _numbers(self.since) and not ends
+
+
 class Images(Entry):
     """The whole of images.yaml."""
 
@@ -63,6 +91,16 @@ class Images(Entry):
     driver_folder: str
     gke_drivers: Mapping[str, NodeDrivers]
     images: Mapping[str, tuple[ImageFacts, ...]]
+    contents: Mapping[str, Contents]
+    faults: tuple[Fault, ...]
+
+    def vllm_in(self, reference: str) -> str | None:
+        """The version of vLLM in an image: from its tag where that is vLLM's, or else as it is known."""
+        if reference in self.contents:
+            return self.contents[reference].vllm
+        match = _REFERENCE.match(reference)
+        own = match is not None and match["repository"].endswith(("vllm/vllm-openai", "vllm/vllm-tpu"))
+        return match["version"] if own and match is not None else None
 
     def find(self, reference: str) -> ImageFacts | None:
         """Facts of an image by its reference. None where the catalog has none, or where the tag names no version."""

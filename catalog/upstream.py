@@ -18,12 +18,22 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Program(Entry):
-    """One program of one version: its flags, those that are deprecated, plugin types, and labels that it looks for."""
+    """One program of one version: what it takes and exports. `deprecated` names flags, APIs and roles.
+
+    `enabled` are boolean flags that are set by default. `roles` are values of the label llm-d.ai/role that the picker
+    takes for a pod that decodes. `entry_point` is that of the image's Dockerfile.
+    """
 
     flags: tuple[str, ...]
+    enabled: tuple[str, ...] = ()
     deprecated: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    entry_point: tuple[str, ...] = ()
+    config_apis: tuple[str, ...] = ()
+    objective_groups: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
     source: str
 
 

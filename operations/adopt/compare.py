@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from catalog import Catalog
 from catalog.release import PickerRelease, Release
 from catalog.upstream import Program
+from operations.adopt.names import entry_point, names_of_picker, tracing
 from operations.adopt.parts import Folders, NotAvailableError, images, read_arguments, read_program
 from planning import RefusedError, plan_raw
 from rehearsal.pulumi_engine.configuration import load
@@ -35,6 +36,9 @@ def compare(release: Release, catalog: Catalog, folders: Folders) -> int:
 
 
 def _against(role: str, release: Release, catalog: Catalog, program: Program) -> Iterator[str]:
+    image = images(release)[role]
+    yield from entry_point(release, image, program)
+    yield from tracing(release, image, program)
     if role == "model router":
         router = release.router
         yield from _flags(router.flags, program)
@@ -53,6 +57,7 @@ def _against(role: str, release: Release, catalog: Catalog, program: Program) ->
         own = release.disaggregation.picker if release.disaggregation is not None else None
         picker = own if role != "endpoint picker" and own is not None else release.picker
         yield from _picker(picker, catalog, program)
+        yield from names_of_picker(release, picker, program)
 
 
 def _picker(picker: PickerRelease, catalog: Catalog, program: Program) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""Reads command-line flags, plugin types and labels out of Go source, without compiling it."""
+"""Reads what a program takes and exports out of its Go source, without compiling it."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,6 +22,21 @@ _REGISTERED = re.compile(r"\b\w*register\w*\(\s*(?:\w+\.)?(?P<package>\w+)\.(?P<
 _CONSTANT = re.compile(r'^\s*(?:const\s+)?(?P<name>[A-Z]\w*)(?:\s+string)?\s*=\s*"(?P<value>[a-z0-9-]+)"', re.MULTILINE)
 _PACKAGE = re.compile(r"^package (?P<name>\w+)", re.MULTILINE)
 _LABEL = re.compile(r'"(?P<label>[a-z0-9.-]+\.[a-z]+/(?:[a-z]+-)?managed)"')
+
+# flag.Bool("tracing", true, ...), or the field of the options from which such a flag takes its default.
+_ON = re.compile(r'\bBool\(\s*"(?P<name>[a-z][a-z0-9-]*)",\s*true')
+_ON_FIELD = re.compile(r"^\s*(?P<field>[A-Z]\w*):\s+true,", re.MULTILINE)
+_FIELD_FLAG = re.compile(r'\bBoolVar\(\s*&\w+\.(?P<field>\w+),\s*"(?P<name>[a-z][a-z0-9-]*)"')
+# Subsystem: poolComponent, Name: "ready_pods", and a whole name where a collector describes its own.
+_METRIC = re.compile(r'Subsystem:\s+(?P<subsystem>"?\w+"?),\s+Name:\s+"(?P<name>\w+)",?(?:\s+Help:(?P<help>.*))?')
+_DESCRIBED = re.compile(r'NewDesc\(\s*"(?P<name>\w+)"')
+_COMPONENT = re.compile(r'^\s*(?:const\s+)?(?P<name>\w+)(?:\s+string)?\s*=\s*(?P<value>"\w+"|\w+)\s*$', re.MULTILINE)
+_GROUP = re.compile(r'^(?:const GroupName|var GroupName)\s*=\s*"(?P<group>[\w.-]+)"', re.MULTILINE)
+_GROUP_LITERAL = re.compile(r'GroupVersion\{Group:\s*"(?P<group>[\w.-]+)"(?:,\s*Version:\s*"(?P<version>\w+)")?')
+# NewByLabel(DecodeRoleType, RoleLabel, true, RoleDecode, RoleBoth)
+_ROLES = re.compile(r"NewByLabel\(DecodeRoleType,\s*RoleLabel,\s*\w+,\s*(?P<roles>[\w, ]+)\)")
+_ROLE = re.compile(r'^(?P<comment>(?:\s*//.*\n)*)\s*(?P<name>Role\w+)\s*=\s*"(?P<value>[\w.-]+)"', re.MULTILINE)
+_ENTRY_POINT = re.compile(r"^ENTRYPOINT (?P<words>\[.*\])", re.MULTILINE)
 
 # Flags that controller-runtime's logger adds (zap.Options.BindFlags).
 _ZAP = ("zap-devel", "zap-encoder", "zap-log-level", "zap-stacktrace-level", "zap-time-encoding")
@@ -59,6 +75,85 @@ def plugins(root: Path, registers: Iterable[str], folders: Iterable[str]) -> lis
 def labels(root: Path, folders: Iterable[str]) -> list[str]:
     """Labels by which a program finds the objects that it manages."""
     return sorted({match["label"] for text in _texts(root, folders) for match in _LABEL.finditer(text)})
+
+
+def switched_on(root: Path, folders: Iterable[str]) -> list[str]:
+    """Boolean flags that are on where nobody sets them."""
+    found: set[str] = set()
+    for text in _texts(root, folders):
+        found |= {match["name"] for match in _ON.finditer(text)}
+        on = {match["field"] for match in _ON_FIELD.finditer(text)}
+        found |= {match["name"] for match in _FIELD_FLAG.finditer(text) if match["field"] in on}
+    return sorted(found)
+
+
+def metrics(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Names of the metrics that files of these folders register, and those of them that are deprecated."""
+    texts = [*_texts(root, folders)]
+    constants = {match["name"]: match["value"] for text in texts for match in _COMPONENT.finditer(text)}
+    found: set[str] = set()
+    older: set[str] = set()
+    for text in texts:
+        for match in _METRIC.finditer(text):
+            subsystem = match["subsystem"]
+            while subsystem in constants:
+                subsystem = constants[subsystem]
+            name = f"{subsystem.strip(chr(34))}_{match['name']}"
+            found.add(name)
+            if "deprecated" in (match["help"] or "").lower():
+                older.add(name)
+        found |= {match["name"] for match in _DESCRIBED.finditer(text)}
+    return sorted(found), sorted(older)
+
+
+def config_apis(root: Path) -> tuple[list[str], list[str]]:
+    """API versions of a program's configuration file, and those of them that are deprecated."""
+    own = [
+        f"{match['group']}/{file.parent.name}"
+        for file in sorted(root.glob("apix/config/*/zz_generated.register.go"))
+        for match in _GROUP.finditer(file.read_text(encoding="utf-8"))
+    ]
+    older = [
+        f"{match['group']}/{match['version']}"
+        for text in _texts(root, ("pkg/epp/config/loader",))
+        for match in _GROUP_LITERAL.finditer(text)
+        if match["version"]
+    ]
+    return sorted({*own, *older}), sorted(set(older))
+
+
+def objective_groups(root: Path) -> list[str]:
+    """API groups in which a picker looks for InferenceObjectives."""
+    if not (root / "pkg/epp/server").is_dir():
+        return []
+    found = {
+        match["group"]
+        for file in root.glob("apix/v1alpha2/zz_generated.register.go")
+        for match in _GROUP.finditer(file.read_text(encoding="utf-8"))
+    }
+    for text in _texts(root, ("pkg/epp/server",)):
+        found |= {match["group"] for match in _GROUP_LITERAL.finditer(text)}
+    return sorted(found)
+
+
+def roles(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Values of the role label that a picker takes for a pod that decodes, and those of them that are deprecated."""
+    for text in _texts(root, folders):
+        named = _ROLES.search(text)
+        if named is None:
+            continue
+        values = {match["name"]: match["value"] for match in _ROLE.finditer(text)}
+        old = {match["name"] for match in _ROLE.finditer(text) if "Deprecated:" in match["comment"]}
+        accepted = [name.strip() for name in named["roles"].split(",")]
+        return sorted(values[name] for name in accepted), sorted(values[name] for name in accepted if name in old)
+    return [], []
+
+
+def entry_point(root: Path, file: str) -> list[str]:
+    """The entry point of the image that a Dockerfile builds last; nothing where there is no such file."""
+    place = root / file
+    found = [*_ENTRY_POINT.finditer(place.read_text(encoding="utf-8"))] if place.exists() else []
+    return list(json.loads(found[-1]["words"])) if found else []
 
 
 def _texts(root: Path, folders: Iterable[str]) -> Iterator[str]:

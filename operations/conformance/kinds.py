@@ -1,40 +1,51 @@
-"""Holds rendered objects of KServe and LeaderWorkerSet against the CRDs of their release, as a strict API server does.
-
-Types, required fields, enumerations, patterns and unknown fields are checked. Rules in CEL and the controllers'
-webhooks are not: rehearsals run those (tests/rehearsal/e2e).
-"""
+"""Objects that stacks render, judged by a real API server with the CRDs of their release, and by its webhooks' code."""
 
 from __future__ import annotations
 
+import functools
+import json
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from jsonschema import Draft202012Validator
 
 from catalog.release import ChartRelease, Release
-from operations.conformance.rendered import configuration, plan
+from operations.conformance.rendered import ROOT, plan
 from planning import RefusedError
 from rehearsal.charts.sources import find
-from rehearsal.toolchain.build import module_dir
+from rehearsal.pulumi_engine.configuration import load
+from rehearsal.toolchain.build import Report, binaries, module_dir
+from rehearsal.toolchain.targets import of_version
 from resource_graph.rendering import manifests
 from resource_graph.stack_program import record_stack
 
-# Their images are pulled with an account of the user's, without which no object is rendered.
-NEED_ACCOUNT: Final = ("rhaiis-3.2", "rhaii-3.4")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Stacks that together have every kind of object.
+STACKS: Final = (
+    "gpu",
+    "multi-model-gpu",
+    "disaggregated-gpu",
+    "mixture-of-experts-wide-gpu",
+    "kserve-prefix-cache-gpu",
+    "kserve-disaggregated-gpu",
+    "kserve-istio-single-replica-tpu",
+    "kserve-mixture-of-experts-wide-gpu",
+)
+# Releases whose images are pulled with an account; its name stands for one.
+_WITH_ACCOUNT: Final = {"llm-d:registry.existingSecret": "an-account"}
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """A chart with CRDs: where its module has them, which kinds they are, and stacks that use them."""
+    """A chart with CRDs: where its module has them, which kinds they are, and the program with its webhook's code."""
 
     part: str
     patterns: tuple[str, ...]
     kinds: tuple[str, ...]
-    stacks: tuple[str, ...]
+    webhook: str
 
     def chart(self, release: Release) -> ChartRelease:
         charts = release.charts
@@ -46,15 +57,13 @@ PARTS: Final = (
         "KServe",
         ("config/crd/full/**/*llminferenceservice*.yaml",),
         ("LLMInferenceService", "LLMInferenceServiceConfig"),
-        ("kserve-prefix-cache-gpu", "kserve-istio-single-replica-tpu", "kserve-disaggregated-gpu"),
+        "kserve-webhook",
     ),
-    Kinds(
-        "LeaderWorkerSet",
-        ("config/crd/bases/leaderworkerset*.yaml",),
-        ("LeaderWorkerSet",),
-        ("mixture-of-experts-wide-gpu",),
-    ),
+    Kinds("LeaderWorkerSet", ("config/crd/bases/leaderworkerset*.yaml",), ("LeaderWorkerSet",), "lws-webhook"),
 )
+OTHERS: Final = "Kubernetes, Gateway API and GKE"
+# Charts bring the kinds of cert-manager and Istio, which no Go module of the release's version has in full.
+_NOT_SERVED: Final = ("cert-manager.io/", "istio.io/", "sailoperator.io/")
 
 
 def served(part: Kinds, release: Release) -> str | None:
@@ -65,20 +74,34 @@ def served(part: Kinds, release: Release) -> str | None:
     return source.version if source is not None and same else None
 
 
-def objects(part: Kinds, release: Release) -> list[Mapping[str, Any]]:
-    """Objects of these kinds that the stacks render on a release; none of stacks that it refuses."""
+@functools.cache
+def rendered_objects(release: str) -> tuple[Mapping[str, Any], ...]:
+    """Every object that these stacks render on a release; none of stacks that it refuses."""
     found: list[Mapping[str, Any]] = []
-    if release.name in NEED_ACCOUNT:
-        return found
-    for stack in part.stacks:
+    for stack in STACKS:
         try:
-            plan(release.name, stack)
+            plan(release, stack)
         except RefusedError:
             continue
-        graph = record_stack(stack, configuration(release.name, stack))
-        documents = (yaml.load(text, Loader=_LOADER) for text in manifests(graph).values())  # noqa: S506 (both are safe)
-        found += [one for one in documents if one["kind"] in part.kinds]
-    return found
+        overrides = {"llm-d:release": release, **(_WITH_ACCOUNT if release.startswith("rhai") else {})}
+        graph = record_stack(stack, load(ROOT, stack, overrides, own_release=True))
+        found += (yaml.load(text, Loader=_LOADER) for text in manifests(graph).values())  # noqa: S506 (both are safe)
+    return tuple(found)
+
+
+def objects(part: Kinds, release: Release) -> list[Mapping[str, Any]]:
+    """Objects of these kinds."""
+    return [one for one in rendered_objects(release.name) if one["kind"] in part.kinds]
+
+
+def other_objects(release: Release) -> list[Mapping[str, Any]]:
+    """Objects of kinds that a cluster on GKE has without any chart."""
+    charted = {kind for part in PARTS for kind in part.kinds}
+    return [
+        one
+        for one in rendered_objects(release.name)
+        if one["kind"] not in charted and not any(group in one["apiVersion"] for group in _NOT_SERVED)
+    ]
 
 
 def definitions(part: Kinds, release: Release) -> list[Mapping[str, Any]]:
@@ -92,49 +115,17 @@ def definitions(part: Kinds, release: Release) -> list[Mapping[str, Any]]:
     return [one for one in read if one and one["kind"] == "CustomResourceDefinition"]
 
 
-def refusals(crds: Iterable[Mapping[str, Any]], manifests: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """What the schemas refuse, each once, and versions that are deprecated."""
-    known: dict[tuple[str, str], Any] = {}
-    for crd in crds:
-        for version in crd["spec"]["versions"]:
-            name = f"{crd['spec']['group']}/{version['name']}"
-            known[name, crd["spec"]["names"]["kind"]] = version
-    said: dict[str, None] = {}
-    for manifest in manifests:
-        version = known.get((manifest["apiVersion"], manifest["kind"]))
-        if version is None or not version["served"]:
-            said[f"{manifest['kind']} is not served in {manifest['apiVersion']}"] = None
-            continue
-        if version.get("deprecated"):
-            said[f"{manifest['kind']} of {manifest['apiVersion']} is deprecated"] = None
-        validator = Draft202012Validator(strict(version["schema"]["openAPIV3Schema"]))
-        body = {key: value for key, value in manifest.items() if key not in ("metadata", "status")}
-        for error in validator.iter_errors(body):
-            place = ".".join(str(part) for part in error.absolute_path)
-            said[f"{manifest['kind']} {place}: {error.message[:160]}"] = None
-    yield from said
+def webhook_refusals(
+    part: Kinds, version: str, manifests: Iterable[Mapping[str, Any]], report: Report
+) -> Iterator[str] | None:
+    """What the validating webhook's own code says, each message once; None where it is not pinned in this version.
 
-
-def strict(schema: Any) -> Any:
-    """An OpenAPI schema of Kubernetes as JSON Schema that knows no other fields than its own."""
-    if isinstance(schema, list):
-        return [strict(one) for one in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    # An embedded resource has metadata of its own; the formats and defaults of OpenAPI are no checks.
-    if schema.get("x-kubernetes-int-or-string"):
-        return {"type": ["integer", "string"]}
-    out: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key.startswith("x-kubernetes-") or key in ("format", "default", "nullable", "description", "example"):
-            continue
-        if key == "properties":
-            out[key] = {name: strict(inner) for name, inner in value.items()}
-        else:
-            out[key] = strict(value)
-    open_ended = schema.get("x-kubernetes-preserve-unknown-fields") or "additionalProperties" in schema
-    if "properties" in schema and not open_ended:
-        out["additionalProperties"] = False
-    if schema.get("nullable") and isinstance(out.get("type"), str):
-        out["type"] = [out["type"], "null"]
-    return out
+    The server fills in defaults before it asks a webhook.
+    """
+    target = of_version(part.webhook, version)
+    if target is None:
+        return None
+    executable = binaries([target.name], report)[target.name]
+    lines = [json.dumps(one) for one in manifests]
+    answer = subprocess.run([executable], input="\n".join(lines), capture_output=True, text=True, check=True)
+    return iter(dict.fromkeys(line for line in answer.stdout.splitlines() if line))

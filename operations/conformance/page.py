@@ -47,8 +47,9 @@ def page() -> str:
         "## What ran",
         "",
         "Real parts that a registry serves, on what all stacks render for them: pickers, model routers and sidecars"
-        " parse their flags and load their configuration; vLLM's own parser parses the engine's arguments; objects are"
-        " held against the CRDs of the release's charts. A result stays until flags, plugins or fields change.",
+        " parse their flags and load their configuration; vLLM's own parser parses the engine's arguments; objects"
+        " go to a real API server with the CRDs of the release's charts, which checks schemas and rules in CEL, and"
+        " to the code of the charts' webhooks. A result stays until flags, plugins or fields change.",
         "",
         f"Accepted {counts['accepted'] + counts['accepted, with deprecations']}, refused {counts['**refused**']},"
         f" changed since or not run yet {counts['changed since'] + counts['not run yet']},"
@@ -94,7 +95,7 @@ def rehearsed() -> Iterator[str]:
 def _ran(
     release: Release, plans: Mapping[str, StackPlan], kept: Mapping[tuple[str, str], record.Run]
 ) -> Iterator[tuple[str, str]]:
-    for part, image in _judged(release, kept):
+    for part, image in _judged(release, plans, kept):
         given = rendered(plans, image) if image else []
         if image and not given:
             continue
@@ -109,13 +110,22 @@ def _ran(
         yield f"| {release.name} | {part} | {one.judge} | {one.given} | {said} | {one.date} |", result
 
 
-def _judged(release: Release, kept: Mapping[tuple[str, str], record.Run]) -> Iterator[tuple[str, str]]:
+def _has(kind: kinds.Kinds, plans: Mapping[str, StackPlan]) -> bool:
+    """Whether a release plans a stack that has objects of a chart."""
+    stacks = {"KServe": "kserve-", "LeaderWorkerSet": "mixture-of-experts-wide"}
+    return any(name.startswith(stacks[kind.part]) for name in plans)
+
+
+def _judged(
+    release: Release, plans: Mapping[str, StackPlan], kept: Mapping[tuple[str, str], record.Run]
+) -> Iterator[tuple[str, str]]:
     """Parts of a release that a registry serves or that were built from their repository: name, image if any."""
     for part, image in images(release).items():
         if programs.is_pinned(image) or (release.name, part) in kept:
             yield part, image
+    yield kinds.OTHERS, ""
     for kind in kinds.PARTS:
-        if kinds.served(kind, release) is not None and release.name not in kinds.NEED_ACCOUNT:
+        if kinds.served(kind, release) is not None and _has(kind, plans):
             yield kind.part, ""
     for part, engine in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
         if engine is not None and engines.published(engine.version) is not None:
@@ -125,13 +135,11 @@ def _judged(release: Release, kept: Mapping[tuple[str, str], record.Run]) -> Ite
 def _missing(release: Release) -> Iterator[str]:
     for part, image in images(release).items():
         if not programs.is_pinned(image):
-            yield f"{release.name}, {part}: no Go module of `{image.rpartition('/')[2]}` is pinned here"
+            yield f"{release.name}, {part}: the Go module proxy has no version of `{image.rpartition('/')[2]}`"
     for kind in kinds.PARTS:
-        if release.name in kinds.NEED_ACCOUNT:
-            yield f"{release.name}, {kind.part}: its objects need the user's account of the registry"
-        elif kinds.served(kind, release) is None:
+        if kinds.served(kind, release) is None:
             chart = kind.chart(release)
-            yield f"{release.name}, {kind.part}: no Go module of version {chart.version} is pinned here"
+            yield f"{release.name}, {kind.part}: the Go module proxy has no version {chart.version}"
     for part, engine in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
         if engine is not None and engines.published(engine.version) is None:
             yield f"{release.name}, {part}: no parser of vLLM {engine.version} is used here"

@@ -6,6 +6,7 @@ conformance turns red. A difference that nothing notices would reach a cluster: 
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from catalog import Catalog
 from catalog.release import Release
 from catalog.upstream import load_upstream
 from operations.conformance import record
-from operations.conformance.compare import DIFFERS, cells_of
+from operations.conformance.compare import cells_of
 from operations.conformance.rendered import ROOT, plans_of
 from planning import StackPlan
 
@@ -37,6 +38,7 @@ STACKS: Final = (
     ("", ("gpu",)),
 )
 _PARTS: Final = ("picker", "engine", "router", "charts", "disaggregation", "role_of_both")
+_UNKNOWN: Final = "nothing is known of the version in the image"
 _TEXTS: Final = ("withdrawn", "reason")
 
 
@@ -92,10 +94,23 @@ def judge(change: Change, known: Catalog, *, run: bool) -> Outcome:
     lost = [stack for stack in stacks if stack not in plans and stack in plans_of(release.name, known, (stack,))]
     if lost:
         return Outcome(change, f"planning refuses {', '.join(lost)}")
+    known_lines = _known_lines(change.release, stacks)
     for cell in cells_of(release, plans):
-        if cell.result == DIFFERS:
-            return Outcome(change, f"{cell.part}: {cell.lines[0]}")
+        new = [line for line in cell.lines if (cell.part, line) not in known_lines]
+        if new:
+            return Outcome(change, f"{cell.part}: {new[0]}")
+        if cell.compared.count(_UNKNOWN) > known_lines.count((cell.part, _UNKNOWN)):
+            return Outcome(change, f"{cell.part}: {_UNKNOWN}")
     return Outcome(change, _refused(release, plans) if run else "")
+
+
+@functools.lru_cache(maxsize=64)
+def _known_lines(name: str, stacks: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Lines that the cells of a release have without any change, by part."""
+    release = catalog.load().releases[name]
+    cells = [*cells_of(release, plans_of(name, only=stacks))]
+    unknown = [(cell.part, _UNKNOWN) for cell in cells if _UNKNOWN in cell.compared]
+    return (*((cell.part, line) for cell in cells for line in cell.lines), *unknown)
 
 
 def _refused(release: Release, plans: Mapping[str, StackPlan]) -> str:

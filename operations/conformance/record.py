@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import yaml
 from catalog.release import Release
 from operations.adopt.parts import images
 from operations.conformance import engines, kinds, programs
+from operations.conformance.api_server import ApiServer
 from operations.conformance.rendered import Rendered, rendered, shape
 from planning import StackPlan
 from rehearsal.toolchain.build import Report
@@ -53,10 +54,12 @@ def save(runs: list[Run]) -> None:
     FILE.write_text(head + yaml.safe_dump(listed, sort_keys=False, width=116), encoding="utf-8")
 
 
-def run(release: Release, plans: Mapping[str, StackPlan], folder: Path | None, report: Report) -> Iterator[Run]:
+def run(
+    release: Release, plans: Mapping[str, StackPlan], server: ApiServer, folder: Path | None, report: Report
+) -> Iterator[Run]:
     """Run every available part of a release. `folder` holds engines; None leaves them out."""
     yield from program_runs(release, plans, report)
-    yield from kind_runs(release, report)
+    yield from kind_runs(release, server, report)
     if folder is not None:
         yield from engine_runs(release, plans, folder, report)
 
@@ -80,20 +83,34 @@ def program_runs(
         yield _run(release, part, image.rpartition("/")[2] + origin, given, lines)
 
 
-def kind_runs(release: Release, report: Report) -> Iterator[Run]:
-    """Objects of KServe and LeaderWorkerSet against the CRDs of the release's charts."""
+def kind_runs(release: Release, server: ApiServer, report: Report) -> Iterator[Run]:
+    """Objects in a real API server with the CRDs of the release's charts, and the code of its webhooks."""
+    others = kinds.other_objects(release)
+    report(f"{release.name}: {kinds.OTHERS}, {len(others)} objects")
+    yield _objects_run(release, kinds.OTHERS, f"API server {server.version}", others, server.judge(others).lines)
     for part in kinds.PARTS:
         version = kinds.served(part, release)
-        if version is None:
-            continue
         objects = kinds.objects(part, release)
-        if not objects:
+        if version is None or not objects:
             continue
         report(f"{release.name}: {part.part} {version}, {len(objects)} objects")
-        lines = [*kinds.refusals(kinds.definitions(part, release), objects)]
-        what = f"{len(objects)} objects"
-        digest = shape([Rendered((), {"objects": objects})])
-        yield Run(release.name, part.part, f"CRDs {version}", what, tuple(lines), digest, _today())
+        server.define(kinds.definitions(part, release))
+        judged = server.judge(objects)
+        lines = [*judged.lines]
+        judge = f"CRDs {version} in API server {server.version}"
+        webhook = kinds.webhook_refusals(part, version, judged.accepted, report)
+        if webhook is not None:
+            judge += ", the webhook's validation"
+            lines += webhook
+        yield _objects_run(release, part.part, judge, objects, lines)
+
+
+def _objects_run(
+    release: Release, part: str, judge: str, objects: Sequence[Mapping[str, Any]], lines: Iterable[str]
+) -> Run:
+    given = f"{len(objects)} object{'s' if len(objects) > 1 else ''}"
+    digest = shape([Rendered((), {"objects": list(objects)})])
+    return Run(release.name, part, judge, given, tuple(dict.fromkeys(lines)), digest, _today())
 
 
 def engine_runs(release: Release, plans: Mapping[str, StackPlan], folder: Path, report: Report) -> Iterator[Run]:

@@ -90,7 +90,7 @@ def _ready(target: Target) -> Path | None:
 
 
 def _binary(target: Target) -> Path:
-    return cache_of(target.module) / "bin" / target.name
+    return cache_of(target.module) / "bin" / target.file
 
 
 @contextmanager

@@ -32,6 +32,13 @@ class Target:
         return "REHEARSAL_" + (self.program or self.name).upper().replace("-", "_")
 
     @property
+    def file(self) -> str:
+        """The name of the binary in the cache. A program of this project's own has another for every other source."""
+        if not self.package.endswith(".go"):
+            return self.name
+        return f"{self.name}-{hashlib.sha256((HERE / self.module / self.package).read_bytes()).hexdigest()[:8]}"
+
+    @property
     def version(self) -> str:
         """The version of its Go module: `v1.5.0`."""
         return pinned(self.module, self.dependency)
@@ -93,6 +100,11 @@ _OTHER_VERSIONS: Final = (
     ),
     _other("llmisvc", "v0.17.0", _KSERVE, "cmd/llmisvc"),
     Target("llmisvc-v0.19.0", "charts", f"{_KSERVE}/cmd/llmisvc", "llmisvc", _KSERVE),
+    # The validation of webhooks alone, which needs no cluster.
+    Target("kserve-webhook-v0.17.0", "versions/llmisvc-v0.17.0", "../../webhooks/kserve.go", "kserve-webhook", _KSERVE),
+    Target("kserve-webhook-v0.19.0", "charts", "../webhooks/kserve.go", "kserve-webhook", _KSERVE),
+    Target("kserve-webhook-v0.20.0", "kserve", "../webhooks/kserve.go", "kserve-webhook", _KSERVE),
+    Target("lws-webhook", "cluster", "../webhooks/lws.go", "lws-webhook", _LWS),
 )
 
 DEFAULTS: Final = tuple(target.name for target in _TARGETS)

@@ -43,6 +43,102 @@ SCORER = 'package scorer\n\nconst OldScorerType = "old-scorer"\nconst managed = 
 OTHER = 'package other\n\nconst ByLabelType = "another"\n'
 
 
+# Names that no compiler checks: whoever renders for the program has to know them.
+PROGRAM = {
+    "pkg/epp/server/options.go": """
+package server
+
+func NewOptions() *Options {
+	return &Options{
+		Tracing:  true,
+		Profiles: false,
+	}
+}
+
+func (o *Options) AddFlags(fs *pflag.FlagSet) {
+	fs.BoolVar(&o.Tracing, "tracing", o.Tracing, "")
+	fs.BoolVar(&o.Profiles, "profiles", o.Profiles, "")
+}
+
+var secure = flag.Bool("secure-serving", true, "")
+var objectives = schema.GroupVersion{Group: "old.example.com", Version: v1alpha2.GroupVersion.Version}
+""",
+    "pkg/epp/metrics/names.go": 'package metrics\n\nconst Component = "the_pool"\n',
+    "pkg/epp/metrics/metrics.go": """
+package metrics
+
+const alias = Component
+
+var ready = prometheus.NewGaugeVec(
+	prometheus.GaugeOpts{
+		Subsystem: alias,
+		Name:      "ready_pods",
+		Help:      "[Deprecated: use another one]",
+	},
+)
+var requests = prometheus.NewCounterVec(prometheus.CounterOpts{Subsystem: "router", Name: "requests_total"})
+var described = prometheus.NewDesc("the_pool_queue_size", "help", nil, nil)
+""",
+    "apix/config/v1/zz_generated.register.go": 'package v1\n\nconst GroupName = "new.example.com"\n',
+    "apix/v1alpha2/zz_generated.register.go": 'package v1alpha2\n\nconst GroupName = "new.example.com"\n',
+    "pkg/epp/config/loader/loader.go": """
+package loader
+
+var older = schema.GroupVersion{Group: "old.example.com", Version: "v1alpha1"}
+""",
+    "filter/roles.go": """
+package filter
+
+const (
+	RoleDecode = "decode"
+	// RoleBoth is for pods that do everything.
+	//
+	// Deprecated: use another one.
+	RoleBoth = "both"
+	RolePrefill = "prefill"
+)
+
+func NewDecodeRole() *ByLabel {
+	return NewByLabel(DecodeRoleType, RoleLabel, true, RoleDecode, RoleBoth)
+}
+""",
+    "Dockerfile.epp": 'FROM a AS builder\nENTRYPOINT ["/build.sh"]\nFROM b\nENTRYPOINT ["/app/epp"]\n',
+}
+
+
+class TestNames:
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        for name, text in PROGRAM.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path
+
+    def test_flags_that_are_on_where_nobody_sets_them(self, root: Path) -> None:
+        assert go_source.switched_on(root, ["pkg/epp/server"]) == ["secure-serving", "tracing"]
+
+    def test_metrics_with_the_prefix_of_their_subsystem(self, root: Path) -> None:
+        names, deprecated = go_source.metrics(root, ["pkg/epp/metrics"])
+        assert names == ["router_requests_total", "the_pool_queue_size", "the_pool_ready_pods"]
+        assert deprecated == ["the_pool_ready_pods"]
+
+    def test_api_versions_of_the_configuration(self, root: Path) -> None:
+        assert go_source.config_apis(root) == (
+            ["new.example.com/v1", "old.example.com/v1alpha1"],
+            ["old.example.com/v1alpha1"],
+        )
+
+    def test_groups_of_objectives(self, root: Path) -> None:
+        assert go_source.objective_groups(root) == ["new.example.com", "old.example.com"]
+
+    def test_roles_of_a_pod_that_decodes(self, root: Path) -> None:
+        assert go_source.roles(root, ["filter"]) == (["both", "decode"], ["both"])
+
+    def test_the_entry_point_of_the_last_stage(self, root: Path) -> None:
+        assert go_source.entry_point(root, "Dockerfile.epp") == ["/app/epp"]
+        assert go_source.entry_point(root, "Dockerfile") == []
+
+
 @pytest.fixture
 def module(tmp_path: Path) -> Path:
     for name, text in {
@@ -127,6 +223,17 @@ class TestCompare:
             ("llm-d-0.6", "picker", {"build": "llm-d-inference-scheduler-v0.4.0"}, "tokenizer"),
             ("llm-d-0.6", "sidecar", {"engine_port_flag": "model-server-port"}, "--model-server-port"),
             ("llm-d-0.6", "sidecar", {"connector_flag": "connector"}, "--connector: deprecated"),
+            ("llm-d-0.9", "picker", {"command": ("/epp",)}, "/app/epp"),
+            ("llm-d-0.9", "picker", {"config_api": "inference.networking.x-k8s.io/v1alpha1"}, "deprecated"),
+            ("llm-d-0.9", "picker", {"config_api": "llm-d.ai/v1"}, "takes no configuration of llm-d.ai/v1"),
+            ("llm-d-0.9", "picker", {"objective_groups": ("llm-d.ai",)}, "inference.networking.x-k8s.io, llm-d.ai"),
+            ("llm-d-0.9", "picker", {"metric_prefix": "inference_pool_"}, "deprecated"),
+            ("llm-d-0.9", "picker", {"metric_prefix": "llm_d_router_"}, "no metric begins with llm_d_router_"),
+            ("llm-d-0.9", "picker", {"flags": ("--pool-group=inference.networking.k8s.io",)}, "--tracing=false"),
+            ("llm-d-0.9", "sidecar", {"command": ("/app/epp",)}, "/app/pd-sidecar"),
+            ("llm-d-0.6", "picker", {"config_api": "llm-d.ai/v1alpha1"}, "takes no configuration of llm-d.ai/v1alpha1"),
+            ("llm-d-0.6", "picker", {"metric_prefix": "llm_d_epp_"}, "metric llm_d_epp_ready_endpoints does not exist"),
+            ("llm-d-0.6", "picker", {"command": ("/epp",)}, "/app/epp"),
             ("llm-d-0.4", "router", {"mapping_label": "inference.networking.k8s.io/bbr-managed"}, "mapping_label"),
             ("llm-d-0.4", "router", {"plugins": "flags"}, "plugins: flags"),
             ("llm-d-0.4", "picker", {"build": "epp-v1.5.0"}, "token-load-scorer"),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import catalog
+from catalog.images import load_images
 from catalog.upstream import load_upstream
 from operations.adopt.parts import images
 from operations.conformance import kinds, predecessors, programs, record
+from operations.conformance.api_server import ApiServer, api_server
 from operations.conformance.rendered import Rendered, plan, plans_of, rendered, shape, stacks
 from planning import Finding, RefusedError, StackPlan
 from rehearsal.toolchain.build import binaries
@@ -103,62 +106,128 @@ class TestShape:
         assert shape([self.GIVEN]) != shape([other])
 
 
-class TestKinds:
-    """A strict API server, without one."""
+@pytest.fixture(scope="module")
+def running() -> Iterator[ApiServer]:
+    with api_server(lambda _: None) as server:
+        yield server
+
+
+@pytest.mark.rehearsal
+class TestApiServer:
+    """What the real one refuses, without keeping anything."""
 
     CRD: dict[str, Any] = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.com"},
         "spec": {
             "group": "example.com",
-            "names": {"kind": "Thing"},
+            "names": {"kind": "Thing", "plural": "things", "singular": "thing", "listKind": "ThingList"},
+            "scope": "Namespaced",
             "versions": [
                 {
                     "name": "v1",
                     "served": True,
+                    "storage": True,
                     "schema": {
                         "openAPIV3Schema": {
                             "type": "object",
                             "properties": {
-                                "apiVersion": {"type": "string"},
-                                "kind": {"type": "string"},
-                                "metadata": {"type": "object"},
                                 "spec": {
                                     "type": "object",
                                     "required": ["size"],
+                                    "x-kubernetes-validations": [
+                                        {
+                                            "rule": "self.size <= 4 || has(self.port)",
+                                            "message": "a large one has a port",
+                                        }
+                                    ],
                                     "properties": {
                                         "size": {"type": "integer", "minimum": 1},
-                                        "port": {"anyOf": [], "x-kubernetes-int-or-string": True},
-                                        "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-                                        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                                        "port": {"type": "integer", "default": 80},
+                                        "count": {"type": "integer"},
                                     },
-                                },
+                                }
                             },
                         }
                     },
                 },
-                {"name": "v1beta1", "served": True, "deprecated": True, "schema": {"openAPIV3Schema": {}}},
-                {"name": "v1alpha1", "served": False, "schema": {"openAPIV3Schema": {}}},
+                {
+                    "name": "v1beta1",
+                    "served": True,
+                    "storage": False,
+                    "deprecated": True,
+                    "schema": {"openAPIV3Schema": {"type": "object"}},
+                },
             ],
-        }
+        },
     }
+
+    @pytest.fixture
+    def server(self, running: ApiServer) -> ApiServer:
+        running.define([self.CRD])
+        return running
 
     @pytest.mark.parametrize(
         ("version", "spec", "said"),
         [
-            ("v1", {"size": 1, "port": "http", "free": {"a": 1}, "labels": {"a": "b"}}, None),
-            ("v1", {"size": 1, "sizes": 2}, "'sizes' was unexpected"),
-            ("v1", {"size": "one"}, "'one' is not of type 'integer'"),
-            ("v1", {"size": 0}, "0 is less than the minimum of 1"),
-            ("v1", {}, "'size' is a required property"),
-            ("v1", {"size": 1, "labels": {"a": 1}}, "1 is not of type 'string'"),
-            ("v1beta1", {}, "is deprecated"),
-            ("v1alpha1", {}, "is not served"),
+            ("v1", {"size": 1, "count": 2}, None),
+            ("v1", {"size": 1, "sizes": 2}, "sizes"),
+            ("v1", {"size": "one"}, "must be of type integer"),
+            ("v1", {"size": 0}, "greater than or equal to 1"),
+            ("v1", {}, "Required value"),
+            ("v1beta1", {}, "deprecated"),
             ("v2", {}, "is not served"),
         ],
     )
-    def test_what_it_refuses(self, version: str, spec: dict[str, Any], said: str | None) -> None:
-        manifest = {"apiVersion": f"example.com/{version}", "kind": "Thing", "metadata": {"name": "x"}, "spec": spec}
-        lines = [*kinds.refusals([self.CRD], [manifest])]
-        assert [bool(said) and str(said) in line for line in lines] == ([True] if said else [])
+    def test_what_it_refuses(self, server: ApiServer, version: str, spec: dict[str, Any], said: str | None) -> None:
+        lines = server.judge([self.thing(version, spec)]).lines
+        assert any(said in line for line in lines) if said else lines == ()
+
+    def test_rules_in_cel_are_among_it(self, server: ApiServer) -> None:
+        spec = self.CRD["spec"]
+        schema = spec["versions"][0]["schema"]["openAPIV3Schema"]
+        changed = json.loads(json.dumps(self.CRD))
+        del changed["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["port"][
+            "default"
+        ]
+        assert "default" in schema["properties"]["spec"]["properties"]["port"]
+        assert server.judge([self.thing("v1", {"size": 5})]).lines == ()
+        server.define([changed])
+        [line] = server.judge([self.thing("v1", {"size": 5})]).lines
+        assert "a large one has a port" in line
+
+    def test_defaults_are_filled_in(self, server: ApiServer) -> None:
+        [accepted] = server.judge([self.thing("v1", {"size": 1})]).accepted
+        assert accepted["spec"] == {"size": 1, "port": 80}
+
+    @pytest.mark.parametrize(
+        ("part", "version", "spec", "said"),
+        [
+            (
+                "lws-webhook",
+                "v0.9.0",
+                {"replicas": 1, "leaderWorkerTemplate": {"size": 0}},
+                "size must be equal or greater",
+            ),
+            ("lws-webhook", "v0.9.0", {"replicas": 1, "leaderWorkerTemplate": {"size": 2}}, None),
+        ],
+    )
+    def test_the_code_of_a_webhook_judges(
+        self, part: str, version: str, spec: dict[str, Any], said: str | None
+    ) -> None:
+        kind = next(one for one in kinds.PARTS if one.webhook == part)
+        manifest = {"metadata": {"name": "x", "namespace": "y"}, "spec": spec}
+        lines = kinds.webhook_refusals(kind, version, [manifest], lambda _: None)
+        assert lines is not None
+        assert [said is not None and said in line for line in lines] == ([True] if said else [])
+
+    def test_a_webhook_of_a_version_that_is_not_pinned_is_not_asked(self) -> None:
+        assert kinds.webhook_refusals(kinds.PARTS[1], "v0.11.1", [], lambda _: None) is None
+
+    def thing(self, version: str, spec: dict[str, Any]) -> dict[str, Any]:
+        metadata = {"name": "x", "namespace": "elsewhere"}
+        return {"apiVersion": f"example.com/{version}", "kind": "Thing", "metadata": metadata, "spec": spec}
 
 
 class TestPredecessors:
@@ -176,7 +245,32 @@ class TestPredecessors:
         ("llm-d-0.9", "charts.kserve.version"),
         ("llm-d-0.9", "charts.legacy_inference_pool"),
         ("llm-d-0.6", "router.mapping_label"),
+        ("llm-d-0.9", "picker.config_api"),
+        ("llm-d-0.9", "picker.objective_groups"),
+        ("llm-d-0.9", "picker.metric_prefix"),
+        ("llm-d-0.9", "engine.gpu.image"),
+        ("llm-d-0.9", "disaggregation.sidecar.engine_port_flag"),
+        ("gaie-1.5", "picker.command"),
+        ("gaie-1.5", "router.flags"),
+        ("llm-d-0.6", "disaggregation.sidecar.connector_flag"),
+        ("llm-d-0.6", "role_of_both"),
+        ("llm-d-0.6", "engine.gpu.version"),
+        ("llm-d-0.10", "engine.exceptions"),
+        ("rhaii-3.4", "engine.gpu.image"),
     )
+
+    def test_a_failure_that_upstream_knows_is_found_on_its_accelerator_only(self) -> None:
+        fault = load_images().faults[0]
+        assert fault.covers("vllm/vllm-tpu:v0.29.0", "0.29.0")
+        assert fault.covers("example.com/mirror/vllm/vllm-tpu:v0.27.0", "0.27.0")
+        assert not fault.covers("vllm/vllm-tpu:v0.26.0", "0.26.0")
+        assert not fault.covers("vllm/vllm-openai:v0.29.0", "0.29.0")
+
+    def test_the_version_in_an_image_is_its_tag_or_a_fact(self) -> None:
+        images = load_images()
+        assert images.vllm_in("vllm/vllm-openai:v0.26.0-cu129") == "0.26.0"
+        assert images.vllm_in("ghcr.io/llm-d/llm-d-cuda:v0.6.0") == "0.17.1"
+        assert images.vllm_in("example.com/own/engine:v0.26.0") is None
 
     @pytest.mark.parametrize(("name", "field"), CHANGES, ids=[".".join(change) for change in CHANGES])
     def test_it_turns_a_cell_red(self, name: str, field: str) -> None:
