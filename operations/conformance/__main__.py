@@ -26,8 +26,9 @@ def main(arguments: list[str]) -> int:
         folder = None if given.without_engines else given.engines or cache_root() / "engines"
         releases = catalog.load().releases.values()
         wanted = [one for one in releases if given.release is None or one.name in given.release]
-        with api_server(_report) as server:
-            for release in wanted:
+        for release in wanted:
+            # One for each: the server gives back little of the memory that KServe's large schemas take.
+            with api_server(_report) as server:
                 record.save([*record.run(release, plans_of(release.name), server, folder, _report)])
     text = page()
     if given.check:

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from rehearsal.control_plane.control_plane import ControlPlane
+from rehearsal.host.waiting import wait_until
 from rehearsal.kube.client import Kube
 from rehearsal.kube.connection import client
-from rehearsal.kube.types import ApiError, Conflict, UnknownKind
+from rehearsal.kube.types import ApiError, Conflict, KubeError, UnknownKind
 from rehearsal.paths import StackPaths
 from rehearsal.toolchain.build import Report
 
 # What GKE installs into a cluster of this version is there as well: the Gateway API, InferencePool, PodMonitoring.
 GKE_VERSION: Final = "1.34.1-gke.1829001"
+# Two of KServe's kinds, whose schemas have several megabytes, on a busy machine.
+_DELETED_SECONDS: Final = 120.0
 _DEFINITIONS: Final = "apiextensions.k8s.io/v1"
 
 
@@ -82,10 +85,14 @@ class ApiServer:
         return Judged(tuple(accepted), tuple(said))
 
     def _gone(self, names: set[str]) -> None:
-        for name in names:
-            while self._kube.find(_DEFINITIONS, "CustomResourceDefinition", name) is not None:
-                pass
-            self._defined.discard(name)
+        def deleted() -> bool:
+            return all(self._kube.find(_DEFINITIONS, "CustomResourceDefinition", name) is None for name in names)
+
+        def late() -> KubeError:
+            return KubeError(f"still there after {_DELETED_SECONDS:.0f} s: {', '.join(sorted(names))}")
+
+        wait_until(deleted, timeout=_DELETED_SECONDS, on_timeout=late)
+        self._defined -= names
 
 
 def _known(value: Any) -> Any:
