@@ -24,7 +24,7 @@ LOAD :=
 WRITE :=
 ENGINE :=
 
-.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python lock-engine bench support engine-facts policy
+.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python lock-engine bench support engine-facts policy scan
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -140,6 +140,12 @@ policy: $(STAMP) ## run the policy pack in an environment of its own over all st
 	@policy/.venv/bin/pip install -q -r policy/requirements.txt
 	@$(BIN)/python -m pytest -q tests/policy
 
+SCAN := operations/scan
+scan: $(STAMP) ## run Pod Security, checkov and kube-score over every pod of all stacks; ARGS=gpu scans one
+	@test -x $(SCAN)/.venv/bin/checkov || { $(PYTHON) -m venv $(SCAN)/.venv && $(SCAN)/.venv/bin/pip install -q --require-hashes -r $(SCAN)/requirements.txt; }
+	@$(BIN)/python -m operations.scan $(ARGS)
+	@$(BIN)/python -m pytest -q tests/operations/test_scan.py
+
 support: $(STAMP) ## write docs/support.md from catalog/engines
 	@$(BIN)/python -m operations.support_table
 
@@ -158,6 +164,7 @@ lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt wi
 	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	@for part in requirements requirements-install requirements-preflight requirements-docs requirements-speed; do \
 	  $(LOCK) --upgrade -c requirements-dev.txt $$part.in -o $$part.txt || exit 1; done
+	@$(LOCK) $(UPGRADE) operations/scan/requirements.in -o operations/scan/requirements.txt
 
 # The engine of ENGINE=vllm: pins/VERSION.in names vLLM and its torch, pins/VERSION.txt holds the whole environment.
 ENGINE_PINS := rehearsal/vllm_cpu/pins

@@ -107,8 +107,14 @@ _OTHER_VERSIONS: Final = (
     Target("lws-webhook", "cluster", "../webhooks/lws.go", "lws-webhook", _LWS),
 )
 
+# For `make scan`. Helm is the version that the Kubernetes provider installs charts with.
+_SCANNERS: Final = (
+    Target("kube-score", "scanners/kube-score", "github.com/zegl/kube-score/cmd/kube-score"),
+    Target("helm", "scanners/helm", "helm.sh/helm/v3/cmd/helm"),
+)
+
 DEFAULTS: Final = tuple(target.name for target in _TARGETS)
-TARGETS: Final = {target.name: target for target in (*_TARGETS, *_OTHER_VERSIONS)}
+TARGETS: Final = {target.name: target for target in (*_TARGETS, *_OTHER_VERSIONS, *_SCANNERS)}
 
 
 def of_version(program: str, version: str) -> Target | None:

@@ -1,0 +1,125 @@
+"""The scan of all pods: what it finds in a stack with a planted fault, and what its exceptions cover."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.scan import scanners
+from operations.scan.exceptions import ScanException, load, sort_out
+from operations.scan.pods import plain_objects, scanned_pods
+from operations.scan.scanners import Failure, pod_security
+from resource_graph.kubernetes import kubernetes_objects
+from tests.stacks import graph_of
+
+Objects = list[dict[str, Any]]
+
+CHECKOV = Path(scanners.__file__).with_name(".venv") / "bin" / "checkov"
+
+
+def objects(stack: str) -> Objects:
+    return copy.deepcopy([dict(body) for body in kubernetes_objects(graph_of(stack))])
+
+
+def spec(found: Objects, kind: str, *path: str) -> dict[str, Any]:
+    value: Any = next(one for one in found if one["kind"] == kind)
+    for part in path:
+        value = value[part]
+    return dict(value)
+
+
+# Where a pod stands: stack, kind, the way to its specification, and the last part of its name in the scan.
+PLACES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
+    "Deployment": ("gpu", "Deployment", ("spec", "template", "spec"), "template"),
+    "LeaderWorkerSet": (
+        "mixture-of-experts-wide-gpu",
+        "LeaderWorkerSet",
+        ("spec", "leaderWorkerTemplate", "workerTemplate", "spec"),
+        "leaderworkertemplate-workertemplate",
+    ),
+    "LLMInferenceService": (
+        "kserve-single-replica-gpu",
+        "LLMInferenceService",
+        ("spec", "router", "scheduler", "template"),
+        "router-scheduler-template",
+    ),
+}
+
+
+def open_failures(stack: str, found: Objects) -> list[Failure]:
+    pods = scanned_pods(stack, found)
+    claims = {name: rule for pod in pods for name, rule in pod.claims.items()}
+    return sort_out(list(pod_security(pods)), load(), claims)[0]
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
+class TestPlantedFaults:
+    def test_without_one_nothing_is_open(self, place: tuple[str, str, tuple[str, ...], str]) -> None:
+        assert open_failures(place[0], objects(place[0])) == []
+
+    @pytest.mark.parametrize(
+        ("rule", "plant"),
+        [
+            ("hostNetwork", lambda pod: pod.update(hostNetwork=True)),
+            ("volumes", lambda pod: pod.update(volumes=[{"name": "node", "hostPath": {"path": "/"}}])),
+            ("seccompProfile", lambda pod: pod["securityContext"].pop("seccompProfile")),
+        ],
+    )
+    def test_one_is_found(
+        self, place: tuple[str, str, tuple[str, ...], str], rule: str, plant: Callable[[dict[str, Any]], Any]
+    ) -> None:
+        stack, kind, path, name = place
+        found = objects(stack)
+        holder: Any = next(one for one in found if one["kind"] == kind)
+        for part in path:
+            holder = holder[part]
+        plant(holder)
+        assert {(one.check, one.subject.rpartition(".")[2]) for one in open_failures(stack, found)} == {(rule, name)}
+
+    @pytest.mark.skipif(not CHECKOV.exists(), reason="make scan creates the scanners' environment")
+    def test_checkov_finds_one(self, place: tuple[str, str, tuple[str, ...], str], tmp_path: Path) -> None:
+        stack, kind, path, name = place
+        found = objects(stack)
+        holder: Any = next(one for one in found if one["kind"] == kind)
+        for part in path:
+            holder = holder[part]
+        del holder["containers"][0]["resources"]["limits"]
+        scanners.write(tmp_path, scanned_pods(stack, found), {stack: plain_objects(found)})
+        failures = [one for one in scanners.checkov(tmp_path) if one.check in ("CKV_K8S_11", "CKV_K8S_13")]
+        pods = {(one.check, one.subject.rpartition(".")[2]) for one in failures if "/" not in one.subject}
+        assert pods == {("CKV_K8S_11", name), ("CKV_K8S_13", name)}
+
+
+class TestExceptions:
+    def test_each_has_a_reason_and_names_a_scanner(self) -> None:
+        assert {one.scanner for one in load()} == {"pod-security", "checkov", "kube-score"}
+
+    def test_a_typed_exception_covers_its_own_pod_only(self) -> None:
+        root = ScanException(
+            scanner="checkov",
+            checks=("CKV_K8S_23",),
+            security_exceptions=("runAsNonRoot",),
+            reason="the engine runs as root, and its pod says why",
+        )
+        failures = [Failure("checkov", "CKV_K8S_23", pod, "") for pod in ("engine", "picker")]
+        open_, _ = sort_out(failures, [root], {"engine": "runAsNonRoot", "picker": "privileged"})
+        assert [one.subject for one in open_] == ["picker"]
+
+    def test_one_that_covers_nothing_is_reported(self) -> None:
+        idle = ScanException(scanner="checkov", checks=("CKV_K8S_1",), reason="nothing fails this check any more")
+        assert sort_out([], [idle], {}) == ([], [idle])
+
+    def test_one_without_a_reason_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="reason"):
+            ScanException(scanner="checkov", checks=("CKV_K8S_1",), reason="")
+
+
+def test_pods_have_the_labels_by_which_policies_select_them() -> None:
+    pods = scanned_pods("gpu", objects("gpu"))
+    labels = {pod.name: pod.manifest["metadata"]["labels"] for pod in pods}
+    assert labels["gpu.deployment.gemma-2b-it-vllm.template"]["llm-d.ai/inference-serving"] == "true"
+    assert all(labels.values())
