@@ -123,6 +123,10 @@ class ChartReleases(_Frozen):
     kserve_crds: ChartRelease
     kserve: ChartRelease
     kserve_presets: ChartRelease
+    keda: ChartRelease
+    # Whether KServe leaves the replicas of a service that states none to an autoscaler (PreserveDeploymentReplicas in
+    # pkg/controller/v1alpha2/llmisvc/workload_single_node.go). None: not established.
+    kserve_keeps_scale: bool | None
     istio: IstioCharts | IstioOperator
     # KServe before 0.20 makes a pool of the older kind beside every other, and stops where that kind is missing.
     legacy_inference_pool: bool

@@ -90,5 +90,9 @@ def _cost(cost: CostPlan) -> dict[str, Any]:
             "tokens": cost.units.tokens.usd,
             "outputTokens": cost.units.output_tokens.usd,
         }
+    if cost.scaled_down is not None:
+        # `running` is then with every model at its maximum.
+        figures["runningAtLeast"] = cost.scaled_down.usd
+        figures["runningAtLeastMonthly"] = cost.scaled_down.monthly
     figures["parts"] = {line.name: line.running for line in cost.lines}
     return figures

@@ -26,11 +26,13 @@ from components.routing.model_router import ModelRouter
 from components.routing.models_endpoint import ModelsEndpoint
 from components.routing.network_policies import NetworkPolicies
 from components.scope import ClusterScope
+from components.serving.autoscaling import Autoscaling
 from components.serving.inference_service import InferenceService, RouterRefs
 from components.serving.model_server import ModelServer
 from planning.plan.platform import CertificatePlan
 from planning.plan.routing import RoutePlan
 from planning.plan.stack import StackPlan
+from planning.platform.helm_releases import KEDA, KEDA_NAMESPACE, KEDA_OPERATOR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,8 @@ class InferenceStack(pulumi.ComponentResource):
     def __init__(self, plan: StackPlan, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d:stack:InferenceStack", plan.stack, None, opts)
         self._plan = plan
+        # Deployments, LeaderWorkerSets and services, by the name of the model server.
+        self._workloads: dict[str, pulumi.Resource] = {}
         infrastructure = self._infrastructure()
         platform = self._platform(infrastructure)
         certificates = self._certificates(platform)
@@ -87,6 +91,7 @@ class InferenceStack(pulumi.ComponentResource):
         # The route changes to KServe's pools when their servers are ready. Until then the old servers answer.
         pools |= self._kserve_models(infrastructure, platform, certificates, early, gateway.guards)
         self._routes(platform.scope, before_routes, pools, early=False)
+        self._autoscaling(platform)
         NetworkPolicies(plan.network_policies, platform.scope)
         if plan.monitoring.enabled:
             Monitoring(plan.monitoring, plan.models, plan.router, platform.scope)
@@ -191,7 +196,8 @@ class InferenceStack(pulumi.ComponentResource):
             pool = InferencePool(model.pool, scope, [*platform.kinds, *guards, picker.service])
             for server in model.servers:
                 signed = _signed(certificates, model.certificate)
-                ModelServer(server, scope, [*infrastructure.nodes, *platform.kinds, *signed])
+                created = ModelServer(server, scope, [*infrastructure.nodes, *platform.kinds, *signed])
+                self._workloads[server.name] = created.workload
             pools[model.pool.name] = [pool.pool, picker.deployment]
         return pools
 
@@ -256,7 +262,22 @@ class InferenceStack(pulumi.ComponentResource):
                 ],
             )
             services[model.pool.name] = [service.service]
+            self._workloads |= dict.fromkeys((server.name for server in model.servers), service.service)
         return services
+
+    def _autoscaling(self, platform: _Platform) -> None:
+        """Create the autoscalers of the model servers whose replicas follow the load."""
+        servers = [server for model in self._plan.models for server in model.servers if server.scaling is not None]
+        if not servers:
+            return
+        installed = any(chart.name == KEDA and not chart.existing for chart in self._plan.charts)
+        Autoscaling(
+            servers,
+            (KEDA_NAMESPACE, KEDA_OPERATOR) if installed else None,
+            self._workloads,
+            platform.scope,
+            [*platform.scope.ready, *platform.kinds],
+        )
 
 
 def _signed(certificates: _Certificates, plan: CertificatePlan | None) -> list[pulumi.Resource]:

@@ -101,6 +101,7 @@ def _parts(release: Release) -> Iterator[tuple[str, str, str]]:
         ("LeaderWorkerSet", charts.leader_worker_set),
         ("cert-manager", charts.cert_manager),
         ("KServe", charts.kserve),
+        ("KEDA", charts.keda),
         ("Istio", charts.istio.control_plane if isinstance(charts.istio, IstioCharts) else charts.istio.operator),
     ]
     for name, chart in named:

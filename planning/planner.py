@@ -45,6 +45,7 @@ from planning.routing.models_endpoint import plan_models_endpoint
 from planning.routing.network_policies import plan_network_policies
 from planning.routing.traffic_splits import plan_splits
 from planning.rules import RULES
+from planning.serving.autoscaling import check_autoscaling, fully_scaled, plan_scaling
 from planning.serving.backend_tls import check_backend_tls, plan_server_certificate
 from planning.serving.backends import backend_of
 from planning.serving.custom_models import with_own_models
@@ -114,6 +115,8 @@ def plan_with_findings(
     """The plan and what speaks against it, collected in `findings`. None where too little is known to make a plan."""
     _check_project(settings, findings)
     check_names(settings, findings)
+    check_autoscaling(settings, findings)
+    settings = fully_scaled(settings)
     pattern = pattern_of(settings)
     pattern.check_settings(settings, findings)
     ctx = resolve_context(stack, settings, catalog, findings, transfers_kv_cache=pattern.transfers_kv_cache)
@@ -170,6 +173,7 @@ def plan_with_findings(
             for certificate_plan in (gateway.certificate, *(model.certificate for model in models))
         ),
         pull_secret=pull_secret,
+        scales=any(model.autoscaling is not None for site in sites for model in site.settings.models),
     )
     served = tuple(models)
     splits = plan_splits(ctx, served)
@@ -178,6 +182,7 @@ def plan_with_findings(
     router = plan_router(ctx, served, splits, gateway, pull_secret)
     cluster = plan_cluster(ctx)
     chart_namespaces = plan_chart_namespaces(charts)
+    served = _scaled(sites, served, cluster.name)
     return StackPlan(
         stack=stack,
         project=settings.project,
@@ -218,6 +223,9 @@ def plan_with_findings(
             [busy for site, own in pools for busy in busy_nodes(site, own)],
             [model.capacity for model in served],
             sum(model.picker.replicas for model in served),
+            [busy for site, own in pools for busy in busy_nodes(site, own, scaled_down=True)]
+            if any(server.scaling is not None for model in served for server in model.servers)
+            else None,
         ),
         timeline=plan_timeline(ctx),
         paused=settings.paused,
@@ -248,6 +256,22 @@ def _server(
     if ctx.role != "prefill":
         check_extra_args(ctx.findings, index, model.extra_args, server.pod.args)
     return server
+
+
+def _scaled(sites: Sequence[PlanContext], models: Sequence[ModelPlan], cluster: str) -> tuple[ModelPlan, ...]:
+    """The models with what changes the number of their replicas. `cluster` is its name in metrics."""
+    return tuple(
+        replace(
+            model,
+            servers=tuple(
+                replace(
+                    server, scaling=plan_scaling(site, site.settings.models[index], server, cluster, model.picker.name)
+                )
+                for site, server in zip(sites, model.servers, strict=True)
+            ),
+        )
+        for index, model in enumerate(models)
+    )
 
 
 def _check_project(settings: StackSettings, findings: Findings) -> None:

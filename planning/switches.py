@@ -57,7 +57,7 @@ def _nodes(plan: StackPlan) -> int:
     per_node = max((pool.accelerators_per_node for pool in plan.accelerator_pools), default=0) or 1
     accelerators = 0
     for server in (server for model in plan.models for server in model.servers):
-        pods = server.replicas * (server.group.size if server.group is not None else 1)
+        pods = server.most_replicas * (server.group.size if server.group is not None else 1)
         accelerators += pods * max(map(_count, server.pod.requests.items()), default=0)
     return math.ceil(accelerators / per_node)
 

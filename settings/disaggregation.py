@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from settings.autoscaling import AutoscalingSettings
 from settings.base import Settings
 
 
@@ -13,6 +14,10 @@ class PrefillSettings(Settings):
     """The servers that compute prompts. What is not given here is as on the model's own servers, which decode."""
 
     replicas: Annotated[int, Field(ge=1, le=256, description="Servers that compute prompts.")] = 1
+    autoscaling: Annotated[
+        AutoscalingSettings | None,
+        Field(description="In place of `replicas`: limits between which their number follows the load."),
+    ] = None
     tensor_parallel: Annotated[
         int | None,
         Field(ge=1, le=256, description="Accelerators one of them is spread over; by default as many as for decode."),

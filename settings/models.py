@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from settings.autoscaling import AutoscalingSettings
 from settings.base import Settings, form, refusal
 from settings.disaggregation import PrefillSettings
 from settings.engine import SpeculativeDecoding
@@ -229,6 +230,10 @@ class ModelSettings(Settings):
         ),
     ] = None
     replicas: Annotated[int, Field(ge=0, le=256, description="Model servers.")] = 1
+    autoscaling: Annotated[
+        AutoscalingSettings | None,
+        Field(description="In place of `replicas`: limits between which their number follows the load."),
+    ] = None
     load: Annotated[
         LoadSettings, Field(description="Expected requests and wanted latencies, for the estimates of speed and cost.")
     ] = LoadSettings()
@@ -368,3 +373,8 @@ class ModelSettings(Settings):
     def name(self) -> str:
         """The model's name in requests."""
         return self.served_name or self.id
+
+    @property
+    def replicas_path(self) -> tuple[str | int, ...]:
+        """The setting that says how many replicas there are at most, below the model."""
+        return ("replicas",) if self.autoscaling is None else ("autoscaling", "maximum")

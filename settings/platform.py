@@ -33,3 +33,6 @@ class PlatformSettings(Settings):
     istio: Annotated[ControllerSettings, Field(description="Istio with the inference extension.")] = (
         ControllerSettings()
     )
+    keda: Annotated[ControllerSettings, Field(description="KEDA: replicas that follow the load.")] = (
+        ControllerSettings()
+    )

@@ -25,6 +25,7 @@ def charts_of(
     kserve: bool = False,
     istio: bool = False,
     certificates: bool = False,
+    scales: bool = False,
 ) -> tuple[ChartPlan, ...]:
     settings = StackSettings.model_validate(values_of("gpu", changes))
     findings = Findings()
@@ -38,6 +39,7 @@ def charts_of(
         istio=istio,
         certificates=certificates,
         pull_secret=PULL_SECRET,
+        scales=scales,
     )
     # A chart past its end of support is a warning that comes with the date of the run.
     assert errors_in(findings) == []

@@ -99,7 +99,7 @@ class Parallelism(Part):
 class Workload(Part):
     """Pods of one role (prefill or decode)."""
 
-    replicas: Annotated[int, Field(ge=0)]
+    replicas: Annotated[int, Field(ge=0)] | None = None
     # In addition to the labels that KServe sets and those of the service itself.
     labels: dict[str, str]
     annotations: dict[str, str] | None = None
@@ -112,7 +112,7 @@ class LlmInferenceServiceSpec(Spec):
 
     model: Model
     storage_initializer: StorageInitializer
-    replicas: Annotated[int, Field(ge=0)]
+    replicas: Annotated[int, Field(ge=0)] | None = None
     # Annotations of the pods, in addition to those that KServe sets.
     labels: dict[str, str]
     annotations: dict[str, str] | None = None

@@ -101,7 +101,7 @@ class InferenceService(pulumi.ComponentResource):
         picker = model.picker
         disruption_budget(picker.name, namespace, picker.selector, picker.replicas, options)
         for server in model.servers:
-            disruption_budget(server.name, namespace, server.selector, server.replicas, options)
+            disruption_budget(server.name, namespace, server.selector, server.most_replicas, options)
             direct_load_balancer(self, server, namespace, [*depends_on, self.service])
         self.register_outputs({})
 
@@ -150,7 +150,8 @@ def _parallelism(group: LeaderWorkerPlan) -> Parallelism:
 def _workload(server: ModelServerPlan) -> Workload:
     metadata = pod_template(server.pod)["metadata"]
     return Workload(
-        replicas=server.replicas,
+        # Without a number KServe leaves the replicas to the autoscaler. A paused service has none from the start.
+        replicas=None if server.scaling is not None and not server.scaling.paused else server.replicas,
         labels=metadata["labels"],
         annotations=metadata.get("annotations"),
         template=_template(server.pod),

@@ -49,6 +49,9 @@ class ModelServer(pulumi.ComponentResource):
             depends_on=[*depends_on, *identity, *claims],
             timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
         )
+        if server.scaling is not None:
+            # The number of replicas is the autoscaler's after the first `up`.
+            workload = pulumi.ResourceOptions.merge(workload, pulumi.ResourceOptions(ignore_changes=["spec.replicas"]))
         if server.group is not None:
             self.workload = leader_worker_set(server, server.group, namespace, workload)
         else:
@@ -65,7 +68,7 @@ class ModelServer(pulumi.ComponentResource):
                 ),
                 opts=workload,
             )
-        disruption_budget(server.name, namespace, server.selector, server.replicas, options)
+        disruption_budget(server.name, namespace, server.selector, server.most_replicas, options)
         direct_load_balancer(self, server, namespace, [*depends_on, self.workload])
         self.register_outputs({})
 

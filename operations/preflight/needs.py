@@ -191,7 +191,7 @@ def _wanted(plan: StackPlan, resource: str) -> int:
     for model in plan.models:
         for server in model.servers:
             hosts = server.group.size if server.group is not None else 1
-            total += server.replicas * hosts * int(server.pod.requests.get(resource, "0"))
+            total += server.most_replicas * hosts * int(server.pod.requests.get(resource, "0"))
     # Several pools share what is wanted: how is only known to the scheduler, so each is asked for its even part.
     return -(-total // len(plan.accelerator_pools))
 

@@ -91,7 +91,9 @@ class ServerFacts:
     name: str
     role: str
     hardware: str
+    # The most, where their number follows the load; `least_replicas` are then the fewest.
     replicas: int
+    least_replicas: int
     start_up_seconds: int
     memory: MemoryFacts | None
 
@@ -150,6 +152,9 @@ class CostFacts:
     monthly: Mapping[str, Money]
     saved_by_pausing: Money
     at_most_monthly: Money
+    # With the fewest replicas of each model; None where their number does not follow the load.
+    scaled_down: Money | None
+    scaled_down_monthly: Money | None
     alternatives: tuple[AlternativeFacts, ...]
     basis: str | None
     per_million: Mapping[str, Money]
@@ -258,7 +263,8 @@ def _server(server: ModelServerPlan) -> ServerFacts:
         name=server.name,
         role=server.role,
         hardware=server.hardware,
-        replicas=server.replicas,
+        replicas=server.most_replicas,
+        least_replicas=server.replicas,
         start_up_seconds=server.start_up_seconds,
         memory=None if server.memory is None else _memory(server.memory),
     )
@@ -355,6 +361,10 @@ def _cost(cost: CostPlan) -> CostFacts:
         monthly={when: Money(usd=total.monthly, unknown=total.unknown) for when, total in totals.items()},
         saved_by_pausing=_money(cost.saved_by_pausing),
         at_most_monthly=Money(usd=cost.at_most.monthly, unknown=cost.at_most.unknown),
+        scaled_down=None if cost.scaled_down is None else _money(cost.scaled_down),
+        scaled_down_monthly=None
+        if cost.scaled_down is None
+        else Money(usd=cost.scaled_down.monthly, unknown=cost.scaled_down.unknown),
         alternatives=tuple(
             AlternativeFacts(provisioning=one.provisioning, chosen=one.chosen, total=_money(one.total))
             for one in cost.alternatives

@@ -119,6 +119,9 @@ def _cost(cost: CostFacts) -> Iterator[str]:
     yield f"Prices of {words.price_date(cost.date) or 'no known day'}{words.without(*cost.hourly.values())}."
     yield words.saving(cost.saved_by_pausing)
     yield f"With every node pool at its largest: {words.at_most(cost.at_most_monthly)}."
+    scaled = words.cost_range(cost)
+    if scaled is not None:
+        yield f"{scaled[0].upper()}{scaled[1:]}."
     ways = ", ".join(
         f"{way.provisioning} {words.money(way.total)}{' (chosen)' if way.chosen else ''}"
         for way in cost.alternatives

@@ -7,6 +7,7 @@ import datetime
 from cli.text import count as count
 from operations.report.facts import (
     CapacityFacts,
+    CostFacts,
     MemoryFacts,
     Money,
     PlanFacts,
@@ -109,7 +110,8 @@ def verdict_sentence(memory: MemoryFacts | None) -> str:
 def servers(server: ServerFacts) -> str:
     """`Decode: 2 replicas on 4 x H100 80 GB (A3 High)`"""
     role = "" if server.role == "both" else f"{server.role.capitalize()}: "
-    return f"{role}{count(server.replicas, 'replica')} on {server.hardware}"
+    least = "" if server.least_replicas == server.replicas else f"{server.least_replicas} to "
+    return f"{role}{least}{count(server.replicas, 'replica')} on {server.hardware}"
 
 
 def doubt(capacity: CapacityFacts) -> str:
@@ -150,6 +152,16 @@ def stage_sentence(stage: StageFacts) -> str:
 def at_most(monthly: Money) -> str:
     """What the stack can cost with every node pool at its largest."""
     return f"{money(monthly)} a month" if monthly.unknown else f"at most {money(monthly)} a month"
+
+
+def cost_range(cost: CostFacts) -> str | None:
+    """What the stack costs between the fewest and the most replicas; None where their number is fixed."""
+    if cost.scaled_down is None or cost.scaled_down_monthly is None:
+        return None
+    return (
+        f"replicas follow the load: {money(cost.scaled_down)} to {money(cost.hourly['running'])} an hour,"
+        f" {money(cost.scaled_down_monthly)} to {money(cost.monthly['running'])} a month"
+    )
 
 
 def findings(found: tuple[Finding, ...]) -> str:

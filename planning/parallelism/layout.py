@@ -69,10 +69,13 @@ def replicas_per_node(ctx: PlanContext, parallelism: Parallelism) -> int:
     return max(1, ctx.per_node // parallelism.accelerators)
 
 
-def nodes_of(ctx: PlanContext, settings: ModelSettings) -> int:
-    """Nodes that all replicas of a model take."""
+def nodes_of(ctx: PlanContext, settings: ModelSettings, replicas: int | None = None) -> int:
+    """Nodes that all replicas of a model take, or so many of them."""
     parallelism = parallelism_of(ctx, settings)
-    return -(-settings.replicas // replicas_per_node(ctx, parallelism)) * parallelism.hosts
+    return (
+        -(-(settings.replicas if replicas is None else replicas) // replicas_per_node(ctx, parallelism))
+        * parallelism.hosts
+    )
 
 
 def _all_to_all(ctx: PlanContext, settings: ModelSettings) -> AllToAll:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from catalog.release import Release
 from planning.context import Findings, PlanContext, resolve_context
@@ -49,7 +50,7 @@ class Disaggregated(Pattern):
                     "LLMD-DECODE-MISSING",
                     "models",
                     index,
-                    "replicas",
+                    *model.replicas_path,
                     value=model.replicas,
                     rule="requests arrive at decode servers, and there is none to answer them",
                     fix="use 1 or more, or llm-d:paused: true",
@@ -115,8 +116,11 @@ def _prefill(ctx: PlanContext) -> StackSettings:
 def _prefill_model(model: ModelSettings, *, elsewhere: bool) -> ModelSettings:
     own = model.prefill or PrefillSettings()
     overrides = {key: value for key in PrefillSettings.model_fields if (value := getattr(own, key)) is not None}
-    # On machines of another size, by default all of one.
-    return model.model_copy(update=({"tensor_parallel": None} if elsewhere else {}) | overrides)
+    # Each stage scales by itself. On machines of another size, by default all of one.
+    update: dict[str, Any] = {"autoscaling": None} | ({"tensor_parallel": None} if elsewhere else {}) | overrides
+    if own.autoscaling is not None:
+        update["replicas"] = own.autoscaling.maximum
+    return model.model_copy(update=update)
 
 
 def _keys(settings: StackSettings) -> dict[str, str]:

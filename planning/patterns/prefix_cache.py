@@ -27,7 +27,7 @@ class PrefixCache(Pattern):
                     "LLMD-PATTERN-PREFIX-REPLICAS",
                     "models",
                     index,
-                    "replicas",
+                    *model.replicas_path,
                     value=model.replicas,
                     rule="prefix-cache chooses the replica that holds a prompt's prefix, and there is one replica only",
                     fix="use 2 or more, or pattern: single-replica",

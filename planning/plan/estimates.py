@@ -215,12 +215,16 @@ class UnitCost:
 
 @dataclass(frozen=True, kw_only=True)
 class CostPlan:
-    """`date` is of the oldest price in it, empty without any."""
+    """`date` is of the oldest price in it, empty without any.
+
+    `scaled_down`: an hour with the fewest replicas of each model, None where their number does not follow the load.
+    """
 
     lines: tuple[CostLine, ...]
     alternatives: tuple[Alternative, ...]
     units: UnitCost | None
     date: str
+    scaled_down: Total | None = None
 
     def total(self, when: When) -> Total:
         return total((line.name, line.at(when)) for line in self.lines)

@@ -34,6 +34,50 @@ class ClaimTemplatePlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TriggerPlan:
+    """One of a ScaledObject's triggers. `metadata` is as KEDA's scaler of this kind reads it.
+
+    `metric_type` as in a HorizontalPodAutoscaler: `AverageValue` divides the value by the target, `Value` scales the
+    replicas by the ratio of both.
+    """
+
+    name: str
+    kind: Literal["prometheus", "cron"]
+    metadata: Mapping[str, str]
+    metric_type: Literal["AverageValue", "Value"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalingSpeedPlan:
+    """A scaling policy of a HorizontalPodAutoscaler: replicas (`Pods`) or `Percent` of them in a period."""
+
+    kind: Literal["Pods", "Percent"]
+    value: int
+    period_seconds: int
+    stabilization_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalingPlan:
+    """What changes the number of replicas of one workload.
+
+    `target` is the workload as (API version, kind, name). `paused`: no replica runs, whatever the triggers say.
+    `idle_seconds` counts with a minimum of 0 only.
+    """
+
+    name: str
+    target: tuple[str, str, str]
+    minimum: int
+    maximum: int
+    paused: bool
+    triggers: tuple[TriggerPlan, ...]
+    polling_seconds: int
+    idle_seconds: int
+    up: ScalingSpeedPlan
+    down: ScalingSpeedPlan
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelServerPlan:
     """The vLLM servers of one model in one role: a Deployment, or groups of pods."""
 
@@ -42,7 +86,9 @@ class ModelServerPlan:
     group: LeaderWorkerPlan | None = None
     claim_template: ClaimTemplatePlan | None = None
     service_account: str
+    # With `scaling`: those of the first `up`.
     replicas: int
+    scaling: ScalingPlan | None = None
     # What one replica runs on, as people say it: `1 x T4`.
     hardware: str
     pod: PodPlan
@@ -68,6 +114,11 @@ class ModelServerPlan:
     direct_service: str | None
     # Annotations of that Service: they keep its load balancer inside the VPC.
     direct_annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def most_replicas(self) -> int:
+        """Replicas that there can be at once."""
+        return self.replicas if self.scaling is None or self.scaling.paused else self.scaling.maximum
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,11 @@ KSERVE_PRESETS = "kserve-runtime-configs"
 ISTIO_BASE = "istio-base"
 ISTIOD = "istiod"
 SAIL = "sail-operator"
+KEDA = "keda"
+
+# Name and namespace of KEDA's operator, which reads metrics as its service account of the same name.
+KEDA_NAMESPACE = "keda"
+KEDA_OPERATOR = "keda-operator"
 
 # A first pod may wait for a CPU node that the autoscaler has yet to add, and for its image.
 _TIMEOUT_SECONDS = 600
@@ -50,12 +55,13 @@ def plan_charts(
     istio: bool,
     certificates: bool,
     pull_secret: PullSecretPlan | None,
+    scales: bool = False,
 ) -> tuple[ChartPlan, ...]:
     """Charts in the order in which they are installed; none where GKE's own parts are enough.
 
     `gateway` is (namespace, name) of the Gateway that KServe attaches its routes to; `groups` whether a model server is
-    a LeaderWorkerSet; `certificates` whether the stack asks for any. KServe looks for the kinds it can use only when it
-    starts: what brings them comes first.
+    a LeaderWorkerSet; `certificates` whether the stack asks for any; `scales` whether replicas follow the load. KServe
+    looks for the kinds it can use only when it starts: what brings them comes first.
     """
     settings, releases = ctx.settings.platform, ctx.release.charts
     _check_brought(ctx)
@@ -87,6 +93,17 @@ def plan_charts(
         )
     if kserve:
         charts += _kserve(ctx, gateway, [chart.name for chart in charts])
+    if scales:
+        charts.append(
+            _chart(
+                KEDA,
+                releases.keda,
+                settings.keda,
+                namespace=KEDA_NAMESPACE,
+                values=_keda(),
+                crds=("scaledobjects.keda.sh", "triggerauthentications.keda.sh"),
+            )
+        )
     _check_support(ctx, charts)
     return tuple(charts)
 
@@ -194,6 +211,15 @@ def _leader_worker_set(version: str) -> Mapping[str, Any]:
     }
 
 
+def _keda() -> Mapping[str, Any]:
+    """Its defaults keep Pod Security's `restricted`. Without a limit of CPU, like the other controllers."""
+    small = _resources("100m", "128Mi", "1000Mi")
+    return {
+        "operator": {"name": KEDA_OPERATOR},
+        "resources": {"operator": small, "metricServer": small, "webhooks": _resources("50m", "64Mi", "256Mi")},
+    }
+
+
 def _cert_manager() -> Mapping[str, Any]:
     small = {
         "resources": _resources("50m", "128Mi", "256Mi"),
@@ -281,6 +307,7 @@ def _check_brought(ctx: PlanContext) -> None:
         ("certManager", platform.cert_manager),
         ("kserve", platform.kserve),
         ("istio", platform.istio),
+        ("keda", platform.keda),
     ):
         if controller.existing:
             ctx.findings.error(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from catalog.metrics import load_metrics
 from planning.context import PlanContext
 from planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan, PanelPlan
+from planning.platform.queries import WINDOW, Queries
 from settings.stack import AlertSettings
 
 # Multi-window, multi-burn-rate alerts (Google's SRE Workbook, chapter 5): long and short window, burn rate, severity.
@@ -16,7 +16,6 @@ _BURN_RATES: tuple[tuple[str, str, float, Literal["CRITICAL", "WARNING"]], ...] 
     ("1h", "5m", 14.4, "CRITICAL"),
     ("6h", "30m", 6.0, "WARNING"),
 )
-_WINDOW = "5m"
 _QUANTILE = 0.95
 
 
@@ -33,7 +32,7 @@ def plan_monitoring(ctx: PlanContext, cluster: str, namespace: str, pools: tuple
                 rule="nothing is scraped with monitoring.enabled: false, so there is nothing to show or to alert on",
                 fix=f"set monitoring.enabled: true, or remove monitoring.{key}",
             )
-    queries = _Queries(ctx.release.picker.metric_prefix, cluster, namespace)
+    queries = Queries(ctx.release.picker.metric_prefix, cluster, namespace)
     alerts = settings.alerts
     return MonitoringPlan(
         enabled=settings.enabled,
@@ -44,34 +43,11 @@ def plan_monitoring(ctx: PlanContext, cluster: str, namespace: str, pools: tuple
     )
 
 
-class _Queries:
-    """PromQL over one stack's metrics, under the names of its release."""
-
-    def __init__(self, picker_prefix: str, cluster: str, namespace: str) -> None:
-        self._prefix = picker_prefix
-        self._labels = f'cluster="{cluster}",namespace="{namespace}"'
-
-    def series(self, metric: str, suffix: str = "", *, more: str = "") -> str:
-        name = load_metrics().name(metric, self._prefix)
-        return f'{{__name__="{name}{suffix}",{self._labels}{more}}}'
-
-    def rate(self, metric: str, window: str = _WINDOW, suffix: str = "") -> str:
-        return f"rate({self.series(metric, suffix)}[{window}])"
-
-    def quantile(self, metric: str, quantile: float, by: str = "model_name") -> str:
-        return f"histogram_quantile({quantile:g}, sum by (le, {by}) ({self.rate(metric, suffix='_bucket')}))"
-
-    def error_ratio(self, window: str) -> str:
-        """Share of requests that ended in an error; 0 before the first one, none without requests."""
-        errors = f"(sum({self.rate('picker-errors', window)}) or vector(0))"
-        return f"{errors} / sum({self.rate('picker-requests', window)})"
-
-
-def _dashboard(stack: str, queries: _Queries) -> DashboardPlan:
+def _dashboard(stack: str, queries: Queries) -> DashboardPlan:
     by_model = "sum by (model_name)"
     panels = (
         ("Requests", "1/s", f"{by_model} ({queries.rate('picker-requests')})"),
-        ("Errors, share of requests", "1", queries.error_ratio(_WINDOW)),
+        ("Errors, share of requests", "1", queries.error_ratio(WINDOW)),
         ("Replicas that can be chosen", "1", f"sum by (name) ({queries.series('picker-ready')})"),
         ("Time to first token, 95 %", "s", queries.quantile("engine-first-token", _QUANTILE)),
         ("Time per further token, 95 %", "s", queries.quantile("engine-token", _QUANTILE)),
@@ -94,7 +70,7 @@ def _dashboard(stack: str, queries: _Queries) -> DashboardPlan:
     )
 
 
-def _alerts(settings: AlertSettings, stack: str, queries: _Queries, pools: tuple[str, ...]) -> Iterator[AlertPlan]:
+def _alerts(settings: AlertSettings, stack: str, queries: Queries, pools: tuple[str, ...]) -> Iterator[AlertPlan]:
     budget = 1 - settings.availability
     for long, short, rate, severity in _BURN_RATES:
         limit = f"{rate * budget:g}"

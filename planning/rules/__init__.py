@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from planning.rules import (
     access,
+    autoscaling,
     cluster,
     disaggregation,
     engine,
@@ -45,6 +46,7 @@ SUBJECTS = (
     engine_features,
     parallelism,
     sizing,
+    autoscaling,
     disaggregation,
     picker,
     picker_config,

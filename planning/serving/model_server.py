@@ -19,6 +19,7 @@ from planning.plan.pods import ConfigFilePlan, EnvPlan, PodPlan, PortPlan, Probe
 from planning.plan.serving import ModelServerPlan
 from planning.platform.engine_images import image_of, library_environment
 from planning.serving import multi_node
+from planning.serving.autoscaling import check_kserve, check_zero
 from planning.serving.backend_tls import server_tls
 from planning.serving.backends import backend_of
 from planning.serving.engine_checks import implementation_variable
@@ -37,7 +38,7 @@ from planning.serving.labels import ROLE_LABEL, selector_of
 from planning.serving.lora_adapters import adapter_arguments, check_adapters
 from planning.serving.model_checks import check_model
 from planning.serving.pod_volumes import annotations_of, buckets_of, volumes_of
-from planning.serving.resources import limits, requests, spare_replicas
+from planning.serving.resources import least_replicas, limits, requests, spare_replicas
 from planning.serving.served_names import splits_of
 from planning.serving.server_role import ServerRole
 from planning.serving.shutdown import DRAIN_SECONDS, END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
@@ -101,13 +102,15 @@ def plan_model_server(
     memory = check_model(ctx, index, settings, model)
     check_raised_blocks(ctx, index, settings, model)
     check_adapters(ctx, index, settings)
+    check_kserve(ctx, index, settings)
+    check_zero(ctx, index, settings)
     if ctx.role != "prefill":
         check_features(ctx, index, settings, model)
     run = run_of(ctx, settings, model) if model is not None and memory is not None else None
     size = model_gib(ctx, settings)
     check_image_source(ctx, index, settings)
     budget = start_up_budget(ctx.accelerator.kind, size, settings.source.kind)
-    replicas = 0 if ctx.settings.paused else settings.replicas
+    replicas = 0 if ctx.settings.paused else least_replicas(settings)
     names = backend.server_names(key, role.name, multi_node=parallelism.is_multi_node)
     rollout = backend.rollout(spare_replicas(ctx, settings), multi_node=parallelism.is_multi_node)
     selector = {**selector_of(key), **role.selector}

@@ -13,34 +13,66 @@ from settings.models import ModelSettings
 
 
 def check_capacity(ctx: PlanContext) -> None:
-    """All replicas together have to fit the largest size of the pool."""
+    """All replicas together have to fit the largest size of the pool.
+
+    Of models that scale, each has to reach its maximum while the others are at their minimum.
+    """
     if ctx.settings.paused:
         return
-    needed = sum(nodes_of(ctx, model) for model in ctx.settings.models)
-    most = ctx.settings.accelerator.nodes.max
-    if needed > most:
-        replicas = sum(model.replicas for model in ctx.settings.models)
-        hosts = max(parallelism_of(ctx, model).hosts for model in ctx.settings.models)
+    models, most = ctx.settings.models, ctx.settings.accelerator.nodes.max
+    least = [nodes_of(ctx, model, least_replicas(model)) for model in models]
+    full = [nodes_of(ctx, model) for model in models]
+    needed, together = sum(full), max(sum(least) - low + high for low, high in zip(least, full, strict=True))
+    if together > most:
+        replicas = sum(model.replicas for model in models)
+        hosts = max(parallelism_of(ctx, model).hosts for model in models)
         size_note = f" of {hosts} hosts" if hosts > 1 else ""
+        up_to = "up to " if any(model.autoscaling is not None for model in models) else ""
         ctx.findings.error(
             "LLMD-POOL-REPLICAS",
             "accelerator",
             "nodes",
             "max",
             value=most,
-            rule=f"{replicas} replica{'s' if replicas != 1 else ''}{size_note} need {needed} {ctx.machine.name} nodes",
+            rule=f"{up_to}{replicas} replica{'s' if replicas != 1 else ''}{size_note} need {needed} {ctx.machine.name}"
+            " nodes",
             fix=f"use {needed} or more, or fewer replicas",
+        )
+    elif needed > most:
+        ctx.findings.warning(
+            "LLMD-AUTOSCALING-SHARED",
+            "accelerator",
+            "nodes",
+            "max",
+            value=most,
+            rule=f"all models at their maximum need {needed} nodes: whose pods ask first gets the next one, and the"
+            " others' wait until a replica ends",
+            fix=f"use {needed}, lower a maximum, or raise the minimum of the model that has to have its replicas",
         )
 
 
-def busy_nodes(ctx: PlanContext, pools: Sequence[NodePoolPlan]) -> list[tuple[NodePoolPlan, int]]:
-    """Each pool with the nodes of it that all replicas take, whether or not the stack is paused."""
-    nodes_left = sum(nodes_of(ctx, model) for model in ctx.settings.models)
+def least_replicas(settings: ModelSettings) -> int:
+    """The fewest replicas of a model that runs."""
+    return settings.replicas if settings.autoscaling is None else settings.autoscaling.minimum
+
+
+def busy_nodes(
+    ctx: PlanContext, pools: Sequence[NodePoolPlan], *, scaled_down: bool = False
+) -> list[tuple[NodePoolPlan, int]]:
+    """Each pool with the nodes of it that all replicas take, whether or not the stack is paused.
+
+    `scaled_down`: with the fewest replicas of each model instead, and never fewer nodes than the pool keeps.
+    """
+    models = ctx.settings.models
+    nodes_left = sum(nodes_of(ctx, model, least_replicas(model) if scaled_down else None) for model in models)
+    if any(model.autoscaling is not None for model in models):
+        # Models may share the last nodes.
+        nodes_left = min(nodes_left, max(sum(pool.max_nodes for pool in pools), 0))
     busy = []
     for pool in pools:
         # What no pool holds is a finding already, and costs as if it were there.
         nodes = nodes_left if pool is pools[-1] else min(nodes_left, pool.max_nodes)
-        busy.append((pool, nodes))
+        busy.append((pool, max(nodes, pool.min_nodes) if scaled_down else nodes))
         nodes_left -= nodes
     return busy
 

@@ -192,7 +192,9 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
         wanted = capacity.basis + (", with " + " and ".join(limits) if limits else "")
         ctx.findings.warning(
             "LLMD-LOAD-REPLICAS",
-            *("models", index, "replicas"),
+            "models",
+            index,
+            *settings.replicas_path,
             value=settings.replicas,
             rule=f"{wanted}: that takes {needed} replicas {doubt}",
             fix=f"use {needed} replicas with accelerator.nodes.max to match, a faster accelerator, or a smaller load",

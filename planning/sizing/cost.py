@@ -31,13 +31,15 @@ def plan_cost(
     pools: Sequence[tuple[NodePoolPlan, int]],
     capacities: Sequence[CapacityPlan | None],
     pickers: int,
+    scaled_down: Sequence[tuple[NodePoolPlan, int]] | None = None,
 ) -> CostPlan:
     """`pools` are the accelerator pools, each with the nodes that all its replicas take; `pickers` pods are scraped.
 
-    `capacities` are those of the models; the cost of a million requests is known only with all of them.
+    `capacities` are those of the models; the cost of a million requests is known only with all of them. `scaled_down`
+    are the pools with the nodes that the fewest replicas take, where their number follows the load.
     """
     prices = prices_of(ctx)
-    bill = _Bill(ctx, prices, cpu_pool, pools, pickers)
+    bill = _Bill(ctx, prices, cpu_pool, pools, pickers, _servers(ctx))
     lines = tuple(line for line in bill.lines() if line is not None)
     chosen = {_way(pool) for pool, _ in pools}
     alternatives = tuple(_alternative(bill, lines, way, chosen == {way}) for way in _WAYS)
@@ -46,9 +48,33 @@ def plan_cost(
         alternatives=alternatives,
         units=_units(total((line.name, line.running) for line in lines), capacities),
         date=str(min(bill.dates)) if bill.dates else "",
+        scaled_down=None if scaled_down is None else _running(ctx, prices, cpu_pool, scaled_down, pickers),
     )
     _check_budget(ctx, cost, pools)
     return cost
+
+
+def _running(
+    ctx: PlanContext,
+    prices: Prices,
+    cpu_pool: NodePoolPlan,
+    pools: Sequence[tuple[NodePoolPlan, int]],
+    pickers: int,
+) -> Total:
+    """The hourly cost with the fewest replicas of each model."""
+    bill = _Bill(ctx, prices, cpu_pool, pools, pickers, _servers(ctx, scaled_down=True))
+    return total((line.name, line.running) for line in bill.lines() if line is not None)
+
+
+def _servers(ctx: PlanContext, *, scaled_down: bool = False) -> int:
+    """Model servers of all stages."""
+    stages = [stage for model in ctx.settings.models for stage in (model, model.prefill) if stage is not None]
+    return sum(
+        stage.replicas
+        if stage.autoscaling is None
+        else (stage.autoscaling.minimum if scaled_down else stage.autoscaling.maximum)
+        for stage in stages
+    )
 
 
 def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePoolPlan, int]]) -> None:
@@ -91,8 +117,10 @@ class _Bill:
         cpu_pool: NodePoolPlan,
         pools: Sequence[tuple[NodePoolPlan, int]],
         pickers: int,
+        servers: int,
     ) -> None:
         self.ctx, self.prices, self.cpu_pool, self.pools, self.pickers = ctx, prices, cpu_pool, pools, pickers
+        self.servers = servers
         # Pickers and system pods hold one node, whatever the pool's minimum.
         self.cpu_nodes = max(1, cpu_pool.min_nodes)
         self.dates: list[datetime.date] = []
@@ -209,8 +237,7 @@ class _Bill:
         """Samples of Managed Service for Prometheus: series of each scraped pod, once an interval."""
         price, series = self._item("metrics-samples"), load_engine().metrics.series
         scrapes = 3600 / self.ctx.settings.monitoring.interval_seconds
-        models = self.ctx.settings.models
-        servers = sum(model.replicas + (model.prefill.replicas if model.prefill else 0) for model in models)
+        servers = self.servers
 
         def of(servers: int) -> float | None:
             samples = (servers * series["server"] + self.pickers * series["picker"]) * scrapes
@@ -219,7 +246,7 @@ class _Bill:
         note = f"metric samples: about {series['server']} series a model server, {series['picker']} a picker"
         # Whether an idle pool's pods wait or are gone, nobody scrapes them.
         low = min(servers, sum(pool.min_nodes for pool, _ in self.pools))
-        # Replicas are fixed: a larger pool runs no further servers.
+        # A larger pool runs no further servers.
         return CostLine(name="monitoring", running=of(servers), idle=of(low), paused=of(0), most=of(servers), note=note)
 
     def flat(self, name: str, item: str, note: str) -> CostLine:

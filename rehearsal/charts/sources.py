@@ -61,6 +61,14 @@ _SOURCES: Final = {
         left_out=("templates/webhook-*-webhook.yaml", "templates/startupapicheck-*.yaml"),
         stand_in="the local authority signs certificates, and its webhook does not run",
     ),
+    "keda": Source(
+        "github.com/kedacore/charts",
+        "definitions",
+        "keda",
+        # Without its program a webhook would refuse every ScaledObject, and an API service would fail every discovery.
+        left_out=("templates/webhooks/validatingconfiguration.yaml", "templates/metrics-server/apiservice.yaml"),
+        stand_in="ScaledObjects are kept as they are, and replicas stay as `up` creates them",
+    ),
     "base": _ISTIO,
     # Its chart would bring only istiod.
     "istiod": replace(_ISTIO, path="", stand_in="the chart is empty, and the local Envoy serves Istio's Gateways"),
@@ -89,7 +97,12 @@ def find(chart: str, version: str | None = None) -> Source | None:
 
 
 def _same(version: str, other: str) -> bool:
-    return version.removeprefix("v") == other.removeprefix("v")
+    return _bare(version) == _bare(other)
+
+
+def _bare(version: str) -> str:
+    """Without what Go modules add to a version."""
+    return version.removeprefix("v").removesuffix("+incompatible")
 
 
 def published() -> list[ChartRelease]:
@@ -104,6 +117,7 @@ def _charts(charts: ChartReleases) -> list[ChartRelease]:
     istio = charts.istio
     brought = [istio.base, istio.control_plane] if isinstance(istio, IstioCharts) else [istio.operator]
     own = [charts.leader_worker_set, charts.cert_manager, charts.kserve_crds, charts.kserve, charts.kserve_presets]
+    own.append(charts.keda)
     return [*own, *brought]
 
 

@@ -15,6 +15,7 @@ from tests.stacks import OTHER_SCORER, OTHER_VALUES, PAUSED, graph_of
 
 # Once published a token stays: a new one is another resource, with everything below it.
 TOKENS = {
+    "Autoscaling": "llm-d:inference:Autoscaling",
     "Certificate": "llm-d:platform:Certificate",
     "EndpointPicker": "llm-d:inference:EndpointPicker",
     "Dashboards": "llm-d:monitoring:Dashboards",
@@ -88,14 +89,15 @@ def test_tokens_are_the_ones_written_down(either: Graph) -> None:
     """Several models take every component that one takes and two more; under KServe one stands for three.
 
     A certificate is asked for: `tests/components/platform/test_certificates.py`; presets are for groups of pods:
-    `tests/components/serving/test_kserve_multi_node.py`; dashboards: `tests/planning/platform/test_monitoring.py`.
+    `tests/components/serving/test_kserve_multi_node.py`; dashboards: `tests/planning/platform/test_monitoring.py`;
+    autoscaling: `tests/components/serving/test_autoscaling.py`.
     """
     stacks = (either.stack, "multi-model-gpu", "kserve-single-replica-gpu")
     tokens = {stack: {r.type for r in components_of(graph_of(stack))} for stack in stacks}
     several = {TOKENS["ModelsEndpoint"], TOKENS["ModelRouter"]}
     service = {TOKENS["InferenceService"]}
     made_by_it = {TOKENS[name] for name in ("EndpointPicker", "InferencePool", "ModelServer")}
-    usual = set(TOKENS.values()) - {TOKENS["Certificate"], TOKENS["Presets"], TOKENS["Dashboards"]}
+    usual = set(TOKENS.values()) - {TOKENS[name] for name in ("Autoscaling", "Certificate", "Presets", "Dashboards")}
     assert tokens["multi-model-gpu"] == usual - service
     assert tokens["kserve-single-replica-gpu"] == usual - several - made_by_it
     assert tokens[either.stack] == usual - several - service

@@ -39,33 +39,51 @@ def objects_as_planned(room: Room) -> Result:
 
 def _wrong(live: LiveStack, planned: dict[str, Any]) -> list[str]:
     metadata, kind = planned["metadata"], planned["kind"]
+    if (kind, metadata["name"]) in _scaled(live):
+        # The number of replicas is the autoscaler's.
+        planned = planned | {"spec": {key: value for key, value in planned["spec"].items() if key != "replicas"}}
     found = live.cluster.find(planned["apiVersion"], kind, metadata["name"], metadata.get("namespace"))
     if found is None:
         return [f"{kind}/{metadata['name']} does not exist"]
     return [f"{kind}/{metadata['name']} {sentence}" for sentence in differences(planned, found)]
 
 
+def _scaled(live: LiveStack) -> set[tuple[str, str]]:
+    """Kinds and names of the workloads whose replicas follow the load."""
+    servers = [server for model in live.plan.models for server in model.servers]
+    return {server.scaling.target[1:] for server in servers if server.scaling is not None}
+
+
 def replicas_ready(room: Room) -> Result:
     """Every model server and picker has its planned number of ready pods."""
     live = room.live
     counts = list(_pod_counts(live))
-    short = [f"{name}: {ready} of {planned} ready" for name, ready, planned in counts if ready != planned]
+    short = [
+        f"{name}: {ready} of {planned} ready" for name, ready, planned, most in counts if not planned <= ready <= most
+    ]
     if short:
         return failed("; ".join(short), live.diagnose)
-    return passed(", ".join(f"{name} {ready}/{planned}" for name, ready, planned in counts))
+    return passed(
+        ", ".join(
+            f"{name} {ready}/{planned}" if planned == most else f"{name} {ready} of {planned} to {most}"
+            for name, ready, planned, most in counts
+        )
+    )
 
 
-def _pod_counts(live: LiveStack) -> Iterator[tuple[str, int, int]]:
-    """Workload, ready pods, planned pods."""
+def _pod_counts(live: LiveStack) -> Iterator[tuple[str, int, int, int]]:
+    """Workload, ready pods, planned pods, and the most that there may be."""
     plan = live.plan
     for model in plan.models:
         for server in model.servers:
             size = server.group.size if server.group is not None else 1
-            yield server.name, _ready(live, dict(server.selector)), server.replicas * size
-        yield model.picker.name, _ready(live, dict(model.picker.selector)), model.picker.ready_replicas
+            ready = _ready(live, dict(server.selector))
+            yield server.name, ready, server.replicas * size, server.most_replicas * size
+        picker, ready = model.picker, _ready(live, dict(model.picker.selector))
+        yield picker.name, ready, picker.ready_replicas, picker.ready_replicas
     for extra in (plan.router, plan.models_endpoint):
         if extra is not None:
-            yield extra.name, _ready(live, dict(extra.selector)), extra.replicas
+            yield extra.name, _ready(live, dict(extra.selector)), extra.replicas, extra.replicas
 
 
 def _ready(live: LiveStack, selector: dict[str, str]) -> int:

@@ -108,7 +108,7 @@ def test_what_exists_has_no_namespace_of_ours() -> None:
 
 @pytest.mark.parametrize("release", catalog.load().releases)
 def test_every_release_pins_every_chart(release: str) -> None:
-    charts = charts_of({"release": release}, kserve=True, istio=True)
+    charts = charts_of({"release": release}, kserve=True, istio=True, scales=True)
     assert [one.chart for one in charts if not (one.repository or one.chart).startswith(("oci://", "https://"))] == []
     assert [chart.version for chart in charts if not chart.version.lstrip("v")[0].isdigit()] == []
 
@@ -130,6 +130,10 @@ class TestValues:
         [chart] = [one for one in charts_of(kserve=True) if one.name == "cert-manager"]
         folder = module_dir("github.com/cert-manager/cert-manager", "definitions") / "deploy/charts/cert-manager"
         assert list(unknown(chart, folder)) == []
+
+    def test_of_keda(self) -> None:
+        [chart] = charts_of(scales=True)
+        assert list(unknown(chart, module_dir("github.com/kedacore/charts", "definitions") / "keda")) == []
 
     def test_a_misspelt_one_is_found(self, tmp_path: Path) -> None:
         """Else the tests around this one could not fail."""

@@ -13,6 +13,7 @@ from tests.planning.refusals.accepted import (
     QUOTED,
     RANGES,
 )
+from tests.planning.refusals.autoscaling import AUTOSCALING
 from tests.planning.refusals.backend_tls import BACKEND_TLS
 from tests.planning.refusals.disaggregation import DISAGGREGATION
 from tests.planning.refusals.engine import ENGINE
@@ -38,6 +39,7 @@ EVERY = (
     *MODEL,
     *SOURCES,
     *GROUPS,
+    *AUTOSCALING,
     *PATTERNS,
     *SPLITS,
     *PICKERS,

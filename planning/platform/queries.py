@@ -1,0 +1,30 @@
+"""PromQL over a stack's metrics in Managed Service for Prometheus, by the names of metrics.yaml."""
+
+from __future__ import annotations
+
+from catalog.metrics import load_metrics
+
+WINDOW = "5m"
+
+
+class Queries:
+    """PromQL over one stack's metrics, under the names of its release."""
+
+    def __init__(self, picker_prefix: str, cluster: str, namespace: str) -> None:
+        self._prefix = picker_prefix
+        self._labels = f'cluster="{cluster}",namespace="{namespace}"'
+
+    def series(self, metric: str, suffix: str = "", *, more: str = "") -> str:
+        name = load_metrics().name(metric, self._prefix)
+        return f'{{__name__="{name}{suffix}",{self._labels}{more}}}'
+
+    def rate(self, metric: str, window: str = WINDOW, suffix: str = "", *, more: str = "") -> str:
+        return f"rate({self.series(metric, suffix, more=more)}[{window}])"
+
+    def quantile(self, metric: str, quantile: float, by: str = "model_name") -> str:
+        return f"histogram_quantile({quantile:g}, sum by (le, {by}) ({self.rate(metric, suffix='_bucket')}))"
+
+    def error_ratio(self, window: str) -> str:
+        """Share of requests that ended in an error; 0 before the first one, none without requests."""
+        errors = f"(sum({self.rate('picker-errors', window)}) or vector(0))"
+        return f"{errors} / sum({self.rate('picker-requests', window)})"
