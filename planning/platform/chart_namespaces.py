@@ -3,7 +3,8 @@
 Controllers talk to the API server and answer its webhooks; on GKE both cross the network from addresses that differ
 with the kind of cluster. Only the ports of their webhooks are open, to everybody, and ways out lead to HTTPS and names.
 Ports: charts/lws of kubernetes-sigs/lws v0.9.0, charts/kserve-llmisvc-resources of kserve/kserve v0.20.0,
-deploy/charts/cert-manager of cert-manager v1.20.2, keda of kedacore/charts v2.20.2, istio.io/latest/docs/ops/deployment/application-requirements.
+deploy/charts/cert-manager of cert-manager v1.20.2, keda of kedacore/charts v2.20.2,
+istio.io/latest/docs/ops/deployment/application-requirements.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from planning.platform.helm_releases import KEDA_NAMESPACE
 _ISTIO_SYSTEM = "istio-system"
 
 # Ports that pods of a namespace answer on, beside the kubelet's probes, which always pass. Istio: configuration of
-# proxies (15012) and webhooks (15017). KEDA: the external metrics API (6443), webhooks, and what the operator says to the
-# server of that API (9666).
+# proxies (15012) and webhooks (15017). KEDA: the external metrics API (6443), webhooks, and the operator's
+# values for that API (9666).
 _PORTS: Mapping[str, tuple[int, ...]] = {
     "lws-system": (9443,),
     "kserve": (9443,),
@@ -30,8 +31,8 @@ _PORTS: Mapping[str, tuple[int, ...]] = {
 _ANYWHERE = PeerPlan(cidr="0.0.0.0/0")
 _NAMES: tuple[tuple[Literal["UDP", "TCP"], int], ...] = (("UDP", 53), ("TCP", 53))
 # cert-manager looks at its own answers to a challenge before it asks the authority to: ACME's HTTP-01.
-# KEDA's server asks its operator, which gets its token from the node's metadata server.
-_WEB: Mapping[str, tuple[int, ...]] = {"cert-manager": (80, 443), KEDA_NAMESPACE: (80, 443, 9666)}
+# KEDA's metrics server reads from its operator, which gets its token from the node's metadata server (80, or 988).
+_WEB: Mapping[str, tuple[int, ...]] = {"cert-manager": (80, 443), KEDA_NAMESPACE: (80, 443, 988, 9666)}
 
 # Controllers have few pods; a hook of Helm is one for a minute. Each asks for no load balancer.
 _QUOTA = {"pods": "20", "services.loadbalancers": "0"}
