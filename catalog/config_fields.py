@@ -8,7 +8,7 @@ from typing import Any
 from .errors import ConfigError
 
 # Beyond any model there is: a slip of the keyboard, and a reason not to count that far.
-_MOST = {"num_hidden_layers": 1000, "num_attention_heads": 4096, "num_key_value_heads": 4096, "head_dim": 4096}
+_MAXIMUM = {"num_hidden_layers": 1000, "num_attention_heads": 4096, "num_key_value_heads": 4096, "head_dim": 4096}
 
 
 class Fields:
@@ -21,7 +21,7 @@ class Fields:
         for name in names:
             value = self.config.get(name)
             if isinstance(value, int) and not isinstance(value, bool):
-                if not 0 <= value <= _MOST.get(name, 10**8):
+                if not 0 <= value <= _MAXIMUM.get(name, 10**8):
                     raise ConfigError(f"{name} is {value}")
                 return value
         if default is None:

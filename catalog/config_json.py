@@ -180,7 +180,7 @@ def _says_method(stored: object) -> bool:
 
 def _check(model: Model) -> None:
     """What every model has, so that nothing is divided by zero."""
-    least = {
+    minimums = {
         "kv_heads": model.kv_heads,
         "head_dim": model.head_dim,
         "vocabulary": model.vocabulary,
@@ -189,19 +189,19 @@ def _check(model: Model) -> None:
     }
     experts = model.experts
     if experts is not None:
-        least |= {"experts": experts.layers, "active experts": experts.active, "expert width": experts.intermediate}
+        minimums |= {"experts": experts.layers, "active experts": experts.active, "expert width": experts.intermediate}
     for group in model.attention:
         state, mamba = group.linear, group.mamba
         if state is not None:
-            least |= {"linear heads": min(state.key_heads, state.value_heads, state.key_dim, state.value_dim)}
+            minimums |= {"linear heads": min(state.key_heads, state.value_heads, state.key_dim, state.value_dim)}
         if mamba is not None:
-            least |= {"Mamba heads": min(mamba.heads, mamba.head_dim, mamba.state, mamba.groups, mamba.convolution)}
-        least |= {
+            minimums |= {"Mamba heads": min(mamba.heads, mamba.head_dim, mamba.state, mamba.groups, mamba.convolution)}
+        minimums |= {
             f"{group.kind} heads": 1 if group.kv_heads is None else group.kv_heads,
             f"{group.kind} head dimension": 1 if group.head_dim is None else group.head_dim,
             f"{group.kind} window": 1 if group.window is None else group.window,
         }
-    missing = [name for name, value in least.items() if value < 1]
+    missing = [name for name, value in minimums.items() if value < 1]
     if missing:
         raise ConfigError(f"it has no {', no '.join(missing)}")
     fitting = experts is None or (experts.layers <= model.layers and experts.active <= experts.count)

@@ -85,12 +85,12 @@ def _nemotron(fields: Fields) -> Layers:
 
 
 def _kinds(architecture: str, fields: Fields, count: int) -> tuple[AttentionKind, ...]:
-    named = fields.texts("layer_types")[:count]
-    if len(named) == count:
-        unknown = sorted({name for name in named if name not in _LAYER_TYPES})
+    names = fields.texts("layer_types")[:count]
+    if len(names) == count:
+        unknown = sorted({name for name in names if name not in _LAYER_TYPES})
         if unknown:
             raise ConfigError(f"its layers are of kinds this program does not know: {', '.join(unknown)}", unknown=True)
-        kinds = [_LAYER_TYPES[name] for name in named]
+        kinds = [_LAYER_TYPES[name] for name in names]
         if architecture.startswith("Gemma4"):
             # transformers' Gemma4TextConfig makes the last layer global whatever the list says.
             kinds[-1] = "full"
@@ -132,9 +132,9 @@ def _sparse(fields: Fields, count: int) -> tuple[bool, ...]:
     """Which layers have experts."""
     if not expert_count(fields):
         return (False,) * count
-    named = fields.texts("mlp_layer_types")
-    if len(named) == count:
-        return tuple(name == "sparse" for name in named)
+    names = fields.texts("mlp_layer_types")
+    if len(names) == count:
+        return tuple(name == "sparse" for name in names)
     listed = fields.config.get("moe_layers")
     if isinstance(listed, list) and all(isinstance(index, int) for index in listed):
         return tuple(index in listed for index in range(count))

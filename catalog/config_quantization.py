@@ -105,7 +105,7 @@ def _plan(config: Config) -> _Plan:
             blocks = config.get("weight_block_size")
             scheme = _Scheme(8)
             if isinstance(blocks, list) and len(blocks) == 2:
-                scheme = _Scheme(8, _whole(blocks[0]) * _whole(blocks[1]), 32)
+                scheme = _Scheme(8, _integer(blocks[0]) * _integer(blocks[1]), 32)
             return _Plan("fp8", scheme, _names(config, "modules_to_not_convert", "ignored_layers"))
         case "fbgemm_fp8":
             return _Plan(method, _Scheme(8), _names(config, "modules_to_not_convert"))
@@ -127,10 +127,10 @@ def _plan(config: Config) -> _Plan:
 
 def _group_wise(method: str, config: Config) -> _Plan:
     """AWQ, GPTQ and AutoRound: integers with a scale, and often a zero point, for each group of weights."""
-    bits = _whole(config.get("bits", 4))
+    bits = _integer(config.get("bits", 4))
     zeros = bool(config.get("zero_point")) if method == "awq" else not config.get("sym", True)
     group = config.get("group_size", 128)
-    scheme = _Scheme(bits, _whole(group) if group not in (-1, None) else None, 16, bits if zeros else 0)
+    scheme = _Scheme(bits, _integer(group) if group not in (-1, None) else None, 16, bits if zeros else 0)
     ignored = list(_names(config, "modules_to_not_convert"))
     exceptions: list[tuple[str, _Scheme]] = []
     own = config.get("dynamic") or config.get("extra_config")
@@ -142,7 +142,7 @@ def _group_wise(method: str, config: Config) -> _Plan:
             if sign == "-":
                 ignored.append(target)
             elif isinstance(change, Mapping):
-                changed = _whole(change.get("bits", bits))
+                changed = _integer(change.get("bits", bits))
                 if changed >= _PLAIN_BITS:
                     ignored.append(target)
                 else:
@@ -177,7 +177,7 @@ def _algorithm(name: object, group: object) -> _Scheme:
     if default_group is None:
         return _Scheme(bits)
     return _Scheme(
-        bits, _whole(group) if isinstance(group, int) and group > 0 and bits == 4 else default_group, scale_bits
+        bits, _integer(group) if isinstance(group, int) and group > 0 and bits == 4 else default_group, scale_bits
     )
 
 
@@ -207,12 +207,12 @@ def _compressed(config: Config) -> _Plan:
 
 
 def _weights(weights: Config) -> _Scheme:
-    bits = _whole(weights.get("num_bits", 8))
+    bits = _integer(weights.get("num_bits", 8))
     size = weights.get("group_size")
-    group = _whole(size) if size not in (None, -1) else None
+    group = _integer(size) if size not in (None, -1) else None
     block = weights.get("block_structure")
     if group is None and isinstance(block, list) and len(block) == 2:
-        return _Scheme(bits, _whole(block[0]) * _whole(block[1]), 32)
+        return _Scheme(bits, _integer(block[0]) * _integer(block[1]), 32)
     floating = weights.get("type") == "float"
     # NVFP4 and MXFP4 keep their scales in 8 bits, integers theirs in 16.
     scale_bits = 8 if floating and bits == 4 else 16
@@ -226,7 +226,7 @@ def _parts(plan: _Plan, modules: Modules) -> dict[Part, float]:
     exceptions = [(_Names((name,), plan.loose), scheme) for name, scheme in plan.exceptions if not _is_exact(name)]
     exact = {name: scheme for name, scheme in plan.exceptions if _is_exact(name)}
     result: dict[Part, float] = {}
-    named = False
+    is_named = False
     for part in (*_LAYER_PARTS, "lm_head"):
         # lm_head stays plain unless it is named: engines load it so whatever the default is.
         default = plan.default.stored if plan.default is not None and part != "lm_head" else _PLAIN_BITS
@@ -240,12 +240,12 @@ def _parts(plan: _Plan, modules: Modules) -> dict[Part, float]:
                 bits = _PLAIN_BITS
             elif scheme is not None:
                 bits = scheme.stored
-                named = True
+                is_named = True
             total += size
             stored += size * bits
         if total and (abs(stored / total - default) > 1e-9 or (plan.default is None and part != "lm_head")):
             result[part] = stored / total
-    if plan.exceptions and not named:
+    if plan.exceptions and not is_named:
         raise ConfigError("what its quantization names fits none of the model's modules")
     return result
 
@@ -294,7 +294,7 @@ def _names(config: Config, *fields: str) -> tuple[str, ...]:
     return ()
 
 
-def _whole(value: object) -> int:
+def _integer(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= 65536:
         raise ConfigError(f"its quantization has {value!r} where a number of bits or weights belongs")
     return value

@@ -209,8 +209,8 @@ class Generations(Entry):
     tpu: SpeedConstants
 
     def of(self, generation: Generation) -> SpeedConstants:
-        found: SpeedConstants = getattr(self, generation)
-        return found
+        constants: SpeedConstants = getattr(self, generation)
+        return constants
 
 
 class Earned(Entry):
@@ -305,8 +305,8 @@ class Engine(Entry):
     def lays_out_states(self, version: str, *, prefix_caching: bool) -> bool:
         """Whether it is known how the TPU back end lays out the states of recurrent layers."""
         figures = self.tpu_states
-        known = self.has(version, figures.since)
-        return known and not (prefix_caching and self.has(version, figures.prefixes_since))
+        is_new_layout = self.has(version, figures.since)
+        return is_new_layout and not (prefix_caching and self.has(version, figures.prefixes_since))
 
     def second_runner(self, version: str, architecture: str, *, dense: bool) -> bool:
         """Whether Model Runner V2 is a model's default. `dense`: it has neither experts nor recurrent layers."""

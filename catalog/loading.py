@@ -31,15 +31,15 @@ def load_catalog(folder: Path = FOLDER) -> Catalog:
         name: _read(folder, name) for name in ("accelerators", "machines", "models", "pickers", "prices", "releases")
     }
     sources = _sources(files)
-    machines = _each("machines", MachineType, _machines(files["machines"]))
+    machines = _validated("machines", MachineType, _machines(files["machines"]))
     catalog = Catalog(
-        accelerators=_each("accelerators", Accelerator, _accelerators(files["accelerators"])),
+        accelerators=_validated("accelerators", Accelerator, _accelerators(files["accelerators"])),
         machines=machines,
-        models=_each("models", Model, _models(files["models"], sources)),
-        pickers=_each("pickers", Picker, _pickers(files["pickers"])),
+        models=_validated("models", Model, _models(files["models"], sources)),
+        pickers=_validated("pickers", Picker, _pickers(files["pickers"])),
         prices=_prices(files["prices"], sources, machines),
         sources=sources,
-        releases=_each("releases", Release, _releases(files["releases"])),
+        releases=_validated("releases", Release, _releases(files["releases"])),
     )
     _check_references(catalog)
     return catalog
@@ -55,7 +55,7 @@ def _read(folder: Path, name: str) -> Tree:
     return tree
 
 
-def _each(file: str, kind: type[Item], entries: Iterable[tuple[str, Tree]]) -> dict[str, Item]:
+def _validated(file: str, kind: type[Item], entries: Iterable[tuple[str, Tree]]) -> dict[str, Item]:
     items: dict[str, Item] = {}
     for name, entry in entries:
         try:
@@ -70,7 +70,7 @@ def _sources(files: Mapping[str, Tree]) -> dict[str, Source]:
     """All files' sources in one table. A key means the same in every file."""
     merged: dict[str, Source] = {}
     for file, tree in files.items():
-        for key, source in _each(file, Source, tree.get("sources", {}).items()).items():
+        for key, source in _validated(file, Source, tree.get("sources", {}).items()).items():
             if merged.setdefault(key, source) != source:
                 raise CatalogError(f"{file}.yaml: sources: {key}: another file gives this key another meaning")
     return merged
@@ -165,7 +165,9 @@ def _prices(tree: Tree, sources: Mapping[str, Source], types: Mapping[str, Machi
         (name, {**entry, "date": sources[entry["source"]].date, "source": sources[entry["source"]].citation})
         for name, entry in tree["items"].items()
     )
-    return Prices(machines=machines, accelerators=accelerators, items=_each("prices", PriceItem, items), types=types)
+    return Prices(
+        machines=machines, accelerators=accelerators, items=_validated("prices", PriceItem, items), types=types
+    )
 
 
 def _rates(table: Tree, sources: Mapping[str, Source]) -> dict[str, dict[str, Rates]]:

@@ -37,8 +37,11 @@ class Program(Entry):
     source: str
 
 
-class Seen(Entry):
-    """First and last of the versions read that have something. `type` is bool, int, float, text or values with bars."""
+class Availability(Entry):
+    """First and last version, of those read, that has an argument or variable.
+
+    `type` is bool, int, float, text, or the accepted values separated by bars.
+    """
 
     type: str = "text"
     first: str
@@ -53,8 +56,8 @@ class Package(Entry):
     """Arguments and environment variables of a Python package, by name."""
 
     versions: tuple[str, ...]  # that were read, oldest first
-    arguments: Mapping[str, Seen] = {}
-    variables: Mapping[str, Seen] = {}
+    arguments: Mapping[str, Availability] = {}
+    variables: Mapping[str, Availability] = {}
 
     def covers(self, version: str) -> bool:
         """Whether what is not listed is known not to be there: only between versions that were read."""
@@ -77,11 +80,11 @@ def load_upstream() -> Upstream:
     for package in ("vllm", "tpu_inference"):
         for kind in ("arguments", "variables"):
             lines = tree[package].get(kind, {})
-            tree[package][kind] = {name: _seen(line) for name, line in lines.items()}
+            tree[package][kind] = {name: _availability(line) for name, line in lines.items()}
     return Upstream.model_validate(tree)
 
 
-def _seen(line: str) -> dict[str, str]:
+def _availability(line: str) -> dict[str, str]:
     """`bool 0.11.2 0.32.0`, or without a type."""
     *kind, first, last = line.split()
     return {"first": first, "last": last} | ({"type": kind[0]} if kind else {})

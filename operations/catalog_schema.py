@@ -145,13 +145,13 @@ def _let_copy(entry: Schema, description: str) -> None:
     entry["anyOf"] = [{"required": ["like"]}, {"required": required}]
 
 
-def _named_at_the_top(entry: Schema) -> Schema:
+def _keyed_by_name(entry: Schema) -> Schema:
     """A file whose entries stand beside `date` and `sources`."""
     return {"type": "object", "properties": {"date": _DATE, "sources": _sources()}, "additionalProperties": entry}
 
 
 def _releases() -> Schema:
-    return _named_at_the_top(_entry(Release, without=["name", "as_of"]))
+    return _keyed_by_name(_entry(Release, without=["name", "as_of"]))
 
 
 def _pickers() -> Schema:
@@ -161,7 +161,7 @@ def _pickers() -> Schema:
     entry["properties"]["stability"] = Plugin.model_json_schema()["properties"]["stability"]
     entry["properties"]["without"] = {"type": "array", "items": {"type": "string"}}
     _let_copy(entry, "Another picker before it whose entry this one takes, less the plugins in `without`.")
-    return _named_at_the_top(entry)
+    return _keyed_by_name(entry)
 
 
 def _prices() -> Schema:
@@ -175,14 +175,14 @@ def _prices() -> Schema:
 
 
 def main(arguments: list[str]) -> int:
-    wanted = {path_of(name): text_of(schema) for name, schema in schemas().items()}
+    pages = {path_of(name): text_of(schema) for name, schema in schemas().items()}
     if "--check" in arguments:
-        stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
+        stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
         if stale:
             print(f"{', '.join(stale)} differ from the types in catalog/: run python -m operations.catalog_schema")
         return bool(stale)
     SCHEMAS.mkdir(exist_ok=True)
-    for path, text in wanted.items():
+    for path, text in pages.items():
         path.write_text(text, encoding="utf-8")
     return 0
 

@@ -97,10 +97,10 @@ def read_logs(path: Path = LOGS) -> tuple[Log, ...]:
 
 def run_of(log: Log) -> EngineRun:
     """The engine that wrote the log, from its settings alone."""
-    known = catalog.load()
+    catalog_ = catalog.load()
     run = engine_run(
-        known.models[log.model],
-        known.accelerators[CARD],
+        catalog_.models[log.model],
+        catalog_.accelerators[CARD],
         "0.19.0",
         max_model_len=log.length,
         utilization=log.utilization,
@@ -129,10 +129,10 @@ def library(log: Log, planner: ModuleType, memory_gib: float) -> Answer:
     config = _config(model, log.dtype)
     planner.model_params_by_dtype = lambda _name, _token=None: _stored(model, log.dtype)  # type: ignore[attr-defined]
     shape = {"tp": log.tensor, "pp": log.pipeline}
-    left = planner.allocatable_kv_cache_memory(log.model, config, memory_gib, log.utilization, **shape)
+    memory = planner.allocatable_kv_cache_memory(log.model, config, memory_gib, log.utilization, **shape)
     per_token = planner.KVCacheDetail(log.model, config, 1, 1).per_token_memory_bytes
     # Not `total_kv_cache_blocks`: with several ranks it divides the memory of all by the bytes of one.
-    tokens = int(left * 2**30 / per_token)
+    tokens = int(memory * 2**30 / per_token)
     return Answer(
         weights=planner.per_gpu_model_memory_required(log.model, config, log.tensor, log.pipeline),
         activation=planner.estimate_vllm_activation_memory(config, log.tensor),
@@ -148,8 +148,8 @@ def table(logs: Sequence[Log], answers: Mapping[str, Sequence[Answer]]) -> str:
         "| KV tokens median / mean / worst | concurrency mean / worst |",
         "|---|---|---|---|---|",
     ]
-    for name, given in answers.items():
-        pairs = list(zip(logs, given, strict=True))
+    for name, outcomes in answers.items():
+        pairs = list(zip(logs, outcomes, strict=True))
         weights = [abs(answer.weights / log.weights - 1) for log, answer in pairs]
         activations = [abs(answer.activation - log.activation) for log, answer in pairs]
         tokens = [abs(answer.tokens / log.tokens - 1) for log, answer in pairs]
@@ -232,9 +232,11 @@ def starts_table(planner: ModuleType | None) -> str:
             planner.model_params_by_dtype = lambda _name, _token=None, stored=stored: stored  # type: ignore[attr-defined]
             config, shape = _config(model, model.dtype), {"tp": row.get("tensorParallel", 1), "pp": 1}
             share = row.get("gpuMemoryUtilization", 0.9)
-            left = planner.allocatable_kv_cache_memory(row["model"], config, NOMINAL_GIB, share, **shape) / shape["tp"]
+            memory = (
+                planner.allocatable_kv_cache_memory(row["model"], config, NOMINAL_GIB, share, **shape) / shape["tp"]
+            )
             weights = planner.per_gpu_model_memory_required(row["model"], config, shape["tp"], 1)
-            cells += [_beside(weights, row.get("weightsGib")), _beside(left, row.get("availableGib"))]
+            cells += [_beside(weights, row.get("weightsGib")), _beside(memory, row.get("availableGib"))]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -271,13 +273,13 @@ def main() -> int:
     print(f"All {len(logs)} logs:\n\n{table(logs, answers)}")
     # Settings it has no word for, and several ranks, are not its fault alone: once more without them.
     plain = [i for i, log in enumerate(logs) if not (log.on_line_fp8 or log.fp8_cache)]
-    some = {name: [given[i] for i in plain] for name, given in answers.items()}
+    some = {name: [outcomes[i] for i in plain] for name, outcomes in answers.items()}
     print(f"\nThe {len(plain)} whose settings it can express:\n\n{table([logs[i] for i in plain], some)}")
     worst = sorted(
         zip(logs, answers["llm-d-planner 0.3.3"], strict=True), key=lambda p: -abs(p[1].tokens / p[0].tokens - 1)
     )
-    named = ", ".join(f"{log.id} {log.model} {answer.tokens / log.tokens - 1:+.0%}" for log, answer in worst[:5])
-    print(f"\nIts largest errors of KV tokens: {named}")
+    listed = ", ".join(f"{log.id} {log.model} {answer.tokens / log.tokens - 1:+.0%}" for log, answer in worst[:5])
+    print(f"\nIts largest errors of KV tokens: {listed}")
     print(f'\nStarts of vLLM 0.11.0, logged figures after "of":\n\n{starts_table(planner)}')
     print(f"\nLater starts:\n\n{later_table()}")
     return 0

@@ -69,12 +69,12 @@ def _section(rule: Rule, where: Mapping[str, list[str]]) -> Iterator[str]:
 
 def _files_by_rule() -> Mapping[str, list[str]]:
     """Files of the program in which the id of a rule stands."""
-    found: dict[str, list[str]] = defaultdict(list)
+    files: dict[str, list[str]] = defaultdict(list)
     for path in sorted(path for folder in _FOLDERS for path in (_ROOT / folder).rglob("*.py")):
         if path.parent.name != "rules":
             for identifier in sorted(set(re.findall(r"\"(LLMD-[A-Z0-9-]+)\"", path.read_text(encoding="utf-8")))):
-                found[identifier].append(path.relative_to(_ROOT).as_posix())
-    return found
+                files[identifier].append(path.relative_to(_ROOT).as_posix())
+    return files
 
 
 def main() -> int:

@@ -19,19 +19,23 @@ from resource_graph import Graph, Secret
 
 def flat_program(graph: Graph) -> Callable[[], None]:
     """A program that registers every resource of a recorded graph, without components and without dependencies."""
-    literals = [(one, _literal(one.inputs)) for one in graph.resources if one.custom]
-    kubeconfig = next(inputs for one, inputs in literals if one.type == "pulumi:providers:kubernetes")
+    literals = [(resource, _literal(resource.inputs)) for resource in graph.resources if resource.custom]
+    kubeconfig = next(inputs for resource, inputs in literals if resource.type == "pulumi:providers:kubernetes")
 
     def program() -> None:
         cloud = gcp.Provider("gcp", project="rehearsal-project")
         cluster = kubernetes.Provider(
             "kubernetes", kubeconfig=kubeconfig["kubeconfig"], cluster_identifier=kubeconfig["clusterIdentifier"]
         )
-        for number, (one, inputs) in enumerate(literals):
-            if one.type.startswith("gcp:"):
-                _class(one.type)(f"{one.name}-{number}", **_snake(inputs), opts=pulumi.ResourceOptions(provider=cloud))
-            elif one.type.startswith("kubernetes:"):
-                _kubernetes(f"{one.name}-{number}", one.type, inputs, pulumi.ResourceOptions(provider=cluster))
+        for number, (resource, inputs) in enumerate(literals):
+            if resource.type.startswith("gcp:"):
+                _class(resource.type)(
+                    f"{resource.name}-{number}", **_snake(inputs), opts=pulumi.ResourceOptions(provider=cloud)
+                )
+            elif resource.type.startswith("kubernetes:"):
+                _kubernetes(
+                    f"{resource.name}-{number}", resource.type, inputs, pulumi.ResourceOptions(provider=cluster)
+                )
 
     return program
 

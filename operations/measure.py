@@ -59,8 +59,8 @@ def plan(rounds: int = 25) -> None:
     values = {key.removeprefix("llm-d:"): value for key, value in configuration.plain().items()}
     catalog.load()
     plan_raw(_STACK, values, frozenset({"huggingFace"}))
-    one = [_timed(lambda: plan_raw(_STACK, values, frozenset({"huggingFace"}))) for _ in range(rounds)]
-    _row("one stack, one model", [1000 * seconds for seconds in one], "ms")
+    single = [_timed(lambda: plan_raw(_STACK, values, frozenset({"huggingFace"}))) for _ in range(rounds)]
+    _row("one stack, one model", [1000 * seconds for seconds in single], "ms")
     _row("one stack, a hundred models", [1000 * _timed(lambda: _many(configuration, 100)) for _ in range(5)], "ms")
 
 
@@ -104,8 +104,8 @@ def life(rounds: int = 3) -> None:
         command("up")
         command("preview")
         paths = StackPaths(_STACK)
-        running = [one for one in processes.listing(paths) if one.alive]
-        memory.append(sum(processes.resident_bytes(one) for one in running) / 2**20)
+        running = [process for process in processes.listing(paths) if process.alive]
+        memory.append(sum(processes.resident_bytes(process) for process in running) / 2**20)
         command("down")
     print(f"\nstack {_STACK}, {rounds} times up, preview without changes, down\n")
     print("| what | median | least | runs |\n|---|---|---|---|")
@@ -161,8 +161,8 @@ def growth(sizes: tuple[int, ...] = (1, 8, 32, 125), rounds: int = 3) -> None:
                     seconds.append(time.perf_counter() - began)
                 registered = sum(int(number) for number in result.change_summary.values())
         middle = statistics.median(seconds)
-        each = middle / registered * 1000
-        print(f"| {models} | {registered} | {middle:.2f} s | {each:.1f} ms | {rounds} |", flush=True)
+        per_object = middle / registered * 1000
+        print(f"| {models} | {registered} | {middle:.2f} s | {per_object:.1f} ms | {rounds} |", flush=True)
 
 
 def _many(configuration: StackConfig, models: int) -> StackPlan:

@@ -115,8 +115,8 @@ def _support(name: str, chart: ChartRelease) -> str:
 
 
 def _program(image: str) -> str:
-    found = load_upstream().programs.get(image)
-    return f"source of {found.source}" if found is not None else ""
+    program = load_upstream().programs.get(image)
+    return f"source of {program.source}" if program is not None else ""
 
 
 def _arguments(version: str) -> str:

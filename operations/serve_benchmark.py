@@ -99,11 +99,11 @@ class Trace:
     def partition(self, parts: int) -> dict[int, int]:
         """Each group's replica, by one who knows the whole trace: no prefix is kept twice, the load is even."""
         load = [0] * parts
-        held: dict[int, int] = {}
+        assigned: dict[int, int] = {}
         for group, count in Counter(self.groups).most_common():
-            held[group] = load.index(min(load))
-            load[held[group]] += count
-        return held
+            assigned[group] = load.index(min(load))
+            load[assigned[group]] += count
+        return assigned
 
 
 _WORDS = ("time", "year", "people", "way", "day", "man", "thing", "life", "world", "school", "state", "hand")
@@ -126,19 +126,22 @@ def prefix(fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:
         for filling in fillings:
             groups = int(filling * len(pods) * blocks / math.ceil((PREFIX_WORDS + 20) / size))
             trace = Trace.drawn(groups, ZIPF)
-            held = trace.partition(len(pods))
+            assignment = trace.partition(len(pods))
             ways: dict[str, Callable[[int], str]] = {
                 "round robin": lambda number: pods[number % len(pods)],
-                "all-knowing": lambda number, trace=trace, held=held: pods[held[trace.groups[number]]],  # type: ignore[misc]
+                "all-knowing": lambda number, trace=trace, assignment=assignment: pods[
+                    assignment[trace.groups[number]]
+                ],  # type: ignore[misc]
                 "endpoint picker": lambda _: stack.address,
             }
             samples = {name: at_rate(trace.requests(f"{name} {filling}", way), RATE) for name, way in ways.items()}
-            cached = {name: sum(one.cached_tokens for one in some) for name, some in samples.items()}
+            cached = {name: sum(sample.cached_tokens for sample in some) for name, some in samples.items()}
             for name, some in samples.items():
-                asked = sum(one.prompt_tokens for one in some)
+                prompt_tokens = sum(sample.prompt_tokens for sample in some)
                 print(
-                    f"| {groups} | {filling:.0%} | {name} | {asked} | {cached[name]} | "
-                    f"{cached[name] / cached['all-knowing']:.1%} | {_median(some) * 1000:.0f} ms | {_lost(some)} |"
+                    f"| {groups} | {filling:.0%} | {name} | {prompt_tokens} | {cached[name]} | "
+                    f"{cached[name] / cached['all-knowing']:.1%} | {_median(some) * 1000:.0f} ms | "
+                    f"{_unanswered(some)} |"
                 )
             ratio = cached["endpoint picker"] / cached["round robin"]
             print(f"| {groups} | {filling:.0%} | picker to round robin | | {ratio:.2f} | | | |", flush=True)
@@ -147,7 +150,7 @@ def prefix(fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:
 def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: float = 25.0) -> None:
     """Three replicas against one, below saturation and at it; through Gateway and picker both."""
     slots = 16
-    found: dict[tuple[int, int], float] = {}
+    rates: dict[tuple[int, int], float] = {}
     sizes = (
         (3, (f"models[0].maxNumSeqs={slots}",)),
         (1, (f"models[0].maxNumSeqs={slots}", "models[0].replicas=1", "pattern=single-replica")),
@@ -160,15 +163,15 @@ def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: 
                 began = time.monotonic() + warm_up
                 samples = by_clients(_unlike(stack.address), number, warm_up + seconds)
                 # What was answered in the time: requests that wait at its end are nobody's work yet.
-                done = [one for one in samples if one.answered and began <= one.ended < began + seconds]
-                found[replicas, number] = sum(one.output_tokens for one in done) / seconds
+                done = [sample for sample in samples if sample.answered and began <= sample.ended < began + seconds]
+                rates[replicas, number] = sum(sample.output_tokens for sample in done) / seconds
                 print(
-                    f"| {replicas} | {number} | {found[replicas, number]:.0f} | {len(done) / seconds:.2f} | "
-                    f"{_median(done):.2f} s | {_lost(samples)} |",
+                    f"| {replicas} | {number} | {rates[replicas, number]:.0f} | {len(done) / seconds:.2f} | "
+                    f"{_median(done):.2f} s | {_unanswered(samples)} |",
                     flush=True,
                 )
     for number in clients:
-        print(f"\n{number} clients: three replicas to one {found[3, number] / found[1, number]:.2f}", flush=True)
+        print(f"\n{number} clients: three replicas to one {rates[3, number] / rates[1, number]:.2f}", flush=True)
 
 
 def picker(pairs: int = 300) -> None:
@@ -184,9 +187,10 @@ def picker(pairs: int = 300) -> None:
         print(f"\none request at a time, {pairs} each way, 1 token\n")
         print("| way | median | 90th percentile | lost |\n|---|---|---|---|")
         for name, some in both.items():
-            times = sorted(one.seconds * 1000 for one in some if one.answered)
+            times = sorted(sample.seconds * 1000 for sample in some if sample.answered)
             print(
-                f"| {name} | {statistics.median(times):.1f} ms | {times[len(times) * 9 // 10]:.1f} ms | {_lost(some)} |"
+                f"| {name} | {statistics.median(times):.1f} ms | {times[len(times) * 9 // 10]:.1f} ms | "
+                f"{_unanswered(some)} |"
             )
         added = [_median(some) * 1000 for some in both.values()]
         print(f"\nadded at the median: {added[0] - added[1]:.1f} ms", flush=True)
@@ -207,7 +211,7 @@ def failure(rounds: int = 5, rate: float = 20.0) -> None:
                 noticed = time.monotonic()
                 _until(lambda: len(_ready()) == 3)
                 time.sleep(3.0)
-            before = [one for one in load.lost if one.began <= noticed]
+            before = [sample for sample in load.lost if sample.began <= noticed]
             print(
                 f"| {number} | {noticed - killed:.2f} s | {len(before)} | {len(load.lost) - len(before)} | "
                 f"{len(load.samples)} |",
@@ -233,13 +237,13 @@ def _ready() -> set[str]:
     return {
         pod["metadata"]["name"]
         for pod in pods
-        for one in pod["status"].get("conditions", [])
-        if one["type"] == "Ready" and one["status"] == "True"
+        for condition in pod["status"].get("conditions", [])
+        if condition["type"] == "Ready" and condition["status"] == "True"
     }
 
 
 def _kill(pod: str) -> None:
-    [process] = [one for one in processes.listing(StackPaths(STACK)) if pod in one.name]
+    [process] = [process for process in processes.listing(StackPaths(STACK)) if pod in process.name]
     os.kill(process.pid, signal.SIGKILL)
 
 
@@ -252,11 +256,11 @@ def _until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 
 def _median(samples: Sequence[Sample]) -> float:
-    return statistics.median(one.seconds for one in samples if one.answered)
+    return statistics.median(sample.seconds for sample in samples if sample.answered)
 
 
-def _lost(samples: Sequence[Sample]) -> int:
-    return sum(not one.answered for one in samples)
+def _unanswered(samples: Sequence[Sample]) -> int:
+    return sum(not sample.answered for sample in samples)
 
 
 def main() -> None:

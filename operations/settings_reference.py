@@ -20,7 +20,7 @@ SCHEMA = _ROOT / "docs" / "settings.schema.json"
 def schema() -> dict[str, Any]:
     """JSON Schema of a whole `Pulumi.<stack>.yaml`, for editors."""
     inner = StackSettings.model_json_schema(by_alias=True)
-    _told(inner)
+    _add_replacements(inner)
     definitions = inner.pop("$defs")
     properties = {f"{NAMESPACE}:{key}": value for key, value in inner["properties"].items()}
     return {
@@ -75,16 +75,16 @@ def _replaced(field: dict[str, Any]) -> str:
     return f"A change replaces: {', '.join(field[REPLACES])}."
 
 
-def _told(part: Any) -> None:
-    """Editors show descriptions, so what a change replaces is said there too."""
+def _add_replacements(part: Any) -> None:
+    """Append what a change replaces to each description, because editors show descriptions."""
     if isinstance(part, dict):
         if REPLACES in part:
             part["description"] = f"{part.get('description', '')} {_replaced(part)}".strip()
         for item in part.values():
-            _told(item)
+            _add_replacements(item)
     elif isinstance(part, list):
         for item in part:
-            _told(item)
+            _add_replacements(item)
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -106,18 +106,18 @@ def _type(field: dict[str, Any]) -> str:
 def _bounds(field: dict[str, Any]) -> str:
     parts = [field, *field.get("anyOf", [])]
     words = {"minimum": ">=", "maximum": "<=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
-    found = [f"{sign} {part[key]}" for part in parts for key, sign in words.items() if key in part]
-    return f" ({', '.join(found)})" if found else ""
+    bounds = [f"{sign} {part[key]}" for part in parts for key, sign in words.items() if key in part]
+    return f" ({', '.join(bounds)})" if bounds else ""
 
 
 def main() -> int:
-    wanted = {REFERENCE: reference(), SCHEMA: json.dumps(schema(), indent=2) + "\n"}
+    pages = {REFERENCE: reference(), SCHEMA: json.dumps(schema(), indent=2) + "\n"}
     if "--check" in sys.argv:
-        stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
+        stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
         if stale:
             print(f"{', '.join(stale)} no longer fit the settings: run python -m operations.settings_reference")
         return bool(stale)
-    for path, text in wanted.items():
+    for path, text in pages.items():
         path.write_text(text, encoding="utf-8")
     return 0
 

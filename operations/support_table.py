@@ -74,17 +74,17 @@ def _table(catalog: Catalog, version: str) -> Iterator[str]:
         for model in catalog.models.values()
     }
     columns = _grouped({a.name: tuple(row[n] for row in cells.values()) for n, a in enumerate(accelerators)})
-    kept = [next(n for n, a in enumerate(accelerators) if a.name == names[0]) for names in columns]
-    rows = _grouped({name: tuple(row[n] for n in kept) for name, row in cells.items()})
+    kept_columns = [next(n for n, a in enumerate(accelerators) if a.name == names[0]) for names in columns]
+    rows = _grouped({name: tuple(row[n] for n in kept_columns) for name, row in cells.items()})
     yield "| " + " | ".join(["model", *(", ".join(names) for names in columns)]) + " |"
     yield "|" + "---|" * (len(columns) + 1)
     for names in sorted(rows, key=lambda group: (-len(group), group[0])):
-        row = [f"`{cells[names[0]][n]}`" for n in kept]
-        yield "| " + " | ".join([_named(names), *row]) + " |"
+        row = [f"`{cells[names[0]][n]}`" for n in kept_columns]
+        yield "| " + " | ".join([_names_cell(names), *row]) + " |"
     facts = load_facts(version)
-    asked = ", ".join(f"{name} {number}" for name, number in facts.packages.items())
+    packages = ", ".join(f"{name} {number}" for name, number in facts.packages.items())
     read = f"; {facts.tpu.package}{'' if facts.tpu.exact else ', the nearest published'}" if facts.tpu else ""
-    yield f"\nSources: {asked}{read}."
+    yield f"\nSources: {packages}{read}."
 
 
 def outcome(model: Model, accelerator: Accelerator, version: str) -> str:
@@ -105,13 +105,13 @@ def _character(model: Model, accelerator: Accelerator, version: str, dtype: str 
 
 def _grouped(rows: Mapping[str, Cells]) -> list[list[str]]:
     """Names with equal cells, in the order of their first."""
-    found: dict[Cells, list[str]] = {}
+    by_row: dict[Cells, list[str]] = {}
     for name, row in rows.items():
-        found.setdefault(row, []).append(name)
-    return list(found.values())
+        by_row.setdefault(row, []).append(name)
+    return list(by_row.values())
 
 
-def _named(names: Sequence[str]) -> str:
+def _names_cell(names: Sequence[str]) -> str:
     """Models by organization: `Qwen/{Qwen3-8B, Qwen3-14B}`."""
     by_owner = itertools.groupby(sorted(names, key=str.lower), key=lambda name: name.partition("/")[0])
     texts = []

@@ -177,7 +177,7 @@ class Steady:
         asyncio.run(run())
 
     def _requests(self) -> Iterator[Request]:
-        one = self._prototype
+        request = self._prototype
         for number in itertools.count():
             # Each prompt another, from its first word on, so that only load decides where it goes.
-            yield Request(one.address, one.model, f"{number} {one.prompt}", one.max_tokens)
+            yield Request(request.address, request.model, f"{number} {request.prompt}", request.max_tokens)

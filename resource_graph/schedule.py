@@ -14,20 +14,20 @@ def finish_times(graph: Graph, seconds: Seconds) -> dict[str, float]:
 
     A resource begins when everything that it depends on is there, as the engine orders it. Components cost nothing.
     """
-    found: dict[str, float] = {}
+    finished_at: dict[str, float] = {}
 
     def finish(urn: str) -> float:
-        if urn not in found:
-            found[urn] = 0.0  # the Stack and what no longer exists
+        if urn not in finished_at:
+            finished_at[urn] = 0.0  # the Stack and what no longer exists
             resource = graph.find(urn)
             if resource is not None:
                 begin = max((finish(before) for before in graph.waits_for(urn)), default=0.0)
-                found[urn] = begin + (seconds(resource) if resource.custom else 0.0)
-        return found[urn]
+                finished_at[urn] = begin + (seconds(resource) if resource.custom else 0.0)
+        return finished_at[urn]
 
     for resource in graph:
         finish(resource.urn)
-    return found
+    return finished_at
 
 
 def deciding_chain(graph: Graph, urn: str, seconds: Seconds) -> list[Recorded]:

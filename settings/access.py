@@ -25,11 +25,11 @@ class HuggingFaceSettings(Settings):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        given = [n for n in ("token", "existing_secret", "secret_manager_secret") if getattr(self, n) is not None]
-        if len(given) > 1:
+        sources = [n for n in ("token", "existing_secret", "secret_manager_secret") if getattr(self, n) is not None]
+        if len(sources) > 1:
             raise refusal(
                 "LLMD-TOKEN-ONE-WAY",
-                f"{len(given)} of token, existingSecret and secretManagerSecret are given, and servers read one token",
+                f"{len(sources)} of token, existingSecret and secretManagerSecret are set, but servers read one token",
                 "keep one of them",
             )
         return self

@@ -109,8 +109,8 @@ def _place(annotation: Any, infos: tuple[FieldInfo, ...], path: Path, group: typ
     # Without the key's own aliases, which mean nothing outside of a group.
     bounds = [bound for info in infos for bound in info.metadata]
     bounds += [Field(discriminator=info.discriminator) for info in infos if info.discriminator is not None]
-    whole = Annotated[(annotation, *bounds)] if bounds else annotation
-    return Place(path=path, group=group, kind=kind, whole=whole, infos=(*infos, *inner))
+    bounded = Annotated[(annotation, *bounds)] if bounds else annotation
+    return Place(path=path, group=group, kind=kind, whole=bounded, infos=(*infos, *inner))
 
 
 def _plain(annotation: Any) -> tuple[Any, tuple[FieldInfo, ...]]:
@@ -175,12 +175,12 @@ def keys_of(group: type[Settings]) -> tuple[str, ...]:
 def every_key(group: type[Settings], path: Path = ()) -> Iterator[tuple[Path, type[Settings]]]:
     """Path of every key below a group, and the group it is in. `[]` stands for the elements of a list."""
     for name, info in group.model_fields.items():
-        here = (*path, info.alias or name)
-        yield here, group
+        key_path = (*path, info.alias or name)
+        yield key_path, group
         kind, _ = _plain(info.annotation)
         if get_origin(kind) in (*_LISTS, *_MAPS):
             arguments = get_args(kind)
             kind, _ = _plain(arguments[-1] if get_origin(kind) in _MAPS else arguments[0])
-            here = (*here, "[]")
+            key_path = (*key_path, "[]")
         for member in groups_of(kind):
-            yield from every_key(member, here)
+            yield from every_key(member, key_path)

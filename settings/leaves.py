@@ -39,14 +39,14 @@ class Leaf:
 def leaves(group: Settings, path: tuple[str | int, ...] = ()) -> Iterator[Leaf]:
     """Every leaf below a group, defaults among them. Lists of groups are gone through, other lists are one leaf."""
     for name, info in type(group).model_fields.items():
-        value, here = getattr(group, name), (*path, info.alias or name)
+        value, key_path = getattr(group, name), (*path, info.alias or name)
         if isinstance(value, Settings):
-            yield from leaves(value, here)
+            yield from leaves(value, key_path)
         elif isinstance(value, tuple) and value and isinstance(value[0], Settings):
             for index, item in enumerate(value):
-                yield from leaves(item, (*here, index))
+                yield from leaves(item, (*key_path, index))
         else:
-            yield Leaf(path=here, value=value, info=info, group=group, name=name)
+            yield Leaf(path=key_path, value=value, info=info, group=group, name=name)
 
 
 def shown(value: object) -> str:

@@ -113,8 +113,8 @@ class PickerSettings(Settings):
         preset, scorers = values.get("preset"), values.get("scorers", {})
         if not isinstance(preset, str) or preset not in PRESETS or not isinstance(scorers, dict):
             return values
-        given = {name for key in scorers for name in ScorerWeights.model_fields if key in (name, _alias(name))}
-        rest = PRESETS[preset].model_dump(exclude=given, by_alias=True)
+        chosen = {name for key in scorers for name in ScorerWeights.model_fields if key in (name, _alias(name))}
+        rest = PRESETS[preset].model_dump(exclude=chosen, by_alias=True)
         return {**values, "scorers": {**rest, **scorers}}
 
 

@@ -84,11 +84,11 @@ def _from_disk(root: Path, path_text: str) -> ModelFile:
         path = root / path_text
         path = path / _CONFIG if path.is_dir() else path
         config = _json(path)
-        index, apart = path.with_name(_INDEX), path.with_name(_QUANTIZATION)
+        index, separate = path.with_name(_INDEX), path.with_name(_QUANTIZATION)
         return ModelFile(
             config=config,
             weights_bytes=_total(_json(index)) if index.is_file() else None,
-            quantization=_json(apart) if apart.is_file() else None,
+            quantization=_json(separate) if separate.is_file() else None,
         )
     except (OSError, ValueError) as error:
         return _problem(f"cannot be read: {_first_line(error)}")
@@ -110,16 +110,16 @@ def _from_hub(model_id: str, revision: str | None) -> ModelFile:
         config = _json(path)
     except Exception as error:
         return _problem(f"the Hub did not give it: {_first_line(error)}")
-    total = apart = None
+    total = separate = None
     # A model of one file has no index, and most have no quantization apart.
     with suppress(EntryNotFoundError, OSError, ValueError):
         total = _total(_json(fetched(_INDEX)))
     with suppress(EntryNotFoundError, OSError, ValueError):
-        apart = _json(fetched(_QUANTIZATION))
+        separate = _json(fetched(_QUANTIZATION))
     # The library keeps files below .../snapshots/<commit>/.
     commit = path.parent.name
     revision = commit if len(commit) == 40 else None
-    return ModelFile(config=config, weights_bytes=total, revision=revision, quantization=apart)
+    return ModelFile(config=config, weights_bytes=total, revision=revision, quantization=separate)
 
 
 def _json(path: Path) -> dict[str, Any]:

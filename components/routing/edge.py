@@ -45,18 +45,18 @@ def before_gateway(
 ) -> list[pulumi.Resource]:
     """Created before the Gateway and deleted after it, so that no request is served without them."""
     edge, options = plan.edge, child(parent, depends_on=depends_on)
-    made: list[pulumi.Resource] = []
+    resources: list[pulumi.Resource] = []
     if edge.api_keys is not None and edge.api_keys.keys is not None:
-        made.append(_keys(edge.api_keys, scope.namespace, options))
+        resources.append(_keys(edge.api_keys, scope.namespace, options))
     if edge.filters:
-        made.append(_filters(plan, edge.filters, scope.namespace, options))
+        resources.append(_filters(plan, edge.filters, scope.namespace, options))
     if edge.jwt is not None:
-        made += _tokens(plan, edge.jwt, scope.namespace, options)
+        resources += _tokens(plan, edge.jwt, scope.namespace, options)
     if edge.throttle is not None:
-        made.append(_throttle(edge.throttle, plan.region, options))
+        resources.append(_throttle(edge.throttle, plan.region, options))
     if edge.tls_policy is not None:
-        made.append(_tls_policy(plan, edge.tls_policy, scope.namespace, options))
-    return made
+        resources.append(_tls_policy(plan, edge.tls_policy, scope.namespace, options))
+    return resources
 
 
 def backend_default(access: BackendAccessPlan, timeout_seconds: int, draining_seconds: int) -> BackendDefault:
@@ -110,10 +110,10 @@ def _filters(
             "match": match,
             "patch": {
                 "operation": "INSERT_FIRST",
-                "value": {"name": one.name, "typed_config": dict(one.config)},
+                "value": {"name": http_filter.name, "typed_config": dict(http_filter.config)},
             },
         }
-        for one in reversed(filters)
+        for http_filter in reversed(filters)
     ]
     spec = EnvoyFilterSpec(
         workload_selector=WorkloadSelector(labels={_GATEWAY_LABEL: plan.name}), config_patches=patches
@@ -181,7 +181,7 @@ def _throttle(plan: ThrottlePlan, region: str, opts: pulumi.ResourceOptions) -> 
 def _tls_policy(
     plan: GatewayPlan, policy: TlsPolicyPlan, namespace: str, opts: pulumi.ResourceOptions
 ) -> pulumi.Resource:
-    made = gcp.compute.RegionSslPolicy(
+    ssl_policy = gcp.compute.RegionSslPolicy(
         "tls",
         name=policy.name,
         region=plan.region,
@@ -198,5 +198,5 @@ def _tls_policy(
         spec,
         name=plan.name,
         namespace=namespace,
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[made])),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[ssl_policy])),
     )

@@ -47,8 +47,8 @@ def _against(role: str, release: Release, catalog: Catalog, program: Program) ->
         ways = {"file": "config-file", "flags": "plugin"}
         if router.plugins in ways and ways[router.plugins] not in program.flags:
             yield f"plugins: {router.plugins}: there is no --{ways[router.plugins]}"
-        named = {"body-field-to-header", "base-model-to-header"} if router.plugins != "built-in" else set()
-        yield from (f"plugin {name}: not registered" for name in sorted(named - set(program.plugins)))
+        required = {"body-field-to-header", "base-model-to-header"} if router.plugins != "built-in" else set()
+        yield from (f"plugin {name}: not registered" for name in sorted(required - set(program.plugins)))
     elif role == "routing sidecar":
         assert release.disaggregation is not None
         sidecar = release.disaggregation.sidecar
@@ -61,8 +61,8 @@ def _against(role: str, release: Release, catalog: Catalog, program: Program) ->
 
 
 def _picker(picker: PickerRelease, catalog: Catalog, program: Program) -> Iterator[str]:
-    named = (picker.leader_election_flag, picker.metrics_scheme_flag, "config-file", "pool-name", "pool-namespace")
-    yield from _flags((*picker.flags, *filter(None, named)), program)
+    supplied = (picker.leader_election_flag, picker.metrics_scheme_flag, "config-file", "pool-name", "pool-namespace")
+    yield from _flags((*picker.flags, *filter(None, supplied)), program)
     listed = set(catalog.pickers[picker.build].plugins)
     yield from (
         f"plugin {name}: pickers.yaml has it, the source does not" for name in sorted(listed - {*program.plugins})
@@ -88,12 +88,16 @@ def _engine(release: Release, folders: Folders) -> int:
         if image is None:
             continue
         try:
-            known = set(read_arguments(image.version, folders))
+            known_arguments = set(read_arguments(image.version, folders))
         except NotAvailableError as error:
             print(f"not available  engine for {kind}: {error}")
             continue
-        missing = sorted(name for name in _given(release.name, image.image) if name.removeprefix("no-") not in known)
-        missing = [name for name in missing if name not in known]
+        missing = sorted(
+            name
+            for name in _rendered_arguments(release.name, image.image)
+            if name.removeprefix("no-") not in known_arguments
+        )
+        missing = [name for name in missing if name not in known_arguments]
         print(f"{'differs' if missing else 'agrees':<13}  engine for {kind}: {image.image} (vLLM {image.version})")
         for name in missing:
             print(f"               argument --{name}: there is none")
@@ -101,9 +105,9 @@ def _engine(release: Release, folders: Folders) -> int:
     return differences
 
 
-def _given(release: str, image: str) -> set[str]:
+def _rendered_arguments(release: str, image: str) -> set[str]:
     """Arguments, without dashes, that model servers with this image have in any of the project's stacks."""
-    given: set[str] = set()
+    names: set[str] = set()
     for stack in project_stacks():
         configuration = load(PROJECT_ROOT, stack, {"llm-d:release": release, **_ACCOUNT}, own_release=True)
         try:
@@ -111,5 +115,5 @@ def _given(release: str, image: str) -> set[str]:
         except RefusedError:
             continue
         pods = [server.pod for model in plan.models for server in model.servers if server.pod.image == image]
-        given |= {arg[2:].partition("=")[0] for pod in pods for arg in pod.args if arg.startswith("--")}
-    return given
+        names |= {arg[2:].partition("=")[0] for pod in pods for arg in pod.args if arg.startswith("--")}
+    return names

@@ -44,15 +44,15 @@ _ZAP = ("zap-devel", "zap-encoder", "zap-log-level", "zap-stacktrace-level", "za
 
 def flags(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
     """Flags that files of these folders declare, and those of them that are deprecated."""
-    found: set[str] = set()
+    flag_names: set[str] = set()
     deprecated: set[str] = set()
     for text in _texts(root, folders):
         names = {match["name"]: match["value"] for match in _NAME.finditer(text)}
-        for pattern, into in ((_FLAG, found), (_DEPRECATED, deprecated)):
+        for pattern, into in ((_FLAG, flag_names), (_DEPRECATED, deprecated)):
             into |= {match["name"] or names.get(match["constant"], "") for match in pattern.finditer(text)} - {""}
         if "BindFlags(" in text:
-            found |= set(_ZAP)
-    return sorted(found), sorted(deprecated & found)
+            flag_names |= set(_ZAP)
+    return sorted(flag_names), sorted(deprecated & flag_names)
 
 
 def plugins(root: Path, registers: Iterable[str], folders: Iterable[str]) -> list[str]:
@@ -62,14 +62,14 @@ def plugins(root: Path, registers: Iterable[str], folders: Iterable[str]) -> lis
         package = _PACKAGE.search(text)
         for match in _CONSTANT.finditer(text):
             constants.setdefault(match["name"], set()).add((package["name"] if package else "", match["value"]))
-    found: set[str] = set()
+    names: set[str] = set()
     for file in registers:
         for match in _REGISTERED.finditer((root / file).read_text(encoding="utf-8")):
             values = constants.get(match["constant"], set())
             # An import may have another name than its package: then the constant's own name has to be enough.
             exact = {value for package, value in values if package == match["package"]}
-            found |= exact or {value for _, value in values}
-    return sorted(found)
+            names |= exact or {value for _, value in values}
+    return sorted(names)
 
 
 def labels(root: Path, folders: Iterable[str]) -> list[str]:

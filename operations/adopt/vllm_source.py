@@ -21,21 +21,21 @@ _ARGUMENT = re.compile(r"--[a-z][a-z0-9-]*$")
 
 def arguments(package: Path) -> list[str]:
     """Arguments without their dashes."""
-    found: set[str] = set()
+    names: set[str] = set()
     for name in _ARGUMENT_FILES:
         file = package / name
         if not file.exists():
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and _ARGUMENT.match(node.value):
-                found.add(node.value.removeprefix("--"))
+                names.add(node.value.removeprefix("--"))
             if isinstance(node, ast.ClassDef) and node.name in _ARGUMENT_CLASSES:
-                found |= {
+                names |= {
                     field.target.id.replace("_", "-")
                     for field in node.body
                     if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
                 }
-    return sorted(found)
+    return sorted(names)
 
 
 def variables(file: Path) -> dict[str, str]:
@@ -45,12 +45,12 @@ def variables(file: Path) -> dict[str, str]:
         (node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"), None
     )
     choices = _choices(tree)
-    found: dict[str, str] = {}
+    types: dict[str, str] = {}
     for field in declared.body if declared is not None else ():
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
             name = field.target.id
-            found[name] = choices.get(name) or _type(field.annotation)
-    return found
+            types[name] = choices.get(name) or _type(field.annotation)
+    return types
 
 
 def _type(annotation: ast.expr) -> str:
@@ -62,7 +62,7 @@ def _type(annotation: ast.expr) -> str:
 
 def _choices(tree: ast.Module) -> dict[str, str]:
     """Values of variables that are read by env_with_choices(name, default, choices)."""
-    found: dict[str, str] = {}
+    choices: dict[str, str] = {}
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and ast.unparse(node.func).endswith("env_with_choices")):
             continue
@@ -71,5 +71,5 @@ def _choices(tree: ast.Module) -> dict[str, str]:
             name, values = ast.literal_eval(constants[0]), ast.literal_eval(constants[2])
         except (IndexError, ValueError, SyntaxError):
             continue
-        found[name] = "|".join(map(str, values))
-    return found
+        choices[name] = "|".join(map(str, values))
+    return choices

@@ -12,7 +12,7 @@ from cli.exits import DONE, REFUSED
 from cli.text import wrapped
 from operations.adopt_manifests.documents import read_files
 from operations.adopt_manifests.errors import AdoptError
-from operations.adopt_manifests.servers import Left
+from operations.adopt_manifests.servers import NotCarried
 from operations.adopt_manifests.stack import Settings, stack_settings
 from planning import RefusedError, plan_raw
 from planning.findings import report
@@ -25,9 +25,9 @@ def adopt_files(
     paths: Sequence[Path], write: str | None = None, location: str | None = None, accelerator: str | None = None
 ) -> int:
     """Print or write the stack file, then what it does not carry over, then what planning says of it."""
-    found = read_files(list(paths))
-    settings, left = stack_settings(found, catalog.load(), location=location, accelerator=accelerator)
-    text = yaml.safe_dump({"config": {f"{NAMESPACE}:{key}": one for key, one in settings.items()}}, sort_keys=False)
+    documents = read_files(list(paths))
+    settings, not_carried = stack_settings(documents, catalog.load(), location=location, accelerator=accelerator)
+    text = yaml.safe_dump({"config": {f"{NAMESPACE}:{key}": value for key, value in settings.items()}}, sort_keys=False)
     if write is None:
         print(text)
     else:
@@ -36,22 +36,22 @@ def adopt_files(
             raise AdoptError(f"{path.name} exists already: choose another name, or remove it")
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path.name}\n")
-    _print_left(left)
+    _print_not_carried(not_carried)
     return _judge(write or "adopted", settings)
 
 
-def _print_left(left: Sequence[Left]) -> None:
-    if not left:
+def _print_not_carried(not_carried: Sequence[NotCarried]) -> None:
+    if not not_carried:
         print("Everything is carried over.")
         return
     print("Not carried over:")
-    for line in dict.fromkeys(map(str, left)):
+    for line in dict.fromkeys(map(str, not_carried)):
         print(wrapped(f"- {line}"))
 
 
 def _judge(stack: str, settings: Settings) -> int:
     """Plan the stack, and print every finding."""
-    config = assume_unset(StackConfig(values={f"{NAMESPACE}:{key}": one for key, one in settings.items()}))
+    config = assume_unset(StackConfig(values={f"{NAMESPACE}:{key}": value for key, value in settings.items()}))
     values = config.settings()
     try:
         plan = plan_raw(stack, values, config.encrypted(), files=model_files(values))

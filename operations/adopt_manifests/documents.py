@@ -18,10 +18,10 @@ from operations.adopt_manifests.helm_values import (
 )
 from operations.adopt_manifests.inference_services import inference_service
 from operations.adopt_manifests.pods import read_pod
-from operations.adopt_manifests.servers import Json, Left, Server, at, listing, mapping, whole
+from operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
 
 # What a stack makes by itself, from its pattern and its models.
-_MADE = {
+_CREATED_BY_PROGRAM = {
     "InferencePool": "the stack makes one for each model",
     "InferenceModel": "models[].id and models[].aliases take its place",
     "InferenceObjective": "the stack makes its own",
@@ -53,19 +53,19 @@ _WORKLOADS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "ReplicaSet", "Pod
 
 
 @dataclass(kw_only=True)
-class Found:
+class Documents:
     """Everything that the files hold. `locations` are those of clusters, `pools` their node pools."""
 
     servers: list[Server] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
+    not_carried: list[NotCarried] = field(default_factory=list)
     locations: list[str] = field(default_factory=list)
     pools: list[Json] = field(default_factory=list)
     kserve: bool = False
 
 
-def read_files(paths: list[Path]) -> Found:
+def read_files(paths: list[Path]) -> Documents:
     """Read YAML and JSON files; folders with all of theirs. Raises AdoptError."""
-    found = Found()
+    found = Documents()
     for path in _expanded(paths):
         for document in _documents(path):
             _read(document, path.name, found)
@@ -75,7 +75,7 @@ def read_files(paths: list[Path]) -> Found:
 def _expanded(paths: list[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(one for one in path.rglob("*") if one.suffix in (".yaml", ".yml", ".json"))
+            yield from sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml", ".json"))
         elif path.is_file():
             yield path
         else:
@@ -93,51 +93,53 @@ def _documents(path: Path) -> Iterator[Any]:
         raise AdoptError(f"{path.name} is not valid YAML: {reason}" + (f". {hint}" if hint else "")) from error
 
 
-def _read(document: Any, origin: str, found: Found) -> None:
+def _read(document: Any, origin: str, documents: Documents) -> None:
     if isinstance(document, list):
-        for one in document:
-            _read(one, origin, found)
+        for entry in document:
+            _read(entry, origin, documents)
     elif not isinstance(document, Mapping):
         return
     elif document.get("kind") == "List" or str(document.get("kind", "")).endswith("List"):
-        for one in listing(document, "items"):
-            _read(one, origin, found)
+        for entry in listing(document, "items"):
+            _read(entry, origin, documents)
     elif "kind" in document and "apiVersion" in document:
-        _read_object(document, found)
+        _read_object(document, documents)
     elif "nodePools" in document or "masterVersion" in document or "currentMasterVersion" in document:
-        _read_cluster(document, origin, found)
+        _read_cluster(document, origin, documents)
     elif is_production_stack(document):
-        servers, left = production_stack(document, origin)
-        found.servers += servers
-        found.left += left
+        servers, not_carried = production_stack(document, origin)
+        documents.servers += servers
+        documents.not_carried += not_carried
     elif is_model_service(document):
-        servers, left = model_service(document, origin)
-        found.servers += servers
-        found.left += left
+        servers, not_carried = model_service(document, origin)
+        documents.servers += servers
+        documents.not_carried += not_carried
     else:
         keys = ", ".join(list(map(str, document))[:4])
-        found.left.append(
-            Left(origin=origin, what=f"document with {keys}", why="its form is not known, nothing was read")
+        documents.not_carried.append(
+            NotCarried(origin=origin, what=f"document with {keys}", why="its form is not known, nothing was read")
         )
 
 
-def _read_object(document: Json, found: Found) -> None:
+def _read_object(document: Json, documents: Documents) -> None:
     kind = str(document["kind"])
     origin = f"{kind}/{at(document, 'metadata', 'name') or at(document, 'metadata', 'generateName') or '?'}"
     if kind == "LLMInferenceService":
-        found.kserve = True
-        servers, left = inference_service(document, origin)
-        found.servers += servers
-        found.left += left
+        documents.kserve = True
+        servers, not_carried = inference_service(document, origin)
+        documents.servers += servers
+        documents.not_carried += not_carried
     elif kind in _WORKLOADS:
         server = _workload(document, kind, origin)
         if server is None:
-            found.left.append(Left(origin=origin, what="workload", why="no container of it runs vLLM"))
+            documents.not_carried.append(NotCarried(origin=origin, what="workload", why="no container of it runs vLLM"))
         else:
-            found.servers.append(server)
+            documents.servers.append(server)
     else:
-        found.left.append(
-            Left(origin=origin, what="object", why=_MADE.get(kind, "no setting of a stack stands for it"))
+        documents.not_carried.append(
+            NotCarried(
+                origin=origin, what="object", why=_CREATED_BY_PROGRAM.get(kind, "no setting of a stack stands for it")
+            )
         )
 
 
@@ -156,23 +158,25 @@ def _workload(document: Json, kind: str, origin: str) -> Server | None:
     return read_pod(pod, origin=origin, replicas=replicas, **more)
 
 
-def _read_cluster(document: Json, origin: str, found: Found) -> None:
+def _read_cluster(document: Json, origin: str, documents: Documents) -> None:
     """What `gcloud container clusters describe` prints, as YAML or JSON."""
     if isinstance(document.get("location"), str):
-        found.locations.append(str(document["location"]))
+        documents.locations.append(str(document["location"]))
     pools = [pool for pool in listing(document, "nodePools") if isinstance(pool, Mapping)]
-    found.pools += [pool for pool in pools if _accelerator_pool(pool)]
+    documents.pools += [pool for pool in pools if _accelerator_pool(pool)]
     name = document.get("name") or "cluster"
-    found.left.append(
-        Left(
+    documents.not_carried.append(
+        NotCarried(
             origin=origin,
             what=f"cluster {name}",
             why="the stack makes a cluster of its own; cluster.existing brings this one",
         )
     )
     if mapping(document, "autopilot").get("enabled"):
-        found.left.append(
-            Left(origin=origin, what="Autopilot", why="the stack makes node pools, which Autopilot does by itself")
+        documents.not_carried.append(
+            NotCarried(
+                origin=origin, what="Autopilot", why="the stack makes node pools, which Autopilot does by itself"
+            )
         )
 
 

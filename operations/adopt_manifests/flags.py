@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from operations.adopt_manifests.servers import Left
+from operations.adopt_manifests.servers import NotCarried
 from planning.serving.extra_args import OWNED, flag_of
 
 _MULTIPLES = {"k": 1000, "m": 1_000_000, "g": 1_000_000_000, "K": 1024, "M": 1024**2, "G": 1024**3}
@@ -15,10 +15,10 @@ _MULTIPLES = {"k": 1000, "m": 1_000_000, "g": 1_000_000_000, "K": 1024, "M": 102
 
 def _tokens(text: str) -> int:
     """A number as vLLM reads it: `16384`, `16k` (decimal), `16K` (binary)."""
-    found = re.fullmatch(r"([0-9.]+)([kmgKMG]?)", text)
-    if found is None:
+    match = re.fullmatch(r"([0-9.]+)([kmgKMG]?)", text)
+    if match is None:
         raise ValueError(text)
-    return int(float(found[1]) * _MULTIPLES.get(found[2], 1))
+    return int(float(match[1]) * _MULTIPLES.get(match[2], 1))
 
 
 # Settings of a model by flag, and how the flag's value is read.
@@ -58,11 +58,11 @@ _FOLLOWS = (
 )
 
 
-def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], list[str], list[Left]]:
+def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], list[str], list[NotCarried]]:
     """Settings of a model, the arguments for `extraArgs`, and what is left."""
     settings: dict[str, Any] = {}
     extra: list[str] = []
-    left: list[Left] = []
+    not_carried: list[NotCarried] = []
     ranks: list[int] = []
     adapters: list[dict[str, Any]] = []
     for flag, values, words in _grouped(arguments):
@@ -74,8 +74,10 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
             try:
                 settings[name] = read(value)
             except ValueError:
-                left.append(
-                    Left(origin=origin, what=f"{flag} {value}", why=f"its value cannot be read; set models[].{name}")
+                not_carried.append(
+                    NotCarried(
+                        origin=origin, what=f"{flag} {value}", why=f"its value cannot be read; set models[].{name}"
+                    )
                 )
         elif flag == "--served-model-name":
             settings["servedName"], *aliases = values or ("",)
@@ -86,23 +88,23 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
         elif flag == "--max-lora-rank":
             ranks += [int(value)] if value.isdigit() else []
         elif flag == "--lora-modules":
-            found, problems = _adapters(values, origin)
-            adapters += found
-            left += problems
+            more_adapters, problems = _adapters(values, origin)
+            adapters += more_adapters
+            not_carried += problems
         elif flag in _FOLLOWS:
             continue
         elif flag == "--speculative-config" and (speculation := _speculation(value)):
             settings["speculativeDecoding"] = speculation
         elif flag in _BY_HAND:
-            left.append(Left(origin=origin, what=" ".join(words), why=f"set models[].{_BY_HAND[flag]}"))
+            not_carried.append(NotCarried(origin=origin, what=" ".join(words), why=f"set models[].{_BY_HAND[flag]}"))
         elif flag in OWNED:
             # Never the value: it may be a key.
-            left.append(Left(origin=origin, what=flag, why=OWNED[flag].instead))
+            not_carried.append(NotCarried(origin=origin, what=flag, why=OWNED[flag].instead))
         else:
             extra += words
     if adapters:
-        settings["adapters"] = [{**one, **({"rank": max(ranks)} if ranks else {})} for one in adapters]
-    return settings, extra, left
+        settings["adapters"] = [{**adapter, **({"rank": max(ranks)} if ranks else {})} for adapter in adapters]
+    return settings, extra, not_carried
 
 
 def _grouped(arguments: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -134,19 +136,19 @@ def _speculation(text: str) -> dict[str, Any] | None:
         return None
     if not isinstance(document, dict) or not document.keys() <= {"method", "model", "num_speculative_tokens"}:
         return None
-    found = {
+    speculation = {
         "method": document.get("method", "draft_model" if "model" in document else None),
         "tokens": document.get("num_speculative_tokens"),
         "draftModel": document.get("model"),
     }
-    kept = {key: value for key, value in found.items() if value is not None}
-    return kept if {"method", "tokens"} <= kept.keys() else None
+    present = {key: value for key, value in speculation.items() if value is not None}
+    return present if {"method", "tokens"} <= present.keys() else None
 
 
-def _adapters(values: Sequence[str], origin: str) -> tuple[list[dict[str, Any]], list[Left]]:
+def _adapters(values: Sequence[str], origin: str) -> tuple[list[dict[str, Any]], list[NotCarried]]:
     """Adapters of `--lora-modules`: `name=source`, or a JSON map each."""
-    found: list[dict[str, Any]] = []
-    left: list[Left] = []
+    adapters: list[dict[str, Any]] = []
+    not_carried: list[NotCarried] = []
     for value in values:
         name, _, source = value.partition("=")
         if value.startswith("{"):
@@ -156,11 +158,11 @@ def _adapters(values: Sequence[str], origin: str) -> tuple[list[dict[str, Any]],
             except (ValueError, KeyError, TypeError):
                 name, source = value, ""
         if source.count("/") == 1 and not source.startswith(("/", ".")):
-            found.append({"name": name, "source": source})
+            adapters.append({"name": name, "source": source})
         else:
-            left.append(
-                Left(
+            not_carried.append(
+                NotCarried(
                     origin=origin, what=f"adapter {name}", why="its source is a path of the pod; set models[].adapters"
                 )
             )
-    return found, left
+    return adapters, not_carried

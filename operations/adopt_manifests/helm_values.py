@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from operations.adopt_manifests.pods import server_of
-from operations.adopt_manifests.servers import Json, Left, Role, Server, at, listing, mapping, whole
+from operations.adopt_manifests.servers import Json, NotCarried, Role, Server, at, listing, mapping, whole
 from operations.adopt_manifests.sources import source_of
 
 _ENGINE_SPEC = "servingEngineSpec"
@@ -38,23 +38,27 @@ def is_production_stack(values: Json) -> bool:
     return bool(listing(values, _ENGINE_SPEC, "modelSpec"))
 
 
-def production_stack(values: Json, origin: str) -> tuple[list[Server], list[Left]]:
+def production_stack(values: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
     """A server for each entry of `servingEngineSpec.modelSpec`."""
     servers: list[Server] = []
-    left: list[Left] = []
+    not_carried: list[NotCarried] = []
     for spec in listing(values, _ENGINE_SPEC, "modelSpec"):
         if isinstance(spec, Mapping):
             where = f"{origin} modelSpec/{spec.get('name', '?')}"
             servers.append(_model_spec(spec, where))
-            left += [Left(origin=where, what=key, why=why) for key, why in _NOT_CARRIED.items() if spec.get(key)]
+            not_carried += [
+                NotCarried(origin=where, what=key, why=why) for key, why in _NOT_CARRIED.items() if spec.get(key)
+            ]
     if mapping(values, "routerSpec"):
-        left.append(
-            Left(origin=origin, what="routerSpec", why="the Gateway and the endpoint picker take the router's place")
+        not_carried.append(
+            NotCarried(
+                origin=origin, what="routerSpec", why="the Gateway and the endpoint picker take the router's place"
+            )
         )
     for key in ("cacheserverSpec", "loraController", "sharedStorage"):
         if mapping(values, key):
-            left.append(Left(origin=origin, what=key, why="no setting of a stack stands for it"))
-    return servers, left
+            not_carried.append(NotCarried(origin=origin, what=key, why="no setting of a stack stands for it"))
+    return servers, not_carried
 
 
 def _model_spec(spec: Json, origin: str) -> Server:
@@ -67,7 +71,7 @@ def _model_spec(spec: Json, origin: str) -> Server:
         arguments.append("--enable-prefix-caching")
     if config.get("enableLoRA"):
         arguments.append("--enable-lora")
-    arguments += [str(one) for one in listing(config, "extraArgs")]
+    arguments += [str(argument) for argument in listing(config, "extraArgs")]
     if spec.get("enableTool") and spec.get("toolCallParser"):
         arguments += ["--tool-call-parser", str(spec["toolCallParser"])]
     resource = "nvidia.com/gpu" if spec.get("requestGPUType") is None else str(spec["requestGPUType"])
@@ -91,11 +95,11 @@ def is_model_service(values: Json) -> bool:
     return bool(mapping(values, "modelArtifacts")) and bool(mapping(values, "decode") or mapping(values, "prefill"))
 
 
-def model_service(values: Json, origin: str) -> tuple[list[Server], list[Left]]:
+def model_service(values: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
     """Servers of both roles of llm-d-modelservice."""
     model, source = source_of(str(at(values, "modelArtifacts", "uri") or ""))
     name = at(values, "modelArtifacts", "name")
-    left = []
+    not_carried = []
     parts: dict[Role, Json] = {}
     prefill, decode = mapping(values, "prefill"), mapping(values, "decode")
     if prefill and prefill.get("create", True) and whole(prefill.get("replicas"), 1):
@@ -104,23 +108,28 @@ def model_service(values: Json, origin: str) -> tuple[list[Server], list[Left]]:
     servers = [_part(part, role, origin) for role, part in parts.items()]
     for key in ("routing", "accelerator", "monitoring"):
         if mapping(values, key):
-            left.append(
-                Left(origin=origin, what=key, why="it follows from pattern, accelerator and models of the stack")
+            not_carried.append(
+                NotCarried(origin=origin, what=key, why="it follows from pattern, accelerator and models of the stack")
             )
-    known = str(name) if name else None
+    model_name = str(name) if name else None
     return (
         [
             replace(
-                one, model=model or known or one.model, source=source, served_name=known if known != model else None
+                server,
+                model=model or model_name or server.model,
+                source=source,
+                served_name=model_name if model_name != model else None,
             )
-            for one in servers
+            for server in servers
         ],
-        left,
+        not_carried,
     )
 
 
 def _part(part: Json, role: Role, origin: str) -> Server:
-    container: Json = next((one for one in listing(part, "containers") if isinstance(one, Mapping)), {})
+    container: Json = next(
+        (container for container in listing(part, "containers") if isinstance(container, Mapping)), {}
+    )
     parallelism = {
         setting: whole(at(part, "parallelism", key), 1)
         for key, setting in (("tensor", "tensorParallel"), ("data", "dataParallel"))
@@ -132,7 +141,7 @@ def _part(part: Json, role: Role, origin: str) -> Server:
     return server_of(
         container,
         part,
-        tuple(str(one) for one in listing(container, "args")),
+        tuple(str(argument) for argument in listing(container, "args")),
         origin=origin,
         replicas=whole(part.get("replicas"), 1),
         **more,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from operations.adopt_manifests.pods import ADDITIONAL, command_of, secret_environment, server_of, words_of
-from operations.adopt_manifests.servers import Json, Left, Role, Server, at, listing, mapping, whole
+from operations.adopt_manifests.servers import Json, NotCarried, Role, Server, at, listing, mapping, whole
 from operations.adopt_manifests.sources import adapter_of, source_of
 
 # The name of the engine's container in KServe's presets.
@@ -15,44 +15,52 @@ _MAIN = "main"
 _WIDTHS = {"tensor": "tensorParallel", "pipeline": "pipelineParallel", "data": "dataParallel"}
 
 
-def inference_service(document: Json, origin: str) -> tuple[list[Server], list[Left]]:
+def inference_service(document: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
     """Servers of both roles, and what is left."""
     spec = mapping(document, "spec")
-    left: list[Left] = []
+    not_carried: list[NotCarried] = []
     prefill = mapping(spec, "prefill")
-    servers = [_servers(spec, spec, "decode" if prefill else "both", origin, left)]
+    servers = [_servers(spec, spec, "decode" if prefill else "both", origin, not_carried)]
     if prefill:
-        servers.append(_servers(prefill, spec, "prefill", origin, left))
+        servers.append(_servers(prefill, spec, "prefill", origin, not_carried))
     if listing(spec, "baseRefs"):
-        names = ", ".join(str(at(one, "name")) for one in listing(spec, "baseRefs"))
-        left.append(Left(origin=origin, what=f"baseRefs {names}", why="presets are not read; set what they set"))
+        names = ", ".join(str(at(reference, "name")) for reference in listing(spec, "baseRefs"))
+        not_carried.append(
+            NotCarried(origin=origin, what=f"baseRefs {names}", why="presets are not read; set what they set")
+        )
     scheduler = mapping(spec, "router", "scheduler")
     if scheduler:
-        left.append(
-            Left(origin=origin, what="router.scheduler", why="the picker follows from pattern and picker.scorers")
+        not_carried.append(
+            NotCarried(origin=origin, what="router.scheduler", why="the picker follows from pattern and picker.scorers")
         )
     for part in ("scaling", "storageInitializer", "tracing"):
         if at(spec, part):
-            left.append(Left(origin=origin, what=f"spec.{part}", why="no setting of a stack stands for it"))
-    return servers, left
+            not_carried.append(
+                NotCarried(origin=origin, what=f"spec.{part}", why="no setting of a stack stands for it")
+            )
+    return servers, not_carried
 
 
-def _servers(part: Json, spec: Json, role: Role, origin: str, left: list[Left]) -> Server:
+def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[NotCarried]) -> Server:
     model = mapping(spec, "model")
     pod = mapping(part, "template")
-    containers = [one for one in listing(pod, "containers") if isinstance(one, Mapping)]
-    container: Json = next((one for one in containers if one.get("name") == _MAIN), next(iter(containers), {}))
+    containers = [container for container in listing(pod, "containers") if isinstance(container, Mapping)]
+    container: Json = next(
+        (container for container in containers if container.get("name") == _MAIN), next(iter(containers), {})
+    )
     for name in secret_environment(container):
-        left.append(
-            Left(origin=origin, what=f"variable {name}", why="it is in a Secret; huggingFace.token takes its place")
+        not_carried.append(
+            NotCarried(
+                origin=origin, what=f"variable {name}", why="it is in a Secret; huggingFace.token takes its place"
+            )
         )
     where, source = source_of(str(model.get("uri", "")))
-    named = str(model["name"]) if model.get("name") else None
+    served_name = str(model["name"]) if model.get("name") else None
     adapters: list[Mapping[str, Any]] = []
-    for one in listing(model, "lora", "adapters"):
-        adapter, problem = adapter_of(str(at(one, "name") or ""), str(at(one, "uri") or ""))
+    for adapter_entry in listing(model, "lora", "adapters"):
+        adapter, problem = adapter_of(str(at(adapter_entry, "name") or ""), str(at(adapter_entry, "uri") or ""))
         if adapter is None:
-            left.append(Left(origin=origin, what=f"adapter {at(one, 'name')}", why=problem))
+            not_carried.append(NotCarried(origin=origin, what=f"adapter {at(adapter_entry, 'name')}", why=problem))
         else:
             adapters.append(adapter)
     arguments = _arguments(container)
@@ -75,17 +83,19 @@ def _servers(part: Json, spec: Json, role: Role, origin: str, left: list[Left]) 
     )
     if at(part, "parallelism", "expert"):
         server = _with_expert_parallel(server)
-    return replace(server, model=where or named or server.model, served_name=named if named != where else None)
+    return replace(
+        server, model=where or served_name or server.model, served_name=served_name if served_name != where else None
+    )
 
 
 def _arguments(container: Json) -> tuple[str, ...]:
     """Arguments of the engine: of a command of its own, or those that KServe adds to its own command."""
     script = command_of(container)
-    given = list(script if script is not None else map(str, listing(container, "args")))
+    arguments = list(script if script is not None else map(str, listing(container, "args")))
     for variable in listing(container, "env"):
         if at(variable, "name") == ADDITIONAL:
-            given += words_of(str(at(variable, "value") or ""))
-    return tuple(given)
+            arguments += words_of(str(at(variable, "value") or ""))
+    return tuple(arguments)
 
 
 def _with_expert_parallel(server: Server) -> Server:

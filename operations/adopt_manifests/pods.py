@@ -15,15 +15,19 @@ _REFERENCE = re.compile(r"\$\((\w+)\)|\$\{(\w+)\}|\$(\w+)")
 # KServe's variable of arguments that its own command adds.
 ADDITIONAL = "VLLM_ADDITIONAL_ARGS"
 # A Secret's content is no value of a stack file, and these are made by Kubernetes.
-_SELF_MADE = ("POD_IP", "POD_NAME", "NAMESPACE", "HOSTNAME", "NODE_NAME")
+_SET_BY_PROGRAM = ("POD_IP", "POD_NAME", "NAMESPACE", "HOSTNAME", "NODE_NAME")
 _TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN", "VLLM_API_KEY")
 
 
 def engine_container(pod: Json) -> Json | None:
     """The container of a PodSpec that runs vLLM. None if there is none."""
-    containers = [one for one in listing(pod, "containers") if isinstance(one, Mapping)]
-    runs = [one for one in containers if command_of(one) is not None]
-    takes = [one for one in containers if _accelerators(one)[0] and "vllm" in str(one.get("image", ""))]
+    containers = [container for container in listing(pod, "containers") if isinstance(container, Mapping)]
+    runs = [container for container in containers if command_of(container) is not None]
+    takes = [
+        container
+        for container in containers
+        if _accelerators(container)[0] and "vllm" in str(container.get("image", ""))
+    ]
     return next(iter((*runs, *takes)), None)
 
 
@@ -32,7 +36,7 @@ def read_pod(pod: Json, *, origin: str, replicas: int, **more: Any) -> Server | 
     container = engine_container(pod)
     if container is None:
         return None
-    arguments = command_of(container) or tuple(str(one) for one in listing(container, "args"))
+    arguments = command_of(container) or tuple(str(argument) for argument in listing(container, "args"))
     return server_of(container, pod, arguments, origin=origin, replicas=replicas, **more)
 
 
@@ -41,7 +45,7 @@ def server_of(
 ) -> Server:
     """A record of a container whose arguments of `vllm serve` are known."""
     environment = plain_environment(container)
-    resolved = tuple(_resolve(one, environment) for one in arguments)
+    resolved = tuple(_resolve(argument, environment) for argument in arguments)
     model, rest = _take_model(resolved)
     count, resource = _accelerators(container)
     selector = {str(key): str(value) for key, value in mapping(pod, "nodeSelector").items()}
@@ -51,7 +55,7 @@ def server_of(
         "replicas": replicas,
         "arguments": rest,
         "environment": {
-            key: value for key, value in environment.items() if key not in (*_SELF_MADE, *_TOKENS, ADDITIONAL)
+            key: value for key, value in environment.items() if key not in (*_SET_BY_PROGRAM, *_TOKENS, ADDITIONAL)
         },
         "image": str(container["image"]) if container.get("image") else None,
         "accelerators": count,
@@ -64,29 +68,29 @@ def server_of(
 def plain_environment(container: Json) -> dict[str, str]:
     """Variables of a container that have a value in the document."""
     return {
-        str(one["name"]): str(one["value"])
-        for one in listing(container, "env")
-        if isinstance(one, Mapping) and one.get("name") and one.get("value") is not None
+        str(variable["name"]): str(variable["value"])
+        for variable in listing(container, "env")
+        if isinstance(variable, Mapping) and variable.get("name") and variable.get("value") is not None
     }
 
 
 def secret_environment(container: Json) -> list[str]:
     """Names of the variables that a Secret or a ConfigMap holds."""
     return [
-        str(one["name"])
-        for one in listing(container, "env")
-        if isinstance(one, Mapping)
-        and (mapping(one, "valueFrom", "secretKeyRef") or mapping(one, "valueFrom", "configMapKeyRef"))
+        str(variable["name"])
+        for variable in listing(container, "env")
+        if isinstance(variable, Mapping)
+        and (mapping(variable, "valueFrom", "secretKeyRef") or mapping(variable, "valueFrom", "configMapKeyRef"))
     ]
 
 
 def command_of(container: Json) -> tuple[str, ...] | None:
     """Arguments of `vllm serve`. None where the container runs something else or its image decides."""
-    words = [str(one) for one in (*listing(container, "command"), *listing(container, "args"))]
+    words = [str(word) for word in (*listing(container, "command"), *listing(container, "args"))]
     for text in (*[word for word in words if "\n" in word or " " in word], shlex.join(words)):
-        found = _SERVE.search(text + " ")
-        if found:
-            return words_of(text[found.end() - 1 :])
+        match = _SERVE.search(text + " ")
+        if match:
+            return words_of(text[match.end() - 1 :])
     if any(word.startswith("--model") for word in words):
         start = next(index for index, word in enumerate(words) if word.startswith("--"))
         return tuple(words[start:])
@@ -110,9 +114,9 @@ def words_of(script: str) -> tuple[str, ...]:
 
 
 def _resolve(text: str, environment: Mapping[str, str]) -> str:
-    def value(found: re.Match[str]) -> str:
-        name = next(group for group in found.groups() if group)
-        return environment.get(name, found.group())
+    def value(match: re.Match[str]) -> str:
+        name = next(group for group in match.groups() if group)
+        return environment.get(name, match.group())
 
     return _REFERENCE.sub(value, text)
 
@@ -121,7 +125,7 @@ def _take_model(arguments: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
     """The model of the arguments, positional or by `--model`, and the other arguments."""
     rest = list(arguments)
     model = rest.pop(0) if rest and not rest[0].startswith("-") else None
-    kept: list[str] = []
+    others: list[str] = []
     index = 0
     while index < len(rest):
         flag, equals, value = rest[index].partition("=")
@@ -131,9 +135,9 @@ def _take_model(arguments: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
                 value = rest[index] if index < len(rest) else ""
             model = value or model
         else:
-            kept.append(rest[index])
+            others.append(rest[index])
         index += 1
-    return model, tuple(kept)
+    return model, tuple(others)
 
 
 def _accelerators(container: Json) -> tuple[int, str | None]:
@@ -156,7 +160,9 @@ def _affinity(pod: Json) -> dict[str, str]:
     if len(terms) != 1:
         return {}
     return {
-        str(one["key"]): str(one["values"][0])
-        for one in listing(terms[0], "matchExpressions")
-        if isinstance(one, Mapping) and one.get("operator") == "In" and len(listing(one, "values")) == 1
+        str(expression["key"]): str(expression["values"][0])
+        for expression in listing(terms[0], "matchExpressions")
+        if isinstance(expression, Mapping)
+        and expression.get("operator") == "In"
+        and len(listing(expression, "values")) == 1
     }

@@ -37,7 +37,7 @@ class Server:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Left:
+class NotCarried:
     """What a stack file does not carry over, and why or what takes its place."""
 
     origin: str
@@ -50,14 +50,14 @@ class Left:
 
 def mapping(value: Any, *path: str) -> Json:
     """The map at a path of keys; empty where there is none."""
-    found = at(value, *path)
-    return found if isinstance(found, Mapping) else {}
+    inner = at(value, *path)
+    return inner if isinstance(inner, Mapping) else {}
 
 
 def listing(value: Any, *path: str) -> Sequence[Any]:
     """The list at a path of keys; empty where there is none."""
-    found = at(value, *path)
-    return found if isinstance(found, list) else ()
+    inner = at(value, *path)
+    return inner if isinstance(inner, list) else ()
 
 
 def at(value: Any, *path: str) -> Any:

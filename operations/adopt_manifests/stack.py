@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from catalog import Catalog
 from catalog.schema import Accelerator
-from operations.adopt_manifests.documents import Found
+from operations.adopt_manifests.documents import Documents
 from operations.adopt_manifests.errors import AdoptError
 from operations.adopt_manifests.flags import settings_of
 from operations.adopt_manifests.pods import ACCELERATOR_RESOURCES
-from operations.adopt_manifests.servers import Json, Left, Server, at, listing, mapping, whole
+from operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
 from settings.models import ModelSettings
 
 Settings = dict[str, Any]
@@ -30,63 +30,67 @@ _PLAIN_IMAGES = ("vllm/vllm-openai", "lmcache/vllm-openai", "ghcr.io/llm-d/llm-d
 
 
 def stack_settings(
-    found: Found, catalog: Catalog, *, location: str | None = None, accelerator: str | None = None
-) -> tuple[Settings, list[Left]]:
+    documents: Documents, catalog: Catalog, *, location: str | None = None, accelerator: str | None = None
+) -> tuple[Settings, list[NotCarried]]:
     """Settings by key without namespace, and what is left.
 
     `location` and `accelerator` (a name of the catalog) count where no document names any. Raises AdoptError where no
     server serves a model.
     """
-    left = list(found.left)
-    named = [server for server in found.servers if server.model]
-    left += [
-        Left(origin=one.origin, what="model server", why="no document says which model it serves")
-        for one in found.servers
-        if not one.model
+    not_carried = list(documents.not_carried)
+    with_model = [server for server in documents.servers if server.model]
+    not_carried += [
+        NotCarried(origin=server.origin, what="model server", why="no document says which model it serves")
+        for server in documents.servers
+        if not server.model
     ]
-    if not named:
-        raise AdoptError("no document holds a vLLM server with a model" + ("" if not left else ":\n" + _listed(left)))
-    models = list(_models(named, left))
+    if not with_model:
+        raise AdoptError(
+            "no document holds a vLLM server with a model" + ("" if not not_carried else ":\n" + _listed(not_carried))
+        )
+    models = list(_models(with_model, not_carried))
     settings: Settings = {}
-    zone = _location(found, named) or location
+    zone = _location(documents, with_model) or location
     if zone:
         settings["location"] = zone
     else:
-        left.append(Left(origin="stack", what="location", why="no document names a zone; set llm-d:location"))
-    pattern = _pattern(named, models)
+        not_carried.append(
+            NotCarried(origin="stack", what="location", why="no document names a zone; set llm-d:location")
+        )
+    pattern = _pattern(with_model, models)
     if pattern != "single-replica":
         settings["pattern"] = pattern
-    if found.kserve:
+    if documents.kserve:
         settings["deployment"] = "kserve"
-    pool = _accelerator(found, named, catalog, left, accelerator)
+    pool = _accelerator(documents, with_model, catalog, not_carried, accelerator)
     if pool:
         settings["accelerator"] = pool
     # Which clients may come, and with which credentials, is for the reader to decide: gateway.auth.
     settings["gateway"] = {"exposure": "internal"}
     settings["models"] = models
-    return settings, left
+    return settings, not_carried
 
 
-def _listed(left: Sequence[Left]) -> str:
-    return "\n".join(f"  {one}" for one in left)
+def _listed(not_carried: Sequence[NotCarried]) -> str:
+    return "\n".join(f"  {entry}" for entry in not_carried)
 
 
-def _models(servers: Sequence[Server], left: list[Left]) -> Iterator[Settings]:
+def _models(servers: Sequence[Server], not_carried: list[NotCarried]) -> Iterator[Settings]:
     """A model for each id: its decode servers' settings, with those of prefill beside them."""
     by_model: dict[str, list[Server]] = {}
     for server in servers:
         by_model.setdefault(str(server.model), []).append(server)
     for model, group in by_model.items():
-        main = next((one for one in group if one.role != "prefill"), group[0])
-        settings = _model(model, main, left)
-        prefill = next((one for one in group if one.role == "prefill" and one is not main), None)
+        main = next((server for server in group if server.role != "prefill"), group[0])
+        settings = _model(model, main, not_carried)
+        prefill = next((server for server in group if server.role == "prefill" and server is not main), None)
         if prefill is not None:
             width = _widths(prefill).get("tensorParallel")
             settings["prefill"] = {"replicas": prefill.replicas, **({"tensorParallel": width} if width else {})}
         for other in group:
             if other not in (main, prefill):
-                left.append(
-                    Left(
+                not_carried.append(
+                    NotCarried(
                         origin=other.origin,
                         what=f"another server of {model}",
                         why=f"{main.origin} stands for this model",
@@ -102,11 +106,13 @@ def _widths(server: Server) -> Settings:
     return {name: value for name, value in {**server.parallelism, **own}.items() if name in names}
 
 
-def _model(model: str, server: Server, left: list[Left]) -> Settings:
+def _model(model: str, server: Server, not_carried: list[NotCarried]) -> Settings:
     own, extra, problems = settings_of(server.arguments, server.origin)
-    left += problems
+    not_carried += problems
     if server.resource not in (None, *ACCELERATOR_RESOURCES):
-        left.append(Left(origin=server.origin, what=str(server.resource), why="no machine of Google Cloud has it"))
+        not_carried.append(
+            NotCarried(origin=server.origin, what=str(server.resource), why="no machine of Google Cloud has it")
+        )
     settings: Settings = {"id": model, "replicas": server.replicas}
     if server.source is not None:
         settings["source"] = dict(server.source)
@@ -117,21 +123,21 @@ def _model(model: str, server: Server, left: list[Left]) -> Settings:
     if settings.get("servedName") == model:
         del settings["servedName"]
     if server.adapters:
-        settings["adapters"] = [dict(one) for one in server.adapters]
+        settings["adapters"] = [dict(adapter) for adapter in server.adapters]
     # Given for a pod's accelerators as a whole; a stack takes all of a node by default.
     if server.accelerators and "tensorParallel" not in settings and server.hosts == 1 and not server.parallelism:
         settings["tensorParallel"] = server.accelerators if server.resource == "google.com/tpu" else 1
     if server.image and not any(part in server.image for part in _PLAIN_IMAGES):
-        left.append(
-            Left(
+        not_carried.append(
+            NotCarried(
                 origin=server.origin,
                 what=f"image {server.image}",
                 why="the release's image takes its place; or set models[].image and models[].imageFacts",
             )
         )
     elif server.image:
-        left.append(
-            Left(
+        not_carried.append(
+            NotCarried(
                 origin=server.origin,
                 what=f"image {server.image}",
                 why="the release's image takes its place; llm-d:release selects its version",
@@ -139,8 +145,8 @@ def _model(model: str, server: Server, left: list[Left]) -> Settings:
         )
     if server.environment:
         names = ", ".join(server.environment)
-        left.append(
-            Left(
+        not_carried.append(
+            NotCarried(
                 origin=server.origin,
                 what=f"variables {names}",
                 why="models[].env takes those that are needed, with allowExtraArgs",
@@ -148,25 +154,27 @@ def _model(model: str, server: Server, left: list[Left]) -> Settings:
         )
     if extra:
         settings |= {"allowExtraArgs": True, "extraArgs": extra}
-    return dict(_valid(settings, server, left))
+    return dict(_valid(settings, server, not_carried))
 
 
-def _valid(settings: Settings, server: Server, left: list[Left]) -> Settings:
+def _valid(settings: Settings, server: Server, not_carried: list[NotCarried]) -> Settings:
     """The settings without those that a stack file cannot hold; each of these is left, with the reason."""
-    kept = dict(settings)
+    valid = dict(settings)
     for _ in range(len(settings)):
         try:
-            ModelSettings.model_validate(kept)
+            ModelSettings.model_validate(valid)
         except ValidationError as error:
             first = error.errors()[0]
             key = str(first["loc"][0]) if first["loc"] else ""
-            if key not in kept or key == "id":
+            if key not in valid or key == "id":
                 break
-            value = kept.pop(key)
-            left.append(Left(origin=server.origin, what=f"{key} {value}", why="a stack file cannot hold this value"))
+            value = valid.pop(key)
+            not_carried.append(
+                NotCarried(origin=server.origin, what=f"{key} {value}", why="a stack file cannot hold this value")
+            )
         else:
             break
-    return kept
+    return valid
 
 
 def _pattern(servers: Sequence[Server], models: Sequence[Settings]) -> str:
@@ -179,35 +187,45 @@ def _pattern(servers: Sequence[Server], models: Sequence[Settings]) -> str:
     return "prefix-cache" if models[0]["replicas"] > 1 else "single-replica"
 
 
-def _location(found: Found, servers: Sequence[Server]) -> str | None:
+def _location(documents: Documents, servers: Sequence[Server]) -> str | None:
     zones = [
         server.node_selector[label] for server in servers for label in _ZONE_LABELS if label in server.node_selector
     ]
-    return next(iter((*found.locations, *zones)), None)
+    return next(iter((*documents.locations, *zones)), None)
 
 
 def _accelerator(
-    found: Found, servers: Sequence[Server], catalog: Catalog, left: list[Left], default: str | None
+    documents: Documents,
+    servers: Sequence[Server],
+    catalog: Catalog,
+    not_carried: list[NotCarried],
+    default: str | None,
 ) -> Settings:
     """The pool that the servers' node selectors name; else the first one of a described cluster; else `default`."""
-    selectors = [one.node_selector for one in servers if {_GPU_LABEL, _TPU_LABEL} & one.node_selector.keys()]
+    selectors = [server.node_selector for server in servers if {_GPU_LABEL, _TPU_LABEL} & server.node_selector.keys()]
     names = Counter(map(_label, selectors))
     if len(names) > 1:
         kinds = ", ".join(sorted(map(str, names)))
-        left.append(Left(origin="stack", what=f"accelerators {kinds}", why="a stack has one kind, the first is taken"))
+        not_carried.append(
+            NotCarried(origin="stack", what=f"accelerators {kinds}", why="a stack has one kind, the first is taken")
+        )
     selector: Mapping[str, str] = selectors[0] if selectors else {}
-    pool = next((one for one in found.pools if _label(selector) in (None, _pool_label(one))), None)
+    pool = next(
+        (pool_entry for pool_entry in documents.pools if _label(selector) in (None, _pool_label(pool_entry))), None
+    )
     label = _label(selector) or (_pool_label(pool) if pool else None)
-    named = [one for one in catalog.accelerators.values() if one.node_label_value == label]
-    if not named and label is None and default is not None and default in catalog.accelerators:
-        named = [catalog.accelerators[default]]
-    if not named:
+    candidates = [entry for entry in catalog.accelerators.values() if entry.node_label_value == label]
+    if not candidates and label is None and default is not None and default in catalog.accelerators:
+        candidates = [catalog.accelerators[default]]
+    if not candidates:
         what, why = (
             (f"accelerator {label}", "the catalog does not have it") if label else ("accelerator", "no file names one")
         )
-        left.append(Left(origin="stack", what=what, why=f"{why}; add --accelerator (make catalog KIND=accelerators)"))
+        not_carried.append(
+            NotCarried(origin="stack", what=what, why=f"{why}; add --accelerator (make catalog KIND=accelerators)")
+        )
         return {}
-    [accelerator, *_] = named
+    [accelerator, *_] = candidates
     settings: Settings = {"type": accelerator.name}
     machine = next((selector[key] for key in _MACHINE_LABELS if key in selector), None) or at(
         pool, "config", "machineType"
@@ -228,7 +246,7 @@ def _machine(catalog: Catalog, accelerator: Accelerator, count: int) -> str | No
         for machine in catalog.machines.values()
         if machine.accelerator == accelerator.name and machine.accelerator_count >= count > 1
     ]
-    smallest = min(fitting, key=lambda one: (one.accelerator_count, one.vcpus), default=None)
+    smallest = min(fitting, key=lambda machine: (machine.accelerator_count, machine.vcpus), default=None)
     return None if smallest is None or accelerator.kind == "tpu" else smallest.name
 
 
@@ -237,8 +255,8 @@ def _label(selector: Mapping[str, str]) -> str | None:
 
 
 def _pool_label(pool: Json) -> str | None:
-    for one in listing(pool, "config", "accelerators"):
-        return str(at(one, "acceleratorType"))
+    for entry in listing(pool, "config", "accelerators"):
+        return str(at(entry, "acceleratorType"))
     labels = mapping(pool, "config", "labels")
     return labels.get(_TPU_LABEL) or labels.get(_GPU_LABEL)
 

@@ -22,11 +22,11 @@ def print_catalog(kind: Kind, search: str | None) -> int:
     """Print the entries of one kind in which every word of `search` occurs. Return the exit status."""
     head, rows = tables(load_catalog())[kind]
     words = (search or "").lower().split()
-    found = [row for row in rows if all(word in " ".join(row).lower() for word in words)]
-    if not found:
+    matching = [row for row in rows if all(word in " ".join(row).lower() for word in words)]
+    if not matching:
         print(f"no {kind} with {search!r}; {len(rows)} without a search")
         return REFUSED
-    print(_text(head, found))
+    print(_text(head, matching))
     return DONE
 
 
@@ -53,7 +53,7 @@ def _accelerators(catalog: Catalog) -> Iterator[Row]:
             price for machine in catalog.machines_for(accelerator.name) for price in _prices(catalog, machine.name)
         ]
         memory = f"{accelerator.nominal_gib:g} GB"
-        yield accelerator.name, accelerator.title, memory, str(len(accelerator.zones)), _least(prices)
+        yield accelerator.name, accelerator.title, memory, str(len(accelerator.zones)), _lowest_price(prices)
 
 
 def _zones(catalog: Catalog) -> Iterator[Row]:
@@ -74,7 +74,7 @@ def _machines(catalog: Catalog) -> Iterator[Row]:
                 ", ".join(f"up to {max(counts)} {name}" for name, counts in machine.attachable.items()) or "-"
             )
         memory = f"{machine.memory_gib:g} GiB"
-        yield machine.name, str(machine.vcpus), memory, accelerators, _least(_prices(catalog, machine.name))
+        yield machine.name, str(machine.vcpus), memory, accelerators, _lowest_price(_prices(catalog, machine.name))
 
 
 def _releases(catalog: Catalog) -> Iterator[Row]:
@@ -99,9 +99,9 @@ def _prices(catalog: Catalog, machine: str) -> Iterator[float]:
             yield price.hourly
 
 
-def _least(prices: Iterable[float]) -> str:
-    least = min(prices, default=None)
-    return "-" if least is None else f"${least:,.2f}"
+def _lowest_price(prices: Iterable[float]) -> str:
+    lowest = min(prices, default=None)
+    return "-" if lowest is None else f"${lowest:,.2f}"
 
 
 def _text(head: Row, rows: Iterable[Row]) -> str:

@@ -51,7 +51,7 @@ def verify(
     """Check that a running stack does what its plan promises. Exit status 2 if it does not."""
     from operations.verify.command import run_verify
 
-    headers = {name.strip(): value.strip() for name, _, value in (one.partition(":") for one in header or ())}
+    headers = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in header or ())}
     return run_verify(
         stack,
         overrides(config),

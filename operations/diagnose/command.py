@@ -44,14 +44,14 @@ def text(diagnosis: Diagnosis) -> str:
 
 
 def _in_full(cause: Cause) -> str:
-    known = ", ".join(str(number) for number in cause.pitfalls)
+    numbers = ", ".join(str(number) for number in cause.pitfalls)
     return "\n".join(
         [
             f"{'waiting' if cause.waits else 'cause'}: {cause.id} at {cause.subject}",
             wrapped(f"  {cause.cause}"),
             f"  it says: {cause.evidence}",
             wrapped(f"  what to do: {cause.fix}"),
-            *([f"  docs/pitfalls.md: {known}"] if known else []),
+            *([f"  docs/pitfalls.md: {numbers}"] if numbers else []),
         ]
     )
 

@@ -28,11 +28,11 @@ def causes_of(facts: Facts) -> tuple[Cause, ...]:
 
     What only asks for patience comes last: something that is broken as well matters more.
     """
-    found: dict[tuple[str, str], Cause] = {}
+    causes_by_key: dict[tuple[str, str], Cause] = {}
     for rule in RULES:
         for cause in rule(facts):
-            found.setdefault((cause.id, cause.evidence), cause)
-    causes = list(found.values())
+            causes_by_key.setdefault((cause.id, cause.evidence), cause)
+    causes = list(causes_by_key.values())
     if not causes:
         causes = list(pods.missing(facts))
     return tuple(sorted(causes, key=lambda cause: cause.waits))

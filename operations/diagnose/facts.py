@@ -75,12 +75,12 @@ class Facts:
 
     def events_about(self, kind: str, name: str) -> list[Manifest]:
         """Events of an object, the latest last."""
-        found = [
+        events = [
             event
             for event in self.events
             if (event.get("involvedObject") or {}).get("kind") == kind and event["involvedObject"].get("name") == name
         ]
-        return sorted(found, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+        return sorted(events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
 
     def ready(self, workload: Workload) -> int:
         return sum(is_ready(pod) for pod in self.pods if workload.owns(pod))
@@ -88,22 +88,22 @@ class Facts:
 
 def gather(live: LiveStack) -> Facts:
     """Read everything. Raises KubeError when no API server answers."""
-    found: dict[str, tuple[Manifest, ...]] = {}
+    objects: dict[str, tuple[Manifest, ...]] = {}
     unreadable = []
     for name, (version, kind) in _KINDS.items():
         try:
             served = live.cluster.serves(version, kind)
-            found[name] = tuple(live.cluster.list(version, kind, live.namespace)) if served else ()
+            objects[name] = tuple(live.cluster.list(version, kind, live.namespace)) if served else ()
         except Unreachable:
             raise
         except KubeError as error:
-            found[name] = ()
+            objects[name] = ()
             unreadable.append(f"{kind}: {error}")
-    services = found.pop("services") or found["older_services"]
-    del found["older_services"]
-    alive = tuple(pod for pod in found.pop("pods") if "deletionTimestamp" not in pod["metadata"])
+    services = objects.pop("services") or objects["older_services"]
+    del objects["older_services"]
+    alive = tuple(pod for pod in objects.pop("pods") if "deletionTimestamp" not in pod["metadata"])
     return Facts(
-        **found,
+        **objects,
         pods=alive,
         services=services,
         workloads=workloads_of(live),
@@ -116,19 +116,21 @@ def gather(live: LiveStack) -> Facts:
 
 def workloads_of(live: LiveStack) -> tuple[Workload, ...]:
     plan = live.plan
-    found = []
+    workloads = []
     for model in plan.models:
         for server in model.servers:
             size = server.group.size if server.group is not None else 1
-            found.append(
+            workloads.append(
                 Workload(name=server.name, role="engine", selector=server.selector, planned=server.replicas * size)
             )
         picker = model.picker
-        found.append(Workload(name=picker.name, role="picker", selector=picker.selector, planned=picker.ready_replicas))
+        workloads.append(
+            Workload(name=picker.name, role="picker", selector=picker.selector, planned=picker.ready_replicas)
+        )
     for extra in (plan.router, plan.models_endpoint):
         if extra is not None:
-            found.append(Workload(name=extra.name, role="other", selector=extra.selector, planned=extra.replicas))
-    return tuple(found)
+            workloads.append(Workload(name=extra.name, role="other", selector=extra.selector, planned=extra.replicas))
+    return tuple(workloads)
 
 
 def _logs(live: LiveStack, pods: tuple[Manifest, ...]) -> dict[tuple[str, str], str]:

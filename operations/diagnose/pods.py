@@ -62,10 +62,10 @@ def not_scheduled(facts: Facts) -> Iterator[Cause]:
             )
             continue
         message = str(condition.get("message", ""))
-        known = [recognize("autoscaler", str(event.get("message", "")), subject) for event in reversed(scaling)]
-        known.append(recognize("scheduler", message, subject))
-        found = next((cause for cause in known if cause is not None), None)
-        yield found or Cause(
+        recognized = [recognize("autoscaler", str(event.get("message", "")), subject) for event in reversed(scaling)]
+        recognized.append(recognize("scheduler", message, subject))
+        recognized_cause = next((cause for cause in recognized if cause is not None), None)
+        yield recognized_cause or Cause(
             id="unschedulable",
             subject=subject,
             cause="No node takes this pod.",
@@ -88,8 +88,8 @@ def not_started(facts: Facts) -> Iterator[Cause]:
             subject = f"{_subject(pod)} container {status['name']}"
             message = str(waiting.get("message", ""))
             if reason in _PULLS:
-                said = [str(event.get("message", "")) for event in events if event.get("reason") == "Failed"]
-                text = "\n".join([*said, message])
+                failures = [str(event.get("message", "")) for event in events if event.get("reason") == "Failed"]
+                text = "\n".join([*failures, message])
                 yield recognize("image", text, subject) or _unknown(
                     "image-not-pulled", subject, "The image cannot be pulled.", last_words(text)
                 )
@@ -144,9 +144,9 @@ def _ended(facts: Facts, pod: Manifest, container: Manifest) -> Cause | None:
         filter(None, [str(end.get("message") or ""), facts.logs.get((pod["metadata"]["name"], container["name"]), "")])
     )
     origin: Origin = "picker" if facts.role_of(pod) == "picker" else "engine"
-    known = recognize(origin, text, subject) or recognize("start", text, subject)
-    if known is not None:
-        return known
+    recognized = recognize(origin, text, subject) or recognize("start", text, subject)
+    if recognized is not None:
+        return recognized
     if end.get("reason") == _KILLED_FOR_MEMORY:
         return Cause(
             id="host-memory",
@@ -181,7 +181,11 @@ def _ended(facts: Facts, pod: Manifest, container: Manifest) -> Cause | None:
 def not_ready(facts: Facts) -> Iterator[Cause]:
     """Containers that run and are not ready: still starting, or their probe fails."""
     for pod in facts.pods:
-        running = [one for one in containers_of(pod) if "running" in (one.get("state") or {}) and not one.get("ready")]
+        running = [
+            container
+            for container in containers_of(pod)
+            if "running" in (container.get("state") or {}) and not container.get("ready")
+        ]
         if is_ready(pod) or not running or _is_waiting_picker(facts, pod):
             continue
         container = running[0]

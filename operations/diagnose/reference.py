@@ -47,9 +47,9 @@ def _section(name: str, message: Message) -> Iterator[str]:
     yield f"### {name}\n"
     yield f"```text\n{message.example}\n```\n"
     yield f"{message.cause} {message.fix}\n"
-    known = ", ".join(str(number) for number in message.pitfalls)
-    if known:
-        yield f"- [pitfalls](pitfalls.md): {known}"
+    numbers = ", ".join(str(number) for number in message.pitfalls)
+    if numbers:
+        yield f"- [pitfalls](pitfalls.md): {numbers}"
     source = f"<{message.source}>" if message.source.startswith("https://") else message.source
     yield f"- source: {source}\n"
 

@@ -54,9 +54,9 @@ def gateway_problems(facts: Facts) -> Iterator[Cause]:
         for listener in (gateway.get("status") or {}).get("listeners") or []:
             broken = next(
                 (
-                    one
-                    for one in listener.get("conditions") or []
-                    if one["type"] == "ResolvedRefs" and one["status"] == "False"
+                    condition
+                    for condition in listener.get("conditions") or []
+                    if condition["type"] == "ResolvedRefs" and condition["status"] == "False"
                 ),
                 None,
             )
@@ -81,13 +81,15 @@ def _gateway_cause(facts: Facts, item: Manifest, kind: str, message: str) -> Cau
     name = str(item["metadata"]["name"])
     subject = f"{kind}/{name}"
     # GKE's controller puts its reason into events where the condition has none.
-    said = [str(event.get("message", "")) for event in facts.events_about(kind, name) if event.get("type") == "Warning"]
-    text = "\n".join(filter(None, [message, *said]))
+    warnings = [
+        str(event.get("message", "")) for event in facts.events_about(kind, name) if event.get("type") == "Warning"
+    ]
+    text = "\n".join(filter(None, [message, *warnings]))
     return recognize("gateway", text, subject) or Cause(
         id=f"{kind.lower()}-refused",
         subject=subject,
         cause=f"The Gateway's controller does not take this {kind}.",
-        evidence=message or (said[-1] if said else "no message"),
+        evidence=message or (warnings[-1] if warnings else "no message"),
         fix="Correct what the message names; `pulumi up --refresh` restores the planned object.",
     )
 
@@ -115,9 +117,9 @@ def endpoint_answer(facts: Facts) -> Iterator[Cause]:
     answer = facts.answer
     if answer is None or answer.status == _OK:
         return
-    known = recognize("endpoint", answer.text, "the endpoint")
-    if known is not None:
-        yield known
+    recognized = recognize("endpoint", answer.text, "the endpoint")
+    if recognized is not None:
+        yield recognized
     elif answer.status == 0:
         yield Cause(
             id="endpoint-unreachable",

@@ -32,10 +32,10 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, help="where the engine is installed (2 GB each); default: a temporary one"
     )
-    given = parser.parse_args()
-    for version in given.versions:
-        if given.folder is not None:
-            _write(version, given.folder)
+    args = parser.parse_args()
+    for version in args.versions:
+        if args.folder is not None:
+            _write(version, args.folder)
         else:
             with tempfile.TemporaryDirectory(prefix="engine-facts-") as folder:
                 _write(version, Path(folder))

@@ -85,11 +85,11 @@ def download(requirement: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     name, _, version = requirement.partition("==")
     pattern = f"{name.replace('-', '_')}-{version}[-+]*.whl"
-    found = list(folder.glob(pattern))
-    if not found:
+    files = list(folder.glob(pattern))
+    if not files:
         _pip(Path(sys.executable), "download", "--no-deps", "-d", str(folder), requirement)
-        found = list(folder.glob(pattern))
-    return found[0]
+        files = list(folder.glob(pattern))
+    return files[0]
 
 
 def unpack(wheel: Path, folder: Path) -> Path:
@@ -101,14 +101,14 @@ def unpack(wheel: Path, folder: Path) -> Path:
 
 def _unpack_torch(wheel: Path, packages: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        wanted = [
+        members = [
             name
             for name in archive.namelist()
             if name.split("/")[0] in ("torch", "torchgen", "functorch")
             and not name.startswith("torch/include/")
             and not name.endswith("libtorch_cuda_linalg.so")
         ]
-        archive.extractall(packages, wanted)
+        archive.extractall(packages, members)
 
 
 def _pins(wheel: Path) -> dict[str, str]:

@@ -47,15 +47,15 @@ def _tree(path: Path) -> ast.Module:
 
 def _registered(tree: ast.Module) -> set[str]:
     """Keys that are assigned in `_MODEL_REGISTRY`."""
-    found = set()
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
             target = node.targets[0]
             if isinstance(target.value, ast.Name) and target.value.id == "_MODEL_REGISTRY":
                 key = target.slice
                 if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    found.add(key.value)
-    return found
+                    names.add(key.value)
+    return names
 
 
 def _constants(path: Path) -> dict[str, str]:

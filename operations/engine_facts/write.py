@@ -104,19 +104,19 @@ def _generative(architectures: Sequence[str]) -> list[str]:
 
 
 def _quantization(answers: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    methods: dict[str, Any] = {}
     for method, entry in sorted(answers.items()):
         if "minimum_capability" not in entry:
-            found[method] = {"minimum_capability": None}
+            methods[method] = {"minimum_capability": None}
             continue
         number = entry["minimum_capability"]
-        made: dict[str, Any] = {"minimum_capability": number / 10 if number is not None and number > 0 else 0.0}
+        fields: dict[str, Any] = {"minimum_capability": number / 10 if number is not None and number > 0 else 0.0}
         if entry.get("dtypes"):
-            made["dtypes"] = [name for name in entry["dtypes"] if name in ("bfloat16", "float16", "float32")]
+            fields["dtypes"] = [name for name in entry["dtypes"] if name in ("bfloat16", "float16", "float32")]
         if entry.get("deprecated"):
-            made["deprecated"] = True
-        found[method] = made
-    return found
+            fields["deprecated"] = True
+        methods[method] = fields
+    return methods
 
 
 def _attention(rows: Any) -> list[dict[str, Any]]:

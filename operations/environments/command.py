@@ -17,7 +17,7 @@ def print_difference(before: str, after: str, *, with_objects: bool, out: Path |
     """Print or write what a second stack has otherwise than a first. Return the exit status."""
     facts = read(PROJECT_ROOT, before), read(PROJECT_ROOT, after)
     lines = list(verdicts(*facts)) or [f"{before} and {after} have the same settings, verdict and cost."]
-    refused = [one.stack for one in facts if one.refused]
+    refused = [fact.stack for fact in facts if fact.refused]
     if with_objects:
         lines += ["", *_objects(before, after, refused)]
     text = "\n".join(lines) + "\n"

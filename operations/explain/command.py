@@ -48,18 +48,18 @@ def format_explanation(explanation: Explanation) -> Iterator[str]:
         if group:
             yield f"  from {title}:"
         for origin in group:
-            yield f"    {_named(origin)}"
+            yield f"    {_origin_text(origin)}"
             yield f"      with {_short(origin.other, 40)}: {difference(explanation.value, origin.becomes)}"
             if origin.origin.source:
                 yield f"      source: {_short(origin.origin.source, 200)}"
     if existence:
         yield "  exists only with:"
     for origin in existence:
-        yield f"    {_named(origin)}; not with {_short(origin.other, 40)}"
+        yield f"    {_origin_text(origin)}; not with {_short(origin.other, 40)}"
 
 
-def _named(moved: Moved) -> str:
-    return f"{moved.origin.name} = {_short(moved.origin.value, 60)}{'' if moved.origin.given else ' (default)'}"
+def _origin_text(moved: Moved) -> str:
+    return f"{moved.origin.name} = {_short(moved.origin.value, 60)}{'' if moved.origin.is_set else ' (default)'}"
 
 
 def difference(before: object, after: object) -> str:
@@ -82,7 +82,7 @@ def difference(before: object, after: object) -> str:
     return ", ".join(parts) or f"in another order: {_short(after, 80)}"
 
 
-def _short(value: object, most: int = WIDTH) -> str:
+def _short(value: object, width: int = WIDTH) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return text if len(text) <= width else text[: width - 3] + "..."

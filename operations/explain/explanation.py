@@ -100,9 +100,9 @@ class Explainer:
         last = next((part for part in reversed(path.parts) if isinstance(part, str)), "")
         holding = [where for where, part in _parts(self.plan) if type(part) is type(value) and part == value]
         moved_too = [where for where in holding if any(leaf.startswith(where) for leaf in touched)]
-        named = [where for where in moved_too or holding if where.rpartition(".")[2] == _snake(last)]
-        if named or isinstance(value, bool | int | float) or not value:
-            return next(iter(named), None)
+        same_name = [where for where in moved_too or holding if where.rpartition(".")[2] == _snake(last)]
+        if same_name or isinstance(value, bool | int | float) or not value:
+            return next(iter(same_name), None)
         return next(iter(moved_too), None)
 
 

@@ -30,14 +30,14 @@ class FieldPath:
     parts: tuple[str | int, ...]
 
     def __str__(self) -> str:
-        return f"{named(self.kind, self.name)} {''.join(map(_written, self.parts)).lstrip('.')}"
+        return f"{named(self.kind, self.name)} {''.join(map(_path_text, self.parts)).lstrip('.')}"
 
 
 def named(kind: str, name: str) -> str:
     return f"{kind}/{name}" if name else kind
 
 
-def _written(part: str | int) -> str:
+def _path_text(part: str | int) -> str:
     if isinstance(part, int):
         return f"[{part}]"
     return f".{part}" if re.fullmatch(r"[^.\[\]\"']+", part) else f'["{part}"]'

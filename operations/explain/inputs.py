@@ -32,7 +32,7 @@ _FACTS_TRIED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """One stack as given: raw values without their namespace, and which came encrypted."""
+    """Input of one stack: raw values without their namespace, and which came encrypted."""
 
     stack: str
     values: Mapping[str, Any]
@@ -56,11 +56,11 @@ class World:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """A setting (`given`, or a default) or a fact with its source. `value` is what stands there."""
+    """A setting (`is_set` in the stack file, or a default) or a fact with its source. `value` is its present value."""
 
     name: str
     value: str
-    given: bool = False
+    is_set: bool = False
     source: str | None = None
 
 
@@ -188,15 +188,15 @@ def _settings(settings: StackSettings, raw: Mapping[str, Any]) -> Iterator[Input
         allowing = type(leaf.group).model_fields.get(f"allow_{leaf.name}")
         allowed = () if allowing is None else ((*leaf.path[:-1], allowing.alias or ""),)
         yield Input(
-            origin=Origin(name=path_of(*leaf.path), value=leaf.shown, given=_given(raw, leaf.path)),
+            origin=Origin(name=path_of(*leaf.path), value=leaf.shown, is_set=_is_set(raw, leaf.path)),
             others=tuple(
                 (shown(other), _Change(path=leaf.path, value=other, allowed_by=allowed))
-                for other in (*_named(leaf.path, leaf.value), *alternatives(leaf.info.annotation, leaf.value))
+                for other in (*_other_names(leaf.path, leaf.value), *alternatives(leaf.info.annotation, leaf.value))
             ),
         )
 
 
-def _given(raw: object, path: tuple[str | int, ...]) -> bool:
+def _is_set(raw: object, path: tuple[str | int, ...]) -> bool:
     """Whether the stack file says it, or a default does."""
     for part in path:
         if isinstance(raw, list) and isinstance(part, int) and part < len(raw):
@@ -208,7 +208,7 @@ def _given(raw: object, path: tuple[str | int, ...]) -> bool:
     return True
 
 
-def _named(path: tuple[str | int, ...], value: object) -> Iterator[str]:
+def _other_names(path: tuple[str | int, ...], value: object) -> Iterator[str]:
     """Other values of settings that name an entry of the catalog: any other text would make no plan."""
     full_catalog = load_catalog()
     match path:
@@ -258,12 +258,12 @@ def _fact(
 ) -> Input:
     *above, last = path
     inside = isinstance(last, str) and isinstance(_at(entry, above), Mapping)
-    name = _written(above) + f"[{last}]" if inside else _written(path)
+    name = _path_text(above) + f"[{last}]" if inside else _path_text(path)
     return Input(
-        origin=Origin(name=f"{where} {name}", value=shown(value), given=True, source=source),
+        origin=Origin(name=f"{where} {name}", value=shown(value), is_set=True, source=source),
         others=tuple(
-            (shown(other), _Change(entry=entry, path=path, value=_frozen(other)))
-            for other in itertools.islice(alternatives(annotation, value), _FACTS_TRIED)
+            (shown(alternative), _Change(entry=entry, path=path, value=_frozen(alternative)))
+            for alternative in itertools.islice(alternatives(annotation, value), _FACTS_TRIED)
         ),
     )
 
@@ -274,7 +274,7 @@ def _at(part: Any, path: Sequence[str | int]) -> Any:
     return part
 
 
-def _written(path: Sequence[str | int]) -> str:
+def _path_text(path: Sequence[str | int]) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 

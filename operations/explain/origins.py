@@ -85,27 +85,27 @@ def changes(world: World, plan: StackPlan, *, facts: bool = True, figures: bool 
 def grouped(plan: StackPlan, candidates: Sequence[Change]) -> list[tuple[StackPlan, list[Change]]]:
     """All inputs that touch one part of the plan only, changed together, part by part; the others each alone."""
     groups: defaultdict[str, list[Change]] = defaultdict(list)
-    for one in candidates:
-        parts = {_part(leaf) for leaf in one.paths}
-        groups[parts.pop() if len(parts) == 1 else ""].append(one)
-    found = [(one.plan, [one]) for one in groups.pop("", [])]
+    for candidate in candidates:
+        parts = {_part(leaf) for leaf in candidate.paths}
+        groups[parts.pop() if len(parts) == 1 else ""].append(candidate)
+    grouped_changes = [(candidate.plan, [candidate]) for candidate in groups.pop("", [])]
     for members in groups.values():
         together = plan
         for member in members:
             together = _merged(plan, together, member.plan)
-        found.append((together, members))
-    return found
+        grouped_changes.append((together, members))
+    return grouped_changes
 
 
 def moved_output(path: FieldPath, plan: StackPlan, candidates: Sequence[Change], builder: Builder) -> Iterator[Moved]:
     """The inputs that move one of the outputs: each is changed alone, since rounding may hide one and show another."""
     value = value_of(builder, plan, path, plan)
     reported: set[Origin] = set()
-    for one in candidates:
-        now = UNBUILT if one.input.origin in reported else value_of(builder, one.plan, path, plan)
+    for candidate in candidates:
+        now = UNBUILT if candidate.input.origin in reported else value_of(builder, candidate.plan, path, plan)
         if now not in (value, UNBUILT):
-            reported.add(one.input.origin)
-            yield Moved(origin=one.input.origin, other=one.other, becomes=now)
+            reported.add(candidate.input.origin)
+            yield Moved(origin=candidate.input.origin, other=candidate.other, becomes=now)
 
 
 def moved(
@@ -125,15 +125,15 @@ def moved(
         else:
             single += members
     reported: set[Origin] = set()
-    for one in single:
-        if one.paths <= cleared or one.input.origin in reported:
+    for change in single:
+        if change.paths <= cleared or change.input.origin in reported:
             continue
-        now = value_of(builder, one.plan, path, plan)
+        now = value_of(builder, change.plan, path, plan)
         if now == value:
-            cleared |= one.paths
+            cleared |= change.paths
         elif now is not UNBUILT:
-            reported.add(one.input.origin)
-            yield Moved(origin=one.input.origin, other=one.other, becomes=now)
+            reported.add(change.input.origin)
+            yield Moved(origin=change.input.origin, other=change.other, becomes=now)
 
 
 def value_of(builder: Builder, plan: StackPlan, path: FieldPath, before: StackPlan) -> object:
@@ -177,27 +177,25 @@ def _part(leaf: str) -> str:
     return ".".join(names[:2]) if names[0].startswith("models") else names[0].partition("[")[0]
 
 
-def _merged(base: Any, one: Any, other: Any) -> Any:
+def _merged(base: Any, first: Any, second: Any) -> Any:
     """Both changes of a base in one; where they meet, the second."""
-    if other == base:
-        return one
-    if one == base:
-        return other
-    if type(base) is not type(one) or type(base) is not type(other):
-        return other
+    if second == base:
+        return first
+    if first == base:
+        return second
+    if type(base) is not type(first) or type(base) is not type(second):
+        return second
     if is_dataclass(base):
         names = [plan_field.name for plan_field in fields(base)]
         kind: Any = type(base)
-        return kind(
-            **{name: _merged(*(getattr(plan_field, name) for plan_field in (base, one, other))) for name in names}
-        )
-    if isinstance(base, tuple) and len(base) == len(one) == len(other):
-        return tuple(_merged(*plan_field) for plan_field in zip(base, one, other, strict=True))
+        return kind(**{name: _merged(*(getattr(value, name) for value in (base, first, second))) for name in names})
+    if isinstance(base, tuple) and len(base) == len(first) == len(second):
+        return tuple(_merged(*items) for items in zip(base, first, second, strict=True))
     if isinstance(base, Mapping):
-        keys = dict.fromkeys((*one, *other))
+        keys = dict.fromkeys((*first, *second))
         return {
-            key: _merged(base.get(key), one.get(key), other.get(key))
+            key: _merged(base.get(key), first.get(key), second.get(key))
             for key in keys
-            if not (key in base and (key not in one or key not in other))
+            if not (key in base and (key not in first or key not in second))
         }
-    return other
+    return second

@@ -31,21 +31,21 @@ def part_read(plan: StackPlan, others: Sequence[StackPlan], tell: Callable[[Stac
 
     Found by putting single parts of the others into the plan; None where no part alone does it for all of them.
     """
-    found = [tuple(_read(plan, other, tell(other), tell)) for other in others]
-    common = itertools.takewhile(lambda steps: len(set(steps)) == 1, zip(*found, strict=False))
+    readings = [tuple(_read(plan, other, tell(other), tell)) for other in others]
+    common = itertools.takewhile(lambda steps: len(set(steps)) == 1, zip(*readings, strict=False))
     return "".join(steps[0] for steps in common).lstrip(".") or None
 
 
-def _read(part: Any, other: Any, wanted: object, tell: Callable[[Any], object]) -> Iterator[str]:
+def _read(part: Any, other: Any, target: object, tell: Callable[[Any], object]) -> Iterator[str]:
     """Steps down to the innermost part that suffices alone. `tell` says what the plan with such a part makes."""
-    for step, before, after, whole in _children(part, other):
+    for step, before, after, rebuild in _children(part, other):
 
-        def told(new: Any, whole: Callable[[Any], Any] = whole) -> object:
-            return tell(whole(new))
+        def output_of(new: Any, rebuild: Callable[[Any], Any] = rebuild) -> object:
+            return tell(rebuild(new))
 
-        if before != after and told(after) == wanted:
+        if before != after and output_of(after) == target:
             yield step
-            yield from _read(before, after, wanted, told)
+            yield from _read(before, after, target, output_of)
             return
 
 
@@ -54,12 +54,12 @@ def _children(part: Any, other: Any) -> Iterator[tuple[str, Any, Any, Callable[[
     if type(part) is not type(other):
         return
     if is_dataclass(part) and not isinstance(part, type):
-        for one in fields(part):
+        for field in fields(part):
             yield (
-                f".{one.name}",
-                getattr(part, one.name),
-                getattr(other, one.name),
-                partial(_with_field, part, one.name),
+                f".{field.name}",
+                getattr(part, field.name),
+                getattr(other, field.name),
+                partial(_with_field, part, field.name),
             )
     elif isinstance(part, tuple) and len(part) == len(other):
         for index, (before, after) in enumerate(zip(part, other, strict=True)):

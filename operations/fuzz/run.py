@@ -19,16 +19,16 @@ def fuzz(strategy: st.SearchStrategy[dict[str, Any]], examples: int, number: int
     return Counter(what for what, _ in _outcomes(strategy, examples, number))
 
 
-def planned(strategy: st.SearchStrategy[dict[str, Any]], wanted: int, number: int) -> list[dict[str, Any]]:
+def planned(strategy: st.SearchStrategy[dict[str, Any]], count: int, number: int) -> list[dict[str, Any]]:
     """So many stacks of a strategy that have a plan; the later ones, which are less plain."""
-    found = [values for what, values in _outcomes(strategy, 3 * wanted, number) if what == "plan"]
-    return found[-wanted:]
+    planned_values = [values for what, values in _outcomes(strategy, 3 * count, number) if what == "plan"]
+    return planned_values[-count:]
 
 
 def _outcomes(
     strategy: st.SearchStrategy[dict[str, Any]], examples: int, number: int
 ) -> list[tuple[str, dict[str, Any]]]:
-    found: list[tuple[str, dict[str, Any]]] = []
+    results: list[tuple[str, dict[str, Any]]] = []
 
     @seed(number)
     @settings(
@@ -40,10 +40,10 @@ def _outcomes(
     )
     @given(strategy)
     def run(values: dict[str, Any]) -> None:
-        found.append((outcome(values), values))
+        results.append((outcome(values), values))
 
     run()
-    return found
+    return results
 
 
 def outcome(values: dict[str, Any], stack: str = "fuzz") -> Literal["plan", "findings"]:

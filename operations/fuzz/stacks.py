@@ -45,7 +45,7 @@ JUNK: Strategy = st.one_of(
 
 
 @functools.cache
-def _known() -> Mapping[tuple[str, str], tuple[Any, ...]]:
+def _accepted_values() -> Mapping[tuple[str, str], tuple[Any, ...]]:
     """Names that the catalog knows, by the schema's type and its property."""
     catalog = load()
     zones = sorted({zone for accelerator in catalog.accelerators.values() for zone in accelerator.zones})
@@ -126,11 +126,11 @@ def working(draw: st.DrawFn) -> Tree:
             )
         )
     )
-    one = {"id": model, "maxModelLen": 1024, "replicas": draw(st.integers(1, 3))}
+    first = {"id": model, "maxModelLen": 1024, "replicas": draw(st.integers(1, 3))}
     second = {"id": "Qwen/Qwen2.5-3B-Instruct", "maxModelLen": 1024}
     pattern = draw(st.sampled_from(("single-replica", "multi-model", "prefix-cache")))
     if pattern == "prefix-cache":
-        one["replicas"] = 2
+        first["replicas"] = 2
     keep = (
         "cluster",
         "gateway",
@@ -148,7 +148,7 @@ def working(draw: st.DrawFn) -> Tree:
         "location": zone,
         "accelerator": {"type": kind, "machineType": machine, "nodes": {"max": 8}},
         "pattern": pattern,
-        "models": [one, second] if pattern == "multi-model" else [one],
+        "models": [first, second] if pattern == "multi-model" else [first],
         "huggingFace": {"token": "hf_fuzz"},
         "acknowledge": [{"id": "LLMD-GATEWAY-OPEN", "reason": "nothing of this is created"}],
     }
@@ -192,17 +192,17 @@ def _object(schema: Tree) -> Strategy:
 
 
 def _value(title: str, name: str, schema: Tree) -> Strategy:
-    known = _known().get((title, name))
-    if known is None:
+    choices = _accepted_values().get((title, name))
+    if choices is None:
         return _any(schema)
-    picked = st.sampled_from(known)
+    picked = st.sampled_from(choices)
     return st.lists(picked, max_size=2) if _resolve(schema).get("type") == "array" else picked
 
 
 def _resolve(schema: Tree) -> Tree:
     while "$ref" in schema:
-        found: Tree = _schema()["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-        schema = found
+        definition: Tree = _schema()["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+        schema = definition
     return schema
 
 

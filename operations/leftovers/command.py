@@ -41,8 +41,8 @@ def identify(stack: str, changes: Mapping[str, str], project: str | None, fallba
     """The names of a stack file's resources. Raises RefusedError where the stack cannot be planned."""
     chosen = {f"{NAMESPACE}:project": project} if project else {}
     config = assume_unset(load(PROJECT_ROOT, stack, {**changes, **chosen}))
-    named = str(config.settings()["project"])
-    used = fallback if named == ASSUMED_PROJECT and fallback else named
+    declared = str(config.settings()["project"])
+    used = fallback if declared == ASSUMED_PROJECT and fallback else declared
     return identity_of(stack, used, record_stack(stack, config))
 
 
@@ -51,46 +51,52 @@ def report_leftovers(identity: Identity, session: Session, console: Console, *, 
     with Progress(SpinnerColumn(), TextColumn("listing {task.description}"), console=console, transient=True) as bar:
         task = bar.add_task("")
         resources, silent = list_all(identity.project, session, lambda title: bar.update(task, description=title))
-    found = leftovers(resources, identity)
-    _print(identity, found, silent, len(resources), console)
-    if found and remove:
-        if any(one.resource.kind.title == "cluster" for one in found):
+    remaining = leftovers(resources, identity)
+    _print(identity, remaining, silent, len(resources), console)
+    if remaining and remove:
+        if any(leftover.resource.kind.title == "cluster" for leftover in remaining):
             console.print(
                 "The cluster is there: the stack is not destroyed. Run `pulumi destroy` first; nothing removed."
             )
             return FAILED
-        failed = _remove([one for one in found if one.is_certain], session, console, yes=yes)
-        return FAILED if failed or silent or any(not one.is_certain for one in found) else DONE
-    return FAILED if found or silent else DONE
+        failed = _remove([leftover for leftover in remaining if leftover.is_certain], session, console, yes=yes)
+        return FAILED if failed or silent or any(not leftover.is_certain for leftover in remaining) else DONE
+    return FAILED if remaining or silent else DONE
 
 
 def _print(
-    identity: Identity, found: Sequence[Leftover], silent: Mapping[str, str], number: int, console: Console
+    identity: Identity, remaining: Sequence[Leftover], silent: Mapping[str, str], number: int, console: Console
 ) -> None:
     for title, reason in silent.items():
         console.print(f"could not list: {title} ({reason})", markup=False, highlight=False)
-    if not found:
-        asked = len(KINDS) - len(silent)
+    if not remaining:
+        answered_kinds = len(KINDS) - len(silent)
         console.print(
-            f"Nothing of stack {identity.stack} is left in project {identity.project}: {asked} of {len(KINDS)} kinds"
-            f" asked, {number} resources seen. Bindings of IAM, logs and metrics were not looked at.",
+            f"Nothing of stack {identity.stack} is left in project {identity.project}: "
+            f"{answered_kinds} of {len(KINDS)} kinds asked, {number} resources seen. "
+            "Bindings of IAM, logs and metrics were not looked at.",
             highlight=False,
         )
         return
-    for one in found:
-        resource = one.resource
+    for leftover in remaining:
+        resource = leftover.resource
         month = monthly(resource.kind, resource.body)
         price = "price not known" if month is None else f"${month:,.2f} a month"
-        doubt = "" if one.is_certain else " (by its name only: look before you remove it)"
+        doubt = "" if leftover.is_certain else " (by its name only: look before you remove it)"
         console.print(
-            f"{resource.kind.title} {resource.name}, {resource.location or 'global'}, {price}: {one.reason}{doubt}",
+            f"{resource.kind.title} {resource.name}, {resource.location or 'global'}, {price}: "
+            f"{leftover.reason}{doubt}",
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
         console.print(f"  {command(resource, identity.project)}", markup=False, highlight=False, soft_wrap=True)
-    known = [month for one in found if (month := monthly(one.resource.kind, one.resource.body)) is not None]
-    console.print(f"{len(found)} left, at least ${sum(known):,.2f} a month.", highlight=False)
+    monthly_costs = [
+        month
+        for leftover in remaining
+        if (month := monthly(leftover.resource.kind, leftover.resource.body)) is not None
+    ]
+    console.print(f"{len(remaining)} left, at least ${sum(monthly_costs):,.2f} a month.", highlight=False)
 
 
 def monthly(kind: Kind, body: Mapping[str, Any]) -> float | None:
@@ -105,16 +111,16 @@ def monthly(kind: Kind, body: Mapping[str, Any]) -> float | None:
     return price.usd * (float(body.get("sizeGb", 0)) if price.unit == "gib-month" else _HOURS)
 
 
-def _remove(found: Sequence[Leftover], session: Session, console: Console, *, yes: bool) -> bool:
+def _remove(remaining: Sequence[Leftover], session: Session, console: Console, *, yes: bool) -> bool:
     """Remove one after the other. True if one could not be removed."""
-    if not found or not (yes or Confirm.ask(f"Remove these {len(found)}?", console=console, default=False)):
+    if not remaining or not (yes or Confirm.ask(f"Remove these {len(remaining)}?", console=console, default=False)):
         console.print("Nothing removed.")
-        return bool(found)
+        return bool(remaining)
     failed = False
-    for one in found:
-        label = f"{one.resource.kind.title} {one.resource.name}"
+    for leftover in remaining:
+        label = f"{leftover.resource.kind.title} {leftover.resource.name}"
         try:
-            delete(one.resource, session)
+            delete(leftover.resource, session)
             console.print(f"removed {label}", markup=False, highlight=False)
         except SilentError as reason:
             failed = True

@@ -36,15 +36,15 @@ def list_all(
 
     An API that is switched off has no resources: it counts as asked.
     """
-    found: list[Resource] = []
+    resources: list[Resource] = []
     silent: dict[str, str] = {}
     for kind in KINDS:
         progress(kind.title)
         try:
-            found += _list(project, kind, session)
+            resources += _list(project, kind, session)
         except SilentError as reason:
             silent[kind.title] = str(reason)
-    return found, silent
+    return resources, silent
 
 
 def delete(resource: Resource, session: Session) -> None:
@@ -90,7 +90,7 @@ def _resources(kind: Kind, answer: Mapping[str, Any]) -> Iterator[Resource]:
     if kind.scope == "aggregated":
         for scope, part in (answer.get("items") or {}).items():
             lists = [value for value in part.values() if isinstance(value, list)]
-            for body in (one for items in lists for one in items if isinstance(one, Mapping)):
+            for body in (item for items in lists for item in items if isinstance(item, Mapping)):
                 yield _resource(kind, body, "" if scope == "global" else scope.rpartition("/")[2])
     else:
         for body in answer.get(kind.items) or ():
@@ -121,7 +121,7 @@ def _check(response: Response) -> Mapping[str, Any]:
         return answer if isinstance(answer, Mapping) else {}
     error = answer.get("error", {}) if isinstance(answer, Mapping) else {}
     details = error.get("details") or error.get("errors") or ()
-    reasons = {str(one.get("reason", "")) for one in details if isinstance(one, Mapping)}
+    reasons = {str(detail.get("reason", "")) for detail in details if isinstance(detail, Mapping)}
     if reasons & {"SERVICE_DISABLED", "accessNotConfigured"}:
         return {}
     message = str(error.get("message", "")).splitlines()

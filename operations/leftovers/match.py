@@ -68,7 +68,7 @@ def identity_of(stack: str, project: str, graph: Graph) -> Identity:
         name = resource.inputs.get("name") or resource.inputs.get("accountId") or resource.inputs.get("secretId")
         if resource.type.startswith("gcp:") and isinstance(name, str):
             planned.setdefault(resource.type, set()).add(name)
-    objects = [body for one in graph.resources if (body := kubernetes_object(one)) is not None]
+    objects = [body for resource in graph.resources if (body := kubernetes_object(resource)) is not None]
     spaces = {body["metadata"].get("namespace") for body in objects}
     return Identity(
         stack=stack,
@@ -77,7 +77,9 @@ def identity_of(stack: str, project: str, graph: Graph) -> Identity:
         network=next(iter(planned.get("gcp:compute/network:Network", ())), None),
         planned={kind: frozenset(values) for kind, values in planned.items()},
         pools=frozenset(planned.get("gcp:container/nodePool:NodePool", ())),
-        namespaces=frozenset(one for one in spaces if isinstance(one, str) and one not in ("kube-system", "default")),
+        namespaces=frozenset(
+            space for space in spaces if isinstance(space, str) and space not in ("kube-system", "default")
+        ),
     )
 
 
@@ -86,13 +88,13 @@ def leftovers(resources: Sequence[Resource], identity: Identity) -> list[Leftove
 
     Parts of a load balancer name neither cluster nor network: they are found by what refers to them.
     """
-    found: dict[str, Leftover] = {}
+    by_link: dict[str, Leftover] = {}
     for resource in resources:
         reason, is_certain = _own(resource, identity)
         if reason:
-            found[resource.link] = Leftover(resource=resource, reason=reason, is_certain=is_certain)
-    _follow_references(resources, found)
-    return [found[resource.link] for resource in resources if resource.link in found]
+            by_link[resource.link] = Leftover(resource=resource, reason=reason, is_certain=is_certain)
+    _follow_references(resources, by_link)
+    return [by_link[resource.link] for resource in resources if resource.link in by_link]
 
 
 def _own(resource: Resource, identity: Identity) -> tuple[str, bool]:
@@ -119,7 +121,10 @@ def _own(resource: Resource, identity: Identity) -> tuple[str, bool]:
 
 def _networks(body: Mapping[str, Any]) -> Iterator[str]:
     interfaces = body.get("networkInterfaces") or ()
-    for link in (body.get("network"), *(one.get("network") for one in interfaces if isinstance(one, Mapping))):
+    for link in (
+        body.get("network"),
+        *(interface.get("network") for interface in interfaces if isinstance(interface, Mapping)),
+    ):
         if isinstance(link, str):
             yield link.rpartition("/")[2]
 
@@ -133,7 +138,7 @@ def _is_gke_name(name: str, cluster: str, pools: Iterable[str]) -> bool:
     rest = _after(name.removeprefix("gke-"), cluster) if name.startswith("gke-") else None
     if rest is None:
         return False
-    return any(re.match("[0-9a-f]{8}(-|$)", one) for one in (rest, *(_after(rest, pool) for pool in pools)) if one)
+    return any(re.match("[0-9a-f]{8}(-|$)", part) for part in (rest, *(_after(rest, pool) for pool in pools)) if part)
 
 
 def _after(text: str, name: str) -> str | None:
@@ -142,18 +147,18 @@ def _after(text: str, name: str) -> str | None:
     return next((text[len(cut) + 1 :] for cut in cuts if text.startswith(f"{cut}-")), None)
 
 
-def _follow_references(resources: Sequence[Resource], found: dict[str, Leftover]) -> None:
+def _follow_references(resources: Sequence[Resource], by_link: dict[str, Leftover]) -> None:
     """Add the parts of a load balancer that refer to a part that was found, or that one refers to."""
-    parts = {one.link: one for one in resources if one.kind.title in LOAD_BALANCER}
-    pairs = [(link, other) for link, one in parts.items() for other in _references(one) if other in parts]
+    parts = {resource.link: resource for resource in resources if resource.kind.title in LOAD_BALANCER}
+    pairs = [(link, linked) for link, resource in parts.items() for linked in _references(resource) if linked in parts]
     grown = True
     while grown:
         grown = False
         for left, right in (*pairs, *((right, left) for left, right in pairs)):
-            if left in found and right not in found:
-                known = found[left]
-                reason = f"it belongs to {known.resource.kind.title} {known.resource.name}"
-                found[right] = replace(known, resource=parts[right], reason=reason)
+            if left in by_link and right not in by_link:
+                parent = by_link[left]
+                reason = f"it belongs to {parent.resource.kind.title} {parent.resource.name}"
+                by_link[right] = replace(parent, resource=parts[right], reason=reason)
                 grown = True
 
 

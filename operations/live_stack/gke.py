@@ -59,12 +59,12 @@ class ForwardedPods:
         limit.start()
         assert child.stdout is not None
         assert child.stderr is not None
-        found = _FORWARDING.search(child.stdout.readline())
+        match = _FORWARDING.search(child.stdout.readline())
         limit.cancel()
-        if found is None:
+        if match is None:
             child.kill()
             raise LiveStackError(f"kubectl port-forward to pod {name}: {child.stderr.read().strip() or 'no answer'}")
-        return child, f"127.0.0.1:{found[1]}"
+        return child, f"127.0.0.1:{match[1]}"
 
     def log(self, pod: Manifest, container: str, *, previous: bool = False) -> str:
         metadata = pod["metadata"]

@@ -27,9 +27,9 @@ def connect(kubeconfig: Path) -> Kube:
     """
     try:
         document = yaml.safe_load(kubeconfig.read_text(encoding="utf-8")) or {}
-        context = _named(document, "contexts", document["current-context"])["context"]
-        cluster = _named(document, "clusters", context["cluster"])["cluster"]
-        user = _named(document, "users", context["user"])["user"]
+        context = _entry_named(document, "contexts", document["current-context"])["context"]
+        cluster = _entry_named(document, "clusters", context["cluster"])["cluster"]
+        user = _entry_named(document, "users", context["user"])["user"]
         server = str(cluster["server"])
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise LiveStackError(
@@ -41,11 +41,11 @@ def connect(kubeconfig: Path) -> Kube:
     return Kube(server, tls, token=credentials.get("token"), trust_env=True)
 
 
-def _named(document: dict[str, Any], section: str, name: str) -> dict[str, Any]:
+def _entry_named(document: dict[str, Any], section: str, name: str) -> dict[str, Any]:
     for entry in document[section]:
         if entry["name"] == name:
-            found: dict[str, Any] = entry
-            return found
+            result: dict[str, Any] = entry
+            return result
     raise KeyError(f"no {section[:-1]} named {name}")
 
 

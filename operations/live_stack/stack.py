@@ -94,8 +94,8 @@ class LiveStack:
     def pods_of(self, selector: Mapping[str, str]) -> list[Manifest]:
         """Pods with these labels that are not being deleted, by name."""
         labels = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
-        found = self.cluster.list("v1", "Pod", self.namespace, labels=labels)
-        alive = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        pods = self.cluster.list("v1", "Pod", self.namespace, labels=labels)
+        alive = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
         return sorted(alive, key=lambda pod: str(pod["metadata"]["name"]))
 
 

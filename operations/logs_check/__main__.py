@@ -24,35 +24,35 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, help="file for the judgment of each row and the summary")
     parser.add_argument("--read", type=Path, metavar="LOG", help="start-up log of vLLM to write as a row")
     parser.add_argument("--add", action="append", default=[], metavar="FIELD=VALUE", help="a field that the log lacks")
-    given = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     try:
-        if given.read is not None:
-            return _read(given.read, given.add, given.out)
-        if given.rows is None:
+        if args.read is not None:
+            return _read(args.read, args.add, args.out)
+        if args.rows is None:
             parser.error("give a file of rows, or a log after --read")
-        document = json.loads(given.rows.read_text(encoding="utf-8"))
+        document = json.loads(args.rows.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        print(f"{given.read or given.rows} cannot be read: {error}", file=sys.stderr)
+        print(f"{args.read or args.rows} cannot be read: {error}", file=sys.stderr)
         return 2
     rows = document.get("rows") if isinstance(document, dict) else document
     if not isinstance(rows, list):
-        print(f"{given.rows} holds no list of rows", file=sys.stderr)
+        print(f"{args.rows} holds no list of rows", file=sys.stderr)
         return 2
-    judgments = judge_rows(rows, given.rows.parent)
+    judgments = judge_rows(rows, args.rows.parent)
     summary = summarize(judgments)
-    if given.out is not None:
-        _write(given.out, {"rows": [each.as_json() for each in judgments], "summary": summary})
+    if args.out is not None:
+        _write(args.out, {"rows": [judgment.as_json() for judgment in judgments], "summary": summary})
     print(table(summary))
-    for each in judgments:
-        if each.wrong is not None:
-            print(f"{each.id}: {each.wrong} ({each.limit})")
+    for judgment in judgments:
+        if judgment.wrong is not None:
+            print(f"{judgment.id}: {judgment.wrong} ({judgment.limit})")
     return 0
 
 
 def _read(log: Path, added: list[str], out: Path | None) -> int:
     row = {"id": log.stem, **read_log(log.read_text(encoding="utf-8", errors="replace"))}
-    for each in added:
-        name, _, value = each.partition("=")
+    for assignment in added:
+        name, _, value = assignment.partition("=")
         try:
             row[name] = json.loads(value)
         except ValueError:

@@ -91,9 +91,9 @@ def _judged(row: Row, name: str, ran: bool | None, run: EngineRun) -> Judgment:
     }
     seen = {figure: logged(row, figure) for figure in FIGURES}
     errors = {figure: prediction[figure] / value - 1 for figure, value in seen.items() if value}
-    given = seen["availableGib"]
+    available_gib = seen["availableGib"]
     tokens = seen["kvTokens"]
-    layout_error = judge(run, measured_gib=given).kv_tokens / tokens - 1 if given and tokens else None
+    layout_error = judge(run, measured_gib=available_gib).kv_tokens / tokens - 1 if available_gib and tokens else None
     wrong: Literal["wrong fits", "wrong refused"] | None = None
     if ran is False and verdict.status == "fits":
         wrong = "wrong fits"
@@ -116,9 +116,9 @@ def _judged(row: Row, name: str, ran: bool | None, run: EngineRun) -> Judgment:
 
 def group_of(row: Row) -> str:
     """`group` where the row has one, else the letters that its id begins with, else the kind of accelerator."""
-    given = row.get("group")
-    if isinstance(given, str) and given:
-        return given
+    group = row.get("group")
+    if isinstance(group, str) and group:
+        return group
     name = str(row.get("id") or "")
     letters = name[: len(name) - len(name.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))]
     if letters:

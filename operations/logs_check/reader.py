@@ -96,9 +96,9 @@ def read_log(text: str) -> dict[str, Any]:
         row.setdefault("maxNumBatchedTokens", int(batch[1]))
     for fields, choose in ((_LARGEST, max), (_SMALLEST, min)):
         for name, patterns in fields.items():
-            found = [_value(match) for pattern in patterns for match in re.findall(pattern, text)]
-            if found:
-                row[name] = choose(found)
+            values = [_value(match) for pattern in patterns for match in re.findall(pattern, text)]
+            if values:
+                row[name] = choose(values)
     failure = next((match[1] for pattern in _FAILURES if (match := re.search(pattern, text)) is not None), None)
     if "Application startup complete" in text:
         row["ran"] = True
@@ -108,28 +108,28 @@ def read_log(text: str) -> dict[str, Any]:
 
 
 def _arguments(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     match = re.search(r"non-default args: (\{.*\})", text)
     if match is None:
-        return found
+        return arguments
     try:
-        given = ast.literal_eval(match[1])
+        literal = ast.literal_eval(match[1])
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return found
-    if not isinstance(given, Mapping):
-        return found
+        return arguments
+    if not isinstance(literal, Mapping):
+        return arguments
     for name, field in _ARGUMENTS.items():
-        if given.get(name) is not None:
-            found[field] = given[name]
-    speculative = given.get("speculative_config")
+        if literal.get(name) is not None:
+            arguments[field] = literal[name]
+    speculative = literal.get("speculative_config")
     if isinstance(speculative, Mapping) and isinstance(speculative.get("num_speculative_tokens"), int):
-        found["speculativeTokens"] = speculative["num_speculative_tokens"]
-    return found
+        arguments["speculativeTokens"] = speculative["num_speculative_tokens"]
+    return arguments
 
 
 def _configured(text: str) -> dict[str, Any]:
     line = re.search(r"Initializing an? (?:V\d )?LLM engine[^\n]*with config: ([^\n]*)", text)
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name, field in _CONFIGURED.items():
         match = re.search(rf"(?:^|[ ,]){name}=('[^']*'|[^,\s]+)", line[1]) if line is not None else None
         if match is None:
@@ -137,8 +137,8 @@ def _configured(text: str) -> dict[str, Any]:
         value = match[1].strip("'").removeprefix("torch.")
         if value in ("None", "auto"):
             continue
-        found[field] = {"True": True, "False": False}.get(value, int(value) if value.isdigit() else value)
-    return found
+        settings[field] = {"True": True, "False": False}.get(value, int(value) if value.isdigit() else value)
+    return settings
 
 
 def _value(text: str) -> float:

@@ -41,20 +41,20 @@ def run_of(row: Row, folder: Path) -> EngineRun:
         raise UnknownStartError(
             f"the start was quantized by {quantization}, which the model's configuration does not describe"
         )
-    tokens = _whole(row, "speculativeTokens") or 0
+    tokens = _integer(row, "speculativeTokens") or 0
     caching = row.get("prefixCaching")
     recurrent = any(group.kind in ("linear", "mamba") for group in model.attention)
     run = engine_run(
         model,
         _accelerator(row),
         version.removeprefix("v"),
-        max_model_len=_whole(row, "maxModelLen"),
+        max_model_len=_integer(row, "maxModelLen"),
         utilization=_number(row, "gpuMemoryUtilization"),
-        max_num_seqs=_whole(row, "maxNumSeqs"),
-        max_num_batched_tokens=_whole(row, "maxNumBatchedTokens"),
-        tensor_parallel=_whole(row, "tensorParallel") or 1,
-        pipeline_parallel=min(_whole(row, "pipelineParallel") or 1, model.layers),
-        data_parallel=_whole(row, "dataParallel") or 1,
+        max_num_seqs=_integer(row, "maxNumSeqs"),
+        max_num_batched_tokens=_integer(row, "maxNumBatchedTokens"),
+        tensor_parallel=_integer(row, "tensorParallel") or 1,
+        pipeline_parallel=min(_integer(row, "pipelineParallel") or 1, model.layers),
+        data_parallel=_integer(row, "dataParallel") or 1,
         expert_parallel=bool(row.get("expertParallel")),
         dtype=_text(row, "dtype"),
         quantization=quantization if quantization in _ON_LOADING else None,
@@ -66,7 +66,7 @@ def run_of(row: Row, folder: Path) -> EngineRun:
         speculative_tokens=tokens,
         # A draft model is not described by a row: the checkpoint's own prediction layers, or one layer as EAGLE has.
         draft=(model.draft or DraftLayers(layers=1, experts=False, attention=_usual(model))) if tokens else None,
-        block_size=_whole(row, "blockSize") if not recurrent else None,
+        block_size=_integer(row, "blockSize") if not recurrent else None,
     )
     if run is None:
         raise UnknownStartError(
@@ -85,25 +85,25 @@ def _model(row: Row, folder: Path) -> Model:
     config = row.get("config")
     name = _text(row, "model") or "(unnamed)"
     if config is None or config == "":
-        known = catalog.load().find_model(name)
-        if known is None:
+        entry = catalog.load().find_model(name)
+        if entry is None:
             raise UnknownStartError(f"the catalog has no model {name}, and the row names no config.json")
-        return known
-    apart = None
+        return entry
+    separate = None
     if isinstance(config, Mapping):
         document: Any = config
     else:
-        document, apart = _read(_located(str(config), folder))
+        document, separate = _read(_located(str(config), folder))
     if not isinstance(document, Mapping):
         raise UnknownStartError(f"{config} is not a model's config.json")
     try:
-        quantization = from_modelopt_file(apart) if apart is not None else None
+        quantization = from_modelopt_file(separate) if separate is not None else None
         parsed = parse(name, document, quantization=quantization)
     except ConfigError as error:
         raise UnknownStartError(str(error)) from None
-    known = catalog.load().find_model(name)
+    entry = catalog.load().find_model(name)
     # What no configuration says, and a test found out.
-    return parsed.model_copy(update={"tpu_tested": known.tpu_tested}) if known is not None else parsed
+    return parsed.model_copy(update={"tpu_tested": entry.tpu_tested}) if entry is not None else parsed
 
 
 def _located(config: str, folder: Path) -> Path:
@@ -120,23 +120,23 @@ def _read(path: Path) -> tuple[Any, Any]:
     beside = path.with_name(path.name.replace("config.json", "hf_quant_config.json"))
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        apart = json.loads(beside.read_text(encoding="utf-8")) if beside != path and beside.is_file() else None
+        separate = json.loads(beside.read_text(encoding="utf-8")) if beside != path and beside.is_file() else None
     except (OSError, ValueError) as error:
         raise UnknownStartError(f"{path.name} cannot be read: {error}") from None
-    return document, apart
+    return document, separate
 
 
 def _accelerator(row: Row) -> Accelerator:
-    given = row.get("accelerator")
-    fields: dict[str, Any] = {**(given if isinstance(given, Mapping) else {})}
-    name = given if isinstance(given, str) else fields.get("name")
+    accelerator = row.get("accelerator")
+    fields: dict[str, Any] = {**(accelerator if isinstance(accelerator, Mapping) else {})}
+    name = accelerator if isinstance(accelerator, str) else fields.get("name")
     for key in ("memory_gib", "memoryGib", "capability", "interconnect"):
         if row.get(key) is not None:
             fields[key] = row[key]
     memory = _number(fields, "memory_gib") or _number(fields, "memoryGib")
-    known = catalog.load().accelerators.get(str(name)) if name is not None else None
-    if known is not None:
-        return known if memory is None else known.model_copy(update={"usable_gib": memory})
+    entry = catalog.load().accelerators.get(str(name)) if name is not None else None
+    if entry is not None:
+        return entry if memory is None else entry.model_copy(update={"usable_gib": memory})
     capability = _number(fields, "capability")
     if memory is None:
         raise UnknownStartError(
@@ -175,7 +175,7 @@ def _refuse(name: str, value: object) -> float:
     raise UnknownStartError(f"{name} is {value!r}, where a positive number belongs")
 
 
-def _whole(row: Row, name: str) -> int | None:
+def _integer(row: Row, name: str) -> int | None:
     number = _number(row, name)
     if number is not None and number != int(number):
         raise UnknownStartError(f"{name} is {number}, where a whole number belongs")
@@ -186,8 +186,8 @@ def logged(row: Row, name: str) -> float | None:
     """A figure that the log states. Of several ranks' the largest: that rank decides."""
     value = row.get(name)
     if isinstance(value, list):
-        found = [logged({name: each}, name) for each in value]
-        return max((each for each in found if each is not None), default=None)
+        numbers = [logged({name: item}, name) for item in value]
+        return max((number for number in numbers if number is not None), default=None)
     if isinstance(value, str) and "/" in value:
         return logged({name: value.split("/")}, name)
     try:

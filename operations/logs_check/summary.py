@@ -13,22 +13,22 @@ ALL = "all"
 
 def summarize(judgments: Sequence[Judgment]) -> dict[str, dict[str, Any]]:
     """A summary of each group and of all. Errors are absolute relative ones; None where no row states the figure."""
-    groups = sorted({each.group for each in judgments})
-    found = {group: _group([each for each in judgments if each.group == group]) for group in groups}
-    return {**found, ALL: _group(judgments)}
+    groups = sorted({judgment.group for judgment in judgments})
+    by_group = {group: _group([judgment for judgment in judgments if judgment.group == group]) for group in groups}
+    return {**by_group, ALL: _group(judgments)}
 
 
 def _group(judgments: Sequence[Judgment]) -> dict[str, Any]:
-    judged = [each for each in judgments if each.call != "not known"]
+    judged = [judgment for judgment in judgments if judgment.call != "not known"]
     return {
         "rows": len(judgments),
         "notKnown": len(judgments) - len(judged),
-        "fits": sum(each.call == "fits" for each in judged),
-        "marginal": sum(each.call == "marginal" for each in judged),
-        "refused": sum(each.call == "refused" for each in judged),
-        "right": sum(each.right is True for each in judged),
-        "wrongFits": sum(each.wrong == "wrong fits" for each in judged),
-        "wrongRefused": sum(each.wrong == "wrong refused" for each in judged),
+        "fits": sum(judgment.call == "fits" for judgment in judged),
+        "marginal": sum(judgment.call == "marginal" for judgment in judged),
+        "refused": sum(judgment.call == "refused" for judgment in judged),
+        "right": sum(judgment.right is True for judgment in judged),
+        "wrongFits": sum(judgment.wrong == "wrong fits" for judgment in judged),
+        "wrongRefused": sum(judgment.wrong == "wrong refused" for judgment in judged),
         "weights": _errors(judged, "weightsGib"),
         "available": _errors(judged, "availableGib"),
         "kvTokens": _errors(judged, "kvTokens"),
@@ -36,14 +36,14 @@ def _group(judgments: Sequence[Judgment]) -> dict[str, Any]:
 
 
 def _errors(judgments: Sequence[Judgment], figure: str) -> dict[str, float] | None:
-    found = sorted(abs(each.errors[figure]) for each in judgments if figure in each.errors)
-    if not found:
+    sizes = sorted(abs(judgment.errors[figure]) for judgment in judgments if figure in judgment.errors)
+    if not sizes:
         return None
     return {
-        "rows": len(found),
-        "median": round(statistics.median(found), 5),
-        "p90": round(found[min(len(found) - 1, -(-9 * len(found) // 10) - 1)], 5),
-        "worst": round(found[-1], 5),
+        "rows": len(sizes),
+        "median": round(statistics.median(sizes), 5),
+        "p90": round(sizes[min(len(sizes) - 1, -(-9 * len(sizes) // 10) - 1)], 5),
+        "worst": round(sizes[-1], 5),
     }
 
 

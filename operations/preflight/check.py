@@ -72,10 +72,10 @@ def _quota(need: QuotaNeed, facts: Facts) -> Iterator[Finding]:
     if limit is None:
         return
     free = limit.limit - (limit.used or 0.0)
-    if need.spare is not None and free < need.most:
+    if need.spare is not None and free < need.maximum:
         other = facts.limits.get((need.spare.title, need.location))
         free = max(free, other.limit - (other.used or 0.0) if other is not None else 0.0)
-    if free >= need.most:
+    if free >= need.maximum:
         return
     place = need.location or "the whole project"
     enough = free >= need.now
@@ -85,11 +85,11 @@ def _quota(need: QuotaNeed, facts: Facts) -> Iterator[Finding]:
         "accelerator",
         "nodes",
         "max",
-        value=f"{need.most:g} {need.what}",
+        value=f"{need.maximum:g} {need.what}",
         rule=f"{need.quota.title} allows {limit.limit:g} in {place}{used}; "
         + (f"the replicas take {need.now:g}, but the pools may grow further" if enough else f"{need.now:g} are needed"),
-        fix=f"ask for {math.ceil(need.most + (limit.used or 0)):g} in the console under IAM & Admin, Quotas, or lower "
-        "nodes.max",
+        fix=f"ask for {math.ceil(need.maximum + (limit.used or 0)):g} in the console under IAM & Admin, Quotas, "
+        "or lower nodes.max",
         severity=Severity.WARNING if enough else Severity.ERROR,
     )
 
@@ -109,9 +109,9 @@ def _machines(needs: Needs, facts: Facts) -> Iterator[Finding]:
 
 
 def _name(need: NameNeed, facts: Facts) -> Iterator[Finding]:
-    taken = facts.taken.get(need)
+    exists = facts.existing_names.get(need)
     what = _WHERE[need.kind]
-    if need.made and taken:
+    if need.is_created and exists:
         yield _finding(
             "LLMD-PREFLIGHT-NAME-TAKEN",
             *need.path.split("."),
@@ -120,7 +120,7 @@ def _name(need: NameNeed, facts: Facts) -> Iterator[Finding]:
             fix="nothing to do if this stack created it; else use another stack name, or bring it with `existing`",
             severity=Severity.WARNING,
         )
-    if not need.made and taken is False:
+    if not need.is_created and exists is False:
         yield _finding(
             "LLMD-PREFLIGHT-NOT-FOUND",
             *need.path.split("."),
@@ -134,8 +134,8 @@ def _proxies(needs: Needs, facts: Facts) -> Iterator[Finding]:
     if needs.proxies is None:
         return
     network, cidr = needs.proxies
-    there = [subnet for subnet in facts.subnets if subnet.network == network]
-    for subnet in there:
+    proxy_subnets = [subnet for subnet in facts.subnets if subnet.network == network]
+    for subnet in proxy_subnets:
         if subnet.active_proxies:
             yield _finding(
                 "LLMD-PREFLIGHT-PROXY-SUBNET",

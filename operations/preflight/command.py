@@ -39,11 +39,11 @@ def needs_in(
     Raises RefusedError where the stack cannot be planned.
     """
     chosen = {f"{NAMESPACE}:project": project} if project else {}
-    given = assume_unset(load_stack(PROJECT_ROOT, stack, {**(changes or {}), **chosen}))
-    values = given.settings()
+    config = assume_unset(load_stack(PROJECT_ROOT, stack, {**(changes or {}), **chosen}))
+    values = config.settings()
     if values["project"] == ASSUMED_PROJECT and fallback is not None:
         values["project"] = fallback
-    return needs_of(plan_raw(stack, values, given.encrypted(), files=model_files(values)), load())
+    return needs_of(plan_raw(stack, values, config.encrypted(), files=model_files(values)), load())
 
 
 def ask_and_judge(needs: Needs, credentials: object, console: Console, host: str | None = None) -> int:

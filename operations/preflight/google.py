@@ -44,7 +44,7 @@ class Facts:
     missing_machines: frozenset[tuple[str, str]] = frozenset()  # (zone, machine type or accelerator)
     services: Mapping[str, bool] = field(default_factory=dict)  # whether it is on
     permissions: frozenset[str] | None = None
-    taken: Mapping[NameNeed, bool] = field(default_factory=dict)
+    existing_names: Mapping[NameNeed, bool] = field(default_factory=dict)
     subnets: tuple[Subnet, ...] = ()
     silent: tuple[tuple[str, str], ...] = ()
 
@@ -69,24 +69,24 @@ class Clients:
 def clients(credentials: Credentials, host: str | None = None) -> Clients:
     """Clients over HTTP with JSON. `host` (a plain `address:port`) takes the place of googleapis.com."""
 
-    def made(kind: Callable[..., Any]) -> Any:
+    def client_of(kind: Callable[..., Any]) -> Any:
         if host is None:
             return kind(credentials=credentials, transport="rest")
         transport = kind.get_transport_class("rest")  # type: ignore[attr-defined]
         return kind(transport=transport(credentials=credentials, host=host, url_scheme="http"))
 
     return Clients(
-        regions=made(compute_v1.RegionsClient),
-        projects=made(compute_v1.ProjectsClient),
-        machine_types=made(compute_v1.MachineTypesClient),
-        accelerator_types=made(compute_v1.AcceleratorTypesClient),
-        networks=made(compute_v1.NetworksClient),
-        subnetworks=made(compute_v1.SubnetworksClient),
-        addresses=made(compute_v1.AddressesClient),
-        clusters=made(container_v1.ClusterManagerClient),
-        services=made(service_usage_v1.ServiceUsageClient),
-        iam=made(resourcemanager_v3.ProjectsClient),
-        quotas=made(cloudquotas_v1.CloudQuotasClient),
+        regions=client_of(compute_v1.RegionsClient),
+        projects=client_of(compute_v1.ProjectsClient),
+        machine_types=client_of(compute_v1.MachineTypesClient),
+        accelerator_types=client_of(compute_v1.AcceleratorTypesClient),
+        networks=client_of(compute_v1.NetworksClient),
+        subnetworks=client_of(compute_v1.SubnetworksClient),
+        addresses=client_of(compute_v1.AddressesClient),
+        clusters=client_of(container_v1.ClusterManagerClient),
+        services=client_of(service_usage_v1.ServiceUsageClient),
+        iam=client_of(resourcemanager_v3.ProjectsClient),
+        quotas=client_of(cloudquotas_v1.CloudQuotasClient),
     )
 
 
@@ -99,7 +99,7 @@ def ask(needs: Needs, google: Clients, step: Callable[[str], None] = lambda _: N
         ("services", "which APIs are on", inquiry.services),
         ("limits", "quotas", inquiry.limits),
         ("missing_machines", "machine types of the zones", inquiry.missing_machines),
-        ("taken", "names", inquiry.taken),
+        ("existing_names", "names", inquiry.existing_names),
         ("subnets", "subnets", inquiry.subnets),
     ):
         step(question)
@@ -133,30 +133,30 @@ class _Inquiry:
 
     def services(self) -> dict[str, bool]:
         parent = f"projects/{self.needs.project}"
-        found: dict[str, bool] = {}
+        states: dict[str, bool] = {}
         for some in _slices(self.needs.services, _SERVICES_AT_ONCE):
             answer = self.google.services.batch_get_services(
                 {"parent": parent, "names": [f"{parent}/services/{name}" for name in some]}
             )
             on = service_usage_v1.State.ENABLED
-            found |= {service.name.rsplit("/", 1)[1]: service.state == on for service in answer.services}
-        return found
+            states |= {service.name.rsplit("/", 1)[1]: service.state == on for service in answer.services}
+        return states
 
     def limits(self) -> dict[tuple[str, str], Limit]:
         project, region = self.needs.project, self.needs.region
         ours = {quota.metric: quota for quota in self.google.regions.get(project=project, region=region).quotas}
         everywhere = {quota.metric: quota for quota in self.google.projects.get(project=project).quotas}
-        found: dict[tuple[str, str], Limit] = {}
+        by_location: dict[tuple[str, str], Limit] = {}
         for need in self.needs.quotas:
             for quota in filter(None, (need.quota, need.spare)):
                 listed = (everywhere if quota.everywhere else ours).get(quota.metric) if quota.metric else None
                 if listed is not None and not quota.zonal:
-                    found[quota.title, need.location] = Limit(limit=listed.limit, used=listed.usage)
+                    by_location[quota.title, need.location] = Limit(limit=listed.limit, used=listed.usage)
                     continue
-                known = self.tried(f"quota {quota.title}", lambda quota=quota, need=need: self._granted(quota, need))  # type: ignore[misc]
-                if known is not None:
-                    found[quota.title, need.location] = Limit(limit=known, used=None)
-        return found
+                granted = self.tried(f"quota {quota.title}", lambda quota=quota, need=need: self._granted(quota, need))  # type: ignore[misc]
+                if granted is not None:
+                    by_location[quota.title, need.location] = Limit(limit=granted, used=None)
+        return by_location
 
     def _granted(self, quota: Any, need: QuotaNeed) -> float:
         """A limit from the Cloud Quotas API; its largest number means that there is none."""
@@ -164,23 +164,23 @@ class _Inquiry:
             f"projects/{self.needs.project}/locations/global/services/compute.googleapis.com/quotaInfos/{quota.quota}"
         )
         info = self.google.quotas.get_quota_info(name=name)
-        for one in info.dimensions_infos:
-            given = dict(one.dimensions)
-            same = all(given.get(key, value) == value for key, value in quota.dimensions.items())
-            if same and (not need.location or need.location in one.applicable_locations):
-                return float("inf") if one.details.value < 0 else float(one.details.value)
+        for dimensions_info in info.dimensions_infos:
+            dimensions = dict(dimensions_info.dimensions)
+            same = all(dimensions.get(key, value) == value for key, value in quota.dimensions.items())
+            if same and (not need.location or need.location in dimensions_info.applicable_locations):
+                return float("inf") if dimensions_info.details.value < 0 else float(dimensions_info.details.value)
         return 0.0
 
     def missing_machines(self) -> frozenset[tuple[str, str]]:
         project, missing = self.needs.project, set()
         for need in self.needs.machines:
-            if not self._there(
+            if not self._exists(
                 lambda need=need: self.google.machine_types.get(  # type: ignore[misc]
                     project=project, zone=need.zone, machine_type=need.machine
                 )
             ):
                 missing.add((need.zone, need.machine))
-            if need.accelerator is not None and not self._there(
+            if need.accelerator is not None and not self._exists(
                 lambda need=need: self.google.accelerator_types.get(  # type: ignore[misc]
                     project=project, zone=need.zone, accelerator_type=need.accelerator
                 )
@@ -188,10 +188,10 @@ class _Inquiry:
                 missing.add((need.zone, need.accelerator))
         return frozenset(missing)
 
-    def taken(self) -> dict[NameNeed, bool]:
-        return {need: self._there(lambda need=need: self._named(need)) for need in self.needs.names}  # type: ignore[misc]
+    def existing_names(self) -> dict[NameNeed, bool]:
+        return {need: self._exists(lambda need=need: self._get_named(need)) for need in self.needs.names}  # type: ignore[misc]
 
-    def _named(self, need: NameNeed) -> object:
+    def _get_named(self, need: NameNeed) -> object:
         project = self.needs.project
         match need.kind:
             case "network":
@@ -210,15 +210,15 @@ class _Inquiry:
         listed = self.google.subnetworks.list(project=self.needs.project, region=self.needs.region)
         return tuple(
             Subnet(
-                name=one.name,
-                network=one.network.rsplit("/", 1)[-1],
-                cidrs=(one.ip_cidr_range, *(extra.ip_cidr_range for extra in one.secondary_ip_ranges)),
-                active_proxies=one.purpose == _PROXY_PURPOSE and one.role == "ACTIVE",
+                name=subnet.name,
+                network=subnet.network.rsplit("/", 1)[-1],
+                cidrs=(subnet.ip_cidr_range, *(extra.ip_cidr_range for extra in subnet.secondary_ip_ranges)),
+                active_proxies=subnet.purpose == _PROXY_PURPOSE and subnet.role == "ACTIVE",
             )
-            for one in listed
+            for subnet in listed
         )
 
-    def _there(self, ask_for: Callable[[], object]) -> bool:
+    def _exists(self, ask_for: Callable[[], object]) -> bool:
         try:
             ask_for()
         except exceptions.NotFound:

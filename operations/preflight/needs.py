@@ -55,7 +55,7 @@ Kind = Literal["network", "subnetwork", "address", "cluster"]
 
 @dataclass(frozen=True, kw_only=True)
 class QuotaNeed:
-    """How much of one quota: `now` for the replicas that are planned, `most` for what the pools may grow to.
+    """How much of one quota: `now` for the planned replicas, `maximum` for the largest size of the pools.
 
     `location` is a region, a zone for zonal quotas, "" for global ones. `spare` is drawn on where this one is full.
     """
@@ -63,7 +63,7 @@ class QuotaNeed:
     quota: Quota
     location: str
     now: float
-    most: float
+    maximum: float
     what: str
     spare: Quota | None = None
 
@@ -80,12 +80,12 @@ class MachineNeed:
 
 @dataclass(frozen=True, kw_only=True)
 class NameNeed:
-    """A name: free if the stack is to make it (`made`), taken if somebody else did."""
+    """A name that has to be free if the stack creates the object (`is_created`), and has to exist otherwise."""
 
     kind: Kind
     name: str
     location: str
-    made: bool
+    is_created: bool
     path: str
 
 
@@ -118,64 +118,64 @@ def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
 
 
 def _quotas(plan: StackPlan, catalog: Catalog) -> Iterator[QuotaNeed]:
-    known, region = load_quotas(), plan.region
+    quotas, region = load_quotas(), plan.region
     for pool in plan.accelerator_pools:
         accelerator = catalog.accelerator_on(pool.machine_type, pool.guest_accelerator)
         if accelerator is None:
             continue
-        most = pool.max_nodes * pool.accelerators_per_node
-        now = min(most, _wanted(plan, accelerator.resource_name))
-        first, spare = _drawn_on(known.of_accelerator(accelerator.name), pool)
+        maximum = pool.max_nodes * pool.accelerators_per_node
+        now = min(maximum, _accelerators_needed(plan, accelerator.resource_name))
+        first, spare = _drawn_on(quotas.of_accelerator(accelerator.name), pool)
         title = accelerator.title
         for location in pool.zones if first.zonal else (region,):
-            yield QuotaNeed(quota=first, location=location, now=now, most=most, what=title, spare=spare)
+            yield QuotaNeed(quota=first, location=location, now=now, maximum=maximum, what=title, spare=spare)
         if accelerator.kind == "gpu":
-            yield QuotaNeed(quota=known.all_gpus, location="", now=now, most=most, what="GPUs of all kinds")
+            yield QuotaNeed(quota=quotas.all_gpus, location="", now=now, maximum=maximum, what="GPUs of all kinds")
     for pool in (plan.cpu_pool, *plan.accelerator_pools):
         machine = catalog.machines[pool.machine_type]
         nodes = _nodes(plan, pool, catalog)
-        if machine.family in known.cpus:
+        if machine.family in quotas.cpus:
             cpus = (nodes * machine.quota, pool.max_nodes * machine.quota)
-            yield _need(known.cpus[machine.family], region, cpus, f"vCPUs of {machine.family.upper()} machines")
-        yield _need(known.all_cpus, "", (nodes * machine.quota, pool.max_nodes * machine.quota), "vCPUs of all kinds")
-        yield _need(known.others["instances"], region, (nodes, pool.max_nodes), "nodes")
+            yield _need(quotas.cpus[machine.family], region, cpus, f"vCPUs of {machine.family.upper()} machines")
+        yield _need(quotas.all_cpus, "", (nodes * machine.quota, pool.max_nodes * machine.quota), "vCPUs of all kinds")
+        yield _need(quotas.others["instances"], region, (nodes, pool.max_nodes), "nodes")
         if pool.disk_type == "pd-balanced":
             disks = (nodes * pool.disk_gib, pool.max_nodes * pool.disk_gib)
-            yield _need(known.others["disks"], region, disks, "GB of boot disks")
+            yield _need(quotas.others["disks"], region, disks, "GB of boot disks")
         if pool.private_nodes is False:
-            yield _need(known.others["used-addresses"], region, (nodes, pool.max_nodes), "addresses of public nodes")
+            yield _need(quotas.others["used-addresses"], region, (nodes, pool.max_nodes), "addresses of public nodes")
     if plan.gateway.create_address and plan.gateway.external:
-        yield _need(known.others["static-addresses"], region, (1, 1), "the Gateway's address")
+        yield _need(quotas.others["static-addresses"], region, (1, 1), "the Gateway's address")
     if plan.network.create:
-        yield _need(known.others["networks"], "", (1, 1), "VPCs")
-        yield _need(known.others["subnetworks"], "", (2, 2), "subnets")
+        yield _need(quotas.others["networks"], "", (1, 1), "VPCs")
+        yield _need(quotas.others["subnetworks"], "", (2, 2), "subnets")
     if plan.network.create_nat:
-        yield _need(known.others["routers"], "", (1, 1), "Cloud Routers")
+        yield _need(quotas.others["routers"], "", (1, 1), "Cloud Routers")
 
 
 def _need(quota: Quota, location: str, amount: tuple[float, float], what: str) -> QuotaNeed:
-    return QuotaNeed(quota=quota, location=location, now=amount[0], most=amount[1], what=what)
+    return QuotaNeed(quota=quota, location=location, now=amount[0], maximum=amount[1], what=what)
 
 
 def _together(needs: Iterator[QuotaNeed]) -> list[QuotaNeed]:
     """One need for each quota and place, with the sum of what is asked of it."""
-    found: dict[tuple[str, str], QuotaNeed] = {}
+    merged: dict[tuple[str, str], QuotaNeed] = {}
     for need in needs:
         key = (need.quota.title, need.location)
-        before = found.get(key)
-        found[key] = (
+        before = merged.get(key)
+        merged[key] = (
             need
             if before is None
             else QuotaNeed(
                 quota=need.quota,
                 location=need.location,
                 now=before.now + need.now,
-                most=before.most + need.most,
+                maximum=before.maximum + need.maximum,
                 what=before.what if before.what == need.what else f"{before.what}, {need.what}",
                 spare=before.spare,
             )
         )
-    return list(found.values())
+    return list(merged.values())
 
 
 def _drawn_on(quotas: AcceleratorQuotas, pool: NodePoolPlan) -> tuple[Quota, Quota | None]:
@@ -185,7 +185,7 @@ def _drawn_on(quotas: AcceleratorQuotas, pool: NodePoolPlan) -> tuple[Quota, Quo
     return quotas.preemptible, quotas.standard if pool.provisioning in ("flex-start", "queued") else None
 
 
-def _wanted(plan: StackPlan, resource: str) -> int:
+def _accelerators_needed(plan: StackPlan, resource: str) -> int:
     """Accelerators of all planned replicas on one pool."""
     total = 0
     for model in plan.models:
@@ -201,8 +201,8 @@ def _nodes(plan: StackPlan, pool: NodePoolPlan, catalog: Catalog) -> int:
     if pool.accelerators_per_node == 0:
         return max(1, pool.min_nodes)
     accelerator = catalog.accelerator_on(pool.machine_type, pool.guest_accelerator)
-    wanted = 0 if accelerator is None else _wanted(plan, accelerator.resource_name)
-    return max(pool.min_nodes, min(pool.max_nodes, -(-wanted // pool.accelerators_per_node)))
+    needed = 0 if accelerator is None else _accelerators_needed(plan, accelerator.resource_name)
+    return max(pool.min_nodes, min(pool.max_nodes, -(-needed // pool.accelerators_per_node)))
 
 
 def _machines(plan: StackPlan, catalog: Catalog) -> Iterator[MachineNeed]:
@@ -235,28 +235,30 @@ def _permissions(plan: StackPlan) -> Iterator[str]:
 
 def _names(plan: StackPlan) -> Iterator[NameNeed]:
     network, cluster, gateway = plan.network, plan.cluster, plan.gateway
-    made = "network" if network.create else "network.existing.network"
-    yield NameNeed(kind="network", name=network.network, location="", made=network.create, path=made)
+    path = "network" if network.create else "network.existing.network"
+    yield NameNeed(kind="network", name=network.network, location="", is_created=network.create, path=path)
     subnet = "network" if network.create else "network.existing.subnetwork"
-    yield NameNeed(kind="subnetwork", name=network.subnet.name, location=plan.region, made=network.create, path=subnet)
+    yield NameNeed(
+        kind="subnetwork", name=network.subnet.name, location=plan.region, is_created=network.create, path=subnet
+    )
     yield NameNeed(
         kind="subnetwork",
         name=network.proxy_subnet,
         location=plan.region,
-        made=network.create_proxy_subnet,
+        is_created=network.create_proxy_subnet,
         path="network" if network.create_proxy_subnet else "network.existing.proxySubnetwork",
     )
     yield NameNeed(
         kind="address",
         name=gateway.address,
         location=plan.region,
-        made=gateway.create_address,
+        is_created=gateway.create_address,
         path="gateway" if gateway.create_address else "gateway.existingAddress",
     )
     yield NameNeed(
         kind="cluster",
         name=cluster.name,
         location=cluster.location,
-        made=cluster.create,
+        is_created=cluster.create,
         path="cluster" if cluster.create else "cluster.existing.name",
     )

@@ -14,7 +14,7 @@ def needs_tables(needs: Needs, console: Console) -> None:
     """Everything that will be asked for, where nobody can be asked yet."""
     quotas = _table("quota", "where", "now", "at most", "for", title=f"Quotas of project {needs.project}")
     for need in needs.quotas:
-        quotas.add_row(need.quota.title, need.location or "everywhere", f"{need.now:g}", f"{need.most:g}", need.what)
+        quotas.add_row(need.quota.title, need.location or "everywhere", f"{need.now:g}", f"{need.maximum:g}", need.what)
     console.print(quotas)
     for title, names in (("APIs", needs.services), ("permissions", needs.permissions)):
         console.print(f"{title}:", style="bold")
@@ -33,7 +33,7 @@ def answers_table(needs: Needs, facts: Facts, console: Console) -> None:
             "?" if limit is None else f"{limit.limit:g}",
             "?" if limit is None or limit.used is None else f"{limit.used:g}",
             f"{need.now:g}",
-            f"{need.most:g}",
+            f"{need.maximum:g}",
         )
     console.print(quotas)
     off = [name for name in needs.services if facts.services.get(name) is False]

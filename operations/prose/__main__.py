@@ -11,8 +11,8 @@ from operations.prose.lint import ROOT, lint, load_vocabulary, project_files
 def main(arguments: list[str]) -> int:
     files = project_files()
     if arguments:
-        named = {Path(argument).resolve() for argument in arguments}
-        files = [file for file in files if file.resolve() in named]
+        requested = {Path(argument).resolve() for argument in arguments}
+        files = [file for file in files if file.resolve() in requested]
     hits = lint(files, load_vocabulary())
     for hit in hits:
         print(hit)

@@ -18,8 +18,8 @@ def memory_bar(memory: MemoryFacts) -> Drawing:
     """One accelerator's memory from left to right; what exceeds it stands beyond its end."""
     height, bar = 52.0, 30.0
     needed = sum(part.gib for part in memory.segments)
-    whole = max(memory.total_gib, needed) or 1.0
-    scale = _WIDTH / whole
+    extent = max(memory.total_gib, needed) or 1.0
+    scale = _WIDTH / extent
     shapes: list[Shape] = []
     x = 0.0
     for part in memory.segments:
@@ -117,12 +117,12 @@ def _marks(
     return shapes
 
 
-def _nice(most: float) -> float:
+def _nice(largest: float) -> float:
     """The next of 1, 2, 4, 8 times a power of ten: its quarters are short numbers."""
-    if most <= 0:
+    if largest <= 0:
         return 1.0
-    power = 10.0 ** math.floor(math.log10(most))
-    return next(step * power for step in (1, 2, 4, 8, 10) if step * power >= most)
+    power = 10.0 ** math.floor(math.log10(largest))
+    return next(step * power for step in (1, 2, 4, 8, 10) if step * power >= largest)
 
 
 def _ticks(last: float) -> Sequence[int]:

@@ -44,8 +44,8 @@ def _stack(stack: str, before: Facts | None, after: Facts | None) -> Iterator[st
         yield f"### `{stack}`: removed"
         return
     rows = [row for row in _rows(before, after) if before is None or row[1] != row[2]]
-    new, gone = _findings(after, before), _findings(before, after)
-    changed = rows or new or gone or list(_settings(before, after))
+    new, removed = _findings(after, before), _findings(before, after)
+    changed = rows or new or removed or list(_settings(before, after))
     if before is not None and not changed and not after.get("refused"):
         return
     yield f"### `{stack}`: {_headline(before, after)}"
@@ -58,10 +58,10 @@ def _stack(stack: str, before: Facts | None, after: Facts | None) -> Iterator[st
         yield from ("", "Changed settings:", "", *settings)
     # A refused stack shows all its errors, also those that it had before.
     errors = [finding for finding in after["findings"] if finding["severity"] == "error" and finding not in new]
-    for title, found in (("New findings", new), ("Errors as before", errors), ("Gone", gone)):
-        if found:
+    for title, listed_findings in (("New findings", new), ("Errors as before", errors), ("Gone", removed)):
+        if listed_findings:
             yield from ("", f"{title}:", "")
-            yield from (_line(finding) for finding in found)
+            yield from (_line(finding) for finding in listed_findings)
 
 
 def _line(finding: Mapping[str, str]) -> str:
@@ -71,14 +71,14 @@ def _line(finding: Mapping[str, str]) -> str:
 
 def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
     """Changed settings, and what each replaces. Nothing if one side does not list its settings."""
-    old = {one["path"]: one for one in (before or {}).get("settings", ())}
-    new = {one["path"]: one for one in after.get("settings", ())}
+    old = {setting["path"]: setting for setting in (before or {}).get("settings", ())}
+    new = {setting["path"]: setting for setting in after.get("settings", ())}
     if not old or not new:
         return
     for path in dict.fromkeys((*new, *old)):
         was, now = old.get(path), new.get(path)
         if was is None or now is None or was["value"] != now["value"]:
-            values = " → ".join("(none)" if one is None else f"`{one['value']}`" for one in (was, now))
+            values = " → ".join("(none)" if setting is None else f"`{setting['value']}`" for setting in (was, now))
             replaced = (now or was or {}).get("replaces", ())
             yield f"- `{path}`: {values}" + (f" **replaces {', '.join(replaced)}**" if replaced else "")
 
@@ -113,20 +113,20 @@ def _difference(before: float | None, after: float | None) -> str:
 
 def _figures(facts: Facts | None) -> dict[str, tuple[str, float | None]]:
     """Every figure by name: as people read it, and as a number where a difference makes sense."""
-    found: dict[str, tuple[str, float | None]] = {}
+    figures: dict[str, tuple[str, float | None]] = {}
     plan = (facts or {}).get("plan")
     if facts is None or plan is None:
-        return found
+        return figures
     for model, server in _servers(facts):
         name = model["name"] if server.get("role", "both") == "both" else f"{model['name']}, {server['role']}"
-        found[f"{name}: replicas"] = (f"{server['replicas']} x ({server['hardware']})", None)
+        figures[f"{name}: replicas"] = (f"{server['replicas']} x ({server['hardware']})", None)
         memory = server.get("memory")
         if memory is not None:
-            found[f"{name}: memory"] = (
+            figures[f"{name}: memory"] = (
                 f"{words.VERDICTS[memory['status']]}, {memory['margin_gib']:+.2f} GiB",
                 None,
             )
-            found[f"{name}: KV cache of a replica"] = (
+            figures[f"{name}: KV cache of a replica"] = (
                 f"{words.tokens(memory['kv_tokens'])} tokens",
                 memory["kv_tokens"],
             )
@@ -135,26 +135,26 @@ def _figures(facts: Facts | None) -> dict[str, tuple[str, float | None]]:
         if capacity is not None:
             speed = capacity["at_load"]
             rate = None if speed is None else speed["requests_per_second"]
-            shown = "not served" if rate is None else words.rate(rate)
-            found[f"{model['name']}: requests/s"] = (f"{shown} ({capacity['basis']})", rate)
+            rate_text = "not served" if rate is None else words.rate(rate)
+            figures[f"{model['name']}: requests/s"] = (f"{rate_text} ({capacity['basis']})", rate)
             for stage in capacity.get("stages", ()):
-                most = stage["requests_per_second"]
-                found[f"{model['name']}, {stage['role']}: requests/s at most"] = (words.rate(most), most)
+                highest = stage["requests_per_second"]
+                figures[f"{model['name']}, {stage['role']}: requests/s at most"] = (words.rate(highest), highest)
             first = None if speed is None else speed["time_to_first_token"]
-            found[f"{model['name']}: first token"] = ("-" if first is None else words.seconds(first), first)
+            figures[f"{model['name']}: first token"] = ("-" if first is None else words.seconds(first), first)
     cost = plan["cost"]
     for when in ("running", "idle"):
-        found[f"USD a month, {when}"] = _money(cost["monthly"][when])
+        figures[f"USD a month, {when}"] = _money(cost["monthly"][when])
     for name, amount in cost["per_million"].items():
         if name != "tokens":
-            found[f"USD for a million {name}"] = _money(amount)
-    return found
+            figures[f"USD for a million {name}"] = _money(amount)
+    return figures
 
 
 def _money(amount: Mapping[str, Any]) -> tuple[str, float | None]:
     sum_ = Money(usd=amount["usd"], unknown=tuple(amount["unknown"]))
-    shown = words.money(sum_)
-    return shown, None if shown == "unknown" else sum_.usd
+    text = words.money(sum_)
+    return text, None if text == "unknown" else sum_.usd
 
 
 def _servers(facts: Facts) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -165,8 +165,12 @@ def _servers(facts: Facts) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any
 
 def _findings(facts: Facts | None, other: Facts | None) -> list[Mapping[str, str]]:
     """Findings of one side that the other does not have."""
-    there = [] if other is None else [_identity(finding) for finding in other["findings"]]
-    return [] if facts is None else [finding for finding in facts["findings"] if _identity(finding) not in there]
+    known_identities = [] if other is None else [_identity(finding) for finding in other["findings"]]
+    return (
+        []
+        if facts is None
+        else [finding for finding in facts["findings"] if _identity(finding) not in known_identities]
+    )
 
 
 def _identity(finding: Mapping[str, str]) -> Mapping[str, str]:
@@ -183,7 +187,7 @@ def plan_all(checkout: Path) -> dict[str, Facts]:
     """Facts of every stack of a checkout, by its own program. Empty where that program writes no reports yet."""
     if not (checkout / "operations" / "report").is_dir():
         return {}
-    found: dict[str, Facts] = {}
+    facts_by_stack: dict[str, Facts] = {}
     with tempfile.TemporaryDirectory() as folder:
         for stack in stacks_of(checkout):
             out = Path(folder) / f"{stack}.json"
@@ -192,8 +196,8 @@ def plan_all(checkout: Path) -> dict[str, Facts]:
             # The status of a refused stack, which has a report as well.
             if done.returncode not in (DONE, REFUSED):
                 done.check_returncode()
-            found[stack] = json.loads(out.read_text(encoding="utf-8"))
-    return found
+            facts_by_stack[stack] = json.loads(out.read_text(encoding="utf-8"))
+    return facts_by_stack
 
 
 if __name__ == "__main__":

@@ -366,8 +366,10 @@ def _cost(cost: CostPlan) -> CostFacts:
         if cost.scaled_down is None
         else Money(usd=cost.scaled_down.monthly, unknown=cost.scaled_down.unknown),
         alternatives=tuple(
-            AlternativeFacts(provisioning=one.provisioning, chosen=one.chosen, total=_money(one.total))
-            for one in cost.alternatives
+            AlternativeFacts(
+                provisioning=alternative.provisioning, chosen=alternative.chosen, total=_money(alternative.total)
+            )
+            for alternative in cost.alternatives
         ),
         basis=None if units is None else units.basis,
         per_million={}

@@ -46,17 +46,18 @@ def _lines(facts: StackFacts) -> Iterator[str]:
     yield from ("", "## Findings", "")
     if not facts.findings:
         yield "None."
-    yield from (line for one in facts.findings for line in finding(one))
+    yield from (line for item in facts.findings for line in finding(item))
     if facts.assumptions:
         yield from ("", "## Assumed", "")
-        yield from (f"- {one}" for one in facts.assumptions)
+        yield from (f"- {assumption}" for assumption in facts.assumptions)
 
 
-def finding(one: Finding) -> Iterator[str]:
-    known = one.acknowledged
+def finding(item: Finding) -> Iterator[str]:
+    acknowledged = item.acknowledged
+    severity = item.severity if acknowledged is None else "acknowledged"
     yield (
-        f"- **{one.severity if known is None else 'acknowledged'}** `{one.path} = {one.value}` ({one.id})<br>{one.rule}"
-        f"<br>*{one.fix}*" + ("" if known is None else f"<br>Acknowledged: {known}")
+        f"- **{severity}** `{item.path} = {item.value}` ({item.id})<br>{item.rule}"
+        f"<br>*{item.fix}*" + ("" if acknowledged is None else f"<br>Acknowledged: {acknowledged}")
     )
 
 

@@ -51,19 +51,19 @@ def area(style: str, *points: tuple[float, float]) -> Shape:
 
 def wrapped(words: str, width: float, character: float) -> list[str]:
     """Lines of a width, at so many units a character, as SVG does not wrap. Only a name too long for one is broken."""
-    most = max(1, int(width / character))
-    spaced = textwrap.wrap(words, most, break_on_hyphens=False, break_long_words=False)
-    return [part for line in spaced for part in ([line] if len(line) <= most else _broken(line, most))]
+    columns = max(1, int(width / character))
+    spaced = textwrap.wrap(words, columns, break_on_hyphens=False, break_long_words=False)
+    return [part for line in spaced for part in ([line] if len(line) <= columns else _broken(line, columns))]
 
 
-def _broken(name: str, most: int) -> list[str]:
+def _broken(name: str, columns: int) -> list[str]:
     """Behind `/` and `-` where there is one, else anywhere."""
     lines = [""]
     for piece in re.findall(r"[^/-]*[/-]|[^/-]+$", name):
-        if lines[-1] and len(lines[-1] + piece) > most:
+        if lines[-1] and len(lines[-1] + piece) > columns:
             lines.append("")
         lines[-1] += piece
-    return [part for line in lines for part in textwrap.wrap(line, most, break_on_hyphens=False)]
+    return [part for line in lines for part in textwrap.wrap(line, columns, break_on_hyphens=False)]
 
 
 def _path(points: tuple[tuple[float, float], ...]) -> str:

@@ -40,8 +40,8 @@ def report_text(facts: StackFacts) -> str:
 
 def bar(memory: MemoryFacts, width: int = _BAR) -> str:
     """One accelerator's memory as blocks. Largest remainders get what rounding leaves; no part vanishes."""
-    whole = max(memory.total_gib, sum(part.gib for part in memory.segments))
-    exact = [part.gib / whole * width for part in memory.segments]
+    extent = max(memory.total_gib, sum(part.gib for part in memory.segments))
+    exact = [part.gib / extent * width for part in memory.segments]
     cells = [max(1, int(size)) if size > 0.25 else 0 for size in exact]
     order = sorted(range(len(exact)), key=lambda i: exact[i] - cells[i], reverse=True)
     for position in range(abs(width - sum(cells))):

@@ -8,7 +8,7 @@ from operations.report.shapes import Drawing, Shape, line, rect, text, wrapped
 
 _GAP, _PAD, _BOX = 26.0, 14.0, 40.0
 _CARD, _FRAME = 304.0, 16.0
-_SQUARE, _MOST_SQUARES = 22.0, 24
+_SQUARE, _MAX_SQUARES = 22.0, 24
 # Width of a character of small words and of a title, in the widest of the fonts that pages are shown in.
 _SMALL, _TITLE = 7.0, 8.6
 
@@ -41,9 +41,9 @@ def topology(plan: PlanFacts, columns: int) -> Drawing:
     room = width - 2 * _FRAME - 8
     nodes = ", ".join(f"{pool.low} to {pool.high} {pool.machine_type}" for pool in plan.pools)
     below = [f"GKE cluster {plan.cluster}, {plan.location}", f"nodes: {nodes}"]
-    lines = [one for sentence in below for one in wrapped(sentence, room, _SMALL)]
-    for number, one in enumerate(lines):
-        shapes.append(text("small muted", 4 + _FRAME, bottom + 16 + 18 * number, one))
+    lines = [line for sentence in below for line in wrapped(sentence, room, _SMALL)]
+    for number, caption in enumerate(lines):
+        shapes.append(text("small muted", 4 + _FRAME, bottom + 16 + 18 * number, caption))
     bottom += 12 + 18 * len(lines)
     shapes.insert(0, rect("frame", 4, frame, width - 8, bottom - frame))
     names = ", ".join(model.name for model in plan.models)
@@ -85,7 +85,7 @@ def _card(model: ModelFacts, x: float, y: float) -> tuple[list[Shape], float]:
     """One model's pool: its picker, and a square for each replica of each role."""
     inner = _CARD - 2 * _PAD
     title = wrapped(model.name, inner, _TITLE)
-    shapes: list[Shape] = [text("title", x + _PAD, y + 26 + 18 * n, one) for n, one in enumerate(title)]
+    shapes: list[Shape] = [text("title", x + _PAD, y + 26 + 18 * n, line) for n, line in enumerate(title)]
     ctx = y + 20 + 18 * len(title)
     if model.picker is not None:
         shapes.append(rect("node picker", x + _PAD, ctx, inner, 32))
@@ -101,19 +101,19 @@ def _card(model: ModelFacts, x: float, y: float) -> tuple[list[Shape], float]:
 
 def _servers(server: ServerFacts, x: float, y: float, width: float) -> tuple[list[Shape], float]:
     lines = wrapped(words.servers(server), width, _SMALL)
-    shapes = [text("small", x, y + 12 + 16 * n, one) for n, one in enumerate(lines)]
+    shapes = [text("small", x, y + 12 + 16 * n, line) for n, line in enumerate(lines)]
     y += 16 * (len(lines) - 1)
-    each, in_row = _SQUARE + 6, int((width + 6) // (_SQUARE + 6))
+    pitch, in_row = _SQUARE + 6, int((width + 6) // (_SQUARE + 6))
     status = "unknown" if server.memory is None else server.memory.status
-    shown = min(server.replicas, _MOST_SQUARES)
-    for index in range(shown):
-        place = (x + index % in_row * each, y + 22 + index // in_row * each)
+    visible = min(server.replicas, _MAX_SQUARES)
+    for index in range(visible):
+        place = (x + index % in_row * pitch, y + 22 + index // in_row * pitch)
         shapes.append(rect(f"replica {status}", *place, _SQUARE, _SQUARE))
-    rows = -(-shown // in_row)
-    if server.replicas > shown:
-        shapes.append(text("small muted", x, y + 34 + rows * each, f"and {server.replicas - shown} more"))
+    rows = -(-visible // in_row)
+    if server.replicas > visible:
+        shapes.append(text("small muted", x, y + 34 + rows * pitch, f"and {server.replicas - visible} more"))
         rows += 1
-    return shapes, 16 * (len(lines) - 1) + 26 + rows * each
+    return shapes, 16 * (len(lines) - 1) + 26 + rows * pitch
 
 
 def _arrow(x: float, top: float, bottom: float) -> Shape:

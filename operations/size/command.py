@@ -58,8 +58,8 @@ def find_model(catalog: Catalog, model_id: str) -> Model:
     return model
 
 
-def _unknown(kind: str, name: str, known: Sequence[str]) -> str:
-    lower = {entry.lower(): entry for entry in known}
+def _unknown(kind: str, name: str, names: Sequence[str]) -> str:
+    lower = {entry.lower(): entry for entry in names}
     near = [lower[entry] for entry in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
     hint = f"Did you mean {', '.join(near)}?" if near else f"`make catalog KIND={kind}s` lists what it has."
     return f"the catalog has no {kind} {name!r}. {hint}"
@@ -127,13 +127,13 @@ def _reasons(refusals: Sequence[Refusal]) -> list[str]:
     """Machines that cannot serve the model, by reason."""
     by_reason: defaultdict[str, list[str]] = defaultdict(list)
     for refusal in refusals:
-        by_reason[_short(refusal.reason)].append(_named(refusal))
+        by_reason[_short(refusal.reason)].append(_hardware_text(refusal))
     if not by_reason:
         return []
     return ["", "Not possible:", *(wrapped(f"  {', '.join(names)}: {reason}") for reason, names in by_reason.items())]
 
 
-def _named(refusal: Refusal) -> str:
+def _hardware_text(refusal: Refusal) -> str:
     return f"{refusal.hardware.machine.name} ({refusal.hardware.replica})"
 
 

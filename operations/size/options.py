@@ -19,7 +19,7 @@ from settings import StackSettings
 
 # Preferred where no location is given: the catalog has the most prices there.
 _PREFERRED_REGION = "us-central1"
-_MOST_REPLICAS = 256
+_MAX_REPLICAS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,16 +90,16 @@ def compare_hardware(
     options: list[Option] = []
     refusals: list[Refusal] = []
     for machine_hardware in _machines(catalog, location):
-        found: list[Option] = []
+        sized: list[Option] = []
         refused: Refusal | None = None
         for hardware in machine_hardware:
             result = _plan(catalog, model, load, hardware, max_model_len)
             if isinstance(result, Option):
-                found.append(result)
+                sized.append(result)
             else:
                 refused = result
-        if found:
-            options.append(min(found, key=lambda option: (option.cheapest, option.nodes, option.replicas)))
+        if sized:
+            options.append(min(sized, key=lambda option: (option.cheapest, option.nodes, option.replicas)))
         elif refused is not None:
             refusals.append(refused)
     return sorted(options, key=lambda option: (option.cheapest, option.nodes, option.hardware.machine.name)), refusals
@@ -150,17 +150,17 @@ def _plan(
     catalog: Catalog, model: Model, load: Load, hardware: Hardware, max_model_len: int | None
 ) -> Option | Refusal:
     """Plan one replica to learn how many are needed, then that many."""
-    one = _planned(catalog, settings_of(model, load, hardware, 1, max_model_len))
-    if isinstance(one, str):
-        return Refusal(hardware=hardware, reason=one)
-    capacity = one.models[0].capacity
+    planned = _planned(catalog, settings_of(model, load, hardware, 1, max_model_len))
+    if isinstance(planned, str):
+        return Refusal(hardware=hardware, reason=planned)
+    capacity = planned.models[0].capacity
     if capacity is None:
         return Refusal(hardware=hardware, reason="memory or speed is not known")
     needed = capacity.needed if load.rate is not None else 1
-    if needed is None or needed > _MOST_REPLICAS:
-        return Refusal(hardware=hardware, reason=f"more than {_MOST_REPLICAS} replicas would be needed")
+    if needed is None or needed > _MAX_REPLICAS:
+        return Refusal(hardware=hardware, reason=f"more than {_MAX_REPLICAS} replicas would be needed")
     settings = settings_of(model, load, hardware, needed, max_model_len)
-    plan = one if needed == 1 else _planned(catalog, settings)
+    plan = planned if needed == 1 else _planned(catalog, settings)
     if isinstance(plan, str):
         return Refusal(hardware=hardware, reason=plan)
     memory, capacity = plan.models[0].servers[0].memory, plan.models[0].capacity
@@ -217,8 +217,8 @@ def settings_of(
 
 def _length(model: Model, load: Load) -> int:
     """Twice what the load needs, in steps of 1024 tokens, but not more than the model has been trained for."""
-    wanted = math.ceil(2 * (load.prompt + load.output) / 1024) * 1024
-    return max(load.prompt + load.output, min(model.context, wanted))
+    needed = math.ceil(2 * (load.prompt + load.output) / 1024) * 1024
+    return max(load.prompt + load.output, min(model.context, needed))
 
 
 def _planned(catalog: Catalog, settings: Mapping[str, Any]) -> StackPlan | str:

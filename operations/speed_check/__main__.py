@@ -26,9 +26,9 @@ def main(arguments: list[str]) -> int:
     rows = load_rows()
     if arguments == ["fit"]:
         for kind in ("gpu", "turing", "tpu"):
-            found = fit(kind, rows, report=lambda line: print(line, file=sys.stderr))
-            values = ", ".join(f"{name}: {found.value(name):.3g}" for name in LIMITS)
-            print(f"    {kind}: {{{values}}}  # request_seconds {found.request_seconds:.3g}")
+            fitted_constants = fit(kind, rows, report=lambda line: print(line, file=sys.stderr))
+            values = ", ".join(f"{name}: {fitted_constants.value(name):.3g}" for name in LIMITS)
+            print(f"    {kind}: {{{values}}}  # request_seconds {fitted_constants.request_seconds:.3g}")
         return 0
     if arguments[:1] == ["of"]:
         return _of(arguments[1:])
@@ -48,27 +48,27 @@ def main(arguments: list[str]) -> int:
 
 
 def _of(arguments: list[str]) -> int:
-    known = catalog.load()
+    catalog_ = catalog.load()
     parser = argparse.ArgumentParser(prog="python -m operations.speed_check of")
-    parser.add_argument("model", choices=sorted(known.models), metavar="MODEL")
-    parser.add_argument("accelerator", choices=sorted(known.accelerators), metavar="ACCELERATOR")
+    parser.add_argument("model", choices=sorted(catalog_.models), metavar="MODEL")
+    parser.add_argument("accelerator", choices=sorted(catalog_.accelerators), metavar="ACCELERATOR")
     parser.add_argument("--tensor-parallel", type=int, default=1)
     parser.add_argument("--prompt", type=int, default=1024)
     parser.add_argument("--output", type=int, default=256)
     parser.add_argument("--concurrency", type=int, default=16)
-    given = parser.parse_args(arguments)
-    card = known.accelerators[given.accelerator]
+    args = parser.parse_args(arguments)
+    card = catalog_.accelerators[args.accelerator]
     run = engine_run(
-        known.models[given.model],
+        catalog_.models[args.model],
         card,
         load_engine().newest,
-        max_model_len=given.prompt + given.output,
-        tensor_parallel=given.tensor_parallel,
+        max_model_len=args.prompt + args.output,
+        tensor_parallel=args.tensor_parallel,
     )
     if run is None:
-        print(f"the memory of {given.accelerator} for {given.model} is not known", file=sys.stderr)
+        print(f"the memory of {args.accelerator} for {args.model} is not known", file=sys.stderr)
         return 1
-    print("\n".join(opinions(run, card, Load(given.prompt, given.output, given.concurrency))))
+    print("\n".join(opinions(run, card, Load(args.prompt, args.output, args.concurrency))))
     return 0
 
 

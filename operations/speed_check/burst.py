@@ -26,34 +26,34 @@ class Burst:
 
 
 @dataclass(frozen=True)
-class Passed:
+class BurstTimes:
     """Mean seconds to the first token and for each further one, and seconds until the last answer ended."""
 
-    first: float
-    each: float
-    taken: float
+    first_token_seconds: float
+    seconds_per_token: float
+    seconds: float
 
 
-def follow(burst: Burst, steps: StepTimes) -> Passed:
+def follow(burst: Burst, steps: StepTimes) -> BurstTimes:
     """Seconds that a burst takes, by step times."""
     further = max(1, burst.output - 1)
     running: deque[tuple[int, float]] = deque()  # the step each ends after, and when its first token came
-    begun: list[float] = []
-    each: list[float] = []
+    first_tokens: list[float] = []
+    intervals: list[float] = []
     waiting, admitted, done = burst.requests, 0, 0
-    left = 0  # tokens of the prompt in progress
+    remaining = 0  # tokens of the prompt in progress
     now, number = 0.0, 0
     while done < burst.requests:
         decoding = len(running)
         chunk, finished = 0, 0
         while (space := burst.budget - decoding - chunk) > 0:
-            if left == 0:
+            if remaining == 0:
                 if waiting == 0 or admitted >= burst.room:
                     break
-                waiting, admitted, left = waiting - 1, admitted + 1, burst.fresh
-            taken = min(space, left)
-            chunk, left = chunk + taken, left - taken
-            finished += left == 0
+                waiting, admitted, remaining = waiting - 1, admitted + 1, burst.fresh
+            processed = min(space, remaining)
+            chunk, remaining = chunk + processed, remaining - processed
+            finished += remaining == 0
         context = burst.fresh + burst.cached + further / 2
         # Nothing changes until the next answer ends, when no prompt is in progress.
         count = 1 if chunk or not running else max(1, running[0][0] - number)
@@ -61,10 +61,10 @@ def follow(burst: Burst, steps: StepTimes) -> Passed:
         now += count * steps.step(decoding, context, chunk, depth)
         number += count
         for _ in range(finished):
-            begun.append(now)
+            first_tokens.append(now)
             running.append((number + further, now))
         while running and running[0][0] <= number:
-            _, first = running.popleft()
-            each.append((now - first) / further)
+            _, first_token_seconds = running.popleft()
+            intervals.append((now - first_token_seconds) / further)
             admitted, done = admitted - 1, done + 1
-    return Passed(statistics.fmean(begun), statistics.fmean(each), now)
+    return BurstTimes(statistics.fmean(first_tokens), statistics.fmean(intervals), now)

@@ -56,32 +56,32 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-_KNOWN: dict[tuple[str, Method], Prediction | None] = {}
+_PREDICTIONS: dict[tuple[str, Method], Prediction | None] = {}
 
 
 def predicted(row: Row, method: Method) -> Prediction | None:
     """What a method says of a row, worked out once: every table needs it."""
-    if (row.id, method) not in _KNOWN:
-        _KNOWN[row.id, method] = method(row)
-    return _KNOWN[row.id, method]
+    if (row.id, method) not in _PREDICTIONS:
+        _PREDICTIONS[row.id, method] = method(row)
+    return _PREDICTIONS[row.id, method]
 
 
 def outcomes(rows: Iterable[Row], method: Method) -> tuple[Outcome, ...]:
     """Of the rows that the method has an answer for."""
-    return tuple(Outcome(row, found) for row in rows if (found := predicted(row, method)) is not None)
+    return tuple(Outcome(row, prediction) for row in rows if (prediction := predicted(row, method)) is not None)
 
 
-def sizes(found: Iterable[Outcome], figure: str) -> list[float]:
+def sizes(all_outcomes: Iterable[Outcome], figure: str) -> list[float]:
     """Errors of one figure without their signs, ascending."""
-    return sorted(abs(outcome.error(figure)) for outcome in found if figure in outcome.row.measured)
+    return sorted(abs(outcome.error(figure)) for outcome in all_outcomes if figure in outcome.row.measured)
 
 
-def earned(found: Sequence[Outcome]) -> Earned:
+def earned(all_outcomes: Sequence[Outcome]) -> Earned:
     """What a method may claim after these rows."""
-    together = sorted(size for figure in ("tpot", "tokens") for size in sizes(found, figure))
-    medians = {figure: statistics.median(sizes(found, figure) or [1.0]) for figure in FIGURES}
+    together = sorted(size for figure in ("tpot", "tokens") for size in sizes(all_outcomes, figure))
+    medians = {figure: statistics.median(sizes(all_outcomes, figure) or [1.0]) for figure in FIGURES}
     return Earned(
-        rows=len(found),
+        rows=len(all_outcomes),
         time_to_first_token=round(medians["ttft"], 2),
         time_per_output_token=round(medians["tpot"], 2),
         throughput=round(medians["tokens"], 2),
@@ -95,19 +95,19 @@ def _ninth(ascending: Sequence[float]) -> float:
 
 def summary(rows: Sequence[Row]) -> Iterator[str]:
     """Medians and 90th percentiles of each method, on all rows and on those that the optional package covers."""
-    held = [row for row in rows if row.held_out]
+    held_out = [row for row in rows if row.held_out]
     covered = {outcome.row.id for outcome in outcomes(rows, by_measured_operators)}
-    groups = [("held out", held), ("fitted to", [row for row in rows if not row.held_out])]
+    groups = [("held out", held_out), ("fitted to", [row for row in rows if not row.held_out])]
     if covered:
-        groups.insert(1, ("held out, covered by aiconfigurator", [row for row in held if row.id in covered]))
+        groups.insert(1, ("held out, covered by aiconfigurator", [row for row in held_out if row.id in covered]))
     yield "| rows | method | n | first token | each further token | tokens/s |"
     yield "|---|---|---|---|---|---|"
     for title, group in groups:
         for name, method in METHODS.items():
-            found = outcomes(group, method)
-            if found and len(found) == len(group):
-                cells = [_spread(sizes(found, figure)) for figure in FIGURES]
-                yield f"| {title} | {name} | {len(found)} | {' | '.join(cells)} |"
+            group_outcomes = outcomes(group, method)
+            if group_outcomes and len(group_outcomes) == len(group):
+                cells = [_spread(sizes(group_outcomes, figure)) for figure in FIGURES]
+                yield f"| {title} | {name} | {len(group_outcomes)} | {' | '.join(cells)} |"
 
 
 def by_accelerator(rows: Sequence[Row]) -> Iterator[str]:
@@ -116,9 +116,9 @@ def by_accelerator(rows: Sequence[Row]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for name in sorted({row.accelerator for row in rows}):
         every = [row for row in rows if row.accelerator == name]
-        found = outcomes([row for row in every if row.held_out], by_roofline)
-        cells = [_median(sizes(found, figure)) for figure in FIGURES]
-        yield f"| {name} | {len(every)}, {len(found)} | {' | '.join(cells)} |"
+        row_outcomes = outcomes([row for row in every if row.held_out], by_roofline)
+        cells = [_median(sizes(row_outcomes, figure)) for figure in FIGURES]
+        yield f"| {name} | {len(every)}, {len(row_outcomes)} | {' | '.join(cells)} |"
 
 
 def details(rows: Sequence[Row]) -> Iterator[str]:
@@ -135,9 +135,9 @@ def coefficients(rows: Sequence[Row]) -> Iterator[str]:
     for name in ("roofline", "aiconfigurator"):
         for kind in ("gpu", "tpu"):
             group = [row for row in rows if row.held_out and generation(row.card.compute_capability) == kind]
-            found = outcomes(group, METHODS[name])
-            if found:
-                fields = ", ".join(f"{key}: {value:g}" for key, value in earned(found).model_dump().items())
+            group_outcomes = outcomes(group, METHODS[name])
+            if group_outcomes:
+                fields = ", ".join(f"{key}: {value:g}" for key, value in earned(group_outcomes).model_dump().items())
                 yield f"    {name}-{kind}: {{{fields}}}"
 
 
@@ -150,12 +150,12 @@ def _median(ascending: Sequence[float]) -> str:
 
 
 def _measured(row: Row) -> str:
-    each = None if row.tpot is None else row.tpot * 1000
-    return ", ".join("" if value is None else f"{value:.4g}" for value in (row.ttft, each, row.tokens))
+    per_token = None if row.tpot is None else row.tpot * 1000
+    return ", ".join("" if value is None else f"{value:.4g}" for value in (row.ttft, per_token, row.tokens))
 
 
-def _errors(row: Row, found: Prediction | None) -> str:
-    if found is None:
+def _errors(row: Row, prediction: Prediction | None) -> str:
+    if prediction is None:
         return ""
-    outcome = Outcome(row, found)
+    outcome = Outcome(row, prediction)
     return ", ".join(f"{outcome.error(figure):+.0%}" if figure in row.measured else "" for figure in FIGURES)

@@ -41,7 +41,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 _REQUEST = (0.005, 0.06)
 _STEPS = (1.25, 1.1, 1.03)
 _ROUND = 0.1  # an error below this hardly counts: no constant follows one measurement's last percent
-_MOST = math.log(3)
+_MAX_ERROR = math.log(3)
 _GUIDES = Path(FIGURES).with_name("guide_loads.yaml")
 
 
@@ -92,9 +92,9 @@ def fit(kind: Generation, rows: Sequence[Row], report: Callable[[str], None] = p
                 for factor in (step, 1 / step):
                     value = min(high, max(low, best.value(name) * factor))
                     tried = best.with_value(name, value)
-                    found = loss(tried, fitted, guides)
-                    if found < lowest - 1e-6:
-                        best, lowest, improved = tried, found, True
+                    candidate_loss = loss(tried, fitted, guides)
+                    if candidate_loss < lowest - 1e-6:
+                        best, lowest, improved = tried, candidate_loss, True
                         report(f"{kind} {lowest:.4f} {name} = {value:.4g}")
                         break
     return best
@@ -113,15 +113,15 @@ def loss(constants: Constants, rows: Sequence[Row], guides: Sequence[GuideLoad])
 
 
 def _errors(row: Row, constants: Constants) -> list[float]:
-    found = predict(row, Roofline(row.engine, row.card, constants.roofline))
-    if found is None:
+    prediction = predict(row, Roofline(row.engine, row.card, constants.roofline))
+    if prediction is None:
         return []
-    return [_distance(found.of(figure), value) for figure, value in row.measured.items()]
+    return [_distance(prediction.of(figure), value) for figure, value in row.measured.items()]
 
 
 def _distance(predicted: float, measured: float) -> float:
     """How far two figures are from each other: their ratio's logarithm, rounded off near zero and capped."""
-    return math.hypot(_ROUND, min(_MOST, abs(math.log(predicted / measured)))) - _ROUND
+    return math.hypot(_ROUND, min(_MAX_ERROR, abs(math.log(predicted / measured)))) - _ROUND
 
 
 @dataclass(frozen=True)
@@ -140,20 +140,20 @@ class GuideLoad:
         load = Load(entry["prompt"], entry["output"], entry["concurrency"])
         # The run keeps the step times of other constants.
         self.run.computed.pop(("steps", 0), None)
-        found = estimate(self.run, catalog.load().accelerators[entry["accelerator"]], load, entry["replicas"])
-        if found is None:
+        estimated = estimate(self.run, catalog.load().accelerators[entry["accelerator"]], load, entry["replicas"])
+        if estimated is None:
             return []
-        pairs = ((found.latency, entry["latency"]), (found.requests_per_second, entry["requests"]))
+        pairs = ((estimated.latency, entry["latency"]), (estimated.requests_per_second, entry["requests"]))
         return [_distance(predicted, measured) for predicted, measured in pairs]
 
 
 def guide_loads(*, held_out: bool = False) -> tuple[GuideLoad, ...]:
     """The guides' measurements, those that were always held out or the others."""
-    known, found = catalog.load(), []
+    catalog_, loads = catalog.load(), []
     for entry in yaml.safe_load(_GUIDES.read_text(encoding="utf-8")):
         run = engine_run(
-            known.models[entry["model"]],
-            known.accelerators[entry["accelerator"]],
+            catalog_.models[entry["model"]],
+            catalog_.accelerators[entry["accelerator"]],
             entry["version"],
             max_model_len=2048,
             utilization=0.85 if entry["dtype"] else 0.9,
@@ -161,5 +161,5 @@ def guide_loads(*, held_out: bool = False) -> tuple[GuideLoad, ...]:
             tensor_parallel=entry["tensor_parallel"],
         )
         if run is not None and entry.get("held_out", False) is held_out:
-            found.append(GuideLoad(entry, run))
-    return tuple(found)
+            loads.append(GuideLoad(entry, run))
+    return tuple(loads)

@@ -47,14 +47,14 @@ class MeasuredSteps:
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
-        self._known: dict[tuple[int, int, int, int], float] = {}
+        self._seconds_by_step: dict[tuple[int, int, int, int], float] = {}
 
     def step(self, decoding: float, context: float, chunk: float = 0.0, depth: float = 0.0) -> float:
         """One token of `decoding` sequences and `chunk` tokens of a prompt of which `depth` tokens are cached."""
         key = (round(decoding), round(context), round(chunk), round(depth))
-        if key not in self._known:
-            self._known[key] = self._milliseconds(*key) / 1000
-        return self._known[key]
+        if key not in self._seconds_by_step:
+            self._seconds_by_step[key] = self._milliseconds(*key) / 1000
+        return self._seconds_by_step[key]
 
     def _milliseconds(self, decoding: int, context: int, chunk: int, depth: int) -> float:
         if chunk == 0:

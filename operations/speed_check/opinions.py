@@ -17,10 +17,10 @@ def opinions(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterator[s
     yield "| method | first token | each further token | tokens/s | half measured within | nine of ten within |"
     yield "|---|---|---|---|---|---|"
     steps = measured_steps(run, accelerator.name)
-    found = {METHOD: estimate(run, accelerator, load)}
+    speeds = {METHOD: estimate(run, accelerator, load)}
     if steps is not None:
-        found[steps.name] = estimate(run, accelerator, load, steps=steps)
-    for method, speed in found.items():
+        speeds[steps.name] = estimate(run, accelerator, load, steps=steps)
+    for method, speed in speeds.items():
         earned = load_engine().speed.earned.get(f"{method}-{run.kind}")
         yield f"| {method} | {_figures(speed)} | {_errors(earned, accelerator)} |"
     if steps is None:
@@ -33,8 +33,8 @@ def opinions(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterator[s
 def _figures(speed: SpeedEstimate | None) -> str:
     if speed is None:
         return "does not fit | |"
-    first, each = speed.time_to_first_token * 1000, speed.time_per_output_token * 1000
-    return f"{first:.0f} ms | {each:.1f} ms | {speed.output_tokens_per_second:,.0f}"
+    first, per_token = speed.time_to_first_token * 1000, speed.time_per_output_token * 1000
+    return f"{first:.0f} ms | {per_token:.1f} ms | {speed.output_tokens_per_second:,.0f}"
 
 
 def _errors(earned: Earned | None, accelerator: Accelerator) -> str:

@@ -81,4 +81,8 @@ def _burst(row: Row, run: EngineRun, steps: StepTimes, speed: SpeedEstimate | No
         steps,
     )
     asking = load_engine().speed.request_seconds[run.kind]
-    return Prediction(asking + passed.first, passed.each, engines * requests * row.output / (asking + passed.taken))
+    return Prediction(
+        asking + passed.first_token_seconds,
+        passed.seconds_per_token,
+        engines * requests * row.output / (asking + passed.seconds),
+    )

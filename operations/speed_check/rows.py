@@ -58,8 +58,8 @@ class Row:
     @functools.cached_property
     def engine(self) -> EngineRun:
         """The engine that was measured. Raises ValueError where the catalog does not know its memory."""
-        known = catalog.load()
-        run = engine_run(known.models[self.model], self.card, self.version, **self.settings)
+        catalog_ = catalog.load()
+        run = engine_run(catalog_.models[self.model], self.card, self.version, **self.settings)
         if run is None:
             raise ValueError(f"{self.id}: the memory of {self.accelerator} for {self.model} is not known")
         return run
@@ -84,9 +84,9 @@ def load_rows(path: Path = FIGURES) -> tuple[Row, ...]:
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     rows = []
     for entry in document["rows"]:
-        known = {name: entry[name] for name in Row.__dataclass_fields__ if name in entry}
-        settings = {name: value for name, value in entry.items() if name not in known}
-        row = Row(**known, settings=settings)
+        fields = {name: entry[name] for name in Row.__dataclass_fields__ if name in entry}
+        settings = {name: value for name, value in entry.items() if name not in fields}
+        row = Row(**fields, settings=settings)
         if row.source not in document["sources"]:
             raise ValueError(f"{row.id}: source {row.source} is not described")
         if [row.concurrency, row.burst, row.rate].count(None) != 2:

@@ -48,7 +48,7 @@ def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:
 
 def _commands(plan: StackPlan, staged: list[tuple[ModelPlan, ModelSettings, BucketSource]], out: Path) -> Iterator[str]:
     namespace = plan.namespace.name
-    known = catalog.load()
+    catalog_ = catalog.load()
     yield "# The cluster, from an up with llm-d:paused: true where the bucket is still empty"
     yield (
         f"gcloud container clusters get-credentials {plan.cluster.name} --location {plan.location}"
@@ -58,7 +58,7 @@ def _commands(plan: StackPlan, staged: list[tuple[ModelPlan, ModelSettings, Buck
     for model, _, source in staged:
         yield _binding("add", plan, model, source)
     for model, own, _ in staged:
-        entry = known.find_model(own.id)
+        entry = catalog_.find_model(own.id)
         if entry is None or entry.gated:
             yield f"\n# The token of a gated model: in this Secret only, which only the Job of {own.id} mounts"
             yield "read -rsp 'Hugging Face token: ' HF_TOKEN"

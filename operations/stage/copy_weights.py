@@ -12,18 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # Weights in other formats beside safetensors, which vLLM does not load (vllm/model_executor/model_loader).
-_OTHER = (".bin", ".pt", ".pth", ".msgpack", ".h5", ".onnx", ".gguf")
+_OTHER_WEIGHT_FORMATS = (".bin", ".pt", ".pth", ".msgpack", ".h5", ".onnx", ".gguf")
 
 
 def wanted(names: Sequence[str]) -> list[str]:
     """The files that vLLM loads. The index of the weights comes last: where it is, the weights are complete."""
     safetensors = any(name.endswith(".safetensors") for name in names)
-    kept = [
+    kept_names = [
         name
         for name in names
-        if not name.startswith(("original/", ".")) and not (safetensors and name.endswith(_OTHER))
+        if not name.startswith(("original/", ".")) and not (safetensors and name.endswith(_OTHER_WEIGHT_FORMATS))
     ]
-    return sorted(kept, key=lambda name: (name.endswith(".index.json"), name))
+    return sorted(kept_names, key=lambda name: (name.endswith(".index.json"), name))
 
 
 def copy(repository: str, revision: str, target: Path, scratch: Path) -> int:
@@ -32,13 +32,13 @@ def copy(repository: str, revision: str, target: Path, scratch: Path) -> int:
     info = HfApi().model_info(repository, revision=revision or None, files_metadata=True)
     sizes = {file.rfilename: file.size for file in info.siblings or ()}
     for name in wanted(list(sizes)):
-        there = target / name
-        if there.is_file() and there.stat().st_size == sizes[name]:
+        destination = target / name
+        if destination.is_file() and destination.stat().st_size == sizes[name]:
             print(f"{name} is there", flush=True)
             continue
         path = Path(hf_hub_download(repository, name, revision=info.sha, local_dir=scratch))
-        there.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, there)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, destination)
         path.unlink()
         print(f"{name} copied", flush=True)
     print(f"{repository} at commit {info.sha} is complete", flush=True)

@@ -53,18 +53,18 @@ def _value(planned: Any, live: Any, path: str) -> Iterator[str]:
     elif isinstance(planned, list) and isinstance(live, list):
         yield from _list(planned, live, path)
     elif not _same(planned, live):
-        yield f"{path} is {_shown(live)}, planned {_shown(planned)}"
+        yield f"{path} is {_text(live)}, planned {_text(planned)}"
 
 
 def _list(planned: list[Any], live: list[Any], path: str) -> Iterator[str]:
-    key = next((key for key in _KEYS if all(isinstance(one, Mapping) and key in one for one in planned)), None)
+    key = next((key for key in _KEYS if all(isinstance(item, Mapping) and key in item for item in planned)), None)
     if key is None:
         if len(live) < len(planned):
             yield f"{path} has {len(live)} entries, planned {len(planned)}"
-        for index, (value, found) in enumerate(zip(planned, live, strict=False)):
-            yield from _value(value, found, f"{path}[{index}]")
+        for index, (value, live_value) in enumerate(zip(planned, live, strict=False)):
+            yield from _value(value, live_value, f"{path}[{index}]")
         return
-    by_key = {one.get(key): one for one in live if isinstance(one, Mapping)}
+    by_key = {item.get(key): item for item in live if isinstance(item, Mapping)}
     for value in planned:
         if value[key] not in by_key:
             yield f"{path} lacks {value[key]}"
@@ -89,6 +89,6 @@ def _quantity(value: Any) -> Fraction | None:
     return None if hit is None else Fraction(hit[1]) * _FACTORS[hit[2] or ""]
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     text = repr(value) if value is not None else "missing"
     return text if len(text) <= 80 else f"{text[:77]}..."

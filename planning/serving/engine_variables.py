@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from catalog.upstream import Package, Seen, load_upstream
+from catalog.upstream import Availability, Package, load_upstream
 from planning.context import PlanContext
 from planning.plan.serving import ModelServerPlan
 from planning.sizing.memory_check import version_of
@@ -89,7 +89,7 @@ def _is_missing(packages: tuple[Package, ...], name: str, version: str) -> bool:
     return not any(name in package.variables and package.variables[name].in_version(version) for package in packages)
 
 
-def _expected(variable: Seen, value: str) -> str | None:
+def _expected(variable: Availability, value: str) -> str | None:
     """What the variable takes, where this value is something else."""
     match variable.type:
         case "bool":
@@ -105,7 +105,7 @@ def _expected(variable: Seen, value: str) -> str | None:
             return None if value in values else " or ".join(allowed or "nothing" for allowed in values)
 
 
-def _example(variable: Seen) -> str:
+def _example(variable: Availability) -> str:
     examples = {"bool": "1", "int": "2", "float": "0.5"}
     return examples.get(variable.type) or next(filter(None, variable.type.split("|")))
 

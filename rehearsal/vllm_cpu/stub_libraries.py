@@ -70,15 +70,15 @@ def _needed(path: Path) -> list[str]:
 
 def _version_needs(path: Path) -> dict[str, str]:
     """Symbol version -> the library that has to define it."""
-    found, soname = {}, ""
+    sonames, soname = {}, ""
     for line in _run("readelf", "-V", "-W", str(path)).splitlines():
         file = re.search(r"File: (\S+)", line)
         if file is not None:
             soname = file[1]
         name = re.search(r"Name: (\S+)\s+Flags", line)
         if name is not None and soname:
-            found[name[1]] = soname
-    return found
+            sonames[name[1]] = soname
+    return sonames
 
 
 def _symbols(path: Path, which: str) -> list[tuple[str, str | None]]:

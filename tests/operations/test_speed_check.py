@@ -112,15 +112,15 @@ def test_a_burst_is_followed_step_by_step() -> None:
     """Two requests of 4 + 3 tokens, 4 tokens a step: the first answer's token takes a place of the second prompt."""
     passed = follow(Burst(requests=2, fresh=4, cached=0, output=3, room=2, budget=4), Constant())
     # The first token of the second request waits for its last prompt token in step 3.
-    assert passed.first == pytest.approx((1 + 3) / 2)
-    assert passed.each == pytest.approx(1.0)
-    assert passed.taken == pytest.approx(5.0)
+    assert passed.first_token_seconds == pytest.approx((1 + 3) / 2)
+    assert passed.seconds_per_token == pytest.approx(1.0)
+    assert passed.seconds == pytest.approx(5.0)
 
 
 def test_a_burst_without_room_waits_for_the_rotation() -> None:
     passed = follow(Burst(requests=2, fresh=4, cached=0, output=3, room=1, budget=4), Constant())
-    assert passed.taken == pytest.approx(6.0)
-    assert passed.first == pytest.approx((1 + 4) / 2)
+    assert passed.seconds == pytest.approx(6.0)
+    assert passed.first_token_seconds == pytest.approx((1 + 4) / 2)
 
 
 def test_cached_prompts_are_answered_sooner_and_take_no_room_of_their_own() -> None:

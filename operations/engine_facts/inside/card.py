@@ -16,12 +16,12 @@ def batches(question: Mapping[str, Any]) -> Any:
     """Default --max-num-batched-tokens and --max-num-seqs of the API server, for each card of this capability."""
     arguments = importlib.import_module("vllm.engine.arg_utils").EngineArgs
     context = importlib.import_module("vllm.usage.usage_lib").UsageContext.OPENAI_API_SERVER
-    found = {}
+    limits = {}
     for card in question["cards"]:
         CARD.update(card)
         tokens, sequences = arguments.get_batch_defaults(1)
-        found[card["name"]] = {"tokens": tokens[context], "sequences": sequences[context]}
-    return found
+        limits[card["name"]] = {"tokens": tokens[context], "sequences": sequences[context]}
+    return limits
 
 
 def dtypes(_: Mapping[str, Any]) -> Any:
@@ -47,7 +47,7 @@ def _attention_rows(torch: Any, platform: Any, capability: Any, question: Mappin
     for use in question["uses"]:
         for dtype in question["dtypes"]:
             for head in use["heads"]:
-                given = {
+                values = {
                     "head_size": head,
                     "dtype": getattr(torch, dtype),
                     "kv_cache_dtype": use.get("kv_cache_dtype", "auto"),
@@ -60,7 +60,7 @@ def _attention_rows(torch: Any, platform: Any, capability: Any, question: Mappin
                 }
                 row: dict[str, Any] = {"use": use["name"], "dtype": dtype, "head": head}
                 try:
-                    valid, reasons = _valid_backends(platform, capability, given)
+                    valid, reasons = _valid_backends(platform, capability, values)
                     rows.append(row | {"backends": valid, "why": reasons})
                 except (Exception, AssertionError) as error:
                     rows.append(row | {"unanswered": why(error)})
@@ -68,15 +68,15 @@ def _attention_rows(torch: Any, platform: Any, capability: Any, question: Mappin
     return rows
 
 
-def _valid_backends(platform: Any, capability: Any, given: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+def _valid_backends(platform: Any, capability: Any, values: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
     function = platform.get_valid_backends
     if "attn_selector_config" in inspect.signature(function).parameters:
         configuration = importlib.import_module("vllm.v1.attention.selector").AttentionSelectorConfig
-        known = {key: value for key, value in given.items() if key in configuration._fields}
-        valid, invalid = function(device_capability=capability, attn_selector_config=configuration(**known))
+        accepted = {key: value for key, value in values.items() if key in configuration._fields}
+        valid, invalid = function(device_capability=capability, attn_selector_config=configuration(**accepted))
     else:
-        known = {key: v for key, v in given.items() if key in inspect.signature(function).parameters}
-        valid, invalid = function(device_capability=capability, **known)
+        accepted = {key: v for key, v in values.items() if key in inspect.signature(function).parameters}
+        valid, invalid = function(device_capability=capability, **accepted)
     ordered = sorted(valid, key=lambda row: row.priority if hasattr(row, "priority") else row[1])
     names = [(row.backend if hasattr(row, "backend") else row[0]).name for row in ordered]
     reasons = {key.name: value[1] if isinstance(value, tuple) else value for key, value in invalid.items()}
@@ -85,7 +85,7 @@ def _valid_backends(platform: Any, capability: Any, given: Mapping[str, Any]) ->
 
 def block_sizes(question: Mapping[str, Any]) -> Any:
     """KV block sizes that a back end's kernels take themselves; larger ones are split."""
-    found = {}
+    sizes_by_backend = {}
     registry = first_module("vllm.v1.attention.backends.registry", "vllm.attention.backends.registry")
     configuration = importlib.import_module("vllm.config")
     for name in question["backends"]:
@@ -94,12 +94,14 @@ def block_sizes(question: Mapping[str, Any]) -> Any:
             if hasattr(backend, method):
                 with configuration.set_current_vllm_config(configuration.VllmConfig()):
                     sizes = getattr(backend, method)()
-                found[name] = [f"multiple of {size.base}" if hasattr(size, "base") else size for size in sizes]
+                sizes_by_backend[name] = [
+                    f"multiple of {size.base}" if hasattr(size, "base") else size for size in sizes
+                ]
                 break
         else:
             sizes = backend.supported_kernel_block_sizes
-            found[name] = [f"multiple of {size.base}" if hasattr(size, "base") else size for size in sizes]
-    return found
+            sizes_by_backend[name] = [f"multiple of {size.base}" if hasattr(size, "base") else size for size in sizes]
+    return sizes_by_backend
 
 
 def experts(_: Mapping[str, Any]) -> Any:
@@ -110,13 +112,13 @@ def experts(_: Mapping[str, Any]) -> Any:
     module = importlib.import_module("vllm.model_executor.layers.fused_moe.oracle.unquantized")
     parallel = types.SimpleNamespace(dp_size=1, use_batched_activation_format=False)
     if not hasattr(module, "_get_priority_backends"):
-        wanted = Nothing("configuration")
-        wanted.__dict__.update(moe_backend="auto", moe_parallel_config=parallel)
-        return [module.select_unquantized_moe_backend(wanted, use_ep=False, use_dp=False).name]
+        configuration = Nothing("configuration")
+        configuration.__dict__.update(moe_backend="auto", moe_parallel_config=parallel)
+        return [module.select_unquantized_moe_backend(configuration, use_ep=False, use_dp=False).name]
     config = types.SimpleNamespace(moe_parallel_config=parallel, activation=None, moe_backend="auto")
-    found = []
+    names = []
     for backend in module._get_priority_backends(config):
         classes = module.backend_to_kernel_cls(backend)
         if any(kernel._supports_current_device() for kernel in classes):
-            found.append(backend.name)
-    return found
+            names.append(backend.name)
+    return names

@@ -26,12 +26,12 @@ def automatic_dtype(question: Mapping[str, Any]) -> Any:
     """The dtype that `auto` resolves to on this card for a bfloat16 checkpoint, by model type."""
     module = importlib.import_module("vllm.config.model")
     torch = importlib.import_module("torch")
-    found = {}
+    dtypes = {}
     for model_type in question["model_types"]:
         if hasattr(module, "_resolve_auto_dtype"):
             dtype = module._resolve_auto_dtype(model_type, torch.bfloat16, is_pooling_model=False)
-            found[model_type] = str(dtype).removeprefix("torch.")
-    return found
+            dtypes[model_type] = str(dtype).removeprefix("torch.")
+    return dtypes
 
 
 def architectures(_: Mapping[str, Any]) -> Any:
@@ -42,14 +42,14 @@ def architectures(_: Mapping[str, Any]) -> Any:
 def sink_architectures(_: Mapping[str, Any]) -> Any:
     """Architectures whose attention has sinks: their module hands `sinks` to the attention layer."""
     registry = importlib.import_module("vllm.model_executor.models.registry")
-    found = []
+    names = []
     for name, model in registry.ModelRegistry.models.items():
         specification = importlib.util.find_spec(model.module_name) if hasattr(model, "module_name") else None
         if specification is not None and specification.origin is not None:
             text = Path(specification.origin).read_text(encoding="utf-8")
             if "sinks=" in text:
-                found.append(name)
-    return sorted(found)
+                names.append(name)
+    return sorted(names)
 
 
 def options(_: Mapping[str, Any]) -> Any:
@@ -60,7 +60,7 @@ def options(_: Mapping[str, Any]) -> Any:
             parser_class = importlib.import_module(name).FlexibleArgumentParser
             break
     parser = arguments.make_arg_parser(parser_class())
-    known: dict[str, Any] = {}
+    by_spelling: dict[str, Any] = {}
     deprecated: set[Any] = getattr(parser_class, "_deprecated", set())
     for action in parser._actions:
         spellings = [text for text in action.option_strings if text.startswith("--")]
@@ -75,8 +75,8 @@ def options(_: Mapping[str, Any]) -> Any:
             if spelling in ("--quantization", "--dtype", "--kv-cache-dtype", "--moe-backend", "--all2all-backend"):
                 choices = action.choices or _choices(action)
                 entry["values"] = sorted(str(choice) for choice in choices) if choices else []
-            known[spelling] = entry
-    return known
+            by_spelling[spelling] = entry
+    return by_spelling
 
 
 def parsers(_: Mapping[str, Any]) -> Any:
@@ -125,32 +125,32 @@ def _choices(action: Any) -> list[str]:
 
 def quantization(_: Mapping[str, Any]) -> Any:
     module = importlib.import_module("vllm.model_executor.layers.quantization")
-    found: dict[str, Any] = {}
+    methods: dict[str, Any] = {}
     for method in module.QUANTIZATION_METHODS:
         try:
             config = module.get_quantization_config(method)
-            found[method] = {"minimum_capability": config.get_min_capability()}
+            methods[method] = {"minimum_capability": config.get_min_capability()}
         except (Exception, AssertionError) as error:
-            found[method] = {"unanswered": why(error)}
+            methods[method] = {"unanswered": why(error)}
             continue
         if method in getattr(module, "DEPRECATED_QUANTIZATION_METHODS", ()):
-            found[method]["deprecated"] = True
+            methods[method]["deprecated"] = True
         with contextlib.suppress(Exception):
             dtypes = config.__new__(config).get_supported_act_dtypes()
-            found[method]["dtypes"] = sorted(str(dtype).removeprefix("torch.") for dtype in dtypes)
-    return found
+            methods[method]["dtypes"] = sorted(str(dtype).removeprefix("torch.") for dtype in dtypes)
+    return methods
 
 
 def compressed_tensors(_: Mapping[str, Any]) -> Any:
     """Formats of compressed-tensors checkpoints and the least compute capability of their kernels."""
     schemes = importlib.import_module("vllm.model_executor.layers.quantization.compressed_tensors.schemes")
-    found = {}
+    capabilities = {}
     for name, scheme in sorted(vars(schemes).items()):
         if inspect.isclass(scheme) and name.startswith("CompressedTensors") and not inspect.isabstract(scheme):
             # Formats that a version gave up raise here.
             with contextlib.suppress(NotImplementedError):
-                found[name.removeprefix("CompressedTensors")] = getattr(scheme, "get_min_capability")()  # noqa: B009
-    return found
+                capabilities[name.removeprefix("CompressedTensors")] = getattr(scheme, "get_min_capability")()  # noqa: B009
+    return capabilities
 
 
 def longrope_default(_: Mapping[str, Any]) -> Any:
@@ -165,7 +165,7 @@ def longrope_default(_: Mapping[str, Any]) -> Any:
         rope_scaling=rope,
         rope_parameters=rope,
     )
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "hf_config": config,
         "model_arch_config": types.SimpleNamespace(
             derived_max_model_len_and_key=(131072, "max_position_embeddings"), model_type="phi3"
@@ -176,7 +176,7 @@ def longrope_default(_: Mapping[str, Any]) -> Any:
         "sliding_window": None,
     }
     accepted = inspect.signature(function).parameters
-    return "original" if function(**{k: v for k, v in given.items() if k in accepted}) == 4096 else "full"
+    return "original" if function(**{k: v for k, v in values.items() if k in accepted}) == 4096 else "full"
 
 
 def experts_padded(_: Mapping[str, Any]) -> Any:

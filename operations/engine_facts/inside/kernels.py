@@ -27,8 +27,8 @@ def triton_shared_memory(question: Mapping[str, Any]) -> Any:
             self.kernel = kernel
 
         def __getitem__(self, grid: Any) -> Callable[..., None]:
-            def compile_only(*arguments: Any, **named: Any) -> None:
-                seen.append(self.kernel.warmup(*arguments, grid=grid, **named).metadata.shared)
+            def compile_only(*arguments: Any, **options: Any) -> None:
+                seen.append(self.kernel.warmup(*arguments, grid=grid, **options).metadata.shared)
 
             return compile_only
 
@@ -42,7 +42,7 @@ def triton_shared_memory(question: Mapping[str, Any]) -> Any:
         query = torch.zeros(sequences * 4, per_key * key_heads, head, dtype=dtype)
         cache = torch.zeros(8, block, key_heads, head, dtype=dtype)
         ones = torch.ones(1)
-        given = {
+        kernel_arguments = {
             "q": query,
             "k": cache,
             "v": cache.clone(),
@@ -64,7 +64,7 @@ def triton_shared_memory(question: Mapping[str, Any]) -> Any:
         del seen[:]
         row = {**case}
         try:
-            module.unified_attention(**given)
+            module.unified_attention(**kernel_arguments)
             row["bytes"] = max(seen)
         except Exception as error:
             row["unanswered"] = why(error)

@@ -58,9 +58,9 @@ class Nothing:
             raise AttributeError(name)
         return Nothing(name)
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
         # Used as a decorator it gives back what it decorates.
-        return arguments[0] if len(arguments) == 1 and callable(arguments[0]) and not named else Nothing()
+        return arguments[0] if len(arguments) == 1 and callable(arguments[0]) and not options else Nothing()
 
     def __getitem__(self, key: Any) -> Any:
         return Nothing()
@@ -136,10 +136,12 @@ def play_card(card: Mapping[str, Any]) -> None:
         "get_device_total_memory": classmethod(lambda cls, device_id=0: int(CARD["gib"] * GIB)),
         "get_device_uuid": classmethod(lambda cls, device_id=0: "stand-in"),
         "has_device_capability": classmethod(
-            lambda cls, wanted, device_id=0: (
+            lambda cls, version, device_id=0: (
                 capability
                 >= (
-                    interface.DeviceCapability(*wanted) if isinstance(wanted, tuple) else _capability(interface, wanted)
+                    interface.DeviceCapability(*version)
+                    if isinstance(version, tuple)
+                    else _capability(interface, version)
                 )
             )
         ),
@@ -173,8 +175,8 @@ def play_card(card: Mapping[str, Any]) -> None:
 
 
 def _without_memory(function: Callable[..., Any]) -> Callable[..., Any]:
-    def made(*sizes: Any, device: Any = None, **named: Any) -> Any:
-        return function(*sizes, device="meta" if str(device).startswith("cuda") else device, **named)
+    def made(*sizes: Any, device: Any = None, **options: Any) -> Any:
+        return function(*sizes, device="meta" if str(device).startswith("cuda") else device, **options)
 
     return made
 

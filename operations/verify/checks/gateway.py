@@ -80,17 +80,17 @@ def _parent_problems(live: LiveStack, version: str, kind: str, name: str) -> Ite
 
 def policies_attached(room: Room) -> Result:
     """Health check and backend policies are attached to their pools."""
-    live, found, wrong = room.live, 0, []
+    live, attached, wrong = room.live, 0, []
     for kind in _POLICIES:
         for policy in live.cluster.list(GKE_API, kind, live.namespace):
-            found += 1
+            attached += 1
             if not is_true(policy, "Attached"):
                 condition = find_condition(policy, "Attached") or {}
                 reason = condition.get("message") or condition.get("reason") or "no status"
                 wrong.append(f"{kind}/{policy['metadata']['name']}: {reason}")
     if wrong:
         return failed("; ".join(wrong), f"{live.kubectl} describe healthcheckpolicy,gcpbackendpolicy")
-    return passed(f"{found} policies attached") if found else failed("no policy exists", live.diagnose)
+    return passed(f"{attached} policies attached") if attached else failed("no policy exists", live.diagnose)
 
 
 def network_policies_select(room: Room) -> Result:

@@ -12,7 +12,7 @@ from operations.verify.result import Result, failed, passed
 from operations.verify.room import Room
 from planning.plan.stack import ModelPlan
 
-_SHOWN = 4
+_MAX_LISTED = 4
 _READERS = 8
 
 
@@ -21,20 +21,20 @@ def settings_as_applied(room: Room) -> Result:
     changed = room.live.changed_settings
     if not changed:
         return passed("every setting is that of the last up")
-    return failed("; ".join(changed[:_SHOWN]), f"make up STACK={room.live.name}")
+    return failed("; ".join(changed[:_MAX_LISTED]), f"make up STACK={room.live.name}")
 
 
 def objects_as_planned(room: Room) -> Result:
     """Every Kubernetes object of the plan exists, and each planned field has its value."""
     live, planned = room.live, room.planned.result()
     with ThreadPoolExecutor(_READERS) as pool:
-        found = list(pool.map(lambda item: _wrong(live, item), planned))
-    wrong = [sentence for sentences in found for sentence in sentences]
+        problems = list(pool.map(lambda item: _wrong(live, item), planned))
+    wrong = [sentence for sentences in problems for sentence in sentences]
     if not wrong:
         return passed(f"{len(planned)} objects exist and have every planned value")
-    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    more = f" and {len(wrong) - _MAX_LISTED} more" if len(wrong) > _MAX_LISTED else ""
     fix = f"make up STACK={live.name}" if live.place == "rehearsal" else f"pulumi up --refresh --stack {live.name}"
-    return failed("; ".join(wrong[:_SHOWN]) + more, fix)
+    return failed("; ".join(wrong[:_MAX_LISTED]) + more, fix)
 
 
 def _wrong(live: LiveStack, planned: dict[str, Any]) -> list[str]:
@@ -45,7 +45,7 @@ def _wrong(live: LiveStack, planned: dict[str, Any]) -> list[str]:
     found = live.cluster.find(planned["apiVersion"], kind, metadata["name"], metadata.get("namespace"))
     if found is None:
         return [f"{kind}/{metadata['name']} does not exist"]
-    return [f"{kind}/{metadata['name']} {sentence}" for sentence in differences(planned, found)]
+    return [f"{kind}/{metadata['name']} {sentence}" for sentence in differences(planned, live_object)]
 
 
 def _scaled(live: LiveStack) -> set[tuple[str, str]]:
@@ -106,13 +106,13 @@ def _service_problems(live: LiveStack, model: ModelPlan) -> Iterator[str]:
         (v for v in ("serving.kserve.io/v1alpha2", "serving.kserve.io/v1alpha1") if live.cluster.serves(v, _SERVICE)),
         None,
     )
-    found = live.cluster.find(version, _SERVICE, plan.name, live.namespace) if version else None
-    if found is None:
+    service = live.cluster.find(version, _SERVICE, plan.name, live.namespace) if version else None
+    if service is None:
         yield f"LLMInferenceService/{plan.name} does not exist"
         return
     for kind in plan.conditions:
-        if not is_true(found, kind):
-            condition = find_condition(found, kind)
+        if not is_true(service, kind):
+            condition = find_condition(service, kind)
             yield f"{plan.name} {kind}: {'missing' if condition is None else condition.get('message', 'False')}"
 
 

@@ -24,28 +24,28 @@ def model_routing(room: Room) -> Result:
     models = room.live.plan.models
     replicas = {model.served_name: room.replicas(model) for model in models}
     before = {name: sum(room.served(own).values()) for name, own in replicas.items()}
-    wanted = [models[number % len(models)].served_name for number in range(room.requests)]
-    replies = room.chat_all([(name, f"{number}: which model?") for number, name in enumerate(wanted)], max_tokens=1)
+    names = [models[number % len(models)].served_name for number in range(room.requests)]
+    replies = room.chat_all([(name, f"{number}: which model?") for number, name in enumerate(names)], max_tokens=1)
     wrong = Counter(
         f"{name} answered by {reply.model or reply.status}"
-        for name, reply in zip(wanted, replies, strict=True)
+        for name, reply in zip(names, replies, strict=True)
         if reply.status != _OK or reply.model != name
     )
     if wrong:
         return failed(_counts(wrong), room.live.diagnose)
     served = {name: sum(room.served(own).values()) - before[name] for name, own in replicas.items()}
-    short = {name: count for name, count in served.items() if count < wanted.count(name)}
+    short = {name: count for name, count in served.items() if count < names.count(name)}
     if short:
         return failed(f"named rightly, but servers computed only {_counts(Counter(short))}", room.live.diagnose)
-    return passed(f"{len(wanted)} of {len(wanted)}: " + ", ".join(f"{name} {wanted.count(name)}" for name in served))
+    return passed(f"{len(names)} of {len(names)}: " + ", ".join(f"{name} {names.count(name)}" for name in served))
 
 
 def prefix_affinity(room: Room) -> Result:
     """Prompts with one beginning go to one replica, and come back with cached tokens."""
-    found = [
+    results = [
         _prefix_of(room, model) for model in room.live.plan.models if len(room.replicas(model, roles=_SERVING)) > 1
     ]
-    return next((result for result in found if result.outcome != "passed"), found[0]) if found else _ONE_REPLICA
+    return next((result for result in results if result.outcome != "passed"), results[0]) if results else _ONE_REPLICA
 
 
 def _prefix_of(room: Room, model: ModelPlan) -> Result:
@@ -89,16 +89,22 @@ def distinct_prompts_spread(room: Room) -> Result:
         before = room.served(replicas)
         prompts = [(model.served_name, os.urandom(200).hex()) for _ in range(_DISTINCT * len(replicas) // 3 + 10)]
         replies = room.chat_all(prompts)
-        if lost := [reply for reply in replies if reply.status != _OK]:
-            return failed(f"{len(lost)} of {len(replies)} were not answered: {lost[0].shown}", room.live.diagnose)
+        if unanswered := [reply for reply in replies if reply.status != _OK]:
+            return failed(
+                f"{len(unanswered)} of {len(replies)} were not answered: {unanswered[0].shown}", room.live.diagnose
+            )
         counts = risen(before, room.served(replicas))
-        shown = "/".join(str(count) for count in sorted(counts.values(), reverse=True))
+        distribution = "/".join(str(count) for count in sorted(counts.values(), reverse=True))
         if len(counts) < len(replicas):
             idle = len(replicas) - len(counts)
-            return failed(f"{model.served_name}: {idle} of {len(replicas)} replicas got no request ({shown})", "")
+            return failed(
+                f"{model.served_name}: {idle} of {len(replicas)} replicas got no request ({distribution})", ""
+            )
         if len(replicas) > 2 and max(counts.values()) > _LARGEST_SHARE * sum(counts.values()):
-            return failed(f"{model.served_name}: one replica got more than 60 % ({shown})", _picker_log(room, model))
-        sentences.append(f"{model.served_name} {shown}")
+            return failed(
+                f"{model.served_name}: one replica got more than 60 % ({distribution})", _picker_log(room, model)
+            )
+        sentences.append(f"{model.served_name} {distribution}")
     return passed("; ".join(sentences)) if sentences else _ONE_REPLICA
 
 

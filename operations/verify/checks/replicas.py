@@ -25,17 +25,17 @@ _ENGINE_METRIC = "vllm:num_requests_running"
 
 def same_answer_everywhere(room: Room) -> Result:
     """One greedy prompt gets one answer from every replica, every rank, and every pair of prefill and decode."""
-    sentences, incomparable, alone = [], [], True
+    sentences, incomparable, is_single = [], [], True
     for model in room.live.plan.models:
         texts: dict[str, list[str]] = defaultdict(list)
         for place, text in answers_of(room, model):
             texts[text].append(place)
-        asked = sum(len(places) for places in texts.values())
-        if not asked:
+        answers = sum(len(places) for places in texts.values())
+        if not answers:
             return failed(f"{model.served_name} has no ready replica", room.live.diagnose)
-        alone = alone and asked == 1
+        is_single = is_single and answers == 1
         if len(texts) == 1:
-            sentences.append(f"{model.served_name}: {asked} places, one answer")
+            sentences.append(f"{model.served_name}: {answers} places, one answer")
             continue
         if not _repeats_itself(room, model):
             incomparable.append(model.served_name)
@@ -44,7 +44,7 @@ def same_answer_everywhere(room: Room) -> Result:
     if incomparable:
         why = "the simulated engine writes random words" if room.live.place == "rehearsal" else "batching may change it"
         return skipped(f"a replica of {', '.join(incomparable)} does not repeat its own greedy answer: {why}")
-    if alone:
+    if is_single:
         return skipped("each model has one replica, so there is nothing to compare its answer with")
     return passed("; ".join(sentences))
 
@@ -151,9 +151,9 @@ def scrapes_select(room: Room) -> Result:
             continue
         ports = _port_names(pods[0])
         wrong += [
-            f"{name} scrapes port {one['port']}, pods have {', '.join(sorted(ports))}"
-            for one in spec["endpoints"]
-            if one["port"] not in ports
+            f"{name} scrapes port {endpoint['port']}, pods have {', '.join(sorted(ports))}"
+            for endpoint in spec["endpoints"]
+            if endpoint["port"] not in ports
         ]
     if wrong:
         return failed("; ".join(wrong), f"{live.kubectl} get podmonitoring -o yaml")
@@ -163,4 +163,4 @@ def scrapes_select(room: Room) -> Result:
 def _port_names(pod: Manifest) -> set[str]:
     spec = pod["spec"]
     containers = [*spec["containers"], *(spec.get("initContainers") or [])]
-    return {port["name"] for one in containers for port in one.get("ports") or [] if "name" in port}
+    return {port["name"] for container in containers for port in container.get("ports") or [] if "name" in port}

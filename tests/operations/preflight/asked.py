@@ -91,9 +91,9 @@ class Project:
 
 @pytest.fixture
 def project() -> Iterator[Project]:
-    made = Project()
-    yield made
-    made.server.shutdown()
+    project = Project()
+    yield project
+    project.server.shutdown()
 
 
 def nobody() -> Credentials:
@@ -252,7 +252,7 @@ def test_an_api_that_is_off_and_may_not_be_turned_on_is_an_error(project: Projec
 def test_a_tpu_asks_for_chips_and_not_for_gpus() -> None:
     titles = {need.quota.title: need for need in needs("tpu").quotas}
     chips = titles["TPUS-PER-TPU-FAMILY-per-project-region (tpu_family: CT6E)"]
-    assert (chips.now, chips.most, chips.location) == (4, 8, "europe-west4")
+    assert (chips.now, chips.maximum, chips.location) == (4, 8, "europe-west4")
     assert not [title for title in titles if "GPUS-ALL" in title]
 
 
