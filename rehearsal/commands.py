@@ -147,17 +147,17 @@ def why(request: Request, request_id: str | None, log: Path | None, last: int) -
     plan = plan_raw(request.stack, values, configuration.encrypted(), files=model_files(values))
     weights = {name: weight for model in plan.models for name, weight in scores.weights_of(model.picker.config).items()}
     names = [model.picker.name for model in plan.models]
-    found = scores.choices(picker_lines(request.paths, plan.namespace.name, names, log))
-    wanted = [choice for choice in found if request_id in (None, choice.request)][-last:]
-    if not wanted:
+    choices = scores.choices(picker_lines(request.paths, plan.namespace.name, names, log))
+    selected = [choice for choice in choices if request_id in (None, choice.request)][-last:]
+    if not selected:
         raise RehearsalError(
             f"the log of {', '.join(names)} has no request {request_id}"
-            if request_id is not None and found
+            if request_id is not None and choices
             else f"the log of {', '.join(names)} has no scores: set llm-d:picker.verbosity: {scores.SCORES_FROM}, run"
             " up, and send a request"
         )
     to = console()
-    for choice in wanted:
+    for choice in selected:
         to.print(scores.table(choice, weights))
     return 0
 

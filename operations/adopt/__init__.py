@@ -1,1 +1,1 @@
-"""What upstream's sources say against a release of the catalog: flags, plugins, labels, variables."""
+"""Compares a catalog release with upstream's sources: flags, plugins, labels and environment variables."""

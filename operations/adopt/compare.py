@@ -1,4 +1,4 @@
-"""Compares what the project renders for a release with what the release's parts take."""
+"""Compares what the project renders for a release with what the release's programs accept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the sources of a release's parts are, and what is read out of them."""
+"""Locates the sources of a release's programs and defines what is read from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIMEOUT_SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class GoSource:
-    """Folders and files of a Go module that say what a program takes."""
+    """Folders and files of a Go module that define a program's flags, plugins and labels."""
 
     module: str
     flags: tuple[str, ...]
@@ -92,21 +92,21 @@ SOURCES: Mapping[str, GoSource] = {
 
 
 class NotAvailableError(Exception):
-    """No source of this part can be read here. The message says which and why."""
+    """The source of a program cannot be read here. The message names the source and the reason."""
 
 
 @dataclass
 class Folders:
-    """Folders with source: given by module, or else downloaded through the Go and Python clients."""
+    """Folders with sources: `overrides` by module, otherwise downloads through the Go and Python clients."""
 
     overrides: Mapping[str, Path] = field(default_factory=dict)
 
     def module(self, module: str, version: str) -> Path:
         if module in self.overrides:
             return self.overrides[module]
-        # Outside of a module, so that nobody's go.mod decides anything.
+        # Run outside any module, so that no local go.mod changes the answer.
         answer = subprocess.run(
-            ["go", "mod", "download", "-json", f"{module}@{version}"],  # noqa: S607 (Go is found as people find it)
+            ["go", "mod", "download", "-json", f"{module}@{version}"],  # noqa: S607 (Go is looked up on the PATH)
             cwd=tempfile.gettempdir(),
             capture_output=True,
             text=True,
@@ -154,7 +154,7 @@ def images(release: Release) -> dict[str, str]:
 
 
 def read_program(image: str, folders: Folders) -> Program:
-    """What the sources of an image's program say. Raises NotAvailableError."""
+    """Flags, plugins and labels in the sources of an image's program. Raises NotAvailableError."""
     repository, _, version = image.rpartition(":")
     source = SOURCES.get(repository)
     if source is None:

@@ -22,7 +22,7 @@ _HEADER = """\
 
 
 def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
-    """Read everything that is available and write the file. What is not available keeps its earlier entry."""
+    """Read every available source and write the file. Unavailable sources keep their earlier entry."""
     recorded = load_upstream() if FILE.exists() else None
     programs = dict(recorded.programs) if recorded is not None else {}
     for image in sorted({image for release in catalog.releases.values() for image in images(release).values()}):

@@ -14,7 +14,7 @@ _ARGUMENT_FILES = (
     "entrypoints/launchers/cli_args.py",
     "utils/argparse_utils.py",
 )
-# Classes whose fields are arguments, with dashes for underscores.
+# Classes whose fields are arguments. Underscores become dashes.
 _ARGUMENT_CLASSES = ("FrontendArgs", "BaseFrontendArgs")
 _ARGUMENT = re.compile(r"--[a-z][a-z0-9-]*$")
 

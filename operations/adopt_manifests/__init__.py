@@ -1,1 +1,1 @@
-"""Turns what a team runs today into a stack file: manifests, helm values, and descriptions of clusters."""
+"""Converts a running setup into a stack file: manifests, Helm values, and descriptions of clusters."""

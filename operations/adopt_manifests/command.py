@@ -1,4 +1,4 @@
-"""What the command `adopt-manifests` does."""
+"""Implements the command `adopt-manifests`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from stackfile.model_files import model_files
 def adopt_files(
     paths: Sequence[Path], write: str | None = None, location: str | None = None, accelerator: str | None = None
 ) -> int:
-    """Print or write the stack file, then what it does not carry over, then what planning says of it."""
+    """Print or write the stack file, then what it does not carry over, then the findings of planning."""
     documents = read_files(list(paths))
     settings, not_carried = stack_settings(documents, catalog.load(), location=location, accelerator=accelerator)
     text = yaml.safe_dump({"config": {f"{NAMESPACE}:{key}": value for key, value in settings.items()}}, sort_keys=False)

@@ -1,4 +1,4 @@
-"""Reads documents of every known form into model servers, clusters, and what is left over."""
+"""Reads documents of every supported form into model servers, clusters, and what is not carried over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from operations.adopt_manifests.inference_services import inference_service
 from operations.adopt_manifests.pods import read_pod
 from operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
 
-# What a stack makes by itself, from its pattern and its models.
+# Objects that a stack creates by itself, from its pattern and its models.
 _CREATED_BY_PROGRAM = {
     "InferencePool": "the stack makes one for each model",
     "InferenceModel": "models[].id and models[].aliases take its place",

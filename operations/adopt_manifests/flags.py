@@ -41,7 +41,7 @@ _SETTINGS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 }
 _SWITCHES = {"--enable-prefix-caching": "prefixCaching", "--enable-expert-parallel": "expertParallel"}
 _BY_HAND = {"--chat-template": "chatTemplate", "--speculative-config": "speculativeDecoding"}
-# What a stack sets by itself wherever it is needed.
+# Arguments that a stack sets by itself wherever they are needed.
 _FOLLOWS = (
     "--host",
     "--port",
@@ -59,7 +59,7 @@ _FOLLOWS = (
 
 
 def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], list[str], list[NotCarried]]:
-    """Settings of a model, the arguments for `extraArgs`, and what is left."""
+    """Settings of a model, the arguments for `extraArgs`, and what is not carried over."""
     settings: dict[str, Any] = {}
     extra: list[str] = []
     not_carried: list[NotCarried] = []
@@ -108,7 +108,7 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
 
 
 def _grouped(arguments: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yields flag in its long form, its values, and its words as given. Words before the first flag are skipped."""
+    """Yields flag in its long form, its values, and its original words. Words before the first flag are skipped."""
     group: list[str] = []
     for word in arguments:
         if flag_of(word):
@@ -129,7 +129,7 @@ def _group(words: list[str]) -> tuple[str, list[str], list[str]]:
 
 
 def _speculation(text: str) -> dict[str, Any] | None:
-    """The setting for a JSON map of `--speculative-config`. None where it says more or less than the setting can."""
+    """The setting for a JSON map of `--speculative-config`. None if the setting cannot express the map exactly."""
     try:
         document = json.loads(text)
     except ValueError:

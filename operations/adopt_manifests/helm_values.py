@@ -21,7 +21,7 @@ _FLAGS = {
     "maxNumBatchedTokens": "--max-num-batched-tokens",
     "gpuMemoryUtilization": "--gpu-memory-utilization",
 }
-# What a server does with KV caches that are handed over.
+# Arguments and variables of a server that receives KV caches from a prefill server.
 _ROLES: Mapping[str, Role] = {"kv_producer": "prefill", "kv_consumer": "decode"}
 _NOT_CARRIED = {
     "lmcacheConfig": "models[].kvOffloadGib keeps KV-cache blocks in the host's memory by vLLM's own way",

@@ -16,7 +16,7 @@ _WIDTHS = {"tensor": "tensorParallel", "pipeline": "pipelineParallel", "data": "
 
 
 def inference_service(document: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
-    """Servers of both roles, and what is left."""
+    """Servers of both roles, and what is not carried over."""
     spec = mapping(document, "spec")
     not_carried: list[NotCarried] = []
     prefill = mapping(spec, "prefill")
@@ -89,7 +89,7 @@ def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[
 
 
 def _arguments(container: Json) -> tuple[str, ...]:
-    """Arguments of the engine: of a command of its own, or those that KServe adds to its own command."""
+    """Arguments of the engine: from the container's command, or those that KServe appends to its default command."""
     script = command_of(container)
     arguments = list(script if script is not None else map(str, listing(container, "args")))
     for variable in listing(container, "env"):

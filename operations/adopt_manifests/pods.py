@@ -1,4 +1,4 @@
-"""Finds the engine's container in a pod and reads what it serves."""
+"""Finds the engine container of a pod and reads which model it serves."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SERVE = re.compile(r"(?:^|[\s;&|(])(?:exec\s+)?(vllm\s+serve|python3?\s+-m\s+vl
 _REFERENCE = re.compile(r"\$\((\w+)\)|\$\{(\w+)\}|\$(\w+)")
 # KServe's variable of arguments that its own command adds.
 ADDITIONAL = "VLLM_ADDITIONAL_ARGS"
-# A Secret's content is no value of a stack file, and these are made by Kubernetes.
+# A stack file does not hold the content of a Secret, and Kubernetes sets the other variables itself.
 _SET_BY_PROGRAM = ("POD_IP", "POD_NAME", "NAMESPACE", "HOSTNAME", "NODE_NAME")
 _TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN", "VLLM_API_KEY")
 
 
 def engine_container(pod: Json) -> Json | None:
-    """The container of a PodSpec that runs vLLM. None if there is none."""
+    """The container of a PodSpec that runs vLLM, or None."""
     containers = [container for container in listing(pod, "containers") if isinstance(container, Mapping)]
     runs = [container for container in containers if command_of(container) is not None]
     takes = [
@@ -43,7 +43,7 @@ def read_pod(pod: Json, *, origin: str, replicas: int, **more: Any) -> Server | 
 def server_of(
     container: Json, pod: Json, arguments: Sequence[str], *, origin: str, replicas: int, **more: Any
 ) -> Server:
-    """A record of a container whose arguments of `vllm serve` are known."""
+    """The server of a container whose `vllm serve` arguments were parsed."""
     environment = plain_environment(container)
     resolved = tuple(_resolve(argument, environment) for argument in arguments)
     model, rest = _take_model(resolved)

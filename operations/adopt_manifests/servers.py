@@ -38,7 +38,7 @@ class Server:
 
 @dataclass(frozen=True, kw_only=True)
 class NotCarried:
-    """What a stack file does not carry over, and why or what takes its place."""
+    """Something that a stack file does not carry over, with the reason or the replacement."""
 
     origin: str
     what: str
@@ -49,13 +49,13 @@ class NotCarried:
 
 
 def mapping(value: Any, *path: str) -> Json:
-    """The map at a path of keys; empty where there is none."""
+    """The map at a path of keys, or an empty map."""
     inner = at(value, *path)
     return inner if isinstance(inner, Mapping) else {}
 
 
 def listing(value: Any, *path: str) -> Sequence[Any]:
-    """The list at a path of keys; empty where there is none."""
+    """The list at a path of keys, or an empty list."""
     inner = at(value, *path)
     return inner if isinstance(inner, list) else ()
 

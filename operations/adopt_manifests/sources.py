@@ -10,7 +10,7 @@ _BUCKET, _CLAIM, _IMAGE = "gs://", "pvc://", "oci://"
 
 
 def source_of(uri: str) -> tuple[str | None, Mapping[str, str] | None]:
-    """The model's id as far as the URI says it, and its source. None for the Hub, which is a stack's default.
+    """The model's id, as far as the URI names it, and its source. None for the Hugging Face Hub, the default.
 
     Of weights on a volume or in a bucket the id is what the folders end with: `organization/name` or `name`.
     """

@@ -1,4 +1,4 @@
-"""Builds the settings of a stack from the servers that were found."""
+"""Builds the settings of a stack from the model servers in the documents."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PLAIN_IMAGES = ("vllm/vllm-openai", "lmcache/vllm-openai", "ghcr.io/llm-d/llm-d
 def stack_settings(
     documents: Documents, catalog: Catalog, *, location: str | None = None, accelerator: str | None = None
 ) -> tuple[Settings, list[NotCarried]]:
-    """Settings by key without namespace, and what is left.
+    """Settings by key without namespace, and what is not carried over.
 
     `location` and `accelerator` (a name of the catalog) count where no document names any. Raises AdoptError where no
     server serves a model.
@@ -100,7 +100,7 @@ def _models(servers: Sequence[Server], not_carried: list[NotCarried]) -> Iterato
 
 
 def _widths(server: Server) -> Settings:
-    """How a server is spread over accelerators, as far as its arguments or its document say so."""
+    """Parallelism settings of a server, as far as its arguments or its document define them."""
     own, _, _ = settings_of(server.arguments, server.origin)
     names = ("tensorParallel", "pipelineParallel", "dataParallel")
     return {name: value for name, value in {**server.parallelism, **own}.items() if name in names}
@@ -124,7 +124,7 @@ def _model(model: str, server: Server, not_carried: list[NotCarried]) -> Setting
         del settings["servedName"]
     if server.adapters:
         settings["adapters"] = [dict(adapter) for adapter in server.adapters]
-    # Given for a pod's accelerators as a whole; a stack takes all of a node by default.
+    # A pod's count of accelerators. A stack uses all accelerators of a node by default.
     if server.accelerators and "tensorParallel" not in settings and server.hosts == 1 and not server.parallelism:
         settings["tensorParallel"] = server.accelerators if server.resource == "google.com/tpu" else 1
     if server.image and not any(part in server.image for part in _PLAIN_IMAGES):

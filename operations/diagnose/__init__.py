@@ -1,1 +1,1 @@
-"""Why a running stack does not serve: one cause with its fix, from what its objects, events and logs say."""
+"""Finds why a running stack does not serve: causes with fixes, from objects, events and logs."""

@@ -1,4 +1,4 @@
-"""What a diagnosis consists of."""
+"""Value types of a diagnosis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """One named cause. `subject` is the object it was seen at, `evidence` the words by which it was recognized.
+    """One cause. `subject` is the affected object, `evidence` the text that identified the cause.
 
     `waits`: nothing is wrong yet, and the thing to do is to wait.
     """

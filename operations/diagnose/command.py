@@ -16,7 +16,7 @@ from operations.live_stack.stack import LiveStack, Place
 
 
 def run_diagnose(stack: str, changes: Mapping[str, str], *, place: Place | None, as_json: bool) -> int:
-    """Print the cause and its fix. Exit status 2 if one was found."""
+    """Print the cause and its fix. Exit status 2 if there is a cause."""
     with open_stack(stack, changes, place) as live:
         diagnosis = diagnose(live)
     print(json_text(diagnosis) if as_json else text(diagnosis))

@@ -24,7 +24,7 @@ RULES: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
 
 
 def causes_of(facts: Facts) -> tuple[Cause, ...]:
-    """Every cause, the first ones first, each only once for pods of one workload.
+    """All causes, most fundamental first. Pods of one workload share a cause.
 
     What only asks for patience comes last: something that is broken as well matters more.
     """

@@ -1,4 +1,4 @@
-"""What a diagnosis reads: objects, events, logs of containers that do not run, and one answer of the endpoint.
+"""Collects the input of a diagnosis: objects, events, logs of failed containers, and one reply of the endpoint.
 
 Reading needs no more than Kubernetes' role `view`. A kind that these credentials may not list is noted and left out.
 """
@@ -154,7 +154,7 @@ def containers_of(pod: Manifest) -> list[Manifest]:
 
 
 def _answer(live: LiveStack) -> Answer | None:
-    """One chat request of one token: nothing is created by it. None where no Gateway listens, or nothing shall run."""
+    """Send one chat request of one token. None without a listening Gateway, or if no request is to be sent."""
     endpoint = live.endpoint
     if endpoint is None or live.plan.paused:
         return None

@@ -64,7 +64,7 @@ def messages() -> dict[str, Message]:
 
 
 def recognize(origin: Origin, text: str, subject: str) -> Cause | None:
-    """The cause that a text names, None for words that nothing is known about."""
+    """The cause that matches a text, or None."""
     for name, message in messages().items():
         if message.origin == origin and message.matches(text):
             return Cause(
@@ -79,7 +79,7 @@ def recognize(origin: Origin, text: str, subject: str) -> Cause | None:
 
 
 def last_words(text: str) -> str:
-    """The last line of a log that says something."""
+    """The last line of a log with content."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return _shortened(lines[-1]) if lines else "the log is empty"
 

@@ -16,7 +16,7 @@ _KILLED_FOR_MEMORY = "OOMKilled"
 
 
 def not_created(facts: Facts) -> Iterator[Cause]:
-    """Pods that the API server refuses: their owner's events say why."""
+    """Pods that the API server rejects. The events of their owner hold the reason."""
     short = [workload for workload in facts.workloads if _created(facts, workload) < workload.planned]
     for workload in short:
         for event in reversed(facts.events):
@@ -41,7 +41,7 @@ def _created(facts: Facts, workload: Workload) -> int:
 
 
 def not_scheduled(facts: Facts) -> Iterator[Cause]:
-    """Pods that no node takes: first what the autoscaler says, then the scheduler."""
+    """Pending pods. The autoscaler's events come first, then the scheduler's."""
     for pod in facts.pods:
         condition = find_condition(pod, "PodScheduled")
         if pod["spec"].get("nodeName") or condition is None or condition["status"] == "True":
@@ -114,7 +114,7 @@ def _waits_for_volumes(pod: Manifest) -> bool:
 
 
 def ended(facts: Facts) -> Iterator[Cause]:
-    """Containers that end again and again: what their last lines say."""
+    """Containers that keep terminating, with the cause in their last log lines."""
     for pod in facts.pods:
         status = pod.get("status") or {}
         if status.get("reason") == "Evicted":

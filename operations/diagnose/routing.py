@@ -14,7 +14,7 @@ _PRESETS = "PresetsCombined"
 
 
 def presets_missing(facts: Facts) -> Iterator[Cause]:
-    """KServe's presets: Ready stays True while they are gone, so Ready alone says nothing."""
+    """Missing presets of KServe. Ready stays True without them, so Ready is no proof that they exist."""
     for service in facts.services:
         condition = find_condition(service, _PRESETS)
         if condition is not None and condition["status"] != "True":
@@ -113,7 +113,7 @@ def health_check_changed(facts: Facts) -> Iterator[Cause]:
 
 
 def endpoint_answer(facts: Facts) -> Iterator[Cause]:
-    """What the endpoint answers to a chat request."""
+    """The cause in the endpoint's reply to a chat request."""
     answer = facts.answer
     if answer is None or answer.status == _OK:
         return

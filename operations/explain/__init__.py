@@ -1,4 +1,4 @@
-"""Where a field of an object or an output comes from: settings, catalog facts, the planning function, the component.
+"""Traces a field of an object, or an output, to settings, catalog facts, the planning function and the component.
 
 Nothing is annotated: every setting and every fact that could matter is changed, one at a time, the stack is planned and
 built again in this process, and what moves the field is its origin.

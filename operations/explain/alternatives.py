@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 
 def alternatives(annotation: object, value: object) -> Iterator[object]:
-    """Values of the type other than `value`, likely ones first. They need not be valid: a plan is made where it can."""
+    """Values of the type other than `value`, likely ones first. Some may be invalid; the caller skips those."""
     values = [value]
     for other in _candidates(annotation, value):
         if other not in values:

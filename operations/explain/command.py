@@ -18,7 +18,7 @@ from stackfile.model_files import model_files
 
 def print_explanation(stack: str, field: str, changes: Mapping[str, str]) -> int:
     """Print where the value of a field comes from."""
-    # Imported here: it brings the whole program along.
+    # Imported here because this module imports the whole program.
 
     for line in format_explanation(Explainer(world_of(stack, changes)).explain(field)):
         print(wrapped(line))
@@ -63,7 +63,7 @@ def _origin_text(moved: Moved) -> str:
 
 
 def difference(before: object, after: object) -> str:
-    """What another value makes of the field: whole where it is short, else only what goes and what comes."""
+    """How another value changes the field. Long values are shown as removed and added parts only."""
     if isinstance(before, list) and isinstance(after, list):
         removed, new = (
             [_short(item) for item in before if item not in after],

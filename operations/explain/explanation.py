@@ -1,4 +1,4 @@
-"""One field or output explained: its value, who made it, and what it comes from."""
+"""Explains one field or output: its value, the code that sets it, and its inputs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Explanation:
 
 
 class Explainer:
-    """Explanations of one stack. What is planned and built for one field serves the next."""
+    """Explanations of one stack. Plans and builds are shared between fields."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -77,7 +77,7 @@ class Explainer:
 
     @cached_property
     def _figures(self) -> tuple[Builder, list[Change]]:
-        """What tells the outputs of a plan, and every input that changes a plan or what is said of it."""
+        """The outputs of a plan that differ, and every input that changes the plan or its outputs."""
         return Builder(outputs_of), changes(self._world, self.plan, figures=True)
 
     def _look(self, path: FieldPath, objects: Objects) -> tuple[object, str | None]:
@@ -93,7 +93,7 @@ class Explainer:
         return value, resource.source
 
     def _planned(self, path: FieldPath, value: object, touched: set[str]) -> str | None:
-        """The part of the plan that holds this very value: of the field's name, or else one that the origins move.
+        """The part of the plan with exactly this value: by the field's name, or else one that the same inputs change.
 
         Numbers and booleans are too common to be told apart by what they are: of those only the name decides.
         """

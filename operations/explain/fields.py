@@ -44,7 +44,7 @@ def _path_text(part: str | int) -> str:
 
 
 def parse(text: str) -> FieldPath:
-    """Keys with dots stand in brackets and quotes: `metadata.labels["app.kubernetes.io/name"]`."""
+    """Parse a field path. Keys that contain dots are in brackets: `metadata.labels["app.kubernetes.io/name"]`."""
     match = re.fullmatch(rf"\s*(?:([A-Za-z]+)/(\S+)|{OUTPUTS})\s+(\S.*?)\s*", text)
     if match is None:
         raise FieldError(
@@ -120,7 +120,7 @@ _FIGURES = ("cost", "timeline", "capacity", "memory", "latency", "warnings", "ha
 
 
 def plan_leaves(part: object, path: str = "", *, figures: bool = False) -> Iterator[tuple[str, object]]:
-    """Every leaf of a plan by its path, `figures` about it among them or not.
+    """Every leaf of a plan by its path, optionally with the figures about the plan.
 
     Secrets stand there by their text, so that another one is a difference.
     """

@@ -1,4 +1,4 @@
-"""Everything a plan is made from, leaf by leaf: the stack's settings, and the facts of the catalog it may look at."""
+"""Lists every input of a plan leaf by leaf: the stack's settings, and the catalog facts that the plan may use."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class World:
         return with_own_models(load_catalog(), settings, self.files, Findings())
 
     def plan(self, values: Mapping[str, Any] | None = None, catalog: Catalog | None = None) -> StackPlan | None:
-        """The plan, also of settings that findings forbid; None where there is none."""
+        """The plan, even if findings forbid it. None if no plan can be made."""
         try:
             settings = StackSettings.model_validate(values if values is not None else self.values)
         except ValidationError:
@@ -184,7 +184,7 @@ def _source(sources: Mapping[str, Source], entry: BaseModel) -> str | None:
 
 def _settings(settings: StackSettings, raw: Mapping[str, Any]) -> Iterator[Input]:
     for leaf in leaves(settings):
-        # `extraArgs` are taken only together with `allowExtraArgs`, which alone does nothing.
+        # `extraArgs` need `allowExtraArgs`, which has no effect by itself.
         allowing = type(leaf.group).model_fields.get(f"allow_{leaf.name}")
         allowed = () if allowing is None else ((*leaf.path[:-1], allowing.alias or ""),)
         yield Input(
@@ -197,7 +197,7 @@ def _settings(settings: StackSettings, raw: Mapping[str, Any]) -> Iterator[Input
 
 
 def _is_set(raw: object, path: tuple[str | int, ...]) -> bool:
-    """Whether the stack file says it, or a default does."""
+    """Whether the stack file sets a value, rather than a default."""
     for part in path:
         if isinstance(raw, list) and isinstance(part, int) and part < len(raw):
             raw = raw[part]

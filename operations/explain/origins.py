@@ -18,7 +18,7 @@ UNBUILT = object()
 
 @dataclass(frozen=True, kw_only=True)
 class Moved:
-    """An input that moves the field, what was put in its place, and what the field became."""
+    """An input that changes the field, the value tried in its place, and the resulting field."""
 
     origin: Origin
     other: str
@@ -27,7 +27,7 @@ class Moved:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A plan made with one input changed, and which of the plan's leaves that moved."""
+    """A plan with one changed input, and the leaves of the plan that changed."""
 
     input: Input
     other: str
@@ -47,7 +47,7 @@ class Builder:
         self._built: dict[int, tuple[StackPlan, Objects | None]] = {}
 
     def build(self, plan: StackPlan) -> Objects | None:
-        """None where the plan cannot be built: what a changed fact makes may be nonsense."""
+        """The stack of a plan. None if it cannot be built: a changed fact can be inconsistent."""
         cached = self._built.get(id(plan))
         if cached is None:
             cached = self._built[id(plan)] = (plan, self._objects_of(plan))
@@ -61,7 +61,7 @@ class Builder:
 
 
 def changes(world: World, plan: StackPlan, *, facts: bool = True, figures: bool = False) -> list[Change]:
-    """Every input that changes the plan at all: the others cannot move anything that is rendered.
+    """Every input that changes the plan. Other inputs cannot change a rendered field.
 
     Of an input's other values the first that changes the plan counts, and further ones that reach more of it: a weight
     of zero does what no other number does. With the plan's `figures` all of them count: one token more may be lost in
@@ -83,7 +83,7 @@ def changes(world: World, plan: StackPlan, *, facts: bool = True, figures: bool 
 
 
 def grouped(plan: StackPlan, candidates: Sequence[Change]) -> list[tuple[StackPlan, list[Change]]]:
-    """All inputs that touch one part of the plan only, changed together, part by part; the others each alone."""
+    """Groups of changes to try together: inputs that change one part of the plan only, then each other input."""
     groups: defaultdict[str, list[Change]] = defaultdict(list)
     for candidate in candidates:
         parts = {_part(leaf) for leaf in candidate.paths}
@@ -98,7 +98,7 @@ def grouped(plan: StackPlan, candidates: Sequence[Change]) -> list[tuple[StackPl
 
 
 def moved_output(path: FieldPath, plan: StackPlan, candidates: Sequence[Change], builder: Builder) -> Iterator[Moved]:
-    """The inputs that move one of the outputs: each is changed alone, since rounding may hide one and show another."""
+    """The inputs that change an output. Each is tried separately, because rounding can hide a change."""
     value = value_of(builder, plan, path, plan)
     reported: set[Origin] = set()
     for candidate in candidates:
@@ -111,7 +111,7 @@ def moved_output(path: FieldPath, plan: StackPlan, candidates: Sequence[Change],
 def moved(
     path: FieldPath, plan: StackPlan, groups: Sequence[tuple[StackPlan, Sequence[Change]]], builder: Builder
 ) -> Iterator[Moved]:
-    """The inputs that move one field.
+    """The inputs that change one field.
 
     Where a group as a whole leaves the field as it is, none of its members is an origin; the others are changed one at
     a time, but those that touch nothing which has not been found to leave the field alone.

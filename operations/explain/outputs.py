@@ -1,4 +1,4 @@
-"""The stack's outputs, told without building what they speak of, and which part of a plan one of them reads."""
+"""Computes the stack's outputs without building resources, and finds the part of a plan that an output uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.outputs import outputs
 from planning import StackPlan
 from resource_graph import Graph, record
 
-# The only thing in the outputs that no plan knows.
+# The only outputs that do not depend on the plan.
 _ADDRESS = "(address of the Gateway)"
 
 
@@ -27,7 +27,7 @@ def outputs_of(plan: StackPlan) -> Graph:
 
 
 def part_read(plan: StackPlan, others: Sequence[StackPlan], tell: Callable[[StackPlan], object]) -> str | None:
-    """The innermost part of the plan that makes an output what it becomes in each of the other plans.
+    """The innermost part of the plan that determines an output in each of the other plans.
 
     Found by putting single parts of the others into the plan; None where no part alone does it for all of them.
     """
@@ -37,7 +37,7 @@ def part_read(plan: StackPlan, others: Sequence[StackPlan], tell: Callable[[Stac
 
 
 def _read(part: Any, other: Any, target: object, tell: Callable[[Any], object]) -> Iterator[str]:
-    """Steps down to the innermost part that suffices alone. `tell` says what the plan with such a part makes."""
+    """Descend to the innermost part that determines the output. `tell` returns the output for a changed part."""
     for step, before, after, rebuild in _children(part, other):
 
         def output_of(new: Any, rebuild: Callable[[Any], Any] = rebuild) -> object:

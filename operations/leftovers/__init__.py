@@ -1,1 +1,1 @@
-"""Looks in a Google Cloud project for what a destroyed stack left behind."""
+"""Searches a Google Cloud project for resources that a destroyed stack left behind."""

@@ -1,4 +1,4 @@
-"""What the command `leftovers` does."""
+"""Implements the command `leftovers`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def identify(stack: str, changes: Mapping[str, str], project: str | None, fallba
 
 
 def report_leftovers(identity: Identity, session: Session, console: Console, *, remove: bool, yes: bool) -> int:
-    """List what is left, and remove it if that is wanted. Return the exit status."""
+    """List the remaining resources, and remove them if `remove` is set. Return the exit status."""
     with Progress(SpinnerColumn(), TextColumn("listing {task.description}"), console=console, transient=True) as bar:
         task = bar.add_task("")
         resources, silent = list_all(identity.project, session, lambda title: bar.update(task, description=title))

@@ -20,19 +20,19 @@ class Response(Protocol):
 
 
 class Session(Protocol):
-    """`google.auth.transport.requests.AuthorizedSession`, or what a test gives."""
+    """The HTTP session: `google.auth.transport.requests.AuthorizedSession`, or a test double."""
 
     def request(self, method: str, url: str, *, params: Any = None, timeout: float | None = None) -> Response: ...
 
 
 class SilentError(Exception):
-    """An API did not say what there is; the text says why."""
+    """An API could not be queried. The message holds the reason."""
 
 
 def list_all(
     project: str, session: Session, progress: Callable[[str], None] = lambda _: None
 ) -> tuple[list[Resource], dict[str, str]]:
-    """Every resource of the kinds, in their order; and by title of a kind, why it could not be listed.
+    """Every resource of the kinds, in their order, and the reason for each kind that could not be listed.
 
     An API that is switched off has no resources: it counts as asked.
     """
@@ -48,7 +48,7 @@ def list_all(
 
 
 def delete(resource: Resource, session: Session) -> None:
-    """Delete one resource and wait until it is gone. Raises SilentError with Google's reason."""
+    """Delete one resource and wait until it no longer exists. Raises SilentError with Google's reason."""
     url = _url(resource)
     _check(session.request("DELETE", url, timeout=_SECONDS))
     end = time.monotonic() + _PATIENCE

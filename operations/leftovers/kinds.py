@@ -28,7 +28,7 @@ class Kind:
     scope: Literal["aggregated", "global", "listed"] = "aggregated"
     refers: tuple[str, ...] = ()
     price: str | None = None
-    graph: str | None = None  # Pulumi's type of what the stack itself makes of this kind
+    graph: str | None = None  # Pulumi's type of the resources of this kind that the stack itself creates
 
     @property
     def host(self) -> str:

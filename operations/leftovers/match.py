@@ -20,7 +20,7 @@ _SHORTEST = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Names by which a stack's resources are known.
+    """The names that identify a stack's resources.
 
     `planned` holds the names that the stack itself gives, by kind of Pulumi. `network` is None where the network is not
     the stack's own: it then says nothing. `namespaces` are those of the stack's objects.
@@ -51,7 +51,7 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Leftover:
-    """A resource that is or may be the stack's. `reason` says how that is known.
+    """A resource that belongs, or may belong, to the stack. `reason` names the evidence.
 
     `is_certain` is false where only a name speaks for it: another cluster may have made a resource of that name.
     """
@@ -84,7 +84,7 @@ def identity_of(stack: str, project: str, graph: Graph) -> Identity:
 
 
 def leftovers(resources: Sequence[Resource], identity: Identity) -> list[Leftover]:
-    """The resources that are the stack's, in the order in which they can be deleted.
+    """The resources of the stack, in an order in which they can be deleted.
 
     Parts of a load balancer name neither cluster nor network: they are found by what refers to them.
     """
@@ -111,7 +111,7 @@ def _own(resource: Resource, identity: Identity) -> tuple[str, bool]:
         return f"it lies in network {identity.network}", True
     if identity.cluster and _is_gke_name(name, identity.cluster, identity.pools):
         return "GKE names resources of this cluster so", True
-    # Both name the namespace behind a hash of the cluster: of which cluster nobody can say once it is gone.
+    # Both contain the namespace and a hash of the cluster. The hash cannot be resolved once the cluster is deleted.
     hashed = re.match(r"(?:gkegw1-[a-z0-9]{4}|k8s1-[a-z0-9]{8})-", name)
     for namespace in identity.namespaces:
         if hashed and _after(name[hashed.end() :], namespace) is not None:
@@ -148,7 +148,7 @@ def _after(text: str, name: str) -> str | None:
 
 
 def _follow_references(resources: Sequence[Resource], by_link: dict[str, Leftover]) -> None:
-    """Add the parts of a load balancer that refer to a part that was found, or that one refers to."""
+    """Add the parts of a load balancer that are linked by reference to a part already in the result."""
     parts = {resource.link: resource for resource in resources if resource.kind.title in LOAD_BALANCER}
     pairs = [(link, linked) for link, resource in parts.items() for linked in _references(resource) if linked in parts]
     grown = True

@@ -1,4 +1,4 @@
-"""What the memory model says of one row, and how far that is from what its log says."""
+"""Compares the memory model's prediction for one row with the row's log."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _CONFIGURED = {
     "enable_prefix_caching": "prefixCaching",
 }
 
-# The largest figure counts where several ranks log one, the smallest for what is left: that rank decides.
+# With one figure per rank, the largest counts for usage and the smallest for remaining memory.
 _LARGEST = {
     "weightsGib": (rf"[Mm]odel loading took {_NUMBER} GiB", rf"model weights take {_NUMBER} ?GiB"),
     "activationGib": (

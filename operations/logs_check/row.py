@@ -1,4 +1,4 @@
-"""One logged start, as a row of a JSON file describes it, and the engine that such a row stands for.
+"""Reads one logged start from a row of a JSON file, with the engine that the row describes.
 
 Every field may be missing. What is missing takes vLLM's default; what cannot be read is said in `UnknownStartError`.
 """
@@ -102,7 +102,7 @@ def _model(row: Row, folder: Path) -> Model:
     except ConfigError as error:
         raise UnknownStartError(str(error)) from None
     entry = catalog.load().find_model(name)
-    # What no configuration says, and a test found out.
+    # Established by a test. No configuration file contains it.
     return parsed.model_copy(update={"tpu_tested": entry.tpu_tested}) if entry is not None else parsed
 
 
@@ -143,7 +143,7 @@ def _accelerator(row: Row) -> Accelerator:
             f"the catalog has no accelerator {name or '(unnamed)'}, and the row gives no memory_gib"
         )
     joined = fields.get("interconnect") or ("nvlink" if capability in _NVLINK and memory > 30 else "pcie")
-    # The catalog's kind decides what is asked of it: any entry serves, with the figures that memory depends on.
+    # Based on any entry of the kind, because its class defines the fields. Memory-related figures are replaced.
     like = catalog.load().accelerators["nvidia-h100-80gb" if joined == "nvlink" else "nvidia-l4"]
     changes = {"usable_gib": memory, "compute_capability": capability, "title": str(name or "this card")}
     return like.model_copy(update=changes)

@@ -1,1 +1,1 @@
-"""Before the first `up`: what a stack asks of a Google Cloud project, and what the project says to it."""
+"""Checks before the first `up` whether a Google Cloud project has what a stack needs."""

@@ -1,4 +1,4 @@
-"""What a project's answers mean for a stack: findings, in the same four parts as those of planning."""
+"""Converts a project's answers into findings with the same four parts as those of planning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIRST_SERVICES = ("serviceusage.googleapis.com", "cloudresourcemanager.googleap
 
 
 def findings_of(needs: Needs, facts: Facts) -> list[Finding]:
-    """Everything that stands in the way, errors and warnings."""
+    """All findings, errors and warnings."""
     return [
         *_permissions(needs, facts),
         *_services(needs, facts),

@@ -1,4 +1,4 @@
-"""What a stack needs of a Google Cloud project, and whether the project has it."""
+"""Lists what a stack needs of a Google Cloud project, and checks whether the project has it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stackfile.model_files import model_files
 
 
 def run_preflight(stack: str, changes: Mapping[str, str], project: str | None) -> int:
-    """Ask Google Cloud with the credentials of this machine; without any, list what would be asked."""
+    """Query Google Cloud with the credentials of this machine. Without credentials, list the needs."""
     console = Console()
     try:
         credentials, own_project = default_credentials()
@@ -34,7 +34,7 @@ def run_preflight(stack: str, changes: Mapping[str, str], project: str | None) -
 def needs_in(
     stack: str, project: str | None, fallback: str | None = None, *, changes: Mapping[str, str] | None = None
 ) -> Needs:
-    """Return what a stack file asks for. Secrets are not read.
+    """What a stack file needs. Secrets are not read.
 
     Raises RefusedError where the stack cannot be planned.
     """

@@ -1,4 +1,4 @@
-"""What a project answers, through Google's own client libraries (requirements-preflight.txt)."""
+"""Queries a project through Google's own client libraries (requirements-preflight.txt)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """What there is of one quota. `used` is None where only the limit can be asked for."""
+    """Limit and usage of one quota. `used` is None where only the limit is readable."""
 
     limit: float
     used: float | None
@@ -38,7 +38,7 @@ class Subnet:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """A project's answers. What could not be asked is missing here and stands in `silent`, with the reason."""
+    """A project's answers. A failed query is missing here and listed in `silent` with the reason."""
 
     limits: Mapping[tuple[str, str], Limit] = field(default_factory=dict)  # by title and location of the quota
     missing_machines: frozenset[tuple[str, str]] = frozenset()  # (zone, machine type or accelerator)
@@ -91,7 +91,7 @@ def clients(credentials: Credentials, host: str | None = None) -> Clients:
 
 
 def ask(needs: Needs, google: Clients, step: Callable[[str], None] = lambda _: None) -> Facts:
-    """Ask a project everything a stack needs to know. `step` hears what is asked next."""
+    """Query a project for everything a stack needs. `step` is called with the subject of the next query."""
     inquiry = _Inquiry(needs, google)
     parts: dict[str, Any] = {}
     for name, question, put in (
@@ -115,7 +115,7 @@ class _Inquiry:
         self.silent: list[tuple[str, str]] = []
 
     def tried(self, question: str, put: Callable[[], Answer]) -> Answer | None:
-        """An answer, or None with the reason kept: one API that is off does not silence the others."""
+        """An answer, or None with the reason recorded, so that one disabled API does not stop the other queries."""
         try:
             return put()
         except exceptions.GoogleAPICallError as error:
@@ -159,7 +159,7 @@ class _Inquiry:
         return by_location
 
     def _granted(self, quota: Any, need: QuotaNeed) -> float:
-        """A limit from the Cloud Quotas API; its largest number means that there is none."""
+        """A limit from the Cloud Quotas API. The API's largest number means unlimited."""
         name = (
             f"projects/{self.needs.project}/locations/global/services/compute.googleapis.com/quotaInfos/{quota.quota}"
         )

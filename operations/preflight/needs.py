@@ -1,4 +1,4 @@
-"""What a planned stack will ask a project for: quotas with amounts, APIs, permissions, names. Pure, from the plan."""
+"""Derives from a plan what a stack needs of a project: quotas with amounts, APIs, permissions, names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from catalog.quotas import AcceleratorQuotas, Quota, load_quotas
 from planning.plan.infrastructure import NodePoolPlan
 from planning.plan.stack import StackPlan
 
-# What Google Cloud asks of whoever makes each part (docs: IAM permissions reference of Compute Engine, GKE, IAM).
+# Permissions for creating each part (docs: IAM permissions reference of Compute Engine, GKE, IAM).
 _NETWORK = (
     "compute.networks.create",
     "compute.networks.delete",
@@ -34,7 +34,7 @@ _CLUSTER = (
 )
 _DASHBOARD = ("monitoring.dashboards.create", "monitoring.dashboards.delete")
 _ALERTS = ("monitoring.alertPolicies.create", "monitoring.alertPolicies.delete")
-# An editor of the project lacks the last four: the picker's roles could not be made.
+# Project editors lack the last four, which the picker's roles need.
 _OBJECTS = (
     "container.clusters.get",
     "container.clusters.update",
@@ -98,12 +98,12 @@ class Needs:
     services: tuple[str, ...]
     permissions: tuple[str, ...]
     names: tuple[NameNeed, ...]
-    # The VPC in which the proxy-only subnet is to be made, and its range; None where one was named.
+    # The VPC of the new proxy-only subnet, and its range. None for an existing subnet.
     proxies: tuple[str, str] | None
 
 
 def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
-    """Everything a stack asks of its project."""
+    """Everything a stack needs of its project."""
     network = plan.network
     return Needs(
         project=plan.project,
@@ -158,7 +158,7 @@ def _need(quota: Quota, location: str, amount: tuple[float, float], what: str) -
 
 
 def _together(needs: Iterator[QuotaNeed]) -> list[QuotaNeed]:
-    """One need for each quota and place, with the sum of what is asked of it."""
+    """Merge the needs of each quota and location by adding their amounts."""
     merged: dict[tuple[str, str], QuotaNeed] = {}
     for need in needs:
         key = (need.quota.title, need.location)

@@ -11,7 +11,7 @@ from planning.findings import Finding, Severity, report
 
 
 def needs_tables(needs: Needs, console: Console) -> None:
-    """Everything that will be asked for, where nobody can be asked yet."""
+    """All needs, for use without credentials."""
     quotas = _table("quota", "where", "now", "at most", "for", title=f"Quotas of project {needs.project}")
     for need in needs.quotas:
         quotas.add_row(need.quota.title, need.location or "everywhere", f"{need.now:g}", f"{need.maximum:g}", need.what)
@@ -23,7 +23,7 @@ def needs_tables(needs: Needs, console: Console) -> None:
 
 
 def answers_table(needs: Needs, facts: Facts, console: Console) -> None:
-    """Quotas with what there is of them, and APIs with their state."""
+    """Quotas with limits and usage, and APIs with their state."""
     quotas = _table("quota", "where", "limit", "used", "now", "at most", title=f"Quotas of project {needs.project}")
     for need in needs.quotas:
         limit = facts.limits.get((need.quota.title, need.location))
@@ -45,7 +45,7 @@ def verdict(findings: list[Finding], console: Console) -> None:
         console.print("Nothing stands in the way.", style="green")
         return
     errors = any(finding.severity is Severity.ERROR for finding in findings)
-    # A report of planning says that nothing was created, which is true here as well.
+    # A planning report says that nothing was created, which holds here as well.
     console.print(report(findings), style="red" if errors else "yellow", markup=False, highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""What the commands `report` and `compare` do."""
+"""Implements the commands `report` and `compare`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WRITERS: Mapping[str, Callable[[StackFacts], str]] = {".html": page, ".md": mar
 
 
 def write_report(stack: str, changes: Mapping[str, str], out: Path | None) -> int:
-    """Print the report, or write it as the ending of `out` says: .html, .md or .json. Return the exit status."""
+    """Print the report, or write it as .html, .md or .json by the suffix of `out`. Return the exit status."""
     facts = read(PROJECT_ROOT, stack, changes)
     if out is None:
         print(report_text(facts))

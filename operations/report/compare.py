@@ -19,7 +19,7 @@ Facts = Mapping[str, Any]
 
 
 def compare(before: Mapping[str, Facts], after: Mapping[str, Facts]) -> str:
-    """Both sides as `facts.StackFacts.as_json()` by stack name. Of the older side only what it has is used."""
+    """Both sides are `facts.StackFacts.as_json()` by stack name. Keys missing from the older side are skipped."""
     lines = ["## Verdict"]
     same = []
     for stack in dict.fromkeys((*after, *before)):

@@ -1,4 +1,4 @@
-"""What a report tells of a stack, as plain values: every renderer draws these, and a comparison reads them as JSON."""
+"""Collects the content of a stack report as plain values, for all renderers and for comparisons in JSON."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class PoolFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Money:
-    """Dollars, at least: `unknown` names what is not in it."""
+    """A sum in dollars. If `unknown` names missing parts, the sum is a lower bound."""
 
     usd: float
     unknown: tuple[str, ...] = ()
@@ -162,7 +162,7 @@ class CostFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class SettingFacts:
-    """One setting, default or given; `replaces` names what a change of it replaces."""
+    """One setting with its value; `replaces` names the resources that a change of it replaces."""
 
     path: str
     value: str
@@ -171,7 +171,7 @@ class SettingFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class StackFacts:
-    """Everything a report says. Of a refused stack that makes no plan there is the rest: `findings`.
+    """The content of a report. A refused stack without a plan has `findings` only.
 
     `assumptions` are what was put in place of what the stack file does not hold.
     """
@@ -211,7 +211,7 @@ def facts_of(
     assumptions: Iterable[str] = (),
     settings: StackSettings | None = None,
 ) -> StackFacts:
-    """`plan` may be one that its findings forbid: what is known of it is shown beside them."""
+    """The facts of a plan. A plan with errors is shown beside its findings."""
     listed = tuple(findings)
     return StackFacts(
         stack=stack,

@@ -17,7 +17,7 @@ _COLUMNS = 3
 
 
 def page(facts: StackFacts) -> str:
-    """The whole document. Everything a stack file says is escaped: names and findings are text, never markup."""
+    """The whole document. All values of a stack file are escaped: names and findings are text, never markup."""
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,

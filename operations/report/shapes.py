@@ -25,7 +25,7 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """`label` says to a reader who does not see it what it shows."""
+    """A drawing. `label` describes it for screen readers."""
 
     width: float
     height: float

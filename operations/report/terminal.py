@@ -22,7 +22,7 @@ LEGEND = "█ weights  ▓ activations, CUDA, graphs  ▒ KV cache  · outside v
 
 
 def summary(facts: StackFacts) -> str:
-    """The table as plain text of at most 80 columns: it goes through the engine's log, which keeps no colors."""
+    """The table as plain text of at most 80 columns, without colors, for the log of `pulumi up`."""
     console = Console(file=StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
     console.print(_table(facts))
     text = console.file.getvalue() if isinstance(console.file, StringIO) else ""
@@ -30,7 +30,7 @@ def summary(facts: StackFacts) -> str:
 
 
 def report_text(facts: StackFacts) -> str:
-    """The table, then every finding in full: what the command `report` prints."""
+    """The table, then every finding in full: the output of the command `report`."""
     parts = [REFUSED] if facts.refused else []
     parts.append(summary(facts))
     if facts.findings:
@@ -88,7 +88,7 @@ def _table(facts: StackFacts) -> RenderableType:
 
 
 def _model(model: ModelFacts) -> Iterator[RenderableType]:
-    """Its name, each role's servers with the memory of one accelerator, and what they are estimated to do together."""
+    """A model's name, the servers of each role with the memory of one accelerator, and the estimated throughput."""
     yield Text(f"\n{model.name}")
     for server in model.servers:
         yield _indented(words.servers(server), 2)

@@ -1,4 +1,4 @@
-"""The drawing of a stack: what a request passes, and what runs where."""
+"""Draws a stack: the path of a request, and the placement of pods on nodes."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def dollars(usd: float | None) -> str:
 
 
 def is_known(amount: Money) -> bool:
-    """A sum that lacks the accelerators says nothing."""
+    """Whether a sum includes the accelerators. Without them it is not meaningful."""
     return "accelerator nodes" not in amount.unknown
 
 
@@ -90,7 +90,7 @@ def verdict(memory: MemoryFacts | None) -> str:
 
 
 def verdict_sentence(memory: MemoryFacts | None) -> str:
-    """How far it is from the limit, and what the limit is."""
+    """How far the memory is from the limit, and what the limit is."""
     if memory is None:
         return "The catalog lacks a figure of the model or the accelerator: memory is not judged."
     limit, margin = _LIMITS[memory.limit], memory.margin_gib
@@ -140,7 +140,7 @@ def at_load(speed: SpeedFacts | None) -> str:
 
 
 def stage_sentence(stage: StageFacts) -> str:
-    """What a role could do by itself, and whether it is the limit."""
+    """The throughput of a role by itself, and whether the role is the limit."""
     limit = ", which limits both" if stage.limits else ""
     needed = f"; the stated load takes {count(stage.needed, 'replica')}" if stage.needed is not None else ""
     return (
@@ -150,7 +150,7 @@ def stage_sentence(stage: StageFacts) -> str:
 
 
 def at_most(monthly: Money) -> str:
-    """What the stack can cost with every node pool at its largest."""
+    """The highest cost of the stack, with every node pool at its largest size."""
     return f"{money(monthly)} a month" if monthly.unknown else f"at most {money(monthly)} a month"
 
 

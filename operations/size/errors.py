@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class SizeError(Exception):
-    """The question cannot be answered. The message says what to ask instead."""
+    """The question cannot be answered. The message suggests another question."""
 
 
 class LoadError(SizeError):

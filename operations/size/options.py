@@ -17,7 +17,7 @@ from planning.plan.stack import StackPlan
 from planning.planner import plan_with_findings
 from settings import StackSettings
 
-# Preferred where no location is given: the catalog has the most prices there.
+# The default location, because the catalog has the most prices for it.
 _PREFERRED_REGION = "us-central1"
 _MAX_REPLICAS = 256
 
@@ -51,7 +51,7 @@ class Hardware:
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """What a model takes on one kind of hardware. `settings` is its stack file's content without project and token.
+    """The replicas and cost of a model on one kind of hardware. `settings` is a stack file without project and token.
 
     `months` are US dollars a month for the whole stack by way of buying accelerators, where a price is known.
     """
@@ -130,7 +130,7 @@ def _shares(accelerator: Accelerator, per_node: int) -> list[int]:
 
 
 def _zone(catalog: Catalog, accelerator: Accelerator, machine: MachineType, location: str | None) -> str | None:
-    """The given zone, or one of the given region, or the first zone of a region with a price."""
+    """The requested zone, or a zone of the requested region, or the first zone of a region with a price."""
     if location is not None:
         return next((zone for zone in accelerator.zones if location in (zone, region_of(zone))), None)
 
@@ -209,7 +209,7 @@ def settings_of(
         "location": hardware.zone,
         "pattern": "single-replica" if replicas == 1 else "prefix-cache",
         "accelerator": accelerator,
-        # Whoever opens it to the internet decides on gateway.auth first.
+        # Opening the endpoint to the internet requires a decision on gateway.auth first.
         "gateway": {"exposure": "internal"},
         "models": [served],
     }
@@ -222,7 +222,7 @@ def _length(model: Model, load: Load) -> int:
 
 
 def _planned(catalog: Catalog, settings: Mapping[str, Any]) -> StackPlan | str:
-    """The plan, or why there is none."""
+    """The plan, or the reason why there is none."""
     complete = {**settings, "project": "sizing", "huggingFace": {"token": "hf_sizing"}}
     findings = Findings()
     plan = plan_with_findings(

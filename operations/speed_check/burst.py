@@ -1,4 +1,4 @@
-"""Requests that are all sent at once, followed step by step through vLLM's scheduler: no steady state describes them.
+"""Follows a burst of simultaneous requests step by step through vLLM's scheduler, because no steady state applies.
 
 Each step brings every running sequence a token further and fills what is left of the batch with prompts, first come
 first served, while the cache has room.
@@ -27,7 +27,7 @@ class Burst:
 
 @dataclass(frozen=True)
 class BurstTimes:
-    """Mean seconds to the first token and for each further one, and seconds until the last answer ended."""
+    """Mean seconds to the first token and per further token, and seconds until the last reply ended."""
 
     first_token_seconds: float
     seconds_per_token: float

@@ -18,7 +18,7 @@ Method = Callable[[Row], Prediction | None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a method predicted of one row."""
+    """The prediction of a method for one row."""
 
     row: Row
     prediction: Prediction
@@ -60,7 +60,7 @@ _PREDICTIONS: dict[tuple[str, Method], Prediction | None] = {}
 
 
 def predicted(row: Row, method: Method) -> Prediction | None:
-    """What a method says of a row, worked out once: every table needs it."""
+    """The prediction of a method for a row, cached because every table uses it."""
     if (row.id, method) not in _PREDICTIONS:
         _PREDICTIONS[row.id, method] = method(row)
     return _PREDICTIONS[row.id, method]
@@ -77,7 +77,7 @@ def sizes(all_outcomes: Iterable[Outcome], figure: str) -> list[float]:
 
 
 def earned(all_outcomes: Sequence[Outcome]) -> Earned:
-    """What a method may claim after these rows."""
+    """The error that a method may state after these rows."""
     together = sorted(size for figure in ("tpot", "tokens") for size in sizes(all_outcomes, figure))
     medians = {figure: statistics.median(sizes(all_outcomes, figure) or [1.0]) for figure in FIGURES}
     return Earned(
@@ -122,7 +122,7 @@ def by_accelerator(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def details(rows: Sequence[Row]) -> Iterator[str]:
-    """Every row: what was measured, and the error of each method in the same order."""
+    """Every row with its measurement and the error of each method, in the same order."""
     yield "| row | held out | measured: first token s, each ms, tokens/s | roofline | aiconfigurator | former |"
     yield "|---|---|---|---|---|---|"
     for row in rows:
@@ -131,7 +131,7 @@ def details(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def coefficients(rows: Sequence[Row]) -> Iterator[str]:
-    """What catalog/engine.yaml says of each method, by generation."""
+    """The coefficients of each method by generation, in the form of catalog/engine.yaml."""
     for name in ("roofline", "aiconfigurator"):
         for kind in ("gpu", "tpu"):
             group = [row for row in rows if row.held_out and generation(row.card.compute_capability) == kind]

@@ -22,7 +22,7 @@ from planning.sizing.memory import EngineRun, engine_run
 from planning.sizing.speed import Load, estimate
 from planning.sizing.steps import Roofline
 
-# Between these a constant may lie: nothing is faster than its data sheet.
+# Limits of each constant: nothing is faster than its data sheet.
 LIMITS: Mapping[str, tuple[float, float]] = {
     "bandwidth_share": (0.4, 0.95),
     "matrix_share": (0.2, 0.9),
@@ -47,7 +47,7 @@ _GUIDES = Path(FIGURES).with_name("guide_loads.yaml")
 
 @dataclass(frozen=True)
 class Constants:
-    """What is fitted for one kind of accelerator."""
+    """The constants fitted for one kind of accelerator."""
 
     kind: Generation
     roofline: SpeedConstants
@@ -81,7 +81,7 @@ def fit(kind: Generation, rows: Sequence[Row], report: Callable[[str], None] = p
     speed = load_engine().speed
     best = Constants(kind, speed.constants.of(kind), speed.request_seconds[_family(kind)])
     lowest = loss(best, fitted, guides)
-    # Requests take the same on any GPU, and few measurements of the old ones say how long.
+    # The time of a request is the same on any GPU, and few measurements of older GPUs contain it.
     names = tuple(LIMITS) if kind == "turing" else (*LIMITS, "request_seconds")
     for step in _STEPS:
         improved = True

@@ -1,4 +1,4 @@
-"""The estimate up to November 2026, kept as a measure of progress: fitted to T4 and v6e at prompts of about 80 tokens.
+"""The estimate used until November 2026, kept as a baseline. It was fitted to T4 and v6e at prompts of about 80 tokens.
 
 It added reading to computing and took the same shares of the data sheet for every accelerator.
 """

@@ -1,4 +1,4 @@
-"""Step times from operators that NVIDIA measured by GPU and vLLM version: the package aiconfigurator-core, optional.
+"""Step times from operators that NVIDIA measured by GPU and vLLM version (package aiconfigurator-core).
 
 It is imported only when it is asked for: it takes seconds to load and brings pandas and pyarrow. Planning never uses
 it, so that one stack file gives one plan whether the package is installed or not.
@@ -29,7 +29,7 @@ SYSTEMS = {
     "nvidia-rtx-pro-6000": "rtx_pro_6000_server",
 }
 
-# Checkpoints that the package knows under another name with the same configuration.
+# Checkpoints that the package lists under another name with the same configuration.
 _SAME = {
     "meta-llama/Llama-3.1-8B-Instruct": "meta-llama/Meta-Llama-3.1-8B",
     "meta-llama/Llama-3.1-70B-Instruct": "meta-llama/Meta-Llama-3.1-70B",
@@ -84,7 +84,7 @@ def measured_steps(run: EngineRun, accelerator: str) -> MeasuredSteps | None:
 
 @functools.cache
 def _engine(model: str, system: str, tensor: int, experts: bool, kv_bytes: int) -> Any:
-    """The package's compiled engine; None for what it does not know. It never asks the Hub."""
+    """The package's compiled engine, or None if the package does not cover the model or GPU. Needs no network."""
     utilities = importlib.import_module(f"{PACKAGE}.sdk.utils")
     if not (utilities._get_model_config_path() / f"{model.replace('/', '--')}_config.json").is_file():
         return None
@@ -101,7 +101,7 @@ def _engine(model: str, system: str, tensor: int, experts: bool, kv_bytes: int) 
         )
         compiled.decode_step_latency(1, 128, 2)
         compiled.predict_prefill_latency(1, 128)
-    except Exception:  # the package has no common class for what it does not cover
+    except Exception:  # the package raises no common class for what it does not cover
         return None
     finally:
         logging.disable(logging.NOTSET)

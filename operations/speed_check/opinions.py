@@ -1,4 +1,4 @@
-"""What each method says of one engine under a load, and the error it earned."""
+"""Compares the estimates of each method for one engine under a load, with each method's error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from planning.sizing.speed import METHOD, Load, estimate
 
 
 def opinions(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterator[str]:
-    """A Markdown table; a method that does not cover the engine says why instead."""
+    """A Markdown table. For a method that does not cover the engine the table holds the reason."""
     yield "| method | first token | each further token | tokens/s | half measured within | nine of ten within |"
     yield "|---|---|---|---|---|---|"
     steps = measured_steps(run, accelerator.name)

@@ -1,4 +1,4 @@
-"""What a method predicts for the load of a published measurement."""
+"""Predicts latency and throughput for the load of a published measurement."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Prediction:
 
 
 def predict(row: Row, steps: StepTimes | None = None) -> Prediction | None:
-    """By the step times given, or by the roofline. None where the row's load does not fit."""
+    """Predict from the step times, or from the roofline. None if the row's load does not fit."""
     run, judged = row.engine, row.verdict
     steps = steps or step_times(run, row.card)
     if steps is None:

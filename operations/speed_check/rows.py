@@ -46,12 +46,12 @@ class Row:
 
     @property
     def held_out(self) -> bool:
-        """Whether no constant may be fitted to it: decided by the id alone."""
+        """Whether the row is excluded from fitting. Depends on the id only."""
         return held_out(self.id)
 
     @property
     def measured(self) -> dict[str, float]:
-        """What was published, by figure."""
+        """The published values by figure."""
         figures = {"ttft": self.ttft, "tpot": self.tpot, "tokens": self.tokens}
         return {name: value for name, value in figures.items() if value is not None}
 
@@ -66,7 +66,7 @@ class Row:
 
     @functools.cached_property
     def verdict(self) -> MemoryVerdict:
-        """What the memory model says of it."""
+        """The verdict of the memory model."""
         return judge(self.engine)
 
     @functools.cached_property

@@ -15,7 +15,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a check found. `evidence` is what was seen; `next_command` what to run where it failed."""
+    """The result of a check. `evidence` is the observation, `next_command` the command to run after a failure."""
 
     outcome: Outcome
     evidence: str
@@ -38,7 +38,7 @@ class Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """All checks of one run, and what they looked at."""
+    """All results of one run, and the stack they refer to."""
 
     stack: str
     looked_at: str

@@ -51,7 +51,7 @@ class Reply:
 
     @property
     def cached_tokens(self) -> int | None:
-        """Prompt tokens that came from a cache. None where the engine does not say."""
+        """Prompt tokens served from a cache. None if the engine does not report them."""
         details = self.usage.get("prompt_tokens_details")
         return None if details is None else int(details.get("cached_tokens") or 0)
 
@@ -77,11 +77,11 @@ class Replica:
 
 @dataclass
 class Room:
-    """The running stack and what checks found out about it so far."""
+    """The running stack and what earlier checks established about it."""
 
     live: LiveStack
     gateway: httpx.Client | None
-    # The planned objects, recorded meanwhile in a process of their own.
+    # The planned objects, recorded in parallel in a separate process.
     planned: Future[list[dict[str, Any]]]
     patience: float
     requests: int

@@ -69,6 +69,6 @@ def _gateway(live: LiveStack, headers: Mapping[str, str]) -> httpx.Client | None
         headers={"Host": live.endpoint.host, **headers},
         timeout=REQUEST_SECONDS,
         trust_env=False,
-        # Whether a certificate verifies is a check of its own; the others look at what is behind it.
+        # A separate check verifies the certificate. The other checks are about the service behind it.
         verify=False,  # noqa: S501
     )

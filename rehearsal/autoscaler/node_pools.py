@@ -137,8 +137,8 @@ def _pool(record: Record, catalog: Catalog, cluster: Record, *, gpu_taint: bool)
         machines_per_step=step,
         labels=_labels(record, config, machine, catalog, accelerator, count, topology if tpu else None, zones),
         taints=tuple(_taints(config, accelerator, tpu=tpu, gpu_taint=gpu_taint)),
-        capacity=_capacity(record, config, machine, accelerator, count, catalog, whole=True),
-        allocatable=_capacity(record, config, machine, accelerator, count, catalog, whole=False),
+        capacity=_capacity(record, config, machine, accelerator, count, catalog, is_capacity=True),
+        allocatable=_capacity(record, config, machine, accelerator, count, catalog, is_capacity=False),
         rdma_cards=count if machine.rdma and _has_profile(record) else 0,
         requested=requested,
     )
@@ -196,10 +196,10 @@ def _labels(
         "beta.kubernetes.io/os": "linux",
     }
     if accelerator is not None:
-        known = catalog.accelerators[accelerator]
-        labels[known.label_key] = known.node_label_value
+        entry = catalog.accelerators[accelerator]
+        labels[entry.label_key] = entry.node_label_value
         labels["cloud.google.com/gke-accelerator-count"] = str(count)
-        if known.kind == "gpu":
+        if entry.kind == "gpu":
             labels["cloud.google.com/gke-gpu"] = "true"
             driver = _driver(config)
             if driver:
@@ -247,14 +247,14 @@ def _capacity(
     count: int,
     catalog: Catalog,
     *,
-    whole: bool,
+    is_capacity: bool,
 ) -> dict[str, str]:
     disk = _whole(config.get("diskSizeGb"), DEFAULT_DISK_GB)
     room = allocatable(machine, disk)
     amounts = {
-        "cpu": str(machine.vcpus) if whole else f"{room.cpu_millis}m",
-        "memory": f"{math.floor(kernel_memory_mib(machine)) if whole else room.memory_mib}Mi",
-        "ephemeral-storage": f"{disk}Gi" if whole else f"{math.floor(room.ephemeral_gib * 1024)}Mi",
+        "cpu": str(machine.vcpus) if is_capacity else f"{room.cpu_millis}m",
+        "memory": f"{math.floor(kernel_memory_mib(machine)) if is_capacity else room.memory_mib}Mi",
+        "ephemeral-storage": f"{disk}Gi" if is_capacity else f"{math.floor(room.ephemeral_gib * 1024)}Mi",
         "pods": str(_whole(record.get("maxPodsPerNode"), DEFAULT_PODS)),
     }
     if accelerator is not None:

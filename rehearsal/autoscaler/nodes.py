@@ -43,7 +43,7 @@ class Nodes:
         self._nodes = nodes
         self._pods = pods
         self._event = Recorder(kube, _SOURCE)
-        self._sizes, self._asked = _load(paths)
+        self._sizes, self._requested_sizes = _load(paths)
         self._version = kube.server_version()
         # When the next machine of a pool is due, and since when a node has been idle.
         self._due: dict[str, float] = {}
@@ -54,49 +54,49 @@ class Nodes:
     def reconcile(self, cloud: Cloud) -> None:
         records = cloud.records(NODE_POOL)
         try:
-            wanted = pools(records.values(), self._catalog(), cloud.cluster)
+            node_pools = pools(records.values(), self._catalog(), cloud.cluster)
         except UnknownMachineError as error:
             record_difference(self._paths, str(error))
             return
-        self._resize(wanted)
+        self._resize(node_pools)
         present = self._present()
-        self._grow(wanted, present)
-        self._shrink(wanted, present)
-        self._reconcile(wanted, present, cloud)
+        self._grow(node_pools, present)
+        self._shrink(node_pools, present)
+        self._reconcile(node_pools, present, cloud)
         self._save()
 
     # -- sizes
 
-    def _resize(self, wanted: list[Pool]) -> None:
+    def _resize(self, node_pools: list[Pool]) -> None:
         """Apply the pools' settings: the first size of a new pool, a changed node count, changed limits."""
-        names = {pool.name for pool in wanted}
-        for gone in self._sizes.keys() - names:
-            del self._sizes[gone]
-            self._asked.pop(gone, None)
-        for pool in wanted:
+        names = {pool.name for pool in node_pools}
+        for deleted_pool in self._sizes.keys() - names:
+            del self._sizes[deleted_pool]
+            self._requested_sizes.pop(deleted_pool, None)
+        for pool in node_pools:
             size = self._sizes.get(pool.name)
             if size is None:
                 size = pool.initial
-            elif pool.requested is not None and pool.requested != self._asked.get(pool.name):
+            elif pool.requested is not None and pool.requested != self._requested_sizes.get(pool.name):
                 size = pool.requested
-            self._asked[pool.name] = pool.requested
+            self._requested_sizes[pool.name] = pool.requested
             self._sizes[pool.name] = pool.clamp(size)
 
     def _present(self) -> dict[str, Manifests]:
-        found: dict[str, Manifests] = {}
+        by_node: dict[str, Manifests] = {}
         every = self._nodes.all()
         self._leaving &= {item["metadata"]["name"] for item in every}
         for item in every:
             name = (item["metadata"].get("labels") or {}).get(POOL_LABEL)
             if name and item["metadata"]["name"] not in self._leaving:
-                found.setdefault(name, []).append(item)
-        return found
+                by_node.setdefault(name, []).append(item)
+        return by_node
 
-    def _grow(self, wanted: list[Pool], present: Mapping[str, Manifests]) -> None:
+    def _grow(self, node_pools: list[Pool], present: Mapping[str, Manifests]) -> None:
         waiting = unschedulable(self._pods.all())
         if not waiting:
             return
-        decision = decide(waiting, wanted, self._sizes, self._free(present))
+        decision = decide(waiting, node_pools, self._sizes, self._free(present))
         for growth in decision.growths:
             record_difference(self._paths, f"a node is added after {NODE_DELAY:.0f} s; GKE takes 2 to 10 minutes")
             self._sizes[growth.pool.name] = growth.target
@@ -124,13 +124,13 @@ class Nodes:
                 free.setdefault(name, []).append(amounts)
         return free
 
-    def _shrink(self, wanted: list[Pool], present: Mapping[str, Manifests]) -> None:
+    def _shrink(self, node_pools: list[Pool], present: Mapping[str, Manifests]) -> None:
         busy = {pod["spec"].get("nodeName") for pod in self._pods.all() if not _is_daemon(pod)}
         moment = time.monotonic()
         names = {item["metadata"]["name"] for items in present.values() for item in items}
         for item in names & busy | (self._idle.keys() - names):
             self._idle.pop(str(item), None)
-        for pool in wanted:
+        for pool in node_pools:
             if not pool.autoscaled:
                 continue
             idle = [
@@ -152,13 +152,13 @@ class Nodes:
 
     # -- objects
 
-    def _reconcile(self, wanted: list[Pool], present: Mapping[str, Manifests], cloud: Cloud) -> None:
-        by_name = {pool.name: pool for pool in wanted}
+    def _reconcile(self, node_pools: list[Pool], present: Mapping[str, Manifests], cloud: Cloud) -> None:
+        by_name = {pool.name: pool for pool in node_pools}
         for name, items in present.items():
             if name not in by_name:
                 for item in items:
                     self._remove(item["metadata"]["name"])
-        for pool in wanted:
+        for pool in node_pools:
             self._fill(pool, present.get(pool.name, []), cloud)
 
     def _fill(self, pool: Pool, items: Manifests, cloud: Cloud) -> None:
@@ -171,13 +171,13 @@ class Nodes:
         if missing <= 0 or time.monotonic() < self._due.get(pool.name, 0.0):
             return
         index = 0
-        taken = {_address(item) for item in self._nodes.all()}
+        used_addresses = {_address(item) for item in self._nodes.all()}
         project = str((cloud.cluster or {}).get("project") or "rehearsal")
         while missing > 0:
             name = node_name(pool, index)
             if name not in live and self._nodes.get("", name) is None:
-                address = _free_address(cloud.block, taken)
-                taken.add(address)
+                address = _free_address(cloud.block, used_addresses)
+                used_addresses.add(address)
                 self._add(pool, node(pool, index, project, address, self._version))
                 missing -= 1
             index += 1
@@ -208,15 +208,15 @@ class Nodes:
         return sum(pod["spec"].get("nodeName") == name for pod in self._pods.all())
 
     def _save(self) -> None:
-        text = json.dumps({"sizes": self._sizes, "asked": self._asked}, indent=1, sort_keys=True)
+        text = json.dumps({"sizes": self._sizes, "asked": self._requested_sizes}, indent=1, sort_keys=True)
         if not self._paths.nodes.exists() or self._paths.nodes.read_text(encoding="utf-8") != text:
             atomic_write(self._paths.nodes, text)
 
 
 def _load(paths: StackPaths) -> tuple[dict[str, int], dict[str, int | None]]:
     try:
-        known = json.loads(paths.nodes.read_text(encoding="utf-8"))
-        return dict(known["sizes"]), dict(known["asked"])
+        stored = json.loads(paths.nodes.read_text(encoding="utf-8"))
+        return dict(stored["sizes"]), dict(stored["asked"])
     except (OSError, ValueError, KeyError):
         return {}, {}
 
@@ -234,12 +234,12 @@ def _address(item: Manifest) -> str:
     return ""
 
 
-def _free_address(block: int, taken: set[str]) -> str:
+def _free_address(block: int, used_addresses: set[str]) -> str:
     """A free loopback address from 127.<block>.0.10 upward. The stack itself uses the first ten."""
     for low in range(10, 65_000):
         address = (
             f"127.{block}.0.{low}" if low < 255 else f"127.{block}.{252 + (low - 255) // 250}.{(low - 255) % 250 + 1}"
         )
-        if address not in taken:
+        if address not in used_addresses:
             return address
     raise KubeError("every loopback address for nodes is in use")

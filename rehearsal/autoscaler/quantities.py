@@ -36,14 +36,14 @@ def requests(pod: Manifest) -> Amounts:
     running: defaultdict[str, Decimal] = defaultdict(Decimal)
     peak: Amounts = {}
     for container in spec.get("initContainers") or []:
-        requested = _asked(container)
+        requested = _requests_of(container)
         if container.get("restartPolicy") == "Always":
             _add(running, requested)
             requested = {}
         for name, amount in requested.items():
             peak[name] = max(peak.get(name, Decimal(0)), amount + running[name])
     for container in spec.get("containers") or []:
-        _add(running, _asked(container))
+        _add(running, _requests_of(container))
     total = {name: max(running[name], peak.get(name, Decimal(0))) for name in {*running, *peak}}
     for name, text in (spec.get("overhead") or {}).items():
         total[name] = total.get(name, Decimal(0)) + quantity(text)
@@ -51,7 +51,7 @@ def requests(pod: Manifest) -> Amounts:
     return total
 
 
-def _asked(container: Manifest) -> Amounts:
+def _requests_of(container: Manifest) -> Amounts:
     resources = container.get("resources") or {}
     # A limit without a request is the request too.
     merged = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}

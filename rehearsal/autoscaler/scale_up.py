@@ -32,14 +32,14 @@ class Decision:
 
 def unschedulable(pods: Iterable[Manifest]) -> list[Manifest]:
     """Pods that the scheduler marked Unschedulable, oldest first."""
-    found = [
+    pending = [
         pod
         for pod in pods
         if not pod["spec"].get("nodeName")
         and not pod["metadata"].get("deletionTimestamp")
         and _is_unschedulable(find_condition(pod, "PodScheduled"))
     ]
-    return sorted(found, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+    return sorted(pending, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
 
 
 def _is_unschedulable(scheduled: Manifest | None) -> bool:
@@ -59,16 +59,20 @@ def decide(
     """
     coming: list[tuple[Pool, Amounts]] = []
     for pool in pools:
-        there = free.get(pool.name, ())
-        coming += [(pool, amounts) for amounts in there]
-        coming += [(pool, room(pool)) for _ in range(sizes[pool.name] - len(there))]
+        empty_nodes = free.get(pool.name, ())
+        coming += [(pool, amounts) for amounts in empty_nodes]
+        coming += [(pool, room(pool)) for _ in range(sizes[pool.name] - len(empty_nodes))]
     targets = dict(sizes)
     asked_by: dict[str, list[Manifest]] = {}
     hopeless: list[tuple[Manifest, str]] = []
     for pod in pods:
-        wanted = requests(pod)
+        amounts_requested = requests(pod)
         place = next(
-            (n for n, (pool, free) in enumerate(coming) if refusal(pod, pool) is None and not shortage(wanted, free)),
+            (
+                n
+                for n, (pool, free) in enumerate(coming)
+                if refusal(pod, pool) is None and not shortage(amounts_requested, free)
+            ),
             None,
         )
         if place is None:
@@ -80,7 +84,7 @@ def decide(
             asked_by.setdefault(chosen.name, []).append(pod)
             coming += [(chosen, room(chosen)) for _ in range(chosen.machines_per_step)]
             place = len(coming) - chosen.machines_per_step
-        coming[place] = (coming[place][0], take(coming[place][1], wanted))
+        coming[place] = (coming[place][0], take(coming[place][1], amounts_requested))
     by_name = {pool.name: pool for pool in pools}
     growths = tuple(
         Growth(by_name[name], sizes[name], targets[name], tuple(waiting)) for name, waiting in asked_by.items()
@@ -90,7 +94,7 @@ def decide(
 
 def _choose(pod: Manifest, pools: Sequence[Pool], targets: Mapping[str, int]) -> tuple[Pool | None, str]:
     """The pool that wastes least (fewest accelerators, then fewest CPUs), or None and why no pool fits."""
-    able: list[Pool] = []
+    fitting: list[Pool] = []
     reasons: list[str] = []
     for pool in pools:
         why = refusal(pod, pool)
@@ -99,11 +103,11 @@ def _choose(pod: Manifest, pools: Sequence[Pool], targets: Mapping[str, int]) ->
         elif why is None and targets[pool.name] + pool.machines_per_step > pool.maximum:
             why = f"max node group size reached ({pool.maximum})"
         if why is None:
-            able.append(pool)
+            fitting.append(pool)
         else:
             reasons.append(f"{pool.name}: {why}")
-    if able:
-        return min(able, key=_waste), ""
+    if fitting:
+        return min(fitting, key=_waste), ""
     return None, "pod didn't trigger scale-up: " + ("; ".join(reasons) or "the cluster has no node pool")
 
 

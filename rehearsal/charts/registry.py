@@ -86,7 +86,7 @@ def refusal(answer: Answer) -> str:
 
 
 def _registry(paths: StackPaths, chart: str, kind: str, reference: str) -> Answer:
-    versions = sorted({found.version for found in sources.published() if found.chart == chart})
+    versions = sorted({release.version for release in sources.published() if release.chart == chart})
     if sources.find(chart) is None or not versions:
         return _missing(chart)
     if kind == "tags":

@@ -93,7 +93,7 @@ def find(chart: str, version: str | None = None) -> Source | None:
     if source is None or version is None:
         return source
     others = (replace(source, pins=pins) for pins in _OTHER_PINS.get(source.module, ()))
-    return next((one for one in (source, *others) if _same(one.version, version)), source)
+    return next((release for release in (source, *others) if _same(release.version, version)), source)
 
 
 def _same(version: str, other: str) -> bool:
@@ -107,15 +107,15 @@ def _bare(version: str) -> str:
 
 def published() -> list[ChartRelease]:
     """Every chart of the catalog's releases, with its address and version."""
-    found: list[ChartRelease] = []
+    releases: list[ChartRelease] = []
     for release in catalog.load().releases.values():
-        found += _charts(release.charts)
-    return found
+        releases += _charts(release.charts)
+    return releases
 
 
 def _charts(charts: ChartReleases) -> list[ChartRelease]:
     istio = charts.istio
-    brought = [istio.base, istio.control_plane] if isinstance(istio, IstioCharts) else [istio.operator]
+    istio_charts = [istio.base, istio.control_plane] if isinstance(istio, IstioCharts) else [istio.operator]
     own = [charts.leader_worker_set, charts.cert_manager, charts.kserve_crds, charts.kserve, charts.kserve_presets]
     own.append(charts.keda)
     return [*own, *brought]

@@ -15,7 +15,7 @@ from rehearsal.kube import Kube, KubeError, Manifest, Manifests
 from rehearsal.kube.conditions import is_true, timestamp
 from rehearsal.toolchain.build import module_dir
 
-_HERE: Final = Path(__file__).resolve().parent / "crds"
+_FOLDER: Final = Path(__file__).resolve().parent / "crds"
 GATEWAY_API: Final = "sigs.k8s.io/gateway-api"
 _INFERENCE: Final = "sigs.k8s.io/gateway-api-inference-extension"
 # From this version on GKE installs InferencePool v1. Source: "Deploy GKE Inference Gateway".
@@ -62,23 +62,23 @@ def install(
     `managed_prometheus`: managed collection is on; `secret_manager`: the Secret Manager add-on is. Raises KubeError.
     """
     crds: Manifests = []
-    objects = _read(_HERE / "objects.yaml")
+    objects = _read(_FOLDER / "objects.yaml")
     classes: Manifests = []
     if gateway_api:
         crds += _definitions(module_dir(GATEWAY_API) / "config" / "crd" / "standard")
-        crds += _read(_HERE / "networking.gke.io.yaml")
-        classes = _read(_HERE / "gateway_classes.yaml")
+        crds += _read(_FOLDER / "networking.gke.io.yaml")
+        classes = _read(_FOLDER / "gateway_classes.yaml")
         if brings_inference_pool(gke_version):
             crds += _named(
                 _definitions(module_dir(_INFERENCE) / "config" / "crd" / "bases"), "inference.networking.k8s.io"
             )
     if managed_prometheus:
-        crds += _read(_HERE / "monitoring.googleapis.com.yaml")
-        objects += _read(_HERE / "managed_prometheus.yaml")
+        crds += _read(_FOLDER / "monitoring.googleapis.com.yaml")
+        objects += _read(_FOLDER / "managed_prometheus.yaml")
     if parse_version(gke_version) >= _DEVICE_CLASSES_SINCE:
-        objects += _read(_HERE / "managed_dranet.yaml")
+        objects += _read(_FOLDER / "managed_dranet.yaml")
     if secret_manager:
-        crds += _read(_HERE / "secrets-store.csi.x-k8s.io.yaml")
+        crds += _read(_FOLDER / "secrets-store.csi.x-k8s.io.yaml")
     report(f"installing what GKE {gke_version} installs: {len(crds)} kinds, {len(objects) + len(classes)} objects")
     with ThreadPoolExecutor(max_workers=4) as pool:  # the server takes half a second over the rules of a large kind
         done = pool.map(lambda crd: _apply(kube, crd), crds)
@@ -119,8 +119,8 @@ def _definitions(folder: Path) -> Manifests:
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise KubeError(f"no CRD in {folder}: run `go clean -modcache` and try again, which fetches the module again")
-    found = [manifest for file in files for manifest in _read(file)]
-    return [manifest for manifest in found if manifest["kind"] == "CustomResourceDefinition"]
+    manifests = [manifest for file in files for manifest in _read(file)]
+    return [manifest for manifest in manifests if manifest["kind"] == "CustomResourceDefinition"]
 
 
 def _named(crds: Iterable[Manifest], group: str) -> Manifests:
@@ -129,12 +129,12 @@ def _named(crds: Iterable[Manifest], group: str) -> Manifests:
 
 def _read(file: Path) -> Manifests:
     """Every object of a YAML file, those of a List one by one."""
-    found: Manifests = []
+    manifests: Manifests = []
     with file.open(encoding="utf-8") as text:
         for manifest in yaml.load_all(text, Loader=_LOADER):
             if manifest:
-                found += manifest["items"] if manifest["kind"] == "List" else [manifest]
-    return found
+                manifests += manifest["items"] if manifest["kind"] == "List" else [manifest]
+    return manifests
 
 
 # The CRDs of the Gateway API are a megabyte of YAML, which libyaml reads in a tenth of the time.

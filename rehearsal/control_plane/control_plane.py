@@ -103,8 +103,8 @@ class ControlPlane:
             record_difference(
                 self.paths, f"the CRDs of the Gateway API are those of {release}, whatever the GKE version installs"
             )
-        found = binaries(PARTS, report)
-        wanted = Features(version, gateway_api, managed_prometheus, service_range, secret_manager)
+        programs = binaries(PARTS, report)
+        requested = Features(version, gateway_api, managed_prometheus, service_range, secret_manager)
         before = self._features()
         if before is not None and before.service_range != service_range:
             raise ControlPlaneError(
@@ -115,7 +115,7 @@ class ControlPlane:
             for attempt in range(_PORT_ATTEMPTS):
                 new = not self._ports_file.exists()
                 try:
-                    self._bring_up(Layout(self.paths, self._ports(), service_range, minor, found), report)
+                    self._bring_up(Layout(self.paths, self._ports(), service_range, minor, programs), report)
                     break
                 except PortTakenError:
                     # Another program took a port after it was chosen. Nothing depends on these ports yet.
@@ -124,7 +124,7 @@ class ControlPlane:
                     self.stop()
                     shutil.rmtree(self.paths.cluster)
             with client(self.paths) as kube:
-                if before != wanted:
+                if before != requested:
                     addons.install(
                         kube,
                         version,
@@ -133,7 +133,7 @@ class ControlPlane:
                         managed_prometheus=managed_prometheus,
                         secret_manager=secret_manager,
                     )
-                    _write(self._features_file, wanted)
+                    _write(self._features_file, requested)
                 # Pods are refused before it exists. The controllers create it.
                 self._wait(
                     PARTS,
@@ -303,17 +303,17 @@ def _is_free(port: int) -> bool:
 
 
 def _free_ports() -> Ports:
-    with ExitStack() as held:
-        found: list[int] = []
+    with ExitStack() as sockets:
+        free_ports: list[int] = []
         for port in random.sample(_PORTS, len(_PORTS)):
-            probe = held.enter_context(socket.socket())
+            probe = sockets.enter_context(socket.socket())
             try:
                 probe.bind((HOST, port))
             except OSError:
                 continue
-            found.append(port)
-            if len(found) == 4:
-                return Ports(*found)
+            free_ports.append(port)
+            if len(free_ports) == 4:
+                return Ports(*free_ports)
     raise ControlPlaneError(f"no four free ports from {_PORTS.start} to {_PORTS.stop} on {HOST}")
 
 

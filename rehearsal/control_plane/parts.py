@@ -162,13 +162,13 @@ class Layout:
         return [str(self.binaries[part]), *(f"--{key}={value}" for key, value in builders[part]().items())]
 
     def _etcd(self) -> dict[str, object]:
-        pki, here = self.certificates, f"https://{HOST}:{self.ports.etcd}"
+        pki, url = self.certificates, f"https://{HOST}:{self.ports.etcd}"
         peers = f"https://{HOST}:{self.ports.etcd_peers}"
         return {
             "name": "rehearsal",
             "data-dir": self.etcd_data,
-            "listen-client-urls": here,
-            "advertise-client-urls": here,
+            "listen-client-urls": url,
+            "advertise-client-urls": url,
             "listen-peer-urls": peers,
             "initial-advertise-peer-urls": peers,
             "initial-cluster": f"rehearsal={peers}",

@@ -27,17 +27,17 @@ class SailOperator:
     def reconcile(self) -> None:
         for istio in self._informer.all():
             before = istio.get("status") or {}
-            answered = before.get("observedGeneration") == istio["metadata"]["generation"]
-            if answered and before.get("state") == "Healthy":
+            is_current = before.get("observedGeneration") == istio["metadata"]["generation"]
+            if is_current and before.get("state") == "Healthy":
                 continue
             missing = self._missing(istio["spec"])
             state = "IstiodNotReady" if missing else "Healthy"
-            if not answered or before.get("state") != state:
+            if not is_current or before.get("state") != state:
                 self._answer(istio, state, missing)
 
     def _missing(self, spec: Manifest) -> list[str]:
-        named = ((spec.get("values") or {}).get("global") or {}).get("imagePullSecrets") or []
-        return [name for name in named if self._kube.find("v1", "Secret", name, spec["namespace"]) is None]
+        secrets = ((spec.get("values") or {}).get("global") or {}).get("imagePullSecrets") or []
+        return [name for name in secrets if self._kube.find("v1", "Secret", name, spec["namespace"]) is None]
 
     def _answer(self, istio: Manifest, state: str, missing: list[str]) -> None:
         message = f"istiod cannot pull its image: no Secret {', '.join(missing)} in its namespace" if missing else ""

@@ -16,20 +16,20 @@ class Ports:
     """Allocates runs of free ports."""
 
     def __init__(self) -> None:
-        self._taken: set[int] = set()
+        self._used: set[int] = set()
 
     def take(self, count: int = 1) -> int:
         """Allocate `count` consecutive free ports and return the first. Raises RuntimeError when there are none."""
         for _ in range(2000):
             first = random.randrange(RANGE.start, RANGE.stop - count)  # noqa: S311  nothing secret
-            wanted = range(first, first + count)
-            if self._taken.isdisjoint(wanted) and all(is_free(port) for port in wanted):
-                self._taken.update(wanted)
+            ports = range(first, first + count)
+            if self._used.isdisjoint(ports) and all(is_free(port) for port in ports):
+                self._used.update(ports)
                 return first
         raise RuntimeError(f"no {count} free TCP ports between {RANGE.start} and {RANGE.stop}")
 
     def give_back(self, ports: list[int]) -> None:
-        self._taken.difference_update(ports)
+        self._used.difference_update(ports)
 
 
 def is_free(port: int, host: str = "") -> bool:
@@ -60,13 +60,13 @@ def listening_port(address: str, requested: int) -> tuple[int, str]:
     first = bindable(requested)
     why = "" if first == requested else f"port {requested} needs more rights than this user has"
     for port in (first, 8000 + requested, 18000 + requested):
-        if port < 65536 and not _is_taken(port, address):
+        if port < 65536 and not _is_used(port, address):
             return port, why and f"{why}: the Gateway listens on port {port}"
         why = why or f"port {requested} is taken by another program of this machine"
     return first, f"port {requested} of {address} and its substitutes are taken by other programs: end one of them"
 
 
-def _is_taken(port: int, address: str) -> bool:
+def _is_used(port: int, address: str) -> bool:
     """Whether a program listens there. False for an address that this machine does not have."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -158,8 +158,8 @@ def find(paths: StackPaths, name: str) -> Process | None:
 
 def listing(paths: StackPaths) -> list[Process]:
     """Every process that was started and not stopped, alive or not, in the order of their starts."""
-    found = [_read(file) for file in paths.run.glob("[!.]*.json")] if paths.run.is_dir() else []
-    return sorted((process for process in found if process is not None), key=lambda process: process.order)
+    read = [_read(file) for file in paths.run.glob("[!.]*.json")] if paths.run.is_dir() else []
+    return sorted((process for process in read if process is not None), key=lambda process: process.order)
 
 
 def exit_code(process: Process) -> int | None:

@@ -77,12 +77,12 @@ class Kube:
 
     def resource(self, api_version: str, kind: str) -> Resource:
         """The kind's plural, scope and subresources. An unknown kind refreshes discovery."""
-        known = self._groups.get(api_version)
-        if known is None or kind not in known:
-            known = self._groups[api_version] = self._discover(api_version)
-        if kind not in known:
+        kinds = self._groups.get(api_version)
+        if kinds is None or kind not in kinds:
+            kinds = self._groups[api_version] = self._discover(api_version)
+        if kind not in kinds:
             raise UnknownKind(f'no matches for kind "{kind}" in version "{api_version}"')
-        return known[kind]
+        return kinds[kind]
 
     def serves(self, api_version: str, kind: str) -> bool:
         try:

@@ -24,14 +24,14 @@ def refers(route: Manifest, parent: Manifest, gateway: Manifest) -> bool:
 
 def listeners_of(route: Manifest, parent: Manifest, gateway: Manifest, labels: Labels) -> tuple[Manifests, str, str]:
     """Returns (listeners that accept the route, reason, message). The reason is the Gateway API's."""
-    named = [
+    candidates = [
         listener
         for listener in gateway["spec"]["listeners"]
         if parent.get("sectionName") in (None, listener["name"]) and parent.get("port") in (None, listener["port"])
     ]
-    if not named:
+    if not candidates:
         return [], "NoMatchingParent", "no listener of the Gateway has this section name and port"
-    allowing = [listener for listener in named if _allowed(route, listener, gateway, labels)]
+    allowing = [listener for listener in candidates if _allowed(route, listener, gateway, labels)]
     if not allowing:
         return [], "NotAllowedByListeners", "the Gateway's listeners do not allow routes of this namespace or kind"
     fitting = [listener for listener in allowing if hostnames(route, listener) is not None]
@@ -92,20 +92,20 @@ def _allowed(route: Manifest, listener: Manifest, gateway: Manifest, labels: Lab
         case "All":
             return True
         case "Selector":
-            wanted = (namespaces.get("selector") or {}).get("matchLabels") or {}
+            match_labels = (namespaces.get("selector") or {}).get("matchLabels") or {}
             own = labels(route["metadata"]["namespace"])
-            return all(own.get(key) == value for key, value in wanted.items())
+            return all(own.get(key) == value for key, value in match_labels.items())
         case "Same":
             return bool(route["metadata"]["namespace"] == gateway["metadata"]["namespace"])
     return False
 
 
-def _common(left: str, right: str) -> str | None:
+def _common(first: str, second: str) -> str | None:
     """The narrower of two hostnames, either of which may begin with `*.`."""
-    if left == right:
-        return left
-    if right.startswith("*.") and left.endswith(right[1:]):
-        return left
-    if left.startswith("*.") and right.endswith(left[1:]):
-        return right
+    if first == second:
+        return first
+    if second.startswith("*.") and first.endswith(second[1:]):
+        return first
+    if first.startswith("*.") and second.endswith(first[1:]):
+        return second
     return None

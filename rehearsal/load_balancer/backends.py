@@ -203,7 +203,7 @@ def health_check(default: Manifest) -> HealthCheck:
 
 def targeting(policies: Iterable[Manifest], group: str, kind: str, namespace: str, name: str) -> Manifest | None:
     """The oldest policy that targets an object of its own namespace."""
-    found = [
+    targeting_policies = [
         policy
         for policy in policies
         if policy["metadata"]["namespace"] == namespace
@@ -211,7 +211,11 @@ def targeting(policies: Iterable[Manifest], group: str, kind: str, namespace: st
         and policy["spec"]["targetRef"]["kind"] == kind
         and (policy["spec"]["targetRef"].get("group") or "") == group
     ]
-    return min(found, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]), default=None)
+    return min(
+        targeting_policies,
+        key=lambda policy: (policy["metadata"]["creationTimestamp"], policy["metadata"]["name"]),
+        default=None,
+    )
 
 
 def is_ready(pod: Manifest) -> bool:

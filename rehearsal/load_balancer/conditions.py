@@ -14,11 +14,13 @@ def condition(kind: str, ok: bool, reason: str, message: str = "") -> Manifest:
 
 def dated(fresh: Manifests, previous: Manifests, generation: int) -> Manifests:
     """Conditions with transition times, those of `previous` where status, reason and message are the same."""
-    known = {condition["type"]: condition for condition in previous}
+    earlier = {condition["type"]: condition for condition in previous}
     result = []
-    for one in fresh:
-        before = known.get(one["type"])
-        same = before is not None and all(before.get(key) == one[key] for key in ("status", "reason", "message"))
+    for new_condition in fresh:
+        before = earlier.get(new_condition["type"])
+        same = before is not None and all(
+            before.get(key) == new_condition[key] for key in ("status", "reason", "message")
+        )
         moment = before["lastTransitionTime"] if same and before else timestamp()
-        result.append({**one, "observedGeneration": generation, "lastTransitionTime": moment})
+        result.append({**new_condition, "observedGeneration": generation, "lastTransitionTime": moment})
     return result

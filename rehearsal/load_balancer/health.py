@@ -39,7 +39,7 @@ class _State:
     streak: int = 0
     due: float = 0.0
     busy: bool = False
-    wanted: bool = True
+    is_current: bool = True
 
 
 class HealthChecks:
@@ -58,16 +58,16 @@ class HealthChecks:
         """
         self._processes = processes
         for state in self._states.values():
-            state.wanted = False
+            state.is_current = False
 
     def healthy(self, check: HealthCheck, endpoint: Endpoint) -> bool:
         """The last result. An endpoint is unhealthy until it has passed a check."""
         state = self._states.setdefault((check, endpoint), _State())
-        state.wanted = True
+        state.is_current = True
         return state.healthy
 
     def end(self) -> None:
-        self._states = {key: state for key, state in self._states.items() if state.wanted}
+        self._states = {key: state for key, state in self._states.items() if state.is_current}
 
     def reconcile(self) -> None:
         moment = time.monotonic()

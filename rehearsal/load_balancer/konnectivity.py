@@ -42,9 +42,9 @@ def resolve(services: Manifests, pods: Manifests, forwards: list[Forward], addre
         same = pod["metadata"]["namespace"] == service["metadata"]["namespace"]
         selector = service["spec"].get("selector") or {}
         if same and selector and selected(pod, selector) and is_ready(pod):
-            found = own.get((pod["status"]["podIP"], target_port(pod, entry) or 0))
-            if found is not None:
-                return found
+            pod_address = own.get((pod["status"]["podIP"], target_port(pod, entry) or 0))
+            if pod_address is not None:
+                return pod_address
     return None
 
 
@@ -113,12 +113,12 @@ def serve(port: int, pki: Certificates, find: Resolve) -> Callable[[], None]:
     return stop
 
 
-def _pump(one: socket.socket, other: socket.socket) -> None:
+def _pump(first: socket.socket, second: socket.socket) -> None:
     """Copy bytes in both directions until one side closes or both are idle for long."""
-    peers = {one: other, other: one}
+    peers = {first: second, second: first}
     with contextlib.suppress(OSError):
         while True:
-            readable, _, _ = select.select([one, other], [], [], _IDLE_SECONDS)
+            readable, _, _ = select.select([first, second], [], [], _IDLE_SECONDS)
             if not readable:
                 return
             for side in readable:

@@ -15,7 +15,7 @@ MANAGED = ("networking.gke.io/cert-manager-certs", "networking.gke.io/pre-shared
 
 _LIFETIME = timedelta(days=365)
 
-_made: dict[str, tuple[str, str]] = {}
+_certificates: dict[str, tuple[str, str]] = {}
 
 
 class NoCertificateError(SimulationError):
@@ -49,9 +49,9 @@ def socket(listener: Manifest, namespace: str, find: Find) -> Config | None:
     if managed(listener) is None:
         raise NoCertificateError("an HTTPS listener needs certificateRefs or a certificate in tls.options")
     name = listener.get("hostname") or "localhost"
-    if name not in _made:
-        _made[name] = _self_signed(name)
-    return server_tls(*_made[name])
+    if name not in _certificates:
+        _certificates[name] = _self_signed(name)
+    return server_tls(*_certificates[name])
 
 
 def _self_signed(host: str) -> tuple[str, str]:

@@ -88,9 +88,9 @@ def unsupported(rule: Manifest) -> str | None:
     for match in rule.get("matches") or []:
         if (match.get("path") or {}).get("type") == "RegularExpression":
             return "GWCER104: RegularExpression path match is not supported"
-    known = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite", "RequestRedirect")
+    supported = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite", "RequestRedirect")
     for filter_ in rule.get("filters") or []:
-        if filter_["type"] not in known:
+        if filter_["type"] not in supported:
             return f"GWCER104: filter {filter_['type']} is not supported"
     return None
 
@@ -150,10 +150,10 @@ def _match(match: Manifest) -> Config:
     return content
 
 
-def _string(one: Manifest) -> Config:
-    if one.get("type") == "RegularExpression":
-        return {"safe_regex": {"regex": one["value"]}}
-    return {"exact": one["value"]}
+def _string(match: Manifest) -> Config:
+    if match.get("type") == "RegularExpression":
+        return {"safe_regex": {"regex": match["value"]}}
+    return {"exact": match["value"]}
 
 
 def _modify(route: Config, action: Config, filters: Iterable[Manifest], prefix: str) -> None:

@@ -46,7 +46,7 @@ class Statuses:
             else condition("Programmed", False, "Invalid", problem)
         )
         fresh = [condition("Accepted", True, "Accepted"), programmed]
-        known = {listener["name"]: listener.get("conditions") or [] for listener in before.get("listeners") or []}
+        earlier = {listener["name"]: listener.get("conditions") or [] for listener in before.get("listeners") or []}
         listeners = []
         for listener in gateway["spec"]["listeners"]:
             broken = outcome.certificates.get(listener["name"])
@@ -66,7 +66,7 @@ class Statuses:
                     "name": listener["name"],
                     "attachedRoutes": outcome.attached[listener["name"]],
                     "supportedKinds": [{"group": GATEWAY_GROUP, "kind": "HTTPRoute"}],
-                    "conditions": dated(own, known.get(listener["name"], []), generation),
+                    "conditions": dated(own, earlier.get(listener["name"], []), generation),
                 }
             )
         status: Manifest = {
@@ -138,10 +138,10 @@ class Statuses:
 
 
 def _parent(entry: Manifest, before: Manifests, item: Manifest) -> Manifest:
-    known: Manifests = next(
+    earlier: Manifests = next(
         (parent_.get("conditions") or [] for parent_ in before if parent_["parentRef"] == entry["parentRef"]), []
     )
-    return {**entry, "conditions": dated(entry["conditions"], known, item["metadata"]["generation"])}
+    return {**entry, "conditions": dated(entry["conditions"], earlier, item["metadata"]["generation"])}
 
 
 def address_of(gateway: Manifest) -> str:

@@ -159,8 +159,10 @@ class Provider(rpc.ResourceProviderServicer):
             timeout=request.timeout,
             **self._common(request, context),
         )
-        made = self._answer(context, lambda: self.create(requested))
-        return provider_pb2.CreateResponse(id=made.id, properties=encode_struct(rewrap_secrets(made.outputs, inputs)))
+        created = self._answer(context, lambda: self.create(requested))
+        return provider_pb2.CreateResponse(
+            id=created.id, properties=encode_struct(rewrap_secrets(created.outputs, inputs))
+        )
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         news = unmarshal(request.news)
@@ -226,14 +228,14 @@ class Provider(rpc.ResourceProviderServicer):
         request: Any,
         check: Callable[[Properties | None, Properties], Properties],
     ) -> provider_pb2.CheckResponse:
-        wanted = unmarshal(request.news)
+        news = unmarshal(request.news)
         olds = _unwrapped(request.olds) if request.HasField("olds") and request.olds.fields else None
         try:
-            inputs = self._answer(context, lambda: check(olds, unwrap_secrets(wanted)))
+            inputs = self._answer(context, lambda: check(olds, unwrap_secrets(news)))
         except Invalid as invalid:
             failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in invalid.failures]
             return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
-        return provider_pb2.CheckResponse(inputs=encode_struct(rewrap_secrets(inputs, wanted)))
+        return provider_pb2.CheckResponse(inputs=encode_struct(rewrap_secrets(inputs, news)))
 
     def _answer(self, context: grpc.ServicerContext, hook: Callable[[], Answer]) -> Answer:
         try:

@@ -119,14 +119,18 @@ def difference(
     delete_before_replace: bool = False,
 ) -> Diff:
     """Compare two sets of properties. `replaces` and `ignores` judge the deepest changed paths, ("a", 0, "b")."""
-    found = {path: change for path, change in changes(unwrap_secrets(old), unwrap_secrets(new)) if not ignores(path)}
-    return Diff(found, frozenset(path for path in found if replaces(path)), delete_before_replace)
+    changes_found = {
+        path: change for path, change in changes(unwrap_secrets(old), unwrap_secrets(new)) if not ignores(path)
+    }
+    return Diff(changes_found, frozenset(path for path in changes_found if replaces(path)), delete_before_replace)
 
 
 def under(path: Path, *prefixes: str) -> bool:
     """Whether the path is one of the dotted prefixes or lies below one. List positions do not count: a[0].b is a.b."""
     names = [part for part in path if isinstance(part, str)]
-    return any(names[: len(wanted)] == wanted for wanted in (prefix.split(".") for prefix in prefixes))
+    return any(
+        names[: len(prefix_names)] == prefix_names for prefix_names in (prefix.split(".") for prefix in prefixes)
+    )
 
 
 def dotted(path: Path) -> str:

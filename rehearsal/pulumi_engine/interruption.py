@@ -98,11 +98,11 @@ def _identity(resource: dict[str, Any]) -> tuple[str, str, str, str]:
 def _remove(kube: Kube, manifest: dict[str, Any], report: Callable[[str], None]) -> None:
     kind = (manifest["apiVersion"], manifest["kind"])
     name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace")
-    found = kube.find(*kind, name, namespace)
-    if found is None:
+    existing = kube.find(*kind, name, namespace)
+    if existing is None:
         return
     report(f"{manifest['kind']} {name}: deleting it, because the command that created it was killed")
-    kube.delete(*kind, name, namespace, propagation="Foreground", uid=found["metadata"]["uid"])
+    kube.delete(*kind, name, namespace, propagation="Foreground", uid=existing["metadata"]["uid"])
     wait_until(
         lambda: kube.find(*kind, name, namespace) is None,
         timeout=_GONE_SECONDS,

@@ -75,11 +75,11 @@ def _is_of(process: psutil.Process, paths: StackPaths) -> bool:
 def _provider(paths: StackPaths, pulumi: Path, report: Report) -> tuple[Path, dict[str, str]]:
     """The executable, and the variables that it needs: Pulumi's plugin where there is one, else the Go module's."""
     own = os.environ.get(TARGETS[KUBERNETES].override)
-    found = None if own else installed_plugin()
-    if found is None and not is_ready(KUBERNETES):
-        found = download_plugin(pulumi, report)
-    if found is not None:
-        return found, {}
+    plugin = None if own else installed_plugin()
+    if plugin is None and not is_ready(KUBERNETES):
+        plugin = download_plugin(pulumi, report)
+    if plugin is not None:
+        return plugin, {}
     executable = binaries([KUBERNETES], report)[KUBERNETES]
     if not own:
         record_difference(

@@ -32,17 +32,17 @@ class Choice:
 
     @property
     def endpoints(self) -> list[str]:
-        return sorted({endpoint for each in self.scores.values() for endpoint in each})
+        return sorted({endpoint for values in self.scores.values() for endpoint in values})
 
 
 def choices(lines: Iterable[str]) -> list[Choice]:
     """Requests in the order in which they came. Lines that are no JSON or of no request are passed over."""
-    found: dict[str, Choice] = {}
+    by_request: dict[str, Choice] = {}
     for entry in _entries(lines):
         request, message = entry.get(_REQUEST), entry.get("msg")
         if not isinstance(request, str):
             continue
-        choice = found.setdefault(request, Choice(request))
+        choice = by_request.setdefault(request, Choice(request))
         choice.model = str(entry.get("incomingModelName") or choice.model)
         if message == _SCORE:
             choice.scores.setdefault(_scorer(entry.get("plugin")), {})[_endpoint(entry.get("endpoint"))] = float(
@@ -54,30 +54,31 @@ def choices(lines: Iterable[str]) -> list[Choice]:
             choice.chosen += [name for name in choice.endpoints if f'"{name}"' in result or f"/{name}" in result]
         elif message == _HANDLED:
             choice.address = str(entry.get("endpoint") or "")
-    return [choice for choice in found.values() if choice.scores or choice.address]
+    return [choice for choice in by_request.values() if choice.scores or choice.address]
 
 
 def table(choice: Choice, weights: Mapping[str, float]) -> Table:
     """Endpoints with their scores and the weighted sum, the chosen one marked."""
-    shown = Table(box=box.SIMPLE, title=f"{choice.request}  {choice.model}".rstrip(), title_justify="left")
-    shown.add_column("endpoint", overflow="fold")
+    grid = Table(box=box.SIMPLE, title=f"{choice.request}  {choice.model}".rstrip(), title_justify="left")
+    grid.add_column("endpoint", overflow="fold")
     for scorer in choice.scores:
         weight = weights.get(scorer)
-        shown.add_column(scorer if weight is None else f"{scorer} x {weight:g}", justify="right")
-    shown.add_column("sum", justify="right")
+        grid.add_column(scorer if weight is None else f"{scorer} x {weight:g}", justify="right")
+    grid.add_column("sum", justify="right")
     for endpoint in sorted(choice.endpoints, key=lambda name: -weighted(choice, name, weights)):
         mark = " <- chosen" if endpoint in choice.chosen else ""
-        cells = [f"{each.get(endpoint, 0):.3f}" for each in choice.scores.values()]
-        shown.add_row(endpoint + mark, *cells, f"{weighted(choice, endpoint, weights):.3f}")
+        cells = [f"{values.get(endpoint, 0):.3f}" for values in choice.scores.values()]
+        grid.add_row(endpoint + mark, *cells, f"{weighted(choice, endpoint, weights):.3f}")
     if choice.address:
-        shown.caption, shown.caption_justify = f"sent to {choice.address}", "left"
-    return shown
+        grid.caption, grid.caption_justify = f"sent to {choice.address}", "left"
+    return grid
 
 
 def weighted(choice: Choice, endpoint: str, weights: Mapping[str, float]) -> float:
     """The sum that the picker compares: scores count within 0 and 1."""
     return sum(
-        min(1.0, max(0.0, each.get(endpoint, 0.0))) * weights.get(scorer, 1.0) for scorer, each in choice.scores.items()
+        min(1.0, max(0.0, values.get(endpoint, 0.0))) * weights.get(scorer, 1.0)
+        for scorer, values in choice.scores.items()
     )
 
 

@@ -94,7 +94,7 @@ def policies_attached(room: Room) -> Result:
 
 
 def network_policies_select(room: Room) -> Result:
-    """Every network policy of the plan selects pods that run, so that none protects nobody."""
+    """Check that every network policy of the plan selects running pods."""
     live = room.live
     idle = [policy.name for policy in live.plan.network_policies if not live.pods_of(policy.selector)]
     if idle:
@@ -132,7 +132,7 @@ def certificate(room: Room) -> Result:
 
 
 def _presented(address: tuple[str, int], host: str) -> bytes:
-    """The certificate that a server shows, whoever signed it."""
+    """The certificate that a server presents, regardless of its issuer."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

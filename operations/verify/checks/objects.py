@@ -91,7 +91,7 @@ def _ready(live: LiveStack, selector: dict[str, str]) -> int:
 
 
 def inference_services(room: Room) -> Result:
-    """Every LLMInferenceService has all conditions that `up` waits for; Ready alone can be True without presets."""
+    """Check every LLMInferenceService for all conditions that `up` waits for. Ready can be True without presets."""
     wrong = [sentence for model in room.live.plan.models for sentence in _service_problems(room.live, model)]
     if wrong:
         return failed("; ".join(wrong), room.live.diagnose)

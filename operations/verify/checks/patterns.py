@@ -13,7 +13,7 @@ from planning.plan.stack import ModelPlan
 _OK = 200
 _GROUPS, _PER_GROUP = 3, 5
 _DISTINCT = 30
-# Of the guides: at least so much of what begins alike goes to one replica, and no replica gets more of what does not.
+# From the guides: the least share of equal prefixes on one replica, and the largest share of distinct prompts.
 _SAME_REPLICA, _LARGEST_SHARE = 0.9, 0.6
 _SHORT = "Say hello."
 _LONG_WORDS = 2400

@@ -73,7 +73,7 @@ def _repeats_itself(room: Room, model: ModelPlan) -> bool:
 
 
 def odd_one_out(texts: Mapping[str, list[str]]) -> str:
-    """Names the places whose answer is not that of the most."""
+    """The places whose answer differs from the most frequent one."""
     ordered = sorted(texts.items(), key=lambda item: -len(item[1]))
     usual, agreeing = ordered[0]
     others = "; ".join(f"{', '.join(places)} says {text[:80]!r}" for text, places in ordered[1:])
@@ -99,7 +99,7 @@ def engine_metrics(room: Room) -> Result:
 
 
 def picker_metrics(room: Room) -> Result:
-    """Pickers and model router answer /metrics to the collectors' token, and to nobody without one."""
+    """Check that pickers and model router serve /metrics with the collectors' token, and refuse requests without it."""
     guarded: list[PickerPlan | RouterPlan] = [model.picker for model in room.live.plan.models]
     if room.live.plan.router is not None:
         guarded.append(room.live.plan.router)

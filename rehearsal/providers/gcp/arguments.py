@@ -45,10 +45,10 @@ def resource_class(token: str) -> type:
     """`pulumi_gcp.container.NodePool` for `gcp:container/nodePool:NodePool`. Raises `UnknownTypeError`."""
     try:
         _, module, name = token.split(":")
-        found: type = getattr(importlib.import_module(f"pulumi_gcp.{module.split('/')[0]}"), name)
+        resource_type: type = getattr(importlib.import_module(f"pulumi_gcp.{module.split('/')[0]}"), name)
     except (ValueError, ImportError, AttributeError) as error:
         raise UnknownTypeError(f"the gcp provider has no resource type {token}") from error
-    return found
+    return resource_type
 
 
 @functools.cache
@@ -124,9 +124,9 @@ def _check_scalar(expected: type, value: Any, path: str, problems: list[Problem]
     if expected is str:
         return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else _number(value)
     if expected is bool:
-        known = {"true": True, "false": False, True: True, False: False} if isinstance(value, bool | str) else {}
-        if value in known:
-            return known[value]
+        booleans = {"true": True, "false": False, True: True, False: False} if isinstance(value, bool | str) else {}
+        if value in booleans:
+            return booleans[value]
     elif not isinstance(value, bool):
         try:
             number = float(value)

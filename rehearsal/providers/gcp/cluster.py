@@ -86,7 +86,7 @@ def _check_network(context: ResourceContext) -> None:
             raise refusal(
                 400, f"Invalid ipAllocationPolicy: {kind}SecondaryRangeName and {kind}Ipv4CidrBlock exclude each other"
             )
-    named = [
+    ranges = [
         allocation[key] for key in ("clusterSecondaryRangeName", "servicesSecondaryRangeName") if allocation.get(key)
     ]
     if inputs.get("subnetwork"):
@@ -96,18 +96,18 @@ def _check_network(context: ResourceContext) -> None:
         if subnetwork.get("purpose", "PRIVATE") != "PRIVATE":
             raise refusal(400, f"Subnetwork '{subnetwork_id}' is for {subnetwork['purpose']}, nodes cannot live in it")
         present = [secondary["rangeName"] for secondary in subnetwork.get("secondaryIpRanges") or []]
-        for name in named:
+        for name in ranges:
             if name not in present:
                 raise refusal(
                     400,
                     f"Secondary range '{name}' does not exist in subnetwork '{subnetwork_id}' (it has {present})",
                 )
-    elif named:
-        raise refusal(400, f"Secondary ranges {named} need the subnetwork they belong to")
+    elif ranges:
+        raise refusal(400, f"Secondary ranges {ranges} need the subnetwork they belong to")
     elif not network.get("autoCreateSubnetworks", True):
         raise refusal(400, f"Network '{network_id}' has custom subnetworks: the cluster must name one")
-    if len(named) == 2 and named[0] == named[1]:
-        raise refusal(400, f"Pods and services cannot share the secondary range '{named[0]}'")
+    if len(ranges) == 2 and ranges[0] == ranges[1]:
+        raise refusal(400, f"Pods and services cannot share the secondary range '{ranges[0]}'")
     control_plane = (inputs.get("privateClusterConfig") or {}).get("masterIpv4CidrBlock")
     if control_plane and parse_range(control_plane, "masterIpv4CidrBlock").prefixlen != 28:
         raise refusal(400, f"Invalid privateClusterConfig.masterIpv4CidrBlock: '{control_plane}' must be a /28")
@@ -127,9 +127,9 @@ def creating_cluster(context: ResourceContext) -> None:
 def updating_cluster(context: ResourceContext) -> None:
     checking_cluster(context)
     has = (context.record or {})["masterVersion"]
-    wanted = version_of(context.inputs) if context.inputs.get("minMasterVersion") else has
-    if _numbers(wanted)[:2] < _numbers(has)[:2]:
-        raise refusal(400, f"Master cannot be downgraded from {has} to {wanted}: a minor version does not go back")
+    version = version_of(context.inputs) if context.inputs.get("minMasterVersion") else has
+    if _numbers(version)[:2] < _numbers(has)[:2]:
+        raise refusal(400, f"Master cannot be downgraded from {has} to {version}: a minor version does not go back")
 
 
 def cluster_outputs(context: ResourceContext) -> Properties:
@@ -160,8 +160,8 @@ def _range(context: ResourceContext, allocation: Properties, kind: str) -> str:
     block = allocation.get(f"{kind}Ipv4CidrBlock") or ""
     name = allocation.get(f"{kind}SecondaryRangeName")
     if name and context.inputs.get("subnetwork"):
-        found = context.find(SUBNETWORK, context.inputs["subnetwork"])
-        for secondary in (found[1].get("secondaryIpRanges") or []) if found else []:
+        subnetwork = context.find(SUBNETWORK, context.inputs["subnetwork"])
+        for secondary in (subnetwork[1].get("secondaryIpRanges") or []) if subnetwork else []:
             if secondary["rangeName"] == name:
                 return str(secondary["ipCidrRange"])
     return (

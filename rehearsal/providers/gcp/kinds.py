@@ -107,11 +107,11 @@ class ResourceContext:
 
     def need(self, token: str, reference: str, what: str, **same: str | None) -> tuple[str, Record]:
         """Like `find`, but raises Google's error when there is none."""
-        found = self.find(token, reference, **same)
-        if found is None:
+        record = self.find(token, reference, **same)
+        if record is None:
             where = "".join(f" ({key} {value})" for key, value in same.items())
             raise refusal(404, f"The resource '{reference}'{where} was not found: there is no such {what}")
-        return found
+        return record
 
 
 def last(path: str) -> str:
@@ -172,10 +172,10 @@ def value_at(properties: Any, keys: list[str]) -> Any:
 def with_default(properties: Properties, keys: list[str], value: Any) -> Properties:
     """A copy with `value` at a path of keys, unless the path has a value already or leads through a non-map."""
     key, *rest = keys
-    there = properties.get(key)
-    if rest and isinstance(there, Mapping | None):
-        return {**properties, key: with_default(dict(there or {}), rest, value)}
-    return properties if there is not None else {**properties, key: value}
+    current = properties.get(key)
+    if rest and isinstance(current, Mapping | None):
+        return {**properties, key: with_default(dict(current or {}), rest, value)}
+    return properties if current is not None else {**properties, key: value}
 
 
 def number_of(resource_id: str) -> str:

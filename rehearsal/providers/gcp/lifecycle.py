@@ -104,7 +104,7 @@ def resume(paths: StackPaths, report: Report) -> bool:
 
 
 def wait_for_nodes(paths: StackPaths, pool: str, size: Size, *, canceled: threading.Event, report: Report) -> None:
-    """Wait until the pool has `size.least` to `size.most` nodes in Kubernetes. Raises `Refused` after a minute."""
+    """Wait until the pool has `size.minimum` to `size.maximum` nodes in Kubernetes. Raises `Refused` after a minute."""
     from rehearsal.kube import KubeError, client
 
     began = reported_at = time.monotonic()
@@ -116,17 +116,17 @@ def wait_for_nodes(paths: StackPaths, pool: str, size: Size, *, canceled: thread
             trouble = ""
         except KubeError as error:
             trouble = f"; the API server says: {error}"
-        if not trouble and size.least <= have <= size.most:
+        if not trouble and size.minimum <= have <= size.maximum:
             return
         if canceled.is_set():
-            raise Refused(f"stopped while node pool {pool} had {have} nodes of {size.least}")
+            raise Refused(f"stopped while node pool {pool} had {have} nodes of {size.minimum}")
         clock = time.monotonic()
         if clock - began > NODES_SECONDS or not processes.alive(paths, DAEMON):
-            why = f"has {have} nodes of {size.least} after {clock - began:.0f} s{trouble}"
+            why = f"has {have} nodes of {size.minimum} after {clock - began:.0f} s{trouble}"
             last = processes.tail(_last_words(paths), lines=8) or processes.tail(paths.logs / f"{DAEMON}.log", lines=8)
             raise Refused(f"node pool {pool} {why}; the log of the GKE simulator ends:\n{last}")
         if clock - reported_at >= REPORT_SECONDS:
-            report(f"node pool {pool}: {have} of {size.least} nodes after {clock - began:.0f} s")
+            report(f"node pool {pool}: {have} of {size.minimum} nodes after {clock - began:.0f} s")
             reported_at = clock
         time.sleep(0.1)
 
@@ -139,13 +139,13 @@ def gateways_using(paths: StackPaths, address: str | None) -> list[str]:
     try:
         with client(paths) as kube:
             for gateway in kube.list(api, "Gateway") if kube.serves(api, "Gateway") else []:
-                named = [
+                targets = [
                     address["value"]
                     for address in gateway["spec"].get("addresses") or []
                     if address.get("type") == "NamedAddress"
                 ]
                 if address is None or any(
-                    refers(name, address) or name == address.rpartition("/")[2] for name in named
+                    refers(name, address) or name == address.rpartition("/")[2] for name in targets
                 ):
                     users.append(f"{gateway['metadata']['namespace']}/{gateway['metadata']['name']}")
     except KubeError:

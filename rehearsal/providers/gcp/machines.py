@@ -33,12 +33,14 @@ def machine_of(config: Mapping[str, Any]) -> Machine:
     """The catalog's machine type. Raises Refused for an unknown one."""
     name = config.get("machineType", DEFAULT_MACHINE)
     entries = catalog.load()
-    known = entries.machines.get(name)
-    if known is not None:
-        labels = {key: entries.accelerators[key].node_label_value for key in known.attachable}
-        built_in = entries.accelerators[known.accelerator].node_label_value if known.accelerator else None
-        attachable = {labels[key]: tuple(counts) for key, counts in known.attachable.items()}
-        return Machine(name, known.topologies, built_in, known.accelerator_count, attachable)
+    machine_entry = entries.machines.get(name)
+    if machine_entry is not None:
+        labels = {key: entries.accelerators[key].node_label_value for key in machine_entry.attachable}
+        built_in = (
+            entries.accelerators[machine_entry.accelerator].node_label_value if machine_entry.accelerator else None
+        )
+        attachable = {labels[key]: tuple(counts) for key, counts in machine_entry.attachable.items()}
+        return Machine(name, machine_entry.topologies, built_in, machine_entry.accelerator_count, attachable)
     if name.partition("-")[0] in {machine.family for machine in entries.machines.values() if machine.accelerator}:
         raise refusal(400, f"Machine type with name '{name}' does not exist")
     raise Refused(f"the rehearsal has no machine type '{name}': it makes nodes from the catalog's, add it there")
@@ -71,9 +73,10 @@ def _check_guest(machine: Machine, guest: Mapping[str, Any]) -> None:
                 f"which has {machine.count} x {machine.accelerator} built in",
             )
     elif kind not in machine.attachable:
-        known = ", ".join(sorted(machine.attachable)) or "none: T4 and its like need an n1 machine"
+        attachable = ", ".join(sorted(machine.attachable)) or "none: T4 and its like need an n1 machine"
         raise refusal(
-            400, f"Accelerator type '{kind}' cannot be attached to machine type '{machine.name}' (attachable: {known})"
+            400,
+            f"Accelerator type '{kind}' cannot be attached to machine type '{machine.name}' (attachable: {attachable})",
         )
     elif count not in machine.attachable[kind]:
         raise refusal(
@@ -133,7 +136,7 @@ def _check_zones(context: ResourceContext, label: str, zones: list[str]) -> None
         missing = [zone for zone in zones if zone not in accelerator.zones]
         if accelerator.node_label_value != label or not missing or not accelerator.zones:
             continue
-        known = f"{', '.join(missing)} (known: {', '.join(accelerator.zones)})"
+        zones_text = f"{', '.join(missing)} (known: {', '.join(accelerator.zones)})"
         if accelerator.zones_complete:
-            raise refusal(400, f"Accelerator type '{label}' does not exist in zone {known}")
-        context.passes(f"the catalog does not know whether {label} is offered in {known}")
+            raise refusal(400, f"Accelerator type '{label}' does not exist in zone {zones_text}")
+        context.passes(f"the catalog does not know whether {label} is offered in {zones_text}")

@@ -38,15 +38,15 @@ POOL: Final = 250
 def parse_range(text: str, field: str) -> Range:
     """Parse a CIDR by Google's rules: no host bits, and no reserved range."""
     try:
-        found = Range(text)
+        block = Range(text)
     except ValueError as error:
         raise refusal(
             400, f"Invalid value for field '{field}': '{text}'. Must be a CIDR range without host bits ({error})"
         ) from error
     for forbidden in FORBIDDEN:
-        if found.overlaps(forbidden):
+        if block.overlaps(forbidden):
             raise refusal(400, f"Invalid value for field '{field}': '{text}'. The range {forbidden} is reserved")
-    return found
+    return block
 
 
 def ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
@@ -78,41 +78,42 @@ def cluster_ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
     """Ranges that a cluster takes from its network beyond its subnet's own."""
     allocation = inputs.get("ipAllocationPolicy") or {}
     private = inputs.get("privateClusterConfig") or {}
-    named = {
+    ranges_by_field = {
         "ipAllocationPolicy.clusterIpv4CidrBlock": allocation.get("clusterIpv4CidrBlock"),
         "ipAllocationPolicy.servicesIpv4CidrBlock": allocation.get("servicesIpv4CidrBlock"),
         "privateClusterConfig.masterIpv4CidrBlock": private.get("masterIpv4CidrBlock"),
     }
-    for field, text in named.items():
+    for field, text in ranges_by_field.items():
         if text and not text.startswith("/"):  # "/17" lets Google choose
             yield field, parse_range(text, field)
 
 
-def refuse_overlap(context: ResourceContext, network_id: str, wanted: list[tuple[str, Range]]) -> None:
-    for index, (field, one) in enumerate(wanted):
-        for other_field, other in wanted[:index]:
-            if one.overlaps(other):
+def refuse_overlap(context: ResourceContext, network_id: str, ranges: list[tuple[str, Range]]) -> None:
+    for index, (field, block) in enumerate(ranges):
+        for other_field, other in ranges[:index]:
+            if block.overlaps(other):
                 raise refusal(
                     400,
-                    f"Invalid IPCidrRange: {one} ({field}) conflicts with {other} ({other_field}) of the same resource",
+                    f"Invalid IPCidrRange: {block} ({field}) conflicts with {other} ({other_field}) "
+                    "of the same resource",
                 )
         for owner, other in taken(context, network_id):
-            if one.overlaps(other):
+            if block.overlaps(other):
                 raise refusal(
                     400,
-                    f"Invalid IPCidrRange: {one} ({field}) conflicts with {owner} of network '{last(network_id)}'",
+                    f"Invalid IPCidrRange: {block} ({field}) conflicts with {owner} of network '{last(network_id)}'",
                 )
 
 
 def creating_subnetwork(context: ResourceContext) -> None:
     inputs = context.inputs
     network_id, _ = context.need(NETWORK, inputs["network"], "network")
-    wanted = list(ranges(inputs))
+    requested_ranges = list(ranges(inputs))
     if not inputs.get("ipCidrRange") and not inputs.get("reservedInternalRange"):
         raise refusal(400, "Invalid value for field 'resource.ipCidrRange': ''. A range is required")
-    for field, one in wanted:
-        if one.prefixlen > SMALLEST_SUBNET:
-            raise refusal(400, f"Invalid value for field '{field}': '{one}'. A range is at least /{SMALLEST_SUBNET}")
+    for field, block in requested_ranges:
+        if block.prefixlen > SMALLEST_SUBNET:
+            raise refusal(400, f"Invalid value for field '{field}': '{block}'. A range is at least /{SMALLEST_SUBNET}")
     names = [secondary["rangeName"] for secondary in inputs.get("secondaryIpRanges") or []]
     for name in names:
         if names.count(name) > 1:
@@ -122,7 +123,7 @@ def creating_subnetwork(context: ResourceContext) -> None:
         _refuse_proxy_subnet(context, network_id, purpose)
     elif inputs.get("role"):
         raise refusal(400, f"Invalid value for field 'resource.role': a subnetwork of purpose {purpose} has no role")
-    refuse_overlap(context, network_id, wanted)
+    refuse_overlap(context, network_id, requested_ranges)
 
 
 def _refuse_proxy_subnet(context: ResourceContext, network_id: str, purpose: str) -> None:
@@ -157,9 +158,9 @@ def _refuse_proxy_subnet(context: ResourceContext, network_id: str, purpose: str
 
 def updating_subnetwork(context: ResourceContext) -> None:
     creating_subnetwork(context)
-    kept = {secondary["rangeName"] for secondary in context.inputs.get("secondaryIpRanges") or []}
+    kept_names = {secondary["rangeName"] for secondary in context.inputs.get("secondaryIpRanges") or []}
     for name, cluster in _secondary_users(context):
-        if name not in kept:
+        if name not in kept_names:
             raise refusal(400, f"The secondary range '{name}' is being used by cluster '{cluster}'")
 
 

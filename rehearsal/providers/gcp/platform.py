@@ -120,8 +120,10 @@ def _creating_reader(context: ResourceContext) -> None:
     """
     member = context.inputs["member"]
     kind, _, email = member.partition(":")
-    known = kind in ("user", "serviceAccount", "group", "domain", "principal", "principalSet", "deleted") and email
-    if not known and member not in ("allUsers", "allAuthenticatedUsers"):
+    has_valid_member = (
+        kind in ("user", "serviceAccount", "group", "domain", "principal", "principalSet", "deleted") and email
+    )
+    if not has_valid_member and member not in ("allUsers", "allAuthenticatedUsers"):
         raise refusal(400, f"Invalid member '{member}': it reads <kind>:<who>")
     if kind == "serviceAccount":
         refuse_missing_account(context, email)

@@ -31,8 +31,8 @@ class Size:
     """Number of nodes in all zones of a pool: `start` at creation, `least` to `most` afterwards."""
 
     start: int
-    least: int
-    most: int
+    minimum: int
+    maximum: int
 
 
 def size_of(inputs: Properties, zones: int) -> Size:
@@ -43,10 +43,10 @@ def size_of(inputs: Properties, zones: int) -> Size:
     if not scaling:
         return Size(fixed, fixed, fixed)
     if scaling.get("totalMaxNodeCount"):
-        least, most = scaling.get("totalMinNodeCount") or 0, scaling["totalMaxNodeCount"]
+        minimum, maximum = scaling.get("totalMinNodeCount") or 0, scaling["totalMaxNodeCount"]
     else:
-        least, most = (scaling.get("minNodeCount") or 0) * zones, (scaling.get("maxNodeCount") or 0) * zones
-    return Size(min(max(fixed, least), most), least, most)
+        minimum, maximum = (scaling.get("minNodeCount") or 0) * zones, (scaling.get("maxNodeCount") or 0) * zones
+    return Size(min(max(fixed, minimum), maximum), minimum, maximum)
 
 
 def zones_of(inputs: Properties, cluster: Record) -> list[str]:
@@ -61,11 +61,11 @@ def zones_of(inputs: Properties, cluster: Record) -> list[str]:
 
 def cluster_of(context: ResourceContext) -> tuple[str, Record]:
     """The cluster of a pool. Raises Refused when there is none of that name at the pool's location."""
-    named, location = context.inputs["cluster"], context.inputs.get("location")
+    reference, location = context.inputs["cluster"], context.inputs.get("location")
     for other, record in context.all(CLUSTER):
-        if refers(named, other) and (location is None or record["location"] == location):
+        if refers(reference, other) and (location is None or record["location"] == location):
             return other, record
-    name = named.rpartition("/")[2]
+    name = reference.rpartition("/")[2]
     raise refusal(404, f"Not found: projects/{context.project}/locations/{location or '-'}/clusters/{name}")
 
 
@@ -113,18 +113,18 @@ def _check_counts(inputs: Properties) -> None:
     if inputs.get("initialNodeCount") is not None and inputs.get("nodeCount") is not None:
         raise refusal(400, f"Cannot set both initial_node_count and node_count on node pool {inputs['name']}")
     totals = [scaling.get("totalMinNodeCount"), scaling.get("totalMaxNodeCount")]
-    each = [scaling.get("minNodeCount"), scaling.get("maxNodeCount")]
-    if any(totals) and any(each):
+    per_zone = [scaling.get("minNodeCount"), scaling.get("maxNodeCount")]
+    if any(totals) and any(per_zone):
         raise refusal(400, "Invalid autoscaling: per-zone limits and total limits exclude each other")
     if scaling:
-        least, most = totals if any(totals) else each
-        if not most:
-            raise refusal(400, f"Maximum node count {most or 0} is not valid, it must be 1 or more")
-        if (least or 0) > most:
-            raise refusal(400, f"Minimum node count {least} is greater than maximum node count {most}")
+        minimum, maximum = totals if any(totals) else per_zone
+        if not maximum:
+            raise refusal(400, f"Maximum node count {maximum or 0} is not valid, it must be 1 or more")
+        if (minimum or 0) > maximum:
+            raise refusal(400, f"Minimum node count {minimum} is greater than maximum node count {maximum}")
         start = inputs.get("initialNodeCount")
-        if start is not None and start > most:
-            raise refusal(400, f"Initial node count {start} is greater than maximum node count {most}")
+        if start is not None and start > maximum:
+            raise refusal(400, f"Initial node count {start} is greater than maximum node count {maximum}")
     upgrade = inputs.get("upgradeSettings") or {}
     if (
         upgrade.get("strategy", "SURGE") == "SURGE"

@@ -82,20 +82,22 @@ class GcpProvider(Provider):
         self._known.add(request.id)
         kind = _kind(request)
         old, new = _plain(request.old_inputs), _plain(request.news)
-        wanted = kind.replaced_by(old, new)
+        replaced = kind.replaced_by(old, new)
 
         def replaces(path: PropertyPath) -> bool:
             if under(path, *VIRTUAL, *kind.updates):
                 return False
-            return "*" in wanted or under(path, *wanted)
+            return "*" in replaced or under(path, *replaced)
 
-        found = difference(old, new, replaces=replaces)
+        changes = difference(old, new, replaces=replaces)
         # A fixed name cannot exist twice, so the old resource is deleted first.
-        named = kind.name.key if kind.name else ""
-        kept = not kind.name or (named not in request.news.get(DEFAULTS, []) and old.get(named) == new.get(named))
+        name_key = kind.name.key if kind.name else ""
+        keeps_name = not kind.name or (
+            name_key not in request.news.get(DEFAULTS, []) and old.get(name_key) == new.get(name_key)
+        )
         # A stack has one control plane at a time.
-        first = bool(found.replaces) and (kept or request.type == CLUSTER)
-        return Diff(found.changes, found.replaces, delete_before_replace=first)
+        first = bool(changes.replaces) and (keeps_name or request.type == CLUSTER)
+        return Diff(changes.changes, changes.replaces, delete_before_replace=first)
 
     def create(self, request: CreateRequest) -> Created:
         kind, inputs = _kind(request), _plain(request.inputs)
@@ -107,7 +109,7 @@ class GcpProvider(Provider):
         with self._store.transaction() as cloud:
             context = self._context(cloud, kind, request, inputs, record=None)
             records = cloud["resources"].setdefault(kind.type, {})
-            self._refuse_taken(context, request, records.get(context.id))
+            self._refuse_existing(context, request, records.get(context.id))
             records.pop(context.id, None)
             _refuse_api_off(context)
             kind.creating(context)
@@ -163,27 +165,27 @@ class GcpProvider(Provider):
             raise Refused(
                 f"Cannot destroy '{request.id}': deletionPolicy is PREVENT; set it to DELETE and run `up` once before"
             )
-        gone: Record | None = None
+        deleted: Record | None = None
         with self._store.transaction() as cloud:
             self._drop_abandoned(cloud)
             records = cloud["resources"].get(kind.type, {})
-            gone = records.get(request.id)
-            if gone is None:
+            deleted = records.get(request.id)
+            if deleted is None:
                 return  # another process deleted it
             if request.olds.get("deletionPolicy") == "ABANDON":
                 del records[request.id]
                 return
-            context = self._context(cloud, kind, request, visible(gone), record=gone, resource_id=request.id)
+            context = self._context(cloud, kind, request, visible(deleted), record=deleted, resource_id=request.id)
             kind.deleting(context)
             self._refuse_gateways(context)
             if kind.type == CLUSTER:
                 pools.deleting_pools_of(context)
             del records[request.id]
         if kind.type == CLUSTER:
-            self._report(f"cluster {gone['name']}: stopping its control plane")
+            self._report(f"cluster {deleted['name']}: stopping its control plane")
             lifecycle.stop(self._paths)
         elif kind.type == NODE_POOL:
-            self._await_pool(gone, pools.Size(0, 0, 0), created=False)
+            self._await_pool(deleted, pools.Size(0, 0, 0), created=False)
 
     def read(self, request: ReadRequest) -> Live | None:
         kind = _kind(request)
@@ -227,11 +229,11 @@ class GcpProvider(Provider):
             marks["maker"] = os.getpid()
         return marks
 
-    def _refuse_taken(self, context: ResourceContext, request: CreateRequest, there: Record | None) -> None:
+    def _refuse_existing(self, context: ResourceContext, request: CreateRequest, existing: Record | None) -> None:
         """Refuse an id in use, unless an interrupted run left it and the engine does not know it."""
-        if there is None:
+        if existing is None:
             return
-        left_over = there[MARKS]["urn"] == request.urn and there[MARKS]["run"] != self._run
+        left_over = existing[MARKS]["urn"] == request.urn and existing[MARKS]["run"] != self._run
         if context.id in self._known or not left_over:
             raise refusal(409, f"The resource '{context.id}' already exists")
 
@@ -240,19 +242,19 @@ class GcpProvider(Provider):
         return lifecycle.start(self._paths, record, self._report)
 
     def _default_pool(self, cloud: Cloud, context: ResourceContext) -> None:
-        found = cluster.default_pool(context) if context.kind.type == CLUSTER else None
-        if found:
-            pool_id, inputs = found
+        pool_record = cluster.default_pool(context) if context.kind.type == CLUSTER else None
+        if pool_record:
+            pool_id, inputs = pool_record
             pool = ResourceContext(cloud, KINDS[NODE_POOL], pool_id, inputs, context.project, context.region)
             marks: Marks = {"urn": "", "run": self._run}
             cloud["resources"].setdefault(NODE_POOL, {})[pool_id] = {**inputs, **pools.pool_outputs(pool), MARKS: marks}
 
     def _await_pool(self, record: Record, size: pools.Size, *, created: bool) -> None:
         """Wait for the nodes, as GKE does: the initial number of a new pool, or any number that an update allows."""
-        wanted = pools.Size(size.start, size.start, max(size.start, size.most)) if created else size
-        if (wanted.most == 0 and created) or not self._paths.kubeconfig.exists():
+        target = pools.Size(size.start, size.start, max(size.start, size.maximum)) if created else size
+        if (target.maximum == 0 and created) or not self._paths.kubeconfig.exists():
             return
-        lifecycle.wait_for_nodes(self._paths, record["name"], wanted, canceled=self.canceled, report=self._report)
+        lifecycle.wait_for_nodes(self._paths, record["name"], target, canceled=self.canceled, report=self._report)
 
     def _refuse_gateways(self, context: ResourceContext) -> None:
         proxies = context.kind.type == SUBNETWORK and context.inputs.get("purpose") == network.PROXY_PURPOSES[0]

@@ -95,8 +95,8 @@ class CloudStore:
             register = folder / "blocks.json"
             claims: dict[str, str] = json.loads(register.read_text(encoding="utf-8")) if register.exists() else {}
             claims = {block: path for block, path in claims.items() if path != str(self.path) and Path(path).exists()}
-            taken = _listening_blocks() | {int(block) for block in claims}
-            free = next((block for block in BLOCKS if block not in taken), None)
+            used_blocks = _listening_blocks() | {int(block) for block in claims}
+            free = next((block for block in BLOCKS if block not in used_blocks), None)
             if free is None:
                 raise RuntimeError(
                     f"the blocks 127.{BLOCKS[0]} to 127.{BLOCKS[-1]} are all in use;"
