@@ -15,7 +15,7 @@ from tests.stacks import existing_cluster, values_of
 
 PULL_SECRET = PullSecretPlan(name="redhat-pull-secret", create=True, server="registry.redhat.io", username="me")
 GATEWAY = ("llm-d-inference-scheduling", "inference-gateway")
-BROUGHT_CLUSTER: Mapping[str, Any] = existing_cluster()
+EXISTING_CLUSTER: Mapping[str, Any] = existing_cluster()
 
 
 def charts_of(
@@ -31,7 +31,7 @@ def charts_of(
     findings = Findings()
     ctx = resolve_context("gpu", settings, catalog.load(), findings, transfers_kv_cache=False)
     assert ctx is not None
-    found = plan_charts(
+    charts = plan_charts(
         ctx,
         gateway=GATEWAY,
         groups=groups,
@@ -43,4 +43,4 @@ def charts_of(
     )
     # A chart past its end of support is a warning that comes with the date of the run.
     assert errors_in(findings) == []
-    return found
+    return charts

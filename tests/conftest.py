@@ -15,7 +15,7 @@ from tests.stacks import STACKS, graph_of
 
 # Files whose tests look at the same running stacks, in this order, and one whose tests each start from nothing.
 TOGETHER = ("test_running", "test_failures", "test_teardown")
-APART = "test_tour"
+SEPARATE = "test_tour"
 
 
 class Scopes(LoadScopeScheduling):  # type: ignore[misc]  # its package has no types
@@ -24,7 +24,7 @@ class Scopes(LoadScopeScheduling):  # type: ignore[misc]  # its package has no t
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         name = Path(file).stem
-        return TOGETHER[0] if name in TOGETHER else nodeid if name == APART else file
+        return TOGETHER[0] if name in TOGETHER else nodeid if name == SEPARATE else file
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.path.stem
         if name in TOGETHER:
             return TOGETHER.index(name)
-        return len(TOGETHER) + (0 if name == APART else 1 if item.get_closest_marker("rehearsal") else 2)
+        return len(TOGETHER) + (0 if name == SEPARATE else 1 if item.get_closest_marker("rehearsal") else 2)
 
     items.sort(key=place)
 

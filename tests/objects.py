@@ -32,8 +32,8 @@ def pods(graph: Graph) -> dict[str, Object]:
 
 def container(template: Object) -> Object:
     """The only container of a pod template."""
-    [found] = template["spec"]["containers"]
-    return dict(found)
+    [engine] = template["spec"]["containers"]
+    return dict(engine)
 
 
 def selects(selector: Mapping[str, str], template: Object) -> bool:

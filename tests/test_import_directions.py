@@ -19,7 +19,7 @@ NOT_PACKAGES = {"tests", "policy"}
 
 def layers_of(name: str) -> list[grimp.Layer]:
     """Layers of the contract whose name starts with `name`, the highest first."""
-    [contract] = [each for each in CONFIG["contracts"] if each["name"].startswith(name)]
+    [contract] = [contract for contract in CONFIG["contracts"] if contract["name"].startswith(name)]
     return [grimp.Layer(*line.split(" | "), independent=True) for line in contract["layers"]]
 
 

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 INPUTS = sorted(ROOT.glob("requirements*.in"))
 # Of optional tools, which are large and no part of the environment that tests run in.
-APART = ("requirements-speed.in",)
+SEPARATE = ("requirements-speed.in",)
 EVERYTHING = ROOT / "requirements-dev.txt"
 
 
@@ -46,9 +46,9 @@ class TestEachLock:
         assert all(re.fullmatch(r"\d[\w.]*", version) for version in pins(file).values())
 
     def test_the_lock_holds_what_the_input_pins(self, file: Path) -> None:
-        wanted = {name: {version} for part in included(file) for name, version in pins(part).items()}
+        pinned = {name: {version} for part in included(file) for name, version in pins(part).items()}
         lock = locked(file.with_suffix(".txt"))
-        assert {name: lock.get(name) for name in wanted} == wanted, "run `make lock-python`"
+        assert {name: lock.get(name) for name in pinned} == pinned, "run `make lock-python`"
 
     def test_every_package_has_a_hash(self, file: Path) -> None:
         """pip verifies hashes of all packages or of none."""
@@ -66,7 +66,7 @@ class TestEachLock:
     def test_no_version_differs_from_the_whole_environments(self, file: Path) -> None:
         everything = locked(EVERYTHING)
         lock = locked(file.with_suffix(".txt"))
-        shared = {name: versions for name, versions in lock.items() if file.name not in APART or name in everything}
+        shared = {name: versions for name, versions in lock.items() if file.name not in SEPARATE or name in everything}
         assert {name: everything.get(name) for name in shared} == shared, "run `make lock-python`"
 
 

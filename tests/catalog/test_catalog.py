@@ -256,10 +256,10 @@ class TestPrices:
         by_size = sorted(machines, key=lambda machine: (machine.accelerator_count, machine.vcpus))
         for way in ("on-demand", "spot"):
             hourly = [catalog.prices.machine(machine.name, region, way) for machine in by_size]
-            known = [price.hourly for price in hourly if price is not None]
-            assert len(known) == len(by_size) == 8
+            prices = [price.hourly for price in hourly if price is not None]
+            assert len(prices) == len(by_size) == 8
             # g2-standard-12 has another source, whose spot price is of another day.
-            others = [usd for usd, machine in zip(known, by_size, strict=True) if machine.vcpus != 12]
+            others = [usd for usd, machine in zip(prices, by_size, strict=True) if machine.vcpus != 12]
             assert others == sorted(others)
 
     def test_h200_and_one_h100_have_a_spot_price(self, catalog: Catalog) -> None:

@@ -50,17 +50,17 @@ def test_a_known_model_is_read_as_the_catalog_has_it(path: Path) -> None:
 
 
 def test_the_files_are_of_every_kind() -> None:
-    known = [load().models[path.stem.replace("--", "/")] for path in CONFIGS]
-    assert {group.kind for model in known for group in model.attention} == {
+    models = [load().models[path.stem.replace("--", "/")] for path in CONFIGS]
+    assert {group.kind for model in models for group in model.attention} == {
         "full",
         "sliding",
         "chunked",
         "linear",
         "mla",
     }
-    assert {model.quantization.method for model in known if model.quantization} >= {"fp8", "awq", "mxfp4"}
-    assert any(model.experts for model in known)
-    assert any(model.vision_language for model in known)
+    assert {model.quantization.method for model in models if model.quantization} >= {"fp8", "awq", "mxfp4"}
+    assert any(model.experts for model in models)
+    assert any(model.vision_language for model in models)
 
 
 @pytest.mark.parametrize(

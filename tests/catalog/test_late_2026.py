@@ -24,8 +24,10 @@ NAMES = sorted(path.name.removesuffix(".config.json") for path in FOLDER.glob("*
 
 def read(name: str) -> Model:
     config = json.loads((FOLDER / f"{name}.config.json").read_text(encoding="utf-8"))
-    apart = FOLDER / f"{name}.hf_quant_config.json"
-    quantization = from_modelopt_file(json.loads(apart.read_text(encoding="utf-8"))) if apart.is_file() else None
+    separate_file = FOLDER / f"{name}.hf_quant_config.json"
+    quantization = (
+        from_modelopt_file(json.loads(separate_file.read_text(encoding="utf-8"))) if separate_file.is_file() else None
+    )
     return parse(name.replace("--", "/"), config, quantization=quantization)
 
 

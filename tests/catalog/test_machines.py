@@ -14,7 +14,7 @@ from tests.stacks import plan_of
 _FILE = Path(__file__).with_name("autoscaler_machines.yaml")
 _DOCUMENT: dict[str, Any] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
 TABLE: dict[str, dict[str, Any]] = _DOCUMENT["machines"]
-KNOWN = catalog.load()
+CATALOG = catalog.load()
 SSD_GIB = 375
 
 # Families that the autoscaler's table does not have, or that carry system pods only.
@@ -22,17 +22,17 @@ UNLISTED = set(_DOCUMENT["unlisted"])
 
 
 def test_every_accelerator_machine_is_compared() -> None:
-    assert {machine.name for machine in KNOWN.machines.values() if machine.family not in UNLISTED} == TABLE.keys()
+    assert {machine.name for machine in CATALOG.machines.values() if machine.family not in UNLISTED} == TABLE.keys()
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_a_node_has_the_size_that_the_autoscaler_expects(name: str) -> None:
-    machine, row = KNOWN.machines[name], TABLE[name]
-    found = {"cpus": machine.vcpus, "memory": machine.memory_gib, "threads_per_core": machine.threads_per_core}
+    machine, row = CATALOG.machines[name], TABLE[name]
+    size = {"cpus": machine.vcpus, "memory": machine.memory_gib, "threads_per_core": machine.threads_per_core}
     expected = {"cpus": row["cpus"], "memory": row["memory"], "threads_per_core": row.get("threads_per_core")}
     if row.get("disputed") is not None:
-        assert found.pop(row["disputed"]) != expected.pop(row["disputed"])
-    assert found == expected
+        assert size.pop(row["disputed"]) != expected.pop(row["disputed"])
+    assert size == expected
     if "gpus" in row:
         assert machine.accelerator_count == row["gpus"]
     if "ssds" in row:

@@ -18,8 +18,8 @@ def test_every_metric_has_a_name_in_every_release() -> None:
 
 
 def test_every_metric_that_the_tools_read_is_in_the_catalog() -> None:
-    known = load_metrics().known_names()
-    suffixed = {f"{name}{suffix}" for name in known for suffix in ("", "_bucket", "_sum", "_count")}
+    metric_names = load_metrics().known_names()
+    suffixed = {f"{name}{suffix}" for name in metric_names for suffix in ("", "_bucket", "_sum", "_count")}
     read = {
         name
         for folder in ("operations/verify", "operations/diagnose", "planning", "components")

@@ -10,7 +10,7 @@ from planning.plan.routing import RouterPlan
 from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
 
-KNOWN = catalog.load()
+CATALOG = catalog.load()
 
 # Label of the mapping ConfigMaps by model router. Sources: Gateway API Inference Extension v1.3.1 and v1.4.0,
 # cmd/bbr/runner/runner.go; v1.5.0, pkg/bbr/plugins/basemodelextractor; llm-d-inference-payload-processor v0.1.0, the
@@ -55,30 +55,30 @@ TPU_VERSIONS = (
 
 
 def router(release: str) -> RouterPlan:
-    found = plan_of("multi-model-gpu", {"release": release, "registry.existingSecret": "mine"}).router
-    assert found is not None
-    return found
+    router_plan = plan_of("multi-model-gpu", {"release": release, "registry.existingSecret": "mine"}).router
+    assert router_plan is not None
+    return router_plan
 
 
-@pytest.mark.parametrize("release", KNOWN.releases)
+@pytest.mark.parametrize("release", CATALOG.releases)
 class TestModelRouter:
     def test_reads_the_mappings_that_the_stack_writes(self, release: str) -> None:
-        version = KNOWN.releases[release].router.version
+        version = CATALOG.releases[release].router.version
         assert router(release).mapping_labels == {MAPPING_LABELS[version]: "true"}
 
     def test_knows_every_flag(self, release: str) -> None:
-        version, args = KNOWN.releases[release].router.version, router(release).pod.args
+        version, args = CATALOG.releases[release].router.version, router(release).pod.args
         assert {arg.partition("=")[0] for arg in args if arg.startswith("-")} <= FLAGS[version]
 
     def test_has_every_plugin_that_flags_name(self, release: str) -> None:
-        version, args = KNOWN.releases[release].router.version, router(release).pod.args
-        named = {args[place + 1].partition(":")[0] for place, arg in enumerate(args) if arg == "--plugin"}
-        assert named <= PLUGINS.get(version, set())
+        version, args = CATALOG.releases[release].router.version, router(release).pod.args
+        used = {args[place + 1].partition(":")[0] for place, arg in enumerate(args) if arg == "--plugin"}
+        assert used <= PLUGINS.get(version, set())
 
 
-@pytest.mark.parametrize("release", KNOWN.releases)
+@pytest.mark.parametrize("release", CATALOG.releases)
 def test_a_tpu_image_is_of_a_version_that_was_released(release: str) -> None:
-    engine = KNOWN.releases[release].engine
+    engine = CATALOG.releases[release].engine
     for image in filter(None, (engine.tpu, *engine.exceptions)):
         if image.image.startswith("vllm/vllm-tpu:"):
             assert image.image == f"vllm/vllm-tpu:v{image.version}"
@@ -104,9 +104,9 @@ class TestConformance:
     def test_a_part_of_another_version_differs(self) -> None:
         """One release at a time, with one part of another: the page has to show it."""
         plans = conformance.plans_of("llm-d-0.6")
-        release = KNOWN.releases["llm-d-0.6"]
+        release = CATALOG.releases["llm-d-0.6"]
         for other in ("llm-d-0.9", "llm-d-0.4"):
-            label = release.router.model_copy(update={"mapping_label": KNOWN.releases[other].router.mapping_label})
+            label = release.router.model_copy(update={"mapping_label": CATALOG.releases[other].router.mapping_label})
             changed = release.model_copy(update={"router": label})
             results = {cell.part: cell.result for cell in conformance.cells_of(changed, plans)}
             assert results["model router"] == "**differs**"
@@ -116,15 +116,15 @@ class TestTheNextRelease:
     """What upstream's pull requests took out of the picker, and the TPU image that starts."""
 
     def test_removed_plugins_are_gone(self) -> None:
-        old, new = (KNOWN.pickers[f"llm-d-router-{version}"].plugins.keys() for version in ("v0.10.0", "v0.11.0"))
+        old, new = (CATALOG.pickers[f"llm-d-router-{version}"].plugins.keys() for version in ("v0.10.0", "v0.11.0"))
         removed = {"by-label", "by-label-selector", "pd-profile-handler", "precise-prefix-cache-scorer"}
         assert removed <= old - new
-        assert {name for name in old if KNOWN.pickers["llm-d-router-v0.10.0"].plugins[name].deprecated} == old - new
+        assert {name for name in old if CATALOG.pickers["llm-d-router-v0.10.0"].plugins[name].deprecated} == old - new
 
     def test_prefill_and_decode_on_tpu_v7x_stay_with_the_version_that_starts(self) -> None:
-        engine = KNOWN.releases["llm-d-0.10"].engine
+        engine = CATALOG.releases["llm-d-0.10"].engine
         images = {
-            (name, disaggregated): engine.image_for(KNOWN.accelerators[name], disaggregated=disaggregated)
+            (name, disaggregated): engine.image_for(CATALOG.accelerators[name], disaggregated=disaggregated)
             for name in ("tpu-v6e", "tpu-v7x", "nvidia-l4")
             for disaggregated in (False, True)
         }
@@ -145,10 +145,10 @@ class TestTheNextRelease:
             "plugins": [{"type": "by-label", "parameters": {"label": "a", "validValues": ["b"]}}],
             "schedulingProfiles": [{"name": "default", "plugins": [{"pluginRef": "by-label"}]}],
         }
-        found = findings_of("gpu", {"release": "llm-d-0.10", "picker.config": config})
-        assert any("by-label" in finding.value and "llm-d-0.9" in finding.fix for finding in found)
+        findings = findings_of("gpu", {"release": "llm-d-0.10", "picker.config": config})
+        assert any("by-label" in finding.value and "llm-d-0.9" in finding.fix for finding in findings)
 
     def test_the_default_stays_the_proven_one(self) -> None:
         plan = plan_of("gpu")
         assert plan.release == "llm-d-0.9"
-        assert not KNOWN.releases[plan.release].unproven
+        assert not CATALOG.releases[plan.release].unproven

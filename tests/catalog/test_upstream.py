@@ -15,10 +15,10 @@ from planning.plan.pods import ContainerPlan, PodPlan
 from stackfile import project_stacks
 from tests.stacks import PASSWORD, plan_of
 
-KNOWN, UPSTREAM = catalog.load(), load_upstream()
+CATALOG, UPSTREAM = catalog.load(), load_upstream()
 ROOT = Path(__file__).resolve().parents[2]
 STACKS = project_stacks()
-CELLS = [(stack, release) for release in KNOWN.releases for stack in STACKS]
+CELLS = [(stack, release) for release in CATALOG.releases for stack in STACKS]
 # Red Hat's images are pulled with an account.
 ACCOUNT = {"registry": {"server": "registry.redhat.io", "username": "somebody", "password": PASSWORD}}
 
@@ -45,10 +45,10 @@ def names(pod: PodPlan | ContainerPlan) -> set[str]:
 
 
 def program(image: str) -> Program:
-    found = UPSTREAM.programs.get(image)
-    if found is None:
+    programs = UPSTREAM.programs.get(image)
+    if programs is None:
         pytest.skip(f"the source of {image} was not available: see docs/releases.md")
-    return found
+    return programs
 
 
 def test_the_project_has_22_stacks() -> None:
@@ -65,14 +65,14 @@ def test_a_stack_is_planned_or_refused_with_findings(stack: str, release: str) -
         assert plan.release == release
 
 
-@pytest.mark.parametrize("release", KNOWN.releases)
+@pytest.mark.parametrize("release", CATALOG.releases)
 class TestEveryPartKnowsItsFlags:
     def test_picker(self, release: str) -> None:
         checked = 0
         for _, plan in plans(release):
             for model in plan.models:
-                known = program(model.picker.pod.image)
-                assert names(model.picker.pod) <= set(known.flags)
+                program_ = program(model.picker.pod.image)
+                assert names(model.picker.pod) <= set(program_.flags)
                 checked += 1
         assert checked
 
@@ -80,9 +80,9 @@ class TestEveryPartKnowsItsFlags:
         routers = [plan.router for _, plan in plans(release) if plan.router is not None]
         assert routers
         for router in routers:
-            known = program(router.pod.image)
-            assert names(router.pod) <= set(known.flags)
-            assert dict(router.mapping_labels) == dict.fromkeys(known.labels, "true")
+            program_ = program(router.pod.image)
+            assert names(router.pod) <= set(program_.flags)
+            assert dict(router.mapping_labels) == dict.fromkeys(program_.labels, "true")
 
     def test_sidecar(self, release: str) -> None:
         for _, plan in plans(release):
@@ -94,7 +94,7 @@ class TestEveryPartKnowsItsFlags:
     def test_engine(self, release: str) -> None:
         """Arguments of vLLM's own parser, by the version in the image."""
         read = UPSTREAM.vllm
-        engine = KNOWN.releases[release].engine
+        engine = CATALOG.releases[release].engine
         images = filter(None, (engine.gpu, engine.tpu, *engine.exceptions))
         versions = {image.image: image.version for image in images}
         for _, plan in plans(release):
@@ -110,9 +110,9 @@ class TestEveryPartKnowsItsFlags:
                         assert seen.in_version(version), f"vLLM {version} has no --{name}"
 
 
-@pytest.mark.parametrize("release", KNOWN.releases)
+@pytest.mark.parametrize("release", CATALOG.releases)
 def test_the_plugins_of_a_picker_are_those_that_it_registers(release: str) -> None:
-    entry = KNOWN.releases[release]
+    entry = CATALOG.releases[release]
     pickers = [entry.picker, *([entry.disaggregation.picker] if entry.disaggregation else [])]
     for picker in filter(None, pickers):
-        assert set(KNOWN.pickers[picker.build].plugins) == set(program(picker.image).plugins)
+        assert set(CATALOG.pickers[picker.build].plugins) == set(program(picker.image).plugins)

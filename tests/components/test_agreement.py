@@ -81,7 +81,7 @@ class TestPorts:
     def test_the_pool_asks_the_picker_where_it_answers(self, either: Graph) -> None:
         reference = one(either, "InferencePool")["spec"]["endpointPickerRef"]
         service = one(either, "Service", reference["name"])
-        [port] = [each for each in service["spec"]["ports"] if each["port"] == reference["port"]["number"]]
+        [port] = [port for port in service["spec"]["ports"] if port["port"] == reference["port"]["number"]]
         number = ports_of(picker_of(either))[port["targetPort"]]
         assert number == int(argument(picker_of(either), "--grpc-port"))
         assert port["appProtocol"] == "kubernetes.io/h2c"
@@ -97,8 +97,8 @@ class TestPorts:
     def test_probes_ask_ports_that_are_open(self, either: Graph) -> None:
         for template in pods(either).values():
             probes = [container(template).get(f"{kind}Probe") for kind in ("startup", "liveness", "readiness")]
-            asked = {(probe.get("httpGet") or probe["grpc"])["port"] for probe in probes if probe}
-            assert asked <= set(ports_of(template).values())
+            probed_ports = {(probe.get("httpGet") or probe["grpc"])["port"] for probe in probes if probe}
+            assert probed_ports <= set(ports_of(template).values())
 
     def test_scrapes_ask_ports_that_have_their_name(self, either: Graph) -> None:
         for body in of_kind(either, "PodMonitoring"):
@@ -230,9 +230,9 @@ class TestPicker:
         """An unknown name ends the picker."""
         [text] = one(either, "ConfigMap")["data"].values()
         config = yaml.safe_load(text)
-        named = [plugin["type"] for plugin in config["plugins"]]
+        types = [plugin["type"] for plugin in config["plugins"]]
         [profile] = config["schedulingProfiles"]
-        assert [plugin["pluginRef"] for plugin in profile["plugins"]] == named
+        assert [plugin["pluginRef"] for plugin in profile["plugins"]] == types
         assert {plugin["pluginRef"]: plugin["weight"] for plugin in profile["plugins"]} == {
             "prefix-cache-scorer": 3,
             "kv-cache-utilization-scorer": 2,

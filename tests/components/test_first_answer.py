@@ -23,8 +23,8 @@ SERVERS = ("kubernetes:apps/v1:Deployment", "kubernetes:serving.kserve.io/v1alph
 
 
 def worst(step: str) -> float:
-    found = STEPS[step]
-    return float((found.by_kind.get("gpu") or found.seconds or (0.0, 0.0))[1])
+    step_times = STEPS[step]
+    return float((step_times.by_kind.get("gpu") or step_times.seconds or (0.0, 0.0))[1])
 
 
 # Weights are 120 s here, which every chain has alike.

@@ -29,8 +29,8 @@ def in_namespace(graph: Graph) -> list[Recorded]:
 
 
 def deployment(graph: Graph, ending: str) -> Recorded:
-    [found] = [r for r in graph.by_type(DEPLOYMENT) if r.name.endswith(ending)]
-    return found
+    [resource] = [r for r in graph.by_type(DEPLOYMENT) if r.name.endswith(ending)]
+    return resource
 
 
 def accelerator_pools(graph: Graph) -> list[Recorded]:
@@ -187,9 +187,9 @@ class TestDestroy:
 
     def test_slow_parts_get_their_time(self, either: Graph) -> None:
         """GKE frees endpoint groups and firewall rules only minutes after the objects that owned them."""
-        for token, least in ((CLUSTER, 60), (NODE_POOL, 60), ("gcp:compute/network:Network", 30), (GATEWAY, 30)):
+        for token, minimum in ((CLUSTER, 60), (NODE_POOL, 60), ("gcp:compute/network:Network", 30), (GATEWAY, 30)):
             for resource in either.by_type(token):
-                assert int(resource.options.custom_timeouts["delete"].removesuffix("m")) >= least
+                assert int(resource.options.custom_timeouts["delete"].removesuffix("m")) >= minimum
 
 
 class TestCrds:

@@ -53,9 +53,9 @@ def test_the_credentials_line_names_the_cluster(done: Graph) -> None:
 def test_the_cost_is_the_sum_of_its_parts(done: Graph) -> None:
     cost = done.outputs["hourlyCost"]
     assert cost["running"] > cost["idle"] > 0
-    known = {name: part for name, part in cost["parts"].items() if part is not None}
-    assert cost["running"] == pytest.approx(sum(known.values()), abs=1e-3)
-    assert list(cost["parts"].keys() - known.keys()) == cost.get("withoutPricesOf", [])
+    known_parts = {name: part for name, part in cost["parts"].items() if part is not None}
+    assert cost["running"] == pytest.approx(sum(known_parts.values()), abs=1e-3)
+    assert list(cost["parts"].keys() - known_parts.keys()) == cost.get("withoutPricesOf", [])
     assert cost["pricesOf"]
 
 

@@ -22,7 +22,7 @@ def test_one_way_in_is_all_there_is(either: Graph) -> None:
 
 
 def _types(graph: Graph) -> set[str]:
-    return {spec(one).get("type", "ClusterIP") for one in graph.by_type("kubernetes:core/v1:Service")}
+    return {spec(service).get("type", "ClusterIP") for service in graph.by_type("kubernetes:core/v1:Service")}
 
 
 def spec(resource: Recorded) -> dict[str, Any]:
@@ -44,10 +44,12 @@ def test_no_pool_has_a_label_of_gkes_own(either: Graph) -> None:
 @pytest.mark.parametrize("stack", ["gpu", "tpu"])
 def test_another_pattern_keeps_the_way_in(stack: str) -> None:
     """Same names and same values: an update touches neither the address nor anything below it."""
-    one = graph_of(stack)
+    graph_before = graph_of(stack)
     other = graph_of(stack, {"pattern": "prefix-cache", "models[0].replicas": 2})
     ways = ("compute/", "container/cluster", "Gateway", "HTTPRoute", ":Namespace")
-    kept = [r for r in one if any(part in r.type for part in ways) and not r.type.startswith("llm-d:")]
-    assert len(kept) > 8
+    entry_resources = [
+        r for r in graph_before if any(part in r.type for part in ways) and not r.type.startswith("llm-d:")
+    ]
+    assert len(entry_resources) > 8
     after = {r.urn: r.inputs for r in other}
-    assert [r.urn for r in kept if after.get(r.urn) != r.inputs] == []
+    assert [r.urn for r in entry_resources if after.get(r.urn) != r.inputs] == []

@@ -119,18 +119,18 @@ def test_every_container_can_write_where_it_must(either: Graph) -> None:
 @pytest.mark.parametrize("stack", ["gpu", "kserve-prefix-cache-gpu", "multi-model-gpu", "mixture-of-experts-tpu"])
 def test_no_object_has_an_empty_list(stack: str) -> None:
     """A controller that writes a custom kind drops it, and every later preview would show that it is added again."""
-    found = [
+    empty = [
         f"{body['kind']} {body['metadata']['name']}: {path}"
         for body in kubernetes_objects(graph_of(stack))
         if body["kind"] not in ("NetworkPolicy", "PodDisruptionBudget")
         for path in _empty_lists(body, "")
     ]
-    assert found == []
+    assert empty == []
 
 
 def _empty_lists(value: object, path: str) -> list[str]:
     if isinstance(value, Mapping):
-        return [found for key, item in value.items() for found in _empty_lists(item, f"{path}.{key}")]
+        return [empty_list for key, item in value.items() for empty_list in _empty_lists(item, f"{path}.{key}")]
     if isinstance(value, list):
-        return [found for item in value for found in _empty_lists(item, f"{path}[]")] if value else [path]
+        return [empty_list for item in value for empty_list in _empty_lists(item, f"{path}[]")] if value else [path]
     return []

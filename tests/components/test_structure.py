@@ -69,12 +69,12 @@ PARENTS = {
 
 def component_classes() -> list[str]:
     """Every component of the package, found by importing all of its modules."""
-    found = set()
+    names = set()
     for module in pkgutil.walk_packages(components.__path__, f"{components.__name__}."):
         for name, member in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if issubclass(member, pulumi.ComponentResource) and member.__module__ == module.name:
-                found.add(name)
-    return sorted(found)
+                names.add(name)
+    return sorted(names)
 
 
 def components_of(graph: Graph) -> list[Recorded]:
@@ -117,7 +117,7 @@ def test_only_the_stack_component_hangs_below_the_stack(either: Graph) -> None:
 def test_all_other_components_hang_below_the_stack_component(either: Graph) -> None:
     inference = either.one(TOKENS["InferenceStack"])
     others = {r.urn for r in components_of(either)} - {inference.urn}
-    assert {each.urn for each in either.children(inference) if not each.custom} == others
+    assert {resource.urn for resource in either.children(inference) if not resource.custom} == others
 
 
 def test_no_resource_is_without_component(either: Graph) -> None:

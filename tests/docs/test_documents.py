@@ -84,14 +84,14 @@ def test_every_pulumi_command_of_the_documents_exists() -> None:
         words = shlex.split(line)[1:]
         path = list(itertools.takewhile(lambda word: re.fullmatch(r"[a-z]+", word) is not None, words))
         # A word that is no subcommand gets its parent's help.
-        known = [
+        known_depths = [
             depth
             for depth in range(1, len(path) + 1)
             if _help(pulumi, path[:depth]) != _help(pulumi, path[: depth - 1])
         ]
-        assert known, line
-        shown = _help(pulumi, path[: known[-1]])
-        assert all(word.split("=")[0] in shown for word in words if word.startswith("--")), line
+        assert known_depths, line
+        help_text = _help(pulumi, path[: known_depths[-1]])
+        assert all(word.split("=")[0] in help_text for word in words if word.startswith("--")), line
 
 
 @functools.cache
@@ -136,11 +136,11 @@ def _named_files(document: Path) -> Iterator[str]:
 
 
 def test_files_that_documents_name_are_there() -> None:
-    named = [(document.name, name) for document in DOCUMENTS for name in _named_files(document)]
-    assert ("architecture.md", "planning/names.py") in named
+    mentioned = [(document.name, name) for document in DOCUMENTS for name in _named_files(document)]
+    assert ("architecture.md", "planning/names.py") in mentioned
     missing = [
         f"{document}: {name}"
-        for document, name in named
+        for document, name in mentioned
         if name not in _ELSEWHERE and not any(ROOT.glob(name)) and not any(ROOT.glob(f"{name}.py"))
     ]
     assert not missing
@@ -194,4 +194,4 @@ def test_workflows_pin_every_action_by_commit() -> None:
         if "uses:" in line
     ]
     assert uses
-    assert not [one for one in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)]
+    assert not [use for use in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)]

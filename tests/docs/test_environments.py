@@ -16,7 +16,7 @@ _BLOCK = re.compile(r"```yaml\n# (\S+)\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture
-def shown(tmp_path: Path) -> Path:
+def rendered(tmp_path: Path) -> Path:
     """A folder with the files of the page and this project's Pulumi.yaml."""
     page = (PROJECT_ROOT / "docs" / "environments.md").read_text(encoding="utf-8")
     for name, text in _BLOCK.findall(page):
@@ -33,8 +33,8 @@ def _planned(folder: Path, stack: str) -> StackSettings:
     return StackSettings.model_validate(config.settings())
 
 
-def test_both_stacks_are_the_base_and_their_own(shown: Path) -> None:
-    staging, production = (_planned(shown, stack) for stack in ("staging", "production"))
+def test_both_stacks_are_the_base_and_their_own(rendered: Path) -> None:
+    staging, production = (_planned(rendered, stack) for stack in ("staging", "production"))
     assert staging.pattern == production.pattern == "prefix-cache"
     assert [(model.id, model.max_model_len, model.replicas) for model in staging.models] == [
         ("Qwen/Qwen2.5-3B-Instruct", 8192, 2)

@@ -18,13 +18,13 @@ KINDS = ("impossible", "refused", "warned", "reproduced")
 
 def rows() -> list[tuple[int, str, list[str]]]:
     """Number, kind and named tests of each pitfall."""
-    found = []
+    entries = []
     for entry in re.split(r"^### ", (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[
         1:
     ]:
         (kind,) = re.findall(r"^\*\*(\w+)\.\*\* ", entry, re.MULTILINE)
-        found.append((int(entry.split(".")[0]), kind.lower(), re.findall(r"^- `([^`]+)`$", entry, re.MULTILINE)))
-    return found
+        entries.append((int(entry.split(".")[0]), kind.lower(), re.findall(r"^- `([^`]+)`$", entry, re.MULTILINE)))
+    return entries
 
 
 def test_every_pitfall_has_one_entry() -> None:
@@ -47,16 +47,16 @@ def test_the_tests_of_an_entry_exist(number: int, kind: str, shown: list[str]) -
 
 
 def test_what_is_reproduced_is_shown_by_the_rehearsal() -> None:
-    assert not [n for n, kind, shown in rows() if kind == "reproduced" and not any("rehearsal/" in s for s in shown)]
+    assert not [n for n, kind, tests in rows() if kind == "reproduced" and not any("rehearsal/" in s for s in tests)]
 
 
 @functools.cache
 def _tests(path: str) -> frozenset[str]:
     """Tests of a file by name, those of a class with its name before theirs."""
-    found = set()
+    names = set()
     for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef):
-            found |= {f"{node.name}.{part.name}" for part in node.body if isinstance(part, ast.FunctionDef)}
+            names |= {f"{node.name}.{part.name}" for part in node.body if isinstance(part, ast.FunctionDef)}
         elif isinstance(node, ast.FunctionDef):
-            found.add(node.name)
-    return frozenset(found)
+            names.add(node.name)
+    return frozenset(names)

@@ -18,8 +18,8 @@ OF_STACKS = ("preview", "deploy", "drift")
 
 def jobs(workflow: str) -> dict[str, Any]:
     document = yaml.safe_load((WORKFLOWS / f"{workflow}.yml").read_text(encoding="utf-8"))
-    found: dict[str, Any] = document["jobs"]
-    return found
+    jobs: dict[str, Any] = document["jobs"]
+    return jobs
 
 
 @pytest.mark.parametrize("workflow", OF_STACKS)

@@ -85,5 +85,5 @@ def look(frames: Mapping[str, tuple[str, int]], folder: Path, *, dark: bool = Fa
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     measured = re.search(r'<pre id="measured">(.*?)</pre>', done.stdout, re.DOTALL)
     assert measured is not None, done.stdout[:2000] + done.stderr[-2000:]
-    said = tuple(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-    return Looked(json.loads(html.unescape(measured[1])), said)
+    console_lines = tuple(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+    return Looked(json.loads(html.unescape(measured[1])), console_lines)

@@ -40,7 +40,7 @@ func register() {
 FILTER = 'package filter\n\nconst (\n\tByLabelType = "by-label"\n)\n'
 SCORER = 'package scorer\n\nconst OldScorerType = "old-scorer"\nconst managed = "example.k8s.io/bbr-managed"\n'
 # The same name of a constant in another package.
-OTHER = 'package other\n\nconst ByLabelType = "another"\n'
+SECOND_PACKAGE = 'package other\n\nconst ByLabelType = "another"\n'
 
 
 # Names that no compiler checks: whoever renders for the program has to know them.
@@ -147,7 +147,7 @@ def module(tmp_path: Path) -> Path:
         "runner.go": RUNNER,
         "filter/filter.go": FILTER,
         "scorer/scorer.go": SCORER,
-        "other/other.go": OTHER,
+        "other/other.go": SECOND_PACKAGE,
     }.items():
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
@@ -201,7 +201,7 @@ class TestCompare:
 
     # Mostly the values of another release: what somebody would forget to change.
     @pytest.mark.parametrize(
-        ("name", "part", "change", "said"),
+        ("name", "part", "change", "expected"),
         [
             ("llm-d-0.9", "router", {"mapping_label": "inference.networking.k8s.io/bbr-managed"}, "mapping_label"),
             ("llm-d-0.9", "router", {"mapping_label": "inference-gateway.k8s.io/managed"}, "mapping_label"),
@@ -241,11 +241,11 @@ class TestCompare:
         ],
     )
     def test_a_value_of_another_release_is_a_line(
-        self, name: str, part: str, change: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]
+        self, name: str, part: str, change: dict[str, object], expected: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         release = catalog.load().releases[name]
         assert compare.compare(_changed(release, part, change), catalog.load(), parts.Folders()) == 1
-        assert said in capsys.readouterr().out
+        assert expected in capsys.readouterr().out
 
     def test_what_cannot_be_read_is_said(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -30,31 +30,31 @@ def llmd(*arguments: str) -> int:
 
 def test_help_lists_every_command_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert llmd("--help") == 0
-    shown = capsys.readouterr().out
-    assert max(map(len, shown.splitlines())) <= 80
+    output = capsys.readouterr().out
+    assert max(map(len, output.splitlines())) <= 80
     for name in COMMANDS:
-        assert re.search(rf"│ {name} +[A-Z]", shown), name
+        assert re.search(rf"│ {name} +[A-Z]", output), name
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert llmd(name, "--help") == 0
-    shown = capsys.readouterr().out
-    assert f"Usage: llmd {name}" in shown
-    assert max(map(len, shown.splitlines())) <= 80
+    output = capsys.readouterr().out
+    assert f"Usage: llmd {name}" in output
+    assert max(map(len, output.splitlines())) <= 80
 
 
 def test_an_option_means_the_same_everywhere() -> None:
     """`stack` and `-c` are the shared definitions in every command that has them."""
     shared = {"stack": Stack, "config": Changes}
-    found = 0
+    count = 0
     for name, command in COMMANDS.items():
         assert command is not None
         for parameter in inspect.signature(command, eval_str=True).parameters.values():
             if parameter.name in shared:
                 assert parameter.annotation == shared[parameter.name], f"{name} {parameter.name}"
-                found += 1
-    assert found > 10
+                count += 1
+    assert count > 10
 
 
 @pytest.mark.parametrize("command", ["report", "render", "preview", "up"])
@@ -63,8 +63,8 @@ def test_a_refused_stack_shows_every_finding_and_ends_with_2(
 ) -> None:
     more = ["--out", str(tmp_path / "rendered")] if command == "render" else []
     assert llmd(command, "gpu", *REFUSED, *more) == 2
-    said = capsys.readouterr()
-    text = said.out + said.err
+    output = capsys.readouterr()
+    text = output.out + output.err
     assert "llm-d:paused = perhaps" in text
     assert re.search(r"^\(warning\) \S+ +llm-d:gateway.tls.kind = none$", text, re.MULTILINE)
     assert "Traceback" not in text
@@ -74,9 +74,9 @@ def test_a_refused_stack_shows_every_finding_and_ends_with_2(
 
 def test_a_refused_report_is_written_and_ends_with_2(tmp_path: Path) -> None:
     for ending in (".md", ".html", ".json"):
-        out = tmp_path / f"report{ending}"
-        assert llmd("report", "gpu", *REFUSED, "--out", str(out)) == 2
-        assert "paused" in out.read_text(encoding="utf-8")
+        output = tmp_path / f"report{ending}"
+        assert llmd("report", "gpu", *REFUSED, "--out", str(output)) == 2
+        assert "paused" in output.read_text(encoding="utf-8")
 
 
 def test_a_change_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

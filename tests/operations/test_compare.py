@@ -31,8 +31,8 @@ def changed(**changes: str) -> str:
 
 
 def row(text: str, name: str) -> list[str]:
-    (found,) = [line for line in text.splitlines() if line.startswith(f"| {name}")]
-    return [cell.strip() for cell in found.strip("|").split("|")][1:]
+    (row_line,) = [line for line in text.splitlines() if line.startswith(f"| {name}")]
+    return [cell.strip() for cell in row_line.strip("|").split("|")][1:]
 
 
 def test_a_change_without_effect_is_one_line() -> None:

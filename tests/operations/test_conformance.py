@@ -19,7 +19,7 @@ from operations.conformance.rendered import Rendered, plan, plans_of, rendered, 
 from planning import Finding, RefusedError, StackPlan
 from rehearsal.toolchain.build import binaries
 
-KNOWN = catalog.load()
+CATALOG = catalog.load()
 # Releases whose programs the toolchain builds for rehearsals anyway, with the parts that are judged.
 QUICK = {
     "llm-d-0.9": {"model router"},
@@ -44,7 +44,7 @@ def picker() -> Path:
 class TestRealPrograms:
     @pytest.mark.parametrize("name", QUICK)
     def test_they_take_what_is_rendered(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        release = KNOWN.releases[name]
+        release = CATALOG.releases[name]
         only = ("gpu", "prefix-cache-tpu", "multi-model-gpu", "disaggregated-gpu")
         plans = plans_of(name, only=only)
         wanted = {part: image for part, image in images(release).items() if part in QUICK[name]}
@@ -79,7 +79,7 @@ class TestRealPrograms:
 
     def test_the_label_of_mappings_is_in_the_router(self) -> None:
         router = binaries(["payload-processor"], lambda _: None)["payload-processor"]
-        own, before = (KNOWN.releases[name].router.mapping_label for name in ("llm-d-0.9", "llm-d-0.6"))
+        own, before = (CATALOG.releases[name].router.mapping_label for name in ("llm-d-0.9", "llm-d-0.6"))
         assert programs.has_word(router, own)
         assert not programs.has_word(router, before)
 
@@ -274,13 +274,13 @@ class TestPredecessors:
 
     @pytest.mark.parametrize(("name", "field"), CHANGES, ids=[".".join(change) for change in CHANGES])
     def test_it_turns_a_cell_red(self, name: str, field: str) -> None:
-        before = KNOWN.releases[predecessors.PREDECESSORS[name]]
-        [change] = [one for one in predecessors.changes(KNOWN.releases[name], before) if one.field == field]
-        assert predecessors.judge(change, KNOWN, run=False).red
+        before = CATALOG.releases[predecessors.PREDECESSORS[name]]
+        [change] = [one for one in predecessors.changes(CATALOG.releases[name], before) if one.field == field]
+        assert predecessors.judge(change, CATALOG, run=False).red
 
     def test_every_differing_plugin_turns_it_red(self) -> None:
-        for name, count, red in predecessors.plugin_changes(KNOWN):
-            if KNOWN.releases[name].picker.image in load_upstream().programs:
+        for name, count, red in predecessors.plugin_changes(CATALOG):
+            if CATALOG.releases[name].picker.image in load_upstream().programs:
                 assert red == count, name
 
     def test_the_page_lists_every_difference(self) -> None:
@@ -288,7 +288,7 @@ class TestPredecessors:
         differences = [
             change
             for name, before in predecessors.PREDECESSORS.items()
-            for change in predecessors.changes(KNOWN.releases[name], KNOWN.releases[before])
+            for change in predecessors.changes(CATALOG.releases[name], CATALOG.releases[before])
         ]
         missing = [change for change in differences if f"| {change.release} | {change.field} |" not in text]
         assert missing == [], "python -m operations.conformance.predecessors"
@@ -296,7 +296,7 @@ class TestPredecessors:
         assert len(red) >= 20
 
 
-@pytest.mark.parametrize("name", KNOWN.releases)
+@pytest.mark.parametrize("name", CATALOG.releases)
 def test_every_stack_is_planned_or_refused_with_findings(name: str) -> None:
     """On every release, and never a crash."""
     for stack in stacks():
@@ -306,7 +306,7 @@ def test_every_stack_is_planned_or_refused_with_findings(name: str) -> None:
             assert all(finding.id and finding.fix for finding in findings), stack
         else:
             assert planned.release == name, stack
-            image = KNOWN.releases[name].router.image
+            image = CATALOG.releases[name].router.image
             assert planned.router is None or rendered({stack: planned}, image), stack
 
 

@@ -89,13 +89,13 @@ class TestDigest:
 class TestQuestions:
     def test_every_capability_of_the_catalog_is_asked_once(self) -> None:
         catalog = load()
-        wanted = {a.compute_capability for a in catalog.accelerators.values() if a.kind == "gpu"}
-        assert {float(task["card"]["name"]) for task in tasks(catalog)} == wanted
+        compute_capability = {a.compute_capability for a in catalog.accelerators.values() if a.kind == "gpu"}
+        assert {float(task["card"]["name"]) for task in tasks(catalog)} == compute_capability
 
     def test_every_gpu_is_asked_for_its_batch(self) -> None:
         catalog = load()
-        asked = {card["name"] for task in tasks(catalog) for card in task["questions"]["batches"]["cards"]}
-        assert asked == {a.name for a in catalog.accelerators.values() if a.kind == "gpu"}
+        name = {card["name"] for task in tasks(catalog) for card in task["questions"]["batches"]["cards"]}
+        assert name == {a.name for a in catalog.accelerators.values() if a.kind == "gpu"}
 
 
 class TestSourcesOfTheTpuBackEnd:

@@ -30,10 +30,12 @@ def explainer() -> Explainer:
     return Explainer(world_of("gpu"))
 
 
-def names(explanation: Explanation, *, there: bool = False) -> set[str]:
+def names(explanation: Explanation, *, absent: bool = False) -> set[str]:
     """What moves the field's value, or (`there`) decides whether it exists."""
     return {
-        one.origin.name.removeprefix("llm-d:") for one in explanation.origins if (one.becomes == "(absent)") is there
+        origin.origin.name.removeprefix("llm-d:")
+        for origin in explanation.origins
+        if (origin.becomes == "(absent)") is absent
     }
 
 
@@ -73,16 +75,16 @@ def names(explanation: Explanation, *, there: bool = False) -> set[str]:
 )
 def test_a_field_comes_from(explainer: Explainer, field: str, among: set[str], never: set[str]) -> None:
     explanation = explainer.explain(field)
-    found = names(explanation) | names(explanation, there=True)
-    assert among <= found, field
-    assert not never & found, field
+    tested = names(explanation) | names(explanation, absent=True)
+    assert among <= tested, field
+    assert not never & tested, field
     assert explanation.component is not None
     assert explanation.component.startswith("components/")
 
 
 def test_what_it_says_of_another_value_is_what_happens(explainer: Explainer) -> None:
     explanation = explainer.explain(f"{SERVER} spec.replicas")
-    paused = {one.origin.name: one.becomes for one in explanation.origins}["llm-d:paused"]
+    paused = {origin.origin.name: origin.becomes for origin in explanation.origins}["llm-d:paused"]
     assert paused == 0
     assert explanation.planned == "models[0].servers[0].replicas"
 
@@ -140,9 +142,9 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
 )
 def test_an_output_comes_from(explainer: Explainer, field: str, among: set[str], never: set[str], planned: str) -> None:
     explanation = explainer.explain(field)
-    found = names(explanation) | names(explanation, there=True)
-    assert among <= found, field
-    assert not never & found, field
+    tested = names(explanation) | names(explanation, absent=True)
+    assert among <= tested, field
+    assert not never & tested, field
     assert explanation.component is not None
     assert explanation.component.startswith("components/outputs.py:")
     # One of the origins may replace a larger part, such as all servers of a model.
@@ -174,8 +176,8 @@ def test_a_models_own_configuration_is_a_fact() -> None:
     assert plan is not None
     assert plan.models[0].servers[0].memory is not None
     facts = [one for one in inputs(world) if one.origin.name.startswith("mine.json mine/gemma ")]
-    assert {one.origin.source for one in facts} == {"the stack file's config: mine.json"}
-    (layers,) = [one for one in facts if one.origin.name == "mine.json mine/gemma layers"]
+    assert {fact.origin.source for fact in facts} == {"the stack file's config: mine.json"}
+    (layers,) = [fact for fact in facts if fact.origin.name == "mine.json mine/gemma layers"]
     changed = plan_with(world, layers.others[0][1])
     assert changed is not None
     assert changed.models[0].servers[0].memory != plan.models[0].servers[0].memory
@@ -201,7 +203,7 @@ def test_every_field_of_every_object_has_an_explanation(explainer: Explainer) ->
 
 def test_no_secret_is_told() -> None:
     tokens = [one for one in inputs(world_of("gpu")) if one.origin.name == "llm-d:huggingFace.token"]
-    assert [one.origin.value for one in tokens] == ["(hidden)"]
+    assert [token.origin.value for token in tokens] == ["(hidden)"]
 
 
 @pytest.mark.parametrize(

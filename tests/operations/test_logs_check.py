@@ -100,7 +100,7 @@ def test_what_is_not_known_says_why(changes: dict[str, Any], reason: str) -> Non
 
 def test_a_bad_row_never_hides_the_others() -> None:
     rows: list[object] = ["text", None, {}, {"id": 7, "model": ["x"]}, LLAMA]
-    assert [each.call for each in judge_rows(rows, CONFIGS)] == ["not known"] * 4 + ["fits"]
+    assert [judgment.call for judgment in judge_rows(rows, CONFIGS)] == ["not known"] * 4 + ["fits"]
 
 
 _FIELDS: dict[str, list[Any]] = {
@@ -166,11 +166,11 @@ def test_a_model_of_its_own_is_read_beside_the_rows() -> None:
 
 
 def test_another_card_is_described_by_memory_and_capability() -> None:
-    here = judged(accelerator={"name": "L40S", "memory_gib": 44.39, "capability": 8.9}, gpuMemoryUtilization=0.9)
-    assert here.prediction["requestedGib"] == pytest.approx(44.39 * 0.9, abs=0.001)
+    by_memory = judged(accelerator={"name": "L40S", "memory_gib": 44.39, "capability": 8.9}, gpuMemoryUtilization=0.9)
+    assert by_memory.prediction["requestedGib"] == pytest.approx(44.39 * 0.9, abs=0.001)
     assert (
         judged(accelerator=..., memory_gib=44.39, capability=8.9, gpuMemoryUtilization=0.9).prediction
-        == here.prediction
+        == by_memory.prediction
     )
 
 

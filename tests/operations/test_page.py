@@ -34,9 +34,9 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Looked:
 
 
 def frames(looked: Looked, *, planned: bool = True) -> list[tuple[str, Mapping[str, Any]]]:
-    found = [(name, frame) for name, frame in looked.frames.items() if not (planned and name.startswith("wrong"))]
-    assert len(found) == len(WIDTHS) * (len(STACKS) + (1 if planned else 2))
-    return found
+    drawn = [(name, frame) for name, frame in looked.frames.items() if not (planned and name.startswith("wrong"))]
+    assert len(drawn) == len(WIDTHS) * (len(STACKS) + (1 if planned else 2))
+    return drawn
 
 
 class TestInABrowser:

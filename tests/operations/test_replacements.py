@@ -45,18 +45,18 @@ def name_of(kind: str, name: str) -> str | None:
 
 def replaced(before: Objects, after: Objects) -> set[str]:
     """What the provider replaces between two builds of a stack, by its list of properties that cannot be updated."""
-    found = set()
+    names = set()
     for key, (resource, old) in before.items():
         name = name_of(*key)
         if name is None or key not in after:
             continue
         new, kind = after[key][1], KINDS[resource.type]
-        wanted = kind.replaced_by(dict(old), dict(new))
+        changed = kind.replaced_by(dict(old), dict(new))
         for path, _ in differences(old, new):
             fixed = under(path, *VIRTUAL, *kind.updates, *resource.options.ignore_changes)
-            if not fixed and ("*" in wanted or under(path, *wanted)):
-                found.add(name)
-    return found
+            if not fixed and ("*" in changed or under(path, *changed)):
+                names.add(name)
+    return names
 
 
 def build(world: World, plan: StackPlan | None) -> Objects:
@@ -67,7 +67,7 @@ def build(world: World, plan: StackPlan | None) -> Objects:
 
 
 @functools.cache
-def found() -> dict[str, set[str]]:
+def replacements() -> dict[str, set[str]]:
     """By setting: everything that some other value of it replaces, in any of the stacks."""
     by_setting: defaultdict[str, set[str]] = defaultdict(set)
     for stack in STACKS:
@@ -90,17 +90,17 @@ def marked() -> dict[str, set[str]]:
 
 def test_every_setting_that_replaces_something_says_so() -> None:
     marks = marked()
-    silent = {setting: what - marks.get(setting, set()) for setting, what in found().items()}
+    silent = {setting: what - marks.get(setting, set()) for setting, what in replacements().items()}
     assert not {setting: what for setting, what in silent.items() if what}
-    assert len(found()) > 8
+    assert len(replacements()) > 8
 
 
 # What brings something of somebody else's has no other value to try; tests/components/infrastructure has examples.
-BROUGHT = {"llm-d:network.existing", "llm-d:cluster.existing", "llm-d:cluster.encryption.diskKey"}
+EXISTING = {"llm-d:network.existing", "llm-d:cluster.existing", "llm-d:cluster.encryption.diskKey"}
 
 
 def test_no_setting_is_marked_that_replaces_nothing() -> None:
-    assert marked().keys() - found().keys() == BROUGHT
+    assert marked().keys() - replacements().keys() == EXISTING
 
 
 @pytest.mark.parametrize(

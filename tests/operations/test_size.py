@@ -176,8 +176,8 @@ class TestCatalog:
         assert llmd("catalog", kind.value) == 0
         lines = capsys.readouterr().out.splitlines()
         assert max(map(len, lines)) <= 80
-        known = catalog.load()
-        entries = {"models": known.models, "accelerators": known.accelerators, "machines": known.machines}
+        load = catalog.load()
+        entries = {"models": load.models, "accelerators": load.accelerators, "machines": load.machines}
         for name in entries.get(kind.value, ()):
             assert any(line.startswith(name) for line in lines), name
 

@@ -67,16 +67,16 @@ def test_every_row_gets_a_prediction(unseen: tuple[Outcome, ...]) -> None:
 
 def test_medians_on_rows_that_nothing_was_fitted_to_are_within_a_fifth(unseen: tuple[Outcome, ...]) -> None:
     for kind in ("gpu", "tpu"):
-        found = [outcome for outcome in unseen if outcome.row.card.kind == kind]
-        assert statistics.median(sizes(found, "tokens")) <= 0.2
-        assert statistics.median(sizes(found, "tpot")) <= 0.2
-        assert statistics.median(sizes(found, "ttft")) <= 0.2
+        of_kind = [outcome for outcome in unseen if outcome.row.card.kind == kind]
+        assert statistics.median(sizes(of_kind, "tokens")) <= 0.2
+        assert statistics.median(sizes(of_kind, "tpot")) <= 0.2
+        assert statistics.median(sizes(of_kind, "ttft")) <= 0.2
 
 
 def test_the_catalog_states_the_error_that_was_earned(unseen: tuple[Outcome, ...]) -> None:
     for kind in ("gpu", "tpu"):
-        found = [outcome for outcome in unseen if outcome.row.card.kind == kind]
-        assert load_engine().speed.earned[f"roofline-{kind}"] == earned(found)
+        of_kind = [outcome for outcome in unseen if outcome.row.card.kind == kind]
+        assert load_engine().speed.earned[f"roofline-{kind}"] == earned(of_kind)
 
 
 def test_measured_accelerators_are_those_with_rows_and_the_guides() -> None:
@@ -136,15 +136,15 @@ def test_cached_prompts_are_answered_sooner_and_take_no_room_of_their_own() -> N
 
 def test_links_and_ranks_decide_what_tensor_parallelism_saves() -> None:
     """Over PCIe the exchange eats what the second card brings; over NVLink it does not."""
-    known = catalog.load()
+    load = catalog.load()
 
     def first_token(name: str, tensor: int) -> float:
-        card = known.accelerators[name]
-        run = engine_run(known.models["Qwen/Qwen3-8B"], card, "0.19.0", max_model_len=8192, tensor_parallel=tensor)
+        card = load.accelerators[name]
+        run = engine_run(load.models["Qwen/Qwen3-8B"], card, "0.19.0", max_model_len=8192, tensor_parallel=tensor)
         assert run is not None
-        found = estimate(run, card, Load(8000, 16))
-        assert found is not None
-        return found.time_to_first_token
+        estimated = estimate(run, card, Load(8000, 16))
+        assert estimated is not None
+        return estimated.time_to_first_token
 
     assert first_token("nvidia-h100-80gb", 2) < 0.8 * first_token("nvidia-h100-80gb", 1)
     assert first_token("nvidia-rtx-pro-6000", 2) > first_token("nvidia-rtx-pro-6000", 1)
@@ -160,9 +160,9 @@ def test_planning_does_not_import_the_optional_package() -> None:
 
 
 def test_without_the_package_or_the_card_there_are_no_measured_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = catalog.load()
+    load = catalog.load()
     for name in ("nvidia-h100-80gb", "nvidia-l4", "tpu-v6e"):
-        run = engine_run(known.models["Qwen/Qwen3-8B"], known.accelerators[name], "0.19.0")
+        run = engine_run(load.models["Qwen/Qwen3-8B"], load.accelerators[name], "0.19.0")
         assert run is not None
         monkeypatch.setattr(optional, "installed", functools.partial(bool, name != "nvidia-h100-80gb"))
         assert optional.measured_steps(run, name) is None
@@ -170,19 +170,19 @@ def test_without_the_package_or_the_card_there_are_no_measured_steps(monkeypatch
 
 def test_a_rate_is_met_where_it_can_be() -> None:
     row = next(row for row in ROWS if row.rate is not None)
-    found = predict(row)
-    assert isinstance(found, Prediction)
-    assert found.tokens == pytest.approx(row.rate * row.output, rel=0.01) if row.rate else False
+    prediction = predict(row)
+    assert isinstance(prediction, Prediction)
+    assert prediction.tokens == pytest.approx(row.rate * row.output, rel=0.01) if row.rate else False
 
 
 def test_the_page_has_every_row_with_its_error() -> None:
     """docs/speed.md is what the command writes: the column of the roofline is current."""
     page = (Path(__file__).parents[2] / "docs" / "speed.md").read_text(encoding="utf-8")
     for row in ROWS[:: math.ceil(len(ROWS) / 12)]:
-        found = predict(row)
-        assert found is not None
+        prediction = predict(row)
+        assert prediction is not None
         errors = ", ".join(
-            f"{Outcome(row, found).error(figure):+.0%}" if figure in row.measured else ""
+            f"{Outcome(row, prediction).error(figure):+.0%}" if figure in row.measured else ""
             for figure in ("ttft", "tpot", "tokens")
         )
         line = re.search(rf"^\| {re.escape(row.id)} \|.*$", page, re.MULTILINE)

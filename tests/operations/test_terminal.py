@@ -11,29 +11,29 @@ from operations.report.terminal import bar, summary
 from tests.stacks import graph_of, plan_of
 
 
-def shown(stack: str, changes: dict[str, Any] | None = None) -> str:
+def table_text(stack: str, changes: dict[str, Any] | None = None) -> str:
     plan = plan_of(stack, changes)
     return summary(facts_of(stack, plan, plan.warnings))
 
 
 @pytest.mark.parametrize("stack", ["gpu", "multi-model-tpu"])
 def test_the_program_says_it_once(stack: str) -> None:
-    said = [message.text for message in graph_of(stack).messages if message.severity == "info"]
-    acknowledged = [text for text in said if text.startswith("LLMD-")]
-    assert [text for text in said if text not in acknowledged] == [shown(stack)]
+    texts = [message.text for message in graph_of(stack).messages if message.severity == "info"]
+    acknowledged = [text for text in texts if text.startswith("LLMD-")]
+    assert [text for text in texts if text not in acknowledged] == [table_text(stack)]
     assert all("acknowledged:" in text for text in acknowledged)
 
 
 @pytest.mark.parametrize("stack", ["gpu", "tpu", "multi-model-gpu", "disaggregated-gpu", "mixture-of-experts-wide-gpu"])
 def test_it_is_plain_text_that_any_terminal_holds(stack: str) -> None:
-    lines = shown(stack).splitlines()
+    lines = table_text(stack).splitlines()
     assert 10 < len(lines) < 40
     assert max(map(len, lines)) <= 80
     assert not [line for line in lines if "\x1b" in line or line != line.rstrip()]
 
 
 def test_it_holds_memory_capacity_cost_and_findings() -> None:
-    text = shown("gpu")
+    text = table_text("gpu")
     memory = plan_of("gpu").models[0].servers[0].memory
     assert memory is not None
     for part in (
@@ -50,25 +50,25 @@ def test_it_holds_memory_capacity_cost_and_findings() -> None:
 
 
 def test_an_unknown_price_is_called_a_least() -> None:
-    text = shown("tpu")
+    text = table_text("tpu")
     assert "running    at least $12.21 an hour" in text
     assert "without the unknown price of boot disks" in text
 
 
 def test_ways_of_buying_without_a_price_are_left_out() -> None:
     for stack in ("gpu", "tpu"):
-        assert " unknown" not in shown(stack).replace("the unknown price", "")
+        assert " unknown" not in table_text(stack).replace("the unknown price", "")
 
 
 def test_too_much_load_is_said() -> None:
-    assert "30 requests/s of 128 prompt and 128 output tokens: more than they serve" in shown(
+    assert "30 requests/s of 128 prompt and 128 output tokens: more than they serve" in table_text(
         "gpu", {"models[0].load": {"requestsPerSecond": 30}}
     )
 
 
 def test_an_estimate_that_nothing_was_fitted_to_says_so() -> None:
     """Of two stages nothing was measured: each role has its memory, and what limits both is named."""
-    text = shown("disaggregated-gpu")
+    text = table_text("disaggregated-gpu")
     assert "requests/s (order of magnitude), first token" in text
     assert "Decode: 2 replicas on 4 x H100 80 GB (A3 High)\n" in text
     assert text.count("which limits both") == 1
@@ -110,8 +110,8 @@ class TestBar:
 
 
 def test_it_says_when_the_first_answer_comes_and_what_it_waits_for() -> None:
-    text = " ".join(shown("gpu").split())
+    text = " ".join(table_text("gpu").split())
     assert "First answer " in text
     assert "Critical path: enable APIs" in text
     assert "rules of thumb" in text
-    assert "First answer" not in shown("gpu", {"paused": True})
+    assert "First answer" not in table_text("gpu", {"paused": True})

@@ -111,8 +111,8 @@ class TestAttention:
 
     def test_float32_with_heads_of_256_needs_a_data_center_card(self) -> None:
         for accelerator, expected in ((T4, True), (L4, True), (RTX, True), (H100, False)):
-            found = kinds(on(accelerator, "google/gemma-2-9b-it", dtype="float32"))
-            assert ("attention-kernel" in found) == expected, accelerator.name
+            finding_kinds = kinds(on(accelerator, "google/gemma-2-9b-it", dtype="float32"))
+            assert ("attention-kernel" in finding_kinds) == expected, accelerator.name
 
     def test_latent_attention_has_no_float32(self) -> None:
         assert kinds(on(H100, "deepseek-ai/DeepSeek-V2-Lite-Chat", dtype="float32")) == ["attention-kernel"]
@@ -128,8 +128,8 @@ class TestExperts:
     @pytest.mark.parametrize(("ranks", "refused"), [(1, False), (2, False), (4, True), (8, True)])
     def test_their_width_on_a_gpu_is_a_multiple_of_128(self, ranks: int, refused: bool) -> None:
         """768 / 2 is 384, 768 / 4 is 192."""
-        found = kinds(on(B200, "Qwen/Qwen3-30B-A3B", tensor_parallel=ranks))
-        assert ("experts-kernel" in found) == refused
+        finding_kinds = kinds(on(B200, "Qwen/Qwen3-30B-A3B", tensor_parallel=ranks))
+        assert ("experts-kernel" in finding_kinds) == refused
 
     def test_whole_experts_keep_their_width(self) -> None:
         assert kinds(on(B200, "Qwen/Qwen3-30B-A3B", tensor_parallel=8, expert_parallel=True)) == []
@@ -292,12 +292,12 @@ def _applied(wrong: Wrong, changes: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _fixes() -> list[tuple[Wrong, Finding, list[tuple[str, Any]]]]:
-    found = []
+    fixes = []
     for wrong in EVERY:
         for finding in wrong.findings():
             if finding.path == f"llm-d:{wrong.path}":
-                found += [(wrong, finding, changes) for changes in changes_of(finding)]
-    return found
+                fixes += [(wrong, finding, changes) for changes in changes_of(finding)]
+    return fixes
 
 
 def test_every_fix_that_can_be_applied_leads_into_no_other_refusal() -> None:
@@ -335,21 +335,21 @@ def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quant
             return False
         # Checkpoints of modelopt have one name in their files and several in the engine.
         return method != "modelopt" and method not in table["tpu"]["platform_quantization"]
-    here = table["capabilities"].get(f"{card.compute_capability:.1f}")
-    if here is None:
+    capability = table["capabilities"].get(f"{card.compute_capability:.1f}")
+    if capability is None:
         # A card that came to the catalog after the version was asked.
         return False
     name = {"half": "float16"}.get(dtype, dtype)
-    if name not in here["dtypes"]:
+    if name not in capability["dtypes"]:
         return True
     if method is not None and method in table["quantization"]:
-        least = table["quantization"][method]["minimum_capability"]
-        if least is not None and card.compute_capability is not None and card.compute_capability < least:
+        minimum = table["quantization"][method]["minimum_capability"]
+        if minimum is not None and card.compute_capability is not None and card.compute_capability < minimum:
             # Marlin's kernels stand in under the same name: the planner may know better, but never the other way.
             return method in ("fp8", "mxfp4")
     heads = {group.head_dim or entry.head_dim for group in entry.attention if group.kind in ("full", "sliding")}
     plain = entry.mla is None and entry.architecture not in table["sink_architectures"]
-    rows = [row for row in here["attention"] if row["use"] == "plain" and name in row["dtypes"]]
+    rows = [row for row in capability["attention"] if row["use"] == "plain" and name in row["dtypes"]]
     return plain and any(row["backends"] == [] for row in rows for head in heads if head in row["heads"])
 
 
@@ -405,14 +405,14 @@ def test_nothing_is_accepted_that_the_engines_tables_refuse(
 ) -> None:
     values = _stack_on(version, model, accelerator, dtype, quantization)
     refuses = _table_refuses(version, model, accelerator, dtype, quantization)
-    found: set[str] = set()
+    identifiers: set[str] = set()
     plan = None
     try:
         plan = plan_raw("fuzz", values, ENCRYPTED)
     except RefusedError as refused:
-        found = {finding.id for finding in refused.findings}
+        identifiers = {finding.id for finding in refused.findings}
     # Another error must not hide it: the stack may be refused for its memory as well.
-    assert not refuses or _OF_THE_ENGINE & found
+    assert not refuses or _OF_THE_ENGINE & identifiers
     if plan is None:
         return
     arguments = plan.models[0].servers[0].pod.args

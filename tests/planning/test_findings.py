@@ -29,9 +29,9 @@ def test_the_stack_files_have_no_errors(stack: str) -> None:
 
 @pytest.mark.parametrize("wrong", EVERY, ids=lambda wrong: wrong.name)
 def test_a_wrong_stack_gets_its_finding(wrong: Wrong) -> None:
-    found = wrong.findings()
-    at_path = [f for f in found if f.path == f"llm-d:{wrong.path}"]
-    assert [(f.id, f.value, f.severity) for f in at_path] == [(wrong.id, wrong.value, wrong.severity)], report(found)
+    findings = wrong.findings()
+    at_path = [f for f in findings if f.path == f"llm-d:{wrong.path}"]
+    assert [(f.id, f.value, f.severity) for f in at_path] == [(wrong.id, wrong.value, wrong.severity)], report(findings)
     assert wrong.rule in at_path[0].rule
     assert wrong.fix in at_path[0].fix
 
@@ -96,12 +96,12 @@ def test_ids_are_unique() -> None:
 
 def calls_of_findings() -> list[tuple[Path, ast.Call]]:
     """Every call that adds a finding, in what a plan is made by; `say` stands for either method."""
-    found = []
+    calls = []
     for path in (Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("planning.")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and _called(node) in ("error", "warning", "say"):
-                found.append((path, node))
-    return found
+                calls.append((path, node))
+    return calls
 
 
 def _called(call: ast.Call) -> str:
@@ -158,7 +158,7 @@ class TestOneReport:
     def test_it_reads_as_four_parts(self) -> None:
         with pytest.raises(RefusedError) as refused:
             plan_of("gpu", {"models[0].maxModelLen": 16384})
-        head, finding, warning, known = str(refused.value).split("\n\n")
+        head, finding, warning, acknowledged = str(refused.value).split("\n\n")
         assert head == "1 error, nothing was created:"
         assert finding.splitlines() == [
             "LLMD-CONTEXT-LENGTH  llm-d:models[0].maxModelLen = 16384",
@@ -166,7 +166,7 @@ class TestOneReport:
             "  use 8192 or less",
         ]
         assert warning.startswith("(warning) LLMD-TLS-NONE  llm-d:gateway.tls.kind = none")
-        assert known.startswith("(acknowledged) LLMD-GATEWAY-OPEN  llm-d:gateway.auth.kind = none")
+        assert acknowledged.startswith("(acknowledged) LLMD-GATEWAY-OPEN  llm-d:gateway.auth.kind = none")
 
     def test_errors_come_before_warnings(self) -> None:
         first = Finding(id="LLMD-TLS-NONE", path="p", value="v", rule="r", fix="f", severity=Severity.WARNING)
@@ -186,7 +186,7 @@ class TestAcknowledgements:
 
     def test_an_acknowledged_warning_says_so(self) -> None:
         plan = plan_of("gpu", {"acknowledge": [OPEN, {"id": "LLMD-TLS-NONE", "reason": self.REASON}]})
-        [finding] = [found for found in plan.warnings if found.id == "LLMD-TLS-NONE"]
+        [finding] = [warning for warning in plan.warnings if warning.id == "LLMD-TLS-NONE"]
         assert finding.acknowledged == self.REASON
         assert report(plan.warnings).startswith("0 warnings:")
         assert f"acknowledged: {self.REASON}" in report(plan.warnings)
@@ -196,7 +196,7 @@ class TestAcknowledgements:
             "acknowledge": [OPEN, {"id": "LLMD-TLS-NONE", "reason": self.REASON}],
             "network.nodeCidr": "172.17.0.0/20",
         }
-        open_warnings = [found.id for found in plan_of("gpu", changes).warnings if found.acknowledged is None]
+        open_warnings = [warning.id for warning in plan_of("gpu", changes).warnings if warning.acknowledged is None]
         assert open_warnings == ["LLMD-CIDR-DOCKER"]
 
     def test_an_error_stays_one(self) -> None:
@@ -204,7 +204,7 @@ class TestAcknowledgements:
             "models[0].maxModelLen": 16384,
             "acknowledge": [OPEN, {"id": "LLMD-CONTEXT-LENGTH", "reason": "bold"}],
         }
-        assert {found.id for found in errors_of("gpu", changes)} == {"LLMD-CONTEXT-LENGTH", "LLMD-ACKNOWLEDGE-ERROR"}
+        assert {error.id for error in errors_of("gpu", changes)} == {"LLMD-CONTEXT-LENGTH", "LLMD-ACKNOWLEDGE-ERROR"}
 
 
 class TestSecrets:

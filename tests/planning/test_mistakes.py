@@ -188,14 +188,14 @@ def test_the_base_is_right(tmp_path: Path) -> None:
     ("changes", "rule", "path", "reason", "fix"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES]
 )
 def test_a_mistake_is_explained(tmp_path: Path, changes: str, rule: str, path: str, reason: str, fix: str) -> None:
-    found = findings_of(tmp_path, changes)
+    findings = findings_of(tmp_path, changes)
     where = path if ":" in path else f"llm-d:{path}"
-    finding = next((one for one in found if (one.id, one.path) == (f"LLMD-{rule}", where)), None)
-    assert finding is not None, [str(one) for one in found]
+    finding = next((item for item in findings if (item.id, item.path) == (f"LLMD-{rule}", where)), None)
+    assert finding is not None, [str(item) for item in findings]
     assert reason in finding.rule
     assert fix in finding.fix
-    for one in found:
-        assert not FOREIGN.search(f"{one.value} {one.rule} {one.fix}"), one
+    for item in findings:
+        assert not FOREIGN.search(f"{item.value} {item.rule} {item.fix}"), item
 
 
 @pytest.mark.parametrize("wrong", EVERY, ids=lambda wrong: wrong.name)

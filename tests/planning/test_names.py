@@ -32,21 +32,21 @@ def test_a_slug_is_a_legal_name(text: str, length: int) -> None:
 
 
 @given(texts, texts, lengths)
-def test_different_texts_have_different_slugs(one: str, other: str, length: int) -> None:
-    if folded(one) != folded(other):
-        assert names.slug(one, length) != names.slug(other, length)
+def test_different_texts_have_different_slugs(first: str, other: str, length: int) -> None:
+    if folded(first) != folded(other):
+        assert names.slug(first, length) != names.slug(other, length)
 
 
 @given(words, words)
-def test_long_texts_that_begin_alike_stay_apart(one: str, other: str) -> None:
+def test_long_texts_that_begin_alike_stay_apart(first: str, other: str) -> None:
     beginning = "a" * names.LABEL_LENGTH
-    if folded(one) != folded(other):
-        assert names.slug(beginning + one) != names.slug(beginning + other)
+    if folded(first) != folded(other):
+        assert names.slug(beginning + first) != names.slug(beginning + other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("1b", "m-1b"), ("modèle", "mod-le"), ("模型", "型模"), ("", "m")])
-def test_texts_that_fold_alike_stay_apart(one: str, other: str) -> None:
-    assert names.slug(one) != names.slug(other)
+@pytest.mark.parametrize(("first", "other"), [("1b", "m-1b"), ("modèle", "mod-le"), ("模型", "型模"), ("", "m")])
+def test_texts_that_fold_alike_stay_apart(first: str, other: str) -> None:
+    assert names.slug(first) != names.slug(other)
 
 
 @given(words)
@@ -95,7 +95,7 @@ def keys_of(models: list[dict[str, str]]) -> dict[tuple[str, str], str]:
     return {(m.id, m.name): key for m, key in zip(settings.models, model_keys(settings), strict=True)}
 
 
-@given(st.lists(model, min_size=1, max_size=6, unique_by=lambda each: each.get("servedName", each["id"])))
+@given(st.lists(model, min_size=1, max_size=6, unique_by=lambda entry: entry.get("servedName", entry["id"])))
 def test_models_of_a_stack_have_keys_of_their_own(models: list[dict[str, str]]) -> None:
     """Two models of one key would be one pool."""
     keys = keys_of(models)
@@ -103,7 +103,7 @@ def test_models_of_a_stack_have_keys_of_their_own(models: list[dict[str, str]]) 
     assert all(LABEL.fullmatch(key) and len(key) <= names.MODEL_LENGTH for key in keys.values())
 
 
-@given(st.lists(model, min_size=2, max_size=5, unique_by=lambda each: each.get("servedName", each["id"])))
+@given(st.lists(model, min_size=2, max_size=5, unique_by=lambda entry: entry.get("servedName", entry["id"])))
 def test_the_order_of_models_changes_no_key(models: list[dict[str, str]]) -> None:
     """A moved entry would be another model to the engine: deleted and created again."""
     assert keys_of(models) == keys_of(models[::-1])

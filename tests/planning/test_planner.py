@@ -99,9 +99,9 @@ def test_apis_follow_from_what_is_used(changes: dict[str, object], names: set[st
 class TestCapacity:
     """All replicas together fit the pool at its largest, and not one more."""
 
-    @pytest.mark.parametrize(("replicas", "most", "fits"), [(3, 3, True), (4, 3, False), (1, 1, True), (0, 1, True)])
-    def test_one_gpu_a_node(self, replicas: int, most: int, fits: bool) -> None:
-        changes = {"models[0].replicas": replicas, "accelerator.nodes": {"max": most}}
+    @pytest.mark.parametrize(("replicas", "limit", "fits"), [(3, 3, True), (4, 3, False), (1, 1, True), (0, 1, True)])
+    def test_one_gpu_a_node(self, replicas: int, limit: int, fits: bool) -> None:
+        changes = {"models[0].replicas": replicas, "accelerator.nodes": {"max": limit}}
         assert (errors_of("gpu", changes) == []) is fits
 
     @pytest.mark.parametrize(("replicas", "fits"), [(4, True), (5, False)])
@@ -156,8 +156,8 @@ class TestTime:
         assert min(self.seconds("gpu", {}) for _ in range(3)) < 0.05
 
     def test_a_hundred_models_are_planned_within_a_second(self) -> None:
-        one = {"id": "Qwen/Qwen2.5-0.5B-Instruct", "dtype": "half", "maxModelLen": 1024}
-        models = [one | {"servedName": f"model-{number}"} for number in range(100)]
+        entry = {"id": "Qwen/Qwen2.5-0.5B-Instruct", "dtype": "half", "maxModelLen": 1024}
+        models = [entry | {"servedName": f"model-{number}"} for number in range(100)]
         many = {"models": models, "accelerator.nodes": {"max": 100}}
         assert len(plan_of("multi-model-gpu", many).models) == 100
         assert min(self.seconds("multi-model-gpu", many) for _ in range(2)) < 1

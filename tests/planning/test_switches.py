@@ -14,21 +14,21 @@ from stackfile import PROJECT_ROOT
 from tests.stacks import plan_of
 
 
-def room(most: int, replicas: int = 2) -> dict[str, object]:
-    return {"accelerator.nodes": {"min": 0, "max": most}, "models[0].replicas": replicas}
+def room(limit: int, replicas: int = 2) -> dict[str, object]:
+    return {"accelerator.nodes": {"min": 0, "max": limit}, "models[0].replicas": replicas}
 
 
-@pytest.mark.parametrize(("most", "refused"), [(3, True), (4, False)])
-def test_both_sets_have_to_fit(most: int, refused: bool) -> None:
+@pytest.mark.parametrize(("limit", "refused"), [(3, True), (4, False)])
+def test_both_sets_have_to_fit(limit: int, refused: bool) -> None:
     before = standing_of(plan_of("prefix-cache-gpu", room(4)), "direct")
     assert before == Standing(deployment="direct", nodes=2, pools=before.pools)
     assert len(before.pools) == 1
-    after = plan_of("prefix-cache-gpu", {"deployment": "kserve", **room(most)})
-    found = check_switch(before, after, "kserve")
-    assert [finding.id for finding in found] == (["LLMD-PREFLIGHT-SWITCH"] if refused else [])
+    after = plan_of("prefix-cache-gpu", {"deployment": "kserve", **room(limit)})
+    findings = check_switch(before, after, "kserve")
+    assert [finding.id for finding in findings] == (["LLMD-PREFLIGHT-SWITCH"] if refused else [])
     if refused:
-        assert "take 2 of at most 3 accelerator nodes, and the new ones need 2 more" in found[0].rule
-        assert "nodes.max to 4" in found[0].fix
+        assert "take 2 of at most 3 accelerator nodes, and the new ones need 2 more" in findings[0].rule
+        assert "nodes.max to 4" in findings[0].fix
 
 
 def test_the_same_deployment_and_a_paused_stack_need_no_room() -> None:

@@ -17,8 +17,8 @@ def written(version: tuple[int, int, int, int]) -> str:
 
 
 @given(numbers, numbers)
-def test_versions_compare_as_their_numbers(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> None:
-    assert at_least(written(one), written(other)) == (one >= other)
+def test_versions_compare_as_their_numbers(first: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> None:
+    assert at_least(written(first), written(other)) == (first >= other)
 
 
 @pytest.mark.parametrize(

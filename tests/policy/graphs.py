@@ -22,22 +22,22 @@ EVERY_STACK = (
 )
 
 
-def _seen(recorded: Recorded) -> Resource:
+def _recorded_resource(recorded: Recorded) -> Resource:
     return Resource(urn=recorded.urn, type=recorded.type, name=recorded.name, properties=jsonable(recorded.inputs))
 
 
 @functools.cache
 def _resources(stack: str) -> tuple[Resource, ...]:
-    return tuple(_seen(one) for one in graph_of(stack))
+    return tuple(_recorded_resource(resource) for resource in graph_of(stack))
 
 
 def resources_of(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resource]:
     """The resources of a stack, free to be changed."""
     if changes:
-        return [_seen(one) for one in graph_of(stack, changes)]
+        return [_recorded_resource(resource) for resource in graph_of(stack, changes)]
     return copy.deepcopy(list(_resources(stack)))
 
 
 def one_of(resources: list[Resource], kind: str) -> Any:
     """Properties of the first resource of a kind."""
-    return next(one for one in resources if one.kind.rpartition("/")[2] == kind).properties
+    return next(resource for resource in resources if resource.kind.rpartition("/")[2] == kind).properties

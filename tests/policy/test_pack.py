@@ -37,26 +37,28 @@ def engine() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
         process.wait(10)
 
 
-def _seen(value: Any) -> Any:
+def _recorded_resource(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _seen(item) for key, item in value.items()}
+        return {key: _recorded_resource(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_seen(item) for item in value]
+        return [_recorded_resource(item) for item in value]
     return UNKNOWN if value == "[unknown]" else value
 
 
 def violations(engine: analyzer_pb2_grpc.AnalyzerStub, stack: str, changes: Mapping[str, Any] | None = None) -> Any:
     resources = [
         analyzer_pb2.AnalyzerResource(
-            urn=one.urn,
-            type=one.type,
-            name=one.name,
-            properties=json_format.ParseDict(_seen(dict(one.properties)), struct_pb2.Struct()),
+            urn=resource.urn,
+            type=resource.type,
+            name=resource.name,
+            properties=json_format.ParseDict(_recorded_resource(dict(resource.properties)), struct_pb2.Struct()),
         )
-        for one in resources_of(stack, changes)
+        for resource in resources_of(stack, changes)
     ]
     answer = engine.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=resources))
-    return [(one.policyName, one.enforcementLevel, one.message) for one in answer.diagnostics]
+    return [
+        (diagnostic.policyName, diagnostic.enforcementLevel, diagnostic.message) for diagnostic in answer.diagnostics
+    ]
 
 
 def test_the_engine_is_told_every_rule(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
@@ -65,7 +67,7 @@ def test_the_engine_is_told_every_rule(engine: analyzer_pb2_grpc.AnalyzerStub) -
     info = engine.GetAnalyzerInfo(Empty())
     assert info.name == "llm-d"
     assert {"public-endpoint", "pod-security", "pinned-images", "production", "exemptions"} <= {
-        one.name for one in info.policies
+        policy.name for policy in info.policies
     }
 
 
@@ -74,9 +76,9 @@ def test_no_rule_is_skipped_for_what_a_preview_does_not_know(
     engine: analyzer_pb2_grpc.AnalyzerStub, stack: str
 ) -> None:
     """Only the open door of the examples is a violation, and it refuses the stack."""
-    found = violations(engine, stack)
-    assert {(name, level) for name, level, _ in found} == {("public-endpoint", analyzer_pb2.MANDATORY)}
-    assert not [text for _, _, text in found if "can't run policy" in text]
+    reported = violations(engine, stack)
+    assert {(name, level) for name, level, _ in reported} == {("public-endpoint", analyzer_pb2.MANDATORY)}
+    assert not [text for _, _, text in reported if "can't run policy" in text]
 
 
 def test_parameters_reach_the_rules(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:

@@ -31,9 +31,9 @@ def messages(rule: str, resources: list[Resource], parameters: Mapping[str, Any]
 @pytest.mark.parametrize("stack", EVERY_STACK)
 def test_the_projects_own_stacks_break_no_rule_but_the_open_door(stack: str) -> None:
     """The examples are open and acknowledged as such; an organization's policy still says so."""
-    found = {rule.id: messages(rule.id, resources_of(stack)) for rule in RULES}
-    public = found.pop("public-endpoint")
-    assert {rule: texts for rule, texts in found.items() if texts} == {}
+    broken = {rule.id: messages(rule.id, resources_of(stack)) for rule in RULES}
+    public = broken.pop("public-endpoint")
+    assert {rule: texts for rule, texts in broken.items() if texts} == {}
     assert [text.partition(" on port")[0] for text in public] == [
         "Gateway inference-gateway is reached from the internet and asks no client who it is",
         "Gateway inference-gateway answers plain HTTP",
@@ -139,7 +139,9 @@ def test_a_moving_tag_is_found_wherever_the_pod_stands(place: str) -> None:
 class TestPods:
     def test_an_exception_counts_with_its_reason_only(self) -> None:
         resources = resources_of("tpu")
-        annotations = next(pod.annotations for one in resources for pod in pods_of(one) if EXCEPTION in pod.annotations)
+        annotations = next(
+            pod.annotations for resource in resources for pod in pods_of(resource) if EXCEPTION in pod.annotations
+        )
         assert messages("pod-security", resources) == []
         annotations[EXCEPTION] = "runAsNonRoot:"  # type: ignore[index]
         assert any("breaks runAsNonRoot" in text for text in messages("pod-security", resources))
@@ -160,7 +162,9 @@ class TestPods:
     def test_a_sidecar_beside_root_is_not_root(self) -> None:
         """The engine's exception is not the proxy's: it faces the Gateway."""
         for stack in ("disaggregated-tpu", "kserve-disaggregated-tpu"):
-            pods = [pod for one in resources_of(stack) for pod in pods_of(one) if pod.spec.get("initContainers")]
+            pods = [
+                pod for resource in resources_of(stack) for pod in pods_of(resource) if pod.spec.get("initContainers")
+            ]
             assert pods
             for pod in pods:
                 for sidecar in pod.spec["initContainers"]:
@@ -180,8 +184,8 @@ class TestPods:
         assert len(messages("pinned-images", resources, {"digests": True})) == 2
         assert len(messages("pinned-images", resources, {"registries": ["mirror.example.com/llm"]})) == 2
         digest = "mirror.example.com/llm/vllm@sha256:" + "0" * 64
-        for one in resources:
-            for pod in pods_of(one):
+        for resource in resources:
+            for pod in pods_of(resource):
                 pod.containers[0]["image"] = digest  # type: ignore[index]
         strict = {"digests": True, "registries": ["mirror.example.com/llm"]}
         assert messages("pinned-images", resources, strict) == []
@@ -229,7 +233,7 @@ class TestEdge:
     def test_one_backend_without_google_accounts_is_found(self) -> None:
         resources = resources_of("multi-model-gpu", self.CLOSED["Google accounts"])
         assert messages("public-endpoint", resources) == []
-        policy = next(one for one in resources if one.kind == "GCPBackendPolicy")
+        policy = next(resource for resource in resources if resource.kind == "GCPBackendPolicy")
         del policy.properties["spec"]["default"]["iap"]
         assert any("asks no client" in text for text in messages("public-endpoint", resources))
 
@@ -237,7 +241,9 @@ class TestEdge:
         resources = resources_of("gpu", {"gateway.exposure": "internal", "gateway.directLoadBalancer": True})
         assert messages("public-endpoint", resources) == []
         service = next(
-            one for one in resources if one.kind == "Service" and one.properties["spec"].get("type") == "LoadBalancer"
+            resource
+            for resource in resources
+            if resource.kind == "Service" and resource.properties["spec"].get("type") == "LoadBalancer"
         )
         service.properties["metadata"]["annotations"].clear()
         [text] = messages("public-endpoint", resources)
@@ -247,8 +253,8 @@ class TestEdge:
 class TestCloud:
     def test_regions(self) -> None:
         assert messages("allowed-regions", resources_of("gpu"), {"allowed": ["us-central1"]}) == []
-        found = messages("allowed-regions", resources_of("gpu"), {"allowed": ["europe-west4"]})
-        assert any(text.startswith("Cluster ") for text in found)
+        violations_ = messages("allowed-regions", resources_of("gpu"), {"allowed": ["europe-west4"]})
+        assert any(text.startswith("Cluster ") for text in violations_)
 
     def test_accelerators(self) -> None:
         assert messages("allowed-accelerators", resources_of("gpu"), {"allowed": ["nvidia-tesla-t4"]}) == []
@@ -275,11 +281,13 @@ class TestCloud:
     def test_the_ceiling_counts_every_pool_at_its_largest(self) -> None:
         prices = {"n1-standard-4": 1.0, "e2-standard-4": 0.1, "e2-standard-2": 0.1}
         machines = {
-            one.properties["nodeConfig"]["machineType"] for one in resources_of("gpu") if one.type.endswith(":NodePool")
+            resource.properties["nodeConfig"]["machineType"]
+            for resource in resources_of("gpu")
+            if resource.type.endswith(":NodePool")
         }
-        known = {machine: prices.get(machine, 0.1) for machine in machines}
-        assert messages("monthly-ceiling", resources_of("gpu"), {"usd": 100_000, "prices": known}) == []
-        [text] = messages("monthly-ceiling", resources_of("gpu"), {"usd": 1000, "prices": known})
+        all_prices = {machine: prices.get(machine, 0.1) for machine in machines}
+        assert messages("monthly-ceiling", resources_of("gpu"), {"usd": 100_000, "prices": all_prices}) == []
+        [text] = messages("monthly-ceiling", resources_of("gpu"), {"usd": 1000, "prices": all_prices})
         assert "above the ceiling of $1,000" in text
         assert len(messages("monthly-ceiling", resources_of("gpu"), {"usd": 1000, "prices": {}})) == 2
 
@@ -299,13 +307,13 @@ class TestExemptions:
     }
 
     def test_an_exemption_covers_its_rule_and_resource_until_its_day(self) -> None:
-        found = violations("public-endpoint", resources_of("gpu"))
-        known = [parse(self.ENTRY)]
-        for today, open_ in ((date(2027, 3, 31), 0), (date(2027, 4, 1), len(found))):
-            assert len(exempted("public-endpoint", found, known, today)[0]) == open_
-        assert len(exempted("pod-security", found, known, date(2027, 1, 1))[0]) == len(found)
+        violations_ = violations("public-endpoint", resources_of("gpu"))
+        exemptions_ = [parse(self.ENTRY)]
+        for today, open_ in ((date(2027, 3, 31), 0), (date(2027, 4, 1), len(violations_))):
+            assert len(exempted("public-endpoint", violations_, exemptions_, today)[0]) == open_
+        assert len(exempted("pod-security", violations_, exemptions_, date(2027, 1, 1))[0]) == len(violations_)
         other = [parse(dict(self.ENTRY) | {"resource": "other"})]
-        assert len(exempted("public-endpoint", found, other, date(2027, 1, 1))[0]) == len(found)
+        assert len(exempted("public-endpoint", violations_, other, date(2027, 1, 1))[0]) == len(violations_)
 
     @pytest.mark.parametrize("change", [{"reason": " "}, {"until": "later"}, {"until": None}, {"more": 1}])
     def test_one_without_reason_or_end_is_refused(self, change: Mapping[str, Any]) -> None:
@@ -313,7 +321,7 @@ class TestExemptions:
             parse(dict(self.ENTRY) | dict(change))
 
     def test_the_projects_own_file_can_be_read(self) -> None:
-        rules = {one.rule for one in load(PROJECT_ROOT / "policy" / "exemptions.yaml")}
+        rules = {exemption.rule for exemption in load(PROJECT_ROOT / "policy" / "exemptions.yaml")}
         assert rules <= set(BY_ID)
 
 

@@ -478,7 +478,7 @@ class TestRender:
 
     def test_resources_json_lists_only_options_that_were_set(self, planned: Graph, tmp_path: Path) -> None:
         render(planned, tmp_path)
-        listed = {each["urn"]: each for each in json.loads((tmp_path / "resources.json").read_text())}
+        listed = {load["urn"]: load for load in json.loads((tmp_path / "resources.json").read_text())}
         assert list(listed) == [resource.urn for resource in planned]
         cluster = listed[planned.one(CLUSTER).urn]
         assert set(cluster) == {

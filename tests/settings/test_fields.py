@@ -19,16 +19,16 @@ from settings.fields import Place, every_key, field_of, groups_of, place_of, tag
 def places(group: type[Settings] = StackSettings, location: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Place]]:
     """Location as pydantic names it, with the union's member in it, and the place, of every setting."""
     for name, info in group.model_fields.items():
-        here = (*location, info.alias or name)
-        place = place_of(here, StackSettings)
-        yield here, place
+        path = (*location, info.alias or name)
+        place = place_of(path, StackSettings)
+        yield path, place
         if get_origin(place.kind) in (tuple, dict):
-            here = (*here, 0 if get_origin(place.kind) is tuple else "any-key")
-            place = place_of(here, StackSettings)
-            yield here, place
+            path = (*path, 0 if get_origin(place.kind) is tuple else "any-key")
+            place = place_of(path, StackSettings)
+            yield path, place
         members = groups_of(place.kind)
         for member in members:
-            below = (*here, tags_of(member)[0]) if len(members) > 1 else here
+            below = (*path, tags_of(member)[0]) if len(members) > 1 else path
             yield from places(member, below)
 
 

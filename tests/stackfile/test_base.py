@@ -136,5 +136,5 @@ def test_every_list_of_maps_has_a_key() -> None:
 def test_the_project_s_own_defaults_leave_a_base_alone() -> None:
     """A default that is not empty would reach the program like a value of the stack file."""
     declared = yaml.safe_load((PROJECT_ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
-    defaults = {key: one["default"] for key, one in declared.items()}
+    defaults = {key: declaration["default"] for key, declaration in declared.items()}
     assert {key for key, value in defaults.items() if value not in ("", [], {})} == {"paused"}

@@ -22,7 +22,7 @@ NETWORKS = {
     }
 }
 EXISTING = existing_cluster()
-BROUGHT = {
+EXISTING_NETWORK = {
     "network": "hub",
     "subnetwork": "hub-nodes",
     "podRange": "hub-pods",
@@ -30,8 +30,8 @@ BROUGHT = {
     "proxySubnetwork": "hub-proxies",
 }
 
-BROUGHT_FRONT = {
-    "network.existing": BROUGHT,
+EXISTING_FRONT = {
+    "network.existing": EXISTING_NETWORK,
     "network.proxyCidr": "172.16.0.0/23",
     "gateway.existingAddress": "front",
 }
@@ -46,9 +46,9 @@ def kubeconfig(graph: Graph) -> dict[str, Any]:
 
 def keys(value: object) -> set[str]:
     if isinstance(value, Mapping):
-        return {str(key) for key in value} | {found for item in value.values() for found in keys(item)}
+        return {str(key) for key in value} | {key for item in value.values() for key in keys(item)}
     if isinstance(value, list):
-        return {found for item in value for found in keys(item)}
+        return {key for item in value for key in keys(item)}
     return set()
 
 
@@ -170,19 +170,21 @@ class TestBrought:
         assert {pool["cluster"] for pool in graph.by_type("gcp:container/nodePool:NodePool")} == {"shared"}
 
     def test_a_brought_network_is_not_made(self) -> None:
-        graph = graph_of("gpu", BROUGHT_FRONT)
+        graph = graph_of("gpu", EXISTING_FRONT)
         assert [r.type for r in graph if r.type.startswith("gcp:compute/") and not r.read] == []
         assert graph.one(CLUSTER)["network"] == f"projects/{PROJECT}/global/networks/hub"
         assert graph.one(CLUSTER)["subnetwork"] == f"projects/{PROJECT}/regions/us-central1/subnetworks/hub-nodes"
 
     def test_a_missing_proxy_only_subnet_is_made_in_a_brought_network(self) -> None:
-        graph = graph_of("gpu", {"network.existing": {k: v for k, v in BROUGHT.items() if k != "proxySubnetwork"}})
+        graph = graph_of(
+            "gpu", {"network.existing": {k: v for k, v in EXISTING_NETWORK.items() if k != "proxySubnetwork"}}
+        )
         proxies = graph.one("gcp:compute/subnetwork:Subnetwork")
         assert (proxies.name, proxies["purpose"], proxies["role"]) == ("proxies", "REGIONAL_MANAGED_PROXY", "ACTIVE")
         assert graph.depends(graph.one("kubernetes:gateway.networking.k8s.io/v1:Gateway"), proxies)
 
     def test_a_brought_address_is_read_only(self) -> None:
-        graph = graph_of("gpu", BROUGHT_FRONT)
+        graph = graph_of("gpu", EXISTING_FRONT)
         address = graph.one("gcp:compute/address:Address")
         assert address.read
         gateway = graph.one("kubernetes:gateway.networking.k8s.io/v1:Gateway")

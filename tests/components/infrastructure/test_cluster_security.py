@@ -101,7 +101,11 @@ def test_other_customers_of_google_do_not_reach_the_control_plane() -> None:
 
 def test_flow_logs_are_of_the_node_subnet() -> None:
     nodes, proxies = (
-        next(one for one in graph_of("gpu", {"network.flowLogs": True}).by_type(SUBNETWORK) if one.name == name)
+        next(
+            resource
+            for resource in graph_of("gpu", {"network.flowLogs": True}).by_type(SUBNETWORK)
+            if resource.name == name
+        )
         for name in ("nodes", "proxies")
     )
     assert nodes["logConfig"] == {

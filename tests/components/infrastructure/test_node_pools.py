@@ -123,5 +123,5 @@ def test_pools_are_as_private_as_the_cluster() -> None:
         graph = graph_of("gpu", {"cluster.privateNodes": private})
         pools = graph.by_type("gcp:container/nodePool:NodePool")
         assert [pool["networkConfig"]["enablePrivateNodes"] for pool in pools] == [private, private]
-    brought = graph_of("gpu", existing_cluster())
-    assert not [pool for pool in brought.by_type("gcp:container/nodePool:NodePool") if "networkConfig" in pool.inputs]
+    resources = graph_of("gpu", existing_cluster())
+    assert not [pool for pool in resources.by_type("gcp:container/nodePool:NodePool") if "networkConfig" in pool.inputs]

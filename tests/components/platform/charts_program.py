@@ -9,7 +9,7 @@ from planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart
 from tests.charts import BROUGHT_CLUSTER, charts_of
 
 config = pulumi.Config("charts")
-changes = dict(BROUGHT_CLUSTER) if config.require_bool("brought") else {}
+changes = dict(EXISTING_CLUSTER) if config.require_bool("brought") else {}
 if config.require_bool("existing"):
     changes |= {f"platform.{key}.existing": True for key in ("leaderWorkerSet", "certManager", "kserve", "istio")}
 cluster = gcp.compute.Network("cluster")

@@ -9,12 +9,12 @@ import pytest
 
 from planning.platform.certificates import covers
 from resource_graph import Graph
-from tests.charts import BROUGHT_CLUSTER
+from tests.charts import EXISTING_CLUSTER
 from tests.objects import of_kind, one
 from tests.stacks import graph_of, plan_of
 
 HOST = "models.example.com"
-ASKED: dict[str, Any] = {"gateway.tls": {"kind": "cert-manager"}, "gateway.hostname": HOST}
+WITH_CERT_MANAGER: dict[str, Any] = {"gateway.tls": {"kind": "cert-manager"}, "gateway.hostname": HOST}
 ISTIO = {"gateway.implementation": "istio"}
 WAYS = {
     "direct": ("gpu", {}),
@@ -31,7 +31,7 @@ ISSUER = "kubernetes:cert-manager.io/v1:Issuer"
 @pytest.fixture(params=WAYS, scope="module")
 def graph(request: pytest.FixtureRequest) -> Graph:
     stack, changes = WAYS[request.param]
-    return graph_of(stack, ASKED | changes)
+    return graph_of(stack, WITH_CERT_MANAGER | changes)
 
 
 class TestEveryWay:
@@ -62,7 +62,7 @@ class TestEveryWay:
 
 class TestIssuer:
     def test_by_default_it_signs_itself(self) -> None:
-        recorded = graph_of("gpu", ASKED)
+        recorded = graph_of("gpu", WITH_CERT_MANAGER)
         issuer, certificate = one(recorded, "Issuer"), one(recorded, "Certificate")
         assert issuer["spec"] == {"selfSigned": {}}
         reference = {"group": "cert-manager.io", "kind": "Issuer", "name": issuer["metadata"]["name"]}
@@ -72,7 +72,7 @@ class TestIssuer:
 
     @pytest.mark.parametrize("kind", ["ClusterIssuer", "Issuer"])
     def test_one_that_exists_is_only_named(self, kind: str) -> None:
-        changes = {**ASKED, **BROUGHT_CLUSTER, "platform.certManager.existing": True}
+        changes = {**WITH_CERT_MANAGER, **EXISTING_CLUSTER, "platform.certManager.existing": True}
         changes["gateway.tls"] = {"kind": "cert-manager", "issuer": {"name": "ca", "kind": kind}}
         recorded = graph_of("gpu", changes)
         assert of_kind(recorded, "Issuer") == of_kind(recorded, "ClusterIssuer") == []
@@ -92,7 +92,7 @@ def test_other_certificates_need_no_cert_manager() -> None:
 
 def test_more_names_than_the_gateways() -> None:
     names = ["*.example.com", "llm.example.org"]
-    changes = {**ASKED, "gateway.tls": {"kind": "cert-manager", "dnsNames": names}}
+    changes = {**WITH_CERT_MANAGER, "gateway.tls": {"kind": "cert-manager", "dnsNames": names}}
     assert one(graph_of("gpu", changes), "Certificate")["spec"]["dnsNames"] == names
 
 

@@ -43,10 +43,10 @@ def test_the_definition_is_the_published_one_without_its_prose(definition: Path,
 
 def test_only_a_kserve_that_insists_gets_the_kind_of_before() -> None:
     kserve = {"deployment": "kserve"}
-    wanted = {
+    rendered = {
         release: plan_of("gpu", {**kserve, "release": release}).crds.legacy for release in ("gaie-1.5", "llm-d-0.9")
     }
-    assert wanted == {"gaie-1.5": True, "llm-d-0.9": False}
+    assert rendered == {"gaie-1.5": True, "llm-d-0.9": False}
     assert plan_of("gpu").crds.legacy is False
     # There KServe's chart has both kinds.
     assert plan_of("gpu", {**kserve, "release": "gaie-1.5", "cluster.version": "1.33"}).crds.legacy is False

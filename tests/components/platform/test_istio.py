@@ -29,8 +29,8 @@ class TestGateway:
     def test_it_has_the_reserved_address_by_number(self) -> None:
         """The Service of Istio's Envoys takes it as its own; a name means nothing there."""
         recorded = graph(preview=False)
-        [asked] = one(recorded, "Gateway")["spec"]["addresses"]
-        assert asked == {"type": "IPAddress", "value": recorded.outputs["gatewayAddress"]}
+        [address] = one(recorded, "Gateway")["spec"]["addresses"]
+        assert address == {"type": "IPAddress", "value": recorded.outputs["gatewayAddress"]}
 
     @pytest.mark.parametrize(("exposure", "annotations"), [("external", None), ("internal", "Internal")])
     def test_an_internal_one_stays_in_the_vpc(self, exposure: str, annotations: str | None) -> None:

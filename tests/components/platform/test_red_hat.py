@@ -29,9 +29,9 @@ def graph(stack: str = STACK, **changes: Any) -> Graph:
 
 
 def test_the_operators_chart_takes_the_place_of_istios_own() -> None:
-    found = {release.name: release for release in graph().by_type(RELEASE)}
-    assert {"istio-base", "istiod"} & found.keys() == set()
-    assert found["sail-operator"]["repositoryOpts"] == {"repo": "https://istio-ecosystem.github.io/sail-operator"}
+    releases = {release.name: release for release in graph().by_type(RELEASE)}
+    assert {"istio-base", "istiod"} & releases.keys() == set()
+    assert releases["sail-operator"]["repositoryOpts"] == {"repo": "https://istio-ecosystem.github.io/sail-operator"}
 
 
 def test_istio_is_the_one_of_the_cluster_and_waited_for() -> None:
@@ -65,7 +65,9 @@ def test_the_pull_secret_is_wherever_istios_images_are_pulled(namespace: str) ->
     """Pods of a Gateway take it by name from the Gateway's own namespace."""
     recorded = graph()
     [name] = one(recorded, "Istio")["spec"]["values"]["global"]["imagePullSecrets"]
-    [secret] = [one for one in of_kind(recorded, "Secret", name) if one["metadata"]["namespace"] == namespace]
+    [secret] = [
+        resource for resource in of_kind(recorded, "Secret", name) if resource["metadata"]["namespace"] == namespace
+    ]
     assert secret["type"] == "kubernetes.io/dockerconfigjson"
     # What is in it is recorded without what is secret.
     assert list(secret["stringData"]) == [".dockerconfigjson"]
@@ -109,7 +111,7 @@ def test_behind_googles_gateway_there_is_no_istio() -> None:
 
 
 def test_who_supports_it_and_where_is_said() -> None:
-    [warning] = [one for one in plan_of(STACK, RED_HAT).warnings if one.path == "llm-d:release"]
+    [warning] = [warning for warning in plan_of(STACK, RED_HAT).warnings if warning.path == "llm-d:release"]
     assert "does not list GKE" in warning.rule
 
 

@@ -19,7 +19,7 @@ def _without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("errors", "again"),
+    ("errors", "is_retried"),
     [
         ([UNREACHABLE], True),
         ([REFUSED], False),
@@ -30,8 +30,8 @@ def _without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
         ([], False),
     ],
 )
-def test_it_is_tried_again(errors: list[str], again: bool) -> None:
+def test_it_is_tried_again(errors: list[str], is_retried: bool) -> None:
     args = pulumi.ErrorHookArgs(
         urn="urn", id="", name="group", type="LeaderWorkerSet", failed_operation="create", errors=errors
     )
-    assert asyncio.run(webhooks._should_retry(args)) is again
+    assert asyncio.run(webhooks._should_retry(args)) is is_retried

@@ -39,7 +39,7 @@ def rules(graph: Graph) -> list[Object]:
 
 def by_model(graph: Graph) -> dict[str, str]:
     """Pool by the value of the header that leads to it."""
-    found = {}
+    services = {}
     for rule in rules(graph)[:-1]:
         [backend] = rule["backendRefs"]
         assert [match["path"] for match in rule["matches"]] == [
@@ -47,8 +47,8 @@ def by_model(graph: Graph) -> dict[str, str]:
         ]
         [header] = {json.dumps(match["headers"]): match["headers"][0] for match in rule["matches"]}.values()
         assert (header["name"], header["type"]) == (BASE_MODEL_HEADER, "Exact")
-        found[header["value"]] = backend["name"]
-    return found
+        services[header["value"]] = backend["name"]
+    return services
 
 
 def served_names(template: Object) -> list[str]:
@@ -103,8 +103,10 @@ class TestNames:
         assert self.mappings(graph).keys() == by_model(graph).keys()
 
     def test_every_name_of_an_engine_leads_to_it(self, graph: Graph) -> None:
-        known = {base: [base, *others] for base, others in self.mappings(graph).items()}
-        assert known == {base: served_names(pods(graph)[f"{pool}-vllm"]) for base, pool in by_model(graph).items()}
+        expected_names = {base: [base, *others] for base, others in self.mappings(graph).items()}
+        assert expected_names == {
+            base: served_names(pods(graph)[f"{pool}-vllm"]) for base, pool in by_model(graph).items()
+        }
 
     def test_the_index_lists_every_name(self, graph: Graph) -> None:
         args = container(pods(graph)[INDEX])["args"]
@@ -139,7 +141,7 @@ class TestCallout:
         # TLS, as the router serves it: h2c would be plain text.
         assert port["appProtocol"] == "HTTP2"
         assert selects(service["spec"]["selector"], router)
-        ports = {one["name"]: one["containerPort"] for one in container(router)["ports"]}
+        ports = {port["name"]: port["containerPort"] for port in container(router)["ports"]}
         assert port["port"] == ports[port["targetPort"]]
 
     def test_the_load_balancer_asks_both_for_their_health(self, graph: Graph) -> None:
@@ -161,8 +163,10 @@ class TestOrder:
         gateway = graph.one("kubernetes:gateway.networking.k8s.io/v1:Gateway")
         mappings = [r for r in graph.by_type("kubernetes:core/v1:ConfigMap") if r.name.endswith("-names")]
         assert len(mappings) == 2
-        assert [one.name for one in (extension, index, *mappings) if not graph.depends(route, one)] == []
-        assert [one.name for one in (gateway, router, *mappings) if not graph.depends(extension, one)] == []
+        assert [resource.name for resource in (extension, index, *mappings) if not graph.depends(route, resource)] == []
+        assert [
+            resource.name for resource in (gateway, router, *mappings) if not graph.depends(extension, resource)
+        ] == []
 
     def test_a_stack_of_one_model_has_none_of_it(self, either: Graph) -> None:
         assert not of_kind(either, "GCPRoutingExtension")
@@ -180,7 +184,7 @@ class TestRouterPod:
     def test_it_is_ready_when_it_can_be_asked(self, graph: Graph) -> None:
         """Its health service answers earlier: a callout attached by that word refuses every request for a second."""
         pod = container(pods(graph)[ROUTER])
-        ports = {one["name"]: one["containerPort"] for one in pod["ports"]}
+        ports = {port["name"]: port["containerPort"] for port in pod["ports"]}
         assert pod["readinessProbe"]["tcpSocket"] == {"port": ports["grpc"]}
 
     def test_only_the_router_gets_a_token(self, graph: Graph) -> None:
@@ -232,8 +236,8 @@ def test_more_models_than_a_route_has_rules_get_more_routes() -> None:
     routes = graph.by_type("kubernetes:gateway.networking.k8s.io/v1:HTTPRoute")
     rules = [rule for route in routes for rule in route["spec"]["rules"]]
     assert [len(route["spec"]["rules"]) for route in routes] == [16, 5]
-    named = {header["value"] for rule in rules for match in rule["matches"] for header in match.get("headers", [])}
-    assert named == {model["servedName"] for model in models}
+    values = {header["value"] for rule in rules for match in rule["matches"] for header in match.get("headers", [])}
+    assert values == {model["servedName"] for model in models}
 
 
 class TestSplit:
@@ -247,7 +251,7 @@ class TestSplit:
 
     def test_the_name_is_divided_by_weight(self) -> None:
         [rule] = [
-            one for one in rules(self.split()) if one["matches"][0].get("headers", [{}])[0].get("value") == "chat"
+            rule for rule in rules(self.split()) if rule["matches"][0].get("headers", [{}])[0].get("value") == "chat"
         ]
         shares = {backend["name"]: backend["weight"] for backend in rule["backendRefs"]}
         assert shares == {"gemma-2b-it": 9, "phi-3-mini-4k-instruct": 1}

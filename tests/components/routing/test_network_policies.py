@@ -95,18 +95,18 @@ def policies(stack: str, changes: Mapping[str, Any] | None = None) -> list[dict[
 def reachable(specs: list[dict[str, Any]], everybody: list[Party]) -> set[tuple[str, str, int]]:
     """(from, to, port) of every connection that policies let through."""
     return {
-        (one.name, other.name, port)
-        for one in everybody
+        (source.name, other.name, port)
+        for source in everybody
         for other in everybody
-        if one is not other
+        if source is not other
         for protocol, port in other.ports
-        if _allowed(specs, one, other, protocol, port)
+        if _allowed(specs, source, other, protocol, port)
     }
 
 
-def _allowed(specs: list[dict[str, Any]], one: Party, other: Party, protocol: str, port: int) -> bool:
-    return _open(specs, one, other, "egress", "to", protocol, port) and _open(
-        specs, other, one, "ingress", "from", protocol, port
+def _allowed(specs: list[dict[str, Any]], source: Party, other: Party, protocol: str, port: int) -> bool:
+    return _open(specs, source, other, "egress", "to", protocol, port) and _open(
+        specs, other, source, "ingress", "from", protocol, port
     )
 
 
@@ -118,7 +118,7 @@ def _open(specs: list[dict[str, Any]], own: Party, peer: Party, way: str, key: s
     isolated = any(way.capitalize() in spec["policyTypes"] for spec in selecting)
     rules = (rule for spec in selecting for rule in spec.get(way) or [])
     return not isolated or any(
-        (not rule.get(key) or any(_is(peer, wanted) for wanted in rule[key])) and _port(rule, protocol, port)
+        (not rule.get(key) or any(_is(peer, labels) for labels in rule[key])) and _port(rule, protocol, port)
         for rule in rules
     )
 
@@ -131,23 +131,23 @@ def _has(party: Party, labels: Mapping[str, str]) -> bool:
     return labels.items() <= party.labels.items()
 
 
-def _is(party: Party, wanted: Mapping[str, Any]) -> bool:
-    if "ipBlock" in wanted:
-        block, address = wanted["ipBlock"], ip_address(party.address)
+def _is(party: Party, peer: Mapping[str, Any]) -> bool:
+    if "ipBlock" in peer:
+        block, address = peer["ipBlock"], ip_address(party.address)
         inside = address in ip_network(block["cidr"])
         return inside and not any(address in ip_network(cidr) for cidr in block.get("except") or [])
     if party.namespace is None:
         return False
-    space = (wanted.get("namespaceSelector") or {}).get("matchLabels", {}).get("kubernetes.io/metadata.name", OURS)
-    return space == party.namespace and _has(party, wanted["podSelector"].get("matchLabels", {}))
+    space = (peer.get("namespaceSelector") or {}).get("matchLabels", {}).get("kubernetes.io/metadata.name", OURS)
+    return space == party.namespace and _has(party, peer["podSelector"].get("matchLabels", {}))
 
 
 def table(stack: str, changes: Mapping[str, Any] | None = None) -> set[tuple[str, str, int]]:
     plan = plan_of(stack, changes)
     own = parties(plan)
     names = {party.name for party in own}
-    found = reachable(policies(stack, changes), [*own, *world(plan)])
-    return {way for way in found if way[0] in names or way[1] in names}
+    allowed = reachable(policies(stack, changes), [*own, *world(plan)])
+    return {way for way in allowed if way[0] in names or way[1] in names}
 
 
 def of_model(key: str, *, metadata: bool = False) -> set[tuple[str, str, int]]:
@@ -195,8 +195,8 @@ class TestTable:
         assert table("tpu") == of_model(model.key, metadata=True)
 
     def test_several_models_do_not_reach_each_other(self) -> None:
-        one, other = plan_of("multi-model-gpu").models
-        assert table("multi-model-gpu") == of_model(one.key) | of_model(other.key) | ROUTED
+        first, other = plan_of("multi-model-gpu").models
+        assert table("multi-model-gpu") == of_model(first.key) | of_model(other.key) | ROUTED
 
     def test_a_precise_index_hears_its_engines(self) -> None:
         changes = {"picker.prefixRouting": "precise"}
@@ -216,22 +216,22 @@ class TestTable:
 
     def test_pods_of_a_group_reach_each_other_on_every_port(self) -> None:
         """Tensors are exchanged on ports chosen at the start."""
-        found = table("mixture-of-experts-wide-gpu")
+        allowed = table("mixture-of-experts-wide-gpu")
         [model] = plan_of("mixture-of-experts-wide-gpu").models
-        one, other = f"{model.key} both", f"{model.key} both of the same group"
-        assert {(one, other, 22), (other, one, 22), (one, other, 8001)} <= found
-        assert not {way for way in found if way[2] == 22} - {(one, other, 22), (other, one, 22)}
+        first, other = f"{model.key} both", f"{model.key} both of the same group"
+        assert {(first, other, 22), (other, first, 22), (first, other, 8001)} <= allowed
+        assert not {way for way in allowed if way[2] == 22} - {(first, other, 22), (other, first, 22)}
 
     @pytest.mark.parametrize("stack", ["disaggregated-gpu", "kserve-disaggregated-gpu"])
     def test_prefill_and_decode_reach_each_other_on_every_port(self, stack: str) -> None:
         """Blocks of the KV cache go from one to the other, on ports of their own."""
-        found = table(stack)
+        allowed = table(stack)
         [model] = plan_of(stack).models
         prefill, decode = f"{model.key} prefill", f"{model.key} decode"
-        assert {(one, other, 22) for one, other in ((prefill, decode), (decode, prefill))} == {
-            way for way in found if way[2] == 22
+        assert {(first, other, 22) for first, other in ((prefill, decode), (decode, prefill))} == {
+            way for way in allowed if way[2] == 22
         }
-        assert {(f"{model.key} picker", role, 8000) for role in (prefill, decode)} <= found
+        assert {(f"{model.key} picker", role, 8000) for role in (prefill, decode)} <= allowed
 
     @pytest.mark.parametrize("stack", ["kserve-single-replica-gpu", "kserve-prefix-cache-gpu"])
     def test_under_kserve_it_is_the_same(self, stack: str) -> None:
@@ -245,9 +245,9 @@ class TestTable:
         [model] = plan.models
         server, picker, port = f"{model.key} both", f"{model.key} picker", plan.gateway.port
         behind = {way for way in of_model(model.key) if way[0] not in ("proxies", "health checks")}
-        found = table(stack)
-        inside = {(one, "gateway", port) for one, to, _ in found if to == "gateway"}
-        assert found - inside == behind | {
+        allowed = table(stack)
+        inside = {(source, "gateway", port) for source, to, _ in allowed if to == "gateway"}
+        assert allowed - inside == behind | {
             ("gateway", server, 8000),
             ("gateway", picker, 9002),
             ("gateway", "istiod", 15012),
@@ -255,7 +255,7 @@ class TestTable:
             ("gateway", "metadata", 53),
         }
         # The stack's own pods have no business there.
-        assert {one for one, _, _ in inside} == {party.name for party in world(plan)} - {"stranger"}
+        assert {source for source, _, _ in inside} == {party.name for party in world(plan)} - {"stranger"}
 
     def test_without_monitoring_no_collector_comes_in(self) -> None:
         changes = {"monitoring.enabled": False}
@@ -266,10 +266,13 @@ class TestTable:
 @pytest.mark.parametrize("stack", project_stacks())
 def test_only_those_who_have_to_reach_port_8000(stack: str) -> None:
     """Not a pod of the namespace or of another, not another model's picker; servers of one model do."""
-    for one, other, port in table(stack):
+    for source, other, port in table(stack):
         if port == 8000:
             key = other.split(" ")[0]
-            assert one in ("proxies", "gateway", "health checks", "collector") or one.split(" ")[0] == key, (one, other)
+            assert source in ("proxies", "gateway", "health checks", "collector") or source.split(" ")[0] == key, (
+                source,
+                other,
+            )
 
 
 def test_without_policies_everybody_reaches_it() -> None:
@@ -291,9 +294,9 @@ def peers(specs: list[dict[str, Any]]) -> Iterator[Mapping[str, Any]]:
 @pytest.mark.parametrize("stack", ["gpu", "multi-model-tpu"])
 def test_every_peer_has_a_selector(stack: str) -> None:
     """An empty selector is everybody."""
-    found = list(peers(policies(stack)))
-    assert found
-    for peer in found:
+    all_peers = list(peers(policies(stack)))
+    assert all_peers
+    for peer in all_peers:
         assert peer.get("ipBlock", {}).get("cidr") or peer["podSelector"].get("matchLabels")
 
 
@@ -305,5 +308,5 @@ def test_a_namespace_of_others_is_not_closed() -> None:
 
 
 def test_a_cluster_of_this_stack_enforces_them() -> None:
-    [cluster] = [one for one in graph_of("gpu").resources if one.type == "gcp:container/cluster:Cluster"]
+    [cluster] = [resource for resource in graph_of("gpu").resources if resource.type == "gcp:container/cluster:Cluster"]
     assert cluster.inputs["datapathProvider"] == "ADVANCED_DATAPATH"

@@ -31,9 +31,9 @@ def graph(request: pytest.FixtureRequest) -> Graph:
 
 def servers_of(graph: Graph) -> list[Object]:
     """Pod specs of the model servers, whoever carries them."""
-    found = [pod["spec"] for name, pod in pods(graph).items() if name.endswith("-vllm")]
-    found += [body["spec"]["template"] for body in of_kind(graph, "LLMInferenceService")]
-    return found
+    specs = [pod["spec"] for name, pod in pods(graph).items() if name.endswith("-vllm")]
+    specs += [body["spec"]["template"] for body in of_kind(graph, "LLMInferenceService")]
+    return specs
 
 
 def engine_of(spec: Object) -> Object:
@@ -53,10 +53,10 @@ class TestOneSwitch:
     def test_the_engine_shows_the_certificate_of_its_volume(self, graph: Graph) -> None:
         [spec] = servers_of(graph)
         engine, secret = engine_of(spec), one(graph, "Certificate")["spec"]["secretName"]
-        [volume] = [one for one in spec["volumes"] if (one.get("secret") or {}).get("secretName") == secret]
-        [mount] = [one for one in engine["volumeMounts"] if one["name"] == volume["name"]]
-        told = dict(zip(engine["args"], engine["args"][1:], strict=False))
-        files = {told["--ssl-certfile"], told["--ssl-keyfile"]}
+        [volume] = [volume for volume in spec["volumes"] if (volume.get("secret") or {}).get("secretName") == secret]
+        [mount] = [volume_mount for volume_mount in engine["volumeMounts"] if volume_mount["name"] == volume["name"]]
+        arguments = dict(zip(engine["args"], engine["args"][1:], strict=False))
+        files = {arguments["--ssl-certfile"], arguments["--ssl-keyfile"]}
         assert files == {f"{mount['mountPath']}/tls.crt", f"{mount['mountPath']}/tls.key"}
         assert "--enable-ssl-refresh" in engine["args"]
 
@@ -71,7 +71,9 @@ class TestOneSwitch:
     def test_the_collectors_do_too(self, graph: Graph) -> None:
         pickers = {model.picker.name for model in plan_of("gpu", ON).models}
         scrapes = [
-            one for one in of_kind(graph, "PodMonitoring") if not one["spec"]["endpoints"][0].get("authorization")
+            monitoring
+            for monitoring in of_kind(graph, "PodMonitoring")
+            if not monitoring["spec"]["endpoints"][0].get("authorization")
         ]
         assert scrapes
         for scrape in scrapes:
@@ -80,7 +82,7 @@ class TestOneSwitch:
                 assert (endpoint["scheme"], endpoint["tls"]) == ("https", {"insecureSkipVerify": True})
 
     def test_the_way_past_the_gateway_says_so(self, graph: Graph) -> None:
-        services = [one for one in of_kind(graph, "Service") if one["spec"].get("type") == "LoadBalancer"]
+        services = [service for service in of_kind(graph, "Service") if service["spec"].get("type") == "LoadBalancer"]
         assert {port["appProtocol"] for service in services for port in service["spec"]["ports"]} == {"https"}
 
     def test_istio_opens_tls_to_the_pool_and_to_its_picker(self, graph: Graph) -> None:
@@ -110,14 +112,14 @@ class TestPicker:
         """llm-d-router v0.10.0 took the flag away: with it the picker would not start."""
         picker = plan_of("gpu", ON | {"release": "llm-d-0.9"}).models[0].picker
         assert not any("model-server-metrics" in text for text in picker.pod.args)
-        [source] = [one for one in picker.config["plugins"] if one["type"] == "metrics-data-source"]
+        [source] = [plugin for plugin in picker.config["plugins"] if plugin["type"] == "metrics-data-source"]
         assert source["parameters"] == {"scheme": "https"}
 
     @pytest.mark.parametrize("release", ["llm-d-0.4", "llm-d-0.6", "gaie-1.5"])
     def test_one_with_the_flag_has_it_there_alone(self, release: str) -> None:
         picker = plan_of("gpu", ON | {"release": release}).models[0].picker
         assert "--model-server-metrics-scheme=https" in picker.pod.args
-        assert "metrics-data-source" not in {one["type"] for one in picker.config["plugins"]}
+        assert "metrics-data-source" not in {plugin["type"] for plugin in picker.config["plugins"]}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,11 @@ def test_an_issuers_authority_is_what_the_gateway_goes_by(stack: str) -> None:
     recorded = graph_of(stack, ON | {"gateway.backendTls": issuer})
     certificate = one(recorded, "Certificate")["spec"]
     [host] = certificate["dnsNames"]
-    [rule] = [each["spec"] for each in of_kind(recorded, "DestinationRule") if each["spec"]["host"] == host]
+    [rule] = [
+        rule_object["spec"]
+        for rule_object in of_kind(recorded, "DestinationRule")
+        if rule_object["spec"]["host"] == host
+    ]
     assert rule["trafficPolicy"]["tls"] == {
         "mode": "SIMPLE",
         "credentialName": certificate["secretName"],
@@ -156,14 +162,18 @@ def test_two_certificates_share_the_issuer_that_is_made() -> None:
     listener = {"gateway.tls": {"kind": "cert-manager"}, "gateway.hostname": "models.example.com"}
     recorded = graph_of("gpu", ON | listener)
     issuer = one(recorded, "Issuer")["metadata"]["name"]
-    named = [each["spec"]["issuerRef"]["name"] for each in of_kind(recorded, "Certificate")]
-    assert named == [issuer, issuer]
+    issuers = [certificate["spec"]["issuerRef"]["name"] for certificate in of_kind(recorded, "Certificate")]
+    assert issuers == [issuer, issuer]
     made = recorded.one("kubernetes:cert-manager.io/v1:Issuer")
-    assert all(recorded.depends(each, made) for each in recorded.by_type(CERTIFICATE))
+    assert all(recorded.depends(certificate, made) for certificate in recorded.by_type(CERTIFICATE))
 
 
 def test_without_the_switch_nothing_speaks_of_it() -> None:
     recorded = graph_of("gpu", {"gateway.implementation": "istio"})
     assert "ssl" not in str(servers_of(recorded))
     assert of_kind(recorded, "Certificate") == []
-    assert [one["spec"]["host"] for one in of_kind(recorded, "DestinationRule") if "-ip-" in one["spec"]["host"]] == []
+    assert [
+        rule_object["spec"]["host"]
+        for rule_object in of_kind(recorded, "DestinationRule")
+        if "-ip-" in rule_object["spec"]["host"]
+    ] == []

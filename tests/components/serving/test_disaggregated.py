@@ -46,12 +46,12 @@ def servers(plan: StackPlan) -> dict[str, ModelServerPlan]:
 
 def templates(graph: Graph) -> dict[str, Any]:
     """Pod templates of the model servers, by role."""
-    found = {}
+    by_role = {}
     for deployment in of_kind(graph, "Deployment"):
         template = deployment["spec"]["template"]
         if template["metadata"]["labels"].get("llm-d.ai/inference-serving"):
-            found[template["metadata"]["labels"][ROLE_LABEL]] = template
-    return found
+            by_role[template["metadata"]["labels"][ROLE_LABEL]] = template
+    return by_role
 
 
 def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
@@ -61,25 +61,29 @@ def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
 class TestSelection:
     def test_the_pool_has_both_roles(self, graph: Graph) -> None:
         [pool] = of_kind(graph, "InferencePool")
-        found = templates(graph)
-        assert set(found) == {"decode", "prefill"}
-        for template in found.values():
+        by_role = templates(graph)
+        assert set(by_role) == {"decode", "prefill"}
+        for template in by_role.values():
             assert selects(pool["spec"]["selector"]["matchLabels"], template["metadata"]["labels"])
 
     def test_no_deployment_and_no_budget_takes_the_others_pods(self, graph: Graph) -> None:
         labels = {role: template["metadata"]["labels"] for role, template in templates(graph).items()}
         for kind in ("Deployment", "PodDisruptionBudget", "PodMonitoring"):
-            for one in of_kind(graph, kind):
-                matched = [role for role, own in labels.items() if selects(one["spec"]["selector"]["matchLabels"], own)]
-                assert len(matched) <= 1, one["metadata"]["name"]
+            for budget in of_kind(graph, kind):
+                matched = [
+                    role for role, own in labels.items() if selects(budget["spec"]["selector"]["matchLabels"], own)
+                ]
+                assert len(matched) <= 1, budget["metadata"]["name"]
 
     def test_each_role_is_scraped(self, graph: Graph) -> None:
-        selectors = [one["spec"]["selector"]["matchLabels"] for one in of_kind(graph, "PodMonitoring")]
+        selectors = [monitoring["spec"]["selector"]["matchLabels"] for monitoring in of_kind(graph, "PodMonitoring")]
         for template in templates(graph).values():
             assert any(selects(selector, template["metadata"]["labels"]) for selector in selectors)
 
     def test_several_of_a_role_have_a_disruption_budget_each(self) -> None:
-        budgets = [one["metadata"]["name"] for one in of_kind(graph_of("disaggregated-gpu"), "PodDisruptionBudget")]
+        budgets = [
+            budget["metadata"]["name"] for budget in of_kind(graph_of("disaggregated-gpu"), "PodDisruptionBudget")
+        ]
         assert {"qwen3-32b-decode", "qwen3-32b-prefill"} <= set(budgets)
 
 
@@ -204,21 +208,22 @@ class TestTransfer:
 class TestPicker:
     @pytest.mark.parametrize("release", RELEASES)
     def test_a_release_that_can_has_a_picker_that_can(self, release: str) -> None:
-        known = load()
-        entry = known.releases[release]
+        catalog_ = load()
+        entry = catalog_.releases[release]
         assert entry.disaggregation is not None
-        assert can_disaggregate(known.pickers[(entry.disaggregation.picker or entry.picker).build])
+        assert can_disaggregate(catalog_.pickers[(entry.disaggregation.picker or entry.picker).build])
 
     def test_every_other_release_has_none(self) -> None:
-        known = load()
-        others = [release for release in known.releases.values() if release.disaggregation is None]
-        assert not any(can_disaggregate(known.pickers[release.picker.build]) for release in others)
+        catalog_ = load()
+        others = [release for release in catalog_.releases.values() if release.disaggregation is None]
+        assert not any(can_disaggregate(catalog_.pickers[release.picker.build]) for release in others)
 
     @pytest.mark.parametrize("release", RELEASES)
     def test_a_profile_for_each_role(self, release: str) -> None:
         config = plan_of("disaggregated-gpu", {"release": release}).models[0].picker.config
         profiles = {
-            one["name"]: [plugin["pluginRef"] for plugin in one["plugins"]] for one in config["schedulingProfiles"]
+            scheduling_profile["name"]: [plugin["pluginRef"] for plugin in scheduling_profile["plugins"]]
+            for scheduling_profile in config["schedulingProfiles"]
         }
         assert {name: plugins[0] for name, plugins in profiles.items()} == {
             "prefill": "prefill-filter",

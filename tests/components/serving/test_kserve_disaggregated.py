@@ -27,8 +27,8 @@ OF_KSERVE = {
 
 
 def model(stack: str = GPU, changes: dict[str, Any] | None = None) -> ModelPlan:
-    [found] = plan_of(stack, changes).models
-    return found
+    [model_plan] = plan_of(stack, changes).models
+    return model_plan
 
 
 def spec(stack: str = GPU, changes: dict[str, Any] | None = None) -> Object:
@@ -44,8 +44,8 @@ def labels() -> dict[str, dict[str, str]]:
     }
 
 
-def probes(one: Object) -> list[Object]:
-    return [one[name] for name in ("startupProbe", "livenessProbe", "readinessProbe")]
+def probes(container_: Object) -> list[Object]:
+    return [container_[name] for name in ("startupProbe", "livenessProbe", "readinessProbe")]
 
 
 class TestSelection:
@@ -118,7 +118,7 @@ class TestSidecar:
     def test_it_is_not_root_beside_an_engine_that_is(self, stack: str, root: bool) -> None:
         body = spec(stack)
         for template in (body["template"], body["prefill"]["template"]):
-            assert {one["securityContext"]["runAsNonRoot"] for one in template["containers"]} == {root}
+            assert {container["securityContext"]["runAsNonRoot"] for container in template["containers"]} == {root}
             for sidecar in template.get("initContainers", []):
                 assert sidecar["securityContext"]["runAsNonRoot"]
                 assert sidecar["securityContext"].get("runAsUser") != 0
@@ -132,8 +132,8 @@ def test_pods_keep_pod_security() -> None:
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_the_picker_is_the_one_that_knows_two_stages(release: str) -> None:
-    ctx, there = model(GPU, {"release": release}).picker, model("disaggregated-gpu", {"release": release}).picker
-    assert (ctx.config, ctx.pod.image) == (there.config, there.pod.image)
+    ctx, direct = model(GPU, {"release": release}).picker, model("disaggregated-gpu", {"release": release}).picker
+    assert (ctx.config, ctx.pod.image) == (direct.config, direct.pod.image)
 
 
 @pytest.mark.parametrize("stack", [GPU, "disaggregated-gpu"])
@@ -151,7 +151,7 @@ def test_cards_of_a_whole_node_are_claimed_for_each_role(stack: str) -> None:
 
 
 def test_no_object_of_one_deployment_has_a_name_of_the_other() -> None:
-    def named(found: ModelPlan) -> set[str]:
-        return {name for server in found.servers for name in (server.name, server.service_account)}
+    def named(model_plan: ModelPlan) -> set[str]:
+        return {name for server in model_plan.servers for name in (server.name, server.service_account)}
 
     assert named(model("disaggregated-gpu")) & named(model(GPU)) == set()

@@ -42,10 +42,10 @@ def spec(name: str) -> Object:
 
 def templates(name: str) -> list[Object]:
     """Of the leader, where it has one of its own, and of the workers."""
-    return [{"metadata": {"labels": spec(name)["labels"]}, "spec": each} for each in _said(spec(name))]
+    return [{"metadata": {"labels": spec(name)["labels"]}, "spec": spec_} for spec_ in _spec_of(spec(name))]
 
 
-def _said(body: Object) -> list[Object]:
+def _spec_of(body: Object) -> list[Object]:
     return [body[key] for key in ("template", "worker") if key in body]
 
 
@@ -66,10 +66,10 @@ def test_groups_are_as_large_as_planned_and_under_a_preset_that_adds_nothing(
     assert group is not None
     assert group.size == size
     assert spec(name)["parallelism"] == parallelism
-    made = one(graph(name), "LLMInferenceServiceConfig")
-    assert (made["metadata"]["name"], made["spec"]) == (preset, {})
+    workload = one(graph(name), "LLMInferenceServiceConfig")
+    assert (workload["metadata"]["name"], workload["spec"]) == (preset, {})
     # KServe looks in the service's namespace before it takes what its chart brought.
-    assert made["metadata"]["namespace"] == one(graph(name), "LLMInferenceService")["metadata"]["namespace"]
+    assert workload["metadata"]["namespace"] == one(graph(name), "LLMInferenceService")["metadata"]["namespace"]
 
 
 @pytest.mark.parametrize("name", STACKS)
@@ -96,14 +96,14 @@ class TestRanks:
 
     def test_ranks_run_as_without_kserve(self) -> None:
         """But for names: of the container, which KServe gives, and of the claims."""
-        there = container(
+        direct = container(
             one(graph_of(DIRECT[WIDE]), "LeaderWorkerSet")["spec"]["leaderWorkerTemplate"]["workerTemplate"]
         )
         ctx = container(templates("ranks")[0])
         for field in ("command", "args", "image", "ports", "startupProbe", "livenessProbe", "readinessProbe"):
-            assert ctx[field] == there[field]
-        given = dict(itertools.pairwise(ctx["args"]))
-        assert (given["--data-parallel-size"], given["--data-parallel-size-local"]) == ("16", "8")
+            assert ctx[field] == direct[field]
+        arguments = dict(itertools.pairwise(ctx["args"]))
+        assert (arguments["--data-parallel-size"], arguments["--data-parallel-size-local"]) == ("16", "8")
 
     def test_a_pod_claims_the_network_cards_of_its_node(self) -> None:
         [claim] = templates("ranks")[0]["spec"]["resourceClaims"]
@@ -175,9 +175,9 @@ class TestOneEngine:
 @pytest.mark.parametrize("name", STACKS)
 def test_verdict_and_cost_are_those_of_direct(name: str) -> None:
     stack, changes = STACKS[name]
-    there, ctx = plan_of(DIRECT.get(stack, stack), {**changes, "deployment": "direct"}), plan_of(stack, changes)
-    assert ctx.models[0].servers[0].memory == there.models[0].servers[0].memory
-    assert ctx.cost == there.cost
+    direct, ctx = plan_of(DIRECT.get(stack, stack), {**changes, "deployment": "direct"}), plan_of(stack, changes)
+    assert ctx.models[0].servers[0].memory == direct.models[0].servers[0].memory
+    assert ctx.cost == direct.cost
 
 
 @pytest.mark.parametrize(

@@ -53,20 +53,20 @@ class TestExpertsOverTwoHosts:
     def test_the_supervisor_is_asked_for_all_ranks(self) -> None:
         [template] = templates(self.graph)
         vllm = container(template)
-        asked = {vllm[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+        probed_ports = {vllm[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
         policy = one(self.graph, "HealthCheckPolicy", "deepseek-r1")
-        assert asked == {policy["spec"]["default"]["config"]["httpHealthCheck"]["port"]} == {8208}
-        assert asked <= {port["containerPort"] for port in vllm["ports"]} - set(RANKS)
+        assert probed_ports == {policy["spec"]["default"]["config"]["httpHealthCheck"]["port"]} == {8208}
+        assert probed_ports <= {port["containerPort"] for port in vllm["ports"]} - set(RANKS)
 
     def test_each_host_knows_its_first_rank(self) -> None:
         vllm = container(templates(self.graph)[0])
         assert vllm["command"][2].endswith('"$@" --data-parallel-start-rank $((LWS_WORKER_INDEX * 8))')
         words = vllm["args"]
-        given = dict(itertools.pairwise(words))
-        assert given["--data-parallel-size"] == "16"
-        assert given["--data-parallel-size-local"] == "8"
-        assert given["--data-parallel-address"] == "$(LWS_LEADER_ADDRESS)"
-        assert given["--all2all-backend"] == "deepep_low_latency"
+        arguments = dict(itertools.pairwise(words))
+        assert arguments["--data-parallel-size"] == "16"
+        assert arguments["--data-parallel-size-local"] == "8"
+        assert arguments["--data-parallel-address"] == "$(LWS_LEADER_ADDRESS)"
+        assert arguments["--all2all-backend"] == "deepep_low_latency"
         assert {"--enable-expert-parallel", "--data-parallel-multi-port-external-lb"} <= set(words)
 
     def test_metrics_come_from_every_rank(self) -> None:
@@ -227,6 +227,8 @@ class TestAnyGroup:
 
     def test_of_two_groups_one_may_be_drained(self, stack: str) -> None:
         graph = graph_of(stack, {"models[0].replicas": 2, "accelerator.nodes.max": 8})
-        [budget] = [one for one in of_kind(graph, "PodDisruptionBudget") if one["metadata"]["name"].endswith("-vllm")]
+        [budget] = [
+            budget for budget in of_kind(graph, "PodDisruptionBudget") if budget["metadata"]["name"].endswith("-vllm")
+        ]
         assert budget["spec"]["maxUnavailable"] == 1
         assert all(selects(budget["spec"]["selector"]["matchLabels"], template) for template in templates(graph))

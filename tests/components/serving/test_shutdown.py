@@ -42,8 +42,8 @@ def test_an_old_pod_goes_only_when_the_load_balancer_has_found_the_new_one(stack
         policy["spec"]["default"]["config"].get("checkIntervalSec", policy["spec"]["default"].get("checkIntervalSec"))
         for policy in of_kind(graph, "HealthCheckPolicy")
     )
-    for one_ in deployments:
-        spec = one_["spec"]
+    for deployment in deployments:
+        spec = deployment["spec"]
         assert 2 * interval < spec["minReadySeconds"] < spec.get("progressDeadlineSeconds", 600)
 
 
@@ -73,19 +73,21 @@ class TestSeveralPickers:
         picker = next(pod for name, pod in pods(self.graph()).items() if name.endswith("-epp"))
         assert notice(picker) == 0
         every = of_kind(self.graph(), "Deployment")
-        deployment = next(one for one in every if one["metadata"]["name"].endswith("-epp"))
+        deployment = next(deployment for deployment in every if deployment["metadata"]["name"].endswith("-epp"))
         assert "minReadySeconds" not in deployment["spec"]
 
     def test_an_update_waits_for_one_leader_and_not_for_all_to_be_ready(self) -> None:
         """A new picker is not ready before the old leader is gone, so that a careful rollout would never end."""
         deployment = next(
-            one for one in of_kind(self.graph(), "Deployment") if one["metadata"]["name"].endswith("-epp")
+            deployment
+            for deployment in of_kind(self.graph(), "Deployment")
+            if deployment["metadata"]["name"].endswith("-epp")
         )
         assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 2
         assert "readyReplicas}=1" in deployment["metadata"]["annotations"]["pulumi.com/waitFor"]
 
     def test_a_single_one_is_replaced_before_it_goes(self) -> None:
         deployments = of_kind(graph_of(ENGINE), "Deployment")
-        deployment = next(one for one in deployments if one["metadata"]["name"].endswith("-epp"))
+        deployment = next(deployment for deployment in deployments if deployment["metadata"]["name"].endswith("-epp"))
         assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
         assert "annotations" not in deployment["metadata"]

@@ -53,9 +53,9 @@ def test_the_engine_reads_what_is_mounted(
 ) -> None:
     pod = server(source, more)
     assert container(pod)["args"][0] == model
-    found = [one for one in pod["spec"]["volumes"] if one["name"] == "weights"]
-    assert [set(one) for one in found] == ([{"name", volume}] if volume else [])
-    mounts = [one for one in container(pod)["volumeMounts"] if one["mountPath"] == WEIGHTS]
+    mounted = [volume for volume in pod["spec"]["volumes"] if volume["name"] == "weights"]
+    assert [set(volume_fields) for volume_fields in mounted] == ([{"name", volume}] if volume else [])
+    mounts = [volume_mount for volume_mount in container(pod)["volumeMounts"] if volume_mount["mountPath"] == WEIGHTS]
     assert mounts == ([{"name": "weights", "mountPath": WEIGHTS, "readOnly": True}] if volume else [])
 
 
@@ -65,7 +65,7 @@ def test_only_the_hub_is_asked_for_anything(
 ) -> None:
     """Neither a token nor the network, where the weights are at hand."""
     pod = server(source, more)
-    words = {one["name"]: one.get("value") for one in container(pod)["env"]}
+    words = {variable["name"]: variable.get("value") for variable in container(pod)["env"]}
     offline = source is not HUB
     assert (words.get("HF_HUB_OFFLINE") == "1") is offline
     assert ("HF_TOKEN_PATH" in words) is not offline
@@ -105,8 +105,8 @@ def test_the_image_is_a_volume_as_kubernetes_spells_it() -> None:
 
 def grants(changes: dict[str, Any], stack: str = STACK) -> list[tuple[str, str, str]]:
     """(bucket, role, member) of each grant on a bucket."""
-    found = graph_of(stack, changes).by_type("gcp:storage/bucketIAMMember:BucketIAMMember")
-    return [(grant["bucket"], grant["role"], grant["member"]) for grant in found]
+    members = graph_of(stack, changes).by_type("gcp:storage/bucketIAMMember:BucketIAMMember")
+    return [(grant["bucket"], grant["role"], grant["member"]) for grant in members]
 
 
 @pytest.mark.parametrize("deployment", ["direct", "kserve"])

@@ -27,7 +27,7 @@ def adopted(tmp_path: Path) -> Any:
         for number, document in enumerate(documents):
             (tmp_path / f"{number}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
         settings, left = stack_settings(read_files([tmp_path]), catalog.load(), **options)
-        return settings, [str(one) for one in left]
+        return settings, [str(entry) for entry in left]
 
     return adopt
 
@@ -146,8 +146,8 @@ def test_values_of_the_production_stack(adopted: Any) -> None:
     assert (model["id"], model["replicas"], model["tensorParallel"]) == ("meta-llama/Llama-3.1-8B-Instruct", 3, 2)
     assert model["extraArgs"] == ["--seed", "1"]
     assert settings["accelerator"]["machineType"] == "g2-standard-24"
-    assert any("pvcStorage" in one for one in left)
-    assert any("routerSpec" in one for one in left)
+    assert any("pvcStorage" in entry for entry in left)
+    assert any("routerSpec" in entry for entry in left)
 
 
 def test_values_of_the_model_service_chart(adopted: Any) -> None:
@@ -218,13 +218,13 @@ def test_flags_of_the_planner_are_left_without_their_values() -> None:
     settings, extra, left = settings_of(["--api-key", "not-to-be-shown", "--max-model-len=1K", "--seed=3"], "here")
     assert settings == {"maxModelLen": 1024}
     assert extra == ["--seed=3"]
-    assert [one.what for one in left] == ["--api-key"]
+    assert [entry.what for entry in left] == ["--api-key"]
 
 
 def test_a_value_that_a_stack_file_cannot_hold_is_left(adopted: Any) -> None:
     settings, left = adopted(deployment("a", "Qwen/Qwen3-8B", "--quantization", "experts_int8"))
     assert "quantization" not in settings["models"][0]
-    assert any("quantization experts_int8" in one for one in left)
+    assert any("quantization experts_int8" in entry for entry in left)
 
 
 def test_speculation_becomes_its_setting() -> None:

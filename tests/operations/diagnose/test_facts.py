@@ -23,8 +23,8 @@ def test_a_stack_that_answers_has_every_pod_and_no_cause() -> None:
         assert facts.answer.status == 200
         assert facts.health_paths == {"gemma-2b-it": "/health"}
         picker = FakeEngine("epp-0", "", dict(room.live.plan.models[0].picker.selector))
-        whole = FakeCluster([*engines_of()(room.live.plan), picker])
-        diagnosis = diagnose(replace(room.live, cluster=whole))
+        cluster = FakeCluster([*engines_of()(room.live.plan), picker])
+        diagnosis = diagnose(replace(room.live, cluster=cluster))
     assert not diagnosis.found, diagnosis
     assert "nothing is wrong that this command knows" in text(diagnosis)
 

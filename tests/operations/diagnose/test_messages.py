@@ -36,7 +36,7 @@ def test_a_message_is_recognized_by_its_own_entry(name: str) -> None:
     assert (cause.id, cause.subject, cause.fix) == (name, "Pod/a", message.fix)
 
 
-@pytest.mark.parametrize("name", [name for name, one in messages().items() if one.origin == "engine"])
+@pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "engine"])
 def test_the_engines_own_words_count_more_than_those_that_follow_from_them(name: str) -> None:
     message = messages()[name]
     cause = recognize("engine", f"{BEFORE}{message.example}{AFTER}", "Pod/a")
@@ -107,10 +107,10 @@ def properties_of(schema: Any) -> dict[str, Any]:
     if "$ref" in schema:
         name = schema["$ref"].removeprefix("#/$defs/")
         return properties_of(SCHEMA["$defs"][name])
-    found = dict(schema.get("properties", {}))
+    fields = dict(schema.get("properties", {}))
     for part in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())):
-        found |= properties_of(part)
-    return found | (properties_of(schema["items"]) if isinstance(schema.get("items"), dict) else {})
+        fields |= properties_of(part)
+    return fields | (properties_of(schema["items"]) if isinstance(schema.get("items"), dict) else {})
 
 
 def is_setting(path: str) -> bool:
@@ -125,6 +125,6 @@ def is_setting(path: str) -> bool:
 def test_every_setting_that_a_fix_names_exists() -> None:
     fixes = [message.fix for message in messages().values()]
     fixes += [text for file in SOURCES for text in re.findall(r'fix="[^)]*', file.read_text(encoding="utf-8"))]
-    named = {path for fix in fixes for path in SETTING.findall(fix)}
-    assert "models[].gpuMemoryUtilization" in named
-    assert [path for path in sorted(named) if not is_setting(path)] == []
+    paths = {path for fix in fixes for path in SETTING.findall(fix)}
+    assert "models[].gpuMemoryUtilization" in paths
+    assert [path for path in sorted(paths) if not is_setting(path)] == []

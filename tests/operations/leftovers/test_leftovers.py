@@ -48,8 +48,8 @@ class Project:
         name = path.rpartition("/")[2]
         if method == "DELETE":
             self.deleted.append(name)
-            for kept in self.resources.values():
-                kept[:] = [one for one in kept if one[1]["name"] != name]
+            for resource in self.resources.values():
+                resource[:] = [resource for resource in resource if resource[1]["name"] != name]
             return Answer(200, {"name": "operation"})
         if name in self.refusing:
             return self.refusing[name]
@@ -58,17 +58,17 @@ class Project:
             for scope, body in self.resources.get(name, ()):
                 items.setdefault(scope, {}).setdefault(name, []).append(body)
             return Answer(200, {"items": items})
-        found = [body for _, body in self.resources.get(name, ())]
+        bodies = [body for _, body in self.resources.get(name, ())]
         if any(
             body["selfLink"].endswith(path.removeprefix(COMPUTE))
-            for kept in self.resources.values()
-            for _, body in kept
+            for resource in self.resources.values()
+            for _, body in resource
         ):
             return Answer(200, {})
-        if path.count("/") > 6 and not found:
+        if path.count("/") > 6 and not bodies:
             return Answer(404, {"error": {"message": "not found"}})
         keys = {"serviceAccounts": "accounts"}
-        return Answer(200, {keys.get(name, "items" if path.startswith("/compute") else name): found})
+        return Answer(200, {keys.get(name, "items" if path.startswith("/compute") else name): bodies})
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def left_in(project: Project, identity: Identity) -> Mapping[str, bool]:
     """Names of leftovers, and whether each is certain."""
     resources, silent = list_all(PROJECT, project)
     assert silent == {}
-    return {one.resource.name: one.is_certain for one in leftovers(resources, identity)}
+    return {leftover.resource.name: leftover.is_certain for leftover in leftovers(resources, identity)}
 
 
 def report(project: Project, identity: Identity, **options: bool) -> tuple[int, str]:

@@ -36,7 +36,7 @@ from tests.stacks import plan_of
 ANSWERS = Path(__file__).with_name("project.json")
 ROOT = "/compute/v1/projects/my-project"
 REGION = f"GET {ROOT}/regions/us-central1"
-BROUGHT = {"network": "shared", "subnetwork": "nodes", "podRange": "p", "serviceRange": "q"}
+EXISTING = {"network": "shared", "subnetwork": "nodes", "podRange": "p", "serviceRange": "q"}
 ECHO = "echo"
 EVERYTHING: dict[str, Any] = {"project": "my-project"}
 
@@ -111,7 +111,9 @@ def errors(findings: list[Finding]) -> list[Finding]:
 def test_every_accelerator_names_its_quotas() -> None:
     quotas = load_quotas()
     assert set(quotas.accelerators) == set(load().accelerators)
-    assert all(source in quotas.sources for one in quotas.accelerators.values() for source in one.sources)
+    assert all(
+        source in quotas.sources for accelerator in quotas.accelerators.values() for source in accelerator.sources
+    )
 
 
 def test_a_project_in_order_has_nothing_in_the_way(project: Project) -> None:
@@ -127,8 +129,8 @@ Change = Callable[[Project], None]
 
 
 def _without_permission(project: Project) -> None:
-    kept = [name for name in needs().permissions if not name.startswith("container.")]
-    project.answers["POST /v3/projects/my-project:testIamPermissions"] = {"permissions": kept}
+    kept_permissions = [name for name in needs().permissions if not name.startswith("container.")]
+    project.answers["POST /v3/projects/my-project:testIamPermissions"] = {"permissions": kept_permissions}
 
 
 def _taken(path: str, name: str) -> Change:
@@ -194,15 +196,15 @@ def test_what_is_in_the_way_is_found(
 ) -> None:
     change(project)
     requested = needs(changes=changes)
-    found = findings_of(requested, project.facts(requested))
-    [finding] = found
+    findings = findings_of(requested, project.facts(requested))
+    [finding] = findings
     assert (finding.path, finding.severity) == (f"llm-d:{path}", severity)
     assert rule in finding.rule
     assert fix in finding.fix
 
 
 class TestBroughtNetwork:
-    CHANGES: dict[str, Any] = {"network": {"existing": BROUGHT}}
+    CHANGES: dict[str, Any] = {"network": {"existing": EXISTING}}
 
     def listed(self, project: Project, *subnets: dict[str, Any]) -> None:
         for path in ("global/networks/shared", "regions/us-central1/subnetworks/nodes"):
@@ -242,11 +244,11 @@ def test_flex_start_falls_back_on_the_standard_quota(project: Project) -> None:
 
 
 def test_an_api_that_is_off_and_may_not_be_turned_on_is_an_error(project: Project) -> None:
-    kept = [name for name in needs().permissions if name != "serviceusage.services.enable"]
-    project.answers["POST /v3/projects/my-project:testIamPermissions"] = {"permissions": kept}
-    found = findings_of(needs(), project.facts(needs()))
-    assert [f.path for f in found] == ["llm-d:project", "llm-d:project"]
-    assert "gcloud services enable networkservices.googleapis.com" in found[1].fix
+    kept_permissions = [name for name in needs().permissions if name != "serviceusage.services.enable"]
+    project.answers["POST /v3/projects/my-project:testIamPermissions"] = {"permissions": kept_permissions}
+    findings = findings_of(needs(), project.facts(needs()))
+    assert [f.path for f in findings] == ["llm-d:project", "llm-d:project"]
+    assert "gcloud services enable networkservices.googleapis.com" in findings[1].fix
 
 
 def test_a_tpu_asks_for_chips_and_not_for_gpus() -> None:
@@ -281,11 +283,11 @@ class TestCommand:
         monkeypatch.setenv("NO_GCE_CHECK", "true")
         monkeypatch.setenv("COLUMNS", "140")
         assert run_preflight("gpu", "--project", "somebody-s") == NO_CREDENTIALS
-        said = capsys.readouterr().out
+        output = capsys.readouterr().out
         for words in ("NVIDIA-T4-GPUS-per-project-region", "GPUS-ALL-REGIONS-per-project", "somebody-s"):
-            assert words in said
-        assert "container.clusterRoles.create" in said
-        assert "networkservices.googleapis.com" in said
+            assert words in output
+        assert "container.clusterRoles.create" in output
+        assert "networkservices.googleapis.com" in output
 
     def test_a_stack_that_is_not_there_is_told(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path

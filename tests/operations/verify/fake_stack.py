@@ -81,8 +81,8 @@ def serving(reply: Reply) -> Iterator[int]:
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self, body: Body) -> None:
-            given = reply(self.path, body, {key.lower(): value for key, value in self.headers.items()})
-            status, document = (200, given) if isinstance(given, str) else given
+            answer = reply(self.path, body, {key.lower(): value for key, value in self.headers.items()})
+            status, document = (200, answer) if isinstance(answer, str) else answer
             content = (document if isinstance(document, str) else json.dumps(document)).encode()
             self.send_response(status)
             self.send_header("content-length", str(len(content)))
@@ -136,9 +136,9 @@ class FakeCluster:
     ) -> list[Manifest]:
         del api_version, namespace, fields
         if kind != "Pod":
-            return [item for (found, _), item in self._objects.items() if found == kind]
-        wanted = dict(label.split("=", 1) for label in (labels or "").split(",") if label)
-        return [engine.pod for engine in self._engines if wanted.items() <= dict(engine.labels).items()]
+            return [item for (kind_, _), item in self._objects.items() if kind_ == kind]
+        selector = dict(label.split("=", 1) for label in (labels or "").split(",") if label)
+        return [engine.pod for engine in self._engines if selector.items() <= dict(engine.labels).items()]
 
 
 class FakePods:
@@ -172,11 +172,11 @@ def room_of(
     from contextlib import ExitStack
 
     plan = plan_of(stack, changes)
-    made = engines(plan)
+    engines_made = engines(plan)
     with ExitStack() as servers:
-        for engine in made:
+        for engine in engines_made:
             engine.port = servers.enter_context(serving(_of_engine(engine)))
-        choose = gateway(made)
+        choose = gateway(engines_made)
 
         def answer(path: str, body: Body, _headers: Mapping[str, str]) -> Answer | str:
             if path == "/v1/models":
@@ -193,8 +193,8 @@ def room_of(
             looked_at="a stack of a test",
             config=StackConfig(values={f"llm-d:{key}": value for key, value in values_of(stack, changes).items()}),
             plan=plan,
-            cluster=FakeCluster(made, objects),
-            pods=FakePods(made),
+            cluster=FakeCluster(engines_made, objects),
+            pods=FakePods(engines_made),
             endpoint=Endpoint(url=url, host="127.0.0.1", trusted=True),
         )
         room = Room(

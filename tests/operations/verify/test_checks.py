@@ -21,17 +21,17 @@ def engines_of(**settings: Any) -> Callable[[Any], list[FakeEngine]]:
     """One engine for each replica of a plan; `settings` by the engine's number: `answer={1: "other"}`."""
 
     def build(plan: Any) -> list[FakeEngine]:
-        made: list[FakeEngine] = []
+        engines: list[FakeEngine] = []
         for model in plan.models:
             for server in model.servers:
                 for number in range(server.replicas):
-                    own = {name: values[len(made)] for name, values in settings.items() if len(made) in values}
+                    own = {name: values[len(engines)] for name, values in settings.items() if len(engines) in values}
                     name = f"{server.name}-{number}"
-                    made.append(FakeEngine(name, model.served_name, dict(server.serving_selector), **own))
-        prefills = [engine for engine in made if "prefill" in engine.name]
-        for engine in made:
+                    engines.append(FakeEngine(name, model.served_name, dict(server.serving_selector), **own))
+        prefills = [engine for engine in engines if "prefill" in engine.name]
+        for engine in engines:
             engine.prefills = prefills
-        return made
+        return engines
 
     return build
 
@@ -39,7 +39,8 @@ def engines_of(**settings: Any) -> Callable[[Any], list[FakeEngine]]:
 def by_model(engines: list[FakeEngine]) -> Choose:
     """In turn among the replicas of the model, as a load balancer without a picker."""
     turns = {
-        name: itertools.cycle([one for one in engines if one.model == name]) for name in {e.model for e in engines}
+        name: itertools.cycle([engine for engine in engines if engine.model == name])
+        for name in {e.model for e in engines}
     }
 
     def choose(body: Body) -> Answer:
@@ -100,11 +101,11 @@ class TestRequests:
 
     def test_a_stream_needs_events_text_and_an_end(self) -> None:
         piece = '{"choices": [{"delta": {"content": "Hi"}}]}'
-        whole = f"data: {piece}\n\ndata: [DONE]\n\n"
+        complete = f"data: {piece}\n\ndata: [DONE]\n\n"
         for text, outcome in (
-            (whole, Outcome.PASSED),
-            (whole.replace("data: [DONE]", ""), Outcome.FAILED),
-            (whole.replace("Hi", ""), Outcome.FAILED),
+            (complete, Outcome.PASSED),
+            (complete.replace("data: [DONE]", ""), Outcome.FAILED),
+            (complete.replace("Hi", ""), Outcome.FAILED),
         ):
             with room_of(GPU, engines_of(), always(200, text)) as room:
                 assert requests.stream_answers(room).outcome is outcome, text
@@ -158,7 +159,9 @@ class TestPatterns:
     )
     def test_only_long_prompts_are_prefilled_elsewhere(self, threshold: int, outcome: Outcome) -> None:
         def gateway(engines: list[FakeEngine]) -> Choose:
-            decode, prefill = (next(one for one in engines if role in one.name) for role in ("decode", "prefill"))
+            decode, prefill = (
+                next(engine for engine in engines if role in engine.name) for role in ("decode", "prefill")
+            )
 
             def choose(body: Body) -> Answer:
                 if len(body["messages"][0]["content"].split()) >= threshold:
@@ -234,21 +237,21 @@ def condition(kind: str, status: str, message: str = "") -> dict[str, str]:
 
 class TestObjects:
     def test_a_gateway_without_address_or_route_fails(self) -> None:
-        def found(status: dict[str, Any]) -> Result:
+        def result_of(status: dict[str, Any]) -> Result:
             item = {("Gateway", "inference-gateway"): {"status": status}}
             with room_of(GPU, engines_of(), by_model, objects=item) as room:
                 return gateway.gateway_programmed(room)
 
         programmed = {"conditions": [condition("Programmed", "True")]}
-        whole = programmed | {"addresses": [{"value": "10.0.0.1"}], "listeners": [{"attachedRoutes": 1}]}
-        assert found(whole).outcome is Outcome.PASSED
-        assert found(whole | {"addresses": []}).outcome is Outcome.FAILED
-        assert "0 routes are attached" in found(whole | {"listeners": [{"attachedRoutes": 0}]}).evidence
+        complete = programmed | {"addresses": [{"value": "10.0.0.1"}], "listeners": [{"attachedRoutes": 1}]}
+        assert result_of(complete).outcome is Outcome.PASSED
+        assert result_of(complete | {"addresses": []}).outcome is Outcome.FAILED
+        assert "0 routes are attached" in result_of(complete | {"listeners": [{"attachedRoutes": 0}]}).evidence
         unprogrammed = {"conditions": [condition("Programmed", "False", "no proxy-only subnet")]}
-        assert "no proxy-only subnet" in found(unprogrammed).evidence
+        assert "no proxy-only subnet" in result_of(unprogrammed).evidence
 
     def test_a_route_that_refers_to_nothing_fails(self) -> None:
-        def found(status: str) -> Result:
+        def result_of(status: str) -> Result:
             parent = {
                 "parentRef": {"kind": "Gateway"},
                 "conditions": [condition("Accepted", "True"), condition("ResolvedRefs", status, "pool not found")],
@@ -257,8 +260,8 @@ class TestObjects:
             with room_of(GPU, engines_of(), by_model, objects=item) as room:
                 return gateway.routes_accepted(room)
 
-        assert found("True").outcome is Outcome.PASSED
-        assert "ResolvedRefs: pool not found" in found("False").evidence
+        assert result_of("True").outcome is Outcome.PASSED
+        assert "ResolvedRefs: pool not found" in result_of("False").evidence
 
     def test_ready_does_not_stand_for_the_conditions_of_an_inference_service(self) -> None:
         """KServe: Ready stays True while PresetsCombined is False."""
@@ -268,15 +271,15 @@ class TestObjects:
             assert service is not None
         kinds = service.conditions
 
-        def found(presets: str) -> Result:
+        def result_of(presets: str) -> Result:
             conditions = [condition(kind, presets if kind == "PresetsCombined" else "True") for kind in kinds]
             item = {"status": {"conditions": [*conditions, condition("Ready", "True")]}}
             with room_of(stack, engines_of(), by_model, objects={("LLMInferenceService", service.name): item}) as room:
                 return objects.inference_services(room)
 
         assert "PresetsCombined" in kinds
-        assert found("True").outcome is Outcome.PASSED
-        assert found("False").outcome is Outcome.FAILED
+        assert result_of("True").outcome is Outcome.PASSED
+        assert result_of("False").outcome is Outcome.FAILED
 
     def test_missing_and_changed_objects_are_named(self) -> None:
         planned = [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"type": "ClusterIP"}}]

@@ -26,7 +26,7 @@ def test_the_table_names_promise_and_next_command_of_a_failure() -> None:
 def test_json_has_every_check_with_its_outcome() -> None:
     document = json.loads(as_json(VERIFICATION))
     assert document["failed"] is True
-    assert [(one["id"], one["outcome"]) for one in document["checks"]] == [
+    assert [(check["id"], check["outcome"]) for check in document["checks"]] == [
         ("chat", "passed"),
         ("prefill", "failed"),
         ("same-answer", "skipped"),

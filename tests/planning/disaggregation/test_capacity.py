@@ -26,25 +26,25 @@ def planned(changes: dict[str, Any] | None = None, **load: Any) -> StackPlan:
 
 
 def capacity(plan: StackPlan) -> CapacityPlan:
-    found = plan.models[0].capacity
-    assert found is not None
-    return found
+    capacity = plan.models[0].capacity
+    assert capacity is not None
+    return capacity
 
 
-def stages(found: CapacityPlan) -> tuple[StageRate, StageRate]:
-    decode, prefill = found.stages
+def stages(capacity_plan: CapacityPlan) -> tuple[StageRate, StageRate]:
+    decode, prefill = capacity_plan.stages
     assert (decode.role, prefill.role) == ("decode", "prefill")
     return decode, prefill
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_slower_stage_limits_both(stack: str) -> None:
-    found = capacity(plan_of(stack))
-    decode, prefill = stages(found)
+    capacity_plan = capacity(plan_of(stack))
+    decode, prefill = stages(capacity_plan)
     assert decode.limits is not prefill.limits
     slower = decode if decode.limits else prefill
     assert slower.requests_per_second == min(decode.requests_per_second, prefill.requests_per_second)
-    assert found.full.requests_per_second == pytest.approx(slower.requests_per_second, rel=1e-4)
+    assert capacity_plan.full.requests_per_second == pytest.approx(slower.requests_per_second, rel=1e-4)
 
 
 def test_more_servers_of_the_limiting_stage_help_until_the_other_limits() -> None:
@@ -73,30 +73,30 @@ def test_longer_prompts_burden_prefill_and_longer_answers_decode() -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_curve_rises_to_the_limit_and_then_requests_wait(stack: str) -> None:
-    found = capacity(plan_of(stack))
-    rates = [point.speed.requests_per_second for point in found.curve]
-    waits = [point.speed.time_to_first_token for point in found.curve]
+    capacity_plan = capacity(plan_of(stack))
+    rates = [point.speed.requests_per_second for point in capacity_plan.curve]
+    waits = [point.speed.time_to_first_token for point in capacity_plan.curve]
     assert rates == sorted(rates)
     assert waits == sorted(waits)
-    assert rates[0] == pytest.approx(1 / found.alone.latency)
-    assert rates[-1] == pytest.approx(found.full.requests_per_second, rel=1e-4)
-    for point in found.curve:
+    assert rates[0] == pytest.approx(1 / capacity_plan.alone.latency)
+    assert rates[-1] == pytest.approx(capacity_plan.full.requests_per_second, rel=1e-4)
+    for point in capacity_plan.curve:
         speed = point.speed
         assert speed.requests_per_second * speed.latency == pytest.approx(point.concurrency, rel=1e-3)
 
 
 def test_a_request_alone_never_waits_for_others() -> None:
     """Even where prefill is busy nearly all of the time it takes."""
-    one = capacity(planned(outputTokens=2, concurrency=1))
+    single = capacity(planned(outputTokens=2, concurrency=1))
     other = capacity(planned({"models[0].prefill.replicas": 8}, outputTokens=2, concurrency=1))
-    assert one.alone.time_to_first_token == pytest.approx(other.alone.time_to_first_token, rel=1e-4)
+    assert single.alone.time_to_first_token == pytest.approx(other.alone.time_to_first_token, rel=1e-4)
 
 
 def test_a_stated_rate_is_the_rate_served() -> None:
-    found = capacity(planned(requestsPerSecond=2))
-    assert found.at_load is not None
-    assert found.at_load.requests_per_second == pytest.approx(2, rel=1e-4)
-    assert found.alone.latency < found.at_load.latency < found.full.latency
+    capacity_plan = capacity(planned(requestsPerSecond=2))
+    assert capacity_plan.at_load is not None
+    assert capacity_plan.at_load.requests_per_second == pytest.approx(2, rel=1e-4)
+    assert capacity_plan.alone.latency < capacity_plan.at_load.latency < capacity_plan.full.latency
 
 
 def test_the_needed_replicas_serve_and_fewer_do_not() -> None:
@@ -125,10 +125,10 @@ def test_the_unit_cost_is_of_the_limiting_rate() -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_rendering_has_both_rates_and_calls_them_unmeasured(stack: str) -> None:
     plan = plan_of(stack)
-    found = capacity(plan)
-    assert not found.measured
+    capacity_plan = capacity(plan)
+    assert not capacity_plan.measured
     facts = facts_of(stack, plan, plan.warnings)
-    rates = [f"{rate(stage.requests_per_second)} requests/s" for stage in found.stages]
+    rates = [f"{rate(stage.requests_per_second)} requests/s" for stage in capacity_plan.stages]
     table = summary(facts)
     for text in (table, markdown(facts), page(facts)):
         for served in rates:
@@ -140,7 +140,7 @@ def test_every_rendering_has_both_rates_and_calls_them_unmeasured(stack: str) ->
 
 
 def test_the_outputs_name_both_rates() -> None:
-    (given,) = graph_of(GPU, preview=False).outputs["capacity"].values()
-    assert set(given["requestsPerSecondAtMost"]) == {"decode", "prefill"}
-    assert given["estimate"]["requestsPerSecond"] <= min(given["requestsPerSecondAtMost"].values()) + 0.01
-    assert given["estimate"]["error"] == "not measured on this accelerator"
+    (output,) = graph_of(GPU, preview=False).outputs["capacity"].values()
+    assert set(output["requestsPerSecondAtMost"]) == {"decode", "prefill"}
+    assert output["estimate"]["requestsPerSecond"] <= min(output["requestsPerSecondAtMost"].values()) + 0.01
+    assert output["estimate"]["error"] == "not measured on this accelerator"

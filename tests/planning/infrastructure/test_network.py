@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.planning.refusals.case import errors_of
-from tests.planning.refusals.nodes import BROUGHT
+from tests.planning.refusals.nodes import EXISTING_NETWORK
 from tests.stacks import plan_of
 
 KEYS = ("nodeCidr", "podCidr", "serviceCidr", "proxyCidr")
 
-WHOLE = {"existing": BROUGHT | {"proxySubnetwork": "x"}, "proxyCidr": "192.168.0.0/23"}
+OVERLAPPING = {"existing": EXISTING_NETWORK | {"proxySubnetwork": "x"}, "proxyCidr": "192.168.0.0/23"}
 
 
 def subnets(prefix: int) -> st.SearchStrategy[str]:
@@ -34,10 +34,10 @@ def test_exactly_the_ranges_that_overlap_are_refused(cidrs: tuple[str, str, str,
         for j in range(4)
         if i != j and networks[i].overlaps(networks[j])
     }
-    found = errors_of("gpu", {f"network.{key}": cidr for key, cidr in zip(KEYS, cidrs, strict=True)})
-    named = {(f.path.removeprefix("llm-d:network."), f.rule.removeprefix("overlaps ")) for f in found}
-    assert named <= pairs
-    assert len(named) * 2 == len(pairs)
+    errors = errors_of("gpu", {f"network.{key}": cidr for key, cidr in zip(KEYS, cidrs, strict=True)})
+    reported = {(f.path.removeprefix("llm-d:network."), f.rule.removeprefix("overlaps ")) for f in errors}
+    assert reported <= pairs
+    assert len(reported) * 2 == len(pairs)
 
 
 @pytest.mark.parametrize(
@@ -60,26 +60,26 @@ def test_services_may_use_public_addresses() -> None:
 
 def test_ranges_of_a_brought_network_are_not_judged() -> None:
     """Its subnets are there already: the defaults of this program would only overlap themselves."""
-    changes = {"network": {**WHOLE, "nodeCidr": "10.4.0.0/20"}}
+    changes = {"network": {**OVERLAPPING, "nodeCidr": "10.4.0.0/20"}}
     assert errors_of("gpu", changes) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "made"),
+    ("changes", "created"),
     [
         ({}, (True, True, True)),
         ({"cluster.privateNodes": False}, (True, True, False)),
-        ({"network.existing": BROUGHT}, (False, True, False)),
-        ({"network": WHOLE}, (False, False, False)),
+        ({"network.existing": EXISTING_NETWORK}, (False, True, False)),
+        ({"network": OVERLAPPING}, (False, False, False)),
     ],
     ids=["new", "public nodes", "brought", "brought whole"],
 )
-def test_what_is_missing_is_made(changes: dict[str, object], made: tuple[bool, bool, bool]) -> None:
+def test_what_is_missing_is_made(changes: dict[str, object], created: tuple[bool, bool, bool]) -> None:
     network = plan_of("gpu", changes).network
-    assert (network.create, network.create_proxy_subnet, network.create_nat) == made
+    assert (network.create, network.create_proxy_subnet, network.create_nat) == created
 
 
 def test_a_brought_network_keeps_its_names() -> None:
-    network = plan_of("gpu", {"network": WHOLE}).network
+    network = plan_of("gpu", {"network": OVERLAPPING}).network
     assert (network.network, network.subnet.name, network.proxy_subnet) == ("n", "s", "x")
     assert (network.subnet.pod_range, network.subnet.service_range) == ("p", "q")

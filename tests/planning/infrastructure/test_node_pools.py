@@ -31,11 +31,11 @@ def test_what_replicas_download_fits_what_gke_leaves_of_the_disk(
     """Each replica has its own copy, and the kubelet evicts what fills the disk beyond its share."""
     plan = plan_of("gpu", {**place, "models[0]": {"id": model, "maxModelLen": 1024, "tensorParallel": tensor_parallel}})
     [pool] = plan.accelerator_pools
-    known = load()
-    room = allocatable(known.machines[machine], pool.disk_gib)
+    catalog_ = load()
+    room = allocatable(catalog_.machines[machine], pool.disk_gib)
     sharing = pool.accelerators_per_node // tensor_parallel
     [server] = plan.models[0].servers
     limit = float(server.pod.limits["ephemeral-storage"].removesuffix("Gi"))
-    assert limit >= download_gib(known.models[model])
+    assert limit >= download_gib(catalog_.models[model])
     assert sharing * limit <= room.ephemeral_gib
     assert sharing * float(server.pod.requests["ephemeral-storage"].removesuffix("Gi")) <= room.ephemeral_gib

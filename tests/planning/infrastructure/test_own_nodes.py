@@ -44,9 +44,9 @@ def pods_of(plan: StackPlan) -> Iterator[PodPlan]:
 
 @pytest.mark.parametrize("example", ["multi-model-gpu", "disaggregated-gpu", "kserve-prefix-cache-tpu"])
 def test_pods_select_the_nodes_of_their_stack(example: str) -> None:
-    one, other = planned("one", example), planned("other", example)
-    for plan in (one, other):
+    first, other = planned("one", example), planned("other", example)
+    for plan in (first, other):
         pools = [plan.cpu_pool, *plan.accelerator_pools]
         assert {pool.node_labels[STACK_NODES] for pool in pools} == {plan.stack}
         assert {pod.node_selector[STACK_NODES] for pod in pods_of(plan)} == {plan.stack}
-    assert {pool.name for pool in one.accelerator_pools} & {pool.name for pool in other.accelerator_pools} == set()
+    assert {pool.name for pool in first.accelerator_pools} & {pool.name for pool in other.accelerator_pools} == set()

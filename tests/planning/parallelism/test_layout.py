@@ -13,7 +13,7 @@ from planning.sizing.memory import engine_run, judge
 from planning.sizing.speed import Load, estimate
 from settings import StackSettings
 
-KNOWN = load()
+CATALOG = load()
 H200 = {"type": "nvidia-h200-141gb", "machineType": "a3-ultragpu-8g"}
 H100 = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-8g"}
 V6E = {"type": "tpu-v6e", "machineType": "ct6e-standard-4t"}
@@ -22,15 +22,19 @@ V6E = {"type": "tpu-v6e", "machineType": "ct6e-standard-4t"}
 def context_for(accelerator: dict[str, Any], model: dict[str, Any]) -> PlanContext:
     location = "europe-west4-a" if accelerator is V6E else "us-central1-b"
     values = {"project": "demo-project", "location": location, "release": "llm-d-0.9", "accelerator": accelerator}
-    found = resolve_context(
-        "test", StackSettings.model_validate(values | {"models": [model]}), KNOWN, Findings(), transfers_kv_cache=False
+    resolved = resolve_context(
+        "test",
+        StackSettings.model_validate(values | {"models": [model]}),
+        CATALOG,
+        Findings(),
+        transfers_kv_cache=False,
     )
-    assert found is not None
-    return found
+    assert resolved is not None
+    return resolved
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "given", "expected", "ranks"),
+    ("accelerator", "stated", "expected", "ranks"),
     [
         (H100, {}, {"tensor": 8, "hosts": 1}, 1),
         (H100, {"tensorParallel": 2}, {"tensor": 2, "hosts": 1}, 1),
@@ -44,13 +48,15 @@ def context_for(accelerator: dict[str, Any], model: dict[str, Any]) -> PlanConte
     ],
 )
 def test_what_is_not_said_follows(
-    accelerator: dict[str, Any], given: dict[str, Any], expected: dict[str, Any], ranks: int
+    accelerator: dict[str, Any], stated: dict[str, Any], expected: dict[str, Any], ranks: int
 ) -> None:
-    ctx = context_for(V6E | accelerator if "tpu" in accelerator["type"] else accelerator, {"id": "some/model", **given})
-    found = parallelism_of(ctx, ctx.settings.models[0])
+    ctx = context_for(
+        V6E | accelerator if "tpu" in accelerator["type"] else accelerator, {"id": "some/model", **stated}
+    )
+    layout = parallelism_of(ctx, ctx.settings.models[0])
     plain = {"pipeline": 1, "data": 1} | expected
-    assert {key: getattr(found, key) for key in plain} == plain
-    assert found.ranks_per_host == ranks
+    assert {key: getattr(layout, key) for key in plain} == plain
+    assert layout.ranks_per_host == ranks
 
 
 @pytest.mark.parametrize(
@@ -67,15 +73,15 @@ def test_tokens_travel_over_rdma_where_there_is_some(accelerator: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "given", "nodes"),
+    ("accelerator", "stated", "nodes"),
     [
         (H100, {"replicas": 3, "tensorParallel": 4}, 2),
         (H100, {"replicas": 3}, 3),
         (H200, {"replicas": 3, "dataParallel": 16}, 6),
     ],
 )
-def test_groups_take_whole_hosts(accelerator: dict[str, Any], given: dict[str, Any], nodes: int) -> None:
-    ctx = context_for(accelerator, {"id": "some/model", **given})
+def test_groups_take_whole_hosts(accelerator: dict[str, Any], stated: dict[str, Any], nodes: int) -> None:
+    ctx = context_for(accelerator, {"id": "some/model", **stated})
     assert nodes_of(ctx, ctx.settings.models[0]) == nodes
 
 
@@ -91,8 +97,8 @@ class TestExpertsOverRanks:
     @staticmethod
     def weights(data: int, *, expert: bool = True, backend: str = "deepep_low_latency") -> float:
         run = engine_run(
-            KNOWN.models["deepseek-ai/DeepSeek-R1"],
-            KNOWN.accelerators["nvidia-h200-141gb"],
+            CATALOG.models["deepseek-ai/DeepSeek-R1"],
+            CATALOG.accelerators["nvidia-h200-141gb"],
             "0.26.0",
             max_model_len=16384,
             data_parallel=data,
@@ -114,25 +120,28 @@ class TestExpertsOverRanks:
 
     def test_an_uneven_share_is_the_largest(self) -> None:
         """256 over 24 is eleven for the fullest rank; over 32 it is eight."""
-        one = (self.weights(16) - self.weights(32)) / 8
-        assert self.weights(24) == pytest.approx(self.weights(32) + 3 * one, rel=1e-6)
+        average_share = (self.weights(16) - self.weights(32)) / 8
+        assert self.weights(24) == pytest.approx(self.weights(32) + 3 * average_share, rel=1e-6)
 
 
 def test_ranks_have_caches_of_their_own_and_answer_together() -> None:
-    model, accelerator = KNOWN.models["Qwen/Qwen3-30B-A3B"], KNOWN.accelerators["nvidia-h100-80gb"]
-    one, eight = (
+    model, accelerator = CATALOG.models["Qwen/Qwen3-30B-A3B"], CATALOG.accelerators["nvidia-h100-80gb"]
+    single, eight = (
         engine_run(model, accelerator, "0.26.0", max_model_len=8192, data_parallel=ranks, expert_parallel=True)
         for ranks in (1, 8)
     )
-    assert one is not None
+    assert single is not None
     assert eight is not None
     verdict = judge(eight)
     assert verdict.ranks == 8
     assert verdict.replica_tokens == 8 * verdict.kv_tokens
-    assert verdict.available_gib > judge(one).available_gib
-    alone, together = estimate(one, accelerator, Load(512, 256, 64)), estimate(eight, accelerator, Load(512, 256, 512))
-    assert alone is not None
+    assert verdict.available_gib > judge(single).available_gib
+    single_speed, together = (
+        estimate(single, accelerator, Load(512, 256, 64)),
+        estimate(eight, accelerator, Load(512, 256, 512)),
+    )
+    assert single_speed is not None
     assert together is not None
-    assert together.batch == alone.batch
+    assert together.batch == single_speed.batch
     # More than eight times the requests: a rank reads an eighth of the experts, less what the exchange of tokens takes.
-    assert 8 < together.requests_per_second / alone.requests_per_second < 16
+    assert 8 < together.requests_per_second / single_speed.requests_per_second < 16

@@ -15,7 +15,7 @@ from planning.picker_config.parameters import SHAPES
 PICKERS = load().pickers
 API = "inference.networking.x-k8s.io/v1alpha1"
 WEIGHTS = Weights(prefix=3, kv_cache=2, queue=2)
-ABLE = sorted(name for name, picker in PICKERS.items() if can_disaggregate(picker))
+DISAGGREGATING_PICKERS = sorted(name for name, picker in PICKERS.items() if can_disaggregate(picker))
 
 
 def profiles(config: dict[str, Any]) -> dict[str, list[str]]:
@@ -59,15 +59,15 @@ class TestLoadAndPrefix:
             "pluginRef": "endpoint-notification-source",
             "extractors": [{"pluginRef": "precise-prefix-cache-producer"}],
         }
-        found = parameters(config)
-        assert found["precise-prefix-cache-producer"]["tokenProcessorConfig"] == {"blockSizeTokens": 32}
-        assert found["token-producer"] == {"modelName": "m", "vllm": {"url": "http://m:8000"}}
+        by_plugin = parameters(config)
+        assert by_plugin["precise-prefix-cache-producer"]["tokenProcessorConfig"] == {"blockSizeTokens": 32}
+        assert by_plugin["token-producer"] == {"modelName": "m", "vllm": {"url": "http://m:8000"}}
         # A scorer that is not told reads an approximate producer of its own, and says nothing.
-        assert found["prefix-cache-scorer"] == {"prefixMatchInfoProducerName": "precise-prefix-cache-producer"}
+        assert by_plugin["prefix-cache-scorer"] == {"prefixMatchInfoProducerName": "precise-prefix-cache-producer"}
 
 
 class TestDisaggregated:
-    @pytest.mark.parametrize("name", ABLE)
+    @pytest.mark.parametrize("name", DISAGGREGATING_PICKERS)
     def test_each_stage_has_its_filter_and_a_picker(self, name: str) -> None:
         config = disaggregated(PICKERS[name], API, WEIGHTS, 16, 256)
         for stage in ("prefill", "decode"):
@@ -76,16 +76,16 @@ class TestDisaggregated:
         assert {ref for refs in profiles(config).values() for ref in refs} <= set(parameters(config))
 
     def test_a_decider_counts_new_tokens(self) -> None:
-        found = parameters(disaggregated(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, 16, 256))
-        assert found["prefix-based-pd-decider"] == {"nonCachedTokens": 256}
-        assert found["disagg-profile-handler"] == {"deciders": {"prefill": "prefix-based-pd-decider"}}
+        by_plugin = parameters(disaggregated(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, 16, 256))
+        assert by_plugin["prefix-based-pd-decider"] == {"nonCachedTokens": 256}
+        assert by_plugin["disagg-profile-handler"] == {"deciders": {"prefill": "prefix-based-pd-decider"}}
 
     def test_no_threshold_is_always(self) -> None:
         """The prefix decider takes 0 for never."""
-        found = parameters(disaggregated(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, 16, 0))
-        assert found["disagg-profile-handler"] == {"deciders": {"prefill": "always-disagg-pd-decider"}}
+        by_plugin = parameters(disaggregated(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, 16, 0))
+        assert by_plugin["disagg-profile-handler"] == {"deciders": {"prefill": "always-disagg-pd-decider"}}
 
     def test_the_older_handler_counts_characters(self) -> None:
-        found = parameters(disaggregated(PICKERS["llm-d-inference-scheduler-v0.4.0"], API, WEIGHTS, 16, 256))
-        assert found["pd-profile-handler"] == {"threshold": 1024, "hashBlockSize": 64}
-        assert "prefill-header-handler" in found
+        by_plugin = parameters(disaggregated(PICKERS["llm-d-inference-scheduler-v0.4.0"], API, WEIGHTS, 16, 256))
+        assert by_plugin["pd-profile-handler"] == {"threshold": 1024, "hashBlockSize": 64}
+        assert "prefill-header-handler" in by_plugin

@@ -71,7 +71,7 @@ class TestDriver:
         older = {"1.33": NodeDrivers(default=535, latest=550), "1.36": NodeDrivers(default=550, latest=580)}
         changed = load_images().model_copy(update={"gke_drivers": older})
         monkeypatch.setattr(engine_images, "load_images", lambda: changed)
-        [error] = [found for found in findings_of("gpu", DOCUMENTED) if found.severity is Severity.ERROR]
+        [error] = [finding for finding in findings_of("gpu", DOCUMENTED) if finding.severity is Severity.ERROR]
         assert error.path == "llm-d:cluster.version"
         assert "needs driver 580 or newer, and GKE 1.33 installs 550" in error.rule
         assert "GKE 1.36 or newer" in error.fix
@@ -80,19 +80,19 @@ class TestDriver:
 
 class TestPaths:
     def test_the_nodes_driver_comes_before_what_the_image_has(self) -> None:
-        found = variables({})
-        assert found["LD_LIBRARY_PATH"] == f"{FOLDER}:/usr/local/cuda/lib64"
-        assert found["LIBRARY_PATH"] == FOLDER
+        environment = variables({})
+        assert environment["LD_LIBRARY_PATH"] == f"{FOLDER}:/usr/local/cuda/lib64"
+        assert environment["LIBRARY_PATH"] == FOLDER
 
     def test_llm_ds_images_link_against_the_driver_and_keep_their_own_path(self) -> None:
-        found = variables({"release": "llm-d-0.6"})
-        assert found["LIBRARY_PATH"] == FOLDER
-        assert "LD_LIBRARY_PATH" not in found
+        environment = variables({"release": "llm-d-0.6"})
+        assert environment["LIBRARY_PATH"] == FOLDER
+        assert "LD_LIBRARY_PATH" not in environment
 
     def test_facts_of_the_stack_file_count_for_an_image_of_ones_own(self) -> None:
         facts = {"cuda": "12.9", "libraryPath": ["/opt/engine/lib"], "links": True}
-        found = variables(own("example/engine:v1", **facts))
-        assert (found["LD_LIBRARY_PATH"], found["LIBRARY_PATH"]) == (f"{FOLDER}:/opt/engine/lib", FOLDER)
+        environment = variables(own("example/engine:v1", **facts))
+        assert (environment["LD_LIBRARY_PATH"], environment["LIBRARY_PATH"]) == (f"{FOLDER}:/opt/engine/lib", FOLDER)
 
     def test_an_unknown_image_keeps_its_own_paths(self) -> None:
         assert not {"LD_LIBRARY_PATH", "LIBRARY_PATH"} & variables(own("example/engine:v1")).keys()
@@ -109,7 +109,7 @@ class TestPaths:
 
 class TestWhatIsNotKnown:
     def about(self, changes: dict[str, Any], stack: str = "gpu") -> list[str]:
-        return [found.path for found in findings_of(stack, changes) if "imageFacts" in found.path]
+        return [finding.path for finding in findings_of(stack, changes) if "imageFacts" in finding.path]
 
     def test_a_release_whose_image_was_not_read_warns_once(self) -> None:
         changes = {"release": "rhaiis-3.2", **ACCOUNT}

@@ -13,7 +13,7 @@ import catalog
 from planning.plan.platform import ChartPlan
 from planning.platform.chart_namespaces import plan_chart_namespaces
 from rehearsal.toolchain.build import module_dir
-from tests.charts import BROUGHT_CLUSTER, GATEWAY, charts_of
+from tests.charts import EXISTING_CLUSTER, GATEWAY, charts_of
 from tests.stacks import plan_of
 
 NEEDS = {
@@ -54,12 +54,12 @@ def test_istio_knows_inference_pools_whoever_installs_it(release: str) -> None:
 
 def test_namespaces_are_as_strict_as_their_pods() -> None:
     namespaces = plan_chart_namespaces(charts_of({"release": "rhaiis-3.2"}, istio=True))
-    levels = {one.name: one.labels["pod-security.kubernetes.io/enforce"] for one in namespaces}
+    levels = {namespace.name: namespace.labels["pod-security.kubernetes.io/enforce"] for namespace in namespaces}
     assert levels == {"sail-operator": "baseline", "istio-system": "restricted"}
 
 
 def test_an_operator_that_exists_is_asked_for_nothing() -> None:
-    changes = {**BROUGHT_CLUSTER, "platform.istio.existing": True, "release": "rhaiis-3.2"}
+    changes = {**EXISTING_CLUSTER, "platform.istio.existing": True, "release": "rhaiis-3.2"}
     [sail] = charts_of(changes, istio=True)
     assert (sail.existing, sail.istio) == (True, None)
     assert plan_chart_namespaces((sail,)) == ()
@@ -94,15 +94,15 @@ def test_kserve_attaches_routes_to_the_stacks_gateway() -> None:
 
 
 def test_kinds_stay_in_a_cluster_of_others() -> None:
-    assert [chart.name for chart in charts_of(BROUGHT_CLUSTER, kserve=True, istio=True) if chart.retain] == [
+    assert [chart.name for chart in charts_of(EXISTING_CLUSTER, kserve=True, istio=True) if chart.retain] == [
         "kserve-llmisvc-crd"
     ]
     assert [chart.name for chart in charts_of(kserve=True, istio=True) if chart.retain] == []
 
 
 def test_what_exists_has_no_namespace_of_ours() -> None:
-    brought = {**BROUGHT_CLUSTER, "platform.certManager.existing": True, "platform.kserve.existing": True}
-    charts = charts_of(brought, kserve=True)
+    existing = {**EXISTING_CLUSTER, "platform.certManager.existing": True, "platform.kserve.existing": True}
+    charts = charts_of(existing, kserve=True)
     assert [namespace.name for namespace in plan_chart_namespaces(charts)] == ["lws-system"]
 
 
@@ -122,12 +122,12 @@ class TestValues:
 
     @pytest.mark.parametrize("name", ["kserve-llmisvc-resources", "kserve-runtime-configs"])
     def test_of_kserve(self, name: str) -> None:
-        [chart] = [one for one in charts_of({"release": "gaie-1.5"}, kserve=True) if one.name == name]
+        [chart] = [chart for chart in charts_of({"release": "gaie-1.5"}, kserve=True) if chart.name == name]
         folder = module_dir("github.com/kserve/kserve", "charts") / "charts" / name
         assert list(unknown(chart, folder)) == []
 
     def test_of_cert_manager(self) -> None:
-        [chart] = [one for one in charts_of(kserve=True) if one.name == "cert-manager"]
+        [chart] = [chart for chart in charts_of(kserve=True) if chart.name == "cert-manager"]
         folder = module_dir("github.com/cert-manager/cert-manager", "definitions") / "deploy/charts/cert-manager"
         assert list(unknown(chart, folder)) == []
 
@@ -149,12 +149,12 @@ def unknown(chart: ChartPlan, folder: Path) -> Iterator[str]:
 
 def _unknown(values: Mapping[str, Any], defaults: Mapping[str, Any], path: str) -> Iterator[str]:
     for key, value in values.items():
-        ctx = f"{path}{key}"
+        location = f"{path}{key}"
         if key not in defaults:
-            yield ctx
+            yield location
         elif isinstance(value, Mapping) and defaults[key]:
             # Below an empty mapping a chart takes what Kubernetes takes.
-            yield from _unknown(value, defaults[key], f"{ctx}.") if key not in _FREE else ()
+            yield from _unknown(value, defaults[key], f"{location}.") if key not in _FREE else ()
 
 
 # Handed through to Kubernetes as they are.

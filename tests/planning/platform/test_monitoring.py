@@ -14,7 +14,7 @@ from planning.plan.platform import MonitoringPlan
 from tests.stacks import graph_of, plan_of
 
 ALERTS = {"timeToFirstTokenSeconds": 2, "timePerOutputTokenSeconds": 0.1, "availability": 0.99}
-WANTED = {"monitoring": {"dashboard": True, "alerts": ALERTS}}
+DASHBOARD_AND_ALERTS = {"monitoring": {"dashboard": True, "alerts": ALERTS}}
 _NAME = re.compile(r'__name__="([^"]+)"')
 _SUFFIXES = ("_bucket", "_sum", "_count")
 
@@ -35,16 +35,16 @@ def test_nothing_is_created_unless_it_is_wanted() -> None:
 
 @pytest.mark.parametrize("release", ["llm-d-0.9", "gaie-1.5", "llm-d-0.6"])
 def test_every_metric_is_one_of_the_release(release: str) -> None:
-    plan = plan_of("gpu", {**WANTED, "release": release}).monitoring
+    plan = plan_of("gpu", {**DASHBOARD_AND_ALERTS, "release": release}).monitoring
     prefix = load().releases[release].picker.metric_prefix
     exported = {load_metrics().name(metric, prefix) for metric in load_metrics().metrics}
-    named = {bare(name) for query in queries(plan) for name in _NAME.findall(query)}
-    assert named <= exported
-    assert len(named) > 8
+    used = {bare(name) for query in queries(plan) for name in _NAME.findall(query)}
+    assert used <= exported
+    assert len(used) > 8
 
 
 def test_every_query_is_of_this_stack_alone() -> None:
-    plan = plan_of("gpu", WANTED)
+    plan = plan_of("gpu", DASHBOARD_AND_ALERTS)
     labels = f'cluster="{plan.cluster.name}",namespace="{plan.namespace.name}"'
     for query in queries(plan.monitoring):
         assert query.count("__name__=") == query.count(labels), query
@@ -52,7 +52,9 @@ def test_every_query_is_of_this_stack_alone() -> None:
 
 
 def test_the_burn_rates_follow_from_the_availability() -> None:
-    hour, six = (alert for alert in plan_of("gpu", WANTED).monitoring.alerts if alert.name.startswith("errors-"))
+    hour, six = (
+        alert for alert in plan_of("gpu", DASHBOARD_AND_ALERTS).monitoring.alerts if alert.name.startswith("errors-")
+    )
     assert (hour.severity, six.severity) == ("CRITICAL", "WARNING")
     assert hour.query.count("> 0.144") == 2
     assert six.query.count("> 0.06") == 2
@@ -65,15 +67,15 @@ def test_latency_is_alerted_on_where_it_has_a_limit() -> None:
         alert.name for alert in plan_of("gpu", {"monitoring": {"alerts": {"availability": 0.9}}}).monitoring.alerts
     ]
     assert names == ["errors-1h", "errors-6h", "ready-gemma-2b-it"]
-    names = [alert.name for alert in plan_of("gpu", WANTED).monitoring.alerts]
+    names = [alert.name for alert in plan_of("gpu", DASHBOARD_AND_ALERTS).monitoring.alerts]
     assert names[3:] == ["first-token", "token"]
 
 
 def test_the_resources_are_those_of_the_plan() -> None:
-    graph = graph_of("gpu", WANTED)
+    graph = graph_of("gpu", DASHBOARD_AND_ALERTS)
     dashboard = graph.one("gcp:monitoring/dashboard:Dashboard", "dashboard")
     written = json.loads(str(dashboard.inputs["dashboardJson"]))
-    plan = plan_of("gpu", WANTED).monitoring
+    plan = plan_of("gpu", DASHBOARD_AND_ALERTS).monitoring
     assert plan.dashboard is not None
     assert written == dashboard_of(plan.dashboard)
     policies = [resource for resource in graph if resource.type == "gcp:monitoring/alertPolicy:AlertPolicy"]
@@ -81,7 +83,7 @@ def test_the_resources_are_those_of_the_plan() -> None:
 
 
 def test_panels_fill_the_mosaic_without_overlap() -> None:
-    plan = plan_of("gpu", WANTED).monitoring.dashboard
+    plan = plan_of("gpu", DASHBOARD_AND_ALERTS).monitoring.dashboard
     assert plan is not None
     layout = dashboard_of(plan)["mosaicLayout"]
     places = {(tile["xPos"], tile["yPos"]) for tile in layout["tiles"]}

@@ -75,11 +75,11 @@ NAMES = (
             id="LLMD-SETTING-FORM",
             changes={path: value},
             path=where,
-            value=shown,
+            value=text,
             rule="a name without blanks that does not begin with a dash",
             fix=f"use {fix}",
         )
-        for path, value, where, shown, fix in (
+        for path, value, where, text, fix in (
             ("models[0].servedName", "my model", "models[0].servedName", "my model", "my-model"),
             ("models[0].servedName", "-chat", "models[0].servedName", "-chat", "chat"),
             ("models[0].aliases", ["ok", " a"], "models[0].aliases[1]", " a", "a"),
@@ -223,7 +223,7 @@ ACKNOWLEDGED = (
         Wrong(
             name=f"acknowledgement: {name}",
             id=identifier,
-            changes={"acknowledge": [OPEN, *({"id": known, "reason": "checked"} for known in ids)]},
+            changes={"acknowledge": [OPEN, *({"id": identifier, "reason": "checked"} for identifier in ids)]},
             path=f"acknowledge[{len(ids)}].id",
             value=ids[-1],
             rule=rule,

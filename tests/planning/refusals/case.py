@@ -47,7 +47,7 @@ def findings_of(
     files: Mapping[str, ModelFile] | None = None,
 ) -> list[Finding]:
     """Every finding about a changed stack, warnings included."""
-    known = load()
+    catalog_ = load()
     if facts:
         cards = {name: facts[name] for name in facts if name in known.accelerators}
         models = {name: facts[name] for name in facts if name not in cards}
@@ -57,7 +57,7 @@ def findings_of(
             accelerators={**known.accelerators, **_changed(known.accelerators, cards)},
         )
     try:
-        return list(plan_raw(stack, values_of(stack, changes), encrypted, known, files or {}).warnings)
+        return list(plan_raw(stack, values_of(stack, changes), encrypted, catalog_, files or {}).warnings)
     except RefusedError as refused:
         return list(refused.findings)
 

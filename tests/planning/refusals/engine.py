@@ -6,7 +6,7 @@ from planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 
 MINE = "europe-docker.pkg.dev/mine/engines/vllm:v1"
-MEANT = {"models[0].allowExtraArgs": True}
+EXTRA_ARGS_ALLOWED = {"models[0].allowExtraArgs": True}
 
 ENGINE = (
     Wrong(
@@ -50,7 +50,7 @@ ENGINE = (
     Wrong(
         name="variable of the stack",
         id="LLMD-ENV-OWNED",
-        changes=MEANT | {"models[0].env": {"HF_HOME": "/data"}},
+        changes=EXTRA_ARGS_ALLOWED | {"models[0].env": {"HF_HOME": "/data"}},
         path="models[0].env.HF_HOME",
         value="/data",
         rule="HF_HOME is set by the stack itself",
@@ -59,7 +59,7 @@ ENGINE = (
     Wrong(
         name="token in a variable",
         id="LLMD-ENV-SECRET",
-        changes=MEANT | {"models[0].env": {"HF_TOKEN": "hf_something"}},
+        changes=EXTRA_ARGS_ALLOWED | {"models[0].env": {"HF_TOKEN": "hf_something"}},
         path="models[0].env.HF_TOKEN",
         value="(hidden)",
         rule="readable by everyone who can read the Deployment",
@@ -68,7 +68,7 @@ ENGINE = (
     Wrong(
         name="API key in a variable",
         id="LLMD-ENV-API-KEY",
-        changes=MEANT | {"models[0].env": {"VLLM_API_KEY": "something"}},
+        changes=EXTRA_ARGS_ALLOWED | {"models[0].env": {"VLLM_API_KEY": "something"}},
         path="models[0].env.VLLM_API_KEY",
         value="(hidden)",
         rule="refuses the probes of its own pod",
@@ -77,7 +77,7 @@ ENGINE = (
     Wrong(
         name="variable of another type",
         id="LLMD-ENV-TYPE",
-        changes=MEANT | {"models[0].env": {"VLLM_ENGINE_ITERATION_TIMEOUT_S": "a minute"}},
+        changes=EXTRA_ARGS_ALLOWED | {"models[0].env": {"VLLM_ENGINE_ITERATION_TIMEOUT_S": "a minute"}},
         path="models[0].env.VLLM_ENGINE_ITERATION_TIMEOUT_S",
         value="a minute",
         rule="VLLM_ENGINE_ITERATION_TIMEOUT_S takes a whole number",
@@ -86,7 +86,7 @@ ENGINE = (
     Wrong(
         name="variable that this vLLM does not have",
         id="LLMD-ENV-UNKNOWN",
-        changes=MEANT | {"models[0].env": {"VLLM_USE_V2": "1"}},
+        changes=EXTRA_ARGS_ALLOWED | {"models[0].env": {"VLLM_USE_V2": "1"}},
         path="models[0].env.VLLM_USE_V2",
         value="1",
         rule="vLLM 0.26.0 has no variable VLLM_USE_V2 and ignores it",

@@ -6,7 +6,7 @@ from planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 from tests.stacks import existing_cluster
 
-BROUGHT = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q", "nat": True}
+EXISTING_NETWORK = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q", "nat": True}
 
 NODES = (
     Wrong(
@@ -21,7 +21,7 @@ NODES = (
     Wrong(
         id="LLMD-NETWORK-NAT",
         name="existing network without a known way out",
-        changes={"network.existing": {**BROUGHT, "nat": False}},
+        changes={"network.existing": {**EXISTING_NETWORK, "nat": False}},
         path="network.existing.nat",
         value="false",
         rule="which the stack does not create in an existing network",
@@ -33,7 +33,7 @@ NODES = (
         name="links to two projects",
         changes={
             "network.existing": {
-                **BROUGHT,
+                **EXISTING_NETWORK,
                 "network": "projects/host-one/global/networks/n",
                 "subnetwork": "projects/host-two/regions/us-central1/subnetworks/s",
             }
@@ -131,7 +131,7 @@ NETWORK = (
     Wrong(
         id="LLMD-PROXY-RANGE-UNKNOWN",
         name="proxies of an unknown range",
-        changes={"network.existing": {**BROUGHT, "proxySubnetwork": "proxies"}},
+        changes={"network.existing": {**EXISTING_NETWORK, "proxySubnetwork": "proxies"}},
         path="network.proxyCidr",
         value="(missing)",
         rule="let in the load balancer's proxies by the range of proxies",
@@ -163,10 +163,10 @@ NETWORK = (
             changes={f"network.{key}": cidr},
             path=f"network.{key}",
             value=cidr,
-            rule=f"too small: a {least}",
+            rule=f"too small: a {minimum}",
             fix=f"use {cidr.split('/')[0]}/",
         )
-        for key, cidr, least in (
+        for key, cidr, minimum in (
             ("nodeCidr", "10.0.0.0/30", "/29"),
             ("podCidr", "10.4.0.0/25", "/24"),
             ("serviceCidr", "10.8.0.0/28", "/27"),
@@ -203,7 +203,7 @@ NETWORK = (
     Wrong(
         id="LLMD-CIDR-AUTO-MODE",
         name="range of an auto-mode network",
-        changes={"network": {"existing": BROUGHT | {"autoMode": True}, "proxyCidr": "10.200.0.0/23"}},
+        changes={"network": {"existing": EXISTING_NETWORK | {"autoMode": True}, "proxyCidr": "10.200.0.0/23"}},
         path="network.proxyCidr",
         value="10.200.0.0/23",
         rule="an auto-mode VPC owns 10.128.0.0/9",

@@ -10,7 +10,7 @@ from tests.planning.refusals.case import Wrong
 QUEUE: dict[str, Any] = {"type": "queue-scorer"}
 ONE_PROFILE: list[Any] = [{"name": "default", "plugins": [{"pluginRef": "queue-scorer", "weight": 2}]}]
 PRECISE = "precise-prefix-cache-producer"
-HEARD: dict[str, Any] = {
+KV_EVENTS: dict[str, Any] = {
     "sources": [{"pluginRef": "endpoint-notification-source", "extractors": [{"pluginRef": PRECISE}]}]
 }
 
@@ -344,7 +344,7 @@ PICKER = (
         changes=own(
             {"type": "endpoint-notification-source"},
             {"type": PRECISE, "parameters": {"kvEventsConfig": {"zmqEndpoint": "tcp://*:5557"}}},
-            dataLayer=HEARD,
+            dataLayer=KV_EVENTS,
         ),
         path="picker.config.plugins[2].parameters.kvEventsConfig",
         value="tcp://*:5557",

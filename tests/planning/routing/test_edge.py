@@ -22,11 +22,11 @@ from tests.stacks import ENCRYPTED, graph_of, plan_of, values_of
 from tests.waiting import eventually
 
 KEY = "0123456789abcdef0123456789abcdef"
-OTHER = "fedcba9876543210fedcba9876543210"
+SECOND_KEY = "fedcba9876543210fedcba9876543210"
 TLS = {"kind": "secret", "secret": "edge"}
 KEYS: dict[str, Any] = {
     "gateway": {"implementation": "istio", "tls": TLS, "auth": {"kind": "api-keys"}},
-    "apiKeys": {"search.old": KEY, "search.new": OTHER},
+    "apiKeys": {"search.old": KEY, "search.new": SECOND_KEY},
     "acknowledge": None,
 }
 IAP: dict[str, Any] = {
@@ -56,23 +56,23 @@ def spec_of(graph: Graph, kind: str, name: str | None = None) -> Any:
 
 class TestOpen:
     def test_an_acknowledged_open_gateway_is_planned_and_says_why(self) -> None:
-        [finding] = [found for found in plan_of("gpu").warnings if found.id == "LLMD-GATEWAY-OPEN"]
+        [finding] = [finding for finding in plan_of("gpu").warnings if finding.id == "LLMD-GATEWAY-OPEN"]
         assert finding.acknowledged is not None
         assert "trials" in finding.acknowledged
 
     @pytest.mark.parametrize("changes", [{"gateway.exposure": "internal", "acknowledge": None}, KEYS, IAP])
     def test_a_closed_gateway_needs_no_acknowledgement(self, changes: dict[str, Any]) -> None:
-        assert not [found for found in plan_of("gpu", changes).warnings if found.id == "LLMD-GATEWAY-OPEN"]
+        assert not [finding for finding in plan_of("gpu", changes).warnings if finding.id == "LLMD-GATEWAY-OPEN"]
 
 
 class TestKeys:
     def test_keys_are_in_a_secret_and_nowhere_else(self) -> None:
         graph = graph_of("gpu", KEYS)
-        holders = [one for one in graph if KEY in json.dumps(revealed(one.inputs))]
-        assert [(one.type, one.name) for one in holders] == [("kubernetes:core/v1:Secret", "api-keys")]
+        holders = [resource for resource in graph if KEY in json.dumps(revealed(resource.inputs))]
+        assert [(holder.type, holder.name) for holder in holders] == [("kubernetes:core/v1:Secret", "api-keys")]
         [holder] = holders
         assert KEY not in json.dumps(revealed(holder.inputs, secrets=False))
-        text = f"search.new {OTHER}\nsearch.old {KEY}\n"
+        text = f"search.new {SECOND_KEY}\nsearch.old {KEY}\n"
         assert revealed(holder.inputs)["stringData"] == {KEYS_ENTRY: text}
 
     def test_the_filter_stands_before_the_gateway(self) -> None:
@@ -92,7 +92,7 @@ class TestKeys:
         edge = plan_of("gpu", changes).gateway.edge
         assert edge.api_keys is not None
         assert (edge.api_keys.secret, edge.api_keys.keys) == ("theirs", None)
-        assert not [one for one in graph_of("gpu", changes) if one.name == "api-keys"]
+        assert not [resource for resource in graph_of("gpu", changes) if resource.name == "api-keys"]
 
     def test_keys_in_plain_text_are_refused_and_not_repeated(self) -> None:
         with pytest.raises(Exception, match="LLMD-SECRET-PLAIN") as refused:
@@ -162,10 +162,10 @@ class TestGoogle:
 
     def test_old_tls_is_refused_by_a_policy_of_the_gateway(self) -> None:
         graph = graph_of("gpu", {"gateway.tls": TLS, "gateway.tlsVersion": 1.3})
-        made = graph.one("gcp:compute/regionSslPolicy:RegionSslPolicy")
-        assert (made["minTlsVersion"], made["profile"]) == ("TLS_1_3", "RESTRICTED")
+        ssl_policy = graph.one("gcp:compute/regionSslPolicy:RegionSslPolicy")
+        assert (ssl_policy["minTlsVersion"], ssl_policy["profile"]) == ("TLS_1_3", "RESTRICTED")
         policy = spec_of(graph, "kubernetes:networking.gke.io/v1:GCPGatewayPolicy")
-        assert policy["default"] == {"sslPolicy": made["name"]}
+        assert policy["default"] == {"sslPolicy": ssl_policy["name"]}
         assert plan_of("gpu", {"gateway.tls": TLS}).gateway.edge.tls_policy.min_version == "TLS_1_2"  # type: ignore[union-attr]
 
     def test_nothing_is_added_without_a_setting(self) -> None:
@@ -178,7 +178,7 @@ class TestHttp:
 
     def test_port_80_only_redirects(self) -> None:
         graph = graph_of("gpu", self.CHANGES)
-        listeners = {one["name"]: one["port"] for one in spec_of(graph, GATEWAY)["listeners"]}
+        listeners = {listener["name"]: listener["port"] for listener in spec_of(graph, GATEWAY)["listeners"]}
         assert listeners == {"https": 443, "http": 80}
         redirect = spec_of(graph, ROUTE, "redirect")
         assert redirect["parentRefs"] == [{"name": "inference-gateway", "sectionName": "http"}]
@@ -197,7 +197,11 @@ class TestHttp:
 
     def test_the_policies_of_istios_envoys_open_both_ports(self) -> None:
         changes = self.CHANGES | {"gateway.implementation": "istio"}
-        [policy] = [one for one in plan_of("gpu", changes).network_policies if one.name == "inference-gateway"]
+        [policy] = [
+            network_policy
+            for network_policy in plan_of("gpu", changes).network_policies
+            if network_policy.name == "inference-gateway"
+        ]
         assert {port for access in policy.ingress for _, port in access.ports} == {443, 80}
 
 
@@ -291,8 +295,8 @@ class TestEnvoy:
 
     def test_no_key_is_401_and_a_wrong_one_403(self, client: httpx.Client) -> None:
         for path in ("/v1/chat/completions", "/v1/models", "/health", "/metrics"):
-            nobody = client.post(path, json={})
-            assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, "Bearer")
+            anonymous = client.post(path, json={})
+            assert (anonymous.status_code, anonymous.headers["www-authenticate"]) == (401, "Bearer")
             wrong = client.post(path, json={}, headers={"authorization": "Bearer wrong"})
             assert wrong.status_code == 403
             assert wrong.json()["error"]["code"] == "invalid_api_key"
@@ -323,12 +327,14 @@ class TestEnvoy:
 
     def test_keys_are_added_and_taken_away_without_a_restart(self, client: httpx.Client, keys: Path) -> None:
         def statuses() -> tuple[int, int]:
-            first, second = (client.get("/v1/models", headers={"x-api-key": key}).status_code for key in (KEY, OTHER))
+            first, second = (
+                client.get("/v1/models", headers={"x-api-key": key}).status_code for key in (KEY, SECOND_KEY)
+            )
             return first, second
 
         for text, expected in (
-            (f"search.old {KEY}\nsearch.new {OTHER}\n", (200, 200)),
-            (f"search.new {OTHER}\n", (403, 200)),
+            (f"search.old {KEY}\nsearch.new {SECOND_KEY}\n", (200, 200)),
+            (f"search.new {SECOND_KEY}\n", (403, 200)),
             (f"search.old {KEY}\n", (200, 403)),
         ):
             keys.write_text(text)

@@ -68,10 +68,10 @@ class TestVerbosity:
 
     def test_every_picker_of_the_catalog_has_the_flag(self) -> None:
         catalog = load()
-        known = load_upstream().programs
-        read = [release.picker.image for release in catalog.releases.values() if release.picker.image in known]
+        programs = load_upstream().programs
+        read = [release.picker.image for release in catalog.releases.values() if release.picker.image in programs]
         assert len(set(read)) >= 4
-        assert all("v" in known[image].flags for image in read)
+        assert all("v" in programs[image].flags for image in read)
 
 
 class TestElection:

@@ -41,8 +41,8 @@ def test_the_stack_file_adds_paths() -> None:
 
 @pytest.mark.parametrize("path", ["/metrics", "/*", "/v1/*", "/v1/load_lora_adapter"])
 def test_a_path_that_opens_administration_is_a_warning(path: str) -> None:
-    [found] = [f for f in findings_of("gpu", {"gateway.paths": [path]}) if f.id == "LLMD-ROUTE-ADMINISTRATION"]
-    assert found.value == path
+    [warning] = [f for f in findings_of("gpu", {"gateway.paths": [path]}) if f.id == "LLMD-ROUTE-ADMINISTRATION"]
+    assert warning.value == path
 
 
 def test_routes_keep_the_limits_of_the_gateway_api() -> None:

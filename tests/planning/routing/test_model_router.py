@@ -16,9 +16,9 @@ LORA = {"name": "sql", "source": "somebody/sql-lora"}
 
 
 def router(release: str) -> RouterPlan:
-    found = plan_of(STACK, {"release": release}).router
-    assert found is not None
-    return found
+    router_plan = plan_of(STACK, {"release": release}).router
+    assert router_plan is not None
+    return router_plan
 
 
 class TestRouter:
@@ -36,8 +36,8 @@ class TestRouter:
 
     def test_plugins_as_flags(self) -> None:
         args = router("gaie-1.5").pod.args
-        given = [args[place + 1] for place, word in enumerate(args) if word == "--plugin"]
-        assert given == [
+        plugins = [args[place + 1] for place, word in enumerate(args) if word == "--plugin"]
+        assert plugins == [
             'body-field-to-header:model-extractor:{"fieldName":"model","headerName":"X-Gateway-Model-Name"}',
             "base-model-to-header:base-model-mapper",
         ]
@@ -104,9 +104,9 @@ class TestAdapters:
 
 class TestIndex:
     def index(self, changes: dict[str, Any] | None = None) -> ModelsEndpointPlan:
-        found = plan_of(STACK, changes).models_endpoint
-        assert found is not None
-        return found
+        endpoint = plan_of(STACK, changes).models_endpoint
+        assert endpoint is not None
+        return endpoint
 
     def routes(self, changes: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         args = self.index(changes).pod.args
@@ -118,7 +118,7 @@ class TestIndex:
         return list(host["routes"])
 
     def answer(self, path: str, changes: dict[str, Any] | None = None) -> tuple[int, Any]:
-        [route] = [one for one in self.routes(changes) if one["match"].get("path") == path]
+        [route] = [route for route in self.routes(changes) if route["match"].get("path") == path]
         response = route["direct_response"]
         return response["status"], json.loads(response["body"]["inline_string"])
 

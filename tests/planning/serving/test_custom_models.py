@@ -29,14 +29,14 @@ def plan_own(root: Path, config: str, **model: Any) -> StackPlan:
 
 
 class TestDisk:
-    @pytest.mark.parametrize("given", ["own/config.json", "own"], ids=["file", "folder"])
-    def test_it_is_judged_as_the_known_model_of_the_same_shape(self, tmp_path: Path, given: str) -> None:
+    @pytest.mark.parametrize("entry", ["own/config.json", "own"], ids=["file", "folder"])
+    def test_it_is_judged_as_the_known_model_of_the_same_shape(self, tmp_path: Path, entry: str) -> None:
         (tmp_path / "own").mkdir()
         shutil.copy(GEMMA, tmp_path / "own" / "config.json")
-        own = plan_own(tmp_path, given).models[0].servers[0]
-        known = plan_of("gpu", {"models[0]": {"id": "google/gemma-2b-it", "maxModelLen": 2048}})
+        own = plan_own(tmp_path, entry).models[0].servers[0]
+        catalog_plan = plan_of("gpu", {"models[0]": {"id": "google/gemma-2b-it", "maxModelLen": 2048}})
         assert own.memory is not None
-        assert own.memory == known.models[0].servers[0].memory
+        assert own.memory == catalog_plan.models[0].servers[0].memory
 
     def test_the_index_says_what_is_downloaded(self, tmp_path: Path) -> None:
         shutil.copy(GEMMA, tmp_path / "config.json")
@@ -48,8 +48,10 @@ class TestDisk:
     def test_quantized_by_a_file_apart_is_counted(self, tmp_path: Path) -> None:
         shutil.copy(GEMMA, tmp_path / "config.json")
         plain = plan_own(tmp_path, "config.json").models[0].servers[0].memory
-        apart = {"quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": None, "exclude_modules": ["lm_head"]}}
-        (tmp_path / "hf_quant_config.json").write_text(json.dumps(apart))
+        quantization_file = {
+            "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": None, "exclude_modules": ["lm_head"]}
+        }
+        (tmp_path / "hf_quant_config.json").write_text(json.dumps(quantization_file))
         memory = plan_own(tmp_path, "config.json").models[0].servers[0].memory
         assert plain is not None
         assert memory is not None
@@ -78,13 +80,13 @@ class TestHub:
     """The library stands in here: what it does with the network is its own affair."""
 
     def library(self, monkeypatch: pytest.MonkeyPatch, folder: Path, wrong: Exception | None = None) -> list[Any]:
-        asked: list[Any] = []
+        calls: list[Any] = []
 
         class EntryNotFoundError(Exception):
             pass
 
         def hf_hub_download(model: str, name: str, *, revision: str | None, etag_timeout: float) -> str:
-            asked.append((model, name, revision))
+            calls.append((model, name, revision))
             if wrong is not None:
                 raise wrong
             if name != "config.json":
@@ -97,7 +99,7 @@ class TestHub:
         errors.EntryNotFoundError = EntryNotFoundError  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
         monkeypatch.setitem(sys.modules, "huggingface_hub.errors", errors)
-        return asked
+        return calls
 
     def test_its_commit_is_pinned_in_the_engines_arguments(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -105,9 +107,9 @@ class TestHub:
         folder = tmp_path / "snapshots" / COMMIT
         folder.mkdir(parents=True)
         shutil.copy(GEMMA, folder / "config.json")
-        asked = self.library(monkeypatch, folder)
+        calls = self.library(monkeypatch, folder)
         args = plan_own(tmp_path, "hub").models[0].servers[0].pod.args
-        assert asked[0] == ("somebody/own", "config.json", None)
+        assert calls[0] == ("somebody/own", "config.json", None)
         assert args[args.index("--revision") + 1] == COMMIT
 
     def test_a_hub_out_of_reach_is_a_finding(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

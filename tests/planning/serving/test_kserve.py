@@ -18,14 +18,14 @@ KSERVE, DIRECT = "kserve-single-replica-gpu", "gpu"
 
 
 def model(stack: str, changes: dict[str, Any] | None = None) -> ModelPlan:
-    [found] = plan_of(stack, changes).models
-    return found
+    [model_plan] = plan_of(stack, changes).models
+    return model_plan
 
 
 def service(changes: dict[str, Any] | None = None) -> InferenceServicePlan:
-    found = model(KSERVE, changes).inference_service
-    assert found is not None
-    return found
+    service_plan = model(KSERVE, changes).inference_service
+    assert service_plan is not None
+    return service_plan
 
 
 @pytest.mark.parametrize(
@@ -46,38 +46,38 @@ class TestWhatStays:
     """A client cannot tell which of both answers."""
 
     def test_the_engine_runs_with_the_same_arguments(self) -> None:
-        there, ctx = model(DIRECT).servers[0], model(KSERVE).servers[0]
-        assert ctx.pod.args == there.pod.args
-        assert ctx.pod.command == there.pod.command
-        assert ctx.pod.image == there.pod.image
-        assert (ctx.pod.startup, ctx.start_up_seconds) == (there.pod.startup, there.start_up_seconds)
+        direct, on_kserve = model(DIRECT).servers[0], model(KSERVE).servers[0]
+        assert on_kserve.pod.args == direct.pod.args
+        assert on_kserve.pod.command == direct.pod.command
+        assert on_kserve.pod.image == direct.pod.image
+        assert (on_kserve.pod.startup, on_kserve.start_up_seconds) == (direct.pod.startup, direct.start_up_seconds)
 
     def test_the_picker_scores_with_the_same_weights(self) -> None:
         changes = {"picker.scorers": {"queue": 7}}
         assert model(KSERVE, changes).picker.config == model(DIRECT, changes).picker.config
 
     def test_the_verdict_is_the_same(self) -> None:
-        there, ctx = plan_of(DIRECT), plan_of(KSERVE)
-        assert ctx.models[0].servers[0].memory == there.models[0].servers[0].memory
-        assert ctx.cost == there.cost
+        direct, on_kserve = plan_of(DIRECT), plan_of(KSERVE)
+        assert on_kserve.models[0].servers[0].memory == direct.models[0].servers[0].memory
+        assert on_kserve.cost == direct.cost
 
     def test_the_gateway_is_the_same(self) -> None:
-        there, ctx = plan_of(DIRECT), plan_of(KSERVE)
-        assert ctx.gateway.name == there.gateway.name
-        assert {route.name for route in ctx.routes} - {route.name for route in there.routes} == {KSERVE_ROUTE}
+        direct, on_kserve = plan_of(DIRECT), plan_of(KSERVE)
+        assert on_kserve.gateway.name == direct.gateway.name
+        assert {route.name for route in on_kserve.routes} - {route.name for route in direct.routes} == {KSERVE_ROUTE}
 
 
 class TestWhatDiffers:
     def test_no_object_of_one_deployment_has_a_name_of_the_other(self) -> None:
         """Switching creates the new ones before it deletes the old: one name would mean to delete what was made."""
         changes = {"gateway.exposure": "internal", "gateway.directLoadBalancer": True}
-        there, ctx = model(DIRECT, changes), model(KSERVE, changes)
+        direct, on_kserve = model(DIRECT, changes), model(KSERVE, changes)
 
         def named(plan: ModelPlan) -> set[str | None]:
             server = plan.servers[0]
             return {plan.pool.name, plan.picker.name, server.name, server.service_account, server.direct_service}
 
-        assert named(there) & named(ctx) == set()
+        assert named(direct) & named(on_kserve) == set()
 
     def test_the_picker_runs_its_own_binary(self) -> None:
         """The preset's command starts that of the preset's image, with flags of its own."""
@@ -93,7 +93,7 @@ class TestWhatDiffers:
         assert not {"app.kubernetes.io/name", "app.kubernetes.io/component", "llm-d.ai/role"} & set(labels)
 
     def test_downloads_go_where_there_is_a_limit(self) -> None:
-        [cache] = [one.value for one in model(KSERVE).servers[0].pod.env if one.name == "HF_HUB_CACHE"]
+        [cache] = [variable.value for variable in model(KSERVE).servers[0].pod.env if variable.name == "HF_HUB_CACHE"]
         mounts = {volume.mount_path: volume.source for volume in model(KSERVE).servers[0].pod.volumes}
         [source] = [source for path, source in mounts.items() if str(cache).startswith(f"{path}/")]
         assert "sizeLimit" in source

@@ -15,8 +15,8 @@ PREFIX = "prefix-cache-scorer"
 
 
 def model(stack: str, changes: dict[str, Any] | None = None) -> ModelPlan:
-    [found] = plan_of(stack, changes).models
-    return found
+    [model_plan] = plan_of(stack, changes).models
+    return model_plan
 
 
 def engine_block(plan: ModelPlan) -> int | None:
@@ -142,9 +142,9 @@ class TestPrecise:
         plan = model(GPU, self.CHANGES)
         assert plan.picker.renderer is not None
         [service] = [
-            one
-            for one in graph_of(GPU, self.CHANGES).resources
-            if one.type == "kubernetes:core/v1:Service" and one.name == plan.picker.renderer.name
+            resource
+            for resource in graph_of(GPU, self.CHANGES).resources
+            if resource.type == "kubernetes:core/v1:Service" and resource.name == plan.picker.renderer.name
         ]
         assert service.inputs["spec"]["selector"] == plan.pool.selector
 

@@ -30,8 +30,8 @@ def environment(plan: ModelServerPlan) -> dict[str, str | None]:
 
 
 def volume(plan: ModelServerPlan, name: str) -> VolumePlan:
-    [found] = [each for each in plan.pod.volumes if each.name == name]
-    return found
+    [match] = [volume for volume in plan.pod.volumes if volume.name == name]
+    return match
 
 
 class TestArguments:
@@ -105,7 +105,7 @@ class TestToken:
         changes = {"huggingFace": None, "models[0]": {"id": "microsoft/phi-2", "dtype": "half"}}
         plan = server(changes=changes)
         assert "HF_TOKEN_PATH" not in environment(plan)
-        assert [each.name for each in plan.pod.volumes] == ["cache", "tmp", "shared-memory"]
+        assert [volume.name for volume in plan.pod.volumes] == ["cache", "tmp", "shared-memory"]
 
 
 class TestResources:
@@ -139,11 +139,11 @@ class TestResources:
         assert server().pod.requests["memory"] == server().pod.limits["memory"]
 
     def test_workers_of_a_replica_share_memory(self) -> None:
-        alone = volume(server(), "shared-memory").source
+        one_gpu = volume(server(), "shared-memory").source
         changes = {"accelerator": T4_OF_FOUR, "models[0].id": "Qwen/Qwen2.5-7B-Instruct"}
         together = volume(server(changes=changes), "shared-memory").source
-        assert alone["medium"] == together["medium"] == "Memory"
-        assert mebibytes(str(together["sizeLimit"])) > mebibytes(str(alone["sizeLimit"]))
+        assert one_gpu["medium"] == together["medium"] == "Memory"
+        assert mebibytes(str(together["sizeLimit"])) > mebibytes(str(one_gpu["sizeLimit"]))
 
 
 class TestStart:
@@ -164,13 +164,13 @@ class TestStart:
         assert plan.pod.startup.period * plan.pod.startup.failures >= plan.start_up_seconds
 
     @pytest.mark.parametrize(
-        ("replicas", "most", "update"),
+        ("replicas", "limit", "update"),
         [(1, 3, (1, 0)), (3, 3, (0, 1)), (1, 1, (0, 1))],
     )
     def test_an_update_waits_for_no_node_that_cannot_come(
-        self, replicas: int, most: int, update: tuple[int, int]
+        self, replicas: int, limit: int, update: tuple[int, int]
     ) -> None:
-        plan = server(changes={"models[0].replicas": replicas, "accelerator.nodes": {"max": most}})
+        plan = server(changes={"models[0].replicas": replicas, "accelerator.nodes": {"max": limit}})
         assert (plan.max_surge, plan.max_unavailable) == update
 
     def test_every_cache_is_on_a_volume(self) -> None:

@@ -14,40 +14,44 @@ from tests.stacks import plan_of
 
 def capacity(stack: str = "gpu", changes: dict[str, Any] | None = None, **load: Any) -> CapacityPlan:
     plan = plan_of(stack, {**(changes or {}), **({"models[0].load": load} if load else {})})
-    found = plan.models[0].capacity
-    assert found is not None
-    return found
+    capacity_plan = plan.models[0].capacity
+    assert capacity_plan is not None
+    return capacity_plan
 
 
 def test_without_a_load_it_is_sixteen_in_flight_for_each_replica() -> None:
-    found = capacity("prefix-cache-gpu")
-    assert found.basis == "48 requests in flight of 128 prompt and 128 output tokens"
-    assert found.at_load is not None
-    assert found.at_load.batch == 16
+    capacity_plan = capacity("prefix-cache-gpu")
+    assert capacity_plan.basis == "48 requests in flight of 128 prompt and 128 output tokens"
+    assert capacity_plan.at_load is not None
+    assert capacity_plan.at_load.batch == 16
 
 
 def test_default_lengths_fit_into_a_short_model() -> None:
-    found = capacity(changes={"models[0].maxModelLen": 128})
-    assert (found.prompt_tokens, found.output_tokens) == (64, 32)
-    given = capacity(changes={"models[0].maxModelLen": 128}, promptTokens=120)
-    assert (given.prompt_tokens, given.output_tokens) == (120, 8)
+    capacity_plan = capacity(changes={"models[0].maxModelLen": 128})
+    assert (capacity_plan.prompt_tokens, capacity_plan.output_tokens) == (64, 32)
+    stated = capacity(changes={"models[0].maxModelLen": 128}, promptTokens=120)
+    assert (stated.prompt_tokens, stated.output_tokens) == (120, 8)
 
 
 def test_a_stated_rate_is_the_rate_served() -> None:
     """At half the capacity the estimate is of that rate, with the latency of that many in flight."""
     full = capacity().full
-    found = capacity(requestsPerSecond=full.requests_per_second / 2)
-    assert found.at_load is not None
-    assert found.at_load.requests_per_second == pytest.approx(full.requests_per_second / 2)
-    assert found.alone.time_per_output_token < found.at_load.time_per_output_token < full.time_per_output_token
-    assert found.needed == 1
+    capacity_plan = capacity(requestsPerSecond=full.requests_per_second / 2)
+    assert capacity_plan.at_load is not None
+    assert capacity_plan.at_load.requests_per_second == pytest.approx(full.requests_per_second / 2)
+    assert (
+        capacity_plan.alone.time_per_output_token
+        < capacity_plan.at_load.time_per_output_token
+        < full.time_per_output_token
+    )
+    assert capacity_plan.needed == 1
 
 
 def test_replicas_are_added_until_the_rate_is_served() -> None:
     rate = capacity().full.requests_per_second * 2.5
-    found = capacity(requestsPerSecond=rate)
-    assert found.at_load is None
-    assert found.needed == 3
+    capacity_plan = capacity(requestsPerSecond=rate)
+    assert capacity_plan.at_load is None
+    assert capacity_plan.needed == 3
     enough = capacity(changes={"models[0].replicas": 3}, requestsPerSecond=rate)
     assert enough.at_load is not None
     assert not [
@@ -58,23 +62,25 @@ def test_replicas_are_added_until_the_rate_is_served() -> None:
 
 
 def test_replicas_are_added_until_a_token_comes_in_time() -> None:
-    found = capacity(concurrency=64, timePerOutputTokenMs=40)
-    assert found.needed is not None
-    assert found.needed > 1
-    enough = capacity(changes={"models[0].replicas": found.needed, "accelerator.nodes.max": 9}, concurrency=64)
-    fewer = capacity(changes={"models[0].replicas": found.needed - 1, "accelerator.nodes.max": 9}, concurrency=64)
+    capacity_plan = capacity(concurrency=64, timePerOutputTokenMs=40)
+    assert capacity_plan.needed is not None
+    assert capacity_plan.needed > 1
+    enough = capacity(changes={"models[0].replicas": capacity_plan.needed, "accelerator.nodes.max": 9}, concurrency=64)
+    fewer = capacity(
+        changes={"models[0].replicas": capacity_plan.needed - 1, "accelerator.nodes.max": 9}, concurrency=64
+    )
     assert enough.at_load is not None
     assert fewer.at_load is not None
     assert enough.at_load.time_per_output_token <= 0.040 < fewer.at_load.time_per_output_token
 
 
 def test_the_curve_rises_and_then_requests_wait() -> None:
-    found = capacity("prefix-cache-gpu")
-    rates = [point.speed.requests_per_second for point in found.curve]
+    capacity_plan = capacity("prefix-cache-gpu")
+    rates = [point.speed.requests_per_second for point in capacity_plan.curve]
     assert rates == sorted(rates)
-    assert found.curve[0].concurrency == 1
-    assert found.curve[-1].speed.time_to_first_token > 2 * found.full.time_to_first_token
-    assert max(rates) == pytest.approx(found.full.requests_per_second, rel=0.01)
+    assert capacity_plan.curve[0].concurrency == 1
+    assert capacity_plan.curve[-1].speed.time_to_first_token > 2 * capacity_plan.full.time_to_first_token
+    assert max(rates) == pytest.approx(capacity_plan.full.requests_per_second, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -87,9 +93,9 @@ def test_the_curve_rises_and_then_requests_wait() -> None:
     ],
 )
 def test_the_error_holds_where_measurements_were_published(stack: str, changes: dict[str, Any], measured: bool) -> None:
-    found = capacity(stack, changes)
-    assert found.error == load_engine().speed.earned[f"roofline-{stack}"].worst_of_ten
-    assert found.measured is measured
+    capacity_plan = capacity(stack, changes)
+    assert capacity_plan.error == load_engine().speed.earned[f"roofline-{stack}"].worst_of_ten
+    assert capacity_plan.measured is measured
 
 
 def test_a_paused_stack_keeps_its_capacity() -> None:

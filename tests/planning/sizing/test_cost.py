@@ -15,19 +15,19 @@ DATED = {"date": "2026-11-01", "source": "contract"}
 
 
 def line(plan: StackPlan, name: str) -> CostLine:
-    (found,) = [one for one in plan.cost.lines if one.name == name]
-    return found
+    (match,) = [line for line in plan.cost.lines if line.name == name]
+    return match
 
 
 def names(plan: StackPlan) -> set[str]:
-    return {one.name for one in plan.cost.lines}
+    return {line.name for line in plan.cost.lines}
 
 
 class TestParts:
     def test_the_gpu_stack_costs_what_the_price_list_says(self) -> None:
         """n1-standard-4 with a T4 0.540, e2-standard-4 0.134, cluster 0.10, forwarding rule 0.025, NAT 0.0448."""
         plan = plan_of("gpu")
-        running = {one.name: one.running for one in plan.cost.lines}
+        running = {line.name: line.running for line in plan.cost.lines}
         assert running["accelerator nodes"] == pytest.approx(0.540, abs=0.001)
         assert running["CPU nodes"] == pytest.approx(0.134, abs=0.001)
         assert running["control plane"] == 0.10
@@ -114,9 +114,9 @@ class TestUnknown:
         assert plan_of("tpu").cost.total("paused").unknown == ()
 
     def test_no_alternative_is_guessed(self) -> None:
-        ways = {one.provisioning: one for one in plan_of("gpu").cost.alternatives}
+        ways = {alternative.provisioning: alternative for alternative in plan_of("gpu").cost.alternatives}
         assert set(ways) == {"on-demand", "spot", "flex-start", "reserved"}
-        assert [way for way, one in ways.items() if one.chosen] == ["on-demand"]
+        assert [way for way, alternative in ways.items() if alternative.chosen] == ["on-demand"]
         spot, flex = ways["spot"], ways["flex-start"]
         assert spot.accelerators is not None
         assert ways["on-demand"].total.usd > spot.total.usd
@@ -128,7 +128,7 @@ class TestUnknown:
     )
     def test_the_way_of_buying_decides_the_price(self, kind: str, way: str) -> None:
         cost = plan_of("tpu", {"accelerator.provisioning": kind}).cost
-        (chosen,) = [one for one in cost.alternatives if one.chosen]
+        (chosen,) = [alternative for alternative in cost.alternatives if alternative.chosen]
         assert chosen.provisioning == way
         assert cost.lines[0].running == chosen.accelerators
 
@@ -147,7 +147,7 @@ class TestOwnPrices:
         assert line(plan, "control plane").running == 0
         assert line(plan, "NAT").running == 0.01
         # What is not given stays: of the machine there is no reserved price, so of the node there is none.
-        ways = {one.provisioning: one.accelerators for one in plan.cost.alternatives}
+        ways = {alternative.provisioning: alternative.accelerators for alternative in plan.cost.alternatives}
         assert ways["spot"] == pytest.approx(0.264, abs=0.001)
         assert ways["reserved"] is None
 

@@ -17,12 +17,12 @@ from planning.sizing.memory.overhead import graph_sizes, warm_up
 from planning.sizing.memory.remedies import remedies
 from planning.sizing.memory.weights import kv_heads_per_rank, stage_layers, weights_gib
 
-KNOWN = catalog.load()
+CATALOG = catalog.load()
 
 
 def start(model: str | Model, accelerator: str, version: str = "0.19.1", **settings: object) -> EngineRun:
-    known = KNOWN.models[model] if isinstance(model, str) else model
-    run = engine_run(known, KNOWN.accelerators[accelerator], version, **settings)  # type: ignore[arg-type]
+    entry = CATALOG.models[model] if isinstance(model, str) else model
+    run = engine_run(entry, CATALOG.accelerators[accelerator], version, **settings)  # type: ignore[arg-type]
     assert run is not None
     return run
 
@@ -110,7 +110,7 @@ class TestLayout:
     def test_asynchronous_scheduling_keeps_two_batches_beside_the_window(self) -> None:
         """gemma-4-E2B on a T4, two batches in flight: 4.66 GiB are 50,899 blocks, 519,681 tokens, 31.72 requests."""
         groups = (Attention(kind="sliding", layers=12, window=512), Attention(kind="full", layers=3, head_dim=512))
-        like_e2b = KNOWN.models["google/gemma-3-1b-it"].model_copy(update={"layers": 15, "attention": groups})
+        like_e2b = CATALOG.models["google/gemma-3-1b-it"].model_copy(update={"layers": 15, "attention": groups})
         run = start(like_e2b, "nvidia-tesla-t4", "0.26.0", max_model_len=16384, max_num_batched_tokens=2048)
         verdict = judge(run, measured_gib=4.66)
         assert verdict.kv_blocks == 50_899
@@ -121,7 +121,7 @@ class TestLayout:
         ("speculative", "cache", "block"), [(0, None, 784), (2, "fp8", 1600)], ids=["plain", "fp8-mtp2"]
     )
     def test_blocks_grow_to_hold_a_linear_state(self, speculative: int, cache: str | None, block: int) -> None:
-        draft = KNOWN.models["Qwen/Qwen3.5-27B"].draft if speculative else None
+        draft = CATALOG.models["Qwen/Qwen3.5-27B"].draft if speculative else None
         run = start(
             "Qwen/Qwen3.5-27B",
             "nvidia-h100-80gb",
@@ -158,10 +158,10 @@ class TestLayout:
         assert shape.block_bytes / shape.block_tokens == bytes_per_token
 
     def test_a_latent_cache_is_not_shared_out(self) -> None:
-        one, eight = (
+        single, eight = (
             layout(start("deepseek-ai/DeepSeek-V3", "nvidia-h200-141gb", tensor_parallel=n)).block_bytes for n in (1, 8)
         )
-        assert one == eight
+        assert single == eight
 
     def test_more_ranks_than_heads_save_no_cache(self) -> None:
         sizes = [
@@ -252,8 +252,8 @@ class TestVersions:
 
     def test_an_unknown_version_widens_the_error(self) -> None:
         model = "Qwen/Qwen3-30B-A3B"
-        known, unknown = (judge(start(model, "nvidia-h100-80gb", v)).error_gib for v in ("0.32.0", "0.40.0"))
-        assert unknown > known
+        known_error, unknown = (judge(start(model, "nvidia-h100-80gb", v)).error_gib for v in ("0.32.0", "0.40.0"))
+        assert unknown > known_error
 
     def test_an_accelerator_without_a_log_gets_no_verdict(self) -> None:
         model = KNOWN.models["Qwen/Qwen3-8B"]
@@ -313,9 +313,9 @@ class TestLimits:
             start("meta-llama/Llama-3.1-8B-Instruct", "nvidia-l4", max_model_len=36_000),
             start("Qwen/Qwen3-32B", "nvidia-h100-80gb", max_model_len=40_960),
         ):
-            found = remedies(run, parallel=(2, 4), fp8_cache=True)
-            assert found
-            for remedy in found:
+            fixes = remedies(run, parallel=(2, 4), fp8_cache=True)
+            assert fixes
+            for remedy in fixes:
                 field, kind = names[remedy.setting]
                 assert judge(replace(run, **{field: kind(remedy.value)})).status == "fits", remedy
                 proposed.add(remedy.setting)

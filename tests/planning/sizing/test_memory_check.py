@@ -15,7 +15,7 @@ from planning.plan.estimates import MemoryVerdict
 from planning.sizing.memory_check import check_memory, run_of, version_of
 from settings import StackSettings
 
-KNOWN = catalog.load()
+CATALOG = catalog.load()
 
 
 def context_for(
@@ -23,10 +23,10 @@ def context_for(
 ) -> PlanContext:
     values = {"project": "demo-project", "location": location, "release": release}
     settings = StackSettings.model_validate(values | {"accelerator": accelerator, "models": [model]})
-    found = resolve_context("test", settings, KNOWN, Findings(), transfers_kv_cache=False)
-    assert found is not None
-    found.findings.clear()
-    return found
+    resolved = resolve_context("test", settings, CATALOG, Findings(), transfers_kv_cache=False)
+    assert resolved is not None
+    resolved.findings.clear()
+    return resolved
 
 
 def check(
@@ -39,7 +39,7 @@ def check(
     given = {"type": accelerator} if isinstance(accelerator, str) else accelerator
     ctx = context_for(given, {"id": model, "tensorParallel": tensor_parallel, **fields}, location)
     settings = ctx.settings.models[0]
-    return check_memory(ctx, 0, settings, KNOWN.find_model(model)), ctx.findings
+    return check_memory(ctx, 0, settings, CATALOG.find_model(model)), ctx.findings
 
 
 def test_what_fits_is_not_mentioned() -> None:
@@ -69,7 +69,7 @@ def test_the_second_model_runner_leaves_less_free_than_it_says() -> None:
         {"id": "google/gemma-2b-it", "maxModelLen": 4096, "gpuMemoryUtilization": 0.9, "dtype": "half"},
         release="llm-d-0.9",
     )
-    verdict = check_memory(ctx, 0, ctx.settings.models[0], KNOWN.models["google/gemma-2b-it"])
+    verdict = check_memory(ctx, 0, ctx.settings.models[0], CATALOG.models["google/gemma-2b-it"])
     assert verdict is not None
     assert (verdict.status, verdict.limit) == ("marginal", "warm-up")
     # 1.456 outside the share, less 0.326 for graphs and 4.125 bytes for each of 256 sequences and 256,000 entries.
@@ -95,9 +95,9 @@ def test_a_context_too_long_is_refused_with_the_length_that_fits() -> None:
     proposed = re.search(r"maxModelLen: (\d+)", finding.fix)
     assert verdict is not None
     assert proposed is not None
-    again, none = check("nvidia-l4", "meta-llama/Llama-3.1-8B-Instruct", maxModelLen=int(proposed[1]))
-    assert again is not None
-    assert again.status == "fits"
+    refusal, none = check("nvidia-l4", "meta-llama/Llama-3.1-8B-Instruct", maxModelLen=int(proposed[1]))
+    assert refusal is not None
+    assert refusal.status == "fits"
     assert none == []
     assert int(proposed[1]) < verdict.longest
 
@@ -130,7 +130,7 @@ def test_an_unknown_model_is_left_to_the_check_that_says_so() -> None:
 
 def test_a_part_of_a_card_has_its_part_of_the_memory() -> None:
     ctx = context_for({"type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-12"}, {"id": "Qwen/Qwen3-8B"})
-    run = run_of(ctx, ctx.settings.models[0], KNOWN.models["Qwen/Qwen3-8B"])
+    run = run_of(ctx, ctx.settings.models[0], CATALOG.models["Qwen/Qwen3-8B"])
     assert run is not None
     assert run.total_gib == pytest.approx(94.97 / 4)
 
@@ -141,7 +141,7 @@ def test_further_arguments_count_as_vllm_counts_them() -> None:
         {"type": "nvidia-l4"},
         {"id": "Qwen/Qwen3-4B", "maxModelLen": 2048, "allowExtraArgs": True, "extraArgs": extra},
     )
-    run = run_of(ctx, ctx.settings.models[0], KNOWN.models["Qwen/Qwen3-4B"])
+    run = run_of(ctx, ctx.settings.models[0], CATALOG.models["Qwen/Qwen3-4B"])
     assert run is not None
     assert (run.max_num_seqs, run.max_model_len, run.enforce_eager, run.utilization) == (64, 1024, True, 0.7)
 
@@ -164,7 +164,7 @@ def test_the_version_is_the_tags_where_vllm_numbers_it(image: str | None, versio
 
 def test_a_hundred_models_are_judged_within_a_second() -> None:
     ctx = context_for({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B"})
-    models = [*KNOWN.models.values()] * 2
+    models = [*CATALOG.models.values()] * 2
     started = time.process_time()
     for model in models[:100]:
         check_memory(ctx, 0, ctx.settings.models[0], model)
@@ -173,11 +173,11 @@ def test_a_hundred_models_are_judged_within_a_second() -> None:
 
 def test_no_combination_is_without_an_answer() -> None:
     """Every model on every accelerator, in odd numbers too, ends in a verdict."""
-    for name, accelerator in KNOWN.accelerators.items():
-        if accelerator.usable_gib is None or not KNOWN.machines_for(name):
+    for name, accelerator in CATALOG.accelerators.items():
+        if accelerator.usable_gib is None or not CATALOG.machines_for(name):
             continue
         ctx = context_for({"type": name}, {"id": "Qwen/Qwen3-4B"}, "us-central1-a")
-        for model in KNOWN.models.values():
+        for model in CATALOG.models.values():
             for ranks in (1, 3, 8, 256):
                 settings = ctx.settings.models[0].model_copy(update={"tensor_parallel": ranks})
                 verdict = check_memory(ctx, 0, settings, model)

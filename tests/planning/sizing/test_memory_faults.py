@@ -25,14 +25,14 @@ from planning.sizing.memory.overhead import (
 from planning.sizing.memory.weights import weights_gib
 from planning.sizing.speculation import speculation_of
 
-KNOWN = catalog.load()
+CATALOG = catalog.load()
 H100 = "nvidia-h100-80gb"
 FP8 = Quantization(method="fp8", bits=8, group=128 * 128, scale_bits=32)
 
 
 def start(model: str | Model, accelerator: str, version: str, **settings: Any) -> EngineRun:
-    known = KNOWN.models[model] if isinstance(model, str) else model
-    run = engine_run(known, KNOWN.accelerators[accelerator], version, **settings)
+    entry = CATALOG.models[model] if isinstance(model, str) else model
+    run = engine_run(entry, CATALOG.accelerators[accelerator], version, **settings)
     assert run is not None
     return run
 
@@ -82,10 +82,10 @@ class TestWeights:
     def test_tpus_keep_gate_and_up_of_an_expert_in_128_lanes(self, ranks: int, width: int) -> None:
         """gemma-4-26B-A4B: 704 over four chips are 176, kept as 256; the down projection is not padded."""
         run = start("google/gemma-4-26B-A4B-it", "tpu-v6e", "0.26.0", tensor_parallel=ranks)
-        whole = replace(run, model=run.model.model_copy(update={"experts": None, "dense_layers": 30}))
+        dense = replace(run, model=run.model.model_copy(update={"experts": None, "dense_layers": 30}))
         experts = 30 * 128 * 2816 * (2 * width + 704 / ranks) * 2 / 2**30
         shared = 30 * 2816 * 128 * 2 / 2**30
-        assert weights_gib(run) - weights_gib(whole) == pytest.approx(experts + shared, abs=0.02)
+        assert weights_gib(run) - weights_gib(dense) == pytest.approx(experts + shared, abs=0.02)
 
     def test_that_model_does_not_load_on_four_small_chips(self) -> None:
         """tpu-inference issue 2453: 15.1 GiB of 15.75, more than the share."""
@@ -191,7 +191,7 @@ class TestRoomAfterTheCache:
 
     def test_the_second_model_runner_is_never_sure_below_29_bytes(self) -> None:
         """N04 failed at the default share with 1,024 sequences x 248,320 entries and 24.6 bytes left."""
-        dense = KNOWN.models["Qwen/Qwen3-32B"].model_copy(update={"vocabulary": 248_320, "intermediate": 17_408})
+        dense = CATALOG.models["Qwen/Qwen3-32B"].model_copy(update={"vocabulary": 248_320, "intermediate": 17_408})
         run = start(dense, H100, "0.25.1", tensor_parallel=4, max_model_len=8192)
         assert run.second_runner
         verdict = judge(run)
@@ -307,21 +307,21 @@ class TestProfile:
     @pytest.mark.parametrize("accelerator", ["nvidia-rtx-pro-6000", H100])
     def test_states_that_may_not_fit_are_not_said_to(self, accelerator: str) -> None:
         """N06: 939 blocks logged for 1,024 sequences, and the start refused. Fewer sequences fit."""
-        model = KNOWN.models["Qwen/Qwen3.5-27B"].model_copy(update={"quantization": FP8})
+        model = CATALOG.models["Qwen/Qwen3.5-27B"].model_copy(update={"quantization": FP8})
         run = start(model, accelerator, "0.26.0", max_model_len=8192, prefix_caching=False)
         assert judge(run).status != "fits"
         assert judge(run).limit == "states"
         assert judge(replace(run, max_num_seqs=256)).status == "fits"
 
     def test_blocks_of_that_start_are_close_to_its_log(self) -> None:
-        model = KNOWN.models["Qwen/Qwen3.5-27B"].model_copy(update={"quantization": FP8})
+        model = CATALOG.models["Qwen/Qwen3.5-27B"].model_copy(update={"quantization": FP8})
         run = start(model, "nvidia-rtx-pro-6000", "0.26.0", prefix_caching=False)
         assert judge(run).kv_blocks == pytest.approx(939, rel=0.03)
 
 
 class TestTpu:
     @pytest.mark.parametrize(
-        ("version", "prefix_caching", "known"),
+        ("version", "prefix_caching", "is_readable"),
         [
             ("0.19.1", False, False),
             ("0.22.0", True, True),
@@ -331,11 +331,13 @@ class TestTpu:
         ],
     )
     def test_recurrent_layers_get_a_verdict_where_their_layout_was_read(
-        self, version: str, prefix_caching: bool, known: bool
+        self, version: str, prefix_caching: bool, is_readable: bool
     ) -> None:
         for model in ("Qwen/Qwen3.5-27B", "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"):
-            run = engine_run(KNOWN.models[model], KNOWN.accelerators["tpu-v6e"], version, prefix_caching=prefix_caching)
-            assert (run is not None) is known
+            run = engine_run(
+                CATALOG.models[model], CATALOG.accelerators["tpu-v6e"], version, prefix_caching=prefix_caching
+            )
+            assert (run is not None) is is_readable
 
     def test_states_of_all_sequences_are_set_aside_and_attention_has_the_rest(self) -> None:
         """84,145 blocks were predicted where 945 were logged (D12), with a state of 4,268,032 bytes on 8 devices."""
@@ -367,16 +369,18 @@ class TestTpu:
 
     def test_a_small_chip_is_sure_for_models_seen_on_it_only(self) -> None:
         """DF3: a program of 1.15 GiB was loaded into the 1.13 that were free of a v5e."""
-        untested = KNOWN.models["Qwen/Qwen3-4B"].model_copy(update={"tpu_tested": None})
+        untested = CATALOG.models["Qwen/Qwen3-4B"].model_copy(update={"tpu_tested": None})
         tested = untested.model_copy(update={"tpu_tested": (4,)})
-        runs = [start(each, "tpu-v5e", "0.26.0", tensor_parallel=4, max_model_len=2048) for each in (untested, tested)]
+        runs = [
+            start(model, "tpu-v5e", "0.26.0", tensor_parallel=4, max_model_len=2048) for model in (untested, tested)
+        ]
         assert [judge(run).status for run in runs] == ["marginal", "fits"]
         assert judge(runs[0]).limit == "warm-up"
 
 
 class TestSpeculation:
     @pytest.mark.parametrize(
-        ("config", "tokens", "layers", "known"),
+        ("config", "tokens", "layers", "is_recognized"),
         [
             ('{"method": "mtp", "num_speculative_tokens": 2}', 2, 1, True),
             ('{"method": "ngram", "num_speculative_tokens": 4}', 4, 0, True),
@@ -384,9 +388,15 @@ class TestSpeculation:
             ("not json", 0, 0, False),
         ],
     )
-    def test_what_guesses_is_known_or_said_not_to_be(self, config: str, tokens: int, layers: int, known: bool) -> None:
-        found = speculation_of(("--speculative-config", config), KNOWN.models["Qwen/Qwen3.5-27B"])
-        assert (found.tokens, found.draft.layers if found.draft else 0, found.known) == (tokens, layers, known)
+    def test_what_guesses_is_known_or_said_not_to_be(
+        self, config: str, tokens: int, layers: int, is_recognized: bool
+    ) -> None:
+        speculation = speculation_of(("--speculative-config", config), CATALOG.models["Qwen/Qwen3.5-27B"])
+        assert (speculation.tokens, speculation.draft.layers if speculation.draft else 0, speculation.known) == (
+            tokens,
+            layers,
+            is_recognized,
+        )
 
     def test_nothing_is_guessed_by_default(self) -> None:
-        assert speculation_of((), KNOWN.models["Qwen/Qwen3.5-27B"]).tokens == 0
+        assert speculation_of((), CATALOG.models["Qwen/Qwen3.5-27B"]).tokens == 0

@@ -81,9 +81,9 @@ def test_the_stated_error_holds_on_every_log() -> None:
 
 def test_one_rank_holds_what_the_catalog_counts() -> None:
     """Sharding by one changes nothing: weights are the catalog's, with the table of rotary positions beside them."""
-    known = catalog.load()
-    for model in known.models.values():
-        run = engine_run(model, known.accelerators["nvidia-b200"], "0.19.0")
+    catalog_ = catalog.load()
+    for model in catalog_.models.values():
+        run = engine_run(model, catalog_.accelerators["nvidia-b200"], "0.19.0")
         assert run is not None
         ours, theirs = weights_gib(run), stored(model)
         width = model.mla.qk_rope_head_dim if model.mla else model.head_dim
@@ -103,10 +103,12 @@ def test_published_starts_of_0_11_are_called_right() -> None:
     """
     rows = json.loads(STARTS.read_text(encoding="utf-8"))
     judgments = judge_rows(rows, STARTS.parent)
-    assert [each.wrong for each in judgments] == [None] * 11
-    assert [each.id for each in judgments if each.call == "marginal"] == ["B2", "B6"]
-    assert all(abs(each.errors.get("weightsGib", 0.0)) < 0.003 for each in judgments)
-    left = [each.errors["availableGib"] for each in judgments if each.call == "fits" and each.id != "B8"]
+    assert [judgment.wrong for judgment in judgments] == [None] * 11
+    assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == ["B2", "B6"]
+    assert all(abs(judgment.errors.get("weightsGib", 0.0)) < 0.003 for judgment in judgments)
+    left = [
+        judgment.errors["availableGib"] for judgment in judgments if judgment.call == "fits" and judgment.id != "B8"
+    ]
     assert max(map(abs, left)) < 0.003
 
 
@@ -117,15 +119,15 @@ def test_later_starts_that_no_constant_was_fitted_to() -> None:
     """
     rows = json.loads(LATER.read_text(encoding="utf-8"))
     judgments = judge_rows(rows, LATER.parent)
-    assert [each.not_known for each in judgments] == [None] * len(rows)
-    assert [each.wrong for each in judgments] == [None] * len(rows)
-    assert [each.call for each in judgments] == ["fits"] * len(rows)
-    tokens = {each.id: abs(each.errors["kvTokens"]) for each in judgments if "kvTokens" in each.errors}
+    assert [judgment.not_known for judgment in judgments] == [None] * len(rows)
+    assert [judgment.wrong for judgment in judgments] == [None] * len(rows)
+    assert [judgment.call for judgment in judgments] == ["fits"] * len(rows)
+    tokens = {judgment.id: abs(judgment.errors["kvTokens"]) for judgment in judgments if "kvTokens" in judgment.errors}
     assert max(tokens.values()) < 0.03
     assert max(error for name, error in tokens.items() if name.startswith("T")) < 0.02
-    given = [abs(each.tokens_given_memory) for each in judgments if each.tokens_given_memory is not None]
-    assert len(given) > 10
-    assert max(given) < 0.001
+    errors = [abs(judgment.tokens_given_memory) for judgment in judgments if judgment.tokens_given_memory is not None]
+    assert len(errors) > 10
+    assert max(errors) < 0.001
 
 
 def test_a_start_is_marginal_in_at_most_a_seventh_of_all_rows() -> None:

@@ -37,7 +37,7 @@ GPU = record("gpu", "n1-standard-4", nodeConfig=T4)
 TPU = record("tpu", "ct6e-standard-4t", placementPolicy={"tpuTopology": "2x2"})
 
 
-def made(*records: dict[str, Any]) -> dict[str, Pool]:
+def pools_of(*records: dict[str, Any]) -> dict[str, Pool]:
     return {pool.name: pool for pool in pools(records, load(), CLUSTER)}
 
 
@@ -55,7 +55,7 @@ ON_GPU: dict[str, Any] = {"requests": {"nvidia.com/gpu": "1"}, "tolerations": TO
 
 
 def test_a_gpu_node_looks_as_on_gke() -> None:
-    pool = made(CPU, GPU)["gpu"]
+    pool = pools_of(CPU, GPU)["gpu"]
     item = node(pool, 0, "demo", "127.64.0.10", "v1.34.1")
     labels = item["metadata"]["labels"]
     assert labels["cloud.google.com/gke-nodepool"] == "gpu"
@@ -71,11 +71,11 @@ def test_a_gpu_node_looks_as_on_gke() -> None:
 
 
 def test_gpu_nodes_are_not_tainted_when_nothing_else_could_take_the_rest() -> None:
-    assert made(GPU)["gpu"].taints == ()
+    assert pools_of(GPU)["gpu"].taints == ()
 
 
 def test_a_tpu_node_says_its_topology_and_is_always_tainted() -> None:
-    pool = made(TPU)["tpu"]
+    pool = pools_of(TPU)["tpu"]
     assert pool.labels["cloud.google.com/gke-tpu-accelerator"] == "tpu-v6e-slice"
     assert pool.labels["cloud.google.com/gke-tpu-topology"] == "2x2"
     assert pool.labels["cloud.google.com/gke-accelerator-count"] == "4"
@@ -85,31 +85,31 @@ def test_a_tpu_node_says_its_topology_and_is_always_tainted() -> None:
 
 def test_the_hosts_of_a_multi_host_slice_come_together() -> None:
     assert (
-        made(record("slice", "ct6e-standard-4t", placementPolicy={"tpuTopology": "4x4"}))["slice"].machines_per_step
+        pools_of(record("slice", "ct6e-standard-4t", placementPolicy={"tpuTopology": "4x4"}))["slice"].machines_per_step
         == 4
     )
 
 
 def test_spot_nodes_are_labeled_but_not_tainted() -> None:
-    pool = made(record("cpu", "e2-standard-4", nodeConfig={"spot": True}))["cpu"]
+    pool = pools_of(record("cpu", "e2-standard-4", nodeConfig={"spot": True}))["cpu"]
     assert pool.labels["cloud.google.com/gke-spot"] == "true"
     assert pool.taints == ()
 
 
 def test_own_labels_and_taints_are_added() -> None:
     config = {"labels": {"team": "a"}, "taints": [{"key": "k", "value": "v", "effect": "NO_EXECUTE"}]}
-    pool = made(record("cpu", "e2-standard-4", nodeConfig=config))["cpu"]
+    pool = pools_of(record("cpu", "e2-standard-4", nodeConfig=config))["cpu"]
     assert pool.labels["team"] == "a"
     assert pool.taints == ({"key": "k", "value": "v", "effect": "NoExecute"},)
 
 
 def test_an_unknown_machine_type_is_named() -> None:
     with pytest.raises(UnknownMachineError, match="q9-huge"):
-        made(record("cpu", "q9-huge"))
+        pools_of(record("cpu", "q9-huge"))
 
 
 def test_names_fit_a_host_name_and_differ() -> None:
-    pool = made(record("a-very-long-name-for-a-node-pool-xxxxxxx", "e2-standard-4"))[
+    pool = pools_of(record("a-very-long-name-for-a-node-pool-xxxxxxx", "e2-standard-4"))[
         "a-very-long-name-for-a-node-pool-xxxxxxx"
     ]
     names = {node_name(pool, index) for index in range(20)}
@@ -118,7 +118,7 @@ def test_names_fit_a_host_name_and_differ() -> None:
 
 
 def test_sizes_stay_within_the_limits() -> None:
-    pool = made(record("cpu", "e2-standard-4", autoscaling={"minNodeCount": 1.0, "maxNodeCount": 3.0}))["cpu"]
+    pool = pools_of(record("cpu", "e2-standard-4", autoscaling={"minNodeCount": 1.0, "maxNodeCount": 3.0}))["cpu"]
     assert [pool.clamp(size) for size in (0, 2, 9)] == [1, 2, 3]
 
 
@@ -135,7 +135,7 @@ def test_sizes_stay_within_the_limits() -> None:
     ],
 )
 def test_a_pool_says_why_it_cannot_hold_a_pod(spec: dict[str, Any], reason: str | None) -> None:
-    assert refusal(waiting(**dict(spec)), made(CPU, GPU)["gpu"]) == reason
+    assert refusal(waiting(**dict(spec)), pools_of(CPU, GPU)["gpu"]) == reason
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,11 @@ def test_required_node_affinity_is_heeded(operator: str, values: list[str], fits
     expression = {"key": "cloud.google.com/gke-nodepool", "operator": operator, "values": values}
     terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
-    assert (refusal(waiting(affinity=affinity, **dict(ON_GPU)), made(CPU, GPU)["gpu"]) is None) is fits
+    assert (refusal(waiting(affinity=affinity, **dict(ON_GPU)), pools_of(CPU, GPU)["gpu"]) is None) is fits
 
 
 def test_one_machine_per_need_up_to_the_maximum() -> None:
-    every = made(CPU, GPU)
+    every = pools_of(CPU, GPU)
     pods = [waiting(f"p{number}", **dict(ON_GPU)) for number in range(3)]
     decision = decide(pods, list(every.values()), {"cpu": 1, "gpu": 0}, {"cpu": [room(every["cpu"])]})
     assert [(growth.pool.name, growth.size, growth.target) for growth in decision.growths] == [("gpu", 0, 2)]
@@ -163,21 +163,21 @@ def test_one_machine_per_need_up_to_the_maximum() -> None:
 
 
 def test_a_pod_whose_machine_is_coming_or_has_just_come_asks_for_no_other() -> None:
-    every = made(GPU)
+    every = pools_of(GPU)
     pods = [waiting(**dict(ON_GPU))]
     assert decide(pods, list(every.values()), {"gpu": 1}, {}).growths == ()
     assert decide(pods, list(every.values()), {"gpu": 1}, {"gpu": [room(every["gpu"])]}).growths == ()
 
 
 def test_a_full_machine_does_not_count() -> None:
-    every = made(GPU)
+    every = pools_of(GPU)
     full = room(every["gpu"]) | {"nvidia.com/gpu": Decimal(0)}
     decision = decide([waiting(**dict(ON_GPU))], list(every.values()), {"gpu": 1}, {"gpu": [full]})
     assert [growth.target for growth in decision.growths] == [2]
 
 
 def test_small_pods_share_a_machine_and_leave_accelerators_alone() -> None:
-    every = made(CPU, record("gpu", "n1-standard-4", nodeConfig=T4))
+    every = pools_of(CPU, record("gpu", "n1-standard-4", nodeConfig=T4))
     pods = [waiting(f"p{number}", requests={"cpu": "1"}, tolerations=TOLERATES) for number in range(3)]
     decision = decide(pods, list(every.values()), {"cpu": 0, "gpu": 0}, {})
     assert [(growth.pool.name, growth.target) for growth in decision.growths] == [("cpu", 1)]

@@ -99,9 +99,9 @@ class TestDifferences:
         assert any("do not run:" in sentence for sentence in differences(CERT_MANAGER, "v1.20.2"))
 
     def test_kinds_that_no_module_carries_are_said(self) -> None:
-        said = differences("sail-operator", "1.27.3")
-        assert "its own from this project" in said[0]
-        assert "marked ready as soon as its pull secrets exist" in said[1]
+        report = differences("sail-operator", "1.27.3")
+        assert "its own from this project" in report[0]
+        assert "marked ready as soon as its pull secrets exist" in report[1]
 
     def test_every_chart_of_the_catalog_has_a_source(self) -> None:
         assert [chart.chart for chart in published() if find(chart.chart) is None] == []
@@ -111,23 +111,23 @@ class TestDifferences:
 
 @pytest.fixture
 def paths(tmp_path: Path) -> StackPaths:
-    found = StackPaths("charts", tmp_path)
-    Certificates(found.cluster / "pki").create([], ["127.0.0.1"])
-    return found
+    stack_paths = StackPaths("charts", tmp_path)
+    Certificates(stack_paths.cluster / "pki").create([], ["127.0.0.1"])
+    return stack_paths
 
 
 @pytest.fixture
-def said() -> list[str]:
+def lines() -> list[str]:
     """What the registry reports."""
     return []
 
 
 @pytest.fixture
-def web(paths: StackPaths, said: list[str]) -> Iterator[httpx.Client]:
+def web(paths: StackPaths, lines: list[str]) -> Iterator[httpx.Client]:
     """The way of Helm: through the proxy, and it trusts the stack's authority alone."""
     context = ssl.create_default_context(cafile=str(paths.cluster / "pki" / "ca.crt"))
     with (
-        registry.serve(paths, said.append) as proxy,
+        registry.serve(paths, lines.append) as proxy,
         httpx.Client(proxy=proxy, verify=context, trust_env=False, timeout=120.0) as client,
     ):
         yield client
@@ -154,11 +154,11 @@ class TestRegistry:
         chart = unpacked(web.get(f"{SAIL}/{entry['urls'][0]}").content)
         assert yaml.safe_load(chart["sail-operator/Chart.yaml"])["version"] == entry["version"]
 
-    def test_a_missing_chart_is_reported_once(self, web: httpx.Client, said: list[str]) -> None:
+    def test_a_missing_chart_is_reported_once(self, web: httpx.Client, lines: list[str]) -> None:
         """Helm reads no more of the answer than its status."""
         for _ in range(2):
             assert web.head("https://registry.example.com/v2/charts/other/manifests/1.0.0").status_code == 404
-        [sentence] = said
+        [sentence] = lines
         assert sentence.startswith("the rehearsal has no chart oci://registry.example.com/charts/other, because")
 
     @pytest.mark.parametrize(

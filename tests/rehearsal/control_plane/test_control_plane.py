@@ -95,15 +95,18 @@ class TestWhatGkeBrings:
         "name", ["gke-l7-regional-external-managed", "gke-l7-rilb", "gke-l7-global-external-managed"]
     )
     def test_gateway_classes_are_accepted(self, kube: Kube, name: str) -> None:
-        found = kube.get("gateway.networking.k8s.io/v1", "GatewayClass", name)
-        assert found["spec"]["controllerName"] == "networking.gke.io/gateway"
-        assert [(one["type"], one["status"]) for one in found["status"]["conditions"]] == [("Accepted", "True")]
+        gateway_class = kube.get("gateway.networking.k8s.io/v1", "GatewayClass", name)
+        assert gateway_class["spec"]["controllerName"] == "networking.gke.io/gateway"
+        assert [(condition["type"], condition["status"]) for condition in gateway_class["status"]["conditions"]] == [
+            ("Accepted", "True")
+        ]
 
     def test_there_is_one_default_storage_class(self, kube: Kube) -> None:
         marked = [
-            one["metadata"]["name"]
-            for one in kube.list("storage.k8s.io/v1", "StorageClass")
-            if (one["metadata"].get("annotations") or {}).get("storageclass.kubernetes.io/is-default-class") == "true"
+            storage_class["metadata"]["name"]
+            for storage_class in kube.list("storage.k8s.io/v1", "StorageClass")
+            if (storage_class["metadata"].get("annotations") or {}).get("storageclass.kubernetes.io/is-default-class")
+            == "true"
         ]
         assert marked == ["standard-rwo"]
 
@@ -254,7 +257,7 @@ class TestScheduling:
             return kube.list("v1", "Pod", "default", labels="app=waiting")
 
         def reasons() -> set[str]:
-            return {one.get("reason", "") for pod in pods() for one in pod["status"].get("conditions", [])}
+            return {condition.get("reason", "") for pod in pods() for condition in pod["status"].get("conditions", [])}
 
         eventually(lambda: len(pods()) == 2 and "Unschedulable" in reasons())
         assert {pod["status"]["phase"] for pod in pods()} == {"Pending"}
@@ -269,7 +272,9 @@ class TestScheduling:
         kube.create(node("node-2"))
         time.sleep(2)
         conditions = kube.get("v1", "Node", "node-2")["status"].get("conditions") or []
-        assert [one for one in conditions if one["type"] == "Ready" and one["status"] == "True"] == []
+        assert [
+            condition for condition in conditions if condition["type"] == "Ready" and condition["status"] == "True"
+        ] == []
 
     def test_pods_of_a_restricted_namespace_are_checked(self, kube: Kube) -> None:
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -324,14 +329,17 @@ class TestClient:
         kube.apply(config)
         kube.delete("v1", "ConfigMap", "watched", "default")
         seen = kube.watch("v1", "ConfigMap", "default", resource_version=version, timeout=1)
-        assert [kind for kind, found in seen if found["metadata"].get("name") == "watched"] == ["ADDED", "DELETED"]
+        assert [kind for kind, manifest in seen if manifest["metadata"].get("name") == "watched"] == [
+            "ADDED",
+            "DELETED",
+        ]
 
     def test_warnings_reach_whoever_asked_for_them(self, paths: StackPaths) -> None:
-        heard: list[str] = []
-        with client(paths, on_warning=heard.append) as listening:
+        warnings: list[str] = []
+        with client(paths, on_warning=warnings.append) as listening:
             metadata = {"name": "old", "namespace": "default"}
             listening.apply({"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata}, dry_run=True)
-        assert heard == ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
+        assert warnings == ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
 
     def test_a_stack_without_a_cluster_is_one_sentence(self, tmp_path: Path) -> None:
         with pytest.raises(KubeError, match="stack none has no cluster"):

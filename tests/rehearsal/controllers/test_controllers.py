@@ -44,8 +44,10 @@ class TestArguments:
     def test_kserve_listens_on_its_own_ports_and_finds_its_certificate(self, tmp_path: Path) -> None:
         certificates = tmp_path / "volumes" / "cert"
         certificates.mkdir(parents=True)
-        given = ["--metrics-addr=127.0.0.1:8443", "--leader-elect"]
-        started = controller(Program.SERVICES, given, {"HOME": str(tmp_path)}, {SERVING: str(certificates)}, allocate)
+        arguments = ["--metrics-addr=127.0.0.1:8443", "--leader-elect"]
+        started = controller(
+            Program.SERVICES, arguments, {"HOME": str(tmp_path)}, {SERVING: str(certificates)}, allocate
+        )
         assert set(started.arguments) == {
             "--metrics-addr=:28443",
             "--health-probe-addr=:28081",
@@ -53,14 +55,14 @@ class TestArguments:
         }
         assert started.ports == {8443: 28443, 8081: 28081, 9443: 29443}
         # controller-runtime looks below the system's folder for temporary files.
-        found = Path(started.environment["TMPDIR"]) / "k8s-webhook-server" / "serving-certs"
-        assert found.resolve() == certificates
+        folder = Path(started.environment["TMPDIR"]) / "k8s-webhook-server" / "serving-certs"
+        assert folder.resolve() == certificates
 
     def test_lws_is_told_in_its_configuration(self, tmp_path: Path) -> None:
         config = tmp_path / "given.yaml"
         config.write_text("internalCertManagement: {enable: true}\nleaderElection: {leaderElect: true}\n")
-        given = [f"--config={config}", "--zap-log-level=2"]
-        started = controller(Program.GROUPS, given, {"HOME": str(tmp_path)}, {SERVING: "/certs"}, allocate)
+        arguments = [f"--config={config}", "--zap-log-level=2"]
+        started = controller(Program.GROUPS, arguments, {"HOME": str(tmp_path)}, {SERVING: "/certs"}, allocate)
         [file] = [word.partition("=")[2] for word in started.arguments if word.startswith("--config=")]
         written = yaml.safe_load(Path(file).read_text())
         assert written["webhook"] == {"port": 29443, "certDir": "/certs"}
@@ -118,7 +120,7 @@ def test_a_certificate_is_signed_by_the_clusters_authority(tmp_path: Path) -> No
     assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["webhook.kserve.svc"]
-    assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.1"]
+    assert [str(value) for value in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.1"]
 
 
 def test_other_names_make_another_certificate(tmp_path: Path) -> None:
@@ -140,12 +142,12 @@ def test_other_names_make_another_certificate(tmp_path: Path) -> None:
         ]
         signer.reconcile()
         kube.find.return_value = signed[-1]
-    found = []
+    names_seen = []
     for secret in signed:
         chain = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
         alternatives = chain.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        found.append(alternatives.get_values_for_type(x509.DNSName))
-    assert found == [["a.example.com"], ["b.example.com"]]
+        names_seen.append(alternatives.get_values_for_type(x509.DNSName))
+    assert names_seen == [["a.example.com"], ["b.example.com"]]
 
 
 class TestSail:
@@ -162,8 +164,8 @@ class TestSail:
         return [call.args[3] for call in kube.patch_status.call_args_list]
 
     def ready(self, status: Manifest) -> Manifest:
-        [found] = [one for one in status["conditions"] if one["type"] == "Ready"]
-        return dict(found)
+        [condition] = [condition for condition in status["conditions"] if condition["type"] == "Ready"]
+        return dict(condition)
 
     def test_an_istio_is_ready(self) -> None:
         [status] = self.answers(secret=True)

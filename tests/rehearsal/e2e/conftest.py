@@ -16,16 +16,16 @@ class Running:
     """The project whose stacks are up, what `up` printed for each, and an answer of more than a minute."""
 
     project: Project
-    said: dict[str, str]
+    outputs: dict[str, str]
     answer: LongAnswer
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with project_in(tmp_path_factory.mktemp("running")) as project:
-        said = project.up_together(*STACKS)
+        outputs = project.up_together(*STACKS)
         answer = LongAnswer(project, "tpu", tokens=1900, seconds=66.5)
-        yield Running(project, said, answer)
+        yield Running(project, outputs, answer)
 
 
 @pytest.fixture

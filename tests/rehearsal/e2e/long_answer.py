@@ -51,7 +51,7 @@ class LongAnswer:
                         self.complete = True
                     elif event:
                         choices = json.loads(event)["choices"]
-                        self.received += sum(bool(one["delta"].get("content")) for one in choices)
+                        self.received += sum(bool(choice["delta"].get("content")) for choice in choices)
         except httpx.HTTPError as error:
             self.failure = f"{type(error).__name__} after {time.monotonic() - began:.1f} s: {error}"
         self.seconds = time.monotonic() - began

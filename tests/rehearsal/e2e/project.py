@@ -154,9 +154,9 @@ class Project:
         """Brings stacks up at the same time; what `up` printed for each. Fails when one of them did not come up."""
         commands = {stack: self.start("up", stack) for stack in stacks}
         done = {stack: command.wait() for stack, command in commands.items()}
-        for stack, one in done.items():
-            assert one.code == 0, f"up {stack}:\n{one.text}"
-        return {stack: one.text for stack, one in done.items()}
+        for stack, run in done.items():
+            assert run.code == 0, f"up {stack}:\n{run.text}"
+        return {stack: run.text for stack, run in done.items()}
 
     def endpoint(self, stack: str) -> str:
         """What the command of this name prints."""
@@ -181,19 +181,23 @@ class Project:
         return {
             pod["metadata"]["name"]
             for pod in self.model_servers(stack, labels)
-            if any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
+            if any(
+                condition["type"] == "Ready" and condition["status"] == "True"
+                for condition in pod["status"].get("conditions", [])
+            )
         }
 
     def kill(self, stack: str, pod: str, reason: signal.Signals = signal.SIGKILL) -> None:
         """What a crash does to a pod's process, or what another signal makes of it: at once, and nobody is told."""
-        [process] = [one for one in processes.listing(self.paths(stack)) if pod in one.name]
+        [process] = [process for process in processes.listing(self.paths(stack)) if pod in process.name]
         os.kill(process.pid, reason)
 
     def is_back(self, stack: str, pod: str, labels: str = ENGINES) -> bool:
         """Whether this pod was restarted and is ready again: nobody has to see it while it is not."""
         return pod in self.ready(stack, labels) and any(
-            one["metadata"]["name"] == pod and one["status"]["containerStatuses"][0]["restartCount"] > 0
-            for one in self.model_servers(stack, labels)
+            model_server["metadata"]["name"] == pod
+            and model_server["status"]["containerStatuses"][0]["restartCount"] > 0
+            for model_server in self.model_servers(stack, labels)
         )
 
     def proxied(self, stack: str) -> set[str]:
@@ -219,7 +223,9 @@ class Project:
         for process in reversed(processes.listing(self.paths(stack))):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        eventually(lambda: not any(one.alive for one in processes.listing(self.paths(stack))), "all processes ended")
+        eventually(
+            lambda: not any(process.alive for process in processes.listing(self.paths(stack))), "all processes ended"
+        )
 
     def api_server_port(self, stack: str) -> int:
         server: str = yaml.safe_load(self.paths(stack).kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
@@ -228,13 +234,13 @@ class Project:
     def leftovers(self, stack: str) -> list[str]:
         """Everything of a stack that should be gone after `down`: processes, files, the engine's state."""
         paths = self.paths(stack)
-        found = [f"process {pid}: {line}" for pid, line in processes_about(str(paths.home))]
+        remaining = [f"process {pid}: {line}" for pid, line in processes_about(str(paths.home))]
         if paths.home.exists():
-            found += [str(path) for path in (paths.home, *paths.home.rglob("*"))]
+            remaining += [str(path) for path in (paths.home, *paths.home.rglob("*"))]
         state = paths.backend / ".pulumi"
-        found += [str(path) for path in state.rglob(f"stacks/*/{stack}.json")]
-        found += [str(path) for path in state.rglob(f"locks/organization/*/{stack}/*")]
-        return found
+        remaining += [str(path) for path in state.rglob(f"stacks/*/{stack}.json")]
+        remaining += [str(path) for path in state.rglob(f"locks/organization/*/{stack}/*")]
+        return remaining
 
     def clear(self) -> None:
         """Whatever a failed test left running goes."""
@@ -247,26 +253,26 @@ class Project:
 @contextmanager
 def project_in(folder: Path) -> Iterator[Project]:
     """A copy of the project in which nothing ran yet; afterwards nothing of it runs."""
-    made = Project(folder / "project")
+    new_project = Project(folder / "project")
     try:
-        yield made
+        yield new_project
     finally:
-        made.clear()
+        new_project.clear()
 
 
 def processes_about(path: str) -> list[tuple[int, str]]:
     """Processes of this machine whose command line or environment names a path, this one excepted."""
-    found = []
+    processes = []
     for folder in Path("/proc").glob("[0-9]*"):
         if int(folder.name) == os.getpid():
             continue
         try:
-            told = (folder / "cmdline").read_bytes() + b"\0" + (folder / "environ").read_bytes()
+            text = (folder / "cmdline").read_bytes() + b"\0" + (folder / "environ").read_bytes()
         except OSError:  # somebody else's, or gone meanwhile
             continue
-        if path.encode() in told:
-            found.append((int(folder.name), told.split(b"\0\0")[0].replace(b"\0", b" ").decode(errors="replace")))
-    return found
+        if path.encode() in text:
+            processes.append((int(folder.name), text.split(b"\0\0")[0].replace(b"\0", b" ").decode(errors="replace")))
+    return processes
 
 
 def chat(endpoint: str, model: str, *, stream: bool = False, prompt: str = "Say hello.") -> httpx.Response:

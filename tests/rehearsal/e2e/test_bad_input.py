@@ -27,7 +27,7 @@ config:
 @pytest.mark.parametrize("command", ["preview", "up"])
 def test_every_mistake_of_a_stack_file_in_one_report(fresh: Project, command: str) -> None:
     (fresh.root / "Pulumi.gpu.yaml").write_text(MISTAKES, encoding="utf-8")
-    said = fresh.run(command, "gpu", code=2)
+    output = fresh.run(command, "gpu", code=2)
     for path in (
         "acelerator",
         "accelerator.nodes.max",
@@ -36,9 +36,9 @@ def test_every_mistake_of_a_stack_file_in_one_report(fresh: Project, command: st
         "models[1].id",
         "monitoring.enabled",
     ):
-        assert f"llm-d:{path}" in said, f"{path} is missing from:\n{said}"
-        assert said.count(f"llm-d:{path} =") == 1, f"{path} is reported more than once in:\n{said}"
-    assert "Traceback" not in said
+        assert f"llm-d:{path}" in output, f"{path} is missing from:\n{output}"
+        assert output.count(f"llm-d:{path} =") == 1, f"{path} is reported more than once in:\n{output}"
+    assert "Traceback" not in output
     paths = fresh.paths("gpu")
     assert not paths.cloud.exists()
     assert not paths.cluster.exists()

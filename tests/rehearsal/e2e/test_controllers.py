@@ -26,9 +26,9 @@ SERVICES = ("serving.kserve.io/v1alpha2", "LLMInferenceService")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with project_in(tmp_path_factory.mktemp("controllers")) as made:
-        made.run("up", STACK)
-        yield made
+    with project_in(tmp_path_factory.mktemp("controllers")) as new_project:
+        new_project.run("up", STACK)
+        yield new_project
 
 
 def group(**template: Any) -> Manifest:

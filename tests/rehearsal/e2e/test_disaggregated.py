@@ -25,9 +25,9 @@ SHORT, LONG = "Say hello.", "A word of a long prompt. " * 400
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with project_in(tmp_path_factory.mktemp("disaggregated")) as made:
-        made.run("up", STACK)
-        yield made
+    with project_in(tmp_path_factory.mktemp("disaggregated")) as new_project:
+        new_project.run("up", STACK)
+        yield new_project
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def requested(project: Project, address: str, prompt: str, *, stream: bool = Fal
     answer = chat(address, MODEL, prompt=prompt, stream=stream)
     assert answer.status_code == 200
     by = answer.headers["x-inference-pod"]
-    [pod] = [one for one in project.model_servers(STACK) if one["metadata"]["name"] == by]
+    [pod] = [model_server for model_server in project.model_servers(STACK) if model_server["metadata"]["name"] == by]
     return pod["metadata"]["labels"]["llm-d.ai/role"], answered(project) - before
 
 

@@ -23,21 +23,21 @@ SERVICE = "gcp:projects/service:Service"
 
 
 @contextmanager
-def without(project: Project, token: str, **wanted: str) -> Iterator[None]:
+def without(project: Project, token: str, **fields: str) -> Iterator[None]:
     """Google Cloud without the one resource that has these values, as if it had never been made."""
     store = CloudStore(project.paths("gpu").cloud)
     with store.transaction() as cloud:
         records = cloud["resources"][token]
         ((key, record),) = [
-            item for item in records.items() if all(item[1].get(name) == value for name, value in wanted.items())
+            item for item in records.items() if all(item[1].get(name) == value for name, value in fields.items())
         ]
-        taken: Record = records.pop(key)
-        assert taken is record
+        removed: Record = records.pop(key)
+        assert removed is record
     try:
         yield
     finally:
         with store.transaction() as cloud:
-            cloud["resources"].setdefault(token, {})[key] = taken
+            cloud["resources"].setdefault(token, {})[key] = removed
 
 
 def gateway(project: Project) -> Manifest:
@@ -46,7 +46,9 @@ def gateway(project: Project) -> Manifest:
 
 
 def programmed(project: Project) -> Manifest:
-    (found,) = [one for one in gateway(project)["status"]["conditions"] if one["type"] == "Programmed"]
+    (found,) = [
+        condition for condition in gateway(project)["status"]["conditions"] if condition["type"] == "Programmed"
+    ]
     condition: Manifest = found
     return condition
 
@@ -59,8 +61,8 @@ def test_no_proxy_only_subnet_no_address(running: Running) -> None:
         assert "an active proxy-only subnetwork is required" in programmed(project)["message"]
         assert not gateway(project)["status"].get("addresses")
         assert project.diagnosed("gpu") == "no-proxy-only-subnet"
-        shown = " ".join(project.run("status", "gpu").split())  # a narrow column breaks its lines
-        assert "an active proxy-only subnetwork is required" in shown
+        status = " ".join(project.run("status", "gpu").split())  # a narrow column breaks its lines
+        assert "an active proxy-only subnetwork is required" in status
     eventually(lambda: programmed(project)["status"] == "True", "the Gateway is programmed again")
     assert gateway(project)["status"]["addresses"] == address
 

@@ -33,11 +33,11 @@ GROUP = "leaderworkerset.sigs.k8s.io/name"
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The first two come up at the same time, the third with more controllers after them."""
-    with project_in(tmp_path_factory.mktemp("groups")) as made:
+    with project_in(tmp_path_factory.mktemp("groups")) as new_project:
         for stacks in ((WIDE, SLICE), (KSERVE,)):
-            for stack, said in made.up_together(*stacks).items():
-                assert f"{MODELS[stack]} answered in" in said
-        yield made
+            for stack, output in new_project.up_together(*stacks).items():
+                assert f"{MODELS[stack]} answered in" in output
+        yield new_project
 
 
 def members(project: Project, stack: str) -> Manifests:
@@ -49,11 +49,11 @@ def members(project: Project, stack: str) -> Manifests:
 
 def is_ready(pod: Manifest) -> bool:
     conditions = pod["status"].get("conditions") or []
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def variables(pod: Manifest) -> dict[str, str]:
-    return {one["name"]: one.get("value", "") for one in pod["spec"]["containers"][0]["env"]}
+    return {variable["name"]: variable.get("value", "") for variable in pod["spec"]["containers"][0]["env"]}
 
 
 def answers(project: Project, stack: str, number: int) -> list[httpx.Response]:
@@ -65,9 +65,9 @@ def answers(project: Project, stack: str, number: int) -> list[httpx.Response]:
 @pytest.mark.parametrize(("stack", "group"), [(WIDE, "deepseek-r1-vllm"), (KSERVE, "deepseek-r1-kserve-mn")])
 def test_every_rank_of_both_hosts_is_chosen_by_the_picker(project: Project, stack: str, group: str) -> None:
     """Sixteen endpoints: eight ports on each of two pods, the second of which is no leader."""
-    found = answers(project, stack, 320)
-    assert {answer.status_code for answer in found} == {200}
-    ranks = {(answer.headers["x-inference-pod"], answer.headers["x-inference-port"]) for answer in found}
+    addresses = answers(project, stack, 320)
+    assert {answer.status_code for answer in addresses} == {200}
+    ranks = {(answer.headers["x-inference-pod"], answer.headers["x-inference-port"]) for answer in addresses}
     assert {pod for pod, _ in ranks} == {f"{group}-0", f"{group}-0-1"}
     assert len(ranks) == 16
 
@@ -76,9 +76,9 @@ def test_every_rank_of_both_hosts_is_chosen_by_the_picker(project: Project, stac
 def test_each_host_has_its_network_cards(project: Project, stack: str) -> None:
     with project.kube(stack) as kube:
         claims = kube.list("resource.k8s.io/v1", "ResourceClaim", NAMESPACE)
-    cards = [one["status"]["allocation"]["devices"]["results"] for one in claims]
-    assert [len(each) for each in cards] == [8, 8]
-    nodes = {device["pool"] for each in cards for device in each}
+    cards = [claim["status"]["allocation"]["devices"]["results"] for claim in claims]
+    assert [len(card) for card in cards] == [8, 8]
+    nodes = {device["pool"] for card in cards for device in card}
     assert nodes == {pod["spec"]["nodeName"] for pod in members(project, stack)}
 
 
@@ -92,9 +92,9 @@ def test_only_the_leader_of_a_slice_answers(project: Project) -> None:
 
 def test_the_hosts_of_a_slice_know_one_another(project: Project) -> None:
     pods = members(project, SLICE)
-    told = [variables(pod) for pod in pods]
-    assert [each["TPU_WORKER_ID"] for each in told] == ["0", "1", "2", "3"]
-    assert {each["TPU_WORKER_HOSTNAMES"] for each in told} == {
+    environments = [variables(pod) for pod in pods]
+    assert [environment["TPU_WORKER_ID"] for environment in environments] == ["0", "1", "2", "3"]
+    assert {environment["TPU_WORKER_HOSTNAMES"] for environment in environments} == {
         ",".join(f"{pod['metadata']['name']}.deepseek-v2-lite-chat-vllm" for pod in pods)
     }
     with project.kube(SLICE) as kube:
@@ -108,8 +108,8 @@ def test_the_hosts_of_a_slice_know_one_another(project: Project) -> None:
 def test_a_lost_host_takes_its_group_along_and_the_group_comes_back(project: Project) -> None:
     """What the ranks of one host hold of the experts is gone for all: a new group, or none."""
     before = {pod["metadata"]["uid"] for pod in members(project, WIDE)}
-    [lost] = [pod for pod in members(project, WIDE) if pod["metadata"]["name"] == "deepseek-r1-vllm-0-1"]
-    engines = project.paths(WIDE).home / "pods" / lost["metadata"]["uid"] / "pids.json"
+    [lost_pod] = [pod for pod in members(project, WIDE) if pod["metadata"]["name"] == "deepseek-r1-vllm-0-1"]
+    engines = project.paths(WIDE).home / "pods" / lost_pod["metadata"]["uid"] / "pids.json"
     os.killpg(json.loads(engines.read_text())["vllm"], signal.SIGKILL)
 
     def is_new() -> bool:

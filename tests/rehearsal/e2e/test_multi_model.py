@@ -35,9 +35,9 @@ LISTED = [GEMMA, ALIAS, PHI, ADAPTER, SPLIT]
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with project_in(tmp_path_factory.mktemp("multi-model")) as made:
-        made.run("up", STACK, *[word for path, value in ADDED.items() for word in ("-c", f"{path}={value}")])
-        yield made
+    with project_in(tmp_path_factory.mktemp("multi-model")) as new_project:
+        new_project.run("up", STACK, *[word for path, value in ADDED.items() for word in ("-c", f"{path}={value}")])
+        yield new_project
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,9 @@ def test_every_request_is_answered_by_the_model_it_asks_for(address: str) -> Non
     """420 of 420, streamed and not: one pool over both models gets about half of them wrong."""
     requested = [((GEMMA, PHI)[number % 2], number % 3 == 0) for number in range(REQUESTS)]
     with ThreadPoolExecutor(32) as pool:
-        answers = list(pool.map(lambda one: answered_by(chat(address, one[0], stream=one[1])), requested))
-    wanted = [(200, model, model) for model, _ in requested]
-    wrong = Counter((want, got) for want, got in zip(wanted, answers, strict=True) if want != got)
+        answers = list(pool.map(lambda request: answered_by(chat(address, request[0], stream=request[1])), requested))
+    expected = [(200, model, model) for model, _ in requested]
+    wrong = Counter((want, got) for want, got in zip(expected, answers, strict=True) if want != got)
     assert wrong == Counter()
 
 
@@ -118,7 +118,7 @@ def test_a_split_name_is_divided_by_weight(address: str) -> None:
     """4 to 1: of 400 requests 80 go to the second model, give or take five standard deviations of 8."""
     with ThreadPoolExecutor(32) as pool:
         answers = list(pool.map(lambda n: answered_by(chat(address, SPLIT, stream=n % 3 == 0)), range(400)))
-    assert [one for one in answers if one[0] != 200] == []
+    assert [answer for answer in answers if answer[0] != 200] == []
     shares = Counter(answer[:2] for answer in answers)
     assert shares.keys() == {(200, GEMMA), (200, PHI)}
     assert 40 <= shares[200, PHI] <= 120, shares
@@ -126,15 +126,15 @@ def test_a_split_name_is_divided_by_weight(address: str) -> None:
 
 def test_a_switch_to_another_pattern_and_back_loses_no_request(project: Project, address: str) -> None:
     """Without its alias the model has other servers on the way, there and back: a spare node makes that possible."""
-    alone = json.dumps([{"id": GEMMA, "maxModelLen": 2048, "gpuMemoryUtilization": 0.85, "dtype": "half"}])
+    single_model = json.dumps([{"id": GEMMA, "maxModelLen": 2048, "gpuMemoryUtilization": 0.85, "dtype": "half"}])
     with Steady(Request(address, GEMMA, "is the number.")) as load:
         answered(load, 20)
-        project.run("up", STACK, "-c", "llm-d:pattern=single-replica", "-c", f"llm-d:models={alone}")
+        project.run("up", STACK, "-c", "llm-d:pattern=single-replica", "-c", f"llm-d:models={single_model}")
         assert all(pod["metadata"]["name"].startswith("gemma") for pod in project.model_servers(STACK))
         project.run("up", STACK)
         answered(load, 20, since=time.monotonic())
     assert project.endpoint(STACK) == address
     assert len(load.samples) > 100
-    statuses = Counter(one.status for one in load.samples)
+    statuses = Counter(sample.status for sample in load.samples)
     assert statuses == {200: len(load.samples)}
     assert answered_by(chat(address, PHI)) == (200, PHI, PHI)

@@ -24,9 +24,9 @@ NAMESPACE = "llm-d-inference-scheduling"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with project_in(tmp_path_factory.mktemp("prefix-cache")) as made:
-        made.run("up", STACK)
-        yield made
+    with project_in(tmp_path_factory.mktemp("prefix-cache")) as new_project:
+        new_project.run("up", STACK)
+        yield new_project
 
 
 def test_prompts_with_one_beginning_go_to_one_replica(project: Project) -> None:
@@ -52,9 +52,11 @@ def test_the_picker_took_the_block_size_it_was_told(project: Project) -> None:
     with project.kube(STACK) as kube:
         config = kube.get("v1", "ConfigMap", PICKER, NAMESPACE)["data"]["picker.yaml"]
     logs = [file.read_text(encoding="utf-8") for file in project.paths(STACK).pod_logs.glob(f"*{PICKER}*")]
-    said = [json.loads(line)["config"] for text in logs for line in text.splitlines() if '"Prefix PrepareData' in line]
+    configs = [
+        json.loads(line)["config"] for text in logs for line in text.splitlines() if '"Prefix PrepareData' in line
+    ]
     assert "blockSizeTokens: 16" in config
-    assert [one["blockSizeTokens"] for one in said] == [16]
+    assert [config["blockSizeTokens"] for config in configs] == [16]
 
 
 def test_a_drained_node_takes_one_replica_at_most(project: Project) -> None:
@@ -107,15 +109,15 @@ class TestUnderLoad:
             )
             back = time.monotonic()
             answered(load, 40, since=back)
-        refused = Counter(one.status for one in load.lost)
+        refused = Counter(sample.status for sample in load.lost)
         assert refused
         assert all(status >= 500 for status in refused), refused
         assert [one for one in load.lost if one.ended < killed or one.began > back] == []
         # The first that was refused found no picker: until the last that was refused nobody else was sent anywhere,
         # except by the picker that has started again. Its first answer ends that.
-        first = min(load.lost, key=lambda one: one.ended)
-        during = [one for one in load.samples if first.ended < one.began]
-        in_turn = [one.answered for one in sorted(during, key=lambda one: one.began)]
+        first = min(load.lost, key=lambda sample: sample.ended)
+        during = [sample for sample in load.samples if first.ended < sample.began]
+        in_turn = [sample.answered for sample in sorted(during, key=lambda sample: sample.began)]
         assert in_turn[:1] == [False], "a request was answered while there was no picker"
 
     def test_without_a_picker_open_goes_on_until_the_second_picker_leads(self, project: Project) -> None:
@@ -132,9 +134,10 @@ class TestUnderLoad:
                 kube.delete("v1", "Pod", leader, NAMESPACE, grace=0)
             # Until then the proxy still sends requests to an endpoint where nobody is: open, too, fails.
             eventually(lambda: address not in project.proxied(STACK), "the load balancer has lost the dead picker")
-            gone = time.monotonic()
+            killed_at = time.monotonic()
             eventually(
-                lambda: len({one.pod for one in load.answers(gone)}) == 3, "every replica answers without a picker"
+                lambda: len({answer.pod for answer in load.answers(killed_at)}) == 3,
+                "every replica answers without a picker",
             )
             assert project.ready(STACK, PICKERS) <= {leader}, "the second picker leads already"
             eventually(lambda: project.ready(STACK, PICKERS) - {leader} != set(), "another picker leads")

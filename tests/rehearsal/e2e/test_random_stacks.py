@@ -22,11 +22,11 @@ STACKS = 4
 
 
 def test_random_stacks_are_admitted_and_scheduled(server: Server) -> None:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    refused: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for stack in planned(working(), 40, number=5):
-        found[stack["accelerator"]["type"]].append(stack)
-    assert len(found) == 3
-    stacks = [values for kind in found.values() for values in kind[-STACKS:]]
+        refused[stack["accelerator"]["type"]].append(stack)
+    assert len(refused) == 3
+    stacks = [values for kind in refused.values() for values in kind[-STACKS:]]
     assert len(stacks) >= 2 * STACKS
     for values in stacks:
         # Each of them takes the place of what the stack file says; a stack that was there already has nothing to place.

@@ -30,7 +30,7 @@ def accelerator_nodes(project: Project, stack: str) -> list[str]:
     with project.kube(stack) as kube:
         nodes = kube.list("v1", "Node")
     resources = ("nvidia.com/gpu", "google.com/tpu")
-    return [one["metadata"]["name"] for one in nodes if any(key in one["status"]["capacity"] for key in resources)]
+    return [node["metadata"]["name"] for node in nodes if any(key in node["status"]["capacity"] for key in resources)]
 
 
 def pickers(project: Project, stack: str) -> set[tuple[str, str]]:
@@ -42,12 +42,12 @@ def pickers(project: Project, stack: str) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_up_shows_an_answer_of_the_stacks_own_pod(running: Running, stack: str) -> None:
-    said = running.said[stack]
-    answered = re.search(r"(\S+) answered in \d+\.\d\d s from pod (\S+):\n  (.+)", said)
-    assert answered, said
-    assert answered[1] == MODELS[stack]
-    assert {answered[2]} == names(running.project, stack)
-    assert answered[3].strip()
+    output = running.outputs[stack]
+    answer_line = re.search(r"(\S+) answered in \d+\.\d\d s from pod (\S+):\n  (.+)", output)
+    assert answer_line, output
+    assert answer_line[1] == MODELS[stack]
+    assert {answer_line[2]} == names(running.project, stack)
+    assert answer_line[3].strip()
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -68,7 +68,7 @@ def test_an_answer_streams(running: Running, stack: str) -> None:
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
     assert events[-1] == "[DONE]"
-    pieces = [choice["delta"].get("content") or "" for one in events[:-1] for choice in json.loads(one)["choices"]]
+    pieces = [choice["delta"].get("content") or "" for event in events[:-1] for choice in json.loads(event)["choices"]]
     assert len(events) > 3, answer.text
     assert "".join(pieces).strip()
 
@@ -81,11 +81,11 @@ def test_both_stacks_have_addresses_of_their_own(running: Running) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_status_shows_nodes_pods_gateway_and_endpoint(running: Running, stack: str) -> None:
-    shown = running.project.run("status", stack)
+    output = running.project.run("status", stack)
     for name in (*names(running.project, stack), *accelerator_nodes(running.project, stack)):
-        assert name in shown
-    assert re.search(r"inference-gateway\s+gke-l7-regional-external-managed\s+127\.[\d.]+\s+True", shown), shown
-    assert running.project.endpoint(stack) in shown
+        assert name in output
+    assert re.search(r"inference-gateway\s+gke-l7-regional-external-managed\s+127\.[\d.]+\s+True", output), output
+    assert running.project.endpoint(stack) in output
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -101,17 +101,17 @@ def test_verify_finds_every_promise_kept(running: Running, stack: str) -> None:
 def test_a_refused_object_fails_with_the_api_servers_words_and_the_next_up_repairs_it(running: Running) -> None:
     project = running.project
     before = names(project, "gpu")
-    said = project.run("up", "gpu", "-c", "llm-d:gateway.paths[0]=/a//b", code=1)
-    assert "HTTPRoute" in said, said
-    assert "must not contain '//'" in said, said
-    assert "Traceback" not in said
+    output = project.run("up", "gpu", "-c", "llm-d:gateway.paths[0]=/a//b", code=1)
+    assert "HTTPRoute" in output, output
+    assert "must not contain '//'" in output, output
+    assert "Traceback" not in output
     # The provider keeps in the state that the object was not updated, and applies it again.
-    said = project.run("up", "gpu")
-    assert re.search(r"\n\s*~ 1 updated\n", said), said
-    assert not re.search(r"\d+ (created|deleted|replaced)", said), said
-    said = project.run("up", "gpu")
-    assert re.search(r"\n\s*\d+ unchanged\n", said), said
-    assert not re.search(r"\d+ (created|updated|deleted|replaced)", said), said
+    output = project.run("up", "gpu")
+    assert re.search(r"\n\s*~ 1 updated\n", output), output
+    assert not re.search(r"\d+ (created|deleted|replaced)", output), output
+    output = project.run("up", "gpu")
+    assert re.search(r"\n\s*\d+ unchanged\n", output), output
+    assert not re.search(r"\d+ (created|updated|deleted|replaced)", output), output
     assert names(project, "gpu") == before
 
 
@@ -125,7 +125,7 @@ def test_a_killed_engine_is_left_out_until_it_has_restarted(running: Running) ->
         project.kill("gpu", name)
         eventually(lambda: project.is_back("gpu", name), "the engine has restarted in the same pod")
         eventually(lambda: chat(url, MODELS["gpu"]).status_code == 200, "the Gateway answers again")
-    assert 503 in {one.status for one in load.lost}, "the Gateway had somewhere to send requests"
+    assert 503 in {sample.status for sample in load.lost}, "the Gateway had somewhere to send requests"
     (after,) = project.model_servers("gpu")
     assert after["metadata"]["uid"] == uid
     (status,) = after["status"]["containerStatuses"]
@@ -140,23 +140,23 @@ def test_a_changed_value_is_the_only_difference(running: Running) -> None:
     assert "maxModelLen: 2048" in before
     file.write_text(before.replace("maxModelLen: 2048", "maxModelLen: 1024"), encoding="utf-8")
     try:
-        said = running.project.run("preview", "gpu")
+        output = running.project.run("preview", "gpu")
     finally:
         file.write_text(before, encoding="utf-8")
-    assert re.search(r"\n\s*~ 1 to update\n\s*\d+ unchanged\n", said), said
-    resources, _, _ = said.partition("--outputs:--")  # what follows from the value is told there, too
+    assert re.search(r"\n\s*~ 1 to update\n\s*\d+ unchanged\n", output), output
+    resources, _, _ = output.partition("--outputs:--")  # what follows from the value is told there, too
     changes = [line.strip() for line in resources.splitlines() if "=>" in line]
-    assert len(changes) == 1, said
-    assert changes[0].endswith('"2048" => "1024"'), said
-    assert re.findall(r"~ (kubernetes:\S+|gcp:\S+): \(update\)", said) == ["kubernetes:apps/v1:Deployment"]
+    assert len(changes) == 1, output
+    assert changes[0].endswith('"2048" => "1024"'), output
+    assert re.findall(r"~ (kubernetes:\S+|gcp:\S+): \(update\)", output) == ["kubernetes:apps/v1:Deployment"]
 
 
 def test_two_replicas_bring_a_second_node_and_share_the_work(running: Running) -> None:
     project = running.project
     assert len(accelerator_nodes(project, "gpu")) == 1
-    said = project.run("up", "gpu", "-c", REPLICAS)
+    output = project.run("up", "gpu", "-c", REPLICAS)
     # The Deployment, and the disruption budget that two replicas are worth.
-    assert re.search(r"\+ 1 created\n\s*~ 1 updated\n\s*2 changes\. \d+ unchanged", said), said
+    assert re.search(r"\+ 1 created\n\s*~ 1 updated\n\s*2 changes\. \d+ unchanged", output), output
     both = names(project, "gpu")
     assert len(both) == 2
     assert len(accelerator_nodes(project, "gpu")) == 2
@@ -190,18 +190,18 @@ def test_the_picker_leaves_out_a_dead_replica_while_the_other_answers(running: R
 
 def test_paused_costs_no_accelerator_and_comes_back(running: Running) -> None:
     project = running.project
-    kept = pickers(project, "gpu")
-    assert len(kept) == 1
-    said = project.run("up", "gpu", "-c", "llm-d:paused=true")
-    assert "no model server is meant to run (paused)" in said
+    pickers_before = pickers(project, "gpu")
+    assert len(pickers_before) == 1
+    output = project.run("up", "gpu", "-c", "llm-d:paused=true")
+    assert "no model server is meant to run (paused)" in output
     eventually(lambda: not names(project, "gpu"), "no model server is left")
     eventually(lambda: not accelerator_nodes(project, "gpu"), "no accelerator node is left")
-    assert pickers(project, "gpu") == kept
+    assert pickers(project, "gpu") == pickers_before
     # From a pool at zero: the autoscaler has to add a node before anything can answer.
-    said = project.run("up", "gpu")
-    assert f"{MODELS['gpu']} answered" in said
+    output = project.run("up", "gpu")
+    assert f"{MODELS['gpu']} answered" in output
     assert len(accelerator_nodes(project, "gpu")) == 1
-    assert pickers(project, "gpu") == kept
+    assert pickers(project, "gpu") == pickers_before
 
 
 def test_an_answer_of_more_than_a_minute_arrives_whole(running: Running) -> None:

@@ -33,8 +33,8 @@ def test_the_gateway_moves_and_the_control_plane_names_the_port(fresh: Project) 
             pytest.skip("only root may take port 80, and the Gateway listens elsewhere for everybody else")
         other.listen()
         # Lines are wrapped to the width of the terminal.
-        said = " ".join(fresh.run("up", "gpu").split())
-        assert "port 80 is taken by another program of this machine: the Gateway listens on port 8080" in said
+        output = " ".join(fresh.run("up", "gpu").split())
+        assert "port 80 is taken by another program of this machine: the Gateway listens on port 8080" in output
         assert fresh.run("endpoint", "gpu").strip() == f"http://{address}:8080"
         assert chat(f"http://{address}:8080", "google/gemma-2b-it").status_code == 200
     # As after a reboot: the stack's files are there, its processes are not, and its port is somebody else's.
@@ -44,6 +44,6 @@ def test_the_gateway_moves_and_the_control_plane_names_the_port(fresh: Project) 
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         eventually(lambda: binds(other, port), "the port is free")
         other.listen()
-        said = fresh.run("up", "gpu", code=1)
-        assert f"port {port} on 127.0.0.1, where kube-apiserver of stack gpu listens, is taken" in said
-        assert "Traceback" not in said
+        output = fresh.run("up", "gpu", code=1)
+        assert f"port {port} on 127.0.0.1, where kube-apiserver of stack gpu listens, is taken" in output
+        assert "Traceback" not in output

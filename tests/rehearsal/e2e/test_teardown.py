@@ -17,8 +17,8 @@ def test_the_projects_own_files_are_as_they_were(running: Running) -> None:
 def test_down_leaves_nothing_and_touches_no_other_stack(running: Running) -> None:
     project = running.project
     assert processes_about(str(project.paths("gpu").home)), "a stack that is up has processes"
-    said = project.run("down", "gpu")
-    assert "no process, no file is left" in said
+    output = project.run("down", "gpu")
+    assert "no process, no file is left" in output
     assert project.leftovers("gpu") == []
     assert chat(project.run("endpoint", "tpu").strip(), "Qwen/Qwen2.5-3B-Instruct").status_code == 200
     project.run("down", "tpu")

@@ -43,7 +43,9 @@ def check_answer(project: Project, stack: str, address: str, model: str, step: s
         if answer.status_code != 200:
             return False
         assert answer.json()["model"] == model, step
-        return answer.headers["x-inference-pod"] in {one["metadata"]["name"] for one in project.model_servers(stack)}
+        return answer.headers["x-inference-pod"] in {
+            model_server["metadata"]["name"] for model_server in project.model_servers(stack)
+        }
 
     # A switch is over when the last route and the last old pod say so, which is after KServe does: until then one that
     # leaves may answer, or nobody.

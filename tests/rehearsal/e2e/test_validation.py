@@ -84,7 +84,7 @@ VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     ),
 }
 # What must be there for a pod to be admitted: made for real, all else is a dry run.
-MADE = ("Namespace", "ServiceAccount", "ResourceClaimTemplate")
+CREATED_FIRST = ("Namespace", "ServiceAccount", "ResourceClaimTemplate")
 
 
 @dataclass
@@ -113,8 +113,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def objects(graph: Graph) -> Manifests:
     """Every Kubernetes object of a graph; namespaces and service accounts first."""
-    found: Manifests = [yaml.safe_load(text) for text in manifests(graph).values()]
-    return sorted(found, key=lambda one: MADE.index(one["kind"]) if one["kind"] in MADE else len(MADE))
+    unsorted: Manifests = [yaml.safe_load(text) for text in manifests(graph).values()]
+    return sorted(
+        unsorted,
+        key=lambda manifest: (
+            CREATED_FIRST.index(manifest["kind"]) if manifest["kind"] in CREATED_FIRST else len(CREATED_FIRST)
+        ),
+    )
 
 
 def title(manifest: Manifest) -> str:
@@ -124,15 +129,15 @@ def title(manifest: Manifest) -> str:
 def members_of(group: Manifest) -> Manifests:
     """The pods of a LeaderWorkerSet: the first of each group is its leader."""
     metadata, spec = group["metadata"], group["spec"]["leaderWorkerTemplate"]
-    found = []
+    pods = []
     for number in range(group["spec"]["replicas"]):
         for index in range(spec["size"]):
             template = spec["workerTemplate"] if index else spec.get("leaderTemplate", spec["workerTemplate"])
             labels = template["metadata"]["labels"] | {"leaderworkerset.sigs.k8s.io/group-key": f"group-{number}"}
             name = f"{metadata['name']}-{number}" + (f"-{index}" if index else "")
             about = {**template["metadata"], "labels": labels, "name": name, "namespace": metadata["namespace"]}
-            found.append({"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": template["spec"]})
-    return found
+            pods.append({"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": template["spec"]})
+    return pods
 
 
 def pods_of(deployment: Manifest) -> Manifests:
@@ -163,52 +168,54 @@ def test_the_api_server_takes_every_object_and_the_scheduler_every_pod(server: S
 def admitted_and_placed(server: Server, graph: Graph, *, silent: bool) -> None:
     """Every object is taken, without warnings where that is asked for, and every pod gets a node of the right pool."""
     every = objects(graph)
-    assert {"Namespace", "Deployment", "Gateway", "HTTPRoute", "InferencePool"} <= {one["kind"] for one in every}
+    assert {"Namespace", "Deployment", "Gateway", "HTTPRoute", "InferencePool"} <= {
+        manifest["kind"] for manifest in every
+    }
     server.warnings.clear()
     refused = []
-    for one in every:
+    for manifest in every:
         try:
-            server.kube.apply(one, force=True, dry_run=one["kind"] not in MADE)
+            server.kube.apply(manifest, force=True, dry_run=manifest["kind"] not in CREATED_FIRST)
         except KubeError as error:
-            refused.append(f"{title(one)}: {error}")
+            refused.append(f"{title(manifest)}: {error}")
     assert refused == []
-    wanted = [pod for one in every if one["kind"] == "Deployment" for pod in pods_of(one)]
-    wanted += [pod for one in every if one["kind"] == "LeaderWorkerSet" for pod in members_of(one)]
-    assert len(wanted) >= 1
+    pods = [pod for manifest in every if manifest["kind"] == "Deployment" for pod in pods_of(manifest)]
+    pods += [pod for manifest in every if manifest["kind"] == "LeaderWorkerSet" for pod in members_of(manifest)]
+    assert len(pods) >= 1
     nodes = nodes_of(graph, server.kube.server_version())
     try:
-        for machines, one in nodes:
-            cards = resource_slice(machines, server.kube.create(one))
+        for machines, manifest in nodes:
+            cards = resource_slice(machines, server.kube.create(manifest))
             if cards is not None:
                 server.kube.create(cards)
         # Not a dry run: Pod Security enforces on pods, and the scheduler has to find a node for each.
-        for pod in wanted:
+        for pod in pods:
             server.kube.create(pod)
         if silent:
             assert server.warnings == []
-        eventually(lambda: None not in placed(server.kube, wanted).values(), "every pod has a node")
-        landed = placed(server.kube, wanted)
-        for pod in wanted:
+        eventually(lambda: None not in placed(server.kube, pods).values(), "every pod has a node")
+        landed = placed(server.kube, pods)
+        for pod in pods:
             name = pod["metadata"]["name"]
             # A long name of a stack shortens that of its accelerator pool.
             accelerated = "-cpu" not in str(landed[name])
             assert accelerated == ("llm-d.ai/inference-serving" in pod["metadata"]["labels"]), landed
     finally:
-        for pod in wanted:
+        for pod in pods:
             server.kube.delete("v1", "Pod", pod["metadata"]["name"], pod["metadata"]["namespace"], grace=0)
-        for _, one in nodes:
-            server.kube.delete("v1", "Node", one["metadata"]["name"])
+        for _, manifest in nodes:
+            server.kube.delete("v1", "Node", manifest["metadata"]["name"])
         # Nobody collects what belonged to the nodes and pods before the next stack comes.
         for kind in ("ResourceSlice", "ResourceClaim"):
-            for one in server.kube.list("resource.k8s.io/v1", kind):
-                about = one["metadata"]
+            for manifest in server.kube.list("resource.k8s.io/v1", kind):
+                about = manifest["metadata"]
                 server.kube.delete("resource.k8s.io/v1", kind, about["name"], about.get("namespace"))
 
 
 def placed(kube: Kube, pods: Manifests) -> dict[str, str | None]:
     """The node pool of each pod, None while it has no node."""
-    pool_of = {one["metadata"]["name"]: one["metadata"]["labels"][POOL_LABEL] for one in kube.list("v1", "Node")}
-    live = {one["metadata"]["name"]: one for one in kube.list("v1", "Pod", pods[0]["metadata"]["namespace"])}
+    pool_of = {node["metadata"]["name"]: node["metadata"]["labels"][POOL_LABEL] for node in kube.list("v1", "Node")}
+    live = {pod["metadata"]["name"]: pod for pod in kube.list("v1", "Pod", pods[0]["metadata"]["namespace"])}
     return {
         pod["metadata"]["name"]: pool_of.get(live[pod["metadata"]["name"]]["spec"].get("nodeName", "")) for pod in pods
     }
@@ -217,16 +224,16 @@ def placed(kube: Kube, pods: Manifests) -> dict[str, str | None]:
 def nodes_of(graph: Graph, version: str) -> list[tuple[Pool, Manifest]]:
     """The machines of a stack's node pools when each has grown as far as it may."""
     records: dict[str, list[dict[str, Any]]] = {CLUSTER: [], NODE_POOL: []}
-    for one in graph.resources:
-        if one.type in records:
-            plain = jsonable(one.inputs)
+    for resource in graph.resources:
+        if resource.type in records:
+            plain = jsonable(resource.inputs)
             assert isinstance(plain, dict)
-            records[one.type].append(plain)
-    found: list[Pool] = pools(records[NODE_POOL], load(), records[CLUSTER][0])
-    assert len(found) >= 2
+            records[resource.type].append(plain)
+    node_pools: list[Pool] = pools(records[NODE_POOL], load(), records[CLUSTER][0])
+    assert len(node_pools) >= 2
     return [
         (pool, node(pool, index, "golden-project", f"127.0.{number}.{index + 1}", version))
-        for number, pool in enumerate(found, start=2)
+        for number, pool in enumerate(node_pools, start=2)
         for index in range(max(pool.maximum, pool.initial))
     ]
 
@@ -234,10 +241,10 @@ def nodes_of(graph: Graph, version: str) -> list[tuple[Pool, Manifest]]:
 def test_a_pod_that_breaks_pod_security_is_refused(server: Server) -> None:
     """The namespace's labels are in force: the test above could fail."""
     every = objects(graph_of("gpu", {}, preview=False))
-    for one in every:
-        if one["kind"] in MADE:
-            server.kube.apply(one, force=True)
-    deployment = next(one for one in every if one["kind"] == "Deployment")
+    for manifest in every:
+        if manifest["kind"] in CREATED_FIRST:
+            server.kube.apply(manifest, force=True)
+    deployment = next(manifest for manifest in every if manifest["kind"] == "Deployment")
     (pod, *_) = pods_of(deployment)
     pod["spec"]["containers"][0]["securityContext"] = {"privileged": True}
     with pytest.raises(KubeError, match="violates PodSecurity"):

@@ -16,7 +16,7 @@ from rehearsal.toolchain.build import module_dir
 from stackfile import PROJECT_ROOT
 from tests.stacks import graph_of
 
-from .test_validation import MADE, VERSION, objects, title
+from .test_validation import CREATED_FIRST, VERSION, objects, title
 
 pytestmark = pytest.mark.rehearsal
 
@@ -87,7 +87,11 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
         with client(paths) as server:
             for name, (module, pins, path) in KINDS.items():
                 file = module_dir(module, pins) / path
-                [kind] = [one for one in yaml.load_all(file.read_text("utf-8"), yaml.CSafeLoader) if _is(one, name)]
+                [kind] = [
+                    document
+                    for document in yaml.load_all(file.read_text("utf-8"), yaml.CSafeLoader)
+                    if _is(document, name)
+                ]
                 server.apply(kind, force=True)
             own = yaml.safe_load(RESTATED.read_text("utf-8"))
             server.apply(own, force=True)
@@ -123,14 +127,14 @@ def pods_of(service: Manifest) -> Manifests:
 def test_the_api_server_takes_every_object_and_every_pod(kube: Kube, variant: str) -> None:
     stack, changes = VARIANTS[variant]
     every = objects(graph_of(stack, changes, preview=False))
-    services = [one for one in every if one["kind"] == "LLMInferenceService"]
+    services = [manifest for manifest in every if manifest["kind"] == "LLMInferenceService"]
     assert bool(services) == ("without" not in variant)
     refused = []
-    for one in every:
+    for manifest in every:
         try:
-            kube.apply(one, force=True, dry_run=one["kind"] not in MADE)
+            kube.apply(manifest, force=True, dry_run=manifest["kind"] not in CREATED_FIRST)
         except KubeError as error:
-            refused.append(f"{title(one)}: {error}")
+            refused.append(f"{title(manifest)}: {error}")
     for pod in [pod for service in services for pod in pods_of(service)]:
         # KServe makes the picker's account; the engine's is the stack's own.
         account = {"name": pod["spec"]["serviceAccountName"], "namespace": pod["metadata"]["namespace"]}
@@ -145,10 +149,10 @@ def test_the_api_server_takes_every_object_and_every_pod(kube: Kube, variant: st
 def test_a_field_that_kserve_does_not_have_is_refused(kube: Kube) -> None:
     """Else the test above could not fail: an unknown field would be dropped silently."""
     every = objects(graph_of("kserve-single-replica-gpu", preview=False))
-    [service] = [one for one in every if one["kind"] == "LLMInferenceService"]
+    [service] = [manifest for manifest in every if manifest["kind"] == "LLMInferenceService"]
     service["spec"]["router"]["scheduler"]["scorerWeights"] = {"queue": 2}
-    for one in every:
-        if one["kind"] in MADE:
-            kube.apply(one, force=True)
+    for manifest in every:
+        if manifest["kind"] in CREATED_FIRST:
+            kube.apply(manifest, force=True)
     with pytest.raises(KubeError, match="scorerWeights"):
         kube.apply(service, force=True, dry_run=True)

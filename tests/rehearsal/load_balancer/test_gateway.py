@@ -48,8 +48,8 @@ def header(name: str) -> dict[str, str]:
 
 
 def clusters(rules: list[Rule], host: str = "*") -> list[str]:
-    routes = next(one for one in virtual_hosts(rules) if one["name"] == host)["routes"]
-    return [one["route"]["cluster"] if "route" in one else "nowhere" for one in routes]
+    routes = next(virtual_host for virtual_host in virtual_hosts(rules) if virtual_host["name"] == host)["routes"]
+    return [route["route"]["cluster"] if "route" in route else "nowhere" for route in routes]
 
 
 def test_routes_stand_in_gateway_apis_order() -> None:
@@ -97,7 +97,7 @@ def test_weights_divide_the_traffic() -> None:
     targets = (Target("a", 3), Target("b", 1), Target("c", 0))
     (host,) = virtual_hosts([Rule((), (), (), targets)])
     shares = host["routes"][0]["route"]["weighted_clusters"]["clusters"]
-    assert [(one["name"], one["weight"]) for one in shares] == [("a", 3), ("b", 1)]
+    assert [(share["name"], share["weight"]) for share in shares] == [("a", 3), ("b", 1)]
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def http_route(namespace: str = "llm", names: list[str] | None = None) -> dict[s
 def test_listeners_take_the_routes_they_allow(
     route: dict[str, Any], parent: dict[str, Any], listeners: list[str], reason: str
 ) -> None:
-    taken, why, _ = listeners_of(route, parent, GATEWAY, lambda _: {})
-    assert ([one["name"] for one in taken], why) == (listeners, reason)
+    attached, why, _ = listeners_of(route, parent, GATEWAY, lambda _: {})
+    assert ([listener["name"] for listener in attached], why) == (listeners, reason)
 
 
 def test_a_routes_hostnames_are_narrowed_to_the_listeners() -> None:
@@ -226,27 +226,27 @@ def backends(
     )
 
 
-def members(found: Backends, cluster: str) -> list[str]:
-    listed = found.endpoints[cluster]["endpoints"][0]["lb_endpoints"]
-    return [one["endpoint"]["address"]["socket_address"]["address"] for one in listed]
+def members(all_backends: Backends, cluster: str) -> list[str]:
+    listed = all_backends.endpoints[cluster]["endpoints"][0]["lb_endpoints"]
+    return [endpoint["endpoint"]["address"]["socket_address"]["address"] for endpoint in listed]
 
 
 def test_a_pool_has_its_ready_and_healthy_pods_and_its_picker() -> None:
-    found = backends(healthy=frozenset({"127.64.1.1", "127.64.1.3"}))
-    target = found.pool("llm", "pool", 1)
-    assert members(found, target.cluster) == ["127.64.1.1"]
-    assert found.usable(target.cluster)
-    assert members(found, "callout/llm/epp/9002") == ["127.64.1.9"]
+    all_backends = backends(healthy=frozenset({"127.64.1.1", "127.64.1.3"}))
+    target = all_backends.pool("llm", "pool", 1)
+    assert members(all_backends, target.cluster) == ["127.64.1.1"]
+    assert all_backends.usable(target.cluster)
+    assert members(all_backends, "callout/llm/epp/9002") == ["127.64.1.9"]
     assert target.timeout == 300
     assert target.picker == picker_override("callout/llm/epp/9002", "epp.llm.svc", True)
 
 
 def test_without_policies_the_defaults_of_gke_hold() -> None:
-    found = backends(policies=False, healthy=frozenset({"127.64.1.1"}))
-    target = found.pool("llm", "pool", 1)
+    all_backends = backends(policies=False, healthy=frozenset({"127.64.1.1"}))
+    target = all_backends.pool("llm", "pool", 1)
     assert target.timeout == 30
-    assert members(found, target.cluster) == []
-    assert not found.usable(target.cluster)
+    assert members(all_backends, target.cluster) == []
+    assert not all_backends.usable(target.cluster)
     assert health_check({}) == HealthCheck("HTTP", "/", None)
 
 
@@ -264,19 +264,19 @@ def test_without_the_network_services_api_a_pool_aborts() -> None:
 
 def test_without_google_every_ready_pod_is_asked_whatever_a_health_check_says() -> None:
     """Istio's Envoys know pods by their readiness, need no API and no policy, and still need an open picker."""
-    found = replace(backends(enabled=False, policies=False), gke_managed=False)
-    target = found.pool("llm", "pool", 1)
+    all_backends = replace(backends(enabled=False, policies=False), gke_managed=False)
+    target = all_backends.pool("llm", "pool", 1)
     assert not target.refused
-    assert members(found, target.cluster) == ["127.64.1.1", "127.64.1.2"]
-    assert members(found, "callout/llm/epp/9002") == ["127.64.1.9"]
+    assert members(all_backends, target.cluster) == ["127.64.1.1", "127.64.1.2"]
+    assert members(all_backends, "callout/llm/epp/9002") == ["127.64.1.9"]
 
 
 def test_a_picker_without_tls_is_called_without() -> None:
     plain = [pod("epp-1", "127.64.1.9", args=["--secure-serving=false"])]
     for pods, tls in ((plain, False), ([pod("epp-1", "127.64.1.9")], True)):
-        found = backends(pods=pods)
-        found.pool("llm", "pool", 1)
-        assert ("transport_socket" in found.clusters["callout/llm/epp/9002"]) is tls
+        all_backends = backends(pods=pods)
+        all_backends.pool("llm", "pool", 1)
+        assert ("transport_socket" in all_backends.clusters["callout/llm/epp/9002"]) is tls
 
 
 def destination_rule(service: str, **tls: Any) -> dict[str, Any]:
@@ -294,15 +294,15 @@ SERVICE_OF_POOL = "pool-ip-27cac550"
 def test_istio_opens_tls_where_a_rule_says_so() -> None:
     """A pool whose rule was forgotten, or has another name, is spoken to in the clear; Google's know no such rule."""
     rules = [destination_rule("epp", insecureSkipVerify=True), destination_rule(SERVICE_OF_POOL)]
-    for gke_managed, given, secured in (
+    for gke_managed, changes, secured in (
         (False, rules, {"callout/llm/epp/9002", "pool/llm/pool"}),
         (False, rules[:1], {"callout/llm/epp/9002"}),
         (False, [destination_rule("pool")], set()),
         (True, rules, {"callout/llm/epp/9002"}),
     ):
-        found = replace(backends(destination_rules=given), gke_managed=gke_managed)
-        found.pool("llm", "pool", 1)
-        assert {name for name, one in found.clusters.items() if "transport_socket" in one} == secured
+        all_backends = replace(backends(destination_rules=changes), gke_managed=gke_managed)
+        all_backends.pool("llm", "pool", 1)
+        assert {name for name, cluster in all_backends.clusters.items() if "transport_socket" in cluster} == secured
 
 
 def test_an_authority_that_is_not_there_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,10 +310,10 @@ def test_an_authority_that_is_not_there_is_waited_for(monkeypatch: pytest.Monkey
     rule = destination_rule(SERVICE_OF_POOL, credentialName="signed", subjectAltNames=["a.b"])
     for data, pods_to_ask in (({}, []), ({"ca.crt": "Q0E="}, ["127.64.1.1", "127.64.1.2"])):
         monkeypatch.setitem(SECRETS, ("Secret", "llm", "signed"), {"kind": "Secret", "data": data})
-        found = replace(backends(destination_rules=[rule]), gke_managed=False)
-        found.pool("llm", "pool", 1)
-        assert members(found, "pool/llm/pool") == pods_to_ask
-    context = found.clusters["pool/llm/pool"]["transport_socket"]["typed_config"]["common_tls_context"]
+        all_backends = replace(backends(destination_rules=[rule]), gke_managed=False)
+        all_backends.pool("llm", "pool", 1)
+        assert members(all_backends, "pool/llm/pool") == pods_to_ask
+    context = all_backends.clusters["pool/llm/pool"]["transport_socket"]["typed_config"]["common_tls_context"]
     assert context["validation_context"]["trusted_ca"] == {"inline_string": "CA"}
     [name] = context["validation_context"]["match_typed_subject_alt_names"]
     assert name["matcher"] == {"exact": "a.b"}
@@ -334,18 +334,18 @@ def test_what_does_not_exist_is_named(name: str, objects: dict[str, Any], messag
 
 def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
     """The real binary validates every listener and cluster; a field it does not know is an error."""
-    found = backends(healthy=frozenset({"127.64.1.1"}))
+    all_backends = backends(healthy=frozenset({"127.64.1.1"}))
     rewrite = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
     modify = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [header("x")], "remove": ["y"]}}
     rules = [
-        Rule((), (path("/"),), (), (found.pool("llm", "pool", 1),)),
+        Rule((), (path("/"),), (), (all_backends.pool("llm", "pool", 1),)),
         rule(
             path("/a/b", headers=[header("h")]),
             path("/c", "Exact", method="GET"),
             cluster="x",
             filters=(rewrite, modify),
         ),
-        Rule(("h.example",), (), (), (Target("a", 1), found.pool("llm", "pool", 2))),
+        Rule(("h.example",), (), (), (Target("a", 1), all_backends.pool("llm", "pool", 2))),
     ]
     extension = Extension(
         name="bbr",
@@ -371,9 +371,9 @@ def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
     ]
     config["static_resources"] = {
         "listeners": [listener, pod_listener],
-        "clusters": [*found.clusters.values(), pod_cluster, *others],
+        "clusters": [*all_backends.clusters.values(), pod_cluster, *others],
     }
-    for cluster in found.clusters.values():
+    for cluster in all_backends.clusters.values():
         source = cluster["eds_cluster_config"]["eds_config"]["path_config_source"]
         source["path"] = str(tmp_path / "endpoints.json")
     (tmp_path / "endpoints.json").write_text("{}")
@@ -486,7 +486,7 @@ def test_a_cluster_stays_for_the_requests_it_carries(tmp_path: Path, monkeypatch
 
     def clusters() -> list[str]:
         read = json.loads((StackPaths("stack", tmp_path).envoy / "clusters.json").read_text())
-        return [one["name"] for one in read["resources"]]
+        return [resource["name"] for resource in read["resources"]]
 
     a, b = ({"name": name} for name in ("pool/a", "pool/b"))
     envoy.write([], [a, b], {"pool/a": {"cluster_name": "pool/a"}, "pool/b": {"cluster_name": "pool/b"}})

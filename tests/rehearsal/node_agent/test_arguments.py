@@ -132,10 +132,10 @@ def test_a_block_size_the_simulator_lacks_is_replaced_and_told() -> None:
 
 
 def test_ranks_listen_on_consecutive_ports() -> None:
-    taken: list[tuple[int, int]] = []
+    ports: list[tuple[int, int]] = []
 
     def allocate(requested: int, count: int) -> int:
-        taken.append((requested, count))
+        ports.append((requested, count))
         return 21000
 
     container = {"args": ["--model", MODEL, "--data-parallel-size", "4"]}
@@ -168,8 +168,8 @@ def test_envoy_listens_where_its_configuration_says_in_other_ports() -> None:
         listeners = [{"name": "http", "address": at(listener), "filter_chains": []}]
         return json.dumps({"static_resources": {"listeners": listeners}, "admin": {"address": at(admin)}})
 
-    given = ["--config-yaml", envoy(8080, 9901), "--disable-hot-restart"]
-    listening = with_configured_ports(given, lambda requested, _: requested + 12000)
+    arguments = ["--config-yaml", envoy(8080, 9901), "--disable-hot-restart"]
+    listening = with_configured_ports(arguments, lambda requested, _: requested + 12000)
     assert listening.arguments == ("--config-yaml", envoy(20080, 21901), "--disable-hot-restart")
     assert listening.ports == {8080: 20080, 9901: 21901}
     assert program("envoyproxy/envoy:distroless-v1.39.1") is Program.PROXY

@@ -18,9 +18,9 @@ PATH = "/containerLogs/serving/chat-1/main"
 
 @pytest.fixture
 def pki(tmp_path: Path) -> Certificates:
-    made = Certificates(tmp_path / "pki")
-    made.create(["api-server"], ["127.0.0.1"])
-    return made
+    certificates = Certificates(tmp_path / "pki")
+    certificates.create(["api-server"], ["127.0.0.1"])
+    return certificates
 
 
 @pytest.fixture

@@ -146,8 +146,8 @@ def test_the_phase_follows_the_containers(containers: list[ContainerState], poli
 def test_conditions_keep_their_time_and_those_of_others() -> None:
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
     first = conditions([scheduled], [state()], True, "Running")
-    old = [{**one, "lastTransitionTime": "2026-01-01T00:00:00Z"} for one in first]
-    second = {one["type"]: one for one in conditions(old, [state(ready=True)], True, "Running")}
+    old = [{**condition, "lastTransitionTime": "2026-01-01T00:00:00Z"} for condition in first]
+    second = {condition["type"]: condition for condition in conditions(old, [state(ready=True)], True, "Running")}
     assert second["PodScheduled"] == scheduled
     assert second["Initialized"]["lastTransitionTime"] == "2026-01-01T00:00:00Z"
     assert second["Ready"]["status"] == "True"
@@ -157,7 +157,7 @@ def test_conditions_keep_their_time_and_those_of_others() -> None:
 def test_a_pod_is_told_to_have_been_ready_for_a_while_once() -> None:
     before = conditions([], [state()], True, "Running", ready_ago=60.0)
     ready = conditions(before, [state(ready=True)], True, "Running", ready_ago=60.0)
-    moments = {one["type"]: datetime.fromisoformat(one["lastTransitionTime"]) for one in ready}
+    moments = {condition["type"]: datetime.fromisoformat(condition["lastTransitionTime"]) for condition in ready}
     assert (moments["ContainersReady"] - moments["Ready"]).total_seconds() == pytest.approx(60.0, abs=1.0)
     assert conditions(ready, [state(ready=True)], True, "Running", ready_ago=60.0) == ready
 

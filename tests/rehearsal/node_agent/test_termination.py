@@ -61,9 +61,9 @@ class Pod:
     def start(self) -> None:
         everyone = [*self.worker._mains, *self.worker._inits]
         with ThreadPoolExecutor(1) as pool:
-            for one in everyone:
-                one.sync(pool, lambda: None)
-        eventually(lambda: all((self.folder / f"{one.state.name}.up").exists() for one in everyone))
+            for pod in everyone:
+                pod.sync(pool, lambda: None)
+        eventually(lambda: all((self.folder / f"{pod.state.name}.up").exists() for pod in everyone))
 
     def leave(self) -> float:
         """Seconds from the deletion until the pod is gone."""
@@ -82,16 +82,16 @@ class Pod:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Callable[..., Pod]]:
-    made: list[Pod] = []
+    pods: list[Pod] = []
 
     def start(**how: Any) -> Pod:
-        made.append(Pod(tmp_path, **how))
-        made[-1].start()
-        return made[-1]
+        pods.append(Pod(tmp_path, **how))
+        pods[-1].start()
+        return pods[-1]
 
     yield start
-    for one in made:
-        processes.stop_all(one.paths, grace=0.1)
+    for pod in pods:
+        processes.stop_all(pod.paths, grace=0.1)
 
 
 def test_it_serves_on_through_its_pre_stop_sleep(make: Callable[..., Pod]) -> None:

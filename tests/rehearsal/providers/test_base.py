@@ -67,8 +67,8 @@ class TestDifferences:
     def test_paths_and_kinds(self) -> None:
         old = {"a": 1, "b": {"c": [1, {"d": "x"}]}, "gone": True, "null": None}
         new = {"a": 1.0, "b": {"c": [1, {"d": "y"}, 3]}, "app.kubernetes.io/name": "n"}
-        found = difference(old, new)
-        assert {dotted(path): change for path, change in found.changes.items()} == {
+        diff = difference(old, new)
+        assert {dotted(path): change for path, change in diff.changes.items()} == {
             "b.c[1].d": Change.UPDATE,
             "b.c[2]": Change.ADD,
             "gone": Change.DELETE,
@@ -82,10 +82,8 @@ class TestDifferences:
         assert difference({"a": 1}, {"a": UNKNOWN}).changes == {("a",): Change.UPDATE}
 
     def test_only_changed_paths_replace(self) -> None:
-        found = difference(
-            {"a": {"x": 1}, "b": 1}, {"a": {"x": 2}, "b": 1}, replaces=lambda path: under(path, "a", "b")
-        )
-        assert found.replaces == {("a", "x")}
+        diff = difference({"a": {"x": 1}, "b": 1}, {"a": {"x": 2}, "b": 1}, replaces=lambda path: under(path, "a", "b"))
+        assert diff.replaces == {("a", "x")}
 
     def test_list_positions_do_not_count_in_prefixes(self) -> None:
         assert under(("spec", "containers", 0, "image"), "spec.containers.image")
@@ -136,18 +134,18 @@ class TestProtocol:
         assert stub.Handshake(provider_pb2.ProviderHandshakeRequest()).accept_secrets
 
     def test_secrets_stay_secret_in_outputs(self, stub: Any) -> None:
-        made = create(stub, token=Secret("t"))
-        assert unmarshal(made.properties)["token"] == Secret("t")
+        created = create(stub, token=Secret("t"))
+        assert unmarshal(created.properties)["token"] == Secret("t")
 
     def test_each_connection_keeps_its_own_configuration(self) -> None:
         """One server may serve an old and a new provider resource in the same update."""
         with serve(Thing()) as server:
-            made = []
+            stubs = []
             for region in ("us", "eu"):
                 channel = grpc.insecure_channel(f"127.0.0.1:{server.port}", [("grpc.use_local_subchannel_pool", 1)])
-                made.append(provider_pb2_grpc.ResourceProviderStub(channel))
-                made[-1].Configure(provider_pb2.ConfigureRequest(args=encode_struct({"region": region})))
-            assert [unmarshal(create(one).properties)["region"] for one in made] == ["us", "eu"]
+                stubs.append(provider_pb2_grpc.ResourceProviderStub(channel))
+                stubs[-1].Configure(provider_pb2.ConfigureRequest(args=encode_struct({"region": region})))
+            assert [unmarshal(create(stub).properties)["region"] for stub in stubs] == ["us", "eu"]
 
     def test_a_refusal_is_one_sentence_and_leaves_nothing_pending(self, stub: Any) -> None:
         with pytest.raises(grpc.RpcError) as refused:
@@ -167,8 +165,8 @@ class TestProtocol:
     def test_a_check_knows_whether_the_resource_is_new(self, stub: Any) -> None:
         news = encode_struct({"size": 1})
         fresh = stub.Check(provider_pb2.CheckRequest(urn=URN, news=news))
-        again = stub.Check(provider_pb2.CheckRequest(urn=URN, news=news, olds=encode_struct({"size": 1})))
-        assert [unmarshal(answer.inputs)["default"] for answer in (fresh, again)] == [True, False]
+        second_check = stub.Check(provider_pb2.CheckRequest(urn=URN, news=news, olds=encode_struct({"size": 1})))
+        assert [unmarshal(answer.inputs)["default"] for answer in (fresh, second_check)] == [True, False]
 
     def test_replacements_reach_the_engine(self, stub: Any) -> None:
         requested = provider_pb2.DiffRequest(

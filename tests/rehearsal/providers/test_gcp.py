@@ -76,8 +76,8 @@ class Google:
         requested = CreateRequest(
             urn=_urn(token, name), type=token, name=name, config=CONFIG, inputs=checked, preview=False, timeout=0
         )
-        made = self.provider.create(requested)
-        return made.id, made.outputs
+        create = self.provider.create(requested)
+        return create.id, create.outputs
 
     def change(self, token: str, resource_id: str, /, **inputs: Any) -> Properties:
         olds = self.read(token, resource_id) or {}
@@ -142,10 +142,10 @@ def _own_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def google(tmp_path: Path) -> Google:
     """A project with the service APIs on."""
     paths, lines = StackPaths("gpu", tmp_path), list[str]()
-    made = Google(GcpProvider(paths, lines.append), paths, lines)
+    google_ = Google(GcpProvider(paths, lines.append), paths, lines)
     for service in SERVICES:
-        made.make(SERVICE, service, service=f"{service}.googleapis.com", disableOnDestroy=False)
-    return made
+        google_.make(SERVICE, service, service=f"{service}.googleapis.com", disableOnDestroy=False)
+    return google_
 
 
 def network(google: Google, **inputs: Any) -> str:
@@ -194,14 +194,14 @@ def _second_proxies(google: Google, **inputs: Any) -> None:
 
 def _cluster(google: Google, **inputs: Any) -> None:
     subnet = nodes(google)
-    wanted = {
+    fields = {
         "name": "llm-d",
         "location": "us-central1-a",
         "network": "llm-d",
         "subnetwork": subnet,
         "ipAllocationPolicy": ALLOCATION,
     }
-    google.make(CLUSTER, "cluster", **{**wanted, "initialNodeCount": 1, "removeDefaultNodePool": True, **inputs})
+    google.make(CLUSTER, "cluster", **{**fields, "initialNodeCount": 1, "removeDefaultNodePool": True, **inputs})
 
 
 def _pool(
@@ -354,8 +354,8 @@ def test_refuses_a_wrong_argument_with_its_path(
 
 def test_every_type_and_every_enumerated_argument_exists_in_the_sdk() -> None:
     for token, kind in KINDS.items():
-        known = arguments.arguments_of(token).types
-        assert {path.split(".")[0] for path in (*kind.force_new, *kind.updates) if path != "*"} <= known.keys()
+        types = arguments.arguments_of(token).types
+        assert {path.split(".")[0] for path in (*kind.force_new, *kind.updates) if path != "*"} <= types.keys()
     for token, enums in ENUMS.items():
         for path, words in enums.items():
             nested: Any = next(iter(words))
@@ -374,7 +374,7 @@ def test_values_unknown_in_a_preview_pass() -> None:
 
 
 def test_a_preview_does_not_know_the_endpoint_of_a_cluster_and_an_update_keeps_it(google: Google) -> None:
-    wanted = {
+    fields = {
         "name": "llm-d",
         "location": "us-central1-a",
         "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"allowExternalTraffic": True}},
@@ -386,22 +386,22 @@ def test_a_preview_does_not_know_the_endpoint_of_a_cluster_and_an_update_keeps_i
         "config": CONFIG,
         "preview": True,
     }
-    planned = google.provider.create(CreateRequest(inputs=wanted, timeout=0, **common)).outputs
+    planned = google.provider.create(CreateRequest(inputs=fields, timeout=0, **common)).outputs
     assert planned["controlPlaneEndpointsConfig"]["dnsEndpointConfig"] == {
         "allowExternalTraffic": True,
         "endpoint": UNKNOWN,
     }
     assert planned["endpoint"] is UNKNOWN
     olds = {
-        **wanted,
+        **fields,
         "endpoint": "e",
         "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"allowExternalTraffic": True, "endpoint": "e"}},
     }
-    kept = google.provider.update(
-        UpdateRequest(id="c", olds=olds, old_inputs=wanted, news={**wanted, "resourceLabels": {"a": "b"}}, **common)
+    updated = google.provider.update(
+        UpdateRequest(id="c", olds=olds, old_inputs=fields, news={**fields, "resourceLabels": {"a": "b"}}, **common)
     )
-    assert kept["controlPlaneEndpointsConfig"] == olds["controlPlaneEndpointsConfig"]
-    assert kept["endpoint"] == "e"
+    assert updated["controlPlaneEndpointsConfig"] == olds["controlPlaneEndpointsConfig"]
+    assert updated["endpoint"] == "e"
 
 
 REPLACED: list[tuple[str, Properties, Properties, list[str]]] = [
@@ -435,9 +435,9 @@ def test_replaces_what_the_provider_replaces(
     requested = UpdateRequest(
         urn=_urn(token, "x"), type=token, name="x", config=CONFIG, id="x", olds=old, old_inputs=old, news=new
     )
-    found = google.provider.diff(requested)
-    assert found.changed
-    assert [dotted(path) for path in found.replaces] == replaces
+    diff = google.provider.diff(requested)
+    assert diff.changed
+    assert [dotted(path) for path in diff.replaces] == replaces
 
 
 def test_a_given_name_makes_the_old_resource_go_first_and_a_made_up_one_does_not(google: Google) -> None:
@@ -461,14 +461,14 @@ def test_an_address_is_of_the_stacks_block_and_nobody_elses_until_it_is_released
 
 
 def test_two_stacks_have_two_blocks(tmp_path: Path) -> None:
-    found = []
+    blocks = []
     for stack in ("gpu", "tpu", "third"):
         store = CloudStore(StackPaths(stack, tmp_path).cloud)
         with store.transaction():
             pass
-        found.append(store.read()["block"])
-    assert len(set(found)) == 3
-    assert set(found) <= set(BLOCKS)
+        blocks.append(store.read()["block"])
+    assert len(set(blocks)) == 3
+    assert set(blocks) <= set(BLOCKS)
 
 
 def test_a_change_that_fails_leaves_the_cloud_as_it_was(tmp_path: Path) -> None:
@@ -513,17 +513,17 @@ def test_secret_data_stay_secret_and_the_file_is_private(google: Google) -> None
 
 
 def test_what_an_interrupted_run_left_is_taken_over(google: Google) -> None:
-    made, _ = google.make(ROUTER, "r", network=network(google), name="r", region="us-central1")
-    again = Google(GcpProvider(google.paths, google.lines.append), google.paths)
-    assert again.make(ROUTER, "r", network="llm-d", name="r", region="us-central1")[0] == made
+    router, _ = google.make(ROUTER, "r", network=network(google), name="r", region="us-central1")
+    later = Google(GcpProvider(google.paths, google.lines.append), google.paths)
+    assert later.make(ROUTER, "r", network="llm-d", name="r", region="us-central1")[0] == router
 
 
 def test_what_the_engine_knows_of_is_not_taken_over(google: Google) -> None:
-    made, _ = google.make(ROUTER, "r", network=network(google), name="r", region="us-central1")
-    again = Google(GcpProvider(google.paths, google.lines.append), google.paths)
-    again.read(ROUTER, made)
+    router, _ = google.make(ROUTER, "r", network=network(google), name="r", region="us-central1")
+    later = Google(GcpProvider(google.paths, google.lines.append), google.paths)
+    later.read(ROUTER, router)
     with pytest.raises(Refused, match="409"):
-        again.make(ROUTER, "r", network="llm-d", name="r", region="us-central1")
+        later.make(ROUTER, "r", network="llm-d", name="r", region="us-central1")
 
 
 def test_a_half_made_cluster_holds_nothing_back(google: Google) -> None:

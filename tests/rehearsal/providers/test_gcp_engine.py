@@ -47,11 +47,11 @@ class Run:
         return {str(change): count for change, count in (self.stack.up().summary.resource_changes or {}).items()}
 
 
-def program(wanted: Wanted) -> None:
+def program(declared: Wanted) -> None:
     provider = gcp.Provider("gcp", project="demo", region="us-central1")
-    alone = pulumi.ResourceOptions(provider=provider)
+    provider_opts = pulumi.ResourceOptions(provider=provider)
     services = [
-        gcp.projects.Service(name, service=f"{name}.googleapis.com", disable_on_destroy=False, opts=alone)
+        gcp.projects.Service(name, service=f"{name}.googleapis.com", disable_on_destroy=False, opts=provider_opts)
         for name in ("compute", "container", "secretmanager")
     ]
     opts = pulumi.ResourceOptions(provider=provider, depends_on=services)
@@ -59,14 +59,14 @@ def program(wanted: Wanted) -> None:
     nodes = gcp.compute.Subnetwork(
         "nodes",
         network=network.id,
-        ip_cidr_range=wanted.primary,
+        ip_cidr_range=declared.primary,
         secondary_ip_ranges=[
             {"range_name": "pods", "ip_cidr_range": "10.4.0.0/16"},
             {"range_name": "services", "ip_cidr_range": "10.5.0.0/20"},
         ],
         opts=opts,
     )
-    for index in range(2 if wanted.second_proxies else 1):
+    for index in range(2 if declared.second_proxies else 1):
         gcp.compute.Subnetwork(
             f"proxies-{index}",
             network=network.id,
@@ -87,12 +87,12 @@ def program(wanted: Wanted) -> None:
     secret = gcp.secretmanager.Secret("token", secret_id="token", replication={"auto": {}}, opts=opts)
     gcp.secretmanager.SecretVersion("token", secret=secret.id, secret_data=pulumi.Output.secret("hush-hush"), opts=opts)
     pulumi.export("address", address.address)
-    if wanted.cluster:
-        declare_cluster(wanted, network, nodes, opts)
+    if declared.cluster:
+        declare_cluster(declared, network, nodes, opts)
 
 
 def declare_cluster(
-    wanted: Wanted, network: gcp.compute.Network, nodes: gcp.compute.Subnetwork, opts: pulumi.ResourceOptions
+    declared: Wanted, network: gcp.compute.Network, nodes: gcp.compute.Subnetwork, opts: pulumi.ResourceOptions
 ) -> None:
     cluster = gcp.container.Cluster(
         "cluster",
@@ -103,7 +103,7 @@ def declare_cluster(
         initial_node_count=1,
         remove_default_node_pool=True,
         deletion_protection=False,
-        min_master_version=wanted.version,
+        min_master_version=declared.version,
         ip_allocation_policy={"cluster_secondary_range_name": "pods", "services_secondary_range_name": "services"},
         gateway_api_config={"channel": "CHANNEL_STANDARD"},
         workload_identity_config={"workload_pool": "demo.svc.id.goog"},
@@ -113,14 +113,14 @@ def declare_cluster(
     pulumi.export("endpoint", cluster.endpoint)
     pulumi.export("dns", cluster.control_plane_endpoints_config.dns_endpoint_config.endpoint)
     pulumi.export("version", cluster.master_version)
-    if not wanted.pools:
+    if not declared.pools:
         return
     cpu = gcp.container.NodePool(
         "cpu",
         name="cpu",
         cluster=cluster.name,
         location="us-central1-a",
-        node_count=wanted.cpu_nodes,
+        node_count=declared.cpu_nodes,
         node_config={"machine_type": "e2-standard-4"},
         opts=opts,
     )
@@ -130,7 +130,7 @@ def declare_cluster(
         cluster=cluster.name,
         location="us-central1-a",
         initial_node_count=0,
-        autoscaling={"min_node_count": 0, "max_node_count": wanted.gpu_most},
+        autoscaling={"min_node_count": 0, "max_node_count": declared.gpu_most},
         node_config={
             "machine_type": "n1-standard-4",
             "guest_accelerators": [{"type": "nvidia-tesla-t4", "count": 1}],

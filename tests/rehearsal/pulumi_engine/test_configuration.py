@@ -126,17 +126,17 @@ class TestOwnModule:
         assert pickers.built(OWN.image) is not None
 
     def test_one_that_does_not_build_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        said: list[str] = []
+        lines: list[str] = []
         monkeypatch.setattr(pickers, "_served", lambda _: True)
         monkeypatch.setattr(pickers, "_build", lambda *_: "undefined: something")
-        config = load(PROJECT_ROOT, "gpu", available=lambda picker: pickers.obtain(picker, said.append))
+        config = load(PROJECT_ROOT, "gpu", available=lambda picker: pickers.obtain(picker, lines.append))
         assert config.settings()["picker"]["release"] == "gaie-1.5"
-        assert any("does not build: undefined: something" in line for line in said)
+        assert any("does not build: undefined: something" in line for line in lines)
 
 
 def test_substitutes_are_pinned() -> None:
     """A release whose substitutes are not available either could not be rehearsed."""
-    known = catalog.load().releases
-    for release in known.values():
+    releases = catalog.load().releases
+    for release in releases.values():
         for name in release.substitute_pickers or (release.name,):
-            assert pickers.is_available(known[name].picker), (release.name, name)
+            assert pickers.is_available(releases[name].picker), (release.name, name)

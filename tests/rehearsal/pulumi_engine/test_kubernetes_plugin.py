@@ -90,10 +90,10 @@ class TestSource:
         built = program(tmp_path / "built")
         monkeypatch.setattr(kubernetes_plugin, "binaries", lambda names, _: dict.fromkeys(names, built))
         monkeypatch.setattr(kubernetes_plugin, "module_dir", lambda *_: tmp_path / "module")
-        said: list[str] = []
-        install_plugin(paths, program(tmp_path / "pulumi", "exit 1"), said.append)
+        lines: list[str] = []
+        install_plugin(paths, program(tmp_path / "pulumi", "exit 1"), lines.append)
         assert command(paths) == [str(built), '"$@"']
-        assert said[-1] == "it cannot be downloaded here, so it is built from its Go module"
+        assert lines[-1] == "it cannot be downloaded here, so it is built from its Go module"
         [difference] = recorded_differences(paths)
         assert "is built from its Go module v4.0.0-" in difference
 

@@ -25,6 +25,6 @@ EVERY = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", 
 def test_pods_sidecars_and_controllers_of_charts_count(stack: str, others: set[str]) -> None:
     configuration = load(PROJECT_ROOT, stack, {"llm-d:release": "llm-d-0.6" if "disagg" in stack else "gaie-1.5"})
     plan = plan_raw(stack, configuration.settings(), configuration.encrypted())
-    found = needed_programs(plan)
-    assert set(found) == EVERY | others
-    assert len(found) == len(set(found))
+    programs = needed_programs(plan)
+    assert set(programs) == EVERY | others
+    assert len(programs) == len(set(programs))

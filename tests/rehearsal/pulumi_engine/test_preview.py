@@ -45,7 +45,7 @@ def test_it_shows_the_memory_that_the_report_shows(
     commands.preview(commands.Request(stack))
     [configuration] = previewed
     reported = load(PROJECT_ROOT, stack, own_release=True)
-    plans = [plan_raw(stack, given.settings(), given.encrypted()) for given in (configuration, reported)]
+    plans = [plan_raw(stack, config.settings(), config.encrypted()) for config in (configuration, reported)]
     assert plans[0].release == plans[1].release == "llm-d-0.9"
     memory = [[model.servers[0].memory for model in plan.models] for plan in plans]
     assert memory[0] == memory[1]

@@ -24,9 +24,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        known = self.headers["host"] == HOST
+        is_known = self.headers["host"] == HOST
         text = json.dumps({"model": "m", "choices": [{"message": {"content": "Hello."}}]}).encode()
-        self.send_response(200 if known else 404)
+        self.send_response(200 if is_known else 404)
         self.send_header("content-length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)

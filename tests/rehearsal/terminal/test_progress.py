@@ -10,7 +10,7 @@ CREATING = " +  kubernetes:apps/v1:Deployment gemma-2b-it-vllm creating"
 WAITING = "Waiting for app ReplicaSet to be available (0/1 Pods available)"
 
 
-def shown(*lines: str) -> list[str]:
+def printed(*lines: str) -> list[str]:
     found: list[str] = []
     printer = each_step_once(found.append)
     for line in lines:
@@ -33,4 +33,4 @@ def shown(*lines: str) -> list[str]:
     ],
 )  # fmt: skip
 def test_repeated_steps_are_left_out(lines: list[str], expected: list[int]) -> None:
-    assert shown(*lines) == [lines[index] for index in expected]
+    assert printed(*lines) == [lines[index] for index in expected]

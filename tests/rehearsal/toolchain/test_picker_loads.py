@@ -65,28 +65,30 @@ def problem(program: Path, nowhere: Path, config: dict[str, Any], args: tuple[st
     """What the picker says against a configuration, None where it has loaded it."""
     file = folder / "picker.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False))
-    given = [*(arg for arg in args if not arg.startswith("--config-file=")), f"--config-file={file}"]
+    arguments = [*(arg for arg in args if not arg.startswith("--config-file=")), f"--config-file={file}"]
     environment = {**os.environ, "KUBECONFIG": str(nowhere), "POD_NAME": "picker-0", "NAMESPACE": "default"}
-    done = subprocess.run([program, *given], env=environment, capture_output=True, text=True, timeout=60, check=False)
-    said = done.stdout + done.stderr
-    if "loaded configuration from file/text successfully" in said:
+    done = subprocess.run(
+        [program, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    output = done.stdout + done.stderr
+    if "loaded configuration from file/text successfully" in output:
         return None
-    told = [line for line in said.splitlines() if '"level":"error"' in line and "onfig" in line]
-    assert told, said[-2000:]
-    return str(json.loads(told[-1])["error"])
+    errors = [line for line in output.splitlines() if '"level":"error"' in line and "onfig" in line]
+    assert errors, output[-2000:]
+    return str(json.loads(errors[-1])["error"])
 
 
 def pickers(changes: dict[str, Any]) -> dict[str, PickerPlan]:
     """Every picker of every stack file and example that this release can serve."""
-    found: dict[str, PickerPlan] = {}
+    picker_plans: dict[str, PickerPlan] = {}
     for stack in project_stacks():
         try:
             plan = plan_of(stack, {"release": RELEASE} | changes)
         except RefusedError:
             continue
-        found |= {f"{stack}, {model.key}": model.picker for model in plan.models}
-    assert {name.split(",")[0] for name in found} >= {"gpu", "tpu", "multi-model-gpu", "prefix-cache-tpu"}
-    return found
+        picker_plans |= {f"{stack}, {model.key}": model.picker for model in plan.models}
+    assert {name.split(",")[0] for name in picker_plans} >= {"gpu", "tpu", "multi-model-gpu", "prefix-cache-tpu"}
+    return picker_plans
 
 
 @pytest.mark.parametrize(
@@ -154,8 +156,8 @@ WRONG: dict[str, dict[str, Any]] = {
 def test_what_is_refused_here_would_end_it(program: Path, nowhere: Path, tmp_path: Path, name: str) -> None:
     written = {"apiVersion": API, "kind": "EndpointPickerConfig", **WRONG[name]["picker.config"]}
     assert problem(program, nowhere, written, ("--pool-name=one",), tmp_path) is not None
-    found = findings_of("gpu", WRONG[name] | {"release": RELEASE})
-    assert [f for f in found if f.severity is Severity.ERROR and f.path.startswith("llm-d:picker.config")]
+    findings = findings_of("gpu", WRONG[name] | {"release": RELEASE})
+    assert [f for f in findings if f.severity is Severity.ERROR and f.path.startswith("llm-d:picker.config")]
 
 
 def test_what_it_ignores_is_said_to_be_ignored(program: Path, nowhere: Path, tmp_path: Path) -> None:

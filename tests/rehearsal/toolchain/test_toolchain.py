@@ -125,14 +125,14 @@ class TestBuilding:
     def test_a_long_build_reports_in_between(self, fake: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(build, "_SECONDS_BETWEEN_LINES", 0.3)
         fake.script("1.26.0", 'echo k8s.io/a; echo k8s.io/b; sleep 1; echo x > "$OUT"')
-        said: list[str] = []
-        binaries(["etcd", "lws"], said.append)
-        assert any(re.search(r"\[1/2\] etcd: \d+ s, 2 packages compiled, 1 left", line) for line in said)
+        lines: list[str] = []
+        binaries(["etcd", "lws"], lines.append)
+        assert any(re.search(r"\[1/2\] etcd: \d+ s, 2 packages compiled, 1 left", line) for line in lines)
 
     def test_two_clones_do_not_build_at_the_same_time(self, fake: FakeGo) -> None:
         fake.script("1.26.0", 'sleep 0.7; echo x > "$OUT"')
-        said: list[str] = []
-        second = threading.Thread(target=lambda: binaries(["etcd"], said.append))
+        lines: list[str] = []
+        second = threading.Thread(target=lambda: binaries(["etcd"], lines.append))
         first = threading.Thread(target=lambda: binaries(["etcd"], quiet))
         first.start()
         time.sleep(0.3)
@@ -140,8 +140,8 @@ class TestBuilding:
         first.join()
         second.join()
         assert len(fake.builds) == 1
-        assert said
-        assert said[0].endswith(f"another build into this cache (process {os.getpid()})")
+        assert lines
+        assert lines[0].endswith(f"another build into this cache (process {os.getpid()})")
 
 
 class TestEverything:
