@@ -1,4 +1,4 @@
-"""What is true of the world, as data: accelerators, machine types, models, prices, releases; each with source and date.
+"""External facts as data, each with source and date: accelerators, machine types, models, prices, releases.
 
     from catalog import load
     catalog = load()

@@ -1,4 +1,4 @@
-"""The catalog as one frozen value, with the few look-ups that everybody needs."""
+"""The catalog as one frozen value, with the common look-ups."""
 
 from __future__ import annotations
 

@@ -137,10 +137,10 @@ def parse(
     source: str = "config",
     quantization: Config | None = None,
 ) -> Model:
-    """The entry that a config.json describes. Raises ConfigError, in words for whoever has that file.
+    """The entry that a config.json describes. Raises ConfigError, worded for the owner of the file.
 
-    `size_gib` is the size of the weights' files, where their index is there as well. `quantization` is what an
-    hf_quant_config.json beside it says (catalog.config_quantization.from_modelopt_file).
+    `size_gib` is the size of the weight files if their index is available. `quantization` is the content of
+    hf_quant_config.json beside it (catalog.config_quantization.from_modelopt_file).
     """
     names = config.get("architectures") or []
     architecture = str(names[0]) if isinstance(names, list) and names else "(none)"
@@ -179,7 +179,7 @@ def _says_method(stored: object) -> bool:
 
 
 def _check(model: Model) -> None:
-    """What every model has, so that nothing is divided by zero."""
+    """Check the figures that every model has, which also prevents divisions by zero."""
     minimums = {
         "kv_heads": model.kv_heads,
         "head_dim": model.head_dim,
@@ -279,7 +279,7 @@ def _intermediate(architecture: str, fields: Fields, hidden: int) -> int:
 
 
 def _original_context(fields: Fields) -> int | None:
-    """Where vLLM starts a model with LongRoPE: it looks for the length beside the scaling, not in it."""
+    """The length at which vLLM starts a LongRoPE model. It is read beside the scaling, not inside it."""
     scaling = {**fields.mapping("rope_scaling"), **fields.mapping("rope_parameters")}
     kind = scaling.get("rope_type") or scaling.get("type")
     return fields.optional("original_max_position_embeddings") if kind in ("longrope", "su") else None

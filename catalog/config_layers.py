@@ -33,7 +33,7 @@ _LAYER_TYPES: Mapping[str, AttentionKind] = {
     "mlp": "none",
     "moe": "none",
 }
-# Nemotron-H writes its layers as letters: each is a Mamba layer, attention, experts or a feed-forward part alone.
+# Nemotron-H writes its layers as letters: each is a Mamba, attention, expert or pure feed-forward layer.
 _PATTERN: Mapping[str, str] = {"M": "mamba", "*": "attention", "E": "moe", "-": "mlp"}
 
 
@@ -53,7 +53,7 @@ class Layers:
 
 
 def layers_of(architecture: str, fields: Fields) -> Layers:
-    """Layers as the configuration lists them, or as the rule says that older ones give in place of a list."""
+    """Layers as the configuration lists them, or computed by the rule that older configurations contain."""
     if architecture.startswith("NemotronH"):
         return _nemotron(fields)
     count = fields.number("num_hidden_layers")
@@ -92,7 +92,7 @@ def _kinds(architecture: str, fields: Fields, count: int) -> tuple[AttentionKind
             raise ConfigError(f"its layers are of kinds this program does not know: {', '.join(unknown)}", unknown=True)
         kinds = [_LAYER_TYPES[name] for name in names]
         if architecture.startswith("Gemma4"):
-            # transformers' Gemma4TextConfig makes the last layer global whatever the list says.
+            # transformers' Gemma4TextConfig treats the last layer as global whatever the list contains.
             kinds[-1] = "full"
         return tuple(kinds)
     window = fields.optional("sliding_window")
@@ -248,7 +248,7 @@ def _group(
         return Attention(
             kind=kind,
             layers=layers,
-            # Only where keys are values do global layers have heads of their own number.
+            # Only if keys double as values do global layers have a separate number of heads.
             kv_heads=fields.optional("num_global_key_value_heads") if same else None,
             head_dim=fields.optional("global_head_dim"),
             keys_are_values=same,
@@ -283,7 +283,7 @@ def rotary_of(
     if not by_kind:
         rotaries.append(_table(architecture, fields, parameters, width))
         if architecture.startswith("Gemma3"):
-            # Sliding layers rotate by a base of their own, without scaling.
+            # Sliding layers rotate by a separate base, without scaling.
             rotaries.append(_table(architecture, fields, {}, width))
     for name, rope in by_kind.items():
         kind = _LAYER_TYPES.get(name)

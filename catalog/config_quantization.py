@@ -1,4 +1,4 @@
-"""How a checkpoint's weights are stored: `quantization_config` of a config.json, or hf_quant_config.json beside it.
+"""Storage of a checkpoint's weights: `quantization_config` of a config.json, or hf_quant_config.json beside it.
 
 A method names a default (`bits` with scales), lists of modules that stay as they are, and sometimes groups or single
 modules that are stored otherwise. All three are matched against the model's modules, part by part and layer by layer:
@@ -39,7 +39,7 @@ _MODELOPT: Mapping[str, tuple[float, int | None, int]] = {
 
 @dataclass(frozen=True)
 class _Scheme:
-    """How a matrix is stored."""
+    """Storage format of a matrix."""
 
     bits: float
     group: int | None = None
@@ -61,7 +61,7 @@ class _Plan:
     exceptions: Sequence[tuple[str, _Scheme]] = ()
     kv_cache: bool = False
     experts_only: bool = False
-    loose: bool = field(default=True)  # a name without dots stands for any component of a module's name
+    loose: bool = field(default=True)  # a name without dots matches any component of a module's name
 
 
 def quantization_of(config: object, modules: Modules | None = None) -> Quantization | None:
@@ -89,7 +89,7 @@ def quantization_of(config: object, modules: Modules | None = None) -> Quantizat
 
 
 def from_modelopt_file(document: object) -> Config:
-    """hf_quant_config.json as a `quantization_config`. Raises ConfigError where it says nothing of the method."""
+    """hf_quant_config.json as a `quantization_config`. Raises ConfigError if it names no method."""
     inner = document.get("quantization") if isinstance(document, Mapping) else None
     if not isinstance(inner, Mapping) or not inner.get("quant_algo"):
         raise ConfigError("its hf_quant_config.json does not say how its weights are quantized")
@@ -214,7 +214,7 @@ def _weights(weights: Config) -> _Scheme:
     if group is None and isinstance(block, list) and len(block) == 2:
         return _Scheme(bits, _integer(block[0]) * _integer(block[1]), 32)
     floating = weights.get("type") == "float"
-    # NVFP4 and MXFP4 keep their scales in 8 bits, integers theirs in 16.
+    # NVFP4 and MXFP4 keep their scales in 8 bits, integer formats in 16.
     scale_bits = 8 if floating and bits == 4 else 16
     zeros = bits if not floating and weights.get("symmetric") is False else 0
     return _Scheme(bits, group, scale_bits, zeros)
@@ -251,7 +251,7 @@ def _parts(plan: _Plan, modules: Modules) -> dict[Part, float]:
 
 
 def _is_exact(name: str) -> bool:
-    """Whether a name stands for one module. Those are looked up, for a checkpoint may list thousands."""
+    """Whether a name matches exactly one module. Those are looked up, because a checkpoint may list thousands."""
     return not name.startswith("re:") and "*" not in name and "." in name
 
 
@@ -266,7 +266,7 @@ class _Names:
 
     def __init__(self, names: Sequence[str], loose: bool) -> None:
         plain = [name for name in names if not name.startswith("re:")]
-        # A name with a star at its end alone is a prefix; those are most.
+        # A name with only a trailing star is a prefix, which is the common case.
         self._prefixes = {name.rstrip("*").rstrip(".") for name in plain if "*" not in name.rstrip("*.")}
         self._components = {name for name in self._prefixes if "." not in name} if loose else set()
         self._globs = [re.compile(fnmatch.translate(name)) for name in plain if "*" in name.rstrip("*.")]

@@ -62,7 +62,7 @@ class Compilation(Entry):
 
 
 class CapturedGraphs(Entry):
-    """CUDA graphs as they are captured after the KV cache was made, GiB."""
+    """CUDA graphs captured after the KV cache is allocated, GiB."""
 
     base_gib: float
     layer_gib: float
@@ -100,7 +100,7 @@ class Runner(Entry):
 
 
 class WarmUp(Entry):
-    """What the sampler's warm-up takes after the KV cache was made, bytes per (sequence x vocabulary entry)."""
+    """Memory of the sampler's warm-up after the KV cache is allocated, bytes per (sequence x vocabulary entry)."""
 
     refused_bytes: float  # below it every start that was logged failed
     graphs_error_gib: float  # of the estimate of captured graphs: a start is refused only beyond it
@@ -131,7 +131,7 @@ class TpuStates(Entry):
 
 
 class FieldReport(Entry):
-    """A start that was seen to fail against the formulas; `seen` says how, `instead` which share of memory worked."""
+    """A start that failed contrary to the formulas; `seen` describes it, `instead` is a memory share that worked."""
 
     model: str
     accelerator: str
@@ -166,7 +166,7 @@ class Errors(Entry):
 
 
 class Metrics(Entry):
-    """Time series one scrape of a pod brings."""
+    """Time series in one scrape of a pod."""
 
     series: Mapping[str, int]
     sources: tuple[str, ...]
@@ -226,7 +226,7 @@ class Earned(Entry):
 
     @property
     def typical(self) -> float:
-        """What half of the times per output token, and of the rates, kept."""
+        """Error that half of the times per output token, and of the rates, stay within."""
         return max(self.time_per_output_token, self.throughput)
 
 
@@ -293,23 +293,23 @@ class Engine(Entry):
         return next((band for band in self.bands if _release(band.since) <= release), self.bands[-1])
 
     def has(self, version: str, since: str) -> bool:
-        """Whether a version has what came with another."""
+        """Whether a version has a feature that was added in another version."""
         return _release(version) >= _release(since)
 
     def knows(self, version: str) -> bool:
-        """Whether the figures were read from or checked on versions around this one."""
+        """Whether the figures were read from, or checked on, versions around this one."""
         return (
             _release(self.bands[-1].since) <= _release(version) and _release(version)[:2] <= _release(self.newest)[:2]
         )
 
     def lays_out_states(self, version: str, *, prefix_caching: bool) -> bool:
-        """Whether it is known how the TPU back end lays out the states of recurrent layers."""
+        """Whether the layout of recurrent states by the TPU back end is established."""
         figures = self.tpu_states
         is_new_layout = self.has(version, figures.since)
         return is_new_layout and not (prefix_caching and self.has(version, figures.prefixes_since))
 
     def second_runner(self, version: str, architecture: str, *, dense: bool) -> bool:
-        """Whether Model Runner V2 is a model's default. `dense`: it has neither experts nor recurrent layers."""
+        """Whether Model Runner V2 is a model's default. `dense`: the model has neither experts nor recurrent layers."""
         since = self.runner.architectures.get(architecture)
         starts = [self.runner.every_since, *([since] if since is not None else [])]
         if dense:
@@ -322,7 +322,7 @@ class Engine(Entry):
         return figures[self._newest(figures, version)]
 
     def second_runner_warm_up(self, version: str) -> RunnerWarmUp:
-        """What its warm-up takes after the KV cache was made."""
+        """Memory of the warm-up of Model Runner V2 after the KV cache is allocated."""
         figures = self.runner.warm_up
         return figures[self._newest(figures, version)]
 

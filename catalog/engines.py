@@ -1,7 +1,7 @@
-"""Typed access to catalog/engines/*.yaml: what each version of vLLM can do, as its own code says it.
+"""Typed access to catalog/engines/*.yaml: the capabilities of each version of vLLM, taken from its own code.
 
-`make engine-facts VERSION=0.26.0` writes these files. What is not in `tpu` was asked: functions of vLLM were called,
-with the accelerator played by a stand-in. What is in `tpu` was read in the published sources that it names.
+`make engine-facts VERSION=0.26.0` writes these files. Facts outside `tpu` come from calling functions of vLLM, with
+a stand-in for the accelerator. Facts in `tpu` were read in the published sources that it names.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class KernelRow(Entry):
 
 
 class CapabilityFacts(Entry):
-    """What vLLM does on one CUDA compute capability."""
+    """Capabilities of vLLM on one CUDA compute capability."""
 
     dtypes: tuple[DType, ...]
     experts: tuple[str, ...]  # kernels of 16-bit experts that run here, in vLLM's order; empty: it did not answer
@@ -64,7 +64,7 @@ class CapabilityFacts(Entry):
     triton_shared_memory: tuple[KernelRow, ...]
 
     def backends(self, use: AttentionUse, dtype: str, head: int) -> tuple[str, ...] | None:
-        """Back ends for a head size; None where this use, dtype or size was not asked for."""
+        """Back ends for a head size. None if this use, dtype or size was not measured."""
         for row in self.attention:
             if row.use == use and dtype in row.dtypes and head in row.heads:
                 return row.backends
@@ -81,14 +81,14 @@ class CapabilityFacts(Entry):
 
 
 class Capabilities(Entry):
-    """What a CUDA compute capability allows any program."""
+    """Capabilities of a CUDA compute capability, independent of vLLM."""
 
     sources: Mapping[str, Source]
     shared_memory_bytes: Mapping[str, int]  # of one thread block
 
 
 class TpuFacts(Entry):
-    """What the TPU back end can do. Its JAX implementations take the architectures listed; PyTorch ones the others."""
+    """Capabilities of the TPU back end. Its JAX implementations cover the architectures listed, PyTorch the others."""
 
     package: str
     exact: bool  # False: the version's own package is not published, and this is the nearest
@@ -110,7 +110,7 @@ class TpuFacts(Entry):
 
 
 class EngineFacts(Entry):
-    """One version of vLLM. `packages` are the published ones that were asked."""
+    """One version of vLLM. `packages` are the published packages that were used."""
 
     version: str
     date: datetime.date
@@ -181,10 +181,10 @@ def load_facts(version: str) -> EngineFacts:
 
 @functools.cache
 def facts_of(version: str) -> tuple[EngineFacts, ...]:
-    """Tables that speak for a version: its own; else the nearest on either side.
+    """Tables that apply to a version: its own, or else the nearest on either side.
 
     A patch release counts as its minor version where that has a table. What two neighbors agree on holds in between;
-    where they differ it is not known. Versions newer than every table are taken for the newest; of versions older than
+    where they differ it is unknown. Versions newer than every table use the newest; of versions older than
     every table nothing is known.
     """
     number = _number(version)

@@ -1,10 +1,10 @@
-"""What can be wrong with data: the catalog's own, and a model's config.json."""
+"""Errors in data: in the catalog, and in a model's config.json."""
 
 from __future__ import annotations
 
 
 class ConfigError(Exception):
-    """A config.json that says too little, or something this program does not know (`unknown`). Reads as a sentence."""
+    """A config.json that is incomplete, or has a feature that this program does not support (`unknown`)."""
 
     def __init__(self, message: str, *, unknown: bool = False) -> None:
         super().__init__(message)

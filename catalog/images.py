@@ -23,7 +23,7 @@ _REFERENCE = re.compile(
 
 
 class ImageFacts(Entry):
-    """What an image needs of the node it starts on. `None` is not known."""
+    """Requirements of an image for the node it starts on. `None` is unknown."""
 
     since: str = "0"  # first version that this describes
     before: str | None = None  # first one that it does not
@@ -120,7 +120,7 @@ class Images(Entry):
         return self.cuda_drivers.get(cuda_major)
 
     def drivers(self, gke_version: str | None) -> NodeDrivers:
-        """What a node of this GKE version can have.
+        """The driver versions of a node of this GKE version.
 
         None for the version is what release channels give, newer than the table. There DEFAULT is not known, and LATEST
         is at least the newest that the table has.

@@ -1,4 +1,4 @@
-"""From YAML to the catalog. The files are terse, for people to read and edit; this module knows their shorthands."""
+"""Loads the YAML files of the catalog. The files use shorthands, which this module expands."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _releases(tree: Tree) -> Iterator[tuple[str, Tree]]:
 
 
 def _pickers(tree: Tree) -> Iterator[tuple[str, Tree]]:
-    """Plugins stand under their kinds, by type: nothing, the shape of their parameters, or all of an entry.
+    """Plugins are grouped by kind and keyed by type. The value is empty, the shape of the parameters, or a whole entry.
 
     `like` takes another picker's entry, `without` leaves plugins of it out, and `plugins` then adds some.
     """
@@ -171,7 +171,7 @@ def _prices(tree: Tree, sources: Mapping[str, Source], types: Mapping[str, Machi
 
 
 def _rates(table: Tree, sources: Mapping[str, Source]) -> dict[str, dict[str, Rates]]:
-    """source -> name -> region -> "on-demand / spot / flex-start". The first source that knows a region is taken."""
+    """source -> name -> region -> "on-demand / spot / flex-start". The first source with a region applies."""
     rates_by_name: dict[str, dict[str, Rates]] = {}
     for key, names in table.items():
         source = sources.get(key)
@@ -193,7 +193,7 @@ def _rates(table: Tree, sources: Mapping[str, Source]) -> dict[str, dict[str, Ra
 
 
 def _check_references(catalog: Catalog) -> None:
-    """What no single entry can check: names of other entries."""
+    """Check references to other entries, which no single entry can check."""
     hardware: list[Accelerator | MachineType] = [*catalog.accelerators.values(), *catalog.machines.values()]
     for entry in hardware:
         for key in entry.sources:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .schema import Attention, Model, Part
 
-# Where the layers of a text model hang, alone or inside a model that also sees.
+# Prefixes of the layers of a text model, by itself or inside a multimodal model.
 _ROOTS = ("model", "model.language_model", "language_model.model", "backbone")
 
 
@@ -20,7 +20,7 @@ class Modules:
     sparse: Sequence[bool]  # layers that have experts
 
     def of(self, part: Part) -> Iterator[tuple[tuple[str, ...], float]]:
-        """Each matrix of a part: the names it goes by, and its size."""
+        """Each matrix of a part: its possible names, and its size."""
         if part == "lm_head":
             yield ("lm_head", "language_model.lm_head", "model.lm_head", "head"), 1.0
             return

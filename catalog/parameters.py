@@ -150,5 +150,5 @@ def weights_gib(model: Model) -> float:
 
 
 def download_gib(model: Model) -> float:
-    """What a node fetches, in GiB: the stated size where a repository holds more than the weights once."""
+    """Download size of a node in GiB: the stated size where a repository holds more than one copy of the weights."""
     return model.size_gib if model.size_gib is not None else weights_gib(model)

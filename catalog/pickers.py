@@ -35,7 +35,7 @@ class _Frozen(BaseModel):
 
 
 class Deprecation(_Frozen):
-    """What to use instead, and the version in which the old one goes."""
+    """The replacement of a deprecated plugin, and the version that removes the plugin."""
 
     use: str
     gone: str
@@ -56,7 +56,7 @@ class Plugin(_Frozen):
     kinds: tuple[Kind, ...]
     parameters: str = "NoParameters"
     stability: Stability
-    # Knows only what its own process has seen.
+    # Holds state of its own process only.
     state: Literal["process"] | None = None
     deprecated: Deprecation | None = None
     # Plugins beside which the picker does not start.
@@ -76,7 +76,7 @@ class Picker(_Frozen):
     title: str
     document: str
     unknown_parameters: Literal["fatal", "ignored"]
-    # The flag without which it refuses alpha plugins; None where it knows no levels.
+    # The flag that enables alpha plugins. None if the picker has no stability levels.
     experimental_flag: str | None = None
     feature_gates: tuple[str, ...]
     plugins: Mapping[str, Plugin]

@@ -51,7 +51,7 @@ class Quotas(Entry):
     others: Mapping[str, Quota]
 
     def of_accelerator(self, name: str) -> AcceleratorQuotas:
-        """Quotas of one accelerator. Raises CatalogError if nobody entered them."""
+        """Quotas of one accelerator. Raises CatalogError if the catalog has no entry."""
         if name not in self.accelerators:
             raise CatalogError(f"quotas.yaml: accelerators: {name}: missing; enter the quotas its nodes draw on")
         return self.accelerators[name]

@@ -42,7 +42,7 @@ class EngineImage(_Frozen):
 class EngineException(EngineImage):
     """An image that takes the place of the release's own on some accelerators.
 
-    `disaggregated`: only where prefill and decode run on pods of their own.
+    `disaggregated`: only for pattern disaggregated, with separate pods for prefill and decode.
     """
 
     accelerators: tuple[str, ...]
@@ -54,7 +54,7 @@ class EngineRelease(_Frozen):
     """vLLM images by accelerator kind, and the command that takes `vllm serve`'s arguments.
 
     `command` is empty for images whose own entry point must run: `entry_point` is then what that is, for where
-    something else would start another one. `model_flag` goes before the model's name, where that is no argument alone.
+    something else would start another one. `model_flag` precedes the model's name, unless the name is positional.
     """
 
     gpu: EngineImage
@@ -107,7 +107,7 @@ class IstioCharts(_Frozen):
 
 
 class IstioOperator(_Frozen):
-    """Istio by the Sail operator: the operator's chart, the version it is asked for, and the images of that."""
+    """Istio by the Sail operator: the operator's chart, the requested version of Istio, and its images."""
 
     operator: ChartRelease
     version: str
@@ -145,7 +145,7 @@ class SidecarRelease(_Frozen):
 
 
 class DisaggregationRelease(_Frozen):
-    """What prefill and decode on pods of their own need of a release.
+    """Requirements of separate prefill and decode pods for a release.
 
     `picker` takes the place of the release's own, where that one cannot send the two stages to different pods.
     """
@@ -178,7 +178,7 @@ class Release(_Frozen):
     disaggregation: DisaggregationRelease | None = None
     # Name of the pull secret that a stack makes.
     pull_secret: str = "registry-pull-secret"  # noqa: S105 - a Secret's name
-    # What everybody who takes this release has to know.
+    # Notes for every user of this release.
     caveat: str | None = None
     # When upstream released it; None: it is put together from several.
     released: datetime.date | None = None
@@ -186,7 +186,7 @@ class Release(_Frozen):
     as_of: datetime.date
     # Where each part's values were read, by part.
     sources: Mapping[str, str] = {}
-    # What nobody has compared with a source or run yet.
+    # Facts not yet compared with a source or a run.
     unproven: tuple[str, ...] = ()
     # For docs/releases.md: what is different from the release before, and what a stack has to change to take it.
     changes: tuple[str, ...] = ()

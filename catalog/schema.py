@@ -1,7 +1,7 @@
 """The shapes of the catalog: what each entry of the YAML files holds, in which unit.
 
 Every model is frozen and refuses unknown keys, so that a typing error in the data is an error and not a silent default.
-`None` means *unknown* (or, where the comment says so, *has none*): a reader must not put a guess in its place.
+`None` means *unknown* (or, where the comment states it, *has none*): a reader must not replace it by a guess.
 Memory is in GiB (2**30 bytes), bandwidth in GB/s (10**9), compute in dense TFLOP/s, prices in USD.
 """
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Vendor = Literal["nvidia", "google"]
 Provisioning = Literal["on-demand", "spot", "flex-start", "reserved"]
-# "none": a layer that is a feed-forward part alone, as most layers of Nemotron-H are.
+# "none": a pure feed-forward layer, as most layers of Nemotron-H are.
 AttentionKind = Literal["full", "sliding", "chunked", "linear", "mamba", "mla", "none"]
 # Parts of a model that quantization treats apart. "latent": projections into and out of the width experts work in.
 Part = Literal["attention", "linear", "mlp", "shared", "latent", "experts", "lm_head", "per_layer"]
@@ -68,7 +68,7 @@ class Accelerator(Entry):
     interconnect: Interconnect  # how accelerators of one machine (or TPU slice) reach each other
     link_gbs: float | None = None  # what one chip sends to the others of its machine (or slice), one direction
     batch_tokens: int | None = None  # TPU: vLLM's default batch in tokens, API server; GPUs: by memory, see engine.yaml
-    zones: tuple[str, ...]  # where the *type* is offered; says nothing about capacity
+    zones: tuple[str, ...]  # where the *type* is offered; independent of capacity
     zones_complete: bool  # False: other zones may offer it too, so absence is a warning and not a refusal
     published_regions: tuple[str, ...] = ()  # regions that publish its machine types; empty: no such list
     minimum_gke_version: str | None = None  # Standard clusters; None: every version on offer
@@ -107,7 +107,7 @@ class Accelerator(Entry):
         return tuple(dict.fromkeys((*(region_of(zone) for zone in self.zones), *self.published_regions)))
 
     def offered_in(self, zone: str) -> bool | None:
-        """Whether a zone offers this type: True, False, or None where the lists do not say."""
+        """Whether a zone offers this type: True, False, or None where the lists do not contain it."""
         if zone in self.zones:
             return True
         if self.zones_complete or (self.published_regions and region_of(zone) not in self.regions):
@@ -180,12 +180,12 @@ class MambaState(Entry):
     state: int  # numbers kept for each channel
     groups: int  # of inputs that share a projection
     convolution: int  # kernel width
-    state_bytes: int = 2  # of one number of the state: 4 where the configuration says float32, else as the cache
+    state_bytes: int = 2  # of one number of the state: 4 for float32 in the configuration, otherwise as the cache
     chunk: int = 256  # tokens of one kernel step; with prefix caching blocks are a multiple of it
 
 
 class Indexer(Entry):
-    """Chooses the tokens that sparse latent attention reads (DeepSeek V3.2, GLM-5). Keeps 8-bit keys of its own."""
+    """Chooses the tokens that sparse latent attention reads (DeepSeek V3.2, GLM-5). Keeps separate 8-bit keys."""
 
     heads: int
     dim: int
@@ -200,7 +200,7 @@ class RotaryTable(Entry):
 
 
 class PerLayerEmbedding(Entry):
-    """A second embedding that gives each layer a vector of its own (Gemma 4 E2B, E4B)."""
+    """A second embedding with a separate vector for each layer (Gemma 4 E2B, E4B)."""
 
     vocabulary: int
     width: int
@@ -261,7 +261,7 @@ class Quantization(Entry):
 
 
 class DraftLayers(Entry):
-    """Layers for multi-token prediction that the checkpoint brings; loaded where speculative decoding uses them."""
+    """Layers for multi-token prediction in the checkpoint; loaded if speculative decoding uses them."""
 
     layers: int
     experts: bool  # their feed-forward part is a mixture as the model's own
@@ -328,7 +328,7 @@ class Model(Entry):
 
 
 class Price(Entry):
-    """`hourly` is USD per hour for what was asked: a whole machine, or one accelerator."""
+    """`hourly` is USD per hour for the entry: a whole machine, or one accelerator."""
 
     hourly: float
     date: datetime.date
@@ -336,7 +336,7 @@ class Price(Entry):
 
 
 class PriceItem(Entry):
-    """A price that is not a machine's. `unit` says of what: "hour", "gib", "gib-month", "month", "million samples"."""
+    """A price that is not a machine's, per `unit`: "hour", "gib", "gib-month", "month", "million samples"."""
 
     usd: float | None  # None: sources disagree or say nothing
     unit: str

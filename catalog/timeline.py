@@ -35,7 +35,7 @@ class Rate(Entry):
 
 
 class Timeline(Entry):
-    """The whole of timeline.yaml. Steps stand in an order in which each follows those it waits for."""
+    """The content of timeline.yaml. Each step follows the steps that it waits for."""
 
     sources: Mapping[str, Source]
     steps: Mapping[str, Step]

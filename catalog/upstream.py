@@ -60,7 +60,7 @@ class Package(Entry):
     variables: Mapping[str, Availability] = {}
 
     def covers(self, version: str) -> bool:
-        """Whether what is not listed is known not to be there: only between versions that were read."""
+        """Whether an unlisted name is known to be absent: only between versions that were read."""
         return _numbers(self.versions[0]) <= _numbers(version) <= _numbers(self.versions[-1])
 
 

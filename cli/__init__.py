@@ -1,1 +1,1 @@
-"""What every command line of the project shares: options, exit statuses, and how errors are printed."""
+"""Common parts of the project's command lines: options, exit statuses, and the format of errors."""

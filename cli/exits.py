@@ -8,6 +8,6 @@ FAILED = 1
 REFUSED = 2
 # `verify` and `diagnose`: a stack that runs does not do what its plan promises.
 UNMET = 2
-# `preflight` without Google credentials: it listed what it would have asked for.
+# `preflight` without Google credentials: only the needs were listed.
 NO_CREDENTIALS = 3
 INTERRUPTED = 130

@@ -26,7 +26,7 @@ PROGRAM = "llmd"
 
 @dataclass(frozen=True)
 class Failure:
-    """What to print of an error, and the exit status of the command."""
+    """The printed text of an error, and the exit status of the command."""
 
     sentence: str
     status: int = FAILED
@@ -54,7 +54,7 @@ def add_command(
 
 
 def run_command(command: Command, explain: Explain, program: str, arguments: Sequence[str] | None = None) -> int:
-    """Run one command as a program of its own. Return its exit status."""
+    """Run one command as a program. Return its exit status."""
     app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     app.command()(_guarded(command, explain, changes_stack=False))
     return run_app(app, program, arguments)
@@ -80,7 +80,7 @@ def leave(status: int) -> NoReturn:
 
 
 def _raise_interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Signal handler: treat a terminal that goes away as Ctrl-C, so that the engine writes its state."""
+    """Signal handler: treat a closed terminal as Ctrl-C, so that the engine writes its state."""
     raise KeyboardInterrupt
 
 
@@ -104,7 +104,7 @@ def _guarded(command: Command, explain: Explain, *, changes_stack: bool) -> Call
 
 
 def _after_interrupt(stack: object) -> str:
-    """What a user can do after an interrupted command. `stack` is None if the command changes no stack."""
+    """Next steps after an interrupted command. `stack` is None if the command changes no stack."""
     if stack is None:
         return "no stack was changed"
     return f"`make up STACK={stack}` continues, `make down STACK={stack}` cleans up"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pulumi
 from pulumi import CustomTimeouts, ResourceOptions
 
-# GKE frees network endpoint groups and firewall rules some time after the objects that owned them are gone.
+# GKE frees network endpoint groups and firewall rules some time after their owning objects are deleted.
 SLOW_DELETE = CustomTimeouts(delete="30m")
 # A zonal cluster takes 5 to 10 minutes. An accelerator pool waits for capacity.
 SLOW_CREATE = CustomTimeouts(create="60m", update="60m", delete="60m")

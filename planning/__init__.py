@@ -1,4 +1,4 @@
-"""What follows from settings and catalog: pure functions, no Pulumi."""
+"""Derives a plan from settings and catalog. Pure functions, no Pulumi."""
 
 from planning.findings import Finding, RefusedError
 from planning.plan.stack import StackPlan

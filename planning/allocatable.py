@@ -1,4 +1,4 @@
-"""What a GKE Standard node leaves to pods: its size less what GKE keeps for the kernel, the kubelet and eviction.
+"""Allocatable resources of a GKE Standard node: its size minus the reservations for kernel, kubelet and eviction.
 
 Formulas: "Plan GKE Standard node sizes" (cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes), 2026-11-21.
 Its example of a node with 4 vCPU, 16 GiB and a disk of 100 GB prints allocatable cpu 3920m, memory 13498416Ki and

@@ -33,7 +33,7 @@ def releases_with(catalog: Catalog, suits: Callable[[Release], bool]) -> str:
 def releases_since(catalog: Catalog, accelerator: Accelerator, engine_version: str) -> str:
     """Releases whose engine on this accelerator has what came with a version of vLLM.
 
-    What it is asked for are hosts and ranks that work together: on GPUs only images that run `vllm serve` have them.
+    The required features are multi-host and multi-rank serving: on GPUs only images that run `vllm serve` have them.
     """
 
     def suits(release: Release) -> bool:

@@ -1,4 +1,4 @@
-"""Where and on what: the facts most planners need, looked up once."""
+"""The context of a plan: facts that most planners need, resolved once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Role = Literal["both", "decode", "prefill"]
 
 
 class Findings(list[Finding]):
-    """Collects findings; planning goes on as long as there is something left to check.
+    """Collects findings. Planning continues after an error as long as further checks are possible.
 
     `rule_id` is an id of `planning.rules`, `path` the setting by its keys in the stack file.
     """

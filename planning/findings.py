@@ -1,4 +1,4 @@
-"""Findings: what forbids a stack, or speaks against it. Four parts: where, what, which rule, how to fix."""
+"""Findings: errors and warnings about a stack. Each has four parts: path, value, rule, fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Finding:
     """One thing wrong with a stack.
 
     `id` is the id of the rule that is broken, one of `planning.rules.RULES`. `path` is Pulumi's own
-    (`llm-d:models[0].maxModelLen`), `value` what stands there, `rule` why it cannot be, `fix` what to write instead. A
+    (`llm-d:models[0].maxModelLen`), `value` the present value, `rule` the reason, `fix` the correction. A
     warning that the stack file acknowledges has the reason it gives in `acknowledged`; `place` is file and line,
     where they are known.
     """
@@ -49,7 +49,7 @@ class RefusedError(Exception):
 
 
 def located(findings: Iterable[Finding], line_of: Callable[[str], int | None], file: str) -> list[Finding]:
-    """The findings with the lines of a stack file in which their settings stand."""
+    """The findings with the lines of a stack file in which their settings are."""
     lines = [(finding, line_of(finding.path)) for finding in findings]
     return [finding if line is None else replace(finding, place=f"{file}, line {line}") for finding, line in lines]
 
@@ -71,7 +71,7 @@ def report(findings: Sequence[Finding]) -> str:
 
 
 def path_of(*parts: str | int) -> str:
-    """`("models", 0, "id")` as `llm-d:models[0].id`. A key with a namespace of its own keeps it."""
+    """`("models", 0, "id")` as `llm-d:models[0].id`. A key with another namespace keeps it."""
     text = ""
     for part in parts:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

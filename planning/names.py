@@ -27,7 +27,7 @@ def slug(text: str, length: int = LABEL_LENGTH) -> str:
 
 
 def marked(plain: str, text: str, length: int) -> str:
-    """A slug, cut where needed, that ends with a short hash of the text it stands for."""
+    """A slug, shortened where needed, with a short hash of the full text at its end."""
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:6]
     return f"{plain[: length - 7].rstrip('-')}-{digest}"
 

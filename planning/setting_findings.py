@@ -69,7 +69,7 @@ def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> 
     `encrypted` names the top-level keys that came encrypted.
     """
     details = details_of(error)
-    # A key that is there, misspelt, is not missing as well: that is one mistake.
+    # A misspelt key is not reported as missing as well, because that is one mistake.
     explained = {(*path[:-1], meant) for path, meant in respelt(error).items()}
     findings = []
     for detail in details:
@@ -80,7 +80,7 @@ def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> 
 
 
 def respelt(error: ValidationError) -> dict[Path, str]:
-    """Misspelt keys by path, with the key that was probably meant."""
+    """Misspelt keys by path, with the probably intended key."""
     unknown = [place_of(d["loc"], StackSettings) for d in error.errors() if d["type"] == "extra_forbidden"]
     return {place.path: meant for place in unknown if (meant := _meant(place)) is not None}
 
@@ -209,7 +209,7 @@ def _place_words(there: str) -> str:
 
 
 def _meant(place: Place) -> str | None:
-    """The key of the same group that a misspelt one stands for."""
+    """The key of the same group that a misspelt one probably means."""
     same = _synonym(place)
     if same is not None or re.sub(r"[^a-z]", "", str(place.path[-1]).lower()) in _ELSEWHERE:
         return same
@@ -224,7 +224,7 @@ def _synonym(place: Place) -> str | None:
 
 
 def _same_name(key: str) -> list[str]:
-    """Where in a stack file a setting of this name is, whatever its spelling."""
+    """The place of a setting of this name in a stack file, regardless of its spelling."""
     spelt = re.sub(r"[^a-z]", "", key.lower())
     found = []
     for path, _ in every_key(StackSettings):

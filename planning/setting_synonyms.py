@@ -1,4 +1,4 @@
-"""What other programs call a setting or a choice, and what it is called here.
+"""Names of settings and choices in other programs, with the names used here.
 
 Keys are in lower case and without signs: `num_gpus`, `numGpus` and `num-gpus` are one spelling.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-# By the group that the key stands in. The names are those of vLLM, of charts and CRDs for it, and of gcloud.
+# By the group of the key. The names are those of vLLM, of charts and CRDs for it, and of gcloud.
 _KEYS: Mapping[str, Mapping[str, str]] = {
     "StackSettings": {
         "model": "models",
@@ -201,12 +201,12 @@ NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "
 
 
 def key_here(group: str, key: str) -> str | None:
-    """The key of a group of settings that another program's key stands for."""
+    """The key of a group of settings for another program's key."""
     return _KEYS.get(group, {}).get(letters(key))
 
 
 def choice_here(key: str, value: object) -> str | None:
-    """The choice of a setting that another program's word stands for."""
+    """The choice of a setting for another program's word."""
     return _CHOICES.get(key, {}).get(letters(str(value)))
 
 

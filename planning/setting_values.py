@@ -1,4 +1,4 @@
-"""What a setting takes, in words, and a value that would pass in place of a wrong one."""
+"""The accepted values of a setting, in words, and a valid replacement for an invalid value."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from settings.fields import Place, choices_of, field_of, groups_of, is_group, ke
 
 
 def expected(place: Place) -> str:
-    """What stands at a place, as in "must be ..."."""
+    """The expected value at a place, for "must be ..."."""
     kind, choices = place.kind, choices_of(place.kind)
     origin = get_origin(kind)
     if groups_of(kind):
@@ -80,7 +80,7 @@ def _bound(place: Place, kind: type) -> Any:
 
 
 def passing(place: Place, value: object) -> str | None:
-    """A value that passes in place of `value`, as it is written in YAML. The nearest to what was meant comes first."""
+    """A valid value in place of `value`, in YAML notation. The probable intention comes first."""
     if place.whole is None:
         return None
     adapter: TypeAdapter[Any] = TypeAdapter(place.whole)
@@ -160,7 +160,7 @@ def _from_short_form(value: object) -> Iterator[object]:
 
 
 def _keys_for(group: type[Settings], value: object) -> Iterator[str]:
-    """Keys of a group that may have been meant by a bare value: one with that choice, `max`, a required one."""
+    """Keys of a group that a bare value may mean: one with that choice, `max`, a required one."""
     fields = {key: field_of(group, key)[1] for key in keys_of(group)}
     for key, info in fields.items():
         if info is not None and value in choices_of(info.annotation):

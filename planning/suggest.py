@@ -1,4 +1,4 @@
-"""What somebody probably meant: the nearest of the words that are allowed."""
+"""Suggests the nearest of the allowed words for a misspelt one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def nearest(word: str, choices: Iterable[str], least: float = _SIMILAR) -> str |
 
 
 def did_you_mean(word: str, choices: Collection[str]) -> str:
-    """How to fix a word: the nearest choice, and all of them where they are few enough to read."""
+    """The correction of a word: the nearest choice, and all of them where they are few enough to read."""
     close = nearest(word, choices)
     listed = ", ".join(choices)
     if close is None:

@@ -12,7 +12,7 @@ from planning.plan.stack import StackPlan
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What runs since the last `up`: who creates the model servers, and how many nodes of which pools they take."""
+    """The state after the last `up`: the back end of the model servers, and the number of nodes of their pools."""
 
     deployment: str
     nodes: int

@@ -1,4 +1,4 @@
-"""GKE versions: comparing them, and what each brings."""
+"""GKE versions: comparison, and features of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGE_VOLUME_SINCE = "1.35"
 
 
 def at_least(version: str, threshold: str) -> bool:
-    """Whether a GKE version is at or above another. A part that is not given counts as 0: `1.34` is below `1.34.1`."""
+    """Whether a GKE version is at or above another. A missing part counts as 0: `1.34` is below `1.34.1`."""
     return _parts(version) >= _parts(threshold)
 
 

@@ -16,7 +16,7 @@ REGISTRY_KEYS = (".dockerconfigjson", ".dockercfg")
 
 
 def kubernetes_object(resource: Recorded) -> dict[str, Value] | None:
-    """The object a resource stands for, None when it stands for none.
+    """The Kubernetes object of a resource, or None.
 
     None also for a patch of someone else's object (`DeploymentPatch`), which is no whole object, and for an object that
     is only read. A missing name becomes the logical name and eight hexadecimal digits, as the provider would make one.

@@ -43,7 +43,7 @@ class Recorded:
     """One registered resource. URNs name other resources; `provider` is None when a default provider would serve it.
 
     `read` marks a resource the program only looked up (`.get()`); `id` is its id, or the one an up pass answered.
-    `source` is `file:line` of the statement that made it, relative to the program when it lies below it.
+    `source` is `file:line` of the statement that created it, relative to the program when it lies below it.
     """
 
     urn: str
@@ -135,7 +135,7 @@ class Graph:
         return [resource for child in self.children(ancestor) for resource in (child, *self.descendants(child))]
 
     def depends(self, resource: ResourceOrUrn, on: ResourceOrUrn) -> bool:
-        """Whether `resource` is made after `on` and destroyed before it, directly or through others.
+        """Whether `resource` is created after `on` and destroyed before it, directly or through others.
 
         Follows what the engine orders by: dependencies, provider, parent and `deleted_with`. Nothing depends on itself.
         """

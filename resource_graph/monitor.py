@@ -45,7 +45,7 @@ DISABLED_PROVIDERS = "pulumi:disable-default-providers"
 
 
 class EngineRefusalError(Exception):
-    """The engine would have failed the program here; the message says why, in the engine's words where it has some."""
+    """The engine would have failed the program here. The message holds the reason, where possible the engine's own."""
 
 
 class RecordingMonitor:
@@ -111,7 +111,7 @@ class RecordingMonitor:
         if self.preview:
             if request.type.startswith("pulumi:providers:") and contains_unknown(inputs):
                 self._unknown_providers.add(urn)
-            # A provider that cannot be configured yet is never asked: everything it makes is unknown.
+            # A provider with unknown configuration is never called: all of its outputs are unknown.
             if provider not in self._unknown_providers:
                 state.CopyFrom(request.object)
             id_ = request.importId
@@ -131,7 +131,7 @@ class RecordingMonitor:
             inputs = decode_struct(request.properties)
             state = struct_pb2.Struct()
             provider = requests.provider_urn(request.provider)
-            # What is read exists already, so a preview knows it, unless not even the id is known.
+            # A resource that is read exists already, so a preview knows it, unless its id is unknown.
             if request.id != rpc.UNKNOWN and provider not in self._unknown_providers:
                 requested = self._request(request.type, request.name, request.parent, urn, inputs, provider)
                 answer = dict(self._answer(requested))

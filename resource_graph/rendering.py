@@ -25,12 +25,12 @@ HEADER_KEYS = ("apiVersion", "kind", "metadata")
 
 
 class DuplicateObjectError(ValueError):
-    """Two resources stand for one Kubernetes object, so they would overwrite each other at every update."""
+    """Two resources define the same Kubernetes object, so they would overwrite each other at every update."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a rendering wrote: the file of all resources, the manifests in order, and how many stale ones it removed."""
+    """The output of a rendering: the file of all resources, the manifests in order, the count of stale ones removed."""
 
     resources: Path
     manifests: tuple[Path, ...]
@@ -38,7 +38,7 @@ class Rendered:
 
 
 def render(graph: Graph, out: Path) -> Rendered:
-    """Write a graph below the folder `out`, which is made when missing.
+    """Write a graph below the folder `out`, which is created if missing.
 
     `resources.json` is a list of `{urn, type, name, parent, dependencies, propertyDependencies, options, inputs}` by
     URN; options only where they differ from the default, the provider among them. Each object is

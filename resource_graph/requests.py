@@ -18,7 +18,7 @@ HOOKS = ("before_create", "after_create", "before_update", "after_update", "befo
 
 
 def inherit(child: resource_pb2.RegisterResourceRequest, parent: resource_pb2.RegisterResourceRequest) -> None:
-    """Give a child what the engine lets it inherit; everything else (depends_on, ignore_changes, ...) stays its own."""
+    """Copy to a child the options that the engine inherits. depends_on, ignore_changes and others are not inherited."""
     if not child.deletedWith:
         child.deletedWith = parent.deletedWith
     if not child.HasField("protect") and parent.HasField("protect"):

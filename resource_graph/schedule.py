@@ -10,9 +10,9 @@ Seconds = Callable[[Recorded], float]
 
 
 def finish_times(graph: Graph, seconds: Seconds) -> dict[str, float]:
-    """Seconds from the start of an `up` until each resource is there, by URN.
+    """Seconds from the start of an `up` until each resource is ready, by URN.
 
-    A resource begins when everything that it depends on is there, as the engine orders it. Components cost nothing.
+    A resource begins when all of its dependencies are ready, as in the engine's order. Components take no time.
     """
     finished_at: dict[str, float] = {}
 
@@ -31,7 +31,7 @@ def finish_times(graph: Graph, seconds: Seconds) -> dict[str, float]:
 
 
 def deciding_chain(graph: Graph, urn: str, seconds: Seconds) -> list[Recorded]:
-    """The resources whose times add up to when `urn` is there, the first one first."""
+    """The resources that determine when `urn` is ready, first one first."""
     finished = finish_times(graph, seconds)
     chain: list[Recorded] = []
     at: str | None = urn

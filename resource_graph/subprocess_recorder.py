@@ -54,7 +54,7 @@ def record_in_subprocess(
 ) -> Graph:
     """As `record`, for a program's folder or file, in a fresh interpreter; answers are `plausible` ones.
 
-    `environment` is added to this process's own. What the program prints goes to this process's standard error. Raises
+    `environment` is added to this process's environment. The program's output goes to its standard error. Raises
     ProgramError, or subprocess.TimeoutExpired after `timeout` seconds.
     """
     order = _Order(
@@ -69,7 +69,7 @@ def record_in_subprocess(
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT_ROOT), variables.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory(prefix="recording-") as folder:
         result = Path(folder) / "graph"
-        # The order goes through a pipe: configuration holds secrets, and a command line can be read by anyone.
+        # The order is sent through a pipe: configuration holds secrets, and a command line is readable by every user.
         completed = subprocess.run(
             [sys.executable, "-m", "resource_graph", str(result)],
             input=pickle.dumps(order),
@@ -87,7 +87,7 @@ def record_in_subprocess(
 
 
 def serve(order: bytes, result: Path) -> None:
-    """The other side of `record_in_subprocess`: record what the order says and write the graph, or how it failed."""
+    """The child of `record_in_subprocess`: record the ordered program and write the graph, or the error."""
     parsed_order: _Order = pickle.loads(order)  # noqa: S301 - written by the process that started this one
     outcome: Graph | _Failure
     try:

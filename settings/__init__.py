@@ -1,4 +1,4 @@
-"""What the user may say: typed settings with local rules only. Imports nothing else of this project."""
+"""Typed settings of a stack file, with validation that needs no other setting. Imports nothing else of this project."""
 
 from settings.stack import StackSettings
 

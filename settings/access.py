@@ -36,7 +36,7 @@ class HuggingFaceSettings(Settings):
 
 
 class RegistrySettings(Settings):
-    """Pull secret for a private image registry: existing by name, or made from server, username and password."""
+    """Pull secret for a private image registry: an existing Secret, or one from server, username and password."""
 
     existing_secret: Annotated[str | None, Field(description="Name of a kubernetes.io/dockerconfigjson Secret.")] = None
     server: Annotated[str | None, Field(description="Registry host, such as registry.redhat.io.")] = None

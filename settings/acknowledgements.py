@@ -12,7 +12,7 @@ from settings.base import Settings, form
 class Acknowledgement(Settings):
     """A rule whose findings are shown as acknowledged, with the reason.
 
-    Warnings can be acknowledged, and the few errors that docs/findings.md says so of.
+    All warnings can be acknowledged, and the few errors for which docs/findings.md allows it.
     """
 
     id: Annotated[

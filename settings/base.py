@@ -1,4 +1,4 @@
-"""What all settings share: unknown keys are refused, names are camelCase in YAML and snake_case here."""
+"""Common base of all settings: unknown keys are refused, names are camelCase in YAML and snake_case in Python."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def form(words: str) -> dict[str, JsonValue]:
 
 
 def refusal(rule_id: str, rule: str, fix: str) -> PydanticCustomError:
-    """The error a validator raises. `rule_id` is an id of planning.rules, `rule` says why, `fix` what to write."""
+    """The error a validator raises. `rule_id` is an id of planning.rules, `rule` the reason, `fix` the correction."""
     return PydanticCustomError(rule_id, "{rule}; {fix}", {"rule": rule, "fix": fix})

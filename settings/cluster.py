@@ -1,4 +1,4 @@
-"""The GKE cluster: made by the stack, or brought."""
+"""The GKE cluster: created by the stack, or existing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AuthorizedNetwork(Settings):
 
 
 class ControlPlaneSettings(Settings):
-    """How kubectl and Pulumi reach the API server."""
+    """Access of kubectl and Pulumi to the API server."""
 
     access: Annotated[
         Literal["dns-endpoint", "authorized-networks"],
@@ -91,7 +91,7 @@ class MaintenanceWindow(Settings):
 
 
 class ExistingCluster(Settings):
-    """A cluster that somebody else made: this stack adds its node pools and workloads."""
+    """An existing cluster. The stack adds its node pools and workloads."""
 
     name: Annotated[str, Field(min_length=1, max_length=40, description="Name of the cluster in the stack's location.")]
     version: Annotated[

@@ -1,4 +1,4 @@
-"""Prefill and decode on model servers of their own."""
+"""Prefill and decode on separate model servers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PrefillSettings(Settings):
 
 
 class DisaggregationSettings(Settings):
-    """When a prompt goes to servers that only compute prompts."""
+    """Which prompts are sent to prefill servers."""
 
     prefill_from_tokens: Annotated[
         int,

@@ -1,4 +1,4 @@
-"""Who may use the models, and how much: authentication of clients and limits at the Gateway."""
+"""Access to the models at the Gateway: authentication of clients, and limits."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ApiKeys = dict[ClientName, SecretStr]
 
 
 class NoAuth(Settings):
-    """No client is asked who it is."""
+    """Clients are not authenticated."""
 
     kind: Literal["none"] = "none"
 
@@ -87,7 +87,7 @@ Auth = Annotated[NoAuth | ApiKeysAuth | IapAuth | JwtAuth, Field(discriminator="
 
 
 class LimitsSettings(Settings):
-    """What one client may send. Without a value there is no limit."""
+    """Limits per client. A limit without a value does not apply."""
 
     requests_per_minute: Annotated[
         int | None,

@@ -1,4 +1,4 @@
-"""What an engine does beside generating text: guessing tokens ahead."""
+"""Optional features of the engine: speculative decoding."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from settings.base import Settings, form, refusal
 
-# Names of `--speculative-config`. Those that load a model of their own need its repository.
+# Methods of `--speculative-config`. Those with a separate draft model need its repository.
 SpeculativeMethod = Literal["ngram", "ngram_gpu", "mtp", "eagle", "eagle3", "draft_model"]
 _WITH_DRAFT = ("eagle", "eagle3", "draft_model")
 

@@ -20,7 +20,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """What stands at a path of a stack file.
+    """The definition of one path of a stack file.
 
     `path` has the keys as written there. `group` is the group of settings the last key is in, None in a free map or a
     list. `kind` is the type without Annotated and None, `whole` the type with everything that constrains it; both are
@@ -37,7 +37,7 @@ class Place:
 
     @property
     def form(self) -> str | None:
-        """What the text must look like, in words."""
+        """The accepted form of a text value, in words."""
         for info in reversed(self.infos):
             extra = info.json_schema_extra
             if isinstance(extra, Mapping) and FORM in extra:
@@ -149,7 +149,7 @@ def _is_literal(annotation: Any) -> bool:
 
 
 def choices_of(kind: Any) -> tuple[Any, ...]:
-    """What a Literal allows, or the kinds of a union; else nothing."""
+    """The accepted values of a Literal, or the kinds of a union; otherwise empty."""
     if _is_literal(kind):
         return get_args(kind)
     return tuple(tag for member in _members(kind) if is_group(member) for tag in tags_of(member))
@@ -173,7 +173,7 @@ def keys_of(group: type[Settings]) -> tuple[str, ...]:
 
 
 def every_key(group: type[Settings], path: Path = ()) -> Iterator[tuple[Path, type[Settings]]]:
-    """Path of every key below a group, and the group it is in. `[]` stands for the elements of a list."""
+    """Path of every key below a group, with its group. `[]` stands for the elements of a list."""
     for name, info in group.model_fields.items():
         key_path = (*path, info.alias or name)
         yield key_path, group

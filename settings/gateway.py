@@ -1,4 +1,4 @@
-"""How clients reach the models."""
+"""The Gateway through which clients reach the models."""
 
 from __future__ import annotations
 

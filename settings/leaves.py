@@ -31,13 +31,13 @@ class Leaf:
 
     @property
     def replaces(self) -> tuple[str, ...]:
-        """What another value replaces: `cluster`, `accelerator pool`."""
+        """The resources that a change of the value replaces: `cluster`, `accelerator pool`."""
         extra: Any = self.info.json_schema_extra
         return tuple(extra.get(REPLACES, ())) if isinstance(extra, Mapping) else ()
 
 
 def leaves(group: Settings, path: tuple[str | int, ...] = ()) -> Iterator[Leaf]:
-    """Every leaf below a group, defaults among them. Lists of groups are gone through, other lists are one leaf."""
+    """Every leaf below a group, including defaults. Lists of groups are traversed; other lists are one leaf."""
     for name, info in type(group).model_fields.items():
         value, key_path = getattr(group, name), (*path, info.alias or name)
         if isinstance(value, Settings):

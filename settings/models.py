@@ -114,7 +114,7 @@ ModelSource = Annotated[HuggingFaceSource | BucketSource | VolumeClaimSource | I
 
 
 class AdapterSettings(Settings):
-    """A LoRA adapter: a model of its own to clients, answered by its base model's servers."""
+    """A LoRA adapter. Clients use it as a separate model; the servers of its base model run it."""
 
     name: Annotated[RequestName, Field(description="Name in requests.")]
     source: Annotated[
@@ -165,7 +165,7 @@ VariableName = Annotated[
 
 
 class ImageFactsSettings(Settings):
-    """What the catalog does not know of an engine image of one's own, or what differs from what it knows."""
+    """Facts about a custom engine image that the catalog lacks, or that differ from the catalog."""
 
     cuda: Annotated[
         str | None,

@@ -107,7 +107,7 @@ class PickerSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _weights_of_the_preset(cls, values: Any) -> Any:
-        # Before the fields, so that everybody finds whole weights there and nobody has to know the preset.
+        # Validated before the fields, so that all readers get complete weights and need not know the preset.
         if not isinstance(values, dict):
             return values
         preset, scorers = values.get("preset"), values.get("scorers", {})

@@ -18,7 +18,7 @@ class ControllerSettings(Settings):
 
 
 class PlatformSettings(Settings):
-    """What a cluster needs beyond GKE's own parts."""
+    """Components of the cluster in addition to those of GKE."""
 
     leader_worker_set: Annotated[
         ControllerSettings, Field(description="LeaderWorkerSet: replicas that span several pods.")

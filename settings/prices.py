@@ -1,4 +1,4 @@
-"""Prices that the user knows better than the catalog: a contract's, or one that nobody publishes."""
+"""Prices that replace those of the catalog: contract prices, or prices that are not published."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class MonitoringSettings(Settings):
 
 
 class NetworkPoliciesSettings(Settings):
-    """Who may reach the stack's pods, and whom they may reach."""
+    """Allowed traffic to and from the stack's pods."""
 
     enabled: Annotated[
         bool, Field(description="Close the namespace but for what requests, metrics, names and weights need.")

@@ -1,4 +1,4 @@
-"""What clients are expected to ask of a model, and how fast they want it: for estimates, never for limits."""
+"""Expected traffic and latency objectives of a model. Used for estimates, never for limits."""
 
 from __future__ import annotations
 

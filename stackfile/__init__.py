@@ -1,6 +1,6 @@
 """Reads what configures a stack: `Pulumi.<stack>.yaml`, the defaults in Pulumi.yaml, and overrides of a command line.
 
-Values are as the program gets them from Pulumi. Nothing is substituted except where a caller says so.
+Values are as the program gets them from Pulumi. Nothing is substituted unless a caller requests it.
 """
 
 from stackfile.config import StackConfig

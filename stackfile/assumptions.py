@@ -1,4 +1,4 @@
-"""What a stack file in version control often leaves out: a Google Cloud project and a Hugging Face token.
+"""Placeholders for values that a versioned stack file often omits: a Google Cloud project and a Hugging Face token.
 
 Without them nothing else could be judged, so tools that only read may assume them. Every assumption is a note.
 """

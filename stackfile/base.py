@@ -1,6 +1,6 @@
 """Merges a stack's settings onto a base: `llm-d:base` names a file of the same form as a stack file.
 
-Environments of one service differ in little. What they share stands once, in the base; each stack file holds the rest.
+Environments of one service differ in little. The base holds the common values, each stack file the rest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LIST_KEYS: Mapping[tuple[str, ...], str] = {
     ("acknowledge",): "id",
     ("cluster", "controlPlane", "authorizedNetworks"): "cidr",
 }
-# A base in which this is set would stop every stack that stands on it.
+# In a base, this key would stop every stack that uses the base.
 _OWN = "paused"
 
 Values = dict[str, Any]
@@ -60,7 +60,7 @@ def _onto_base(values: Mapping[str, Any], root: Path, seen: tuple[Path, ...]) ->
         raise StackFileError(
             f"{NAMESPACE}:{BASE} = {name}: there is no such file in the project. Create it, or correct the path"
         )
-    # A key without a value reaches the program as an empty text, which stands for "not given".
+    # A key without a value reaches the program as an empty text, which counts as unset.
     own = {key: value for key, value in own.items() if value is not None}
     merged = _merged(_onto_base(_read(path, name), root, (*seen, path)), own, ())
     assert isinstance(merged, dict)
@@ -131,13 +131,13 @@ def _merged_lists(base: list[Any], own: list[Any], path: tuple[str, ...]) -> lis
     """The base's elements in their order, each with the stack's element of the same key; then the stack's others."""
     key = LIST_KEYS[path]
     if not (_identified(base, key) and _identified(own, key)):
-        return own  # the check of the settings says what is wrong with them
+        return own  # validation of the settings reports the error
     changes = {element[key]: element for element in own}
     merged = [_merged(element, changes.pop(element[key], {}), path) for element in base]
     return [*merged, *changes.values()]
 
 
 def _identified(elements: list[Any], key: str) -> bool:
-    """Whether every element is a map that has the key, and no two have the same."""
+    """Whether every element is a map with the key, and all values of the key differ."""
     names = [element.get(key) for element in elements if isinstance(element, dict)]
     return len(names) == len(elements) == len({str(name) for name in names}) and all(isinstance(n, str) for n in names)

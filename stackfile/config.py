@@ -82,7 +82,7 @@ def program_settings(texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def is_misspelt(key: str) -> bool:
-    """Whether a key's namespace was probably meant to be this program's: `llmd:`, `llm_d:`, `LLM-D:`."""
+    """Whether a key's namespace is probably a misspelling of this program's: `llmd:`, `llm_d:`, `LLM-D:`."""
     namespace, colon, _ = key.partition(":")
     letters = "".join(sign for sign in namespace.lower() if sign.isalnum())
     return bool(colon) and namespace != NAMESPACE and letters in ("llmd", "lmd", "lld", "llm", "lmmd")

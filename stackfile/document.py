@@ -16,7 +16,7 @@ Keys = tuple[str | int, ...]
 
 
 def parse(path: Path) -> dict[str, Any]:
-    """The document of a file. Raises StackFileError for text that is not YAML, and for keys that stand twice."""
+    """The document of a file. Raises StackFileError for text that is not YAML, and for duplicate keys."""
     text = path.read_text(encoding="utf-8")
     _refuse_tabs(path.name, text)
     _refuse_lookalikes(path.name, text)
@@ -166,7 +166,7 @@ def _before(lines: list[str], at: int) -> list[int]:
 
 
 def _repaired(line: str, is_marked: bool) -> tuple[str, str] | None:
-    """What is wrong with a line by itself, and how it should be."""
+    """The error in a line by itself, and the corrected line."""
     body = line.split(" #")[0].strip()
     joined = re.fullmatch(r"(- )?([A-Za-z][A-Za-z0-9_]*):([^\s/:].*)", body)
     if joined and ":" not in joined[3].split("/")[0] and not body.startswith("llm-d:"):

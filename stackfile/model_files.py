@@ -27,8 +27,8 @@ _SECONDS = 10
 class ModelFile:
     """A model's configuration as read. `weights_bytes` are from the index of its files, `revision` is the Hub's commit.
 
-    `quantization` is hf_quant_config.json, which stands beside some config.json. `problem` says in words why there is
-    none; `config` is then empty. `chat_template` is the text of the template, `chat_template_problem` says why there is
+    `quantization` is hf_quant_config.json, which some repositories have beside config.json. `problem` is the reason if
+    `config` is empty. `chat_template` is the text of the template, `chat_template_problem` the reason if there is
     none.
     """
 

@@ -10,7 +10,7 @@ from stackfile.project import NAMESPACE
 
 
 class StackFileError(Exception):
-    """A stack file, Pulumi.yaml or an override cannot be read. The message says where and how to fix it."""
+    """A stack file, Pulumi.yaml or an override cannot be read. The message names the place and the correction."""
 
 
 def segments(path: str) -> list[str | int]:

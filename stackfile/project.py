@@ -9,7 +9,7 @@ from typing import Any
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 PROJECT_FILE = "Pulumi.yaml"
 EXAMPLES = "examples"
-# Stack files of the project itself beside Pulumi.yaml. A user's own files stand there too.
+# Stack files of the project itself beside Pulumi.yaml. A user's own files are in the same folder.
 MAIN_STACKS = ("gpu", "tpu")
 NAMESPACE = "llm-d"
 

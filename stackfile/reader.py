@@ -15,7 +15,7 @@ from stackfile.document import parse
 from stackfile.paths import StackFileError, put
 from stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults, stack_names
 
-# Stands for every encrypted value: only the holder of the stack's key can read it. The check of a Hugging Face token
+# Replaces every encrypted value: only the holder of the stack's key can read it. The check of a Hugging Face token
 # expects the prefix.
 ENCRYPTED_VALUE = "hf_encrypted"
 _REMOVED = object()

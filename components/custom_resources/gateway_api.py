@@ -72,7 +72,7 @@ class GatewaySpec(Spec):
 
 
 class ParentRef(Part):
-    """A Gateway; `section_name` is the one listener of several that is meant."""
+    """A Gateway; `section_name` selects one of several listeners."""
 
     name: str
     section_name: str | None = None

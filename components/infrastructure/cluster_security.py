@@ -1,4 +1,4 @@
-"""What protects the cluster beside its network: encryption, admission of images, audits, and its first node."""
+"""Protection of the cluster besides its network: encryption, admission of images, audits, and its first node."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def cluster_security(plan: ClusterSecurityPlan) -> dict[str, Any]:
 def first_node_config(plan: ClusterPlan, account: pulumi.Output[str]) -> gcp.container.ClusterNodeConfigArgs:
     """The node with which GKE begins every cluster, and which is removed at once.
 
-    Without an account of its own it would run as the Compute Engine default account, which many organizations disable
+    Without a dedicated account it would run as the Compute Engine default account, which many organizations disable
     or delete: the cluster could then not be created.
     """
     return gcp.container.ClusterNodeConfigArgs(

@@ -108,7 +108,7 @@ class InferenceNetwork(pulumi.ComponentResource):
 
 
 def _flow_logs() -> gcp.compute.SubnetworkLogConfigArgs:
-    """Half of the connections, added up over ten minutes: enough to see who talks to whom, at a moderate price."""
+    """Sample half of the connections, aggregated over ten minutes: enough for traffic analysis at a moderate price."""
     return gcp.compute.SubnetworkLogConfigArgs(
         aggregation_interval="INTERVAL_10_MIN", flow_sampling=0.5, metadata="INCLUDE_ALL_METADATA"
     )

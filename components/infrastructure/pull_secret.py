@@ -15,7 +15,7 @@ from planning.plan.platform import PullSecretPlan
 def pull_secret(
     logical_name: str, plan: PullSecretPlan, namespace: str, opts: pulumi.ResourceOptions
 ) -> kubernetes.core.v1.Secret:
-    """Create the image pull Secret in one namespace. Pods can only use Secrets of their own namespace."""
+    """Create the image pull Secret in one namespace, because pods can only use Secrets of their namespace."""
     return kubernetes.core.v1.Secret(
         logical_name,
         metadata=metadata(plan.name, namespace),

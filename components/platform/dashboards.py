@@ -11,7 +11,7 @@ import pulumi_gcp as gcp
 
 from planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan
 
-# Cloud Monitoring's mosaic has 48 columns; three panels stand beside each other.
+# Cloud Monitoring's mosaic has 48 columns; three panels share a row.
 _COLUMNS, _WIDTH, _HEIGHT = 3, 16, 14
 
 

@@ -22,7 +22,7 @@ from planning.plan.platform import MonitoringPlan
 from planning.plan.routing import PickerPlan, RouterPlan
 from planning.plan.stack import ModelPlan
 
-# Where GKE's managed collectors run, and as whom.
+# Namespace and service account of GKE's managed collectors.
 _COLLECTOR = ("gmp-system", "collector")
 
 

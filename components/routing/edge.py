@@ -1,4 +1,4 @@
-"""What the Gateway asks of clients before any route: keys, tokens, limits, TLS policy."""
+"""Checks of the Gateway before any route: keys, tokens, limits, TLS policy."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def backend_default(access: BackendAccessPlan, timeout_seconds: int, draining_se
 def guard_service(
     name: str, access: BackendAccessPlan, timeout_seconds: int, namespace: str, opts: pulumi.ResourceOptions
 ) -> list[pulumi.Resource]:
-    """The policy of a Service behind the Gateway, where clients are asked for something at all."""
+    """The policy of a Service behind the Gateway, if the Gateway authenticates or limits clients."""
     if access == BackendAccessPlan():
         return []
     spec = GcpBackendPolicySpec(

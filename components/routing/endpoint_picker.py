@@ -50,7 +50,7 @@ class EndpointPicker(pulumi.ComponentResource):
                 type="ClusterIP",
                 selector=dict(plan.selector),
                 ports=[
-                    # The load balancer speaks gRPC to the picker.
+                    # The load balancer uses gRPC for the picker.
                     _port("grpc", plan.grpc_port, app_protocol="kubernetes.io/h2c"),
                     _port("grpc-health", plan.health_port, app_protocol="kubernetes.io/h2c"),
                     _port("metrics", plan.metrics_port),

@@ -1,1 +1,1 @@
-"""Prefill and decode on servers of their own."""
+"""Separate servers for prefill and decode."""

@@ -1,4 +1,4 @@
-"""What prefill and decode on servers of their own serve: the smaller rate of the two is that of both."""
+"""Estimates the throughput of separate prefill and decode servers, which is the smaller of their two rates."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _needed(
 ) -> tuple[int, int] | tuple[None, None]:
     """Replicas of decode and prefill for what is stated. None where nothing is, or where no number of them helps.
 
-    What decode takes is asked beside as many prefill servers as there may be, so that its number is its own.
+    The number of decode servers is computed for the largest possible number of prefill servers.
     """
     if not _stated(load):
         return None, None
@@ -129,7 +129,7 @@ def _stated(load: LoadSettings) -> bool:
 
 
 def _within(speed: SpeedEstimate, load: LoadSettings, *, first: bool) -> bool:
-    """Whether a speed keeps the objectives; without `first` that of further tokens only."""
+    """Whether a speed meets the objectives; without `first` only that of further tokens."""
     first_limit, token_limit = load.time_to_first_token_ms, load.time_per_output_token_ms
     return (not first or first_limit is None or speed.time_to_first_token * 1000 <= first_limit) and (
         token_limit is None or speed.time_per_output_token * 1000 <= token_limit

@@ -1,4 +1,4 @@
-"""What prefill and decode on servers of their own need of each other, and whether they pay."""
+"""Checks that prefill and decode servers match each other, and that disaggregation is worthwhile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from planning.sizing.speed import Load, estimate
 from settings.models import ModelSettings
 
 # The llm-d guide for prefill and decode advises it for prompts of 10,000 tokens and not of 200: below this, no prompt
-# that may be asked is long.
+# that may be sent is long.
 _SHORT = 4096
 
 # Gains and losses smaller than these are within the estimate's error.

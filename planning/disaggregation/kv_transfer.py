@@ -1,4 +1,4 @@
-"""How a decode server gets the KV cache that a prefill server computed: vLLM's connectors.
+"""Transfer of the KV cache from prefill to decode servers with vLLM's connectors.
 
 Each fixes together what has to agree: the JSON of `--kv-transfer-config`, ports, environment, further arguments.
 Sources: llm-d guides/pd-disaggregation (GPU, TPU v6 and v7), tpu_inference/distributed/tpu_connector.py, vLLM's

@@ -26,7 +26,7 @@ _KEEP_ALIVE = EnvPlan(name="VLLM_HTTP_TIMEOUT_KEEP_ALIVE", value="120")
 
 
 def role_of(ctx: PlanContext, model: Model | None) -> ServerRole:
-    """What the role of this context's servers adds to their pods."""
+    """The additions to the pods of this context's server role."""
     if ctx.role == "both":
         return ServerRole(name="both", label=ctx.release.role_of_both)
     transfer = kv_transfer.transfer_of(ctx, model)

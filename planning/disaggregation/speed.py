@@ -1,7 +1,7 @@
 """Estimates the speed of prefill and decode on separate servers, from the roofline of planning/sizing/speed.py.
 
 Decode is not interrupted by other requests' prompts, which is the gain; the cache has to travel, a hop is added, and
-fewer servers compute prompts, which is the loss. Each stage has a rate of its own, and the smaller one is that of both.
+fewer servers compute prompts, which is the loss. The smaller rate of the two stages is the rate of both.
 Prompts queue as at one server of fixed service time per replica. No measurement of two stages was fitted to.
 """
 
@@ -39,7 +39,7 @@ class StageEngines:
 class Split:
     """Both stages under requests of one length. Times in seconds, rates in requests a second over all replicas.
 
-    `computing` is a prompt alone on one replica, `way` what a request spends on hops and on sending its cache.
+    `computing` is a prompt alone on one replica, `way` the time of a request for hops and for sending its cache.
     `prefill_rate` and `decode_rate` are what each stage could do beside an endlessly fast other one.
     """
 

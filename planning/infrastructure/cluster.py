@@ -16,7 +16,7 @@ from settings.cluster import EncryptionSettings
 NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
 
 SERVICES = (
-    # Changing a project's IAM policy goes through it.
+    # The API through which a project's IAM policy is changed.
     "cloudresourcemanager.googleapis.com",
     "compute.googleapis.com",
     "container.googleapis.com",
@@ -112,7 +112,7 @@ def plan_services(ctx: PlanContext) -> tuple[str, ...]:
 
 def plan_crds(ctx: PlanContext) -> InferenceCrdsPlan:
     """The InferencePool CRD, where GKE does not install it."""
-    # KServe's chart has it too, and Helm takes over nothing that others made.
+    # KServe's chart has it too, and Helm does not adopt objects created by others.
     kserve = backend_of(ctx.settings).needs_kserve and not ctx.settings.platform.kserve.existing
     brought = gke_brings_inference_pool(ctx.settings.cluster)
     return InferenceCrdsPlan(

@@ -20,7 +20,7 @@ _SMALLEST_DISK_GIB = 50
 
 
 def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
-    """Nodes for picker and system pods. Made before the accelerator pool, so that GKE taints the latter."""
+    """Nodes for picker and system pods. Created before the accelerator pool, so that GKE taints the latter."""
     settings = ctx.settings.cpu_pool
     machine = ctx.catalog.machines.get(settings.machine_type)
     if machine is None or machine.accelerator is not None:
@@ -147,7 +147,7 @@ def _private_nodes(ctx: PlanContext) -> bool | None:
 
 
 def _cpu_zones(ctx: PlanContext) -> tuple[str, ...]:
-    # A zonal cluster has one zone; a regional one lets GKE choose: naming zones would be a guess.
+    # A zonal cluster has one zone. In a regional one GKE chooses the zones, because their capacity is unknown here.
     return (ctx.settings.location,) if ctx.settings.location != ctx.region else ()
 
 

@@ -1,1 +1,1 @@
-"""How a replica is divided over accelerators and hosts."""
+"""Parallelism of a replica over accelerators and hosts."""

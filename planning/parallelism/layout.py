@@ -1,4 +1,4 @@
-"""How one replica of a model is spread over accelerators and hosts. Words are vLLM's."""
+"""Layout of one replica over accelerators and hosts, in vLLM's terms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from settings.models import AllToAll, ModelSettings
 class Parallelism:
     """`tensor` x `pipeline` x `data` accelerators on `hosts` hosts, one pod on each.
 
-    Data-parallel ranks serve by themselves, each on a port of its own; otherwise the first host serves for all.
+    Each data-parallel rank serves on its own port; otherwise the first host serves for all.
     `all_to_all` is how ranks exchange tokens for their experts, None where there is nothing to exchange.
     """
 
@@ -30,7 +30,7 @@ class Parallelism:
 
     @property
     def is_multi_node(self) -> bool:
-        """Whether a replica is a group of pods."""
+        """Whether a replica has several pods."""
         return self.hosts > 1
 
     @property
@@ -46,7 +46,7 @@ class Parallelism:
 def parallelism_of(ctx: PlanContext, settings: ModelSettings) -> Parallelism:
     """As set; else all accelerators of a node share each layer (of a slice, on TPU), one per data-parallel rank.
 
-    What does not add up is rounded to something that does: `planning.spread` says so.
+    Inconsistent values are rounded to consistent ones: `planning.serving.parallelism_checks` reports them.
     """
     devices = ctx.per_node * ctx.accelerator.devices_per_chip
     data, pipeline = settings.data_parallel, settings.pipeline_parallel

@@ -11,7 +11,7 @@ DRANET_LABEL = "cloud.google.com/gke-networking-dra-driver"
 
 
 def uses_rdma(ctx: PlanContext, parallelism: Parallelism) -> bool:
-    """Whether a replica's pods talk over RDMA network cards: each other's, or those of the other stage.
+    """Whether a replica's pods use RDMA network cards, among each other or to the other stage.
 
     A pod takes all cards of its node: replicas that share one do without.
     """

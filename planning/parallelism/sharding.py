@@ -1,4 +1,4 @@
-"""Whether an engine can cut a model's matrices into as many parts as it has devices.
+"""Checks whether a model's matrices divide by the number of devices.
 
 Each rule names vLLM's own check. Key-value heads, which TPUs treat differently, are in
 planning/serving/model_checks.py.
@@ -74,7 +74,7 @@ def check_sharding(
 
 
 def shares(model: Model, devices: int, by_expert: bool = False) -> bool:
-    """Whether so many GPUs can share a model: heads, vocabulary, feed-forward layers, blocks of quantized weights."""
+    """Whether this many GPUs can share a model: heads, vocabulary, feed-forward layers, blocks of quantized weights."""
     heads = max(1, model.kv_heads)
     return (
         model.attention_heads % devices == 0
@@ -111,7 +111,7 @@ def _experts_left_over(model: Model, devices: int, by_expert: bool) -> bool:
 
 
 def _whole_experts(model: Model, devices: int, by_expert: bool) -> bool:
-    """Whether dealing out whole experts instead of cutting them would do."""
+    """Whether expert parallelism, which distributes whole experts, would work instead."""
     return not by_expert and model.experts is not None and shares(model, devices, by_expert=True)
 
 

@@ -1,4 +1,4 @@
-"""Patterns: how the replicas of a stack share the work. One module each; `base` says what a pattern decides.
+"""Patterns: how the replicas of a stack share the work. One module each; `base` defines the decisions of a pattern.
 
 Other modules ask `pattern_of(settings)` for what they need to know and do not compare `settings.pattern`.
 """

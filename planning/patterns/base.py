@@ -1,4 +1,4 @@
-"""What a pattern owns: which settings it accepts, what it serves, and how requests find a model."""
+"""The interface of a pattern: its accepted settings, its model servers, and its routes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from settings.stack import Pattern as Name
 
 @dataclass(frozen=True)
 class Pattern:
-    """How the replicas of a stack share the work. The defaults are one model on servers that do all of a request.
+    """How the replicas of a stack share the work. The default is one model on servers that do prefill and decode.
 
-    `routes_by_model`: requests name one of several models, so a model router and a models endpoint stand behind the
+    `routes_by_model`: requests name one of several models, so a model router and a models endpoint are behind the
     Gateway. `states_block_size`: engine and picker are configured with one KV-cache block size. `relies_on_prefixes`:
     prefix caching cannot be turned off. `transfers_kv_cache`: pods exchange KV cache, which is not encrypted.
     """

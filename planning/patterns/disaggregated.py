@@ -124,7 +124,7 @@ def _prefill_model(model: ModelSettings, *, elsewhere: bool) -> ModelSettings:
 
 
 def _keys(settings: StackSettings) -> dict[str, str]:
-    """What a finding of a prefill server is about: its own key where one is given, or where its machine is another."""
+    """The path of a finding about a prefill server: its own key if set, or if its machine differs."""
     elsewhere = settings.prefill_accelerator is not None
     keys = {path_of("accelerator"): path_of("prefillAccelerator")} if elsewhere else {}
     for index, model in enumerate(settings.models):

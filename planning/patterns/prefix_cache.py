@@ -1,4 +1,4 @@
-"""Pattern `prefix-cache`: a request goes to the replica that has the prefix of its prompt in its KV cache."""
+"""Pattern `prefix-cache`: a request is routed to the replica with the prefix of its prompt in the KV cache."""
 
 from __future__ import annotations
 

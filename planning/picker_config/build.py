@@ -33,7 +33,7 @@ class Weights:
 
 @dataclass(frozen=True, kw_only=True)
 class PreciseIndex:
-    """Where the precise index gets tokens and events: a vLLM that renders `model`, and the engines' event port."""
+    """Sources of tokens and events for the precise index: a vLLM that renders `model`, and the engines' event port."""
 
     model: str
     renderer: str
@@ -41,12 +41,12 @@ class PreciseIndex:
 
 
 def can_disaggregate(picker: Picker) -> bool:
-    """Whether a picker can send prefill and decode of a request to different replicas."""
+    """Whether a picker can route prefill and decode of a request to different replicas."""
     return picker.has("disagg-profile-handler") or picker.has("pd-profile-handler")
 
 
 def can_index_precisely(picker: Picker) -> bool:
-    """Whether a picker can follow the engines' KV events, with tokens of a vLLM."""
+    """Whether a picker can process KV events of the engines, with tokens from a vLLM."""
     return picker.has(PRECISE)
 
 
@@ -62,7 +62,7 @@ def load_and_prefix(
     """One profile that weighs prefix match, free KV cache and short queue.
 
     `api` is the document's apiVersion. `block_tokens` of None leaves the size of prompt blocks to the picker. `https`:
-    engines' metrics are asked for in HTTPS, and the picker has no flag that says so.
+    engines' metrics are scraped over HTTPS, and the picker has no flag for that.
     """
     scoring = _Scoring(picker, weights, block_tokens, precise)
     return _document(
@@ -83,7 +83,7 @@ def disaggregated(
     prefill_from_tokens: int,
     precise: PreciseIndex | None = None,
 ) -> Config:
-    """Profiles prefill and decode. Prefill goes apart where a prompt has `prefill_from_tokens` tokens that the decode
+    """Profiles prefill and decode. Prefill is separate if a prompt has `prefill_from_tokens` tokens that the decode
     replica does not cache; 0 is always.
 
     The picker must be able to (`can_disaggregate`).
@@ -116,7 +116,7 @@ def _handler(picker: Picker, block_tokens: int | None, prefill_from_tokens: int)
             if prefill_from_tokens
             else ("always-disagg-pd-decider", {})
         )
-        # Later pickers' profile handler sets the sidecar's header itself: this one is deprecated there, or gone.
+        # Later pickers' profile handler sets the sidecar's header itself and deprecates or lacks this plugin.
         headers = picker.plugins.get("disagg-headers-handler")
         return [
             *([_plugin(picker, headers.type)] if headers is not None and headers.deprecated is None else []),
@@ -157,13 +157,13 @@ class _Scoring:
 
 
 def _approximate(picker: Picker, block_tokens: int) -> tuple[list[Config], Config]:
-    """Plugins before the prefix scorer, and its parameters: which of them knows the size differs."""
+    """Plugins before the prefix scorer, and its parameters. Versions differ in which plugin has the block size."""
     takes = SHAPES[picker.plugins[PREFIX].parameters].model_fields
     if "block_size" in takes:
         return [], {"blockSize": block_tokens * _CHARACTERS_A_TOKEN}
     if "block_size_tokens" in takes:
         return [], {"blockSizeTokens": block_tokens}
-    # A scorer that is not told whose matches it reads gets a producer of its own, with defaults.
+    # A scorer without an explicit producer creates one, with defaults.
     producer = _plugin(picker, APPROXIMATE, blockSizeTokens=block_tokens)
     return [producer], {"prefixMatchInfoProducerName": APPROXIMATE}
 

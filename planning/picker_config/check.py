@@ -1,4 +1,4 @@
-"""What a picker would refuse or ignore in a configuration that users wrote."""
+"""Checks a user's picker configuration for parts that the picker would refuse or ignore."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = ("picker", "config")
 
 
 def written_config(ctx: PlanContext) -> Mapping[str, Any] | None:
-    """The user's own configuration with the two lines that are the same for everybody, None where there is none."""
+    """The user's configuration with apiVersion and kind added, or None."""
     written = ctx.settings.picker.config
     if written is None:
         return None
@@ -64,7 +64,7 @@ def _shape(ctx: PlanContext) -> type[Document]:
 
 
 def _check_beside(ctx: PlanContext) -> None:
-    """Settings from which this program would have written a configuration of its own."""
+    """Settings that conflict with a user's configuration, because they would change the generated one."""
     settings_keys = {"preset": "preset", "scorers": "scorers", "prefix_routing": "prefixRouting"}
     fields = ctx.settings.picker.model_fields_set
     # A preset fills the weights in.
@@ -162,7 +162,7 @@ def _check_parameters(
     except ValidationError as error:
         for detail in error.errors():
             unknown = detail["type"] == "extra_forbidden"
-            # Nobody decodes the parameters of a plugin that takes none.
+            # Parameters of a plugin without parameters are never decoded.
             ignored = unknown and (picker.unknown_parameters == "ignored" or shape is NoParameters)
             then = "ignores it silently" if ignored else "does not start with it"
             ctx.findings.error(
@@ -214,7 +214,7 @@ def _check_conflicts(ctx: PlanContext, document: Document) -> None:
 
 
 def _check_lacking(ctx: PlanContext, document: Document) -> None:
-    """Plugins that somebody saw the picker end with, for want of another."""
+    """Plugins without which the picker was observed to exit."""
     kinds = {entry.type for entry in document.plugins}
     for index, entry in enumerate(document.plugins):
         lacking = ctx.picker.plugins[entry.type].lacking
@@ -249,7 +249,7 @@ def _check_names(ctx: PlanContext, document: Document) -> None:
 
 
 def _then(ctx: PlanContext, detail: ErrorDetails) -> str:
-    """What comes of a wrong part of the document."""
+    """The consequence of an invalid part of the document."""
     if detail["loc"][-1] == "weight" and detail["type"] == "greater_than_equal":
         return f"{ctx.picker.title} starts with it, and then prefers the replicas that score worst"
     return f"{ctx.picker.title} refuses unknown and wrong fields and does not start"

@@ -89,7 +89,7 @@ def _plugins(ctx: PlanContext) -> list[str]:
     else:
         kinds = []
     if PREFIX in kinds and PRECISE not in kinds:
-        # The scorer makes it where nobody configured one.
+        # The scorer creates it by default.
         kinds.append(APPROXIMATE)
     return [kind for kind in dict.fromkeys(kinds) if ctx.picker.has(kind)]
 

@@ -17,7 +17,7 @@ from planning.picker_config.parameters.base import Reference
 Path = tuple[str | int, ...]
 ROOT: Path = ("picker", "config")
 
-# What a picker makes by itself where nobody configured it, so that it may be called without being listed.
+# Plugins that a picker creates by default, so that a profile may refer to them without a definition.
 _MADE = frozenset(
     {
         "max-score-picker",
@@ -69,7 +69,7 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
 
 
 def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None:
-    """What each profile runs, and who runs the profiles."""
+    """Check the plugins of each profile, and the profile handler."""
     entries = {entry.called: entry for entry in document.plugins}
     names: set[str] = set()
     for number, profile in enumerate(document.scheduling_profiles):

@@ -43,7 +43,7 @@ class PluginReference(Strict):
 
 
 class Document(Strict):
-    """What every version has."""
+    """Fields of every version."""
 
     api_version: Text
     kind: Literal["EndpointPickerConfig"] = "EndpointPickerConfig"
@@ -82,7 +82,7 @@ class Source(Strict):
 
 
 class DataLayer(Strict):
-    """Sources that stand here replace the picker's own."""
+    """These sources replace the picker's defaults."""
 
     sources: tuple[Source, ...] = ()
 
@@ -126,7 +126,7 @@ class DocumentV15(Document):
 
 
 class RouterDataLayer(DataLayer):
-    """Sources that stand here join the picker's own, unless `inject_defaults` is false."""
+    """These sources are added to the picker's defaults, unless `inject_defaults` is false."""
 
     inject_defaults: bool = True
     discovery: PluginReference | None = None

@@ -1,4 +1,4 @@
-"""What stands between clients and the Gateway's routes: authentication, limits, TLS policy."""
+"""Plan of the Gateway's edge: authentication, limits, TLS policy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class HttpFilterPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class BackendAccessPlan:
-    """How Google's load balancer guards a backend. `security_policy` is a regional one of Cloud Armor, by name."""
+    """Access rules of Google's load balancer for a backend. `security_policy` names a regional Cloud Armor policy."""
 
     iap_client: str | None = None
     iap_secret: str | None = None

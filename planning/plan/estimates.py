@@ -1,4 +1,4 @@
-"""Memory, speed, capacity and cost of a stack. Money is US dollars an hour where nothing else is said."""
+"""Memory, speed, capacity and cost of a stack. Money is in US dollars per hour unless noted otherwise."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class MemoryParts:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryVerdict:
-    """How one device's memory is used, in GiB, and what fits in it.
+    """Memory of one device in GiB, by use, and the KV cache that fits.
 
     `available_gib` is left for the KV cache; `needed_gib` is what one request of `max_model_len` tokens takes of it.
-    `free_gib` is free once the KV cache is made, of which starting up needs `warm_up_gib`. `error_gib` is the stated
+    `free_gib` is free after the KV cache is allocated; startup needs `warm_up_gib` of it. `error_gib` is the stated
     error of `available_gib`: nearer than that to a limit the status is `marginal`. `limit` names the nearest limit,
     `longest` the longest request that fits (at most the model's own context), `max_concurrency` requests of
     `max_model_len` at once. All are of one data-parallel rank; a replica has `ranks` of them.
@@ -55,7 +55,7 @@ class MemoryVerdict:
 
     @property
     def replica_tokens(self) -> int:
-        """Tokens of KV cache of a whole replica: every data-parallel rank has a cache of its own."""
+        """Tokens of KV cache of a whole replica: each data-parallel rank has a separate cache."""
         return self.kv_tokens * self.ranks
 
     @property
@@ -76,7 +76,7 @@ class SpeedEstimate:
 
     `batch` are sequences that run at once on one replica; requests beyond that wait, which `time_to_first_token` holds.
     `error` is relative: nine of ten published rates and times per token that were held out of every fit were nearer.
-    `method` says where the times of steps come from.
+    `method` names the source of the step times.
     """
 
     time_to_first_token: float
@@ -116,7 +116,7 @@ class Total:
         return round(self.usd * HOURS_A_MONTH, 2)
 
     def __sub__(self, other: Total) -> Total:
-        """What lies between two sums. A part that is unknown in both is the same in both only if it does not change."""
+        """The difference of two sums. A part that is unknown in both is assumed to be unchanged."""
         return Total(round(self.usd - other.usd, 4), tuple(dict.fromkeys((*self.unknown, *other.unknown))))
 
 
@@ -144,14 +144,14 @@ class StageRate:
 
 @dataclass(frozen=True, kw_only=True)
 class CapacityPlan:
-    """What one model's replicas are estimated to serve. Tokens are those of one request.
+    """Estimated throughput of one model's replicas. Token counts are per request.
 
-    `alone`: one request at a time. `full`: every replica's batch is full. `at_load`: at the load the settings state;
+    `alone`: one request at a time. `full`: every replica's batch is full. `at_load`: at the load in the settings;
     None where the replicas cannot serve it. `needed` are the replicas that the stated rate or objectives take, None
-    where nothing is stated or no number of replicas helps. `measured`: published
+    without a stated load, or if no number of replicas is enough. `measured`: published
     measurements of this accelerator were held against the estimate, so that `error` (relative; of `SpeedEstimate`)
     holds, and `typical_error`, which half of them kept; else it is extrapolated. `stages` are decode and prefill where
-    each has servers of its own: `replicas` are then those of decode, what is `needed` stands with each stage, and
+    each has separate servers: `replicas` are then those of decode, `needed` is given per stage, and
     nothing was fitted.
     """
 
@@ -203,7 +203,7 @@ class Alternative:
 class UnitCost:
     """Dollars for a million, by the rule cost an hour / (requests a second x 3600).
 
-    `basis` says which requests those are: without their number and length a price per token means nothing.
+    `basis` describes those requests: a price per token depends on their number and length.
     """
 
     requests_per_second: float

@@ -24,7 +24,7 @@ class SubnetPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkPlan:
-    """VPC and subnets. Names only, where `create` is false: somebody else made them."""
+    """VPC and subnets. Only names if `create` is false, for an existing network."""
 
     create: bool
     # Host project of a Shared VPC. None: the stack's own project.
@@ -117,7 +117,7 @@ class NodePoolPlan:
     provisioning: Literal["on-demand", "spot", "flex-start", "queued"] = "on-demand"
     reservation: str | None = None
     accelerator_network_profile: str | None = None
-    # None in a cluster that somebody else made: whether its nodes are private is not this stack's to say.
+    # None for an existing cluster, which decides itself whether its nodes are private.
     private_nodes: bool | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     # Of its Kubernetes nodes; `labels` are the cloud's.

@@ -41,7 +41,7 @@ class PodGuardPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class HuggingFacePlan:
-    """Where the token is at run time. `secret` is a Kubernetes Secret; `secret_manager` a Secret Manager one."""
+    """Location of the token at run time. `secret` is a Kubernetes Secret; `secret_manager` a Secret Manager one."""
 
     secret: str | None
     create_secret: bool
@@ -60,7 +60,7 @@ class PullSecretPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceCrdsPlan:
-    """Whether this stack installs the InferencePool CRD, because the cluster's version does not bring it.
+    """Whether this stack installs the InferencePool CRD, because the cluster's version does not include it.
 
     `legacy`: and that of the group before, inference.networking.x-k8s.io, for a KServe that insists on it.
     """
@@ -71,7 +71,7 @@ class InferenceCrdsPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class IstioPlan:
-    """What the Sail operator is asked for: a control plane of `version`, with the pull secret of its images."""
+    """The control plane requested from the Sail operator: `version`, with the pull secret of its images."""
 
     name: str
     namespace: str
@@ -85,8 +85,8 @@ class ChartPlan:
     """A controller installed by its Helm chart, or (`existing`) taken to be there.
 
     `name` is the release's; `chart` a reference, or a name in `repository`; `crds` are kinds that have to be there
-    where it is taken so; `after` names other charts of the plan; `retain` leaves the release behind when the stack
-    goes; `pod_security` is the level that its own pods keep; `istio` comes with it, where it is an operator's chart.
+    where it is taken so; `after` names other charts of the plan; `retain` keeps the release when the stack
+    is destroyed; `pod_security` is the level that its own pods keep; `istio` is set for an operator's chart.
     """
 
     name: str
@@ -106,7 +106,7 @@ class ChartPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class IssuerPlan:
-    """Who signs certificates: an issuer that is there, or one made here, with which each signs itself."""
+    """The issuer of certificates: an existing issuer, or a new self-signing one."""
 
     name: str
     kind: Literal["ClusterIssuer", "Issuer"]
@@ -152,7 +152,7 @@ class AlertPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringPlan:
-    """Scraping of model servers, pickers and model router; a dashboard and alert policies where they are wanted."""
+    """Scraping of model servers, pickers and model router; optionally a dashboard and alert policies."""
 
     enabled: bool
     interval_seconds: int

@@ -80,11 +80,11 @@ class ContainerPlan:
     requests: Mapping[str, str]
     limits: Mapping[str, str]
     startup: ProbePlan | None
-    # None of a container that answers nobody.
+    # None for a container without a server.
     liveness: ProbePlan | None
     readiness: ProbePlan | None
     volumes: tuple[VolumePlan, ...] = ()
-    # Of a sidecar, where its pod runs as root: the exception is the engine's alone.
+    # For a sidecar whose pod runs as root: only the engine has the exception.
     user_beside_root: int = 65532
 
 
@@ -113,7 +113,7 @@ class PodPlan(ContainerPlan):
     tolerations: tuple[TaintPlan, ...]
     # A new pod of a Deployment has been ready for so many seconds before an old one is taken away.
     min_ready_seconds: int = 0
-    # Seconds from the pod's deletion to SIGTERM, in which it serves on: who sends it requests has to notice first.
+    # Seconds from the pod's deletion to SIGTERM. The pod serves on, because senders notice its deletion later.
     pre_stop_seconds: int = 0
     # From the deletion to SIGKILL.
     grace_seconds: int

@@ -56,15 +56,15 @@ class GatewayPlan:
 
     @property
     def certificate(self) -> CertificatePlan | None:
-        """What the stack has signed for the listener."""
+        """The certificate that the stack requests for the listener."""
         return self.tls.certificate if self.tls is not None else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackendTlsPlan:
-    """How Istio opens TLS to a pool's servers: `service` is the one it makes of the pool, `host` its name in DNS.
+    """TLS from Istio to a pool's servers: `service` is Istio's Service for the pool, `host` its DNS name.
 
-    `authority` is a Secret of the namespace with the certificate (ca.crt) of who signed theirs, which then has to be
+    `authority` is a Secret of the namespace with the CA certificate (ca.crt) of the issuer, which then has to be
     one for `host`; None: it is not verified.
     """
 
@@ -79,7 +79,7 @@ class PoolPlan:
 
     name: str
     implementation: Literal["gke", "istio"]
-    # None where its servers speak HTTP.
+    # None if its servers use HTTP.
     tls: BackendTlsPlan | None
     selector: Mapping[str, str]
     target_ports: tuple[int, ...]
@@ -113,7 +113,7 @@ class PickerPlan:
     leader_election: bool
     # Of several pickers the elected one is ready and the others are not.
     ready_replicas: int
-    # A new picker is not ready before the old leader is gone: an update must not wait for it.
+    # A new picker becomes ready only after the old leader has ended: an update must not wait for it.
     max_unavailable: int
     # What is waited for where the rollout as such never ends.
     wait_for: tuple[str, ...]
@@ -142,7 +142,7 @@ class PathPlan:
 class RouteRulePlan:
     """Requests to any of `paths`, with `header` (name, value) where one is given: to a pool, or to (Service, port).
 
-    `rewrite` takes the place of a prefix before the request goes on. `timeout_seconds` where the Gateway takes it from
+    `rewrite` replaces a prefix before the request is forwarded. `timeout_seconds` where the Gateway takes it from
     the route.
     """
 
@@ -183,7 +183,7 @@ class MappingPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class RoutingExtensionPlan:
-    """How the load balancer asks the model router. `timeout_seconds` is for one message, GKE takes 10 at most."""
+    """The model router as an extension of the load balancer. `timeout_seconds` is per message, at most 10 on GKE."""
 
     name: str
     gateway: str
@@ -213,7 +213,7 @@ class RouterPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelsEndpointPlan:
-    """What answers requests that are for no model: their list, health, and 404 for everything else."""
+    """The endpoint for requests without a known model: the list of models, health, and 404 for everything else."""
 
     name: str
     replicas: int
@@ -236,7 +236,7 @@ class PeerPlan:
     except_cidrs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        # An empty peer is everybody: never what somebody who forgot its selector meant.
+        # An empty peer means all peers, which is never the intention of a missing selector.
         if bool(self.cidr) == bool(self.pods or self.namespace):
             raise ValueError("a peer is pods, a namespace, or a range of addresses")
 
@@ -255,7 +255,7 @@ class AccessPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkPolicyPlan:
-    """What pods of a selector may be reached by and may reach; nothing else, in either direction."""
+    """Allowed peers, in both directions, of the pods of a selector. All other traffic is denied."""
 
     name: str
     selector: Mapping[str, str]

@@ -102,7 +102,7 @@ class ModelServerPlan:
     max_unavailable: int
     # Buckets that the pods read by their workload identity.
     buckets: tuple[str, ...] = ()
-    # The file of the model's chat template, where the stack has one of its own.
+    # The file of the model's chat template, if the stack overrides it.
     chat_template: ConfigFilePlan | None = None
     workload_identity_secret: str | None
     # None where the catalog lacks the model or a figure of the accelerator.

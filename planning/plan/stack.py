@@ -46,7 +46,7 @@ class ModelPlan:
     servers: tuple[ModelServerPlan, ...]
     # What its servers show, where they answer in HTTPS.
     certificate: CertificatePlan | None
-    # None where the catalog lacks a figure, or no replica is wanted.
+    # None if the catalog lacks a figure, or with zero replicas.
     capacity: CapacityPlan | None
     # With it KServe makes pool, picker and servers, under the names they have in this plan.
     inference_service: InferenceServicePlan | None = None

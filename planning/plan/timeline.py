@@ -1,4 +1,4 @@
-"""How long the first `up` takes until the first answer."""
+"""Estimated time from the first `up` to the first answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class TimelineStep:
     """One step: seconds at best and at worst, what it waits for, and where the figures are from.
 
-    `critical`: a longer step here makes the whole longer. `verified`: the source is a run that somebody timed.
+    `critical`: a longer step here makes the whole longer. `verified`: the source is a timed run.
     """
 
     name: str

@@ -11,7 +11,7 @@ SELF_SIGNED = "self-signed"
 
 
 def plan_listener_certificate(ctx: PlanContext, tls: CertManagerTls) -> CertificatePlan:
-    """The Gateway's own: of the names asked for, else of its host name."""
+    """The certificate of the Gateway, for the configured names, or else for its host name."""
     hostname = ctx.settings.gateway.hostname
     dns_names = tls.dns_names or ((hostname,) if hostname else ())
     _check_names(ctx, dns_names, hostname)
@@ -31,7 +31,7 @@ def plan_listener_certificate(ctx: PlanContext, tls: CertManagerTls) -> Certific
 
 
 def issuer_of(issuer: IssuerSettings | None) -> IssuerPlan:
-    """The issuer that is there, or the one with which every certificate signs itself."""
+    """The existing issuer, or the self-signing one of the stack."""
     if issuer is None:
         return IssuerPlan(name=SELF_SIGNED, kind="Issuer", create=True)
     return IssuerPlan(name=issuer.name, kind=issuer.kind, create=False)
@@ -60,7 +60,7 @@ def _check_names(ctx: PlanContext, dns_names: tuple[str, ...], hostname: str | N
 
 
 def covers(name: str, host: str) -> bool:
-    """Whether a certificate for `name` is one for `host`: a wildcard stands for one label (RFC 9525)."""
+    """Whether a certificate for `name` covers `host`: a wildcard matches one label (RFC 9525)."""
     return name == host or (name.startswith("*.") and host.partition(".")[2] == name[2:])
 
 

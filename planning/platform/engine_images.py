@@ -14,7 +14,7 @@ def image_of(ctx: PlanContext, settings: ModelSettings) -> str:
 
 
 def facts_of(ctx: PlanContext, settings: ModelSettings) -> ImageFacts | None:
-    """What is known of a model's image: what the stack file says of it, over what the catalog does."""
+    """Facts about a model's image: those of the stack file, then those of the catalog."""
     facts = load_images().find(image_of(ctx, settings))
     stated = settings.image_facts
     if stated is None:
@@ -91,7 +91,7 @@ def _check_known(ctx: PlanContext) -> None:
 
 
 def _missing(facts: ImageFacts | None) -> list[str]:
-    """What an image of unknown facts may need."""
+    """Possible needs of an image with unknown facts."""
     if facts is None:
         return [
             "its CUDA version, which decides on the node's driver",

@@ -147,7 +147,7 @@ def _kserve(ctx: PlanContext, gateway: tuple[str, str], charts_before: list[str]
             namespace="kserve",
             values={},
             crds=("llminferenceservices.serving.kserve.io",),
-            # This chart's kinds go with it. In a cluster of others they stay, and with them what others made of them.
+            # The chart's CRDs are deleted with it. In an existing cluster they remain, with the objects of other users.
             retain=ctx.settings.cluster.existing is not None,
         ),
         _chart(
@@ -227,7 +227,7 @@ def _cert_manager() -> Mapping[str, Any]:
         "securityContext": _RESTRICTED,
     }
     return {
-        # Kept when the release goes: with the kinds every certificate in the cluster would go.
+        # Kept when the release is deleted: otherwise all certificates of the cluster would be deleted with the CRDs.
         "crds": {"enabled": True, "keep": True},
         # kube-system, its default, is Google's.
         "global": {"leaderElection": {"namespace": "cert-manager"}},

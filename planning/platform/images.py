@@ -1,4 +1,4 @@
-"""Images of engines: who may pull them, and what may be said to them."""
+"""Images of engines: pull access, and arguments that their entry points accept."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _tag(image: str) -> str | None:
 
 
 def check_release(ctx: PlanContext) -> None:
-    """What everybody who takes this release has to know."""
+    """Notes that apply to every user of this release."""
     if ctx.release.caveat is not None:
         ctx.findings.warning(
             "LLMD-RELEASE-SUPPORT",
@@ -32,7 +32,7 @@ def check_release(ctx: PlanContext) -> None:
 
 
 def check_proven(ctx: PlanContext) -> None:
-    """What nobody has compared with a source or run yet."""
+    """Facts not yet compared with a source or a run."""
     if ctx.release.unproven:
         proven = [release.name for release in ctx.catalog.releases.values() if not release.unproven]
         ctx.findings.warning(

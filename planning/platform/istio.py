@@ -1,4 +1,4 @@
-"""Istio's control plane: what its own charts are told, or what an operator is asked for in their place."""
+"""Istio's control plane: values of its own charts, or the resource of an operator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "250m", "memory": "512Mi"},
 # Off by default in every version so far; without it an InferencePool is no backend.
 _INFERENCE: Mapping[str, str] = {"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "true"}
 
-# On by default, and said all the same by who supports this set (opendatahub-io/rhaii-on-xks, charts/sail-operator).
+# On by default. Set explicitly as in opendatahub-io/rhaii-on-xks, charts/sail-operator.
 _GATEWAY_API: Mapping[str, str] = {
     "PILOT_ENABLE_GATEWAY_API": "true",
     "PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER": "true",
@@ -31,7 +31,7 @@ _GATEWAY_API: Mapping[str, str] = {
 
 _NO_SIDECARS: Mapping[str, Any] = {"sidecarInjectorWebhook": {"enableNamespacesByDefault": False}}
 
-# The Envoys of a Gateway run in the stack's namespace, which is as strict as its own pods allow. It is said by the
+# The Envoys of a Gateway run in the stack's namespace, with its pod security level. The level is set by the
 # Gateway itself: the Istio kind of the operator has no field for it (v1.27.3, `spec.values`).
 GATEWAY_PODS: Mapping[str, Any] = {"spec": {"template": {"spec": {"securityContext": _SECCOMP}}}}
 
@@ -40,7 +40,7 @@ _PROXY = "istio-proxy"
 
 
 def gateway_pods(keys: ApiKeysPlan | None) -> Mapping[str, Any]:
-    """What Istio merges into the Deployment of a Gateway; with API keys, the Secret as files."""
+    """Fields that Istio merges into the Deployment of a Gateway; with API keys, the Secret as files."""
     if keys is None:
         return GATEWAY_PODS
     mount = {"name": "api-keys", "mountPath": keys.path.rpartition("/")[0], "readOnly": True}
@@ -58,7 +58,7 @@ def istiod_values() -> Mapping[str, Any]:
 
 
 def istio_plan(release: IstioOperator, namespace: str, pull_secret: PullSecretPlan | None) -> IstioPlan:
-    """What the Sail operator makes; the pods of Gateways take the pull secret of their own namespace, by that name."""
+    """The control plane of the Sail operator. Gateway pods use the pull secret of that name in their own namespace."""
     shared: dict[str, Any] = {"proxy": {"image": release.proxy}}
     if pull_secret is not None:
         shared["imagePullSecrets"] = [pull_secret.name]
@@ -81,7 +81,7 @@ def istio_plan(release: IstioOperator, namespace: str, pull_secret: PullSecretPl
 
 
 def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: PullSecretPlan | None) -> None:
-    """Istio of a vendor: its images are not everybody's, and its KServe knows no other Gateway."""
+    """Check for Istio of a vendor: its images are not public, and its KServe supports no other Gateway."""
     release = ctx.release.charts.istio
     if not isinstance(release, IstioOperator) or ctx.settings.platform.istio.existing:
         return

@@ -20,7 +20,7 @@ _QUANTILE = 0.95
 
 
 def plan_monitoring(ctx: PlanContext, cluster: str, namespace: str, pools: tuple[str, ...]) -> MonitoringPlan:
-    """What is scraped, shown and alerted on. `pools` are the InferencePools of the stack."""
+    """Scraping, dashboard and alerts. `pools` are the InferencePools of the stack."""
     settings = ctx.settings.monitoring
     for key, value in (("dashboard", settings.dashboard), ("alerts", settings.alerts)):
         if value and not settings.enabled:

@@ -1,8 +1,8 @@
 """The filter that asks for an API key, in Envoy's Lua: Envoy's own filter of that name holds keys in its configuration.
 
-A key in the configuration of a proxy would stand in a custom resource, in the cluster's database and in the state. The
+A key in the configuration of a proxy would be in a custom resource, in the cluster's database and in the state. The
 filter reads a file in place of it, which the kubelet keeps equal to a Secret. It looks at the file again every few
-seconds, so that a key is added or taken away without a restart. A file that cannot be read admits nobody.
+seconds, so that keys are added or removed without a restart. Without a readable file all requests are refused.
 
 Sources: envoyproxy.io/docs, "Lua"; kubernetes.io/docs/concepts/configuration/secret ("Mounted Secrets are updated
 automatically").

@@ -38,7 +38,7 @@ _PROFILES = {"1.2": "MODERN", "1.3": "RESTRICTED"}
 
 
 def plan_edge(ctx: PlanContext, encrypted: frozenset[str]) -> EdgePlan:
-    """What the Gateway does with a request before any route, with findings for what its implementation cannot do."""
+    """Checks of the Gateway before any route, with findings for features that its implementation lacks."""
     check_edge(ctx, encrypted)
     settings = ctx.settings.gateway
     gke, tls = settings.implementation == "gke", settings.tls.kind != "none"
@@ -61,7 +61,7 @@ def plan_edge(ctx: PlanContext, encrypted: frozenset[str]) -> EdgePlan:
 
 
 def backend_access(ctx: PlanContext) -> BackendAccessPlan:
-    """How Google's load balancer guards each backend of the Gateway, the list of models included."""
+    """Access rules for each backend of the Gateway, including the list of models."""
     settings = ctx.settings.gateway
     if settings.implementation != "gke":
         return BackendAccessPlan()
@@ -140,7 +140,7 @@ def _rate_limit(per_minute: int, per: str) -> dict[str, Any]:
         "filter_enabled": whole,
         "filter_enforced": whole,
         "rate_limits": [{"actions": [action]}],
-        # Without a value the entry stands for every value, each with a bucket of its own.
+        # Without a value the entry matches every value, each with a separate bucket.
         "descriptors": [{"entries": [{"key": key}], "token_bucket": bucket}],
         "max_dynamic_descriptors": _MOST_CLIENTS,
     }

@@ -133,7 +133,7 @@ def plan_picker(
             EnvPlan(name="POD_NAME", field_path="metadata.name"),
         ),
         ports=ports,
-        # With an election only the leader is ready, and readiness has a service name of its own.
+        # With an election only the leader is ready, and the readiness service has a separate name.
         liveness=_health("liveness" if elects else "inference-extension", delay=5, period=10),
         readiness=_health("readiness" if elects else "inference-extension", delay=identity.readiness_delay, period=2),
         node_selector=ctx.own_nodes,
@@ -161,7 +161,7 @@ def plan_picker(
 
 
 def _scraping(ctx: PlanContext) -> tuple[str, ...]:
-    """How engines' metrics are asked for, where that is a flag. None of the pickers verifies certificates unasked."""
+    """The flags for scraping engines' metrics. No picker verifies certificates by default."""
     flag = ctx.release.picker.metrics_scheme_flag
     return (f"--{flag}=https",) if flag is not None and encrypted(ctx) else ()
 
@@ -184,7 +184,7 @@ def _health(service: str, delay: int, period: int) -> ProbePlan:
 
 
 def check_picker(ctx: PlanContext) -> None:
-    """What is wrong with the picker's settings, whichever the model."""
+    """Check the picker's settings that do not depend on the model."""
     settings = ctx.settings.picker
     check_config(ctx)
     check_events(ctx)
@@ -240,7 +240,7 @@ def _config(ctx: PlanContext, block_size: int | None, precise: PreciseIndex | No
 
 
 def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:
-    """What the picker believes of one model's servers."""
+    """Check the picker's assumptions about one model's servers."""
     block = engine_block(ctx, model, ctx.catalog.find_model(model.id))
     if block is not None:
         check_blocks(ctx, index, model, block)

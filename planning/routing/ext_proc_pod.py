@@ -36,7 +36,7 @@ def port_arguments(grpc: int, health: int, metrics: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtProcProgram:
-    """What runs in the pod, and on which nodes. `ports` are those of gRPC, of its health service and of metrics."""
+    """The program of the pod, and its nodes. `ports` are those of gRPC, of its health service and of metrics."""
 
     image: str
     args: tuple[str, ...]

@@ -29,7 +29,7 @@ _CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-
 ROUTE = "inference"
 KSERVE_ROUTE = "inference-kserve"
 
-# The model router puts the base model's name here: the one asked for, or the one an adapter or alias belongs to; empty
+# The header into which the model router writes the base model's name, also for an adapter or alias; empty
 # for a name it does not know.
 BASE_MODEL_HEADER = "X-Gateway-Base-Model-Name"
 API_PREFIX = "/v1"
@@ -90,12 +90,12 @@ def plan_routes(
 ) -> tuple[RoutePlan, ...]:
     """Without an index API requests go to the one pool; else each model's requests to its own, the rest to the index.
 
-    A name that is split goes to several pools by weight.
+    A split name is routed to several pools by weight.
 
     A route holds 16 rules: with more models there are more routes. A backend that is a pool never has a port, and GKE
     takes no timeouts there: Istio takes them nowhere else.
 
-    Under KServe a model also answers below a path of its own, as with KServe's routes, by a route of its own, which
+    Under KServe a model is also served below a separate path, as with KServe's routes, by a separate route, which
     KServe waits for. The API's route changes when KServe's servers are ready: in a switch from `direct` the old servers
     answer until then.
     """

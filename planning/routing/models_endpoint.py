@@ -1,4 +1,4 @@
-"""What answers requests that are for no model: an Envoy with fixed answers, so that there is no program to own."""
+"""The endpoint for requests without a known model: an Envoy with fixed responses, which needs no own program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODELS_PATH = "/v1/models"
 # Envoy's distroless image runs as this user.
 _USER = 65532
 
-# Envoy refuses fixed answers above 4096 bytes unless told otherwise; the list of models grows with them.
+# Envoy refuses fixed responses above 4096 bytes by default; the list of models grows with them.
 _LONGEST_ANSWER = 1 << 20
 
 _TYPE = "@type"
@@ -32,7 +32,7 @@ _FILTERS = "type.googleapis.com/envoy.extensions.filters"
 def plan_models_endpoint(
     ctx: PlanContext, models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...], pull_secret: PullSecretPlan | None
 ) -> ModelsEndpointPlan | None:
-    """Where several models share a Gateway, a request without a known model goes here: an answer, not a hang."""
+    """With several models behind a Gateway, requests without a known model are routed here and get a response."""
     if not pattern_of(ctx.settings).routes_by_model:
         return None
     selector = {"app.kubernetes.io/name": NAME}

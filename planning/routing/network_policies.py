@@ -39,7 +39,7 @@ _NAME_SERVERS = (
     PeerPlan(cidr="169.254.169.254/32"),
 )
 
-# With Dataplane V2 a pod asks the first, otherwise the second stands in its place.
+# With Dataplane V2 a pod queries the first, otherwise the second replaces it.
 _METADATA = (("169.254.169.254/32", 80), ("169.254.169.252/32", 988))
 
 _LINK_LOCAL = "169.254.0.0/16"
@@ -96,7 +96,7 @@ class _World:
             ingress=(
                 *_access(self._proxies, ports),
                 *_access(self._probers, sorted({model.pool.health_port, *ports})),
-                # Metrics, and prompts to be turned into tokens; a server's metrics stand beside its API.
+                # Metrics, and prompts to tokenize; a server's metrics share the port of its API.
                 *_access((picker,), [*ports, *events]),
                 *_access(self._collectors, ports),
                 *_access(siblings, []),
@@ -148,7 +148,7 @@ class _World:
         )
 
     def index(self, index: ModelsEndpointPlan) -> NetworkPolicyPlan:
-        """It answers with what it was started with, and asks nobody."""
+        """It serves fixed content and opens no connections."""
         return NetworkPolicyPlan(
             name=index.name,
             selector=index.selector,
@@ -258,6 +258,6 @@ def _names() -> tuple[AccessPlan, ...]:
 
 
 def _access(peers: Sequence[PeerPlan], ports: Sequence[int]) -> tuple[AccessPlan, ...]:
-    """Nothing for nobody: an empty list of peers would mean everybody. No ports are all."""
+    """No rule for no peers: an empty list of peers would mean all peers. No ports mean all ports."""
     tcp: Literal["TCP"] = "TCP"
     return (AccessPlan(peers=tuple(peers), ports=tuple((tcp, port) for port in ports)),) if peers else ()

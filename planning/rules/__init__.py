@@ -1,6 +1,6 @@
 """Every rule that a stack can break, by its id.
 
-A rule stands in the module of its subject. To add one: a `Rule` here, a call of `ctx.findings.error` or `.warning` with
+A rule is in the module of its subject. To add one: a `Rule` here, a call of `ctx.findings.error` or `.warning` with
 its id as the first argument, an example in tests/planning/refusals.
 """
 

@@ -2,7 +2,7 @@
 
 An InferencePool cannot say that its servers want HTTPS: its appProtocol is http or kubernetes.io/h2c, and a picker
 answers with an address without a scheme (kubernetes-sigs/gateway-api-inference-extension v1.5.0,
-api/v1/inferencepool_types.go; #1556, open). Istio opens TLS all the same, where a DestinationRule says so for the
+api/v1/inferencepool_types.go; #1556, open). Istio opens TLS anyway, where a DestinationRule requires it for the
 Service that it makes of the pool (istio/istio 1.27.3 to 1.29.2, inferencepool_collection.go in
 pilot/pkg/config/kube/gateway, and pilot/pkg/networking/core/cluster_tls.go); OpenDataHub's KServe relies on it
 (opendatahub-io/kserve, llmisvc/router_platform_networking_odh.go).
@@ -31,7 +31,7 @@ _LONGEST = 63
 
 
 def encrypted(ctx: PlanContext) -> bool:
-    """Whether model servers answer in HTTPS."""
+    """Whether model servers use HTTPS."""
     return ctx.settings.gateway.backend_tls.kind != "none"
 
 
@@ -42,9 +42,9 @@ def istio_pool_service_name(pool: str) -> str:
 
 
 def plan_backend_tls(ctx: PlanContext, key: str, pool: str) -> BackendTlsPlan | None:
-    """How the Gateway speaks to the servers of one model, whose pool is called `pool`.
+    """TLS between the Gateway and the servers of one model, whose pool is called `pool`.
 
-    Of the authority's Secret, which lies beside the Gateway, Istio's Envoys are shown ca.crt alone (`isCAOnlySecret`,
+    Of the authority's Secret, which is beside the Gateway, Istio's Envoys get ca.crt only (`isCAOnlySecret`,
     istio/istio pilot/pkg/xds/sds.go). A certificate that signs itself is its own authority: in the minute in which
     Gateway and engines learn of a renewed one at different times, none of them would be trusted.
     """
@@ -60,7 +60,7 @@ def plan_backend_tls(ctx: PlanContext, key: str, pool: str) -> BackendTlsPlan | 
 
 
 def plan_server_certificate(ctx: PlanContext, key: str, tls: BackendTlsPlan | None) -> CertificatePlan | None:
-    """What the servers of one model show. `tls` is how their pool is spoken to."""
+    """The certificate of one model's servers. `tls` is the connection to their pool."""
     backend_tls = ctx.settings.gateway.backend_tls
     if tls is None or not isinstance(backend_tls, CertManagerBackend):
         return None
@@ -71,7 +71,7 @@ def plan_server_certificate(ctx: PlanContext, key: str, tls: BackendTlsPlan | No
 
 @dataclass(frozen=True, kw_only=True)
 class ServerTls:
-    """What encryption adds to a model server: the default is a server without it."""
+    """The additions of encryption to a model server. The default is a server without it."""
 
     protocol: Literal["http", "https"] = "http"
     scheme: Literal["HTTP", "HTTPS"] = "HTTP"
@@ -90,7 +90,7 @@ def server_tls(ctx: PlanContext, key: str) -> ServerTls:
         args=(
             *("--ssl-certfile", f"{DIRECTORY}/tls.crt"),
             *("--ssl-keyfile", f"{DIRECTORY}/tls.key"),
-            # Without it the engine would keep a certificate until it restarts, whether or not a new one is there.
+            # Without it the engine would keep a certificate until it restarts, even after renewal.
             "--enable-ssl-refresh",
         ),
         volumes=(VolumePlan(name=_VOLUME, kind="secret", source=source, mount_path=DIRECTORY, read_only=True),),

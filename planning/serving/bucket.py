@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 DRIVER = "gcsfuse.csi.storage.gke.io"
-# Lets the driver's webhook add its sidecar to the pod.
+# Makes the driver's webhook add its sidecar to the pod.
 VOLUMES_ANNOTATION = "gke-gcsfuse/volumes"
 # The sidecar's own limit is 5 GiB, in which its file cache has to fit.
 CACHE_ANNOTATION = "gke-gcsfuse/ephemeral-storage-limit"

@@ -1,4 +1,4 @@
-"""What the stack file brings of its models: config.json and chat template join the catalog for this plan."""
+"""Models that the stack file defines: config.json and chat template are added to the catalog for this plan."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def with_own_models(
         parsed = _parsed(model.id, file, findings, path, model.config)
         if parsed is not None:
             catalog_model = catalog.find_model(model.id)
-            # What no configuration says, and somebody has found out.
+            # Facts established by tests, which no configuration contains.
             found_out = (
                 {"gated": catalog_model.gated, "tpu_tested": catalog_model.tpu_tested}
                 if catalog_model is not None

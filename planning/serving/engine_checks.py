@@ -29,7 +29,7 @@ _OF_THE_VERSION = ("architecture", "quantization-unknown", "quantization-capabil
 
 
 def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> Deployment:
-    """One replica of a model as vLLM is told to run it. An argument beside its setting is refused elsewhere."""
+    """One replica of a model as vLLM runs it. Arguments that duplicate a setting are refused elsewhere."""
     further = settings.extra_args
     parallelism = parallelism_of(ctx, settings)
     return Deployment(
@@ -49,14 +49,14 @@ def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> De
 
 
 def implementation_variable(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> dict[str, str]:
-    """The variable by which a TPU takes PyTorch's implementation, where nothing else runs what is asked for."""
+    """The variable that selects PyTorch's implementation on a TPU, if the deployment needs that implementation."""
     if model is None or _IMPLEMENTATION in settings.env or not needs_torch(deployment_of(ctx, settings, model)):
         return {}
     return {_IMPLEMENTATION: "vllm"}
 
 
 def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> bool:
-    """Findings about arguments and about what the engine refuses. Says whether it would start."""
+    """Check arguments and the engine's own limits. Returns whether the engine would start."""
     _check_options(ctx, index, settings)
     if model is None:
         return True
@@ -230,7 +230,7 @@ def _machine(ctx: PlanContext, accelerator: Accelerator, devices: int) -> Machin
 
 
 def _releases(ctx: PlanContext, settings: ModelSettings) -> Iterator[tuple[str, _Changed]]:
-    """Releases with a newer engine that has a table, where the stack does not bring an image of its own."""
+    """Releases with a newer engine that has a table, unless the stack sets an image."""
     if settings.image is not None:
         return
     engine = load_engine()

@@ -51,7 +51,7 @@ def plan_chat_template(ctx: PlanContext, settings: ModelSettings, account: str) 
 
 
 def chat_template_volume(template: ConfigFilePlan | None) -> tuple[VolumePlan, ...]:
-    """Where the engine reads its template. Empty without one."""
+    """The volume of the engine's chat template. Empty without one."""
     if template is None:
         return ()
     return (
@@ -85,7 +85,7 @@ def _check_name(ctx: PlanContext, index: int, given: str | None, setting: str, n
     if given is None:
         return
     version = version_of(ctx, ctx.settings.models[index])
-    # A table may lack the names: not every version says them in a form that can be read.
+    # A table may lack the names, which not every version has in a readable form.
     tables = [facts for facts in facts_of(version) if getattr(facts, names)]
     if not tables:
         _warn_unknown(ctx, index, (setting,), given, version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 HEALTH_PATH = "/health"
 MODELS_PATH = "/v1/models"
 
-# Where everything the engine writes goes: the root file system is read-only.
+# The folder for all files that the engine writes: the root file system is read-only.
 CACHE = "/var/cache/llm-d"
 WEIGHTS = "/var/lib/llm-d/weights"
 TOKEN_DIRECTORY = "/var/run/secrets/hugging-face"  # noqa: S105 - a directory, not a token

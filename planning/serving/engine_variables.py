@@ -11,7 +11,7 @@ from planning.context import PlanContext
 from planning.plan.serving import ModelServerPlan
 from planning.sizing.memory_check import version_of
 
-# Values that must not stand in a Deployment, and what sets them instead.
+# Variables whose values must not be in a Deployment, and the setting to use instead.
 _SECRETS = {
     "HF_TOKEN": "huggingFace.token, existingSecret or secretManagerSecret",
     "HUGGING_FACE_HUB_TOKEN": "huggingFace.token, existingSecret or secretManagerSecret",
@@ -27,7 +27,7 @@ def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerP
     variables = ctx.settings.models[index].env
     if not variables:
         return
-    # The stack file's own come last; a name that is there twice is one that the stack sets.
+    # Those of the stack file come last; a duplicate is a name that the stack sets.
     counts = [Counter(variable.name for variable in server.pod.env) for server in servers]
     for name, value in variables.items():
         path = ("models", index, "env", name)
@@ -83,14 +83,14 @@ def _check_known(ctx: PlanContext, path: tuple[str | int, ...], index: int, name
 
 
 def _is_missing(packages: tuple[Package, ...], name: str, version: str) -> bool:
-    """Whether none of the packages that were read around this version has the variable."""
+    """Whether the packages of versions around this one lack the variable."""
     if not packages[0].covers(version):
         return False
     return not any(name in package.variables and package.variables[name].in_version(version) for package in packages)
 
 
 def _expected(variable: Availability, value: str) -> str | None:
-    """What the variable takes, where this value is something else."""
+    """The accepted values of the variable, if this value is not one of them."""
     match variable.type:
         case "bool":
             return None if value in ("0", "1") else "0 or 1"

@@ -12,7 +12,7 @@ from planning.findings import without_secrets
 
 @dataclass(frozen=True)
 class Owned:
-    """Why an argument is the planner's, and what to use instead."""
+    """Why the planner sets an argument itself, and the setting to use instead."""
 
     why: str
     instead: str

@@ -47,7 +47,7 @@ def raised_block(ctx: PlanContext, settings: ModelSettings, model: Model | None)
 
 
 def check_raised_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
-    """Warn that a block is larger than anybody set it, where the picker depends on its size."""
+    """Warn that vLLM raises the block size above the configured one, where the picker depends on it."""
     tokens = raised_block(ctx, settings, model)
     if tokens is None or not (_is_stated(ctx) or settings.block_size is not None):
         return
@@ -78,6 +78,6 @@ def engine_block(ctx: PlanContext, settings: ModelSettings, model: Model | None)
         return settings.block_size
     if ctx.accelerator.kind == "gpu":
         return _GPU_BLOCK
-    # TPUs choose by the longest request; a smaller block than theirs would be raised to it, on one side only.
+    # TPUs choose by the longest request; a smaller block would be raised, on the engine's side only.
     run = run_of(ctx, settings, model) if model is not None else None
     return run.kv_block() if run is not None else None

@@ -31,7 +31,7 @@ class EnginePublisher(BaseModel):
 
 
 def follows_events(ctx: PlanContext) -> bool:
-    """Whether the picker of this stack has a precise index: engines publish then, and a Service renders prompts."""
+    """Whether the picker of this stack has a precise index. Engines then publish events, a Service renders prompts."""
     document = parsed_config(ctx)
     if ctx.settings.picker.config is not None:
         precise = document is not None and any(entry.type == PRECISE for entry in document.plugins)
@@ -41,13 +41,13 @@ def follows_events(ctx: PlanContext) -> bool:
 
 
 def publisher(served_name: str, port: int) -> str:
-    """The engine's argument. The picker knows a replica by its address, which only the pod itself can tell."""
+    """The engine's argument. The picker identifies a replica by its address, which only the pod itself knows."""
     value = EnginePublisher(endpoint=f"tcp://*:{EVENTS_PORT}", topic=f"kv@$(POD_IP):{port}@{served_name}")
     return value.model_dump_json()
 
 
 def check_events(ctx: PlanContext) -> None:
-    """Whether the release can, whether every name is followed, and whether a picker's own configuration meets ours."""
+    """Check that the release supports KV events, that all names are indexed, and that a user's picker config fits."""
     picker = ctx.settings.picker
     if picker.prefix_routing == "precise" and not can_index_precisely(ctx.picker):
         releases = [

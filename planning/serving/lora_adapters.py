@@ -10,7 +10,7 @@ from planning.serving.bucket import bucket_volume
 from planning.sizing.memory.run import LORA_SLOTS
 from settings.models import AdapterSettings, ModelSettings
 
-# vLLM's own limit of the rank where nobody sets another.
+# vLLM's default limit of the rank.
 _DEFAULT_RANK = 16
 
 ADAPTERS = "/adapters"
@@ -28,7 +28,7 @@ def adapter_arguments(settings: ModelSettings) -> tuple[str, ...]:
     if not settings.adapters:
         return ()
     rank = max(adapter.rank for adapter in settings.adapters)
-    # JSON and not name=path, because it also names the base: the list of models then says what belongs to what.
+    # JSON and not name=path, because it also names the base, which the list of models then contains.
     modules = [
         json.dumps({"name": adapter.name, "path": _path(number, adapter), "base_model_name": settings.name})
         for number, adapter in enumerate(settings.adapters)
@@ -74,7 +74,7 @@ def _bucket(adapter: AdapterSettings) -> tuple[str, str] | None:
 
 
 def _path(number: int, adapter: AdapterSettings) -> str:
-    """What vLLM loads: a repository of the Hub, or a folder of a volume."""
+    """The path that vLLM loads: a repository of the Hub, or a folder of a volume."""
     if adapter.source.startswith(_BUCKET):
         return f"{ADAPTERS}/{number}"
     if adapter.source.startswith(_IMAGE):

@@ -1,4 +1,4 @@
-"""What vLLM, the model and the accelerator allow together. Pure checks: each rule names where it comes from."""
+"""Checks the combination of vLLM, model and accelerator. Pure functions; each rule has its source."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _check_default_length(ctx: PlanContext, index: int, settings: ModelSettings,
 def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: int) -> bool:
     """vLLM config/model.py `verify_with_parallel_config`; on TPU replicated key-value heads work for few models.
 
-    Says whether the heads can be shared.
+    Returns whether the heads can be shared.
     """
     path = ("models", index, "tensorParallel")
     if model.attention_heads % tensor_parallel:

@@ -60,7 +60,7 @@ def model_gib(ctx: PlanContext, settings: ModelSettings) -> float:
 
 
 def node_gib(ctx: PlanContext, settings: ModelSettings) -> float:
-    """What a node full of one model's replicas downloads: each has its own copy."""
+    """Download size of a node with as many of one model's replicas as fit. Each has a separate copy."""
     if settings.source.kind == "image":
         # Pulled once for all replicas; the layers lie beside the files until they are unpacked.
         return 2 * model_gib(ctx, settings)
@@ -71,7 +71,7 @@ def node_gib(ctx: PlanContext, settings: ModelSettings) -> float:
 
 
 def weights_of(settings: ModelSettings) -> str:
-    """What `vllm serve` is given first: a repository of the Hub, or a folder."""
+    """The first argument of `vllm serve`: a repository of the Hub, or a folder."""
     match settings.source:
         case BucketSource(path=path) | VolumeClaimSource(path=path):
             return f"{WEIGHTS}/{path.strip('/')}"
@@ -120,7 +120,7 @@ def plan_model_server(
     exception = multi_node.security_exception(ctx, parallelism)
     claim = multi_node.claim_template(ctx, parallelism, names.claim_template)
     health = multi_node.health_port(parallelism, role.port.number)
-    # vLLM answers /v1/models once weights are loaded and the engine is compiled; a supervisor knows health only.
+    # vLLM answers /v1/models once weights are loaded and the engine is compiled; a supervisor has only /health.
     ready_path = MODELS_PATH if parallelism.data == 1 else HEALTH_PATH
     uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
     template = plan_chat_template(ctx, settings, names.service_account)
@@ -177,7 +177,7 @@ def plan_model_server(
         sidecars=role.sidecars,
         service_account=names.service_account,
         mount_api_token=False,
-        # Every exception takes root: libtpu's devices and added capabilities are for nobody else.
+        # Every exception needs root: libtpu's devices and added capabilities are available to no other user.
         user=_USER if exception is None else 0,
         security_exception=exception,
         capabilities=multi_node.capabilities(ctx, parallelism),
@@ -214,7 +214,7 @@ def plan_model_server(
         memory=memory,
         latency=simulation(run, ctx.accelerator, verdict=memory) if run is not None else None,
         protocol=tls.protocol,
-        # The Service bypasses the picker, so decode servers answer alone.
+        # The Service bypasses the picker, so only decode servers answer.
         direct_service=names.direct_service
         if ctx.settings.gateway.direct_load_balancer and role.takes_requests
         else None,
@@ -269,21 +269,21 @@ def _arguments(
 
 
 def can_drain(ctx: PlanContext, settings: ModelSettings) -> bool:
-    """Whether this vLLM lets running requests end after SIGTERM. An older one does not start with the flag for it."""
+    """Whether this vLLM finishes running requests after SIGTERM. Older versions do not start with the flag for it."""
     engine = load_engine()
     return engine.has(version_of(ctx, settings), engine.features.drain)
 
 
 def _in_blocks(model: Model | None) -> bool:
-    """Whether the weights are fp8 with one scale for each block, as DeepSeek's are."""
+    """Whether the weights are fp8 with one scale per block, as DeepSeek's are."""
     quantization = model.quantization if model is not None else None
     return quantization is not None and quantization.method == "fp8" and quantization.group is not None
 
 
 def dtype_of(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> str | None:
-    """As set; else what vLLM would choose on an accelerator without bfloat16, so that it is said and can be judged.
+    """The configured dtype; else vLLM's choice on an accelerator without bfloat16, so that it is explicit and checked.
 
-    Of a model that the catalog lacks nothing is said: vLLM reads its type and knows which of them refuse float16.
+    Models outside the catalog get no flag: vLLM reads their type and knows which of them refuse float16.
     """
     if settings.dtype is not None or model is None:
         return settings.dtype

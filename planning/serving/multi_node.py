@@ -1,4 +1,4 @@
-"""Replicas of several pods, and pods of several servers: what vLLM, the network cards and Kubernetes are told."""
+"""Replicas of several pods, and pods of several servers: settings of vLLM, the network cards and Kubernetes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RPC_PORT = 5555
 # What the controller of LeaderWorkerSets puts on the pods: leaders have index 0, pods of one group share the key.
 _INDEX_LABEL = "leaderworkerset.sigs.k8s.io/worker-index"
 GROUP_LABEL = "leaderworkerset.sigs.k8s.io/group-key"
-# A multi-host slice is a node pool of its own, and a group must not be spread over two.
+# A multi-host slice is a separate node pool, and a group must not be spread over two.
 _NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
 # Machines within one fast network domain, the widest first (llm-d's docs for GKE).
 _NEARNESS = ("cloud.google.com/gce-topology-block", "cloud.google.com/gce-topology-subblock")
@@ -51,7 +51,7 @@ def health_port(parallelism: Parallelism, engine_port: int = PORT) -> int:
 
 
 def serving_labels(parallelism: Parallelism) -> dict[str, str]:
-    """What pods that answer requests have beyond their model's labels: in a group with one server only the leader."""
+    """Labels of serving pods besides their model's labels: in a group with one server only the leader serves."""
     return {} if parallelism.every_pod_serves else {_INDEX_LABEL: "0"}
 
 
@@ -92,7 +92,7 @@ def switches(parallelism: Parallelism) -> tuple[str, ...]:
 def command(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
     """The command before the arguments. Only what arguments cannot say takes a shell: sums, and a second program."""
     engine = ctx.release.engine
-    # What a shell starts has to be said; an image's own entry point is not.
+    # A shell needs an explicit command; an image's entry point does not.
     own = engine.command or (engine.entry_point if parallelism.is_multi_node else ())
     words = " ".join(own)
     if not parallelism.is_multi_node:
@@ -111,7 +111,7 @@ def command(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
 
 
 def own_arguments(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
-    """Arguments of a GPU group with one server: every host knows the others, and who of them leads."""
+    """Arguments of a GPU group with one server: every host gets the addresses of the others, and the leader."""
     if not parallelism.is_multi_node or parallelism.data > 1:
         return ()
     if ctx.accelerator.kind == "tpu":
@@ -156,7 +156,7 @@ def worker_pod(
 
 
 def plan_leader_worker(ctx: PlanContext, parallelism: Parallelism, workers: PodPlan | None) -> LeaderWorkerPlan | None:
-    """How a replica's pods start and end together; None for a replica of one pod."""
+    """The joint start and end of a replica's pods; None for a replica of one pod."""
     if not parallelism.is_multi_node:
         return None
     return LeaderWorkerPlan(
@@ -241,7 +241,7 @@ def pod_security_level(exceptions: Sequence[SecurityException | None]) -> str:
     """The strictest level of Pod Security that admits pods with these exceptions."""
     rules = {exception.rule for exception in exceptions if exception is not None}
     if rules & {"capabilities", "privileged"}:
-        # `baseline` knows neither IPC_LOCK nor privileged containers.
+        # `baseline` allows neither IPC_LOCK nor privileged containers.
         return "privileged"
     return "baseline" if rules else "restricted"
 

@@ -1,4 +1,4 @@
-"""Whether a replica can be spread as it is meant to be: rules of vLLM, of the hosts, and of what lies between them."""
+"""Validates the parallelism settings of one replica: rules of vLLM, of the hosts, and of the links between them."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def _check_experts(
 
 
 def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
-    """What the engine's version can do."""
+    """Check against the engine's version."""
     engine, version = load_engine(), version_of(ctx, settings)
     features = engine.features
     several = parallelism.is_multi_node or parallelism.data > 1

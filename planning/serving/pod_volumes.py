@@ -23,7 +23,7 @@ def buckets_of(settings: ModelSettings) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*own, *adapter_buckets(settings))))
 
 
-# Work for whoever tries a list of leaked tokens; a plan pays it once for each token.
+# Makes testing a list of leaked tokens expensive; a plan pays it once for each token.
 _ROUNDS = 100_000
 
 
@@ -34,7 +34,7 @@ def _digest(token: str, stack: str) -> str:
 
 
 def annotations_of(settings: ModelSettings, hugging_face: HuggingFacePlan, size: float, stack: str) -> dict[str, str]:
-    """What the bucket driver reads, and a salted digest of the token. `size` are the GiB of the weights."""
+    """Annotations for the bucket driver, and a salted digest of the token. `size` are the GiB of the weights."""
     annotations = {}
     if buckets_of(settings):
         annotations[VOLUMES_ANNOTATION] = "true"

@@ -9,7 +9,7 @@ from settings.models import ModelSettings
 
 
 def check_quantization(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
-    """Findings about a format that the accelerator runs without what it was made for."""
+    """Findings about a format for which the accelerator has no hardware support."""
     capability = ctx.accelerator.compute_capability
     if capability is None:
         return

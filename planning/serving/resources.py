@@ -1,4 +1,4 @@
-"""How many nodes the replicas take, what each takes of its node, and what the pool has left."""
+"""Number of nodes for the replicas, resources of each on its node, and the remaining room of the pool."""
 
 from __future__ import annotations
 

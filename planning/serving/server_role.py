@@ -15,9 +15,9 @@ _HTTP = PortPlan(name="http", number=PORT)
 
 @dataclass(frozen=True, kw_only=True)
 class ServerRole:
-    """What a role adds to the pods of its servers.
+    """The additions of a role to the pods of its servers.
 
-    `label` is the value of the role label. `port` is where the engine listens, `sidecars` stand in front of it, and
+    `label` is the value of the role label. `port` is the engine's port, `sidecars` are in front of the engine, and
     `args`, `env` and `ports` come after the engine's own.
     """
 

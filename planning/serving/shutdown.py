@@ -1,8 +1,8 @@
-"""How pods come and end without losing a request: listed, notice, drain, end. All in seconds."""
+"""Start and end of pods without losing a request: listed, notice, drain, end. All in seconds."""
 
 from __future__ import annotations
 
-# A new pod is ready this long before an old one goes for it: until then the load balancer has its address and has seen
+# A new pod is ready this long before an old one is ended: until then the load balancer has its address and has seen
 # its health check pass, every 5 s. Google's readiness gate would tell, but pods of an InferencePool do not get it
 # (cloud.google.com/kubernetes-engine/docs/concepts/container-native-load-balancing: Services of an Ingress do).
 LISTED_SECONDS = 15

@@ -1,4 +1,4 @@
-"""How long a model server may take to start: download, engine, compilation."""
+"""The startup time limit of a model server: download, engine, compilation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COMPILE_SECONDS = {"gpu": 120, "tpu": 240}
 # The guides this stack replaces allow 30 minutes, and starts of 15 minutes have been seen.
 _LEAST_BUDGET_SECONDS = 1800
 
-# Until a node is there and has pulled an image of 10 to 20 GiB.
+# Until a node exists and has pulled an image of 10 to 20 GiB.
 NODE_SECONDS = 1200
 
 

@@ -1,4 +1,4 @@
-"""Shapes of plugins' parameters, by the name under which the catalog knows them."""
+"""Parameter schemas of plugins, by their names in the catalog."""
 
 from __future__ import annotations
 

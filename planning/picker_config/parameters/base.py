@@ -1,4 +1,4 @@
-"""What all parameters share: unknown names and wrong types are refused, as a strict JSON decoder does."""
+"""Common base of all parameters: unknown names and wrong types are refused, as by a strict JSON decoder."""
 
 from __future__ import annotations
 

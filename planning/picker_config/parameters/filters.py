@@ -66,7 +66,7 @@ class EncodedEndpointHeader(Strict):
 
 
 class SessionSource(Strict):
-    """Where a session's name is read: a request header, or an attribute."""
+    """Source of a session's name: a request header, or an attribute."""
 
     header: str = ""
     attribute: str = ""
@@ -121,7 +121,7 @@ class UtilizationFilter(Parameters):
 
 
 class ContextLength(Parameters):
-    """Filter and scorer in one; ranges stand in a label of the pods."""
+    """Filter and scorer in one; the ranges are in a label of the pods."""
 
     label: Text = "llm-d.ai/context-length-range"
     enable_filtering: bool = False

@@ -23,7 +23,7 @@ from planning.picker_config.parameters.base import (
 
 
 class ApproximatePrefix(Parameters):
-    """What a replica caches, guessed from what was sent to it. Blocks below 64 tokens are raised to 64."""
+    """Estimated cache content of a replica, from the requests sent to it. Blocks below 64 tokens are raised to 64."""
 
     auto_tune: bool = True
     block_size_tokens: AtLeastOne = 16
@@ -103,7 +103,7 @@ class KvEvents(Strict):
 
 
 class PrecisePrefix(Parameters):
-    """What each replica does cache, from the events of its engine. Needs tokens of a token-producer."""
+    """Actual cache content of each replica, from the events of its engine. Needs tokens of a token-producer."""
 
     token_processor_config: TokenProcessor = TokenProcessor()
     indexer_config: Indexer = Indexer()
@@ -200,7 +200,7 @@ class PreciseScorer(Parameters):
 class SpeculativeScorer(Parameters):
     """Index and scorer of the scheduler v0.7.1.
 
-    What the three groups hold is defined by its library llm-d-kv-cache v0.7.1, whose source was not read. They pass
+    The library llm-d-kv-cache v0.7.1 defines the content of the three groups. Its source was not read. They pass
     unchecked.
     """
 

@@ -41,7 +41,7 @@ class TokenBlocks(Parameters):
 
 
 class PrefixMatch(Parameters):
-    """Reads matches of a producer; without its name, of one that is made with defaults."""
+    """Reads matches of a producer. Without its name the scorer creates one with defaults."""
 
     prefix_match_info_producer_name: PluginName | None = None
     match_length_weight: Share = 0

@@ -1,4 +1,4 @@
-"""Serving back ends: who creates a model's pool, picker and servers. One module each, one interface (`base`)."""
+"""Serving back ends: direct Deployments or KServe. One module each, one interface (`base`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface of a serving back end: what depends on who creates a model's pool, picker and servers."""
+"""The interface of a serving back end: everything that depends on the creator of a model's pool, picker and servers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PoolNames:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtProcIdentity:
-    """How a picker or model router is named, found and started.
+    """Name, selector and start of a picker or model router.
 
     `name` is the Deployment, and the ConfigMap where `mounts_config` is set. `selector` finds its pods, `labels` are
     set on them. An empty `command` leaves the image's own. `readiness_delay` is in seconds. Without `sleeps_at_end`
@@ -81,11 +81,11 @@ class ServingBackend(Protocol):
 
     @property
     def needs_kserve(self) -> bool:
-        """Whether KServe has to be in the cluster."""
+        """Whether the cluster needs KServe."""
 
     @property
     def creates_tokenizer_service(self) -> bool:
-        """Whether a Service leads the picker to an engine that tokenizes prompts."""
+        """Whether the back end creates a Service through which the picker reaches an engine that tokenizes prompts."""
 
     def engine_command(self, command: tuple[str, ...], release: Release) -> tuple[str, ...]:
         """The command of an engine's container. `command` is what its parallelism needs, empty for the image's own."""
@@ -107,7 +107,7 @@ class ServingBackend(Protocol):
         """Names for the servers of the model with this key."""
 
     def rollout(self, spare_replicas: int, *, multi_node: bool) -> Rollout:
-        """How an update replaces replicas where the accelerator pool has room for `spare_replicas` more."""
+        """The update strategy if the accelerator pool has room for `spare_replicas` more replicas."""
 
     def pool(self, key: str, serving_labels: Mapping[str, str]) -> PoolNames:
         """The model's pool. `serving_labels` mark the pods of a group that answer requests."""
@@ -119,7 +119,7 @@ class ServingBackend(Protocol):
         """The object from which a controller creates all of the above; None where this program does."""
 
     def presets(self, servers: Sequence[ModelServerPlan]) -> tuple[str, ...]:
-        """Names of empty presets in the stack's namespace that the controller uses in place of its own."""
+        """Names of empty presets in the stack's namespace, which the controller uses in place of its own."""
 
     def check_model(self, ctx: PlanContext, index: int, settings: ModelSettings, key: str) -> None:
         """Findings about the settings of one model."""

@@ -68,7 +68,7 @@ class KServeBackend:
     container: str = _CONTAINER
     # KServe's preset for decode has a sidecar of this name. Under another name both would run, on one port.
     sidecar_container: str = "llm-d-routing-sidecar"
-    # The port in the same preset. Ports merge by number, so another one would stand beside it.
+    # The port in the same preset. Ports merge by number, so a different one would be added to it.
     decode_engine_port: int = 8001
     needs_kserve: bool = True
     creates_tokenizer_service: bool = False
@@ -88,7 +88,7 @@ class KServeBackend:
         return {key: value for key, value in labels.items() if key not in _KSERVE_LABELS}
 
     def sidecar_command(self, release: DisaggregationRelease) -> tuple[str, ...]:
-        """The preset's command has flags of its own; one makes the sidecar ask the API server for allowed targets."""
+        """The preset's command has its own flags; one makes the sidecar query the API server for allowed targets."""
         return release.sidecar.command
 
     def server_names(self, key: str, role: Role, *, multi_node: bool) -> ServerNames:
@@ -155,13 +155,13 @@ class KServeBackend:
         _check_templates(ctx, index, settings)
 
     def check_server(self, ctx: PlanContext, settings: ModelSettings, server: ModelServerPlan) -> None:
-        """Whether a spare accelerator is there, judged by this stack file; only `up` knows the stack before it."""
+        """Check for a spare accelerator with this stack file; only `up` knows the previous one."""
         if spare_replicas(ctx, settings) <= 0 and server.replicas > 0:
             _warn_of_rollout(ctx, server)
 
 
 def _uri(settings: ModelSettings) -> str:
-    """Where the weights are, as KServe writes it. The engine fetches or mounts them itself, as under `direct`."""
+    """The location of the weights in KServe's notation. The engine fetches or mounts them itself, as under `direct`."""
     match settings.source:
         case BucketSource(bucket=bucket, path=path):
             return f"gs://{bucket}/{path.strip('/')}"
