@@ -1,1 +1,1 @@
-"""What is done beside an `up`: measuring, and writing the settings reference."""
+"""Tools besides `pulumi up`: reports, checks, measurements, and generators of reference pages."""

@@ -1,7 +1,7 @@
 """JSON Schemas of the catalog's files, for editors: `python -m operations.catalog_schema [--check]`.
 
 The types in catalog/ describe entries as the program reads them. Files are shorter to write, because catalog/loading.py
-fills in the rest. This module says where a file differs from its type.
+fills in the rest. This module defines the differences between a file and its type.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _let_copy(entry: Schema, description: str) -> None:
 
 
 def _keyed_by_name(entry: Schema) -> Schema:
-    """A file whose entries stand beside `date` and `sources`."""
+    """A file whose entries are siblings of `date` and `sources`."""
     return {"type": "object", "properties": {"date": _DATE, "sources": _sources()}, "additionalProperties": entry}
 
 

@@ -1,6 +1,6 @@
 """Compare this project's memory model and llm-d-planner's with what vLLM logged. Writes a Markdown table.
 
-llm-d-planner is not a dependency; give it an environment of its own, which brings all this script needs:
+llm-d-planner is not a dependency; give it a separate environment with everything this script needs:
 
     python3 -m venv /tmp/planner && /tmp/planner/bin/pip install llm-d-planner==0.3.3 pyyaml pydantic
     /tmp/planner/bin/python -m operations.compare_planner
@@ -63,7 +63,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a planner says about one log."""
+    """A planner's answer for one log."""
 
     weights: float
     activation: float
@@ -209,9 +209,9 @@ def _stored(model: Model, dtype: str) -> dict[str, int]:
 
 
 def starts_table(planner: ModuleType | None) -> str:
-    """Starts of 0.11 that were published with their weights and the memory left: what each planner says of them.
+    """Starts of 0.11 published with their weights and remaining memory, with the answer of each planner.
 
-    A start is said to fail where less than nothing is left, or what one request takes of it; several did.
+    A start counts as failed if no memory is left, or less than one request needs; several did.
     """
     rows = json.loads(STARTS.read_text(encoding="utf-8"))
     judgments = judge_rows(rows, STARTS.parent)
@@ -271,7 +271,7 @@ def main() -> int:
     usable = catalog.load().accelerators[CARD].usable_gib or NOMINAL_GIB
     answers[f"llm-d-planner 0.3.3, told {usable} GiB"] = [library(log, planner, usable) for log in logs]
     print(f"All {len(logs)} logs:\n\n{table(logs, answers)}")
-    # Settings it has no word for, and several ranks, are not its fault alone: once more without them.
+    # Settings that it has no option for, and several ranks, distort its result: once more without them.
     plain = [i for i, log in enumerate(logs) if not (log.on_line_fp8 or log.fp8_cache)]
     some = {name: [outcomes[i] for i in plain] for name, outcomes in answers.items()}
     print(f"\nThe {len(plain)} whose settings it can express:\n\n{table([logs[i] for i in plain], some)}")

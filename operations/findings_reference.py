@@ -68,7 +68,7 @@ def _section(rule: Rule, where: Mapping[str, list[str]]) -> Iterator[str]:
 
 
 def _files_by_rule() -> Mapping[str, list[str]]:
-    """Files of the program in which the id of a rule stands."""
+    """Files of the program that contain the id of a rule."""
     files: dict[str, list[str]] = defaultdict(list)
     for path in sorted(path for folder in _FOLDERS for path in (_ROOT / folder).rglob("*.py")):
         if path.parent.name != "rules":

@@ -1,6 +1,6 @@
 """The comparison for `measure preview`: the same resources, registered one by one from literals.
 
-What a person would write without settings, plan or components: the SDK's classes with their final arguments.
+The equivalent without settings, plan or components: the SDK's classes with their final arguments.
 """
 
 from __future__ import annotations

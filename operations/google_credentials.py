@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class NoCredentialsError(Exception):
-    """Google Cloud cannot be asked from here. The text says what to do."""
+    """Google Cloud cannot be queried from here. The message names the correction."""
 
 
 def default_credentials() -> tuple[Credentials, str | None]:

@@ -1,6 +1,6 @@
-"""How a stack serves: `python -m operations.serve_benchmark [prefix|throughput|picker|failure]`; all without a name.
+"""Benchmarks a stack: `python -m operations.serve_benchmark [prefix|throughput|picker|failure]`; all without a name.
 
-Every part brings the example prefix-cache-gpu up with what it changes, sends its traffic and prints the rows that
+Every part starts the example prefix-cache-gpu with its changes, sends its traffic and prints the rows that
 docs/measurements.md states. Engines are simulated: their latencies are the plan's estimate, so that what is measured is
 routing, not hardware. On two cores a few tens of requests a second are what all of this can carry.
 """
@@ -32,7 +32,7 @@ STACK = "prefix-cache-gpu"
 MODEL = "Qwen/Qwen2.5-3B-Instruct"
 _ENGINES, _PICKERS = "llm-d.ai/inference-serving=true", "app.kubernetes.io/name=endpoint-picker"
 
-# Of the shared-prefix workload: groups of prompts that begin alike, the popular ones asked for most (Zipf).
+# The shared-prefix workload: groups of prompts with a common prefix, and popularity by Zipf's law.
 PREFIX_WORDS = 1400
 PROMPTS = 600
 ZIPF = 0.4
@@ -50,7 +50,7 @@ class Serving:
 
 @contextmanager
 def serving(*changes: str) -> Iterator[Serving]:
-    """The stack with changed values, up; whoever is last takes it down."""
+    """A running stack with changed values. The last user of the context stops it."""
     _rehearsal("up", STACK, *(word for change in changes for word in ("-c", f"llm-d:{change}")))
     address = _rehearsal("endpoint", STACK).strip()
     with client(StackPaths(STACK)) as kube:
@@ -79,13 +79,13 @@ class Trace:
 
     @classmethod
     def drawn(cls, groups: int, exponent: float, seed: int = 1) -> Trace:
-        """By Zipf's law: the group of rank r is asked for r ** -exponent as often as the first."""
+        """Draw by Zipf's law: the frequency of the group of rank r is r ** -exponent times that of the first."""
         chance = random.Random(seed)  # noqa: S311 - a workload, no secret
         weights = [(rank + 1) ** -exponent for rank in range(groups)]
         return cls(tuple(chance.choices(range(groups), weights, k=PROMPTS)))
 
     def prompt(self, number: int, salt: str) -> str:
-        """A long beginning that the group shares, and a question of its own. `salt` keeps runs apart in the caches."""
+        """A long prefix common to the group, and a distinct question. `salt` separates the cache contents of runs."""
         words = random.Random(f"{salt} {self.groups[number]}")  # noqa: S311
         beginning = " ".join(words.choice(_WORDS) for _ in range(PREFIX_WORDS))
         return f"{salt} group {self.groups[number]}: {beginning} Question {number}?"
@@ -97,7 +97,7 @@ class Trace:
         ]
 
     def partition(self, parts: int) -> dict[int, int]:
-        """Each group's replica, by one who knows the whole trace: no prefix is kept twice, the load is even."""
+        """The replica of each group for an optimal router: no prefix is cached twice, the load is even."""
         load = [0] * parts
         assigned: dict[int, int] = {}
         for group, count in Counter(self.groups).most_common():
@@ -110,7 +110,7 @@ _WORDS = ("time", "year", "people", "way", "day", "man", "thing", "life", "world
 
 
 def prefix(fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:
-    """Cached tokens by the real picker, by round robin, and by a router that knows all: same pods, same trace.
+    """Cached tokens with the real picker, with round robin, and with an optimal router: same pods, same trace.
 
     `fillings`: what the beginnings of all groups take of the KV caches of all replicas, where each is kept once.
     """
@@ -162,7 +162,7 @@ def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: 
             for number in clients:
                 began = time.monotonic() + warm_up
                 samples = by_clients(_unlike(stack.address), number, warm_up + seconds)
-                # What was answered in the time: requests that wait at its end are nobody's work yet.
+                # Only completed requests: those still waiting at the end do not count.
                 done = [sample for sample in samples if sample.answered and began <= sample.ended < began + seconds]
                 rates[replicas, number] = sum(sample.output_tokens for sample in done) / seconds
                 print(
@@ -175,7 +175,7 @@ def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: 
 
 
 def picker(pairs: int = 300) -> None:
-    """What Gateway and picker add to a request, against the same pod asked directly; taking turns."""
+    """The latency that Gateway and picker add to a request, compared with alternating requests to the same pod."""
     with serving() as stack:
         direct = next(iter(stack.pods.values()))
         ways = itertools.cycle([stack.address, direct])

@@ -18,7 +18,7 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Request:
-    """One chat request and where it goes: the Gateway, or a pod."""
+    """One chat request and its destination: the Gateway, or a pod."""
 
     address: str
     model: str
@@ -28,7 +28,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Sample:
-    """What became of a request. `began` is on the monotonic clock; status 0 is a connection that broke."""
+    """The result of a request. `began` is on the monotonic clock; status 0 is a broken connection."""
 
     began: float
     seconds: float
@@ -53,7 +53,7 @@ async def ask(client: httpx.AsyncClient, request: Request) -> Sample:
         "model": request.model,
         "messages": [{"role": "user", "content": request.prompt}],
         "max_tokens": request.max_tokens,
-        # As long as asked for, so that every request is as much work.
+        # The full requested length, so that all requests are equal work.
         "ignore_eos": True,
     }
     began = time.monotonic()
@@ -179,5 +179,5 @@ class Steady:
     def _requests(self) -> Iterator[Request]:
         request = self._prototype
         for number in itertools.count():
-            # Each prompt another, from its first word on, so that only load decides where it goes.
+            # Prompts differ from their first word on, so that only load decides the routing.
             yield Request(request.address, request.model, f"{number} {request.prompt}", request.max_tokens)

@@ -118,7 +118,7 @@ def why(
 
 
 def explain(error: Exception) -> Failure | None:
-    """What to print of an error of these commands. None for a defect."""
+    """The printed text of an error of these commands. None for a defect."""
     from cli.findings import refusal_text
     from planning import RefusedError
     from stackfile import StackFileError
@@ -127,7 +127,7 @@ def explain(error: Exception) -> Failure | None:
         return Failure(refusal_text(error.findings), REFUSED)
     if isinstance(error, StackFileError):
         return Failure(str(error), REFUSED)
-    # Brings Pulumi's SDK along, which `preflight` cannot have beside Google's client libraries.
+    # Imports Pulumi's SDK, which cannot be in one environment with Google's client libraries of `preflight`.
     from rehearsal.terminal.failures import explain as sentence_of
 
     sentence = sentence_of(error)

@@ -1,4 +1,4 @@
-"""What the rehearsal's commands do."""
+"""Implements the commands of the rehearsal."""
 
 from __future__ import annotations
 
@@ -103,14 +103,14 @@ def preview(request: Request) -> int:
     paths = request.paths
     existed, stands = paths.home.exists(), paths.cloud.exists()
     # Nothing runs here for a preview, so it shows the stack's own picker, as the report and Google Cloud do. A stack
-    # that stands is compared with what an `up` would make of it: the same release, with the picker that can run here.
+    # running stack is compared with the result of an `up`: the same release, with the picker that can run here.
     configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=not stands)
     plan = _refuse_mistakes(paths, configuration)
     try:
         with defer_interrupts(), engine(paths, configuration, report) as pulumi:
             create_existing(paths, plan.project, plan.network, plan.cluster, report)
             _say_changes(paths, configuration)
-            # Of a stack that stands, people want the changed lines; of a new one the list of what will be.
+            # For a running stack the changed lines matter, for a new one the whole list.
             pulumi.stack.preview(on_output=show, on_error=show, color=_color(), diff=stands)
     finally:
         if not existed:
@@ -217,7 +217,7 @@ def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing:
 
     `changing` also holds it against what runs.
 
-    The engine alone would print the first value of a wrong type and stop there, because `Pulumi.yaml` has types.
+    The engine alone would print the first value of a wrong type and end, because `Pulumi.yaml` has types.
     """
     values = configuration.settings()
     plan = plan_raw(paths.stack, values, configuration.encrypted(), files=model_files(values))
@@ -230,7 +230,7 @@ def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing:
 def restore_checkpoint(checkpoint: Path) -> None:
     """Replace a checkpoint that a kill left half written by the one before, which Pulumi keeps beside it.
 
-    What was created in between no state has recorded, as after any kill.
+    Resources created in between are in no recorded state, as after any kill.
     """
     before = checkpoint.with_name(f"{checkpoint.name}.bak")
     if checkpoint.exists() and not _is_json(checkpoint) and before.exists() and _is_json(before):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 
 class RehearsalError(Exception):
-    """What went wrong and what to do about it, in one or two sentences."""
+    """An error with its correction, in one or two sentences."""
 
 
 class ProviderError(RehearsalError):

@@ -64,7 +64,7 @@ class Documents:
 
 
 def read_files(paths: list[Path]) -> Documents:
-    """Read YAML and JSON files; folders with all of theirs. Raises AdoptError."""
+    """Read YAML and JSON files; of folders all such files. Raises AdoptError."""
     found = Documents()
     for path in _expanded(paths):
         for document in _documents(path):
@@ -159,7 +159,7 @@ def _workload(document: Json, kind: str, origin: str) -> Server | None:
 
 
 def _read_cluster(document: Json, origin: str, documents: Documents) -> None:
-    """What `gcloud container clusters describe` prints, as YAML or JSON."""
+    """The output of `gcloud container clusters describe`, as YAML or JSON."""
     if isinstance(document.get("location"), str):
         documents.locations.append(str(document["location"]))
     pools = [pool for pool in listing(document, "nodePools") if isinstance(pool, Mapping)]

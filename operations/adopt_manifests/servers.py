@@ -61,7 +61,7 @@ def listing(value: Any, *path: str) -> Sequence[Any]:
 
 
 def at(value: Any, *path: str) -> Any:
-    """What stands at a path of keys, or None."""
+    """The value at a path of keys, or None."""
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value

@@ -1,4 +1,4 @@
-"""Where weights come from: URIs of KServe and llm-d as `models[].source` of a stack file."""
+"""Sources of weights: URIs of KServe and llm-d as `models[].source` of a stack file."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from rehearsal import cli as rehearsal_cli
 
 
 def explain_error(error: Exception) -> Failure | None:
-    """What to print of an error of any command. None for a defect."""
+    """The printed text of an error of any command. None for a defect."""
     from operations.adopt_manifests.errors import AdoptError
     from operations.explain.errors import FieldError
     from operations.live_stack.stack import LiveStackError

@@ -110,7 +110,7 @@ def preflight(
     """Ask Google Cloud whether a stack gets its quotas, zones, APIs, permissions and names.
 
     Exit status 1 if something is in the way, 2 if the stack is refused, 3 without Google credentials: then it lists
-    what it would ask for.
+    what it would query.
     """
     from operations.preflight.command import run_preflight
 
@@ -164,7 +164,7 @@ def leftovers(
 ) -> int:
     """Look in Google Cloud for what a destroyed stack left behind, with its price and the command that removes it.
 
-    Exit status 1 if something is left or could not be asked, 3 without Google credentials.
+    Exit status 1 if something is left or could not be queried, 3 without Google credentials.
     """
     from operations.leftovers.command import look_for_leftovers
 

@@ -26,7 +26,7 @@ RULES: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
 def causes_of(facts: Facts) -> tuple[Cause, ...]:
     """All causes, most fundamental first. Pods of one workload share a cause.
 
-    What only asks for patience comes last: something that is broken as well matters more.
+    Causes that only need patience come last, because something broken as well matters more.
     """
     causes_by_key: dict[tuple[str, str], Cause] = {}
     for rule in RULES:

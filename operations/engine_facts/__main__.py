@@ -22,7 +22,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _TARGET = _ROOT / "catalog" / "engines"
 
 # The TPU back end's package of each version. PyPI lacks some that are published as images only: the nearest one is read
-# then, and the table says so.
+# then, and the table notes that.
 _TPU_PACKAGES = {"0.11.2": "0.11.1", "0.17.1": "0.18.0", "0.19.1": "0.19.0"}
 
 
@@ -48,7 +48,7 @@ def _write(version: str, folder: Path) -> None:
     questions, answers = folder / version / "questions.json", folder / version / "answers.json"
     questions.write_text(json.dumps(tasks(catalog.load())), encoding="utf-8")
     variables = {**os.environ, **environment.variables(), "TRITON_CACHE_DIR": str(folder / version / "triton")}
-    # The package alone is on the path there: the project's own modules have names that the engine's may have too.
+    # The path holds only the package there: the project's own modules have names that the engine's may have too.
     with tempfile.TemporaryDirectory(prefix="engine-facts-inside-") as path:
         Path(path, "inside").symlink_to(Path(__file__).with_name("inside"))
         variables["PYTHONPATH"] = path

@@ -1,4 +1,4 @@
-"""What is asked of an engine: once about itself, and once for each compute capability of the catalog's accelerators."""
+"""Questions to an engine: one set about itself, and one for each compute capability of the catalog's accelerators."""
 
 from __future__ import annotations
 
@@ -81,5 +81,5 @@ def capability_numbers(capability: float) -> list[int]:
 
 
 def _reported(accelerator: Accelerator) -> str:
-    """The name as CUDA says it, as far as vLLM looks at it: it looks for "a100"."""
+    """The name in CUDA's form, as far as vLLM parses it: it searches for "a100"."""
     return f"NVIDIA {accelerator.title}"

@@ -1,4 +1,4 @@
-"""What the TPU back end can do, read in its published sources: it does not start without a TPU."""
+"""Capabilities of the TPU back end, read in its published sources, because it does not start without a TPU."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _schemes(path: Path) -> list[str]:
 
 
 def _never_has_lora(tree: ast.Module) -> bool:
-    """Whether the JAX loader sets the LoRA manager to nothing, whatever is asked for."""
+    """Whether the JAX loader always sets the LoRA manager to nothing."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name == "get_flax_model":
             for part in ast.walk(node):

@@ -1,4 +1,4 @@
-"""What the command `diff` does."""
+"""Implements the command `diff`."""
 
 from __future__ import annotations
 

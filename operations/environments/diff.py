@@ -37,7 +37,7 @@ def objects(before: Graph, after: Graph, names: tuple[str, str]) -> Iterator[str
 
 
 def count(lines: list[str]) -> Mapping[str, int]:
-    """How many objects a diff of `objects` adds, removes and changes."""
+    """The number of objects that a diff of `objects` adds, removes and changes."""
     old = [line for line in lines if line.startswith("--- ")]
     new = [line for line in lines if line.startswith("+++ ")]
     removed = sum(line == "+++ /dev/null" for line in new)
@@ -51,5 +51,5 @@ def _texts(graph: Graph, stack: str) -> dict[str, str]:
 
 
 def _neutral(text: str, stack: str) -> str:
-    """A text with the stack's name, where it stands as a word, replaced."""
+    """A text with the stack's name replaced where it is a whole word."""
     return re.sub(rf"(?<![A-Za-z0-9]){re.escape(stack)}(?![A-Za-z0-9])", "<stack>", text)

@@ -20,7 +20,7 @@ from planning import StackPlan
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Where the value of one field comes from.
+    """The origins of the value of one field.
 
     `component` is file and line of the code that registered the object. `planned` is the part of the plan that holds
     the field's value, if one does. Without origins the field is a constant of the code.
@@ -95,7 +95,7 @@ class Explainer:
     def _planned(self, path: FieldPath, value: object, touched: set[str]) -> str | None:
         """The part of the plan with exactly this value: by the field's name, or else one that the same inputs change.
 
-        Numbers and booleans are too common to be told apart by what they are: of those only the name decides.
+        Numbers and booleans are too common for a match by value: for those only the name decides.
         """
         last = next((part for part in reversed(path.parts) if isinstance(part, str)), "")
         holding = [where for where, part in _parts(self.plan) if type(part) is type(value) and part == value]

@@ -90,7 +90,7 @@ def find(available: Objects, path: FieldPath) -> tuple[Recorded, Mapping[str, An
 
 
 def value_at(body: object, parts: tuple[str | int, ...]) -> object:
-    """What stands at a path, or MISSING."""
+    """The value at a path, or MISSING."""
     for part in parts:
         if isinstance(body, list) and isinstance(part, int) and part < len(body):
             body = body[part]
@@ -122,7 +122,7 @@ _FIGURES = ("cost", "timeline", "capacity", "memory", "latency", "warnings", "ha
 def plan_leaves(part: object, path: str = "", *, figures: bool = False) -> Iterator[tuple[str, object]]:
     """Every leaf of a plan by its path, optionally with the figures about the plan.
 
-    Secrets stand there by their text, so that another one is a difference.
+    Secrets are compared by their text, so that another one is a difference.
     """
     if is_dataclass(part) and not isinstance(part, type):
         for plan_field in fields(part):

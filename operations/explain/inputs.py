@@ -112,7 +112,7 @@ def _with(part: Any, path: Sequence[str | int], value: object) -> Any:
 
 
 def _catalog_with(catalog: Catalog, entry: BaseModel, changed: BaseModel) -> Catalog:
-    """The catalog with one entry replaced wherever it stands."""
+    """The catalog with all occurrences of one entry replaced."""
 
     def replaced(table: Any) -> Any:
         if table is entry:
@@ -162,7 +162,7 @@ def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
 
 
 def _prices(ctx: PlanContext, cpu_machine: str) -> Iterator[tuple[str, Price | PriceItem]]:
-    """What this stack may have to pay, in its region."""
+    """The prices that this stack may use, in its region."""
     catalog_prices = ctx.catalog.prices
     tables = (
         (catalog_prices.machines, (ctx.machine.name, cpu_machine)),

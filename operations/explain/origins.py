@@ -113,8 +113,8 @@ def moved(
 ) -> Iterator[Moved]:
     """The inputs that change one field.
 
-    Where a group as a whole leaves the field as it is, none of its members is an origin; the others are changed one at
-    a time, but those that touch nothing which has not been found to leave the field alone.
+    If a whole group does not change the field, none of its members is an origin. The others are changed one at
+    a time, except those that touch no leaf that is still a candidate.
     """
     value = value_of(builder, plan, path, plan)
     cleared: set[str] = set()
@@ -137,7 +137,7 @@ def moved(
 
 
 def value_of(builder: Builder, plan: StackPlan, path: FieldPath, before: StackPlan) -> object:
-    """The field, also where it stands under another name now because its model or its stack has one."""
+    """The field, even if its name contains the changed name of its model or stack."""
     built = builder.build(plan)
     if built is None:
         return UNBUILT

@@ -29,7 +29,7 @@ def outputs_of(plan: StackPlan) -> Graph:
 def part_read(plan: StackPlan, others: Sequence[StackPlan], tell: Callable[[StackPlan], object]) -> str | None:
     """The innermost part of the plan that determines an output in each of the other plans.
 
-    Found by putting single parts of the others into the plan; None where no part alone does it for all of them.
+    Found by replacing single parts of the plan by those of the others; None if no part is enough for all of them.
     """
     readings = [tuple(_read(plan, other, tell(other), tell)) for other in others]
     common = itertools.takewhile(lambda steps: len(set(steps)) == 1, zip(*readings, strict=False))

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for raw settings, made from the settings' own JSON Schema, so that new settings are fuzzed too.
+"""Hypothesis strategies for raw settings, derived from the JSON Schema of the settings, which includes new settings.
 
 Values are mostly plausible, so that plans come out, with known names of accelerators, machines and models; `damaged`
 breaks one place of such a stack.
@@ -46,7 +46,7 @@ JUNK: Strategy = st.one_of(
 
 @functools.cache
 def _accepted_values() -> Mapping[tuple[str, str], tuple[Any, ...]]:
-    """Names that the catalog knows, by the schema's type and its property."""
+    """Names in the catalog, by the schema's type and its property."""
     catalog = load()
     zones = sorted({zone for accelerator in catalog.accelerators.values() for zone in accelerator.zones})
     topologies = sorted({name for machine in catalog.machines.values() for name in machine.topologies})
@@ -77,7 +77,7 @@ def stacks() -> Strategy:
 
 @st.composite
 def likely(draw: st.DrawFn) -> Tree:
-    """A stack with a zone that has its accelerator and a machine that carries it: planning goes through all of it."""
+    """A stack with a zone and a machine that have its accelerator, so that planning runs to the end."""
     values: Tree = draw(stacks())
     catalog = load()
     accelerator = catalog.accelerators[draw(st.sampled_from(sorted(catalog.accelerators)))]
@@ -156,7 +156,7 @@ def working(draw: st.DrawFn) -> Tree:
 
 @st.composite
 def damaged(draw: st.DrawFn) -> Tree:
-    """A stack with one to three places that hold something else, that are gone, or that nobody knows."""
+    """A stack with one to three places changed: another value, a missing key, or an unknown one."""
     values: Tree = copy.deepcopy(draw(st.one_of(likely(), stacks())))
     for _ in range(draw(st.integers(1, 3))):
         places = list(_places(values))
@@ -207,7 +207,7 @@ def _resolve(schema: Tree) -> Tree:
 
 
 def _any(schema: Tree) -> Strategy:
-    """A value that a schema allows, as far as it says so."""
+    """A value that a schema allows, as far as the schema is specific."""
     schema = _resolve(schema)
     if "const" in schema:
         return st.just(schema["const"])

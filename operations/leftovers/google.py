@@ -34,7 +34,7 @@ def list_all(
 ) -> tuple[list[Resource], dict[str, str]]:
     """Every resource of the kinds, in their order, and the reason for each kind that could not be listed.
 
-    An API that is switched off has no resources: it counts as asked.
+    An API that is switched off has no resources, and counts as queried.
     """
     resources: list[Resource] = []
     silent: dict[str, str] = {}

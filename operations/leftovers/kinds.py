@@ -15,7 +15,7 @@ from typing import Literal
 class Kind:
     """`path` is below the API's host, with `{project}`; `items` is the key of the list in an answer.
 
-    `scope` says how an answer of Compute Engine is grouped: by location (aggregated) or not. `refers` names fields that
+    `scope` is the grouping of an answer of Compute Engine: by location (aggregated) or not. `refers` names fields that
     hold links to other resources of a load balancer. `price` is an item of catalog/prices.yaml, by unit or by GiB.
     `gcloud` is the group of the command.
     """

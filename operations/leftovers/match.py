@@ -23,7 +23,7 @@ class Identity:
     """The names that identify a stack's resources.
 
     `planned` holds the names that the stack itself gives, by kind of Pulumi. `network` is None where the network is not
-    the stack's own: it then says nothing. `namespaces` are those of the stack's objects.
+    the stack's own: it then proves nothing. `namespaces` are those of the stack's objects.
     """
 
     stack: str
@@ -53,7 +53,7 @@ class Resource:
 class Leftover:
     """A resource that belongs, or may belong, to the stack. `reason` names the evidence.
 
-    `is_certain` is false where only a name speaks for it: another cluster may have made a resource of that name.
+    `is_certain` is false if only the name matches: another cluster may have created a resource of that name.
     """
 
     resource: Resource
@@ -98,7 +98,7 @@ def leftovers(resources: Sequence[Resource], identity: Identity) -> list[Leftove
 
 
 def _own(resource: Resource, identity: Identity) -> tuple[str, bool]:
-    """Why a resource is the stack's by itself, and whether that is certain."""
+    """The reason why a resource belongs to the stack by its own fields, and whether that is certain."""
     body, name = resource.body, resource.name
     if resource.kind.graph and name in identity.planned.get(resource.kind.graph, ()):
         return "the stack gives this name", True
@@ -142,7 +142,7 @@ def _is_gke_name(name: str, cluster: str, pools: Iterable[str]) -> bool:
 
 
 def _after(text: str, name: str) -> str | None:
-    """What follows a name and a hyphen. The name may have been cut, to no fewer than ten letters."""
+    """The rest after a name and a hyphen. The name may have been cut, to no fewer than ten letters."""
     cuts = (name[:length] for length in range(len(name), min(len(name), _SHORTEST) - 1, -1))
     return next((text[len(cut) + 1 :] for cut in cuts if text.startswith(f"{cut}-")), None)
 

@@ -22,7 +22,7 @@ _LOG_LINES = 80
 
 
 class LoopbackPods:
-    """Every pod has a loopback address of its own, and writes its log into a file."""
+    """Every pod has a separate loopback address, and writes its log into a file."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs

@@ -1,4 +1,4 @@
-"""What verify and diagnose look at: one running stack, wherever it runs."""
+"""The input of verify and diagnose: one running stack, on GKE or in the rehearsal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Place = Literal["rehearsal", "gke"]
 
 
 class LiveStackError(Exception):
-    """There is no running stack to look at. The text says why and what to do."""
+    """There is no running stack to check. The message holds the reason and the correction."""
 
 
 class Cluster(Protocol):
@@ -36,7 +36,7 @@ class Cluster(Protocol):
 
 
 class PodAccess(Protocol):
-    """How the ports and logs of single pods are reached."""
+    """Access to ports and logs of single pods."""
 
     def address(self, pod: Manifest, port: int) -> str:
         """`host:port` at which a pod's port answers here. Raises LiveStackError where it cannot be reached."""
@@ -49,10 +49,10 @@ class PodAccess(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where the Gateway answers.
+    """The address and certificate settings of the Gateway.
 
     `url` is the address, `host` the name under which clients know it. `trusted`: whether the certificate must verify;
-    the rehearsal has stand-ins for certificates that only Google has.
+    the rehearsal has substitutes for certificates that only Google has.
     """
 
     url: str
@@ -62,7 +62,7 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveStack:
-    """One running stack. `looked_at` says in one sentence which one; `endpoint` is None while no Gateway answers.
+    """One running stack. `looked_at` describes it in one sentence; `endpoint` is None if no Gateway has an address.
 
     `changed_settings` are those of the stack file that differ from the last rehearsed `up`.
     """

@@ -1,6 +1,6 @@
 """Judge the memory verdict on logged starts: `python -m operations.logs_check ROWS.json --out RESULT.json`.
 
-`--read LOG` writes the row of one start-up log of vLLM instead; `--add FIELD=VALUE` completes what no log says.
+`--read LOG` writes the row of one start-up log of vLLM instead; `--add FIELD=VALUE` adds facts missing in the log.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reads one logged start from a row of a JSON file, with the engine that the row describes.
 
-Every field may be missing. What is missing takes vLLM's default; what cannot be read is said in `UnknownStartError`.
+Every field may be missing. A missing field takes vLLM's default; an unreadable one raises `UnknownStartError`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NVLINK = {8.0: 0.0, 9.0: 0.0, 10.0: 0.0, 10.3: 0.0}
 
 
 class UnknownStartError(Exception):
-    """Why a row gets no verdict, in words."""
+    """The reason why a row gets no verdict."""
 
 
 def run_of(row: Row, folder: Path) -> EngineRun:

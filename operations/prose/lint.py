@@ -110,7 +110,7 @@ def _uses(text: str, avoided: re.Pattern[str], fine: re.Pattern[str]) -> Iterato
 
 
 def _instead(used: str, entry: Replacement) -> str:
-    """What to write for the words found, with their ending."""
+    """The replacement for the words of a hit, with their ending."""
     if not entry.write.endswith("*"):
         return entry.write
     stems = [phrase.removesuffix("*") for phrase in entry.instead_of]

@@ -15,7 +15,7 @@ _HEIGHT = 240.0
 
 
 def memory_bar(memory: MemoryFacts) -> Drawing:
-    """One accelerator's memory from left to right; what exceeds it stands beyond its end."""
+    """One accelerator's memory from left to right; excess memory is drawn beyond its end."""
     height, bar = 52.0, 30.0
     needed = sum(part.gib for part in memory.segments)
     extent = max(memory.total_gib, needed) or 1.0
@@ -103,7 +103,7 @@ def _marks(
     written: Callable[[float], str],
     at: Callable[[float, float], tuple[float, float]],
 ) -> list[Shape]:
-    """Where every batch is full, and the stated load."""
+    """Marks for the point where every batch is full, and for the stated load."""
     shapes: list[Shape] = []
     x, y = at(capacity.full.concurrency, value(capacity.full))
     (_, floor) = at(1, 0)

@@ -60,7 +60,7 @@ class SpeedFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class StageFacts:
-    """What servers of one role could do if the other role's were endlessly fast."""
+    """The rate of servers of one role if the other role were no limit."""
 
     role: str
     replicas: int

@@ -14,7 +14,7 @@ _SMALL, _TITLE = 7.0, 8.6
 
 
 def topology(plan: PlanFacts, columns: int) -> Drawing:
-    """Requests come in at the top; inside the cluster stand the models' pools, `columns` of them beside each other."""
+    """Requests enter at the top; inside the cluster are the models' pools, `columns` of them in a row."""
     columns = max(1, min(columns, len(plan.models)))
     width = columns * _CARD + (columns - 1) * _GAP + 2 * _FRAME + 8
     middle, wide = width / 2, min(_CARD, width)

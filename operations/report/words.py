@@ -49,7 +49,7 @@ def money(amount: Money | None) -> str:
 
 
 def saving(amount: Money) -> str:
-    """What pausing saves, where that is known."""
+    """The saving by pausing, if it is known."""
     if not is_known(amount):
         return "What pausing saves is unknown."
     return f"Pausing saves {money(amount)} an hour while the stack would run."
@@ -115,7 +115,7 @@ def servers(server: ServerFacts) -> str:
 
 
 def doubt(capacity: CapacityFacts) -> str:
-    """How far an estimate may be trusted, in a word or two."""
+    """The reliability of an estimate, in a word or two."""
     return f"±{capacity.error:.0%}" if capacity.measured else "order of magnitude"
 
 

@@ -106,7 +106,7 @@ def _duration(seconds: float) -> str:
 
 
 def _notes(options: Sequence[Option]) -> list[str]:
-    """How to read the table."""
+    """Notes on reading the table."""
     if not options:
         return ["No machine of the catalog serves this.", ""]
     zones = list(dict.fromkeys(option.hardware.zone for option in options))

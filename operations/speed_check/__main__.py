@@ -2,7 +2,7 @@
 
 Without an argument it writes the tables of docs/speed.md. With `fit` it fits the constants of the roofline and prints
 them as catalog/engine.yaml holds them. The columns of aiconfigurator need the optional requirements-speed.txt.
-`of MODEL ACCELERATOR [--tensor-parallel 2] [--prompt 1024] [--output 256] [--concurrency 16]` says what both methods
+`of MODEL ACCELERATOR [--tensor-parallel 2] [--prompt 1024] [--output 256] [--concurrency 16]` prints what both methods
 estimate of one engine.
 """
 

@@ -1,6 +1,6 @@
 """Follows a burst of simultaneous requests step by step through vLLM's scheduler, because no steady state applies.
 
-Each step brings every running sequence a token further and fills what is left of the batch with prompts, first come
+Each step advances every running sequence by a token and fills the rest of the batch with prompts, first come
 first served, while the cache has room.
 """
 

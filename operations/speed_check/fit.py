@@ -120,7 +120,7 @@ def _errors(row: Row, constants: Constants) -> list[float]:
 
 
 def _distance(predicted: float, measured: float) -> float:
-    """How far two figures are from each other: their ratio's logarithm, rounded off near zero and capped."""
+    """The distance of two figures: their ratio's logarithm, rounded off near zero and capped."""
     return math.hypot(_ROUND, min(_MAX_ERROR, abs(math.log(predicted / measured)))) - _ROUND
 
 

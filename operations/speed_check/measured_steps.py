@@ -1,6 +1,6 @@
 """Step times from operators that NVIDIA measured by GPU and vLLM version (package aiconfigurator-core).
 
-It is imported only when it is asked for: it takes seconds to load and brings pandas and pyarrow. Planning never uses
+It is imported on demand only: it takes seconds to load and depends on pandas and pyarrow. Planning never uses
 it, so that one stack file gives one plan whether the package is installed or not.
 """
 

@@ -24,7 +24,7 @@ class Row:
     """One measurement. Times in seconds; `tokens` are output tokens per second over all replicas.
 
     Exactly one of `concurrency` (requests in flight, each followed by another), `burst` (requests sent at once) and
-    `rate` (requests per second) says how the load came in.
+    `rate` (requests per second) is the arrival rate of the load.
     """
 
     id: str

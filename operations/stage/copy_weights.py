@@ -1,6 +1,6 @@
 """Copies the files of a Hub repository to a folder, one after another: a file needs room only while it is copied.
 
-Runs in the engine's image, which has huggingface_hub. After an interruption a run goes on with the missing files.
+Runs in the engine's image, which has huggingface_hub. After an interruption a run continues with the missing files.
 The Hub's library reads the token from the file that HF_TOKEN_PATH names.
 """
 

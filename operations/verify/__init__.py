@@ -1,1 +1,1 @@
-"""Whether a running stack does what its plan promises: one check for each success criterion."""
+"""Checks whether a running stack fulfills its plan: one check for each success criterion."""

@@ -1,4 +1,4 @@
-"""What checks share: the running stack, a client of its endpoint, and counters of its pods."""
+"""Common context of checks: the running stack, a client of its endpoint, and counters of its pods."""
 
 from __future__ import annotations
 
@@ -190,5 +190,5 @@ def total(metrics: str, name: str) -> float:
 
 
 def risen(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
-    """What counters rose by, without those that stayed."""
+    """The increase of counters, without those that stayed equal."""
     return {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}

@@ -1,4 +1,4 @@
-"""Whether a pod fits on a node of a pool: the scheduler's filters, as the autoscaler applies them."""
+"""Checks whether a pod fits on a node of a pool: the scheduler's filters, as the autoscaler applies them."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ class Source:
     """A chart (a folder), or only the CRDs of a chart (a file), in a Go module.
 
     `pins` is the toolchain's folder whose go.mod pins the module. `own` is a file of this project with further CRDs of
-    the chart. `left_out` are patterns of files of the chart that need programs that do not run here. `stand_in` says
-    what does the work of the chart's programs, empty where they run.
+    the chart. `left_out` are patterns of files of the chart that need programs that do not run here. `stand_in` names
+    the replacement of the chart's programs, empty where they run.
     """
 
     module: str

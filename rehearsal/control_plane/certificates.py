@@ -11,7 +11,7 @@ import trustme
 
 from rehearsal.host.files import atomic_write
 
-# Nobody keeps a local stack for longer than a year.
+# Local stacks do not run for longer than a year.
 _LIFETIME = timedelta(days=365)
 _HOSTS = (
     "localhost",

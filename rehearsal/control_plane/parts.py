@@ -207,7 +207,7 @@ class Layout:
             "service-account-signing-key-file": pki.service_account_key,
             "service-cluster-ip-range": self.service_range,
             "egress-selector-config-file": self.egress_config,
-            # Without it kubelets are asked anonymously.
+            # Without it kubelets get anonymous requests.
             "kubelet-client-certificate": pki.client(_TUNNEL_CLIENT),
             "kubelet-client-key": pki.client_key(_TUNNEL_CLIENT),
             "authorization-mode": "Node,RBAC",

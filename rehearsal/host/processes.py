@@ -1,6 +1,6 @@
 """Processes that outlive the command that started them, one file each below `.rehearsal/<stack>/run/`.
 
-Each runs in a session of its own, so Ctrl-C in a terminal does not reach it. The environment of a process carries a
+Each runs in a separate session, so Ctrl-C in a terminal does not reach it. The environment of a process has a
 mark. A pid that the kernel has given to another program has no such mark and is never signaled, and a process whose
 starter ended before it wrote the file is found by it.
 """
@@ -74,7 +74,7 @@ def start(
     log: Path,
     cwd: Path | None = None,
 ) -> Process:
-    """Start `argv` detached, its output appended to `log`; `env` replaces the environment (None: ours).
+    """Start `argv` detached and append its output to `log`; `env` replaces the environment (None: this process's).
 
     `name` is unique within the stack (letters, digits, `.`, `_`, `-`). Raises ProcessError when one of that name runs
     already or the program cannot be executed.
@@ -121,7 +121,7 @@ def start(
 def stop(paths: StackPaths, name: str, grace: float = 5.0) -> bool:
     """SIGTERM, and SIGKILL after `grace` seconds, to the process and whatever it started; False when it did not run.
 
-    Returns when it is gone. Forgets the process in any case.
+    Returns when it has ended. Removes the process's record in any case.
     """
     process = find(paths, name)
     running = process is not None and process.alive
@@ -152,7 +152,7 @@ def alive(paths: StackPaths, name: str) -> bool:
 
 
 def find(paths: StackPaths, name: str) -> Process | None:
-    """What was started under that name, alive or not."""
+    """The process that was started under a name, alive or not."""
     return _read(_file(paths, name))
 
 

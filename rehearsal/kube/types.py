@@ -57,7 +57,7 @@ _BY_CODE: dict[int, type[ApiError]] = {404: NotFound, 409: Conflict, 410: Expire
 
 @dataclass(frozen=True)
 class Resource:
-    """How the server serves one kind."""
+    """The API server's definition of one kind."""
 
     api_version: str
     kind: str

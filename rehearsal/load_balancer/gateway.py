@@ -264,7 +264,7 @@ class LoadBalancer:
         return extensions
 
     def _has_answered(self, cluster: str, now: _Pass) -> bool:
-        """Whether a callout is in effect: from its first healthy backend on, whatever happens to its backends then.
+        """Whether a callout is in effect: from its first healthy backend on, even if no backend is healthy later.
 
         Google takes minutes to program a callout, and seconds for a first health check. One that was removed and
         created again starts anew.

@@ -48,7 +48,7 @@ def mounted(text: str, folders: Mapping[str, str]) -> str:
 
 
 def with_ports(program: Program, arguments: Sequence[str], allocate: Allocate) -> Listening:
-    """The arguments with every port replaced by one of this process's own; absent flags are added with theirs."""
+    """The arguments with every port replaced by one of this process; absent port flags are added."""
     built = list(arguments)
     ports: dict[int, int] = {}
     for flag in PORT_FLAGS[program]:

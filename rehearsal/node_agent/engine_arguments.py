@@ -137,7 +137,7 @@ def translate(
 
 
 def serves(command: Sequence[str], arguments: Sequence[str]) -> bool:
-    """Whether a container of the engine's image answers requests, and does not only compute for another host's."""
+    """Whether a container of the engine's image serves requests, rather than compute for another host's."""
     if "--headless" in arguments:
         return False
     shell = bool(command) and command[0].rsplit("/", 1)[-1] in _SHELLS
@@ -171,7 +171,7 @@ def server_arguments(command: Sequence[str], arguments: Sequence[str], environme
 def _from_script(words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     place = next((index for index, word in enumerate(words) if not word.startswith("-")), len(words))
     script = words[place] if place < len(words) else ""
-    # After the script come its own name and what "$@" stands for.
+    # The script is followed by its name and the arguments for "$@".
     further = words[place + 2 :]
     expanded = _PRODUCT.sub(
         lambda hit: str(int(environment.get(hit[1]) or 0) * int(hit[2])), script.replace("\\\n", " ")
@@ -250,7 +250,7 @@ def _fix_values(flags: _Flags, model: str, context_lengths: Mapping[str, int]) -
 
 
 def _behave(flags: _Flags, simulation: Simulation) -> None:
-    """What the plan expects of this model's engine, wherever the pod itself does not say."""
+    """The planned behavior of this model's engine, used where the pod itself does not define it."""
     if "time_to_first_token_ms" in simulation:
         flags.values.setdefault("time-to-first-token", f"{simulation['time_to_first_token_ms']:g}ms")
     if "inter_token_latency_ms" in simulation:

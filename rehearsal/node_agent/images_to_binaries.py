@@ -34,7 +34,7 @@ class PortFlag:
 _PICKER_PORTS = (PortFlag("grpc-port", 9002), PortFlag("grpc-health-port", 9003), PortFlag("metrics-port", 9090))
 _ROUTER_PORTS = (PortFlag("grpc-port", 9004), PortFlag("grpc-health-port", 9005), PortFlag("metrics-port", 9090))
 
-# Flags of the routing sidecar for the port of its engine, by version. Every version that runs here knows the first.
+# Flags of the routing sidecar for the port of its engine, by version. Every version that runs here has the first.
 ENGINE_PORT_FLAGS = ("vllm-port", "model-server-port")
 
 PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {

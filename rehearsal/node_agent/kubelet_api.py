@@ -1,7 +1,7 @@
 """The kubelet's own API, as far as `kubectl logs` needs it: the API server asks it, and clients ask the API server.
 
 One server answers for every node. Containers here are processes of this machine, so `exec`, `attach` and `port-forward`
-are answered with a sentence that says what to use instead.
+are answered with a sentence that names the alternative.
 """
 
 from __future__ import annotations

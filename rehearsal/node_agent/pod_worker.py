@@ -40,7 +40,7 @@ VOLUMES_RESYNC_SECONDS = 1.0
 
 
 class Kubelet(Protocol):
-    """What the worker of a pod needs from the kubelet."""
+    """The parts of the kubelet that the worker of a pod uses."""
 
     paths: StackPaths
     kube: Kube

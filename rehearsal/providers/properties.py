@@ -13,7 +13,7 @@ from google.protobuf import struct_pb2
 from resource_graph.values import UNKNOWN, Asset, Reference, Secret
 from resource_graph.wire import decode_struct
 
-Properties: TypeAlias = dict[str, Any]  # JSON by nature: what a resource is made of, keys as on the wire
+Properties: TypeAlias = dict[str, Any]  # JSON values: the content of a resource, keys as on the wire
 Path: TypeAlias = tuple[str | int, ...]
 
 
@@ -64,7 +64,7 @@ def rewrap_secrets(value: Any, like: Any) -> Any:
 
 
 class Change(Enum):
-    """How one property changed."""
+    """The kind of change of one property."""
 
     ADD = "add"
     DELETE = "delete"
@@ -96,7 +96,7 @@ def _at(items: list[Any], index: int) -> Any:
 
 @dataclass(frozen=True)
 class Diff:
-    """What an update would change, and whether it needs a replacement.
+    """The changes of an update, and whether it needs a replacement.
 
     `replaces` are the paths of `changes` that cannot change in place. Empty means that an update is enough.
     """

@@ -14,7 +14,7 @@ class Refused(ProviderError):
 
 
 class Invalid(ProviderError):
-    """The inputs are invalid: (property path, reason) pairs. An empty path stands for the whole resource."""
+    """The inputs are invalid: (property path, reason) pairs. An empty path means the whole resource."""
 
     def __init__(self, *failures: tuple[str, str]) -> None:
         super().__init__("; ".join(f"{path}: {reason}" if path else reason for path, reason in failures))

@@ -26,7 +26,7 @@ _RUNNING = "running"
 def save_settings(paths: StackPaths, configuration: StackConfig) -> None:
     """Save the settings after an `up`, without secrets."""
     standing: dict[str, object] = {path_of(*leaf.path): leaf.shown for leaf in _leaves(configuration)}
-    # A stack file that has become wrong since says nothing of what runs.
+    # An invalid stack file says nothing about the running stack.
     with suppress(RefusedError):
         standing[_RUNNING] = asdict(standing_of(_plan(paths, configuration), _deployment(configuration)))
     paths.settings.write_text(json.dumps(standing, indent=1), encoding="utf-8")
@@ -45,7 +45,7 @@ def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str
 
 
 def find_switch(paths: StackPaths, configuration: StackConfig, plan: StackPlan) -> list[Finding]:
-    """What speaks against replacing the running model servers by those of another deployment."""
+    """Reasons against replacing the running model servers by those of another deployment."""
     if not paths.settings.exists():
         return []
     saved = json.loads(paths.settings.read_text(encoding="utf-8")).get(_RUNNING, {})

@@ -80,7 +80,7 @@ def _with_picker(stack: str, config: StackConfig, available: Available) -> Stack
 
 
 def _is_planned(stack: str, config: StackConfig) -> bool:
-    """Whether the stack is planned with this configuration: a picker may lack what the stack asks for."""
+    """Whether planning succeeds with this configuration: a picker may lack a feature that the stack uses."""
     values = config.settings()
     try:
         plan_raw(stack, values, config.encrypted(), files=model_files(values))

@@ -95,7 +95,7 @@ def _provider(paths: StackPaths, pulumi: Path, report: Report) -> tuple[Path, di
 
 
 def _script(file: Path, *lines: str) -> None:
-    """Write a script unless it is there: another command of the stack may be about to start it."""
+    """Write a script unless it exists: another command of the stack may be about to start it."""
     text = "\n".join(["#!/bin/sh", *lines, ""])
     if not file.exists() or file.read_text(encoding="utf-8") != text:
         atomic_write(file, text, mode=0o700)

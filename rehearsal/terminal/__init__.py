@@ -1,1 +1,1 @@
-"""What a person reads: status, differences from GKE, failures, the answer of a chat request."""
+"""Output for users: status, differences from GKE, failures, the answer of a chat request."""

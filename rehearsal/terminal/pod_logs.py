@@ -35,7 +35,7 @@ def print_logs(paths: StackPaths, pod: str | None, *, follow: bool, gke_commands
 
 
 def _is_of(log: Path, pod: str) -> bool:
-    """Whether a log is of a pod whose name begins so. Files are named namespace_pod_container."""
+    """Whether a log belongs to a pod with this name prefix. Files are named namespace_pod_container."""
     return log.name.startswith(pod) or log.name.partition("_")[2].startswith(pod)
 
 
@@ -53,7 +53,7 @@ def _new_lines(files: list[Path], positions: dict[Path, int]) -> Iterator[str]:
 
 
 def picker_lines(paths: StackPaths, namespace: str, pickers: Iterable[str], log: Path | None) -> list[str]:
-    """Lines of a log that somebody names, `-` for standard input; else of all pods of these pickers.
+    """Lines of a log at a given path, `-` for standard input; otherwise of all pods of these pickers.
 
     Raises RehearsalError where the stack is not up on this machine and no log is named, or the log cannot be read.
     """

@@ -25,7 +25,7 @@ _INSTALL: Final = (
 
 
 class BuildError(RehearsalError):
-    """A binary is not available. The text says which one, why, and what to do."""
+    """A binary is not available. The message names the binary, the reason and the correction."""
 
 
 def go_command(purpose: str) -> str:

@@ -24,7 +24,7 @@ from rehearsal.toolchain.targets import cache_root, of_version
 _PINNED: Final = {"epp": "epp", "llm-d-inference-scheduler": "llm-d-inference-scheduler"}
 _PUBLISHED: Final = {"llm-d-router-endpoint-picker": ("github.com/llm-d/llm-d-router", "cmd/epp")}
 
-# A module proxy that does not have a version is asked again after so many seconds: a day.
+# Seconds until a module proxy is queried again for a version that it did not have: a day.
 _REMEMBERED_SECONDS: Final = 86_400.0
 # Without a network, the question must not hold up a rehearsal.
 _ASK_SECONDS: Final = 20.0
@@ -32,7 +32,7 @@ _BUILD_SECONDS: Final = 1_800.0
 
 
 def is_available(picker: PickerRelease) -> bool:
-    """Whether this picker is named by the user, pinned here, or was built before. Asks no registry."""
+    """Whether this picker is set by the user, pinned here, or was built before. Queries no registry."""
     if os.environ.get("REHEARSAL_EPP"):
         return True
     repository, version = _parts(picker.image)
@@ -106,7 +106,7 @@ def _served(question: str) -> bool:
 
 
 def _build(module: str, package: str, version: str, target: Path) -> str | None:
-    """Build a package with the pins of its own module. The last line that Go printed where it does not build."""
+    """Build a package with the pins of its module. Returns the last line of Go's output if the build fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # `go install` uses the go.mod of the module that is named, as no folder of this project decides here.
     folder = target.parent / f".{target.name}"

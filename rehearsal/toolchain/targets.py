@@ -58,7 +58,7 @@ _VERSION_VARIABLES: Final = {
 }
 
 _TARGETS: Final = (
-    # In the order of compilation: what shares packages stands together, so that progress is even.
+    # In the order of compilation: targets with common packages are adjacent, so that progress is even.
     Target("etcd", "cluster", "go.etcd.io/etcd/server/v3"),
     Target("kube-apiserver", "cluster", "k8s.io/kubernetes/cmd/kube-apiserver"),
     Target("kube-controller-manager", "cluster", "k8s.io/kubernetes/cmd/kube-controller-manager"),
@@ -79,7 +79,7 @@ _TARGETS: Final = (
 
 
 def _other(program: str, version: str, dependency: str, package: str) -> Target:
-    """A further version of a program, with pins of its own."""
+    """A further version of a program, with separate pins."""
     name = f"{program}-{version}"
     return Target(name, f"versions/{name}", f"{dependency}/{package}", program, dependency)
 
@@ -149,7 +149,7 @@ def cache_root() -> Path:
 
 
 def cache_of(module: str) -> Path:
-    """Where the binaries of one set of pins live; another pin, flag or architecture is another folder."""
+    """The folder of the binaries of one set of pins. Another pin, flag or architecture has another folder."""
     digest = hashlib.sha256()
     for text in (
         (HERE / module / "go.mod").read_bytes(),

@@ -15,7 +15,7 @@ _SYMBOL_LINE = re.compile(r"^\s*(?:[0-9a-f]+\s+)?([A-Za-z])\s+([^\s@]+)(?:@@?(\S
 
 
 def stub_libraries(libraries: Iterable[Path], folder: Path) -> list[str]:
-    """Build a shared library for every soname that `libraries` need and nobody has. Needs gcc, readelf and nm.
+    """Build a shared library for every missing soname that `libraries` need. Needs gcc, readelf and nm.
 
     Each defines the symbols, with their versions, that the libraries import from it. A call returns an error code,
     which torch reads as "no driver".

@@ -1,1 +1,1 @@
-"""What runs in the engine's own environment, apart from the project: it answers questions about itself."""
+"""Code for the engine's own environment, separate from the project. It calls functions of the engine."""

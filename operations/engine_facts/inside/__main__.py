@@ -1,6 +1,6 @@
 """Answers of an installed vLLM about itself, as JSON: `python -m inside QUESTIONS ANSWERS` in the engine's environment.
 
-Nothing here imports the project. Each card has a process of its own, because vLLM caches what it finds out about its
+Nothing here imports the project. Each card gets a separate process, because vLLM caches the properties of its
 platform. What fails to answer is reported as such and never guessed.
 """
 

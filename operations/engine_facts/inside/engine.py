@@ -97,7 +97,7 @@ def speculative_methods(_: Mapping[str, Any]) -> Any:
 
 
 def kv_offload_hybrid(_: Mapping[str, Any]) -> Any:
-    """Whether the connector that --kv-offloading-size turns on keeps layers of several kinds apart."""
+    """Whether the connector of --kv-offloading-size supports models with several kinds of layers."""
     name = "vllm.distributed.kv_transfer.kv_connector.v1.offloading_connector"
     return "class OffloadingConnector(KVConnectorBase_V1, SupportsHMA)" in _source(name)
 
@@ -180,7 +180,7 @@ def longrope_default(_: Mapping[str, Any]) -> Any:
 
 
 def experts_padded(_: Mapping[str, Any]) -> Any:
-    """Whether gated experts are padded to what the kernel of TensorRT-LLM needs. Read in the function's code."""
+    """Whether gated experts are padded for the kernel of TensorRT-LLM. Read in the function's code."""
     module = importlib.import_module("vllm.model_executor.layers.fused_moe.oracle.unquantized")
     tree = ast.parse(inspect.getsource(module.convert_to_unquantized_kernel_format))
     for node in ast.walk(tree):

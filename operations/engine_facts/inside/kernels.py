@@ -13,7 +13,7 @@ def triton_shared_memory(question: Mapping[str, Any]) -> Any:
     """Bytes of shared memory that vLLM's own Triton attention needs, compiled for the card without one.
 
     The function that vLLM calls for each layer is called with tensors on the CPU; where it launches its kernel, the
-    kernel is compiled for the card's capability, and Triton says how much shared memory the program takes.
+    kernel is compiled for the card's capability, and Triton reports the shared memory of the program.
     """
     torch = importlib.import_module("torch")
     triton = importlib.import_module("triton")

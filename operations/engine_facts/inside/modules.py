@@ -1,4 +1,4 @@
-"""What several questions need of an engine."""
+"""Common helpers of several questions to an engine."""
 
 from __future__ import annotations
 

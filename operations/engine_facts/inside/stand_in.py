@@ -1,4 +1,4 @@
-"""The stand-in of a card: vLLM's CUDA code runs with its platform played, on a machine that has none.
+"""A stand-in for a GPU: vLLM's CUDA code runs with a simulated platform, on a machine without one.
 
 CUDA libraries that the CPU wheel lacks are modules that have every attribute and do nothing.
 """
@@ -42,7 +42,7 @@ _ABSENT = (
 )
 GIB = 2**30
 
-# What the stand-in says of itself; the name and the size change between questions, the capability does not.
+# The properties of the stand-in; the name and the size change between questions, the capability does not.
 CARD: dict[str, Any] = {}
 
 
@@ -107,7 +107,7 @@ def _be_absent(name: str) -> None:
 
 
 def play_card(card: Mapping[str, Any]) -> None:
-    """Put a stand-in of the CUDA platform in place. Before anything of vLLM that asks for the platform is imported."""
+    """Install a stand-in of the CUDA platform. Call before importing anything of vLLM that needs the platform."""
     # Last, so that what is installed is found first.
     sys.meta_path.append(AbsentModules(_ABSENT))
     torch = importlib.import_module("torch")
@@ -170,7 +170,7 @@ def play_card(card: Mapping[str, Any]) -> None:
         for name in ("has_flashinfer", "has_nvidia_artifactory", "has_flashinfer_cubin"):
             if hasattr(flashinfer, name):
                 setattr(flashinfer, name, lambda: True)
-        # Asks for the engine's whole configuration; None is what it answers where nobody forces a choice.
+        # Needs the engine's whole configuration; None is the result without a forced choice.
         flashinfer.__dict__["force_use_trtllm_attention"] = lambda: None
 
 

@@ -144,7 +144,7 @@ def _presented(address: tuple[str, int], host: str) -> bytes:
 
 
 def _verified(address: tuple[str, int], host: str) -> str:
-    """Why a certificate does not verify against the public authorities; empty where it does."""
+    """The reason why a certificate does not verify against the public authorities; empty if it does."""
     try:
         with (
             socket.create_connection(address, timeout=_CONNECT_SECONDS) as connection,

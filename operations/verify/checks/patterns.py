@@ -1,4 +1,4 @@
-"""What each pattern promises: the right model, the replica with the prefix, prefill elsewhere."""
+"""Checks for each pattern: the right model, the replica with the prefix, prefill on other pods."""
 
 from __future__ import annotations
 

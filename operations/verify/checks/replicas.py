@@ -1,4 +1,4 @@
-"""What single replicas answer: one text from all of them, and their metrics."""
+"""Checks of single replicas: the same text from all of them, and their metrics."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def same_answer_everywhere(room: Room) -> Result:
 
 
 def answers_of(room: Room, model: ModelPlan) -> Iterator[tuple[str, str]]:
-    """Where the canary was computed, and the text. A replica that refuses it has its refusal as text."""
+    """The replica of the canary, and its text. If a replica refuses it, the refusal is the text."""
     prefills = room.replicas(model, roles=("prefill",))
     for replica in room.replicas(model, roles=("both", "decode")):
         if not prefills:
@@ -67,7 +67,7 @@ def _answer(room: Room, replica: Replica, headers: Mapping[str, str]) -> str:
 
 
 def _repeats_itself(room: Room, model: ModelPlan) -> bool:
-    """Whether one replica gives the same answer twice: where it does not, several cannot be compared."""
+    """Whether one replica gives the same answer twice. If not, answers of several cannot be compared."""
     replica = room.replicas(model, roles=("both", "decode"))[0]
     return len({_answer(room, replica, {}) for _ in range(3)}) == 1
 

@@ -1,4 +1,4 @@
-"""What clients of the endpoint see."""
+"""Checks by requests to the endpoint."""
 
 from __future__ import annotations
 

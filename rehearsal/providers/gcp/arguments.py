@@ -1,6 +1,6 @@
 """The arguments of Google Cloud resources, from the types of the installed SDK, which follow the provider's schema.
 
-The SDK itself lets some mistakes through: a nested block written as a dictionary may carry any key and any value.
+The SDK itself accepts some mistakes: a nested block written as a dictionary may carry any key and any value.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from rehearsal.providers.properties import Properties
 from rehearsal.providers.requests import Refused
 
 # The newest patch of each minor version, and the default of each channel. Versions are those of
-# Google's page "GatewayClass capabilities" (the versions that brought a Gateway API bundle), read 2026-08.
+# Google's page "GatewayClass capabilities" (the versions that added a Gateway API bundle), read 2026-08.
 VERSIONS: Final = {
     "1.35": "1.35.2-gke.1842000",
     "1.34": "1.34.1-gke.1822000",

@@ -78,7 +78,7 @@ CONTAINER_NAME: Final = Name(RFC1035, 40, COMPUTE_NAME.words)
 class ResourceContext:
     """A resource during a change: its inputs, its location, and the rest of the cloud.
 
-    `record` is what the cloud held of it before (None: it is new). `passes` says a line to the user.
+    `record` is the stored resource before the request (None: it is new). `passes` prints a line for the user.
     """
 
     cloud: Cloud
@@ -151,7 +151,7 @@ class Kind:
     updates: tuple[str, ...] = ()
     link: str | None = None  # version path of the self link, e.g. "compute/v1"
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    computed: tuple[str, ...] = ()  # dotted paths of outputs that no preview knows
+    computed: tuple[str, ...] = ()  # dotted paths of outputs that are unknown in a preview
     outputs: Callable[[ResourceContext], Properties] = _nothing
     creating: Callable[[ResourceContext], None] = _accept
     updating: Callable[[ResourceContext], None] = _accept

@@ -11,7 +11,7 @@ from rehearsal.providers.gcp.store import Cloud
 from rehearsal.providers.properties import Properties
 from rehearsal.providers.requests import CheckRequest, Refused, Request
 
-DEFAULTS: Final = "__defaults"  # where the real provider notes which inputs it made up itself
+DEFAULTS: Final = "__defaults"  # the key under which the real provider lists the inputs that it generated
 
 
 def automatic_name(request: CheckRequest, key: str) -> Any:

@@ -84,7 +84,7 @@ def cluster_ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
         "privateClusterConfig.masterIpv4CidrBlock": private.get("masterIpv4CidrBlock"),
     }
     for field, text in ranges_by_field.items():
-        if text and not text.startswith("/"):  # "/17" lets Google choose
+        if text and not text.startswith("/"):  # With "/17" Google chooses the range.
             yield field, parse_range(text, field)
 
 

@@ -114,7 +114,7 @@ def _creating_member(context: ResourceContext) -> None:
 
 
 def _creating_reader(context: ResourceContext) -> None:
-    """Check the member of a grant on a bucket that exists outside the stack, as the stack file says.
+    """Check the member of a grant on a bucket outside the stack, as named in the stack file.
 
     Google refuses grants to missing service accounts of the project.
     """

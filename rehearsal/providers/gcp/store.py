@@ -111,7 +111,7 @@ class CloudStore:
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     with path.open("a", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # let go by the close, also when the process dies
+        fcntl.flock(file, fcntl.LOCK_EX)  # released by the close, also when the process dies
         yield
 
 
