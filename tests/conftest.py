@@ -1,4 +1,4 @@
-"""What tests of several folders share: the recorded graphs of both stacks, and which tests run beside which."""
+"""Common fixtures of several folders: recorded graphs of both stacks, and the distribution of tests over processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEPARATE = "test_tour"
 
 
 class Scopes(LoadScopeScheduling):  # type: ignore[misc]  # its package has no types
-    """Processes that run tests take them by the file, so that what a file brings up is brought up once."""
+    """Distributes tests to processes by file, so that the resources of a file are created once."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -33,7 +33,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scopes:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The rehearsals come first, the longest at their head: at the end nobody should be alone with a long one."""
+    """The rehearsals run first, the longest one at the head, so that no long one is last."""
 
     def place(item: pytest.Item) -> int:
         name = item.path.stem
@@ -46,13 +46,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def gpu() -> Graph:
-    """Preview of the gpu stack as its file stands."""
+    """Preview of the gpu stack with its unchanged file."""
     return graph_of("gpu")
 
 
 @pytest.fixture(scope="session")
 def tpu() -> Graph:
-    """Preview of the tpu stack as its file stands."""
+    """Preview of the tpu stack with its unchanged file."""
     return graph_of("tpu")
 
 
@@ -64,6 +64,6 @@ def either(request: pytest.FixtureRequest) -> Graph:
 
 @pytest.fixture(scope="session", autouse=True)
 def _collected() -> Iterator[None]:
-    """What failed runs of the SDK left behind complains here, and not after the runner's last line."""
+    """Warnings about leftovers of failed SDK runs appear here, and not after the runner's last line."""
     yield
     gc.collect()

@@ -1,6 +1,6 @@
 """Golden previews: everything both stacks ask for, as text under version control.
 
-A change of the program shows here as the change of resources it makes. Renew the files after a wanted one, and read the
+A change of the program is visible here as a change of resources. Renew the files after an intended one, and read the
 difference before committing it:
 
     python -m tests.golden

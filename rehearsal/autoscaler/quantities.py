@@ -31,7 +31,7 @@ def quantity(text: str | int | float) -> Decimal:
 
 
 def requests(pod: Manifest) -> Amounts:
-    """The requests of a pod for the scheduler: containers with sidecars, or the largest init container; plus overhead."""
+    """The requests of a pod for the scheduler: containers with sidecars or the largest init container, and overhead."""
     spec = pod["spec"]
     running: defaultdict[str, Decimal] = defaultdict(Decimal)
     peak: Amounts = {}

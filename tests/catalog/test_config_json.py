@@ -1,4 +1,4 @@
-"""A known model's own config.json, in what it says of memory, gives the catalog's entry of it."""
+"""The memory-related fields of a known model's own config.json give the same entry as the catalog."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from catalog.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.json"))
 
-# What no configuration says: where it was read, what the Hub asks, what somebody measured or published.
+# Facts that no configuration contains: sources, access on the Hub, measured or published sizes.
 ELSEWHERE = {
     "date",
     "gated",

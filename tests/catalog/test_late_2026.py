@@ -44,7 +44,7 @@ def test_the_catalog_has_what_its_configuration_says(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "billions"),
     [
-        # As published on the models' pages; those with NVFP4 have the parameters of the model they were made from.
+        # As published on the models' pages; NVFP4 models have the parameters of their base models.
         ("Qwen--Qwen3.5-397B-A17B", 397),
         ("Qwen--Qwen3-VL-30B-A3B-Instruct", 31.1),
         ("MiniMaxAI--MiniMax-M2.5", 229),

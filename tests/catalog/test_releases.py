@@ -113,7 +113,7 @@ class TestConformance:
 
 
 class TestTheNextRelease:
-    """What upstream's pull requests took out of the picker, and the TPU image that starts."""
+    """Changes by upstream's pull requests: removed plugins of the picker, and a TPU image that starts."""
 
     def test_removed_plugins_are_gone(self) -> None:
         old, new = (CATALOG.pickers[f"llm-d-router-{version}"].plugins.keys() for version in ("v0.10.0", "v0.11.0"))

@@ -101,7 +101,7 @@ class TestEveryPartKnowsItsFlags:
             for model in plan.models:
                 for server in model.servers:
                     version = versions.get(server.pod.image)
-                    # Some stacks name an image of their own.
+                    # Some stacks set a custom image.
                     if version is None or not read.covers(version):
                         continue
                     for name in names(server.pod):

@@ -1,4 +1,4 @@
-"""What an interrupted command says."""
+"""The output of an interrupted command."""
 
 from __future__ import annotations
 

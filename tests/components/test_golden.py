@@ -1,4 +1,4 @@
-"""What a preview of both stacks asks for changes only on purpose."""
+"""The resources in a preview of both stacks change only on purpose."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_preview_is_the_golden_one(stack: str) -> None:
 
 
 def test_the_golden_previews_are_of_the_default_release(either: Graph) -> None:
-    """Not of the release that is rehearsed: these files stand for what GKE gets."""
+    """Not of the release that is rehearsed: these files are what GKE gets."""
     text = path_of(either.stack).read_text(encoding="utf-8")
     assert "llm-d-router-endpoint-picker:v0.10.0" in text
     assert TOKEN not in text

@@ -1,4 +1,4 @@
-"""What has to be there first, by dependency: no sleep, no second run; destroying goes the other way round."""
+"""Dependencies guarantee the order of resources, without sleeps or a second run, also when destroying."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class TestNodes:
         assert [r.urn for r in [*in_namespace(either), either.one(NAMESPACE)] if not either.depends(r, cpu)] == []
 
     def test_nor_where_namespace_and_secret_are_there_already(self) -> None:
-        """Nothing else then stands between a node and the objects that need one."""
+        """No other resource is then between a node and the objects that need one."""
         graph = graph_of("gpu", ALL_THERE)
         cpu = graph.one(NODE_POOL, "cpu")
         assert graph.by_type(NAMESPACE) == []

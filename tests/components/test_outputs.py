@@ -1,4 +1,4 @@
-"""What `up` tells its user."""
+"""The outputs of `up`."""
 
 from __future__ import annotations
 

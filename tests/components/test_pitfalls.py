@@ -1,4 +1,4 @@
-"""What hand-made stacks got wrong and no other test of components looks at (docs/pitfalls.md)."""
+"""Mistakes of hand-made stacks that no other test of components covers (docs/pitfalls.md)."""
 
 from __future__ import annotations
 

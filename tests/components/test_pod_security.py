@@ -1,4 +1,4 @@
-"""Every pod keeps Pod Security `restricted`, or says in the cluster which rule it cannot keep and why.
+"""Every pod fulfills Pod Security `restricted`, or has an annotation with the exception and its reason.
 
 The checks are those of kubernetes.io/docs/concepts/security/pod-security-standards, each as a predicate.
 """

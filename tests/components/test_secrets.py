@@ -1,4 +1,4 @@
-"""What is secret stays marked as secret from the settings to the provider, and is written nowhere."""
+"""Secrets stay marked as secret from the settings to the provider, and are written nowhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def graph(request: pytest.FixtureRequest) -> Graph:
 
 
 def marked(value: object) -> Iterator[object]:
-    """What stands behind the secret marks anywhere in a value."""
+    """The values behind the secret marks anywhere in a value."""
     if isinstance(value, Secret):
         yield value.value
     elif isinstance(value, Mapping):
@@ -51,7 +51,7 @@ def test_the_secrets_arrive(graph: Graph) -> None:
 
 
 def test_nothing_secret_is_in_plain_sight(graph: Graph) -> None:
-    """`texts` does not look behind marks: what it finds would be in the state as it stands."""
+    """`texts` skips marked values: anything it returns would be in the state in plain text."""
     seen = list(texts([[resource.inputs for resource in graph], graph.outputs, graph.component_outputs]))
     seen += [message.text for message in graph.messages]
     assert [text for text in seen for secret in SECRETS if secret in text] == []

@@ -42,7 +42,7 @@ TOKENS = {
 # Classes renamed after their token was published.
 RENAMED = {"ModelsEndpoint": "ModelIndex", "NamespaceResources": "Workspace"}
 
-# Component of every resource that does not stand in the namespace, and of those there that have one place only.
+# Component of every resource outside the namespace, and of those inside it with one place only.
 PARENTS = {
     "gcp:compute/address:Address": "InferenceGateway",
     "gcp:compute/network:Network": "InferenceNetwork",
@@ -86,7 +86,7 @@ def test_every_component_has_its_token_written_down() -> None:
 
 
 def test_tokens_are_the_ones_written_down(either: Graph) -> None:
-    """Several models take every component that one takes and two more; under KServe one stands for three.
+    """Several models use every component of one and two more; under KServe one component replaces three.
 
     A certificate is asked for: `tests/components/platform/test_certificates.py`; presets are for groups of pods:
     `tests/components/serving/test_kserve_multi_node.py`; dashboards: `tests/planning/platform/test_monitoring.py`;
@@ -147,7 +147,7 @@ def test_a_pickers_objects_are_children_of_the_picker(either: Graph) -> None:
 
 
 def test_no_default_provider_serves_anything(either: Graph) -> None:
-    """A default provider takes its project, or its cluster, from the environment of whoever runs the program."""
+    """A default provider takes its project, or its cluster, from the environment of the program."""
     without = [r.urn for r in either if r.custom and r.provider is None and not r.type.startswith("pulumi:providers:")]
     assert without == []
 

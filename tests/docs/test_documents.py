@@ -1,4 +1,4 @@
-"""What the documents say is true: their commands run, their links lead somewhere, generated parts are current."""
+"""The documents are correct: their commands run, their links resolve, generated parts are current."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 _FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
 
-# Of other projects, named in what is said of them, or made by a run.
+# Files of other projects, or created by a run.
 _ELSEWHERE = {
     "config.json",
     "hf_quant_config.json",
@@ -126,7 +126,7 @@ _ELSEWHERE = {
 
 
 def _named_files(document: Path) -> Iterator[str]:
-    """What stands in code marks and looks like a file of the project, or like a folder; placeholders as patterns."""
+    """Text in code marks that looks like a file or folder of the project; placeholders as patterns."""
     for quoted in re.findall(r"`([^`\n]+)`", document.read_text(encoding="utf-8")):
         for word in quoted.split("[")[0].split():
             name = re.sub(r"<[^>]*>", "*", word.split("::")[0].strip("(),;:")).rstrip("/")

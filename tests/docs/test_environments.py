@@ -1,4 +1,4 @@
-"""The stack files that docs/environments.md shows can be planned, and are merged as it says."""
+"""The stack files in docs/environments.md can be planned, and merge as described."""
 
 from __future__ import annotations
 

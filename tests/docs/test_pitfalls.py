@@ -42,7 +42,7 @@ def test_the_tests_of_an_entry_exist(number: int, kind: str, shown: list[str]) -
             path, *parts = name.split("[")[0].split("::")
             assert ".".join(parts) in _tests(path), name
             if "[" in name:
-                # A case of a table: its name stands in the file as it is.
+                # A case of a table: its name is in the file literally.
                 assert f'"{name.split("[")[1][:-1]}"' in (ROOT / path).read_text(encoding="utf-8"), name
 
 

@@ -46,7 +46,7 @@ document.getElementById("measured").textContent = JSON.stringify(out);
 
 @dataclass(frozen=True)
 class Looked:
-    """`frames` by name as measured; `said` the browser's console."""
+    """`frames` by name as measured; `said` is the browser's console."""
 
     frames: Mapping[str, Mapping[str, Any]]
     said: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What `make adopt` reads out of sources, on samples of the ways in which upstream writes them."""
+"""Parsing of sources by `make adopt`, with samples of upstream's notations."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ class TestCompare:
     def test_a_release_agrees_with_its_sources(self, name: str) -> None:
         assert compare.compare(catalog.load().releases[name], catalog.load(), parts.Folders()) == 0
 
-    # Mostly the values of another release: what somebody would forget to change.
+    # Mostly the values of another release, as left by an incomplete update.
     @pytest.mark.parametrize(
         ("name", "part", "change", "expected"),
         [
@@ -271,6 +271,6 @@ def _changed(release: Release, part: str, change: dict[str, object]) -> Release:
 
 
 def test_the_file_is_what_the_tool_writes(tmp_path: Path) -> None:
-    """Nobody edited it by hand."""
+    """The file was not edited by hand."""
     record.write(load_upstream(), tmp_path / "upstream.yaml")
     assert (tmp_path / "upstream.yaml").read_text(encoding="utf-8") == record.FILE.read_text(encoding="utf-8")

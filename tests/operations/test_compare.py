@@ -1,4 +1,4 @@
-"""What a pull request's comment says of a change: memory, capacity and dollars, before and after."""
+"""The comment on a pull request compares memory, capacity and dollars before and after a change."""
 
 from __future__ import annotations
 

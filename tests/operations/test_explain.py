@@ -1,4 +1,4 @@
-"""Every field of every rendered object can be asked where it comes from, and the answer is the truth."""
+"""Explanations of fields of every rendered object are complete and correct."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def explainer() -> Explainer:
 
 
 def names(explanation: Explanation, *, absent: bool = False) -> set[str]:
-    """What moves the field's value, or (`there`) decides whether it exists."""
+    """The inputs that change the field's value, or (`absent`) decide whether it exists."""
     return {
         origin.origin.name.removeprefix("llm-d:")
         for origin in explanation.origins
@@ -229,7 +229,7 @@ def test_alternatives_never_repeat_what_is_there() -> None:
 
 
 def test_no_catalog_entry_is_written_into() -> None:
-    """Facts are changed in copies: the catalog that everybody shares stays as it was read."""
+    """Facts are changed in copies: the shared catalog stays as it was read."""
     world = world_of("gpu")
     before = [entry.model_dump_json() for entry in (*load().accelerators.values(), load_engine())]
     facts = [fact for fact in inputs(world) if fact.origin.name.startswith("catalog/")]

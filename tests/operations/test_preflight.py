@@ -1,4 +1,4 @@
-"""Tests of the preflight run in a process of their own.
+"""Tests of the preflight run in a separate process.
 
 Google's client libraries and Pulumi's SDK each register the Protocol Buffers file of google.rpc.Status under a name of
 their own; in one process the second one fails. The program never loads both.

@@ -30,7 +30,7 @@ from tests.operations.test_compare import facts
 
 NAMES = {"Cluster": "cluster", "Network": "network", "Subnetwork": "subnet", "Address": "address"}
 
-# Parts of a plan that such resources are made of.
+# Parts of a plan from which such resources are built.
 PARTS = ("network", "cluster", "accelerator_pools", "cpu_pool", "gateway", "project", "region", "location")
 
 # One stack for each kind of accelerator: only slices have a topology, only GPUs a driver.
@@ -44,7 +44,7 @@ def name_of(kind: str, name: str) -> str | None:
 
 
 def replaced(before: Objects, after: Objects) -> set[str]:
-    """What the provider replaces between two builds of a stack, by its list of properties that cannot be updated."""
+    """The replacements by the provider between two builds of a stack, from its list of immutable properties."""
     names = set()
     for key, (resource, old) in before.items():
         name = name_of(*key)
@@ -95,7 +95,7 @@ def test_every_setting_that_replaces_something_says_so() -> None:
     assert len(replacements()) > 8
 
 
-# What brings something of somebody else's has no other value to try; tests/components/infrastructure has examples.
+# Settings of existing resources have no other value to try; tests/components/infrastructure has examples.
 EXISTING = {"llm-d:network.existing", "llm-d:cluster.existing", "llm-d:cluster.encryption.diskKey"}
 
 

@@ -135,7 +135,7 @@ def test_cached_prompts_are_answered_sooner_and_take_no_room_of_their_own() -> N
 
 
 def test_links_and_ranks_decide_what_tensor_parallelism_saves() -> None:
-    """Over PCIe the exchange eats what the second card brings; over NVLink it does not."""
+    """Over PCIe the exchange costs the gain of the second card; over NVLink it does not."""
     load = catalog.load()
 
     def first_token(name: str, tensor: int) -> float:

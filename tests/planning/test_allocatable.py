@@ -1,4 +1,4 @@
-"""A node leaves to pods what GKE's documentation says it leaves."""
+"""The allocatable resources of a node match GKE's documentation."""
 
 from __future__ import annotations
 

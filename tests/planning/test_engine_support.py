@@ -1,4 +1,4 @@
-"""What the engines' own tables refuse, the planner refuses; and no fix that it offers leads into another refusal."""
+"""The planner refuses what the engines' own tables refuse, and no suggested fix leads to another refusal."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def _applied(wrong: Wrong, changes: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(wrong.changes)
     for key, value in changes:
         if key == "accelerator":
-            # Another machine: what was said of the present one goes with it.
+            # With another machine the settings of the present one no longer apply.
             values |= {"accelerator.perNode": None, "accelerator.topology": None}
             values |= {f"accelerator.{name}": text for name, text in value.items()}
         else:
@@ -307,7 +307,7 @@ def test_every_fix_that_can_be_applied_leads_into_no_other_refusal() -> None:
         before = {f.path for f in wrong.findings() if f.severity is Severity.ERROR}
         fixed = Wrong(**{**vars(wrong), "changes": _applied(wrong, changes)})
         after = {(f.path, f.rule) for f in fixed.findings() if f.severity is Severity.ERROR}
-        # Images of another release may come from a registry that asks who pulls them.
+        # Images of another release may come from a registry that needs credentials.
         own = {"llm-d:registry.server"} if any(key == "release" for key, _ in changes) else set()
         assert {path for path, _ in after} <= (before - {finding.path}) | own, (wrong.name, changes, after)
         remaining = {(f.path, f.rule) for f in fixed.findings()}
@@ -325,7 +325,7 @@ def _raw(version: str) -> dict[str, Any]:
 
 
 def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quantization: str | None) -> bool:
-    """Whether the file itself says no, read without the project's own rules."""
+    """Whether the file itself refuses it, read without the project's own rules."""
     table, entry, card = _raw(version), CATALOG.models[model], CATALOG.accelerators[accelerator]
     method = quantization or (entry.quantization.method if entry.quantization else None)
     if dtype in ("half", "float16") and entry.architecture.startswith(("Gemma2For", "Gemma3For")):
@@ -337,7 +337,7 @@ def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quant
         return method != "modelopt" and method not in table["tpu"]["platform_quantization"]
     capability = table["capabilities"].get(f"{card.compute_capability:.1f}")
     if capability is None:
-        # A card that came to the catalog after the version was asked.
+        # A card added to the catalog after the table of the version was made.
         return False
     name = {"half": "float16"}.get(dtype, dtype)
     if name not in capability["dtypes"]:
@@ -345,7 +345,7 @@ def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quant
     if method is not None and method in table["quantization"]:
         minimum = table["quantization"][method]["minimum_capability"]
         if minimum is not None and card.compute_capability is not None and card.compute_capability < minimum:
-            # Marlin's kernels stand in under the same name: the planner may know better, but never the other way.
+            # Marlin's kernels are used under the same name: the planner may accept more, but never refuse more.
             return method in ("fp8", "mxfp4")
     heads = {group.head_dim or entry.head_dim for group in entry.attention if group.kind in ("full", "sliding")}
     plain = entry.mla is None and entry.architecture not in table["sink_architectures"]
@@ -437,7 +437,7 @@ def test_the_second_reading_refuses_and_accepts() -> None:
 
 
 def test_what_holds_on_every_card_holds_on_one_that_no_table_has() -> None:
-    """GB300 has compute capability 10.3, which came to the catalog after 0.17.1 was asked."""
+    """GB300 has compute capability 10.3, which was added to the catalog after 0.17.1 was measured"""
     card = CATALOG.accelerators["nvidia-gb300"].model_copy(update={"compute_capability": 99.0})
     assert load_facts("0.17.1").at(99.0) is None
     assert "float16" in kinds(on(card, "google/gemma-2-27b-it", "0.17.1", dtype="half"))

@@ -1,4 +1,4 @@
-"""Every rule has an example; every finding says where, what, why and how to fix it; one report holds them all."""
+"""Every rule has an example; every finding has path, value, rule and fix; one report contains them all."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_one_mistake_is_one_error(wrong: Wrong) -> None:
 
 
 def test_every_rule_has_an_example() -> None:
-    """Those about answers of Google Cloud have theirs in the preflight's tests."""
+    """Rules about answers of Google Cloud have theirs in the preflight's tests."""
     preflight = {rule.id for rule in rules.preflight.RULES}
     assert sorted(set(RULES) - preflight - {wrong.id for wrong in EVERY}) == []
 
 
 def test_every_call_that_adds_a_finding_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rule may be broken in several ways, each with a call of its own: the examples have to reach all of them."""
+    """A rule may have several calls: the examples have to reach all of them."""
     reached: set[tuple[str, int]] = set()
 
     def noting(method: Callable[..., None]) -> Callable[..., None]:
@@ -72,7 +72,7 @@ def test_every_call_that_adds_a_finding_is_reached(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_call_names_a_rule_of_its_severity() -> None:
-    """The id stands at the call, so that a search for it finds the code. `say` is either severity."""
+    """The id is a literal in the call, so that a search for it finds the code. `say` is either severity."""
     for path, call in calls_of_findings():
         identifier = call.args[0]
         assert isinstance(identifier, ast.Constant), f"{path.name}:{call.lineno}"
@@ -95,7 +95,7 @@ def test_ids_are_unique() -> None:
 
 
 def calls_of_findings() -> list[tuple[Path, ast.Call]]:
-    """Every call that adds a finding, in what a plan is made by; `say` stands for either method."""
+    """Every call that adds a finding, in planning code; `say` means either method."""
     calls = []
     for path in (Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("planning.")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -146,7 +146,7 @@ class TestOneReport:
         }
 
     def test_what_the_plan_says_about_a_wrong_setting_is_left_out(self) -> None:
-        """Without the wrong value the default would be judged, and that mistake nobody made."""
+        """Without the wrong value the default would be judged, which is not the user's mistake."""
         assert [f.path for f in errors_of("tpu", {"models[0].tensorParallel": "four"})] == [
             "llm-d:models[0].tensorParallel"
         ]

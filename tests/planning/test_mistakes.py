@@ -1,4 +1,4 @@
-"""Mistakes of people who write a stack file for the first time: each is found, with place, reason and repair."""
+"""Mistakes in a first stack file: each is reported with place, reason and fix."""
 
 # ruff: noqa: E501 - a table with one row for each case
 from __future__ import annotations
@@ -34,7 +34,7 @@ def argument(*words: str) -> str:
     return model(f"allowExtraArgs: true, extraArgs: {list(words)}")
 
 
-# Name, what the file says otherwise, rule, path without namespace, words of the reason, words of the repair.
+# Name, changes to the file, rule, path without namespace, words of the reason, words of the fix.
 MISTAKES = [
     ("top-level key", "llm-d:modles: []\nllm-d:models: null", "SETTING-UNKNOWN", "modles", "no such setting", "llm-d:models?"),
     ("key in a model", model("maxModelLength: 2048"), "SETTING-UNKNOWN", "models[0].maxModelLength", "no such", "maxModelLen?"),

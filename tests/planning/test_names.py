@@ -1,4 +1,4 @@
-"""Physical names keep the rules of Google Cloud and Kubernetes, and differ where what they are made from differs."""
+"""Physical names keep the rules of Google Cloud and Kubernetes, and differ if their inputs differ."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from planning import names
 from planning.names import model_keys
 from settings import StackSettings
 
-LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")  # RFC 1123 beginning with a letter, as Compute Engine wants it
+LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")  # RFC 1123 beginning with a letter, as Compute Engine requires
 
 texts = st.text(max_size=120)
 lengths = st.integers(min_value=names.ACCOUNT_LENGTH, max_value=names.LABEL_LENGTH)
@@ -20,7 +20,7 @@ words = st.text(alphabet="abcxyz019.-_", min_size=1, max_size=50)
 
 
 def folded(text: str) -> str:
-    """What is left of a text without case and punctuation."""
+    """A text without case and punctuation."""
     return re.sub(r"[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+", "-", text.lower()).strip("-")
 
 
@@ -51,7 +51,7 @@ def test_texts_that_fold_alike_stay_apart(first: str, other: str) -> None:
 
 @given(words)
 def test_a_slug_stays_as_it_is(text: str) -> None:
-    """A name made of names does not grow hashes upon hashes."""
+    """A name composed of names does not accumulate hashes."""
     slug = names.slug(text)
     assert names.slug(slug) == slug
 

@@ -60,7 +60,7 @@ FAMILIES: dict[str, Any] = {
         "sources": ["general"],
         "machines": {"ct-made-up-standard-4t": [96, 384, 4, {"topologies": {"2x2": 1}}]},
     },
-    # Attached to a machine that has no accelerator of its own.
+    # Attached to a machine without a built-in accelerator.
     "host-made-up": {
         "boot_disk": "pd-balanced",
         "attachable": {"nvidia-made-up": [1]},
@@ -71,7 +71,7 @@ FAMILIES: dict[str, Any] = {
 
 
 def extended(folder: Path, change: Callable[[dict[str, Any], dict[str, Any]], None] = lambda *_: None) -> Catalog:
-    """The project's catalog with the made-up entries, and what a test changes in accelerators and families."""
+    """The project's catalog with the made-up entries, and a test's changes to accelerators and families."""
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     trees = {name: yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in ("accelerators", "machines")}
     accelerators, families = trees["accelerators"]["accelerators"], trees["machines"]["families"]

@@ -1,4 +1,4 @@
-"""What follows from a stack file as a whole."""
+"""The plan of a stack file as a whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.stacks import ENCRYPTED, existing_cluster, plan_of, values_of
 
 
 def test_planning_and_settings_need_no_pulumi() -> None:
-    """A plan is plain values: it can be made, printed and compared anywhere. Only loading touches Pulumi."""
+    """A plan is plain values: it can be made, printed and compared without Pulumi. Only loading uses Pulumi."""
     root = Path(planning.__file__).parent.parent
     imported = {
         path.relative_to(root).as_posix(): {

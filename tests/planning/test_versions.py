@@ -1,4 +1,4 @@
-"""GKE versions compare by number, not by letter, and decide what a cluster brings."""
+"""GKE versions compare by number, not by letter, and decide the built-in features of a cluster."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def messages(rule: str, resources: list[Resource], parameters: Mapping[str, Any]
 
 @pytest.mark.parametrize("stack", EVERY_STACK)
 def test_the_projects_own_stacks_break_no_rule_but_the_open_door(stack: str) -> None:
-    """The examples are open and acknowledged as such; an organization's policy still says so."""
+    """The examples are open and acknowledged as such; an organization's policy still reports them."""
     broken = {rule.id: messages(rule.id, resources_of(stack)) for rule in RULES}
     public = broken.pop("public-endpoint")
     assert {rule: texts for rule, texts in broken.items() if texts} == {}
@@ -49,7 +49,7 @@ def test_there_are_as_many_stacks_and_pods_as_the_project_has() -> None:
     assert {"Deployment", "LeaderWorkerSet", "LLMInferenceService"} <= kinds
 
 
-# Where a pod stands: stack, kind, and the way to its template.
+# The place of a pod: stack, kind, and the path to its template.
 PLACES: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
     "Deployment": ("gpu", "Deployment", lambda found: found["spec"]["template"]["spec"]),
     "LeaderWorkerSet, worker": (

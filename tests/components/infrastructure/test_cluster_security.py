@@ -17,7 +17,7 @@ NETWORKS = [{"cidr": "203.0.113.0/24", "name": "office"}]
 
 
 def test_the_first_node_is_as_protected_as_the_others(either: Graph) -> None:
-    """GKE begins with a node of its own; with the default account its creation fails where that is disabled."""
+    """GKE creates a first node. With the default account the creation fails where that account is disabled."""
     config = either.one(CLUSTER)["nodeConfig"]
     pool = either.by_type(POOL)[0]["nodeConfig"]
     for name in (

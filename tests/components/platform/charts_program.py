@@ -1,4 +1,4 @@
-"""A program of charts alone. What a cluster would be is stood for by a network: only its identity matters here."""
+"""A program of charts only. A network replaces the cluster, because only its identity matters here."""
 
 import pulumi
 import pulumi_gcp as gcp

@@ -41,7 +41,7 @@ class TestEveryWay:
         assert (listener["port"], listener["protocol"], listener["hostname"]) == (443, "HTTPS", HOST)
         secret = {"kind": "Secret", "name": certificate["spec"]["secretName"]}
         assert listener["tls"] == {"mode": "Terminate", "certificateRefs": [secret]}
-        # A listener reads Secrets of its own namespace only.
+        # A listener can only read Secrets of its namespace.
         assert certificate["metadata"]["namespace"] == one(graph, "Gateway")["metadata"]["namespace"]
 
     def test_it_is_for_the_name_of_the_endpoint(self, graph: Graph) -> None:

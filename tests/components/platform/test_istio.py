@@ -1,4 +1,4 @@
-"""A Gateway of Istio: its class and its address, and what stands where GKE's policies would."""
+"""A Gateway of Istio: class, address, and the resources in place of GKE's policies."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TestGateway:
         assert merged["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
 
     def test_it_comes_after_its_controller_and_goes_before_it(self) -> None:
-        """Without the controller nobody would take the Service down again, and its load balancer with it."""
+        """Without the controller the Service, and its load balancer, would never be deleted."""
         recorded = graph()
         charts = {chart.name for chart in recorded.by_type(RELEASE) if recorded.depends(recorded.one(GATEWAY), chart)}
         assert {"istio-base", "istiod"} <= charts

@@ -90,7 +90,7 @@ class TestOrder:
             assert recorded.depends(istio, recorded.one(type_, name)), name
 
     def test_gateway_and_kserve_come_after_istio(self) -> None:
-        """KServe looks for Istio's kinds when it starts, and a Gateway without its controller never goes."""
+        """KServe reads Istio's CRDs when it starts, and a Gateway without its controller is never deleted."""
         recorded = graph()
         istio = recorded.one(ISTIO, "istio")
         gateway = recorded.one("kubernetes:gateway.networking.k8s.io/v1:Gateway")

@@ -23,7 +23,7 @@ def _without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ([UNREACHABLE], True),
         ([REFUSED], False),
-        # What it says last counts.
+        # The last error decides.
         ([REFUSED, UNREACHABLE], False),
         ([UNREACHABLE] * 60, True),
         ([UNREACHABLE] * 61, False),

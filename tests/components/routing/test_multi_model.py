@@ -156,7 +156,7 @@ class TestCallout:
 
 class TestOrder:
     def test_the_route_waits_for_whoever_names_the_model(self, graph: Graph) -> None:
-        """The other way round every request is for no model until the router is there."""
+        """In the opposite order all requests would be for no model until the router is ready."""
         [route] = [r for r in graph if r.type.endswith(":HTTPRoute")]
         [extension] = [r for r in graph if r.type.endswith(":GCPRoutingExtension")]
         router, index = (graph.one("kubernetes:apps/v1:Deployment", name) for name in (ROUTER, INDEX))
@@ -241,7 +241,7 @@ def test_more_models_than_a_route_has_rules_get_more_routes() -> None:
 
 
 class TestSplit:
-    """A name over two versions of a model: requests follow the weights, and every engine knows the name."""
+    """One name for two versions of a model: requests follow the weights, and every engine serves the name."""
 
     MODELS = ("google/gemma-2b-it", "microsoft/Phi-3-mini-4k-instruct")
     SPLIT = {"splits": [{"name": "chat", "weights": {MODELS[0]: 9, MODELS[1]: 1}}]}

@@ -1,4 +1,4 @@
-"""Who can reach whom, computed from the policies as they are rendered, against a table."""
+"""Allowed connections, computed from the rendered policies, against a table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OURS = "llm-d-inference-scheduling"
 
 @dataclass(frozen=True)
 class Party:
-    """Somebody with an address, and with labels where it is a pod."""
+    """A peer with an address, and with labels if it is a pod."""
 
     name: str
     address: str
@@ -111,7 +111,7 @@ def _allowed(specs: list[dict[str, Any]], source: Party, other: Party, protocol:
 
 
 def _open(specs: list[dict[str, Any]], own: Party, peer: Party, way: str, key: str, protocol: str, port: int) -> bool:
-    """Whether a party's own policies let a peer through: all that select it are added up, and none is no barrier."""
+    """Whether the policies that select a party allow a peer. Several add up; without any, all traffic is allowed."""
     if own.namespace != OURS:
         return True
     selecting = [spec for spec in specs if _has(own, spec["podSelector"].get("matchLabels", {}))]
@@ -171,7 +171,7 @@ def of_model(key: str, *, metadata: bool = False) -> set[tuple[str, str, int]]:
     }
 
 
-# The router is asked by the load balancer and reads ConfigMaps; the list of models asks nobody.
+# The load balancer connects to the router, which reads ConfigMaps; the list of models opens no connections.
 ROUTED = {
     ("proxies", "router", 9004),
     ("health checks", "router", 9005),
@@ -224,7 +224,7 @@ class TestTable:
 
     @pytest.mark.parametrize("stack", ["disaggregated-gpu", "kserve-disaggregated-gpu"])
     def test_prefill_and_decode_reach_each_other_on_every_port(self, stack: str) -> None:
-        """Blocks of the KV cache go from one to the other, on ports of their own."""
+        """Blocks of the KV cache are sent between them on dedicated ports."""
         allowed = table(stack)
         [model] = plan_of(stack).models
         prefill, decode = f"{model.key} prefill", f"{model.key} decode"
@@ -240,7 +240,7 @@ class TestTable:
 
     @pytest.mark.parametrize("stack", ["kserve-istio-single-replica-gpu", "kserve-istio-prefix-cache-gpu"])
     def test_istio_s_gateway_is_a_pod(self, stack: str) -> None:
-        """Clients reach it from anywhere, and it the model and its picker; nobody else comes from outside."""
+        """Clients reach it from anywhere, and it reaches the model and its picker; nothing else comes from outside."""
         plan = plan_of(stack)
         [model] = plan.models
         server, picker, port = f"{model.key} both", f"{model.key} picker", plan.gateway.port
@@ -276,7 +276,7 @@ def test_only_those_who_have_to_reach_port_8000(stack: str) -> None:
 
 
 def test_without_policies_everybody_reaches_it() -> None:
-    """Else the evaluator would find whatever it is asked for."""
+    """Otherwise the evaluator could return anything."""
     changes = {"networkPolicies.enabled": False}
     [model] = plan_of("gpu").models
     assert policies("gpu", changes) == []
@@ -293,7 +293,7 @@ def peers(specs: list[dict[str, Any]]) -> Iterator[Mapping[str, Any]]:
 
 @pytest.mark.parametrize("stack", ["gpu", "multi-model-tpu"])
 def test_every_peer_has_a_selector(stack: str) -> None:
-    """An empty selector is everybody."""
+    """An empty selector means all pods."""
     all_peers = list(peers(policies(stack)))
     assert all_peers
     for peer in all_peers:

@@ -1,4 +1,4 @@
-"""HTTPS between Gateway and model servers: everything that speaks to an engine says the same, or nothing does."""
+"""HTTPS between Gateway and model servers: all connections to an engine use the same scheme."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def graph(request: pytest.FixtureRequest) -> Graph:
 
 
 def servers_of(graph: Graph) -> list[Object]:
-    """Pod specs of the model servers, whoever carries them."""
+    """Pod specs of the model servers, in any workload."""
     specs = [pod["spec"] for name, pod in pods(graph).items() if name.endswith("-vllm")]
     specs += [body["spec"]["template"] for body in of_kind(graph, "LLMInferenceService")]
     return specs

@@ -1,4 +1,4 @@
-"""Prefill and decode: who is selected by what, who listens where, and where each may run."""
+"""Prefill and decode: selectors, ports, and allowed nodes."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class TestTransfer:
         assert [port.number for port in pod.ports] == [ENGINE_PORT, 5600]
 
     def test_tpus_name_their_address_after_it_is_known(self) -> None:
-        """Kubernetes replaces $(POD_IP) only where the variable stands in the container's environment."""
+        """Kubernetes replaces $(POD_IP) only if the container's environment has the variable."""
         pod = servers(plan_of("disaggregated-tpu"))["prefill"].pod
         assert '"kv_ip":"$(POD_IP)"' in pod.args[pod.args.index("--kv-transfer-config") + 1]
         assert [variable.name for variable in pod.env].count("POD_IP") == 1

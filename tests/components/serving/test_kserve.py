@@ -1,4 +1,4 @@
-"""What an LLMInferenceService says, what stands around it, and in which order."""
+"""The fields of an LLMInferenceService, its related resources, and their order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def service(changes: dict[str, Any] | None = None) -> Object:
 
 
 def pods_of(body: Object) -> dict[str, Object]:
-    """Both pods as KServe makes them from their templates, as far as they are said."""
+    """Both pods as KServe creates them from their templates, as far as the templates define them."""
     labels = {"labels": body["spec"]["labels"]}
     return {
         "engine": {"metadata": labels, "spec": body["spec"]["template"]},
@@ -55,7 +55,7 @@ class TestService:
         assert {name: broken(pod) for name, pod in pods_of(service()).items()} == {"engine": set(), "picker": set()}
 
     def test_a_container_may_be_root_where_its_pod_may(self) -> None:
-        """The preset says of its container that it may not, and a container's word counts more than its pod's."""
+        """The preset forbids it for its container, and a container's field overrides its pod's."""
         on_tpu = one(graph_of("kserve-single-replica-tpu"), "LLMInferenceService")
         for body, root in ((service(), True), (on_tpu, False)):
             security = container(pods_of(body)["engine"])["securityContext"]

@@ -86,7 +86,7 @@ class TestSelection:
 
 class TestSidecar:
     def test_it_takes_the_place_of_the_preset_s(self) -> None:
-        """By its name; and the preset's command, which has flags of its own, does not run."""
+        """By its name. The preset's command, with its own flags, does not run."""
         [sidecar] = spec()["template"]["initContainers"]
         assert sidecar["name"] == "llm-d-routing-sidecar"
         assert sidecar["command"] == ["/app/pd-sidecar"]
@@ -101,7 +101,7 @@ class TestSidecar:
 
     @pytest.mark.parametrize("release", RELEASES)
     def test_the_engine_is_where_the_preset_has_it(self, release: str) -> None:
-        """Ports of containers are merged by number: another one would stand beside the preset's."""
+        """Ports of containers merge by number: a different one would be added to the preset's."""
         body = spec(changes={"release": release})
         engine, [sidecar] = container({"spec": body["template"]}), body["template"]["initContainers"]
         assert engine["args"][engine["args"].index("--port") + 1] == str(KSERVE_ENGINE_PORT)

@@ -1,4 +1,4 @@
-"""Replicas of several pods by way of KServe: what makes its group as large as planned, and who is in the pool."""
+"""Replicas of several pods with KServe: the size of the group, and the members of the pool."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def spec(name: str) -> Object:
 
 
 def templates(name: str) -> list[Object]:
-    """Of the leader, where it has one of its own, and of the workers."""
+    """Of the leader, if it has a separate one, and of the workers."""
     return [{"metadata": {"labels": spec(name)["labels"]}, "spec": spec_} for spec_ in _spec_of(spec(name))]
 
 
@@ -68,7 +68,7 @@ def test_groups_are_as_large_as_planned_and_under_a_preset_that_adds_nothing(
     assert spec(name)["parallelism"] == parallelism
     workload = one(graph(name), "LLMInferenceServiceConfig")
     assert (workload["metadata"]["name"], workload["spec"]) == (preset, {})
-    # KServe looks in the service's namespace before it takes what its chart brought.
+    # KServe searches the service's namespace before that of its chart.
     assert workload["metadata"]["namespace"] == one(graph(name), "LLMInferenceService")["metadata"]["namespace"]
 
 
@@ -88,14 +88,14 @@ class TestRanks:
     """Sixteen ranks, eight on each of two hosts, every one with its port."""
 
     def test_every_pod_is_in_the_pool(self) -> None:
-        """KServe takes workers into it where the leader has no template of its own."""
+        """KServe adds workers to the pool if the leader has no separate template."""
         assert set(spec("ranks")) & {"template", "worker"} == {"worker"}
         pool = spec("ranks")["router"]["scheduler"]["pool"]["spec"]
         assert pool["selector"]["matchLabels"] == IN_POOL
         assert [port["number"] for port in pool["targetPorts"]] == list(range(8000, 8008))
 
     def test_ranks_run_as_without_kserve(self) -> None:
-        """But for names: of the container, which KServe gives, and of the claims."""
+        """Except for the names of the container, which KServe sets, and of the claims."""
         direct = container(
             one(graph_of(DIRECT[WIDE]), "LeaderWorkerSet")["spec"]["leaderWorkerTemplate"]["workerTemplate"]
         )

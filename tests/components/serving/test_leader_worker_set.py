@@ -1,4 +1,4 @@
-"""Replicas of several pods and pods of several servers: who is selected, probed, claimed for and waited for."""
+"""Replicas of several pods and pods of several servers: selectors, probes, claims and dependencies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def group(graph: Graph) -> Object:
 
 
 def templates(graph: Graph) -> list[Object]:
-    """Of the leader, where it has one of its own, and of the workers."""
+    """Of the leader, if it has a separate one, and of the workers."""
     template = group(graph)["spec"]["leaderWorkerTemplate"]
     return [template[key] for key in ("leaderTemplate", "workerTemplate") if key in template]
 
@@ -164,7 +164,7 @@ class TestASliceOfFourHosts:
         for template in templates(self.graph):
             assert container(template)["resources"]["limits"]["google.com/tpu"] == "4"
             assert template["spec"]["nodeSelector"]["cloud.google.com/gke-tpu-topology"] == "4x4"
-            # The controller of the group writes what names the hosts, unless it is there already.
+            # The controller of the group sets the address variable unless it is set already.
             assert not {"TPU_WORKER_HOSTNAMES", "TPU_WORKER_ID"} & {env["name"] for env in container(template)["env"]}
 
     def test_a_group_has_a_slice_of_its_own(self) -> None:

@@ -1,4 +1,4 @@
-"""Pods end after their requests: they serve on until everybody knows, then they have time to finish what they began."""
+"""Pods end after their requests: they serve until their removal is known everywhere, then finish running requests."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_an_old_pod_goes_only_when_the_load_balancer_has_found_the_new_one(stack
     ("release", "drain", "least_notice"), [("llm-d-0.9", 60, 15), ("gaie-1.5", 60, 15), ("llm-d-0.4", None, 60)]
 )
 def test_an_engine_ends_after_its_requests(release: str, drain: int | None, least_notice: int) -> None:
-    """vLLM cuts its requests at SIGTERM, unless it is told (and can be told) to drain: before that, waiting does it."""
+    """vLLM cancels its requests at SIGTERM unless it supports and gets the drain flag. The notice covers the others."""
     graph = graph_of(ENGINE, {"release": release})
     pod = engine(graph)
     args = container(pod)["args"]
@@ -77,7 +77,7 @@ class TestSeveralPickers:
         assert "minReadySeconds" not in deployment["spec"]
 
     def test_an_update_waits_for_one_leader_and_not_for_all_to_be_ready(self) -> None:
-        """A new picker is not ready before the old leader is gone, so that a careful rollout would never end."""
+        """A new picker becomes ready only after the old leader has ended, so a careful rollout would wait forever."""
         deployment = next(
             deployment
             for deployment in of_kind(self.graph(), "Deployment")

@@ -1,4 +1,4 @@
-"""Where weights come from: one setting, and everything else about the pod follows."""
+"""Sources of weights: one setting decides everything else about the pod."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ EXAMPLE = PROJECT_ROOT / "examples" / "manifests" / "chat.yaml"
 
 @pytest.fixture
 def adopted(tmp_path: Path) -> Any:
-    """Settings and leftovers of documents, each in a file of its own."""
+    """Settings and leftovers of documents, each in a separate file."""
 
     def adopt(*documents: Any, **options: str) -> tuple[dict[str, Any], list[str]]:
         for number, document in enumerate(documents):

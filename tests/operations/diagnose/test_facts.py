@@ -1,4 +1,4 @@
-"""What a diagnosis reads, and that it goes on where it may not read."""
+"""The input of a diagnosis, also with missing permissions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_kind_that_may_not_be_read_is_named_and_left_out() -> None:
         diagnosis = diagnose(replace(room.live, cluster=Forbidding([])))
     assert diagnosis.unreadable == ("Gateway: gateways is forbidden: User cannot list resource",)
     assert "gateways is forbidden" in text(diagnosis)
-    # Nothing is there to be seen: that is what it says, and not that all is well.
+    # Without any object the result names that, and does not claim that the stack serves.
     assert diagnosis.causes[0].id == "pods-missing"
     assert '"notRead"' in json_text(diagnosis)
 

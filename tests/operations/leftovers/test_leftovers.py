@@ -1,4 +1,4 @@
-"""What a destroyed stack left in a project, against a stand-in of Google's REST APIs."""
+"""Leftovers of a destroyed stack in a project, against a stand-in of Google's REST APIs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Answer:
 
 
 class Project:
-    """A stand-in: resources by collection, and collections that refuse."""
+    """A stand-in: resources by collection, and collections that refuse requests."""
 
     def __init__(self) -> None:
         self.resources: dict[str, list[tuple[str, dict[str, Any]]]] = {}

@@ -1,4 +1,4 @@
-"""A stack on GKE, found with the user's tools: stand-ins of pulumi, gcloud, kubectl run here."""
+"""A stack on GKE, located with the user's tools: stand-ins of pulumi, gcloud, kubectl run here."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ time.sleep(60)
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """The tools in PATH, an API server that knows one token, and an engine behind the forwarded port."""
+    """The tools in PATH, an API server with one valid token, and an engine behind the forwarded port."""
     programs = {"pulumi": PULUMI, "gcloud": GCLOUD, "gke-gcloud-auth-plugin": PLUGIN, "kubectl": KUBECTL}
     for name, source in programs.items():
         (tmp_path / name).write_text(f"#!{sys.executable}\n{source}", encoding="utf-8")

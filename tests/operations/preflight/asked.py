@@ -42,7 +42,7 @@ EVERYTHING: dict[str, Any] = {"project": "my-project"}
 
 
 class Project:
-    """A project's answers by `METHOD path`, and what it was asked. What it has no answer for does not exist."""
+    """A project's answers by `METHOD path`, and the received requests. A path without an answer does not exist."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = json.loads(ANSWERS.read_text(encoding="utf-8"))

@@ -53,7 +53,7 @@ def by_model(engines: list[FakeEngine]) -> Choose:
 
 
 def by_beginning(engines: list[FakeEngine]) -> Choose:
-    """What begins alike goes to one replica."""
+    """Prompts with a common prefix go to one replica."""
 
     def choose(body: Body) -> Answer:
         place = sum(str(body["messages"][0]["content"])[:16].encode()) % len(engines)

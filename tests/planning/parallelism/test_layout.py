@@ -1,4 +1,4 @@
-"""How a replica is spread: what follows from machine and settings, and what each device then holds."""
+"""Layout of a replica, from machine and settings, and the share of each device."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class TestLoadAndPrefix:
         assert not any(parameters(config).values())
 
     def test_the_precise_index_hears_of_every_pod(self) -> None:
-        """Without the notifications it would follow nobody, and every prompt would look new."""
+        """Without the notifications it would follow no pod, and every prompt would look new."""
         index = PreciseIndex(model="m", renderer="http://m:8000", event_port=5557)
         config = load_and_prefix(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, 32, index)
         [source] = config["dataLayer"]["sources"]
@@ -62,7 +62,7 @@ class TestLoadAndPrefix:
         by_plugin = parameters(config)
         assert by_plugin["precise-prefix-cache-producer"]["tokenProcessorConfig"] == {"blockSizeTokens": 32}
         assert by_plugin["token-producer"] == {"modelName": "m", "vllm": {"url": "http://m:8000"}}
-        # A scorer that is not told reads an approximate producer of its own, and says nothing.
+        # A scorer without an explicit producer silently reads a separate approximate one.
         assert by_plugin["prefix-cache-scorer"] == {"prefixMatchInfoProducerName": "precise-prefix-cache-producer"}
 
 

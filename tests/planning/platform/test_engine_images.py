@@ -52,7 +52,7 @@ class TestDriver:
             ({**DOCUMENTED, **own("example/engine:v1")}, "LATEST"),
             ({**DOCUMENTED, **own("example/engine:v1", cuda="12.4")}, "DEFAULT"),
             ({**DOCUMENTED, **own("example/engine:v1", cuda="13.0")}, "LATEST"),
-            # What the stack file says is taken.
+            # The value in the stack file is used.
             ({"accelerator.driverVersion": "default"}, "DEFAULT"),
             ({**DOCUMENTED, "release": "gaie-1.5", "accelerator.driverVersion": "latest"}, "LATEST"),
         ],

@@ -40,7 +40,7 @@ def test_istio_of_an_operator_is_one_chart_and_what_it_is_asked_for() -> None:
     [sail] = charts_of({"release": "rhaiis-3.2"}, istio=True)
     assert (sail.chart, sail.repository) == ("sail-operator", "https://istio-ecosystem.github.io/sail-operator")
     assert sail.istio is not None
-    # The operator has each version of Istio of its own, and refuses any other.
+    # Each version of the operator supports certain versions of Istio, and refuses others.
     assert sail.istio.version == f"v{sail.version}"
 
 
@@ -81,7 +81,7 @@ def test_each_comes_after_what_it_needs() -> None:
 
 @pytest.mark.parametrize("version", ["1.33.4-gke.1000000", "1.34.0-gke.1626000", None])
 def test_the_inference_pool_kind_comes_from_one_side_only(version: str | None) -> None:
-    """Two owners of one kind: Helm refuses to install, or the kind goes with the one that leaves first."""
+    """With two owners of a CRD, Helm refuses to install, or deletes the CRD with the first release that goes."""
     changes = {"cluster.version": version}
     [kserve] = [chart for chart in charts_of(changes, kserve=True) if chart.name == "kserve-llmisvc-resources"]
     assert kserve.values["kserve"]["llmisvc"]["createGIECRDs"] is plan_of("gpu", changes).crds.install

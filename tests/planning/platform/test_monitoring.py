@@ -1,4 +1,4 @@
-"""Dashboard and alerts name only metrics that their release exports, and exist only where they are wanted."""
+"""Dashboard and alerts use only metrics that their release exports, and exist only if enabled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTPS between Gateway and model servers where somebody could not speak it, with the finding each gets."""
+"""Settings under which HTTPS between Gateway and model servers cannot work, with the finding of each."""
 
 from __future__ import annotations
 

@@ -72,5 +72,5 @@ def errors_of(
     return [f for f in findings_of(stack, changes, encrypted) if f.severity is Severity.ERROR]
 
 
-# Two mistakes that cannot be made one at a time.
+# Two mistakes that cannot occur separately.
 TOGETHER: Mapping[str, frozenset[str]] = {"two models of one name": frozenset({"llm-d:models"})}

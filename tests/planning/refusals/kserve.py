@@ -194,7 +194,7 @@ IMAGES = (
     Wrong(
         id="LLMD-REGISTRY-ISTIO",
         name="Red Hat's Istio without an account",
-        # Of which the engine's image says nothing.
+        # The catalog has no facts about the engine's image.
         changes={
             "release": "rhaiis-3.2",
             "gateway.implementation": "istio",

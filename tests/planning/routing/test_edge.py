@@ -1,4 +1,4 @@
-"""Who may use the models, and how much: what the plan says for each implementation of the Gateway."""
+"""Authentication and limits of clients in the plan, for each implementation of the Gateway."""
 
 from __future__ import annotations
 

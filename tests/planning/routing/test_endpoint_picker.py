@@ -83,7 +83,7 @@ class TestElection:
         assert plan.pod.readiness.grpc_service == plan.pod.liveness.grpc_service == "inference-extension"
 
     def test_many_pickers_are_ready_one_at_a_time(self) -> None:
-        """Only the leader may be called: the others answer their readiness, under a name of its own, with no."""
+        """Only the leader may be called: the others report unready under a separate readiness name."""
         plan = picker({"picker.replicas": 3})
         assert plan.replicas == 3
         assert plan.pod.readiness is not None

@@ -50,7 +50,7 @@ class TestRouter:
         listed = [plugin["name"] for plugin in plan.config["plugins"]]
         assert [ref["pluginRef"] for ref in profile["plugins"]["request"]] == listed
         assert f"--config-file={plan.pod.volumes[0].mount_path}/{plan.config_file}" in plan.pod.args
-        # That release always streams: the flag is gone.
+        # That release always streams and no longer has the flag.
         assert "--streaming" not in plan.pod.args
 
     def test_plugins_that_are_built_in_are_not_asked_for(self) -> None:
@@ -60,7 +60,7 @@ class TestRouter:
 
     @pytest.mark.parametrize(("mode", "opened"), [(None, False), ("close", False), ("open", True)])
     def test_what_happens_without_a_router_is_a_setting(self, mode: str | None, opened: bool) -> None:
-        """Unread requests all go where no model is: unless asked for, better 500 than 404."""
+        """Unread requests all go to the models endpoint: by default 500 is better than 404."""
         plan = plan_of(STACK, {"router.failureMode": mode}).router
         assert plan is not None
         assert plan.callout.fail_open is opened

@@ -77,7 +77,7 @@ class TestDisk:
 
 
 class TestHub:
-    """The library stands in here: what it does with the network is its own affair."""
+    """A test double replaces the library; its network access is not under test."""
 
     def library(self, monkeypatch: pytest.MonkeyPatch, folder: Path, wrong: Exception | None = None) -> list[Any]:
         calls: list[Any] = []

@@ -69,7 +69,7 @@ class TestWhatStays:
 
 class TestWhatDiffers:
     def test_no_object_of_one_deployment_has_a_name_of_the_other(self) -> None:
-        """Switching creates the new ones before it deletes the old: one name would mean to delete what was made."""
+        """Switching creates the new objects before it deletes the old: with one name the new one would be deleted."""
         changes = {"gateway.exposure": "internal", "gateway.directLoadBalancer": True}
         direct, on_kserve = model(DIRECT, changes), model(KSERVE, changes)
 
@@ -80,7 +80,7 @@ class TestWhatDiffers:
         assert named(direct) & named(on_kserve) == set()
 
     def test_the_picker_runs_its_own_binary(self) -> None:
-        """The preset's command starts that of the preset's image, with flags of its own."""
+        """The preset's command starts the binary of the preset's image, with different flags."""
         assert model(KSERVE, {"release": "gaie-1.5"}).picker.pod.command == ("/epp",)
         assert model(KSERVE, {"release": "llm-d-0.9"}).picker.pod.command == ("/app/epp",)
         arguments = model(KSERVE).picker.pod.args

@@ -1,4 +1,4 @@
-"""Engine and picker cut prompts into the same blocks, and the preset weighs what it says."""
+"""Engine and picker divide prompts into the same blocks, and the weights of the preset are those documented."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TestBlocks:
 
     @pytest.mark.parametrize("release", ["llm-d-0.9", "gaie-1.5"])
     def test_a_model_with_recurrent_states_has_the_block_that_vllm_raises_it_to(self, release: str) -> None:
-        """The engine raises its blocks by itself, and older versions take no such number: the picker alone is told."""
+        """The engine raises its blocks itself, and older versions refuse such a value."""
         accelerator = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-8g", "nodes": {"min": 0, "max": 1}}
         models = [{"id": "Qwen/Qwen3-Next-80B-A3B-Instruct", "maxModelLen": 8192, "tensorParallel": 4, "replicas": 2}]
         changes = {"release": release, "location": "us-central1-a", "accelerator": accelerator, "models": models}
@@ -69,7 +69,7 @@ class TestBlocks:
         assert picker_plugins(plan)[plugin] == {"blockSizeTokens": 528}
 
     def test_the_scorer_reads_the_producer_that_knows_the_size(self) -> None:
-        """A scorer that is not told makes a producer of its own, with a size of its own, and says nothing."""
+        """A scorer without an explicit producer silently creates one with another block size."""
         plugins = picker_plugins(model(GPU))
         assert plugins[PREFIX] == {"prefixMatchInfoProducerName": "approx-prefix-cache-producer"}
 
@@ -117,7 +117,7 @@ class TestPrecise:
         assert port in [declared.number for declared in pod.ports]
 
     def test_a_replica_names_itself_as_the_picker_does(self) -> None:
-        """By address and port; the name in requests is part of what the index knows prompts by."""
+        """By address and port; the name in requests is part of the key of the index."""
         plan = model(GPU, self.CHANGES)
         pod = plan.servers[0].pod
         published = json.loads(pod.args[pod.args.index("--kv-events-config") + 1])

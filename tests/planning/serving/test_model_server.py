@@ -135,7 +135,7 @@ class TestResources:
             assert mebibytes(pod.requests[resource]) <= mebibytes(pod.limits[resource])
 
     def test_memory_is_promised_whole(self) -> None:
-        """A pod that may use more than it asked for is the first to be killed when the node runs short."""
+        """A pod that exceeds its memory request is killed first when the node runs short."""
         assert server().pod.requests["memory"] == server().pod.limits["memory"]
 
     def test_workers_of_a_replica_share_memory(self) -> None:
@@ -187,7 +187,7 @@ class TestPlace:
         assert spot.pod.node_selector["cloud.google.com/gke-spot"] == "true"
 
     def test_replicas_are_kept_apart(self) -> None:
-        """A single one says so too: otherwise a second beside it would restart the first."""
+        """A single replica has the rule too: otherwise a second one would restart the first."""
         assert server().pod.spread_over == server().selector
         assert server(changes={"models[0].replicas": 2}).pod == server().pod
 

@@ -40,7 +40,7 @@ def gemma_on_t4(version: str, length: int, utilization: float, **settings: objec
 
 
 class TestGuides:
-    """What the community's guides for GKE ran into."""
+    """Failures reported about the community's guides for GKE."""
 
     @pytest.mark.parametrize("version", ["0.11.1", "0.19.1"])
     def test_gemma_fits_a_t4_with_the_guides_settings(self, version: str) -> None:
@@ -72,7 +72,7 @@ class TestGuides:
     @pytest.mark.parametrize("model", ["Qwen/Qwen2.5-7B-Instruct", "mistralai/Mistral-7B-Instruct-v0.3"])
     @pytest.mark.parametrize(("length", "utilization"), [(1024, 0.90), (1024, 0.80), (2048, 0.80)])
     def test_a_7b_is_refused_on_a_t4_and_no_setting_helps(self, model: str, length: int, utilization: float) -> None:
-        """Shorter requests and a smaller share were advised for this; the weights alone are too much."""
+        """Shorter requests and a smaller share were suggested for this, but the weights alone are too large."""
         run = start(model, "nvidia-tesla-t4", max_model_len=length, utilization=utilization, dtype="half")
         verdict = judge(run)
         assert (verdict.status, verdict.limit) == ("refused", "weights")

@@ -167,7 +167,7 @@ class TestCache:
 
 
 class TestRoomAfterTheCache:
-    """27 bytes for each sequence and vocabulary entry, once the KV cache is made."""
+    """27 bytes for each sequence and vocabulary entry, after the KV cache is allocated."""
 
     @pytest.mark.parametrize(
         ("name", "model", "ran"),
@@ -264,7 +264,7 @@ class TestProfile:
 
     @pytest.mark.parametrize(("ranks", "gib"), [(1, 1.9), (2, 1.46)])
     def test_a_vision_tower_is_profiled(self, ranks: int, gib: float) -> None:
-        """E05 1.93 alone, N15 1.46 on each of two ranks."""
+        """E05 1.93 on a single rank, N15 1.46 on each of two."""
         run = start("Qwen/Qwen3.5-27B", "nvidia-l4", "0.22.0", max_num_seqs=16, tensor_parallel=ranks)
         assert judge(run).parts.activation == pytest.approx(gib, abs=0.05)
         assert judge(replace(run, text_only=True)).parts.activation < 0.9

@@ -1,4 +1,4 @@
-"""How long the first `up` takes: the longest chain of steps, from dated figures."""
+"""Duration of the first `up`: the longest chain of steps, from dated figures."""
 
 from __future__ import annotations
 

@@ -118,13 +118,13 @@ def paths(tmp_path: Path) -> StackPaths:
 
 @pytest.fixture
 def lines() -> list[str]:
-    """What the registry reports."""
+    """The reports of the registry."""
     return []
 
 
 @pytest.fixture
 def web(paths: StackPaths, lines: list[str]) -> Iterator[httpx.Client]:
-    """The way of Helm: through the proxy, and it trusts the stack's authority alone."""
+    """Helm's path: through the proxy, with the stack's authority as the only trusted one."""
     context = ssl.create_default_context(cafile=str(paths.cluster / "pki" / "ca.crt"))
     with (
         registry.serve(paths, lines.append) as proxy,

@@ -1,4 +1,4 @@
-"""A real control plane: what GKE brings is there, what the API server refuses is refused, and a crash loses nothing."""
+"""A real control plane: GKE's built-in objects exist, refusals are the API server's, and a crash loses nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two stacks that run at the same time, brought up once for every test that looks at running stacks."""
+"""Two stacks that run at the same time, started once for all tests of running stacks."""
 
 from __future__ import annotations
 

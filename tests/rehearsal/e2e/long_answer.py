@@ -12,7 +12,7 @@ from .project import PATIENCE, Project
 
 
 class LongAnswer:
-    """Begun when it is made. Its engine is slowed down for everybody: the simulated one takes latencies as it runs."""
+    """Starts when created. Its engine is slowed down for all: the simulated one accepts latencies while running."""
 
     def __init__(self, project: Project, stack: str, tokens: int, seconds: float) -> None:
         address = project.endpoint(stack)

@@ -1,4 +1,4 @@
-"""A copy of the project in a folder of its own, and its commands as a person types them."""
+"""A copy of the project in a separate folder, with its commands as in a terminal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Done:
 
 
 class Command:
-    """A command that runs, in a process group of its own as a terminal would start it."""
+    """A running command, in a separate process group as in a terminal."""
 
     def __init__(self, root: Path, arguments: tuple[str, ...], module: str = "rehearsal") -> None:
         self._child = subprocess.Popen(
@@ -83,7 +83,7 @@ class Command:
             time.sleep(0.01)
 
     def control_c(self) -> None:
-        """What a terminal does: SIGINT to everybody in the foreground."""
+        """As a terminal: SIGINT to all foreground processes."""
         os.killpg(self._child.pid, signal.SIGINT)
 
     def kill(self) -> None:
@@ -127,13 +127,13 @@ class Project:
         return Command(self.root, arguments)
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        """What `python -m rehearsal <arguments>` printed; fails when it did not end with `code`."""
+        """The output of `python -m rehearsal <arguments>`; fails if it did not end with `code`."""
         done = self.start(*arguments).wait()
         assert done.code == code, f"{' '.join(arguments)} ended with {done.code}, not {code}:\n{done.text}"
         return done.text
 
     def look(self, *arguments: str, code: int = 0) -> str:
-        """What `llmd <arguments>` printed of a command that looks at a running stack; fails as `run` does."""
+        """The output of `llmd <arguments>` for a running stack; fails as `run` does."""
         done = Command(self.root, arguments, "operations").wait()
         assert done.code == code, f"{' '.join(arguments)} ended with {done.code}, not {code}:\n{done.text}"
         return done.text
@@ -151,7 +151,7 @@ class Project:
         return str(causes[0]["id"]) if causes else ""
 
     def up_together(self, *stacks: str) -> dict[str, str]:
-        """Brings stacks up at the same time; what `up` printed for each. Fails when one of them did not come up."""
+        """Start stacks at the same time. Returns the output of `up` for each; fails if one of them did not start."""
         commands = {stack: self.start("up", stack) for stack in stacks}
         done = {stack: command.wait() for stack, command in commands.items()}
         for stack, run in done.items():
@@ -159,7 +159,7 @@ class Project:
         return {stack: run.text for stack, run in done.items()}
 
     def endpoint(self, stack: str) -> str:
-        """What the command of this name prints."""
+        """The output of the command of this name."""
         return reachable(self.paths(stack))
 
     def paths(self, stack: str) -> StackPaths:
@@ -171,7 +171,7 @@ class Project:
             yield kube
 
     def model_servers(self, stack: str, labels: str = ENGINES) -> Manifests:
-        """Pods of the engine, or of whom these labels are, that are not on their way out."""
+        """Pods of the engine, or with these labels, that are not terminating."""
         with self.kube(stack) as kube:
             pods = kube.list("v1", "Pod", labels=labels)
         return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
@@ -188,12 +188,12 @@ class Project:
         }
 
     def kill(self, stack: str, pod: str, reason: signal.Signals = signal.SIGKILL) -> None:
-        """What a crash does to a pod's process, or what another signal makes of it: at once, and nobody is told."""
+        """End a pod's process without notice, as a crash does, or send it another signal."""
         [process] = [process for process in processes.listing(self.paths(stack)) if pod in process.name]
         os.kill(process.pid, reason)
 
     def is_back(self, stack: str, pod: str, labels: str = ENGINES) -> bool:
-        """Whether this pod was restarted and is ready again: nobody has to see it while it is not."""
+        """Whether this pod was restarted and is ready again. Its unready state may be too short to observe."""
         return pod in self.ready(stack, labels) and any(
             model_server["metadata"]["name"] == pod
             and model_server["status"]["containerStatuses"][0]["restartCount"] > 0
@@ -219,7 +219,7 @@ class Project:
         return str(address)
 
     def stop_everything(self, stack: str) -> None:
-        """What a reboot does: every process ends, every file stays."""
+        """As a reboot: every process ends, every file stays."""
         for process in reversed(processes.listing(self.paths(stack))):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -232,7 +232,7 @@ class Project:
         return int(server.rpartition(":")[2])
 
     def leftovers(self, stack: str) -> list[str]:
-        """Everything of a stack that should be gone after `down`: processes, files, the engine's state."""
+        """Everything of a stack that should not exist after `down`: processes, files, the engine's state."""
         paths = self.paths(stack)
         remaining = [f"process {pid}: {line}" for pid, line in processes_about(str(paths.home))]
         if paths.home.exists():
@@ -243,7 +243,7 @@ class Project:
         return remaining
 
     def clear(self) -> None:
-        """Whatever a failed test left running goes."""
+        """Remove everything that a failed test left running."""
         base = self.paths(STACKS[0]).base
         for home in base.iterdir() if base.exists() else ():
             processes.stop_all(self.paths(home.name))
@@ -268,7 +268,7 @@ def processes_about(path: str) -> list[tuple[int, str]]:
             continue
         try:
             text = (folder / "cmdline").read_bytes() + b"\0" + (folder / "environ").read_bytes()
-        except OSError:  # somebody else's, or gone meanwhile
+        except OSError:  # of another user, or ended meanwhile
             continue
         if path.encode() in text:
             processes.append((int(folder.name), text.split(b"\0\0")[0].replace(b"\0", b" ").decode(errors="replace")))

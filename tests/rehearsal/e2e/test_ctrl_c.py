@@ -8,7 +8,7 @@ from .project import Project
 
 pytestmark = pytest.mark.rehearsal
 
-# What `up` prints when it is in the middle of the three things that take long, and nobody has recorded them yet.
+# Output of `up` during the three long steps, before any of them is recorded.
 CLUSTER = "waiting for the API server"
 OBJECTS = "kubernetes:core/v1:Namespace namespace creat"
 SERVER = "kubernetes:apps/v1:Deployment gemma-2b-it-vllm creating"
@@ -36,7 +36,7 @@ def test_up_goes_on_after_every_interruption_and_down_after_a_kill(fresh: Projec
     for moment in (CLUSTER, OBJECTS, SERVER):
         interrupt(fresh, moment, "up", "gpu")
     assert "google/gemma-2b-it answered" in fresh.run("up", "gpu")
-    # What was begun by then was taken over, not made a second time.
+    # Resources begun before were adopted, not created a second time.
     assert len(fresh.model_servers("gpu")) == 1
     kill(fresh, "deleting", "down", "gpu")
     fresh.run("down", "gpu")

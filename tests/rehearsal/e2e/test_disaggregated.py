@@ -1,4 +1,4 @@
-"""Prefill and decode on pods of their own: the real picker decides, the real sidecar asks prefill first."""
+"""Separate pods for prefill and decode: the real picker decides, the real sidecar calls prefill first."""
 
 from __future__ import annotations
 

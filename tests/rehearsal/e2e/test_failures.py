@@ -1,4 +1,4 @@
-"""The failures of hand-made setups, as a load balancer shows them: same status, same answers."""
+"""Failures of hand-made setups, as a load balancer shows them: same status, same answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SERVICE = "gcp:projects/service:Service"
 
 @contextmanager
 def without(project: Project, token: str, **fields: str) -> Iterator[None]:
-    """Google Cloud without the one resource that has these values, as if it had never been made."""
+    """Google Cloud without the one resource that has these values, as if it had never been created."""
     store = CloudStore(project.paths("gpu").cloud)
     with store.transaction() as cloud:
         records = cloud["resources"][token]

@@ -1,4 +1,4 @@
-"""Replicas of several pods under the real controller: who serves, who only computes, what a lost one takes along."""
+"""Replicas of several pods under the real controller: serving and computing pods, and the loss of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two models behind one address: every request is answered by the model it names, and by nobody when it names none."""
+"""Two models behind one address: every request is answered by the model it names; without a name by none."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 @pytest.fixture(scope="module")
 def address(project: Project) -> str:
-    """Where the stack answers."""
+    """The address of the stack."""
     return project.endpoint(STACK)
 
 

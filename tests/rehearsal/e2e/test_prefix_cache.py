@@ -1,4 +1,4 @@
-"""Three replicas of one model: a prompt goes where its beginning is cached already, by the real picker."""
+"""Three replicas of one model: the real picker routes a prompt to the replica with its cached prefix."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class TestUnderLoad:
         assert len(load.lost) <= len(in_hand) + len(meanwhile) / 2 + 5
 
     def test_without_a_picker_closed_is_closed(self, project: Project) -> None:
-        """Failure mode `close`, the default: nobody is sent to a replica that nobody chose."""
+        """Failure mode `close`, the default: no request reaches a replica without a picker's decision."""
         [picker] = project.ready(STACK, PICKERS)
         endpoint = project.endpoint(STACK)
         with self.steady(project) as load:
@@ -132,7 +132,7 @@ class TestUnderLoad:
             killed = time.monotonic()
             with project.kube(STACK) as kube:
                 kube.delete("v1", "Pod", leader, NAMESPACE, grace=0)
-            # Until then the proxy still sends requests to an endpoint where nobody is: open, too, fails.
+            # Until then the proxy still sends requests to an endpoint without a process, and open fails too.
             eventually(lambda: address not in project.proxied(STACK), "the load balancer has lost the dead picker")
             killed_at = time.monotonic()
             eventually(

@@ -29,7 +29,7 @@ def test_random_stacks_are_admitted_and_scheduled(server: Server) -> None:
     stacks = [values for kind in refused.values() for values in kind[-STACKS:]]
     assert len(stacks) >= 2 * STACKS
     for values in stacks:
-        # Each of them takes the place of what the stack file says; a stack that was there already has nothing to place.
+        # Each replaces the value in the stack file; a stack that existed already has nothing to place.
         values |= {"cluster": values.get("cluster", {}) | {"existing": None}, "namespace": {}}
         try:
             admitted_and_placed(server, graph_of("gpu", values, preview=False), silent=False)

@@ -1,4 +1,4 @@
-"""Both stacks at once: answers come through the real picker, and every change does what it says and no more."""
+"""Both stacks at once: answers come through the real picker, and every change has exactly the documented effect."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_a_killed_engine_is_left_out_until_it_has_restarted(running: Running) ->
     (pod,) = project.model_servers("gpu")
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
     url = project.endpoint("gpu")
-    # Who asks all the time sees also what is over in a second.
+    # Constant requests also notice an interruption of a second.
     with Steady(Request(url, MODELS["gpu"], "is the number.")) as load:
         project.kill("gpu", name)
         eventually(lambda: project.is_back("gpu", name), "the engine has restarted in the same pod")
@@ -144,7 +144,7 @@ def test_a_changed_value_is_the_only_difference(running: Running) -> None:
     finally:
         file.write_text(before, encoding="utf-8")
     assert re.search(r"\n\s*~ 1 to update\n\s*\d+ unchanged\n", output), output
-    resources, _, _ = output.partition("--outputs:--")  # what follows from the value is told there, too
+    resources, _, _ = output.partition("--outputs:--")  # the outputs contain the values derived from it, too
     changes = [line.strip() for line in resources.splitlines() if "=>" in line]
     assert len(changes) == 1, output
     assert changes[0].endswith('"2048" => "1024"'), output

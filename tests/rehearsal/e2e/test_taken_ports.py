@@ -1,4 +1,4 @@
-"""Ports that somebody else took first: the rehearsal moves, or says whose turn it is."""
+"""Ports in use by other programs: the rehearsal uses another one, or names the program."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_gateway_moves_and_the_control_plane_names_the_port(fresh: Project) 
         assert "port 80 is taken by another program of this machine: the Gateway listens on port 8080" in output
         assert fresh.run("endpoint", "gpu").strip() == f"http://{address}:8080"
         assert chat(f"http://{address}:8080", "google/gemma-2b-it").status_code == 200
-    # As after a reboot: the stack's files are there, its processes are not, and its port is somebody else's.
+    # As after a reboot: the stack's files exist, its processes do not, and another program has its port.
     fresh.stop_everything("gpu")
     port = fresh.api_server_port("gpu")
     with socket.socket() as other:

@@ -83,7 +83,7 @@ VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
         },
     ),
 }
-# What must be there for a pod to be admitted: made for real, all else is a dry run.
+# Objects that must exist for a pod to be admitted are created; the rest is a dry run.
 CREATED_FIRST = ("Namespace", "ServiceAccount", "ResourceClaimTemplate")
 
 
@@ -102,7 +102,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     try:
         ControlPlane(paths).start(VERSION, secret_manager=True)
         with client(paths, on_warning=warnings.append) as kube:
-            # The kind that a chart brings.
+            # The CRD that a chart installs.
             [kind] = (module_dir("sigs.k8s.io/lws") / "config" / "crd" / "bases").glob("*leaderworkersets.yaml")
             kube.apply(yaml.safe_load(kind.read_text(encoding="utf-8")))
             kube.wait_established(["leaderworkersets.leaderworkerset.x-k8s.io"])
@@ -166,7 +166,7 @@ def test_the_api_server_takes_every_object_and_the_scheduler_every_pod(server: S
 
 
 def admitted_and_placed(server: Server, graph: Graph, *, silent: bool) -> None:
-    """Every object is taken, without warnings where that is asked for, and every pod gets a node of the right pool."""
+    """Every object is accepted, if required without warnings, and every pod gets a node of the right pool."""
     every = objects(graph)
     assert {"Namespace", "Deployment", "Gateway", "HTTPRoute", "InferencePool"} <= {
         manifest["kind"] for manifest in every
@@ -205,7 +205,7 @@ def admitted_and_placed(server: Server, graph: Graph, *, silent: bool) -> None:
             server.kube.delete("v1", "Pod", pod["metadata"]["name"], pod["metadata"]["namespace"], grace=0)
         for _, manifest in nodes:
             server.kube.delete("v1", "Node", manifest["metadata"]["name"])
-        # Nobody collects what belonged to the nodes and pods before the next stack comes.
+        # No garbage collector removes the objects of the nodes and pods before the next stack.
         for kind in ("ResourceSlice", "ResourceClaim"):
             for manifest in server.kube.list("resource.k8s.io/v1", kind):
                 about = manifest["metadata"]

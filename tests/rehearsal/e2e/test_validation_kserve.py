@@ -1,4 +1,4 @@
-"""What stacks say to KServe, Istio and cert-manager, before a real API server with the kinds those projects publish."""
+"""Objects for KServe, Istio and cert-manager, against a real API server with the CRDs of those projects."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _is(manifest: Manifest | None, name: str) -> bool:
 
 
 def pods_of(service: Manifest) -> Manifests:
-    """One pod of each template, as KServe would make it but for what its presets add."""
+    """One pod of each template, as KServe creates it, without the additions of its presets."""
     metadata, spec = service["metadata"], service["spec"]
     templates = {"picker": spec["router"]["scheduler"]["template"]}
     templates |= {name: spec[name] for name in ("template", "worker") if name in spec}

@@ -35,7 +35,7 @@ def start(paths: StackPaths, name: str, argv: list[str]) -> processes.Process:
 
 
 def exists(pid: int) -> bool:
-    """Runs: neither gone nor a zombie."""
+    """Runs: neither ended nor a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
@@ -116,7 +116,7 @@ class TestItsStarter:
 
 class TestStop:
     def test_a_reused_pid_is_left_alone(self, paths: StackPaths) -> None:
-        """After a reboot, or a long time, the pid in our file may be somebody else's."""
+        """After a reboot, or a long time, another process may have the recorded pid."""
         stranger = subprocess.Popen(SLEEP, start_new_session=True)
         time.sleep(0.05)  # the kernel's start times have steps of 10 ms
         try:

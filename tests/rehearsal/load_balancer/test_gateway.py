@@ -306,7 +306,7 @@ def test_istio_opens_tls_where_a_rule_says_so() -> None:
 
 
 def test_an_authority_that_is_not_there_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Istio's Envoy trusts nobody before it knows whom."""
+    """Istio's Envoy trusts no server before it has the authority."""
     rule = destination_rule(SERVICE_OF_POOL, credentialName="signed", subjectAltNames=["a.b"])
     for data, pods_to_ask in (({}, []), ({"ca.crt": "Q0E="}, ["127.64.1.1", "127.64.1.2"])):
         monkeypatch.setitem(SECRETS, ("Secret", "llm", "signed"), {"kind": "Secret", "data": data})

@@ -1,4 +1,4 @@
-"""A deleted pod ends as under a kubelet: it serves on, then it is told, then sidecars are, and at last nobody asks."""
+"""A deleted pod ends as under a kubelet: it serves on, then it is signaled, then its sidecars."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from rehearsal.node_agent.pod_worker import Kubelet, PodWorker
 from rehearsal.paths import StackPaths
 from tests.waiting import PATIENCE, eventually
 
-# Says when it is told to end, and does what its argument says then.
+# Reports SIGTERM, and then acts by its argument.
 SCRIPT = """trap 'date +%s%N > "$0"; {then}' TERM; echo up > "$0.up"; while :; do sleep 0.05; done"""
 
 
 class Pod:
-    """A pod of a server and a sidecar, each a shell; `step` until it is gone."""
+    """A pod of a server and a sidecar, each a shell; `step` until it has ended."""
 
     def __init__(self, folder: Path, *, sleep: int, grace: int, then: str = "exit 0") -> None:
         self.folder, self.paths = folder, StackPaths("stack", folder)
@@ -66,7 +66,7 @@ class Pod:
         eventually(lambda: all((self.folder / f"{pod.state.name}.up").exists() for pod in everyone))
 
     def leave(self) -> float:
-        """Seconds from the deletion until the pod is gone."""
+        """Seconds from the deletion until the pod has ended."""
         began = time.monotonic()
         self.pod["metadata"]["deletionTimestamp"] = "now"
         while not self.worker.terminated:
@@ -99,7 +99,7 @@ def test_it_serves_on_through_its_pre_stop_sleep(make: Callable[..., Pod]) -> No
     began = time.time()
     assert pod.leave() >= workers.LONGEST_PRE_STOP
     assert pod.told("server") - began >= workers.LONGEST_PRE_STOP
-    # What is shorter than on GKE is said.
+    # Periods shorter than on GKE are reported.
     assert any("preStop" in text for text in pod.said)
 
 

@@ -1,4 +1,4 @@
-"""What the engine says and hears through the provider protocol: values, differences, errors."""
+"""The engine's side of the provider protocol: values, differences, errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ URN = "urn:pulumi:gpu::llm-d::llm-d:network:Network$test:index:Thing::main"
 
 
 class TestValues:
-    """Nothing may be lost between a program and a stand-in, least of all that a value is secret."""
+    """Values pass between a program and a stand-in without loss, above all their secret marks."""
 
     @pytest.mark.parametrize(
         "value",

@@ -1,6 +1,6 @@
-"""The stand-in for Google Cloud: what it refuses, what it keeps, what it replaces.
+"""The stand-in for Google Cloud: refusals, stored values, replacements.
 
-The tables of cases stand one case a line, however long: they are read down, not across.
+The tables have one case per line, however long, because they are read by column.
 """
 
 # ruff: noqa: E501
@@ -57,7 +57,7 @@ POLICY = "gcp:compute/securityPolicy:SecurityPolicy"
 
 @dataclass
 class Google:
-    """A program's view of the stand-in: arguments are checked before anything is made, as the engine does."""
+    """A program's view of the stand-in: arguments are checked before anything is created, as the engine does."""
 
     provider: GcpProvider
     paths: StackPaths
@@ -207,7 +207,7 @@ def _cluster(google: Google, **inputs: Any) -> None:
 def _pool(
     google: Google, location: str = "us-central1-a", node_locations: list[str] | None = None, **inputs: Any
 ) -> None:
-    """A pool in a cluster; arguments of `nodeConfig` may stand beside the pool's own."""
+    """A pool in a cluster; arguments of `nodeConfig` may be given beside the pool's own."""
     cluster(google, location, nodeLocations=node_locations)
     own = arguments.arguments_of(NODE_POOL).types
     config = {"machineType": "e2-standard-4"} | {key: inputs.pop(key) for key in list(inputs) if key not in own}

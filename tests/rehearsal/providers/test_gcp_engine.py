@@ -24,7 +24,7 @@ pytestmark = pytest.mark.rehearsal
 
 @dataclass
 class Wanted:
-    """What the program declares; a test changes it between two runs."""
+    """The resources of the program; a test changes them between two runs."""
 
     primary: str = "10.0.0.0/22"
     second_proxies: bool = False
@@ -43,7 +43,7 @@ class Run:
     lines: list[str] = field(default_factory=list)
 
     def up(self) -> dict[str, int]:
-        """How many resources were created, updated, …"""
+        """Counts of created, updated, … resources."""
         return {str(change): count for change, count in (self.stack.up().summary.resource_changes or {}).items()}
 
 
@@ -215,7 +215,7 @@ def test_a_cluster_has_an_api_server_and_a_pool_has_nodes(run: Run) -> None:
     assert run.stack.outputs()["version"].value == "1.35.2-gke.1842000"
     assert run.stack.outputs()["dns"].value == api_server(run)
 
-    # A load balancer that holds the address keeps it, whatever the program says.
+    # A load balancer that uses the address keeps it, whatever the program declares.
     gateway = {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "Gateway",
@@ -254,6 +254,6 @@ def test_a_control_plane_that_died_comes_back(run: Run) -> None:
 
 
 def api_server(run: Run) -> str:
-    """Where the API server really is, by the administrator's kubeconfig."""
+    """The real address of the API server, from the administrator's kubeconfig."""
     with client(run.paths) as kube:
         return kube.server.removeprefix("https://")

@@ -93,7 +93,7 @@ def test_a_picker_of_the_user_keeps_the_whole_release(monkeypatch: pytest.Monkey
 
 
 class TestOwnModule:
-    """The module of the release's own picker is asked for before another one runs."""
+    """The module of the release's own picker is tried before another one runs."""
 
     def test_a_refusal_is_remembered_for_a_day(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         questions: list[str] = []

@@ -275,7 +275,7 @@ def route(spec: Mapping[str, Any], **annotations: str) -> Declare:
                 "annotations": {"pulumi.com/deletionPropagationPolicy": "background"} | annotations,
             },
             spec=spec,
-            # A kind that goes first would take its objects along, and the provider waits for them until its timeout.
+            # A CRD that is deleted first would delete its objects, and the provider waits for them until its timeout.
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=KINDS)),
         )
 

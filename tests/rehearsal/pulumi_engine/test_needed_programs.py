@@ -1,4 +1,4 @@
-"""What has to be built for a stack is known before anything of it is created."""
+"""The programs to build for a stack are known before any resource is created."""
 
 from __future__ import annotations
 
