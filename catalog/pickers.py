@@ -38,7 +38,7 @@ class Deprecation(_Frozen):
     """The replacement of a deprecated plugin, and the version that removes the plugin."""
 
     use: str
-    gone: str
+    removed_in: str
 
 
 class Lacking(_Frozen):

@@ -81,19 +81,19 @@ def _release(release: Release) -> Iterator[str]:
 
 def _parts(release: Release) -> Iterator[tuple[str, str, str]]:
     """Name, value and source of each part."""
-    said = release.sources
+    sources = release.sources
     engine = release.engine
-    yield "engine on GPU", f"`{engine.gpu.image}`", _arguments(engine.gpu.version) or said.get("engine", "")
+    yield "engine on GPU", f"`{engine.gpu.image}`", _arguments(engine.gpu.version) or sources.get("engine", "")
     if engine.tpu is not None:
-        yield "engine on TPU", f"`{engine.tpu.image}`", _arguments(engine.tpu.version) or said.get("engine", "")
+        yield "engine on TPU", f"`{engine.tpu.image}`", _arguments(engine.tpu.version) or sources.get("engine", "")
     for exception in engine.exceptions:
         where = " and ".join(exception.accelerators) + (", prefill and decode" if exception.disaggregated else "")
         yield f"engine on {where}", f"`{exception.image}`", exception.reason
-    yield "endpoint picker", f"`{release.picker.image}`", _program(release.picker.image) or said.get("picker", "")
-    yield "model router", f"`{release.router.image}`", _program(release.router.image) or said.get("router", "")
+    yield "endpoint picker", f"`{release.picker.image}`", _program(release.picker.image) or sources.get("picker", "")
+    yield "model router", f"`{release.router.image}`", _program(release.router.image) or sources.get("router", "")
     if release.disaggregation is not None:
         sidecar = release.disaggregation.sidecar
-        yield "routing sidecar", f"`{sidecar.image}`", _program(sidecar.image) or said.get("sidecar", "")
+        yield "routing sidecar", f"`{sidecar.image}`", _program(sidecar.image) or sources.get("sidecar", "")
     else:
         yield "routing sidecar", "none: no pattern `disaggregated`", ""
     charts = release.charts
@@ -105,7 +105,7 @@ def _parts(release: Release) -> Iterator[tuple[str, str, str]]:
         ("Istio", charts.istio.control_plane if isinstance(charts.istio, IstioCharts) else charts.istio.operator),
     ]
     for name, chart in named:
-        yield name, f"chart {chart.version}{_support(name, chart)}", said.get("charts", "")
+        yield name, f"chart {chart.version}{_support(name, chart)}", sources.get("charts", "")
 
 
 def _support(name: str, chart: ChartRelease) -> str:

@@ -330,8 +330,8 @@ def _without_wrong_parts(values: Mapping[str, Any], error: ValidationError) -> S
     return None
 
 
-def _related(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
+def _related(first: str, other: str) -> bool:
+    return first.startswith(other) or other.startswith(first)
 
 
 def _drop(values: Any, locations: Iterable[Sequence[str | int]]) -> None:

@@ -70,7 +70,7 @@ def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> 
     """
     details = details_of(error)
     # A misspelt key is not reported as missing as well, because that is one mistake.
-    explained = {(*path[:-1], meant) for path, meant in respelt(error).items()}
+    explained = {(*path[:-1], intended) for path, intended in respelt(error).items()}
     findings = []
     for detail in details:
         place = place_of(detail["loc"], StackSettings)
@@ -82,7 +82,7 @@ def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> 
 def respelt(error: ValidationError) -> dict[Path, str]:
     """Misspelt keys by path, with the probably intended key."""
     unknown = [place_of(d["loc"], StackSettings) for d in error.errors() if d["type"] == "extra_forbidden"]
-    return {place.path: meant for place in unknown if (meant := _meant(place)) is not None}
+    return {place.path: intended for place in unknown if (intended := _intended_key(place)) is not None}
 
 
 def location_of(location: Sequence[str | int]) -> Path:
@@ -104,7 +104,7 @@ def details_of(error: ValidationError) -> list[ErrorDetails]:
 def _finding(detail: ErrorDetails, place: Place, encrypted: Collection[str]) -> Finding:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     hidden = place.path[0] in encrypted or any(part in ("huggingFace", "registry", "apiKeys") for part in place.path)
-    shown = HIDDEN if hidden else short(without_secrets(value, place.path))
+    text = HIDDEN if hidden else short(without_secrets(value, place.path))
     if kind in RULES:
         identifier, rule, fix = kind, str(context["rule"]), str(context["fix"])
     else:
@@ -113,7 +113,7 @@ def _finding(detail: ErrorDetails, place: Place, encrypted: Collection[str]) -> 
     return Finding(
         id=identifier,
         path=path_of(*place.path),
-        value="(missing)" if kind == "missing" else shown,
+        value="(missing)" if kind == "missing" else text,
         rule=rule,
         fix=fix,
     )
@@ -131,20 +131,20 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
             return f"this setting is required{about}", f"add it to the stack file, for example {full}"
         case "literal_error" | "union_tag_invalid":
             choices = choices_of(place.kind)
-            wanted = value.get("kind") if isinstance(value, Mapping) else value
+            choice = value.get("kind") if isinstance(value, Mapping) else value
             key = "kind: " if kind == "union_tag_invalid" else ""
             close = meant_choice(place, value) or (passing(place, value) if isinstance(value, int) else None)
             if kind == "union_tag_invalid":
-                close = choice_here("kind", wanted) or nearest(str(wanted), map(str, choices))
-            if isinstance(wanted, list | tuple) and len(wanted) == 1:
-                close = meant_choice(place, wanted[0])
+                close = choice_here("kind", choice) or nearest(str(choice), map(str, choices))
+            if isinstance(choice, list | tuple) and len(choice) == 1:
+                close = meant_choice(place, choice[0])
             hint = f"use {key}{close}" if close is not None else f"use one of them, for example {key}{flow(choices[0])}"
-            return f"{key}{flow(wanted)} is not a choice here: it takes {listed(choices)}", hint
+            return f"{key}{flow(choice)} is not a choice here: it takes {listed(choices)}", hint
         case "union_tag_not_found":
-            made = passing(place, value)
+            sample = passing(place, value)
             return (
                 f"the group does not say which kind it is: kind is {listed(choices_of(place.kind))}",
-                f"add kind, for example {made}" if made else "add kind",
+                f"add kind, for example {sample}" if sample else "add kind",
             )
         case _:
             return _other_value(kind, place, value)
@@ -152,21 +152,21 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
 
 def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     is_text = place.kind is str and place.form is None and isinstance(value, int | float)
-    told = "YAML reads this as a number, and it must be text" if is_text else f"must be {expected(place)}"
+    statement = "YAML reads this as a number, and it must be text" if is_text else f"must be {expected(place)}"
     if isinstance(value, list | tuple | Mapping) and not value:
-        told = f"must not be empty{_about(place)}"
+        statement = f"must not be empty{_about(place)}"
     elif place.kind is str and isinstance(value, bool | int | float) and place.form is not None:
-        told += "; YAML reads this value as a number or a flag, not as text"
+        statement += "; YAML reads this value as a number or a flag, not as text"
     close = passing(place, value)
     if place.is_key:
-        told = f"the key {told}"
-        return told, f"name it {close}" if close else "choose another name"
+        statement = f"the key {statement}"
+        return statement, f"name it {close}" if close else "choose another name"
     if kind in ("too_long", "string_too_long"):
-        return f"too long: {told}", "use a shorter one"
+        return f"too long: {statement}", "use a shorter one"
     fix = f"use {close}" if close else "give a value of this form"
     if _may_be_left_out(place) and str("" if value is None else value).strip().lower() in WORDS_FOR_DEFAULT:
-        return told, f"remove {place.path[-1]}: the default is then taken; otherwise {fix}"
-    return told, fix
+        return statement, f"remove {place.path[-1]}: the default is then taken; otherwise {fix}"
+    return statement, fix
 
 
 def _may_be_left_out(place: Place) -> bool:
@@ -190,25 +190,29 @@ def _unknown(place: Place) -> tuple[str, str]:
     where = path_of(*place.path[:-1]) if len(place.path) > 1 else "the stack file"
     if letters in _ELSEWHERE and _synonym(place) is None:
         return f"{where} has no such setting", _place_words(_ELSEWHERE[letters])
-    meant = _meant(place)
-    if meant is not None:
-        full = f"{NAMESPACE}:{meant}" if len(place.path) == 1 else meant
-        reason = "keys are written in camelCase" if to_camel(key) == meant else f"{where} has no such setting"
+    intended = _intended_key(place)
+    if intended is not None:
+        full = f"{NAMESPACE}:{intended}" if len(place.path) == 1 else intended
+        reason = "keys are written in camelCase" if to_camel(key) == intended else f"{where} has no such setting"
         return reason, f"did you mean {full}?"
     inside = _same_name(key)
     if inside:
         return f"{where} has no such setting", f"did you mean {' or '.join(inside[:3])}? Move it there"
-    known = keys_of(place.group) if place.group is not None else ()
-    listing = f"settings here are {', '.join(known)}" if 0 < len(known) <= 20 else "look for it in docs/settings.md"
+    keys = keys_of(place.group) if place.group is not None else ()
+    listing = f"settings here are {', '.join(keys)}" if 0 < len(keys) <= 20 else "look for it in docs/settings.md"
     return f"{where} has no such setting", f"remove it, or use another one: {listing}"
 
 
-def _place_words(there: str) -> str:
+def _place_words(location: str) -> str:
     """`accelerator.type` as a question, a sentence as it is."""
-    return f"did you mean {NAMESPACE}:{there}? Move it there" if re.fullmatch(r"[\w.\[\]]+(: \w+)?", there) else there
+    return (
+        f"did you mean {NAMESPACE}:{location}? Move it there"
+        if re.fullmatch(r"[\w.\[\]]+(: \w+)?", location)
+        else location
+    )
 
 
-def _meant(place: Place) -> str | None:
+def _intended_key(place: Place) -> str | None:
     """The key of the same group that a misspelt one probably means."""
     same = _synonym(place)
     if same is not None or re.sub(r"[^a-z]", "", str(place.path[-1]).lower()) in _ELSEWHERE:
@@ -226,14 +230,14 @@ def _synonym(place: Place) -> str | None:
 def _same_name(key: str) -> list[str]:
     """The place of a setting of this name in a stack file, regardless of its spelling."""
     spelt = re.sub(r"[^a-z]", "", key.lower())
-    found = []
+    places = []
     for path, _ in every_key(StackSettings):
         if re.sub(r"[^a-z]", "", str(path[-1]).lower()) == spelt and len(path) > 1:
             text = ""
             for part in path:
                 text += "[]" if part == "[]" else f".{part}" if text else str(part)
-            found.append(f"{NAMESPACE}:{text}")
-    return found
+            places.append(f"{NAMESPACE}:{text}")
+    return places
 
 
 def short(value: object) -> str:

@@ -68,10 +68,10 @@ def _bounds(place: Place) -> str:
 
 
 def _lengths(place: Place) -> str:
-    least, most = _bound(place, MinLen), _bound(place, MaxLen)
-    if most is not None:
-        return f" of {least or 0:g} to {most:g} characters"
-    return f" of at least {least:g} character{'s' if least > 1 else ''}" if least else ""
+    minimum, maximum = _bound(place, MinLen), _bound(place, MaxLen)
+    if maximum is not None:
+        return f" of {minimum or 0:g} to {maximum:g} characters"
+    return f" of at least {minimum:g} character{'s' if minimum > 1 else ''}" if minimum else ""
 
 
 def _bound(place: Place, kind: type) -> Any:
@@ -135,7 +135,7 @@ def _as_group(place: Place, value: object) -> Iterator[object]:
     if len(groups) > 1 and isinstance(value, Mapping):
         # The kind that has most of the keys that were written.
         yield from sorted(
-            ({**_required(group), **value} for group in groups), key=lambda made: -len(set(value) & set(made))
+            ({**_required(group), **value} for group in groups), key=lambda candidate: -len(set(value) & set(candidate))
         )
     for group in groups:
         yield _required(group)
@@ -173,28 +173,28 @@ def _keys_for(group: type[Settings], value: object) -> Iterator[str]:
 
 def _required(group: type[Settings]) -> dict[str, object]:
     """The required settings of a group, each with its example."""
-    found: dict[str, object] = {}
+    fields: dict[str, object] = {}
     for name, info in group.model_fields.items():
         if info.is_required() or name == "kind":
             key = info.alias or name
             choices = choices_of(info.annotation)
             inner: Any = info.annotation
             if choices:
-                found[key] = choices[0]
+                fields[key] = choices[0]
             elif is_group(inner):
-                found[key] = _required(inner)
+                fields[key] = _required(inner)
             elif get_origin(inner) is tuple:
                 element = get_args(inner)[0]
-                found[key] = [_required(element)] if is_group(element) else [f"my-{key.removesuffix('s')}"]
+                fields[key] = [_required(element)] if is_group(element) else [f"my-{key.removesuffix('s')}"]
             elif info.examples:
-                found[key] = info.examples[0]
+                fields[key] = info.examples[0]
             else:
-                found[key] = _PLAIN.get(inner, f"my-{key.lower()}")
-    if not found:
+                fields[key] = _PLAIN.get(inner, f"my-{key.lower()}")
+    if not fields:
         for name, info in list(group.model_fields.items())[:2]:
             if isinstance(info.default, bool | int | float | str):
-                found[info.alias or name] = info.default
-    return found
+                fields[info.alias or name] = info.default
+    return fields
 
 
 _PLAIN: Mapping[Any, object] = {int: 1, float: 1.0, bool: True, datetime.date: "2026-01-31"}
@@ -211,12 +211,12 @@ def meant_choice(place: Place, value: object) -> object | None:
 
 def _as_choice(place: Place, value: object) -> Iterator[object]:
     choices = choices_of(place.kind)
-    if (meant := meant_choice(place, value)) is not None:
-        yield meant
+    if (intended := meant_choice(place, value)) is not None:
+        yield intended
     if all(isinstance(choice, int) for choice in choices):
-        given = _number(str(value))
-        if given is not None:
-            yield min(choices, key=lambda choice: abs(choice - given))
+        number = _number(str(value))
+        if number is not None:
+            yield min(choices, key=lambda choice: abs(choice - number))
     yield choices[0]
 
 
@@ -250,30 +250,30 @@ def _as_list(place: Place, value: object) -> Iterator[object]:
         yield [value]
     if is_group(element):
         if not isinstance(value, Mapping | list | tuple):
-            yield from ([made] for made in _as_group(inner, value))
+            yield from ([example] for example in _as_group(inner, value))
         yield [_required(element)]
     else:
         yield ["my-name"]
 
 
 def _as_number(place: Place, value: object) -> Iterator[object]:
-    whole = place.kind is int
-    given = float(value) if isinstance(value, int | float) else None
+    is_integer = place.kind is int
+    number = float(value) if isinstance(value, int | float) else None
     if isinstance(value, str):
-        given = _number(value, seconds=_is_seconds(place))
-    if given is not None:
+        number = _number(value, seconds=_is_seconds(place))
+    if number is not None:
         if place.kind is float and isinstance(value, str) and "%" in value:
-            given /= 100
-        yield round(given) if whole else given
-        if not whole:
-            yield given / 100
+            number /= 100
+        yield round(number) if is_integer else number
+        if not is_integer:
+            yield number / 100
         ends = [_bound(place, Ge), _bound(place, Le)]
         yield from (
-            end for end in sorted((end for end in ends if end is not None), key=lambda end: abs(end - (given or 0)))
+            end for end in sorted((end for end in ends if end is not None), key=lambda end: abs(end - (number or 0)))
         )
-        if not whole and (below := _bound(place, Lt)) is not None:
+        if not is_integer and (below := _bound(place, Lt)) is not None:
             yield round(below * 0.9, 3)
-        if not whole and (above := _bound(place, Gt)) is not None:
+        if not is_integer and (above := _bound(place, Gt)) is not None:
             yield round(above * 2, 3) or 1.0
     yield from (4, 64, 8192, 0.5)
 

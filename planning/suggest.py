@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 _SIMILAR = 0.7
 
 
-def nearest(word: str, choices: Iterable[str], least: float = _SIMILAR) -> str | None:
+def nearest(word: str, choices: Iterable[str], threshold: float = _SIMILAR) -> str | None:
     """The choice that is written most like `word`, None where none is similar.
 
     Case, dashes, underscores, dots and blanks count for nothing. A choice that contains the word, is contained in it,
@@ -19,14 +19,14 @@ def nearest(word: str, choices: Iterable[str], least: float = _SIMILAR) -> str |
     for choice in choices:
         by_letters.setdefault(_letters(choice), choice)
     # A version is written with and without its v.
-    wanted = _letters(re.sub(r"^v(?=[0-9])", "", word.strip().lower()))
-    if not wanted:
+    letters_of_word = _letters(re.sub(r"^v(?=[0-9])", "", word.strip().lower()))
+    if not letters_of_word:
         return None
-    if wanted in by_letters:
-        return by_letters[wanted]
-    scored = [(_similarity(wanted, letters), choice) for letters, choice in by_letters.items()]
+    if letters_of_word in by_letters:
+        return by_letters[letters_of_word]
+    scored = [(_similarity(letters_of_word, letters), choice) for letters, choice in by_letters.items()]
     best = max(scored, default=(0.0, ""), key=lambda pair: pair[0])
-    return best[1] if best[0] >= least else None
+    return best[1] if best[0] >= threshold else None
 
 
 def did_you_mean(word: str, choices: Collection[str]) -> str:
@@ -38,11 +38,11 @@ def did_you_mean(word: str, choices: Collection[str]) -> str:
     return f"did you mean {close}? All of them: {listed}" if len(choices) > 1 else f"use {close}"
 
 
-def _similarity(one: str, other: str) -> float:
-    ratio = difflib.SequenceMatcher(a=one, b=other, autojunk=False).ratio()
-    short, long = sorted((one, other), key=len)
+def _similarity(first: str, other: str) -> float:
+    ratio = difflib.SequenceMatcher(a=first, b=other, autojunk=False).ratio()
+    short, long = sorted((first, other), key=len)
     contained = len(short) >= 2 and short in long
-    alike = contained or (len(short) >= 6 and one[:6] == other[:6])
+    alike = contained or (len(short) >= 6 and first[:6] == other[:6])
     return max(ratio, 0.75) if alike else ratio
 
 

@@ -31,16 +31,16 @@ def check_switch(before: Standing, plan: StackPlan, deployment: str) -> list[Fin
     """
     if not set(before.pools) & set(_pools(plan)):
         return []
-    most = sum(pool.max_nodes for pool in plan.accelerator_pools)
+    maximum = sum(pool.max_nodes for pool in plan.accelerator_pools)
     needed = _nodes(plan)
-    if deployment == before.deployment or not needed or before.nodes + needed <= most:
+    if deployment == before.deployment or not needed or before.nodes + needed <= maximum:
         return []
     return [
         Finding(
             id="LLMD-PREFLIGHT-SWITCH",
             path="llm-d:deployment",
             value=deployment,
-            rule=f"model servers take {before.nodes} of at most {most} accelerator nodes, and the new ones need"
+            rule=f"model servers take {before.nodes} of at most {maximum} accelerator nodes, and the new ones need"
             f" {needed} more before the old ones stop: up would wait without an end",
             fix=f"set llm-d:accelerator.nodes.max to {before.nodes + needed} for the switch, or run one up with"
             " llm-d:paused: true before it, in which no requests are answered",

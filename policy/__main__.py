@@ -50,12 +50,14 @@ def _known(holder: Any, key: Any) -> Any:
 def _policy(rule: PolicyRule, exemptions: tuple[Exemption, ...]) -> StackValidationPolicy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         resources = [
-            Resource(urn=one.urn, type=one.resource_type, name=one.name, properties=plain(one.props))
-            for one in args.resources
+            Resource(
+                urn=resource.urn, type=resource.resource_type, name=resource.name, properties=plain(resource.props)
+            )
+            for resource in args.resources
         ]
         parameters: dict[str, Any] = {**rule.parameters, **plain(args.get_config())}
-        found = rule.check(resources, parameters)
-        open_, _ = exempted(rule.id, found, exemptions, datetime.now(UTC).date())
+        violations = rule.check(resources, parameters)
+        open_, _ = exempted(rule.id, violations, exemptions, datetime.now(UTC).date())
         for violation in open_:
             report(violation.message, violation.urn)
 
@@ -73,9 +75,9 @@ def _listing(exemptions: tuple[Exemption, ...]) -> StackValidationPolicy:
 
     def validate(_: StackValidationArgs, report: ReportViolation) -> None:
         today = datetime.now(UTC).date()
-        for one in exemptions:
-            state = "ended" if one.until < today else "until"
-            report(f"{one.rule} on {one.resource}, {state} {one.until}: {one.reason}")
+        for exemption in exemptions:
+            state = "ended" if exemption.until < today else "until"
+            report(f"{exemption.rule} on {exemption.resource}, {state} {exemption.until}: {exemption.reason}")
 
     return StackValidationPolicy(
         name="exemptions",

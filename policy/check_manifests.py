@@ -43,11 +43,11 @@ def _items(document: Any) -> Iterator[dict[str, Any]]:
 def check(resources: list[Resource]) -> list[str]:
     """Violations that no exemption covers today, as `rule: message`."""
     exemptions, today = load(_EXEMPTIONS), datetime.now(UTC).date()
-    found = []
+    lines = []
     for rule in RULES:
         open_, _ = exempted(rule.id, rule.check(resources, rule.parameters), exemptions, today)
-        found += [f"{rule.id}: {violation.message}" for violation in open_]
-    return found
+        lines += [f"{rule.id}: {violation.message}" for violation in open_]
+    return lines
 
 
 def main(arguments: list[str]) -> int:
@@ -62,9 +62,9 @@ def main(arguments: list[str]) -> int:
         path = Path(argument)
         for file in sorted(path.rglob("*.yaml")) if path.is_dir() else [path]:
             resources += resources_in(file.read_text(encoding="utf-8"), file.name)
-    found = check(resources)
-    print(*found, f"{len(resources)} objects, {len(found)} violations", sep="\n")
-    return 1 if found else 0
+    lines = check(resources)
+    print(*lines, f"{len(resources)} objects, {len(lines)} violations", sep="\n")
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

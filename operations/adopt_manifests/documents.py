@@ -65,11 +65,11 @@ class Documents:
 
 def read_files(paths: list[Path]) -> Documents:
     """Read YAML and JSON files; of folders all such files. Raises AdoptError."""
-    found = Documents()
+    documents = Documents()
     for path in _expanded(paths):
         for document in _documents(path):
-            _read(document, path.name, found)
-    return found
+            _read(document, path.name, documents)
+    return documents
 
 
 def _expanded(paths: list[Path]) -> Iterator[Path]:

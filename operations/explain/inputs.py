@@ -225,32 +225,32 @@ def _other_names(path: tuple[str | int, ...], value: object) -> Iterator[str]:
 
 
 def _facts(
-    where: str, entry: BaseModel, source: str | None, known: Mapping[str, Source] | None = None
+    where: str, entry: BaseModel, source: str | None, sources: Mapping[str, Source] | None = None
 ) -> Iterator[Input]:
     """Leaf by leaf, each with the source of the innermost part that names one of the `known` ones."""
 
     def walk(
-        part: BaseModel, path: tuple[str | int, ...], source: str | None, known: Mapping[str, Source]
+        part: BaseModel, path: tuple[str | int, ...], source: str | None, sources: Mapping[str, Source]
     ) -> Iterator[Input]:
         own = getattr(part, "sources", None)
-        known = own if isinstance(own, Mapping) else known
-        source = _source(known, part) or source
+        sources = own if isinstance(own, Mapping) else sources
+        source = _source(sources, part) or source
         for name, info in type(part).model_fields.items():
             if name in ("name", "id", "title", "note", "source", "sources", "unverified", "date"):
                 continue
             value, below = getattr(part, name), (*path, name)
             if isinstance(value, BaseModel):
-                yield from walk(value, below, source, known)
+                yield from walk(value, below, source, sources)
             elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
                 for index, item in enumerate(value):
-                    yield from walk(item, (*below, index), source, known)
+                    yield from walk(item, (*below, index), source, sources)
             else:
                 yield _fact(where, entry, below, value, info.annotation, source)
                 for key, figure in value.items() if isinstance(value, Mapping) else ():
                     if isinstance(figure, int | float):
                         yield _fact(where, entry, (*below, key), figure, type(figure), source)
 
-    yield from walk(entry, (), source, known or {})
+    yield from walk(entry, (), source, sources or {})
 
 
 def _fact(

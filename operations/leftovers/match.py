@@ -171,8 +171,8 @@ def _links(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _links(one)
+        for item in value.values():
+            yield from _links(item)
     elif isinstance(value, list):
-        for one in value:
-            yield from _links(one)
+        for item in value:
+            yield from _links(item)

@@ -141,13 +141,13 @@ def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityP
         return
     for stage in capacity.stages:
         if stage.needed is None:
-            alone = capacity.alone
+            single = capacity.alone
             ctx.findings.warning(
                 "LLMD-PD-LOAD",
                 *("models", index, "load"),
                 value=capacity.basis,
                 rule="no number of servers meets these objectives: a single request gets its first token after"
-                f" {alone.time_to_first_token * 1000:.0f} ms, then {alone.time_per_output_token * 1000:.0f} ms each"
+                f" {single.time_to_first_token * 1000:.0f} ms, then {single.time_per_output_token * 1000:.0f} ms each"
                 " (an estimate that no measurement was fitted to)",
                 fix="use a faster accelerator, a larger tensorParallel, or other objectives",
             )

@@ -249,23 +249,23 @@ def _check_worth(
         *lengths,
         rdma=connected_by_rdma((decode, prefill), index),
     )
-    apart = split.at(load.concurrency) if split is not None else None
-    if together is not None and apart is not None and _is_a_loss(apart, together):
+    separate = split.at(load.concurrency) if split is not None else None
+    if together is not None and separate is not None and _is_a_loss(separate, together):
         decode.findings.warning(
             "LLMD-PD-WORTH",
             "models",
             index,
             "load",
             value=f"{load.prompt_tokens} + {load.output_tokens} tokens, {load.concurrency:g} in flight",
-            rule=f"estimated: {_times(apart)} in two stages, {_times(together)} where {replicas} replicas do both",
+            rule=f"estimated: {_times(separate)} in two stages, {_times(together)} where {replicas} replicas do both",
             fix=f"use pattern: prefix-cache with {replicas} replicas, or other numbers; stages pay at high load",
         )
 
 
-def _is_a_loss(apart: SpeedEstimate, together: SpeedEstimate) -> bool:
+def _is_a_loss(separate: SpeedEstimate, together: SpeedEstimate) -> bool:
     """The time to first token rises in any case: it is paid for tokens that follow each other faster."""
-    faster = apart.time_per_output_token < _FASTER * together.time_per_output_token
-    return not faster or apart.latency > _LATER * together.latency
+    faster = separate.time_per_output_token < _FASTER * together.time_per_output_token
+    return not faster or separate.latency > _LATER * together.latency
 
 
 def _times(speed: SpeedEstimate) -> str:

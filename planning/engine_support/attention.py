@@ -36,15 +36,15 @@ def attention_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[R
 def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[tuple[Attention, str | None]]:
     """For each group of layers: "" runs, a clause why it does not, None where the table does not say."""
     accelerator, dtype = deployment.accelerator, deployment.effective_dtype
-    here = facts.at(accelerator.compute_capability or 0.0)
+    card_facts = facts.at(accelerator.compute_capability or 0.0)
     for group in deployment.model.attention:
         if group.kind not in ("full", "sliding", "chunked", "mla"):
             continue
-        if here is None:
+        if card_facts is None:
             yield group, None
             continue
         head = _head(deployment.model, group)
-        backends = here.backends(_use(deployment, facts, group), dtype, head)
+        backends = card_facts.backends(_use(deployment, facts, group), dtype, head)
         if backends is None:
             yield group, None
         elif not backends:
@@ -54,20 +54,22 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
         elif backends[0] != TRITON:
             yield group, ""
         else:
-            yield group, _triton(deployment, facts, here, group, head)
+            yield group, _triton(deployment, facts, card_facts, group, head)
 
 
 def _triton(
-    deployment: Deployment, facts: EngineFacts, here: CapabilityFacts, group: Attention, head: int
+    deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts, group: Attention, head: int
 ) -> str | None:
     accelerator = deployment.accelerator
     limit = shared_memory_bytes(accelerator.compute_capability or 0.0)
-    needed = here.kernel_bytes(deployment.effective_dtype, head, windowed=group.kind != "full")
+    needed = card_facts.kernel_bytes(deployment.effective_dtype, head, windowed=group.kind != "full")
     if needed is None:
         # Smaller heads than the smallest that was compiled need less; other sizes are padded up.
-        sizes = [row.head for row in here.triton_shared_memory if row.head >= head]
+        sizes = [row.head for row in card_facts.triton_shared_memory if row.head >= head]
         needed = (
-            here.kernel_bytes(deployment.effective_dtype, min(sizes), windowed=group.kind != "full") if sizes else None
+            card_facts.kernel_bytes(deployment.effective_dtype, min(sizes), windowed=group.kind != "full")
+            if sizes
+            else None
         )
         if needed is not None and limit is not None and needed > limit:
             needed = None
@@ -101,15 +103,15 @@ def _use(deployment: Deployment, facts: EngineFacts, group: Attention) -> Attent
 def split_block_sizes(deployment: Deployment, size: int) -> tuple[int, ...]:
     """Block sizes of the chosen attention kernels, where `size` exceeds all of them. Empty: it does not, or unknown."""
     for facts in facts_of(deployment.version):
-        here = facts.at(deployment.accelerator.compute_capability or 0.0)
-        if here is None:
+        card_facts = facts.at(deployment.accelerator.compute_capability or 0.0)
+        if card_facts is None:
             return ()
         for group in deployment.model.attention:
             if group.kind not in ("full", "sliding", "chunked"):
                 continue
             head = _head(deployment.model, group)
-            backends = here.backends(_use(deployment, facts, group), deployment.effective_dtype, head)
-            sizes = here.block_sizes.get(backends[0], ()) if backends else ()
+            backends = card_facts.backends(_use(deployment, facts, group), deployment.effective_dtype, head)
+            sizes = card_facts.block_sizes.get(backends[0], ()) if backends else ()
             numbers = tuple(number for number in sizes if isinstance(number, int))
             if numbers and len(numbers) == len(sizes) and size > max(numbers):
                 return numbers

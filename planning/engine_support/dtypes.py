@@ -11,15 +11,15 @@ from catalog.engines import (
 from planning.engine_support.deployment import Deployment, Refusal, refuses_float16
 
 
-def dtype_refusals(deployment: Deployment, facts: EngineFacts, here: CapabilityFacts) -> Iterator[Refusal]:
+def dtype_refusals(deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts) -> Iterator[Refusal]:
     dtype = deployment.effective_dtype
-    if dtype not in here.dtypes:
+    if dtype not in card_facts.dtypes:
         capability = deployment.accelerator.compute_capability
         yield Refusal(
             kind="dtype",
             about="dtype",
             reason=f"{deployment.accelerator.title} has compute capability {capability}, where vLLM computes in "
-            f"{' or '.join(here.dtypes)} only",
+            f"{' or '.join(card_facts.dtypes)} only",
             source=f"CUDA platform of vLLM {facts.version}",
         )
     yield from float16_refusals(deployment, facts)

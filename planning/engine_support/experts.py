@@ -16,13 +16,15 @@ _ALIGNED = ("FLASHINFER_TRTLLM", "FLASHINFER_CUTLASS")
 _ALIGNMENT = 128
 
 
-def experts_refusals(deployment: Deployment, facts: EngineFacts, here: CapabilityFacts) -> Iterator[Refusal]:
+def experts_refusals(deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts) -> Iterator[Refusal]:
     experts, dtype = deployment.model.experts, deployment.effective_dtype
     if experts is None or deployment.method is not None or dtype not in ("bfloat16", "float16"):
         return
-    if not here.experts or deployment.expert_backend not in (None, "auto") or deployment.adapters:
+    if not card_facts.experts or deployment.expert_backend not in (None, "auto") or deployment.adapters:
         return
-    kernels = [name for name in here.experts if not (deployment.data_parallel > 1 and name == "FLASHINFER_CUTLASS")]
+    kernels = [
+        name for name in card_facts.experts if not (deployment.data_parallel > 1 and name == "FLASHINFER_CUTLASS")
+    ]
     first = kernels[0] if kernels else ""
     if first not in _ALIGNED or (first == "FLASHINFER_TRTLLM" and facts.experts_padded):
         return

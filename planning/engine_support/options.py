@@ -18,15 +18,15 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
     the part. A version between two tables is judged by what both of them lack.
     """
     tables = facts_of(version)
-    found: list[tuple[int, str, str | None]] = []
+    unknown: list[tuple[int, str, str | None]] = []
     for position, name in _options(arguments):
         if not tables or any(not facts.options or _knows(facts.options, name) for facts in tables):
             continue
         near = difflib.get_close_matches(
             name, [option for facts in tables for option in facts.options], n=1, cutoff=0.75
         )
-        found.append((position, name, near[0] if near else None))
-    return found
+        unknown.append((position, name, near[0] if near else None))
+    return unknown
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -44,7 +44,7 @@ def option_value(arguments: Sequence[str], *names: str) -> str | None:
     """The last value of an option among further arguments, `--name value` or `--name=value`."""
     value = None
     for position, text in enumerate(arguments):
-        name, separator, given = text.partition("=")
+        name, separator, inline_value = text.partition("=")
         if name.replace("_", "-") in names:
-            value = given if separator else arguments[position + 1] if position + 1 < len(arguments) else None
+            value = inline_value if separator else arguments[position + 1] if position + 1 < len(arguments) else None
     return value

@@ -15,8 +15,8 @@ def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterato
     if method is None or not facts.quantization:
         return
     about: About = "quantization" if deployment.quantization else "id"
-    known = [facts.quantization[name] for name in method_names(method) if name in facts.quantization]
-    if not known:
+    tables = [facts.quantization[name] for name in method_names(method) if name in facts.quantization]
+    if not tables:
         yield Refusal(
             kind="quantization-unknown",
             about=about,
@@ -25,20 +25,20 @@ def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterato
         )
         return
     capability = deployment.accelerator.compute_capability or 0.0
-    least = _least_capability(deployment, facts)
-    if least is not None and capability < least:
+    minimum = _least_capability(deployment, facts)
+    if minimum is not None and capability < minimum:
         yield Refusal(
             kind="quantization-capability",
             about=about,
             reason=f"{deployment.accelerator.title} has compute capability {capability}; the kernels of vLLM "
-            f"{facts.version} for {describe_format(deployment)} need {least}",
+            f"{facts.version} for {describe_format(deployment)} need {minimum}",
             source=f"quantization methods of vLLM {facts.version}",
         )
         return
-    able = [entry for entry in known if entry.minimum_capability is None or entry.minimum_capability <= capability]
+    capable = [entry for entry in tables if entry.minimum_capability is None or entry.minimum_capability <= capability]
     dtype = deployment.effective_dtype
-    if able and all(entry.dtypes and dtype not in entry.dtypes for entry in able):
-        dtypes = sorted({name for entry in able for name in entry.dtypes})
+    if capable and all(entry.dtypes and dtype not in entry.dtypes for entry in capable):
+        dtypes = sorted({name for entry in capable for name in entry.dtypes})
         yield Refusal(
             kind="quantization-dtype",
             about="dtype",
@@ -56,6 +56,8 @@ def _least_capability(deployment: Deployment, facts: EngineFacts) -> float | Non
         formats = ("W8A8Fp8", "W8A16Fp8") if own.bits == 8 else ("WNA16",) if own.bits == 4 else ()
         needs = [facts.compressed_tensors[name] for name in formats if name in facts.compressed_tensors]
         return min(needs) if needs else None
-    known = [facts.quantization[name].minimum_capability for name in method_names(method) if name in facts.quantization]
-    least = [number for number in known if number is not None]
-    return min(least) if least else None
+    minimums = [
+        facts.quantization[name].minimum_capability for name in method_names(method) if name in facts.quantization
+    ]
+    known_minimums = [number for number in minimums if number is not None]
+    return min(known_minimums) if known_minimums else None

@@ -21,16 +21,16 @@ from planning.engine_support.tpu import tpu_refusals
 
 def refusals_of(deployment: Deployment) -> list[Refusal]:
     """Every reason why this version refuses it. Empty: nothing is known against it."""
-    found = [list(_refusals(deployment, facts)) for facts in facts_of(deployment.version)]
-    if not found:
+    by_table = [list(_refusals(deployment, facts)) for facts in facts_of(deployment.version)]
+    if not by_table:
         return []
     # Two tables speak for a version between them: what only one of them refuses is not certain.
-    kinds = [{refusal.kind for refusal in each} for each in found]
+    kinds = [{refusal.kind for refusal in table_refusals} for table_refusals in by_table]
     shared = set.intersection(*kinds)
     refusals = {
         refusal.kind: replace(refusal, certain=refusal.certain and refusal.kind in shared)
-        for each in found
-        for refusal in each
+        for table_refusals in by_table
+        for refusal in table_refusals
     }
     return list(refusals.values())
 
@@ -55,14 +55,14 @@ def _refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
         if facts.tpu is not None:
             yield from tpu_refusals(deployment, facts, facts.tpu)
         return
-    here = facts.at(deployment.accelerator.compute_capability or 0.0)
-    if here is None:
+    card_facts = facts.at(deployment.accelerator.compute_capability or 0.0)
+    if card_facts is None:
         # A card that came after the version was asked: what holds on every card holds on it too.
         yield from float16_refusals(deployment, facts)
     else:
-        yield from dtype_refusals(deployment, facts, here)
+        yield from dtype_refusals(deployment, facts, card_facts)
         yield from attention_refusals(deployment, facts)
-        yield from experts_refusals(deployment, facts, here)
+        yield from experts_refusals(deployment, facts, card_facts)
     yield from quantization_refusals(deployment, facts)
 
 

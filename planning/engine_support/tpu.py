@@ -59,10 +59,10 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
             source=source,
         )
         return
-    able = tpu.jax_quantization if implementation == "jax" else tpu.torch_quantization
+    supported = tpu.jax_quantization if implementation == "jax" else tpu.torch_quantization
     schemes = tpu.jax_compressed_tensors if implementation == "jax" else tpu.torch_compressed_tensors
     scheme = _tpu_scheme(own.bits) if method == "compressed-tensors" and own is not None else None
-    if any(name in able for name in names) and (scheme is None or any(name in schemes for name in scheme)):
+    if any(name in supported for name in names) and (scheme is None or any(name in schemes for name in scheme)):
         return
     called = "JAX" if implementation == "jax" else "PyTorch"
     yield Refusal(

@@ -114,9 +114,9 @@ def plan_crds(ctx: PlanContext) -> InferenceCrdsPlan:
     """The InferencePool CRD, where GKE does not install it."""
     # KServe's chart has it too, and Helm does not adopt objects created by others.
     kserve = backend_of(ctx.settings).needs_kserve and not ctx.settings.platform.kserve.existing
-    brought = gke_brings_inference_pool(ctx.settings.cluster)
+    built_in = gke_brings_inference_pool(ctx.settings.cluster)
     return InferenceCrdsPlan(
-        install=not brought and not kserve, legacy=kserve and brought and ctx.release.charts.legacy_inference_pool
+        install=not built_in and not kserve, legacy=kserve and built_in and ctx.release.charts.legacy_inference_pool
     )
 
 
@@ -132,14 +132,14 @@ def _check(ctx: PlanContext) -> None:
             rule=f"GKE Inference Gateway needs {INFERENCE_GATEWAY_SINCE} or newer",
             fix="use 1.34 or newer, or leave the version to the release channel",
         )
-    least = ctx.accelerator.minimum_gke_version
-    if version is not None and least is not None and not reaches(version, least):
+    minimum = ctx.accelerator.minimum_gke_version
+    if version is not None and minimum is not None and not reaches(version, minimum):
         findings.error(
             "LLMD-GKE-VERSION-ACCELERATOR",
             *path,
             value=version,
-            rule=f"{ctx.accelerator.title} needs GKE {least} or newer",
-            fix=f"use {least} or newer",
+            rule=f"{ctx.accelerator.title} needs GKE {minimum} or newer",
+            fix=f"use {minimum} or newer",
         )
     control_plane = settings.control_plane
     if control_plane.access == "authorized-networks" and not control_plane.authorized_networks:

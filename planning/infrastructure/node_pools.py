@@ -80,14 +80,14 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
             rule=f"image, weights and caches share the boot disk and need about {least_disk} GiB of boot disk",
             fix=f"use {least_disk} or more, or remove diskGib",
         )
-    least = 0 if ctx.settings.paused or settings.provisioning in ("flex-start", "queued") else settings.nodes.min
-    most = settings.nodes.max
-    if multi_host and (most % ctx.hosts or least % ctx.hosts):
+    minimum = 0 if ctx.settings.paused or settings.provisioning in ("flex-start", "queued") else settings.nodes.min
+    maximum = settings.nodes.max
+    if multi_host and (maximum % ctx.hosts or minimum % ctx.hosts):
         ctx.findings.error(
             "LLMD-SLICE-HOSTS",
             "accelerator",
             "nodes",
-            value=f"{settings.nodes.min} to {most}",
+            value=f"{settings.nodes.min} to {maximum}",
             rule=f"a {ctx.topology} slice of {ctx.machine.name} has {ctx.hosts} hosts, created as a whole",
             fix=f"use multiples of {ctx.hosts}",
         )
@@ -97,9 +97,9 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         private_nodes=_private_nodes(ctx),
         machine_type=ctx.machine.name,
         zones=ctx.zones,
-        min_nodes=least,
-        max_nodes=most,
-        autoscaled=least != most,
+        min_nodes=minimum,
+        max_nodes=maximum,
+        autoscaled=minimum != maximum,
         disk_gib=disk,
         disk_type=ctx.machine.boot_disk,
         disk_key=ctx.settings.cluster.encryption.disk_key,
@@ -116,7 +116,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
     )
     if not multi_host:
         return (pool,)
-    always, slices = least // ctx.hosts, max(1, most // ctx.hosts)
+    always, slices = minimum // ctx.hosts, max(1, maximum // ctx.hosts)
     return tuple(
         replace(
             pool,

@@ -15,5 +15,5 @@ def uses_rdma(ctx: PlanContext, parallelism: Parallelism) -> bool:
 
     A pod takes all cards of its node: replicas that share one do without.
     """
-    alone = parallelism.accelerators == ctx.per_node and ctx.role != "both"
-    return ctx.machine.rdma and (parallelism.is_multi_node or alone)
+    whole_node_role = parallelism.accelerators == ctx.per_node and ctx.role != "both"
+    return ctx.machine.rdma and (parallelism.is_multi_node or whole_node_role)

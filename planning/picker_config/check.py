@@ -145,7 +145,7 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
             index,
             "type",
             value=entry.type,
-            rule=f"deprecated: {plugin.deprecated.gone} will not have it",
+            rule=f"deprecated: {plugin.deprecated.removed_in} will not have it",
             fix=f"use {plugin.deprecated.use}",
         )
     _check_parameters(ctx, picker, plugin, index, entry.parameters or {})

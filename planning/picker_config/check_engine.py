@@ -33,15 +33,15 @@ def check_state(ctx: PlanContext) -> None:
     settings = ctx.settings.picker
     if settings.replicas == 1 or settings.leader_election:
         return
-    alone = [kind for kind in _plugins(ctx) if ctx.picker.plugins[kind].state == "process"]
-    if alone:
+    process_local = [kind for kind in _plugins(ctx) if ctx.picker.plugins[kind].state == "process"]
+    if process_local:
         ctx.findings.error(
             "LLMD-PICKER-LEADERLESS",
             "picker",
             "leaderElection",
             value="false",
             rule=f"{settings.replicas} pickers at work at once each see a part of the requests, and "
-            f"{' and '.join(alone)} {'know' if len(alone) > 1 else 'knows'} only that part",
+            f"{' and '.join(process_local)} {'know' if len(process_local) > 1 else 'knows'} only that part",
             fix="remove leaderElection, or use plugins that read the engines' metrics or KV events",
         )
 

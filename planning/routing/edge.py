@@ -126,7 +126,7 @@ def _filters(ctx: PlanContext, keys: ApiKeysPlan | None) -> tuple[HttpFilterPlan
 def _rate_limit(per_minute: int, per: str) -> dict[str, Any]:
     """A bucket for each client, filled each minute. A request without a client takes from one that all others share."""
     bucket = {"max_tokens": per_minute, "tokens_per_fill": per_minute, "fill_interval": "60s"}
-    whole = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
     key, action = (
         ("client", {"request_headers": {"header_name": CLIENT_HEADER, "descriptor_key": "client"}})
         if per == "key"
@@ -137,8 +137,8 @@ def _rate_limit(per_minute: int, per: str) -> dict[str, Any]:
         "stat_prefix": "llm_d_requests",
         "token_bucket": bucket,
         "always_consume_default_token_bucket": False,
-        "filter_enabled": whole,
-        "filter_enforced": whole,
+        "filter_enabled": always,
+        "filter_enforced": always,
         "rate_limits": [{"actions": [action]}],
         # Without a value the entry matches every value, each with a separate bucket.
         "descriptors": [{"entries": [{"key": key}], "token_bucket": bucket}],

@@ -171,11 +171,11 @@ def _check_tls(ctx: PlanContext) -> None:
     settings = ctx.settings.gateway
     wants = [
         name
-        for name, wanted in (
+        for name, setting in (
             ("redirectHttp", settings.redirect_http),
             ("hstsSeconds", settings.hsts_seconds > 0),
         )
-        if wanted
+        if setting
     ]
     if settings.tls.kind == "none":
         for name in wants:

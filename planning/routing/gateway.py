@@ -128,10 +128,10 @@ def plan_routes(
     ]
     rest = RouteRulePlan(paths=(PathPlan(value="/", prefix=True),), service=(index.name, index.port))
     # The rest stays in the first route, however many models there are.
-    most = min(MOST_RULES, MOST_MATCHES // max(len(rule.paths) for rule in by_model))
-    full = most - 1
+    rule_limit = min(MOST_RULES, MOST_MATCHES // max(len(rule.paths) for rule in by_model))
+    full = rule_limit - 1
     parts = [(*by_model[:full], rest)]
-    parts += [tuple(by_model[start : start + most]) for start in range(full, len(by_model), most)]
+    parts += [tuple(by_model[start : start + rule_limit]) for start in range(full, len(by_model), rule_limit)]
     return (
         *kserve,
         *(
@@ -194,8 +194,8 @@ def _tls(ctx: PlanContext) -> TlsPlan | None:
             return TlsPlan(options={"networking.gke.io/pre-shared-certs": ",".join(certificates)}, secret=None)
         case SecretTls(secret=secret):
             return TlsPlan(options={}, secret=secret)
-        case CertManagerTls() as asked:
-            certificate = plan_listener_certificate(ctx, asked)
+        case CertManagerTls() as settings:
+            certificate = plan_listener_certificate(ctx, settings)
             return TlsPlan(options={}, secret=certificate.secret, certificate=certificate)
         case _:
             return None

@@ -202,16 +202,16 @@ class _World:
 
         (cloud.google.com/kubernetes-engine/docs/concepts/network-isolation.) Ranges of an existing network are unknown.
         """
-        brought = self._site.settings.network.existing is not None
-        inside = PRIVATE_NETWORKS if brought else (self._network.subnet.node_cidr,)
+        is_existing = self._site.settings.network.existing is not None
+        inside = PRIVATE_NETWORKS if is_existing else (self._network.subnet.node_cidr,)
         private = self._site.settings.cluster.existing is None and self._site.settings.cluster.private_nodes
         peers = (*(PeerPlan(cidr=cidr) for cidr in inside), *(() if private else (_public(),)))
         return _access(peers, [_HTTPS])
 
     def _clients(self) -> tuple[PeerPlan, ...]:
         """Past the Gateway: from the internet, or under the address of the node that passed a connection on."""
-        brought = self._site.settings.network.existing is not None
-        nodes = () if brought else (PeerPlan(cidr=self._network.subnet.node_cidr),)
+        is_existing = self._site.settings.network.existing is not None
+        nodes = () if is_existing else (PeerPlan(cidr=self._network.subnet.node_cidr),)
         return (_public(), *nodes)
 
 

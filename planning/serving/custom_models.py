@@ -57,17 +57,17 @@ def with_own_models(
 
 
 def _take_template(
-    templates: dict[str, str], file: ModelFile | None, given: str, findings: Findings, index: int
+    templates: dict[str, str], file: ModelFile | None, path: str, findings: Findings, index: int
 ) -> None:
     if file is not None and file.chat_template is not None:
-        templates[given] = file.chat_template
+        templates[path] = file.chat_template
         return
     findings.error(
         "LLMD-CHAT-TEMPLATE",
         "models",
         index,
         "chatTemplate",
-        value=given,
+        value=path,
         rule=(file.chat_template_problem if file is not None else None) or "the file was not read",
         fix="correct the path, which begins in the project's folder, or remove chatTemplate: the model's own is used",
     )
@@ -78,8 +78,8 @@ def _parsed(
 ) -> Model | None:
     size = file.weights_bytes / 2**30 if file.weights_bytes is not None else None
     try:
-        apart = from_modelopt_file(file.quantization) if file.quantization is not None else None
-        model = parse(model_id, file.config, revision=file.revision, size_gib=size, quantization=apart)
+        separate = from_modelopt_file(file.quantization) if file.quantization is not None else None
+        model = parse(model_id, file.config, revision=file.revision, size_gib=size, quantization=separate)
     except ConfigError as error:
         findings.warning(
             "LLMD-CONFIG-ARCHITECTURE",

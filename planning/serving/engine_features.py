@@ -29,16 +29,16 @@ _Names = Literal["tool_parsers", "reasoning_parsers", "speculative_methods"]
 
 def feature_arguments(settings: ModelSettings, template: ConfigFilePlan | None) -> tuple[str, ...]:
     """`vllm serve` arguments of these settings. vLLM parses tool calls only where it may choose tools by itself."""
-    given: list[str] = []
+    arguments: list[str] = []
     if settings.tool_call_parser is not None:
-        given += ["--enable-auto-tool-choice", "--tool-call-parser", settings.tool_call_parser]
+        arguments += ["--enable-auto-tool-choice", "--tool-call-parser", settings.tool_call_parser]
     if settings.reasoning_parser is not None:
-        given += ["--reasoning-parser", settings.reasoning_parser]
+        arguments += ["--reasoning-parser", settings.reasoning_parser]
     if template is not None:
-        given += ["--chat-template", f"{TEMPLATE_DIRECTORY}/{template.key}"]
+        arguments += ["--chat-template", f"{TEMPLATE_DIRECTORY}/{template.key}"]
     if settings.kv_offload_gib is not None:
-        given += ["--kv-offloading-size", str(settings.kv_offload_gib), "--kv-offloading-backend", "native"]
-    return (*given, *speculation_arguments(settings))
+        arguments += ["--kv-offloading-size", str(settings.kv_offload_gib), "--kv-offloading-backend", "native"]
+    return (*arguments, *speculation_arguments(settings))
 
 
 def plan_chat_template(ctx: PlanContext, settings: ModelSettings, account: str) -> ConfigFilePlan | None:
@@ -81,23 +81,23 @@ def check_features(ctx: PlanContext, index: int, settings: ModelSettings, model:
     _check_offload(ctx, index, settings, model)
 
 
-def _check_name(ctx: PlanContext, index: int, given: str | None, setting: str, names: _Names) -> None:
-    if given is None:
+def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, names: _Names) -> None:
+    if value is None:
         return
     version = version_of(ctx, ctx.settings.models[index])
     # A table may lack the names, which not every version has in a readable form.
     tables = [facts for facts in facts_of(version) if getattr(facts, names)]
     if not tables:
-        _warn_unknown(ctx, index, (setting,), given, version)
-    elif all(given not in getattr(facts, names) for facts in tables):
+        _warn_unknown(ctx, index, (setting,), value, version)
+    elif all(value not in getattr(facts, names) for facts in tables):
         ctx.findings.error(
             "LLMD-ENGINE-PARSER",
             "models",
             index,
             setting,
-            value=given,
+            value=value,
             rule=f"vLLM {version} has no parser of this name, and ends when it reads it",
-            fix=did_you_mean(given, sorted({name for facts in tables for name in getattr(facts, names)})),
+            fix=did_you_mean(value, sorted({name for facts in tables for name in getattr(facts, names)})),
         )
 
 
@@ -111,14 +111,14 @@ def _check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, mo
     if not tables:
         _warn_unknown(ctx, index, ("speculativeDecoding", "method"), speculation.method, version)
     elif all(speculation.method not in facts.speculative_methods for facts in tables):
-        known = sorted({name for facts in tables for name in facts.speculative_methods})
+        methods = sorted({name for facts in tables for name in facts.speculative_methods})
         ctx.findings.error(
             "LLMD-SPECULATION-METHOD",
             *path,
             "method",
             value=speculation.method,
             rule=f"vLLM {version} does not know this method",
-            fix=did_you_mean(speculation.method, known),
+            fix=did_you_mean(speculation.method, methods),
         )
     if speculation.method == "mtp" and model is not None and model.draft is None:
         ctx.findings.error(
@@ -213,22 +213,22 @@ def check_host_memory(
     """Offloaded blocks fit the memory that the pod may take of its node."""
     if settings.kv_offload_gib is None:
         return
-    taken, limit = offloaded_gib(settings, parallelism), int(limits["memory"].removesuffix("Mi")) / 1024
-    if limit - taken >= _HOST_GIB:
+    offloaded, limit = offloaded_gib(settings, parallelism), int(limits["memory"].removesuffix("Mi")) / 1024
+    if limit - offloaded >= _HOST_GIB:
         return
     engines = parallelism.data / parallelism.hosts
-    most = int((limit - _HOST_GIB) / engines)
-    say = ctx.findings.error if taken >= limit else ctx.findings.warning
+    largest = int((limit - _HOST_GIB) / engines)
+    say = ctx.findings.error if offloaded >= limit else ctx.findings.warning
     say(
         "LLMD-KV-OFFLOAD-MEMORY",
         "models",
         index,
         "kvOffloadGib",
         value=settings.kv_offload_gib,
-        rule=f"a pod can use {limit:.0f} GiB of memory on {ctx.machine.name}, and {taken:g} GiB of KV-cache blocks"
+        rule=f"a pod can use {limit:.0f} GiB of memory on {ctx.machine.name}, and {offloaded:g} GiB of KV-cache blocks"
         " do not fit beside the engine's own processes",
-        fix=f"use kvOffloadGib: {most}, or a machineType with more memory"
-        if most >= 1
+        fix=f"use kvOffloadGib: {largest}, or a machineType with more memory"
+        if largest >= 1
         else "remove kvOffloadGib, or use a machineType with more memory",
     )
 

@@ -104,11 +104,11 @@ def _check_own(ctx: PlanContext) -> None:
     for index, entry in enumerate(document.plugins):
         if entry.type != PRECISE:
             continue
-        heard = any(
+        receives_events = any(
             types.get(source.plugin_ref) == _NOTIFICATIONS and entry.called in [e.plugin_ref for e in source.extractors]
             for source in (layer.sources if layer else ())
         )
-        if not heard:
+        if not receives_events:
             ctx.findings.error(
                 "LLMD-KV-EVENTS-SOURCE",
                 *ROOT,

@@ -129,8 +129,8 @@ def plan_model_server(
         *volumes_of(ctx, settings, parallelism, hugging_face, size),
         *chat_template_volume(template),
     )
-    most = limits(ctx, parallelism, disk_gib)
-    check_host_memory(ctx, index, settings, parallelism, most)
+    container_limits = limits(ctx, parallelism, disk_gib)
+    check_host_memory(ctx, index, settings, parallelism, container_limits)
     pod = PodPlan(
         container=backend.container,
         image=image_of(ctx, settings),
@@ -161,7 +161,7 @@ def plan_model_server(
             *role.ports,
         ),
         requests=requests(ctx, parallelism, disk_gib, size),
-        limits=most,
+        limits=container_limits,
         startup=ProbePlan(
             port=health,
             path=ready_path,

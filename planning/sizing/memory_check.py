@@ -147,10 +147,10 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
 
 def _dtype(ctx: PlanContext, settings: ModelSettings, model: Model) -> str | None:
     """As set; else what vLLM chooses where the accelerator has no bfloat16."""
-    given = settings.dtype or option_value(settings.extra_args, "--dtype")
-    if given in (None, "auto"):
+    dtype = settings.dtype or option_value(settings.extra_args, "--dtype")
+    if dtype in (None, "auto"):
         return default_dtype(model, ctx.accelerator, version_of(ctx, settings))
-    return "float32" if given == "float" else given
+    return "float32" if dtype == "float" else dtype
 
 
 def version_of(ctx: PlanContext, settings: ModelSettings) -> str:
@@ -164,13 +164,13 @@ def version_of(ctx: PlanContext, settings: ModelSettings) -> str:
 
 def _extra(arguments: Sequence[str]) -> dict[str, int]:
     """Numbers among further arguments, `--name value` or `--name=value`. What is no positive number is left to vLLM."""
-    found: dict[str, int] = {}
+    values: dict[str, int] = {}
     for position, argument in enumerate(arguments):
         name, _, value = argument.removeprefix("--").partition("=")
         value = value or (arguments[position + 1] if position + 1 < len(arguments) else "")
         if argument.startswith("--") and name in _NUMBERS and value.isascii() and value.isdigit() and int(value) > 0:
-            found[name] = int(value)
-    return found
+            values[name] = int(value)
+    return values
 
 
 def _utilization(settings: ModelSettings) -> float | None:
@@ -239,14 +239,14 @@ def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict
 
 def _elsewhere(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> list[str]:
     """What else would hold the model: a quantized checkpoint, more accelerators on a node, another accelerator."""
-    found = []
+    alternatives = []
     for other in ctx.catalog.models.values():
         if _is_quantized_copy(run.model, other) and _runs_on(ctx, other) and _holds(replace(run, model=other)):
-            found.append(f"id: {other.id}")
+            alternatives.append(f"id: {other.id}")
             break
     machine = _larger_machine(ctx, run)
     if machine is not None:
-        found.append(machine)
+        alternatives.append(machine)
     for accelerator in sorted(ctx.catalog.accelerators.values(), key=lambda a: a.usable_gib or 0.0):
         if accelerator.kind != run.kind or not _has(ctx, accelerator, run.tensor_parallel):
             continue
@@ -261,9 +261,9 @@ def _elsewhere(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> lis
             quantization=settings.quantization,
         )
         if there is not None and _holds(there):
-            found.append(f"accelerator.type: {accelerator.name}")
+            alternatives.append(f"accelerator.type: {accelerator.name}")
             break
-    return found
+    return alternatives
 
 
 def _holds(run: EngineRun) -> bool:

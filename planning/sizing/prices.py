@@ -12,14 +12,14 @@ from settings.prices import Rates
 
 def prices_of(ctx: PlanContext) -> Prices:
     """Prices of the stack's region. A price of something that the catalog does not know is an error."""
-    own, known = ctx.settings.prices, ctx.catalog.prices
+    own, catalog_prices = ctx.settings.prices, ctx.catalog.prices
     if own is None:
-        return known
+        return catalog_prices
     items = dict(own.items)
     names: dict[str, tuple[Mapping[str, Rates | float], Collection[str]]] = {
         "machines": (own.machines, ctx.catalog.machines),
         "accelerators": (own.accelerators, ctx.catalog.accelerators),
-        "items": (own.items, known.items),
+        "items": (own.items, catalog_prices.items),
     }
     for group, (given, there) in names.items():
         for name in given:
@@ -34,7 +34,7 @@ def prices_of(ctx: PlanContext) -> Prices:
                     fix=f"use one of {', '.join(there)}" if group == "items" else "take the name from the catalog",
                 )
                 items.pop(name, None)
-    return known.replaced(
+    return catalog_prices.replaced(
         ctx.region,
         own.date,
         own.source,
@@ -45,13 +45,13 @@ def prices_of(ctx: PlanContext) -> Prices:
 
 
 def _rates(rates: Rates) -> Mapping[Provisioning, float]:
-    given: dict[Provisioning, float | None] = {
+    by_way: dict[Provisioning, float | None] = {
         "on-demand": rates.on_demand,
         "spot": rates.spot,
         "flex-start": rates.flex_start,
         "reserved": rates.reserved,
     }
-    return {way: usd for way, usd in given.items() if usd is not None}
+    return {way: usd for way, usd in by_way.items() if usd is not None}
 
 
 def _shown(price: Rates | float) -> str:

@@ -25,22 +25,22 @@ class Speculation:
 
 def speculation_arguments(settings: ModelSettings) -> tuple[str, ...]:
     """The argument that `speculativeDecoding` becomes. Empty without it."""
-    wanted = settings.speculative_decoding
-    if wanted is None:
+    speculation = settings.speculative_decoding
+    if speculation is None:
         return ()
-    config: dict[str, object] = {"method": wanted.method, "num_speculative_tokens": wanted.tokens}
-    if wanted.draft_model is not None:
-        config["model"] = wanted.draft_model
+    config: dict[str, object] = {"method": speculation.method, "num_speculative_tokens": speculation.tokens}
+    if speculation.draft_model is not None:
+        config["model"] = speculation.draft_model
     return (_ARGUMENT, json.dumps(config))
 
 
 def speculation_of(arguments: Sequence[str], model: Model) -> Speculation:
     """What `--speculative-config` says. A checkpoint's own prediction layers are known, a draft model is not."""
-    given = _value(arguments)
-    if given is None:
+    text = _value(arguments)
+    if text is None:
         return Speculation()
     try:
-        config = json.loads(given)
+        config = json.loads(text)
     except ValueError:
         return Speculation(known=False)
     if not isinstance(config, dict):

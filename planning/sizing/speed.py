@@ -67,7 +67,7 @@ def estimate(
     rate = served.rate * min(float(engines), load.concurrency)
     return SpeedEstimate(
         time_to_first_token=served.first + waiting,
-        time_per_output_token=served.each,
+        time_per_output_token=served.seconds_per_token,
         latency=batch / served.rate + waiting,
         requests_per_second=rate,
         output_tokens_per_second=rate * load.output_tokens,
@@ -80,8 +80,8 @@ def estimate(
 
 def _error(method: str, kind: str) -> float:
     """Of a method that no measurement was held against nothing is certain."""
-    found = load_engine().speed.earned.get(f"{method}-{kind}")
-    return found.worst_of_ten if found is not None else 1.0
+    earned = load_engine().speed.earned.get(f"{method}-{kind}")
+    return earned.worst_of_ten if earned is not None else 1.0
 
 
 def earned(method: str, kind: str) -> Earned:
@@ -97,8 +97,8 @@ def step_times(run: EngineRun, accelerator: Accelerator) -> StepTimes | None:
     if key not in run.computed:
         constants = load_engine().speed.constants.of(generation(accelerator.compute_capability))
         run.computed[key] = Roofline(run, accelerator, constants)
-    found: StepTimes = run.computed[key]
-    return found
+    computed: StepTimes = run.computed[key]
+    return computed
 
 
 def replicas_for(
@@ -167,7 +167,7 @@ class _Served:
     """
 
     first: float
-    each: float
+    seconds_per_token: float
     rate: float
     decoding: float
     filled: bool
@@ -193,19 +193,21 @@ def _serve(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, interr
         first = load_engine().speed.request_seconds[run.kind] + _prompt_alone(steps, fresh, load.cached_tokens, budget)
         return _Served(first, 0.0, batch / (first * batch), 0.0, filled=False)
     if not interrupted:
-        each = steps.step(batch, context)
+        seconds_per_token = steps.step(batch, context)
         first = load_engine().speed.request_seconds[run.kind] + _prompt_alone(steps, fresh, load.cached_tokens, budget)
-        return _Served(first, each, batch / (first + further * each), batch, filled=False)
+        return _Served(first, seconds_per_token, batch / (first + further * seconds_per_token), batch, filled=False)
     # Each step brings every sequence a token further, and `carried` tokens of prompts for those that take their place.
     most = budget / (1 + fresh / further)
     decoding = min(batch, most)
     for _ in range(_ROUNDS):
-        each = _mean_step(steps, decoding, context, fresh, further, budget)
-        first = _first(run, steps, decoding, context, load, budget, each, batch)
-        decoding = min(most, batch / (1 + first / (further * each)))
-    each = _mean_step(steps, decoding, context, fresh, further, budget)
-    rate = decoding / (further * each)
-    return _Served(batch / rate - further * each, each, rate, decoding, filled=decoding >= most)
+        seconds_per_token = _mean_step(steps, decoding, context, fresh, further, budget)
+        first = _first(run, steps, decoding, context, load, budget, seconds_per_token, batch)
+        decoding = min(most, batch / (1 + first / (further * seconds_per_token)))
+    seconds_per_token = _mean_step(steps, decoding, context, fresh, further, budget)
+    rate = decoding / (further * seconds_per_token)
+    return _Served(
+        batch / rate - further * seconds_per_token, seconds_per_token, rate, decoding, filled=decoding >= most
+    )
 
 
 def _mean_step(steps: StepTimes, decoding: float, context: float, fresh: float, further: float, budget: float) -> float:
@@ -225,7 +227,7 @@ def _first(
     context: float,
     load: Load,
     budget: float,
-    each: float,
+    seconds_per_token: float,
     batch: float,
 ) -> float:
     """Seconds to the first token of a request that is admitted at once."""
@@ -240,9 +242,9 @@ def _first(
     if batch <= 1:
         return load_engine().speed.request_seconds[run.kind] + computing
     # A request comes in the middle of a step, and behind the prompts of others: at random, though never of all of them.
-    busy = min(0.95, decoding * computing / (max(1, load.output_tokens - 1) * each))
+    busy = min(0.95, decoding * computing / (max(1, load.output_tokens - 1) * seconds_per_token))
     behind = computing * min(busy / (2 * (1 - busy)), (batch - 1) / 2)
-    return load_engine().speed.request_seconds[run.kind] + computing + each / 2 + behind
+    return load_engine().speed.request_seconds[run.kind] + computing + seconds_per_token / 2 + behind
 
 
 def _prompt_alone(steps: StepTimes, tokens: float, depth: float, budget: float) -> float:

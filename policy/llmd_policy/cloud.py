@@ -21,23 +21,23 @@ def _violation(resource: Resource, text: str) -> Violation:
 
 
 def _clusters(resources: Sequence[Resource]) -> list[Resource]:
-    return [one for one in resources if one.type == CLUSTER]
+    return [resource for resource in resources if resource.type == CLUSTER]
 
 
 def _pools(resources: Sequence[Resource]) -> list[Resource]:
-    return [one for one in resources if one.type == POOL]
+    return [resource for resource in resources if resource.type == POOL]
 
 
 def regions(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
     """By region or location of every resource; a zone is in the region it begins with."""
-    allowed, found = parameters["allowed"], []
+    allowed, violations = parameters["allowed"], []
     for resource in resources if allowed else ():
         if not resource.type.startswith("gcp:"):
             continue
         place = resource.properties.get("region") or resource.properties.get("location")
         if isinstance(place, str) and "-".join(place.split("-")[:2]) not in allowed:
-            found.append(_violation(resource, f"is in {place}, and the allowed regions are {', '.join(allowed)}"))
-    return found
+            violations.append(_violation(resource, f"is in {place}, and the allowed regions are {', '.join(allowed)}"))
+    return violations
 
 
 def accelerators(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
@@ -53,7 +53,7 @@ def accelerators(resources: Sequence[Resource], parameters: Mapping[str, Any]) -
 
 def _accelerators(pool: Resource) -> Iterator[str]:
     config = pool.properties.get("nodeConfig") or {}
-    yield from (str(one.get("type")) for one in config.get("guestAccelerators") or ())
+    yield from (str(entry.get("type")) for entry in config.get("guestAccelerators") or ())
     family = str(config.get("machineType") or "").partition("-")[0]
     if family.startswith(("ct", "tpu")):
         yield family
@@ -61,10 +61,10 @@ def _accelerators(pool: Resource) -> Iterator[str]:
 
 def production(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
     """A stack is in production by the labels of its cluster, or of its node pools in an existing one."""
-    wanted = parameters["labels"]
-    if not any(_has(_labels(one), wanted) for one in (*_clusters(resources), *_pools(resources))):
+    labels = parameters["labels"]
+    if not any(_has(_labels(resource), labels) for resource in (*_clusters(resources), *_pools(resources))):
         return []
-    found = [
+    violations = [
         _violation(cluster, "is in production and not protected from deletion")
         for cluster in _clusters(resources)
         if cluster.properties.get("deletionProtection") is not True
@@ -72,17 +72,17 @@ def production(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> 
     for pool in _pools(resources):
         config = pool.properties.get("nodeConfig") or {}
         if config.get("spot") or config.get("preemptible"):
-            found.append(_violation(pool, "is in production and has spot nodes, which Google takes away"))
-    return found
+            violations.append(_violation(pool, "is in production and has spot nodes, which Google takes away"))
+    return violations
 
 
 def labels(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
-    found = []
+    violations = []
     for resource in (*_clusters(resources), *_pools(resources)):
         missing = [name for name in parameters["required"] if not _labels(resource).get(name)]
         if missing:
-            found.append(_violation(resource, f"has no label {', '.join(missing)}"))
-    return found
+            violations.append(_violation(resource, f"has no label {', '.join(missing)}"))
+    return violations
 
 
 def ceiling(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
@@ -90,22 +90,22 @@ def ceiling(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> lis
 
     `llm-d:budget` of a stack file is the finer check, with the catalog's prices and everything beside nodes.
     """
-    most, prices = parameters["usd"], parameters["prices"]
-    if not most:
+    limit, prices = parameters["usd"], parameters["prices"]
+    if not limit:
         return []
-    found, total = [], 0.0
+    violations, total = [], 0.0
     for pool in _pools(resources):
         machine = str((pool.properties.get("nodeConfig") or {}).get("machineType"))
         if machine not in prices:
-            found.append(_violation(pool, f"the rule has no price of {machine}, so the ceiling cannot be checked"))
+            violations.append(_violation(pool, f"the rule has no price of {machine}, so the ceiling cannot be checked"))
             continue
         total += _most_nodes(pool) * prices[machine] * _HOURS
-    if total > most:
+    if total > limit:
         first = _pools(resources)[0]
-        found.append(
-            _violation(first, f"all node pools cost up to ${total:,.0f} a month, above the ceiling of ${most:,.0f}")
+        violations.append(
+            _violation(first, f"all node pools cost up to ${total:,.0f} a month, above the ceiling of ${limit:,.0f}")
         )
-    return found
+    return violations
 
 
 def _most_nodes(pool: Resource) -> int:
@@ -118,7 +118,7 @@ def _most_nodes(pool: Resource) -> int:
 
 def nodes(resources: Sequence[Resource], _: Mapping[str, Any]) -> list[Violation]:
     """The node that a cluster begins with counts like every other."""
-    found = []
+    violations = []
     for resource in (*_clusters(resources), *_pools(resources)):
         config = resource.properties.get("nodeConfig") or {}
         shielded = config.get("shieldedInstanceConfig") or {}
@@ -128,8 +128,8 @@ def nodes(resources: Sequence[Resource], _: Mapping[str, Any]) -> list[Violation
             "show their own metadata to pods": (config.get("workloadMetadataConfig") or {}).get("mode")
             != "GKE_METADATA",
         }
-        found += [_violation(resource, f"its nodes {text}") for text, wrong in problems.items() if wrong]
-    return found
+        violations += [_violation(resource, f"its nodes {text}") for text, wrong in problems.items() if wrong]
+    return violations
 
 
 def _labels(resource: Resource) -> Mapping[str, Any]:
@@ -137,5 +137,5 @@ def _labels(resource: Resource) -> Mapping[str, Any]:
     return resource.properties.get("resourceLabels") or config.get("resourceLabels") or {}
 
 
-def _has(found: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
-    return bool(wanted) and all(found.get(name) == value for name, value in wanted.items())
+def _has(labels: Mapping[str, Any], required: Mapping[str, str]) -> bool:
+    return bool(required) and all(labels.get(name) == value for name, value in required.items())

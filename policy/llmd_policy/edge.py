@@ -17,24 +17,24 @@ _ASKING = (".lua.", ".api_key_auth.", ".jwt_authn.", ".ext_authz.", ".basic_auth
 
 def public_endpoints(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
     """Gateways of external classes, and Services of type LoadBalancer without the annotation that keeps them inside."""
-    found = []
+    violations = []
     for resource in resources:
         if resource.kind == "Gateway" and _is_external(resource):
-            found += _gateway(resource, resources, parameters)
+            violations += _gateway(resource, resources, parameters)
         elif resource.kind == "Service" and _spec(resource).get("type") == "LoadBalancer":
             annotations = _annotations(resource)
             if "Internal" not in (annotations.get(_INTERNAL), annotations.get(_OLD_INTERNAL)):
-                found.append(_violation(resource, "is a load balancer for the internet, past every Gateway"))
-    return found
+                violations.append(_violation(resource, "is a load balancer for the internet, past every Gateway"))
+    return violations
 
 
 def _gateway(gateway: Resource, resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
-    found = []
+    violations = []
     if parameters["authentication"] and not _asks(gateway, resources):
-        found.append(_violation(gateway, "is reached from the internet and asks no client who it is"))
+        violations.append(_violation(gateway, "is reached from the internet and asks no client who it is"))
     listeners = _spec(gateway).get("listeners") or []
-    encrypted = [one for one in listeners if one.get("protocol") in ("HTTPS", "TLS")]
-    plain = [one for one in listeners if one not in encrypted]
+    encrypted = [listener for listener in listeners if listener.get("protocol") in ("HTTPS", "TLS")]
+    plain = [listener for listener in listeners if listener not in encrypted]
     redirected = {
         parent.get("sectionName")
         for route in _of_kind(resources, "HTTPRoute")
@@ -44,10 +44,10 @@ def _gateway(gateway: Resource, resources: Sequence[Resource], parameters: Mappi
         )
         for parent in _spec(route).get("parentRefs") or ()
     }
-    serving = [one for one in plain if not (encrypted and one.get("name") in redirected)]
+    serving = [listener for listener in plain if not (encrypted and listener.get("name") in redirected)]
     if parameters["tls"] and serving:
-        found.append(_violation(gateway, f"answers plain HTTP on port {serving[0].get('port')}"))
-    return found
+        violations.append(_violation(gateway, f"answers plain HTTP on port {serving[0].get('port')}"))
+    return violations
 
 
 def _is_external(gateway: Resource) -> bool:
@@ -72,9 +72,9 @@ def _asks(gateway: Resource, resources: Sequence[Resource]) -> bool:
             return True
     policies = _of_kind(resources, "GCPBackendPolicy")
     asking = {
-        (_spec(one).get("targetRef") or {}).get("name")
-        for one in policies
-        if ((_spec(one).get("default") or {}).get("iap") or {}).get("enabled")
+        (_spec(policy).get("targetRef") or {}).get("name")
+        for policy in policies
+        if ((_spec(policy).get("default") or {}).get("iap") or {}).get("enabled")
     }
     backends = {
         backend.get("name")
@@ -86,7 +86,7 @@ def _asks(gateway: Resource, resources: Sequence[Resource]) -> bool:
 
 
 def _of_kind(resources: Sequence[Resource], kind: str) -> list[Resource]:
-    return [one for one in resources if one.kind == kind]
+    return [resource for resource in resources if resource.kind == kind]
 
 
 def _spec(resource: Resource) -> Mapping[str, Any]:

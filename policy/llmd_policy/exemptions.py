@@ -33,7 +33,7 @@ class ExemptionError(ValueError):
 def load(path: Path) -> tuple[Exemption, ...]:
     """Read the file of exemptions. Raises ExemptionError."""
     document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    return tuple(parse(one) for one in document.get("exemptions") or ())
+    return tuple(parse(exemption) for exemption in document.get("exemptions") or ())
 
 
 def parse(entry: Any) -> Exemption:
@@ -50,13 +50,13 @@ def parse(entry: Any) -> Exemption:
 
 
 def exempted(
-    rule: str, found: Iterable[Violation], exemptions: Iterable[Exemption], today: date
+    rule: str, violations: Iterable[Violation], exemptions: Iterable[Exemption], today: date
 ) -> tuple[list[Violation], list[Violation]]:
     """The violations that stand, and those that an exemption covers today."""
-    valid = [one for one in exemptions if one.rule == rule and today <= one.until]
+    valid = [exemption for exemption in exemptions if exemption.rule == rule and today <= exemption.until]
     open_: list[Violation] = []
     covered: list[Violation] = []
-    for violation in found:
-        known = any(fnmatchcase(violation.resource, one.resource) for one in valid)
-        (covered if known else open_).append(violation)
+    for violation in violations:
+        is_exempted = any(fnmatchcase(violation.resource, exemption.resource) for exemption in valid)
+        (covered if is_exempted else open_).append(violation)
     return open_, covered

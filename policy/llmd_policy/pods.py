@@ -47,24 +47,24 @@ def broken_rules(pod: Pod) -> Iterator[tuple[str, str]]:
         kinds = set(volume) - {"name"}
         if kinds - _VOLUMES:
             yield "volumes", f"volume {volume.get('name')}"
-    whole = spec.get("securityContext") or {}
+    security_context = spec.get("securityContext") or {}
     for container in pod.containers:
-        yield from ((rule, f"container {container['name']}") for rule in _of_container(container, whole))
+        yield from ((rule, f"container {container['name']}") for rule in _of_container(container, security_context))
 
 
-def _of_container(container: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[str]:
+def _of_container(container: Mapping[str, Any], pod_context: Mapping[str, Any]) -> Iterator[str]:
     context = container.get("securityContext") or {}
     if context.get("privileged"):
         yield "privileged"
     if context.get("allowPrivilegeEscalation") is not False:
         yield "allowPrivilegeEscalation"
-    non_root = context.get("runAsNonRoot", whole.get("runAsNonRoot"))
-    if non_root is not True or context.get("runAsUser", whole.get("runAsUser")) == 0:
+    non_root = context.get("runAsNonRoot", pod_context.get("runAsNonRoot"))
+    if non_root is not True or context.get("runAsUser", pod_context.get("runAsUser")) == 0:
         yield "runAsNonRoot"
     capabilities = context.get("capabilities") or {}
     if "ALL" not in (capabilities.get("drop") or ()) or set(capabilities.get("add") or ()) - {"NET_BIND_SERVICE"}:
         yield "capabilities"
-    seccomp = context.get("seccompProfile") or whole.get("seccompProfile") or {}
+    seccomp = context.get("seccompProfile") or pod_context.get("seccompProfile") or {}
     if seccomp.get("type") not in ("RuntimeDefault", "Localhost"):
         yield "seccompProfile"
     yield from ("hostPort" for port in container.get("ports") or () if port.get("hostPort"))

@@ -105,16 +105,16 @@ def _is_pod(value: Mapping[str, Any]) -> bool:
         isinstance(containers, Sequence)
         and not isinstance(containers, str)
         and bool(containers)
-        and all(isinstance(one, Mapping) and "name" in one for one in containers)
+        and all(isinstance(container, Mapping) and "name" in container for container in containers)
     )
 
 
 def _annotations(value: Mapping[str, Any], key: str) -> Mapping[str, str]:
     """Annotations that reach the pod below `key`: of a template, or beside a workload of an LLMInferenceService."""
     metadata = value.get("metadata")
-    found: Any = None
+    annotations: Any = None
     if key == "spec" and isinstance(metadata, Mapping):
-        found = metadata.get("annotations")
+        annotations = metadata.get("annotations")
     elif key in ("template", "worker"):
-        found = value.get("annotations")
-    return found if isinstance(found, Mapping) else {}
+        annotations = value.get("annotations")
+    return annotations if isinstance(annotations, Mapping) else {}

@@ -40,18 +40,18 @@ def _of(pod: Pod, text: str) -> Violation:
 
 
 def _pod_security(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:
-    allowed, found = parameters["exceptions"], []
+    allowed, violations = parameters["exceptions"], []
     for pod in _pods(resources):
         exception = exception_of(pod)
         lifted = lifted_by(exception) if exception in allowed else frozenset()
-        found += [
+        violations += [
             _of(pod, f"{place} breaks {rule} of Pod Security restricted, and no exception says why")
             for rule, place in broken_rules(pod)
             if rule not in lifted
         ]
         if exception is not None and not any(True for _ in broken_rules(pod)):
-            found.append(_of(pod, f"claims the exception {exception} and breaks no rule"))
-    return found
+            violations.append(_of(pod, f"claims the exception {exception} and breaks no rule"))
+    return violations
 
 
 def _pod_hygiene(resources: Sequence[Resource], _: Parameters) -> list[Violation]:
@@ -59,15 +59,15 @@ def _pod_hygiene(resources: Sequence[Resource], _: Parameters) -> list[Violation
 
 
 def _images(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:
-    found = []
+    violations = []
     for pod in _pods(resources):
         for container in pod.containers:
             # Without an image another controller fills it in.
             image = str(container.get("image") or "")
             problem = image_problem(image, digests=parameters["digests"], registries=parameters["registries"])
             if image and problem is not None:
-                found.append(_of(pod, f"the image {image} of container {container['name']} {problem}"))
-    return found
+                violations.append(_of(pod, f"the image {image} of container {container['name']} {problem}"))
+    return violations
 
 
 def _models(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:

@@ -48,13 +48,13 @@ def _write(file: Path, data: bytes) -> None:
 
 def mounts(container: Manifest, folders: Mapping[str, str]) -> dict[str, str]:
     """Folders (or files, with subPath) of this machine by mount path in the container."""
-    found: dict[str, str] = {}
+    paths_by_mount: dict[str, str] = {}
     for mount in container.get("volumeMounts") or []:
         folder = folders.get(mount["name"])
         if folder is not None:
             below = mount.get("subPath")
-            found[mount["mountPath"]] = str(Path(folder) / below) if below else folder
-    return found
+            paths_by_mount[mount["mountPath"]] = str(Path(folder) / below) if below else folder
+    return paths_by_mount
 
 
 def has_token(pod: Manifest, service_account: Manifest | None) -> bool:

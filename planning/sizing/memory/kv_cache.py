@@ -105,7 +105,7 @@ def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
         )
     ours = stage_layers(run.model.layers, run.pipeline_parallel)[stage]
     last = stage == run.pipeline_parallel - 1
-    found = []
+    groups = []
     for group in run.model.attention:
         # Which layers of a mixture fall on which stage is not in the catalog: an even share, rounded up.
         stored = -(-(group.layers - group.kv_shared) * ours // run.model.layers)
@@ -115,10 +115,10 @@ def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
             stored += run.draft.layers
         kind: Kind = "full" if group.kind == "mla" else "linear" if group.kind == "mamba" else group.kind
         if kind == "linear":
-            found.append(Layers(kind, stored, state_bytes=_state_bytes(run, group)))
+            groups.append(Layers(kind, stored, state_bytes=_state_bytes(run, group)))
         else:
-            found.append(Layers(kind, stored, _token_bytes(run, group), window=group.window or 0))
-    return tuple(found)
+            groups.append(Layers(kind, stored, _token_bytes(run, group), window=group.window or 0))
+    return tuple(groups)
 
 
 def layout(run: EngineRun, stage: int = 0) -> Layout:
@@ -126,8 +126,8 @@ def layout(run: EngineRun, stage: int = 0) -> Layout:
     key = ("layout", stage)
     if key not in run.computed:
         run.computed[key] = _layout(run, stage)
-    found: Layout = run.computed[key]
-    return found
+    computed: Layout = run.computed[key]
+    return computed
 
 
 def _layout(run: EngineRun, stage: int) -> Layout:

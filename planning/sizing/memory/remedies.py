@@ -28,14 +28,14 @@ class Remedy:
 
 def remedies(run: EngineRun, parallel: Sequence[int] = (), fp8_cache: bool = False) -> tuple[Remedy, ...]:
     """All settings that help, the least costly first. `parallel`: tensor-parallel sizes the node has room for."""
-    found = (
+    candidates = (
         _utilization(run),
         _sequences(run),
         _length(run),
         _cache(run) if fp8_cache else None,
         _tensor_parallel(run, parallel),
     )
-    return tuple(remedy for remedy in found if remedy is not None)
+    return tuple(remedy for remedy in candidates if remedy is not None)
 
 
 def _utilization(run: EngineRun) -> Remedy | None:

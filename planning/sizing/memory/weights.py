@@ -32,10 +32,10 @@ def stage_layers(layers: int, stages: int) -> tuple[int, ...]:
     >>> stage_layers(40, 3)
     (13, 14, 13)
     """
-    each = [layers // stages] * stages
+    per_stage = [layers // stages] * stages
     for index in range(2, layers % stages + 2):
-        each[-index] += 1
-    return tuple(each)
+        per_stage[-index] += 1
+    return tuple(per_stage)
 
 
 def kv_heads_per_rank(heads: int, tensor_parallel: int) -> int:
@@ -114,17 +114,17 @@ def _experts(run: EngineRun, experts: Experts) -> float:
     ranks = run.expert_ranks
     hidden = experts.latent or model.hidden
     if run.expert_parallel:
-        held, width = -(-experts.count // ranks), float(experts.intermediate)
+        resident, width = -(-experts.count // ranks), float(experts.intermediate)
     else:
-        held, width = experts.count, experts.intermediate / ranks
+        resident, width = experts.count, experts.intermediate / ranks
     if run.kind == "tpu" and not run.expert_parallel:
         padded = _up(width, _TPU_LANES)
-        return held * hidden * ((matrices - 1) * padded + width)
+        return resident * hidden * ((matrices - 1) * padded + width)
     if run.kind == "gpu" and run.quantized is not None and run.quantized.method == "mxfp4":
         triton = run.capability == 9.0 and not load_engine().has(run.version, _MXFP4_TRITON_BEFORE)
         step = _MXFP4_TRITON_WIDTH if triton else _MXFP4_WIDTH
-        return held * matrices * _up(hidden, _MXFP4_HIDDEN) * _up(width, step)
-    return held * matrices * hidden * width
+        return resident * matrices * _up(hidden, _MXFP4_HIDDEN) * _up(width, step)
+    return resident * matrices * hidden * width
 
 
 def _attention(run: EngineRun, group: Attention) -> float:
@@ -140,8 +140,8 @@ def _attention(run: EngineRun, group: Attention) -> float:
         down = hidden * (mla.kv_lora_rank + mla.qk_rope_head_dim) + hidden * (mla.q_lora_rank or 0)
         queries = (hidden if mla.q_lora_rank is None else mla.q_lora_rank) * query
         up = mla.kv_lora_rank * heads * (mla.qk_nope_head_dim + mla.v_head_dim)
-        each = down + queries + up + heads * mla.v_head_dim * hidden
-        return group.layers * each + indexers(model, group)
+        per_layer = down + queries + up + heads * mla.v_head_dim * hidden
+        return group.layers * per_layer + indexers(model, group)
     if group.kind == "linear" and group.linear is not None:
         state = group.linear
         keys, values = state.key_heads * state.key_dim, state.value_heads * state.value_dim
@@ -161,9 +161,9 @@ def _attention(run: EngineRun, group: Attention) -> float:
     bias = {"none": 0.0, "qkv": query + 2 * key, "all": query + 2 * key + hidden}[model.attention_bias]
     # GPUs load one projection of queries, keys and values in every layer, also where values are keys or come from an
     # earlier layer (QKVParallelLinear in vllm/model_executor/models/gemma4.py).
-    whole = run.kind == "gpu"
-    copies = 2 if whole or not group.keys_are_values else 1
-    stored = group.layers if whole else group.layers - group.kv_shared
+    is_gpu = run.kind == "gpu"
+    copies = 2 if is_gpu or not group.keys_are_values else 1
+    stored = group.layers if is_gpu else group.layers - group.kv_shared
     queries = hidden * query * (3 if model.output_gate else 2) + bias
     return group.layers * queries + stored * hidden * key * copies
 
@@ -204,8 +204,8 @@ def _draft(run: EngineRun) -> float:
         routed = _experts(run, model.experts) * run.stored_bytes("experts")
     # One projection joins the hidden state with the embedding of the next token.
     joined = 2 * model.hidden * model.hidden / run.tensor_parallel * run.dtype_bytes
-    each = attention * run.stored_bytes("attention") + feed * run.stored_bytes("mlp") + routed + joined
-    return draft.layers * each
+    per_layer = attention * run.stored_bytes("attention") + feed * run.stored_bytes("mlp") + routed + joined
+    return draft.layers * per_layer
 
 
 def _lora(run: EngineRun) -> float:
