@@ -112,7 +112,7 @@ def plan(
 def plan_with_findings(
     stack: str, settings: StackSettings, catalog: Catalog, encrypted: frozenset[str], findings: Findings
 ) -> StackPlan | None:
-    """The plan and what speaks against it, collected in `findings`. None where too little is known to make a plan."""
+    """The plan, with its findings collected in `findings`. None if too little is known for a plan."""
     _check_project(settings, findings)
     check_names(settings, findings)
     check_autoscaling(settings, findings)
@@ -301,7 +301,7 @@ def _further(
     findings = Findings()
     plan_with_findings(stack, settings, with_own_models(catalog, settings, files, findings), encrypted, findings)
     mark_acknowledged(settings, findings)
-    # What stands at, above or below a wrong value was judged without it: that would be a second report of one mistake.
+    # Values at, above or below a wrong value were judged without it: that would be a second report of one mistake.
     # So would be what a wrong list of acknowledgements may acknowledge.
     unread = any(other.path.startswith(path_of("acknowledge")) for other in reported)
     return [
@@ -313,7 +313,7 @@ def _further(
 
 
 def _without_wrong_parts(values: Mapping[str, Any], error: ValidationError) -> StackSettings | None:
-    """Settings without what `error` is about, None where the rest makes none.
+    """A misspelt key is read as the intended one if that gives valid settings: otherwise its default would be judged.
 
     A misspelt key is read as the one that was meant, if that makes settings: else its default would be judged.
     """

@@ -58,5 +58,5 @@ def _names(settings: StackSettings) -> list[tuple[_Path, str]]:
 
 
 def _to_report(first: _Path, paths: list[_Path]) -> _Path:
-    """Where to change a name that stands at several places: an addition rather than a model's own."""
+    """Where to change a name with several uses: an addition rather than a model's own."""
     return next((path for path in paths if path[2] != "servedName"), first)

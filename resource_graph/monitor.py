@@ -151,7 +151,7 @@ class RecordingMonitor:
             self.outputs[request.urn] = decode_struct(request.outputs)
         return empty_pb2.Empty()
 
-    # Functions: a program that asks the cloud while it plans cannot be recorded, nor previewed without an account.
+    # Functions: a program that queries the cloud while it plans cannot be recorded, nor previewed without an account.
 
     def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:
         if request.tok != GET_RESOURCE:

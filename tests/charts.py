@@ -1,4 +1,4 @@
-"""Charts of a changed stack file, whatever its deployment asks for."""
+"""Charts of a changed stack file, regardless of its deployment."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def checks() -> list[str]:
-    """Targets that `make check` is made of."""
+    """Targets that `make check` consists of."""
     (line,) = re.findall(r"^CHECKS := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     return str(line).split()
 

@@ -18,7 +18,7 @@ from tests.stacks import graph_of, plan_of, values_of
 LACKING = {
     ("mixture-of-experts-tpu", release): ["llm-d:accelerator.topology"] for release in ("llm-d-0.4", "rhaiis-3.2")
 } | {
-    # Their picker knows one stage only.
+    # Their picker supports one stage only.
     (f"{way}disaggregated-{kind}", release): ["llm-d:release"]
     for way in ("", "kserve-")
     for kind in ("gpu", "tpu")
@@ -34,7 +34,7 @@ LACKING |= {
     if name.endswith("-tpu")
 }
 
-# Their entry point knows neither several hosts nor several ranks.
+# Their entry point supports neither several hosts nor several ranks.
 LACKING |= {
     (f"{way}mixture-of-experts-wide-gpu", release): ["llm-d:models[0].dataParallel"]
     for way in ("", "kserve-")
@@ -46,7 +46,7 @@ NAMES = [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in FIL
 
 
 def test_every_pattern_has_one_on_each_accelerator() -> None:
-    """single-replica stands in the project's own stack files."""
+    """single-replica is the pattern of the project's own stack files."""
     patterns = set(get_args(Pattern)) - {"single-replica"}
     assert {f"{pattern}-{kind}" for pattern in patterns for kind in ("gpu", "tpu")} <= set(NAMES)
 

@@ -112,7 +112,7 @@ def _unpack_torch(wheel: Path, packages: Path) -> None:
 
 
 def _pins(wheel: Path) -> dict[str, str]:
-    """Exact versions that a wheel asks for on this kind of machine, by package."""
+    """Exact versions that a wheel requires on this kind of machine, by package."""
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = HeaderParser().parsestr(archive.read(name).decode())

@@ -179,7 +179,7 @@ def _precise(picker: Picker, block_tokens: int | None, index: PreciseIndex) -> l
 
 
 def _plugin(picker: Picker, kind: str, **parameters: Any) -> Config:
-    """One entry. Raises KeyError or ValidationError where this program asks for what the picker has not."""
+    """One entry. Raises KeyError or ValidationError if the picker lacks the plugin or its parameters."""
     shape = SHAPES[picker.plugins[kind].parameters]
     shape.model_validate_json(json.dumps(parameters))
     return {"type": kind} | ({"parameters": parameters} if parameters else {})

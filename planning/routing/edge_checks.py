@@ -58,7 +58,7 @@ def _check_auth(ctx: PlanContext) -> None:
             fix=f"use kind: {' or '.join(has)}, or implementation: {other}",
         )
         return
-    # Google's proxy asks for HTTPS everywhere; a key in plain HTTP is read on the way.
+    # Google's proxy requires HTTPS everywhere; a key in plain HTTP is readable on the way.
     if settings.tls.kind == "none" and (settings.exposure == "external" or kind == "iap"):
         ctx.findings.error(
             "LLMD-AUTH-PLAIN",

@@ -220,7 +220,7 @@ def _elsewhere(ctx: PlanContext, settings: ModelSettings, deployment: Deployment
 
 
 def _machine(ctx: PlanContext, accelerator: Accelerator, devices: int) -> MachineType | None:
-    """The smallest machine type with exactly so many of an accelerator that may be had as the stack asks for it."""
+    """The smallest machine type with exactly this many of an accelerator that the stack's provisioning offers."""
     provisioning = ctx.settings.accelerator.provisioning
     for machine in ctx.catalog.machines_for(accelerator.name):
         offered = machine.on_demand_ok or provisioning != "on-demand"

@@ -18,7 +18,7 @@ _SECRETS = {
 }
 # Set by controllers, on pods of a group.
 _OF_CONTROLLERS = ("LWS_",)
-# With it the engine asks probes and the endpoint picker for a key, which they do not have.
+# With it the engine requires a key of probes and of the endpoint picker, which they do not have.
 _API_KEY = "VLLM_API_KEY"
 
 

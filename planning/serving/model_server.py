@@ -303,7 +303,7 @@ def _environment(
 ) -> tuple[EnvPlan, ...]:
     values = {
         "HOME": f"{CACHE}/home",
-        # torch asks for the name of a user that has no entry in /etc/passwd.
+        # torch looks up the name of a user that has no entry in /etc/passwd.
         "USER": "vllm",
         "XDG_CACHE_HOME": CACHE,
         "HF_HOME": f"{CACHE}/hugging-face",

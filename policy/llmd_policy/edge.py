@@ -11,7 +11,7 @@ _INTERNAL = "networking.gke.io/load-balancer-type"
 _OLD_INTERNAL = "cloud.google.com/load-balancer-type"
 _GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 
-# Filters of Envoy that ask clients who they are.
+# Filters of Envoy that authenticate clients.
 _ASKING = (".lua.", ".api_key_auth.", ".jwt_authn.", ".ext_authz.", ".basic_auth.", ".oauth2.")
 
 
@@ -59,7 +59,7 @@ def _is_external(gateway: Resource) -> bool:
 
 
 def _asks(gateway: Resource, resources: Sequence[Resource]) -> bool:
-    """Istio: a filter that asks, or a policy that admits verified callers only. GKE: IAP on every backend."""
+    """Istio: a filter that authenticates, or a policy that admits verified callers only. GKE: IAP on every backend."""
     name = gateway.object_name
     for filter_ in _of_kind(resources, "EnvoyFilter"):
         labels = (_spec(filter_).get("workloadSelector") or {}).get("labels") or {}

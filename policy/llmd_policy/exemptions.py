@@ -52,7 +52,7 @@ def parse(entry: Any) -> Exemption:
 def exempted(
     rule: str, violations: Iterable[Violation], exemptions: Iterable[Exemption], today: date
 ) -> tuple[list[Violation], list[Violation]]:
-    """The violations that stand, and those that an exemption covers today."""
+    """The remaining violations, and those that an exemption covers today."""
     valid = [exemption for exemption in exemptions if exemption.rule == rule and today <= exemption.until]
     open_: list[Violation] = []
     covered: list[Violation] = []

@@ -1,4 +1,4 @@
-"""What Pod Security `restricted` and scanners ask of a pod, wherever it stands."""
+"""Requirements of Pod Security `restricted` and of scanners for a pod in any resource."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def lifted_by(exception: str | None) -> frozenset[str]:
 
 
 def hygiene(pod: Pod) -> Iterator[str]:
-    """What scanners ask for beside Pod Security."""
+    """Requirements of scanners besides Pod Security."""
     if pod.spec.get("automountServiceAccountToken") is not False and not pod.spec.get("serviceAccountName"):
         yield "mounts the token of the namespace's default account"
     for container in pod.containers:
@@ -92,7 +92,7 @@ def hygiene(pod: Pod) -> Iterator[str]:
 
 
 def image_problem(image: str, *, digests: bool, registries: list[str]) -> str | None:
-    """Why an image's name is not accepted."""
+    """The reason why an image's name is not accepted."""
     path, _, _ = image.partition("@")
     tag = path.rpartition("/")[2].partition(":")[2]
     if _DIGEST.search(image) is None:

@@ -46,7 +46,7 @@ class Violation:
 
 @dataclass(frozen=True, kw_only=True)
 class Pod:
-    """A pod inside a resource. `place` says where; `annotations` are its own, or those of its workload."""
+    """A pod inside a resource. `place` is its path; `annotations` are its own, or those of its workload."""
 
     resource: Resource
     place: str
@@ -72,7 +72,7 @@ def pods_of(resource: Resource) -> list[Pod]:
 
 def _pods(resource: Resource, value: Any, place: str, annotations: Mapping[str, str]) -> Iterator[Pod]:
     if isinstance(value, str):
-        # Istio merges a template that stands in a ConfigMap as text.
+        # Istio merges a template from the text of a ConfigMap.
         yield from _text(resource, value, place, annotations)
     if isinstance(value, Sequence) and not isinstance(value, str):
         for index, item in enumerate(value):
@@ -87,7 +87,7 @@ def _pods(resource: Resource, value: Any, place: str, annotations: Mapping[str, 
 
 
 def _text(resource: Resource, text: str, place: str, annotations: Mapping[str, str]) -> Iterator[Pod]:
-    """Manifests inside text: a merge into a workload counts only where it names an image of its own."""
+    """Manifests inside text: a merge into a workload counts only if it sets a different image."""
     if not text.startswith("{") or '"containers"' not in text:
         return
     try:

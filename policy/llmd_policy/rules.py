@@ -82,7 +82,7 @@ def _models(resources: Sequence[Resource], parameters: Parameters) -> list[Viola
 
 
 def _served(pod: Pod) -> Iterator[str]:
-    """What `vllm serve` is started with: the word after it, the first argument of a shell that hands its own on to it.
+    """The model argument of `vllm serve`: the next word, or the first argument of a shell that passes its own on to it.
 
     Or the value of `--model`.
     """

@@ -19,7 +19,7 @@ from stackfile.model_files import model_files
 PROJECT = "rehearsal-project"
 TOKEN = "hf_rehearsal_stand_in"  # noqa: S105 - opens nothing
 
-# Whether a rehearsal has a picker: `pickers.is_available`, or `pickers.obtain`, which asks the Go module proxy.
+# Whether a rehearsal has a picker: `pickers.is_available`, or `pickers.obtain`, which queries the Go module proxy.
 Available = Callable[[PickerRelease], bool]
 
 
@@ -96,5 +96,5 @@ def _picker_of(release: Release, settings: Mapping[str, Any]) -> PickerRelease:
 
 
 def _stated(settings: Mapping[str, Any]) -> str:
-    """The release that the stack file asks for, or the default of the settings."""
+    """The release in the stack file, or the default of the settings."""
     return str(settings.get("release") or StackSettings.model_fields["release"].default)

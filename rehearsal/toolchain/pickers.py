@@ -43,7 +43,7 @@ def is_available(picker: PickerRelease) -> bool:
 
 
 def obtain(picker: PickerRelease, report: Report) -> bool:
-    """Like `is_available`, and asks the Go module proxy for the picker's own module where it is not pinned here."""
+    """Like `is_available`, and queries the Go module proxy for the picker's own module if it is not pinned here."""
     if is_available(picker):
         return True
     repository, version = _parts(picker.image)

@@ -40,7 +40,7 @@ def test_a_node_has_the_size_that_the_autoscaler_expects(name: str) -> None:
 
 
 def test_a_model_server_fits_the_largest_v6e_host() -> None:
-    """Half of its listed vCPUs: a pod that asks for three quarters of 360 would be pending on every node."""
+    """Half of its listed vCPUs: a pod that requests three quarters of 360 would be pending on every node."""
     model = {"id": "Qwen/Qwen3-8B", "maxModelLen": 4096}
     plan = plan_of(
         "tpu", {"accelerator.machineType": "ct6e-standard-8t", "accelerator.topology": "2x4", "models": [model]}

@@ -1,4 +1,4 @@
-"""The tool that asks engines: what it reads in sources, what it makes of answers, and the files it wrote."""
+"""The tool that questions engines: its reading of sources, its processing of answers, and its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pattern is one module: every other part of planning asks it and does not compare its name."""
+"""A pattern is one module: every other part of planning calls it and does not compare its name."""
 
 from __future__ import annotations
 

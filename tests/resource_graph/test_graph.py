@@ -1,4 +1,4 @@
-"""The recorder keeps what a program asks for, and applies the engine's rules to it."""
+"""The recorder keeps the requests of a program, and applies the engine's rules to them."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_keys_are_those_of_a_stack_file() -> None:
 
 
 def test_every_setting_says_what_it_is() -> None:
-    """The reference of settings is made from these descriptions."""
+    """The reference of settings is generated from these descriptions."""
     missing: list[str] = []
 
     def walk(schema: dict[str, Any], name: str) -> None:

@@ -74,7 +74,7 @@ def test_each_comes_after_what_it_needs() -> None:
     charts = charts_of(kserve=True, istio=True)
     places = {chart.name: place for place, chart in enumerate(charts)}
     assert [(chart.name, name) for chart in charts for name in chart.after if places[name] >= places[chart.name]] == []
-    # KServe asks for these kinds when it starts, and never again.
+    # KServe discovers these kinds once, when it starts.
     [kserve] = [chart for chart in charts if chart.name == "kserve-llmisvc-resources"]
     assert set(kserve.after) == {"lws", "istio-base", "istiod", "cert-manager", "kserve-llmisvc-crd"}
 

@@ -155,7 +155,7 @@ SETTINGS = (
         changes={"huggingFace.existingSecret": "mine"},
         path="huggingFace",
         value="(hidden)",
-        rule="2 of token, existingSecret and secretManagerSecret are given, and",
+        rule="2 of token, existingSecret and secretManagerSecret are set, but",
         fix="keep one of them",
     ),
     Wrong(

@@ -106,7 +106,7 @@ def test_the_hosts_of_a_slice_know_one_another(project: Project) -> None:
 
 
 def test_a_lost_host_takes_its_group_along_and_the_group_comes_back(project: Project) -> None:
-    """What the ranks of one host hold of the experts is gone for all: a new group, or none."""
+    """The loss of the experts on the ranks of one host affects all ranks: the whole group is recreated."""
     before = {pod["metadata"]["uid"] for pod in members(project, WIDE)}
     [lost_pod] = [pod for pod in members(project, WIDE) if pod["metadata"]["name"] == "deepseek-r1-vllm-0-1"]
     engines = project.paths(WIDE).home / "pods" / lost_pod["metadata"]["uid"] / "pids.json"

@@ -121,7 +121,7 @@ class TestUnderLoad:
         assert in_turn[:1] == [False], "a request was answered while there was no picker"
 
     def test_without_a_picker_open_goes_on_until_the_second_picker_leads(self, project: Project) -> None:
-        """Any replica answers meanwhile. A leader that is gone, with its node, say, is followed when its lease ends."""
+        """Any replica answers meanwhile. A lost leader, for example with its node, is followed when its lease ends."""
         project.run("up", STACK, "-c", "llm-d:picker.failureMode=open", "-c", "llm-d:picker.replicas=2")
         [leader] = project.ready(STACK, PICKERS)
         address = project.address_of(STACK, leader, PICKERS)

@@ -205,7 +205,7 @@ def test_paused_costs_no_accelerator_and_comes_back(running: Running) -> None:
 
 
 def test_an_answer_of_more_than_a_minute_arrives_whole(running: Running) -> None:
-    """Begun with the stacks, in the background of the tests above: no hop may have a timeout of its own."""
+    """Begun with the stacks, in the background of the tests above: no hop may have a separate timeout."""
     running.answer.wait()
     assert running.answer.failure is None
     assert running.answer.complete

@@ -48,7 +48,7 @@ def check_answer(project: Project, stack: str, address: str, model: str, step: s
         }
 
     # A switch is over when the last route and the last old pod say so, which is after KServe does: until then one that
-    # leaves may answer, or nobody.
+    # leaves may answer, or none.
     eventually(is_answered, f"{step}: {model} answers from a pod that stays")
 
 

@@ -1,4 +1,4 @@
-"""`kubectl logs`: what the API server asks a kubelet, and what it gets."""
+"""`kubectl logs`: requests of the API server to a kubelet, and the answers."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_HOME": str(tmp_path / "home"),
             "PULUMI_SKIP_UPDATE_CHECK": "1",
-            # Without it the engine asks the network for a gcp plugin, seconds for every run on a stack that has state.
+            # Without it the engine queries the network for a gcp plugin: seconds per run on a stack that has state.
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }
         options = automation.LocalWorkspaceOptions(

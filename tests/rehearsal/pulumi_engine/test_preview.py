@@ -1,4 +1,4 @@
-"""A preview is of the stack's own release, whether the stack stands or not."""
+"""A preview uses the stack's own release, with or without a running stack."""
 
 from __future__ import annotations
 

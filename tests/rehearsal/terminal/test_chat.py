@@ -37,7 +37,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Its URL, and the names that clients asked for before they saw a certificate."""
+    """Its URL, and the server names of clients before the TLS handshake."""
     Certificates(tmp_path).create(["admin"], ["127.0.0.1"])
     key, chain = sign(tmp_path, [HOST], "")
     (tmp_path / "tls.pem").write_bytes(key + chain)

@@ -44,7 +44,7 @@ def program() -> Path:
 
 @pytest.fixture(scope="module")
 def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A kubeconfig of a cluster that nobody serves."""
+    """A kubeconfig of a cluster without a server."""
     file = tmp_path_factory.mktemp("kube") / "config"
     file.write_text(
         json.dumps(
@@ -62,7 +62,7 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def problem(program: Path, nowhere: Path, config: dict[str, Any], args: tuple[str, ...], folder: Path) -> str | None:
-    """What the picker says against a configuration, None where it has loaded it."""
+    """The picker's error about a configuration, None after it has loaded it."""
     file = folder / "picker.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False))
     arguments = [*(arg for arg in args if not arg.startswith("--config-file=")), f"--config-file={file}"]
@@ -161,7 +161,7 @@ def test_what_is_refused_here_would_end_it(program: Path, nowhere: Path, tmp_pat
 
 
 def test_what_it_ignores_is_said_to_be_ignored(program: Path, nowhere: Path, tmp_path: Path) -> None:
-    """Its decoder of parameters is not strict: a misspelt one leaves the default, and nobody hears of it."""
+    """Its decoder of parameters is not strict: a misspelt one silently leaves the default."""
     changes = own({"type": "max-score-picker", "parameters": {"maxEndpoints": 1}})
     written = {"apiVersion": API, "kind": "EndpointPickerConfig", **changes["picker.config"]}
     assert problem(program, nowhere, written, ("--pool-name=one",), tmp_path) is None
