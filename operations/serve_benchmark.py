@@ -211,9 +211,9 @@ def failure(rounds: int = 5, rate: float = 20.0) -> None:
                 noticed = time.monotonic()
                 _until(lambda: len(_ready()) == 3)
                 time.sleep(3.0)
-            before = [sample for sample in load.lost if sample.began <= noticed]
+            before = [sample for sample in load.unanswered if sample.began <= noticed]
             print(
-                f"| {number} | {noticed - killed:.2f} s | {len(before)} | {len(load.lost) - len(before)} | "
+                f"| {number} | {noticed - killed:.2f} s | {len(before)} | {len(load.unanswered) - len(before)} | "
                 f"{len(load.samples)} |",
                 flush=True,
             )

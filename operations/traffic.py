@@ -127,12 +127,12 @@ def by_clients(requests: Iterator[Request], clients: int, seconds: float) -> lis
         samples: list[Sample] = []
         end = time.monotonic() + seconds
 
-        async def one(client: httpx.AsyncClient) -> None:
+        async def next_request(client: httpx.AsyncClient) -> None:
             while time.monotonic() < end:
                 samples.append(await ask(client, next(requests)))
 
         async with _client() as client:
-            await asyncio.gather(*(one(client) for _ in range(clients)))
+            await asyncio.gather(*(next_request(client) for _ in range(clients)))
         return samples
 
     return asyncio.run(run())
@@ -162,7 +162,7 @@ class Steady:
         self._thread.join(PATIENCE + 5)
 
     @property
-    def lost(self) -> list[Sample]:
+    def unanswered(self) -> list[Sample]:
         return [sample for sample in self.samples if not sample.answered]
 
     def answers(self, since: float = 0.0) -> list[Sample]:

@@ -34,13 +34,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, Secret):
         return plain(value.value)
     if isinstance(value, Mapping):
-        return {str(key): _known(value, key) for key in value}
+        return {str(key): _resolved(value, key) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_known(value, index) for index in range(len(value))]
+        return [_resolved(value, index) for index in range(len(value))]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _known(holder: Any, key: Any) -> Any:
+def _resolved(holder: Any, key: Any) -> Any:
     try:
         return plain(holder[key])
     except UnknownValueError:

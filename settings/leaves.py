@@ -25,9 +25,9 @@ class Leaf:
     name: str
 
     @property
-    def shown(self) -> str:
+    def display_text(self) -> str:
         """The value as text. A secret stays one."""
-        return shown(self.value)
+        return display_text(self.value)
 
     @property
     def replaces(self) -> tuple[str, ...]:
@@ -49,14 +49,14 @@ def leaves(group: Settings, path: tuple[str | int, ...] = ()) -> Iterator[Leaf]:
             yield Leaf(path=key_path, value=value, info=info, group=group, name=name)
 
 
-def shown(value: object) -> str:
+def display_text(value: object) -> str:
     """Any setting's value as text, without secrets."""
     if isinstance(value, SecretStr):
         return HIDDEN
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(map(shown, value)) + "]"
+        return "[" + ", ".join(map(display_text, value)) + "]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {display_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "(not set)"}[value]
     return str(value)

@@ -22,15 +22,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("release", nargs="?", help="name in catalog/releases.yaml")
     parser.add_argument("--source", action="append", default=[], metavar="NAME=FOLDER", help="a source tree at hand")
     parser.add_argument("--write", action="store_true", help="renew catalog/upstream.yaml")
-    given = parser.parse_args(arguments)
-    folders = Folders({name: Path(folder) for name, _, folder in (text.partition("=") for text in given.source)})
-    if given.write:
+    args = parser.parse_args(arguments)
+    folders = Folders({name: Path(folder) for name, _, folder in (text.partition("=") for text in args.source)})
+    if args.write:
         return renew(catalog.load(), folders, datetime.datetime.now(tz=datetime.UTC).date())
     releases = catalog.load().releases
-    if given.release not in releases:
-        print(f"no release {given.release!r}: use one of {', '.join(releases)}", file=sys.stderr)
+    if args.release not in releases:
+        print(f"no release {args.release!r}: use one of {', '.join(releases)}", file=sys.stderr)
         return 2
-    return compare(releases[given.release], catalog.load(), folders)
+    return compare(releases[args.release], catalog.load(), folders)
 
 
 if __name__ == "__main__":

@@ -31,5 +31,5 @@ class Diagnosis:
     unreadable: tuple[str, ...] = ()
 
     @property
-    def found(self) -> bool:
+    def has_causes(self) -> bool:
         return bool(self.causes)

@@ -20,7 +20,7 @@ def run_diagnose(stack: str, changes: Mapping[str, str], *, place: Place | None,
     with open_stack(stack, changes, place) as live:
         diagnosis = diagnose(live)
     print(json_text(diagnosis) if as_json else text(diagnosis))
-    return UNMET if diagnosis.found else DONE
+    return UNMET if diagnosis.has_causes else DONE
 
 
 def diagnose(live: LiveStack) -> Diagnosis:
@@ -61,7 +61,7 @@ def json_text(diagnosis: Diagnosis) -> str:
         {
             "stack": diagnosis.stack,
             "lookedAt": diagnosis.looked_at,
-            "found": diagnosis.found,
+            "found": diagnosis.has_causes,
             "causes": [asdict(cause) for cause in diagnosis.causes],
             "notRead": list(diagnosis.unreadable),
         },

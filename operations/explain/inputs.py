@@ -23,7 +23,7 @@ from planning.patterns import pattern_of
 from planning.planner import plan_with_findings
 from planning.serving.custom_models import with_own_models
 from settings import StackSettings
-from settings.leaves import leaves, shown
+from settings.leaves import display_text, leaves
 from stackfile.model_files import ModelFile
 
 # Facts have no pattern to meet: the first other value of a type will do, and one or two more.
@@ -188,9 +188,9 @@ def _settings(settings: StackSettings, raw: Mapping[str, Any]) -> Iterator[Input
         allowing = type(leaf.group).model_fields.get(f"allow_{leaf.name}")
         allowed = () if allowing is None else ((*leaf.path[:-1], allowing.alias or ""),)
         yield Input(
-            origin=Origin(name=path_of(*leaf.path), value=leaf.shown, is_set=_is_set(raw, leaf.path)),
+            origin=Origin(name=path_of(*leaf.path), value=leaf.display_text, is_set=_is_set(raw, leaf.path)),
             others=tuple(
-                (shown(other), _Change(path=leaf.path, value=other, allowed_by=allowed))
+                (display_text(other), _Change(path=leaf.path, value=other, allowed_by=allowed))
                 for other in (*_other_names(leaf.path, leaf.value), *alternatives(leaf.info.annotation, leaf.value))
             ),
         )
@@ -260,9 +260,9 @@ def _fact(
     inside = isinstance(last, str) and isinstance(_at(entry, above), Mapping)
     name = _path_text(above) + f"[{last}]" if inside else _path_text(path)
     return Input(
-        origin=Origin(name=f"{where} {name}", value=shown(value), is_set=True, source=source),
+        origin=Origin(name=f"{where} {name}", value=display_text(value), is_set=True, source=source),
         others=tuple(
-            (shown(alternative), _Change(entry=entry, path=path, value=_frozen(alternative)))
+            (display_text(alternative), _Change(entry=entry, path=path, value=_frozen(alternative)))
             for alternative in itertools.islice(alternatives(annotation, value), _FACTS_TRIED)
         ),
     )

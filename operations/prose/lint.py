@@ -11,6 +11,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from operations.prose import python_text
+
 ROOT = Path(__file__).resolve().parents[2]
 VOCABULARY = Path(__file__).with_name("vocabulary.yaml")
 
@@ -39,13 +41,17 @@ class Replacement(_Entry):
 
 
 class Exemption(_Entry):
-    phrase: str
+    phrase: str = Field(description="One phrase, or * for all of `comments` and `names`.")
     paths: tuple[str, ...] = Field(description="Glob patterns of files that may use the phrase.")
     reason: str
 
 
 class Vocabulary(_Entry):
+    """Phrases to avoid. `comments` apply to docstrings and comments of Python, `names` to names that Python binds."""
+
     replacements: tuple[Replacement, ...]
+    comments: tuple[Replacement, ...] = ()
+    names: tuple[Replacement, ...] = ()
     exceptions: tuple[Exemption, ...] = ()
 
 
@@ -86,27 +92,43 @@ def project_files(root: Path = ROOT) -> list[Path]:
 
 def lint(files: Iterable[Path], vocabulary: Vocabulary, root: Path = ROOT) -> list[Hit]:
     """All uses of phrases to avoid, in the order of the files."""
-    rules = [(entry, _pattern(entry.instead_of), _pattern(entry.except_)) for entry in vocabulary.replacements]
+    everywhere, comments = _rules(vocabulary.replacements), _rules(vocabulary.comments)
+    names = {name: entry for entry in vocabulary.names for name in entry.instead_of}
     hits = []
     for file in files:
         relative = file.relative_to(root)
         text = file.read_text(encoding="utf-8")
         exempt = {item.phrase for item in vocabulary.exceptions if any(relative.match(path) for path in item.paths)}
-        for entry, avoided, fine in rules:
-            hits += [
-                Hit(path=str(relative), line=line, used=used, write=_instead(used, entry))
-                for line, used in _uses(text, avoided, fine)
-                if used.lower() not in exempt
+        uses = list(_uses(text, everywhere))
+        if file.suffix == ".py" and "*" not in exempt:
+            uses += [use for line, part in python_text.comments(text) for use in _uses(part, comments, line)]
+            uses += [
+                (line, name, names[name.strip("_").lower()])
+                for line, name in python_text.bound_names(text)
+                if name.strip("_").lower() in names
             ]
+        hits += [
+            Hit(path=str(relative), line=line, used=used, write=_instead(used, entry))
+            for line, used, entry in uses
+            if used.lower() not in exempt
+        ]
     return sorted(hits, key=lambda hit: (hit.path, hit.line))
 
 
-def _uses(text: str, avoided: re.Pattern[str], fine: re.Pattern[str]) -> Iterator[tuple[int, str]]:
-    """Line and words of each match."""
-    for match in avoided.finditer(text):
-        used = " ".join(word for word in re.split(r"[\s#/>]+", match[0]) if word)
-        if not fine.fullmatch(used):
-            yield text.count("\n", 0, match.start()) + 1, used
+_Rules = list[tuple[Replacement, re.Pattern[str], re.Pattern[str]]]
+
+
+def _rules(entries: Iterable[Replacement]) -> _Rules:
+    return [(entry, _pattern(entry.instead_of), _pattern(entry.except_)) for entry in entries]
+
+
+def _uses(text: str, rules: _Rules, first_line: int = 1) -> Iterator[tuple[int, str, Replacement]]:
+    """Line, words and rule of each match."""
+    for entry, avoided, fine in rules:
+        for match in avoided.finditer(text):
+            used = " ".join(word for word in re.split(r"[\s#/>]+", match[0]) if word)
+            if not fine.fullmatch(used):
+                yield text.count("\n", 0, match.start()) + first_line, used, entry
 
 
 def _instead(used: str, entry: Replacement) -> str:

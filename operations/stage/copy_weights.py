@@ -15,7 +15,7 @@ from pathlib import Path
 _OTHER_WEIGHT_FORMATS = (".bin", ".pt", ".pth", ".msgpack", ".h5", ".onnx", ".gguf")
 
 
-def wanted(names: Sequence[str]) -> list[str]:
+def files_to_copy(names: Sequence[str]) -> list[str]:
     """The files that vLLM loads. The index of the weights comes last: where it is, the weights are complete."""
     safetensors = any(name.endswith(".safetensors") for name in names)
     kept_names = [
@@ -31,7 +31,7 @@ def copy(repository: str, revision: str, target: Path, scratch: Path) -> int:
 
     info = HfApi().model_info(repository, revision=revision or None, files_metadata=True)
     sizes = {file.rfilename: file.size for file in info.siblings or ()}
-    for name in wanted(list(sizes)):
+    for name in files_to_copy(list(sizes)):
         destination = target / name
         if destination.is_file() and destination.stat().st_size == sizes[name]:
             print(f"{name} is there", flush=True)

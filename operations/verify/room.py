@@ -56,7 +56,7 @@ class Reply:
         return None if details is None else int(details.get("cached_tokens") or 0)
 
     @property
-    def shown(self) -> str:
+    def summary(self) -> str:
         return f"HTTP {self.status}: {self.text[:160]!r}"
 
 

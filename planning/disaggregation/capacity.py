@@ -103,7 +103,7 @@ def _needed(
     if not _stated(load):
         return None, None
 
-    def kept(decoding: int, computing: int, *, first: bool) -> bool:
+    def meets_objectives(decoding: int, computing: int, *, first: bool) -> bool:
         split = split_of(
             replace(prefill, replicas=computing),
             replace(decode, replicas=decoding),
@@ -114,12 +114,12 @@ def _needed(
         speed = _at_load(split, load, decode.replicas) if split is not None else None
         return speed is not None and _within(speed, load, first=first)
 
-    if load.requests_per_second is None and kept(decode.replicas, prefill.replicas, first=True):
+    if load.requests_per_second is None and meets_objectives(decode.replicas, prefill.replicas, first=True):
         return decode.replicas, prefill.replicas
-    decoding = least(1, MOST_REPLICAS, lambda n: kept(n, MOST_REPLICAS, first=False))
+    decoding = least(1, MOST_REPLICAS, lambda n: meets_objectives(n, MOST_REPLICAS, first=False))
     if decoding is None:
         return None, None
-    computing = least(1, MOST_REPLICAS, lambda n: kept(decoding, n, first=True))
+    computing = least(1, MOST_REPLICAS, lambda n: meets_objectives(decoding, n, first=True))
     return (None, None) if computing is None else (decoding, computing)
 
 

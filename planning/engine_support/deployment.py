@@ -91,7 +91,7 @@ def default_dtype(model: Model, accelerator: Accelerator, version: str) -> str |
 
 
 def default_length(model: Model, version: str) -> int:
-    """The longest request where nobody sets it: the model's context, or of LongRoPE what it was trained for first."""
+    """The longest request by default: the model's context, or for LongRoPE the length of its original training."""
     tables = facts_of(version)
     if model.original_context is None or not any(facts.longrope_default == "original" for facts in tables):
         return model.context

@@ -27,7 +27,7 @@ def implementation_of(deployment: Deployment) -> Literal["jax", "torch"] | None:
 
 
 def needs_torch(deployment: Deployment) -> bool:
-    """Whether a deployment on TPU needs to be told to take PyTorch's implementation: JAX's has no adapters."""
+    """Whether a deployment on TPU needs a variable for PyTorch's implementation, because JAX's has no adapters."""
     if deployment.accelerator.kind != "tpu" or not deployment.adapters:
         return False
     tables = [facts.tpu for facts in facts_of(deployment.version) if facts.tpu is not None]

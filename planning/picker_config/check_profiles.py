@@ -18,7 +18,7 @@ Path = tuple[str | int, ...]
 ROOT: Path = ("picker", "config")
 
 # Plugins that a picker creates by default, so that a profile may refer to them without a definition.
-_MADE = frozenset(
+_BUILT_IN = frozenset(
     {
         "max-score-picker",
         "single-profile-handler",
@@ -184,7 +184,7 @@ def _stages(parameters: BaseModel) -> list[str]:
 
 def check_references(ctx: PlanContext, picker: Picker, document: Document) -> None:
     """Every name by which parameters and sections call a plugin."""
-    names = {entry.called for entry in document.plugins} | {kind for kind in _MADE if picker.has(kind)}
+    names = {entry.called for entry in document.plugins} | {kind for kind in _BUILT_IN if picker.has(kind)}
     references: list[tuple[Path, str]] = []
     for index, entry in enumerate(document.plugins):
         shape = SHAPES[picker.plugins[entry.type].parameters]

@@ -182,7 +182,7 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
             settings.kv_offload_gib,
             f"{model.id} has layers of several kinds. vLLM {version} stores all alike as soon as blocks are offloaded:"
             " layers with a sliding window keep everything, and those with a state do not start",
-            f"remove kvOffloadGib, or use a release whose engine does both, such as {_able(ctx)}",
+            f"remove kvOffloadGib, or use a release whose engine does both, such as {_capable_release(ctx)}",
         )
 
 
@@ -190,7 +190,7 @@ def _mixed(model: Model) -> bool:
     return len({group.kind for group in model.attention}) > 1
 
 
-def _able(ctx: PlanContext) -> str:
+def _capable_release(ctx: PlanContext) -> str:
     """The first release whose engine offloads blocks of hybrid models."""
     for name, release in ctx.catalog.releases.items():
         image = release.engine.image_for(ctx.accelerator, disaggregated=False)

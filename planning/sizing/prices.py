@@ -21,17 +21,17 @@ def prices_of(ctx: PlanContext) -> Prices:
         "accelerators": (own.accelerators, ctx.catalog.accelerators),
         "items": (own.items, catalog_prices.items),
     }
-    for group, (given, there) in names.items():
-        for name in given:
-            if name not in there:
+    for group, (own_prices, accepted) in names.items():
+        for name in own_prices:
+            if name not in accepted:
                 ctx.findings.error(
                     "LLMD-PRICE-NAME",
                     "prices",
                     group,
                     name,
-                    value=_shown(given[name]),
+                    value=_price_text(own_prices[name]),
                     rule="the catalog has nothing of this name, so the price would never be used",
-                    fix=f"use one of {', '.join(there)}" if group == "items" else "take the name from the catalog",
+                    fix=f"use one of {', '.join(accepted)}" if group == "items" else "take the name from the catalog",
                 )
                 items.pop(name, None)
     return catalog_prices.replaced(
@@ -54,5 +54,5 @@ def _rates(rates: Rates) -> Mapping[Provisioning, float]:
     return {way: usd for way, usd in by_way.items() if usd is not None}
 
 
-def _shown(price: Rates | float) -> str:
+def _price_text(price: Rates | float) -> str:
     return str(price) if isinstance(price, float) else str(dict(_rates(price)))

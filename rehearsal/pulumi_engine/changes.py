@@ -25,7 +25,7 @@ _RUNNING = "running"
 
 def save_settings(paths: StackPaths, configuration: StackConfig) -> None:
     """Save the settings after an `up`, without secrets."""
-    standing: dict[str, object] = {path_of(*leaf.path): leaf.shown for leaf in _leaves(configuration)}
+    standing: dict[str, object] = {path_of(*leaf.path): leaf.display_text for leaf in _leaves(configuration)}
     # An invalid stack file says nothing about the running stack.
     with suppress(RefusedError):
         standing[_RUNNING] = asdict(standing_of(_plan(paths, configuration), _deployment(configuration)))
@@ -39,9 +39,9 @@ def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str
     standing = json.loads(paths.settings.read_text(encoding="utf-8"))
     for leaf in _leaves(configuration):
         path = path_of(*leaf.path)
-        if standing.get(path) != leaf.shown:
+        if standing.get(path) != leaf.display_text:
             replaced = f": replaces {', '.join(leaf.replaces)}" if leaf.replaces else ""
-            yield f"{path}: {standing.get(path, '(none)')} -> {leaf.shown}{replaced}"
+            yield f"{path}: {standing.get(path, '(none)')} -> {leaf.display_text}{replaced}"
 
 
 def find_switch(paths: StackPaths, configuration: StackConfig, plan: StackPlan) -> list[Finding]:

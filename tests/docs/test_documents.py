@@ -172,18 +172,18 @@ def test_the_dependency_table_holds_every_pinned_package_and_no_other() -> None:
 
 def test_the_dependency_table_holds_every_go_module_that_is_built_or_read() -> None:
     """Built: the modules of the tools. Read: what go.mod requires for itself and not for others."""
-    wanted = set()
+    needed_modules = set()
     for file in (ROOT / "rehearsal" / "toolchain").glob("*/go.mod"):
         text = file.read_text(encoding="utf-8")
         required = re.findall(r"^(?:require |\t)(\S+) v\S+( // indirect)?$", text, re.MULTILINE)
-        wanted |= {module for module, indirect in required if not indirect}
+        needed_modules |= {module for module, indirect in required if not indirect}
         tools = [target.package for target in TARGETS.values() if target.module == file.parent.name]
         # A main of this project: what it imports is required for itself.
         tools = [tool for tool in tools if not tool.startswith("./")]
         for tool in tools:
             of = [module for module, _ in required if tool == module or tool.startswith(f"{module}/")]
-            wanted.add(max(of, key=len))
-    assert wanted == _table("Go module")
+            needed_modules.add(max(of, key=len))
+    assert needed_modules == _table("Go module")
 
 
 def test_workflows_pin_every_action_by_commit() -> None:

@@ -32,10 +32,10 @@ def test_every_pitfall_has_one_entry() -> None:
     assert {kind for _, kind, _ in rows()} == set(KINDS)
 
 
-@pytest.mark.parametrize(("number", "kind", "shown"), rows(), ids=lambda value: str(value)[:12])
-def test_the_tests_of_an_entry_exist(number: int, kind: str, shown: list[str]) -> None:
-    assert shown
-    for name in shown:
+@pytest.mark.parametrize(("number", "kind", "test_ids"), rows(), ids=lambda value: str(value)[:12])
+def test_the_tests_of_an_entry_exist(number: int, kind: str, test_ids: list[str]) -> None:
+    assert test_ids
+    for name in test_ids:
         if name.startswith("["):
             assert name[1:-1] in {wrong.name for wrong in EVERY}, name
         else:

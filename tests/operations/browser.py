@@ -46,20 +46,20 @@ document.getElementById("measured").textContent = JSON.stringify(out);
 
 @dataclass(frozen=True)
 class Looked:
-    """`frames` by name as measured; `said` is the browser's console."""
+    """`frames` by name as measured; `console` has the output of its console."""
 
     frames: Mapping[str, Mapping[str, Any]]
-    said: tuple[str, ...]
+    console: tuple[str, ...]
 
 
 def browser() -> str:
     """The browser's command. Where there is none a test is skipped, but not in CI, which installs one."""
-    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
-    if found is None:
+    executable = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    if executable is None:
         if os.environ.get("CI"):
             pytest.fail("no browser: CI installs chromium before it runs the tests")
         pytest.skip("no browser on this machine: install chromium to look at the reports")
-    return found
+    return executable
 
 
 def look(frames: Mapping[str, tuple[str, int]], folder: Path, *, dark: bool = False) -> Looked:

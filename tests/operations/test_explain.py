@@ -167,15 +167,15 @@ def test_an_outputs_fact_has_the_source_of_its_own_part(explainer: Explainer) ->
 def test_a_models_own_configuration_is_a_fact() -> None:
     """Its memory, and what follows from it, come from the file; without it nothing would be known of the model."""
     config = json.loads((CONFIGS / "google--gemma-2b-it.json").read_text(encoding="utf-8"))
-    given = world_of("gpu")
-    (model,) = given.values["models"]
-    values = {**given.values, "models": [{**model, "id": "mine/gemma", "config": "mine.json"}]}
+    given_world = world_of("gpu")
+    (model,) = given_world.values["models"]
+    values = {**given_world.values, "models": [{**model, "id": "mine/gemma", "config": "mine.json"}]}
     files = {"mine/gemma": ModelFile(config=config)}
-    world = World(stack="gpu", values=values, encrypted=given.encrypted, files=files)
+    world = World(stack="gpu", values=values, encrypted=given_world.encrypted, files=files)
     plan = world.plan()
     assert plan is not None
     assert plan.models[0].servers[0].memory is not None
-    facts = [one for one in inputs(world) if one.origin.name.startswith("mine.json mine/gemma ")]
+    facts = [candidate for candidate in inputs(world) if candidate.origin.name.startswith("mine.json mine/gemma ")]
     assert {fact.origin.source for fact in facts} == {"the stack file's config: mine.json"}
     (layers,) = [fact for fact in facts if fact.origin.name == "mine.json mine/gemma layers"]
     changed = plan_with(world, layers.others[0][1])
@@ -202,7 +202,7 @@ def test_every_field_of_every_object_has_an_explanation(explainer: Explainer) ->
 
 
 def test_no_secret_is_told() -> None:
-    tokens = [one for one in inputs(world_of("gpu")) if one.origin.name == "llm-d:huggingFace.token"]
+    tokens = [candidate for candidate in inputs(world_of("gpu")) if candidate.origin.name == "llm-d:huggingFace.token"]
     assert [token.origin.value for token in tokens] == ["(hidden)"]
 
 

@@ -46,7 +46,7 @@ class TestInABrowser:
             assert frame["beyond"] == [], name
 
     def test_the_console_is_silent(self, looked: Looked) -> None:
-        assert looked.said == ()
+        assert looked.console == ()
 
     def test_each_width_has_its_own_topology(self, looked: Looked) -> None:
         assert {name: frame["topologies"] for name, frame in frames(looked)} == {name: 1 for name, _ in frames(looked)}

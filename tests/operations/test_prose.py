@@ -15,7 +15,12 @@ VOCABULARY = Vocabulary(
         Replacement(instead_of=("quantis*",), write="quantiz*"),
         Replacement.model_validate({"instead_of": ["optimis*"], "write": "optimiz*", "except": ["optimistic*"]}),
     ),
-    exceptions=(Exemption(phrase="by and by", paths=("quoted/*.md",), reason="a quotation"),),
+    comments=(Replacement(instead_of=("nobody",), write="no pod"),),
+    names=(Replacement(instead_of=("found", "one"), write="the content"),),
+    exceptions=(
+        Exemption(phrase="by and by", paths=("quoted/*.md",), reason="a quotation"),
+        Exemption(phrase="*", paths=("later/*.py",), reason="not revised"),
+    ),
 )
 
 
@@ -35,6 +40,27 @@ def test_a_phrase_is_found_with_its_line_and_what_to_write(tmp_path: Path, text:
     file = tmp_path / "page.md"
     file.write_text(text, encoding="utf-8")
     assert [str(hit) for hit in lint([file], VOCABULARY, tmp_path)] == found
+
+
+@pytest.mark.parametrize(
+    ("source", "uses"),
+    [
+        ("# nobody\n", ["1 nobody"]),
+        ('def f():\n    """First.\n\n    Nobody.\n    """\n', ["4 Nobody"]),
+        ('text = "nobody"\n', []),
+        ("for one in pods: print(one)\n", ["1 one"]),
+        ("def _found(one): ...\n", ["1 _found", "1 one"]),
+        ("names = [one for one in pods]\nFOUND = 1\n", ["1 one", "2 FOUND"]),
+        ("reply.found, everyone = 1, found_pods\n", []),
+    ],
+)
+def test_comments_and_names_of_python_have_words_of_their_own(tmp_path: Path, source: str, uses: list[str]) -> None:
+    for folder in ("now", "later"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "module.py").write_text(source, encoding="utf-8")
+    hits = lint(sorted(tmp_path.glob("*/module.py")), VOCABULARY, tmp_path)
+    assert [f"{hit.line} {hit.used}" for hit in hits] == uses
+    assert {hit.path for hit in hits} <= {"now/module.py"}
 
 
 def test_an_exemption_holds_for_its_files_only(tmp_path: Path) -> None:

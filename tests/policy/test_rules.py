@@ -51,27 +51,27 @@ def test_there_are_as_many_stacks_and_pods_as_the_project_has() -> None:
 
 # The place of a pod: stack, kind, and the path to its template.
 PLACES: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
-    "Deployment": ("gpu", "Deployment", lambda found: found["spec"]["template"]["spec"]),
+    "Deployment": ("gpu", "Deployment", lambda body: body["spec"]["template"]["spec"]),
     "LeaderWorkerSet, worker": (
         LWS_STACK,
         "LeaderWorkerSet",
-        lambda found: found["spec"]["leaderWorkerTemplate"]["workerTemplate"]["spec"],
+        lambda body: body["spec"]["leaderWorkerTemplate"]["workerTemplate"]["spec"],
     ),
     "LeaderWorkerSet, leader": (
         "mixture-of-experts-tpu",
         "LeaderWorkerSet",
-        lambda found: found["spec"]["leaderWorkerTemplate"]["leaderTemplate"]["spec"],
+        lambda body: body["spec"]["leaderWorkerTemplate"]["leaderTemplate"]["spec"],
     ),
-    "LLMInferenceService, decode": (KSERVE_STACK, "LLMInferenceService", lambda found: found["spec"]["template"]),
+    "LLMInferenceService, decode": (KSERVE_STACK, "LLMInferenceService", lambda body: body["spec"]["template"]),
     "LLMInferenceService, prefill": (
         KSERVE_STACK,
         "LLMInferenceService",
-        lambda found: found["spec"]["prefill"]["template"],
+        lambda body: body["spec"]["prefill"]["template"],
     ),
     "LLMInferenceService, picker": (
         KSERVE_STACK,
         "LLMInferenceService",
-        lambda found: found["spec"]["router"]["scheduler"]["template"],
+        lambda body: body["spec"]["router"]["scheduler"]["template"],
     ),
 }
 

@@ -58,12 +58,12 @@ def test_a_fault_says_where_what_and_how(tmp_path: Path, text: str, line: int, w
     (tmp_path / "Pulumi.s.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(StackFileError) as refused:
         load(tmp_path, "s")
-    said = str(refused.value)
-    assert said.startswith("Pulumi.s.yaml")
-    assert f"line {min(line, len(text.splitlines()))}" in said
-    assert what in said
-    assert fix in said
-    assert "<unicode string>" not in said
+    error_text = str(refused.value)
+    assert error_text.startswith("Pulumi.s.yaml")
+    assert f"line {min(line, len(text.splitlines()))}" in error_text
+    assert what in error_text
+    assert fix in error_text
+    assert "<unicode string>" not in error_text
 
 
 def test_a_key_without_namespace_is_the_projects(tmp_path: Path) -> None:

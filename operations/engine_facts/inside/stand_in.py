@@ -175,10 +175,10 @@ def play_card(card: Mapping[str, Any]) -> None:
 
 
 def _without_memory(function: Callable[..., Any]) -> Callable[..., Any]:
-    def made(*sizes: Any, device: Any = None, **options: Any) -> Any:
+    def on_meta_device(*sizes: Any, device: Any = None, **options: Any) -> Any:
         return function(*sizes, device="meta" if str(device).startswith("cuda") else device, **options)
 
-    return made
+    return on_meta_device
 
 
 def _play_operators(torch: Any) -> None:

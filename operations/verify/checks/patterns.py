@@ -61,7 +61,7 @@ def _prefix_of(room: Room, model: ModelPlan) -> Result:
         for number in range(_PER_GROUP):
             reply = room.chat(model.served_name, f"{beginning} Question {number}?")
             if reply.status != _OK:
-                return failed(reply.shown, room.live.diagnose)
+                return failed(reply.summary, room.live.diagnose)
             cached += reply.cached_tokens or 0
         counts = risen(before, room.served(replicas))
         total = sum(counts.values())
@@ -91,7 +91,7 @@ def distinct_prompts_spread(room: Room) -> Result:
         replies = room.chat_all(prompts)
         if unanswered := [reply for reply in replies if reply.status != _OK]:
             return failed(
-                f"{len(unanswered)} of {len(replies)} were not answered: {unanswered[0].shown}", room.live.diagnose
+                f"{len(unanswered)} of {len(replies)} were not answered: {unanswered[0].summary}", room.live.diagnose
             )
         counts = risen(before, room.served(replicas))
         distribution = "/".join(str(count) for count in sorted(counts.values(), reverse=True))
@@ -122,7 +122,7 @@ def prefill_elsewhere(room: Room) -> Result:
             before = room.served(prefill)
             reply = room.chat(model.served_name, prompt)
             if reply.status != _OK:
-                return failed(f"{what} prompt: {reply.shown}", room.live.diagnose)
+                return failed(f"{what} prompt: {reply.summary}", room.live.diagnose)
             seen = sum(risen(before, room.served(prefill)).values())
             if seen != expected:
                 return failed(

@@ -63,7 +63,7 @@ def answers_of(room: Room, model: ModelPlan) -> Iterator[tuple[str, str]]:
 def _answer(room: Room, replica: Replica, headers: Mapping[str, str]) -> str:
     body = chat_body(replica.model.served_name, _CANARY, max_tokens=_CANARY_TOKENS, temperature=0, seed=0)
     reply = room.ask_replica(replica, body, headers)
-    return reply.content if reply.status == _OK else reply.shown
+    return reply.content if reply.status == _OK else reply.summary
 
 
 def _repeats_itself(room: Room, model: ModelPlan) -> bool:

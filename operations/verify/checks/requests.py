@@ -32,7 +32,7 @@ def address_answers(room: Room) -> Result:
         if reply is not None and reply.status == _OK:
             return passed(f"{_url(room)} answered in {reply.seconds:.2f} s")
         if time.monotonic() > deadline:
-            return failed(f"{_url(room)}: {seen or (reply.shown if reply else '')}", room.live.diagnose)
+            return failed(f"{_url(room)}: {seen or (reply.summary if reply else '')}", room.live.diagnose)
         time.sleep(_PAUSE_SECONDS)
 
 
@@ -40,7 +40,7 @@ def models_listed(room: Room) -> Result:
     """GET /v1/models lists every model with its aliases, adapters and splits, and nothing else."""
     reply = room.get("/v1/models")
     if reply.status != _OK:
-        return failed(reply.shown, room.live.diagnose)
+        return failed(reply.summary, room.live.diagnose)
     listed = {str(card.get("id")) for card in reply.document.get("data") or []}
     expected = set(names_of(room))
     if listed == expected:
@@ -79,7 +79,7 @@ def stream_answers(room: Room) -> Result:
     def problem(model: ModelPlan) -> str:
         reply = room.chat(model.served_name, _PROMPT, stream=True)
         if reply.status != _OK:
-            return reply.shown
+            return reply.summary
         if not reply.pieces or reply.pieces[-1] != "[DONE]":
             return f"no stream of events that ends with [DONE]: {reply.text[:120]!r}"
         return "" if _streamed_text(reply).strip() else "the events hold no text"
@@ -123,7 +123,7 @@ def too_long_prompt(room: Room) -> Result:
             return ""
         reply = room.chat(model.served_name, "word " * (length + 100))
         if reply.status != _BAD_REQUEST:
-            return f"{length + 100} words: {reply.shown}"
+            return f"{length + 100} words: {reply.summary}"
         return "" if str(length) in reply.text else f"400 without the limit of {length} tokens: {reply.text[:120]!r}"
 
     return _each_model(room, problem)
@@ -133,7 +133,7 @@ def unknown_model(room: Room) -> Result:
     """A model that the stack does not serve is answered with 404; with several models, with the list of names."""
     reply = room.chat(UNKNOWN_MODEL, _PROMPT)
     if reply.status != _NOT_FOUND:
-        return failed(reply.shown, room.live.diagnose)
+        return failed(reply.summary, room.live.diagnose)
     if room.live.plan.models_endpoint is None:
         return passed(f"404: {reply.text[:120]}")
     missing = sorted(set(names_of(room)) - set(reply.document.get("models") or []))
@@ -145,7 +145,7 @@ def unknown_model(room: Room) -> Result:
 def health(room: Room) -> Result:
     """GET /health of the address is answered."""
     reply = room.get("/health")
-    return passed("200") if reply.status == _OK else failed(reply.shown, room.live.diagnose)
+    return passed("200") if reply.status == _OK else failed(reply.summary, room.live.diagnose)
 
 
 def other_names(room: Room) -> Result:
@@ -156,7 +156,7 @@ def other_names(room: Room) -> Result:
             count += 1
             reply = room.chat(name, _PROMPT)
             if reply.status != _OK or reply.model not in (name, model.served_name):
-                wrong.append(f"{name}: {reply.shown}")
+                wrong.append(f"{name}: {reply.summary}")
     return failed("; ".join(wrong), room.live.diagnose) if wrong else passed(f"{count} further names answered")
 
 
@@ -182,7 +182,7 @@ def _each_model(room: Room, problem: Callable[[ModelPlan], str], evidence: Calla
 
 def _problem(reply: Reply, model: str) -> str:
     if reply.status != _OK:
-        return reply.shown
+        return reply.summary
     if reply.model != model:
         return f"the answer is of {reply.model!r}"
     if not reply.content.strip():

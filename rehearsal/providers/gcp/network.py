@@ -59,7 +59,7 @@ def ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
             yield field, parse_range(secondary["ipCidrRange"], field)
 
 
-def taken(context: ResourceContext, network_id: str) -> Iterator[tuple[str, Range]]:
+def existing_ranges(context: ResourceContext, network_id: str) -> Iterator[tuple[str, Range]]:
     """Every range of a network that other resources use, with its user."""
     for other, record in context.all(SUBNETWORK):
         if refers(record["network"], network_id):
@@ -97,7 +97,7 @@ def refuse_overlap(context: ResourceContext, network_id: str, ranges: list[tuple
                     f"Invalid IPCidrRange: {block} ({field}) conflicts with {other} ({other_field}) "
                     "of the same resource",
                 )
-        for owner, other in taken(context, network_id):
+        for owner, other in existing_ranges(context, network_id):
             if block.overlaps(other):
                 raise refusal(
                     400,

@@ -35,8 +35,8 @@ class TestGateway:
     @pytest.mark.parametrize(("exposure", "annotations"), [("external", None), ("internal", "Internal")])
     def test_an_internal_one_stays_in_the_vpc(self, exposure: str, annotations: str | None) -> None:
         spec = one(graph({"gateway.exposure": exposure}), "Gateway")["spec"]
-        given = spec.get("infrastructure", {}).get("annotations", {})
-        assert given.get("networking.gke.io/load-balancer-type") == annotations
+        found_annotations = spec.get("infrastructure", {}).get("annotations", {})
+        assert found_annotations.get("networking.gke.io/load-balancer-type") == annotations
 
     def test_its_pods_keep_to_the_strictest_level(self) -> None:
         """The stack's namespace may enforce it, and Istio gives them no seccomp profile."""

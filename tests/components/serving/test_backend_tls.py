@@ -42,10 +42,10 @@ def engine_of(spec: Object) -> Object:
 
 
 def picker_arguments(graph: Graph) -> list[str]:
-    found = [container(pod)["args"] for name, pod in pods(graph).items() if name.endswith("-epp")]
+    picker_args = [container(pod)["args"] for name, pod in pods(graph).items() if name.endswith("-epp")]
     for body in of_kind(graph, "LLMInferenceService"):
-        found += [engine_of(body["spec"]["router"]["scheduler"]["template"])["args"]]
-    [arguments] = found
+        picker_args += [engine_of(body["spec"]["router"]["scheduler"]["template"])["args"]]
+    [arguments] = picker_args
     return list(arguments)
 
 
@@ -164,8 +164,8 @@ def test_two_certificates_share_the_issuer_that_is_made() -> None:
     issuer = one(recorded, "Issuer")["metadata"]["name"]
     issuers = [certificate["spec"]["issuerRef"]["name"] for certificate in of_kind(recorded, "Certificate")]
     assert issuers == [issuer, issuer]
-    made = recorded.one("kubernetes:cert-manager.io/v1:Issuer")
-    assert all(recorded.depends(certificate, made) for certificate in recorded.by_type(CERTIFICATE))
+    issuer_resource = recorded.one("kubernetes:cert-manager.io/v1:Issuer")
+    assert all(recorded.depends(certificate, issuer_resource) for certificate in recorded.by_type(CERTIFICATE))
 
 
 def test_without_the_switch_nothing_speaks_of_it() -> None:

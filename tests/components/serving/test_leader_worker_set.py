@@ -77,8 +77,8 @@ class TestExpertsOverTwoHosts:
     def test_a_pod_claims_the_network_cards_of_its_node(self) -> None:
         [template] = templates(self.graph)
         [claim] = template["spec"]["resourceClaims"]
-        made = one(self.graph, "ResourceClaimTemplate", claim["resourceClaimTemplateName"])
-        [request] = made["spec"]["spec"]["devices"]["requests"]
+        claim_template = one(self.graph, "ResourceClaimTemplate", claim["resourceClaimTemplateName"])
+        [request] = claim_template["spec"]["spec"]["devices"]["requests"]
         assert request["exactly"] == {"deviceClassName": "mrdma.google.com", "allocationMode": "All"}
         assert container(template)["resources"]["claims"] == [{"name": claim["name"]}]
         pool = plan_of(WIDE).accelerator_pools[0]

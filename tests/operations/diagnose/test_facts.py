@@ -25,7 +25,7 @@ def test_a_stack_that_answers_has_every_pod_and_no_cause() -> None:
         picker = FakeEngine("epp-0", "", dict(room.live.plan.models[0].picker.selector))
         cluster = FakeCluster([*engines_of()(room.live.plan), picker])
         diagnosis = diagnose(replace(room.live, cluster=cluster))
-    assert not diagnosis.found, diagnosis
+    assert not diagnosis.has_causes, diagnosis
     assert "nothing is wrong that this command knows" in text(diagnosis)
 
 

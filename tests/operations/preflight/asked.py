@@ -86,7 +86,7 @@ class Project:
                 quota |= {"limit": limit, "usage": usage}
 
     def facts(self, needs: Needs) -> Facts:
-        return ask(needs, clients(nobody(), self.host))
+        return ask(needs, clients(without_credentials(), self.host))
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def project() -> Iterator[Project]:
     project.server.shutdown()
 
 
-def nobody() -> Credentials:
+def without_credentials() -> Credentials:
     return AnonymousCredentials()  # type: ignore[no-untyped-call]
 
 
@@ -133,7 +133,7 @@ def _without_permission(project: Project) -> None:
     project.answers["POST /v3/projects/my-project:testIamPermissions"] = {"permissions": kept_permissions}
 
 
-def _taken(path: str, name: str) -> Change:
+def _name_exists(path: str, name: str) -> Change:
     def change(project: Project) -> None:
         project.answers[f"GET {path}"] = {"name": name}
 
@@ -181,8 +181,8 @@ WRONG: list[tuple[str, dict[str, Any], Change, str, str, str, Severity]] = [
     ("permissions", {}, _without_permission, "project", "this account may not: container.clusterRoles.bind, container.clusterRoles.create", "roles/container.admin", Severity.ERROR),
     ("machine type", {}, lambda p: p.answers.pop(f"GET {ROOT}/zones/us-central1-a/machineTypes/n1-standard-4"), "accelerator.type", "no n1-standard-4 in us-central1-a", "use another zone", Severity.ERROR),
     ("accelerator type", {}, lambda p: p.answers.pop(f"GET {ROOT}/zones/us-central1-a/acceleratorTypes/nvidia-tesla-t4"), "accelerator.type", "no nvidia-tesla-t4 in us-central1-a", "use another zone", Severity.ERROR),
-    ("name of the network", {}, _taken(f"{ROOT}/global/networks/llm-d-gpu-network", "llm-d-gpu-network"), "network", "a VPC of this name exists already", "if this stack created it", Severity.WARNING),
-    ("name of the cluster", {}, _taken("/v1/projects/my-project/locations/us-central1-a/clusters/llm-d-gpu", "llm-d-gpu"), "cluster", "a cluster of this name exists already", "if this stack created it", Severity.WARNING),
+    ("name of the network", {}, _name_exists(f"{ROOT}/global/networks/llm-d-gpu-network", "llm-d-gpu-network"), "network", "a VPC of this name exists already", "if this stack created it", Severity.WARNING),
+    ("name of the cluster", {}, _name_exists("/v1/projects/my-project/locations/us-central1-a/clusters/llm-d-gpu", "llm-d-gpu"), "cluster", "a cluster of this name exists already", "if this stack created it", Severity.WARNING),
     ("brought address", {"gateway.existingAddress": "mine"}, lambda _: None, "gateway.existingAddress", "there is no such address in us-central1", "correct the name", Severity.ERROR),
     ("an API that says nothing", {}, lambda p: p.answers.update({REGION: 403}), "project", "Google Cloud did not say: 403", "enable the API", Severity.WARNING),
 ]  # fmt: skip
@@ -263,16 +263,16 @@ def run_preflight(*arguments: str) -> int:
 
 
 class TestCommand:
-    def said(self, console: io.StringIO) -> Console:
+    def console_of(self, console: io.StringIO) -> Console:
         return Console(file=console, width=120)
 
     def test_it_ends_with_what_it_found(self, project: Project) -> None:
         console = io.StringIO()
-        credentials = nobody()
-        assert ask_and_judge(needs(), credentials, self.said(console), project.host) == DONE
+        credentials = without_credentials()
+        assert ask_and_judge(needs(), credentials, self.console_of(console), project.host) == DONE
         assert "networkservices.googleapis.com" in console.getvalue()
         project.quota("NVIDIA_T4_GPUS", 0)
-        assert ask_and_judge(needs(), credentials, self.said(console), project.host) == FAILED
+        assert ask_and_judge(needs(), credentials, self.console_of(console), project.host) == FAILED
         assert "llm-d:accelerator.nodes.max = 3 T4" in console.getvalue()
 
     def test_without_credentials_it_lists_what_it_would_ask(

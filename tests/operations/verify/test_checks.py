@@ -284,11 +284,11 @@ class TestObjects:
     def test_missing_and_changed_objects_are_named(self) -> None:
         planned = [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"type": "ClusterIP"}}]
         live = planned[0] | {"spec": {"type": "LoadBalancer"}}
-        for there, sentence in (
+        for objects_present, sentence in (
             ({}, "Service/a does not exist"),
             ({("Service", "a"): live}, "Service/a spec.type is 'LoadBalancer', planned 'ClusterIP'"),
         ):
-            with room_of(GPU, engines_of(), by_model, objects=there, planned=planned) as room:
+            with room_of(GPU, engines_of(), by_model, objects=objects_present, planned=planned) as room:
                 assert objects.objects_as_planned(room).evidence == sentence
         with room_of(GPU, engines_of(), by_model, objects={("Service", "a"): planned[0]}, planned=planned) as room:
             assert objects.objects_as_planned(room).outcome is Outcome.PASSED

@@ -102,7 +102,7 @@ class TestKeys:
     def test_filters_run_in_the_order_of_the_plan(self) -> None:
         """Whose a request is comes before how many there were, and both before its body is read."""
         changes = KEYS | {"gateway.limits": {"requestsPerMinute": 60, "per": "key", "bodyBytes": 100_000}}
-        names = [one.name for one in plan_of("gpu", changes).gateway.edge.filters]
+        names = [entry.name for entry in plan_of("gpu", changes).gateway.edge.filters]
         assert names == ["llm-d.api-keys", "llm-d.requests", "llm-d.body"]
         patches = spec_of(graph_of("gpu", changes), ENVOY_FILTER)["configPatches"]
         assert [patch["patch"]["value"]["name"] for patch in patches] == names[::-1]
@@ -150,15 +150,15 @@ class TestGoogle:
 
     def test_a_limit_is_a_policy_of_cloud_armor_in_front_of_every_backend(self) -> None:
         graph = graph_of("multi-model-gpu", {"gateway.limits.requestsPerMinute": 60})
-        made = graph.one("gcp:compute/regionSecurityPolicy:RegionSecurityPolicy")
-        [throttle, rest] = made["rules"]
+        armor_policy = graph.one("gcp:compute/regionSecurityPolicy:RegionSecurityPolicy")
+        [throttle, rest] = armor_policy["rules"]
         assert throttle["rateLimitOptions"]["rateLimitThreshold"] == {"count": 60, "intervalSec": 60}
         assert rest["action"] == "allow"
         policies = graph.by_type(BACKEND_POLICY)
         assert len(policies) == 3
         for policy in policies:
-            assert policy["spec"]["default"]["securityPolicy"] == made["name"]
-            assert graph.depends(policy, made)
+            assert policy["spec"]["default"]["securityPolicy"] == armor_policy["name"]
+            assert graph.depends(policy, armor_policy)
 
     def test_old_tls_is_refused_by_a_policy_of_the_gateway(self) -> None:
         graph = graph_of("gpu", {"gateway.tls": TLS, "gateway.tlsVersion": 1.3})
@@ -224,7 +224,10 @@ def client(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[htt
 
     changes = KEYS | {"gateway.limits": {"requestsPerMinute": 200, "per": "key", "bodyBytes": 100_000}}
     filters = plan_of("gpu", changes).gateway.edge.filters
-    port, text = free_port(), json.dumps([{"name": one.name, "typed_config": dict(one.config)} for one in filters])
+    port, text = (
+        free_port(),
+        json.dumps([{"name": entry.name, "typed_config": dict(entry.config)} for entry in filters]),
+    )
     mounted = plan_edge.__globals__["KEYS_DIRECTORY"] + "/" + KEYS_ENTRY
     assert mounted in text
     manager = {

@@ -40,14 +40,14 @@ class TestConfiguration:
     @pytest.mark.parametrize("release", RELEASES)
     def test_the_release_decides_group_image_and_flags(self, release: str) -> None:
         """A flag or a group of another release is a crash loop."""
-        plan, known = (
+        plan, catalog_picker = (
             picker({"release": release, "registry": {"existingSecret": "pull"}}),
             load().releases[release].picker,
         )
-        assert plan.config["apiVersion"] == known.config_api
-        assert plan.pod.image == known.image
-        assert set(known.flags) <= set(plan.pod.args)
-        assert plan.objective_groups == known.objective_groups
+        assert plan.config["apiVersion"] == catalog_picker.config_api
+        assert plan.pod.image == catalog_picker.image
+        assert set(catalog_picker.flags) <= set(plan.pod.args)
+        assert plan.objective_groups == catalog_picker.objective_groups
 
     @pytest.mark.parametrize("release", RELEASES)
     def test_no_image_moves(self, release: str) -> None:

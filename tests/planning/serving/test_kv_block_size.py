@@ -45,14 +45,14 @@ class TestBlocks:
             ("llm-d-0.4", PREFIX, "blockSize", 4),
         ],
     )
-    @pytest.mark.parametrize("given", [None, 32])
+    @pytest.mark.parametrize("configured", [None, 32])
     def test_both_sides_have_one_size(
-        self, stack: str, release: str, plugin: str, parameter: str, factor: int, given: int | None
+        self, stack: str, release: str, plugin: str, parameter: str, factor: int, configured: int | None
     ) -> None:
-        plan = model(stack, {"release": release, "models[0].blockSize": given})
+        plan = model(stack, {"release": release, "models[0].blockSize": configured})
         size = engine_block(plan)
         # A TPU divides the longest request, here 2,048 tokens, into 16 pages.
-        assert size == (given or (16 if stack == GPU else 128))
+        assert size == (configured or (16 if stack == GPU else 128))
         assert picker_plugins(plan)[plugin] == {parameter: size * factor}
 
     @pytest.mark.parametrize("release", ["llm-d-0.9", "gaie-1.5"])

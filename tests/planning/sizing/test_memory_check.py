@@ -36,8 +36,8 @@ def check(
     location: str = "us-central1-a",
     **fields: Any,
 ) -> tuple[MemoryVerdict | None, list[Finding]]:
-    given = {"type": accelerator} if isinstance(accelerator, str) else accelerator
-    ctx = context_for(given, {"id": model, "tensorParallel": tensor_parallel, **fields}, location)
+    accelerator_settings = {"type": accelerator} if isinstance(accelerator, str) else accelerator
+    ctx = context_for(accelerator_settings, {"id": model, "tensorParallel": tensor_parallel, **fields}, location)
     settings = ctx.settings.models[0]
     return check_memory(ctx, 0, settings, CATALOG.find_model(model)), ctx.findings
 

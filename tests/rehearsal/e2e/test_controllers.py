@@ -98,8 +98,8 @@ def test_a_group_is_a_leader_and_its_workers(project: Project) -> None:
         kube.create(group())
 
         def members() -> list[Manifest]:
-            found = kube.list("v1", "Pod", NAMESPACE, labels="leaderworkerset.sigs.k8s.io/name=pair")
-            return [pod for pod in found if (pod.get("status") or {}).get("phase") == "Running"]
+            pods_listed = kube.list("v1", "Pod", NAMESPACE, labels="leaderworkerset.sigs.k8s.io/name=pair")
+            return [pod for pod in pods_listed if (pod.get("status") or {}).get("phase") == "Running"]
 
         eventually(lambda: len(members()) == 2, "a leader and a worker run")
         leaders = {

@@ -46,10 +46,10 @@ def gateway(project: Project) -> Manifest:
 
 
 def programmed(project: Project) -> Manifest:
-    (found,) = [
+    (programmed_condition,) = [
         condition for condition in gateway(project)["status"]["conditions"] if condition["type"] == "Programmed"
     ]
-    condition: Manifest = found
+    condition: Manifest = programmed_condition
     return condition
 
 

@@ -43,8 +43,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 def members(project: Project, stack: str) -> Manifests:
     """The pods of all groups, leaders first."""
     with project.kube(stack) as kube:
-        found = kube.list("v1", "Pod", NAMESPACE, labels=GROUP)
-    return sorted(found, key=lambda pod: str(pod["metadata"]["name"]))
+        pods_listed = kube.list("v1", "Pod", NAMESPACE, labels=GROUP)
+    return sorted(pods_listed, key=lambda pod: str(pod["metadata"]["name"]))
 
 
 def is_ready(pod: Manifest) -> bool:

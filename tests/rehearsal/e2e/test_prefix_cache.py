@@ -109,13 +109,13 @@ class TestUnderLoad:
             )
             back = time.monotonic()
             answered(load, 40, since=back)
-        refused = Counter(sample.status for sample in load.lost)
+        refused = Counter(sample.status for sample in load.unanswered)
         assert refused
         assert all(status >= 500 for status in refused), refused
         assert [one for one in load.lost if one.ended < killed or one.began > back] == []
         # The first that was refused found no picker: until the last that was refused nobody else was sent anywhere,
         # except by the picker that has started again. Its first answer ends that.
-        first = min(load.lost, key=lambda sample: sample.ended)
+        first = min(load.unanswered, key=lambda sample: sample.ended)
         during = [sample for sample in load.samples if first.ended < sample.began]
         in_turn = [sample.answered for sample in sorted(during, key=lambda sample: sample.began)]
         assert in_turn[:1] == [False], "a request was answered while there was no picker"

@@ -125,7 +125,7 @@ def test_a_killed_engine_is_left_out_until_it_has_restarted(running: Running) ->
         project.kill("gpu", name)
         eventually(lambda: project.is_back("gpu", name), "the engine has restarted in the same pod")
         eventually(lambda: chat(url, MODELS["gpu"]).status_code == 200, "the Gateway answers again")
-    assert 503 in {sample.status for sample in load.lost}, "the Gateway had somewhere to send requests"
+    assert 503 in {sample.status for sample in load.unanswered}, "the Gateway had somewhere to send requests"
     (after,) = project.model_servers("gpu")
     assert after["metadata"]["uid"] == uid
     (status,) = after["status"]["containerStatuses"]

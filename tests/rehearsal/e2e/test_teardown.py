@@ -24,7 +24,7 @@ def test_down_leaves_nothing_and_touches_no_other_stack(running: Running) -> Non
     project.run("down", "tpu")
     assert project.leftovers("tpu") == []
     assert not (project.root / ".rehearsal").exists()
-    assert [one for stack in STACKS for one in processes_about(str(project.paths(stack).base))] == []
+    assert [process for stack in STACKS for process in processes_about(str(project.paths(stack).base))] == []
     assert project.git("status", "--porcelain") == ""
 
 

@@ -252,7 +252,9 @@ def test_a_pod_that_breaks_pod_security_is_refused(server: Server) -> None:
 
 
 def test_a_misspelt_field_is_refused(server: Server) -> None:
-    (pool,) = [one for one in objects(graph_of("gpu", {}, preview=False)) if one["kind"] == "InferencePool"]
+    (pool,) = [
+        manifest for manifest in objects(graph_of("gpu", {}, preview=False)) if manifest["kind"] == "InferencePool"
+    ]
     pool["spec"]["targetPort"] = 8000
     with pytest.raises(KubeError, match=r"spec\.targetPort"):
         server.kube.apply(pool, force=True, dry_run=True)
@@ -261,10 +263,10 @@ def test_a_misspelt_field_is_refused(server: Server) -> None:
 def test_a_second_replica_leaves_the_first_alone() -> None:
     """A changed pod template would load every model again, which takes minutes on GKE."""
     templates = [
-        one["spec"]["template"]
+        manifest["spec"]["template"]
         for replicas in (1, 2)
-        for one in objects(graph_of("gpu", {"models[0].replicas": replicas}))
-        if one["kind"] == "Deployment" and one["metadata"]["name"].endswith("-vllm")
+        for manifest in objects(graph_of("gpu", {"models[0].replicas": replicas}))
+        if manifest["kind"] == "Deployment" and manifest["metadata"]["name"].endswith("-vllm")
     ]
     assert len(templates) == 2
     assert templates[0] == templates[1]

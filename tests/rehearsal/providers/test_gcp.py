@@ -441,9 +441,9 @@ def test_replaces_what_the_provider_replaces(
 
 
 def test_a_given_name_makes_the_old_resource_go_first_and_a_made_up_one_does_not(google: Google) -> None:
-    for given, first in (({"name": "a"}, True), ({}, False)):
-        old = google.check(NETWORK, "net", {**given, "description": "a"})
-        new = google.check(NETWORK, "net", {**given, "description": "b"}, olds=old)
+    for name_argument, first in (({"name": "a"}, True), ({}, False)):
+        old = google.check(NETWORK, "net", {**name_argument, "description": "a"})
+        new = google.check(NETWORK, "net", {**name_argument, "description": "b"}, olds=old)
         requested = UpdateRequest(
             urn=_urn(NETWORK, "net"), type=NETWORK, name="net", id="x", olds=old, old_inputs=old, news=new
         )
@@ -452,12 +452,12 @@ def test_a_given_name_makes_the_old_resource_go_first_and_a_made_up_one_does_not
 
 def test_an_address_is_of_the_stacks_block_and_nobody_elses_until_it_is_released(google: Google) -> None:
     block = google.provider._store.read()["block"]
-    first, one = google.make(ADDRESS, "one")
+    first, address = google.make(ADDRESS, "one")
     _, two = google.make(ADDRESS, "two")
-    assert (one["address"], two["address"]) == (f"127.{block}.250.1", f"127.{block}.250.2")
-    assert google.change(ADDRESS, first, name="one", labels={"a": "b"})["address"] == one["address"]
+    assert (address["address"], two["address"]) == (f"127.{block}.250.1", f"127.{block}.250.2")
+    assert google.change(ADDRESS, first, name="one", labels={"a": "b"})["address"] == address["address"]
     google.drop(ADDRESS, first)
-    assert google.make(ADDRESS, "three")[1]["address"] == one["address"]
+    assert google.make(ADDRESS, "three")[1]["address"] == address["address"]
 
 
 def test_two_stacks_have_two_blocks(tmp_path: Path) -> None:
@@ -539,9 +539,13 @@ def test_a_half_made_cluster_holds_nothing_back(google: Google) -> None:
 def test_the_last_deletion_leaves_no_resource(google: Google) -> None:
     subnet = nodes(google)
     account, _ = google.make(ACCOUNT, "nodes", accountId="llm-d-nodes")
-    for token, made in ((SUBNETWORK, subnet), (NETWORK, "projects/demo/global/networks/llm-d"), (ACCOUNT, account)):
-        google.drop(token, made)
-        assert google.read(token, made) is None
+    for token, resource_id in (
+        (SUBNETWORK, subnet),
+        (NETWORK, "projects/demo/global/networks/llm-d"),
+        (ACCOUNT, account),
+    ):
+        google.drop(token, resource_id)
+        assert google.read(token, resource_id) is None
     for service in SERVICES:
         google.drop(SERVICE, f"demo/{service}.googleapis.com")
     assert google.provider._store.read()["resources"] == {}

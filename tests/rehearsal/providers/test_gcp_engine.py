@@ -23,7 +23,7 @@ pytestmark = pytest.mark.rehearsal
 
 
 @dataclass
-class Wanted:
+class Declared:
     """The resources of the program; a test changes them between two runs."""
 
     primary: str = "10.0.0.0/22"
@@ -39,7 +39,7 @@ class Wanted:
 class Run:
     stack: automation.Stack
     paths: StackPaths
-    wanted: Wanted
+    declared: Declared
     lines: list[str] = field(default_factory=list)
 
     def up(self) -> dict[str, int]:
@@ -47,7 +47,7 @@ class Run:
         return {str(change): count for change, count in (self.stack.up().summary.resource_changes or {}).items()}
 
 
-def program(declared: Wanted) -> None:
+def program(declared: Declared) -> None:
     provider = gcp.Provider("gcp", project="demo", region="us-central1")
     provider_opts = pulumi.ResourceOptions(provider=provider)
     services = [
@@ -92,7 +92,7 @@ def program(declared: Wanted) -> None:
 
 
 def declare_cluster(
-    declared: Wanted, network: gcp.compute.Network, nodes: gcp.compute.Subnetwork, opts: pulumi.ResourceOptions
+    declared: Declared, network: gcp.compute.Network, nodes: gcp.compute.Subnetwork, opts: pulumi.ResourceOptions
 ) -> None:
     cluster = gcp.container.Cluster(
         "cluster",
@@ -141,7 +141,7 @@ def declare_cluster(
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    paths, wanted, lines = StackPaths("gpu", tmp_path), Wanted(), list[str]()
+    paths, declared, lines = StackPaths("gpu", tmp_path), Declared(), list[str]()
     command = automation.PulumiCommand(root=str(binaries(["pulumi"], lines.append)["pulumi"].parent.parent))
     with serve(GcpProvider(paths, lines.append)) as server:
         environment = {
@@ -159,9 +159,9 @@ def run(tmp_path: Path) -> Iterator[Run]:
             pulumi_command=command,
             project_settings=automation.ProjectSettings(name="llm-d", runtime="python"),
         )
-        stack = automation.create_stack("gpu", project_name="llm-d", program=lambda: program(wanted), opts=options)
+        stack = automation.create_stack("gpu", project_name="llm-d", program=lambda: program(declared), opts=options)
         try:
-            yield Run(stack, paths, wanted, lines)
+            yield Run(stack, paths, declared, lines)
         finally:
             lifecycle.stop(paths)
 
@@ -184,16 +184,16 @@ def test_a_network_comes_stays_changes_and_goes(run: Run) -> None:
     assert not [state for state in states if "hush-hush" in state]
 
     assert run.up() == {"same": 13}
-    run.wanted.primary = "10.0.0.0/21"
+    run.declared.primary = "10.0.0.0/21"
     assert run.up() == {"same": 12, "update": 1}
-    run.wanted.primary = "10.0.0.0/23"
+    run.declared.primary = "10.0.0.0/23"
     assert run.stack.preview().change_summary == {"same": 12, "replace": 1}
-    run.wanted.primary = "10.0.0.0/21"
+    run.declared.primary = "10.0.0.0/21"
 
-    run.wanted.second_proxies = True
+    run.declared.second_proxies = True
     with pytest.raises(automation.CommandError, match="in region us-central1 already"):
         run.stack.up()
-    run.wanted.second_proxies = False
+    run.declared.second_proxies = False
 
     assert run.stack.refresh().summary.resource_changes == {"same": 13}
     run.stack.destroy()
@@ -201,7 +201,7 @@ def test_a_network_comes_stays_changes_and_goes(run: Run) -> None:
 
 
 def test_a_cluster_has_an_api_server_and_a_pool_has_nodes(run: Run) -> None:
-    run.wanted.cluster = run.wanted.pools = True
+    run.declared.cluster = run.declared.pools = True
     assert run.up() == {"create": 16}
     outputs = run.stack.outputs()
     assert outputs["endpoint"].value == outputs["dns"].value == api_server(run)
@@ -209,7 +209,7 @@ def test_a_cluster_has_an_api_server_and_a_pool_has_nodes(run: Run) -> None:
     assert node_names(run) == ["cpu"]
     assert run.up() == {"same": 16}
 
-    run.wanted.cpu_nodes, run.wanted.gpu_most, run.wanted.version = 2, 5, "1.35"
+    run.declared.cpu_nodes, run.declared.gpu_most, run.declared.version = 2, 5, "1.35"
     assert run.up() == {"same": 13, "update": 3}
     assert node_names(run) == ["cpu", "cpu"]
     assert run.stack.outputs()["version"].value == "1.35.2-gke.1842000"
@@ -233,7 +233,7 @@ def test_a_cluster_has_an_api_server_and_a_pool_has_nodes(run: Run) -> None:
     with client(run.paths) as kube:
         kube.delete("gateway.networking.k8s.io/v1", "Gateway", "entrance", "default")
 
-    run.wanted.pools = False
+    run.declared.pools = False
     assert run.up() == {"same": 14, "delete": 2}
     assert node_names(run) == []
     run.stack.destroy()
@@ -243,7 +243,7 @@ def test_a_cluster_has_an_api_server_and_a_pool_has_nodes(run: Run) -> None:
 
 
 def test_a_control_plane_that_died_comes_back(run: Run) -> None:
-    run.wanted.cluster = run.wanted.pools = True
+    run.declared.cluster = run.declared.pools = True
     run.up()
     before = run.stack.outputs()["endpoint"].value
     processes.stop_all(run.paths)

@@ -36,15 +36,15 @@ def planned(config: StackConfig, stack: str) -> StackPlan:
     return plan_raw(stack, values, config.encrypted(), files=model_files(values))
 
 
-def differing(one: object, other: object, path: str = "") -> Iterator[str]:
+def differing(first: object, second: object, path: str = "") -> Iterator[str]:
     """Paths at which two plans differ."""
-    if is_dataclass(one) and type(one) is type(other):
-        for field in fields(one):
-            yield from differing(getattr(one, field.name), getattr(other, field.name), f"{path}.{field.name}")
-    elif isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
-        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+    if is_dataclass(first) and type(first) is type(second):
+        for field in fields(first):
+            yield from differing(getattr(first, field.name), getattr(second, field.name), f"{path}.{field.name}")
+    elif isinstance(first, tuple) and isinstance(second, tuple) and len(first) == len(second):
+        for index, (left, right) in enumerate(zip(first, second, strict=True)):
             yield from differing(left, right, f"{path}[{index}]")
-    elif one != other:
+    elif first != second:
         yield path
 
 

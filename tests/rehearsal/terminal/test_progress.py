@@ -11,11 +11,11 @@ WAITING = "Waiting for app ReplicaSet to be available (0/1 Pods available)"
 
 
 def printed(*lines: str) -> list[str]:
-    found: list[str] = []
-    printer = each_step_once(found.append)
+    printed_lines: list[str] = []
+    printer = each_step_once(printed_lines.append)
     for line in lines:
         printer(line)
-    return found
+    return printed_lines
 
 
 @pytest.mark.parametrize(
