@@ -6,7 +6,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.platform.helm_releases import PlatformCharts
 from planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
-from tests.charts import BROUGHT_CLUSTER, charts_of
+from tests.charts import EXISTING_CLUSTER, charts_of
 
 config = pulumi.Config("charts")
 changes = dict(EXISTING_CLUSTER) if config.require_bool("brought") else {}

@@ -49,12 +49,12 @@ def findings_of(
     """Every finding about a changed stack, warnings included."""
     catalog_ = load()
     if facts:
-        cards = {name: facts[name] for name in facts if name in known.accelerators}
+        cards = {name: facts[name] for name in facts if name in catalog_.accelerators}
         models = {name: facts[name] for name in facts if name not in cards}
-        known = replace(
-            known,
-            models={**known.models, **_changed(known.models, models)},
-            accelerators={**known.accelerators, **_changed(known.accelerators, cards)},
+        catalog_ = replace(
+            catalog_,
+            models={**catalog_.models, **_changed(catalog_.models, models)},
+            accelerators={**catalog_.accelerators, **_changed(catalog_.accelerators, cards)},
         )
     try:
         return list(plan_raw(stack, values_of(stack, changes), encrypted, catalog_, files or {}).warnings)

@@ -256,8 +256,8 @@ class TestVersions:
         assert unknown > known_error
 
     def test_an_accelerator_without_a_log_gets_no_verdict(self) -> None:
-        model = KNOWN.models["Qwen/Qwen3-8B"]
-        unseen = KNOWN.accelerators["nvidia-gb300"].model_copy(update={"usable_gib": None})
+        model = CATALOG.models["Qwen/Qwen3-8B"]
+        unseen = CATALOG.accelerators["nvidia-gb300"].model_copy(update={"usable_gib": None})
         assert engine_run(model, unseen, "0.19.1") is None
 
 

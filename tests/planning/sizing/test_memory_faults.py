@@ -233,7 +233,7 @@ class TestProfile:
     @pytest.mark.parametrize("version", ["0.19.0", "0.23.0", "0.26.1"])
     def test_the_sampler_takes_as_much_for_each_sequence_as_logs_lie_apart(self, version: str) -> None:
         """Qwen3.8-27B in NVFP4 on one RTX 5090: 8 sequences in place of 256 left 14 blocks of 49 MiB more."""
-        model = KNOWN.models["Qwen/Qwen3.5-27B"]
+        model = CATALOG.models["Qwen/Qwen3.5-27B"]
         run = start(model, "nvidia-l4", version, max_num_seqs=256, text_only=True, enforce_eager=True)
         less = judge(run).parts.activation - judge(replace(run, max_num_seqs=8)).parts.activation
         assert less == pytest.approx(14 * 49 / 1024, abs=0.05)
@@ -290,9 +290,9 @@ class TestProfile:
 
     def test_quantized_recurrent_models_on_consumer_cards_leave_less(self) -> None:
         """5.3 GiB on RTX 5090 and RTX PRO 6000, in fp8 and NVFP4, that nothing explains; not with --enforce-eager."""
-        model = KNOWN.models["Qwen/Qwen3.5-27B"].model_copy(update={"quantization": FP8})
+        model = CATALOG.models["Qwen/Qwen3.5-27B"].model_copy(update={"quantization": FP8})
         run = start(model, "nvidia-rtx-pro-6000", "0.26.0")
-        plain = replace(run, model=KNOWN.models["Qwen/Qwen3.5-27B"])
+        plain = replace(run, model=CATALOG.models["Qwen/Qwen3.5-27B"])
         assert graphs_gib(run, 64) - graphs_gib(plain, 64) == pytest.approx(5.3)
         assert graphs_gib(replace(run, enforce_eager=True), 64) == 0
 

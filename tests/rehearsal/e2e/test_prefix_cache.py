@@ -143,4 +143,4 @@ class TestUnderLoad:
             eventually(lambda: project.ready(STACK, PICKERS) - {leader} != set(), "another picker leads")
             answered(load, 40, since=time.monotonic())
         # What the picker was at went with it, and what was sent to its endpoint until that was gone.
-        assert [one for one in load.lost if one.ended < killed or one.began > gone] == []
+        assert [one for one in load.lost if one.ended < killed or one.began > killed_at] == []
