@@ -51,7 +51,7 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
         spec["resourceClaims"] = [{"name": name, "resourceClaimTemplateName": name} for name in plan.claims]
     affinity = {
         **({"podAffinity": _preferred(_near(plan))} if plan.near else {}),
-        **({"podAntiAffinity": _preferred([_apart(plan)])} if plan.spread_over else {}),
+        **({"podAntiAffinity": _preferred([_spread_term(plan)])} if plan.spread_over else {}),
     }
     if affinity:
         spec["affinity"] = affinity
@@ -114,7 +114,7 @@ def _preferred(terms: list[dict[str, Any]]) -> dict[str, Any]:
     return {"preferredDuringSchedulingIgnoredDuringExecution": terms}
 
 
-def _apart(plan: PodPlan) -> dict[str, Any]:
+def _spread_term(plan: PodPlan) -> dict[str, Any]:
     """Preferred affinity to nodes without another replica."""
     term = {"labelSelector": {"matchLabels": dict(plan.spread_over)}, "topologyKey": "kubernetes.io/hostname"}
     return {"weight": 1, "podAffinityTerm": term}

@@ -35,7 +35,7 @@ FIGURES = Path(__file__).parents[1] / "tests" / "planning" / "figures"
 LOGS = FIGURES / "start_up_logs.csv"
 STARTS = FIGURES / "published_starts.json"
 LATER = FIGURES / "later_starts.json"
-FOUND = FIGURES / "found_starts.json"
+LATEST = FIGURES / "found_starts.json"
 CARD = "nvidia-h100-80gb"
 NOMINAL_GIB = 80  # what the library's own catalog gives for this card
 
@@ -243,12 +243,14 @@ def starts_table(planner: ModuleType | None) -> str:
 
 def later_table() -> str:
     """Starts of vLLM 0.20 and later and of TPUs by group, those found last, and how many of all rows are marginal."""
-    later, published, found = (
-        judge_rows(json.loads(path.read_text(encoding="utf-8")), path.parent) for path in (LATER, STARTS, FOUND)
+    later, published, latest = (
+        judge_rows(json.loads(path.read_text(encoding="utf-8")), path.parent) for path in (LATER, STARTS, LATEST)
     )
-    calls = [each.call for each in (*later, *published, *found)] + [judge(run_of(log)).status for log in read_logs()]
+    calls = [judgment.call for judgment in (*later, *published, *latest)] + [
+        judge(run_of(log)).status for log in read_logs()
+    ]
     share = f"{calls.count('marginal')} of all {len(calls)} rows are marginal."
-    tables = (summary_table(summarize(later)), "Starts found last:", summary_table(summarize(found)), share)
+    tables = (summary_table(summarize(later)), "Starts found last:", summary_table(summarize(latest)), share)
     return "\n\n".join(tables)
 
 

@@ -102,5 +102,5 @@ def _exemption(server: ModelServerPlan, exception: str, rule: str) -> str:
 
 
 def _all(expression: str, exempt: Sequence[str]) -> str:
-    either = " || ".join(f"({one})" for one in (expression, *exempt))
+    either = " || ".join(f"({condition})" for condition in (expression, *exempt))
     return f"variables.containers.all(c, {either})"

@@ -1,7 +1,7 @@
 """Namespaces of controllers: their Pod Security level, their bounds, and the traffic that they need.
 
 Controllers talk to the API server and answer its webhooks; on GKE both cross the network from addresses that differ
-with the kind of cluster. Only the ports of their webhooks are open, to everybody, and ways out lead to HTTPS and names.
+with the kind of cluster. The ports of their webhooks are open to all sources; outward only HTTPS and DNS are open.
 Ports: charts/lws of kubernetes-sigs/lws v0.9.0, charts/kserve-llmisvc-resources of kserve/kserve v0.20.0,
 deploy/charts/cert-manager of cert-manager v1.20.2, keda of kedacore/charts v2.20.2,
 istio.io/latest/docs/ops/deployment/application-requirements.

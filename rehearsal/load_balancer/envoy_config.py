@@ -166,7 +166,7 @@ def route_configuration(name: str, hosts: Sequence[Config]) -> Config:
 
 
 def extension_filters(name: str, extensions: Sequence[Extension]) -> list[Config]:
-    """The files of the listener's extension slots, in their order. A slot without an extension calls nobody.
+    """The files of the listener's extension slots, in their order. A slot without an extension makes no calls.
 
     Raises ValueError when there are more extensions than slots.
     """
@@ -227,7 +227,7 @@ def _picker_filter() -> Config:
 
 
 def _no_callout() -> Config:
-    """An ext_proc filter that calls nobody. Every route to a pool names its own picker."""
+    """An ext_proc filter that makes no calls. Every route to a pool names its own picker."""
     return {
         _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor",
         "grpc_service": _grpc("no-callout", "no-callout"),

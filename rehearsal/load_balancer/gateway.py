@@ -267,7 +267,7 @@ class LoadBalancer:
         """Whether a callout is in effect: from its first healthy backend on, even if no backend is healthy later.
 
         Google takes minutes to program a callout, and seconds for a first health check. One that was removed and
-        created again starts anew.
+        created again starts over.
         """
         now.callouts.add(cluster)
         if now.backends.usable(cluster):

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from operations.stage.command import write_stage
-from operations.stage.copy_weights import copy, wanted
+from operations.stage.copy_weights import copy, files_to_copy
 from tests.components.test_pod_security import broken
 
 BUCKET = {
@@ -83,8 +83,13 @@ class TestCopy:
     )
 
     def test_other_formats_stay_behind_and_the_index_comes_last(self) -> None:
-        assert wanted(self.NAMES) == ["README.md", "config.json", "model-1.safetensors", "model.safetensors.index.json"]
-        assert "pytorch_model.bin" in wanted(["config.json", "pytorch_model.bin"])
+        assert files_to_copy(self.NAMES) == [
+            "README.md",
+            "config.json",
+            "model-1.safetensors",
+            "model.safetensors.index.json",
+        ]
+        assert "pytorch_model.bin" in files_to_copy(["config.json", "pytorch_model.bin"])
 
     def test_a_second_run_copies_what_is_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         fetched: list[str] = []

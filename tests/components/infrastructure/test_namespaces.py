@@ -94,8 +94,8 @@ class TestPodGuard:
             policies = of_kind(graph, POLICY)
             level = plan_of(stack).namespace.labels["pod-security.kubernetes.io/enforce"]
             below[stack] = (level != "restricted", len(policies))
-        assert {stack: found for stack, found in below.items() if found[0] != bool(found[1])} == {}
-        assert {found[0] for found in below.values()} == {True, False}
+        assert {stack: counts for stack, counts in below.items() if counts[0] != bool(counts[1])} == {}
+        assert {counts[0] for counts in below.values()} == {True, False}
 
     def test_pods_start_under_it(self) -> None:
         graph = graph_of("tpu")
@@ -133,12 +133,12 @@ class TestChartNamespaces:
     STACK = "kserve-istio-prefix-cache-gpu"
 
     def policy(self, namespace: str) -> Object:
-        [found] = [
+        [matching] = [
             body
             for body in of_kind(graph_of(self.STACK), "NetworkPolicy")
             if body["metadata"]["namespace"] == namespace
         ]
-        return found
+        return matching
 
     @pytest.mark.parametrize(
         ("namespace", "ports"),

@@ -149,8 +149,10 @@ class TestCallout:
             spec = one(graph, "HealthCheckPolicy", name)["spec"]
             assert spec["targetRef"] == {"group": "", "kind": "Service", "name": name}
             check, pod = spec["default"]["config"], container(pods(graph)[name])
-            asked = pod["livenessProbe"]["grpc"]["port"] if kind == "GRPC" else pod["readinessProbe"]["httpGet"]["port"]
-            assert (check["type"], check[block]["port"]) == (kind, asked)
+            health_port = (
+                pod["livenessProbe"]["grpc"]["port"] if kind == "GRPC" else pod["readinessProbe"]["httpGet"]["port"]
+            )
+            assert (check["type"], check[block]["port"]) == (kind, health_port)
             assert check[block]["portSpecification"] == "USE_FIXED_PORT"
 
 

@@ -88,8 +88,8 @@ def parties(plan: StackPlan) -> list[Party]:
 
 def policies(stack: str, changes: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     kind = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
-    found = [one.inputs for one in graph_of(stack, changes).resources if one.type == kind]
-    return [one["spec"] for one in found if one["metadata"]["namespace"] == OURS]
+    bodies = [resource.inputs for resource in graph_of(stack, changes).resources if resource.type == kind]
+    return [body["spec"] for body in bodies if body["metadata"]["namespace"] == OURS]
 
 
 def reachable(specs: list[dict[str, Any]], everybody: list[Party]) -> set[tuple[str, str, int]]:

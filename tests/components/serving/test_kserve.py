@@ -179,9 +179,9 @@ class TestOrder:
         ]
         # Accounts of controllers' pods are needed by the controllers.
         others = ("metrics-reader", "cert-manager", "kserve-default", "lws-system")
-        wanted = [one for one in needed if not any(name in one.name for name in others)]
-        assert len(wanted) == 7
-        assert [r.urn for r in wanted if not recorded.depends(recorded.one(SERVICE), r)] == []
+        required = [resource for resource in needed if not any(name in resource.name for name in others)]
+        assert len(required) == 7
+        assert [r.urn for r in required if not recorded.depends(recorded.one(SERVICE), r)] == []
 
     def test_it_has_the_time_its_start_takes(self) -> None:
         timeouts = graph().one(SERVICE).options.custom_timeouts

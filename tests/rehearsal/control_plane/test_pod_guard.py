@@ -65,17 +65,17 @@ def stack(request: pytest.FixtureRequest, kube: Kube) -> str:
 
 def pods(stack: str) -> list[Manifest]:
     resources = resources_of(stack, {"namespace.name": namespace_of(stack)})
-    return [_manifest(found) for resource in resources for found in pods_of(resource)]
+    return [_manifest(pod) for resource in resources for pod in pods_of(resource)]
 
 
-def _manifest(found: Pod) -> Manifest:
-    spec = copy.deepcopy(dict(found.spec))
+def _manifest(policy_pod: Pod) -> Manifest:
+    spec = copy.deepcopy(dict(policy_pod.spec))
     # KServe gives its picker the account that it makes.
     spec.setdefault("serviceAccountName", "plain")
     # LeaderWorkerSet's controller fills these in, and a dry run has no claims of devices.
-    for term in spec.get("affinity", {}).values():
-        for one in term["preferredDuringSchedulingIgnoredDuringExecution"]:
-            one["podAffinityTerm"].pop("matchLabelKeys", None)
+    for affinity in spec.get("affinity", {}).values():
+        for term in affinity["preferredDuringSchedulingIgnoredDuringExecution"]:
+            term["podAffinityTerm"].pop("matchLabelKeys", None)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}, "spec": spec}
 
 
@@ -112,9 +112,9 @@ def is_refused(kube: Kube, stack: str, manifest: Manifest) -> bool:
 
 
 def test_every_pod_of_the_stack_is_admitted(kube: Kube, stack: str) -> None:
-    found = pods(stack)
-    assert found
-    assert [text for manifest in found if (text := refusal(kube, stack, manifest)) is not None] == []
+    manifests = pods(stack)
+    assert manifests
+    assert [text for manifest in manifests if (text := refusal(kube, stack, manifest)) is not None] == []
 
 
 def test_a_pod_that_keeps_the_rules_is_admitted(kube: Kube, stack: str) -> None:
@@ -178,7 +178,9 @@ def test_a_pod_of_another_account_is_held_to_restricted(
 @pytest.mark.parametrize("name", ["network of the node", "folder of the node", "sidecar as root", "no seccomp profile"])
 def test_an_engine_breaks_the_rules_of_its_exception_only(kube: Kube, stack: str, name: str) -> None:
     engine = next(
-        one for one in pods(stack) if "server" in str(one) or "vllm" in str(one["spec"]["serviceAccountName"])
+        manifest
+        for manifest in pods(stack)
+        if "server" in str(manifest) or "vllm" in str(manifest["spec"]["serviceAccountName"])
     )
     spec = engine["spec"]
     faulty = pod(spec["serviceAccountName"], spec["containers"][0]["name"])

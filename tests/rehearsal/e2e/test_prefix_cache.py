@@ -87,12 +87,14 @@ class TestUnderLoad:
             noticed = time.monotonic()
             eventually(lambda: project.is_back(STACK, victim), "it has started again")
             answered(load, 40, since=time.monotonic())
-        assert {one.pod for one in load.samples if one.answered and one.began < killed} == project.ready(STACK)
+        assert {sample.pod for sample in load.samples if sample.answered and sample.began < killed} == project.ready(
+            STACK
+        )
         # What the replica was at when it was killed, and what was sent to it until that was noticed: about a third.
-        assert [one for one in load.lost if one.ended < killed or one.began > noticed] == []
+        assert [sample for sample in load.unanswered if sample.ended < killed or sample.began > noticed] == []
         in_hand = [sample for sample in load.samples if sample.began < killed < sample.ended]
         meanwhile = [sample for sample in load.samples if killed < sample.began < noticed]
-        assert len(load.lost) <= len(in_hand) + len(meanwhile) / 2 + 5
+        assert len(load.unanswered) <= len(in_hand) + len(meanwhile) / 2 + 5
 
     def test_without_a_picker_closed_is_closed(self, project: Project) -> None:
         """Failure mode `close`, the default: no request reaches a replica without a picker's decision."""
@@ -112,8 +114,8 @@ class TestUnderLoad:
         refused = Counter(sample.status for sample in load.unanswered)
         assert refused
         assert all(status >= 500 for status in refused), refused
-        assert [one for one in load.lost if one.ended < killed or one.began > back] == []
-        # The first that was refused found no picker: until the last that was refused nobody else was sent anywhere,
+        assert [sample for sample in load.unanswered if sample.ended < killed or sample.began > back] == []
+        # The first that was refused found no picker: until the last refused one no other was routed anywhere,
         # except by the picker that has started again. Its first answer ends that.
         first = min(load.unanswered, key=lambda sample: sample.ended)
         during = [sample for sample in load.samples if first.ended < sample.began]
@@ -143,4 +145,4 @@ class TestUnderLoad:
             eventually(lambda: project.ready(STACK, PICKERS) - {leader} != set(), "another picker leads")
             answered(load, 40, since=time.monotonic())
         # What the picker was at went with it, and what was sent to its endpoint until that was gone.
-        assert [one for one in load.lost if one.ended < killed or one.began > killed_at] == []
+        assert [sample for sample in load.unanswered if sample.ended < killed or sample.began > killed_at] == []

@@ -357,7 +357,7 @@ def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
         body_mode="FULL_DUPLEX_STREAMED",
     )
     files = {"routes": route_configuration("g", virtual_hosts(rules))}
-    files |= {f"slot-{number}": one for number, one in enumerate(extension_filters("g", [extension]))}
+    files |= {f"slot-{number}": content for number, content in enumerate(extension_filters("g", [extension]))}
     for name, content in files.items():
         (tmp_path / name).write_text(json.dumps(content))
     routes, *slots = [str(tmp_path / name) for name in files]
@@ -406,7 +406,7 @@ def free_port() -> int:
 def test_an_open_connection_follows_routes_and_extensions(envoy: Envoy, tmp_path: Path) -> None:
     """Google's load balancers configure each request. A changed listener of Envoy is for new connections only."""
     port, admin = free_port(), ("127.0.0.1", free_port())
-    nobody = Extension("bbr", "callout/llm/bbr/9004", "bbr", 1.0, False, frozenset({"RequestHeaders"}), "STREAMED")
+    unreachable = Extension("bbr", "callout/llm/bbr/9004", "bbr", 1.0, False, frozenset({"RequestHeaders"}), "STREAMED")
 
     def write(status: int, extensions: list[Extension]) -> None:
         filters = enumerate(extension_filters("g", extensions))
@@ -434,7 +434,7 @@ def test_an_open_connection_follows_routes_and_extensions(envoy: Envoy, tmp_path
         eventually(lambda: answers(501), "the first routes answer")
         write(502, [])
         eventually(lambda: answers(502), "the second routes answer")
-        write(502, [nobody])
+        write(502, [unreachable])
         eventually(lambda: answers(500), "the extension is called, and nobody is there")
         write(503, [])
         eventually(lambda: answers(503), "the extension is gone")
