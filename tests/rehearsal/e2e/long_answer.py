@@ -8,7 +8,9 @@ import time
 
 import httpx
 
-from .project import PATIENCE, Project
+from tests.waiting import PATIENCE
+
+from .project import Project
 
 
 class LongAnswer:
