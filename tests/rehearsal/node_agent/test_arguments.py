@@ -140,7 +140,7 @@ def test_ranks_listen_on_consecutive_ports() -> None:
 
     container = {"args": ["--model", MODEL, "--data-parallel-size", "4"]}
     started = launch(Program.ENGINE, container, {}, {}, allocate, lambda port: port, Simulated())
-    assert taken == [(8000, 4)]
+    assert ports == [(8000, 4)]
     assert started.ports == {8000: 21000, 8001: 21001, 8002: 21002, 8003: 21003}
     assert started.arguments[-1] == "--port=21000"
 
