@@ -131,7 +131,7 @@ def switches(rounds: int = 1) -> None:
             time.sleep(2)
             seconds = _timed(lambda deployment=deployment: up(deployment))  # type: ignore[misc]
             time.sleep(5)
-        print(f"| {deployment} | {len(load.samples)} | {len(load.lost)} | {seconds:.0f} |", flush=True)
+        print(f"| {deployment} | {len(load.samples)} | {len(load.unanswered)} | {seconds:.0f} |", flush=True)
     subprocess.run([sys.executable, "-m", "rehearsal", "down", _STACK], cwd=PROJECT_ROOT, check=True)
 
 
