@@ -60,9 +60,9 @@ def _number(text: str, low: int, words: tuple[str, ...]) -> int | None:
 
 
 def _time_zone(name: str) -> str:
-    known = zoneinfo.available_timezones()
+    time_zones = zoneinfo.available_timezones()
     # Without a time zone database on this machine nothing is known, and KEDA's own webhook has the last word.
-    if known and name not in known:
+    if time_zones and name not in time_zones:
         raise refusal(
             "LLMD-TIME-ZONE",
             "the time zone database has no zone of this name",

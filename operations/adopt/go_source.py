@@ -78,20 +78,20 @@ def labels(root: Path, folders: Iterable[str]) -> list[str]:
 
 
 def switched_on(root: Path, folders: Iterable[str]) -> list[str]:
-    """Boolean flags that are on where nobody sets them."""
-    found: set[str] = set()
+    """Boolean flags that are on by default."""
+    names: set[str] = set()
     for text in _texts(root, folders):
-        found |= {match["name"] for match in _ON.finditer(text)}
+        names |= {match["name"] for match in _ON.finditer(text)}
         on = {match["field"] for match in _ON_FIELD.finditer(text)}
-        found |= {match["name"] for match in _FIELD_FLAG.finditer(text) if match["field"] in on}
-    return sorted(found)
+        names |= {match["name"] for match in _FIELD_FLAG.finditer(text) if match["field"] in on}
+    return sorted(names)
 
 
 def metrics(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
     """Names of the metrics that files of these folders register, and those of them that are deprecated."""
     texts = [*_texts(root, folders)]
     constants = {match["name"]: match["value"] for text in texts for match in _COMPONENT.finditer(text)}
-    found: set[str] = set()
+    names: set[str] = set()
     older: set[str] = set()
     for text in texts:
         for match in _METRIC.finditer(text):
@@ -99,11 +99,11 @@ def metrics(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
             while subsystem in constants:
                 subsystem = constants[subsystem]
             name = f"{subsystem.strip(chr(34))}_{match['name']}"
-            found.add(name)
+            names.add(name)
             if "deprecated" in (match["help"] or "").lower():
                 older.add(name)
-        found |= {match["name"] for match in _DESCRIBED.finditer(text)}
-    return sorted(found), sorted(older)
+        names |= {match["name"] for match in _DESCRIBED.finditer(text)}
+    return sorted(names), sorted(older)
 
 
 def config_apis(root: Path) -> tuple[list[str], list[str]]:
@@ -126,14 +126,14 @@ def objective_groups(root: Path) -> list[str]:
     """API groups in which a picker looks for InferenceObjectives."""
     if not (root / "pkg/epp/server").is_dir():
         return []
-    found = {
+    names = {
         match["group"]
         for file in root.glob("apix/v1alpha2/zz_generated.register.go")
         for match in _GROUP.finditer(file.read_text(encoding="utf-8"))
     }
     for text in _texts(root, ("pkg/epp/server",)):
-        found |= {match["group"] for match in _GROUP_LITERAL.finditer(text)}
-    return sorted(found)
+        names |= {match["group"] for match in _GROUP_LITERAL.finditer(text)}
+    return sorted(names)
 
 
 def roles(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -152,8 +152,8 @@ def roles(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
 def entry_point(root: Path, file: str) -> list[str]:
     """The entry point of the image that a Dockerfile builds last; nothing where there is no such file."""
     place = root / file
-    found = [*_ENTRY_POINT.finditer(place.read_text(encoding="utf-8"))] if place.exists() else []
-    return list(json.loads(found[-1]["words"])) if found else []
+    entry_points = [*_ENTRY_POINT.finditer(place.read_text(encoding="utf-8"))] if place.exists() else []
+    return list(json.loads(entry_points[-1]["words"])) if entry_points else []
 
 
 def _texts(root: Path, folders: Iterable[str]) -> Iterator[str]:

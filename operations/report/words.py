@@ -164,10 +164,10 @@ def cost_range(cost: CostFacts) -> str | None:
     )
 
 
-def findings(found: tuple[Finding, ...]) -> str:
-    errors = sum(1 for one in found if one.severity == "error")
-    acknowledged = sum(1 for one in found if one.acknowledged is not None)
-    warnings = len(found) - errors - acknowledged
+def findings(all_findings: tuple[Finding, ...]) -> str:
+    errors = sum(1 for finding in all_findings if finding.severity == "error")
+    acknowledged = sum(1 for finding in all_findings if finding.acknowledged is not None)
+    warnings = len(all_findings) - errors - acknowledged
     parts = [count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number]
     parts += [f"{acknowledged} acknowledged"] if acknowledged else []
     return " and ".join(parts) or "no findings"

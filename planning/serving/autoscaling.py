@@ -1,4 +1,4 @@
-"""Replicas that follow the load: what KEDA is told about each workload, and what of the settings cannot work.
+"""Replicas that follow the load: the KEDA settings of each workload, and checks of the settings for it.
 
 KEDA owns the number of replicas between the limits. Everything else plans with the maximum, which `fully_scaled` puts
 in place of `replicas`: nodes, quota, capacity and costs.

@@ -118,7 +118,7 @@ def _charts(charts: ChartReleases) -> list[ChartRelease]:
     istio_charts = [istio.base, istio.control_plane] if isinstance(istio, IstioCharts) else [istio.operator]
     own = [charts.leader_worker_set, charts.cert_manager, charts.kserve_crds, charts.kserve, charts.kserve_presets]
     own.append(charts.keda)
-    return [*own, *brought]
+    return [*own, *istio_charts]
 
 
 def differences(chart: str, version: str) -> list[str]:

@@ -43,7 +43,7 @@ SCORER = 'package scorer\n\nconst OldScorerType = "old-scorer"\nconst managed = 
 SECOND_PACKAGE = 'package other\n\nconst ByLabelType = "another"\n'
 
 
-# Names that no compiler checks: whoever renders for the program has to know them.
+# Names that no compiler checks: renderers for the program depend on them.
 PROGRAM = {
     "pkg/epp/server/options.go": """
 package server

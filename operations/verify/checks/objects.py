@@ -42,8 +42,8 @@ def _wrong(live: LiveStack, planned: dict[str, Any]) -> list[str]:
     if (kind, metadata["name"]) in _scaled(live):
         # The number of replicas is the autoscaler's.
         planned = planned | {"spec": {key: value for key, value in planned["spec"].items() if key != "replicas"}}
-    found = live.cluster.find(planned["apiVersion"], kind, metadata["name"], metadata.get("namespace"))
-    if found is None:
+    live_object = live.cluster.find(planned["apiVersion"], kind, metadata["name"], metadata.get("namespace"))
+    if live_object is None:
         return [f"{kind}/{metadata['name']} does not exist"]
     return [f"{kind}/{metadata['name']} {sentence}" for sentence in differences(planned, live_object)]
 

@@ -109,7 +109,9 @@ def test_what_exists_has_no_namespace_of_ours() -> None:
 @pytest.mark.parametrize("release", catalog.load().releases)
 def test_every_release_pins_every_chart(release: str) -> None:
     charts = charts_of({"release": release}, kserve=True, istio=True, scales=True)
-    assert [one.chart for one in charts if not (one.repository or one.chart).startswith(("oci://", "https://"))] == []
+    assert [
+        chart.chart for chart in charts if not (chart.repository or chart.chart).startswith(("oci://", "https://"))
+    ] == []
     assert [chart.version for chart in charts if not chart.version.lstrip("v")[0].isdigit()] == []
 
 
