@@ -6,7 +6,6 @@ import functools
 import itertools
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from catalog import load
 from operations import settings_reference, support_table
 from rehearsal.toolchain.build import binaries
 from rehearsal.toolchain.targets import TARGETS
+from tests.project_copy import copy_project
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOT_DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "AGENTS.md")
@@ -38,19 +38,8 @@ def _commands() -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the project, as a fresh clone with its packages installed would be."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
     copy = tmp_path_factory.mktemp("clone") / "project"
-    for name in listed.stdout.splitlines():
-        source = ROOT / name
-        if source.is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, copy / name)  # with its time, or make would install again
+    copy_project(copy)
     (copy / ".venv").symlink_to(ROOT / ".venv")
     yield copy
     for stack in ("gpu", "tpu"):

@@ -24,7 +24,7 @@ from rehearsal.host import processes
 from rehearsal.kube import Kube, Manifests, client
 from rehearsal.paths import StackPaths
 from rehearsal.terminal.endpoint import reachable
-from stackfile import PROJECT_ROOT
+from tests.project_copy import copy_project
 from tests.waiting import PATIENCE, eventually
 
 STACKS = ("gpu", "tpu")
@@ -106,14 +106,7 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        root.mkdir(parents=True)
-        listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(listing, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True).stdout
-        for name in filter(None, listed.split("\0")):
-            source, target = PROJECT_ROOT / name, root / name
-            if source.is_file():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(source, target)
+        copy_project(root)
         self.git("init", "--quiet")
         self.git("add", "--all")
         self.git("-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "--message=copy")
