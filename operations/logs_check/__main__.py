@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     print(table(summary))
     for judgment in judgments:
         if judgment.wrong is not None:
-            print(f"{judgment.id}: {judgment.wrong} ({judgment.limit})")
+            print(f"{judgment.id}: {judgment.wrong} ({judgment.reason or judgment.limit})")
     return 0
 
 

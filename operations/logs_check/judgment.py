@@ -7,8 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from operations.logs_check.row import Row, UnknownStartError, logged, run_of
-from planning.sizing.memory import EngineRun, judge
+from catalog.engine import load_engine
+from catalog.engines import versions
+from operations.logs_check.row import Row, Start, UnknownStartError, logged, start_of
+from planning.engine_support.refusals import refusals_of
+from planning.parallelism.sharding import shares
+from planning.sizing.memory import judge
 from planning.sizing.memory.weights import weights_gib
 
 Call = Literal["fits", "marginal", "refused", "not known"]
@@ -21,13 +25,15 @@ FIGURES = ("weightsGib", "activationGib", "availableGib", "kvTokens", "kvBlocks"
 class Judgment:
     """The prediction for one row. `right` is None where the row does not say whether it ran, or the call is open.
 
-    `errors` are relative: 0.02 is two percent more than logged.
+    `errors` are relative: 0.02 is two percent more than logged. `reason`: why the engine does not run this model there,
+    whatever the memory.
     """
 
     id: str
     group: str
     call: Call
     limit: str | None = None
+    reason: str | None = None
     ran: bool | None = None
     right: bool | None = None
     wrong: Literal["wrong fits", "wrong refused"] | None = None
@@ -43,6 +49,7 @@ class Judgment:
             "group": plain["group"],
             "call": plain["call"],
             "limit": plain["limit"],
+            "reason": plain["reason"],
             "ran": plain["ran"],
             "right": plain["right"],
             "wrong": plain["wrong"],
@@ -62,9 +69,9 @@ def _judge(row: object, index: int, folder: Path) -> Judgment:
     if not isinstance(row, Mapping):
         return Judgment(id=f"row {index + 1}", group="?", call="not known", not_known="the row is no object of fields")
     name = str(row.get("id") or f"row {index + 1}")
-    ran = row.get("ran") if isinstance(row.get("ran"), bool) else None
+    ran = _ran(row.get("ran"))
     try:
-        return _judged(row, name, ran, run_of(row, folder))
+        return _judged(row, name, ran, start_of(row, folder))
     except UnknownStartError as error:
         reason = str(error)
     except Exception as error:
@@ -72,8 +79,30 @@ def _judge(row: object, index: int, folder: Path) -> Judgment:
     return Judgment(id=name, group=group_of(row), call="not known", ran=ran, not_known=reason)
 
 
-def _judged(row: Row, name: str, ran: bool | None, run: EngineRun) -> Judgment:
+def _ran(value: object) -> bool | None:
+    return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value).strip().lower())
+
+
+def _refusal(start: Start) -> str | None:
+    """Why the engine does not run the model on such an accelerator, or not in so many parts."""
+    deployment = start.deployment
+    engine = load_engine()
+    # Before the oldest table nothing was asked.
+    if engine.has(deployment.version, versions()[0]):
+        certain = [refusal for refusal in refusals_of(deployment) if refusal.certain]
+        if certain:
+            return certain[0].reason
+    parts = deployment.tensor_parallel
+    if start.run.kind == "gpu" and not shares(deployment.model, parts, deployment.expert_parallel):
+        return f"{deployment.model.id} cannot be cut into {parts} equal parts"
+    return None
+
+
+def _judged(row: Row, name: str, ran: bool | None, start: Start) -> Judgment:
+    run = start.run
     verdict = judge(run)
+    reason = _refusal(start)
+    call: Call = verdict.status if reason is None else "refused"
     prediction = {
         "weightsGib": max(weights_gib(run, stage) for stage in range(run.pipeline_parallel)),
         "activationGib": verdict.parts.activation,
@@ -95,16 +124,17 @@ def _judged(row: Row, name: str, ran: bool | None, run: EngineRun) -> Judgment:
     tokens = seen["kvTokens"]
     layout_error = judge(run, measured_gib=available_gib).kv_tokens / tokens - 1 if available_gib and tokens else None
     wrong: Literal["wrong fits", "wrong refused"] | None = None
-    if ran is False and verdict.status == "fits":
+    if ran is False and call == "fits":
         wrong = "wrong fits"
-    if ran is True and verdict.status == "refused":
+    if ran is True and call == "refused":
         wrong = "wrong refused"
-    decided = ran is not None and verdict.status != "marginal"
+    decided = ran is not None and call != "marginal"
     return Judgment(
         id=name,
         group=group_of(row),
-        call=verdict.status,
-        limit=verdict.limit,
+        call=call,
+        limit=verdict.limit if reason is None else "engine",
+        reason=reason,
         ran=ran,
         right=wrong is None if decided else None,
         wrong=wrong,

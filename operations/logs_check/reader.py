@@ -1,8 +1,13 @@
-"""A start-up log of vLLM as a row: settings from its arguments and its configuration, figures from its memory lines."""
+"""A start-up log of vLLM as a row: settings from its arguments and its configuration, figures from its memory lines.
+
+Known are the lines of vLLM 0.6 to 0.32: of the V0 engine, of V1, of Model Runner V2, and of tpu-inference. Colors,
+names of processes and of containers before a line, and lines that a terminal cut off do no harm.
+"""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -44,31 +49,55 @@ _CONFIGURED = {
     "enable_prefix_caching": "prefixCaching",
 }
 
-# With one figure per rank, the largest counts for usage and the smallest for remaining memory.
+# With one figure per rank, the largest counts for usage and the smallest for remaining memory. V0 writes GB and means
+# GiB.
 _LARGEST = {
-    "weightsGib": (rf"[Mm]odel loading took {_NUMBER} GiB", rf"model weights take {_NUMBER} ?GiB"),
+    "weightsGib": (
+        rf"[Mm]odel loading took {_NUMBER} ?Gi?B",
+        rf"[Ll]oading model weights took {_NUMBER} ?Gi?B",
+        rf"model weights take {_NUMBER} ?GiB",
+        # tpu-inference: what is used and what there is of each device.
+        rf"Init model \| hbm=\[\({_NUMBER},",
+    ),
     "activationGib": (
-        rf"torch peak memory increase (?:is )?{_NUMBER} ?GiB",
+        rf"torch peak memory increase:? (?:is )?{_NUMBER} ?GiB",
         rf"PyTorch activation peak memory takes {_NUMBER} ?GiB",
+        rf"{_NUMBER} GiB for peak activation",
     ),
 }
 _SMALLEST = {
-    "availableGib": (rf"Available KV cache memory: {_NUMBER} GiB",),
+    "availableGib": (
+        rf"Available KV cache memory: {_NUMBER} GiB",
+        rf"the rest of the memory reserved for KV Cache is {_NUMBER} ?GiB",
+    ),
     "kvTokens": (rf"KV cache size: {_NUMBER} tokens",),
     "kvBlocks": (
-        rf"# (?:GPU|TPU|CUDA) blocks: {_NUMBER}",
+        rf"# (?:GPU|TPU|CUDA|gpu|tpu|cuda) blocks: {_NUMBER}",
         rf"num_gpu_blocks is: {_NUMBER}",
         rf"Init kv-cache .*num_blocks={_NUMBER}",
     ),
     "concurrency": (rf"Maximum concurrency for [\d,]+ tokens per request: {_NUMBER}x",),
 }
+# tpu-inference sums over the devices of a host.
+_OF_ALL_DEVICES = {
+    "weightsGib": rf"total_hbm_used_gb={_NUMBER} ?Gi?B",
+    "availableGib": rf"total_hbm_avail_gb={_NUMBER} ?Gi?B",
+}
+_VERSIONS = (
+    r"LLM engine \(v(\d+\.\d+(?:\.\d+)?(?!\.dev))",
+    r"vLLM API server version v?(\d+\.\d+(?:\.\d+)?(?!\.dev))",
+    r"█ +version v?(\d+\.\d+(?:\.\d+)?(?!\.dev))",
+    r"(?i:vllm[- ]version):? v?(\d+\.\d+(?:\.\d+)?(?!\.dev))",
+)
+_COLORS = re.compile(r"(?:\x1b|\^\[)\[[0-9;]*m")
 _FAILURES = (
     r"(To serve at least one request with the model'?s max seq len[^\n]*)",
     r"(No available memory for the cache blocks[^\n]*)",
     r"(The model's max seq len [^\n]*)",
     r"(Free memory on device[^\n]*is less than desired[^\n]*)",
+    r"([^\n:]*(?:must be divisible by|is not divisible by)[^\n]*)",
     r"(max_num_seqs[^\n]*exceeds[^\n]*)",
-    r"(CUDA out of memory[^\n]*)",
+    r"((?:CUDA|HIP) out of memory[^\n]*)",
     r"(RESOURCE_EXHAUSTED[^\n]*)",
     r"(RuntimeProgramAllocationFailure[^\n]*)",
     r"(Engine core initialization failed[^\n]*)",
@@ -77,18 +106,21 @@ _FAILURES = (
 
 def read_log(text: str) -> dict[str, Any]:
     """The row of one start. Fields that the log does not state are left out."""
+    text = _COLORS.sub("", text)
     row: dict[str, Any] = {}
-    version = re.search(r"(?:vLLM API server version|LLM engine \(v|\bversion) ?v?(\d+\.\d+(?:\.\d+)?)", text)
-    if version is not None:
+    version = next((match for pattern in _VERSIONS if (match := re.search(pattern, text)) is not None), None)
+    if version is not None and version[1] != "0.1":
         row["version"] = version[1]
     row |= _configured(text)
     row |= _arguments(text)
     memory = re.search(rf"on device[^(\n]*\({_NUMBER}/{_NUMBER} GiB\)", text) or re.search(
-        rf"total_gpu_memory \(({_NUMBER[1:-1]})GiB\)", text
+        rf"total_gpu_memory \({_NUMBER} ?GiB\)", text
     )
     if memory is not None:
         row["memory_gib"] = _value(memory[memory.lastindex or 1])
-    share = re.search(rf"[Dd]esired GPU memory utilization (?:is )?\({_NUMBER}", text)
+    share = re.search(rf"[Dd]esired GPU memory utilization (?:is )?\({_NUMBER}", text) or re.search(
+        rf"x gpu_memory_utilization \({_NUMBER}\)", text
+    )
     if share is not None:
         row.setdefault("gpuMemoryUtilization", _value(share[1]))
     batch = re.search(r"max_num_batched_tokens[=:] ?(\d+)", text)
@@ -99,32 +131,76 @@ def read_log(text: str) -> dict[str, Any]:
             values = [_value(match) for pattern in patterns for match in re.findall(pattern, text)]
             if values:
                 row[name] = choose(values)
+    devices = row.get("tensorParallel")
+    for name, pattern in _OF_ALL_DEVICES.items():
+        total = re.search(pattern, text)
+        if total is not None:
+            row.setdefault(name, round(_value(total[1]) / (devices if isinstance(devices, int) else 1), 4))
+    return row | _outcome(text)
+
+
+def _outcome(text: str) -> dict[str, Any]:
     failure = next((match[1] for pattern in _FAILURES if (match := re.search(pattern, text)) is not None), None)
     if "Application startup complete" in text:
-        row["ran"] = True
-    elif failure is not None:
-        row |= {"ran": False, "reason": failure.strip()[:300]}
-    return row
+        return {"ran": True}
+    if failure is not None:
+        return {"ran": False, "reason": failure.strip()[:300]}
+    # Without a server nothing says that requests are taken: the engine is the last to report.
+    return {"ran": True} if re.search(r"init engine \(profile[^\n]*took", text) else {}
 
 
 def _arguments(text: str) -> dict[str, Any]:
+    """Arguments that differ from their defaults; before vLLM 0.9.2 all of them, as a Namespace."""
+    match = re.search(r"non-default args: (\{[^\n]*)", text)
+    if match is not None:
+        literal = _literal(match[1])
+        if literal is None:
+            literal = _named(match[1], r"'{name}': ")
+    else:
+        namespace = re.search(r"args: Namespace\(([^\n]*)", text)
+        if namespace is None:
+            return {}
+        literal = _named(namespace[1], r"\b{name}=")
     arguments: dict[str, Any] = {}
-    match = re.search(r"non-default args: (\{.*\})", text)
-    if match is None:
-        return arguments
-    try:
-        literal = ast.literal_eval(match[1])
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return arguments
-    if not isinstance(literal, Mapping):
-        return arguments
     for name, field in _ARGUMENTS.items():
-        if literal.get(name) is not None:
-            arguments[field] = literal[name]
+        value = literal.get(name)
+        if value is not None and value != "auto":
+            arguments.setdefault(field, value)
     speculative = literal.get("speculative_config")
+    if isinstance(speculative, str):
+        try:
+            speculative = json.loads(speculative)
+        except ValueError:
+            speculative = None
     if isinstance(speculative, Mapping) and isinstance(speculative.get("num_speculative_tokens"), int):
         arguments["speculativeTokens"] = speculative["num_speculative_tokens"]
+    limits = literal.get("limit_mm_per_prompt")
+    if isinstance(limits, Mapping) and limits and all(limit == 0 for limit in limits.values()):
+        arguments["textOnly"] = True
     return arguments
+
+
+def _literal(text: str) -> Mapping[str, Any] | None:
+    """A dictionary as Python writes it; None where it is cut off, or holds objects."""
+    try:
+        literal = ast.literal_eval(text[: text.rfind("}") + 1])
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return literal if isinstance(literal, Mapping) else None
+
+
+def _named(text: str, before: str) -> dict[str, Any]:
+    """Plain values of the arguments that a row has, one by one."""
+    values: dict[str, Any] = {}
+    for name in (*_ARGUMENTS, "speculative_config"):
+        match = re.search(before.format(name=name) + r"('[^'\n]*'|\{[^{}\n]*\}|[^,)}\s]+)", text)
+        if match is None:
+            continue
+        try:
+            values[name] = ast.literal_eval(match[1])
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return values
 
 
 def _configured(text: str) -> dict[str, Any]:

@@ -87,7 +87,15 @@ def test_calls_that_were_wrong_are_named_by_their_kind() -> None:
         ({"maxModelLen": "long"}, "maxModelLen is 'long', where a number belongs"),
         ({"tensorParallel": 1.5}, "tensorParallel is 1.5, where a whole number belongs"),
         ({"maxNumSeqs": -3}, "where a positive number belongs"),
-        ({"version": "newest"}, "cannot be computed: not a vLLM version"),
+        ({"version": "newest"}, "version is newest, which is no release of vLLM"),
+        ({"version": "0.1.dev16260+g388fd5153"}, "a build between releases does not say after which"),
+        ({"dtype": "int8"}, "dtype is int8, which is none of"),
+        ({"kvCacheDtype": "turboquant_3bit_nc"}, "how much a token takes then is not known"),
+        ({"gpuMemoryUtilization": 90}, "vLLM takes a share of at most 1"),
+        ({"eager": "perhaps"}, "eager is 'perhaps', where true or false belongs"),
+        ({"accelerator": {"name": "tpu-v4", "memory_gib": 31.2}}, "memory alone does not describe a TPU"),
+        ({"accelerator": {"memory_gib": 44.4, "capability": 89}}, "capability is 89.0, which is no compute capability"),
+        ({"accelerator": {"memory_gib": 44.4, "interconnect": "fast"}}, "neither nvlink nor pcie"),
     ],
     ids=str,
 )
@@ -123,18 +131,18 @@ _FIELDS: dict[str, list[Any]] = {
     "tensorParallel": [1, 3, 8],
     "pipelineParallel": [1, 4, 500],
     "dataParallel": [1, 8],
-    "expertParallel": [True, False],
-    "dtype": ["auto", "half", "float32"],
-    "quantization": [None, "fp8", "awq", "bitsandbytes", "modelopt"],
-    "kvCacheDtype": ["auto", "fp8", "bfloat16"],
+    "expertParallel": [True, False, 8, 1, "true"],
+    "dtype": ["auto", "half", "float32", "torch.bfloat16", "BF16", "fp16", "float", "int8"],
+    "quantization": [None, "fp8", "awq", "bitsandbytes", "modelopt", "compressed-tensors", "None", "gguf", "FP8"],
+    "kvCacheDtype": ["auto", "fp8", "bfloat16", "fp8_e4m3", "fp8_e5m2", "nvfp4", "torch.float16"],
     "gpuMemoryUtilization": [0.1, 0.9, 0.99],
-    "maxModelLen": [16, 8192, 10**7],
+    "maxModelLen": [16, 8192, 10**7, "auto", -1],
     "maxNumBatchedTokens": [1, 8192],
     "maxNumSeqs": [1, 1024],
     "blockSize": [16, 256],
-    "eager": [True, False],
-    "textOnly": [True, False],
-    "prefixCaching": [True, False],
+    "eager": [True, False, "false"],
+    "textOnly": [True, False, 1],
+    "prefixCaching": [True, False, "no"],
     "speculativeTokens": [0, 3],
     "weightsGib": [1.0, "3.2/4.1", [1, 2]],
     "activationGib": [0.5],
@@ -142,7 +150,7 @@ _FIELDS: dict[str, list[Any]] = {
     "kvTokens": [1000, "476,000"],
     "kvBlocks": [100],
     "concurrency": [3.2],
-    "ran": [True, False, "yes"],
+    "ran": [True, False, "yes", "false"],
     "reason": ["out of memory"],
 }
 _ANYTHING: Any = [None, "", -1, 0, 1.5, "x", [], {}, "12", 10**12, float("nan"), float("inf"), "1/2", [1, 2]]
@@ -154,8 +162,7 @@ def test_no_combination_of_fields_is_without_an_answer(row: dict[str, Any]) -> N
     """Each field may be missing or wrong: the row gets a call, or the reason why it has none."""
     [judgment] = judge_rows([row], CONFIGS)
     assert (judgment.call == "not known") == (judgment.not_known is not None)
-    if judgment.not_known is not None and "cannot be computed" in judgment.not_known:
-        assert "not a vLLM version" in judgment.not_known
+    assert judgment.not_known is None or "cannot be computed" not in judgment.not_known
     assert json.loads(json.dumps(judgment.as_json()))["call"] == judgment.call
     assert summarize([judgment])["all"]["rows"] == 1
 
@@ -172,6 +179,60 @@ def test_another_card_is_described_by_memory_and_capability() -> None:
         judged(accelerator=..., memory_gib=44.39, capability=8.9, gpuMemoryUtilization=0.9).prediction
         == by_memory.prediction
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ({"dtype": "torch.bfloat16"}, {"dtype": "bfloat16"}),
+        ({"dtype": "float"}, {"dtype": "float32"}),
+        ({"dtype": "FP16"}, {"dtype": "half"}),
+        ({"eager": "False"}, {"eager": False}),
+        ({"expertParallel": 1}, {"expertParallel": False}),
+        ({"maxModelLen": "8,192"}, {"maxModelLen": 8192}),
+        ({"version": "v0.19.0"}, {"version": "0.19.0"}),
+        ({"quantization": "None"}, {"quantization": ...}),
+        ({"kvCacheDtype": "fp8_e5m2"}, {"kvCacheDtype": "fp8"}),
+        ({"accelerator": {"name": "nvidia-h100-80gb"}}, {"accelerator": "nvidia-h100-80gb"}),
+    ],
+    ids=str,
+)
+def test_spellings_mean_the_same(written: dict[str, Any], meant: dict[str, Any]) -> None:
+    assert judged(**written).prediction == judged(**meant).prediction
+    assert judged(**written).call in ("fits", "marginal", "refused")
+
+
+def test_cards_without_bfloat16_take_what_vllm_takes_there() -> None:
+    """float16, and float32 for model types that refuse it: twice the weights."""
+    here = {"accelerator": {"name": "V100", "memory_gib": 31.73, "capability": 7.0}, "model": "google/gemma-2-2b-it"}
+    bare = {**here, "dtype": ..., "version": "0.26.0"}
+    assert judged(**bare).prediction["weightsGib"] == judged(**{**bare, "dtype": "float32"}).prediction["weightsGib"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "google/gemma-3-4b-it", "dtype": "half", "version": "0.26.0"}, "refuses float16"),
+        ({"tensorParallel": 3}, "cannot be cut into 3 equal parts"),
+        ({"model": "openai/gpt-oss-20b", "accelerator": {"memory_gib": 14.56, "capability": 7.5}}, "mxfp4"),
+        (
+            {"model": "google/gemma-4-26B-A4B-it", "accelerator": "nvidia-tesla-t4", "version": "0.26.0"},
+            "shared memory",
+        ),
+    ],
+    ids=str,
+)
+def test_what_the_engine_does_not_run_is_refused_whatever_the_memory(changes: dict[str, Any], reason: str) -> None:
+    judgment = judged(**changes, ran=False)
+    assert (judgment.call, judgment.limit, judgment.right) == ("refused", "engine", True)
+    assert reason in str(judgment.reason).lower()
+
+
+def test_a_length_that_is_left_to_the_engine_is_the_longest_that_fits() -> None:
+    small = {"model": "Qwen/Qwen3-14B", "accelerator": {"memory_gib": 31.36, "capability": 12.0}, "version": "0.26.0"}
+    assert judged(**small, maxModelLen=40_960, gpuMemoryUtilization=0.95).call == "refused"
+    fitted = judged(**small, maxModelLen="auto", gpuMemoryUtilization=0.95)
+    assert fitted.prediction["neededGib"] <= fitted.prediction["availableGib"]
 
 
 def test_of_several_ranks_the_heaviest_counts() -> None:
@@ -259,6 +320,96 @@ def test_the_ranks_of_a_log_are_taken_by_what_decides() -> None:
 
 def test_any_text_is_read_without_a_crash() -> None:
     assert read_log("non-default args: {'model': object()}\nModel loading took x GiB") == {}
+
+
+# Lines of the V0 engine, written by hand after logs of 0.8.5.
+V0 = """\
+INFO 03-27 11:28:50 api_server.py:1043] vLLM API server version 0.8.5
+INFO 03-27 11:28:50 api_server.py:1044] args: Namespace(subparser='serve', model_tag='Qwen/Qwen3-32B', host=None, \
+allowed_origins=['*'], model='Qwen/Qwen3-32B', dtype='auto', max_model_len=32768, tensor_parallel_size=8, \
+gpu_memory_utilization=0.98, enforce_eager=True, max_num_seqs=None, dispatch_function=<function ServeSubcommand.cmd>)
+INFO 03-27 11:28:59 llm_engine.py:240] Initializing a V0 LLM engine (v0.8.5) with config: model='Qwen/Qwen3-32B', \
+dtype=torch.bfloat16, max_seq_len=32768, tensor_parallel_size=8, quantization=None, kv_cache_dtype=auto
+(VllmWorkerProcess pid=2) INFO 03-27 11:29:01 model_runner.py:1146] Model loading took 7.64 GB and 5.1 seconds
+INFO worker.py:267] the current vLLM instance can use total_gpu_memory (44.53GiB) x gpu_memory_utilization (0.98) = \
+43.64GiB
+INFO worker.py:267] model weights take 7.64GiB; non_torch_memory takes 0.28GiB; PyTorch activation peak memory takes \
+1.52GiB; the rest of the memory reserved for KV Cache is 34.20GiB.
+INFO executor_base.py:112] # cuda blocks: 70041, # CPU blocks: 2048
+INFO llm_engine.py:437] init engine (profile, create kv cache, warmup model) took 20.99 seconds
+"""
+
+
+def test_a_log_of_the_first_engine_is_read() -> None:
+    assert read_log(V0) == {
+        "version": "0.8.5",
+        "model": "Qwen/Qwen3-32B",
+        "dtype": "bfloat16",
+        "maxModelLen": 32768,
+        "tensorParallel": 8,
+        "gpuMemoryUtilization": 0.98,
+        "eager": True,
+        "memory_gib": 44.53,
+        "weightsGib": 7.64,
+        "activationGib": 1.52,
+        "availableGib": 34.2,
+        "kvBlocks": 70041,
+        "ran": True,
+    }
+
+
+def test_colors_containers_objects_and_a_cut_line_do_no_harm() -> None:
+    text = (
+        "vllm-1  | \x1b[1;36m(APIServer pid=1)\x1b[0;0m INFO 08-07 21:32:22 [api_utils.py:339]  █  version 0.27.1\n"
+        "vllm-1  | \x1b[1;36m(APIServer pid=1)\x1b[0;0m INFO [api_utils.py:273] non-default args: {'model_tag': 'a/b', "
+        "'tensor_parallel_size': 2, 'attention_config': AttentionConfig(backend=None, x={}), 'kv_cache_dtype': 'fp8', "
+        "'speculative_config': {'method': 'mtp', 'num_speculative_tokens': 3}, 'enable_expert_par\n"
+        "^[[0;36m(EngineCore pid=9)^[[0;0m INFO [gpu_worker.py:789] Free memory on device (94.05/95.01 GiB) on startup."
+        " Desired GPU memory utilization is (0.9, 85.51 GiB). Actual usage is 56.89 GiB for consumed memory (weights + "
+        "non-torch), 0.76 GiB for peak activation, and 0.32 GiB for CUDAGraph memory.\n"
+        "(EngineCore pid=9) INFO [kv_cache_utils.py:1869] GPU KV cache size: 621,392 tokens, Maximum concurrency for "
+        "32,768 tokens per request: 18.96x\n"
+    )
+    assert read_log(text) == {
+        "version": "0.27.1",
+        "model": "a/b",
+        "tensorParallel": 2,
+        "kvCacheDtype": "fp8",
+        "speculativeTokens": 3,
+        "memory_gib": 95.01,
+        "gpuMemoryUtilization": 0.9,
+        "activationGib": 0.76,
+        "kvTokens": 621_392,
+        "concurrency": 18.96,
+    }
+
+
+def test_a_log_of_a_tpu_is_read_by_device() -> None:
+    text = (
+        "INFO [utils.py:233] non-default args: {'model': 'Qwen/Qwen3-32B', 'tensor_parallel_size': 4}\n"
+        "INFO [tpu_runner.py:300] Init model | hbm=[(15.4, 31.25), (15.4, 31.25), (15.4, 31.25), (15.4, 31.25)]Gb\n"
+        "INFO [tpu_worker.py:210] Memory statistics | total_hbm_limit_gb=125.0GiB | total_hbm_limit_cap_gb=115.0GiB | "
+        "total_hbm_used_gb=61.6GiB | total_hbm_avail_gb=53.4GiB\n"
+        "INFO [kv_cache_manager.py:200] Init kv-cache | num_total_layers=64 | num_blocks=3417 | hbm=[(28.7, 31.25)]Gb\n"
+    )
+    row = read_log(text)
+    assert (row["weightsGib"], row["availableGib"], row["kvBlocks"]) == (15.4, 13.35, 3417)
+
+
+def test_a_build_between_releases_has_no_version() -> None:
+    assert read_log("Initializing a V1 LLM engine (v0.1.dev16260+g388fd5153) with config: dtype=torch.half") == {
+        "dtype": "half"
+    }
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([*LOG.splitlines(), *V0.splitlines()]), max_size=12), st.integers(0, 400))
+def test_parts_of_logs_are_read_and_judged(lines: list[str], cut: int) -> None:
+    """Any lines, in any order, and the last one cut off."""
+    text = "\n".join(lines)
+    row = read_log(text[: max(0, len(text) - cut)])
+    [judgment] = judge_rows([{**row, "accelerator": "nvidia-h100-80gb"}], CONFIGS)
+    assert judgment.not_known is None or "cannot be computed" not in judgment.not_known
 
 
 def test_a_read_log_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
