@@ -90,6 +90,12 @@ logs-check: $(STAMP) ## judge the memory verdict on logged starts: FILE=rows.jso
 logs-read: $(STAMP) ## write the row of a start-up log of vLLM: FILE=start.log OUT=rows.json ARGS='--add accelerator=nvidia-l4'
 	@$(BIN)/python -m operations.logs_check --read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
+monitoring-files: $(STAMP) ## STACK's alerts and dashboard as files for a Prometheus and a Grafana: OUT=monitoring
+	@$(BIN)/python -m operations.watch $(STACK) --out $(if $(filter-out rendered,$(OUT)),$(OUT),monitoring)
+
+check-alerts: $(STAMP) ## which alerts fire in which scenario, by promtool (apt-get install prometheus)
+	@$(BIN)/python -m operations.watch --check
+
 catalog: $(STAMP) ## list KIND=models, accelerators, zones, machines or releases; FIND='words' searches
 	@$(CLI) catalog $(or $(KIND),models) $(if $(FIND),'$(FIND)') $(ARGS)
 

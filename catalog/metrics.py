@@ -31,6 +31,8 @@ class Metric(Entry):
     names: Mapping[str, str]
     aliases: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     labels: tuple[str, ...]
+    # Upper bounds of a histogram's buckets, without infinity, where a query reads a single one.
+    buckets: tuple[float, ...] = ()
     appears: str = ""
     source: str
 

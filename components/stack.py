@@ -13,6 +13,7 @@ from components.infrastructure.namespace import NamespaceResources
 from components.infrastructure.network import InferenceNetwork
 from components.infrastructure.node_pools import NodePools
 from components.infrastructure.services import ProjectServices
+from components.platform.budget import billing_budget
 from components.platform.certificates import Certificate
 from components.platform.crds import InferenceCrds
 from components.platform.dashboards import Dashboards
@@ -97,6 +98,8 @@ class InferenceStack(pulumi.ComponentResource):
             Monitoring(plan.monitoring, plan.models, plan.router, platform.scope)
         if plan.monitoring.dashboard is not None or plan.monitoring.alerts:
             Dashboards(plan.monitoring, plan.project, plan.labels, infrastructure.opts)
+        if plan.monitoring.budget is not None:
+            billing_budget(plan.monitoring.budget, infrastructure.services.services, infrastructure.opts)
         self.address = gateway.address
         self.register_outputs({"address": self.address})
 

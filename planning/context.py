@@ -22,6 +22,9 @@ DEFAULT_NAMESPACE = "llm-d-inference-scheduling"
 # Kubernetes label of a stack's own nodes, with its name. Stacks may share a cluster.
 STACK_NODES = "llm-d.ai/stack"
 
+# Label of a stack's own resources in Google Cloud, with its name.
+STACK_LABEL = "llm-d-stack"
+
 Role = Literal["both", "decode", "prefill"]
 
 
@@ -167,7 +170,7 @@ def resolve_context(
         chips=per_node * hosts,
         release=release,
         transfers_kv_cache=transfers_kv_cache,
-        labels=dict(settings.labels) | {"llm-d-stack": names.slug(stack)},
+        labels=dict(settings.labels) | {STACK_LABEL: names.slug(stack)},
     )
 
 

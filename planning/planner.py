@@ -216,7 +216,13 @@ def plan_with_findings(
         models_endpoint=models_endpoint,
         models=served,
         network_policies=plan_network_policies(ctx, network, gateway, served, router, models_endpoint),
-        monitoring=plan_monitoring(ctx, cluster.name, namespace.name, tuple(model.pool.name for model in served)),
+        monitoring=plan_monitoring(
+            ctx,
+            cluster.name,
+            namespace.name,
+            tuple(model.pool.name for model in served),
+            tuple(model.pool.name for model in served if model.servers[0].wakes),
+        ),
         cost=plan_cost(
             ctx,
             cpu_pool,

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from settings.base import Settings, refusal
+from settings.base import Settings, form, refusal
 
 Usd = Annotated[float, Field(ge=0, le=10_000)]
 
@@ -57,3 +57,17 @@ class BudgetSettings(Settings):
     max_monthly_usd: Annotated[
         float, Field(gt=0, le=100_000_000, description="US dollars a month of 730 hours.", examples=[5000])
     ]
+    billing_account: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$",
+            description="Billing account, in US dollars, that gets a budget of this amount: Google then reports"
+            " spending of the stack's labels at notifyAt. It stops nothing.",
+            examples=["012345-6789AB-CDEF01"],
+            json_schema_extra=form("the id of a billing account: gcloud billing accounts list"),
+        ),
+    ] = None
+    notify_at: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=10)], ...],
+        Field(min_length=1, max_length=8, description="Shares of the amount at which spending is reported."),
+    ] = (0.5, 0.9, 1.0)

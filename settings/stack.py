@@ -127,6 +127,10 @@ class AlertSettings(Settings):
     time_per_output_token_seconds: Annotated[
         float | None, Field(gt=0, description="Limit of the time per further token of 95 % of tokens.")
     ] = None
+    idle_hours: Annotated[
+        int | None,
+        Field(ge=1, le=168, description="Hours without a request after which running accelerators are reported."),
+    ] = None
 
 
 class MonitoringSettings(Settings):

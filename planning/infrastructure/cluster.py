@@ -107,6 +107,8 @@ def plan_services(ctx: PlanContext) -> tuple[str, ...]:
         extra.append("cloudkms.googleapis.com")
     if ctx.settings.monitoring.enabled:
         extra.append("monitoring.googleapis.com")
+    if ctx.settings.budget is not None and ctx.settings.budget.billing_account is not None:
+        extra.append("billingbudgets.googleapis.com")
     return tuple(sorted((*SERVICES, *extra)))
 
 

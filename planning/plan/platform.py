@@ -151,11 +151,37 @@ class AlertPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordingPlan:
+    """A recording rule of Prometheus: `record` is the name of the series that `query` fills."""
+
+    record: str
+    query: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetPlan:
+    """A budget of Cloud Billing over everything that has the stack's label: it reports, and stops nothing."""
+
+    billing_account: str
+    title: str
+    project: str
+    label: tuple[str, str]
+    monthly_usd: float
+    notify_at: tuple[float, ...]
+    notification_channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class MonitoringPlan:
-    """Scraping of model servers, pickers and model router; optionally a dashboard and alert policies."""
+    """Scraping of model servers, pickers and model router; a dashboard and alert policies where they are wanted.
+
+    `recordings` are what dashboard and alerts compute again and again, for a Prometheus of the user's own.
+    """
 
     enabled: bool
     interval_seconds: int
     dashboard: DashboardPlan | None = None
     alerts: tuple[AlertPlan, ...] = ()
     notification_channels: tuple[str, ...] = ()
+    recordings: tuple[RecordingPlan, ...] = ()
+    budget: BudgetPlan | None = None

@@ -116,6 +116,11 @@ class ModelServerPlan:
     direct_annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def wakes(self) -> bool:
+        """Whether there may be no replica until a request comes."""
+        return self.scaling is not None and self.scaling.minimum == 0
+
+    @property
     def most_replicas(self) -> int:
         """Replicas that there can be at once."""
         return self.replicas if self.scaling is None or self.scaling.paused else self.scaling.maximum

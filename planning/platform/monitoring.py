@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
-from planning.context import PlanContext
-from planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan, PanelPlan
-from planning.platform.queries import WINDOW, Queries
+from planning.context import STACK_LABEL, PlanContext
+from planning.plan.platform import AlertPlan, BudgetPlan, DashboardPlan, MonitoringPlan, PanelPlan, RecordingPlan
+from planning.platform.queries import WINDOW, Queries, bucket_of
 from settings.stack import AlertSettings
 
 # Multi-window, multi-burn-rate alerts (Google's SRE Workbook, chapter 5): long and short window, burn rate, severity.
@@ -17,10 +18,16 @@ _BURN_RATES: tuple[tuple[str, str, float, Literal["CRITICAL", "WARNING"]], ...] 
     ("6h", "30m", 6.0, "WARNING"),
 )
 _QUANTILE = 0.95
+_NEARLY_ALL = 0.99
 
 
-def plan_monitoring(ctx: PlanContext, cluster: str, namespace: str, pools: tuple[str, ...]) -> MonitoringPlan:
-    """Scraping, dashboard and alerts. `pools` are the InferencePools of the stack."""
+def plan_monitoring(
+    ctx: PlanContext, cluster: str, namespace: str, pools: tuple[str, ...], waking: tuple[str, ...] = ()
+) -> MonitoringPlan:
+    """What is scraped, shown and alerted on.
+
+    `pools` are the InferencePools of the stack, `waking` those that may be without replicas until a request comes.
+    """
     settings = ctx.settings.monitoring
     for key, value in (("dashboard", settings.dashboard), ("alerts", settings.alerts)):
         if value and not settings.enabled:
@@ -38,7 +45,26 @@ def plan_monitoring(ctx: PlanContext, cluster: str, namespace: str, pools: tuple
         enabled=settings.enabled,
         interval_seconds=settings.interval_seconds,
         dashboard=_dashboard(ctx.stack, queries) if settings.dashboard else None,
-        alerts=tuple(_alerts(alerts, ctx.stack, queries, pools)) if alerts is not None else (),
+        alerts=tuple(_alerts(ctx, alerts, queries, [pool for pool in pools if pool not in waking]))
+        if alerts is not None
+        else (),
+        notification_channels=alerts.notification_channels if alerts is not None else (),
+        recordings=tuple(_recordings(alerts, queries)) if alerts is not None else (),
+        budget=_budget(ctx, alerts),
+    )
+
+
+def _budget(ctx: PlanContext, alerts: AlertSettings | None) -> BudgetPlan | None:
+    budget = ctx.settings.budget
+    if budget is None or budget.billing_account is None:
+        return None
+    return BudgetPlan(
+        billing_account=budget.billing_account,
+        title=f"llm-d {ctx.stack}",
+        project=ctx.settings.project,
+        label=(STACK_LABEL, ctx.labels[STACK_LABEL]),
+        monthly_usd=budget.max_monthly_usd,
+        notify_at=budget.notify_at,
         notification_channels=alerts.notification_channels if alerts is not None else (),
     )
 
@@ -70,39 +96,86 @@ def _dashboard(stack: str, queries: Queries) -> DashboardPlan:
     )
 
 
-def _alerts(settings: AlertSettings, stack: str, queries: Queries, pools: tuple[str, ...]) -> Iterator[AlertPlan]:
-    budget = 1 - settings.availability
+def _alerts(ctx: PlanContext, settings: AlertSettings, queries: Queries, pools: Sequence[str]) -> Iterator[AlertPlan]:
+    stack = ctx.stack
     for long, short, rate, severity in _BURN_RATES:
-        limit = f"{rate * budget:g}"
-        yield AlertPlan(
-            name=f"errors-{long}",
-            title=f"llm-d {stack}: errors use up the budget {rate:g} times too fast",
-            query=f"({queries.error_ratio(long)}) > {limit} and ({queries.error_ratio(short)}) > {limit}",
-            duration_seconds=0,
-            severity=severity,
-            text=f"Of requests, {settings.availability:.2%} are meant to end without an error."
-            f" Run: make diagnose STACK={stack}",
-        )
+        for name, ratio, budget, what, text in _objectives(settings, queries):
+            # A share is at most 1: a budget that a rate uses up whole could never be exceeded.
+            limit = f"{min(rate * budget, _NEARLY_ALL):g}"
+            yield AlertPlan(
+                name=f"{name}-{long}",
+                title=f"llm-d {stack}: {what} use up the budget {rate:g} times too fast",
+                query=f"({ratio(long)}) > {limit} and ({ratio(short)}) > {limit}",
+                duration_seconds=0,
+                severity=severity,
+                text=f"{text} Run: make diagnose STACK={stack}",
+            )
+    if ctx.settings.paused:
+        # Without replicas by intent.
+        return
     for pool in pools:
         ready = queries.series("picker-ready", more=f',name="{pool}"')
         yield AlertPlan(
             name=f"ready-{pool}",
             title=f"llm-d {stack}: {pool} has no replica",
-            query=f"sum({ready}) < 1 or absent({ready})",
+            query=f"(sum({ready}) or vector(0)) < 1",
             duration_seconds=300,
             severity="CRITICAL",
             text=f"The picker of {pool} has nothing to choose from. Run: make diagnose STACK={stack}",
         )
+    if settings.idle_hours is not None:
+        window = f"{settings.idle_hours}h"
+        busy = queries.series("engine-running")
+        # The second part holds only once there are series as old as the window.
+        yield AlertPlan(
+            name="idle",
+            title=f"llm-d {stack}: accelerators have been idle for {settings.idle_hours} h",
+            query=f"sum(max_over_time({busy}[{window}])) == 0 and count({busy} offset {window}) > 0",
+            duration_seconds=0,
+            severity="WARNING",
+            text="Model servers run and nobody asks them. Pause the stack (llm-d:paused: true), or use"
+            " models[].autoscaling with minimum: 0.",
+        )
+
+
+_Objective = tuple[str, Callable[[str], str], float, str, str]
+
+
+def _objectives(settings: AlertSettings, queries: Queries) -> Iterator[_Objective]:
+    """Name, share of bad requests over a window, budget of these, and two texts."""
+    yield (
+        "errors",
+        queries.error_ratio,
+        1 - settings.availability,
+        "errors",
+        f"Of requests, {settings.availability:.2%} are meant to end without an error.",
+    )
+    for metric, seconds, what in _limits(settings):
+        bound = bucket_of(metric, seconds)
+        yield (
+            metric.removeprefix("engine-"),
+            functools.partial(queries.slower_ratio, metric, seconds),
+            1 - _QUANTILE,
+            f"{what} over {bound:g} s",
+            f"Of {what}, {_QUANTILE:.0%} are meant to take at most {seconds:g} s; the histogram's next bound is"
+            f" {bound:g} s. More replicas or less load: make report says how many.",
+        )
+
+
+def _limits(settings: AlertSettings) -> Iterator[tuple[str, float, str]]:
     for metric, seconds, what in (
-        ("engine-first-token", settings.time_to_first_token_seconds, "the first token"),
-        ("engine-token", settings.time_per_output_token_seconds, "a further token"),
+        ("engine-first-token", settings.time_to_first_token_seconds, "first tokens"),
+        ("engine-token", settings.time_per_output_token_seconds, "further tokens"),
     ):
         if seconds is not None:
-            yield AlertPlan(
-                name=metric.removeprefix("engine-"),
-                title=f"llm-d {stack}: {what} takes more than {seconds:g} s",
-                query=f"{queries.quantile(metric, _QUANTILE)} > {seconds:g}",
-                duration_seconds=600,
-                severity="WARNING",
-                text="95 % of requests are meant to stay below. More replicas or less load: make report says how many.",
-            )
+            yield metric, seconds, what
+
+
+def _recordings(settings: AlertSettings, queries: Queries) -> Iterator[RecordingPlan]:
+    """The shares that alerts compare, by window, and the quantiles of the dashboard."""
+    for name, ratio, _, _, _ in _objectives(settings, queries):
+        for window in dict.fromkeys(window for long, short, _, _ in _BURN_RATES for window in (short, long)):
+            yield RecordingPlan(record=f"llm_d:{name.replace('-', '_')}:ratio_rate{window}", query=ratio(window))
+    for metric in ("engine-first-token", "engine-token", "engine-latency"):
+        name = metric.removeprefix("engine-").replace("-", "_")
+        yield RecordingPlan(record=f"llm_d:{name}_seconds:p95_{WINDOW}", query=queries.quantile(metric, _QUANTILE))

@@ -7,6 +7,12 @@ from catalog.metrics import load_metrics
 WINDOW = "5m"
 
 
+def bucket_of(metric: str, seconds: float) -> float:
+    """The least upper bound of a histogram's buckets that is not below `seconds`; else the largest."""
+    buckets = load_metrics().metrics[metric].buckets
+    return next((bound for bound in buckets if bound >= seconds), buckets[-1])
+
+
 class Queries:
     """PromQL over one stack's metrics, under the names of its release."""
 
@@ -23,6 +29,14 @@ class Queries:
 
     def quantile(self, metric: str, quantile: float, by: str = "model_name") -> str:
         return f"histogram_quantile({quantile:g}, sum by (le, {by}) ({self.rate(metric, suffix='_bucket')}))"
+
+    def slower_ratio(self, metric: str, seconds: float, window: str) -> str:
+        """Share of requests that took longer than the bucket that `seconds` falls into; none without requests."""
+        bound = bucket_of(metric, seconds)
+        # Clients of Prometheus write a whole number in either way.
+        spelt = f"{bound:g}" if bound % 1 else f"{bound:g}|{bound:.1f}"
+        name = self.series(metric, "_bucket", more=f',le=~"{spelt}"')
+        return f"1 - sum(rate({name}[{window}])) / sum({self.rate(metric, window, '_count')})"
 
     def error_ratio(self, window: str) -> str:
         """Share of requests that ended in an error; 0 before the first one, none without requests."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from catalog import load
 from catalog.metrics import load_metrics
 from components.platform.dashboards import dashboard_of
 from planning.plan.platform import MonitoringPlan
+from planning.platform.queries import bucket_of
+from tests.planning.refusals.autoscaling import scaled
 from tests.stacks import graph_of, plan_of
 
 ALERTS = {"timeToFirstTokenSeconds": 2, "timePerOutputTokenSeconds": 0.1, "availability": 0.99}
@@ -67,8 +70,58 @@ def test_latency_is_alerted_on_where_it_has_a_limit() -> None:
         alert.name for alert in plan_of("gpu", {"monitoring": {"alerts": {"availability": 0.9}}}).monitoring.alerts
     ]
     assert names == ["errors-1h", "errors-6h", "ready-gemma-2b-it"]
-    names = [alert.name for alert in plan_of("gpu", DASHBOARD_AND_ALERTS).monitoring.alerts]
-    assert names[3:] == ["first-token", "token"]
+    alerts = {alert.name: alert for alert in plan_of("gpu", DASHBOARD_AND_ALERTS).monitoring.alerts}
+    latency = ["first-token-1h", "first-token-6h", "token-1h", "token-6h"]
+    assert sorted(alerts) == sorted([*names, *latency])
+    # A limit of 2 s is judged at the next bound of the histogram, whose budget is 5 % of the requests.
+    assert 'le=~"2.5"' in alerts["first-token-1h"].query
+    assert alerts["first-token-1h"].query.count("> 0.72") == 2
+    assert alerts["first-token-6h"].query.count("> 0.3") == 2
+    assert "at most 2 s; the histogram's next bound is 2.5 s" in alerts["first-token-1h"].text
+
+
+def test_a_budget_that_a_rate_uses_up_whole_can_be_exceeded() -> None:
+    alerts = plan_of("gpu", {"monitoring": {"alerts": {"availability": 0.9}}}).monitoring.alerts
+    assert alerts[0].query.count("> 0.99") == 2
+
+
+@pytest.mark.parametrize("metric", ["engine-first-token", "engine-token"])
+def test_a_bound_is_the_next_one_and_the_last_one_at_most(metric: str) -> None:
+    buckets = load_metrics().metrics[metric].buckets
+    assert list(buckets) == sorted(set(buckets))
+    assert [bucket_of(metric, bound) for bound in buckets] == list(buckets)
+    assert bucket_of(metric, buckets[3] + 1e-6) == buckets[4]
+    assert bucket_of(metric, buckets[-1] + 1) == buckets[-1]
+
+
+def test_who_has_no_replica_by_intent_sets_off_no_alarm() -> None:
+    def ready(changes: dict[str, Any]) -> list[str]:
+        plan = plan_of("gpu", {"monitoring": {"alerts": {"idleHours": 4}}, **changes}).monitoring
+        return [alert.name for alert in plan.alerts if not alert.name.startswith("errors")]
+
+    assert ready({}) == ["ready-gemma-2b-it", "idle"]
+    assert ready({"paused": True}) == []
+    assert ready(scaled(minimum=0)) == ["idle"]
+    assert ready(scaled(minimum=1)) == ["ready-gemma-2b-it", "idle"]
+
+
+def test_a_budget_is_over_the_stacks_label_and_only_where_it_has_an_account() -> None:
+    budget = {"maxMonthlyUsd": 2000.5, "billingAccount": "012345-6789AB-CDEF01"}
+    channel = "projects/p/notificationChannels/1"
+    graph = graph_of("gpu", {"budget": budget, "monitoring": {"alerts": {"notificationChannels": [channel]}}})
+    [found] = graph.by_type("gcp:billing/budget:Budget")
+    assert found.inputs["billingAccount"] == "012345-6789AB-CDEF01"
+    assert found.inputs["budgetFilter"] == {
+        "projects": ["projects/golden-project"],
+        "labels": {"llm-d-stack": "gpu"},
+        "calendarPeriod": "MONTH",
+    }
+    assert found.inputs["amount"] == {"specifiedAmount": {"currencyCode": "USD", "units": "2001"}}
+    assert [rule["thresholdPercent"] for rule in found.inputs["thresholdRules"]] == [0.5, 0.9, 1.0]
+    assert found.inputs["allUpdatesRule"] == {"monitoringNotificationChannels": [channel]}
+    assert "billingbudgets.googleapis.com" in plan_of("gpu", {"budget": budget}).services
+    without = graph_of("gpu", {"budget": {"maxMonthlyUsd": 2000}})
+    assert without.by_type("gcp:billing/budget:Budget") == []
 
 
 def test_the_resources_are_those_of_the_plan() -> None:
@@ -79,7 +132,7 @@ def test_the_resources_are_those_of_the_plan() -> None:
     assert plan.dashboard is not None
     assert written == dashboard_of(plan.dashboard)
     policies = [resource for resource in graph if resource.type == "gcp:monitoring/alertPolicy:AlertPolicy"]
-    assert len(policies) == len(plan.alerts) == 5
+    assert len(policies) == len(plan.alerts) == 7
 
 
 def test_panels_fill_the_mosaic_without_overlap() -> None:

@@ -1,0 +1,1 @@
+"""Dashboards and alerts of a stack for a Prometheus and a Grafana of the user's own, and promtool's tests of them."""

@@ -1,0 +1,70 @@
+"""Rules and dashboards as files: the plan's queries, and scenarios that name what there is. promtool runs by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from operations.watch import promtool
+from operations.watch.__main__ import main
+from operations.watch.files import grafana_of, rules_of
+from operations.watch.promtool import VARIABLE, scenarios
+from tests.stacks import plan_of
+
+ALERTS = {"timeToFirstTokenSeconds": 2, "timePerOutputTokenSeconds": 0.1, "idleHours": 4}
+WANTED = {"monitoring": {"dashboard": True, "alerts": ALERTS}}
+
+
+def test_the_rules_are_those_of_the_plan() -> None:
+    plan = plan_of("gpu", WANTED).monitoring
+    recording, alerts = rules_of(plan)["groups"]
+    assert [rule["expr"] for rule in recording["rules"]] == [one.query for one in plan.recordings]
+    assert {rule["alert"]: rule["expr"] for rule in alerts["rules"]} == {one.name: one.query for one in plan.alerts}
+    names = [rule["record"] for rule in recording["rules"]]
+    assert "llm_d:errors:ratio_rate1h" in names
+    assert "llm_d:first_token_seconds:p95_5m" in names
+    assert len(names) == len(set(names)) == 15
+
+
+def test_grafana_shows_the_panels_of_the_plan_beside_each_other() -> None:
+    plan = plan_of("gpu", WANTED).monitoring.dashboard
+    assert plan is not None
+    panels = grafana_of(plan)["panels"]
+    assert [panel["targets"][0]["expr"] for panel in panels] == [panel.query for panel in plan.panels]
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels]
+    assert len(set(places)) == len(places)
+    assert all(x + 8 <= 24 for x, _ in places)
+
+
+def test_files_are_written_of_what_a_stack_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gpu", "--out", str(tmp_path / "none")]) == 2
+    assert "neither alerts nor a dashboard" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_without_promtool_nothing_passes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("PATH", "")
+    assert main(["--check"]) == 1
+    assert "nothing was checked" in capsys.readouterr().err
+
+
+def test_every_alert_of_the_plan_fires_in_some_scenario() -> None:
+    _, listed = scenarios()
+    plan = plan_of("gpu", WANTED)
+    assert {alert.name for alert in plan.monitoring.alerts} == {name for one in listed for name in one.fires}
+
+
+def test_a_scenario_expects_silence_of_every_other_alert() -> None:
+    plan = plan_of("gpu", WANTED)
+    _, listed = scenarios()
+    [one] = [scenario for scenario in listed if scenario.name == "eight of a hundred requests fail"]
+    [test] = promtool.test_of(plan, one, "rules.yaml")["tests"]
+    expected = {alert["alertname"]: bool(alert["exp_alerts"]) for alert in test["alert_rule_test"]}
+    assert expected == {alert.name: alert.name == "errors-6h" for alert in plan.monitoring.alerts}
+    first = test["input_series"][0]["series"]
+    assert first == 'llm_d_epp_request_total{cluster="llm-d-gpu",namespace="llm-d-inference-scheduling"}'
+    assert json.loads(json.dumps(test)) == yaml.safe_load(yaml.safe_dump(test))
