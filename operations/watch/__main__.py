@@ -24,11 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("stack", nargs="?", default="gpu")
     parser.add_argument("--out", type=Path, default=Path("monitoring"), help="folder of the files")
     parser.add_argument("--check", action="store_true", help="let promtool judge the rules in every scenario")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        return check() if given.check else write(given.stack, given.out)
+        return check() if options.check else write(options.stack, options.out)
     except RefusedError as refused:
-        print("\n".join(str(one) for one in refused.findings), file=sys.stderr)
+        print("\n".join(str(finding) for finding in refused.findings), file=sys.stderr)
         return REFUSED
 
 
@@ -62,11 +62,11 @@ def check() -> int:
             file=sys.stderr,
         )
         return FAILED
-    wanted, listed = scenarios()
+    shared_settings, listed = scenarios()
     wrong = [
-        one
+        sentence
         for scenario in listed
-        for one in problems(promtool, _plan("gpu", wanted | dict(scenario.changes)), scenario)
+        for sentence in problems(promtool, _plan("gpu", shared_settings | dict(scenario.changes)), scenario)
     ]
     print("\n".join(wrong) if wrong else f"{len(listed)} scenarios: every alert fires or is silent as written")
     return FAILED if wrong else DONE

@@ -14,10 +14,10 @@ _UNITS = {"s": "s", "1/s": "reqps", "1": "short"}
 
 def rules_of(plan: MonitoringPlan) -> dict[str, Any]:
     """Recording and alerting rules in the format of Prometheus' rule files."""
-    recordings = [{"record": one.record, "expr": one.query} for one in plan.recordings]
+    recordings = [{"record": rule.record, "expr": rule.query} for rule in plan.recordings]
     groups = [
         {"name": "llm-d-recording", "rules": recordings},
-        {"name": "llm-d-alerts", "rules": [_alert(one) for one in plan.alerts]},
+        {"name": "llm-d-alerts", "rules": [_alert(alert) for alert in plan.alerts]},
     ]
     return {"groups": [group for group in groups if group["rules"]]}
 

@@ -48,11 +48,11 @@ class Scenario(BaseModel):
 def scenarios() -> tuple[dict[str, Any], list[Scenario]]:
     """The settings that all share, and the scenarios. An element of `series` may be a list of them."""
     document = yaml.safe_load(SCENARIOS.read_text(encoding="utf-8"))
-    found = []
-    for one in document["scenarios"]:
-        flat = [series for part in one["series"] for series in (part if isinstance(part, list) else [part])]
-        found.append(Scenario.model_validate(one | {"series": flat}))
-    return document["wanted"], found
+    parsed = []
+    for entry in document["scenarios"]:
+        flat = [series for part in entry["series"] for series in (part if isinstance(part, list) else [part])]
+        parsed.append(Scenario.model_validate(entry | {"series": flat}))
+    return document["settings"], parsed
 
 
 def find_promtool() -> str | None:
@@ -78,12 +78,14 @@ def test_of(plan: StackPlan, scenario: Scenario, rules: str) -> dict[str, Any]:
     """The file of promtool's test: every alert of the plan is expected to fire, or to be silent."""
     prefix = load_catalog().releases[plan.release].picker.metric_prefix
     common = {"cluster": plan.cluster.name, "namespace": plan.namespace.name}
-    series = [
+    input_series = [
         {
-            "series": load_metrics().name(one.metric, prefix) + one.suffix + _selector(common | dict(one.labels)),
-            "values": one.values,
+            "series": load_metrics().name(series.metric, prefix)
+            + series.suffix
+            + _selector(common | dict(series.labels)),
+            "values": series.values,
         }
-        for one in scenario.series
+        for series in scenario.series
     ]
     alerts = [
         {
@@ -103,7 +105,7 @@ def test_of(plan: StackPlan, scenario: Scenario, rules: str) -> dict[str, Any]:
     return {
         "rule_files": [rules],
         "evaluation_interval": "1m",
-        "tests": [{"interval": "1m", "input_series": series, "alert_rule_test": alerts}],
+        "tests": [{"interval": "1m", "input_series": input_series, "alert_rule_test": alerts}],
     }
 
 

@@ -173,7 +173,7 @@ class BudgetPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringPlan:
-    """Scraping of model servers, pickers and model router; a dashboard and alert policies where they are wanted.
+    """Scraping of model servers, pickers and model router; optionally a dashboard and alert policies.
 
     `recordings` are what dashboard and alerts compute again and again, for a Prometheus of the user's own.
     """

@@ -15,14 +15,16 @@ from operations.watch.promtool import VARIABLE, scenarios
 from tests.stacks import plan_of
 
 ALERTS = {"timeToFirstTokenSeconds": 2, "timePerOutputTokenSeconds": 0.1, "idleHours": 4}
-WANTED = {"monitoring": {"dashboard": True, "alerts": ALERTS}}
+DASHBOARD_AND_ALERTS = {"monitoring": {"dashboard": True, "alerts": ALERTS}}
 
 
 def test_the_rules_are_those_of_the_plan() -> None:
-    plan = plan_of("gpu", WANTED).monitoring
+    plan = plan_of("gpu", DASHBOARD_AND_ALERTS).monitoring
     recording, alerts = rules_of(plan)["groups"]
-    assert [rule["expr"] for rule in recording["rules"]] == [one.query for one in plan.recordings]
-    assert {rule["alert"]: rule["expr"] for rule in alerts["rules"]} == {one.name: one.query for one in plan.alerts}
+    assert [rule["expr"] for rule in recording["rules"]] == [rule.query for rule in plan.recordings]
+    assert {rule["alert"]: rule["expr"] for rule in alerts["rules"]} == {
+        alert.name: alert.query for alert in plan.alerts
+    }
     names = [rule["record"] for rule in recording["rules"]]
     assert "llm_d:errors:ratio_rate1h" in names
     assert "llm_d:first_token_seconds:p95_5m" in names
@@ -30,7 +32,7 @@ def test_the_rules_are_those_of_the_plan() -> None:
 
 
 def test_grafana_shows_the_panels_of_the_plan_beside_each_other() -> None:
-    plan = plan_of("gpu", WANTED).monitoring.dashboard
+    plan = plan_of("gpu", DASHBOARD_AND_ALERTS).monitoring.dashboard
     assert plan is not None
     panels = grafana_of(plan)["panels"]
     assert [panel["targets"][0]["expr"] for panel in panels] == [panel.query for panel in plan.panels]
@@ -54,15 +56,15 @@ def test_without_promtool_nothing_passes(monkeypatch: pytest.MonkeyPatch, capsys
 
 def test_every_alert_of_the_plan_fires_in_some_scenario() -> None:
     _, listed = scenarios()
-    plan = plan_of("gpu", WANTED)
-    assert {alert.name for alert in plan.monitoring.alerts} == {name for one in listed for name in one.fires}
+    plan = plan_of("gpu", DASHBOARD_AND_ALERTS)
+    assert {alert.name for alert in plan.monitoring.alerts} == {name for scenario in listed for name in scenario.fires}
 
 
 def test_a_scenario_expects_silence_of_every_other_alert() -> None:
-    plan = plan_of("gpu", WANTED)
+    plan = plan_of("gpu", DASHBOARD_AND_ALERTS)
     _, listed = scenarios()
-    [one] = [scenario for scenario in listed if scenario.name == "eight of a hundred requests fail"]
-    [test] = promtool.test_of(plan, one, "rules.yaml")["tests"]
+    [errors] = [scenario for scenario in listed if scenario.name == "eight of a hundred requests fail"]
+    [test] = promtool.test_of(plan, errors, "rules.yaml")["tests"]
     expected = {alert["alertname"]: bool(alert["exp_alerts"]) for alert in test["alert_rule_test"]}
     assert expected == {alert.name: alert.name == "errors-6h" for alert in plan.monitoring.alerts}
     first = test["input_series"][0]["series"]

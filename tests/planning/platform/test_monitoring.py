@@ -109,16 +109,16 @@ def test_a_budget_is_over_the_stacks_label_and_only_where_it_has_an_account() ->
     budget = {"maxMonthlyUsd": 2000.5, "billingAccount": "012345-6789AB-CDEF01"}
     channel = "projects/p/notificationChannels/1"
     graph = graph_of("gpu", {"budget": budget, "monitoring": {"alerts": {"notificationChannels": [channel]}}})
-    [found] = graph.by_type("gcp:billing/budget:Budget")
-    assert found.inputs["billingAccount"] == "012345-6789AB-CDEF01"
-    assert found.inputs["budgetFilter"] == {
+    [resource] = graph.by_type("gcp:billing/budget:Budget")
+    assert resource.inputs["billingAccount"] == "012345-6789AB-CDEF01"
+    assert resource.inputs["budgetFilter"] == {
         "projects": ["projects/golden-project"],
         "labels": {"llm-d-stack": "gpu"},
         "calendarPeriod": "MONTH",
     }
-    assert found.inputs["amount"] == {"specifiedAmount": {"currencyCode": "USD", "units": "2001"}}
-    assert [rule["thresholdPercent"] for rule in found.inputs["thresholdRules"]] == [0.5, 0.9, 1.0]
-    assert found.inputs["allUpdatesRule"] == {"monitoringNotificationChannels": [channel]}
+    assert resource.inputs["amount"] == {"specifiedAmount": {"currencyCode": "USD", "units": "2001"}}
+    assert [rule["thresholdPercent"] for rule in resource.inputs["thresholdRules"]] == [0.5, 0.9, 1.0]
+    assert resource.inputs["allUpdatesRule"] == {"monitoringNotificationChannels": [channel]}
     assert "billingbudgets.googleapis.com" in plan_of("gpu", {"budget": budget}).services
     without = graph_of("gpu", {"budget": {"maxMonthlyUsd": 2000}})
     assert without.by_type("gcp:billing/budget:Budget") == []
