@@ -24,7 +24,7 @@ LOAD :=
 WRITE :=
 ENGINE :=
 
-.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test check docs hooks format lock-python lock-engine bench support engine-facts policy scan
+.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -111,6 +111,9 @@ init: $(STAMP) ## ask five questions and write a first stack file; ARGS=--yes ta
 test: $(STAMP) check ## everything CI runs
 	@$(BIN)/python -m rehearsal.toolchain
 	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=10
+
+test-engine: $(STAMP) ## tests with real vLLM on the processor, which are not part of `make test` (2 GB, several minutes)
+	@$(BIN)/python -m pytest -m engine tests/rehearsal/engine
 
 # pre-commit runs the same targets: .pre-commit-config.yaml names each of them.
 CHECKS := check-format check-lint check-types check-imports check-words check-spelling check-docs

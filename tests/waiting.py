@@ -11,12 +11,14 @@ import httpx
 PATIENCE = 120.0
 
 
-def eventually(condition: Callable[[], bool], what: str = "the condition", *, every: float = 0.05) -> None:
-    """Return as soon as the condition holds; fail when it does not within PATIENCE.
+def eventually(
+    condition: Callable[[], bool], what: str = "the condition", *, every: float = 0.05, patience: float = PATIENCE
+) -> None:
+    """Return as soon as the condition holds; fail when it does not within `patience` seconds.
 
     It is asked `every` so many seconds. A condition that sends a request which is not answered does not hold yet.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
 
     def holds() -> bool:
         try:
@@ -25,5 +27,5 @@ def eventually(condition: Callable[[], bool], what: str = "the condition", *, ev
             return False
 
     while not holds():
-        assert time.monotonic() < deadline, f"after {PATIENCE:.0f} s still not: {what}"
+        assert time.monotonic() < deadline, f"after {patience:.0f} s still not: {what}"
         time.sleep(every)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from operations.live_stack.stack import Endpoint, LiveStack, LiveStackError, Manifest
 from planning import plan_raw
+from rehearsal.engine_choice import EngineChoice, engine_of
 from rehearsal.errors import RehearsalError
 from rehearsal.kube import client
 from rehearsal.paths import StackPaths
@@ -68,6 +69,7 @@ def rehearsed_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveSt
             pods=LoopbackPods(paths.pod_logs),
             endpoint=_endpoint(paths, plan.gateway.hostname),
             changed_settings=tuple(diff_settings(paths, config)),
+            simulated_engine=engine_of(paths) is EngineChoice.SIMULATOR,
         )
 
 

@@ -64,7 +64,8 @@ class Endpoint:
 class LiveStack:
     """One running stack. `looked_at` describes it in one sentence; `endpoint` is None if no Gateway has an address.
 
-    `changed_settings` are those of the stack file that differ from the last rehearsed `up`.
+    `changed_settings` are those of the stack file that differ from the last rehearsed `up`. `simulated_engine`: no vLLM
+    answers, but the rehearsal's simulator.
     """
 
     name: str
@@ -76,6 +77,7 @@ class LiveStack:
     pods: PodAccess
     endpoint: Endpoint | None
     changed_settings: tuple[str, ...] = ()
+    simulated_engine: bool = False
 
     @property
     def namespace(self) -> str:

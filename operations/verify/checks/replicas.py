@@ -42,7 +42,7 @@ def same_answer_everywhere(room: Room) -> Result:
             continue
         return failed(f"{model.served_name}: {odd_one_out(texts)}", f"{room.live.kubectl} get pods -o wide")
     if incomparable:
-        why = "the simulated engine writes random words" if room.live.place == "rehearsal" else "batching may change it"
+        why = "the simulated engine writes random words" if room.live.simulated_engine else "batching may change it"
         return skipped(f"a replica of {', '.join(incomparable)} does not repeat its own greedy answer: {why}")
     if is_single:
         return skipped("each model has one replica, so there is nothing to compare its answer with")

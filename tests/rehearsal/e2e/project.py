@@ -90,13 +90,13 @@ class Command:
         """SIGKILL to the command and the engine, as the kernel does when memory is short."""
         os.killpg(self._child.pid, signal.SIGKILL)
 
-    def wait(self) -> Done:
+    def wait(self, patience: float = COMMAND) -> Done:
         try:
-            code = self._child.wait(COMMAND)
+            code = self._child.wait(patience)
         except subprocess.TimeoutExpired:
             self.kill()
             self._child.wait()
-            raise AssertionError(f"still ran after {COMMAND:.0f} s:\n{self.text}") from None
+            raise AssertionError(f"still ran after {patience:.0f} s:\n{self.text}") from None
         self._reader.join(5.0)
         return Done(code, self.text)
 
@@ -119,9 +119,9 @@ class Project:
     def start(self, *arguments: str) -> Command:
         return Command(self.root, arguments)
 
-    def run(self, *arguments: str, code: int = 0) -> str:
+    def run(self, *arguments: str, code: int = 0, patience: float = COMMAND) -> str:
         """The output of `python -m rehearsal <arguments>`; fails if it did not end with `code`."""
-        done = self.start(*arguments).wait()
+        done = self.start(*arguments).wait(patience)
         assert done.code == code, f"{' '.join(arguments)} ended with {done.code}, not {code}:\n{done.text}"
         return done.text
 
