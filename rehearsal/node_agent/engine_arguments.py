@@ -18,7 +18,7 @@ _VALUE_FLAGS = frozenset(
         "mm-processor-kwargs", "ec-transfer-config", "ssl-certfile",
         "ssl-keyfile",
         # The simulator's own, for pods that run it on purpose.
-        "config", "mode", "max-waiting-queue-length", "time-to-first-token", "time-to-first-token-std-dev",
+        "config", "mode", "max-waiting-queue-length", "max-request-body-size-mb", "time-to-first-token", "time-to-first-token-std-dev",
         "inter-token-latency", "inter-token-latency-std-dev", "prefill-overhead", "prefill-time-per-token",
         "prefill-time-std-dev", "kv-cache-transfer-latency", "kv-cache-transfer-latency-std-dev",
         "kv-cache-transfer-time-per-token", "kv-cache-transfer-time-std-dev", "time-factor-under-load",
@@ -39,6 +39,9 @@ _BLOCK_SIZES = (8, 16, 32, 64, 128)
 
 # vLLM's default; the simulator's is 5, which would queue where vLLM does not.
 _MAX_NUM_SEQS = 256
+# vLLM has no limit of either; the simulator refuses the 1,001st waiting request, and bodies of more than 4 MiB.
+_LONGEST_QUEUE = 1_000_000
+_LARGEST_BODY_MIB = 512
 
 _SCALES = {"": 1, "k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}
 _SHELLS = frozenset({"sh", "bash", "ash", "dash"})
@@ -239,6 +242,8 @@ def _fix_values(flags: _Flags, model: str, context_lengths: Mapping[str, int]) -
     if tokens:
         flags.values["max-model-len"] = str(tokens)
     flags.values.setdefault("max-num-seqs", str(_MAX_NUM_SEQS))
+    flags.values.setdefault("max-waiting-queue-length", str(_LONGEST_QUEUE))
+    flags.values.setdefault("max-request-body-size-mb", str(_LARGEST_BODY_MIB))
     if "block-size" in flags.values:
         requested = int(flags.values["block-size"])
         nearest = min(_BLOCK_SIZES, key=lambda size: abs(size - requested))

@@ -169,7 +169,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "chat with `n` 2": _several_choices,
     "chat with `logprobs`": _log_probabilities,
     "chat with `min_tokens` and `ignore_eos`": _stop,
-    "chat without `max_tokens`": _context_fills,
+    "chat with `ignore_eos` and without `max_tokens`": _context_fills,
     "stream: its end, event with the usage": _stream,
     "tokens of a word": _words_as_tokens,
     "unknown model": refusal(model="acme/unknown"),

@@ -18,8 +18,10 @@ import psutil
 import pytest
 
 import catalog
+from cli.run import run_app
 from planning import plan_raw
 from planning.plan.stack import StackPlan
+from rehearsal.cli import app
 from rehearsal.engine_choice import EngineChoice, choose_engine, engine_of, record_engine
 from rehearsal.errors import RehearsalError
 from rehearsal.node_agent.engine_arguments import UnknownCommandError
@@ -259,6 +261,11 @@ class TestRefusals:
 
 
 class TestChoice:
+    def test_an_unknown_engine_is_refused_with_those_that_exist(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run_app(app, "llmd", ["up", "gpu", "--engine", "triton"]) == 2
+        said = capsys.readouterr().err
+        assert all(word in said for word in ("'triton'", "'simulator'", "'vllm'"))
+
     def test_a_stack_keeps_its_engine_until_it_is_down(self, tmp_path: Path) -> None:
         paths = StackPaths("gpu", tmp_path)
         assert choose_engine(paths, None) is EngineChoice.SIMULATOR
