@@ -122,7 +122,7 @@ def _cached_tokens(address: str) -> Answer:
 
     def hits() -> float:
         lines = get(address, "/metrics").text.splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("vllm:prefix_cache_hits_total"))
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("vllm:prefix_cache_hits"))
 
     messages = [{"role": "user", "content": "shared " * 400}]
     chat(address, messages=messages)
