@@ -139,7 +139,7 @@ def test_the_picker_reads_vllms_own_metrics(up: Up) -> None:
         "vllm:kv_cache_usage_perc",
         "vllm:lora_requests_info",
     ]
-    assert all(f"vllm:{name}{{" in text for text in up.metrics().values() for name in names)
+    assert all(f"# TYPE vllm:{name} " in text for text in up.metrics().values() for name in names)
     streams = [Stream(up.address, 6000)]
 
     def is_seen() -> bool:

@@ -29,7 +29,8 @@ EVENTS = f'{{"enable_kv_cache_events":true,"publisher":"zmq","endpoint":"tcp://*
 
 def configuration(tokenizer: int) -> str:
     """An EndpointPickerConfig in which the index of KV events alone decides."""
-    pool = {"modelName": MODEL, "uds": {"socketFile": f"127.0.0.1:{tokenizer}", "useTCP": True}}
+    # Without a number of workers this version starts none, and the first request waits indefinitely.
+    pool = {"modelName": MODEL, "workersCount": 4, "uds": {"socketFile": f"127.0.0.1:{tokenizer}", "useTCP": True}}
     parameters = {
         "tokenProcessorConfig": {"blockSizeTokens": 16},
         "indexerConfig": {"tokenizersPoolConfig": pool},
