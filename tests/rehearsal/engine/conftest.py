@@ -1,4 +1,4 @@
-"""One stack with two real engines, brought up once for every test of this folder."""
+"""One stack with two real engines, installed once for every test of this folder."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ from .running import CHANGES, STACK, START_SECONDS, Up
 @pytest.fixture(scope="session")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     with project_in(tmp_path_factory.mktemp("real-engine")) as project:
-        said = project.run("up", STACK, "--engine", "vllm", *CHANGES, patience=START_SECONDS)
-        yield Up(project, said)
+        output = project.run("up", STACK, "--engine", "vllm", *CHANGES, patience=START_SECONDS)
+        yield Up(project, output)

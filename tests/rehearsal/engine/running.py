@@ -34,7 +34,7 @@ class Up:
     """The stack that runs, and what `up` printed."""
 
     project: Project
-    said: str
+    output: str
 
     @property
     def address(self) -> str:
@@ -60,5 +60,5 @@ class Up:
 
 
 def total(text: str, name: str) -> float:
-    found = re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
-    return sum(float(value) for value in found)
+    values = re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
+    return sum(float(value) for value in values)

@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
 def test_up_says_what_runs_and_draws_the_path(up: Up) -> None:
     assert engine_of(up.project.paths(STACK)) is EngineChoice.VLLM
-    assert "a tiny model of random weights" in up.said
-    drawn = up.said.partition("the path of this request")[2]
+    assert "a tiny model of random weights" in up.output
+    drawn = up.output.partition("the path of this request")[2]
     names = up.project.ready(STACK)
     assert "+- Gateway inference-gateway -" in drawn
     assert "prefix-cache-scorer x 3" in drawn
@@ -184,5 +184,5 @@ def test_a_drained_pod_loses_nothing_of_a_running_stream(up: Up) -> None:
 
 
 def test_another_engine_is_refused_while_this_one_runs(up: Up) -> None:
-    said = up.project.run("up", STACK, "--engine", "simulator", code=1)
-    assert f"make down STACK={STACK} first" in said
+    output = up.project.run("up", STACK, "--engine", "simulator", code=1)
+    assert f"make down STACK={STACK} first" in output

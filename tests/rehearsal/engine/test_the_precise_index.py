@@ -1,4 +1,4 @@
-"""A picker that reads vLLM's real KV events knows what each replica has cached, whoever sent the prompt there.
+"""A picker that reads vLLM's real KV events knows what each replica has cached, also from prompts that it did not send.
 
 The picker is llm-d's inference scheduler v0.7.1 with its precise index. The program renders precise prefix routing for
 newer pickers only, which no Go module provides, so the events and this picker's configuration are put into the running
@@ -59,8 +59,8 @@ def precise(up: Up) -> Iterator[Up]:
     before = project.ready(STACK) | project.ready(STACK, PICKERS)
     with serve_tokenizer(lambda: next(iter(up.engines().values()))) as tokenizer:
         with project.kube(STACK) as kube:
-            found = kube.get("apps/v1", "Deployment", ENGINES, NAMESPACE)["spec"]["template"]["spec"]["containers"][0]
-            changed = {**found, "args": [*found["args"], "--kv-events-config", EVENTS]}
+            container = kube.get("apps/v1", "Deployment", ENGINES, NAMESPACE)["spec"]["template"]["spec"]["containers"][0]
+            changed = {**container, "args": [*container["args"], "--kv-events-config", EVENTS]}
             template = {"spec": {"template": {"spec": {"containers": [changed]}}}}
             kube.patch("apps/v1", "Deployment", ENGINES, template, NAMESPACE, content="strategic")
             document = {"data": {"picker.yaml": configuration(tokenizer)}}

@@ -57,5 +57,5 @@ def serve_tokenizer(engine: Callable[[], str]) -> Iterator[int]:
 def _tokens(engine: str, body: dict[str, Any]) -> list[int]:
     answer = httpx.post(f"{engine}/tokenize", json=body, timeout=PATIENCE, trust_env=False)
     answer.raise_for_status()
-    found: list[int] = answer.json()["tokens"]
-    return found
+    tokens: list[int] = answer.json()["tokens"]
+    return tokens
