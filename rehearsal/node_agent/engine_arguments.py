@@ -18,7 +18,8 @@ _VALUE_FLAGS = frozenset(
         "mm-processor-kwargs", "ec-transfer-config", "ssl-certfile",
         "ssl-keyfile",
         # The simulator's own, for pods that run it on purpose.
-        "config", "mode", "max-waiting-queue-length", "max-request-body-size-mb", "time-to-first-token", "time-to-first-token-std-dev",
+        "config", "mode", "max-waiting-queue-length", "max-request-body-size-mb", "time-to-first-token",
+        "time-to-first-token-std-dev",
         "inter-token-latency", "inter-token-latency-std-dev", "prefill-overhead", "prefill-time-per-token",
         "prefill-time-std-dev", "kv-cache-transfer-latency", "kv-cache-transfer-latency-std-dev",
         "kv-cache-transfer-time-per-token", "kv-cache-transfer-time-std-dev", "time-factor-under-load",

@@ -59,7 +59,9 @@ def precise(up: Up) -> Iterator[Up]:
     before = project.ready(STACK) | project.ready(STACK, PICKERS)
     with serve_tokenizer(lambda: next(iter(up.engines().values()))) as tokenizer:
         with project.kube(STACK) as kube:
-            container = kube.get("apps/v1", "Deployment", ENGINES, NAMESPACE)["spec"]["template"]["spec"]["containers"][0]
+            container = kube.get("apps/v1", "Deployment", ENGINES, NAMESPACE)["spec"]["template"]["spec"]["containers"][
+                0
+            ]
             changed = {**container, "args": [*container["args"], "--kv-events-config", EVENTS]}
             template = {"spec": {"template": {"spec": {"containers": [changed]}}}}
             kube.patch("apps/v1", "Deployment", ENGINES, template, NAMESPACE, content="strategic")
