@@ -149,6 +149,10 @@ policy: $(STAMP) ## run the policy pack in an environment of its own over all st
 	@policy/.venv/bin/pip install -q -r policy/requirements.txt
 	@$(BIN)/python -m pytest -q tests/policy
 
+.PHONY: lock
+lock: $(STAMP) ## write the digests of RELEASE's images and charts into catalog/locks, as their registries have them
+	@$(BIN)/python -m operations.lock $(RELEASE)
+
 SCAN := operations/scan
 scan: $(STAMP) ## run Pod Security, checkov and kube-score over every pod of all stacks; ARGS=gpu scans one
 	@test -x $(SCAN)/.venv/bin/checkov || { $(PYTHON) -m venv $(SCAN)/.venv && $(SCAN)/.venv/bin/pip install -q --require-hashes -r $(SCAN)/requirements.txt; }

@@ -35,6 +35,7 @@ from planning.plan.stack import ModelPlan, StackPlan
 from planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
 from planning.platform.engine_images import check_engine_images
 from planning.platform.helm_releases import plan_charts
+from planning.platform.image_sources import with_image_sources
 from planning.platform.images import check_image, check_proven, check_release
 from planning.platform.monitoring import plan_monitoring
 from planning.request_names import check_names
@@ -183,7 +184,7 @@ def plan_with_findings(
     cluster = plan_cluster(ctx)
     chart_namespaces = plan_chart_namespaces(charts)
     served = _scaled(sites, served, cluster.name)
-    return StackPlan(
+    named = StackPlan(
         stack=stack,
         project=settings.project,
         location=settings.location,
@@ -236,8 +237,11 @@ def plan_with_findings(
         timeline=plan_timeline(ctx),
         paused=settings.paused,
         labels=ctx.labels,
-        warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING),
+        warnings=(),
     )
+    named = with_image_sources(ctx, named)
+    # Findings of the names of images come last.
+    return replace(named, warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING))
 
 
 def _accelerator_pools(ctx: PlanContext) -> tuple[NodePoolPlan, ...]:

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from settings.base import Settings, refusal
+from settings.base import Settings, form, refusal
 
 
 class HuggingFaceSettings(Settings):
@@ -36,7 +36,36 @@ class HuggingFaceSettings(Settings):
 
 
 class RegistrySettings(Settings):
-    """Pull secret for a private image registry: an existing Secret, or one from server, username and password."""
+    """Where images come from: mirrors of registries, and a pull secret for a private one.
+
+    The secret exists already, by name, or is made from server, username and password.
+    """
+
+    mirrors: Annotated[
+        dict[
+            Annotated[
+                str,
+                Field(
+                    pattern=r"^(\*|[a-z0-9.-]+(:[0-9]+)?)$",
+                    examples=["ghcr.io"],
+                    json_schema_extra=form("a registry's host, such as ghcr.io, or * for every other one"),
+                ),
+            ],
+            Annotated[
+                str,
+                Field(
+                    pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._-]+)*$",
+                    examples=["europe-docker.pkg.dev/my-project/ghcr"],
+                    json_schema_extra=form("a registry's host and a path, without https:// and without a tag"),
+                ),
+            ],
+        ],
+        Field(
+            description="Mirror of each registry, by its host: images and charts keep their path behind it. `*` is for"
+            " every other registry, and its host stands before the path.",
+            examples=[{"ghcr.io": "europe-docker.pkg.dev/my-project/ghcr"}],
+        ),
+    ] = {}
 
     existing_secret: Annotated[str | None, Field(description="Name of a kubernetes.io/dockerconfigjson Secret.")] = None
     server: Annotated[str | None, Field(description="Registry host, such as registry.redhat.io.")] = None

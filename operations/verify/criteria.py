@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from operations.live_stack.stack import LiveStack
-from operations.verify.checks import gateway, objects, patterns, replicas, requests
+from operations.verify.checks import gateway, images, objects, patterns, replicas, requests
 from operations.verify.result import Result
 from operations.verify.room import Room
 
@@ -65,6 +65,7 @@ CRITERIA = (
     Criterion(id="certificate", run=gateway.certificate, applies=lambda live: live.plan.gateway.protocol == "HTTPS"),
     Criterion(id="kserve", run=objects.inference_services, applies=_kserve),
     Criterion(id="replicas", run=objects.replicas_ready),
+    Criterion(id="images", run=images.images_as_locked, applies=images.has_lock),
     Criterion(id="address", run=requests.address_answers, applies=_serves),
     Criterion(id="models", run=requests.models_listed, applies=_serves),
     Criterion(id="chat", run=requests.chat_answers, applies=_serves),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from planning.alternatives import releases_with
 from planning.context import PlanContext
+from planning.image_names import has_mirror
 from planning.plan.platform import PullSecretPlan
 
 RED_HAT = "registry.redhat.io/"
@@ -46,7 +47,8 @@ def check_proven(ctx: PlanContext) -> None:
 
 def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecretPlan | None) -> None:
     """Red Hat's images are for its customers, and start with their own entry point only."""
-    if image.startswith(RED_HAT) and pull_secret is None:
+    mirrored = has_mirror(image, ctx.settings.registry.mirrors)
+    if image.startswith(RED_HAT) and pull_secret is None and not mirrored:
         ctx.findings.error(
             "LLMD-REGISTRY-RED-HAT",
             "registry",

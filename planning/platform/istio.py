@@ -7,6 +7,7 @@ from typing import Any
 
 from catalog.release import IstioOperator
 from planning.context import PlanContext
+from planning.image_names import has_mirror
 from planning.plan.edge import ApiKeysPlan
 from planning.plan.platform import IstioPlan, PullSecretPlan
 from planning.platform.images import RED_HAT
@@ -94,7 +95,12 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
             rule=f"who supports {ctx.settings.release} has KServe behind Istio only, and this Gateway is Google's",
             fix="set gateway.implementation: istio",
         )
-    private = [image for image in (release.pilot, release.proxy) if image.startswith(RED_HAT)]
+    mirrors = ctx.settings.registry.mirrors
+    private = [
+        image
+        for image in (release.pilot, release.proxy)
+        if image.startswith(RED_HAT) and not has_mirror(image, mirrors)
+    ]
     if istio and private and pull_secret is None:
         ctx.findings.error(
             "LLMD-REGISTRY-ISTIO",

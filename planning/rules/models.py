@@ -237,6 +237,13 @@ RULES = (
         fix="Use the tag of a version, or a digest.",
     ),
     Rule(
+        "LLMD-MIRROR-MISSING",
+        severity="warning",
+        summary="A registry of the stack's images or charts has no mirror, and others have.",
+        why="Nodes without a way to the internet wait for an image that they cannot pull.",
+        fix="Add the registry to `registry.mirrors`, or the key `*`.",
+    ),
+    Rule(
         "LLMD-EXTRA-ARGS-ALLOWED",
         severity="error",
         summary="extraArgs are given without allowExtraArgs.",

@@ -49,6 +49,10 @@ def load(
         values[hugging_face] = {}
         secrets[f"{hugging_face}.token"] = TOKEN
         notes.append(f"{hugging_face}.token: a substitute is used; nothing is downloaded")
+    registry = settings.get("registry")
+    if not own_release and isinstance(registry, dict) and registry.get("mirrors"):
+        values[f"{NAMESPACE}:registry"] = {key: value for key, value in registry.items() if key != "mirrors"}
+        notes.append("registry.mirrors: nothing is pulled here, and charts come from their own registries' names")
     prepared = replace(config, values=values, secrets=secrets, notes=tuple(notes))
     return prepared if own_release else _with_picker(stack, prepared, available)
 

@@ -57,6 +57,16 @@ PINNED_IMAGES = (
         fix="use ghcr.io/a/weights:",
     ),
     Wrong(
+        name="mirror of one registry of several",
+        id="LLMD-MIRROR-MISSING",
+        changes={"registry": {"mirrors": {"docker.io": "europe-docker.pkg.dev/my-project/hub"}}},
+        path="registry.mirrors",
+        value="docker.io",
+        rule="come from ghcr.io, which has no mirror",
+        fix="the key * for every other registry",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="image whose tag moves",
         id="LLMD-IMAGE-MOVES",
         changes={"models[0].image": "vllm/vllm-openai:latest"},

@@ -1,0 +1,152 @@
+"""`python -m operations.lock [RELEASE...]`: digests of a release's images and charts, as their registries have them.
+
+Writes catalog/locks/RELEASE.yaml. Images of that release are then pulled by digest, and verify compares what runs with
+it. A tag that its publisher moved shows as a change of the file. Asks the registries' read-only API
+(github.com/opencontainers/distribution-spec); no layer is downloaded.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+import httpx
+import typer
+
+from catalog import load
+from catalog.locks import Lock, load_lock, write_lock
+from catalog.release import ChartRelease, IstioCharts, Release
+from planning.image_names import DOCKER_HUB, OCI, registry_of
+
+_ACCEPT = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+_HOSTS = {DOCKER_HUB: "registry-1.docker.io"}
+_SECONDS = 20.0
+
+
+class RegistryError(RuntimeError):
+    """A reference that a registry did not resolve, with the reason."""
+
+
+def images_of(release: Release) -> list[str]:
+    """Every image of a release, as the catalog has it. Those with a digest need no lock."""
+    split, istio = release.disaggregation, release.charts.istio
+    found = [release.picker.image, release.router.image, release.index_image, release.engine.gpu.image]
+    found += [release.engine.tpu.image] if release.engine.tpu is not None else []
+    found += [exception.image for exception in release.engine.exceptions]
+    if split is not None:
+        found += [split.sidecar.image, *([split.picker.image] if split.picker is not None else [])]
+    if not isinstance(istio, IstioCharts):
+        found += [istio.pilot, istio.proxy]
+    return sorted({image for image in found if "@" not in image})
+
+
+def charts_of(release: Release) -> list[str]:
+    """Charts in registries, as `oci://chart:version`. Those of other repositories have no digest to ask for."""
+    charts, istio = release.charts, release.charts.istio
+    found: list[ChartRelease] = [
+        charts.leader_worker_set,
+        charts.cert_manager,
+        charts.kserve_crds,
+        charts.kserve,
+        charts.kserve_presets,
+        *([istio.base, istio.control_plane] if isinstance(istio, IstioCharts) else [istio.operator]),
+    ]
+    return sorted({f"{chart.chart}:{chart.version}" for chart in found if chart.chart.startswith(OCI)})
+
+
+def digest_of(client: httpx.Client, reference: str) -> str:
+    """The digest of an image or chart. Raises RegistryError."""
+    name = reference.removeprefix(OCI)
+    repository, _, tag = name.rpartition(":")
+    registry = registry_of(name)
+    path = repository.removeprefix(f"{registry}/")
+    if registry == DOCKER_HUB and "/" not in path:
+        path = f"library/{path}"
+    url = f"https://{_HOSTS.get(registry, registry)}/v2/{path}/manifests/{tag}"
+    try:
+        answer = _ask(client, url)
+    except httpx.HTTPError as error:
+        raise RegistryError(f"{registry} is not reached: {error}") from None
+    if answer.status_code != 200:
+        raise RegistryError(f"{registry} answers {answer.status_code} for {path}:{tag}")
+    digest = "sha256:" + hashlib.sha256(answer.content).hexdigest()
+    stated = answer.headers.get("docker-content-digest", digest)
+    if stated != digest:
+        raise RegistryError(f"{registry} states {stated} for a manifest that has {digest}")
+    return digest
+
+
+def _ask(client: httpx.Client, url: str) -> httpx.Response:
+    headers = {"Accept": _ACCEPT}
+    answer = client.get(url, headers=headers)
+    challenge = answer.headers.get("www-authenticate", "")
+    if answer.status_code != 401 or not challenge.lower().startswith("bearer "):
+        return answer
+    # Public repositories give everybody a token that reads them.
+    fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    parameters = {name: fields[name] for name in ("service", "scope") if name in fields}
+    given = client.get(fields.get("realm", ""), params=parameters).json()
+    token = given.get("token") or given.get("access_token") or ""
+    return client.get(url, headers={**headers, "Authorization": f"Bearer {token}"})
+
+
+def resolve(
+    client: httpx.Client, release: Release, before: Lock | None, today: datetime.date
+) -> tuple[Lock | None, list[str]]:
+    """The lock of a release, and a line for each reference that is new, has moved, or was not resolved.
+
+    A reference that is not resolved keeps the digest it had. None where there is no digest at all.
+    """
+    known: Mapping[str, str] = {} if before is None else {**before.images, **before.charts}
+    digests, lines = dict(known), []
+    wanted = [*images_of(release), *charts_of(release)]
+    for reference in wanted:
+        try:
+            digest = digest_of(client, reference)
+        except RegistryError as error:
+            lines.append(f"not resolved  {reference}: {error}")
+            continue
+        if known.get(reference) != digest:
+            lines.append(f"{'moved' if reference in known else 'new':<12}  {reference}: {digest}")
+        digests[reference] = digest
+    images = {one: digests[one] for one in images_of(release) if one in digests}
+    charts = {one: digests[one] for one in charts_of(release) if one in digests}
+    if not images and not charts:
+        return None, lines
+    return Lock(release=release.name, date=today, images=images, charts=charts), lines
+
+
+def _chosen(names: list[str]) -> Iterator[Release]:
+    releases = load().releases
+    for name in names or list(releases):
+        if name not in releases:
+            raise typer.BadParameter(f"{name}: the catalog has {', '.join(releases)}")
+        yield releases[name]
+
+
+def main(releases: Annotated[list[str] | None, typer.Argument(help="Releases; by default all.")] = None) -> None:
+    """Write the digests of releases. Ends with status 1 if a reference was not resolved."""
+    complete = True
+    today = datetime.datetime.now(datetime.UTC).date()
+    with httpx.Client(timeout=_SECONDS, follow_redirects=True) as client:
+        for release in _chosen(releases or []):
+            lock, lines = resolve(client, release, load_lock(release.name), today)
+            written = "nothing to write" if lock is None else write_lock(lock).name
+            print(f"{release.name}: {written}", *lines, sep="\n  ")
+            complete = complete and not any(line.startswith("not resolved") for line in lines)
+    sys.exit(0 if complete else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
