@@ -77,6 +77,7 @@ class CapacityFacts:
     error: float
     typical_error: float
     measured: bool
+    method: str
     at_load: SpeedFacts | None
     alone: SpeedFacts
     full: SpeedFacts
@@ -306,6 +307,7 @@ def _capacity(capacity: CapacityPlan) -> CapacityFacts:
         needed=capacity.needed,
         error=capacity.error,
         typical_error=capacity.typical_error,
+        method=capacity.alone.method,
         measured=capacity.measured,
         at_load=None if capacity.at_load is None else _speed(capacity.at_load),
         alone=_speed(capacity.alone, 1),

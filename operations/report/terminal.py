@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import StringIO
 
 from rich.console import Console, Group, RenderableType
@@ -74,6 +74,7 @@ def _table(facts: StackFacts) -> RenderableType:
         f"prices of {words.price_date(cost.date)}{words.without(hourly['running'])}"
         if cost.date
         else "no price is known",
+        *_methods(plan.models),
     ]
     return Group(
         Text(f"{facts.stack}: {words.headline(plan)}; {words.findings(facts.findings)}"),
@@ -85,6 +86,12 @@ def _table(facts: StackFacts) -> RenderableType:
         *(Text(note) for note in notes),
         *([Text(""), Text(words.timeline_sentence(plan.timeline))] if plan.timeline is not None else []),
     )
+
+
+def _methods(models: Sequence[ModelFacts]) -> list[str]:
+    """The method of each estimate of speed with its error, once for all models that share it."""
+    methods = [words.certainty(model.capacity) for model in models if model.capacity is not None]
+    return [f"speed: {method}" for method in dict.fromkeys(methods)]
 
 
 def _model(model: ModelFacts) -> Iterator[RenderableType]:

@@ -120,14 +120,15 @@ def doubt(capacity: CapacityFacts) -> str:
 
 
 def certainty(capacity: CapacityFacts) -> str:
+    """The method of an estimate of speed, and the error that it earned."""
     if capacity.measured:
         return (
-            f"estimate, give or take {capacity.typical_error:.0%} in half of the published measurements held against it"
-            f" and {capacity.error:.0%} in nine of ten"
+            f"estimate by the {capacity.method}, give or take {capacity.typical_error:.0%} in half of the published "
+            f"measurements held against it and {capacity.error:.0%} in nine of ten"
         )
     if capacity.stages:
         return "an estimate not fitted to measurements, for there are none of two stages: an order of magnitude"
-    return "an estimate: no measurement of this accelerator was published"
+    return f"an estimate by the {capacity.method}: no measurement of this accelerator was published"
 
 
 def at_load(speed: SpeedFacts | None) -> str:

@@ -19,6 +19,7 @@ Kind = Literal[
     "attention-kernel",
     "experts-kernel",
     "quantization-unknown",
+    "quantization-checkpoint",
     "quantization-capability",
     "quantization-dtype",
     "tpu-quantization",
@@ -53,6 +54,8 @@ class Deployment:
     expert_backend: str | None = None
     adapters: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    # Files beside an own config.json, or in a bucket, may say how the weights are quantized.
+    all_files_known: bool = True
 
     @property
     def effective_dtype(self) -> str:

@@ -9,6 +9,10 @@ from catalog.engines import (
 )
 from planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names
 
+# Methods that read how the checkpoint was quantized, rather than quantize it while it is loaded.
+_READS_THE_CHECKPOINT = ("awq", "gptq", "compressed-tensors")
+_JUDGED = ("awq", "gptq", "compressed-tensors", "fp8", "bitsandbytes", "mxfp4")
+
 
 def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
     method = deployment.method
@@ -23,6 +27,10 @@ def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterato
             reason=f"vLLM {facts.version} has no quantization method {method}",
             source=f"quantization methods of vLLM {facts.version}",
         )
+        return
+    other = _checkpoint_refusal(deployment, facts)
+    if other is not None:
+        yield other
         return
     capability = deployment.accelerator.compute_capability or 0.0
     minimum = _least_capability(deployment, facts)
@@ -46,6 +54,32 @@ def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterato
             f"{' or '.join(dtypes)} only, and this is {dtype}",
             source=f"quantization methods of vLLM {facts.version}",
         )
+
+
+def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal | None:
+    """A method that is set and is not the checkpoint's (vllm/config/model.py, model_loader/weight_utils.py)."""
+    method, own = deployment.quantization, deployment.model.quantization
+    if method is None:
+        return None
+    family = method_names(method)[0]
+    if own is None and family in _READS_THE_CHECKPOINT:
+        return Refusal(
+            kind="quantization-checkpoint",
+            about="quantization",
+            reason=f"vLLM looks in the checkpoint for how {method} quantized it, and the weights of "
+            f"{deployment.model.id} are not quantized",
+            source=f"model_loader/weight_utils.py of vLLM {facts.version}",
+            certain=deployment.all_files_known or family == "compressed-tensors",
+        )
+    if own is not None and family in _JUDGED and own.method in _JUDGED and own.method != family:
+        return Refusal(
+            kind="quantization-checkpoint",
+            about="quantization",
+            reason=f"the weights of {deployment.model.id} are quantized by {own.method}, and vLLM takes no other "
+            "method",
+            source=f"vllm/config/model.py of vLLM {facts.version}",
+        )
+    return None
 
 
 def _least_capability(deployment: Deployment, facts: EngineFacts) -> float | None:

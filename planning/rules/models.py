@@ -183,6 +183,14 @@ RULES = (
         source="quantization methods of vLLM's published packages (catalog/engines)",
     ),
     Rule(
+        "LLMD-QUANTIZATION-CHECKPOINT",
+        severity="either",
+        summary="The weights are not quantized by the method that is set.",
+        why="vLLM finds another method in the checkpoint, or none, and ends.",
+        fix="Remove `quantization`, or use a checkpoint of that method.",
+        source="vllm/config/model.py, vllm/model_executor/model_loader/weight_utils.py",
+    ),
+    Rule(
         "LLMD-QUANTIZATION-CAPABILITY",
         severity="either",
         summary="The accelerator is older than the kernels of the quantized weights.",

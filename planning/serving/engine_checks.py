@@ -45,6 +45,7 @@ def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> De
         expert_backend=option_value(further, _EXPERT_BACKEND),
         adapters=bool(settings.adapters),
         environment=settings.env,
+        all_files_known=settings.config is None and settings.source.kind == "hugging-face",
     )
 
 
@@ -90,6 +91,8 @@ def _tell(ctx: PlanContext, index: int, settings: ModelSettings, deployment: Dep
             say("LLMD-EXPERTS-KERNEL", *path, value=value, rule=rule, fix=fix)
         case "quantization-unknown":
             say("LLMD-QUANTIZATION-UNKNOWN", *path, value=value, rule=rule, fix=fix)
+        case "quantization-checkpoint":
+            say("LLMD-QUANTIZATION-CHECKPOINT", *path, value=value, rule=rule, fix=fix)
         case "quantization-capability":
             say("LLMD-QUANTIZATION-CAPABILITY", *path, value=value, rule=rule, fix=fix)
         case "quantization-dtype":
@@ -155,6 +158,8 @@ def _fix(ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refu
             fixes.append(text)
         if len(fixes) == 2:
             break
+    if not fixes and refusal.kind == "quantization-checkpoint":
+        return "remove it, or use a checkpoint of that method"
     return "use " + ", or ".join(fixes) if fixes else "use another model or another accelerator"
 
 

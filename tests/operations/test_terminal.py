@@ -49,6 +49,13 @@ def test_it_holds_memory_capacity_cost_and_findings() -> None:
         assert part in text
 
 
+def test_it_names_the_method_of_the_speed_and_the_error_it_earned() -> None:
+    for stack in ("gpu", "multi-model-gpu"):
+        assert (
+            " ".join(table_text(stack).split()).count("speed: estimate by the roofline, give or take 9% in half") == 1
+        )
+
+
 def test_an_unknown_price_is_called_a_least() -> None:
     text = table_text("tpu")
     assert "running    at least $12.21 an hour" in text

@@ -335,11 +335,19 @@ def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quant
             return False
         # Checkpoints of modelopt have one name in their files and several in the engine.
         return method != "modelopt" and method not in table["tpu"]["platform_quantization"]
+    written = entry.quantization.method if entry.quantization else None
+    if quantization in ("awq", "gptq") and written is None:
+        return True
+    if {quantization, written} <= {"awq", "gptq", "fp8", "bitsandbytes", "mxfp4"} and quantization != written:
+        return True
     capability = table["capabilities"].get(f"{card.compute_capability:.1f}")
     if capability is None:
         # A card added to the catalog after the table of the version was made.
         return False
-    name = {"half": "float16"}.get(dtype, dtype)
+    # Where bfloat16 is missing, what vLLM takes by itself depends on the model: the plan's own reading says it.
+    if dtype == "auto" and "bfloat16" not in capability["dtypes"]:
+        return False
+    name = {"half": "float16", "auto": "bfloat16"}.get(dtype, dtype)
     if name not in capability["dtypes"]:
         return True
     if method is not None and method in table["quantization"]:
@@ -386,6 +394,7 @@ _OF_THE_ENGINE = {
     "LLMD-ATTENTION-KERNEL",
     "LLMD-EXPERTS-KERNEL",
     "LLMD-QUANTIZATION-UNKNOWN",
+    "LLMD-QUANTIZATION-CHECKPOINT",
     "LLMD-QUANTIZATION-CAPABILITY",
     "LLMD-QUANTIZATION-DTYPE",
     "LLMD-QUANTIZATION-TPU",
@@ -397,8 +406,8 @@ _OF_THE_ENGINE = {
     version=st.sampled_from(versions()),
     model=st.sampled_from(sorted(CATALOG.models)),
     accelerator=st.sampled_from(sorted(CATALOG.accelerators)),
-    dtype=st.sampled_from(["half", "bfloat16", "float32"]),
-    quantization=st.sampled_from([None, None, "fp8", "gptq", "bitsandbytes"]),
+    dtype=st.sampled_from(["auto", "half", "bfloat16", "float32"]),
+    quantization=st.sampled_from([None, None, "fp8", "gptq", "awq", "bitsandbytes", "mxfp4"]),
 )
 def test_nothing_is_accepted_that_the_engines_tables_refuse(
     version: str, model: str, accelerator: str, dtype: str, quantization: str | None

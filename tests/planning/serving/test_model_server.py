@@ -52,7 +52,7 @@ class TestArguments:
         [
             ("maxNumSeqs", 64, "--max-num-seqs 64"),
             ("maxNumBatchedTokens", 4096, "--max-num-batched-tokens 4096"),
-            ("quantization", "awq", "--quantization awq"),
+            ("quantization", "bitsandbytes", "--quantization bitsandbytes"),
             ("kvCacheDtype", "auto", "--kv-cache-dtype auto"),
             ("servedName", "gemma", "--served-model-name gemma"),
             ("prefixCaching", True, "--enable-prefix-caching"),
