@@ -14,6 +14,7 @@ import httpx
 import pytest
 import yaml
 
+from planning.serving.kv_events import EVENTS_PORT, publisher
 from tests.waiting import PATIENCE, eventually
 
 from ..e2e.project import PICKERS, chat
@@ -23,8 +24,8 @@ from .tokenizer_service import serve_tokenizer
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
 SCHEDULER = "ghcr.io/llm-d/llm-d-inference-scheduler:v0.7.1"
-PORT = 5557
-EVENTS = f'{{"enable_kv_cache_events":true,"publisher":"zmq","endpoint":"tcp://*:{PORT}","topic":"kv@$(POD_IP):8000@{MODEL}"}}'
+# As the program renders it for `picker.prefixRouting: precise`.
+EVENTS = publisher(MODEL, 8000)
 
 
 def configuration(tokenizer: int) -> str:
@@ -38,7 +39,7 @@ def configuration(tokenizer: int) -> str:
             "topicFilter": "kv@",
             "concurrency": 2,
             "discoverPods": True,
-            "podDiscoveryConfig": {"socketPort": PORT},
+            "podDiscoveryConfig": {"socketPort": EVENTS_PORT},
         },
     }
     index = "precise-prefix-cache-scorer"
