@@ -41,20 +41,20 @@ class RegistryError(RuntimeError):
 def images_of(release: Release) -> list[str]:
     """Every image of a release, as the catalog has it. Those with a digest need no lock."""
     split, istio = release.disaggregation, release.charts.istio
-    found = [release.picker.image, release.router.image, release.index_image, release.engine.gpu.image]
-    found += [release.engine.tpu.image] if release.engine.tpu is not None else []
-    found += [exception.image for exception in release.engine.exceptions]
+    images = [release.picker.image, release.router.image, release.index_image, release.engine.gpu.image]
+    images += [release.engine.tpu.image] if release.engine.tpu is not None else []
+    images += [exception.image for exception in release.engine.exceptions]
     if split is not None:
-        found += [split.sidecar.image, *([split.picker.image] if split.picker is not None else [])]
+        images += [split.sidecar.image, *([split.picker.image] if split.picker is not None else [])]
     if not isinstance(istio, IstioCharts):
-        found += [istio.pilot, istio.proxy]
-    return sorted({image for image in found if "@" not in image})
+        images += [istio.pilot, istio.proxy]
+    return sorted({image for image in images if "@" not in image})
 
 
 def charts_of(release: Release) -> list[str]:
     """Charts in registries, as `oci://chart:version`. Those of other repositories have no digest to ask for."""
     charts, istio = release.charts, release.charts.istio
-    found: list[ChartRelease] = [
+    releases: list[ChartRelease] = [
         charts.leader_worker_set,
         charts.cert_manager,
         charts.kserve_crds,
@@ -62,7 +62,7 @@ def charts_of(release: Release) -> list[str]:
         charts.kserve_presets,
         *([istio.base, istio.control_plane] if isinstance(istio, IstioCharts) else [istio.operator]),
     ]
-    return sorted({f"{chart.chart}:{chart.version}" for chart in found if chart.chart.startswith(OCI)})
+    return sorted({f"{chart.chart}:{chart.version}" for chart in releases if chart.chart.startswith(OCI)})
 
 
 def digest_of(client: httpx.Client, reference: str) -> str:
@@ -93,11 +93,11 @@ def _ask(client: httpx.Client, url: str) -> httpx.Response:
     challenge = answer.headers.get("www-authenticate", "")
     if answer.status_code != 401 or not challenge.lower().startswith("bearer "):
         return answer
-    # Public repositories give everybody a token that reads them.
+    # Public repositories give every caller a token that reads them.
     fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
     parameters = {name: fields[name] for name in ("service", "scope") if name in fields}
-    given = client.get(fields.get("realm", ""), params=parameters).json()
-    token = given.get("token") or given.get("access_token") or ""
+    answer_of_token = client.get(fields.get("realm", ""), params=parameters).json()
+    token = answer_of_token.get("token") or answer_of_token.get("access_token") or ""
     return client.get(url, headers={**headers, "Authorization": f"Bearer {token}"})
 
 
@@ -108,20 +108,20 @@ def resolve(
 
     A reference that is not resolved keeps the digest it had. None where there is no digest at all.
     """
-    known: Mapping[str, str] = {} if before is None else {**before.images, **before.charts}
-    digests, lines = dict(known), []
-    wanted = [*images_of(release), *charts_of(release)]
-    for reference in wanted:
+    earlier: Mapping[str, str] = {} if before is None else {**before.images, **before.charts}
+    digests, lines = dict(earlier), []
+    references = [*images_of(release), *charts_of(release)]
+    for reference in references:
         try:
             digest = digest_of(client, reference)
         except RegistryError as error:
             lines.append(f"not resolved  {reference}: {error}")
             continue
-        if known.get(reference) != digest:
-            lines.append(f"{'moved' if reference in known else 'new':<12}  {reference}: {digest}")
+        if earlier.get(reference) != digest:
+            lines.append(f"{'moved' if reference in earlier else 'new':<12}  {reference}: {digest}")
         digests[reference] = digest
-    images = {one: digests[one] for one in images_of(release) if one in digests}
-    charts = {one: digests[one] for one in charts_of(release) if one in digests}
+    images = {image: digests[image] for image in images_of(release) if image in digests}
+    charts = {chart: digests[chart] for chart in charts_of(release) if chart in digests}
     if not images and not charts:
         return None, lines
     return Lock(release=release.name, date=today, images=images, charts=charts), lines

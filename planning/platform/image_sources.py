@@ -47,13 +47,15 @@ def with_image_sources(ctx: PlanContext, plan: StackPlan) -> StackPlan:
 
 def references(plan: StackPlan) -> Sequence[str]:
     """Every image and `oci://` chart of a plan, each once, sorted."""
-    found: set[str] = set()
-    _collect(plan, found)
-    return sorted(found)
+    names: set[str] = set()
+    _collect(plan, names)
+    return sorted(names)
 
 
 def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]) -> None:
-    missing = sorted({registry_of(one) for one in references(plan) if not has_mirror(one, mirrors)} - _hosts(mirrors))
+    missing = sorted(
+        {registry_of(name) for name in references(plan) if not has_mirror(name, mirrors)} - _hosts(mirrors)
+    )
     if missing:
         ctx.findings.warning(
             "LLMD-MIRROR-MISSING",
@@ -70,26 +72,26 @@ def _hosts(mirrors: Mapping[str, str]) -> set[str]:
     return {registry_of(f"{mirror}/image") for mirror in mirrors.values()}
 
 
-def _collect(value: Any, found: set[str]) -> None:
+def _collect(value: Any, names: set[str]) -> None:
     if isinstance(value, ContainerPlan):
-        found.add(value.image)
+        names.add(value.image)
     elif isinstance(value, VolumePlan):
         if value.kind == "image":
-            found.add(str(value.source["reference"]))
+            names.add(str(value.source["reference"]))
         return
     elif isinstance(value, ChartPlan):
         if not value.existing:
-            found.update((value.chart,) if value.chart.startswith(OCI) else ())
+            names.update((value.chart,) if value.chart.startswith(OCI) else ())
             images = CHART_IMAGES.get(value.name, {})
-            found.update(_at(value.values, path) or image for path, image in images.items())
-            found.update(_istio_images(value.istio))
+            names.update(_at(value.values, path) or image for path, image in images.items())
+            names.update(_istio_images(value.istio))
         return
     if is_dataclass(value):
         for field in fields(value):
-            _collect(getattr(value, field.name), found)
+            _collect(getattr(value, field.name), names)
     elif isinstance(value, tuple):
         for item in value:
-            _collect(item, found)
+            _collect(item, names)
 
 
 _ISTIO_IMAGES = (("pilot", "image"), ("global", "proxy", "image"))
@@ -100,10 +102,10 @@ def _istio_images(plan: IstioPlan | None) -> Sequence[str]:
 
 
 def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> str | None:
-    found: Any = values
+    value: Any = values
     for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, str) else None
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, str) else None
 
 
 def _renamed(value: Part, mirrors: Mapping[str, str], digests: Mapping[str, str]) -> Part:

@@ -101,10 +101,10 @@ class TestLock:
         assert [line for line in lines if line.startswith("not resolved")] != []
 
     def test_without_any_registry_there_is_no_lock(self) -> None:
-        def gone(_: httpx.Request) -> httpx.Response:
+        def unavailable(_: httpx.Request) -> httpx.Response:
             return httpx.Response(503)
 
-        lock, lines = resolve(httpx.Client(transport=httpx.MockTransport(gone)), self.release, None, TODAY)
+        lock, lines = resolve(httpx.Client(transport=httpx.MockTransport(unavailable)), self.release, None, TODAY)
         assert lock is None
         assert len(lines) == len(images_of(self.release)) + len(charts_of(self.release))
 

@@ -20,13 +20,13 @@ def images_as_locked(room: Room) -> Result:
     for pod in live.cluster.list("v1", "Pod", live.namespace):
         status = pod.get("status") or {}
         for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
-            wanted = planned.get(_name(str(container.get("image", ""))))
+            locked = planned.get(_name(str(container.get("image", ""))))
             running = str(container.get("imageID", "")).rpartition("@")[2]
-            if wanted is None or not running.startswith("sha256:"):
+            if locked is None or not running.startswith("sha256:"):
                 continue
             compared += 1
-            if running != wanted:
-                wrong.append(f"{pod['metadata']['name']}/{container['name']} runs {running}, the lock has {wanted}")
+            if running != locked:
+                wrong.append(f"{pod['metadata']['name']}/{container['name']} runs {running}, the lock has {locked}")
     if wrong:
         return failed("; ".join(wrong), f"{live.kubectl} describe pods")
     if not compared:

@@ -22,10 +22,10 @@ def run(monkeypatch: pytest.MonkeyPatch, *running: str, image: str | None = None
     name = plan_of("gpu").models[0].servers[0].pod.image
     lock = Lock(release="llm-d-0.9", date=datetime.date(2026, 11, 28), images={name: LOCKED})
     monkeypatch.setattr(image_sources, "load_lock", lambda _release: lock)
-    status = [{"name": "vllm", "image": image or f"docker.io/{name}", "imageID": one} for one in running]
+    status = [{"name": "vllm", "image": image or f"docker.io/{name}", "imageID": digest} for digest in running]
     pods = [
-        {"metadata": {"name": f"pod-{number}"}, "status": {"containerStatuses": [one]}}
-        for number, one in enumerate(status)
+        {"metadata": {"name": f"pod-{number}"}, "status": {"containerStatuses": [container]}}
+        for number, container in enumerate(status)
     ]
     cluster = SimpleNamespace(list=lambda *_: pods)
     live: Any = SimpleNamespace(plan=plan_of("gpu"), cluster=cluster, namespace="n", kubectl="kubectl")

@@ -44,10 +44,10 @@ def test_a_mirror_takes_the_place_of_the_registry(reference: str, mirrors: Mappi
 @pytest.mark.parametrize("stack", project_stacks())
 def test_nothing_comes_past_the_mirror(stack: str) -> None:
     plan = plan_of(stack, {"registry.mirrors": EVERY})
-    assert {registry_of(one) for one in references(plan)} == {"mirror.example.com"}
+    assert {registry_of(name) for name in references(plan)} == {"mirror.example.com"}
     assert not [warning for warning in plan.warnings if warning.id == "LLMD-MIRROR-MISSING"]
     # Upstream's names are those of a stack without mirrors.
-    assert [mirrored(one, EVERY) for one in references(plan_of(stack))] != references(plan_of(stack))
+    assert [mirrored(name, EVERY) for name in references(plan_of(stack))] != references(plan_of(stack))
 
 
 def test_mirrors_change_names_of_images_and_nothing_else() -> None:
@@ -76,14 +76,16 @@ class TestCharts:
         assert source is not None
         values = yaml.safe_load((source.location / "values.yaml").read_text(encoding="utf-8"))
         for path, image in CHART_IMAGES[name].items():
-            found = values
+            name_in_chart = values
             for key in path:
-                found = found[key]
+                name_in_chart = name_in_chart[key]
             # cert-manager's value is empty, and its parts make the name where it is.
             parts = values
             for key in path[:-1]:
                 parts = parts[key]
-            assert (found or "/".join((values["imageRegistry"], values["imageNamespace"], parts["name"]))) == image
+            assert (
+                name_in_chart or "/".join((values["imageRegistry"], values["imageNamespace"], parts["name"]))
+            ) == image
 
     def test_no_value_is_set_without_a_mirror(self) -> None:
         charts = {chart.name: chart for chart in plan_of("kserve-single-replica-gpu").charts}

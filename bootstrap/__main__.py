@@ -1,0 +1,27 @@
+"""Creates state bucket, key, federation and accounts. Run by a person once: `pulumi up --cwd bootstrap`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pulumi
+
+# Pulumi starts the program in its own folder; the rest of the project is one above.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bootstrap.resources import Bootstrap
+from bootstrap.settings import BootstrapSettings
+
+config = pulumi.Config()
+settings = BootstrapSettings(
+    project=config.require("project"),
+    location=config.get("location") or "us-central1",
+    repository=config.require("repository"),
+    repository_id=config.get("repositoryId") or None,
+    environments=tuple(config.require_object("environments")),
+    branch=config.get("branch") or "main",
+    preview_decrypts=config.get_bool("previewDecrypts") or False,
+)
+for name, value in Bootstrap(settings).variables.items():
+    pulumi.export(name, value)

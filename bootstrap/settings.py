@@ -1,0 +1,21 @@
+"""What a user says of the project and its repository."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class BootstrapSettings(BaseModel):
+    """Settings of the bootstrap program. Names go into conditions of federation, so their form is checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+    location: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+[0-9])?$")]
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$")]
+    repository_id: Annotated[str | None, Field(pattern=r"^[0-9]+$")] = None
+    environments: Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...], Field(min_length=1)]
+    branch: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+$")] = "main"
+    preview_decrypts: bool = False
