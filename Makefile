@@ -165,9 +165,19 @@ support: $(STAMP) ## write docs/support.md from catalog/engines
 engine-facts: $(STAMP) ## ask vLLM VERSION what it can do and write catalog/engines/VERSION.yaml (2 GB of downloads)
 	@$(BIN)/python -m operations.engine_facts $(VERSION) $(ARGS)
 
-bench: $(STAMP) ## measure what docs/measurements.md states
+bench: $(STAMP) ## measure STACK that runs under SCENARIO=quick, latency, throughput, load, stress or shared-prefix; without SCENARIO what docs/measurements.md states
+ifdef SCENARIO
+	@$(BIN)/python -m operations.bench $(STACK) $(SCENARIO) $(ARGS)
+else
 	@$(BIN)/python -m operations.measure
 	@$(BIN)/python -m operations.serve_benchmark
+endif
+
+bench-env: $(STAMP) ## install inference-perf, the load generator of `make bench SCENARIO=...`, into .venv-bench (800 MB)
+	@$(BIN)/uv venv --quiet --allow-existing .venv-bench
+	@UV_HTTP_TIMEOUT=180 $(BIN)/uv pip install --python .venv-bench/bin/python --require-hashes -r operations/bench/requirements.txt
+	@.venv-bench/bin/python -m ensurepip > /dev/null
+	@.venv-bench/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --ignore-requires-python --require-hashes -r operations/bench/tool.txt
 
 # Versions: requirements*.in say what the project needs, requirements*.txt hold the whole environment with hashes.
 # UPGRADE=--upgrade takes newer versions of what requirements*.in do not pin, UPGRADE='--upgrade-package NAME' of one package.
@@ -178,6 +188,7 @@ lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt wi
 	@for part in requirements requirements-install requirements-preflight requirements-docs requirements-speed; do \
 	  $(LOCK) --upgrade -c requirements-dev.txt $$part.in -o $$part.txt || exit 1; done
 	@$(LOCK) $(UPGRADE) operations/scan/requirements.in -o operations/scan/requirements.txt
+	@$(LOCK) $(UPGRADE) operations/bench/requirements.in -o operations/bench/requirements.txt
 
 # The engine of ENGINE=vllm: pins/VERSION.in names vLLM and its torch, pins/VERSION.txt holds the whole environment.
 ENGINE_PINS := rehearsal/vllm_cpu/pins

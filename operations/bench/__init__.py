@@ -1,0 +1,1 @@
+"""Measures a running stack with inference-perf, and compares the result with the plan's estimate."""

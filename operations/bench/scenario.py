@@ -1,0 +1,113 @@
+"""Scenarios of load, and the configuration of inference-perf that each becomes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+_FILE = Path(__file__).with_name("scenarios.yaml")
+# A worker process costs a second of start; more than two share two cores badly.
+_WORKERS = 2
+_PERCENTILES = (50, 90, 95, 99)
+_REQUEST_SECONDS = 300.0
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stage(_Part):
+    """A number of requests, so many of them in flight."""
+
+    concurrency: int = Field(ge=1)
+    requests: int = Field(ge=1)
+
+
+class Tokens(_Part):
+    prompt: int = Field(ge=1)
+    output: int = Field(ge=1)
+
+
+class SharedPrefix(_Part):
+    groups: int = Field(ge=1)
+    prompts_per_group: int = Field(ge=1)
+    system_tokens: int = Field(ge=1)
+
+
+class Scenario(_Part):
+    title: str
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    tokens: Tokens | None = None
+    shared_prefix: SharedPrefix | None = None
+
+
+@functools.cache
+def scenarios() -> Mapping[str, Scenario]:
+    """Every scenario by its name."""
+    document = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return {name: Scenario.model_validate(entry) for name, entry in document.items()}
+
+
+def configuration(
+    scenario: Scenario,
+    tokens: Tokens,
+    *,
+    url: str,
+    model: str,
+    headers: Mapping[str, str],
+    tokenizer: str,
+    out: Path,
+) -> dict[str, Any]:
+    """inference-perf's configuration (v0.7.0). `tokenizer` is a folder or a repository of the Hub."""
+    return {
+        "api": {"type": "completion", "streaming": True, **({"headers": dict(headers)} if headers else {})},
+        "data": _data(scenario, tokens),
+        "load": {
+            "type": "concurrent",
+            "num_workers": min(_WORKERS, min(stage.concurrency for stage in scenario.stages)),
+            "worker_max_concurrency": max(stage.concurrency for stage in scenario.stages),
+            "request_timeout": _REQUEST_SECONDS,
+            "stages": [
+                {"num_requests": stage.requests, "concurrency_level": stage.concurrency} for stage in scenario.stages
+            ],
+        },
+        "server": {"type": "vllm", "model_name": model, "base_url": url, "ignore_eos": True},
+        "tokenizer": {"pretrained_model_name_or_path": tokenizer},
+        "report": {
+            "request_lifecycle": {
+                "summary": True,
+                "per_stage": True,
+                "per_request": False,
+                "percentiles": list(_PERCENTILES),
+            }
+        },
+        "storage": {"local_storage": {"path": str(out)}},
+    }
+
+
+def _data(scenario: Scenario, tokens: Tokens) -> dict[str, Any]:
+    shared = scenario.shared_prefix
+    if shared is not None:
+        prefix = {
+            "num_groups": shared.groups,
+            "num_prompts_per_group": shared.prompts_per_group,
+            "system_prompt_len": shared.system_tokens,
+            "question_len": tokens.prompt,
+            "output_len": tokens.output,
+        }
+        return {"type": "shared_prefix", "shared_prefix": prefix}
+    # Groups of one prompt each: no two have the same beginning, and no dataset is downloaded.
+    most = max(stage.requests for stage in scenario.stages)
+    lone = {
+        "num_groups": min(most, 200),
+        "num_prompts_per_group": 1,
+        "system_prompt_len": max(1, tokens.prompt // 2),
+        "question_len": max(1, tokens.prompt - tokens.prompt // 2),
+        "output_len": tokens.output,
+    }
+    return {"type": "shared_prefix", "shared_prefix": lone}
