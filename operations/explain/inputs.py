@@ -69,11 +69,16 @@ class Input:
     """An origin and the plans that other values of it make, likely ones first."""
 
     origin: Origin
-    others: tuple[tuple[str, _Change], ...] = field(repr=False)
+    others: tuple[tuple[str, Change], ...] = field(repr=False)
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether the catalog holds the value, rather than the stack file."""
+        return any(change.entry is not None for _, change in self.others)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Change:
+class Change:
     """Another value for a setting, by its path, or for a fact, by the catalog's entry and the path inside it."""
 
     path: tuple[str | int, ...] = ()
@@ -82,18 +87,31 @@ class _Change:
     value: Any = None
 
 
-def plan_with(world: World, change: _Change) -> StackPlan | None:
+def plan_with(world: World, change: Change) -> StackPlan | None:
     if change.entry is None:
         values = copy.deepcopy(dict(world.values))
         _put(values, change.path, change.value)
         for path in change.allowed_by:
             _put(values, path, True)
         return world.plan(values)
-    changed = _with(change.entry, change.path, change.value)
-    engine = changed if isinstance(changed, Engine) else load_engine()
+    return plan_with_facts(world, [change])
+
+
+def plan_with_facts(world: World, changes: Sequence[Change]) -> StackPlan | None:
+    """The plan with other values of several facts at once. None if no plan can be made with them."""
+    entries: dict[int, tuple[BaseModel, BaseModel]] = {}
+    for change in changes:
+        if change.entry is not None:
+            entry, changed = entries.get(id(change.entry), (change.entry, change.entry))
+            entries[id(entry)] = (entry, _with(changed, change.path, change.value))
+    full_catalog, engine = world.catalog, load_engine()
+    for entry, changed in entries.values():
+        if isinstance(changed, Engine):
+            engine = changed
+        full_catalog = _catalog_with(full_catalog, entry, changed)
     try:
         with use_engine(engine):
-            return world.plan(catalog=_catalog_with(world.catalog, change.entry, changed))
+            return world.plan(catalog=full_catalog)
     except Exception:
         # A fact that cannot be true may break a plan anywhere; the next value will do.
         return None
@@ -190,7 +208,7 @@ def _settings(settings: StackSettings, raw: Mapping[str, Any]) -> Iterator[Input
         yield Input(
             origin=Origin(name=path_of(*leaf.path), value=leaf.display_text, is_set=_is_set(raw, leaf.path)),
             others=tuple(
-                (display_text(other), _Change(path=leaf.path, value=other, allowed_by=allowed))
+                (display_text(other), Change(path=leaf.path, value=other, allowed_by=allowed))
                 for other in (*_other_names(leaf.path, leaf.value), *alternatives(leaf.info.annotation, leaf.value))
             ),
         )
@@ -227,7 +245,7 @@ def _other_names(path: tuple[str | int, ...], value: object) -> Iterator[str]:
 def _facts(
     where: str, entry: BaseModel, source: str | None, sources: Mapping[str, Source] | None = None
 ) -> Iterator[Input]:
-    """Leaf by leaf, each with the source of the innermost part that names one of the `known` ones."""
+    """Leaf by leaf, each with the source of the innermost part that names one of `sources`."""
 
     def walk(
         part: BaseModel, path: tuple[str | int, ...], source: str | None, sources: Mapping[str, Source]
@@ -262,7 +280,7 @@ def _fact(
     return Input(
         origin=Origin(name=f"{where} {name}", value=display_text(value), is_set=True, source=source),
         others=tuple(
-            (display_text(alternative), _Change(entry=entry, path=path, value=_frozen(alternative)))
+            (display_text(alternative), Change(entry=entry, path=path, value=_frozen(alternative)))
             for alternative in itertools.islice(alternatives(annotation, value), _FACTS_TRIED)
         ),
     )
