@@ -11,6 +11,7 @@ RULES = (
         summary="A secret stands in the stack file in plain text.",
         why="Stack files are committed, and everybody who reads the repository could read the secret.",
         fix="Set it with `pulumi config set --path --secret`.",
+        source="pulumi.com/docs/iac/concepts/secrets",
     ),
     Rule(
         "LLMD-TOKEN-FORM",

@@ -26,6 +26,7 @@ RULES = (
         summary="The control plane admits authorized networks, and the list is empty.",
         why="With an empty list nothing reaches the API server, this program included.",
         fix="List your ranges, or use `access: dns-endpoint`.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/authorized-networks",
     ),
     Rule(
         "LLMD-AUTHORIZED-NETWORKS-UNUSED",
@@ -33,6 +34,7 @@ RULES = (
         summary="Authorized networks are listed while the public address is off.",
         why="The list guards the public address, which `access: dns-endpoint` turns off.",
         fix="Remove the list, or use `access: authorized-networks`.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/authorized-networks",
     ),
     Rule(
         "LLMD-KMS-LOCATION",

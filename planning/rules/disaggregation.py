@@ -87,6 +87,7 @@ RULES = (
         summary="With failureMode open, prefill servers get requests meant for decode servers.",
         why="The load balancer then sends requests to any server of the pool.",
         fix="Use `failureMode: close`.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, api/v1/inferencepool_types.go",
     ),
     Rule(
         "LLMD-PD-PREFIX-SCORER",
@@ -94,6 +95,7 @@ RULES = (
         summary="Disaggregation decides by cached prefixes, and no scorer looks for them.",
         why="The decision is made by the part of a prompt that is not cached.",
         fix="Give prefixCache a weight, or set prefillFromTokens to 0.",
+        source="llm-d/llm-d-inference-scheduler v0.7.1, docs/disaggregation.md",
     ),
     Rule(
         "LLMD-PD-WORTH",

@@ -47,6 +47,7 @@ RULES = (
         summary="With an API key the engine refuses its own pod's probes.",
         why="Probes and picker have no key, so that pods never get ready.",
         fix="Authenticate in front of the Gateway.",
+        source="vLLM 0.30.0, vllm/entrypoints/serve/middleware/authenticate.py",
     ),
     Rule(
         "LLMD-ENV-TYPE",

@@ -26,6 +26,7 @@ RULES = (
         summary="The chat template cannot be read.",
         why="Its text becomes a ConfigMap that the engine mounts.",
         fix="Correct the path.",
+        source="vLLM 0.30.0, vllm/entrypoints/chat_utils.py (load_chat_template)",
     ),
     Rule(
         "LLMD-SPECULATION-DRAFT",

@@ -116,6 +116,7 @@ RULES = (
         summary="The Gateway's host name is not among the certificate's names.",
         why="Clients refuse a certificate for another name.",
         fix="Add the host name.",
+        source="kubernetes-sigs/gateway-api v1.5.1, apis/v1/gateway_types.go",
     ),
     Rule(
         "LLMD-ISTIO-SUPPORT",
@@ -137,6 +138,7 @@ RULES = (
         summary="The GatewayClass belongs to another implementation.",
         why="A GatewayClass is implemented by one controller.",
         fix="Use a class of the implementation.",
+        source="kubernetes-sigs/gateway-api v1.5.1, apis/v1/gatewayclass_types.go",
     ),
     Rule(
         "LLMD-TLS-KIND-ISTIO",

@@ -65,6 +65,7 @@ RULES = (
         summary="A zone of the accelerator pool lies outside the stack's region.",
         why="A cluster's nodes are in the region of its control plane.",
         fix="Use zones of the stack's region.",
+        source="cloud.google.com/kubernetes-engine/docs/concepts/regional-clusters",
     ),
     Rule(
         "LLMD-ZONE-CLUSTER",
@@ -72,5 +73,6 @@ RULES = (
         summary="A zonal cluster has nodes in its own zone only.",
         why="A zonal cluster has its nodes in its own zone.",
         fix="Set `location` to the region, or remove the zone.",
+        source="cloud.google.com/kubernetes-engine/docs/concepts/regional-clusters",
     ),
 )

@@ -236,6 +236,7 @@ RULES = (
         summary="The image has neither tag nor digest.",
         why="A registry then gives the tag latest: another engine after each push.",
         fix="Add the tag or digest that you tested.",
+        source="kubernetes.io/docs/concepts/containers/images",
     ),
     Rule(
         "LLMD-IMAGE-MOVES",
@@ -243,6 +244,7 @@ RULES = (
         summary="The image's tag moves from build to build.",
         why="Replicas that start at different times may run different engines.",
         fix="Use the tag of a version, or a digest.",
+        source="kubernetes.io/docs/concepts/containers/images",
     ),
     Rule(
         "LLMD-MIRROR-MISSING",

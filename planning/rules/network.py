@@ -52,6 +52,7 @@ RULES = (
         why="Network policies admit the load balancer's proxies by their range, which an existing subnet does not"
         " tell.",
         fix="Set `network.proxyCidr` to the subnet's range.",
+        source="cloud.google.com/load-balancing/docs/proxy-only-subnets",
     ),
     Rule(
         "LLMD-NETWORK-POLICIES-KEPT",

@@ -69,5 +69,6 @@ RULES = (
         summary="The smallest number of nodes is above the largest.",
         why="A pool's smallest size cannot be above its largest.",
         fix="Correct one of the two.",
+        source="cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler",
     ),
 )

@@ -19,6 +19,7 @@ RULES = (
         summary="There are more pipeline stages than layers.",
         why="Every stage needs a layer.",
         fix="Use fewer stages.",
+        source="vLLM 0.30.0, vllm/distributed/utils.py (get_pp_indices)",
     ),
     Rule(
         "LLMD-EP-EXPERTS",
@@ -102,6 +103,7 @@ RULES = (
         summary="allToAll has no effect without data-parallel ranks that share experts.",
         why="Only data-parallel ranks that share experts exchange tokens.",
         fix="Remove it, or set dataParallel and expertParallel.",
+        source="docs.vllm.ai/en/latest/serving/expert_parallel_deployment",
     ),
     Rule(
         "LLMD-HOSTS-WITHOUT-RDMA",
@@ -124,6 +126,7 @@ RULES = (
         summary="The engine has no port for each data-parallel rank.",
         why="The picker chooses a rank by its port, which older engines do not have.",
         fix="Use a newer release.",
+        source="vLLM 0.30.0, vllm/engine/arg_utils.py (--data-parallel-multi-port-external-lb)",
     ),
     Rule(
         "LLMD-TPU-RANKS",
@@ -175,6 +178,7 @@ RULES = (
         summary="The model has no experts to share among ranks.",
         why="Ranks of a dense model share nothing: they are replicas.",
         fix="Use `replicas`.",
+        source="docs.vllm.ai/en/latest/serving/data_parallel_deployment",
     ),
     Rule(
         "LLMD-PP-ENGINE-VERSION",
@@ -182,6 +186,7 @@ RULES = (
         summary="The engine cannot run on several hosts without Ray.",
         why="Older engines need Ray for several hosts.",
         fix="Use a newer release.",
+        source="vLLM 0.30.0, vllm/engine/arg_utils.py (--nnodes)",
     ),
     Rule(
         "LLMD-ENGINE-ENTRY-POINT",

@@ -32,6 +32,7 @@ RULES = (
         summary="The picker scores prefix matches, and the engine keeps no prefixes.",
         why="The picker would prefer replicas for prefixes that they do not keep.",
         fix="Remove `prefixCaching: false`, or the scorer.",
+        source="vLLM 0.30.0, vllm/config/cache.py (enable_prefix_caching)",
     ),
     Rule(
         "LLMD-PICKER-FAILOVER",
@@ -39,6 +40,8 @@ RULES = (
         summary="With failureMode close, requests are refused while pickers change leaders.",
         why="The next leader takes over when the lost one's lease has expired.",
         fix="Use `failureMode: open`, or acknowledge it.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, "
+        "api/v1/inferencepool_types.go and pkg/epp/server/controller_manager.go",
     ),
     Rule(
         "LLMD-SCORER-WHOLE",
@@ -46,6 +49,8 @@ RULES = (
         summary="The picker accepts only integer weights.",
         why="Older pickers read weights as whole numbers.",
         fix="Multiply all weights until they are whole.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.2.0, "
+        "apix/config/v1alpha1/endpointpickerconfig_types.go",
     ),
     Rule(
         "LLMD-SCORER-NONE",
@@ -88,6 +93,7 @@ RULES = (
         summary="Precise prefix routing does not know aliases.",
         why="The index hashes prompts together with the model's name.",
         fix="Let clients use the model's name.",
+        source="llm-d/llm-d-inference-scheduler v0.7.1, pkg/plugins/scorer/precise_prefix_cache.go",
     ),
     Rule(
         "LLMD-PICKER-FAIL-OPEN",

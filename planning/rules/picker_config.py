@@ -18,6 +18,7 @@ RULES = (
         summary="The picker does not read this apiVersion.",
         why="A picker reads one version of its API.",
         fix="Use that version.",
+        source="llm-d.ai/docs/architecture/core/router/epp/configuration",
     ),
     Rule(
         "LLMD-PICKER-PLUGIN-UNKNOWN",
@@ -25,6 +26,7 @@ RULES = (
         summary="The release's picker has no such plugin.",
         why="A picker ends at start when it does not know a plugin.",
         fix="Use a plugin of the list, or another release.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/config/loader/configloader.go",
     ),
     Rule(
         "LLMD-PICKER-PLUGIN-EXPERIMENTAL",
@@ -60,6 +62,7 @@ RULES = (
         summary="Two plugins have one name.",
         why="Names of plugins are unique.",
         fix="Rename one.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/config/loader/configloader.go",
     ),
     Rule(
         "LLMD-PICKER-CONFIG-SCHEMA",
@@ -67,6 +70,7 @@ RULES = (
         summary="The configuration has a field or a value that the picker refuses.",
         why="Pickers refuse unknown fields at start.",
         fix="Correct the field.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/config/loader/configloader.go",
     ),
     Rule(
         "LLMD-PICKER-PLUGIN-PARAMETERS",
@@ -81,6 +85,7 @@ RULES = (
         summary="The picker asks engines for metrics in HTTP, and they answer HTTPS.",
         why="Without metrics the picker knows neither queues nor caches.",
         fix="Configure the scheme.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/server/options.go",
     ),
     Rule(
         "LLMD-PICKER-METRICS-SCHEME",
@@ -88,6 +93,7 @@ RULES = (
         summary="The picker asks engines for metrics in another scheme than they answer.",
         why="Without metrics the picker knows neither queues nor caches.",
         fix="Use the engines' scheme.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/server/options.go",
     ),
     Rule(
         "LLMD-PICKER-BLOCK-SIZE",
@@ -102,6 +108,8 @@ RULES = (
         summary="Flow control is configured without its feature gate.",
         why="The section has no effect without its gate.",
         fix="Add flowControl to featureGates.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, "
+        "apix/config/v1alpha1/endpointpickerconfig_types.go",
     ),
     Rule(
         "LLMD-PICKER-PROFILE-HANDLERS",
@@ -109,6 +117,7 @@ RULES = (
         summary="Two plugins handle scheduling profiles.",
         why="One plugin decides which profiles run.",
         fix="Keep one.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/config/loader/configloader.go",
     ),
     Rule(
         "LLMD-PICKER-PROFILES",
@@ -116,6 +125,7 @@ RULES = (
         summary="The scheduling profiles do not fit their handler.",
         why="The handler runs a fixed number of profiles.",
         fix="Keep as many, or use another handler.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/config/loader/configloader.go",
     ),
     Rule(
         "LLMD-PICKER-FEATURE-GATE",
@@ -123,6 +133,7 @@ RULES = (
         summary="The picker has no such feature gate.",
         why="A picker ends at start when it does not know a gate.",
         fix="Use a gate of the list.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/config/loader/validation.go",
     ),
     Rule(
         "LLMD-PICKER-PROFILE-NAME",
@@ -130,6 +141,7 @@ RULES = (
         summary="Two scheduling profiles have one name.",
         why="Names of profiles are unique.",
         fix="Rename one.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/config/loader/validation.go",
     ),
     Rule(
         "LLMD-PICKER-PROFILE-PICKERS",
@@ -137,6 +149,7 @@ RULES = (
         summary="A scheduling profile has two plugins that pick.",
         why="A profile ends with one picker.",
         fix="Keep one.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/scheduling/scheduler_profile.go",
     ),
     Rule(
         "LLMD-PICKER-PROFILE-MISSING",
@@ -151,6 +164,7 @@ RULES = (
         summary="A reference names a plugin that does not exist.",
         why="The reference leads nowhere.",
         fix="Add the plugin, or correct the name.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/config/loader/configloader.go",
     ),
     Rule(
         "LLMD-PICKER-PROFILE-PLUGIN",
@@ -158,6 +172,7 @@ RULES = (
         summary="A scheduling profile calls a plugin that does not exist.",
         why="A picker ends at start when a profile calls an unknown plugin.",
         fix="Add the plugin, or correct the name.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/config/loader/validation.go",
     ),
     Rule(
         "LLMD-PICKER-PROFILE-KIND",
@@ -179,6 +194,7 @@ RULES = (
         summary="The precise index listens where no engine publishes.",
         why="Engines publish on a port of their pods.",
         fix="Use that port.",
+        source="vLLM 0.30.0, vllm/config/kv_events.py",
     ),
     Rule(
         "LLMD-PICKER-PARAMETER-UNUSED",

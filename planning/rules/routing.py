@@ -41,6 +41,7 @@ RULES = (
         summary="A traffic split has one side.",
         why="With one side nothing is divided.",
         fix="Add a model, or use an alias.",
+        source="gateway-api.sigs.k8s.io/guides/traffic-splitting",
     ),
     Rule(
         "LLMD-SPLIT-ZERO",
