@@ -23,21 +23,21 @@ def engine_of(paths: StackPaths) -> EngineChoice:
         return EngineChoice.SIMULATOR
 
 
-def choose_engine(paths: StackPaths, wanted: EngineChoice | None) -> EngineChoice:
+def choose_engine(paths: StackPaths, requested: EngineChoice | None) -> EngineChoice:
     """The engine of this `up`: what is asked for, else that of the stack that runs, else the simulator.
 
     Raises RehearsalError where another one runs: its pods would keep it until they are replaced.
     """
     runs = paths.cloud.exists()
     current = engine_of(paths) if runs else EngineChoice.SIMULATOR
-    if wanted is None:
+    if requested is None:
         return current
-    if runs and wanted is not current:
+    if runs and requested is not current:
         raise RehearsalError(
             f"stack {paths.stack} runs with the engine {current.value}, and its pods would keep it: make down"
-            f" STACK={paths.stack} first, then make up STACK={paths.stack} ENGINE={wanted.value}"
+            f" STACK={paths.stack} first, then make up STACK={paths.stack} ENGINE={requested.value}"
         )
-    return wanted
+    return requested
 
 
 def record_engine(paths: StackPaths, choice: EngineChoice) -> None:

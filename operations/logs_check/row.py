@@ -135,34 +135,32 @@ def _version(row: Row) -> str:
 
 
 def _quantization(row: Row, model: Model) -> str | None:
-    given = _text(row, "quantization")
-    method = given.strip().lower() if given is not None else None
+    text = _text(row, "quantization")
+    method = text.strip().lower() if text is not None else None
     if method is None or method in _UNQUANTIZED:
         return None
     if model.quantization is None and method not in _ON_LOADING:
-        raise UnknownStartError(
-            f"the start was quantized by {given}, which the model's configuration does not describe"
-        )
+        raise UnknownStartError(f"the start was quantized by {text}, which the model's configuration does not describe")
     return method
 
 
 def _dtype(row: Row) -> str | None:
-    given = _text(row, "dtype")
-    if given is None:
+    text = _text(row, "dtype")
+    if text is None:
         return None
-    spelling = given.strip().lower().removeprefix("torch.")
+    spelling = text.strip().lower().removeprefix("torch.")
     if spelling not in _DTYPES:
-        raise UnknownStartError(f"dtype is {given}, which is none of auto, half, float16, bfloat16 and float32")
+        raise UnknownStartError(f"dtype is {text}, which is none of auto, half, float16, bfloat16 and float32")
     return _DTYPES[spelling]
 
 
 def _cache_dtype(row: Row) -> str | None:
-    given = _text(row, "kvCacheDtype")
-    if given is None:
+    text = _text(row, "kvCacheDtype")
+    if text is None:
         return None
-    spelling = given.strip().lower().removeprefix("torch.")
+    spelling = text.strip().lower().removeprefix("torch.")
     if spelling not in _CACHE_BYTES_KNOWN:
-        raise UnknownStartError(f"kvCacheDtype is {given}: how much a token takes then is not known")
+        raise UnknownStartError(f"kvCacheDtype is {text}: how much a token takes then is not known")
     return "float16" if spelling == "half" else spelling
 
 
@@ -191,10 +189,10 @@ def _flag(row: Row, name: str) -> bool | None:
         return None
     if isinstance(value, bool):
         return value
-    known = _FLAGS.get(str(value).strip().lower())
-    if known is None:
+    flag = _FLAGS.get(str(value).strip().lower())
+    if flag is None:
         raise UnknownStartError(f"{name} is {value!r}, where true or false belongs")
-    return known
+    return flag
 
 
 def _usual(model: Model) -> Any:
@@ -254,9 +252,9 @@ def _accelerator(row: Row) -> Accelerator:
         if row.get(key) is not None:
             fields[key] = row[key]
     memory = _number(fields, "memory_gib") or _number(fields, "memoryGib")
-    known = catalog.load().accelerators.get(str(name)) if name is not None else None
-    if known is not None:
-        return known if memory is None else known.model_copy(update={"usable_gib": memory})
+    entry = catalog.load().accelerators.get(str(name)) if name is not None else None
+    if entry is not None:
+        return entry if memory is None else entry.model_copy(update={"usable_gib": memory})
     if memory is None:
         raise UnknownStartError(
             f"the catalog has no accelerator {name or '(unnamed)'}, and the row gives no memory_gib"

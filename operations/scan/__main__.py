@@ -59,20 +59,20 @@ def _scan(stacks: list[str], folder: Path, *, whole: bool) -> int:
 def _with_policies(objects: Mapping[str, list[dict[str, Any]]]) -> None:
     """A stack closes the namespaces of its charts: its policies stand beside the charts' pods as well."""
     policies = {
-        (one["metadata"]["namespace"], one["metadata"]["name"]): one
+        (body["metadata"]["namespace"], body["metadata"]["name"]): body
         for source, bodies in objects.items()
-        for one in bodies
-        if one["kind"] == "NetworkPolicy" and not source.startswith("chart/")
+        for body in bodies
+        if body["kind"] == "NetworkPolicy" and not source.startswith("chart/")
     }
     for source, bodies in objects.items():
         if source.startswith("chart/"):
-            own = {one["metadata"].get("namespace") for one in bodies if one["kind"] == "Deployment"}
-            bodies += [one for (namespace, _), one in policies.items() if namespace in own]
+            own = {body["metadata"].get("namespace") for body in bodies if body["kind"] == "Deployment"}
+            bodies += [policy for (namespace, _), policy in policies.items() if namespace in own]
         else:
             # Pods of charts are scanned once, with the chart.
-            names = {one["metadata"]["name"] for one in bodies if one["kind"] == "Namespace"}
-            stacks_own = {one["metadata"]["namespace"] for one in bodies if one["kind"] == "Gateway"}
-            bodies[:] = [one for one in bodies if not _of_chart(one, names - stacks_own)]
+            names = {body["metadata"]["name"] for body in bodies if body["kind"] == "Namespace"}
+            stacks_own = {body["metadata"]["namespace"] for body in bodies if body["kind"] == "Gateway"}
+            bodies[:] = [body for body in bodies if not _of_chart(body, names - stacks_own)]
 
 
 def _of_chart(body: Mapping[str, Any], namespaces: Collection[str]) -> bool:
@@ -81,8 +81,8 @@ def _of_chart(body: Mapping[str, Any], namespaces: Collection[str]) -> bool:
 
 def table(failures: Sequence[Failure], open_: Sequence[Failure]) -> list[str]:
     """Failures by scanner and check, and how many of them no exception covers."""
-    every, outside = (Counter((one.scanner, one.check) for one in some) for some in (failures, open_))
-    texts = {(one.scanner, one.check): one.text for one in failures}
+    every, outside = (Counter((failure.scanner, failure.check) for failure in some) for some in (failures, open_))
+    texts = {(failure.scanner, failure.check): failure.text for failure in failures}
     rows = ["| scanner | check | failures | outside exceptions | text |", "|---|---|---|---|---|"]
     for key, count in sorted(every.items()):
         rows.append(f"| {key[0]} | {key[1]} | {count} | {outside[key]} | {texts[key]} |")
@@ -90,12 +90,15 @@ def table(failures: Sequence[Failure], open_: Sequence[Failure]) -> list[str]:
 
 
 def _listed(open_: Sequence[Failure]) -> list[str]:
-    return [f"{one.scanner} {one.check} {one.subject}: {one.text}" for one in sorted(set(open_))]
+    return [f"{failure.scanner} {failure.check} {failure.subject}: {failure.text}" for failure in sorted(set(open_))]
 
 
 def _refuse(idle: Sequence[ScanException]) -> bool:
-    for one in idle:
-        print(f"exception without a failure, remove it: {one.scanner} {', '.join(one.checks)}", file=sys.stderr)
+    for exception in idle:
+        print(
+            f"exception without a failure, remove it: {exception.scanner} {', '.join(exception.checks)}",
+            file=sys.stderr,
+        )
     return bool(idle)
 
 

@@ -39,13 +39,13 @@ class ScanException(BaseModel):
 
 
 def load(file: Path = FILE) -> tuple[ScanException, ...]:
-    return tuple(ScanException.model_validate(one) for one in yaml.safe_load(file.read_text(encoding="utf-8")))
+    return tuple(ScanException.model_validate(entry) for entry in yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 def sort_out(
     failures: Sequence[Failure], exceptions: Sequence[ScanException], claims: Mapping[str, str]
 ) -> tuple[list[Failure], list[ScanException]]:
     """Failures that no exception covers, and exceptions that cover none, which have to go."""
-    open_ = [failure for failure in failures if not any(one.covers(failure, claims) for one in exceptions)]
-    idle = [one for one in exceptions if not any(one.covers(failure, claims) for failure in failures)]
+    open_ = [failure for failure in failures if not any(exception.covers(failure, claims) for exception in exceptions)]
+    idle = [exception for exception in exceptions if not any(exception.covers(failure, claims) for failure in failures)]
     return open_, idle

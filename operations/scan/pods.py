@@ -73,16 +73,16 @@ def scanned_pods(source: str, objects: list[dict[str, Any]]) -> list[ScannedPod]
     """The pods in the objects of one stack or chart."""
     return [
         ScannedPod(source=source, name=_name(source, pod), pod=pod)
-        for one in objects
-        for pod in pods_of(_resource(source, one))
+        for manifest in objects
+        for pod in pods_of(_resource(source, manifest))
         # A preset is merged into services, and is no pod by itself.
-        if one["kind"] != "LLMInferenceServiceConfig"
+        if manifest["kind"] != "LLMInferenceServiceConfig"
     ]
 
 
 def plain_objects(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Objects that scanners know, without those of custom resources."""
-    return [one for one in objects if one["kind"] in _KINDS]
+    return [manifest for manifest in objects if manifest["kind"] in _KINDS]
 
 
 def stack_objects(stack: str, overrides: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
@@ -96,11 +96,11 @@ def staging_objects() -> list[dict[str, Any]]:
     """The objects of `make stage`, for a model whose weights come from a bucket."""
     source = '[{"id": "google/gemma-2b-it", "source": {"kind": "bucket", "bucket": "weights", "path": "gemma"}}]'
     plan, values = _plan("gpu", {"llm-d:models": source})
-    found: list[dict[str, Any]] = []
+    objects: list[dict[str, Any]] = []
     for model, settings in zip(plan.models, values.models, strict=True):
         if isinstance(settings.source, BucketSource):
-            found += stage_objects(plan, model, settings, settings.source)
-    return found
+            objects += stage_objects(plan, model, settings, settings.source)
+    return objects
 
 
 def chart_objects(stacks: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -128,11 +128,11 @@ def helm_template(chart: ChartPlan) -> list[dict[str, Any]]:
         command = [str(helm), "template", chart.name, str(archive), "--namespace", chart.namespace]
         command += ["--values", str(values), "--kube-version", _KUBERNETES]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found = [dict(resource.properties) for resource in resources_in(text, chart.name)]
-    for one in found:
+    bodies = [dict(resource.properties) for resource in resources_in(text, chart.name)]
+    for body in bodies:
         # Helm puts objects without a namespace into the release's.
-        one["metadata"].setdefault("namespace", chart.namespace)
-    return [one for one in found if one["kind"] != "CustomResourceDefinition"]
+        body["metadata"].setdefault("namespace", chart.namespace)
+    return [body for body in bodies if body["kind"] != "CustomResourceDefinition"]
 
 
 def all_stacks() -> list[str]:

@@ -81,11 +81,11 @@ def kube_score(folder: Path) -> Iterator[Failure]:
             answer = json.loads(run.stdout)
         except ValueError:
             raise ScanError(f"kube-score wrote no result for {file.name}:\n{run.stderr[-2000:]}") from None
-        for found in answer or ():
-            metadata = found["object_meta"]
-            kind = found["type_meta"]["kind"]
+        for scored in answer or ():
+            metadata = scored["object_meta"]
+            kind = scored["type_meta"]["kind"]
             subject = metadata["name"] if kind == "Pod" else f"{kind}/{metadata['name']}"
-            for check in found["checks"]:
+            for check in scored["checks"]:
                 if not check["skipped"] and check["grade"] < _GRADE_OK:
                     comments = [comment["summary"] for comment in check["comments"] or ()]
                     yield Failure("kube-score", check["check"]["id"], subject, "; ".join(comments))

@@ -86,9 +86,9 @@ class _Engines:
         """Whether a speed keeps both objectives."""
         if speed is None:
             return False
-        first, each = settings.load.time_to_first_token_ms, settings.load.time_per_output_token_ms
+        first, per_token = settings.load.time_to_first_token_ms, settings.load.time_per_output_token_ms
         return (first is None or speed.time_to_first_token * 1000 <= first) and (
-            each is None or speed.time_per_output_token * 1000 <= each
+            per_token is None or speed.time_per_output_token * 1000 <= per_token
         )
 
 
@@ -99,12 +99,12 @@ def in_flight(load: LoadSettings, replicas: int) -> int:
 
 def basis_of(load: LoadSettings, replicas: int, prompt: int, output: int) -> str:
     """The load as people say it. `prompt` and `output` are tokens of one request."""
-    asked = (
+    load_text = (
         f"{load.requests_per_second:g} requests/s"
         if load.requests_per_second is not None
         else f"{in_flight(load, replicas)} requests in flight"
     )
-    return f"{asked} of {prompt:,} prompt and {output:,} output tokens"
+    return f"{load_text} of {prompt:,} prompt and {output:,} output tokens"
 
 
 def lengths_of(ctx: PlanContext, index: int, settings: ModelSettings, run: EngineRun) -> tuple[int, int] | None:
@@ -144,7 +144,7 @@ def _at_rate(engines: _Engines, replicas: int, rate: float, whole: int) -> Speed
 
 def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate | None) -> int | None:
     load = settings.load
-    first, each = load.time_to_first_token_ms, load.time_per_output_token_ms
+    first, per_token = load.time_to_first_token_ms, load.time_per_output_token_ms
     if load.requests_per_second is not None:
         return replicas_for(
             engines.run,
@@ -153,10 +153,10 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
             engines.prompt,
             engines.output,
             time_to_first_token=None if first is None else first / 1000,
-            time_per_output_token=None if each is None else each / 1000,
+            time_per_output_token=None if per_token is None else per_token / 1000,
             verdict=engines.verdict,
         )
-    if first is None and each is None:
+    if first is None and per_token is None:
         return None
     if engines.within(settings, at_load):
         return settings.replicas
@@ -189,14 +189,14 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
             )
             if value is not None
         ]
-        wanted = capacity.basis + (", with " + " and ".join(limits) if limits else "")
+        condition = capacity.basis + (", with " + " and ".join(limits) if limits else "")
         ctx.findings.warning(
             "LLMD-LOAD-REPLICAS",
             "models",
             index,
             *settings.replicas_path,
             value=settings.replicas,
-            rule=f"{wanted}: that takes {needed} replicas {doubt}",
+            rule=f"{condition}: that takes {needed} replicas {doubt}",
             fix=f"use {needed} replicas with accelerator.nodes.max to match, a faster accelerator, or a smaller load",
         )
 
@@ -204,12 +204,12 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
 def _too_slow(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan, doubt: str) -> None:
     """Not even a request that is alone keeps the objective: no number of replicas helps."""
     alone, load = capacity.alone, settings.load
-    first, each = alone.time_to_first_token * 1000, alone.time_per_output_token * 1000
+    first, per_token = alone.time_to_first_token * 1000, alone.time_per_output_token * 1000
     late = load.time_to_first_token_ms is not None and first > load.time_to_first_token_ms
     name, value, takes = (
         ("timeToFirstTokenMs", load.time_to_first_token_ms, first)
         if late or load.time_per_output_token_ms is None
-        else ("timePerOutputTokenMs", load.time_per_output_token_ms, each)
+        else ("timePerOutputTokenMs", load.time_per_output_token_ms, per_token)
     )
     ctx.findings.warning(
         "LLMD-LOAD-OBJECTIVE",

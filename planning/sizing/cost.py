@@ -149,9 +149,9 @@ class _Bill:
             nodes[pool.machine_type] += busy
         parts = [f"{busy} x {machine}" for machine, busy in nodes.items()]
         idle_nodes = sum(pool.min_nodes for pool, _ in self.pools)
-        known = [self.node(pool, _way(pool)) for pool, _ in self.pools]
+        prices = [self.node(pool, _way(pool)) for pool, _ in self.pools]
         bought = " and ".join(dict.fromkeys(pool.provisioning for pool, _ in self.pools))
-        dates = [str(price.date) for price in known if price is not None]
+        dates = [str(price.date) for price in prices if price is not None]
         return CostLine(
             name=ACCELERATORS,
             running=running,
@@ -159,7 +159,7 @@ class _Bill:
             paused=0.0,
             most=self._sum([(self._hourly(pool, _way(pool)), pool.max_nodes) for pool, _ in self.pools]),
             note=f"{' and '.join(parts)}, {bought}; {idle_nodes} when idle"
-            + (f"; price of {min(dates)}" if len(dates) == len(known) else "; no price known"),
+            + (f"; price of {min(dates)}" if len(dates) == len(prices) else "; no price known"),
         )
 
     def accelerators(self, way: Provisioning | None) -> float | None:
@@ -190,8 +190,8 @@ class _Bill:
         further = max(0, rules - _RULES_TOGETHER)
         hourly = self._item("forwarding-rules-first-five")
         if further and hourly is not None:
-            each = self._item("forwarding-rule-further")
-            hourly = None if each is None else hourly + further * each
+            further_price = self._item("forwarding-rule-further")
+            hourly = None if further_price is None else hourly + further * further_price
         noun = "forwarding rule" if rules == 1 else "forwarding rules"
         return self._constant("load balancer", hourly, f"{rules} {noun}; without processed data")
 
@@ -200,11 +200,11 @@ class _Bill:
         gateway = self._item("address-of-load-balancer")
         if self.ctx.settings.cluster.private_nodes or self.ctx.settings.cluster.existing is not None:
             return self._constant("addresses", gateway, "the load balancer's, which costs nothing while it is used")
-        each, cpu = self._item("static-address"), self.cpu_nodes
+        price, cpu = self._item("static-address"), self.cpu_nodes
         busy, low = sum(n for _, n in self.pools), sum(pool.min_nodes for pool, _ in self.pools)
 
         def of(nodes: int) -> float | None:
-            return None if each is None or gateway is None else round(gateway + each * (cpu + nodes), 4)
+            return None if price is None or gateway is None else round(gateway + price * (cpu + nodes), 4)
 
         note = "the load balancer's, and one for each node"
         most = of(sum(pool.max_nodes for pool, _ in self.pools) + self.cpu_pool.max_nodes - cpu)
@@ -244,7 +244,7 @@ class _Bill:
             return None if price is None else round(samples / 1e6 * price, 4)
 
         note = f"metric samples: about {series['server']} series a model server, {series['picker']} a picker"
-        # Whether an idle pool's pods wait or are gone, nobody scrapes them.
+        # Idle pods of a paused or empty pool are not scraped.
         low = min(servers, sum(pool.min_nodes for pool, _ in self.pools))
         # A larger pool runs no further servers.
         return CostLine(name="monitoring", running=of(servers), idle=of(low), paused=of(0), most=of(servers), note=note)
@@ -280,10 +280,10 @@ class _Bill:
     @staticmethod
     def _sum(parts: Sequence[tuple[float | None, int]]) -> float | None:
         """Each price so many times. What is not bought needs no price."""
-        wanted = [(usd, times) for usd, times in parts if times]
-        if any(usd is None for usd, _ in wanted):
+        terms = [(usd, times) for usd, times in parts if times]
+        if any(usd is None for usd, _ in terms):
             return None
-        return round(sum(usd * times for usd, times in wanted if usd is not None), 4)
+        return round(sum(usd * times for usd, times in terms if usd is not None), 4)
 
 
 def _alternative(bill: _Bill, lines: Sequence[CostLine], way: Provisioning, chosen: bool) -> Alternative:
@@ -297,11 +297,11 @@ def _units(running: Total, capacities: Sequence[CapacityPlan | None]) -> UnitCos
     served = [capacity.at_load for capacity in capacities if capacity is not None and capacity.at_load is not None]
     if len(served) < len(capacities) or not served:
         return None
-    known = [capacity for capacity in capacities if capacity is not None]
+    known_capacities = [capacity for capacity in capacities if capacity is not None]
     requests = sum(speed.requests_per_second for speed in served)
     tokens = sum(
         speed.requests_per_second * (capacity.prompt_tokens + capacity.output_tokens)
-        for speed, capacity in zip(served, known, strict=True)
+        for speed, capacity in zip(served, known_capacities, strict=True)
     )
     answers = sum(speed.output_tokens_per_second for speed in served)
     if requests <= 0:
@@ -312,7 +312,7 @@ def _units(running: Total, capacities: Sequence[CapacityPlan | None]) -> UnitCos
 
     return UnitCost(
         requests_per_second=requests,
-        basis="; ".join(dict.fromkeys(capacity.basis for capacity in known)),
+        basis="; ".join(dict.fromkeys(capacity.basis for capacity in known_capacities)),
         requests=for_a_million(requests),
         tokens=for_a_million(tokens),
         output_tokens=for_a_million(answers),

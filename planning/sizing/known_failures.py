@@ -1,4 +1,4 @@
-"""Starts that people saw fail although the estimate leaves room: told as warnings, never hidden by a formula."""
+"""Starts that failed in public reports although the estimate leaves room: warnings, never hidden by a formula."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from planning.sizing.memory import EngineRun
 
 
 def check_start_reports(ctx: PlanContext, index: int, model: Model) -> None:
-    """Warn where somebody reported that an engine of the same architecture does not start on this accelerator."""
+    """Warn if a report exists that an engine of the same architecture does not start on this accelerator."""
     for report in load_engine().start_reports:
         if report.architecture == model.architecture and ctx.accelerator.name in report.accelerators:
             ctx.findings.warning(
@@ -24,7 +24,7 @@ def check_start_reports(ctx: PlanContext, index: int, model: Model) -> None:
 
 
 def check_field_reports(ctx: PlanContext, index: int, run: EngineRun) -> None:
-    """Warn where somebody reported a failed start with the same model, accelerator, version and share of memory."""
+    """Warn if a report exists of a failed start with the same model, accelerator, version and share of memory."""
     engine = load_engine()
     for report in engine.field_reports:
         same = report.model == run.model.id and report.accelerator == ctx.accelerator.name

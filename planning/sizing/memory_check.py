@@ -34,7 +34,7 @@ _NUMBERS = (
 def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
     """Judge one model's memory and say what is wrong with it.
 
-    None, without an error, when model or accelerator lack the figures; for the accelerator that is said as a warning.
+    None, without an error, when model or accelerator lack the figures; for the accelerator with a warning.
     """
     if model is None:
         return None
@@ -81,7 +81,7 @@ def _not_checked(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         )
         return
     guessing = settings.speculative_decoding
-    if not speculation_of((*speculation_arguments(settings), *settings.extra_args), model).known:
+    if not speculation_of((*speculation_arguments(settings), *settings.extra_args), model).is_known:
         ctx.findings.warning(
             "LLMD-MEMORY-DRAFT-UNKNOWN",
             "models",
@@ -108,23 +108,23 @@ def _not_checked(ctx: PlanContext, index: int, settings: ModelSettings, model: M
 
 def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun | None:
     """The engine as the stack's settings, further arguments and the release's version start it."""
-    given = _extra(settings.extra_args)
+    extra = _extra(settings.extra_args)
     parallelism = parallelism_of(ctx, settings)
-    cache = given.get("kv-cache-memory-bytes")
+    cache = extra.get("kv-cache-memory-bytes")
     caching = settings.prefix_caching
     speculation = speculation_of((*speculation_arguments(settings), *settings.extra_args), model)
-    if not speculation.known:
+    if not speculation.is_known:
         return None
     return engine_run(
         model,
         ctx.accelerator,
         version_of(ctx, settings),
-        max_model_len=given.get("max-model-len", settings.max_model_len),
+        max_model_len=extra.get("max-model-len", settings.max_model_len),
         utilization=_utilization(settings),
-        max_num_seqs=given.get("max-num-seqs", settings.max_num_seqs),
-        max_num_batched_tokens=given.get("max-num-batched-tokens", settings.max_num_batched_tokens),
+        max_num_seqs=extra.get("max-num-seqs", settings.max_num_seqs),
+        max_num_batched_tokens=extra.get("max-num-batched-tokens", settings.max_num_batched_tokens),
         tensor_parallel=parallelism.tensor,
-        pipeline_parallel=min(given.get("pipeline-parallel-size") or parallelism.pipeline, model.layers),
+        pipeline_parallel=min(extra.get("pipeline-parallel-size") or parallelism.pipeline, model.layers),
         data_parallel=parallelism.data,
         expert_parallel=parallelism.expert or "--enable-expert-parallel" in settings.extra_args,
         all_to_all=parallelism.all_to_all,
@@ -139,7 +139,7 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
         lora_slots=min(len(settings.adapters), LORA_SLOTS),
         # vLLM takes no smaller rank for its slots.
         lora_rank=max(16, *(adapter.rank for adapter in settings.adapters)) if settings.adapters else 16,
-        block_size=given.get("block-size", settings.block_size),
+        block_size=extra.get("block-size", settings.block_size),
         kv_cache_gib=cache / 2**30 if cache is not None else None,
         share=ctx.machine.accelerator_share,
     )
@@ -193,31 +193,31 @@ def _larger(ctx: PlanContext, model: Model, run: EngineRun) -> list[int]:
 def _value(settings: ModelSettings, run: EngineRun, verdict: MemoryVerdict) -> str:
     if verdict.limit == "weights":
         return settings.id
-    value, given = {
+    value, setting = {
         "kv-cache": (run.max_model_len, settings.max_model_len),
         "warm-up": (run.utilization, settings.gpu_memory_utilization),
         "states": (run.max_num_seqs, settings.max_num_seqs),
     }[verdict.limit]
-    return str(value) if given is not None else f"(by default, {value})"
+    return str(value) if setting is not None else f"(by default, {value})"
 
 
 def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict) -> str:
-    each, parts = ctx.accelerator.title, verdict.parts
+    card, parts = ctx.accelerator.title, verdict.parts
     error = f"{verdict.error_gib:.1f}"
-    taken = f"weights {parts.weights:.2f}"
+    usage = f"weights {parts.weights:.2f}"
     if run.kind == "gpu":
         rest = parts.non_torch + (parts.cuda_graphs if run.reserves_graphs else 0.0)
-        taken += f", activations {parts.activation:.2f}, CUDA context and graphs {rest:.2f}"
-    share = f"the {verdict.requested_gib:.2f} GiB that vLLM may use of each {each}"
+        usage += f", activations {parts.activation:.2f}, CUDA context and graphs {rest:.2f}"
+    share = f"the {verdict.requested_gib:.2f} GiB that vLLM may use of each {card}"
     if verdict.limit == "weights":
         doubt = "" if verdict.status == "refused" else f", within the estimate's error of {error} GiB"
-        return f"{model.id} needs more than {share} before any KV cache ({taken} GiB){doubt}"
+        return f"{model.id} needs more than {share} before any KV cache ({usage} GiB){doubt}"
     if verdict.limit == "kv-cache":
         left = max(0.0, verdict.available_gib)
         verb = "needs" if verdict.status == "refused" else "may not fit: it needs"
         return (
             f"one request of {run.max_model_len} tokens {verb} {verdict.needed_gib:.2f} GiB of KV cache, "
-            f"and {left:.2f} (give or take {error}) are left of {share} ({taken} GiB)"
+            f"and {left:.2f} (give or take {error}) are left of {share} ({usage} GiB)"
         )
     if verdict.limit == "states":
         return (
@@ -226,11 +226,11 @@ def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict
         )
     if run.kind == "tpu":
         return (
-            f"compiled programs live in what vLLM leaves free of each {each}: {verdict.free_gib:.2f} GiB, "
+            f"compiled programs live in what vLLM leaves free of each {card}: {verdict.free_gib:.2f} GiB, "
             f"and {verdict.warm_up_gib:.2f} is the least that was tested"
         )
     return (
-        f"{verdict.free_gib:.2f} GiB are free of each {each} once the KV cache is made and CUDA graphs are captured; "
+        f"{verdict.free_gib:.2f} GiB are free of each {card} once the KV cache is made and CUDA graphs are captured; "
         f"the sampler's warm-up with {run.sampled_rows} sequences x {model.vocabulary} vocabulary entries takes about "
         f"{verdict.warm_up_gib:.2f}: "
         + ("too little" if verdict.status == "refused" else "such starts have passed and failed")
@@ -250,7 +250,7 @@ def _elsewhere(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> lis
     for accelerator in sorted(ctx.catalog.accelerators.values(), key=lambda a: a.usable_gib or 0.0):
         if accelerator.kind != run.kind or not _has(ctx, accelerator, run.tensor_parallel):
             continue
-        there = engine_run(
+        other_run = engine_run(
             run.model,
             accelerator,
             run.version,
@@ -260,7 +260,7 @@ def _elsewhere(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> lis
             dtype=settings.dtype,
             quantization=settings.quantization,
         )
-        if there is not None and _holds(there):
+        if other_run is not None and _holds(other_run):
             alternatives.append(f"accelerator.type: {accelerator.name}")
             break
     return alternatives
@@ -278,7 +278,7 @@ def _has(ctx: PlanContext, accelerator: Accelerator, devices: int) -> bool:
     if accelerator.kind == "tpu":
         return any(machine.accelerator_count * accelerator.devices_per_chip == devices for machine in machines)
     counts = [machine.attachable.get(accelerator.name, (machine.accelerator_count,)) for machine in machines]
-    return any(devices <= max(each) for each in counts)
+    return any(devices <= max(count) for count in counts)
 
 
 def _is_quantized_copy(model: Model, other: Model) -> bool:

@@ -20,7 +20,7 @@ class Speculation:
 
     tokens: int = 0
     draft: DraftLayers | None = None
-    known: bool = True
+    is_known: bool = True
 
 
 def speculation_arguments(settings: ModelSettings) -> tuple[str, ...]:
@@ -42,9 +42,9 @@ def speculation_of(arguments: Sequence[str], model: Model) -> Speculation:
     try:
         config = json.loads(text)
     except ValueError:
-        return Speculation(known=False)
+        return Speculation(is_known=False)
     if not isinstance(config, dict):
-        return Speculation(known=False)
+        return Speculation(is_known=False)
     tokens, method = config.get("num_speculative_tokens"), str(config.get("method") or "")
     if not isinstance(tokens, int) or isinstance(tokens, bool) or not 0 < tokens < 1000:
         tokens = 1
@@ -52,7 +52,7 @@ def speculation_of(arguments: Sequence[str], model: Model) -> Speculation:
         return Speculation(tokens)
     if method.endswith("mtp") and model.draft is not None and config.get("model") is None:
         return Speculation(tokens, model.draft)
-    return Speculation(tokens, known=False)
+    return Speculation(tokens, is_known=False)
 
 
 def _value(arguments: Sequence[str]) -> str | None:

@@ -59,10 +59,10 @@ def estimate(
     if steps is None or most < 1 or replicas < 1:
         return None
     engines = replicas * run.data_parallel
-    wanted = max(1.0, load.concurrency / engines)
-    batch = min(wanted, float(run.max_num_seqs), float(most))
+    in_flight = max(1.0, load.concurrency / engines)
+    batch = min(in_flight, float(run.max_num_seqs), float(most))
     served = _serve(run, steps, load, batch, interrupted=interrupted)
-    waiting = wanted / served.rate - batch / served.rate
+    waiting = in_flight / served.rate - batch / served.rate
     # Fewer requests in flight than engines leave some of them idle.
     rate = served.rate * min(float(engines), load.concurrency)
     return SpeedEstimate(
@@ -72,7 +72,7 @@ def estimate(
         requests_per_second=rate,
         output_tokens_per_second=rate * load.output_tokens,
         batch=batch,
-        bound=_bound(steps, served, batch, wanted, run.max_num_seqs, most),
+        bound=_bound(steps, served, batch, in_flight, run.max_num_seqs, most),
         error=_error(steps.name, run.kind),
         method=steps.name,
     )
@@ -176,11 +176,11 @@ class _Served:
 def _most(run: EngineRun, verdict: MemoryVerdict, load: Load) -> int:
     """Sequences that the cache holds at once: at different points of their answers, cached beginnings kept once."""
     fresh = max(1, load.prompt_tokens - load.cached_tokens)
-    kept = math.ceil(fresh + load_engine().speed.output_share * load.output_tokens)
+    length = math.ceil(fresh + load_engine().speed.output_share * load.output_tokens)
     whole = max(1, layout(run).blocks_per_request(load.prompt_tokens + load.output_tokens))
     if verdict.kv_blocks < whole:
         return 0
-    return verdict.kv_blocks // max(1, layout(run).blocks_per_request(kept))
+    return verdict.kv_blocks // max(1, layout(run).blocks_per_request(length))
 
 
 def _serve(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, interrupted: bool) -> _Served:
@@ -252,8 +252,8 @@ def _prompt_alone(steps: StepTimes, tokens: float, depth: float, budget: float) 
     return sum(steps.step(0.0, 0.0, tokens / count, depth + index * tokens / count) for index in range(count))
 
 
-def _bound(steps: StepTimes, served: _Served, batch: float, wanted: float, sequences: int, most: int) -> Bound:
-    if batch < wanted:
+def _bound(steps: StepTimes, served: _Served, batch: float, in_flight: float, sequences: int, most: int) -> Bound:
+    if batch < in_flight:
         return "KV cache" if most < sequences else "batch size"
     if served.filled:
         return "prefill"

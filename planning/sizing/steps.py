@@ -42,7 +42,7 @@ class _Matrices:
     flops: float
     flops_per_second: float
     bytes_per_second: float
-    asked: float = 1.0  # share of the experts that one token asks
+    expert_share: float = 1.0  # share of the experts that one token asks
 
 
 class Roofline:
@@ -80,13 +80,13 @@ class Roofline:
         )
         self._experts: _Matrices | None = None
         if experts is not None:
-            asked = experts.active / experts.count
+            expert_share = experts.active / experts.count
             self._experts = _Matrices(
                 routed,
-                2 * parts.experts * asked / tensor,
+                2 * parts.experts * expert_share / tensor,
                 matrix * share * constants.experts_share,
                 self._bandwidth * constants.experts_reading_share,
-                asked,
+                expert_share,
             )
         self._ranks = run.data_parallel if experts is not None else 1
         kinds = [layers for stage in range(run.pipeline_parallel) for layers in layers_of(run, stage)]
@@ -95,8 +95,8 @@ class Roofline:
         self._attending = [(4.0 * heads * kind.count, kind.window) for kind in kinds if kind.token_bytes]
         self._fixed = constants.host_seconds + model.layers * constants.layer_seconds
         if experts is not None:
-            each = constants.experts_fp8_layer_seconds if eighth else constants.experts_layer_seconds
-            self._fixed += experts.layers * each
+            layer_seconds = constants.experts_fp8_layer_seconds if eighth else constants.experts_layer_seconds
+            self._fixed += experts.layers * layer_seconds
             if run.data_parallel > 1:
                 self._fixed += experts.layers * load_engine().speed.all_to_all_seconds
         self._exchanged = 0.0
@@ -140,9 +140,9 @@ class Roofline:
 
     def _read(self, matrices: _Matrices, tokens: float) -> float:
         weights = matrices.weight_bytes
-        if matrices.asked < 1:
+        if matrices.expert_share < 1:
             # All data-parallel ranks send tokens to the experts of this one.
-            weights *= 1 - (1 - matrices.asked) ** max(1.0, tokens * self._ranks)
+            weights *= 1 - (1 - matrices.expert_share) ** max(1.0, tokens * self._ranks)
         return weights / matrices.bytes_per_second
 
     def _cached(self, context: float) -> float:

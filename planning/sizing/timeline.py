@@ -11,7 +11,7 @@ from planning.plan.timeline import TimelinePlan, TimelineStep
 
 
 def plan_timeline(ctx: PlanContext) -> TimelinePlan | None:
-    """The steps that this stack takes, and the chain that decides. None for a paused stack, which answers nobody."""
+    """The steps that this stack takes, and the chain that decides. None for a paused stack, which serves no model."""
     if ctx.settings.paused:
         return None
     figures = load_timeline()

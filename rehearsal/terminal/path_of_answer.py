@@ -29,8 +29,8 @@ def path_of_answer(paths: StackPaths, plan: StackPlan, model_name: str, endpoint
     """The path of the latest request to a model, as far as logs tell it."""
     model = next((model for model in plan.models if model.served_name == model_name), plan.models[0])
     weights = scores.weights_of(model.picker.config)
-    found = scores.choices(picker_lines(paths, plan.namespace.name, [model.picker.name], None))
-    choice = found[-1] if found else scores.Choice("")
+    choices = scores.choices(picker_lines(paths, plan.namespace.name, [model.picker.name], None))
+    choice = choices[-1] if choices else scores.Choice("")
     address = _picked(paths) or choice.address
     with client(paths) as kube:
         backend = _backend(kube, paths, address)

@@ -182,7 +182,7 @@ def test_another_card_is_described_by_memory_and_capability() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("written", "expected"),
     [
         ({"dtype": "torch.bfloat16"}, {"dtype": "bfloat16"}),
         ({"dtype": "float"}, {"dtype": "float32"}),
@@ -197,15 +197,15 @@ def test_another_card_is_described_by_memory_and_capability() -> None:
     ],
     ids=str,
 )
-def test_spellings_mean_the_same(written: dict[str, Any], meant: dict[str, Any]) -> None:
-    assert judged(**written).prediction == judged(**meant).prediction
+def test_spellings_mean_the_same(written: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert judged(**written).prediction == judged(**expected).prediction
     assert judged(**written).call in ("fits", "marginal", "refused")
 
 
 def test_cards_without_bfloat16_take_what_vllm_takes_there() -> None:
     """float16, and float32 for model types that refuse it: twice the weights."""
-    here = {"accelerator": {"name": "V100", "memory_gib": 31.73, "capability": 7.0}, "model": "google/gemma-2-2b-it"}
-    bare = {**here, "dtype": ..., "version": "0.26.0"}
+    card = {"accelerator": {"name": "V100", "memory_gib": 31.73, "capability": 7.0}, "model": "google/gemma-2-2b-it"}
+    bare = {**card, "dtype": ..., "version": "0.26.0"}
     assert judged(**bare).prediction["weightsGib"] == judged(**{**bare, "dtype": "float32"}).prediction["weightsGib"]
 
 

@@ -25,8 +25,8 @@ def objects(stack: str) -> Objects:
     return copy.deepcopy([dict(body) for body in kubernetes_objects(graph_of(stack))])
 
 
-def spec(found: Objects, kind: str, *path: str) -> dict[str, Any]:
-    value: Any = next(one for one in found if one["kind"] == kind)
+def spec(manifests: Objects, kind: str, *path: str) -> dict[str, Any]:
+    value: Any = next(manifest for manifest in manifests if manifest["kind"] == kind)
     for part in path:
         value = value[part]
     return dict(value)
@@ -50,8 +50,8 @@ PLACES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
 }
 
 
-def open_failures(stack: str, found: Objects) -> list[Failure]:
-    pods = scanned_pods(stack, found)
+def open_failures(stack: str, manifests: Objects) -> list[Failure]:
+    pods = scanned_pods(stack, manifests)
     claims = {name: rule for pod in pods for name, rule in pod.claims.items()}
     return sort_out(list(pod_security(pods)), load(), claims)[0]
 
@@ -73,30 +73,34 @@ class TestPlantedFaults:
         self, place: tuple[str, str, tuple[str, ...], str], rule: str, plant: Callable[[dict[str, Any]], Any]
     ) -> None:
         stack, kind, path, name = place
-        found = objects(stack)
-        holder: Any = next(one for one in found if one["kind"] == kind)
+        manifests = objects(stack)
+        holder: Any = next(manifest for manifest in manifests if manifest["kind"] == kind)
         for part in path:
             holder = holder[part]
         plant(holder)
-        assert {(one.check, one.subject.rpartition(".")[2]) for one in open_failures(stack, found)} == {(rule, name)}
+        assert {(failure.check, failure.subject.rpartition(".")[2]) for failure in open_failures(stack, manifests)} == {
+            (rule, name)
+        }
 
     @pytest.mark.skipif(not CHECKOV.exists(), reason="make scan creates the scanners' environment")
     def test_checkov_finds_one(self, place: tuple[str, str, tuple[str, ...], str], tmp_path: Path) -> None:
         stack, kind, path, name = place
-        found = objects(stack)
-        holder: Any = next(one for one in found if one["kind"] == kind)
+        manifests = objects(stack)
+        holder: Any = next(manifest for manifest in manifests if manifest["kind"] == kind)
         for part in path:
             holder = holder[part]
         del holder["containers"][0]["resources"]["limits"]
-        scanners.write(tmp_path, scanned_pods(stack, found), {stack: plain_objects(found)})
-        failures = [one for one in scanners.checkov(tmp_path) if one.check in ("CKV_K8S_11", "CKV_K8S_13")]
-        pods = {(one.check, one.subject.rpartition(".")[2]) for one in failures if "/" not in one.subject}
+        scanners.write(tmp_path, scanned_pods(stack, manifests), {stack: plain_objects(manifests)})
+        failures = [failure for failure in scanners.checkov(tmp_path) if failure.check in ("CKV_K8S_11", "CKV_K8S_13")]
+        pods = {
+            (failure.check, failure.subject.rpartition(".")[2]) for failure in failures if "/" not in failure.subject
+        }
         assert pods == {("CKV_K8S_11", name), ("CKV_K8S_13", name)}
 
 
 class TestExceptions:
     def test_each_has_a_reason_and_names_a_scanner(self) -> None:
-        assert {one.scanner for one in load()} == {"pod-security", "checkov", "kube-score"}
+        assert {exception.scanner for exception in load()} == {"pod-security", "checkov", "kube-score"}
 
     def test_a_typed_exception_covers_its_own_pod_only(self) -> None:
         root = ScanException(
@@ -107,7 +111,7 @@ class TestExceptions:
         )
         failures = [Failure("checkov", "CKV_K8S_23", pod, "") for pod in ("engine", "picker")]
         open_, _ = sort_out(failures, [root], {"engine": "runAsNonRoot", "picker": "privileged"})
-        assert [one.subject for one in open_] == ["picker"]
+        assert [failure.subject for failure in open_] == ["picker"]
 
     def test_one_that_covers_nothing_is_reported(self) -> None:
         idle = ScanException(scanner="checkov", checks=("CKV_K8S_1",), reason="nothing fails this check any more")

@@ -64,16 +64,16 @@ class Layout:
         total = 0
         for kind, count, tokens, window in self.groups:
             if kind == "full":
-                each = -(-length // tokens)
+                needed = -(-length // tokens)
             elif kind == "sliding":
-                each = -(-min(window - 1 + self.in_flight_tokens, length) // tokens) + 1
+                needed = -(-min(window - 1 + self.in_flight_tokens, length) // tokens) + 1
             elif kind == "chunked":
-                each = -(-min(window + self.in_flight_tokens, length) // tokens)
+                needed = -(-min(window + self.in_flight_tokens, length) // tokens)
             elif self.states_everywhere:
-                each = -(-length // tokens) + self.state_blocks - 2
+                needed = -(-length // tokens) + self.state_blocks - 2
             else:
-                each = self.state_blocks
-            total += count * each
+                needed = self.state_blocks
+            total += count * needed
         return total
 
     def longest(self, blocks: int, most: int) -> int:

@@ -42,11 +42,11 @@ STACKS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 def crds() -> list[dict[str, Any]]:
     """KEDA's CRDs, from its chart. Its templates stand in conditions and metadata only."""
     folder = module_dir("github.com/kedacore/charts", "definitions") / "keda/templates/crds"
-    found = []
+    definitions = []
     for name in ("scaledobjects", "triggerauthentications"):
         lines = (folder / f"crd-{name}.yaml").read_text("utf-8").splitlines()
-        found.append(yaml.safe_load("\n".join(line for line in lines if "{{" not in line)))
-    return found
+        definitions.append(yaml.safe_load("\n".join(line for line in lines if "{{" not in line)))
+    return definitions
 
 
 def objects_of(stack: str) -> Graph:
@@ -55,21 +55,21 @@ def objects_of(stack: str) -> Graph:
 
 
 def scaled_objects(graph: Graph) -> dict[str, Any]:
-    return {one["metadata"]["name"]: one for one in of_kind(graph, "ScaledObject")}
+    return {scaled["metadata"]["name"]: scaled for scaled in of_kind(graph, "ScaledObject")}
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_kedas_own_schemas_take_the_objects(stack: str) -> None:
     graph = objects_of(stack)
-    found = [*of_kind(graph, "ScaledObject"), *of_kind(graph, "TriggerAuthentication")]
-    assert len(found) >= 2
-    assert list(refusals(crds(), found)) == []
+    bodies = [*of_kind(graph, "ScaledObject"), *of_kind(graph, "TriggerAuthentication")]
+    assert len(bodies) >= 2
+    assert list(refusals(crds(), bodies)) == []
 
 
 def test_a_wrong_field_is_refused() -> None:
     """Else the test above could not fail."""
-    [one] = of_kind(objects_of("direct"), "ScaledObject")
-    wrong = one | {"spec": one["spec"] | {"minReplicas": 1}}
+    [scaled] = of_kind(objects_of("direct"), "ScaledObject")
+    wrong = scaled | {"spec": scaled["spec"] | {"minReplicas": 1}}
     assert "minReplicas" in " ".join(refusals(crds(), [wrong]))
 
 
@@ -82,21 +82,21 @@ def test_a_wrong_field_is_refused() -> None:
             "groups",
             {("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", plan_of(*STACKS["groups"]).models[0].servers[0].name)},
         ),
-        ("stages", {("apps/v1", "Deployment", one.name) for one in plan_of(*STACKS["stages"]).models[0].servers}),
+        ("stages", {("apps/v1", "Deployment", server.name) for server in plan_of(*STACKS["stages"]).models[0].servers}),
     ],
 )
 def test_each_acts_on_the_workload_of_its_servers(stack: str, targets: set[tuple[str, ...]]) -> None:
-    found = {
+    scaled_targets = {
         (ref["apiVersion"], ref["kind"], ref["name"])
-        for one in scaled_objects(objects_of(stack)).values()
-        for ref in [one["spec"]["scaleTargetRef"]]
+        for scaled in scaled_objects(objects_of(stack)).values()
+        for ref in [scaled["spec"]["scaleTargetRef"]]
     }
-    assert found == targets
+    assert scaled_targets == targets
 
 
 def test_limits_speeds_and_windows_are_as_set() -> None:
-    [one] = scaled_objects(objects_of("direct")).values()
-    spec = one["spec"]
+    [scaled] = scaled_objects(objects_of("direct")).values()
+    spec = scaled["spec"]
     assert (spec["minReplicaCount"], spec["maxReplicaCount"], spec["cooldownPeriod"]) == (0, 3, 300)
     behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     assert behavior["scaleUp"] == {
@@ -117,8 +117,8 @@ def test_limits_speeds_and_windows_are_as_set() -> None:
 
 
 def test_every_target_has_a_trigger_of_its_own_workload() -> None:
-    [one] = scaled_objects(objects_of("direct")).values()
-    by_name = {trigger["name"]: trigger for trigger in one["spec"]["triggers"]}
+    [scaled] = scaled_objects(objects_of("direct")).values()
+    by_name = {trigger["name"]: trigger for trigger in scaled["spec"]["triggers"]}
     assert {name: trigger["metadata"].get("threshold") for name, trigger in by_name.items()} == {
         "requests": "16",
         "queue": "2",
@@ -138,11 +138,11 @@ def test_every_target_has_a_trigger_of_its_own_workload() -> None:
 
 def test_what_the_queries_read_is_scraped_under_that_job() -> None:
     graph = objects_of("stages")
-    jobs = {one["metadata"]["name"] for one in of_kind(graph, "PodMonitoring")}
+    jobs = {monitoring["metadata"]["name"] for monitoring in of_kind(graph, "PodMonitoring")}
     read = {
         query.split('job="')[1].split('"')[0]
-        for one in scaled_objects(graph).values()
-        for trigger in one["spec"]["triggers"]
+        for scaled in scaled_objects(graph).values()
+        for trigger in scaled["spec"]["triggers"]
         for query in [trigger["metadata"]["query"]]
     }
     assert len(read) == 2
@@ -160,16 +160,20 @@ def test_from_zero_the_picker_wakes_the_model(gates: list[str] | None) -> None:
     metric = "llm_d_epp_flow_control_queue_size" if gates else "llm_d_epp_request_error_total"
     assert metric in activity.metadata["query"]
     assert f'job="{plan.models[0].picker.name}"' in activity.metadata["query"]
-    [zero] = [one for one in plan.warnings if one.id == "LLMD-AUTOSCALING-ZERO"]
+    [zero] = [warning for warning in plan.warnings if warning.id == "LLMD-AUTOSCALING-ZERO"]
     assert ("keeps requests in its queue" in zero.rule) is bool(gates)
 
 
 def test_the_stack_keeps_out_of_the_number_of_replicas() -> None:
-    [deployment] = [one for one in objects_of("direct").by_type("kubernetes:apps/v1:Deployment") if "vllm" in one.name]
+    [deployment] = [
+        body for body in objects_of("direct").by_type("kubernetes:apps/v1:Deployment") if "vllm" in body.name
+    ]
     assert list(deployment.options.ignore_changes) == ["spec.replicas"]
     assert deployment.inputs["spec"]["replicas"] == 0
-    fixed = [one for one in graph_of("gpu").by_type("kubernetes:apps/v1:Deployment") if "vllm" in one.name]
-    assert [list(one.options.ignore_changes) for one in fixed] == [[]]
+    fixed = [
+        resource for resource in graph_of("gpu").by_type("kubernetes:apps/v1:Deployment") if "vllm" in resource.name
+    ]
+    assert [list(resource.options.ignore_changes) for resource in fixed] == [[]]
     [service] = of_kind(objects_of("kserve"), "LLMInferenceService")
     assert "replicas" not in service["spec"]
     [groups] = objects_of("groups").by_type("kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet")
@@ -180,29 +184,35 @@ def test_the_stack_keeps_out_of_the_number_of_replicas() -> None:
 def test_a_paused_stack_runs_nothing(stack: str) -> None:
     name, changes = STACKS[stack]
     graph = graph_of(name, {**changes, "paused": True})
-    [one] = scaled_objects(graph).values()
-    assert one["metadata"]["annotations"] == {"autoscaling.keda.sh/paused-replicas": "0"}
+    [scaled] = scaled_objects(graph).values()
+    assert scaled["metadata"]["annotations"] == {"autoscaling.keda.sh/paused-replicas": "0"}
     kind = "Deployment" if stack == "direct" else "LLMInferenceService"
-    assert [found["spec"]["replicas"] for found in of_kind(graph, kind) if "epp" not in found["metadata"]["name"]] == [
-        0
-    ]
+    assert [body["spec"]["replicas"] for body in of_kind(graph, kind) if "epp" not in body["metadata"]["name"]] == [0]
     assert all("annotations" not in running["metadata"] for running in scaled_objects(objects_of(stack)).values())
 
 
 def test_kedas_operator_may_read_metrics_and_its_chart_comes_first() -> None:
     graph = objects_of("example")
-    [grant] = [one for one in graph.by_type("gcp:projects/iAMMember:IAMMember") if one.name == "autoscaler-metrics"]
+    [grant] = [
+        resource
+        for resource in graph.by_type("gcp:projects/iAMMember:IAMMember")
+        if resource.name == "autoscaler-metrics"
+    ]
     assert grant.inputs["role"] == "roles/monitoring.viewer"
     assert grant.inputs["member"].endswith(".svc.id.goog[keda/keda-operator]")
-    [chart] = [one for one in graph.by_type("kubernetes:helm.sh/v3:Release") if one.name == "keda"]
+    [chart] = [resource for resource in graph.by_type("kubernetes:helm.sh/v3:Release") if resource.name == "keda"]
     assert chart.inputs["version"] == "2.20.2"
     assert chart.inputs["repositoryOpts"] == {"repo": "https://kedacore.github.io/charts"}
 
 
 def test_an_existing_keda_is_neither_installed_nor_granted_anything() -> None:
     graph = graph_of("gpu", scaled() | existing_cluster() | {"platform.keda.existing": True})
-    assert [one.name for one in graph.by_type("kubernetes:helm.sh/v3:Release")] == []
-    assert [one for one in graph.by_type("gcp:projects/iAMMember:IAMMember") if one.name == "autoscaler-metrics"] == []
+    assert [resource.name for resource in graph.by_type("kubernetes:helm.sh/v3:Release")] == []
+    assert [
+        resource
+        for resource in graph.by_type("gcp:projects/iAMMember:IAMMember")
+        if resource.name == "autoscaler-metrics"
+    ] == []
     assert len(scaled_objects(graph)) == 1
 
 
@@ -223,9 +233,9 @@ def test_stages_scale_by_themselves() -> None:
 
 def test_cost_is_a_range_and_quota_counts_the_most() -> None:
     scaling = plan_of("gpu", scaled(maximum=3))
-    one, three = plan_of("gpu"), plan_of("gpu", {"models[0].replicas": 3})
-    assert scaling.cost.scaled_down == one.cost.total("running")
+    single, three = plan_of("gpu"), plan_of("gpu", {"models[0].replicas": 3})
+    assert scaling.cost.scaled_down == single.cost.total("running")
     assert scaling.cost.total("running") == three.cost.total("running")
-    assert one.cost.scaled_down is None
+    assert single.cost.scaled_down is None
     assert scaling.models[0].capacity == three.models[0].capacity
     assert scaling.models[0].servers[0].most_replicas == 3

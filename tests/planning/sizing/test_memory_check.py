@@ -115,7 +115,7 @@ def test_a_tpu_too_small_is_offered_the_machine_with_more_chips() -> None:
 
 
 def test_an_accelerator_that_one_log_shows_is_checked() -> None:
-    """GB300: 276.62 GiB. What is said of one without any log is an example of LLMD-MEMORY-UNKNOWN."""
+    """GB300: 276.62 GiB. The message for a card without any log is the example of LLMD-MEMORY-UNKNOWN."""
     verdict, findings = check("nvidia-gb300", "Qwen/Qwen3-8B")
     assert verdict is not None
     assert (verdict.total_gib, verdict.status) == (276.62, "fits")

@@ -392,7 +392,7 @@ class TestSpeculation:
         self, config: str, tokens: int, layers: int, is_recognized: bool
     ) -> None:
         speculation = speculation_of(("--speculative-config", config), CATALOG.models["Qwen/Qwen3.5-27B"])
-        assert (speculation.tokens, speculation.draft.layers if speculation.draft else 0, speculation.known) == (
+        assert (speculation.tokens, speculation.draft.layers if speculation.draft else 0, speculation.is_known) == (
             tokens,
             layers,
             is_recognized,

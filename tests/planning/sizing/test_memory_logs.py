@@ -16,7 +16,7 @@ from planning.sizing.memory import engine_run, judge
 from planning.sizing.memory.weights import weights_gib
 
 LATER = STARTS.with_name("later_starts.json")
-FOUND = STARTS.with_name("found_starts.json")
+LATEST = STARTS.with_name("found_starts.json")
 LOGS = read_logs()
 # What the log prints as available to the KV cache, GiB; for the pipeline the smallest rank's.
 MEASURED = {
@@ -131,9 +131,11 @@ def test_later_starts_that_no_constant_was_fitted_to() -> None:
 
 
 def test_a_start_is_marginal_in_at_most_a_seventh_of_all_rows() -> None:
-    """Nearer than the error of the estimate to its limit: honest, but of no help to somebody who asks."""
-    rows = [row for file in (STARTS, LATER, FOUND) for row in json.loads(file.read_text(encoding="utf-8"))]
-    calls = [each.call for each in judge_rows(rows, STARTS.parent)] + [judge(run_of(log)).status for log in LOGS]
+    """Nearer than the error of the estimate to its limit: correct, but no answer to the question."""
+    rows = [row for file in (STARTS, LATER, LATEST) for row in json.loads(file.read_text(encoding="utf-8"))]
+    calls = [judgment.call for judgment in judge_rows(rows, STARTS.parent)] + [
+        judge(run_of(log)).status for log in LOGS
+    ]
     assert calls.count("marginal") / len(calls) <= 0.15
 
 
@@ -142,21 +144,25 @@ def test_starts_that_were_found_after_the_model_was_fixed() -> None:
 
     The layout of the cache is right on all of them; how much memory is left is not, mostly from 0.20 on.
     """
-    rows = json.loads(FOUND.read_text(encoding="utf-8"))
-    judgments = judge_rows(rows, FOUND.parent)
-    assert [each.not_known for each in judgments] == [None] * len(rows)
-    assert [each.id for each in judgments if each.wrong] == []
-    assert [each.id for each in judgments if each.call == "marginal"] == ["X14", "X15", "X19", "X20", "X21"]
-    weights = sorted(abs(each.errors["weightsGib"]) for each in judgments if "weightsGib" in each.errors)
+    rows = json.loads(LATEST.read_text(encoding="utf-8"))
+    judgments = judge_rows(rows, LATEST.parent)
+    assert [judgment.not_known for judgment in judgments] == [None] * len(rows)
+    assert [judgment.id for judgment in judgments if judgment.wrong] == []
+    assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == ["X14", "X15", "X19", "X20", "X21"]
+    weights = sorted(abs(judgment.errors["weightsGib"]) for judgment in judgments if "weightsGib" in judgment.errors)
     assert statistics.median(weights) < 0.005
     assert weights[-1] < 0.03
-    given = [abs(each.tokens_given_memory) for each in judgments if each.tokens_given_memory is not None]
-    assert len(given) == 20
+    token_errors = [
+        abs(judgment.tokens_given_memory) for judgment in judgments if judgment.tokens_given_memory is not None
+    ]
+    assert len(token_errors) == 20
     # vLLM 0.9 rounded the number of tokens another way (X29).
-    assert sorted(given)[-2] < 0.002
-    tokens = sorted(abs(each.errors["kvTokens"]) for each in judgments if "kvTokens" in each.errors)
+    assert sorted(token_errors)[-2] < 0.002
+    tokens = sorted(abs(judgment.errors["kvTokens"]) for judgment in judgments if "kvTokens" in judgment.errors)
     assert statistics.median(tokens) < 0.04
     new = [
-        abs(each.errors["kvTokens"]) for each in judgments if "kvTokens" in each.errors and each.group != "before 0.11"
+        abs(judgment.errors["kvTokens"])
+        for judgment in judgments
+        if "kvTokens" in judgment.errors and judgment.group != "before 0.11"
     ]
     assert statistics.median(new) < 0.035

@@ -26,12 +26,12 @@ def choice(*names: str) -> Choice:
     return Choice("r1", "acme/chat", scores, [names[-1]])
 
 
-def drawn(made: Choice) -> list[str]:
+def drawn(choice: Choice) -> list[str]:
     weights = {"queue-scorer": 2.0, "prefix-cache-scorer": 3.0}
     return drawing(
         [
             gateway_stop("acme/chat", "inference", "gke-l7-regional", "http://127.69.250.1", "chat", "chat-pool"),
-            picker_stop("chat-epp", made, weights),
+            picker_stop("chat-epp", choice, weights),
             pod_stop(BACKEND),
         ]
     )
@@ -67,9 +67,9 @@ def test_a_log_without_scores_is_said_to_have_none() -> None:
 
 def test_the_pod_is_found_by_its_address() -> None:
     pods = [{"metadata": {"name": name}, "status": {"podIP": address}} for name, address in (("a", "1"), ("b", "2"))]
-    found = find_pod(pods, "2:8000")
-    assert found is not None
-    assert found["metadata"]["name"] == "b"
+    pod = find_pod(pods, "2:8000")
+    assert pod is not None
+    assert pod["metadata"]["name"] == "b"
     assert find_pod(pods, "3:8000") is None
 
 
@@ -85,5 +85,5 @@ def test_the_backend_names_node_machine_and_accelerator() -> None:
             }
             return {"metadata": {"labels": labels}}
 
-    found = backend_at(Cluster(), "1.2.3.4:8000", "vLLM")  # type: ignore[arg-type]
-    assert found == Backend("b", "1.2.3.4:8000", "n", "n1-standard-4 with nvidia-tesla-t4", "vLLM")
+    backend = backend_at(Cluster(), "1.2.3.4:8000", "vLLM")  # type: ignore[arg-type]
+    assert backend == Backend("b", "1.2.3.4:8000", "n", "n1-standard-4 with nvidia-tesla-t4", "vLLM")
