@@ -154,8 +154,16 @@ lock: $(STAMP) ## write the digests of RELEASE's images and charts into catalog/
 	@$(BIN)/python -m operations.lock $(RELEASE)
 
 SCAN := operations/scan
-scan: $(STAMP) ## run Pod Security, checkov and kube-score over every pod of all stacks; ARGS=gpu scans one
-	@test -x $(SCAN)/.venv/bin/checkov || { $(PYTHON) -m venv $(SCAN)/.venv && $(SCAN)/.venv/bin/pip install -q --require-hashes -r $(SCAN)/requirements.txt; }
+$(SCAN)/.venv/.installed: $(SCAN)/requirements.txt
+	@test -x $(SCAN)/.venv/bin/python || $(PYTHON) -m venv $(SCAN)/.venv
+	@$(SCAN)/.venv/bin/pip install --disable-pip-version-check -q --require-hashes -r $(SCAN)/requirements.txt
+	@touch $@
+
+.PHONY: sbom
+sbom: $(SCAN)/.venv/.installed ## write the program's Python packages as a CycloneDX document: OUT=sbom.json
+	@$(SCAN)/.venv/bin/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o $(or $(OUT),sbom.json)
+
+scan: $(STAMP) $(SCAN)/.venv/.installed ## run Pod Security, checkov and kube-score over every pod of all stacks; ARGS=gpu scans one
 	@$(BIN)/python -m operations.scan $(ARGS)
 	@$(BIN)/python -m pytest -q tests/operations/test_scan.py
 

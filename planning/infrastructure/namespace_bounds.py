@@ -1,6 +1,6 @@
 """Bounds of a namespace: how much may run in it, and limits of containers that state none.
 
-Quotas admit twice what is planned: a rollout or a switch of deployment runs old and new pods side by side. They stop a
+Quotas admit twice what the node pools can hold: a rollout or a switch of deployment runs old and new pods side by side. They stop a
 runaway, not a rollout. Load balancers are counted exactly, because one more would be a door past the Gateway.
 """
 
@@ -34,13 +34,8 @@ def bounded(
     for ctx, pools in sites:
         name = f"requests.{ctx.accelerator.resource_name}"
         accelerators[name] = accelerators.get(name, 0) + ctx.per_node * sum(pool.max_nodes for pool in pools)
-    servers = sum(
-        model.replicas * (server.group.size if server.group is not None else 1)
-        for ctx, _ in sites
-        for model, planned in zip(ctx.settings.models, models, strict=True)
-        for server in planned.servers
-        if server.role == ctx.role
-    )
+    # A server's pod takes one accelerator or more. The pools' largest size also bounds what an autoscaler starts.
+    servers = sum(accelerators.values())
     pods = servers + sum(model.picker.replicas for model in models) + further_pods
     direct = sum(server.direct_service is not None for model in models for server in model.servers)
     gateways = sum(ctx.settings.gateway.implementation == "istio" for ctx, _ in sites[:1])
