@@ -54,14 +54,9 @@ def images_of(release: Release) -> list[str]:
 def charts_of(release: Release) -> list[str]:
     """Charts in registries, as `oci://chart:version`. Those of other repositories have no digest to ask for."""
     charts, istio = release.charts, release.charts.istio
-    releases: list[ChartRelease] = [
-        charts.leader_worker_set,
-        charts.cert_manager,
-        charts.kserve_crds,
-        charts.kserve,
-        charts.kserve_presets,
-        *([istio.base, istio.control_plane] if isinstance(istio, IstioCharts) else [istio.operator]),
-    ]
+    parts = [getattr(charts, name) for name in type(charts).model_fields]
+    parts += [istio.base, istio.control_plane] if isinstance(istio, IstioCharts) else [istio.operator]
+    releases = [part for part in parts if isinstance(part, ChartRelease)]
     return sorted({f"{chart.chart}:{chart.version}" for chart in releases if chart.chart.startswith(OCI)})
 
 

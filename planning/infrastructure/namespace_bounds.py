@@ -1,7 +1,7 @@
 """Bounds of a namespace: how much may run in it, and limits of containers that state none.
 
-Quotas admit twice what the node pools can hold: a rollout or a switch of deployment runs old and new pods side by side. They stop a
-runaway, not a rollout. Load balancers are counted exactly, because one more would be a door past the Gateway.
+Quotas admit twice what the node pools can hold: a rollout or a switch of deployment runs old and new pods side by side.
+They stop a runaway, not a rollout. Load balancers are counted exactly: one more would be a door past the Gateway.
 """
 
 from __future__ import annotations

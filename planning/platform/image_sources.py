@@ -15,11 +15,12 @@ from planning.image_names import OCI, has_mirror, locked, mirrored, put, registr
 from planning.plan.platform import ChartPlan, IstioPlan
 from planning.plan.pods import ContainerPlan, VolumePlan
 from planning.plan.stack import StackPlan
+from planning.platform.helm_releases import KEDA
 
 Part = TypeVar("Part")
 
 # Images of charts without their tags, by the path of the value that names them; Istio's names the folder of several.
-# Sources: values.yaml of kubernetes-sigs/lws v0.9.0, cert-manager v1.20.2, kserve v0.20.0,
+# Sources: values.yaml of kubernetes-sigs/lws v0.9.0, cert-manager v1.20.2, kserve v0.20.0, kedacore/charts v2.20.2,
 # istio 1.29 (manifests/charts/istio-control/istio-discovery); read 2026-11-28.
 CHART_IMAGES: Mapping[str, Mapping[tuple[str, ...], str]] = {
     "lws": {("image", "manager", "repository"): "registry.k8s.io/lws/lws"},
@@ -31,6 +32,11 @@ CHART_IMAGES: Mapping[str, Mapping[tuple[str, ...], str]] = {
         ("startupapicheck", "image", "repository"): "quay.io/jetstack/cert-manager-startupapicheck",
     },
     "kserve-llmisvc-resources": {("kserve", "llmisvc", "controller", "image"): "kserve/llmisvc-controller"},
+    "keda": {
+        ("image", "keda", "repository"): "ghcr.io/kedacore/keda",
+        ("image", "metricsApiServer", "repository"): "ghcr.io/kedacore/keda-metrics-apiserver",
+        ("image", "webhooks", "repository"): "ghcr.io/kedacore/keda-admission-webhooks",
+    },
     "istiod": {("global", "hub"): "gcr.io/istio-release"},
 }
 
@@ -136,6 +142,9 @@ def _chart(plan: ChartPlan, mirrors: Mapping[str, str]) -> ChartPlan:
     for path, image in CHART_IMAGES.get(plan.name, {}).items():
         if has_mirror(image, mirrors):
             put(values, path, mirrored(image, mirrors))
+            if plan.name == KEDA:
+                # Its chart writes the registry, a value of its own, in front of the repository.
+                put(values, (*path[:-1], "registry"), "")
     istio = plan.istio
     if istio is not None:
         own = dict(istio.values)

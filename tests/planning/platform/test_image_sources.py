@@ -70,7 +70,7 @@ def test_red_hats_images_need_no_account_behind_a_mirror() -> None:
 
 
 class TestCharts:
-    @pytest.mark.parametrize("name", ["lws", "cert-manager"])
+    @pytest.mark.parametrize("name", ["lws", "cert-manager", "keda"])
     def test_values_are_where_the_chart_has_its_images(self, name: str) -> None:
         source = sources.find(name)
         assert source is not None
@@ -79,13 +79,13 @@ class TestCharts:
             name_in_chart = values
             for key in path:
                 name_in_chart = name_in_chart[key]
-            # cert-manager's value is empty, and its parts make the name where it is.
+            # cert-manager's value is empty, and its parts make the name where it is. KEDA's has its registry beside it.
             parts = values
             for key in path[:-1]:
                 parts = parts[key]
-            assert (
-                name_in_chart or "/".join((values["imageRegistry"], values["imageNamespace"], parts["name"]))
-            ) == image
+            registry = f"{parts['registry']}/" if parts.get("registry") else ""
+            default = [values.get("imageRegistry"), values.get("imageNamespace"), parts.get("name")]
+            assert (f"{registry}{name_in_chart}" if name_in_chart else "/".join(map(str, default))) == image
 
     def test_no_value_is_set_without_a_mirror(self) -> None:
         charts = {chart.name: chart for chart in plan_of("kserve-single-replica-gpu").charts}
