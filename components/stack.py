@@ -85,13 +85,14 @@ class InferenceStack(pulumi.ComponentResource):
         platform = self._platform(infrastructure)
         certificates = self._certificates(platform)
         gateway = self._gateway(infrastructure, platform, certificates)
-        pools = self._direct_models(infrastructure, platform, certificates, gateway.guards)
+        pools, servers = self._direct_models(infrastructure, platform, certificates, gateway.guards)
         routers = self._request_routing(platform.scope, gateway)
         before_routes = [gateway.gateway, *routers]
-        early = self._routes(platform.scope, before_routes, {}, early=True)
-        # The route changes to KServe's pools when their servers are ready. Until then the old servers answer.
-        pools |= self._kserve_models(infrastructure, platform, certificates, early, gateway.guards)
-        self._routes(platform.scope, before_routes, pools, early=False)
+        # The load balancer sets up its backends while the weights are still on their way.
+        early = self._routes(platform.scope, before_routes, pools, early=True)
+        # The other routes change to new pools when their servers are ready. Until then the old servers answer.
+        servers |= self._kserve_models(infrastructure, platform, certificates, early, gateway.guards)
+        self._routes(platform.scope, before_routes, servers, early=False)
         self._autoscaling(platform)
         NetworkPolicies(plan.network_policies, platform.scope)
         if plan.monitoring.enabled:
@@ -185,24 +186,27 @@ class InferenceStack(pulumi.ComponentResource):
         platform: _Platform,
         certificates: _Certificates,
         guards: Sequence[pulumi.Resource],
-    ) -> dict[str, list[pulumi.Resource]]:
+    ) -> tuple[dict[str, list[pulumi.Resource]], dict[str, list[pulumi.Resource]]]:
         """Create pool, picker and servers of models without KServe.
 
-        Returns the resources that routes wait for, by pool name.
+        Returns by pool name what early routes wait for, and what the other routes wait for.
         """
         scope = platform.scope
         pools: dict[str, list[pulumi.Resource]] = {}
+        servers: dict[str, list[pulumi.Resource]] = {}
         for model in self._plan.models:
             if model.inference_service is not None:
                 continue
             picker = EndpointPicker(model.picker, scope, [*scope.ready, *platform.kinds])
             pool = InferencePool(model.pool, scope, [*platform.kinds, *guards, picker.service])
+            pools[model.pool.name] = [pool.pool, picker.deployment]
+            servers[model.pool.name] = list(pools[model.pool.name])
             for server in model.servers:
                 signed = _signed(certificates, model.certificate)
                 created = ModelServer(server, scope, [*infrastructure.nodes, *platform.kinds, *signed])
                 self._workloads[server.name] = created.workload
-            pools[model.pool.name] = [pool.pool, picker.deployment]
-        return pools
+                servers[model.pool.name].append(created.workload)
+        return pools, servers
 
     def _request_routing(self, scope: ClusterScope, gateway: InferenceGateway) -> list[pulumi.Resource]:
         """Create the model router before the routes that match its header, so that it is also deleted after them."""
@@ -222,7 +226,7 @@ class InferenceStack(pulumi.ComponentResource):
         *,
         early: bool,
     ) -> dict[str, pulumi.Resource]:
-        """Create the routes, each after its pools, or with `early` those that precede their pools.
+        """Create the routes that are early or those that are not, each after what it waits for of its pools.
 
         Returns the routes by name.
         """

@@ -165,7 +165,7 @@ class SplitPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class RoutePlan:
-    """One HTTPRoute. `early`: it comes before its pools, because what makes them waits for it."""
+    """One HTTPRoute. An `early` one is created before the servers of its pools are ready, and nothing waits for it."""
 
     name: str
     rules: tuple[RouteRulePlan, ...]

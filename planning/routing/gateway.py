@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from planning import names
 from planning.context import PlanContext
 from planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, NetworkPlan
@@ -28,6 +30,10 @@ _CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-
 
 ROUTE = "inference"
 KSERVE_ROUTE = "inference-kserve"
+POOLS_ROUTE = "inference-pools"
+
+# Requests for the list of models with this header go to the pool that it names.
+POOL_HEADER = "llm-d-pool"
 
 # The header into which the model router writes the base model's name, also for an adapter or alias; empty
 # for a name it does not know.
@@ -95,9 +101,10 @@ def plan_routes(
     A route holds 16 rules: with more models there are more routes. A backend that is a pool never has a port, and GKE
     takes no timeouts there: Istio takes them nowhere else.
 
-    Under KServe a model is also served below a separate path, as with KServe's routes, by a separate route, which
-    KServe waits for. The API's route changes when KServe's servers are ready: in a switch from `direct` the old servers
-    answer until then.
+    The API's routes change when the servers of their pools are ready: until then the old servers answer. A route of the
+    pools comes first, so that the load balancer has its backends and their health by then. Under KServe that route
+    serves a model below a separate path, as KServe's own routes do, and KServe waits for it. Otherwise it serves the
+    list of models.
     """
     settings = ctx.settings.gateway
     extra = extra_paths(ctx)
@@ -114,10 +121,22 @@ def plan_routes(
         if model.inference_service is not None
     ]
     kserve = (RoutePlan(name=KSERVE_ROUTE, rules=tuple(by_path), early=True),) if by_path else ()
+    by_pool = [
+        RouteRulePlan(
+            paths=MODELS_LIST[:1],
+            header=(POOL_HEADER, model.pool.name),
+            pools=((model.pool.name, 1),),
+            timeout_seconds=timeout,
+        )
+        for model in models
+        if model.inference_service is None
+    ]
+    by_pool_parts = (tuple(by_pool[start : start + MOST_RULES]) for start in range(0, len(by_pool), MOST_RULES))
+    early = (*kserve, *_numbered(POOLS_ROUTE, by_pool_parts, early=True))
     if index is None:
         paths = (*API_PATHS, *MODELS_LIST, *extra)
         rule = RouteRulePlan(paths=paths, pools=((models[0].pool.name, 1),), timeout_seconds=timeout)
-        return (*kserve, RoutePlan(name=ROUTE, rules=(rule,)))
+        return (*early, RoutePlan(name=ROUTE, rules=(rule,)))
     shares: list[tuple[str, tuple[tuple[str, int], ...]]] = [
         (model.served_name, ((model.pool.name, 1),)) for model in models
     ]
@@ -132,12 +151,14 @@ def plan_routes(
     full = rule_limit - 1
     parts = [(*by_model[:full], rest)]
     parts += [tuple(by_model[start : start + rule_limit]) for start in range(full, len(by_model), rule_limit)]
-    return (
-        *kserve,
-        *(
-            RoutePlan(name=ROUTE if number == 1 else f"{ROUTE}-{number}", rules=part)
-            for number, part in enumerate(parts, start=1)
-        ),
+    return (*early, *_numbered(ROUTE, parts))
+
+
+def _numbered(name: str, parts: Iterable[tuple[RouteRulePlan, ...]], *, early: bool = False) -> tuple[RoutePlan, ...]:
+    """A route for each part of the rules; from the second on the name has a number."""
+    return tuple(
+        RoutePlan(name=name if number == 1 else f"{name}-{number}", rules=rules, early=early)
+        for number, rules in enumerate(parts, start=1)
     )
 
 

@@ -137,21 +137,25 @@ class TestTheWayIn:
         assert either.depends(either.one(GATEWAY), either.one(SERVICE_API, "networkservices"))
 
     def test_the_route_comes_after_both_its_ends(self, either: Graph) -> None:
-        route = either.one(ROUTE)
-        assert either.depends(route, either.one(GATEWAY))
-        assert either.depends(route, either.one(POOL))
-        assert either.depends(route, deployment(either, "-epp"))
+        for name in ("inference", "inference-pools"):
+            route = either.one(ROUTE, name)
+            assert either.depends(route, either.one(GATEWAY))
+            assert either.depends(route, either.one(POOL))
+            assert either.depends(route, deployment(either, "-epp"))
 
-    def test_the_route_does_not_wait_for_a_model(self, either: Graph) -> None:
-        """The load balancer is set up while the weights are still on their way."""
-        assert not either.depends(either.one(ROUTE), deployment(either, "-vllm"))
+    def test_the_load_balancer_is_set_up_while_weights_are_still_on_their_way(self, either: Graph) -> None:
+        assert not either.depends(either.one(ROUTE, "inference-pools"), deployment(either, "-vllm"))
+
+    def test_requests_go_to_new_servers_when_they_are_ready(self, either: Graph) -> None:
+        """A route that changed before would have the load balancer refuse requests that the old servers can answer."""
+        assert either.depends(either.one(ROUTE, "inference"), deployment(either, "-vllm"))
 
 
 class TestDestroy:
     def test_the_gateway_goes_before_the_cluster(self, either: Graph) -> None:
         """Its controller takes the load balancer's parts away, and lives in the cluster."""
         for token in (GATEWAY, ROUTE, POOL):
-            assert either.depends(either.one(token), either.one(CLUSTER))
+            assert all(either.depends(found, either.one(CLUSTER)) for found in either.by_type(token))
 
     def test_the_network_goes_last(self, either: Graph) -> None:
         network = either.one("gcp:compute/network:Network")
@@ -161,7 +165,7 @@ class TestDestroy:
         """Deleted together with the cluster, it would leave forwarding rules and endpoint groups behind."""
         graph = graph_of("gpu", {"gateway.exposure": "internal", "gateway.directLoadBalancer": True})
         load_balancers = [r for r in graph.by_type("kubernetes:core/v1:Service") if r["spec"]["type"] == "LoadBalancer"]
-        owners = [*load_balancers, *(graph.one(token) for token in (GATEWAY, ROUTE, POOL, NAMESPACE))]
+        owners = [*load_balancers, *(r for token in (GATEWAY, ROUTE, POOL, NAMESPACE) for r in graph.by_type(token))]
         assert len(load_balancers) == 1
         assert {owner.name: owner.options.deleted_with for owner in owners} == dict.fromkeys(
             (owner.name for owner in owners), None

@@ -75,5 +75,5 @@ class TestPool:
         }
 
     def test_the_route_carries_the_timeout(self) -> None:
-        rules = one(graph({"gateway.timeoutSeconds": 600}), "HTTPRoute")["spec"]["rules"]
+        rules = one(graph({"gateway.timeoutSeconds": 600}), "HTTPRoute", "inference")["spec"]["rules"]
         assert [rule["timeouts"] for rule in rules] == [{"request": "600s"}]

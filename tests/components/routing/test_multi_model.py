@@ -34,7 +34,7 @@ def graph(request: pytest.FixtureRequest) -> Graph:
 
 
 def rules(graph: Graph) -> list[Object]:
-    return list(one(graph, "HTTPRoute")["spec"]["rules"])
+    return list(one(graph, "HTTPRoute", "inference")["spec"]["rules"])
 
 
 def by_model(graph: Graph) -> dict[str, str]:
@@ -159,7 +159,7 @@ class TestCallout:
 class TestOrder:
     def test_the_route_waits_for_whoever_names_the_model(self, graph: Graph) -> None:
         """In the opposite order all requests would be for no model until the router is ready."""
-        [route] = [r for r in graph if r.type.endswith(":HTTPRoute")]
+        route = graph.one("kubernetes:gateway.networking.k8s.io/v1:HTTPRoute", "inference")
         [extension] = [r for r in graph if r.type.endswith(":GCPRoutingExtension")]
         router, index = (graph.one("kubernetes:apps/v1:Deployment", name) for name in (ROUTER, INDEX))
         gateway = graph.one("kubernetes:gateway.networking.k8s.io/v1:Gateway")
@@ -235,9 +235,13 @@ class TestKinds:
 def test_more_models_than_a_route_has_rules_get_more_routes() -> None:
     models = [{"id": "microsoft/phi-2", "servedName": f"phi-{number}"} for number in range(20)]
     graph = graph_of("multi-model-gpu", {"models": models, "accelerator.nodes.max": 20})
-    routes = graph.by_type("kubernetes:gateway.networking.k8s.io/v1:HTTPRoute")
-    rules = [rule for route in routes for rule in route["spec"]["rules"]]
-    assert [len(route["spec"]["rules"]) for route in routes] == [16, 5]
+    routes = {
+        route["metadata"]["name"]: route["spec"]["rules"]
+        for route in graph.by_type("kubernetes:gateway.networking.k8s.io/v1:HTTPRoute")
+    }
+    counts = {"inference": 16, "inference-2": 5, "inference-pools": 16, "inference-pools-2": 4}
+    assert {name: len(rules) for name, rules in routes.items()} == counts
+    rules = [*routes["inference"], *routes["inference-2"]]
     values = {header["value"] for rule in rules for match in rule["matches"] for header in match.get("headers", [])}
     assert values == {model["servedName"] for model in models}
 
@@ -272,7 +276,7 @@ class TestSplit:
     def test_the_route_comes_after_every_side(self) -> None:
         """A weight of a pool that is not there would be refusals."""
         graph = self.split()
-        route = graph.one("kubernetes:gateway.networking.k8s.io/v1:HTTPRoute")
+        route = graph.one("kubernetes:gateway.networking.k8s.io/v1:HTTPRoute", "inference")
         pools = graph.by_type("kubernetes:inference.networking.k8s.io/v1:InferencePool")
         assert len(pools) == 2
         assert all(graph.depends(route, pool) for pool in pools)

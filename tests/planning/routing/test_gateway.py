@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from planning.plan.routing import PathPlan
+from planning.plan.routing import PathPlan, RoutePlan
+from planning.plan.stack import StackPlan
 from planning.routing.api_paths import ADMINISTRATION
-from planning.routing.gateway import MOST_MATCHES, MOST_RULES
+from planning.routing.gateway import MOST_MATCHES, MOST_RULES, POOL_HEADER
 from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
 
@@ -17,6 +18,11 @@ def reached(paths: tuple[PathPlan, ...], target: str) -> bool:
         target == path.value or (path.prefix and (target + "/").startswith(path.value.rstrip("/") + "/"))
         for path in paths
     )
+
+
+def api_route(plan: StackPlan) -> RoutePlan:
+    [route] = [route for route in plan.routes if not route.early]
+    return route
 
 
 @pytest.mark.parametrize("stack", ["gpu", "tpu", "prefix-cache-gpu", "disaggregated-gpu", "kserve-single-replica-gpu"])
@@ -30,12 +36,23 @@ def test_what_is_no_api_reaches_no_pool(stack: str, path: str) -> None:
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/models/gemma-2b-it"])
 def test_the_api_reaches_the_pool(path: str) -> None:
     plan = plan_of("gpu")
-    [route] = plan.routes
-    assert [rule.pools for rule in route.rules if reached(rule.paths, path)] == [((plan.models[0].pool.name, 1),)]
+    assert [rule.pools for rule in api_route(plan).rules if reached(rule.paths, path)] == [
+        ((plan.models[0].pool.name, 1),)
+    ]
+
+
+def test_a_route_of_its_own_brings_each_pool_to_the_load_balancer() -> None:
+    """It serves nothing but the list of models, and only to requests that name the pool."""
+    plan = plan_of("multi-model-gpu")
+    [route] = [route for route in plan.routes if route.early]
+    assert [(rule.header, rule.pools) for rule in route.rules] == [
+        ((POOL_HEADER, model.pool.name), ((model.pool.name, 1),)) for model in plan.models
+    ]
+    assert {path for rule in route.rules for path in rule.paths} == {PathPlan(value="/v1/models")}
 
 
 def test_the_stack_file_adds_paths() -> None:
-    [route] = plan_of("gpu", {"gateway.paths": ["/v1/rerank", "/v2/*"]}).routes
+    route = api_route(plan_of("gpu", {"gateway.paths": ["/v1/rerank", "/v2/*"]}))
     assert {PathPlan(value="/v1/rerank"), PathPlan(value="/v2/", prefix=True)} <= set(route.rules[0].paths)
 
 
