@@ -67,7 +67,7 @@ _SOURCES: Final = {
         "keda",
         # Without its program a webhook would refuse every ScaledObject, and an API service would fail every discovery.
         left_out=("templates/webhooks/validatingconfiguration.yaml", "templates/metrics-server/apiservice.yaml"),
-        stand_in="ScaledObjects are kept as they are, and replicas stay as `up` creates them",
+        stand_in="the rehearsal creates their certificates, and replicas stay as `up` creates them",
     ),
     "base": _ISTIO,
     # Its chart would bring only istiod.

@@ -21,6 +21,7 @@ from rehearsal.control_plane.control_plane import tunnel_port
 from rehearsal.controllers import cert_manager as cert_manager
 from rehearsal.controllers import sail_operator as sail_operator
 from rehearsal.controllers.cert_manager import CertManager
+from rehearsal.controllers.keda_operator import KedaOperator
 from rehearsal.controllers.sail_operator import SailOperator
 from rehearsal.host import processes
 from rehearsal.kube import Kube, client
@@ -71,6 +72,7 @@ class Daemon:
         self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health)
         self._cert_manager = CertManager(paths.cluster / "pki", kube, cert_informers)
         self._sail_operator = SailOperator(kube, istio_informer)
+        self._keda_operator = KedaOperator(kube, pods)
         self._services, self._pods = informers["Service"], pods
         self._kubelet_port: int | None = None
         self._routed = 0.0
@@ -141,6 +143,7 @@ class Daemon:
         _guarded("health", self._health.reconcile)
         _guarded("certificates", self._cert_manager.reconcile)
         _guarded("istio", self._sail_operator.reconcile)
+        _guarded("keda", self._keda_operator.reconcile)
         _guarded("envoy", lambda: self._envoy.reconcile((f"127.{cloud.block}.0.2", 9901)))
 
     def _executable(self, program: Program, image: str) -> Path:

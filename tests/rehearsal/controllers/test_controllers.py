@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from rehearsal.control_plane.certificates import Certificates
 from rehearsal.controllers.cert_manager import KINDS, CertManager, sign
+from rehearsal.controllers.keda_operator import KedaOperator
 from rehearsal.controllers.sail_operator import SailOperator
 from rehearsal.kube import Kube, Manifest, Manifests
 from rehearsal.kube.informer import Informer
@@ -187,3 +188,25 @@ class TestSail:
         [status] = self.answers(secret=True)
         assert self.answers(secret=True, status=status) == []
         assert len(self.answers(secret=True, status=status | {"observedGeneration": 1})) == 1
+
+
+class TestKedaOperator:
+    """The operator's pod brings the Secret that KEDA's other pods wait for."""
+
+    def test_the_secret_is_created_once_in_the_operators_namespace(self) -> None:
+        kube, pods = mock.create_autospec(Kube, instance=True), mock.create_autospec(Informer, instance=True)
+        kube.find.return_value = None
+        labels = {"app.kubernetes.io/name": "keda-operator"}
+        pods.all.return_value = [
+            {"metadata": {"name": "keda-operator-0", "namespace": "scaling", "labels": labels}},
+            {"metadata": {"name": "another", "namespace": "llm"}},
+        ]
+        operator = KedaOperator(kube, pods)
+        operator.reconcile()
+        operator.reconcile()
+        [call] = kube.create.call_args_list
+        secret = call.args[0]
+        assert (secret["metadata"]["namespace"], secret["metadata"]["name"]) == ("scaling", "kedaorg-certs")
+        certificate = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert "keda-operator.scaling.svc" in names.get_values_for_type(x509.DNSName)
