@@ -68,7 +68,7 @@ def _release(release: Release) -> Iterator[str]:
             yield ""
             yield f"### {title}: {release.name}"
             yield ""
-            yield from (f"- {entry[0].upper()}{entry[1:]}." for entry in entries)
+            yield from (f"- {_sentence(entry)}." for entry in entries)
     yield ""
     yield f"### Parts: {release.name}"
     yield ""
@@ -77,6 +77,12 @@ def _release(release: Release) -> Iterator[str]:
     yield from (f"| {name} | {value} | {source} |" for name, value, source in _parts(release))
     yield ""
     yield from _image(release)
+
+
+def _sentence(entry: str) -> str:
+    """With a capital, unless it begins with a name that has none: `picker.config`, `vLLM`."""
+    first = entry.split()[0].rstrip(":,")
+    return entry if "." in first or "[" in first or not first.islower() else entry[0].upper() + entry[1:]
 
 
 def _parts(release: Release) -> Iterator[tuple[str, str, str]]:

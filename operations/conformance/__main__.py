@@ -1,4 +1,4 @@
-"""`python -m operations.conformance [--check | --run [--engines FOLDER] [--release NAME]]`."""
+"""`python -m operations.conformance [--check | --run [--again] [--engines FOLDER] [--release NAME]]`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--engines", type=Path, default=None, help="where engines are installed, 2 GB each")
     parser.add_argument("--without-engines", action="store_true", help="run no parser of vLLM")
     parser.add_argument("--release", action="append", default=None, help="run parts of this release only")
+    parser.add_argument("--again", action="store_true", help="run also what was given the same before")
     given = parser.parse_args(arguments)
     if given.run:
         folder = None if given.without_engines else given.engines or cache_root() / "engines"
+        if given.again:
+            record.forget()
         releases = catalog.load().releases.values()
         wanted = [one for one in releases if given.release is None or one.name in given.release]
         for release in wanted:
             # One for each: the server gives back little of the memory that KServe's large schemas take.
-            with api_server(_report) as server:
-                record.save([*record.run(release, plans_of(release.name), server, folder, _report)])
+            record.save([*record.run(release, plans_of(release.name), lambda: api_server(_report), folder, _report)])
     text = page()
     if given.check:
         current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text

@@ -28,6 +28,8 @@ def refusals(version: str, given: Sequence[Rendered], folder: Path) -> list[str]
         questions, answers = Path(temporary) / "questions.json", Path(temporary) / "answers.json"
         questions.write_text(json.dumps([list(one.args) for one in given]), encoding="utf-8")
         variables = {**os.environ, **environment.variables(), "VLLM_LOGGING_LEVEL": "WARNING"}
+        # Bytecode of torch and vLLM, once written, saves half of the time of every later run.
+        del variables["PYTHONDONTWRITEBYTECODE"]
         # Offline, vLLM would look for the model's files while it reads its arguments.
         variables["HF_HUB_OFFLINE"] = "0"
         subprocess.run([environment.python, _INSIDE, questions, answers], env=variables, check=True)

@@ -38,6 +38,14 @@ def parser_class() -> Any:
     raise ImportError("vLLM has no FlexibleArgumentParser where it used to be")
 
 
+def server_arguments() -> Any:
+    """The arguments of the API server's module, which have moved too."""
+    for module in ("vllm.entrypoints.openai.cli_args", "vllm.entrypoints.launchers.cli_args"):
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(module)
+    raise ImportError("vLLM has no cli_args where they used to be")
+
+
 def choose_platform() -> None:
     """Parse for processors: the package has no other code, and its version says nothing of the platform here."""
     cpu = importlib.import_module("vllm.platforms.cpu").CpuPlatform()
@@ -47,7 +55,6 @@ def choose_platform() -> None:
 def parse(arguments: Sequence[str]) -> None:
     """Parse and check a command line as vLLM does before it loads anything. Raises what vLLM raises."""
     engine_arguments = importlib.import_module("vllm.engine.arg_utils").AsyncEngineArgs
-    server = importlib.import_module("vllm.entrypoints.openai.cli_args")
     if arguments and not arguments[0].startswith("-"):
         parser = parser_class()()
         commands = parser.add_subparsers(required=False, dest="subparser")
@@ -58,6 +65,7 @@ def parse(arguments: Sequence[str]) -> None:
         if getattr(given, "model_tag", None) is not None:
             given.model = given.model_tag
     else:
+        server = server_arguments()
         given = server.make_arg_parser(parser_class()()).parse_args(list(arguments))
         server.validate_parsed_serve_args(given)
     engine_arguments.from_cli_args(given)

@@ -6,21 +6,21 @@ import functools
 import json
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from catalog.release import ChartRelease, Release
-from operations.conformance.rendered import ROOT, plan
+from operations.conformance.rendered import ACCOUNT, configuration, plan
 from planning import RefusedError
 from rehearsal.charts.sources import find
-from rehearsal.pulumi_engine.configuration import load
 from rehearsal.toolchain.build import Report, binaries, module_dir
 from rehearsal.toolchain.targets import of_version
 from resource_graph.rendering import manifests
 from resource_graph.stack_program import record_stack
+from stackfile import NAMESPACE, StackConfig
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Stacks that together have every kind of object.
@@ -34,8 +34,6 @@ STACKS: Final = (
     "kserve-istio-single-replica-tpu",
     "kserve-mixture-of-experts-wide-gpu",
 )
-# Releases whose images are pulled with an account; its name stands for one.
-_WITH_ACCOUNT: Final = {"llm-d:registry.existingSecret": "an-account"}
 
 
 @dataclass(frozen=True)
@@ -83,10 +81,16 @@ def rendered_objects(release: str) -> tuple[Mapping[str, Any], ...]:
             plan(release, stack)
         except RefusedError:
             continue
-        overrides = {"llm-d:release": release, **(_WITH_ACCOUNT if release.startswith("rhai") else {})}
-        graph = record_stack(stack, load(ROOT, stack, overrides, own_release=True))
+        graph = record_stack(stack, _with_account(configuration(release, stack)))
         found += (yaml.load(text, Loader=_LOADER) for text in manifests(graph).values())  # noqa: S506 (both are safe)
     return tuple(found)
+
+
+def _with_account(config: StackConfig) -> StackConfig:
+    """The configuration with an account of Red Hat's registry, without which its releases render nothing."""
+    account = {key: value for key, value in ACCOUNT.items() if key != "password"}
+    values = {**config.values, f"{NAMESPACE}:registry": account}
+    return replace(config, values=values, secrets={**config.secrets, f"{NAMESPACE}:registry.password": "a stand-in"})
 
 
 def objects(part: Kinds, release: Release) -> list[Mapping[str, Any]]:
@@ -116,16 +120,15 @@ def definitions(part: Kinds, release: Release) -> list[Mapping[str, Any]]:
 
 
 def webhook_refusals(
-    part: Kinds, version: str, manifests: Iterable[Mapping[str, Any]], report: Report
-) -> Iterator[str] | None:
-    """What the validating webhook's own code says, each message once; None where it is not pinned in this version.
+    part: Kinds, release: Release, manifests: Iterable[Mapping[str, Any]], report: Report
+) -> Iterator[str]:
+    """What the validating webhook's own code says, each message once. It comes from the module of the CRDs.
 
     The server fills in defaults before it asks a webhook.
     """
-    target = of_version(part.webhook, version)
-    if target is None:
-        return None
+    target = of_version(part.webhook, served(part, release) or "")
+    assert target is not None, part.part
     executable = binaries([target.name], report)[target.name]
     lines = [json.dumps(one) for one in manifests]
     answer = subprocess.run([executable], input="\n".join(lines), capture_output=True, text=True, check=True)
-    return iter(dict.fromkeys(line for line in answer.stdout.splitlines() if line))
+    yield from dict.fromkeys(line for line in answer.stdout.splitlines() if line)

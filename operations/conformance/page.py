@@ -15,7 +15,7 @@ from catalog.upstream import load_upstream
 from operations.adopt.parts import images
 from operations.conformance import engines, kinds, programs, record
 from operations.conformance.compare import DIFFERS, Cell, cells_of
-from operations.conformance.rendered import ROOT, plans_of, rendered, shape, stacks
+from operations.conformance.rendered import ROOT, plans_of, rendered, shape, stacks, variants_of
 from planning import StackPlan
 
 _REHEARSED: Final = Path(__file__).with_name("rehearsed.yaml")
@@ -47,9 +47,10 @@ def page() -> str:
         "## What ran",
         "",
         "Real parts that a registry serves, on what all stacks render for them: pickers, model routers and sidecars"
-        " parse their flags and load their configuration; vLLM's own parser parses the engine's arguments; objects"
-        " go to a real API server with the CRDs of the release's charts, which checks schemas and rules in CEL, and"
-        " to the code of the charts' webhooks. A result stays until flags, plugins or fields change.",
+        " parse their flags and load their configuration, also of variants with features that no stack uses"
+        " (operations/conformance/variants.yaml); vLLM's own parser parses the engine's arguments; objects of eight"
+        " stacks go to a real API server with the CRDs of the release's charts, which checks schemas and rules in CEL,"
+        " and to the code of the charts' webhooks. A result stays until flags, plugins or fields change.",
         "",
         f"Accepted {counts['accepted'] + counts['accepted, with deprecations']}, refused {counts['**refused**']},"
         f" changed since or not run yet {counts['changed since'] + counts['not run yet']},"
@@ -90,13 +91,24 @@ def rehearsed() -> Iterator[str]:
     yield "|---|---|---|---|"
     for stack, result in tree["stacks"].items():
         yield f"| {stack} | {tree['picker']} | {result} | {tree['date']} |"
+    loaded = tree["loaded"]
+    yield ""
+    yield "### Loaded without a cluster"
+    yield ""
+    yield loaded["how"].strip()
+    yield ""
+    yield "| stack | picker | result | date |"
+    yield "|---|---|---|---|"
+    for stack, result in loaded["stacks"].items():
+        yield f"| {stack} | {tree['picker']} | {result} | {loaded['date']} |"
 
 
 def _ran(
     release: Release, plans: Mapping[str, StackPlan], kept: Mapping[tuple[str, str], record.Run]
 ) -> Iterator[tuple[str, str]]:
+    programs_given = {**plans, **variants_of(release.name)}
     for part, image in _judged(release, plans, kept):
-        given = rendered(plans, image) if image else []
+        given = rendered(plans if part.startswith("engine") else programs_given, image) if image else []
         if image and not given:
             continue
         one = kept.get((release.name, part))
@@ -135,11 +147,11 @@ def _judged(
 def _missing(release: Release) -> Iterator[str]:
     for part, image in images(release).items():
         if not programs.is_pinned(image):
-            yield f"{release.name}, {part}: the Go module proxy has no version of `{image.rpartition('/')[2]}`"
+            yield f"{release.name}, {part}: the Go module proxy did not serve that of `{image.rpartition('/')[2]}`"
     for kind in kinds.PARTS:
         if kinds.served(kind, release) is None:
             chart = kind.chart(release)
-            yield f"{release.name}, {kind.part}: the Go module proxy has no version {chart.version}"
+            yield f"{release.name}, {kind.part}: the Go module proxy did not serve {chart.version}"
     for part, engine in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
         if engine is not None and engines.published(engine.version) is None:
             yield f"{release.name}, {part}: no parser of vLLM {engine.version} is used here"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from catalog import Catalog
 from planning import RefusedError, StackPlan, plan_raw
@@ -16,9 +19,10 @@ from rehearsal.pulumi_engine.configuration import load
 from stackfile import StackConfig
 from stackfile.model_files import model_files
 
+_VARIANTS = Path(__file__).with_name("variants.yaml")
 ROOT = Path(__file__).resolve().parents[2]
 # Some images are pulled with an account only.
-_ACCOUNT = {"server": "registry.redhat.io", "username": "somebody", "password": "a stand-in"}
+ACCOUNT = {"server": "registry.redhat.io", "username": "somebody", "password": "a stand-in"}
 # Names whose values decide what a program does with a configuration; of others only the type counts.
 _NAMED = ("type", "kind", "apiVersion", "pluginRef")
 
@@ -45,7 +49,7 @@ def configuration(release: str, stack: str) -> StackConfig:
 def plan(release: str, stack: str, known: Catalog | None = None) -> StackPlan:
     """The plan of a stack on a release. Raises RefusedError."""
     config = configuration(release, stack)
-    values = config.settings() | {"registry": _ACCOUNT}
+    values = config.settings() | {"registry": ACCOUNT}
     return plan_raw(stack, values, config.encrypted() | {"registry"}, known, model_files(values))
 
 
@@ -58,6 +62,36 @@ def plans_of(release: str, known: Catalog | None = None, only: tuple[str, ...] =
         except RefusedError:
             continue
     return found
+
+
+def variant_settings() -> list[dict[str, Any]]:
+    """Stack and settings of each variant."""
+    read: list[dict[str, Any]] = yaml.safe_load(_VARIANTS.read_text(encoding="utf-8"))
+    return read
+
+
+@functools.cache
+def variants_of(release: str) -> Mapping[str, StackPlan]:
+    """Variants of stacks that a release plans (variants.yaml), by stack and settings."""
+    found = {}
+    for variant in variant_settings():
+        config = configuration(release, variant["stack"])
+        values = _merged(config.settings() | {"registry": ACCOUNT}, variant["settings"])
+        try:
+            planned = plan_raw(variant["stack"], values, config.encrypted() | {"registry"}, None, model_files(values))
+        except RefusedError:
+            continue
+        found[f"{variant['stack']} with {json.dumps(variant['settings'])}"] = planned
+    return found
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Settings on top of others: mappings by key, lists of mappings in order."""
+    if isinstance(below, Mapping) and isinstance(above, Mapping):
+        return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+    if isinstance(below, list) and isinstance(above, list) and all(isinstance(one, Mapping) for one in above):
+        return [_merged(one, above[index]) if index < len(above) else one for index, one in enumerate(below)]
+    return above
 
 
 def containers(plans: Mapping[str, StackPlan]) -> Iterator[ContainerPlan]:

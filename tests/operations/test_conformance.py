@@ -15,7 +15,16 @@ from catalog.upstream import load_upstream
 from operations.adopt.parts import images
 from operations.conformance import kinds, predecessors, programs, record
 from operations.conformance.api_server import ApiServer, api_server
-from operations.conformance.rendered import Rendered, plan, plans_of, rendered, shape, stacks
+from operations.conformance.rendered import (
+    Rendered,
+    plan,
+    plans_of,
+    rendered,
+    shape,
+    stacks,
+    variant_settings,
+    variants_of,
+)
 from planning import Finding, RefusedError, StackPlan
 from rehearsal.toolchain.build import binaries
 
@@ -82,6 +91,43 @@ class TestRealPrograms:
         own, before = (CATALOG.releases[name].router.mapping_label for name in ("llm-d-0.9", "llm-d-0.6"))
         assert programs.has_word(router, own)
         assert not programs.has_word(router, before)
+
+
+class TestKept:
+    """A part runs again as soon as anything that it is given changes."""
+
+    GIVEN = Rendered(("--port=1",), {"plugins": [{"type": "queue-scorer", "weight": 1}]})
+
+    def test_only_what_is_the_same_is_left_out(self) -> None:
+        release = KNOWN.releases["llm-d-0.9"]
+        inputs = record._inputs([self.GIVEN], programs, "label")
+        kept = [record.Run("llm-d-0.9", "part", "judge", "", (), "", "", inputs)]
+        assert record._is_kept(kept, release, "part", "judge", inputs)
+        assert not record._is_kept(kept, release, "part", "another judge", inputs)
+        assert not record._is_kept(kept, KNOWN.releases["llm-d-0.6"], "part", "judge", inputs)
+        for other in (
+            record._inputs([Rendered(("--port=2",), self.GIVEN.config)], programs, "label"),
+            record._inputs([self.GIVEN], programs, "another label"),
+            record._inputs([self.GIVEN], kinds, "label"),
+            record._inputs([self.GIVEN, self.GIVEN], programs, "label"),
+        ):
+            assert not record._is_kept(kept, release, "part", "judge", other)
+
+
+class TestVariants:
+    """Features that no stack uses reach the real parts too."""
+
+    def test_the_default_release_plans_each(self) -> None:
+        assert len(variants_of("llm-d-0.9")) == len(variant_settings())
+
+    def test_they_bring_plugins_that_no_stack_has(self) -> None:
+        image = KNOWN.releases["llm-d-0.9"].picker.image
+        plans, variants = plans_of("llm-d-0.9"), variants_of("llm-d-0.9")
+        ours, more = (
+            {plugin["type"] for one in rendered(which, image) for plugin in (one.config or {})["plugins"]}
+            for which in (plans, variants)
+        )
+        assert {"precise-prefix-cache-producer", "always-disagg-pd-decider"} <= more - ours
 
 
 class TestShape:
@@ -201,29 +247,13 @@ class TestApiServer:
         [accepted] = server.judge([self.thing("v1", {"size": 1})]).accepted
         assert accepted["spec"] == {"size": 1, "port": 80}
 
-    @pytest.mark.parametrize(
-        ("part", "version", "spec", "said"),
-        [
-            (
-                "lws-webhook",
-                "v0.9.0",
-                {"replicas": 1, "leaderWorkerTemplate": {"size": 0}},
-                "size must be equal or greater",
-            ),
-            ("lws-webhook", "v0.9.0", {"replicas": 1, "leaderWorkerTemplate": {"size": 2}}, None),
-        ],
-    )
-    def test_the_code_of_a_webhook_judges(
-        self, part: str, version: str, spec: dict[str, Any], said: str | None
-    ) -> None:
-        kind = next(one for one in kinds.PARTS if one.webhook == part)
+    @pytest.mark.parametrize(("size", "said"), [(0, "size must be equal or greater"), (2, None)])
+    def test_the_code_of_a_webhook_judges(self, size: int, said: str | None) -> None:
+        part = next(one for one in kinds.PARTS if one.webhook == "lws-webhook")
+        spec = {"replicas": 1, "leaderWorkerTemplate": {"size": size}}
         manifest = {"metadata": {"name": "x", "namespace": "y"}, "spec": spec}
-        lines = kinds.webhook_refusals(kind, version, [manifest], lambda _: None)
-        assert lines is not None
+        lines = [*kinds.webhook_refusals(part, KNOWN.releases["llm-d-0.9"], [manifest], lambda _: None)]
         assert [said is not None and said in line for line in lines] == ([True] if said else [])
-
-    def test_a_webhook_of_a_version_that_is_not_pinned_is_not_asked(self) -> None:
-        assert kinds.webhook_refusals(kinds.PARTS[1], "v0.11.1", [], lambda _: None) is None
 
     def thing(self, version: str, spec: dict[str, Any]) -> dict[str, Any]:
         metadata = {"name": "x", "namespace": "elsewhere"}
