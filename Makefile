@@ -63,7 +63,7 @@ endpoint: $(STAMP) ## address at which STACK answers on this machine
 down: $(STAMP) ## destroy STACK and stop everything that was started
 	@$(CLI) down $(STACK) $(ARGS)
 
-conformance: $(STAMP) ## run the real parts of every release on what stacks render, and write docs/conformance.md; ARGS=--without-engines leaves out vLLM (2 GB for each version)
+conformance: $(STAMP) ## run the real parts of every release on what stacks render, and write docs/conformance.md; ARGS=--without-engines leaves out vLLM (2 GB for each version), --again runs also what did not change
 	@$(BIN)/python -m operations.conformance --run $(ARGS)
 
 adopt: $(STAMP) ## what upstream's sources say against RELEASE of the catalog; ARGS=--write renews catalog/upstream.yaml
