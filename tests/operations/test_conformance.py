@@ -99,12 +99,12 @@ class TestKept:
     GIVEN = Rendered(("--port=1",), {"plugins": [{"type": "queue-scorer", "weight": 1}]})
 
     def test_only_what_is_the_same_is_left_out(self) -> None:
-        release = KNOWN.releases["llm-d-0.9"]
+        release = CATALOG.releases["llm-d-0.9"]
         inputs = record._inputs([self.GIVEN], programs, "label")
         kept = [record.Run("llm-d-0.9", "part", "judge", "", (), "", "", inputs)]
         assert record._is_kept(kept, release, "part", "judge", inputs)
         assert not record._is_kept(kept, release, "part", "another judge", inputs)
-        assert not record._is_kept(kept, KNOWN.releases["llm-d-0.6"], "part", "judge", inputs)
+        assert not record._is_kept(kept, CATALOG.releases["llm-d-0.6"], "part", "judge", inputs)
         for other in (
             record._inputs([Rendered(("--port=2",), self.GIVEN.config)], programs, "label"),
             record._inputs([self.GIVEN], programs, "another label"),
@@ -121,7 +121,7 @@ class TestVariants:
         assert len(variants_of("llm-d-0.9")) == len(variant_settings())
 
     def test_they_bring_plugins_that_no_stack_has(self) -> None:
-        image = KNOWN.releases["llm-d-0.9"].picker.image
+        image = CATALOG.releases["llm-d-0.9"].picker.image
         plans, variants = plans_of("llm-d-0.9"), variants_of("llm-d-0.9")
         ours, more = (
             {plugin["type"] for one in rendered(which, image) for plugin in (one.config or {})["plugins"]}
@@ -252,7 +252,7 @@ class TestApiServer:
         part = next(one for one in kinds.PARTS if one.webhook == "lws-webhook")
         spec = {"replicas": 1, "leaderWorkerTemplate": {"size": size}}
         manifest = {"metadata": {"name": "x", "namespace": "y"}, "spec": spec}
-        lines = [*kinds.webhook_refusals(part, KNOWN.releases["llm-d-0.9"], [manifest], lambda _: None)]
+        lines = [*kinds.webhook_refusals(part, CATALOG.releases["llm-d-0.9"], [manifest], lambda _: None)]
         assert [said is not None and said in line for line in lines] == ([True] if said else [])
 
     def thing(self, version: str, spec: dict[str, Any]) -> dict[str, Any]:
