@@ -51,8 +51,8 @@ def program(image: str) -> Program:
     return programs
 
 
-def test_the_project_has_22_stacks() -> None:
-    assert len(STACKS) == 22
+def test_the_project_has_23_stacks() -> None:
+    assert len(STACKS) == 23
 
 
 @pytest.mark.parametrize(("stack", "release"), CELLS)
