@@ -109,6 +109,8 @@ _ELSEWHERE = {
     "config.json",
     "hf_quant_config.json",
     "result.json",
+    "rules.yaml",
+    "dashboard.json",
     "Pulumi.chat.yaml",
     "docs/empirical-vllm-memory-results.md",
 }
