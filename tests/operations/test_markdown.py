@@ -31,6 +31,17 @@ def main(*arguments: str) -> int:
     return run_command(judge.report, explain_error, "report", arguments)
 
 
+def test_replicas_that_follow_the_load_cost_a_range() -> None:
+    plan = plan_of("autoscaled-gpu")
+    assert plan.cost.scaled_down is not None
+    text = report("autoscaled-gpu")
+    low, high = plan.cost.scaled_down, plan.cost.total("running")
+    assert low.usd < high.usd
+    assert f"Replicas follow the load: ${low.usd:.2f} to ${high.usd:.2f} an hour" in text
+    assert "1 to 3 replicas on" in text
+    assert "follow the load" not in report("gpu")
+
+
 @pytest.mark.parametrize("stack", ["gpu", "multi-model-tpu"])
 def test_tables_have_as_many_cells_in_every_row(stack: str) -> None:
     rows: list[int] = []

@@ -11,6 +11,7 @@ import pytest
 
 from operations.verify.checks import gateway, objects, patterns, replicas, requests
 from operations.verify.result import Outcome, Result
+from tests.stacks import plan_of
 
 from .fake_stack import Answer, Body, Choose, FakeEngine, room_of
 
@@ -292,6 +293,30 @@ class TestObjects:
                 assert objects.objects_as_planned(room).evidence == sentence
         with room_of(GPU, engines_of(), by_model, objects={("Service", "a"): planned[0]}, planned=planned) as room:
             assert objects.objects_as_planned(room).outcome is Outcome.PASSED
+
+    def test_replicas_that_follow_the_load_may_be_any_number_within_the_limits(self) -> None:
+        def complaint(count: int) -> bool:
+            """Whether so many servers are named as too few or too many. The picker has no pod here."""
+
+            def engines(plan: Any) -> list[FakeEngine]:
+                server = plan.models[0].servers[0]
+                labels = dict(server.serving_selector)
+                return [FakeEngine(f"{server.name}-{n}", "m", labels) for n in range(count)]
+
+            with room_of("autoscaled-gpu", engines, lambda _engines: lambda _body: (503, {})) as room:
+                server = room.live.plan.models[0].servers[0]
+                return f"{server.name}: " in objects.replicas_ready(room).evidence
+
+        assert [complaint(count) for count in range(5)] == [True, False, False, False, True]
+
+    def test_their_number_is_no_difference_and_everything_else_is(self) -> None:
+        server = plan_of("autoscaled-gpu").models[0].servers[0]
+        spec = {"replicas": 1, "minReadySeconds": 15}
+        planned = [{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": server.name}, "spec": spec}]
+        for changed, outcome in (({"replicas": 3}, Outcome.PASSED), ({"minReadySeconds": 0}, Outcome.FAILED)):
+            live = {("Deployment", server.name): planned[0] | {"spec": spec | changed}}
+            with room_of("autoscaled-gpu", engines_of(), by_model, objects=live, planned=planned) as room:
+                assert objects.objects_as_planned(room).outcome is outcome
 
     def test_a_replica_that_is_not_ready_is_counted(self) -> None:
         with room_of(PREFIX, lambda plan: engines_of()(plan)[:2], by_model) as room:
