@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from operations.conformance.kinds import refusals
 from rehearsal.toolchain.build import module_dir
 from resource_graph import Graph
+from tests.crd_schemas import refusals
 from tests.objects import of_kind
 from tests.planning.refusals.autoscaling import scaled
 from tests.stacks import existing_cluster, graph_of, plan_of
