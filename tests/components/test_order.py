@@ -155,7 +155,7 @@ class TestDestroy:
     def test_the_gateway_goes_before_the_cluster(self, either: Graph) -> None:
         """Its controller takes the load balancer's parts away, and lives in the cluster."""
         for token in (GATEWAY, ROUTE, POOL):
-            assert all(either.depends(found, either.one(CLUSTER)) for found in either.by_type(token))
+            assert all(either.depends(resource, either.one(CLUSTER)) for resource in either.by_type(token))
 
     def test_the_network_goes_last(self, either: Graph) -> None:
         network = either.one("gcp:compute/network:Network")

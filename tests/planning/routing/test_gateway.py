@@ -42,7 +42,7 @@ def test_the_api_reaches_the_pool(path: str) -> None:
 
 
 def test_a_route_of_its_own_brings_each_pool_to_the_load_balancer() -> None:
-    """It serves nothing but the list of models, and only to requests that name the pool."""
+    """It serves only the list of models, and only to requests that name the pool."""
     plan = plan_of("multi-model-gpu")
     [route] = [route for route in plan.routes if route.early]
     assert [(rule.header, rule.pools) for rule in route.rules] == [
