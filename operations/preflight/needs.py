@@ -10,6 +10,7 @@ from catalog import Catalog
 from catalog.quotas import AcceleratorQuotas, Quota, load_quotas
 from planning.plan.infrastructure import NodePoolPlan
 from planning.plan.stack import StackPlan
+from planning.platform.helm_releases import KEDA
 
 # Permissions for creating each part (docs: IAM permissions reference of Compute Engine, GKE, IAM).
 _NETWORK = (
@@ -49,6 +50,8 @@ _OBJECTS = (
 _ADDRESS = ("compute.addresses.create", "compute.addresses.delete")
 _SERVICES = ("serviceusage.services.enable", "serviceusage.services.list")
 _SECRET = ("secretmanager.secrets.setIamPolicy",)
+# KEDA's operator gets a role of the project. The budget's own permission is of the billing account, not of the project.
+_GRANT = ("resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy")
 
 Kind = Literal["network", "subnetwork", "address", "cluster"]
 
@@ -231,6 +234,8 @@ def _permissions(plan: StackPlan) -> Iterator[str]:
         yield from _DASHBOARD
     if plan.monitoring.alerts:
         yield from _ALERTS
+    if any(chart.name == KEDA and not chart.existing for chart in plan.charts):
+        yield from _GRANT
 
 
 def _names(plan: StackPlan) -> Iterator[NameNeed]:

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
+from catalog import load
+from operations.preflight.needs import needs_of
 from stackfile import PROJECT_ROOT
+from tests.planning.refusals.autoscaling import scaled
+from tests.stacks import existing_cluster, plan_of
 
 
 def test_the_preflight_asks_and_judges() -> None:
@@ -24,3 +29,16 @@ def test_the_preflight_asks_and_judges() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+def test_a_stack_that_scales_in_an_existing_cluster_may_grant_a_role() -> None:
+    """KEDA's operator gets one of the project. The permissions of a new cluster have it already."""
+    grant = "resourcemanager.projects.setIamPolicy"
+    scaling = scaled() | existing_cluster()
+
+    def may(changes: dict[str, Any]) -> bool:
+        return grant in needs_of(plan_of("gpu", changes), load()).permissions
+
+    assert may(scaling)
+    assert not may(scaling | {"platform.keda.existing": True})
+    assert not may(existing_cluster())
