@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -81,6 +82,28 @@ def _models(resources: Sequence[Resource], parameters: Parameters) -> list[Viola
     ]
 
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def _weights(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:
+    """Models of the Hub without a commit. Weights in a bucket, a volume or an image are a path, and have none."""
+    if not parameters["required"]:
+        return []
+    return [
+        _of(pod, f"the weights of {model} are those of a branch or tag, which moves: --revision has to be a commit")
+        for pod in _pods(resources)
+        for model in dict.fromkeys(_served(pod))
+        if not model.startswith("/") and not any(_COMMIT.fullmatch(revision) for revision in _revisions(pod))
+    ]
+
+
+def _revisions(pod: Pod) -> Iterator[str]:
+    for container in pod.containers:
+        words = [str(word) for word in (*(container.get("command") or ()), *(container.get("args") or ()))]
+        yield from (word for before, word in pairwise(words) if before == "--revision")
+        yield from (word.partition("=")[2] for word in words if word.startswith("--revision="))
+
+
 def _served(pod: Pod) -> Iterator[str]:
     """The model argument of `vllm serve`: the next word, or the first argument of a shell that passes its own on to it.
 
@@ -131,6 +154,13 @@ RULES: tuple[PolicyRule, ...] = (
         check=_models,
         parameters={"allowed": []},
         schema={"allowed": _STRINGS},
+    ),
+    PolicyRule(
+        id="pinned-weights",
+        summary="Weights of the Hub are those of a commit, where that is required.",
+        check=_weights,
+        parameters={"required": False},
+        schema={"required": {"type": "boolean"}},
     ),
     PolicyRule(
         id="allowed-regions",

@@ -44,7 +44,7 @@ def test_there_are_as_many_stacks_and_pods_as_the_project_has() -> None:
     """A way of finding pods that finds none would break no rule either."""
     pods = [pod for stack in EVERY_STACK for resource in resources_of(stack) for pod in pods_of(resource)]
     kinds = {pod.resource.kind for pod in pods}
-    assert len(EVERY_STACK) == 22
+    assert len(EVERY_STACK) == 23
     assert len(pods) >= 57
     assert {"Deployment", "LeaderWorkerSet", "LLMInferenceService"} <= kinds
 
@@ -265,6 +265,17 @@ class TestCloud:
         assert messages("allowed-models", resources_of("gpu"), {"allowed": ["google/*"]}) == []
         for stack in ("gpu", LWS_STACK, KSERVE_STACK, "multi-model-gpu"):
             assert messages("allowed-models", resources_of(stack), {"allowed": ["nobody/*"]}), stack
+
+    def test_weights_of_a_commit(self) -> None:
+        required = {"required": True}
+        source = {"kind": "hugging-face", "revision": "0123456789abcdef0123456789abcdef01234567"}
+        assert messages("pinned-weights", resources_of("gpu")) == []
+        assert messages("pinned-weights", resources_of("gpu", {"models[0].source": source}), required) == []
+        bucket = {"kind": "bucket", "bucket": "weights", "path": "gemma"}
+        assert messages("pinned-weights", resources_of("gpu", {"models[0].source": bucket}), required) == []
+        moving = source | {"revision": "main"}
+        for stack, changes in (("gpu", {"models[0].source": moving}), ("gpu", {}), (LWS_STACK, {}), (KSERVE_STACK, {})):
+            assert messages("pinned-weights", resources_of(stack, changes), required), stack
 
     def test_production_is_protected_and_on_demand(self) -> None:
         safe = {"labels": {"environment": "production"}, "cluster.deletionProtection": True}
