@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from settings.base import Settings, form, replaces
 from settings.edge import Auth, LimitsSettings, NoAuth, TlsVersion
@@ -119,8 +120,20 @@ RequestPath = Annotated[
 ]
 
 
+# The only class of Google's that is reachable from the internet and takes an InferencePool.
+EXTERNAL_CLASS = "gke-l7-regional-external-managed"
+
+
 class GatewaySettings(Settings):
     """A regional load balancer with one address in front of all models."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_class(cls, values: Any) -> Any:
+        """A stack file that names the external class alone means to be reachable from the internet."""
+        if isinstance(values, Mapping) and "exposure" not in values and values.get("className") == EXTERNAL_CLASS:
+            return {**values, "exposure": "external"}
+        return values
 
     implementation: Annotated[
         Literal["gke", "istio"],
@@ -138,8 +151,11 @@ class GatewaySettings(Settings):
     ] = None
     exposure: Annotated[
         Literal["external", "internal"],
-        Field(description="Reachable from the internet, or from the VPC only.", json_schema_extra=replaces("address")),
-    ] = "external"
+        Field(
+            description="Reachable from the VPC only, or from the internet, which `className` can ask for, too.",
+            json_schema_extra=replaces("address"),
+        ),
+    ] = "internal"
     existing_address: Annotated[
         str | None, Field(description="Name of a reserved regional address; by default the stack reserves one.")
     ] = None

@@ -21,12 +21,12 @@ from planning.platform.certificates import plan_listener_certificate
 from planning.platform.istio import gateway_pods
 from planning.routing.api_paths import API_PATHS, MODELS_LIST, extra_paths
 from planning.routing.edge import plan_edge
-from settings.gateway import CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
+from settings.gateway import EXTERNAL_CLASS, CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
 
 ISTIO_CLASS = "istio"
 
 # Only the two regional classes take an InferencePool in one cluster (GKE, "GatewayClass capabilities").
-_CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-rilb"}
+_CLASSES = {"external": EXTERNAL_CLASS, "internal": "gke-l7-rilb"}
 
 ROUTE = "inference"
 KSERVE_ROUTE = "inference-kserve"

@@ -40,8 +40,9 @@ _BLOCK_SIZES = (8, 16, 32, 64, 128)
 
 # vLLM's default; the simulator's is 5, which would queue where vLLM does not.
 _MAX_NUM_SEQS = 256
-# vLLM has no limit of either; the simulator refuses the 1,001st waiting request, and bodies of more than 4 MiB.
-_LONGEST_QUEUE = 1_000_000
+# vLLM has no limit of either; the simulator refuses the 1,001st waiting request, and bodies of more than 4 MiB. It
+# allocates its queues when it starts: a million places for each rank are more memory than a machine has.
+_LONGEST_QUEUE = 20_000
 _LARGEST_BODY_MIB = 512
 
 _SCALES = {"": 1, "k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}

@@ -95,6 +95,8 @@ def test_verify_finds_every_promise_kept(running: Running, stack: str) -> None:
     assert {criterion.id for criterion in CRITERIA} - passed == {
         *("certificate", "kserve", "health", "other-names", "model-routing", "prefix-affinity", "spread", "prefill"),
         "same-answer",
+        # No release has a lock of digests yet.
+        "images",
     }
 
 
@@ -155,8 +157,8 @@ def test_two_replicas_bring_a_second_node_and_share_the_work(running: Running) -
     project = running.project
     assert len(accelerator_nodes(project, "gpu")) == 1
     output = project.run("up", "gpu", "-c", REPLICAS)
-    # The Deployment and the namespace's quota, and the disruption budget that two replicas are worth.
-    assert re.search(r"\+ 1 created\n\s*~ 2 updated\n\s*3 changes\. \d+ unchanged", output), output
+    # The Deployment, and the disruption budget that two replicas are worth.
+    assert re.search(r"\+ 1 created\n\s*~ 1 updated\n\s*2 changes\. \d+ unchanged", output), output
     both = names(project, "gpu")
     assert len(both) == 2
     assert len(accelerator_nodes(project, "gpu")) == 2
