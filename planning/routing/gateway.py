@@ -51,15 +51,17 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
     tls = _tls(ctx)
     external = settings.exposure == "external"
     class_name = _class(ctx)
-    if external and tls is None:
+    if tls is None and (external or settings.hostname is not None):
         ctx.findings.warning(
             "LLMD-TLS-NONE",
             "gateway",
             "tls",
             "kind",
             value="none",
-            rule="prompts and answers cross the internet unencrypted",
-            fix="set a certificate, or exposure: internal",
+            rule="prompts and answers cross the internet unencrypted"
+            if external
+            else f"{settings.hostname} answers plain HTTP only: prompts and answers cross the VPC unencrypted",
+            fix="set a certificate, or exposure: internal" if external else "set a certificate, or remove hostname",
         )
     if external and settings.direct_load_balancer:
         ctx.findings.error(

@@ -49,8 +49,12 @@ def _backend(kube: Kube, paths: StackPaths, address: str) -> Backend | None:
 
 
 def _route(plan: StackPlan, model: ModelPlan) -> str:
-    leads = (route.name for route in plan.routes for rule in route.rules if model.pool.name in dict(rule.pools))
-    return next(leads, "(KServe's)")
+    """The route of the API: early routes lead to the pool, too, but not such a request."""
+    return next(
+        route.name
+        for route in plan.routes
+        if not route.early and any(model.pool.name in dict(rule.pools) for rule in route.rules)
+    )
 
 
 def _picked(paths: StackPaths) -> str:
