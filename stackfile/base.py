@@ -22,6 +22,8 @@ LIST_KEYS: Mapping[tuple[str, ...], str] = {
     ("splits",): "name",
     ("acknowledge",): "id",
     ("cluster", "controlPlane", "authorizedNetworks"): "cidr",
+    ("models", "autoscaling", "windows"): "start",
+    ("models", "prefill", "autoscaling", "windows"): "start",
 }
 # In a base, this key would stop every stack that uses the base.
 _OWN = "paused"

@@ -13,8 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
-# Nothing imports tests. The policy pack is a program of its own, with an environment of its own.
-NOT_PACKAGES = {"tests", "policy"}
+# Nothing imports tests. The policy pack and the bootstrap are programs of their own.
+NOT_PACKAGES = {"tests", "policy", "bootstrap"}
 
 
 def layers_of(name: str) -> list[grimp.Layer]:

@@ -70,7 +70,8 @@ def check_autoscaling(settings: StackSettings, findings: Findings) -> None:
                     " replicas",
                     fix="set monitoring.enabled: true, or use replicas",
                 )
-            _check_stage(settings, autoscaling, path, findings)
+            if model.prefill is not None:
+                _check_stage(autoscaling, path, findings)
 
 
 def _check_limits(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], findings: Findings) -> None:
@@ -115,12 +116,8 @@ def _check_windows(autoscaling: AutoscalingSettings, path: tuple[str | int, ...]
             )
 
 
-def _check_stage(
-    settings: StackSettings, autoscaling: AutoscalingSettings, path: tuple[str | int, ...], findings: Findings
-) -> None:
+def _check_stage(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], findings: Findings) -> None:
     """What only one stage of disaggregated serving can be held to."""
-    if settings.pattern != "disaggregated":
-        return
     stage = "prefill" if path[-1] == "prefill" else "decode"
     if stage == "decode" and autoscaling.target.time_to_first_token_ms is not None:
         findings.error(

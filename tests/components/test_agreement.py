@@ -116,10 +116,14 @@ class TestPorts:
         }
 
 
+def api_route(graph: Graph) -> Object:
+    return one(graph, ROUTE_KIND, "inference")
+
+
 class TestRoute:
     def test_a_backend_has_no_port(self, either: Graph) -> None:
         """The API server takes one; GKE then looks for a Service of that name."""
-        backends = [ref for rule in one(either, ROUTE_KIND)["spec"]["rules"] for ref in rule["backendRefs"]]
+        backends = [ref for rule in api_route(either)["spec"]["rules"] for ref in rule["backendRefs"]]
         pool = one(either, "InferencePool")["metadata"]["name"]
         assert backends == [
             {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": pool, "weight": 1}
@@ -127,10 +131,10 @@ class TestRoute:
 
     def test_a_rule_has_no_timeouts(self, either: Graph) -> None:
         """GKE refuses them: GCPBackendPolicy carries the timeout."""
-        assert [set(rule) for rule in one(either, ROUTE_KIND)["spec"]["rules"]] == [{"matches", "backendRefs"}]
+        assert [set(rule) for rule in api_route(either)["spec"]["rules"]] == [{"matches", "backendRefs"}]
 
     def test_the_route_is_the_gateways(self, either: Graph) -> None:
-        gateway, route = one(either, "Gateway"), one(either, ROUTE_KIND)
+        gateway, route = one(either, "Gateway"), api_route(either)
         assert route["spec"]["parentRefs"] == [{"name": gateway["metadata"]["name"]}]
         assert route["metadata"]["namespace"] == gateway["metadata"]["namespace"]
 
@@ -182,7 +186,7 @@ class TestRoute:
         graph = graph_of("gpu", {"gateway": {"tls": tls, "hostname": "models.example.com"}})
         [listener] = one(graph, "Gateway")["spec"]["listeners"]
         assert (listener["port"], listener["protocol"], listener["tls"]) == (443, "HTTPS", expected)
-        assert one(graph, ROUTE_KIND)["spec"]["hostnames"] == [listener["hostname"]] == ["models.example.com"]
+        assert api_route(graph)["spec"]["hostnames"] == [listener["hostname"]] == ["models.example.com"]
         assert str(graph.outputs["endpoint"]).startswith("https://models.example.com")
 
 
@@ -311,5 +315,7 @@ class TestPaused:
 
     def test_the_way_in_stays(self, gpu: Graph) -> None:
         graph = graph_of("gpu", PAUSED)
-        for kind in ("Gateway", ROUTE_KIND, "InferencePool"):
+        for kind in ("Gateway", "InferencePool"):
             assert one(graph, kind) == one(gpu, kind)
+        for name in ("inference", "inference-pools"):
+            assert one(graph, ROUTE_KIND, name) == one(gpu, ROUTE_KIND, name)

@@ -194,12 +194,19 @@ class TestPods:
 class TestEdge:
     CLOSED: Mapping[str, Mapping[str, Any]] = {
         "keys": {
-            "gateway": {"implementation": "istio", "tls": TLS, "auth": {"kind": "api-keys"}, "redirectHttp": True},
+            "gateway": {
+                "exposure": "external",
+                "implementation": "istio",
+                "tls": TLS,
+                "auth": {"kind": "api-keys"},
+                "redirectHttp": True,
+            },
             "apiKeys": {"a": "0123456789abcdef0123456789abcdef"},
             "acknowledge": None,
         },
         "tokens": {
             "gateway": {
+                "exposure": "external",
                 "implementation": "istio",
                 "tls": TLS,
                 "auth": {
@@ -212,7 +219,11 @@ class TestEdge:
             "acknowledge": None,
         },
         "Google accounts": {
-            "gateway": {"tls": TLS, "auth": {"kind": "iap", "clientId": "one", "existingSecret": "oauth"}},
+            "gateway": {
+                "exposure": "external",
+                "tls": TLS,
+                "auth": {"kind": "iap", "clientId": "one", "existingSecret": "oauth"},
+            },
             "acknowledge": None,
         },
         "inside the VPC": {"gateway.exposure": "internal", "acknowledge": None},

@@ -13,11 +13,14 @@ from rehearsal.errors import RehearsalError
 from rehearsal.terminal.failures import explain
 
 FOLDER = Path(rehearsal.__file__).parent
+# Runs in the environment of vLLM, whose packages it imports.
+OF_VLLM = "rehearsal.vllm_cpu.tokenizer"
 MODULES = sorted(
     ".".join(("rehearsal", *file.relative_to(FOLDER).with_suffix("").parts))
     for file in FOLDER.rglob("*.py")
     if file.stem not in ("__init__", "__main__")
 )
+MODULES.remove(OF_VLLM)
 
 
 @pytest.mark.parametrize("module", MODULES)

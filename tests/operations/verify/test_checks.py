@@ -11,6 +11,7 @@ import pytest
 
 from operations.verify.checks import gateway, objects, patterns, replicas, requests
 from operations.verify.result import Outcome, Result
+from planning.routing.gateway import POOLS_ROUTE, ROUTE
 from tests.stacks import plan_of
 
 from .fake_stack import Answer, Body, Choose, FakeEngine, room_of
@@ -244,7 +245,7 @@ class TestObjects:
                 return gateway.gateway_programmed(room)
 
         programmed = {"conditions": [condition("Programmed", "True")]}
-        complete = programmed | {"addresses": [{"value": "10.0.0.1"}], "listeners": [{"attachedRoutes": 1}]}
+        complete = programmed | {"addresses": [{"value": "10.0.0.1"}], "listeners": [{"attachedRoutes": 2}]}
         assert result_of(complete).outcome is Outcome.PASSED
         assert result_of(complete | {"addresses": []}).outcome is Outcome.FAILED
         assert "0 routes are attached" in result_of(complete | {"listeners": [{"attachedRoutes": 0}]}).evidence
@@ -257,7 +258,7 @@ class TestObjects:
                 "parentRef": {"kind": "Gateway"},
                 "conditions": [condition("Accepted", "True"), condition("ResolvedRefs", status, "pool not found")],
             }
-            item = {("HTTPRoute", "inference"): {"status": {"parents": [parent]}}}
+            item = {("HTTPRoute", name): {"status": {"parents": [parent]}} for name in (ROUTE, POOLS_ROUTE)}
             with room_of(GPU, engines_of(), by_model, objects=item) as room:
                 return gateway.routes_accepted(room)
 
