@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import time
@@ -227,30 +226,11 @@ def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing:
     return plan
 
 
-def restore_checkpoint(checkpoint: Path) -> None:
-    """Replace a checkpoint that a kill left half written by the one before, which Pulumi keeps beside it.
-
-    Resources created in between are in no recorded state, as after any kill.
-    """
-    before = checkpoint.with_name(f"{checkpoint.name}.bak")
-    if checkpoint.exists() and not _is_json(checkpoint) and before.exists() and _is_json(before):
-        shutil.copy2(before, checkpoint)
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return True
-
-
 def resume_interrupted(pulumi: Engine) -> None:
     """Resume after an interruption or a reboot.
 
     Frees the engine's lock, starts the cluster's processes, and deletes objects that no state has recorded.
     """
-    restore_checkpoint(pulumi.paths.backend / ".pulumi" / "stacks" / "llm-d" / f"{pulumi.paths.stack}.json")
     lock = pulumi.paths.backend / ".pulumi" / "locks" / "organization" / "llm-d" / pulumi.paths.stack
     if lock.exists() and any(lock.iterdir()):
         pulumi.stack.cancel()

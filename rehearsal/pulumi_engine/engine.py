@@ -19,6 +19,7 @@ from rehearsal.differences import record_difference
 from rehearsal.paths import StackPaths
 from rehearsal.providers.base import serve
 from rehearsal.providers.gcp import GcpProvider
+from rehearsal.pulumi_engine.checkpoints import restore_checkpoint
 from rehearsal.pulumi_engine.kubernetes_plugin import PROXY_VARIABLE, end_orphans, install_plugin
 from rehearsal.pulumi_engine.patches import patched_language_server
 from rehearsal.toolchain.build import binaries
@@ -47,6 +48,8 @@ def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Ite
     for difference in configuration.notes:
         record_difference(paths, difference)
     end_orphans(paths)
+    # Selecting a stack already reads it.
+    restore_checkpoint(paths.backend / ".pulumi" / "stacks" / "llm-d" / f"{paths.stack}.json")
     install_plugin(paths, executable, report)
     with patched_language_server(), serve(GcpProvider(paths, report)) as cloud, registry.serve(paths, report) as charts:
         os.environ["PATH"] = f"{executable.parent}{os.pathsep}{os.environ.get('PATH', '')}"

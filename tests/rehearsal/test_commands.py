@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.commands import restore_checkpoint
+from rehearsal.pulumi_engine.checkpoints import restore_checkpoint
 
 
 @pytest.mark.parametrize(
