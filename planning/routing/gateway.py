@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from planning import names
 from planning.context import PlanContext
@@ -133,8 +133,7 @@ def plan_routes(
         for model in models
         if model.inference_service is None
     ]
-    by_pool_parts = (tuple(by_pool[start : start + MOST_RULES]) for start in range(0, len(by_pool), MOST_RULES))
-    early = (*kserve, *_numbered(POOLS_ROUTE, by_pool_parts, early=True))
+    early = (*kserve, *_numbered(POOLS_ROUTE, _parts(by_pool, MOST_RULES), early=True))
     if index is None:
         paths = (*API_PATHS, *MODELS_LIST, *extra)
         rule = RouteRulePlan(paths=paths, pools=((models[0].pool.name, 1),), timeout_seconds=timeout)
@@ -151,9 +150,12 @@ def plan_routes(
     # The rest stays in the first route, however many models there are.
     rule_limit = min(MOST_RULES, MOST_MATCHES // max(len(rule.paths) for rule in by_model))
     full = rule_limit - 1
-    parts = [(*by_model[:full], rest)]
-    parts += [tuple(by_model[start : start + rule_limit]) for start in range(full, len(by_model), rule_limit)]
-    return (*early, *_numbered(ROUTE, parts))
+    return (*early, *_numbered(ROUTE, [(*by_model[:full], rest), *_parts(by_model[full:], rule_limit)]))
+
+
+def _parts(rules: Sequence[RouteRulePlan], most: int) -> list[tuple[RouteRulePlan, ...]]:
+    """The rules in their order, at most so many to a part."""
+    return [tuple(rules[start : start + most]) for start in range(0, len(rules), most)]
 
 
 def _numbered(name: str, parts: Iterable[tuple[RouteRulePlan, ...]], *, early: bool = False) -> tuple[RoutePlan, ...]:

@@ -63,20 +63,22 @@ class Envoy:
     ) -> None:
         """Endpoints before the clusters that read them, clusters before the routes and listeners that use them."""
         clusters, endpoints = self._with_leaving(clusters, endpoints)
-        listener_files = dict(listener_files or {})
         backends = {
             self.assignments(name): discovery("endpoint.v3.ClusterLoadAssignment", [content])
             for name, content in endpoints.items()
         } | {self._paths.envoy / "clusters.json": discovery("cluster.v3.Cluster", clusters)}
-        self._unread = self._replace(backends) or self._unread
+        if changed := self._changed(backends):
+            self._replace(changed)
+            self._unread = True
         # Envoy reads replaced files in no certain order.
-        listeners_file = {self._paths.envoy / "listeners.json": discovery("listener.v3.Listener", listeners)}
-        if self._unread and self._differ(listener_files | listeners_file):
-            self._await_read({cluster["name"]: _addresses(endpoints.get(cluster["name"])) for cluster in clusters})
-            self._unread = False
-        self._replace(listener_files)
-        self._replace(listeners_file)
-        for file in self._texts.keys() - backends.keys() - listener_files.keys() - listeners_file.keys():
+        listeners_file = self._paths.envoy / "listeners.json"
+        users = {**(listener_files or {}), listeners_file: discovery("listener.v3.Listener", listeners)}
+        if changed := self._changed(users):
+            if self._unread:
+                self._await_read({cluster["name"]: _addresses(endpoints.get(cluster["name"])) for cluster in clusters})
+                self._unread = False
+            self._replace(changed)
+        for file in self._texts.keys() - backends.keys() - users.keys():
             # The file that Envoy starts with is written once.
             if file.parent != self._paths.envoy:
                 file.unlink(missing_ok=True)
@@ -129,7 +131,9 @@ class Envoy:
             log.warning("Envoy ended; its log ends:\n%s", processes.tail(output, lines=5))
         folder = self._paths.envoy
         file = folder / "bootstrap.json"
-        self._replace({file: bootstrap(admin, str(folder / "listeners.json"), str(folder / "clusters.json"))})
+        self._replace(
+            self._changed({file: bootstrap(admin, str(folder / "listeners.json"), str(folder / "clusters.json"))})
+        )
         # One worker thread is enough. Without hot restart, stacks share no memory.
         arguments = ["--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(DRAIN_SECONDS)]
         arguments += ["--drain-strategy", "immediate", "--log-level", "warning", "-c", str(file)]
@@ -139,28 +143,24 @@ class Envoy:
     def stop(self) -> None:
         processes.stop(self._paths, NAME, grace=1.0)
 
-    def _differ(self, contents: Mapping[Path, Config]) -> bool:
-        return any(self._texts.get(file) != json.dumps(content) for file, content in contents.items())
+    def _changed(self, contents: Mapping[Path, Config]) -> dict[Path, str]:
+        """The texts of the files whose content is another than before."""
+        texts = {file: json.dumps(content) for file, content in contents.items()}
+        return {file: text for file, text in texts.items() if self._texts.get(file) != text}
 
-    def _replace(self, contents: Mapping[Path, Config]) -> bool:
-        """Write the files whose content is another; returns whether there was one."""
-        changed = {
-            file: text for file, content in contents.items() if self._texts.get(file) != (text := json.dumps(content))
-        }
-        for file, text in changed.items():
+    def _replace(self, texts: Mapping[Path, str]) -> None:
+        for file, text in texts.items():
             atomic_write(file, text)
-        self._texts |= changed
-        return bool(changed)
+            self._texts[file] = text
 
 
 def _addresses(content: Config | None) -> set[Endpoint]:
     """Endpoints of a ClusterLoadAssignment."""
-    return {
-        (endpoint["endpoint"]["address"]["socket_address"]["address"], port)
-        for group in (content or {}).get("endpoints", [])
-        for endpoint in group["lb_endpoints"]
-        for port in [endpoint["endpoint"]["address"]["socket_address"]["port_value"]]
-    }
+    groups = (content or {}).get("endpoints", [])
+    addresses = [
+        endpoint["endpoint"]["address"]["socket_address"] for group in groups for endpoint in group["lb_endpoints"]
+    ]
+    return {(address["address"], address["port_value"]) for address in addresses}
 
 
 def _hosts(cluster: Config) -> set[Endpoint]:
