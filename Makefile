@@ -8,7 +8,7 @@ RELEASE ?=
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CLI := $(BIN)/python -m operations
+CLI := $(BIN)/python -m llm_d_gke
 STAMP := $(VENV)/.installed
 ARGS ?=
 UPGRADE ?=
@@ -64,10 +64,10 @@ down: $(STAMP) ## destroy STACK and stop everything that was started
 	@$(CLI) down $(STACK) $(ARGS)
 
 conformance: $(STAMP) ## run the real parts of every release on what stacks render, and write docs/conformance.md; ARGS=--without-engines leaves out vLLM (2 GB for each version), --again runs also what did not change
-	@$(BIN)/python -m operations.conformance --run $(ARGS)
+	@$(BIN)/python -m llm_d_gke.operations.conformance --run $(ARGS)
 
-adopt: $(STAMP) ## what upstream's sources say against RELEASE of the catalog; ARGS=--write renews catalog/upstream.yaml
-	@$(BIN)/python -m operations.adopt $(RELEASE) $(ARGS)
+adopt: $(STAMP) ## what upstream's sources say against RELEASE of the catalog; ARGS=--write renews llm_d_gke/catalog/upstream.yaml
+	@$(BIN)/python -m llm_d_gke.operations.adopt $(RELEASE) $(ARGS)
 
 adopt-manifests: $(STAMP) ## a stack file from what runs today: FILES='manifests/ values.yaml'; ARGS='--write chat' writes Pulumi.chat.yaml
 	@$(CLI) adopt-manifests $(FILES) $(ARGS)
@@ -85,16 +85,16 @@ explain: $(STAMP) ## where FIELD of STACK's objects or outputs comes from: FIELD
 	@$(CLI) explain $(STACK) '$(FIELD)' $(ARGS)
 
 logs-check: $(STAMP) ## judge the memory verdict on logged starts: FILE=rows.json OUT=result.json
-	@$(BIN)/python -m operations.logs_check $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+	@$(BIN)/python -m llm_d_gke.operations.logs_check $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 logs-read: $(STAMP) ## write the row of a start-up log of vLLM: FILE=start.log OUT=rows.json ARGS='--add accelerator=nvidia-l4'
-	@$(BIN)/python -m operations.logs_check --read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+	@$(BIN)/python -m llm_d_gke.operations.logs_check --read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 monitoring-files: $(STAMP) ## STACK's alerts and dashboard as files for a Prometheus and a Grafana: OUT=monitoring
-	@$(BIN)/python -m operations.watch $(STACK) --out $(if $(filter-out rendered,$(OUT)),$(OUT),monitoring)
+	@$(BIN)/python -m llm_d_gke.operations.watch $(STACK) --out $(if $(filter-out rendered,$(OUT)),$(OUT),monitoring)
 
 check-alerts: $(STAMP) ## which alerts fire in which scenario, by promtool (apt-get install prometheus)
-	@$(BIN)/python -m operations.watch --check
+	@$(BIN)/python -m llm_d_gke.operations.watch --check
 
 catalog: $(STAMP) ## list KIND=models, accelerators, zones, machines or releases; FIND='words' searches
 	@$(CLI) catalog $(or $(KIND),models) $(if $(FIND),'$(FIND)') $(ARGS)
@@ -109,7 +109,7 @@ init: $(STAMP) ## ask five questions and write a first stack file; ARGS=--yes ta
 	@$(CLI) init $(ARGS)
 
 test: $(STAMP) check ## everything CI runs
-	@$(BIN)/python -m rehearsal.toolchain
+	@$(BIN)/python -m llm_d_gke.rehearsal.toolchain
 	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=10
 
 test-engine: $(STAMP) ## tests with real vLLM on the processor, which are not part of `make test` (2 GB, several minutes)
@@ -129,7 +129,7 @@ check-types: $(STAMP)
 check-imports: $(STAMP)
 	@$(BIN)/lint-imports --no-cache --no-logo
 check-words: $(STAMP)
-	@$(BIN)/python -m operations.prose
+	@$(BIN)/python -m llm_d_gke.operations.prose
 check-spelling: $(STAMP)
 	@$(BIN)/codespell
 check-docs: docs
@@ -150,10 +150,10 @@ policy: $(STAMP) ## run the policy pack in an environment of its own over all st
 	@$(BIN)/python -m pytest -q tests/policy
 
 .PHONY: lock
-lock: $(STAMP) ## write the digests of RELEASE's images and charts into catalog/locks, as their registries have them
-	@$(BIN)/python -m operations.lock $(RELEASE)
+lock: $(STAMP) ## write the digests of RELEASE's images and charts into llm_d_gke/catalog/locks, as their registries have them
+	@$(BIN)/python -m llm_d_gke.operations.lock $(RELEASE)
 
-SCAN := operations/scan
+SCAN := llm_d_gke/operations/scan
 $(SCAN)/.venv/.installed: $(SCAN)/requirements.txt
 	@test -x $(SCAN)/.venv/bin/python || $(PYTHON) -m venv $(SCAN)/.venv
 	@$(SCAN)/.venv/bin/pip install --disable-pip-version-check -q --require-hashes -r $(SCAN)/requirements.txt
@@ -164,28 +164,28 @@ sbom: $(SCAN)/.venv/.installed ## write the program's Python packages as a Cyclo
 	@$(SCAN)/.venv/bin/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o $(or $(OUT),sbom.json)
 
 scan: $(STAMP) $(SCAN)/.venv/.installed ## run Pod Security, checkov and kube-score over every pod of all stacks; ARGS=gpu scans one
-	@$(BIN)/python -m operations.scan $(ARGS)
+	@$(BIN)/python -m llm_d_gke.operations.scan $(ARGS)
 	@$(BIN)/python -m pytest -q tests/operations/test_scan.py
 
-support: $(STAMP) ## write docs/support.md from catalog/engines
-	@$(BIN)/python -m operations.support_table
+support: $(STAMP) ## write docs/support.md from llm_d_gke/catalog/engines
+	@$(BIN)/python -m llm_d_gke.operations.support_table
 
-engine-facts: $(STAMP) ## ask vLLM VERSION what it can do and write catalog/engines/VERSION.yaml (2 GB of downloads)
-	@$(BIN)/python -m operations.engine_facts $(VERSION) $(ARGS)
+engine-facts: $(STAMP) ## ask vLLM VERSION what it can do and write llm_d_gke/catalog/engines/VERSION.yaml (2 GB of downloads)
+	@$(BIN)/python -m llm_d_gke.operations.engine_facts $(VERSION) $(ARGS)
 
 bench: $(STAMP) ## measure STACK that runs under SCENARIO=quick, latency, throughput, load, stress or shared-prefix; without SCENARIO what docs/measurements.md states
 ifdef SCENARIO
-	@$(BIN)/python -m operations.bench $(STACK) $(SCENARIO) $(ARGS)
+	@$(BIN)/python -m llm_d_gke.operations.bench $(STACK) $(SCENARIO) $(ARGS)
 else
-	@$(BIN)/python -m operations.measure
-	@$(BIN)/python -m operations.serve_benchmark
+	@$(BIN)/python -m llm_d_gke.operations.measure
+	@$(BIN)/python -m llm_d_gke.operations.serve_benchmark
 endif
 
 bench-env: $(STAMP) ## install inference-perf, the load generator of `make bench SCENARIO=...`, into .venv-bench (800 MB)
 	@$(BIN)/uv venv --quiet --allow-existing .venv-bench
-	@UV_HTTP_TIMEOUT=180 $(BIN)/uv pip install --python .venv-bench/bin/python --require-hashes -r operations/bench/requirements.txt
+	@UV_HTTP_TIMEOUT=180 $(BIN)/uv pip install --python .venv-bench/bin/python --require-hashes -r llm_d_gke/operations/bench/requirements.txt
 	@.venv-bench/bin/python -m ensurepip > /dev/null
-	@.venv-bench/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --ignore-requires-python --require-hashes -r operations/bench/tool.txt
+	@.venv-bench/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --ignore-requires-python --require-hashes -r llm_d_gke/operations/bench/tool.txt
 
 # Versions: requirements*.in say what the project needs, requirements*.txt hold the whole environment with hashes.
 # UPGRADE=--upgrade takes newer versions of what requirements*.in do not pin, UPGRADE='--upgrade-package NAME' of one package.
@@ -195,12 +195,12 @@ lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt wi
 	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	@for part in requirements requirements-install requirements-preflight requirements-docs requirements-speed; do \
 	  $(LOCK) --upgrade -c requirements-dev.txt $$part.in -o $$part.txt || exit 1; done
-	@$(LOCK) $(UPGRADE) operations/scan/requirements.in -o operations/scan/requirements.txt
-	@$(LOCK) $(UPGRADE) operations/bench/requirements.in -o operations/bench/requirements.txt
+	@$(LOCK) $(UPGRADE) llm_d_gke/operations/scan/requirements.in -o llm_d_gke/operations/scan/requirements.txt
+	@$(LOCK) $(UPGRADE) llm_d_gke/operations/bench/requirements.in -o llm_d_gke/operations/bench/requirements.txt
 
 # The engine of ENGINE=vllm: pins/VERSION.in names vLLM and its torch, pins/VERSION.txt holds the whole environment.
-ENGINE_PINS := rehearsal/vllm_cpu/pins
-lock-engine: $(STAMP) ## resolve rehearsal/vllm_cpu/pins/*.in and write the whole environments of the real engine
+ENGINE_PINS := llm_d_gke/rehearsal/vllm_cpu/pins
+lock-engine: $(STAMP) ## resolve llm_d_gke/rehearsal/vllm_cpu/pins/*.in and write the whole environments of the real engine
 	@for part in $(basename $(wildcard $(ENGINE_PINS)/*.in)); do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --no-annotate --no-header --override $$part.in --excludes $(ENGINE_PINS)/excluded.txt $(UPGRADE) $$part.in -o $$part.txt || exit 1; done
 

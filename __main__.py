@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.outputs import outputs
-from components.stack import InferenceStack
-from operations.report.facts import facts_of
-from operations.report.terminal import summary
-from planning import Finding, RefusedError, plan_raw
-from planning.findings import located, report
-from stackfile import PROJECT_ROOT, StackFileError, stack_file
-from stackfile.document import line_of, lines_of
-from stackfile.model_files import model_files
-from stackfile.program_config import read
+from llm_d_gke.components.outputs import outputs
+from llm_d_gke.components.stack import InferenceStack
+from llm_d_gke.operations.report.facts import facts_of
+from llm_d_gke.operations.report.terminal import summary
+from llm_d_gke.planning import Finding, RefusedError, plan_raw
+from llm_d_gke.planning.findings import located, report
+from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
+from llm_d_gke.stackfile.document import line_of, lines_of
+from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile.program_config import read
 
 
 def _located(stack: str, findings: Sequence[Finding]) -> Sequence[Finding]:

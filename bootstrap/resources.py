@@ -14,7 +14,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from bootstrap.settings import BootstrapSettings
-from planning.infrastructure.cluster import NODE_ROLES
+from llm_d_gke.planning.infrastructure.cluster import NODE_ROLES
 
 APIS = (
     "cloudkms.googleapis.com",
@@ -27,7 +27,7 @@ APIS = (
 )
 _ISSUER = "https://token.actions.githubusercontent.com"
 
-# Of the account that runs `pulumi up` and `destroy`; operations/preflight asks for the same.
+# Of the account that runs `pulumi up` and `destroy`; llm_d_gke/operations/preflight asks for the same.
 DEPLOY_ROLES = (
     "roles/compute.networkAdmin",
     "roles/container.admin",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import catalog
-from planning.context import Findings, resolve_context
-from planning.findings import errors_in
-from planning.plan.platform import ChartPlan, PullSecretPlan
-from planning.platform.helm_releases import plan_charts
-from settings import StackSettings
+from llm_d_gke import catalog
+from llm_d_gke.planning.context import Findings, resolve_context
+from llm_d_gke.planning.findings import errors_in
+from llm_d_gke.planning.plan.platform import ChartPlan, PullSecretPlan
+from llm_d_gke.planning.platform.helm_releases import plan_charts
+from llm_d_gke.settings import StackSettings
 from tests.stacks import existing_cluster, values_of
 
 PULL_SECRET = PullSecretPlan(name="redhat-pull-secret", create=True, server="registry.redhat.io", username="me")

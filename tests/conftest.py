@@ -10,7 +10,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from resource_graph import Graph
+from llm_d_gke.resource_graph import Graph
 from tests.stacks import STACKS, graph_of
 
 # Files whose tests look at the same running stacks, in this order, and one whose tests each start from nothing.

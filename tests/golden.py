@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resource_graph.rendering import resources_json
+from llm_d_gke.resource_graph.rendering import resources_json
 from tests.stacks import STACKS, graph_of
 
 FOLDER = Path(__file__).parent / "golden"

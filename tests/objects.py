@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from resource_graph import Graph
-from resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.resource_graph import Graph
+from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 
 Object = dict[str, Any]
 

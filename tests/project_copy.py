@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 
 def copy_project(target: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from planning import StackPlan, plan_raw
-from resource_graph import Graph, record
-from stackfile import PROJECT_ROOT, stack_file
+from llm_d_gke.planning import StackPlan, plan_raw
+from llm_d_gke.resource_graph import Graph, record
+from llm_d_gke.stackfile import PROJECT_ROOT, stack_file
 
 STACKS = ("gpu", "tpu")
 PROJECT = "golden-project"

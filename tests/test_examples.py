@@ -6,10 +6,10 @@ from typing import get_args
 
 import pytest
 
-from catalog import load
-from planning.findings import Severity
-from settings.stack import Pattern
-from stackfile import EXAMPLES, PROJECT_ROOT, StackFileError, stack_file
+from llm_d_gke.catalog import load
+from llm_d_gke.planning.findings import Severity
+from llm_d_gke.settings.stack import Pattern
+from llm_d_gke.stackfile import EXAMPLES, PROJECT_ROOT, StackFileError, stack_file
 from tests.objects import of_kind
 from tests.planning.refusals.case import findings_of
 from tests.stacks import graph_of, plan_of, values_of

@@ -75,7 +75,7 @@ def test_the_locks_are_what_make_workflows_and_pulumi_install() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     installed = re.findall(r"(?:\$\(PIP\)(?: -q)?|uv pip install \S+ \S+ --require-hashes) -r (\S+)", makefile)
     own = ["requirements-install.txt", "requirements-dev.txt", "requirements-dev.txt"]
-    assert sorted(installed) == sorted(["operations/bench/requirements.txt", *own])
+    assert sorted(installed) == sorted(["llm_d_gke/operations/bench/requirements.txt", *own])
     assert re.search(r"^PIP := .* --require-hashes$", makefile, re.MULTILINE)
     installs = [
         line.strip()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bootstrap.settings import BootstrapSettings
-from resource_graph import Graph, record
-from stackfile import PROJECT_ROOT
+from llm_d_gke.resource_graph import Graph, record
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 CONFIG: dict[str, Any] = {
     "project": "my-project-123456",

@@ -12,10 +12,10 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from catalog import Accelerator, Catalog, MachineType, Model, chips_of, count, download_gib, load, weights_gib
-from catalog.errors import CatalogError
-from catalog.loading import FOLDER, load_catalog
-from catalog.schema import Quantization
+from llm_d_gke.catalog import Accelerator, Catalog, MachineType, Model, chips_of, count, download_gib, load, weights_gib
+from llm_d_gke.catalog.errors import CatalogError
+from llm_d_gke.catalog.loading import FOLDER, load_catalog
+from llm_d_gke.catalog.schema import Quantization
 
 LOGGED: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "logged_weights.yaml").read_text())
 SEEDS = (

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog import Model, load
-from catalog.config_json import parse
-from catalog.errors import ConfigError
+from llm_d_gke.catalog import Model, load
+from llm_d_gke.catalog.config_json import parse
+from llm_d_gke.catalog.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.json"))
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from catalog import Model, load
-from catalog.config_json import parse
-from catalog.config_quantization import from_modelopt_file, quantization_of
-from catalog.config_vision import towers
-from catalog.errors import ConfigError
-from catalog.parameters import count, weights_gib
+from llm_d_gke.catalog import Model, load
+from llm_d_gke.catalog.config_json import parse
+from llm_d_gke.catalog.config_quantization import from_modelopt_file, quantization_of
+from llm_d_gke.catalog.config_vision import towers
+from llm_d_gke.catalog.errors import ConfigError
+from llm_d_gke.catalog.parameters import count, weights_gib
 
 FOLDER = Path(__file__).parent / "configs_2026"
 NAMES = sorted(path.name.removesuffix(".config.json") for path in FOLDER.glob("*.config.json"))

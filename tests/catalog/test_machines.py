@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-import catalog
+from llm_d_gke import catalog
 from tests.stacks import plan_of
 
 _FILE = Path(__file__).with_name("autoscaler_machines.yaml")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from catalog import load
-from catalog.metrics import ENGINE, load_metrics
+from llm_d_gke.catalog import load
+from llm_d_gke.catalog.metrics import ENGINE, load_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +23,7 @@ def test_every_metric_that_the_tools_read_is_in_the_catalog() -> None:
     read = {
         name
         for folder in ("operations/verify", "operations/diagnose", "planning", "components")
-        for file in (ROOT / folder).rglob("*.py")
+        for file in (ROOT / "llm_d_gke" / folder).rglob("*.py")
         for name in re.findall(r'"(vllm:[a-z_]+)', file.read_text(encoding="utf-8"))
     }
     assert "vllm:num_requests_running" in read

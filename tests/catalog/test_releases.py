@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-import catalog
-from operations import conformance, release_pages
-from planning.plan.routing import RouterPlan
+from llm_d_gke import catalog
+from llm_d_gke.operations import conformance, release_pages
+from llm_d_gke.planning.plan.routing import RouterPlan
 from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
 
@@ -96,7 +96,7 @@ def page() -> str:
 
 class TestConformance:
     def test_the_page_is_current(self, page: str) -> None:
-        assert conformance.PAGE.read_text(encoding="utf-8") == page, "python -m operations.conformance"
+        assert conformance.PAGE.read_text(encoding="utf-8") == page, "python -m llm_d_gke.operations.conformance"
 
     def test_no_part_differs_from_its_source(self, page: str) -> None:
         assert "**differs**" not in page

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 import yaml
 
-from catalog.loading import FOLDER
-from operations.catalog_schema import path_of, schemas, text_of
+from llm_d_gke.catalog.loading import FOLDER
+from llm_d_gke.operations.catalog_schema import path_of, schemas, text_of
 
 # Written by `make adopt`.
 GENERATED = {"upstream"}
@@ -52,7 +52,7 @@ def test_every_file_has_a_schema() -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_schema_is_current(name: str) -> None:
-    """`python -m operations.catalog_schema` writes it."""
+    """`python -m llm_d_gke.operations.catalog_schema` writes it."""
     assert path_of(name).read_text(encoding="utf-8") == text_of(schemas()[name])
 
 

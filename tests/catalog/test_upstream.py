@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import catalog
-from catalog.upstream import Program, load_upstream
-from planning import RefusedError, StackPlan
-from planning.plan.pods import ContainerPlan, PodPlan
-from stackfile import project_stacks
+from llm_d_gke import catalog
+from llm_d_gke.catalog.upstream import Program, load_upstream
+from llm_d_gke.planning import RefusedError, StackPlan
+from llm_d_gke.planning.plan.pods import ContainerPlan, PodPlan
+from llm_d_gke.stackfile import project_stacks
 from tests.stacks import PASSWORD, plan_of
 
 CATALOG, UPSTREAM = catalog.load(), load_upstream()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import typer
 
-from cli.exits import INTERRUPTED
-from cli.run import Failure, add_command, new_app, run_app
+from llm_d_gke.cli.exits import INTERRUPTED
+from llm_d_gke.cli.run import Failure, add_command, new_app, run_app
 
 
 def change(stack: str) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cli.findings import findings_text, refusal_text
-from cli.text import count, wrapped
-from planning.findings import Finding, Severity
+from llm_d_gke.cli.findings import findings_text, refusal_text
+from llm_d_gke.cli.text import count, wrapped
+from llm_d_gke.planning.findings import Finding, Severity
 
 
 def finding(path: str, severity: Severity = Severity.ERROR, rule: str = "a rule") -> Finding:

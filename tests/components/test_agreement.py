@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from planning.serving.startup import NODE_SECONDS
-from resource_graph import Graph, Recorded
+from llm_d_gke.planning.serving.startup import NODE_SECONDS
+from llm_d_gke.resource_graph import Graph, Recorded
 from tests.objects import Object, container, of_kind, one, pods, selects
 from tests.stacks import OTHER_SCORER, OTHER_VALUES, PAUSED, graph_of, plan_of
 

@@ -1,15 +1,15 @@
 """Nothing waits for what it does not need: the order of resources costs no more than the longest necessary chain.
 
-Seconds are the slowest ones of catalog/timeline.yaml. What a chain needs is stated here, with the reason.
+Seconds are the slowest ones of llm_d_gke/catalog/timeline.yaml. What a chain needs is stated here, with the reason.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from catalog.timeline import load_timeline
-from resource_graph import Graph, Recorded
-from resource_graph.schedule import deciding_chain, finish_times
+from llm_d_gke.catalog.timeline import load_timeline
+from llm_d_gke.resource_graph import Graph, Recorded
+from llm_d_gke.resource_graph.schedule import deciding_chain, finish_times
 from tests.stacks import graph_of
 
 STEPS = load_timeline().steps

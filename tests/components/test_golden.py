@@ -6,7 +6,7 @@ import difflib
 
 import pytest
 
-from resource_graph import Graph
+from llm_d_gke.resource_graph import Graph
 from tests.golden import path_of, rendered
 from tests.stacks import STACKS, TOKEN
 

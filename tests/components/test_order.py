@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resource_graph import Graph, Recorded
+from llm_d_gke.resource_graph import Graph, Recorded
 from tests.stacks import ALL_THERE, existing_cluster, graph_of
 
 ADDRESS = "gcp:compute/address:Address"

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from resource_graph import Graph
+from llm_d_gke.resource_graph import Graph
 from tests.stacks import PROJECT, graph_of
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from resource_graph import Graph, Recorded
-from resource_graph.values import jsonable
+from llm_d_gke.resource_graph import Graph, Recorded
+from llm_d_gke.resource_graph.values import jsonable
 from tests.stacks import graph_of
 
 

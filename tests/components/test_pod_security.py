@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from resource_graph import Graph
-from resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.resource_graph import Graph
+from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from tests.objects import Object, container, one, pods
 from tests.stacks import graph_of
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from resource_graph import Graph, Secret
-from resource_graph.kubernetes import kubernetes_objects
-from resource_graph.rendering import render
+from llm_d_gke.resource_graph import Graph, Secret
+from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.resource_graph.rendering import render
 from tests.objects import texts
 from tests.stacks import PASSWORD, TOKEN, graph_of
 

@@ -9,8 +9,8 @@ import pkgutil
 import pulumi
 import pytest
 
-import components
-from resource_graph import Graph, Recorded
+from llm_d_gke import components
+from llm_d_gke.resource_graph import Graph, Recorded
 from tests.stacks import OTHER_SCORER, OTHER_VALUES, PAUSED, graph_of
 
 # Once published a token stays: a new one is another resource, with everything below it.

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from catalog import load
-from operations import settings_reference, support_table
-from rehearsal.toolchain.build import binaries
-from rehearsal.toolchain.targets import TARGETS
+from llm_d_gke.catalog import load
+from llm_d_gke.operations import settings_reference, support_table
+from llm_d_gke.rehearsal.toolchain.build import binaries
+from llm_d_gke.rehearsal.toolchain.targets import TARGETS
 from tests.project_copy import copy_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,8 +112,8 @@ _ELSEWHERE = {
     "rules.yaml",
     "dashboard.json",
     # Placeholders.
-    "rehearsal/vllm_cpu/pins/VERSION.in",
-    "catalog/locks/RELEASE.yaml",
+    "llm_d_gke/rehearsal/vllm_cpu/pins/VERSION.in",
+    "llm_d_gke/catalog/locks/RELEASE.yaml",
     "Pulumi.chat.yaml",
     "docs/empirical-vllm-memory-results.md",
 }
@@ -131,7 +131,7 @@ def _named_files(document: Path) -> Iterator[str]:
 
 def test_files_that_documents_name_are_there() -> None:
     mentioned = [(document.name, name) for document in DOCUMENTS for name in _named_files(document)]
-    assert ("architecture.md", "planning/names.py") in mentioned
+    assert ("architecture.md", "llm_d_gke/planning/names.py") in mentioned
     missing = [
         f"{document}: {name}"
         for document, name in mentioned
@@ -167,7 +167,7 @@ def test_the_dependency_table_holds_every_pinned_package_and_no_other() -> None:
 def test_the_dependency_table_holds_every_go_module_that_is_built_or_read() -> None:
     """Built: the modules of the tools. Read: what go.mod requires for itself and not for others."""
     needed_modules = set()
-    for file in (ROOT / "rehearsal" / "toolchain").glob("*/go.mod"):
+    for file in (ROOT / "llm_d_gke" / "rehearsal" / "toolchain").glob("*/go.mod"):
         text = file.read_text(encoding="utf-8")
         required = re.findall(r"^(?:require |\t)(\S+) v\S+( // indirect)?$", text, re.MULTILINE)
         needed_modules |= {module for module, indirect in required if not indirect}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from planning import plan_raw
-from settings import StackSettings
-from stackfile import PROJECT_ROOT, load
-from stackfile.assumptions import assume_unset
+from llm_d_gke.planning import plan_raw
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.stackfile import PROJECT_ROOT, load
+from llm_d_gke.stackfile.assumptions import assume_unset
 
 _BLOCK = re.compile(r"```yaml\n# (\S+)\n(.*?)```", re.DOTALL)
 

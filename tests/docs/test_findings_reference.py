@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from operations.findings_reference import REFERENCE, reference
-from planning.rules import RULES, Rule
+from llm_d_gke.operations.findings_reference import REFERENCE, reference
+from llm_d_gke.planning.rules import RULES, Rule
 
 
 def test_the_page_is_current() -> None:

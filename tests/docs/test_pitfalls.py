@@ -47,7 +47,9 @@ def test_the_tests_of_an_entry_exist(number: int, kind: str, test_ids: list[str]
 
 
 def test_what_is_reproduced_is_shown_by_the_rehearsal() -> None:
-    assert not [n for n, kind, tests in rows() if kind == "reproduced" and not any("rehearsal/" in s for s in tests)]
+    assert not [
+        n for n, kind, tests in rows() if kind == "reproduced" and not any("tests/rehearsal/" in s for s in tests)
+    ]
 
 
 @functools.cache

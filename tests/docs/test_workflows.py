@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 WORKFLOWS = PROJECT_ROOT / ".github" / "workflows"
 OF_STACKS = ("preview", "deploy", "drift")
@@ -49,7 +49,7 @@ def test_stacks_are_listed_before_the_jobs_that_take_them(workflow: str) -> None
 
 def test_an_update_comes_after_the_verdict() -> None:
     steps = jobs("deploy")["up"]["steps"]
-    judged = next(index for index, step in enumerate(steps) if "operations report" in step.get("run", ""))
+    judged = next(index for index, step in enumerate(steps) if "llm_d_gke report" in step.get("run", ""))
     updated = next(index for index, step in enumerate(steps) if step.get("with", {}).get("command") == "up")
     assert judged < updated
 

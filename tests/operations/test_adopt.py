@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import catalog
-from catalog.release import Release
-from catalog.upstream import Program, load_upstream
-from operations.adopt import compare, go_source, parts, record, vllm_source
+from llm_d_gke import catalog
+from llm_d_gke.catalog.release import Release
+from llm_d_gke.catalog.upstream import Program, load_upstream
+from llm_d_gke.operations.adopt import compare, go_source, parts, record, vllm_source
 
 OPTIONS = """
 package server

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.options import Changes, Stack
-from cli.run import run_app
-from operations.cli.app import build_app
-from stackfile import PROJECT_ROOT
+from llm_d_gke.cli.options import Changes, Stack
+from llm_d_gke.cli.run import run_app
+from llm_d_gke.operations.cli.app import build_app
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 REFUSED = ("-c", "models[0].tensorParallel=3", "-c", "paused=perhaps")
 COMMANDS = {command.name: command.callback for group in (build_app(),) for command in group.registered_commands} | {
@@ -100,12 +100,12 @@ def test_stacks_are_completed() -> None:
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [
-        ("rehearsal", ["preview", "--help"]),
-        ("operations", ["report", "--help"]),
-        ("operations.report", ["--help"]),
-        ("operations.report.compare", ["--help"]),
-        ("operations.explain", ["--help"]),
-        ("operations.preflight", ["--help"]),
+        ("llm_d_gke.rehearsal", ["preview", "--help"]),
+        ("llm_d_gke", ["report", "--help"]),
+        ("llm_d_gke.operations.report", ["--help"]),
+        ("llm_d_gke.operations.report.compare", ["--help"]),
+        ("llm_d_gke.operations.explain", ["--help"]),
+        ("llm_d_gke.operations.preflight", ["--help"]),
     ],
 )
 def test_every_door_opens(module: str, arguments: list[str]) -> None:
@@ -114,6 +114,12 @@ def test_every_door_opens(module: str, arguments: list[str]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert f"Usage: python -m {module}" in done.stdout or "Usage: llmd" in done.stdout
+
+
+def test_the_door_from_before_the_move_still_opens() -> None:
+    command = [sys.executable, "-m", "rehearsal", "preview", "--help"]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert "Usage: python -m llm_d_gke.rehearsal preview" in done.stdout, done.stderr
 
 
 def test_logged_starts_are_judged_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-import catalog
-from catalog.images import load_images
-from catalog.upstream import load_upstream
-from operations.adopt.parts import images
-from operations.conformance import kinds, predecessors, programs, record
-from operations.conformance.api_server import ApiServer, api_server
-from operations.conformance.rendered import (
+from llm_d_gke import catalog
+from llm_d_gke.catalog.images import load_images
+from llm_d_gke.catalog.upstream import load_upstream
+from llm_d_gke.operations.adopt.parts import images
+from llm_d_gke.operations.conformance import kinds, predecessors, programs, record
+from llm_d_gke.operations.conformance.api_server import ApiServer, api_server
+from llm_d_gke.operations.conformance.rendered import (
     Rendered,
     plan,
     plans_of,
@@ -25,8 +25,8 @@ from operations.conformance.rendered import (
     variant_settings,
     variants_of,
 )
-from planning import Finding, RefusedError, StackPlan
-from rehearsal.toolchain.build import binaries
+from llm_d_gke.planning import Finding, RefusedError, StackPlan
+from llm_d_gke.rehearsal.toolchain.build import binaries
 
 CATALOG = catalog.load()
 # Releases whose programs the toolchain builds for rehearsals anyway, with the parts that are judged.
@@ -321,7 +321,7 @@ class TestPredecessors:
             for change in predecessors.changes(CATALOG.releases[name], CATALOG.releases[before])
         ]
         missing = [change for change in differences if f"| {change.release} | {change.field} |" not in text]
-        assert missing == [], "python -m operations.conformance.predecessors"
+        assert missing == [], "python -m llm_d_gke.operations.conformance.predecessors"
         red = [line for line in text.splitlines() if line.startswith("| ") and not line.endswith("|  |")]
         assert len(red) >= 20
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from catalog import load
-from catalog.engines import EngineFacts, load_facts, versions
-from operations.engine_facts.empty_wheels import empty_wheel
-from operations.engine_facts.questions import tasks
-from operations.engine_facts.tpu import read_tpu
-from operations.engine_facts.write import digest, render
-from rehearsal.vllm_cpu.stub_libraries import stub_libraries
+from llm_d_gke.catalog import load
+from llm_d_gke.catalog.engines import EngineFacts, load_facts, versions
+from llm_d_gke.operations.engine_facts.empty_wheels import empty_wheel
+from llm_d_gke.operations.engine_facts.questions import tasks
+from llm_d_gke.operations.engine_facts.tpu import read_tpu
+from llm_d_gke.operations.engine_facts.write import digest, render
+from llm_d_gke.rehearsal.vllm_cpu.stub_libraries import stub_libraries
 
 _DATE = datetime.date(2026, 11, 28)
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from catalog import load
-from catalog.engine import load_engine
-from operations.explain.alternatives import alternatives
-from operations.explain.command import format_explanation, world_of
-from operations.explain.errors import FieldError
-from operations.explain.explanation import Explainer, Explanation
-from operations.explain.fields import FieldPath, leaves, parse
-from operations.explain.inputs import World, inputs, plan_with
-from stackfile.model_files import ModelFile
+from llm_d_gke.catalog import load
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.operations.explain.alternatives import alternatives
+from llm_d_gke.operations.explain.command import format_explanation, world_of
+from llm_d_gke.operations.explain.errors import FieldError
+from llm_d_gke.operations.explain.explanation import Explainer, Explanation
+from llm_d_gke.operations.explain.fields import FieldPath, leaves, parse
+from llm_d_gke.operations.explain.inputs import World, inputs, plan_with
+from llm_d_gke.stackfile.model_files import ModelFile
 
 CONFIGS = Path(__file__).parents[1] / "catalog" / "configs"
 
@@ -48,13 +48,18 @@ def names(explanation: Explanation, *, absent: bool = False) -> set[str]:
                 *("models[0].id", "models[0].maxModelLen", "models[0].dtype", "models[0].gpuMemoryUtilization"),
                 *("models[0].servedName", "models[0].extraArgs", "models[0].tensorParallel"),
                 # The picker's weight for prefix matches switches the engine's cache.
-                *("picker.scorers.prefixCache", "catalog/models.yaml google/gemma-2b-it revision"),
+                *("picker.scorers.prefixCache", "llm_d_gke/catalog/models.yaml google/gemma-2b-it revision"),
             },
             {"paused", "models[0].replicas", "gateway.timeoutSeconds", "models[0].image", "location"},
         ),
         (
             f"{CONTAINER}.image",
-            {"models[0].image", "release", "catalog/releases.yaml llm-d-0.9 engine.gpu.image", "accelerator.type"},
+            {
+                "models[0].image",
+                "release",
+                "llm_d_gke/catalog/releases.yaml llm-d-0.9 engine.gpu.image",
+                "accelerator.type",
+            },
             {"models[0].id", "models[0].maxModelLen"},
         ),
         (f"{SERVER} spec.replicas", {"models[0].replicas", "paused"}, {"models[0].maxModelLen", "release"}),
@@ -79,7 +84,7 @@ def test_a_field_comes_from(explainer: Explainer, field: str, among: set[str], n
     assert among <= tested, field
     assert not never & tested, field
     assert explanation.component is not None
-    assert explanation.component.startswith("components/")
+    assert explanation.component.startswith("llm_d_gke/components/")
 
 
 def test_what_it_says_of_another_value_is_what_happens(explainer: Explainer) -> None:
@@ -104,37 +109,37 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
             "outputs hourlyCost.running",
             {
                 *("accelerator.type", "accelerator.provisioning", "models[0].replicas", "cpuPool.machineType"),
-                "catalog/prices.yaml nvidia-tesla-t4 us-central1 on-demand hourly",
-                "catalog/prices.yaml e2-standard-4 us-central1 on-demand hourly",
-                "catalog/prices.yaml cluster usd",
-                "catalog/engine.yaml metrics.series[server]",
+                "llm_d_gke/catalog/prices.yaml nvidia-tesla-t4 us-central1 on-demand hourly",
+                "llm_d_gke/catalog/prices.yaml e2-standard-4 us-central1 on-demand hourly",
+                "llm_d_gke/catalog/prices.yaml cluster usd",
+                "llm_d_gke/catalog/engine.yaml metrics.series[server]",
             },
-            {"paused", "models[0].dtype", "catalog/prices.yaml nvidia-tesla-t4 us-central1 spot hourly"},
+            {"paused", "models[0].dtype", "llm_d_gke/catalog/prices.yaml nvidia-tesla-t4 us-central1 spot hourly"},
             "cost.lines",
         ),
         (
             "outputs hourlyCost.parts.NAT",
-            {"cluster.privateNodes", "catalog/prices.yaml nat-gateway usd"},
-            {"accelerator.type", "catalog/prices.yaml cluster usd"},
+            {"cluster.privateNodes", "llm_d_gke/catalog/prices.yaml nat-gateway usd"},
+            {"accelerator.type", "llm_d_gke/catalog/prices.yaml cluster usd"},
             "cost.lines",
         ),
         (
             "outputs capacity[google/gemma-2b-it].kvCacheTokensPerReplica",
             {
                 *("models[0].gpuMemoryUtilization", "models[0].dtype", "accelerator.type"),
-                "catalog/models.yaml google/gemma-2b-it layers",
+                "llm_d_gke/catalog/models.yaml google/gemma-2b-it layers",
             },
-            {"location", "models[0].replicas", "catalog/engine.yaml speed.constants.turing.bandwidth_share"},
+            {"location", "models[0].replicas", "llm_d_gke/catalog/engine.yaml speed.constants.turing.bandwidth_share"},
             "models[0].servers[0].memory",
         ),
         (
             "outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken",
             {
                 *("models[0].dtype", "models[0].load.concurrency", "accelerator.type"),
-                "catalog/accelerators.yaml nvidia-tesla-t4 bandwidth_gbs",
-                "catalog/engine.yaml speed.constants.turing.host_seconds",
+                "llm_d_gke/catalog/accelerators.yaml nvidia-tesla-t4 bandwidth_gbs",
+                "llm_d_gke/catalog/engine.yaml speed.constants.turing.host_seconds",
             },
-            {"location", "paused", "catalog/prices.yaml cluster usd"},
+            {"location", "paused", "llm_d_gke/catalog/prices.yaml cluster usd"},
             "models[0].capacity",
         ),
         ("outputs models[0]", {"models[0].servedName", "models[0].id"}, {"location"}, "models[0].served_name"),
@@ -146,7 +151,7 @@ def test_an_output_comes_from(explainer: Explainer, field: str, among: set[str],
     assert among <= tested, field
     assert not never & tested, field
     assert explanation.component is not None
-    assert explanation.component.startswith("components/outputs.py:")
+    assert explanation.component.startswith("llm_d_gke/components/outputs.py:")
     # One of the origins may replace a larger part, such as all servers of a model.
     assert explanation.planned is not None
     assert planned.startswith(explanation.planned)
@@ -232,7 +237,7 @@ def test_no_catalog_entry_is_written_into() -> None:
     """Facts are changed in copies: the shared catalog stays as it was read."""
     world = world_of("gpu")
     before = [entry.model_dump_json() for entry in (*load().accelerators.values(), load_engine())]
-    facts = [fact for fact in inputs(world) if fact.origin.name.startswith("catalog/")]
+    facts = [fact for fact in inputs(world) if fact.origin.name.startswith("llm_d_gke/catalog/")]
     assert len(facts) > 50
     for fact in facts[:40]:
         for _, change in fact.others:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from operations.fuzz.run import fuzz, outcome
-from operations.fuzz.stacks import KINDS
+from llm_d_gke.operations.fuzz.run import fuzz, outcome
+from llm_d_gke.operations.fuzz.stacks import KINDS
 
-# Of each kind; `python -m operations.fuzz` runs ten times as many.
+# Of each kind; `python -m llm_d_gke.operations.fuzz` runs ten times as many.
 EXAMPLES = 250
 
 

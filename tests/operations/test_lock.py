@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from catalog import load
-from catalog.locks import Lock
-from operations.lock import RegistryError, charts_of, digest_of, images_of, resolve
+from llm_d_gke.catalog import load
+from llm_d_gke.catalog.locks import Lock
+from llm_d_gke.operations.lock import RegistryError, charts_of, digest_of, images_of, resolve
 
 TODAY = datetime.date(2026, 11, 28)
 MANIFEST = b'{"schemaVersion": 2}'

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import catalog
-from operations.logs_check.__main__ import main
-from operations.logs_check.judgment import Judgment, judge_rows
-from operations.logs_check.reader import read_log
-from operations.logs_check.summary import summarize
+from llm_d_gke import catalog
+from llm_d_gke.operations.logs_check.__main__ import main
+from llm_d_gke.operations.logs_check.judgment import Judgment, judge_rows
+from llm_d_gke.operations.logs_check.reader import read_log
+from llm_d_gke.operations.logs_check.summary import summarize
 
 CONFIGS = Path(__file__).parents[1] / "catalog" / "configs"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cli.run import run_command
-from operations.cli import judge
-from operations.cli.app import explain_error
-from operations.report.markdown import markdown
-from operations.report.read import read
-from planning.plan.estimates import MemoryVerdict
-from stackfile import PROJECT_ROOT
+from llm_d_gke.cli.run import run_command
+from llm_d_gke.operations.cli import judge
+from llm_d_gke.operations.cli.app import explain_error
+from llm_d_gke.operations.report.markdown import markdown
+from llm_d_gke.operations.report.read import read
+from llm_d_gke.planning.plan.estimates import MemoryVerdict
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import plan_of
 
 

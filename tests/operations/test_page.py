@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from operations.report.page import page
-from operations.report.read import read
-from stackfile import PROJECT_ROOT
+from llm_d_gke.operations.report.page import page
+from llm_d_gke.operations.report.read import read
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.operations.browser import Looked, look
 
 STACKS = ("gpu", "tpu", "multi-model-gpu", "disaggregated-gpu", "kserve-istio-prefix-cache-tpu")

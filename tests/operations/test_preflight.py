@@ -10,9 +10,9 @@ import subprocess
 import sys
 from typing import Any
 
-from catalog import load
-from operations.preflight.needs import needs_of
-from stackfile import PROJECT_ROOT
+from llm_d_gke.catalog import load
+from llm_d_gke.operations.preflight.needs import needs_of
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.planning.refusals.autoscaling import scaled
 from tests.stacks import existing_cluster, plan_of
 

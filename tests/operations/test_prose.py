@@ -6,8 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from operations.prose.__main__ import main
-from operations.prose.lint import ROOT, Exemption, Replacement, Vocabulary, lint, load_vocabulary, project_files
+from llm_d_gke.operations.prose.__main__ import main
+from llm_d_gke.operations.prose.lint import (
+    ROOT,
+    Exemption,
+    Replacement,
+    Vocabulary,
+    lint,
+    load_vocabulary,
+    project_files,
+)
 
 VOCABULARY = Vocabulary(
     replacements=(
@@ -73,7 +81,14 @@ def test_an_exemption_holds_for_its_files_only(tmp_path: Path) -> None:
 
 def test_documents_and_code_are_looked_at_and_recorded_files_are_not() -> None:
     names = {str(file.relative_to(ROOT)) for file in project_files()}
-    assert {"README.md", "docs/architecture.md", "Makefile", ".ci/run", "settings/stack.py", "Pulumi.gpu.yaml"} <= names
+    assert {
+        "README.md",
+        "docs/architecture.md",
+        "Makefile",
+        ".ci/run",
+        "llm_d_gke/settings/stack.py",
+        "Pulumi.gpu.yaml",
+    } <= names
     assert not [name for name in names if name.startswith(("tests/golden/", "requirements.txt"))]
 
 

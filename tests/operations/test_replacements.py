@@ -8,24 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from operations.explain.command import world_of
-from operations.explain.fields import Objects
-from operations.explain.inputs import World
-from operations.explain.origins import Builder, changes
-from operations.report.compare import compare
-from operations.settings_reference import reference, schema
-from planning import StackPlan
-from planning.findings import path_of
-from rehearsal.paths import StackPaths
-from rehearsal.providers.gcp.kinds import VIRTUAL
-from rehearsal.providers.gcp.table import KINDS
-from rehearsal.providers.properties import changes as differences
-from rehearsal.providers.properties import under
-from rehearsal.pulumi_engine.changes import diff_settings, save_settings
-from rehearsal.pulumi_engine.configuration import load
-from settings import StackSettings
-from settings.leaves import leaves
-from stackfile import PROJECT_ROOT
+from llm_d_gke.operations.explain.command import world_of
+from llm_d_gke.operations.explain.fields import Objects
+from llm_d_gke.operations.explain.inputs import World
+from llm_d_gke.operations.explain.origins import Builder, changes
+from llm_d_gke.operations.report.compare import compare
+from llm_d_gke.operations.settings_reference import reference, schema
+from llm_d_gke.planning import StackPlan
+from llm_d_gke.planning.findings import path_of
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.kinds import VIRTUAL
+from llm_d_gke.rehearsal.providers.gcp.table import KINDS
+from llm_d_gke.rehearsal.providers.properties import changes as differences
+from llm_d_gke.rehearsal.providers.properties import under
+from llm_d_gke.rehearsal.pulumi_engine.changes import diff_settings, save_settings
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.leaves import leaves
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.operations.test_compare import facts
 
 NAMES = {"Cluster": "cluster", "Network": "network", "Subnetwork": "subnet", "Address": "address"}

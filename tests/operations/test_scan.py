@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from operations.scan import scanners
-from operations.scan.exceptions import ScanException, load, sort_out
-from operations.scan.pods import plain_objects, scanned_pods
-from operations.scan.scanners import Failure, pod_security
-from resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.operations.scan import scanners
+from llm_d_gke.operations.scan.exceptions import ScanException, load, sort_out
+from llm_d_gke.operations.scan.pods import plain_objects, scanned_pods
+from llm_d_gke.operations.scan.scanners import Failure, pod_security
+from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from tests.stacks import graph_of
 
 Objects = list[dict[str, Any]]

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-import catalog
-from cli.run import run_app
-from operations.catalog_tables.kind import Kind
-from operations.cli.app import build_app
-from operations.size import command
-from operations.size.errors import LoadError
-from operations.size.load import Load, parse_load
-from operations.size.options import Option, compare_hardware, settings_of
-from planning import plan_raw
+from llm_d_gke import catalog
+from llm_d_gke.cli.run import run_app
+from llm_d_gke.operations.catalog_tables.kind import Kind
+from llm_d_gke.operations.cli.app import build_app
+from llm_d_gke.operations.size import command
+from llm_d_gke.operations.size.errors import LoadError
+from llm_d_gke.operations.size.load import Load, parse_load
+from llm_d_gke.operations.size.options import Option, compare_hardware, settings_of
+from llm_d_gke.planning import plan_raw
 
 QWEN = "Qwen/Qwen3-8B"
 
@@ -160,7 +160,7 @@ class TestWrittenStackFiles:
         self, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         answers = iter(["Chat!", "chat", "my-project", "qwen3", QWEN, "fast", "1/s 500+100", "mars-1", "europe-west4"])
-        monkeypatch.setattr("operations.first_stack.command.Prompt.ask", lambda *_, **__: next(answers))
+        monkeypatch.setattr("llm_d_gke.operations.first_stack.command.Prompt.ask", lambda *_, **__: next(answers))
         assert llmd("init") == 0
         assert next(answers, None) is None
         self.planned(root / "Pulumi.chat.yaml")

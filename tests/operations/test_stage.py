@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from operations.stage.command import write_stage
-from operations.stage.copy_weights import copy, files_to_copy
+from llm_d_gke.operations.stage.command import write_stage
+from llm_d_gke.operations.stage.copy_weights import copy, files_to_copy
 from tests.components.test_pod_security import broken
 
 BUCKET = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.schema import MachineType
-from planning.allocatable import allocatable
+from llm_d_gke.catalog.schema import MachineType
+from llm_d_gke.planning.allocatable import allocatable
 
 
 def machine(name: str = "e2-standard-4", vcpus: int = 4, memory_gib: float = 16) -> MachineType:

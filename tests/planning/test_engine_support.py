@@ -13,14 +13,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog import load
-from catalog.engines import facts_of, load_facts, shared_memory_bytes, versions
-from planning import Finding, RefusedError, plan_raw
-from planning.engine_support.deployment import Deployment, default_dtype
-from planning.engine_support.options import option_value, unknown_options
-from planning.engine_support.refusals import is_known, refusals_of
-from planning.engine_support.tpu import implementation_of
-from planning.findings import Severity
+from llm_d_gke.catalog import load
+from llm_d_gke.catalog.engines import facts_of, load_facts, shared_memory_bytes, versions
+from llm_d_gke.planning import Finding, RefusedError, plan_raw
+from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
+from llm_d_gke.planning.engine_support.options import option_value, unknown_options
+from llm_d_gke.planning.engine_support.refusals import is_known, refusals_of
+from llm_d_gke.planning.engine_support.tpu import implementation_of
+from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 from tests.planning.refusals.every import EVERY
 from tests.stacks import ENCRYPTED, plan_of, values_of
@@ -319,7 +319,7 @@ def test_every_fix_that_can_be_applied_leads_into_no_other_refusal() -> None:
 
 @functools.cache
 def _raw(version: str) -> dict[str, Any]:
-    folder = Path(__file__).resolve().parents[2] / "catalog" / "engines"
+    folder = Path(__file__).resolve().parents[2] / "llm_d_gke" / "catalog" / "engines"
     document: dict[str, Any] = yaml.safe_load((folder / f"{version}.yaml").read_text(encoding="utf-8"))
     return document
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from planning import Finding, RefusedError, plan_raw, rules
-from planning.context import Findings
-from planning.findings import Severity, report
-from planning.rules import RULES
-from stackfile import PROJECT_ROOT
+from llm_d_gke.planning import Finding, RefusedError, plan_raw, rules
+from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Severity, report
+from llm_d_gke.planning.rules import RULES
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.planning.refusals.case import TOGETHER, Wrong, errors_of
 from tests.planning.refusals.every import EVERY
 from tests.stacks import OPEN, STACKS, TOKEN, plan_of, values_of
@@ -82,7 +82,7 @@ def test_every_call_names_a_rule_of_its_severity() -> None:
 
 def test_no_rule_is_unused() -> None:
     """An id in the table that no code uses would be documented in vain."""
-    folders = [PROJECT_ROOT / name for name in ("settings", "planning", "operations/preflight")]
+    folders = [PROJECT_ROOT / "llm_d_gke" / name for name in ("settings", "planning", "operations/preflight")]
     files = [path for folder in folders for path in folder.rglob("*.py") if path.parent.name != "rules"]
     used = {word for path in files for word in re.findall(r"LLMD-[A-Z0-9-]+", path.read_text(encoding="utf-8"))}
     assert sorted(set(RULES) - used) == []
@@ -97,7 +97,9 @@ def test_ids_are_unique() -> None:
 def calls_of_findings() -> list[tuple[Path, ast.Call]]:
     """Every call that adds a finding, in planning code; `say` means either method."""
     calls = []
-    for path in (Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("planning.")):
+    for path in (
+        Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("llm_d_gke.planning.")
+    ):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and _called(node) in ("error", "warning", "say"):
                 calls.append((path, node))

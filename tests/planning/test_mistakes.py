@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from planning import Finding, RefusedError, plan_raw
-from planning.rules import RULES
-from stackfile import load
+from llm_d_gke.planning import Finding, RefusedError, plan_raw
+from llm_d_gke.planning.rules import RULES
+from llm_d_gke.stackfile import load
 from tests.planning.refusals.every import EVERY
 
 BASE = """

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planning import names
-from planning.names import model_keys
-from settings import StackSettings
+from llm_d_gke.planning import names
+from llm_d_gke.planning.names import model_keys
+from llm_d_gke.settings import StackSettings
 
 LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")  # RFC 1123 beginning with a letter, as Compute Engine requires
 

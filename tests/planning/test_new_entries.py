@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from catalog.catalog import Catalog
-from catalog.errors import CatalogError
-from catalog.loading import FOLDER, load_catalog
-from catalog.quotas import load_quotas
-from planning import StackPlan, plan_raw
+from llm_d_gke.catalog.catalog import Catalog
+from llm_d_gke.catalog.errors import CatalogError
+from llm_d_gke.catalog.loading import FOLDER, load_catalog
+from llm_d_gke.catalog.quotas import load_quotas
+from llm_d_gke.planning import StackPlan, plan_raw
 from tests.stacks import ENCRYPTED, values_of
 
 GPU: dict[str, Any] = {

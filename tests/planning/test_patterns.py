@@ -8,11 +8,11 @@ from typing import get_args
 
 import pytest
 
-import planning
-from planning.patterns import PATTERNS, pattern_of
-from settings import StackSettings
-from settings.stack import Pattern as Name
-from stackfile import PROJECT_ROOT, project_stacks, stack_file
+from llm_d_gke import planning
+from llm_d_gke.planning.patterns import PATTERNS, pattern_of
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.stack import Pattern as Name
+from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks, stack_file
 from tests.stacks import plan_of, values_of
 
 PLANNING = Path(planning.__file__).parent

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-import planning
-from planning import RefusedError, StackPlan, plan_raw
+from llm_d_gke import planning
+from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from tests.planning.refusals.case import errors_of
 from tests.stacks import ENCRYPTED, existing_cluster, plan_of, values_of
 
@@ -20,7 +21,7 @@ def test_planning_and_settings_need_no_pulumi() -> None:
     root = Path(planning.__file__).parent.parent
     imported = {
         path.relative_to(root).as_posix(): {
-            name.split(".")[0]
+            name
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             for name in (
                 [alias.name for alias in node.names]
@@ -33,8 +34,8 @@ def test_planning_and_settings_need_no_pulumi() -> None:
         for folder in ("planning", "settings", "catalog")
         for path in (root / folder).rglob("*.py")
     }
-    infrastructure = {"pulumi", "pulumi_gcp", "pulumi_kubernetes", "components", "rehearsal"}
-    assert {path for path, names in imported.items() if names & infrastructure} == set()
+    infrastructure = re.compile(r"pulumi(_\w+)?(\.|$)|llm_d_gke\.(components|rehearsal)(\.|$)")
+    assert {path for path, names in imported.items() if any(map(infrastructure.match, names))} == set()
 
 
 def test_the_gpu_stack_is_the_one_of_its_file() -> None:

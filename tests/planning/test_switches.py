@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from planning.switches import Standing, check_switch, standing_from, standing_of
-from rehearsal.paths import StackPaths
-from rehearsal.pulumi_engine.changes import find_switch, save_settings
-from rehearsal.pulumi_engine.configuration import load
-from stackfile import PROJECT_ROOT
+from llm_d_gke.planning.switches import Standing, check_switch, standing_from, standing_of
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.pulumi_engine.changes import find_switch, save_settings
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import plan_of
 
 

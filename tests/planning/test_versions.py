@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planning.versions import INFERENCE_POOL_SINCE, at_least, brings_inference_pool, reaches
+from llm_d_gke.planning.versions import INFERENCE_POOL_SINCE, at_least, brings_inference_pool, reaches
 from tests.stacks import existing_cluster, plan_of
 
 numbers = st.tuples(st.just(1), st.integers(28, 40), st.integers(0, 20), st.integers(0, 3_000_000))

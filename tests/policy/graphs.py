@@ -7,10 +7,10 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from llm_d_gke.resource_graph import Recorded
+from llm_d_gke.resource_graph.values import jsonable
+from llm_d_gke.stackfile import PROJECT_ROOT
 from policy.llmd_policy.resources import Resource
-from resource_graph import Recorded
-from resource_graph.values import jsonable
-from stackfile import PROJECT_ROOT
 from tests.stacks import STACKS, graph_of
 
 EVERY_STACK = (

@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.policy.graphs import EVERY_STACK, resources_of
 
 PACK = PROJECT_ROOT / "policy"

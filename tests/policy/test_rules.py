@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.stackfile import PROJECT_ROOT
 from policy.llmd_policy.exemptions import ExemptionError, exempted, load, parse
 from policy.llmd_policy.resources import EXCEPTION, Resource, Violation, pods_of
 from policy.llmd_policy.rules import RULES
-from stackfile import PROJECT_ROOT
 from tests.policy.graphs import EVERY_STACK, one_of, resources_of
 
 BY_ID = {rule.id: rule for rule in RULES}

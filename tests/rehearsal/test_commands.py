@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.pulumi_engine.checkpoints import restore_checkpoint
+from llm_d_gke.rehearsal.pulumi_engine.checkpoints import restore_checkpoint
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-import rehearsal
-from rehearsal.errors import RehearsalError
-from rehearsal.terminal.failures import explain
+from llm_d_gke import rehearsal
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.terminal.failures import explain
 
 FOLDER = Path(rehearsal.__file__).parent
 # Runs in the environment of vLLM, whose packages it imports.
-OF_VLLM = "rehearsal.vllm_cpu.tokenizer"
+OF_VLLM = "llm_d_gke.rehearsal.vllm_cpu.tokenizer"
 MODULES = sorted(
-    ".".join(("rehearsal", *file.relative_to(FOLDER).with_suffix("").parts))
+    ".".join(("llm_d_gke", "rehearsal", *file.relative_to(FOLDER).with_suffix("").parts))
     for file in FOLDER.rglob("*.py")
     if file.stem not in ("__init__", "__main__")
 )

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 
-from resource_graph import (
+from llm_d_gke.resource_graph import (
     UNKNOWN,
     EngineRefusalError,
     Graph,
@@ -25,10 +25,10 @@ from resource_graph import (
     record,
     record_in_subprocess,
 )
-from resource_graph.kubernetes import kubernetes_objects
-from resource_graph.monitor import FEATURES, RecordingMonitor
-from resource_graph.rendering import DuplicateObjectError, render, yaml_text
-from resource_graph.values import Value
+from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.resource_graph.monitor import FEATURES, RecordingMonitor
+from llm_d_gke.resource_graph.rendering import DuplicateObjectError, render, yaml_text
+from llm_d_gke.resource_graph.values import Value
 
 NETWORK = "gcp:compute/network:Network"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from settings import StackSettings
-from settings.stack import top_level_keys
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.stack import top_level_keys
 from tests.stacks import STACKS, values_of
 
 PROJECT = Path(__file__).resolve().parents[2] / "Pulumi.yaml"

@@ -10,10 +10,10 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-import settings as package
-from settings import StackSettings
-from settings.base import Settings
-from settings.fields import Place, every_key, field_of, groups_of, place_of, tags_of
+from llm_d_gke import settings as package
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.base import Settings
+from llm_d_gke.settings.fields import Place, every_key, field_of, groups_of, place_of, tags_of
 
 
 def places(group: type[Settings] = StackSettings, location: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Place]]:

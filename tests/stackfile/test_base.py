@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from settings import StackSettings
-from stackfile import PROJECT_ROOT, StackFileError, load
-from stackfile.base import LIST_KEYS, with_base
-from stackfile.document import lines_of
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, load
+from llm_d_gke.stackfile.base import LIST_KEYS, with_base
+from llm_d_gke.stackfile.document import lines_of
 
 
 @pytest.fixture

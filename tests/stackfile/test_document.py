@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stackfile import StackFileError, load
-from stackfile.config import program_settings
-from stackfile.document import line_of, lines_of
+from llm_d_gke.stackfile import StackFileError, load
+from llm_d_gke.stackfile.config import program_settings
+from llm_d_gke.stackfile.document import line_of, lines_of
 
 FAULTS = (
     ("tab", "config:\n  llm-d:accelerator:\n\ttype: nvidia-l4\n", 3, "indented with a tab", "type: nvidia-l4"),

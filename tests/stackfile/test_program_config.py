@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pulumi.runtime import Settings, configure, reset_options, set_all_config
 
-from stackfile.program_config import RawSettings, read
+from llm_d_gke.stackfile.program_config import RawSettings, read
 from tests.stacks import STACKS, TOKEN, values_of
 
 

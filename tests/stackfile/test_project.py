@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stackfile import PROJECT_ROOT, project_stacks, stack_names
+from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks, stack_names
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-import catalog
-from settings import StackSettings
-from stackfile import PROJECT_ROOT, StackConfig, StackFileError, load, segments
-from stackfile.assumptions import ASSUMED_PROJECT, assume_unset
+from llm_d_gke import catalog
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, StackFileError, load, segments
+from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, assume_unset
 
 # Every form in which Pulumi.yaml may declare a default.
 PROJECT = """

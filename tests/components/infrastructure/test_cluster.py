@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from resource_graph import UNKNOWN, Graph, Secret, contains_unknown
+from llm_d_gke.resource_graph import UNKNOWN, Graph, Secret, contains_unknown
 from tests.stacks import ALL_THERE, PROJECT, existing_cluster, graph_of
 
 CLUSTER = "gcp:container/cluster:Cluster"

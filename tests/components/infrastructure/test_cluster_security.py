@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resource_graph import Graph
+from llm_d_gke.resource_graph import Graph
 from tests.stacks import existing_cluster, graph_of, plan_of
 
 CLUSTER = "gcp:container/cluster:Cluster"

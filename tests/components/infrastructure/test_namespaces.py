@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from resource_graph.kubernetes import kubernetes_objects
-from stackfile import project_stacks
+from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.stackfile import project_stacks
 from tests.objects import Object, of_kind, one
 from tests.stacks import ALL_THERE, existing_cluster, graph_of, plan_of
 

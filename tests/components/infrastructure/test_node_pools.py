@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resource_graph import Graph, Recorded
+from llm_d_gke.resource_graph import Graph, Recorded
 from tests.stacks import existing_cluster, graph_of
 
 NODE_POOL = "gcp:container/nodePool:NodePool"

@@ -4,8 +4,8 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
-from components.platform.helm_releases import PlatformCharts
-from planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
+from llm_d_gke.components.platform.helm_releases import PlatformCharts
+from llm_d_gke.planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
 from tests.charts import EXISTING_CLUSTER, charts_of
 
 config = pulumi.Config("charts")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from planning.platform.certificates import covers
-from resource_graph import Graph
+from llm_d_gke.planning.platform.certificates import covers
+from llm_d_gke.resource_graph import Graph
 from tests.charts import EXISTING_CLUSTER
 from tests.objects import of_kind, one
 from tests.stacks import graph_of, plan_of

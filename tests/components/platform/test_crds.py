@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components.platform.crds import DEFINITION, LEGACY_DEFINITION
-from rehearsal.toolchain.build import module_dir
+from llm_d_gke.components.platform.crds import DEFINITION, LEGACY_DEFINITION
+from llm_d_gke.rehearsal.toolchain.build import module_dir
 from tests.stacks import graph_of, plan_of
 
 

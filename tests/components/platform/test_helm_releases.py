@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from resource_graph import Graph, Recorded, record
+from llm_d_gke.resource_graph import Graph, Recorded, record
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 KIND = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"

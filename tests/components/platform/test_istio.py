@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from resource_graph import Graph
-from resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.resource_graph import Graph
+from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from tests.objects import of_kind, one
 from tests.stacks import graph_of, plan_of
 

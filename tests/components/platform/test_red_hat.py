@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from resource_graph import Graph
-from stackfile import PROJECT_ROOT
+from llm_d_gke.resource_graph import Graph
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.objects import Object, of_kind, one
 from tests.stacks import graph_of, plan_of
 
@@ -21,7 +21,7 @@ RED_HAT: dict[str, Any] = {
 }
 RELEASE = "kubernetes:helm.sh/v3:Release"
 ISTIO = "kubernetes:sailoperator.io/v1:Istio"
-KINDS = PROJECT_ROOT / "rehearsal" / "control_plane" / "crds" / "sailoperator.io.yaml"
+KINDS = PROJECT_ROOT / "llm_d_gke" / "rehearsal" / "control_plane" / "crds" / "sailoperator.io.yaml"
 
 
 def graph(stack: str = STACK, **changes: Any) -> Graph:

@@ -7,7 +7,7 @@ import asyncio
 import pulumi
 import pytest
 
-from components.platform import webhooks
+from llm_d_gke.components.platform import webhooks
 
 UNREACHABLE = 'Internal error occurred: failed calling webhook "mleaderworkerset.kb.io": connection refused'
 REFUSED = 'admission webhook "vleaderworkerset.kb.io" denied the request: subGroupSize'

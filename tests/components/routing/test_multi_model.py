@@ -9,12 +9,12 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from components.custom_resources.gke_extensions import RoutingCallout, ServiceRef
-from components.custom_resources.gke_policies import CheckConfig, GrpcCheck, HttpCheck
-from planning.routing.api_paths import API_PATHS
-from planning.routing.gateway import BASE_MODEL_HEADER
-from resource_graph import Graph
-from resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.components.custom_resources.gke_extensions import RoutingCallout, ServiceRef
+from llm_d_gke.components.custom_resources.gke_policies import CheckConfig, GrpcCheck, HttpCheck
+from llm_d_gke.planning.routing.api_paths import API_PATHS
+from llm_d_gke.planning.routing.gateway import BASE_MODEL_HEADER
+from llm_d_gke.resource_graph import Graph
+from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from tests.objects import Object, container, of_kind, one, pods, selects
 from tests.stacks import graph_of
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from planning.plan.stack import StackPlan
-from planning.routing.models_endpoint import PORT
-from stackfile import project_stacks
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.routing.models_endpoint import PORT
+from llm_d_gke.stackfile import project_stacks
 from tests.stacks import graph_of, plan_of
 
 OURS = "llm-d-inference-scheduling"

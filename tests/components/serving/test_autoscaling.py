@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal.toolchain.build import module_dir
-from resource_graph import Graph
+from llm_d_gke.rehearsal.toolchain.build import module_dir
+from llm_d_gke.resource_graph import Graph
 from tests.crd_schemas import refusals
 from tests.objects import of_kind
 from tests.planning.refusals.autoscaling import scaled

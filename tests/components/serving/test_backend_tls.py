@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from planning.serving.backend_tls import istio_pool_service_name
-from resource_graph import Graph
+from llm_d_gke.planning.serving.backend_tls import istio_pool_service_name
+from llm_d_gke.resource_graph import Graph
 from tests.objects import Object, container, of_kind, one, pods
 from tests.planning.refusals.backend_tls import ON
 from tests.stacks import graph_of, plan_of

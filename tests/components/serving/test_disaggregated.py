@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from catalog import load
-from planning.disaggregation.checks import check_stages
-from planning.disaggregation.kv_transfer import Nixl, TpuConnector, TpuConnectorHma, arguments
-from planning.picker_config import can_disaggregate
-from planning.plan.serving import ModelServerPlan
-from planning.plan.stack import StackPlan
-from planning.serving.backends import BACKENDS
-from planning.serving.labels import ROLE_LABEL
-from resource_graph import Graph
+from llm_d_gke.catalog import load
+from llm_d_gke.planning.disaggregation.checks import check_stages
+from llm_d_gke.planning.disaggregation.kv_transfer import Nixl, TpuConnector, TpuConnectorHma, arguments
+from llm_d_gke.planning.picker_config import can_disaggregate
+from llm_d_gke.planning.plan.serving import ModelServerPlan
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.serving.backends import BACKENDS
+from llm_d_gke.planning.serving.labels import ROLE_LABEL
+from llm_d_gke.resource_graph import Graph
 from tests.objects import of_kind
 from tests.stacks import graph_of, plan_of
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from resource_graph import Graph
-from resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.resource_graph import Graph
+from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from tests.components.test_pod_security import broken
 from tests.objects import Object, container, of_kind, one
 from tests.stacks import graph_of

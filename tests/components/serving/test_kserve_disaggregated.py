@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from catalog import load
-from planning.plan.stack import ModelPlan
-from planning.serving.backends import BACKENDS
+from llm_d_gke.catalog import load
+from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.serving.backends import BACKENDS
 from tests.components.test_pod_security import broken
 from tests.objects import Object, container, of_kind, one
 from tests.stacks import graph_of, plan_of

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.custom_resources.llm_inference_service import Parallelism
-from resource_graph import Graph
+from llm_d_gke.components.custom_resources.llm_inference_service import Parallelism
+from llm_d_gke.resource_graph import Graph
 from tests.components.serving.test_leader_worker_set import STAGES
 from tests.components.test_pod_security import broken
 from tests.objects import Object, container, of_kind, one, selects

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from resource_graph import Graph
+from llm_d_gke.resource_graph import Graph
 from tests.objects import Object, container, of_kind, one, selects
 from tests.stacks import graph_of, plan_of
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resource_graph import Graph
+from llm_d_gke.resource_graph import Graph
 from tests.objects import container, of_kind, one, pods
 from tests.stacks import graph_of
 

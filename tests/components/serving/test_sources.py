@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planning.serving.engine_paths import WEIGHTS
+from llm_d_gke.planning.serving.engine_paths import WEIGHTS
 from tests.objects import Object, container, one, pods
 from tests.stacks import graph_of, plan_of
 

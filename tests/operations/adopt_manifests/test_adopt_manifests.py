@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-import catalog
-from operations.adopt_manifests.command import adopt_files
-from operations.adopt_manifests.documents import read_files
-from operations.adopt_manifests.errors import AdoptError
-from operations.adopt_manifests.flags import settings_of
-from operations.adopt_manifests.stack import stack_settings
-from stackfile import PROJECT_ROOT
+from llm_d_gke import catalog
+from llm_d_gke.operations.adopt_manifests.command import adopt_files
+from llm_d_gke.operations.adopt_manifests.documents import read_files
+from llm_d_gke.operations.adopt_manifests.errors import AdoptError
+from llm_d_gke.operations.adopt_manifests.flags import settings_of
+from llm_d_gke.operations.adopt_manifests.stack import stack_settings
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 EXAMPLE = PROJECT_ROOT / "examples" / "manifests" / "chat.yaml"
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from operations.bench.__main__ import comparable, find_model, main, remarks, tokens_of
-from operations.bench.page import page
-from operations.bench.result import BenchError, BenchResult, read_stages
-from operations.bench.run import PYTHON
-from operations.bench.scenario import Tokens, configuration, scenarios
+from llm_d_gke.operations.bench.__main__ import comparable, find_model, main, remarks, tokens_of
+from llm_d_gke.operations.bench.page import page
+from llm_d_gke.operations.bench.result import BenchError, BenchResult, read_stages
+from llm_d_gke.operations.bench.run import PYTHON
+from llm_d_gke.operations.bench.scenario import Tokens, configuration, scenarios
 from tests.stacks import plan_of
 
 RECORDED = Path(__file__).with_name("stage_0_lifecycle_metrics.json")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from operations.diagnose.messages import Message, last_words, messages, recognize
+from llm_d_gke.operations.diagnose.messages import Message, last_words, messages, recognize
 
 ROOT = Path(__file__).resolve().parents[3]
 PITFALLS = {
@@ -99,7 +99,10 @@ STACK_SETTINGS = {
     if name.startswith("llm-d:")
 }
 SETTING = re.compile(rf"\b(?:{'|'.join(STACK_SETTINGS)})(?:\[\])?(?:\.[a-zA-Z]+(?:\[\])?)+")
-SOURCES = [*(ROOT / "operations" / "diagnose").glob("*.yaml"), *(ROOT / "operations" / "diagnose").glob("[pr]o*.py")]
+SOURCES = [
+    *(ROOT / "llm_d_gke" / "operations" / "diagnose").glob("*.yaml"),
+    *(ROOT / "llm_d_gke" / "operations" / "diagnose").glob("[pr]o*.py"),
+]
 
 
 def properties_of(schema: Any) -> dict[str, Any]:

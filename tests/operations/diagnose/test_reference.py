@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from operations.diagnose.messages import messages
-from operations.diagnose.reference import REFERENCE, reference
+from llm_d_gke.operations.diagnose.messages import messages
+from llm_d_gke.operations.diagnose.reference import REFERENCE, reference
 
 
 def test_the_page_is_written_from_the_messages() -> None:

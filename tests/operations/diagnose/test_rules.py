@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from operations.diagnose.diagnose import causes_of
-from operations.diagnose.facts import Answer, Facts, Workload
-from operations.diagnose.messages import messages
+from llm_d_gke.operations.diagnose.diagnose import causes_of
+from llm_d_gke.operations.diagnose.facts import Answer, Facts, Workload
+from llm_d_gke.operations.diagnose.messages import messages
 
 ENGINE = Workload(name="vllm", role="engine", selector={"app": "vllm"}, planned=1)
 PICKER = Workload(name="epp", role="picker", selector={"app": "epp"}, planned=1)

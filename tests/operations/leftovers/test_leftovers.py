@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from rich.console import Console
 
-from operations.leftovers.command import identify, monthly, report_leftovers
-from operations.leftovers.google import command, list_all
-from operations.leftovers.kinds import KINDS
-from operations.leftovers.match import Identity, leftovers
+from llm_d_gke.operations.leftovers.command import identify, monthly, report_leftovers
+from llm_d_gke.operations.leftovers.google import command, list_all
+from llm_d_gke.operations.leftovers.kinds import KINDS
+from llm_d_gke.operations.leftovers.match import Identity, leftovers
 
 PROJECT = "my-project"
 COMPUTE = f"/compute/v1/projects/{PROJECT}"

@@ -20,17 +20,17 @@ import pytest
 from google.auth.credentials import AnonymousCredentials, Credentials
 from rich.console import Console
 
-from catalog import load
-from catalog.quotas import load_quotas
-from cli.exits import DONE, FAILED, NO_CREDENTIALS, REFUSED
-from cli.run import run_command
-from operations.cli.judge import preflight
-from operations.preflight.check import findings_of
-from operations.preflight.command import ask_and_judge
-from operations.preflight.google import Facts, ask, clients
-from operations.preflight.needs import Needs, needs_of
-from planning.findings import Finding, Severity
-from rehearsal.cli import explain
+from llm_d_gke.catalog import load
+from llm_d_gke.catalog.quotas import load_quotas
+from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS, REFUSED
+from llm_d_gke.cli.run import run_command
+from llm_d_gke.operations.cli.judge import preflight
+from llm_d_gke.operations.preflight.check import findings_of
+from llm_d_gke.operations.preflight.command import ask_and_judge
+from llm_d_gke.operations.preflight.google import Facts, ask, clients
+from llm_d_gke.operations.preflight.needs import Needs, needs_of
+from llm_d_gke.planning.findings import Finding, Severity
+from llm_d_gke.rehearsal.cli import explain
 from tests.stacks import plan_of
 
 ANSWERS = Path(__file__).with_name("project.json")

@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from operations.live_stack.stack import Endpoint, LiveStack, Manifest
-from operations.verify.room import Room
-from stackfile import StackConfig
+from llm_d_gke.operations.live_stack.stack import Endpoint, LiveStack, Manifest
+from llm_d_gke.operations.verify.room import Room
+from llm_d_gke.stackfile import StackConfig
 from tests.stacks import plan_of, values_of
 
 Body = dict[str, Any]

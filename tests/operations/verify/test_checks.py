@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from operations.verify.checks import gateway, objects, patterns, replicas, requests
-from operations.verify.result import Outcome, Result
-from planning.routing.gateway import POOLS_ROUTE, ROUTE
+from llm_d_gke.operations.verify.checks import gateway, objects, patterns, replicas, requests
+from llm_d_gke.operations.verify.result import Outcome, Result
+from llm_d_gke.planning.routing.gateway import POOLS_ROUTE, ROUTE
 from tests.stacks import plan_of
 
 from .fake_stack import Answer, Body, Choose, FakeEngine, room_of

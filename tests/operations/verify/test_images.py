@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-import planning.platform.image_sources as image_sources
-from catalog.locks import Lock
-from operations.verify.checks import images
-from operations.verify.result import Outcome, Result
+import llm_d_gke.planning.platform.image_sources as image_sources
+from llm_d_gke.catalog.locks import Lock
+from llm_d_gke.operations.verify.checks import images
+from llm_d_gke.operations.verify.result import Outcome, Result
 from tests.stacks import plan_of
 
 LOCKED, OTHER = ("sha256:" + digit * 64 for digit in "ab")

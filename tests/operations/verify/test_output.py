@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
-from operations.verify.output import as_json, as_junit, line, summary
-from operations.verify.result import Checked, Verification, failed, passed, skipped
+from llm_d_gke.operations.verify.output import as_json, as_junit, line, summary
+from llm_d_gke.operations.verify.result import Checked, Verification, failed, passed, skipped
 
 CHECKS = (
     Checked(id="chat", summary="Each model answers.", result=passed("m"), seconds=0.1),

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from operations.watch import promtool
-from operations.watch.__main__ import main
-from operations.watch.files import grafana_of, rules_of
-from operations.watch.promtool import VARIABLE, scenarios
+from llm_d_gke.operations.watch import promtool
+from llm_d_gke.operations.watch.__main__ import main
+from llm_d_gke.operations.watch.files import grafana_of, rules_of
+from llm_d_gke.operations.watch.promtool import VARIABLE, scenarios
 from tests.stacks import plan_of
 
 ALERTS = {"timeToFirstTokenSeconds": 2, "timePerOutputTokenSeconds": 0.1, "idleHours": 4}

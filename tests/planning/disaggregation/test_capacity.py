@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from operations.report.compare import compare
-from operations.report.facts import facts_of
-from operations.report.markdown import markdown
-from operations.report.page import page
-from operations.report.terminal import summary
-from operations.report.words import rate
-from planning.plan.estimates import CapacityPlan, StageRate
-from planning.plan.stack import StackPlan
+from llm_d_gke.operations.report.compare import compare
+from llm_d_gke.operations.report.facts import facts_of
+from llm_d_gke.operations.report.markdown import markdown
+from llm_d_gke.operations.report.page import page
+from llm_d_gke.operations.report.terminal import summary
+from llm_d_gke.operations.report.words import rate
+from llm_d_gke.planning.plan.estimates import CapacityPlan, StageRate
+from llm_d_gke.planning.plan.stack import StackPlan
 from tests.stacks import graph_of, plan_of
 
 GPU = "disaggregated-gpu"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from catalog import download_gib, load
-from planning.allocatable import allocatable
+from llm_d_gke.catalog import download_gib, load
+from llm_d_gke.planning.allocatable import allocatable
 from tests.stacks import plan_of
 
 L4: dict[str, Any] = {

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from planning import StackPlan, plan_raw
-from planning.context import STACK_NODES
-from planning.plan.pods import PodPlan
+from llm_d_gke.planning import StackPlan, plan_raw
+from llm_d_gke.planning.context import STACK_NODES
+from llm_d_gke.planning.plan.pods import PodPlan
 from tests.stacks import ENCRYPTED, values_of
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from catalog import load
-from planning.context import Findings, PlanContext, resolve_context
-from planning.parallelism.layout import Parallelism, nodes_of, parallelism_of
-from planning.sizing.memory import engine_run, judge
-from planning.sizing.speed import Load, estimate
-from settings import StackSettings
+from llm_d_gke.catalog import load
+from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
+from llm_d_gke.planning.parallelism.layout import Parallelism, nodes_of, parallelism_of
+from llm_d_gke.planning.sizing.memory import engine_run, judge
+from llm_d_gke.planning.sizing.speed import Load, estimate
+from llm_d_gke.settings import StackSettings
 
 CATALOG = load()
 H200 = {"type": "nvidia-h200-141gb", "machineType": "a3-ultragpu-8g"}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from catalog import load
-from catalog.pickers import Picker
-from planning.picker_config import PreciseIndex, Weights, can_disaggregate, disaggregated, load_and_prefix
-from planning.picker_config.document import DOCUMENTS
-from planning.picker_config.parameters import SHAPES
+from llm_d_gke.catalog import load
+from llm_d_gke.catalog.pickers import Picker
+from llm_d_gke.planning.picker_config import PreciseIndex, Weights, can_disaggregate, disaggregated, load_and_prefix
+from llm_d_gke.planning.picker_config.document import DOCUMENTS
+from llm_d_gke.planning.picker_config.parameters import SHAPES
 
 PICKERS = load().pickers
 API = "inference.networking.x-k8s.io/v1alpha1"

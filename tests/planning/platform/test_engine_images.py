@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-import catalog
-from catalog.images import NodeDrivers, load_images
-from planning.findings import Severity
-from planning.platform import engine_images
+from llm_d_gke import catalog
+from llm_d_gke.catalog.images import NodeDrivers, load_images
+from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.platform import engine_images
 from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
 

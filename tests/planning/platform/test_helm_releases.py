@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-import catalog
-from planning.plan.platform import ChartPlan
-from planning.platform.chart_namespaces import plan_chart_namespaces
-from rehearsal.toolchain.build import module_dir
+from llm_d_gke import catalog
+from llm_d_gke.planning.plan.platform import ChartPlan
+from llm_d_gke.planning.platform.chart_namespaces import plan_chart_namespaces
+from llm_d_gke.rehearsal.toolchain.build import module_dir
 from tests.charts import EXISTING_CLUSTER, GATEWAY, charts_of
 from tests.stacks import plan_of
 

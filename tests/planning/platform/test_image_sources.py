@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-import planning.platform.image_sources as image_sources
-from catalog.locks import Lock, load_lock, write_lock
-from planning.image_names import mirrored, registry_of
-from planning.platform.image_sources import CHART_IMAGES, references
-from rehearsal.charts import sources
-from stackfile import project_stacks
+import llm_d_gke.planning.platform.image_sources as image_sources
+from llm_d_gke.catalog.locks import Lock, load_lock, write_lock
+from llm_d_gke.planning.image_names import mirrored, registry_of
+from llm_d_gke.planning.platform.image_sources import CHART_IMAGES, references
+from llm_d_gke.rehearsal.charts import sources
+from llm_d_gke.stackfile import project_stacks
 from tests.stacks import plan_of
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from catalog import load
-from catalog.metrics import load_metrics
-from components.platform.dashboards import dashboard_of
-from planning.plan.platform import MonitoringPlan
-from planning.platform.queries import bucket_of
+from llm_d_gke.catalog import load
+from llm_d_gke.catalog.metrics import load_metrics
+from llm_d_gke.components.platform.dashboards import dashboard_of
+from llm_d_gke.planning.plan.platform import MonitoringPlan
+from llm_d_gke.planning.platform.queries import bucket_of
 from tests.planning.refusals.autoscaling import scaled
 from tests.stacks import graph_of, plan_of
 

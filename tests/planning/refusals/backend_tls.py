@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from planning.findings import Severity
+from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 from tests.planning.refusals.picker import own
 

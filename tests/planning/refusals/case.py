@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from catalog import load
-from planning import Finding, RefusedError, plan_raw
-from planning.findings import Severity
-from stackfile.model_files import ModelFile
+from llm_d_gke.catalog import load
+from llm_d_gke.planning import Finding, RefusedError, plan_raw
+from llm_d_gke.planning.findings import Severity
+from llm_d_gke.stackfile.model_files import ModelFile
 from tests.stacks import ENCRYPTED, values_of
 
 GATED = "google/gemma-2b-it"

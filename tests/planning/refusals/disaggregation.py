@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planning.findings import Severity
+from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 
 GPU, TPU = "disaggregated-gpu", "disaggregated-tpu"

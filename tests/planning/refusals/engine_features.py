@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from planning.findings import Severity
-from stackfile.model_files import ModelFile
+from llm_d_gke.planning.findings import Severity
+from llm_d_gke.stackfile.model_files import ModelFile
 from tests.planning.refusals.case import GATED, Wrong
 
 L4_48: Mapping[str, Any] = {"type": "nvidia-l4", "machineType": "g2-standard-48", "nodes": {"min": 0, "max": 1}}

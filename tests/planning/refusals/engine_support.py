@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from planning.findings import Severity
+from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 
 L4: Mapping[str, Any] = {"type": "nvidia-l4", "nodes": {"min": 0, "max": 1}}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from planning.findings import Severity
-from stackfile.model_files import ModelFile
+from llm_d_gke.planning.findings import Severity
+from llm_d_gke.stackfile.model_files import ModelFile
 from tests.planning.refusals.case import GATED, Wrong
 
 GEMMA = json.loads(
@@ -21,7 +21,7 @@ MODEL = (
         path="models[0].id",
         value="somebody/secret-model",
         rule="the model is not in the catalog, so whether it fits the accelerator's",
-        fix="catalog/models.yaml",
+        fix="llm_d_gke/catalog/models.yaml",
         severity=Severity.WARNING,
     ),
     Wrong(

@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from planning.planner import plan_raw
-from planning.routing.api_keys import key_filter
-from planning.routing.edge import KEYS_ENTRY, plan_edge
-from resource_graph import Graph, Secret
+from llm_d_gke.planning.planner import plan_raw
+from llm_d_gke.planning.routing.api_keys import key_filter
+from llm_d_gke.planning.routing.edge import KEYS_ENTRY, plan_edge
+from llm_d_gke.resource_graph import Graph, Secret
 from tests.stacks import ENCRYPTED, graph_of, plan_of, values_of
 from tests.waiting import eventually
 
@@ -220,7 +220,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    from rehearsal.load_balancer.envoy import executable
+    from llm_d_gke.rehearsal.load_balancer.envoy import executable
 
     changes = KEYS | {"gateway.limits": {"requestsPerMinute": 200, "per": "key", "bodyBytes": 100_000}}
     filters = plan_of("gpu", changes).gateway.edge.filters

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from catalog import load
-from catalog.upstream import load_upstream
-from planning.plan.routing import PickerPlan
+from llm_d_gke.catalog import load
+from llm_d_gke.catalog.upstream import load_upstream
+from llm_d_gke.planning.plan.routing import PickerPlan
 from tests.stacks import plan_of
 
 RELEASES = sorted(load().releases)

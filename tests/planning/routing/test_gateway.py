@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from planning.plan.routing import PathPlan, RoutePlan
-from planning.plan.stack import StackPlan
-from planning.routing.api_paths import ADMINISTRATION
-from planning.routing.gateway import MOST_MATCHES, MOST_RULES, POOL_HEADER
+from llm_d_gke.planning.plan.routing import PathPlan, RoutePlan
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.routing.api_paths import ADMINISTRATION
+from llm_d_gke.planning.routing.gateway import MOST_MATCHES, MOST_RULES, POOL_HEADER
 from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
 

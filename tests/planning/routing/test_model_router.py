@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planning.plan.routing import ModelsEndpointPlan, RouterPlan
+from llm_d_gke.planning.plan.routing import ModelsEndpointPlan, RouterPlan
 from tests.stacks import plan_of
 
 STACK = "multi-model-gpu"

@@ -6,10 +6,10 @@ from typing import get_args
 
 import pytest
 
-from catalog import load
-from planning.context import Role
-from planning.serving.backends import BACKENDS, ServingBackend
-from settings.stack import Deployment
+from llm_d_gke.catalog import load
+from llm_d_gke.planning.context import Role
+from llm_d_gke.planning.serving.backends import BACKENDS, ServingBackend
+from llm_d_gke.settings.stack import Deployment
 
 ROLES: tuple[Role, ...] = get_args(Role)
 RELEASES = load().releases.values()

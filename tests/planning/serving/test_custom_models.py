@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planning import RefusedError, StackPlan, plan_raw
-from stackfile.model_files import ModelFile, model_files
+from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
+from llm_d_gke.stackfile.model_files import ModelFile, model_files
 from tests.stacks import ENCRYPTED, plan_of, values_of
 
 CONFIGS = Path(__file__).parents[2] / "catalog" / "configs"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from catalog.engines import load_facts, versions
-from planning import StackPlan, plan_raw
-from planning.plan.serving import ModelServerPlan
-from stackfile.model_files import model_files
+from llm_d_gke.catalog.engines import load_facts, versions
+from llm_d_gke.planning import StackPlan, plan_raw
+from llm_d_gke.planning.plan.serving import ModelServerPlan
+from llm_d_gke.stackfile.model_files import model_files
 from tests.objects import container, of_kind, one
 from tests.stacks import ENCRYPTED, graph_of, plan_of, values_of
 

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from planning.plan.routing import PathPlan
-from planning.plan.serving import InferenceServicePlan
-from planning.plan.stack import ModelPlan
-from planning.routing.api_paths import API_PATHS, MODELS_LIST
-from planning.routing.gateway import KSERVE_ROUTE, POOLS_ROUTE, ROUTE
-from planning.serving.backends.kserve import child_name
+from llm_d_gke.planning.plan.routing import PathPlan
+from llm_d_gke.planning.plan.serving import InferenceServicePlan
+from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.routing.api_paths import API_PATHS, MODELS_LIST
+from llm_d_gke.planning.routing.gateway import KSERVE_ROUTE, POOLS_ROUTE, ROUTE
+from llm_d_gke.planning.serving.backends.kserve import child_name
 from tests.stacks import plan_of
 
 KSERVE, DIRECT = "kserve-single-replica-gpu", "gpu"

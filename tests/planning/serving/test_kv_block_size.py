@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planning.plan.stack import ModelPlan
+from llm_d_gke.planning.plan.stack import ModelPlan
 from tests.stacks import graph_of, plan_of
 
 GPU, TPU = "prefix-cache-gpu", "prefix-cache-tpu"

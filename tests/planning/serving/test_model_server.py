@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog import load
-from planning.allocatable import allocatable
-from planning.plan.pods import VolumePlan
-from planning.plan.serving import ModelServerPlan
-from planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY
-from planning.serving.startup import start_up_budget
+from llm_d_gke.catalog import load
+from llm_d_gke.planning.allocatable import allocatable
+from llm_d_gke.planning.plan.pods import VolumePlan
+from llm_d_gke.planning.plan.serving import ModelServerPlan
+from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY
+from llm_d_gke.planning.serving.startup import start_up_budget
 from tests.planning.refusals.case import errors_of
 from tests.stacks import plan_of
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from catalog.engine import load_engine
-from planning.plan.estimates import CapacityPlan
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.planning.plan.estimates import CapacityPlan
 from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from planning import StackPlan
-from planning.plan.estimates import CostLine, When
+from llm_d_gke.planning import StackPlan
+from llm_d_gke.planning.plan.estimates import CostLine, When
 from tests.stacks import plan_of
 
 WHENS: tuple[When, ...] = ("running", "idle", "paused")

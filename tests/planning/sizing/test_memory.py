@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-import catalog
-from catalog.engine import load_engine
-from catalog.schema import Attention, Model
-from planning.parallelism.sharding import padded_vocabulary
-from planning.plan.estimates import MemoryVerdict
-from planning.sizing.memory import EngineRun, engine_run, judge
-from planning.sizing.memory.kv_cache import layout
-from planning.sizing.memory.overhead import graph_sizes, warm_up
-from planning.sizing.memory.remedies import remedies
-from planning.sizing.memory.weights import kv_heads_per_rank, stage_layers, weights_gib
+from llm_d_gke import catalog
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.schema import Attention, Model
+from llm_d_gke.planning.parallelism.sharding import padded_vocabulary
+from llm_d_gke.planning.plan.estimates import MemoryVerdict
+from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory.kv_cache import layout
+from llm_d_gke.planning.sizing.memory.overhead import graph_sizes, warm_up
+from llm_d_gke.planning.sizing.memory.remedies import remedies
+from llm_d_gke.planning.sizing.memory.weights import kv_heads_per_rank, stage_layers, weights_gib
 
 CATALOG = catalog.load()
 

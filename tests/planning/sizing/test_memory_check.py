@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-import catalog
-from planning.context import Findings, PlanContext, resolve_context
-from planning.findings import Finding, Severity
-from planning.plan.estimates import MemoryVerdict
-from planning.sizing.memory_check import check_memory, run_of, version_of
-from settings import StackSettings
+from llm_d_gke import catalog
+from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
+from llm_d_gke.planning.findings import Finding, Severity
+from llm_d_gke.planning.plan.estimates import MemoryVerdict
+from llm_d_gke.planning.sizing.memory_check import check_memory, run_of, version_of
+from llm_d_gke.settings import StackSettings
 
 CATALOG = catalog.load()
 

@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-import catalog
-from catalog.schema import DraftLayers, Model, Quantization
-from planning.sizing.memory import EngineRun, engine_run, judge
-from planning.sizing.memory.kv_cache import layout
-from planning.sizing.memory.overhead import (
+from llm_d_gke import catalog
+from llm_d_gke.catalog.schema import DraftLayers, Model, Quantization
+from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory.kv_cache import layout
+from llm_d_gke.planning.sizing.memory.overhead import (
     activation_gib,
     captured_gib,
     compilation_gib,
     graphs_gib,
     non_torch_gib,
 )
-from planning.sizing.memory.weights import weights_gib
-from planning.sizing.speculation import speculation_of
+from llm_d_gke.planning.sizing.memory.weights import weights_gib
+from llm_d_gke.planning.sizing.speculation import speculation_of
 
 CATALOG = catalog.load()
 H100 = "nvidia-h100-80gb"

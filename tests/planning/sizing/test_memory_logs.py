@@ -7,13 +7,13 @@ import statistics
 
 import pytest
 
-import catalog
-from catalog.parameters import weights_gib as stored
-from catalog.schema import RotaryTable
-from operations.compare_planner import STARTS, Log, own, read_logs, run_of, table
-from operations.logs_check.judgment import judge_rows
-from planning.sizing.memory import engine_run, judge
-from planning.sizing.memory.weights import weights_gib
+from llm_d_gke import catalog
+from llm_d_gke.catalog.parameters import weights_gib as stored
+from llm_d_gke.catalog.schema import RotaryTable
+from llm_d_gke.operations.compare_planner import STARTS, Log, own, read_logs, run_of, table
+from llm_d_gke.operations.logs_check.judgment import judge_rows
+from llm_d_gke.planning.sizing.memory import engine_run, judge
+from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
 LATER = STARTS.with_name("later_starts.json")
 LATEST = STARTS.with_name("found_starts.json")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-import catalog
-from planning.plan.estimates import SpeedEstimate
-from planning.sizing.memory import EngineRun, engine_run, judge
-from planning.sizing.speed import Load, estimate, replicas_for, simulation
+from llm_d_gke import catalog
+from llm_d_gke.planning.plan.estimates import SpeedEstimate
+from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.speed import Load, estimate, replicas_for, simulation
 
 CATALOG = catalog.load()
 MEASURED: list[Mapping[str, Any]] = yaml.safe_load(

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from catalog import download_gib, load
-from catalog.timeline import Timeline, load_timeline
-from planning.plan.timeline import TimelinePlan
+from llm_d_gke.catalog import download_gib, load
+from llm_d_gke.catalog.timeline import Timeline, load_timeline
+from llm_d_gke.planning.plan.timeline import TimelinePlan
 from tests.stacks import plan_of
 
 

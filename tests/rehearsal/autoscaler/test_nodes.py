@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from catalog import load
-from rehearsal.autoscaler.fitting import refusal, room
-from rehearsal.autoscaler.node_pools import Pool, UnknownMachineError, node, node_name, pools
-from rehearsal.autoscaler.scale_up import decide, unschedulable
+from llm_d_gke.catalog import load
+from llm_d_gke.rehearsal.autoscaler.fitting import refusal, room
+from llm_d_gke.rehearsal.autoscaler.node_pools import Pool, UnknownMachineError, node, node_name, pools
+from llm_d_gke.rehearsal.autoscaler.scale_up import decide, unschedulable
 
 CLUSTER = {"name": "llm-d", "location": "us-central1-a"}
 

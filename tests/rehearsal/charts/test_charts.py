@@ -13,13 +13,13 @@ import httpx
 import pytest
 import yaml
 
-from rehearsal.charts import registry, sources
-from rehearsal.charts.packing import pack
-from rehearsal.charts.registry import refusal, respond
-from rehearsal.charts.sources import differences, find, published
-from rehearsal.control_plane.certificates import Certificates
-from rehearsal.differences import recorded_differences
-from rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.charts import registry, sources
+from llm_d_gke.rehearsal.charts.packing import pack
+from llm_d_gke.rehearsal.charts.registry import refusal, respond
+from llm_d_gke.rehearsal.charts.sources import differences, find, published
+from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.differences import recorded_differences
+from llm_d_gke.rehearsal.paths import StackPaths
 
 LWS = "oci://registry.k8s.io/lws/charts/lws"
 CERT_MANAGER = "oci://quay.io/jetstack/charts/cert-manager"
@@ -175,4 +175,4 @@ class TestRegistry:
         answer = respond(paths, host, path)
         assert answer.status == 404
         assert host in refusal(answer)
-        assert "add the module to rehearsal/charts/sources.py" in refusal(answer)
+        assert "add the module to llm_d_gke/rehearsal/charts/sources.py" in refusal(answer)

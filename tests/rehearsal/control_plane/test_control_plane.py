@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.control_plane import addons
-from rehearsal.control_plane.control_plane import ControlPlane, ControlPlaneError
-from rehearsal.host import processes
-from rehearsal.kube import ApiError, Conflict, Kube, KubeError, Manifest, NotFound, UnknownKind, client
-from rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.control_plane import addons
+from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane, ControlPlaneError
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.kube import ApiError, Conflict, Kube, KubeError, Manifest, NotFound, UnknownKind, client
+from llm_d_gke.rehearsal.paths import StackPaths
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.rehearsal

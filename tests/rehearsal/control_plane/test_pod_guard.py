@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.kube import ApiError, Kube, Manifest, client
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from policy.llmd_policy.resources import Pod, pods_of
-from rehearsal.control_plane.control_plane import ControlPlane
-from rehearsal.host import processes
-from rehearsal.kube import ApiError, Kube, Manifest, client
-from rehearsal.paths import StackPaths
-from resource_graph.kubernetes import kubernetes_objects
 from tests.policy.graphs import resources_of
 from tests.stacks import graph_of
 

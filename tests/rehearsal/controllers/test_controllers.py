@@ -12,16 +12,16 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from rehearsal.control_plane.certificates import Certificates
-from rehearsal.controllers.cert_manager import KINDS, CertManager, sign
-from rehearsal.controllers.keda_operator import KedaOperator
-from rehearsal.controllers.sail_operator import SailOperator
-from rehearsal.kube import Kube, Manifest, Manifests
-from rehearsal.kube.informer import Informer
-from rehearsal.load_balancer.konnectivity import resolve
-from rehearsal.node_agent.images_to_binaries import Program, program
-from rehearsal.node_agent.pod_worker import Forward
-from rehearsal.node_agent.webhook_controllers import controller
+from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.controllers.cert_manager import KINDS, CertManager, sign
+from llm_d_gke.rehearsal.controllers.keda_operator import KedaOperator
+from llm_d_gke.rehearsal.controllers.sail_operator import SailOperator
+from llm_d_gke.rehearsal.kube import Kube, Manifest, Manifests
+from llm_d_gke.rehearsal.kube.informer import Informer
+from llm_d_gke.rehearsal.load_balancer.konnectivity import resolve
+from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program
+from llm_d_gke.rehearsal.node_agent.pod_worker import Forward
+from llm_d_gke.rehearsal.node_agent.webhook_controllers import controller
 
 SERVING = "/tmp/k8s-webhook-server/serving-certs"
 

@@ -19,11 +19,11 @@ from pathlib import Path
 import httpx
 import yaml
 
-from operations.traffic import Steady
-from rehearsal.host import processes
-from rehearsal.kube import Kube, Manifests, client
-from rehearsal.paths import StackPaths
-from rehearsal.terminal.endpoint import reachable
+from llm_d_gke.operations.traffic import Steady
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.kube import Kube, Manifests, client
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.terminal.endpoint import reachable
 from tests.project_copy import copy_project
 from tests.waiting import PATIENCE, eventually
 
@@ -48,7 +48,7 @@ class Done:
 class Command:
     """A running command, in a separate process group as in a terminal."""
 
-    def __init__(self, root: Path, arguments: tuple[str, ...], module: str = "rehearsal") -> None:
+    def __init__(self, root: Path, arguments: tuple[str, ...], module: str = "llm_d_gke.rehearsal") -> None:
         self._child = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=root,
@@ -120,14 +120,14 @@ class Project:
         return Command(self.root, arguments)
 
     def run(self, *arguments: str, code: int = 0, patience: float = COMMAND) -> str:
-        """The output of `python -m rehearsal <arguments>`; fails if it did not end with `code`."""
+        """The output of `python -m llm_d_gke.rehearsal <arguments>`; fails if it did not end with `code`."""
         done = self.start(*arguments).wait(patience)
         assert done.code == code, f"{' '.join(arguments)} ended with {done.code}, not {code}:\n{done.text}"
         return done.text
 
     def look(self, *arguments: str, code: int = 0) -> str:
         """The output of `llmd <arguments>` for a running stack; fails as `run` does."""
-        done = Command(self.root, arguments, "operations").wait()
+        done = Command(self.root, arguments, "llm_d_gke").wait()
         assert done.code == code, f"{' '.join(arguments)} ended with {done.code}, not {code}:\n{done.text}"
         return done.text
 
@@ -138,7 +138,7 @@ class Project:
 
     def diagnosed(self, stack: str) -> str:
         """The id of the cause that `diagnose` names first, empty where it finds nothing."""
-        done = Command(self.root, ("diagnose", stack, "--json"), "operations").wait()
+        done = Command(self.root, ("diagnose", stack, "--json"), "llm_d_gke").wait()
         causes = json.loads(done.text)["causes"]
         assert done.code == (2 if causes else 0), done.text
         return str(causes[0]["id"]) if causes else ""

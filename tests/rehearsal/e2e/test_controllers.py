@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.kube import ApiError, Manifest
+from llm_d_gke.rehearsal.kube import ApiError, Manifest
 from tests.waiting import eventually
 
 from .project import Project, chat, project_in

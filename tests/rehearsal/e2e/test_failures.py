@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from rehearsal.kube import Manifest
-from rehearsal.providers.gcp.store import CloudStore, Record
+from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.rehearsal.providers.gcp.store import CloudStore, Record
 from tests.waiting import eventually
 
 from .conftest import Running

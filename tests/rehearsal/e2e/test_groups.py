@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from rehearsal.kube import Manifest, Manifests
+from llm_d_gke.rehearsal.kube import Manifest, Manifests
 from tests.waiting import eventually
 
 from .project import Project, chat, project_in

@@ -9,8 +9,8 @@ import signal
 
 import pytest
 
-from operations.traffic import Request, Steady
-from operations.verify.criteria import CRITERIA
+from llm_d_gke.operations.traffic import Request, Steady
+from llm_d_gke.operations.verify.criteria import CRITERIA
 from tests.waiting import eventually
 
 from .conftest import Running

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from rehearsal.providers.gcp.store import CloudStore
+from llm_d_gke.rehearsal.providers.gcp.store import CloudStore
 from tests.waiting import eventually
 
 from .project import Project, chat

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal.providers.gcp.kinds import CLUSTER, NETWORK
-from rehearsal.providers.gcp.store import MARKS, CloudStore
-from stackfile import PROJECT_ROOT
+from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NETWORK
+from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import existing_cluster
 from tests.waiting import eventually
 

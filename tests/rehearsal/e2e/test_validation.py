@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 import yaml
 
-from catalog import load
-from rehearsal.autoscaler.network_cards import resource_slice
-from rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, node, pools
-from rehearsal.control_plane.control_plane import ControlPlane
-from rehearsal.host import processes
-from rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
-from rehearsal.paths import StackPaths
-from rehearsal.providers.gcp.cloud_view import CLUSTER, NODE_POOL
-from rehearsal.toolchain.build import module_dir
-from resource_graph import Graph
-from resource_graph.rendering import manifests
-from resource_graph.values import jsonable
+from llm_d_gke.catalog import load
+from llm_d_gke.rehearsal.autoscaler.network_cards import resource_slice
+from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, node, pools
+from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import CLUSTER, NODE_POOL
+from llm_d_gke.rehearsal.toolchain.build import module_dir
+from llm_d_gke.resource_graph import Graph
+from llm_d_gke.resource_graph.rendering import manifests
+from llm_d_gke.resource_graph.values import jsonable
 from tests.stacks import graph_of
 from tests.waiting import eventually
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal.control_plane.control_plane import ControlPlane
-from rehearsal.host import processes
-from rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
-from rehearsal.paths import StackPaths
-from rehearsal.toolchain.build import module_dir
-from stackfile import PROJECT_ROOT
+from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.toolchain.build import module_dir
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import graph_of
 
 from .test_validation import CREATED_FIRST, VERSION, objects, title
@@ -49,7 +49,7 @@ KINDS = {
     ),
 }
 # Where no module carries the kind.
-RESTATED = PROJECT_ROOT / "rehearsal" / "control_plane" / "crds" / "sailoperator.io.yaml"
+RESTATED = PROJECT_ROOT / "llm_d_gke" / "rehearsal" / "control_plane" / "crds" / "sailoperator.io.yaml"
 RED_HAT = {
     "release": "rhaiis-3.2",
     "registry": {"server": "registry.redhat.io", "username": "me", "password": "a-registry-password"},

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from rehearsal.engine_choice import EngineChoice, engine_of
+from llm_d_gke.rehearsal.engine_choice import EngineChoice, engine_of
 from tests.waiting import PATIENCE, eventually
 
 from ..e2e.project import Project, chat

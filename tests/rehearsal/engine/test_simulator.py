@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from planning import plan_raw
-from rehearsal.host.ports import Ports
-from rehearsal.node_agent.launch import EngineLauncher, Simulated
-from rehearsal.node_agent.vllm_on_cpu import EngineVersion, VllmOnCpu
-from rehearsal.paths import StackPaths
-from rehearsal.pulumi_engine.configuration import load
-from rehearsal.toolchain.build import binaries
-from rehearsal.vllm_cpu.environment import installed
-from rehearsal.vllm_cpu.model_folders import read_models, tiny_models, write_models
-from stackfile import PROJECT_ROOT
+from llm_d_gke.planning import plan_raw
+from llm_d_gke.rehearsal.host.ports import Ports
+from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Simulated
+from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import EngineVersion, VllmOnCpu
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.rehearsal.toolchain.build import binaries
+from llm_d_gke.rehearsal.vllm_cpu.environment import installed
+from llm_d_gke.rehearsal.vllm_cpu.model_folders import read_models, tiny_models, write_models
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.waiting import eventually
 
 from .questions import LENGTH, MODEL, QUESTIONS, get

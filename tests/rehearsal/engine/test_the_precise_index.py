@@ -14,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-from planning.serving.kv_events import EVENTS_PORT, publisher
+from llm_d_gke.planning.serving.kv_events import EVENTS_PORT, publisher
 from tests.waiting import PATIENCE, eventually
 
 from ..e2e.project import PICKERS, chat

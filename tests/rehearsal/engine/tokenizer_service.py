@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 import httpx
 
-from rehearsal.toolchain.build import module_dir
+from llm_d_gke.rehearsal.toolchain.build import module_dir
 from tests.waiting import PATIENCE
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.host import processes
-from rehearsal.paths import StackPaths
-from stackfile import PROJECT_ROOT
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.waiting import eventually
 
 SLEEP = ["sleep", "300"]
@@ -93,8 +93,8 @@ class TestItsStarter:
             import sys
             sys.path.insert(0, {str(PROJECT_ROOT)!r})
             from pathlib import Path
-            from rehearsal.host import processes
-            from rehearsal.paths import StackPaths
+            from llm_d_gke.rehearsal.host import processes
+            from llm_d_gke.rehearsal.paths import StackPaths
             paths = StackPaths("stack", Path({str(paths.root)!r}))
             print(processes.start(paths, "one", ["sleep", "300"], log=paths.logs / "one.log").pid)
         """

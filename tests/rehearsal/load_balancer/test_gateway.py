@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted
-from rehearsal.load_balancer.backends import Backends, GatewayObjects, UnresolvedError, health_check
-from rehearsal.load_balancer.conditions import condition, dated
-from rehearsal.load_balancer.envoy import LINGER_SECONDS, Envoy, executable
-from rehearsal.load_balancer.envoy_config import (
+from llm_d_gke.rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted
+from llm_d_gke.rehearsal.load_balancer.backends import Backends, GatewayObjects, UnresolvedError, health_check
+from llm_d_gke.rehearsal.load_balancer.conditions import condition, dated
+from llm_d_gke.rehearsal.load_balancer.envoy import LINGER_SECONDS, Envoy, executable
+from llm_d_gke.rehearsal.load_balancer.envoy_config import (
     Config,
     Extension,
     bootstrap,
@@ -28,10 +28,10 @@ from rehearsal.load_balancer.envoy_config import (
     picker_override,
     route_configuration,
 )
-from rehearsal.load_balancer.health import HealthCheck, ask
-from rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
-from rehearsal.paths import StackPaths
-from rehearsal.providers.gcp.cloud_view import Cloud
+from llm_d_gke.rehearsal.load_balancer.health import HealthCheck, ask
+from llm_d_gke.rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 from tests.waiting import eventually
 
 
@@ -481,7 +481,7 @@ def test_a_proxy_subnet_counts_in_the_clusters_region_and_network(change: dict[s
 def test_a_cluster_stays_for_the_requests_it_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Envoy resets every request of a cluster that is taken away, also those of the configuration before."""
     moment = 100.0
-    monkeypatch.setattr("rehearsal.load_balancer.envoy.time.monotonic", lambda: moment)
+    monkeypatch.setattr("llm_d_gke.rehearsal.load_balancer.envoy.time.monotonic", lambda: moment)
     envoy = Envoy(StackPaths("stack", tmp_path))
 
     def clusters() -> list[str]:

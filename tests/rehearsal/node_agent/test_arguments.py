@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from rehearsal.node_agent.arguments import expand, mounted, with_configured_ports, with_ports
-from rehearsal.node_agent.engine_arguments import EngineCommand, UnknownCommandError, serves, translate
-from rehearsal.node_agent.images_to_binaries import Program, program
-from rehearsal.node_agent.launch import Simulated, launch
+from llm_d_gke.rehearsal.node_agent.arguments import expand, mounted, with_configured_ports, with_ports
+from llm_d_gke.rehearsal.node_agent.engine_arguments import EngineCommand, UnknownCommandError, serves, translate
+from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program
+from llm_d_gke.rehearsal.node_agent.launch import Simulated, launch
 
 MODEL = "google/gemma-2b-it"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.control_plane.certificates import Certificates
-from rehearsal.node_agent.kubelet_api import LogRequest, content, parse, serve
+from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.node_agent.kubelet_api import LogRequest, content, parse, serve
 
 PATH = "/containerLogs/serving/chat-1/main"
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from rehearsal.autoscaler.quantities import quantity, requests, seconds
-from rehearsal.host.ports import Ports
-from rehearsal.node_agent.environment import ConfigError, resolve
-from rehearsal.node_agent.pod_status import ContainerState, conditions, phase
-from rehearsal.node_agent.probes import check
-from rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts
+from llm_d_gke.rehearsal.autoscaler.quantities import quantity, requests, seconds
+from llm_d_gke.rehearsal.host.ports import Ports
+from llm_d_gke.rehearsal.node_agent.environment import ConfigError, resolve
+from llm_d_gke.rehearsal.node_agent.pod_status import ContainerState, conditions, phase
+from llm_d_gke.rehearsal.node_agent.probes import check
+from llm_d_gke.rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts
 
 OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
     ("Secret", "hf"): {"kind": "Secret", "data": {"token": base64.b64encode(b"abc").decode()}},

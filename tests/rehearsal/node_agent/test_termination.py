@@ -12,15 +12,15 @@ from typing import Any, cast
 
 import pytest
 
-from rehearsal.host import processes
-from rehearsal.host.ports import Ports
-from rehearsal.node_agent import pod_worker as workers
-from rehearsal.node_agent.containers import Container
-from rehearsal.node_agent.images_to_binaries import Program
-from rehearsal.node_agent.launch import Launch
-from rehearsal.node_agent.pod_status import ContainerState
-from rehearsal.node_agent.pod_worker import Kubelet, PodWorker
-from rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.host.ports import Ports
+from llm_d_gke.rehearsal.node_agent import pod_worker as workers
+from llm_d_gke.rehearsal.node_agent.containers import Container
+from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
+from llm_d_gke.rehearsal.node_agent.launch import Launch
+from llm_d_gke.rehearsal.node_agent.pod_status import ContainerState
+from llm_d_gke.rehearsal.node_agent.pod_worker import Kubelet, PodWorker
+from llm_d_gke.rehearsal.paths import StackPaths
 from tests.waiting import PATIENCE, eventually
 
 # Reports SIGTERM, and then acts by its argument.

@@ -9,8 +9,8 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from rehearsal.providers.base import Provider, serve
-from rehearsal.providers.properties import (
+from llm_d_gke.rehearsal.providers.base import Provider, serve
+from llm_d_gke.rehearsal.providers.properties import (
     Change,
     Diff,
     Properties,
@@ -21,9 +21,9 @@ from rehearsal.providers.properties import (
     unmarshal,
     unwrap_secrets,
 )
-from rehearsal.providers.requests import Created, CreateRequest, Invalid, Refused, UpdateRequest
-from resource_graph.values import UNKNOWN, Secret, contains_unknown
-from resource_graph.wire import encode_struct
+from llm_d_gke.rehearsal.providers.requests import Created, CreateRequest, Invalid, Refused, UpdateRequest
+from llm_d_gke.resource_graph.values import UNKNOWN, Secret, contains_unknown
+from llm_d_gke.resource_graph.wire import encode_struct
 
 URN = "urn:pulumi:gpu::llm-d::llm-d:network:Network$test:index:Thing::main"
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from rehearsal.paths import StackPaths
-from rehearsal.providers.gcp import CloudStore, GcpProvider, arguments
-from rehearsal.providers.gcp.cluster import version_of
-from rehearsal.providers.gcp.enums import ENUMS
-from rehearsal.providers.gcp.kinds import (
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp import CloudStore, GcpProvider, arguments
+from llm_d_gke.rehearsal.providers.gcp.cluster import version_of
+from llm_d_gke.rehearsal.providers.gcp.enums import ENUMS
+from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ACCOUNT,
     ADDRESS,
     CLUSTER,
@@ -33,11 +33,11 @@ from rehearsal.providers.gcp.kinds import (
     SERVICE,
     SUBNETWORK,
 )
-from rehearsal.providers.gcp.pools import Size, size_of
-from rehearsal.providers.gcp.store import BLOCKS, MARKS
-from rehearsal.providers.gcp.table import KINDS
-from rehearsal.providers.properties import Properties, dotted
-from rehearsal.providers.requests import (
+from llm_d_gke.rehearsal.providers.gcp.pools import Size, size_of
+from llm_d_gke.rehearsal.providers.gcp.store import BLOCKS, MARKS
+from llm_d_gke.rehearsal.providers.gcp.table import KINDS
+from llm_d_gke.rehearsal.providers.properties import Properties, dotted
+from llm_d_gke.rehearsal.providers.requests import (
     CheckRequest,
     CreateRequest,
     DeleteRequest,
@@ -46,7 +46,7 @@ from rehearsal.providers.requests import (
     Refused,
     UpdateRequest,
 )
-from resource_graph.values import UNKNOWN, Secret
+from llm_d_gke.resource_graph.values import UNKNOWN, Secret
 
 CONFIG = {"project": "demo", "region": "us-central1"}
 SERVICES = ("compute", "container", "iam", "secretmanager")
@@ -135,7 +135,7 @@ def _urn(token: str, name: str) -> str:
 @pytest.fixture(autouse=True)
 def _own_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's register of loopback blocks is for stacks that run, not for these."""
-    monkeypatch.setattr("rehearsal.providers.gcp.store.cache_root", lambda: tmp_path / "register")
+    monkeypatch.setattr("llm_d_gke.rehearsal.providers.gcp.store.cache_root", lambda: tmp_path / "register")
 
 
 @pytest.fixture

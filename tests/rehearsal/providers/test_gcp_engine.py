@@ -12,12 +12,12 @@ import pulumi_gcp as gcp
 import pytest
 from pulumi import automation
 
-from rehearsal.host import processes
-from rehearsal.kube import client
-from rehearsal.paths import StackPaths
-from rehearsal.providers.base import serve
-from rehearsal.providers.gcp import CloudStore, GcpProvider, lifecycle
-from rehearsal.toolchain.build import binaries
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.kube import client
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.base import serve
+from llm_d_gke.rehearsal.providers.gcp import CloudStore, GcpProvider, lifecycle
+from llm_d_gke.rehearsal.toolchain.build import binaries
 
 pytestmark = pytest.mark.rehearsal
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-import catalog
-from planning import StackPlan, plan_raw
-from rehearsal.pulumi_engine.configuration import load
-from rehearsal.toolchain import pickers
-from stackfile import EXAMPLES, PROJECT_ROOT, StackConfig
-from stackfile.model_files import model_files
+from llm_d_gke import catalog
+from llm_d_gke.planning import StackPlan, plan_raw
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.rehearsal.toolchain import pickers
+from llm_d_gke.stackfile import EXAMPLES, PROJECT_ROOT, StackConfig
+from llm_d_gke.stackfile.model_files import model_files
 
 OWN = catalog.load().releases["llm-d-0.9"].picker
 STACKS = sorted(

@@ -11,9 +11,9 @@ from pulumi.automation import _server, _stack
 from pulumi.runtime import reset_options
 from pulumi.runtime.proto import language_pb2
 
-from rehearsal.errors import RehearsalError
-from rehearsal.pulumi_engine.patches import CHECKED_VERSION, ProgramServer, patched_language_server
-from stackfile import PROJECT_ROOT
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.pulumi_engine.patches import CHECKED_VERSION, ProgramServer, patched_language_server
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 
 @pytest.fixture(autouse=True)

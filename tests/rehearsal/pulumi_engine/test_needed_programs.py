@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from planning import plan_raw
-from rehearsal.pulumi_engine.configuration import load
-from rehearsal.pulumi_engine.needed_programs import needed_programs
-from stackfile import PROJECT_ROOT
+from llm_d_gke.planning import plan_raw
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 EVERY = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "pulumi", "llm-d-inference-sim"}
 

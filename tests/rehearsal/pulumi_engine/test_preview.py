@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from planning import plan_raw
-from rehearsal import commands
-from rehearsal.paths import StackPaths
-from rehearsal.pulumi_engine.configuration import load
-from stackfile import PROJECT_ROOT, StackConfig
+from llm_d_gke.planning import plan_raw
+from llm_d_gke.rehearsal import commands
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
 
 
 @pytest.fixture

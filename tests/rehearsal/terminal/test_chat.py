@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.control_plane.certificates import Certificates
-from rehearsal.controllers.cert_manager import sign
-from rehearsal.errors import RehearsalError
-from rehearsal.terminal.chat import ask
+from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.controllers.cert_manager import sign
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.terminal.chat import ask
 
 HOST = "llm.example.com"
 

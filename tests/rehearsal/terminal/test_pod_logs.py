@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.commands import Request, logs
-from rehearsal.errors import RehearsalError
-from rehearsal.paths import StackPaths
-from rehearsal.terminal.pod_logs import print_logs
+from llm_d_gke.rehearsal.commands import Request, logs
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.terminal.pod_logs import print_logs
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_following_prints_each_line_once(
         with (paths.pod_logs / "serving_server-1_vllm.log").open("a", encoding="utf-8") as file:
             file.write(text)
 
-    monkeypatch.setattr("rehearsal.terminal.pod_logs.time.sleep", wait)
+    monkeypatch.setattr("llm_d_gke.rehearsal.terminal.pod_logs.time.sleep", wait)
     with pytest.raises(KeyboardInterrupt):
         print_logs(paths, "server", follow=True, gke_commands=str)
     assert capsys.readouterr().out.splitlines() == ["ready", "serving", "half a line", "last"]

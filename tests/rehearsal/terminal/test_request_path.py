@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.terminal.request_path import (
+from llm_d_gke.rehearsal.terminal.request_path import (
     WIDTH,
     Backend,
     backend_at,
@@ -12,7 +12,7 @@ from rehearsal.terminal.request_path import (
     picker_stop,
     pod_stop,
 )
-from rehearsal.terminal.scores import Choice
+from llm_d_gke.rehearsal.terminal.scores import Choice
 
 LONG = "a-model-with-a-very-long-name-that-no-column-could-hold-vllm-797b7bb775-{}"
 BACKEND = Backend("chat-b", "127.69.1.2:8000", "gke-pool-1", "n1-standard-4 with nvidia-tesla-t4", "vLLM 0.26.0")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from rehearsal.commands import Request, why
-from rehearsal.errors import RehearsalError
-from rehearsal.terminal.scores import choices, weighted, weights_of
+from llm_d_gke.rehearsal.commands import Request, why
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.terminal.scores import choices, weighted, weights_of
 
 
 def line(message: str, request: str = "r1", **fields: Any) -> str:

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
-from catalog import load
-from planning import RefusedError
-from planning.findings import Severity
-from planning.picker_config.parameters import SHAPES
-from planning.plan.routing import PickerPlan
-from rehearsal.toolchain.build import binaries
-from stackfile import project_stacks
+from llm_d_gke.catalog import load
+from llm_d_gke.planning import RefusedError
+from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.picker_config.parameters import SHAPES
+from llm_d_gke.planning.plan.routing import PickerPlan
+from llm_d_gke.rehearsal.toolchain.build import binaries
+from llm_d_gke.stackfile import project_stacks
 from tests.planning.refusals.case import findings_of
 from tests.planning.refusals.picker import ONE_PROFILE, QUEUE, own
 from tests.stacks import plan_of

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.toolchain import build, go
-from rehearsal.toolchain.__main__ import main
-from rehearsal.toolchain.build import BuildError, binaries, module_dir
-from rehearsal.toolchain.plugins import KUBERNETES, plugin_folder
-from rehearsal.toolchain.targets import HERE, TARGETS, cache_of, ldflags, pinned
+from llm_d_gke.rehearsal.toolchain import build, go
+from llm_d_gke.rehearsal.toolchain.__main__ import main
+from llm_d_gke.rehearsal.toolchain.build import BuildError, binaries, module_dir
+from llm_d_gke.rehearsal.toolchain.plugins import KUBERNETES, plugin_folder
+from llm_d_gke.rehearsal.toolchain.targets import HERE, TARGETS, cache_of, ldflags, pinned
 
 
 class FakeGo:
@@ -110,13 +110,15 @@ class TestBuilding:
         changed.mkdir(parents=True)
         (changed / "go.mod").write_bytes((HERE / "cluster" / "go.mod").read_bytes() + b"\n")
         (changed / "go.sum").write_bytes((HERE / "cluster" / "go.sum").read_bytes())
-        monkeypatch.setattr("rehearsal.toolchain.targets.HERE", tmp_path / "modules")
+        monkeypatch.setattr("llm_d_gke.rehearsal.toolchain.targets.HERE", tmp_path / "modules")
         assert cache_of("cluster") != before
 
     @pytest.mark.usefixtures("fake")
     def test_another_main_of_ours_is_another_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         before = cache_of("charts")
-        monkeypatch.setattr("rehearsal.toolchain.targets.HERE", Path(shutil.copytree(HERE, tmp_path / "modules")))
+        monkeypatch.setattr(
+            "llm_d_gke.rehearsal.toolchain.targets.HERE", Path(shutil.copytree(HERE, tmp_path / "modules"))
+        )
         assert cache_of("charts") == before
         with (tmp_path / "modules" / "charts" / "provider" / "main.go").open("a") as file:
             file.write("\n")
@@ -145,7 +147,7 @@ class TestBuilding:
 
 
 class TestEverything:
-    """`python -m rehearsal.toolchain`."""
+    """`python -m llm_d_gke.rehearsal.toolchain`."""
 
     def test_the_provider_is_built_where_it_cannot_be_downloaded(self, fake: FakeGo) -> None:
         assert main() == 0

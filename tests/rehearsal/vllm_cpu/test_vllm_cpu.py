@@ -17,26 +17,26 @@ from typing import Any
 import psutil
 import pytest
 
-import catalog
-from cli.run import run_app
-from planning import plan_raw
-from planning.plan.stack import StackPlan
-from rehearsal.cli import app
-from rehearsal.engine_choice import EngineChoice, choose_engine, engine_of, record_engine
-from rehearsal.errors import RehearsalError
-from rehearsal.node_agent.engine_arguments import UnknownCommandError
-from rehearsal.node_agent.launch import Launch
-from rehearsal.node_agent.vllm_on_cpu import EngineVersion, VllmOnCpu, runs_vllm
-from rehearsal.paths import StackPaths
-from rehearsal.pulumi_engine.configuration import load
-from rehearsal.vllm_cpu import tiny_model, versions
-from rehearsal.vllm_cpu.arguments import ServedModel, command_for
-from rehearsal.vllm_cpu.environment import EngineEnvironment
-from rehearsal.vllm_cpu.model_folders import read_models, tiny_models, write_models
-from rehearsal.vllm_cpu.prepare import prepare
-from rehearsal.vllm_cpu.tiny_model import NoTinyModelError
-from rehearsal.vllm_cpu.versions import EngineUnavailableError, check_machine, nearest, version_in
-from stackfile import PROJECT_ROOT, StackConfig
+from llm_d_gke import catalog
+from llm_d_gke.cli.run import run_app
+from llm_d_gke.planning import plan_raw
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.rehearsal.cli import app
+from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, engine_of, record_engine
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.node_agent.engine_arguments import UnknownCommandError
+from llm_d_gke.rehearsal.node_agent.launch import Launch
+from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import EngineVersion, VllmOnCpu, runs_vllm
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.rehearsal.vllm_cpu import tiny_model, versions
+from llm_d_gke.rehearsal.vllm_cpu.arguments import ServedModel, command_for
+from llm_d_gke.rehearsal.vllm_cpu.environment import EngineEnvironment
+from llm_d_gke.rehearsal.vllm_cpu.model_folders import read_models, tiny_models, write_models
+from llm_d_gke.rehearsal.vllm_cpu.prepare import prepare
+from llm_d_gke.rehearsal.vllm_cpu.tiny_model import NoTinyModelError
+from llm_d_gke.rehearsal.vllm_cpu.versions import EngineUnavailableError, check_machine, nearest, version_in
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
 
 CATALOG = catalog.load()
 MODEL = "google/gemma-2b-it"

@@ -1,0 +1,1 @@
+"""llm-d inference on GKE: settings, the plan that follows from them, and the Pulumi resources that create it."""

@@ -1,0 +1,313 @@
+"""A model's own config.json as an entry of the catalog, whatever its kinds of attention, experts and quantization.
+
+Only architectures whose weights the formulas of `parameters` describe are taken: of others the same fields may
+mean something else. Tests hold it against the catalog's own entries.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from .config_fields import Fields
+from .config_layers import Layers, attention_of, draft_of, experts_of, layers_of, mla_of, rotary_of
+from .config_quantization import quantization_of
+from .config_vision import towers
+from .errors import ConfigError
+from .modules import Modules
+from .parameters import GIB
+from .schema import Model, PerLayerEmbedding
+
+Config = Mapping[str, Any]
+Bias = Literal["none", "qkv", "all"]
+
+# Architectures by what their configuration leaves unsaid: biases of the projections. "flag": attention_bias decides.
+_BIAS: Mapping[str, Literal["none", "qkv", "all", "flag"]] = {
+    "LlamaForCausalLM": "flag",
+    "Llama4ForConditionalGeneration": "none",
+    "LlavaNextForConditionalGeneration": "none",
+    "MistralForCausalLM": "none",
+    "Mistral3ForConditionalGeneration": "none",
+    "MixtralForCausalLM": "none",
+    "Qwen2ForCausalLM": "qkv",
+    "Qwen2MoeForCausalLM": "qkv",
+    "Qwen3ForCausalLM": "flag",
+    "Qwen3MoeForCausalLM": "flag",
+    "Qwen3VLForConditionalGeneration": "flag",
+    "Qwen3VLMoeForConditionalGeneration": "flag",
+    "Qwen3NextForCausalLM": "none",
+    "Qwen3_5ForConditionalGeneration": "none",
+    "Qwen3_5MoeForConditionalGeneration": "none",
+    "GemmaForCausalLM": "none",
+    "Gemma2ForCausalLM": "none",
+    "Gemma3ForCausalLM": "none",
+    "Gemma3ForConditionalGeneration": "none",
+    "Gemma4ForConditionalGeneration": "none",
+    "PhiForCausalLM": "all",
+    "Phi3ForCausalLM": "none",
+    "GptOssForCausalLM": "all",
+    "DeepseekV2ForCausalLM": "none",
+    "DeepseekV3ForCausalLM": "none",
+    "DeepseekV32ForCausalLM": "none",
+    "Glm4MoeForCausalLM": "qkv",
+    "Glm4MoeLiteForCausalLM": "none",
+    "GlmMoeDsaForCausalLM": "none",
+    "KimiVLForConditionalGeneration": "none",
+    "KimiK25ForConditionalGeneration": "none",
+    "MiniMaxM2ForCausalLM": "none",
+    "NemotronHForCausalLM": "none",
+    "GraniteForCausalLM": "flag",
+    "GraniteMoeForCausalLM": "none",
+    "GraniteMoeHybridForCausalLM": "none",
+    "SeedOssForCausalLM": "qkv",
+    "Exaone4ForCausalLM": "none",
+}
+# Text models inside LLaVA, by model_type.
+_LLAVA_TEXT: Mapping[str, Bias] = {"llama": "none", "mistral": "none", "granite": "none", "qwen2": "qkv"}
+
+# Architectures that are known and not computed, and why.
+_REFUSED: Mapping[str, str] = {
+    "DeepseekV4ForCausalLM": "its layers keep keys compressed at several ratios beside a window",
+    "KimiK3ForConditionalGeneration": "its delta attention and its experts in a narrower width are not described here",
+    "MiniMaxM3ForCausalLM": "its block-sparse attention keeps an index whose size depends on the kernel",
+    "MiniMaxM3SparseForConditionalGeneration": "its block-sparse attention keeps an index whose size depends on the "
+    "kernel",
+    "MiMoV2FlashForCausalLM": "its keys and values have different widths, and layers of two kinds different heads",
+    "Step3p7FlashForCausalLM": "its layers of two kinds have different heads",
+    "DeciLMForCausalLM": "each of its layers has a shape of its own",
+    "Gemma3nForConditionalGeneration": "its layers are activated in part, and it hears as well as it sees",
+}
+# What transformers takes where a configuration leaves a field out, by the beginning of the architecture (configuration
+# classes of 5.5): published files of Gemma 3 name neither heads nor vocabulary. Only what differs from the usual.
+_DEFAULTS: Mapping[str, Mapping[str, int]] = {
+    "GemmaFor": {"vocab_size": 256_000, "head_dim": 256, "num_key_value_heads": 16, "max_position_embeddings": 8192},
+    "Gemma2": {
+        "vocab_size": 256_000,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "max_position_embeddings": 8192,
+        "sliding_window": 4096,
+    },
+    "Gemma3": {
+        "vocab_size": 262_208,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "max_position_embeddings": 131_072,
+        "sliding_window": 4096,
+    },
+    "Gemma4": {
+        "vocab_size": 262_144,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "global_head_dim": 512,
+        "max_position_embeddings": 131_072,
+        "sliding_window": 512,
+        "hidden_size_per_layer_input": 256,
+        "vocab_size_per_layer_input": 262_144,
+    },
+    "Qwen3": {"head_dim": 128},
+    "Qwen3Moe": {},
+    "Qwen3VLMoe": {},
+    "Qwen3Next": {"head_dim": 256},
+    "Qwen3_5": {"head_dim": 256},
+    "Llama4": {"vocab_size": 202_048, "num_key_value_heads": 8, "head_dim": 128, "attention_chunk_size": 8192},
+    "GptOss": {"head_dim": 64, "num_key_value_heads": 8, "sliding_window": 128},
+    "SeedOss": {"head_dim": 128, "num_key_value_heads": 8},
+    "MiniMaxM2": {"head_dim": 128},
+    "NemotronH": {"head_dim": 128, "num_key_value_heads": 8},
+}
+_TIED = ("Gemma",)  # families that share embedding and head unless they say otherwise
+_TWO_MATRICES = ("PhiForCausalLM", "NemotronHForCausalLM")
+_OUTPUT_GATE = ("Qwen3Next", "Qwen3_5")
+_DTYPES = ("bfloat16", "float16", "float32")
+
+
+def parse(
+    model_id: str,
+    config: Config,
+    *,
+    revision: str | None = None,
+    size_gib: float | None = None,
+    source: str = "config",
+    quantization: Config | None = None,
+) -> Model:
+    """The entry that a config.json describes. Raises ConfigError, worded for the owner of the file.
+
+    `size_gib` is the size of the weight files if their index is available. `quantization` is the content of
+    hf_quant_config.json beside it (catalog.config_quantization.from_modelopt_file).
+    """
+    names = config.get("architectures") or []
+    architecture = str(names[0]) if isinstance(names, list) and names else "(none)"
+    if architecture in _REFUSED:
+        raise ConfigError(f"the memory of {architecture} cannot be computed: {_REFUSED[architecture]}", unknown=True)
+    if architecture not in _BIAS:
+        raise ConfigError(f"architecture {architecture} is not one whose memory this program can compute", unknown=True)
+    text = config.get("text_config")
+    text = {**_defaults(architecture), **config, **(text if isinstance(text, Mapping) else {})}
+    fields = Fields(text)
+    try:
+        layers = layers_of(architecture, fields)
+        model = _model(model_id, architecture, config, fields, layers, revision, size_gib, source)
+        stored = config.get("quantization_config") or fields.config.get("quantization_config") or quantization
+        if quantization is not None and not _says_method(stored):
+            stored = quantization
+        if stored:
+            kinds = ["mla" if model.mla is not None and kind == "full" else kind for kind in layers.kinds]
+            modules = Modules(model, kinds, layers.sparse)
+            model = model.model_copy(update={"quantization": quantization_of(stored, modules)})
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors())
+        raise ConfigError(f"its figures do not fit together: {problems}") from None
+    _check(model)
+    return model
+
+
+def _defaults(architecture: str) -> Mapping[str, int]:
+    """Of the longest beginning that fits."""
+    fitting = [begin for begin in _DEFAULTS if architecture.startswith(begin)]
+    return _DEFAULTS[max(fitting, key=len)] if fitting else {}
+
+
+def _says_method(stored: object) -> bool:
+    return isinstance(stored, Mapping) and bool(stored.get("quant_method") or stored.get("quant_algo"))
+
+
+def _check(model: Model) -> None:
+    """Check the figures that every model has, which also prevents divisions by zero."""
+    minimums = {
+        "kv_heads": model.kv_heads,
+        "head_dim": model.head_dim,
+        "vocabulary": model.vocabulary,
+        "context": model.context,
+        "intermediate": model.intermediate,
+    }
+    experts = model.experts
+    if experts is not None:
+        minimums |= {"experts": experts.layers, "active experts": experts.active, "expert width": experts.intermediate}
+    for group in model.attention:
+        state, mamba = group.linear, group.mamba
+        if state is not None:
+            minimums |= {"linear heads": min(state.key_heads, state.value_heads, state.key_dim, state.value_dim)}
+        if mamba is not None:
+            minimums |= {"Mamba heads": min(mamba.heads, mamba.head_dim, mamba.state, mamba.groups, mamba.convolution)}
+        minimums |= {
+            f"{group.kind} heads": 1 if group.kv_heads is None else group.kv_heads,
+            f"{group.kind} head dimension": 1 if group.head_dim is None else group.head_dim,
+            f"{group.kind} window": 1 if group.window is None else group.window,
+        }
+    missing = [name for name, value in minimums.items() if value < 1]
+    if missing:
+        raise ConfigError(f"it has no {', no '.join(missing)}")
+    fitting = experts is None or (experts.layers <= model.layers and experts.active <= experts.count)
+    if model.attention_heads % model.kv_heads or not fitting:
+        raise ConfigError("its heads, layers or experts do not divide as a model's do")
+    if all(group.kind in ("linear", "mamba", "none") for group in model.attention):
+        raise ConfigError("it has no layer that keeps keys and values", unknown=True)
+
+
+def _model(
+    model_id: str,
+    architecture: str,
+    config: Config,
+    fields: Fields,
+    layers: Layers,
+    revision: str | None,
+    size_gib: float | None,
+    source: str,
+) -> Model:
+    heads = fields.number("num_attention_heads")
+    hidden = fields.number("hidden_size")
+    if not (heads and hidden):
+        raise ConfigError("a model has layers, heads and a width")
+    mla = mla_of(fields)
+    head_dim = fields.optional("head_dim")
+    if mla is not None:
+        head_dim = mla.qk_nope_head_dim + mla.qk_rope_head_dim
+    width = head_dim or hidden // heads
+    dtype = str(fields.config.get("dtype") or fields.config.get("torch_dtype") or "bfloat16").removeprefix("torch.")
+    tower = towers(architecture, config, hidden)
+    return Model.model_validate(
+        {
+            "id": model_id,
+            "revision": revision,
+            "architecture": architecture,
+            "layers": layers.count,
+            "attention_heads": heads,
+            "kv_heads": heads if mla is not None else fields.number("num_key_value_heads", default=heads) or heads,
+            "head_dim": width,
+            "hidden": hidden,
+            "intermediate": _intermediate(architecture, fields, hidden),
+            "vocabulary": fields.number("vocab_size"),
+            "tied_embeddings": fields.flag("tie_word_embeddings", architecture.startswith(_TIED)),
+            "gated_mlp": architecture not in _TWO_MATRICES,
+            "attention_bias": _bias(architecture, fields),
+            "output_gate": fields.flag("attn_output_gate", architecture.startswith(_OUTPUT_GATE)),
+            "context": fields.number("max_position_embeddings", "n_positions"),
+            "original_context": _original_context(fields),
+            "dense_layers": layers.dense if layers.dense + sum(layers.sparse) != layers.count else None,
+            "wide_layers": layers.wide,
+            "per_layer": _per_layer(fields),
+            "rotary": rotary_of(architecture, fields, layers, width, mla),
+            "draft": draft_of(fields, layers, mla),
+            "dtype": dtype if dtype in _DTYPES else "bfloat16",
+            "gated": False,
+            "attention": attention_of(architecture, fields, layers, mla),
+            "mla": mla,
+            "experts": experts_of(architecture, fields, layers),
+            "vision_gib": tower.parameters * 2 / GIB if tower is not None else None,
+            "audio_gib": tower.audio * 2 / GIB if tower is not None else 0.0,
+            "vision_sharded": tower.sharded if tower is not None else 0.5,
+            "vision_language": tower is not None or architecture.endswith("ForConditionalGeneration"),
+            "size_gib": size_gib,
+            "source": source,
+            "date": datetime.date.today(),
+        }
+    )
+
+
+def _intermediate(architecture: str, fields: Fields, hidden: int) -> int:
+    if architecture.startswith("GraniteMoeHybrid"):
+        # Where it has no experts, the part that they share is all there is.
+        return fields.number("shared_intermediate_size", "intermediate_size")
+    return fields.number("intermediate_size_mlp", "intermediate_size", "moe_intermediate_size", default=4 * hidden)
+
+
+def _original_context(fields: Fields) -> int | None:
+    """The length at which vLLM starts a LongRoPE model. It is read beside the scaling, not inside it."""
+    scaling = {**fields.mapping("rope_scaling"), **fields.mapping("rope_parameters")}
+    kind = scaling.get("rope_type") or scaling.get("type")
+    return fields.optional("original_max_position_embeddings") if kind in ("longrope", "su") else None
+
+
+def _bias(architecture: str, fields: Fields) -> Bias:
+    if architecture.startswith("LlavaNext"):
+        kind = str(fields.config.get("model_type") or "")
+        text = fields.config.get("text_config")
+        kind = str(text.get("model_type") or kind) if isinstance(text, Mapping) else kind
+        if kind not in _LLAVA_TEXT:
+            raise ConfigError(
+                f"its text model ({kind or 'unnamed'}) is not one whose memory can be computed", unknown=True
+            )
+        return _LLAVA_TEXT[kind]
+    bias = _BIAS[architecture]
+    if architecture.startswith(("Glm4Moe", "SeedOss")):
+        return "qkv" if fields.flag("attention_bias", architecture.startswith("SeedOss")) else "none"
+    if bias == "flag" or bias == "none":
+        return "all" if fields.flag("attention_bias") else "none"
+    return bias
+
+
+def _per_layer(fields: Fields) -> PerLayerEmbedding | None:
+    width = fields.number("hidden_size_per_layer_input", default=0)
+    if not width:
+        return None
+    return PerLayerEmbedding(
+        vocabulary=fields.number("vocab_size_per_layer_input", "vocab_size"),
+        width=width,
+    )

@@ -1,0 +1,363 @@
+"""Typed access to engine.yaml: what each version of vLLM takes for itself, and how fast it is measured to be."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from .schema import Entry, Source
+
+_FILE = Path(__file__).with_name("engine.yaml")
+# libyaml reads ten times faster, but PyYAML is sometimes built without it
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class NonTorch(Entry):
+    """GiB per rank outside torch's allocator, by how ranks are joined."""
+
+    alone: float
+    pipeline: float  # one rank per stage
+    nvlink: float  # tensor parallel
+    pcie: float  # tensor parallel
+
+
+class Graphs(Entry):
+    """CUDA graphs of all sizes, GiB: what a version reserves for them before the KV cache."""
+
+    base_gib: float
+    layer_gib: float
+    linear_outputs: float = 0.0  # outputs of each recurrent layer, for every token of a batch
+    linear_consumer_gib: float = 0.0  # beside them, quantized weights on compute capability 12.x
+
+
+class Band(Entry):
+    """Constants of the versions from `since` up to the next band's."""
+
+    since: str
+    utilization: float
+    sampler_bytes: float
+    moe_gib: float
+    graphs_reserved: bool
+    in_flight: int
+    tokens: Literal["blocks", "concurrency"]
+    graphs: Graphs
+    non_torch: NonTorch
+    calibrated: Literal["fully", "partly"]
+    sources: tuple[str, ...]
+
+
+class Compilation(Entry):
+    """What the profile's peak has more where torch.compile finds no cache: GiB, and at most a share of the weights."""
+
+    since: str
+    gib: float
+    weights_share: float
+
+
+class CapturedGraphs(Entry):
+    """CUDA graphs captured after the KV cache is allocated, GiB."""
+
+    base_gib: float
+    layer_gib: float
+    experts_layer_gib: float
+    latent_layer_gib: float  # latent attention, and gpt-oss
+    sizes: int  # sizes captured when the figures above were read
+
+
+class Batch(Entry):
+    from_gib: float
+    tokens: int
+    sequences: int
+    since: str = "0"  # version
+
+
+class RunnerWarmUp(Entry):
+    """Bytes per (sequence x vocabulary entry) of Model Runner V2's warm-up: refused below one, sure from the other."""
+
+    refused_bytes: float
+    passed_bytes: float
+
+
+class Runner(Entry):
+    """Model Runner V2: which models it is the default of since which version, and what its profile counts."""
+
+    architectures: Mapping[str, str]  # since; "dense": every model without experts and without recurrent layers
+    every_since: str  # from here on it is the default of every model
+    sampler_bytes: Mapping[str, float]  # by the version since which they hold
+    graphs_since: str  # before, its profile reserves nothing for CUDA graphs
+    encoder_since: str  # before, its profile does not run a vision tower
+    state_bytes: float  # counts of each sequence's tokens, per vocabulary entry, kept for penalties
+    state_counted_since: str  # before, its profile does not count them: they come out of what is left free
+    non_torch_gib: float  # outside torch's allocator, one rank
+    warm_up: Mapping[str, RunnerWarmUp]  # by the version since which they hold
+
+
+class WarmUp(Entry):
+    """Memory of the sampler's warm-up after the KV cache is allocated, bytes per (sequence x vocabulary entry)."""
+
+    refused_bytes: float  # below it every start that was logged failed
+    graphs_error_gib: float  # of the estimate of captured graphs: a start is refused only beyond it
+    passed_bytes: float  # from it on every start that was logged came through
+    expert_tuning_gib: float  # kept by FlashInfer's tuning of experts, compute capability 10.0 and up
+    expert_tuning_since: str
+    small_card_bytes: float  # cards below `small_card_gib`: the one allocation that was seen to fail there
+    small_card_gib: float
+    small_card_graphs_gib: float  # error of the graphs there
+    tpu_small_gib: float  # TPUs with less memory than this
+    tpu_small_free_gib: float  # and less than this left free start for some models only
+
+
+class StartReport(Entry):
+    """A start that was seen to fail for another cause than memory, on accelerators by name."""
+
+    architecture: str
+    accelerators: tuple[str, ...]
+    seen: str
+    source: str  # address
+
+
+class TpuStates(Entry):
+    """Versions of the TPU back end whose layout of recurrent layers' states was read."""
+
+    since: str
+    prefixes_since: str  # with prefix caching a state is kept at block boundaries, of which the share was not read
+
+
+class FieldReport(Entry):
+    """A start that failed contrary to the formulas; `seen` describes it, `instead` is a memory share that worked."""
+
+    model: str
+    accelerator: str
+    since: str
+    before: str
+    utilization: float
+    sequences: int
+    seen: str
+    instead: float
+    source: str
+
+
+class Errors(Entry):
+    """Stated errors: shares for `weights*` and `activation_uncalibrated`, GiB for the rest."""
+
+    weights: float
+    weights_quantized: float
+    non_torch_alone: float
+    non_torch_parallel: float
+    activation: float
+    activation_moe: float
+    activation_encoder: float  # with batches up to `encoder_tokens`, and in proportion beyond
+    encoder_tokens: int
+    activation_encoder_known: float
+    activation_runner: float  # Model Runner V2, whose profile was never logged
+    activation_uncalibrated: float
+    graphs_gib: float  # of the estimate that vLLM reserves
+    graphs_linear_gib: float  # likewise, of models with recurrent layers
+    tpu_gib: float
+    tpu_experts: float  # share of weights
+    least_gib: float  # no verdict is trusted closer than this: the same flags passed and failed on one T4
+
+
+class Metrics(Entry):
+    """Time series in one scrape of a pod."""
+
+    series: Mapping[str, int]
+    sources: tuple[str, ...]
+
+
+# GPUs before compute capability 8.0 have neither bfloat16 nor the attention kernels of the others.
+Generation = Literal["gpu", "turing", "tpu"]
+
+
+def generation(compute_capability: float | None) -> Generation:
+    """Which constants of speed an accelerator has; TPUs have no compute capability."""
+    if compute_capability is None:
+        return "tpu"
+    return "gpu" if compute_capability >= 8 else "turing"
+
+
+class SpeedConstants(Entry):
+    """Constants of the roofline in planning/sizing/steps.py for one kind of accelerator. Shares are of data sheets."""
+
+    bandwidth_share: float  # of memory bandwidth
+    matrix_share: float  # of dense FLOP/s in 16 bits
+    matrix_share_fp8: float  # of dense FLOP/s in 8 bits
+    matrix_share_unpacked: float  # of 16 bits, where quantized weights are unpacked first
+    experts_share: float  # of the share above, for routed experts
+    experts_reading_share: float  # of the memory bandwidth above, for routed experts
+    attention_share: float  # of dense FLOP/s in 16 bits, attention of prompts
+    layer_seconds: float  # small kernels of one layer
+    experts_layer_seconds: float  # routing and sorting of one layer with experts
+    experts_fp8_layer_seconds: float  # the same where activations become 8 bits on the way
+    host_seconds: float  # scheduling, sampling and transfer of one step
+    sequence_seconds: float  # the same for each sequence
+    link_share: float  # of `link_gbs`, exchange between tensor-parallel ranks
+
+
+class Generations(Entry):
+    """Constants by generation of accelerators."""
+
+    gpu: SpeedConstants
+    turing: SpeedConstants
+    tpu: SpeedConstants
+
+    def of(self, generation: Generation) -> SpeedConstants:
+        constants: SpeedConstants = getattr(self, generation)
+        return constants
+
+
+class Earned(Entry):
+    """Relative errors on measurements that no constant was fitted to: medians; `worst_of_ten` is the 90th percentile of
+    times per output token and throughput together.
+    """
+
+    rows: int
+    time_to_first_token: float
+    time_per_output_token: float
+    throughput: float
+    worst_of_ten: float
+
+    @property
+    def typical(self) -> float:
+        """Error that half of the times per output token, and of the rates, stay within."""
+        return max(self.time_per_output_token, self.throughput)
+
+
+class Speed(Entry):
+    """Constants of the estimates of speed in llm_d_gke/planning/sizing, and the errors they earned."""
+
+    constants: Generations
+    request_seconds: Mapping[str, float]
+    collective_seconds: Mapping[str, float]
+    all_to_all_seconds: float
+    transfer_bytes_per_second: Mapping[str, float]
+    output_share: float  # of an answer's tokens, of which a running sequence keeps the cache on average
+    unfitted: tuple[str, ...]  # constants above that the measurements do not settle
+    earned: Mapping[str, Earned]  # by method and kind: "roofline-gpu"
+    measured: tuple[str, ...]  # accelerators that published measurements were found of
+    sources: tuple[str, ...]
+
+
+class AllToAll(Entry):
+    """A way for data-parallel ranks to exchange tokens, as `--all2all-backend` names it."""
+
+    rdma: bool  # moves tokens from GPU to GPU over RDMA network cards
+    privileged: bool  # on GKE: opens GPU-initiated connections, which the driver gives to privileged containers only
+    tokens: int | None  # each rank sends at most so many at once, into buffers for all experts; None: no such buffers
+
+
+class Features(Entry):
+    """The version of vLLM from which on it can do something."""
+
+    multi_node: str  # one engine over several hosts without Ray (--nnodes)
+    rank_ports: str  # a port for each data-parallel rank, under one supervisor
+    tpu_multi_host: str  # one engine over the hosts of a TPU slice, through Ray
+    drain: str  # running requests may end after SIGTERM (--shutdown-timeout)
+
+
+class Engine(Entry):
+    """The whole of engine.yaml."""
+
+    sources: Mapping[str, Source]
+    bands: tuple[Band, ...]  # newest first
+    newest: str
+    graphs: CapturedGraphs
+    runner: Runner
+    compile: Compilation
+    warm_up: WarmUp
+    encoder_gib: Mapping[
+        str, float
+    ]  # peak of the profile's run of a vision tower, by the beginning of the architecture
+    batches: tuple[Batch, ...]  # largest first
+    tpu_sequences: int
+    tpu_utilization_tested: float
+    tpu_states: TpuStates
+    field_reports: tuple[FieldReport, ...]
+    start_reports: tuple[StartReport, ...]
+    errors: Errors
+    speed: Speed
+    all_to_all: Mapping[str, AllToAll]
+    features: Features
+    metrics: Metrics
+
+    def band(self, version: str) -> Band:
+        """The band of a version; versions older than the oldest band are taken as it."""
+        release = _release(version)
+        return next((band for band in self.bands if _release(band.since) <= release), self.bands[-1])
+
+    def has(self, version: str, since: str) -> bool:
+        """Whether a version has a feature that was added in another version."""
+        return _release(version) >= _release(since)
+
+    def knows(self, version: str) -> bool:
+        """Whether the figures were read from, or checked on, versions around this one."""
+        return (
+            _release(self.bands[-1].since) <= _release(version) and _release(version)[:2] <= _release(self.newest)[:2]
+        )
+
+    def lays_out_states(self, version: str, *, prefix_caching: bool) -> bool:
+        """Whether the layout of recurrent states by the TPU back end is established."""
+        figures = self.tpu_states
+        is_new_layout = self.has(version, figures.since)
+        return is_new_layout and not (prefix_caching and self.has(version, figures.prefixes_since))
+
+    def second_runner(self, version: str, architecture: str, *, dense: bool) -> bool:
+        """Whether Model Runner V2 is a model's default. `dense`: the model has neither experts nor recurrent layers."""
+        since = self.runner.architectures.get(architecture)
+        starts = [self.runner.every_since, *([since] if since is not None else [])]
+        if dense:
+            starts.append(self.runner.architectures["dense"])
+        return any(self.has(version, start) for start in starts)
+
+    def second_runner_sampler(self, version: str) -> float:
+        """Bytes per (sequence x vocabulary entry) of its profile."""
+        figures = self.runner.sampler_bytes
+        return figures[self._newest(figures, version)]
+
+    def second_runner_warm_up(self, version: str) -> RunnerWarmUp:
+        """Memory of the warm-up of Model Runner V2 after the KV cache is allocated."""
+        figures = self.runner.warm_up
+        return figures[self._newest(figures, version)]
+
+    def _newest(self, versions: Iterable[str], version: str) -> str:
+        """The newest of some versions that is not after another; the oldest, where all are."""
+        ordered = sorted(versions, key=_release)
+        return next((since for since in reversed(ordered) if self.has(version, since)), ordered[0])
+
+
+_IN_USE: ContextVar[Engine | None] = ContextVar("engine", default=None)
+
+
+def load_engine() -> Engine:
+    """The facts of engine.yaml, read once. Raises pydantic's ValidationError naming the field."""
+    return _IN_USE.get() or _read_engine()
+
+
+@contextlib.contextmanager
+def use_engine(engine: Engine) -> Iterator[None]:
+    """Let `load_engine` return other facts inside the context: what a plan would be if they were true."""
+    token = _IN_USE.set(engine)
+    try:
+        yield
+    finally:
+        _IN_USE.reset(token)
+
+
+@functools.cache
+def _read_engine() -> Engine:
+    return Engine.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
+
+
+def _release(version: str) -> tuple[int, int, int]:
+    """`v0.19.1` is (0, 19, 1). Raises ValueError on anything that is not a version."""
+    match = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?", version)
+    if match is None:
+        raise ValueError(f"not a vLLM version: {version}")
+    return int(match[1]), int(match[2] or 0), int(match[3] or 0)

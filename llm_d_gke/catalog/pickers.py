@@ -1,0 +1,85 @@
+"""Endpoint pickers: which plugins each has, how stable they are, and how it treats unknown plugins and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Stability = Literal["stable", "beta", "alpha", "test"]
+Kind = Literal[
+    "filter",
+    "scorer",
+    "picker",
+    "profile-handler",
+    "decider",
+    "request",
+    "producer",
+    "admitter",
+    "saturation-detector",
+    "fairness-policy",
+    "ordering-policy",
+    "usage-limit-policy",
+    "eviction",
+    "data-source",
+    "extractor",
+    "discovery",
+    "parser",
+    "reporter",
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class Deprecation(_Frozen):
+    """The replacement of a deprecated plugin, and the version that removes the plugin."""
+
+    use: str
+    removed_in: str
+
+
+class Lacking(_Frozen):
+    """Another plugin without which the picker was seen to end at start."""
+
+    plugin: str
+    seen: str
+    source: str
+
+
+class Plugin(_Frozen):
+    """One plugin type of a picker. `parameters` names their shape in llm_d_gke/planning/picker_config."""
+
+    type: str
+    kinds: tuple[Kind, ...]
+    parameters: str = "NoParameters"
+    stability: Stability
+    # Holds state of its own process only.
+    state: Literal["process"] | None = None
+    deprecated: Deprecation | None = None
+    # Plugins beside which the picker does not start.
+    conflicts: tuple[str, ...] = ()
+    # A plugin without which it was seen to end the picker.
+    lacking: Lacking | None = None
+    # Parameters that it accepts and never reads.
+    unused: tuple[str, ...] = ()
+    # Parameters in whose place it uses what engines report, unless autoTune is false.
+    tuned: tuple[str, ...] = ()
+
+
+class Picker(_Frozen):
+    """One build of the endpoint picker. `document` names the shape of its configuration."""
+
+    name: str
+    title: str
+    document: str
+    unknown_parameters: Literal["fatal", "ignored"]
+    # The flag that enables alpha plugins. None if the picker has no stability levels.
+    experimental_flag: str | None = None
+    feature_gates: tuple[str, ...]
+    plugins: Mapping[str, Plugin]
+
+    def has(self, plugin_type: str) -> bool:
+        return plugin_type in self.plugins

@@ -1,0 +1,49 @@
+"""Arguments and options that several commands take. Each means the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
+
+
+def complete_stack(incomplete: str) -> list[str]:
+    """Names of stacks that begin with what was typed."""
+    return [name for name in stack_names(PROJECT_ROOT) if name.startswith(incomplete)]
+
+
+def _check_changes(changes: list[str] | None) -> list[str]:
+    for change in changes or ():
+        path, equals, _ = change.partition("=")
+        if not equals or not path:
+            raise typer.BadParameter(f"{change!r} is not PATH=VALUE, as in models[0].replicas=2")
+    return changes or []
+
+
+Stack = Annotated[
+    str,
+    typer.Argument(
+        help="Name of a stack file Pulumi.<stack>.yaml, in the project's folder or in examples/.",
+        show_default=False,
+        autocompletion=complete_stack,
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="PATH=VALUE",
+        help="Change one setting for this run, in Pulumi's path syntax: models[0].replicas=2. May be repeated.",
+        callback=_check_changes,
+        show_default=False,
+    ),
+]
+
+
+def overrides(changes: Iterable[str] | None) -> dict[str, str]:
+    """`-c` options as values by path."""
+    return {path: value for path, _, value in (change.partition("=") for change in changes or ())}

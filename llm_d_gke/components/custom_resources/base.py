@@ -1,0 +1,68 @@
+"""Base classes of typed specs, and the function that registers a custom resource."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from llm_d_gke.components.metadata import metadata
+
+
+class Part(BaseModel):
+    """A typed part of a spec. Unknown fields raise; fields that are None are left out of the object."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
+
+    def dump(self) -> dict[str, Any]:
+        return self.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+class Spec(Part):
+    """The spec of one kind, with the API version and the kind that it belongs to."""
+
+    api_version_of_kind: ClassVar[str]
+    kind_of_spec: ClassVar[str]
+
+
+class PolicyTarget(Part):
+    """Object in the same namespace that a policy attaches to."""
+
+    group: str
+    kind: str
+    name: str
+
+
+def custom_resource(
+    logical_name: str,
+    spec: Spec,
+    *,
+    name: str,
+    namespace: str | None,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    late: Mapping[str, Any] | None = None,
+    opts: pulumi.ResourceOptions,
+) -> kubernetes.apiextensions.CustomResource:
+    """Register a custom resource with a typed spec.
+
+    Args:
+        logical_name: Pulumi's name of the resource.
+        spec: the typed spec, which also gives API version and kind.
+        namespace: None for a cluster-scoped kind.
+        late: fields of the spec whose values are Pulumi outputs.
+    """
+    return kubernetes.apiextensions.CustomResource(
+        logical_name,
+        api_version=spec.api_version_of_kind,
+        kind=spec.kind_of_spec,
+        metadata=metadata(name, namespace, labels=labels, annotations=annotations),
+        spec={**spec.dump(), **(late or {})},
+        opts=opts,
+    )

@@ -1,0 +1,113 @@
+"""Istio's kinds: connections to pickers and servers, what a Gateway requires of clients, the Sail operator's Istio."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from llm_d_gke.components.custom_resources.base import Part, Spec
+
+
+class ClientTls(Part):
+    """TLS to an upstream, without verification or verified by the CA in the Secret `credential_name` (`ca.crt`).
+
+    `subject_alt_names` are the names that the certificate must carry. Without `sni` the client's Host header would be
+    the expected name.
+    """
+
+    mode: Literal["SIMPLE"] = "SIMPLE"
+    insecure_skip_verify: bool | None = None
+    credential_name: str | None = None
+    sni: str | None = None
+    subject_alt_names: list[str] | None = None
+
+
+class TrafficPolicy(Part):
+    tls: ClientTls
+
+
+class DestinationRuleSpec(Spec):
+    api_version_of_kind: ClassVar[str] = "networking.istio.io/v1"
+    kind_of_spec: ClassVar[str] = "DestinationRule"
+
+    host: str
+    traffic_policy: TrafficPolicy
+
+
+class WorkloadSelector(Part):
+    labels: dict[str, str]
+
+
+class EnvoyFilterSpec(Spec):
+    """Changes of the configuration of Envoys. Istio has no typed field for these filters, so the parts are plain."""
+
+    api_version_of_kind: ClassVar[str] = "networking.istio.io/v1alpha3"
+    kind_of_spec: ClassVar[str] = "EnvoyFilter"
+
+    workload_selector: WorkloadSelector
+    config_patches: list[dict[str, Any]]
+
+
+class TargetRef(Part):
+    """A Gateway of the same namespace."""
+
+    group: Literal["gateway.networking.k8s.io"] = "gateway.networking.k8s.io"
+    kind: Literal["Gateway"] = "Gateway"
+    name: str
+
+
+class ClaimHeader(Part):
+    header: str
+    claim: str
+
+
+class JwtRule(Part):
+    issuer: str
+    jwks_uri: str
+    audiences: list[str]
+    output_claim_to_headers: list[ClaimHeader]
+
+
+class RequestAuthenticationSpec(Spec):
+    """Refuses wrong tokens. A request without one passes: that is for an AuthorizationPolicy to refuse."""
+
+    api_version_of_kind: ClassVar[str] = "security.istio.io/v1"
+    kind_of_spec: ClassVar[str] = "RequestAuthentication"
+
+    target_refs: list[TargetRef]
+    jwt_rules: list[JwtRule]
+
+
+class Source(Part):
+    request_principals: list[str]
+
+
+class From(Part):
+    source: Source
+
+
+class AuthorizationRule(Part):
+    from_: Annotated[list[From], Field(alias="from")]
+
+
+class AuthorizationPolicySpec(Spec):
+    """Admits what a rule admits, and nothing else."""
+
+    api_version_of_kind: ClassVar[str] = "security.istio.io/v1"
+    kind_of_spec: ClassVar[str] = "AuthorizationPolicy"
+
+    target_refs: list[TargetRef]
+    action: Literal["ALLOW"] = "ALLOW"
+    rules: list[AuthorizationRule]
+
+
+class IstioSpec(Spec):
+    """A control plane that the Sail operator installs. `values` are the Istio chart values that the CRD has."""
+
+    api_version_of_kind: ClassVar[str] = "sailoperator.io/v1"
+    kind_of_spec: ClassVar[str] = "Istio"
+
+    namespace: str
+    version: str
+    values: dict[str, Any]

@@ -1,0 +1,21 @@
+"""SecretProviderClass, `secrets-store.csi.x-k8s.io/v1`, for GKE's Secret Manager add-on."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from llm_d_gke.components.custom_resources.base import Part, Spec
+
+
+class Parameters(Part):
+    """Parameters of the provider. `secrets` is a YAML list in a string, the format of the add-on."""
+
+    secrets: str
+
+
+class SecretProviderClassSpec(Spec):
+    api_version_of_kind: ClassVar[str] = "secrets-store.csi.x-k8s.io/v1"
+    kind_of_spec: ClassVar[str] = "SecretProviderClass"
+
+    provider: Literal["gke"] = "gke"
+    parameters: Parameters

@@ -1,0 +1,92 @@
+"""The namespace of a stack, and the Secrets that its pods need."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from llm_d_gke.components.custom_resources.base import custom_resource
+from llm_d_gke.components.custom_resources.secret_provider import Parameters, SecretProviderClassSpec
+from llm_d_gke.components.infrastructure.namespace_bounds import namespace_bounds
+from llm_d_gke.components.infrastructure.pod_guard import pod_guard as make_pod_guard
+from llm_d_gke.components.infrastructure.pull_secret import pull_secret as make_pull_secret
+from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.options import child
+from llm_d_gke.planning.plan.platform import HuggingFacePlan, NamespacePlan, PodGuardPlan, PullSecretPlan
+from llm_d_gke.planning.serving.engine_paths import TOKEN_KEY
+
+SECRET_PROVIDER_CLASS = "hugging-face"  # noqa: S105 - an object's name
+
+
+class NamespaceResources(pulumi.ComponentResource):
+    """The namespace, and the resources that must exist before its pods start."""
+
+    ready: list[pulumi.Resource]
+
+    def __init__(
+        self,
+        namespace: NamespacePlan,
+        hugging_face: HuggingFacePlan,
+        pull_secret: PullSecretPlan | None,
+        pod_guard: PodGuardPlan | None,
+        project: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("llm-d:workspace:Workspace", "workspace", None, opts)
+        self._namespace = namespace.name
+        self.ready = []
+        if namespace.create:
+            self.ready.append(
+                kubernetes.core.v1.Namespace(
+                    "namespace",
+                    metadata=metadata(namespace.name, labels=namespace.labels),
+                    opts=child(self, timeouts=pulumi.CustomTimeouts(delete="15m")),
+                )
+            )
+        parents = list(self.ready)
+        if namespace.create:
+            self.ready += namespace_bounds(namespace, child(self, depends_on=parents, deleted_with=parents[0]))
+        if pod_guard is not None:
+            self.ready += make_pod_guard(pod_guard, child(self, depends_on=parents))
+        if hugging_face.create_secret and hugging_face.token is not None:
+            token = pulumi.Output.secret(hugging_face.token.get_secret_value())
+            # Two keys with the same value: huggingface_hub and the llm-d charts read different ones.
+            self.ready.append(
+                self._secret("hugging-face", hugging_face.secret or "", {"token": token, TOKEN_KEY: token}, parents)
+            )
+        if pull_secret is not None and pull_secret.create:
+            self.ready.append(
+                make_pull_secret("pull-secret", pull_secret, namespace.name, child(self, depends_on=parents))
+            )
+        if hugging_face.secret_manager is not None:
+            self.ready.append(self._secret_provider(hugging_face.secret_manager, project, parents))
+        self.register_outputs({})
+
+    def _secret(
+        self,
+        logical_name: str,
+        name: str,
+        data: dict[str, pulumi.Output[str]],
+        parents: list[pulumi.Resource],
+    ) -> kubernetes.core.v1.Secret:
+        return kubernetes.core.v1.Secret(
+            logical_name,
+            metadata=metadata(name, self._namespace),
+            type="Opaque",
+            string_data=data,
+            opts=child(self, depends_on=parents),
+        )
+
+    def _secret_provider(
+        self, secret: str, project: str, parents: list[pulumi.Resource]
+    ) -> kubernetes.apiextensions.CustomResource:
+        resource = f"projects/{project}/secrets/{secret}/versions/latest"
+        return custom_resource(
+            "secret-provider",
+            SecretProviderClassSpec(
+                parameters=Parameters(secrets=f'- resourceName: "{resource}"\n  path: "{TOKEN_KEY}"\n')
+            ),
+            name=SECRET_PROVIDER_CLASS,
+            namespace=self._namespace,
+            opts=child(self, depends_on=parents),
+        )

@@ -1,0 +1,44 @@
+"""What bounds the pods of a namespace: a quota, limits of containers that state none, and no token by default."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.core import v1 as core
+
+from llm_d_gke.components.metadata import metadata
+from llm_d_gke.planning.plan.platform import NamespacePlan
+
+
+def namespace_bounds(plan: NamespacePlan, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """Create what the plan has of them. `opts` depend on the namespace."""
+    # Every namespace has this account, which is another resource's to delete: the namespace's.
+    account = core.ServiceAccount(
+        f"{plan.name}-default-account",
+        metadata=metadata("default", plan.name),
+        automount_service_account_token=False,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True)),
+    )
+    bounds: list[pulumi.Resource] = [account]
+    if plan.quota:
+        bounds.append(
+            kubernetes.core.v1.ResourceQuota(
+                f"{plan.name}-quota",
+                metadata=metadata("quota", plan.name),
+                spec=core.ResourceQuotaSpecArgs(hard=dict(plan.quota)),
+                opts=opts,
+            )
+        )
+    if plan.default_limits:
+        limits = core.LimitRangeItemArgs(
+            type="Container", default=dict(plan.default_limits), default_request=dict(plan.default_requests)
+        )
+        bounds.append(
+            core.LimitRange(
+                f"{plan.name}-limits",
+                metadata=metadata("limits", plan.name),
+                spec=core.LimitRangeSpecArgs(limits=[limits]),
+                opts=opts,
+            )
+        )
+    return bounds

@@ -1,0 +1,114 @@
+"""VPC, node subnet, proxy-only subnet, NAT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from llm_d_gke.components.infrastructure.services import ProjectServices
+from llm_d_gke.components.options import SLOW_DELETE, child
+from llm_d_gke.planning.plan.infrastructure import NetworkPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkResources:
+    """The network as other components use it. Nodes have no outbound traffic before `ready` exists."""
+
+    network: pulumi.Output[str]
+    subnetwork: pulumi.Output[str]
+    ready: list[pulumi.Resource]
+    # A regional Gateway needs it; None in an existing network.
+    proxies: gcp.compute.Subnetwork | None
+
+
+class InferenceNetwork(pulumi.ComponentResource):
+    """Creates the VPC, the node subnet with pod and service ranges, the proxy-only subnet, and Cloud NAT.
+
+    A regional Gateway needs the proxy-only subnet. Without it the Gateway gets no address and stays Programmed=False.
+    """
+
+    resources: NetworkResources
+
+    def __init__(
+        self, plan: NetworkPlan, project: str, services: ProjectServices, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("llm-d:network:InferenceNetwork", "network", None, opts)
+        if plan.create:
+            network, subnetwork, ready = self._create(plan, services)
+        else:
+            base = f"projects/{plan.project or project}"
+            network = pulumi.Output.from_input(f"{base}/global/networks/{plan.network}")
+            subnetwork = pulumi.Output.from_input(f"{base}/regions/{plan.region}/subnetworks/{plan.subnet.name}")
+            ready = []
+        proxies = self._proxies(plan, network, services) if plan.create_proxy_subnet else None
+        self.resources = NetworkResources(network=network, subnetwork=subnetwork, ready=ready, proxies=proxies)
+        self.register_outputs({"network": network, "subnetwork": subnetwork})
+
+    def _create(
+        self, plan: NetworkPlan, services: ProjectServices
+    ) -> tuple[pulumi.Output[str], pulumi.Output[str], list[pulumi.Resource]]:
+        network = gcp.compute.Network(
+            "network",
+            name=plan.network,
+            auto_create_subnetworks=False,
+            routing_mode="REGIONAL",
+            opts=child(self, depends_on=services.services, timeouts=SLOW_DELETE),
+        )
+        nodes = gcp.compute.Subnetwork(
+            "nodes",
+            name=plan.subnet.name,
+            network=network.id,
+            region=plan.region,
+            ip_cidr_range=plan.subnet.node_cidr,
+            # Nodes without public addresses reach Google's APIs and registries by Private Google Access.
+            private_ip_google_access=True,
+            secondary_ip_ranges=[
+                {"range_name": plan.subnet.pod_range, "ip_cidr_range": plan.subnet.pod_cidr},
+                {"range_name": plan.subnet.service_range, "ip_cidr_range": plan.subnet.service_cidr},
+            ],
+            log_config=_flow_logs() if plan.flow_logs else None,
+            opts=child(self, timeouts=SLOW_DELETE),
+        )
+        ready: list[pulumi.Resource] = [nodes]
+        if plan.create_nat:
+            router = gcp.compute.Router(
+                "router", name=plan.router, network=network.id, region=plan.region, opts=child(self)
+            )
+            ready.append(
+                gcp.compute.RouterNat(
+                    "nat",
+                    name=plan.nat,
+                    router=router.name,
+                    region=plan.region,
+                    nat_ip_allocate_option="AUTO_ONLY",
+                    source_subnetwork_ip_ranges_to_nat="ALL_SUBNETWORKS_ALL_IP_RANGES",
+                    log_config={"enable": True, "filter": "ERRORS_ONLY"},
+                    opts=child(self),
+                )
+            )
+        return network.id, nodes.id, ready
+
+    def _proxies(
+        self, plan: NetworkPlan, network: pulumi.Output[str], services: ProjectServices
+    ) -> gcp.compute.Subnetwork:
+        return gcp.compute.Subnetwork(
+            "proxies",
+            name=plan.proxy_subnet,
+            # Subnets of a Shared VPC belong to its host project.
+            project=plan.project,
+            network=network,
+            region=plan.region,
+            ip_cidr_range=plan.proxy_cidr,
+            purpose="REGIONAL_MANAGED_PROXY",
+            role="ACTIVE",
+            opts=child(self, depends_on=services.services, timeouts=SLOW_DELETE),
+        )
+
+
+def _flow_logs() -> gcp.compute.SubnetworkLogConfigArgs:
+    """Sample half of the connections, aggregated over ten minutes: enough for traffic analysis at a moderate price."""
+    return gcp.compute.SubnetworkLogConfigArgs(
+        aggregation_interval="INTERVAL_10_MIN", flow_sampling=0.5, metadata="INCLUDE_ALL_METADATA"
+    )

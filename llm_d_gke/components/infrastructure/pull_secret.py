@@ -1,0 +1,32 @@
+"""The image pull Secret of a private registry."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from llm_d_gke.components.metadata import metadata
+from llm_d_gke.planning.plan.platform import PullSecretPlan
+
+
+def pull_secret(
+    logical_name: str, plan: PullSecretPlan, namespace: str, opts: pulumi.ResourceOptions
+) -> kubernetes.core.v1.Secret:
+    """Create the image pull Secret in one namespace, because pods can only use Secrets of their namespace."""
+    return kubernetes.core.v1.Secret(
+        logical_name,
+        metadata=metadata(plan.name, namespace),
+        type="kubernetes.io/dockerconfigjson",
+        string_data={".dockerconfigjson": pulumi.Output.secret(_docker_config(plan))},
+        opts=opts,
+    )
+
+
+def _docker_config(plan: PullSecretPlan) -> str:
+    password = plan.password.get_secret_value() if plan.password else ""
+    auth = base64.b64encode(f"{plan.username}:{password}".encode()).decode()
+    entry = {"username": plan.username, "password": password, "auth": auth}
+    return json.dumps({"auths": {plan.server: entry}})

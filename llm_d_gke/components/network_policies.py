@@ -1,0 +1,53 @@
+"""NetworkPolicies in any namespace."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
+from pulumi_kubernetes.networking import v1 as networking
+
+from llm_d_gke.components.metadata import metadata
+from llm_d_gke.planning.plan.routing import AccessPlan, NetworkPolicyPlan, PeerPlan
+
+
+def network_policy(
+    logical_name: str, plan: NetworkPolicyPlan, namespace: str, opts: pulumi.ResourceOptions
+) -> networking.NetworkPolicy:
+    """The allowed traffic of one workload. It names both directions, so that all other traffic is denied."""
+    return networking.NetworkPolicy(
+        logical_name,
+        metadata=metadata(plan.name, namespace),
+        spec=networking.NetworkPolicySpecArgs(
+            pod_selector=LabelSelectorArgs(match_labels=dict(plan.selector)),
+            policy_types=["Ingress", "Egress"],
+            ingress=[
+                networking.NetworkPolicyIngressRuleArgs(from_=_peers(access), ports=_ports(access))
+                for access in plan.ingress
+            ],
+            egress=[
+                networking.NetworkPolicyEgressRuleArgs(to=_peers(access), ports=_ports(access))
+                for access in plan.egress
+            ],
+        ),
+        opts=opts,
+    )
+
+
+def _peers(access: AccessPlan) -> list[networking.NetworkPolicyPeerArgs]:
+    return [_peer(peer) for peer in access.peers]
+
+
+def _peer(peer: PeerPlan) -> networking.NetworkPolicyPeerArgs:
+    if peer.cidr is not None:
+        block = networking.IPBlockArgs(cidr=peer.cidr, except_=list(peer.except_cidrs) or None)
+        return networking.NetworkPolicyPeerArgs(ip_block=block)
+    # Kubernetes sets this label on every namespace.
+    namespace = {"kubernetes.io/metadata.name": peer.namespace} if peer.namespace is not None else None
+    return networking.NetworkPolicyPeerArgs(
+        pod_selector=LabelSelectorArgs(match_labels=dict(peer.pods)),
+        namespace_selector=LabelSelectorArgs(match_labels=namespace) if namespace is not None else None,
+    )
+
+
+def _ports(access: AccessPlan) -> list[networking.NetworkPolicyPortArgs] | None:
+    return [networking.NetworkPolicyPortArgs(protocol=protocol, port=port) for protocol, port in access.ports] or None

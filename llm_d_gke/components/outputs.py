@@ -1,0 +1,98 @@
+"""The stack outputs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+import pulumi
+
+from llm_d_gke.planning.plan.estimates import CostPlan, When
+from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
+
+
+def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
+    """Stack outputs: where to send requests, how to reach the cluster, what it costs."""
+    host = pulumi.Output.from_input(plan.gateway.hostname) if plan.gateway.hostname else address
+    scheme = plan.gateway.protocol.lower()
+    endpoint = pulumi.Output.concat(f"{scheme}://", host)
+    access = " --dns-endpoint" if plan.cluster.dns_endpoint else ""
+    body = json.dumps({"model": plan.models[0].served_name, "messages": [{"role": "user", "content": "Say hello."}]})
+    return {
+        "endpoint": endpoint,
+        "gatewayAddress": address,
+        "models": [model.served_name for model in plan.models],
+        **_paths(plan, endpoint),
+        "clusterName": plan.cluster.name,
+        "getCredentials": (
+            f"gcloud container clusters get-credentials {plan.cluster.name}"
+            f" --location {plan.location} --project {plan.project}{access}"
+        ),
+        "curl": pulumi.Output.concat(
+            "curl -sS ", endpoint, f"/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
+        ),
+        "capacity": {model.served_name: _capacity(model) for model in plan.models},
+        "hourlyCost": _cost(plan.cost),
+    }
+
+
+def _paths(plan: StackPlan, endpoint: pulumi.Output[str]) -> dict[str, Any]:
+    """The endpoint of each model by path, which exists only with KServe."""
+    own = {
+        model.served_name: pulumi.Output.concat(endpoint, model.inference_service.path)
+        for model in plan.models
+        if model.inference_service is not None
+    }
+    return {"modelEndpoints": own} if own else {}
+
+
+def _capacity(model: ModelPlan) -> dict[str, Any]:
+    """Estimated memory and throughput of a model, from `llm_d_gke/planning/sizing`. Times in milliseconds."""
+    memory, estimate = model.servers[0].memory, model.capacity
+    if memory is None:
+        return {"memory": "unknown: the catalog lacks a figure"}
+    capacity: dict[str, Any] = {
+        "memory": memory.status,
+        "kvCacheTokensPerReplica": memory.replica_tokens,
+        "requestsOfFullLengthPerReplica": round(memory.replica_concurrency, 1),
+    }
+    speed = estimate.at_load if estimate is not None else None
+    if estimate is not None and speed is not None:
+        capacity["estimate"] = {
+            "of": estimate.basis,
+            "requestsPerSecond": round(speed.requests_per_second, 2),
+            "millisecondsToFirstToken": round(speed.time_to_first_token * 1000),
+            "millisecondsPerToken": round(speed.time_per_output_token * 1000, 1),
+            "error": f"{estimate.error:.0%}" if estimate.measured else "not measured on this accelerator",
+        }
+    if estimate is not None and estimate.stages:
+        capacity["requestsPerSecondAtMost"] = {
+            stage.role: round(stage.requests_per_second, 2) for stage in estimate.stages
+        }
+    return capacity
+
+
+def _cost(cost: CostPlan) -> dict[str, Any]:
+    """Cost in US dollars per hour and month. Parts without a known price are listed; the sums are then lower bounds."""
+    whens: tuple[When, ...] = ("running", "idle", "paused")
+    totals = {when: cost.total(when) for when in whens}
+    unknown = tuple(dict.fromkeys(name for total in totals.values() for name in total.unknown))
+    figures: dict[str, Any] = {"currency": "USD", "pricesOf": cost.date}
+    figures |= {when: total.usd for when, total in totals.items()}
+    figures |= {f"{when}Monthly": total.monthly for when, total in totals.items()}
+    if unknown:
+        figures["withoutPricesOf"] = list(unknown)
+    if cost.units is not None:
+        figures["perMillion"] = {
+            "of": cost.units.basis,
+            "requests": cost.units.requests.usd,
+            "tokens": cost.units.tokens.usd,
+            "outputTokens": cost.units.output_tokens.usd,
+        }
+    if cost.scaled_down is not None:
+        # `running` is then with every model at its maximum.
+        figures["runningAtLeast"] = cost.scaled_down.usd
+        figures["runningAtLeastMonthly"] = cost.scaled_down.monthly
+    figures["parts"] = {line.name: line.running for line in cost.lines}
+    return figures

@@ -1,0 +1,209 @@
+"""Checks of the Gateway before any route: keys, tokens, limits, TLS policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
+
+from llm_d_gke.components.custom_resources.base import PolicyTarget, custom_resource
+from llm_d_gke.components.custom_resources.gateway_api import GROUP as GATEWAY_GROUP
+from llm_d_gke.components.custom_resources.gke_policies import (
+    BackendDefault,
+    ClientSecret,
+    Draining,
+    GatewayDefault,
+    GcpBackendPolicySpec,
+    GcpGatewayPolicySpec,
+    IdentityAwareProxy,
+)
+from llm_d_gke.components.custom_resources.istio import (
+    AuthorizationPolicySpec,
+    AuthorizationRule,
+    ClaimHeader,
+    EnvoyFilterSpec,
+    From,
+    JwtRule,
+    RequestAuthenticationSpec,
+    Source,
+    TargetRef,
+    WorkloadSelector,
+)
+from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.options import child
+from llm_d_gke.components.scope import ClusterScope
+from llm_d_gke.planning.plan.edge import (
+    ApiKeysPlan,
+    BackendAccessPlan,
+    HttpFilterPlan,
+    JwtPlan,
+    ThrottlePlan,
+    TlsPolicyPlan,
+)
+from llm_d_gke.planning.plan.routing import GatewayPlan
+
+_GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+
+
+def before_gateway(
+    parent: pulumi.Resource, plan: GatewayPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]
+) -> list[pulumi.Resource]:
+    """Created before the Gateway and deleted after it, so that no request is served without them."""
+    edge, options = plan.edge, child(parent, depends_on=depends_on)
+    resources: list[pulumi.Resource] = []
+    if edge.api_keys is not None and edge.api_keys.keys is not None:
+        resources.append(_keys(edge.api_keys, scope.namespace, options))
+    if edge.filters:
+        resources.append(_filters(plan, edge.filters, scope.namespace, options))
+    if edge.jwt is not None:
+        resources += _tokens(plan, edge.jwt, scope.namespace, options)
+    if edge.throttle is not None:
+        resources.append(_throttle(edge.throttle, plan.region, options))
+    if edge.tls_policy is not None:
+        resources.append(_tls_policy(plan, edge.tls_policy, scope.namespace, options))
+    return resources
+
+
+def backend_default(access: BackendAccessPlan, timeout_seconds: int, draining_seconds: int) -> BackendDefault:
+    """How Google's load balancer serves and guards one backend."""
+    iap = None
+    if access.iap_client is not None and access.iap_secret is not None:
+        iap = IdentityAwareProxy(client_id=access.iap_client, oauth2_client_secret=ClientSecret(name=access.iap_secret))
+    return BackendDefault(
+        timeout_sec=timeout_seconds,
+        connection_draining=Draining(draining_timeout_sec=draining_seconds),
+        security_policy=access.security_policy,
+        iap=iap,
+    )
+
+
+def guard_service(
+    name: str, access: BackendAccessPlan, timeout_seconds: int, namespace: str, opts: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
+    """The policy of a Service behind the Gateway, if the Gateway authenticates or limits clients."""
+    if access == BackendAccessPlan():
+        return []
+    spec = GcpBackendPolicySpec(
+        target_ref=PolicyTarget(group="", kind="Service", name=name),
+        default=backend_default(access, timeout_seconds, 0),
+    )
+    return [custom_resource(f"{name}-backend", spec, name=name, namespace=namespace, opts=opts)]
+
+
+def _keys(plan: ApiKeysPlan, namespace: str, opts: pulumi.ResourceOptions) -> kubernetes.core.v1.Secret:
+    lines = [f"{client} {key.get_secret_value()}\n" for client, key in sorted((plan.keys or {}).items())]
+    return kubernetes.core.v1.Secret(
+        "api-keys",
+        metadata=metadata(plan.secret, namespace),
+        type="Opaque",
+        string_data={plan.entry: pulumi.Output.secret("".join(lines))},
+        opts=opts,
+    )
+
+
+def _filters(
+    plan: GatewayPlan, filters: tuple[HttpFilterPlan, ...], namespace: str, opts: pulumi.ResourceOptions
+) -> pulumi.Resource:
+    """Each is put in front of the ones before it: so the last one comes first."""
+    match = {
+        "context": "GATEWAY",
+        "listener": {"filterChain": {"filter": {"name": "envoy.filters.network.http_connection_manager"}}},
+    }
+    patches = [
+        {
+            "applyTo": "HTTP_FILTER",
+            "match": match,
+            "patch": {
+                "operation": "INSERT_FIRST",
+                "value": {"name": http_filter.name, "typed_config": dict(http_filter.config)},
+            },
+        }
+        for http_filter in reversed(filters)
+    ]
+    spec = EnvoyFilterSpec(
+        workload_selector=WorkloadSelector(labels={_GATEWAY_LABEL: plan.name}), config_patches=patches
+    )
+    return custom_resource("gateway-filters", spec, name=f"{plan.name}-clients", namespace=namespace, opts=opts)
+
+
+def _tokens(plan: GatewayPlan, jwt: JwtPlan, namespace: str, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    targets = [TargetRef(name=plan.name)]
+    rule = JwtRule(
+        issuer=jwt.issuer,
+        jwks_uri=jwt.jwks_uri,
+        audiences=list(jwt.audiences),
+        output_claim_to_headers=[ClaimHeader(header=header, claim=claim) for header, claim in jwt.claims.items()],
+    )
+    verified = AuthorizationRule(from_=[From(source=Source(request_principals=[f"{jwt.issuer}/*"]))])
+    name = f"{plan.name}-clients"
+    return [
+        custom_resource(
+            "gateway-tokens",
+            RequestAuthenticationSpec(target_refs=targets, jwt_rules=[rule]),
+            name=name,
+            namespace=namespace,
+            opts=opts,
+        ),
+        custom_resource(
+            "gateway-token-required",
+            AuthorizationPolicySpec(target_refs=targets, rules=[verified]),
+            name=name,
+            namespace=namespace,
+            opts=opts,
+        ),
+    ]
+
+
+def _throttle(plan: ThrottlePlan, region: str, opts: pulumi.ResourceOptions) -> gcp.compute.RegionSecurityPolicy:
+    compute = gcp.compute
+    every = compute.RegionSecurityPolicyRuleMatchArgs(
+        versioned_expr="SRC_IPS_V1", config=compute.RegionSecurityPolicyRuleMatchConfigArgs(src_ip_ranges=["*"])
+    )
+    limit = compute.RegionSecurityPolicyRuleRateLimitOptionsArgs(
+        conform_action="allow",
+        exceed_action="deny(429)",
+        enforce_on_key="IP",
+        rate_limit_threshold=compute.RegionSecurityPolicyRuleRateLimitOptionsRateLimitThresholdArgs(
+            count=plan.requests_per_minute, interval_sec=60
+        ),
+    )
+    return compute.RegionSecurityPolicy(
+        "clients",
+        name=plan.name,
+        region=region,
+        type="CLOUD_ARMOR",
+        description="Requests of one address in a minute",
+        rules=[
+            compute.RegionSecurityPolicyRuleArgs(
+                action="throttle", priority=1000, match=every, rate_limit_options=limit
+            ),
+            compute.RegionSecurityPolicyRuleArgs(action="allow", priority=2147483647, match=every),
+        ],
+        opts=opts,
+    )
+
+
+def _tls_policy(
+    plan: GatewayPlan, policy: TlsPolicyPlan, namespace: str, opts: pulumi.ResourceOptions
+) -> pulumi.Resource:
+    ssl_policy = gcp.compute.RegionSslPolicy(
+        "tls",
+        name=policy.name,
+        region=plan.region,
+        min_tls_version=policy.min_version,
+        profile=policy.profile,
+        opts=opts,
+    )
+    spec = GcpGatewayPolicySpec(
+        target_ref=PolicyTarget(group=GATEWAY_GROUP, kind="Gateway", name=plan.name),
+        default=GatewayDefault(ssl_policy=policy.name),
+    )
+    return custom_resource(
+        "gateway-tls",
+        spec,
+        name=plan.name,
+        namespace=namespace,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[ssl_policy])),
+    )

@@ -1,0 +1,121 @@
+"""The endpoint picker of one pool: identity, permissions, configuration, Deployment, Service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import yaml
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from llm_d_gke.components.disruption import disruption_budget
+from llm_d_gke.components.infrastructure.permissions import READ, grant_role, rule
+from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.options import child
+from llm_d_gke.components.pods import deployment_spec
+from llm_d_gke.components.routing.metrics_access import grant_token_review
+from llm_d_gke.components.scope import ClusterScope
+from llm_d_gke.planning.plan.routing import PickerPlan
+
+
+class EndpointPicker(pulumi.ComponentResource):
+    """A picker that watches its pool's pods, scrapes their metrics and answers the load balancer's calls."""
+
+    deployment: apps.Deployment
+    service: kubernetes.core.v1.Service
+
+    def __init__(self, plan: PickerPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]) -> None:
+        super().__init__("llm-d:inference:EndpointPicker", plan.name, None, scope.opts)
+        self._plan, self._namespace = plan, scope.namespace
+        options = scope.deleted_with_cluster(self, depends_on)
+        account = kubernetes.core.v1.ServiceAccount(
+            plan.name, metadata=self._metadata(), automount_service_account_token=False, opts=options
+        )
+        permissions = self._permissions(options)
+        config = kubernetes.core.v1.ConfigMap(
+            plan.name,
+            metadata=self._metadata(),
+            data={plan.config_file: yaml.safe_dump(dict(plan.config), sort_keys=False)},
+            opts=options,
+        )
+        self.service = kubernetes.core.v1.Service(
+            plan.name,
+            # A picker is ready once it has seen its pool, and the pool comes after this Service: waiting for the
+            # Service's pods would be waiting for each other.
+            metadata=self._metadata(annotations={"pulumi.com/skipAwait": "true"}),
+            spec=kubernetes.core.v1.ServiceSpecArgs(
+                type="ClusterIP",
+                selector=dict(plan.selector),
+                ports=[
+                    # The load balancer uses gRPC for the picker.
+                    _port("grpc", plan.grpc_port, app_protocol="kubernetes.io/h2c"),
+                    _port("grpc-health", plan.health_port, app_protocol="kubernetes.io/h2c"),
+                    _port("metrics", plan.metrics_port),
+                ],
+            ),
+            opts=options,
+        )
+        self.deployment = apps.Deployment(
+            plan.name,
+            metadata=self._metadata(annotations=_wait_for(plan.wait_for)),
+            spec=deployment_spec(plan.replicas, plan.selector, plan.pod, max_unavailable=plan.max_unavailable),
+            # Deleted separately: deletion of the namespace ends the pods much more slowly.
+            opts=child(self, depends_on=[*depends_on, account, *permissions, config]),
+        )
+        disruption_budget(plan.name, scope.namespace, plan.selector, plan.ready_replicas, options)
+        if plan.renderer is not None:
+            kubernetes.core.v1.Service(
+                plan.renderer.name,
+                # It becomes ready only with model servers, which may wait for nodes.
+                metadata=metadata(
+                    plan.renderer.name,
+                    scope.namespace,
+                    labels=plan.selector,
+                    annotations={"pulumi.com/skipAwait": "true"},
+                ),
+                spec=kubernetes.core.v1.ServiceSpecArgs(
+                    type="ClusterIP",
+                    selector=dict(plan.renderer.selector),
+                    ports=[
+                        kubernetes.core.v1.ServicePortArgs(
+                            name="http", port=plan.renderer.port, target_port=plan.renderer.port, protocol="TCP"
+                        )
+                    ],
+                ),
+                opts=options,
+            )
+        self.register_outputs({})
+
+    def _metadata(self, annotations: Mapping[str, str] | None = None) -> ObjectMetaArgs:
+        return metadata(self._plan.name, self._namespace, labels=self._plan.selector, annotations=annotations)
+
+    def _permissions(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+        """Grant what the picker's Helm chart grants: read pods and pools, authorize metrics requests."""
+        plan = self._plan
+        rules = [
+            rule([""], ["pods"], READ),
+            rule(["inference.networking.k8s.io"], ["inferencepools"], READ),
+            rule(plan.objective_groups, ["inferenceobjectives", "inferencemodelrewrites"], READ),
+        ]
+        if plan.leader_election:
+            rules += [
+                rule(["coordination.k8s.io"], ["leases"], [*READ, "create", "update", "patch", "delete"]),
+                rule([""], ["events"], ["create", "patch"]),
+            ]
+        return [
+            *grant_role(plan.name, self._namespace, rules, plan.selector, options),
+            *grant_token_review(plan.name, self._namespace, plan.selector, options),
+        ]
+
+
+def _wait_for(expressions: tuple[str, ...]) -> dict[str, str]:
+    return {"pulumi.com/waitFor": json.dumps(expressions)} if expressions else {}
+
+
+def _port(name: str, number: int, app_protocol: str | None = None) -> kubernetes.core.v1.ServicePortArgs:
+    return kubernetes.core.v1.ServicePortArgs(
+        name=name, port=number, target_port=name, protocol="TCP", app_protocol=app_protocol
+    )

@@ -1,0 +1,215 @@
+"""Reserved address, Gateway, and the routes to the pools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
+
+from llm_d_gke.components.custom_resources.base import custom_resource
+from llm_d_gke.components.custom_resources.gateway_api import (
+    Address,
+    CertificateRef,
+    GatewaySpec,
+    Header,
+    HeaderChange,
+    HeaderMatch,
+    HttpRouteSpec,
+    Infrastructure,
+    Listener,
+    ListenerTls,
+    Match,
+    NewPath,
+    ParametersRef,
+    ParentRef,
+    PathMatch,
+    PoolBackendRef,
+    RedirectFilter,
+    ResponseHeaderFilter,
+    RewriteFilter,
+    Rule,
+    ServiceBackendRef,
+    Timeouts,
+    UrlRewrite,
+)
+from llm_d_gke.components.infrastructure.network import NetworkResources
+from llm_d_gke.components.infrastructure.services import ProjectServices
+from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.options import child
+from llm_d_gke.components.routing.edge import before_gateway
+from llm_d_gke.components.scope import ClusterScope
+from llm_d_gke.planning.plan.routing import HTTP_PORT, GatewayPlan, RoutePlan, RouteRulePlan
+
+# A regional load balancer takes 2 to 5 minutes. Its deletion waits for its parts.
+_TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
+
+
+class InferenceGateway(pulumi.ComponentResource):
+    """A load balancer with a reserved address, which exists before the Gateway and survives its replacement."""
+
+    gateway: kubernetes.apiextensions.CustomResource
+    address: pulumi.Output[str]
+    # What backends refer to by name.
+    guards: list[pulumi.Resource]
+
+    def __init__(
+        self,
+        plan: GatewayPlan,
+        network: NetworkResources,
+        services: ProjectServices,
+        scope: ClusterScope,
+        depends_on: Sequence[pulumi.Resource],
+    ) -> None:
+        super().__init__("llm-d:gateway:InferenceGateway", "gateway", None, scope.opts)
+        reserved = self._address(plan, scope.project, network, services)
+        self.address = reserved.address
+        # Without the proxy-only subnet the Gateway is accepted but never gets an address.
+        proxies = [network.proxies] if network.proxies is not None else []
+        gke_managed = plan.implementation == "gke"
+        self.guards = before_gateway(self, plan, scope, [*services.services, *depends_on])
+        depends_on = [*depends_on, *self.guards]
+        infrastructure = None
+        if plan.pods:
+            depends_on = [*depends_on, self._parameters(plan, scope.namespace, depends_on)]
+            infrastructure = Infrastructure(
+                annotations=dict(plan.annotations) or None, parameters_ref=ParametersRef(name=_parameters_of(plan))
+            )
+        self.gateway = custom_resource(
+            "gateway",
+            GatewaySpec(
+                gateway_class_name=plan.class_name,
+                addresses=[Address(value=plan.address)] if gke_managed else None,
+                infrastructure=infrastructure,
+                listeners=_listeners(plan),
+            ),
+            name=plan.name,
+            namespace=scope.namespace,
+            # Istio sets it on the Service of its proxies, which accepts only numeric addresses.
+            late=None if gke_managed else {"addresses": [{"type": "IPAddress", "value": self.address}]},
+            annotations={"pulumi.com/waitFor": "condition=Programmed"},
+            opts=child(self, depends_on=[reserved, *proxies, *services.services, *depends_on], timeouts=_TIMEOUTS),
+        )
+        if plan.edge.redirect:
+            self._redirect(plan, scope.namespace)
+        self.register_outputs({"address": self.address})
+
+    def _redirect(self, plan: GatewayPlan, namespace: str) -> pulumi.Resource:
+        """Port 80 leads to HTTPS, and nowhere else: the other routes belong to the listener with the certificate."""
+        return custom_resource(
+            "redirect",
+            HttpRouteSpec(
+                parent_refs=[ParentRef(name=plan.name, section_name="http")],
+                hostnames=[plan.hostname] if plan.hostname else None,
+                rules=[Rule(filters=[RedirectFilter()])],
+            ),
+            name="redirect-to-https",
+            namespace=namespace,
+            opts=child(self, depends_on=[self.gateway]),
+        )
+
+    def _parameters(
+        self, plan: GatewayPlan, namespace: str, depends_on: Sequence[pulumi.Resource]
+    ) -> kubernetes.core.v1.ConfigMap:
+        return kubernetes.core.v1.ConfigMap(
+            "gateway-parameters",
+            metadata=metadata(_parameters_of(plan), namespace),
+            # JSON is YAML as well.
+            data={"deployment": json.dumps(plan.pods)},
+            opts=child(self, depends_on=depends_on),
+        )
+
+    def _address(
+        self, plan: GatewayPlan, project: str, network: NetworkResources, services: ProjectServices
+    ) -> gcp.compute.Address:
+        if not plan.create_address:
+            identifier = f"projects/{project}/regions/{plan.region}/addresses/{plan.address}"
+            return gcp.compute.Address.get("existing", identifier, opts=child(self))
+        if plan.external:
+            return gcp.compute.Address(
+                "address",
+                name=plan.address,
+                region=plan.region,
+                address_type="EXTERNAL",
+                opts=child(self, depends_on=services.services),
+            )
+        return gcp.compute.Address(
+            "address",
+            name=plan.address,
+            region=plan.region,
+            address_type="INTERNAL",
+            # Addresses of this purpose can be shared by the forwarding rules of several ports.
+            purpose="SHARED_LOADBALANCER_VIP",
+            subnetwork=network.subnetwork,
+            opts=child(self, depends_on=services.services),
+        )
+
+
+class InferenceRoute(pulumi.ComponentResource):
+    """HTTPRoute from the Gateway to pools, and to the Service for requests that no pool serves."""
+
+    route: kubernetes.apiextensions.CustomResource
+
+    def __init__(
+        self,
+        plan: RoutePlan,
+        gateway: GatewayPlan,
+        scope: ClusterScope,
+        depends_on: Sequence[pulumi.Resource],
+    ) -> None:
+        super().__init__("llm-d:gateway:InferenceRoute", plan.name, None, scope.opts)
+        accepted = "jsonpath={.status.parents[*].conditions[?(@.type=='Accepted')].status}=True"
+        resolved = "jsonpath={.status.parents[*].conditions[?(@.type=='ResolvedRefs')].status}=True"
+        self.route = custom_resource(
+            plan.name,
+            HttpRouteSpec(
+                parent_refs=[
+                    ParentRef(name=gateway.name, section_name=gateway.listener if gateway.edge.redirect else None)
+                ],
+                hostnames=[gateway.hostname] if gateway.hostname else None,
+                rules=[_rule(rule, gateway.edge.hsts_seconds) for rule in plan.rules],
+            ),
+            name=plan.name,
+            namespace=scope.namespace,
+            # An early route is not waited for; its dependents wait for its conditions.
+            annotations=None if plan.early else {"pulumi.com/waitFor": json.dumps([accepted, resolved])},
+            opts=child(self, depends_on=depends_on, timeouts=_TIMEOUTS),
+        )
+        self.register_outputs({})
+
+
+def _parameters_of(plan: GatewayPlan) -> str:
+    return f"{plan.name}-config"
+
+
+def _rule(plan: RouteRulePlan, hsts_seconds: int) -> Rule:
+    headers = [HeaderMatch(name=plan.header[0], value=plan.header[1])] if plan.header is not None else None
+    matches = [
+        Match(path=PathMatch(value=path.value, type="PathPrefix" if path.prefix else "Exact"), headers=headers)
+        for path in plan.paths
+    ]
+    backends: list[PoolBackendRef | ServiceBackendRef] = []
+    backends += [PoolBackendRef(name=name, weight=weight) for name, weight in plan.pools]
+    if plan.service is not None:
+        backends.append(ServiceBackendRef(name=plan.service[0], port=plan.service[1]))
+    filters: list[RewriteFilter | RedirectFilter | ResponseHeaderFilter] = []
+    if plan.rewrite is not None:
+        filters.append(RewriteFilter(url_rewrite=UrlRewrite(path=NewPath(replace_prefix_match=plan.rewrite))))
+    if hsts_seconds:
+        header = Header(name="Strict-Transport-Security", value=f"max-age={hsts_seconds}")
+        filters.append(ResponseHeaderFilter(response_header_modifier=HeaderChange(set=[header])))
+    timeouts = Timeouts(request=f"{plan.timeout_seconds}s") if plan.timeout_seconds is not None else None
+    return Rule(matches=matches, filters=filters or None, backend_refs=backends, timeouts=timeouts)
+
+
+def _listeners(plan: GatewayPlan) -> list[Listener]:
+    tls = None
+    if plan.tls is not None:
+        refs = [CertificateRef(name=plan.tls.secret)] if plan.tls.secret else None
+        tls = ListenerTls(certificate_refs=refs, options=dict(plan.tls.options) or None)
+    listeners = [Listener(name=plan.listener, port=plan.port, protocol=plan.protocol, hostname=plan.hostname, tls=tls)]
+    if plan.edge.redirect:
+        listeners.append(Listener(name="http", port=HTTP_PORT, protocol="HTTP", hostname=plan.hostname))
+    return listeners

@@ -1,0 +1,131 @@
+"""The InferencePool of one model, and the policies that the Gateway's implementation needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from llm_d_gke.components.custom_resources.base import PolicyTarget, custom_resource
+from llm_d_gke.components.custom_resources.gke_policies import (
+    CheckConfig,
+    CheckDefault,
+    GcpBackendPolicySpec,
+    HealthCheckPolicySpec,
+    HttpCheck,
+)
+from llm_d_gke.components.custom_resources.inference_pool import (
+    GROUP,
+    EndpointPickerRef,
+    InferencePoolSpec,
+    Port,
+    Selector,
+)
+from llm_d_gke.components.custom_resources.istio import ClientTls, DestinationRuleSpec, TrafficPolicy
+from llm_d_gke.components.options import child
+from llm_d_gke.components.routing.edge import backend_default
+from llm_d_gke.components.scope import ClusterScope
+from llm_d_gke.planning.plan.routing import BackendTlsPlan, PoolPlan
+
+
+class InferencePool(pulumi.ComponentResource):
+    """InferencePool with the policies that the Gateway's implementation needs."""
+
+    pool: kubernetes.apiextensions.CustomResource
+
+    def __init__(self, plan: PoolPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]) -> None:
+        super().__init__("llm-d:inference:InferencePool", plan.name, None, scope.opts)
+        self.pool = custom_resource(
+            plan.name,
+            pool_spec(plan),
+            name=plan.name,
+            namespace=scope.namespace,
+            opts=child(self, depends_on=depends_on),
+        )
+        pool_policies(self, plan, scope.namespace, [self.pool])
+        self.register_outputs({})
+
+
+def pool_spec(plan: PoolPlan) -> InferencePoolSpec:
+    """Spec of the InferencePool, for a pool of this program and for one that KServe creates."""
+    return InferencePoolSpec(
+        selector=Selector(match_labels=dict(plan.selector)),
+        target_ports=[Port(number=port) for port in plan.target_ports],
+        endpoint_picker_ref=EndpointPickerRef(
+            name=plan.picker_service, port=Port(number=plan.picker_port), failure_mode=plan.failure_mode
+        ),
+    )
+
+
+def pool_policies(
+    parent: pulumi.Resource, plan: PoolPlan, namespace: str, depends_on: Sequence[pulumi.Resource]
+) -> list[pulumi.Resource]:
+    """Policies of a pool. They refer to it by name, and may exist before it.
+
+    GKE: without the health check the load balancer requests `/`, which vLLM does not serve, and finds no healthy
+    upstream. Without the backend policy it ends each response after 30 seconds. Istio: the picker has a self-signed
+    certificate and accepts only TLS; HTTPS of model servers is configured for the Service that Istio derives from the
+    pool.
+    """
+    if plan.implementation == "istio":
+        # Pickers create a self-signed certificate when they start.
+        service = plan.picker_service
+        host = f"{service}.{namespace}.svc.cluster.local"
+        unseen = ClientTls(insecure_skip_verify=True)
+        rules = [_tls_rule(parent, f"{plan.name}-picker", service, host, unseen, namespace, depends_on)]
+        if plan.tls is not None:
+            name, service = f"{plan.name}-servers", plan.tls.service
+            rules.append(_tls_rule(parent, name, service, plan.tls.host, _to_servers(plan.tls), namespace, depends_on))
+        return rules
+    target = PolicyTarget(group=GROUP, kind="InferencePool", name=plan.name)
+    check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
+    health = custom_resource(
+        f"{plan.name}-health",
+        HealthCheckPolicySpec(
+            target_ref=target,
+            default=CheckDefault(
+                check_interval_sec=plan.health_interval,
+                timeout_sec=plan.health_interval,
+                config=CheckConfig(http_health_check=check),
+            ),
+        ),
+        name=plan.name,
+        namespace=namespace,
+        opts=child(parent, depends_on=depends_on),
+    )
+    backend = custom_resource(
+        f"{plan.name}-backend",
+        GcpBackendPolicySpec(
+            target_ref=target,
+            default=backend_default(plan.access, plan.timeout_seconds, plan.draining_seconds),
+        ),
+        name=plan.name,
+        namespace=namespace,
+        opts=child(parent, depends_on=depends_on),
+    )
+    return [health, backend]
+
+
+def _to_servers(plan: BackendTlsPlan) -> ClientTls:
+    if plan.authority is None:
+        return ClientTls(insecure_skip_verify=True)
+    return ClientTls(credential_name=plan.authority, sni=plan.host, subject_alt_names=[plan.host])
+
+
+def _tls_rule(
+    parent: pulumi.Resource,
+    logical_name: str,
+    service: str,
+    host: str,
+    tls: ClientTls,
+    namespace: str,
+    depends_on: Sequence[pulumi.Resource],
+) -> pulumi.Resource:
+    return custom_resource(
+        logical_name,
+        DestinationRuleSpec(host=host, traffic_policy=TrafficPolicy(tls=tls)),
+        name=service,
+        namespace=namespace,
+        opts=child(parent, depends_on=depends_on),
+    )

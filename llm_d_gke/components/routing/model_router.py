@@ -1,0 +1,153 @@
+"""The model router of one Gateway: identity, permissions, model names, Deployment, Service, and callout."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import yaml
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from llm_d_gke.components.custom_resources.base import PolicyTarget, custom_resource
+from llm_d_gke.components.custom_resources.gateway_api import GROUP
+from llm_d_gke.components.custom_resources.gke_extensions import (
+    ExtensionChain,
+    GcpRoutingExtensionSpec,
+    RoutingCallout,
+    ServiceRef,
+)
+from llm_d_gke.components.custom_resources.gke_policies import (
+    CheckConfig,
+    CheckDefault,
+    GrpcCheck,
+    HealthCheckPolicySpec,
+)
+from llm_d_gke.components.disruption import disruption_budget
+from llm_d_gke.components.infrastructure.permissions import READ, grant_role, rule
+from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.options import child
+from llm_d_gke.components.pods import deployment_spec
+from llm_d_gke.components.routing.metrics_access import grant_token_review
+from llm_d_gke.components.scope import ClusterScope
+from llm_d_gke.planning.plan.routing import RouterPlan, RoutingExtensionPlan
+
+
+class ModelRouter(pulumi.ComponentResource):
+    """A router that reads request bodies and sets a header with the base model, which the HTTPRoute matches.
+
+    The callout is attached to the Gateway after the router is ready, because every request then waits for the router.
+    """
+
+    extension: kubernetes.apiextensions.CustomResource
+
+    def __init__(self, plan: RouterPlan, gateway: pulumi.Resource, scope: ClusterScope) -> None:
+        super().__init__("llm-d:gateway:ModelRouter", plan.name, None, scope.opts)
+        self._plan, self._namespace = plan, scope.namespace
+        options = scope.deleted_with_cluster(self, scope.ready)
+        account = kubernetes.core.v1.ServiceAccount(
+            plan.name, metadata=self._metadata(), automount_service_account_token=False, opts=options
+        )
+        needed = [account, *self._permissions(options), *self._texts(options)]
+        service = kubernetes.core.v1.Service(
+            plan.name,
+            metadata=self._metadata(),
+            spec=kubernetes.core.v1.ServiceSpecArgs(
+                type="ClusterIP",
+                selector=dict(plan.selector),
+                ports=[
+                    # HTTP/2 with TLS: the router creates a self-signed certificate.
+                    kubernetes.core.v1.ServicePortArgs(
+                        name="grpc", port=plan.grpc_port, target_port="grpc", protocol="TCP", app_protocol="HTTP2"
+                    )
+                ],
+            ),
+            opts=options,
+        )
+        health = self._health_check(service)
+        deployment = apps.Deployment(
+            plan.name,
+            metadata=self._metadata(),
+            spec=deployment_spec(plan.replicas, plan.selector, plan.pod),
+            opts=child(self, depends_on=[*scope.ready, *needed]),
+        )
+        disruption_budget(plan.name, scope.namespace, plan.selector, plan.replicas, options)
+        self.extension = self._callout(plan.callout, [gateway, service, health, deployment])
+        self.register_outputs({})
+
+    def _metadata(self) -> ObjectMetaArgs:
+        return metadata(self._plan.name, self._namespace, labels=self._plan.selector)
+
+    def _permissions(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+        """Let the router read ConfigMaps of the namespace. A role cannot select them by label."""
+        plan, rules = self._plan, [rule([""], ["configmaps"], READ)]
+        return [
+            *grant_role(plan.name, self._namespace, rules, plan.selector, options),
+            *grant_token_review(plan.name, self._namespace, plan.selector, options),
+        ]
+
+    def _texts(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+        """Create a ConfigMap of names for each model, and one for the router's configuration file if it has one."""
+        plan = self._plan
+        texts: list[pulumi.Resource] = [
+            kubernetes.core.v1.ConfigMap(
+                mapping.name,
+                metadata=metadata(mapping.name, self._namespace, labels=plan.mapping_labels),
+                data={
+                    "baseModel": mapping.base_model,
+                    "adapters": yaml.safe_dump(list(mapping.others), default_flow_style=False),
+                },
+                opts=options,
+            )
+            for mapping in plan.mappings
+        ]
+        if plan.config is not None:
+            texts.append(
+                kubernetes.core.v1.ConfigMap(
+                    plan.name,
+                    metadata=self._metadata(),
+                    data={plan.config_file: yaml.safe_dump(dict(plan.config), sort_keys=False)},
+                    opts=options,
+                )
+            )
+        return texts
+
+    def _health_check(self, service: kubernetes.core.v1.Service) -> kubernetes.apiextensions.CustomResource:
+        plan = self._plan
+        return custom_resource(
+            f"{plan.name}-health",
+            HealthCheckPolicySpec(
+                target_ref=PolicyTarget(group="", kind="Service", name=plan.name),
+                default=CheckDefault(
+                    check_interval_sec=plan.health_interval,
+                    timeout_sec=plan.health_interval,
+                    config=CheckConfig(type="GRPC", grpc_health_check=GrpcCheck(port=plan.health_port)),
+                ),
+            ),
+            name=plan.name,
+            namespace=self._namespace,
+            opts=child(self, depends_on=[service]),
+        )
+
+    def _callout(
+        self, plan: RoutingExtensionPlan, depends_on: list[pulumi.Resource]
+    ) -> kubernetes.apiextensions.CustomResource:
+        callout = RoutingCallout(
+            name="model-name",
+            authority=plan.authority,
+            backend_ref=ServiceRef(name=self._plan.name, port=self._plan.grpc_port),
+            timeout=f"{plan.timeout_seconds}s",
+            # Bodies are streamed in full; the router responds after the end of the body.
+            supported_events=["RequestHeaders", "RequestBody", "RequestTrailers"],
+            request_body_send_mode="FullDuplexStreamed",
+            fail_open=plan.fail_open,
+        )
+        return custom_resource(
+            f"{plan.name}-callout",
+            GcpRoutingExtensionSpec(
+                target_refs=[PolicyTarget(group=GROUP, kind="Gateway", name=plan.gateway)],
+                extension_chains=[ExtensionChain(name="models", extensions=[callout])],
+            ),
+            name=plan.name,
+            namespace=self._namespace,
+            opts=child(self, depends_on=depends_on),
+        )

@@ -1,0 +1,76 @@
+"""The default backend: identity, Deployment, Service, and the load balancer's health check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.apps import v1 as apps
+
+from llm_d_gke.components.custom_resources.base import PolicyTarget, custom_resource
+from llm_d_gke.components.custom_resources.gke_policies import (
+    CheckConfig,
+    CheckDefault,
+    HealthCheckPolicySpec,
+    HttpCheck,
+)
+from llm_d_gke.components.disruption import disruption_budget
+from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.options import child
+from llm_d_gke.components.pods import deployment_spec
+from llm_d_gke.components.routing.edge import guard_service
+from llm_d_gke.components.scope import ClusterScope
+from llm_d_gke.planning.plan.routing import ModelsEndpointPlan
+
+
+class ModelsEndpoint(pulumi.ComponentResource):
+    """Serves the list of models and health, and returns 404 for requests that name no model of this stack."""
+
+    ready: list[pulumi.Resource]
+
+    def __init__(self, plan: ModelsEndpointPlan, scope: ClusterScope, guards: Sequence[pulumi.Resource]) -> None:
+        super().__init__("llm-d:gateway:ModelIndex", plan.name, None, scope.opts)
+        options = scope.deleted_with_cluster(self, scope.ready)
+        described = metadata(plan.name, scope.namespace, labels=plan.selector)
+        account = kubernetes.core.v1.ServiceAccount(
+            plan.name, metadata=described, automount_service_account_token=False, opts=options
+        )
+        service = kubernetes.core.v1.Service(
+            plan.name,
+            metadata=described,
+            spec=kubernetes.core.v1.ServiceSpecArgs(
+                type="ClusterIP",
+                selector=dict(plan.selector),
+                ports=[
+                    kubernetes.core.v1.ServicePortArgs(name="http", port=plan.port, target_port="http", protocol="TCP")
+                ],
+            ),
+            opts=options,
+        )
+        health = custom_resource(
+            f"{plan.name}-health",
+            HealthCheckPolicySpec(
+                target_ref=PolicyTarget(group="", kind="Service", name=plan.name),
+                default=CheckDefault(
+                    check_interval_sec=plan.health_interval,
+                    timeout_sec=plan.health_interval,
+                    config=CheckConfig(http_health_check=HttpCheck(port=plan.port, request_path=plan.health_path)),
+                ),
+            ),
+            name=plan.name,
+            namespace=scope.namespace,
+            opts=child(self, depends_on=[service]),
+        )
+        guard = guard_service(
+            plan.name, plan.access, plan.timeout_seconds, scope.namespace, child(self, depends_on=[service, *guards])
+        )
+        deployment = apps.Deployment(
+            plan.name,
+            metadata=described,
+            spec=deployment_spec(plan.replicas, plan.selector, plan.pod),
+            opts=child(self, depends_on=[*scope.ready, account]),
+        )
+        disruption_budget(plan.name, scope.namespace, plan.selector, plan.replicas, options)
+        self.ready = [service, health, *guard, deployment]
+        self.register_outputs({})

@@ -1,0 +1,296 @@
+"""The components of a stack, in the order of their dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from llm_d_gke.components.infrastructure.cluster import InferenceCluster
+from llm_d_gke.components.infrastructure.namespace import NamespaceResources
+from llm_d_gke.components.infrastructure.network import InferenceNetwork
+from llm_d_gke.components.infrastructure.node_pools import NodePools
+from llm_d_gke.components.infrastructure.services import ProjectServices
+from llm_d_gke.components.platform.budget import billing_budget
+from llm_d_gke.components.platform.certificates import Certificate
+from llm_d_gke.components.platform.crds import InferenceCrds
+from llm_d_gke.components.platform.dashboards import Dashboards
+from llm_d_gke.components.platform.helm_releases import PlatformCharts
+from llm_d_gke.components.platform.kserve_presets import Presets
+from llm_d_gke.components.platform.monitoring import Monitoring
+from llm_d_gke.components.routing.endpoint_picker import EndpointPicker
+from llm_d_gke.components.routing.gateway import InferenceGateway, InferenceRoute
+from llm_d_gke.components.routing.inference_pool import InferencePool
+from llm_d_gke.components.routing.model_router import ModelRouter
+from llm_d_gke.components.routing.models_endpoint import ModelsEndpoint
+from llm_d_gke.components.routing.network_policies import NetworkPolicies
+from llm_d_gke.components.scope import ClusterScope
+from llm_d_gke.components.serving.autoscaling import Autoscaling
+from llm_d_gke.components.serving.inference_service import InferenceService, RouterRefs
+from llm_d_gke.components.serving.model_server import ModelServer
+from llm_d_gke.planning.plan.platform import CertificatePlan
+from llm_d_gke.planning.plan.routing import RoutePlan
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.platform.helm_releases import KEDA, KEDA_NAMESPACE, KEDA_OPERATOR
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Infrastructure:
+    """The components in Google Cloud. `opts` carries the Google Cloud and the Kubernetes providers."""
+
+    services: ProjectServices
+    network: InferenceNetwork
+    cluster: InferenceCluster
+    pools: NodePools
+    opts: pulumi.ResourceOptions
+
+    @property
+    def nodes(self) -> list[pulumi.Resource]:
+        return [self.pools.cpu, *self.pools.accelerators]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Platform:
+    """The components in the cluster that model servers depend on.
+
+    `controllers` are the Helm releases. Custom resources depend on `crds`: the namespace with its credentials, the CRDs
+    and their controllers.
+    """
+
+    scope: ClusterScope
+    controllers: tuple[pulumi.Resource, ...]
+    kinds: tuple[pulumi.Resource, ...]
+
+
+_Certificates = Mapping[str, pulumi.Resource]
+
+
+class InferenceStack(pulumi.ComponentResource):
+    """Creates all resources of a stack.
+
+    Destroy runs in reverse: first routes and Gateway, while the controllers that own the load balancer's parts still
+    run in the cluster; then node pools and cluster; then the network.
+    """
+
+    address: pulumi.Output[str]
+
+    def __init__(self, plan: StackPlan, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("llm-d:stack:InferenceStack", plan.stack, None, opts)
+        self._plan = plan
+        # Deployments, LeaderWorkerSets and services, by the name of the model server.
+        self._workloads: dict[str, pulumi.Resource] = {}
+        infrastructure = self._infrastructure()
+        platform = self._platform(infrastructure)
+        certificates = self._certificates(platform)
+        gateway = self._gateway(infrastructure, platform, certificates)
+        pools, servers = self._direct_models(infrastructure, platform, certificates, gateway.guards)
+        routers = self._request_routing(platform.scope, gateway)
+        before_routes = [gateway.gateway, *routers]
+        # The load balancer sets up its backends while the weights are still on their way.
+        early = self._routes(platform.scope, before_routes, pools, early=True)
+        # The other routes change to new pools when their servers are ready. Until then the old servers answer.
+        servers |= self._kserve_models(infrastructure, platform, certificates, early, gateway.guards)
+        self._routes(platform.scope, before_routes, servers, early=False)
+        self._autoscaling(platform)
+        NetworkPolicies(plan.network_policies, platform.scope)
+        if plan.monitoring.enabled:
+            Monitoring(plan.monitoring, plan.models, plan.router, platform.scope)
+        if plan.monitoring.dashboard is not None or plan.monitoring.alerts:
+            Dashboards(plan.monitoring, plan.project, plan.labels, infrastructure.opts)
+        if plan.monitoring.budget is not None:
+            billing_budget(plan.monitoring.budget, infrastructure.services.services, infrastructure.opts)
+        self.address = gateway.address
+        self.register_outputs({"address": self.address})
+
+    def _infrastructure(self) -> _Infrastructure:
+        """Create the APIs, network, cluster and node pools."""
+        plan = self._plan
+        provider = gcp.Provider(
+            "gcp",
+            project=plan.project,
+            region=plan.region,
+            default_labels=dict(plan.labels),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        opts = pulumi.ResourceOptions(parent=self, providers=[provider])
+        services = ProjectServices(plan.project, plan.services, opts)
+        network = InferenceNetwork(plan.network, plan.project, services, opts)
+        cluster = InferenceCluster(plan.cluster, plan.network, plan.project, network, services, opts)
+        pools = NodePools(plan.cpu_pool, plan.accelerator_pools, plan.project, plan.location, cluster.resources, opts)
+        return _Infrastructure(
+            services=services,
+            network=network,
+            cluster=cluster,
+            pools=pools,
+            opts=pulumi.ResourceOptions(parent=self, providers=[provider, cluster.resources.provider]),
+        )
+
+    def _platform(self, infrastructure: _Infrastructure) -> _Platform:
+        """Create CRDs, controllers and the namespace, after the CPU nodes that their pods need."""
+        plan, cpu_nodes = self._plan, infrastructure.pools.cpu
+        deleted_with = infrastructure.cluster.resources.created
+        after_nodes = pulumi.ResourceOptions.merge(infrastructure.opts, pulumi.ResourceOptions(depends_on=[cpu_nodes]))
+        crds = InferenceCrds(plan.crds, infrastructure.cluster.resources.adopt, after_nodes)
+        charts = PlatformCharts(
+            plan.charts,
+            plan.chart_namespaces,
+            plan.chart_policies,
+            [cpu_nodes, *crds.resources],
+            deleted_with,
+            infrastructure.opts,
+        )
+        namespace = NamespaceResources(
+            plan.namespace, plan.hugging_face, plan.pull_secret, plan.pod_guard, plan.project, after_nodes
+        ).ready
+        return _Platform(
+            scope=ClusterScope(
+                project=plan.project,
+                workload_pool=plan.cluster.workload_pool,
+                namespace=plan.namespace.name,
+                opts=infrastructure.opts,
+                deleted_with=deleted_with,
+                ready=(cpu_nodes, *namespace),
+            ),
+            controllers=tuple(charts.ready),
+            kinds=(*namespace, *crds.resources, *charts.ready),
+        )
+
+    def _certificates(self, platform: _Platform) -> _Certificates:
+        """Create the certificates of Gateway and model servers; the result is by name."""
+        plans = [self._plan.gateway.certificate, *(model.certificate for model in self._plan.models)]
+        depends_on = [*platform.scope.ready, *platform.controllers]
+        issuers: dict[str, pulumi.Resource] = {}
+        return {
+            plan.name: Certificate(plan, issuers, platform.scope, depends_on).signed
+            for plan in plans
+            if plan is not None
+        }
+
+    def _gateway(
+        self, infrastructure: _Infrastructure, platform: _Platform, certificates: _Certificates
+    ) -> InferenceGateway:
+        plan = self._plan.gateway
+        depends_on = [*platform.scope.ready, *_signed(certificates, plan.certificate)]
+        if plan.implementation == "istio":
+            # Istio's controller programs the Gateway, and deletes the Gateway's Service on destroy.
+            depends_on += platform.controllers
+        return InferenceGateway(
+            plan, infrastructure.network.resources, infrastructure.services, platform.scope, depends_on
+        )
+
+    def _direct_models(
+        self,
+        infrastructure: _Infrastructure,
+        platform: _Platform,
+        certificates: _Certificates,
+        guards: Sequence[pulumi.Resource],
+    ) -> tuple[dict[str, list[pulumi.Resource]], dict[str, list[pulumi.Resource]]]:
+        """Create pool, picker and servers of models without KServe.
+
+        Returns by pool name what early routes wait for, and what the other routes wait for.
+        """
+        scope = platform.scope
+        pools: dict[str, list[pulumi.Resource]] = {}
+        servers: dict[str, list[pulumi.Resource]] = {}
+        for model in self._plan.models:
+            if model.inference_service is not None:
+                continue
+            picker = EndpointPicker(model.picker, scope, [*scope.ready, *platform.kinds])
+            pool = InferencePool(model.pool, scope, [*platform.kinds, *guards, picker.service])
+            pools[model.pool.name] = [pool.pool, picker.deployment]
+            servers[model.pool.name] = list(pools[model.pool.name])
+            for server in model.servers:
+                signed = _signed(certificates, model.certificate)
+                created = ModelServer(server, scope, [*infrastructure.nodes, *platform.kinds, *signed])
+                self._workloads[server.name] = created.workload
+                servers[model.pool.name].append(created.workload)
+        return pools, servers
+
+    def _request_routing(self, scope: ClusterScope, gateway: InferenceGateway) -> list[pulumi.Resource]:
+        """Create the model router before the routes that match its header, so that it is also deleted after them."""
+        plan = self._plan
+        ready: list[pulumi.Resource] = []
+        if plan.router is not None:
+            ready.append(ModelRouter(plan.router, gateway.gateway, scope).extension)
+        if plan.models_endpoint is not None:
+            ready += ModelsEndpoint(plan.models_endpoint, scope, gateway.guards).ready
+        return ready
+
+    def _routes(
+        self,
+        scope: ClusterScope,
+        depends_on: Sequence[pulumi.Resource],
+        pools: Mapping[str, Sequence[pulumi.Resource]],
+        *,
+        early: bool,
+    ) -> dict[str, pulumi.Resource]:
+        """Create the routes that are early or those that are not, each after what it waits for of its pools.
+
+        Returns the routes by name.
+        """
+        gateway = self._plan.gateway
+        return {
+            route.name: InferenceRoute(route, gateway, scope, [*depends_on, *_backends(route, pools)]).route
+            for route in self._plan.routes
+            if route.early is early
+        }
+
+    def _kserve_models(
+        self,
+        infrastructure: _Infrastructure,
+        platform: _Platform,
+        certificates: _Certificates,
+        routes: Mapping[str, pulumi.Resource],
+        guards: Sequence[pulumi.Resource],
+    ) -> dict[str, list[pulumi.Resource]]:
+        """Create the services after their early routes, which KServe waits for; the result is by pool name."""
+        plan, scope = self._plan, platform.scope
+        services: dict[str, list[pulumi.Resource]] = {}
+        presets = Presets(plan.presets, scope, platform.kinds).ready if plan.presets else []
+        for model in plan.models:
+            if model.inference_service is None:
+                continue
+            signed = _signed(certificates, model.certificate)
+            own_routes = plan.early_routes_to(model.pool.name)
+            service = InferenceService(
+                model.inference_service,
+                model,
+                RouterRefs(gateway=plan.gateway.name, routes=own_routes),
+                scope,
+                [
+                    *infrastructure.nodes,
+                    *platform.kinds,
+                    *signed,
+                    *presets,
+                    *guards,
+                    *(routes[name] for name in own_routes),
+                ],
+            )
+            services[model.pool.name] = [service.service]
+            self._workloads |= dict.fromkeys((server.name for server in model.servers), service.service)
+        return services
+
+    def _autoscaling(self, platform: _Platform) -> None:
+        """Create the autoscalers of the model servers whose replicas follow the load."""
+        servers = [server for model in self._plan.models for server in model.servers if server.scaling is not None]
+        if not servers:
+            return
+        installed = any(chart.name == KEDA and not chart.existing for chart in self._plan.charts)
+        Autoscaling(
+            servers,
+            (KEDA_NAMESPACE, KEDA_OPERATOR) if installed else None,
+            self._workloads,
+            platform.scope,
+            [*platform.scope.ready, *platform.kinds],
+        )
+
+
+def _signed(certificates: _Certificates, plan: CertificatePlan | None) -> list[pulumi.Resource]:
+    """The Secret's certificate resource, if the plan has one."""
+    return [] if plan is None else [certificates[plan.name]]
+
+
+def _backends(route: RoutePlan, pools: Mapping[str, Sequence[pulumi.Resource]]) -> list[pulumi.Resource]:
+    return [resource for rule in route.rules for pool, _ in rule.pools for resource in pools.get(pool, ())]

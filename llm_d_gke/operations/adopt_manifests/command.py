@@ -1,0 +1,64 @@
+"""Implements the command `adopt-manifests`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from llm_d_gke import catalog
+from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.text import wrapped
+from llm_d_gke.operations.adopt_manifests.documents import read_files
+from llm_d_gke.operations.adopt_manifests.errors import AdoptError
+from llm_d_gke.operations.adopt_manifests.servers import NotCarried
+from llm_d_gke.operations.adopt_manifests.stack import Settings, stack_settings
+from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning.findings import report
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
+from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.model_files import model_files
+
+
+def adopt_files(
+    paths: Sequence[Path], write: str | None = None, location: str | None = None, accelerator: str | None = None
+) -> int:
+    """Print or write the stack file, then what it does not carry over, then the findings of planning."""
+    documents = read_files(list(paths))
+    settings, not_carried = stack_settings(documents, catalog.load(), location=location, accelerator=accelerator)
+    text = yaml.safe_dump({"config": {f"{NAMESPACE}:{key}": value for key, value in settings.items()}}, sort_keys=False)
+    if write is None:
+        print(text)
+    else:
+        path = PROJECT_ROOT / f"Pulumi.{write}.yaml"
+        if path.exists():
+            raise AdoptError(f"{path.name} exists already: choose another name, or remove it")
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.name}\n")
+    _print_not_carried(not_carried)
+    return _judge(write or "adopted", settings)
+
+
+def _print_not_carried(not_carried: Sequence[NotCarried]) -> None:
+    if not not_carried:
+        print("Everything is carried over.")
+        return
+    print("Not carried over:")
+    for line in dict.fromkeys(map(str, not_carried)):
+        print(wrapped(f"- {line}"))
+
+
+def _judge(stack: str, settings: Settings) -> int:
+    """Plan the stack, and print every finding."""
+    config = assume_unset(StackConfig(values={f"{NAMESPACE}:{key}": value for key, value in settings.items()}))
+    values = config.settings()
+    try:
+        plan = plan_raw(stack, values, config.encrypted(), files=model_files(values))
+    except RefusedError as refused:
+        print(f"\n{report(refused.findings)}")
+        return REFUSED
+    print("\nThe stack can be planned." + ("" if not plan.warnings else "\n"))
+    if plan.warnings:
+        print(report(plan.warnings))
+    return DONE

@@ -1,0 +1,185 @@
+"""Reads documents of every supported form into model servers, clusters, and what is not carried over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llm_d_gke.operations.adopt_manifests.errors import AdoptError
+from llm_d_gke.operations.adopt_manifests.helm_values import (
+    is_model_service,
+    is_production_stack,
+    model_service,
+    production_stack,
+)
+from llm_d_gke.operations.adopt_manifests.inference_services import inference_service
+from llm_d_gke.operations.adopt_manifests.pods import read_pod
+from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
+
+# Objects that a stack creates by itself, from its pattern and its models.
+_CREATED_BY_PROGRAM = {
+    "InferencePool": "the stack makes one for each model",
+    "InferenceModel": "models[].id and models[].aliases take its place",
+    "InferenceObjective": "the stack makes its own",
+    "HTTPRoute": "routes follow from pattern, models and splits",
+    "Gateway": "the stack makes its own: gateway.exposure, gateway.tls",
+    "Service": "the stack makes its own",
+    "ServiceAccount": "the stack makes one for each workload",
+    "Namespace": "the stack makes its own: namespace.name",
+    "PodMonitoring": "the stack makes its own: monitoring",
+    "PodMonitor": "the stack makes a PodMonitoring of Google Cloud's instead: monitoring",
+    "ServiceMonitor": "the stack makes a PodMonitoring of Google Cloud's instead: monitoring",
+    "HealthCheckPolicy": "the stack makes its own",
+    "GCPBackendPolicy": "the stack makes its own: gateway",
+    "DestinationRule": "the stack makes its own",
+    "Role": "the stack makes its own",
+    "RoleBinding": "the stack makes its own",
+    "ClusterRole": "the stack makes its own",
+    "ClusterRoleBinding": "the stack makes its own",
+    "NetworkPolicy": "the stack makes its own: networkPolicies",
+    "PodDisruptionBudget": "the stack makes its own",
+    "Secret": "set it again, encrypted: pulumi config set --path --secret llm-d:huggingFace.token",
+    "LLMInferenceServiceConfig": "presets of KServe are not read; set what they set in the stack file",
+    "HorizontalPodAutoscaler": "replicas are a setting of the model, and nothing scales them by load",
+    "ScaledObject": "replicas are a setting of the model, and nothing scales them by load",
+    "PersistentVolumeClaim": "it stays as it is; a model's source of kind volume-claim mounts it",
+    "ComputeClass": "accelerator.type and accelerator.provisioning take its place",
+}
+_WORKLOADS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "ReplicaSet", "Pod", "Job", "DaemonSet")
+
+
+@dataclass(kw_only=True)
+class Documents:
+    """Everything that the files hold. `locations` are those of clusters, `pools` their node pools."""
+
+    servers: list[Server] = field(default_factory=list)
+    not_carried: list[NotCarried] = field(default_factory=list)
+    locations: list[str] = field(default_factory=list)
+    pools: list[Json] = field(default_factory=list)
+    kserve: bool = False
+
+
+def read_files(paths: list[Path]) -> Documents:
+    """Read YAML and JSON files; of folders all such files. Raises AdoptError."""
+    documents = Documents()
+    for path in _expanded(paths):
+        for document in _documents(path):
+            _read(document, path.name, documents)
+    return documents
+
+
+def _expanded(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml", ".json"))
+        elif path.is_file():
+            yield path
+        else:
+            raise AdoptError(f"{path}: there is no such file. Name manifests, helm values, or descriptions of clusters")
+
+
+def _documents(path: Path) -> Iterator[Any]:
+    try:
+        yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        hint = (
+            "render templates first: helm template, kustomize build" if "{{" in reason or "flow" in str(error) else ""
+        )
+        raise AdoptError(f"{path.name} is not valid YAML: {reason}" + (f". {hint}" if hint else "")) from error
+
+
+def _read(document: Any, origin: str, documents: Documents) -> None:
+    if isinstance(document, list):
+        for entry in document:
+            _read(entry, origin, documents)
+    elif not isinstance(document, Mapping):
+        return
+    elif document.get("kind") == "List" or str(document.get("kind", "")).endswith("List"):
+        for entry in listing(document, "items"):
+            _read(entry, origin, documents)
+    elif "kind" in document and "apiVersion" in document:
+        _read_object(document, documents)
+    elif "nodePools" in document or "masterVersion" in document or "currentMasterVersion" in document:
+        _read_cluster(document, origin, documents)
+    elif is_production_stack(document):
+        servers, not_carried = production_stack(document, origin)
+        documents.servers += servers
+        documents.not_carried += not_carried
+    elif is_model_service(document):
+        servers, not_carried = model_service(document, origin)
+        documents.servers += servers
+        documents.not_carried += not_carried
+    else:
+        keys = ", ".join(list(map(str, document))[:4])
+        documents.not_carried.append(
+            NotCarried(origin=origin, what=f"document with {keys}", why="its form is not known, nothing was read")
+        )
+
+
+def _read_object(document: Json, documents: Documents) -> None:
+    kind = str(document["kind"])
+    origin = f"{kind}/{at(document, 'metadata', 'name') or at(document, 'metadata', 'generateName') or '?'}"
+    if kind == "LLMInferenceService":
+        documents.kserve = True
+        servers, not_carried = inference_service(document, origin)
+        documents.servers += servers
+        documents.not_carried += not_carried
+    elif kind in _WORKLOADS:
+        server = _workload(document, kind, origin)
+        if server is None:
+            documents.not_carried.append(NotCarried(origin=origin, what="workload", why="no container of it runs vLLM"))
+        else:
+            documents.servers.append(server)
+    else:
+        documents.not_carried.append(
+            NotCarried(
+                origin=origin, what="object", why=_CREATED_BY_PROGRAM.get(kind, "no setting of a stack stands for it")
+            )
+        )
+
+
+def _workload(document: Json, kind: str, origin: str) -> Server | None:
+    replicas = whole(at(document, "spec", "replicas"), 1)
+    labels = {**mapping(document, "metadata", "labels"), **mapping(document, "spec", "template", "metadata", "labels")}
+    role = labels.get("llm-d.ai/role")
+    more: dict[str, Any] = {"role": role if role in ("prefill", "decode") else "both"}
+    pod: Json = mapping(document, "spec", "template", "spec")
+    if kind == "Pod":
+        pod = mapping(document, "spec")
+    elif kind == "LeaderWorkerSet":
+        group = mapping(document, "spec", "leaderWorkerTemplate")
+        pod = mapping(group, "leaderTemplate", "spec") or mapping(group, "workerTemplate", "spec")
+        more["hosts"] = whole(group.get("size"), 1)
+    return read_pod(pod, origin=origin, replicas=replicas, **more)
+
+
+def _read_cluster(document: Json, origin: str, documents: Documents) -> None:
+    """The output of `gcloud container clusters describe`, as YAML or JSON."""
+    if isinstance(document.get("location"), str):
+        documents.locations.append(str(document["location"]))
+    pools = [pool for pool in listing(document, "nodePools") if isinstance(pool, Mapping)]
+    documents.pools += [pool for pool in pools if _accelerator_pool(pool)]
+    name = document.get("name") or "cluster"
+    documents.not_carried.append(
+        NotCarried(
+            origin=origin,
+            what=f"cluster {name}",
+            why="the stack makes a cluster of its own; cluster.existing brings this one",
+        )
+    )
+    if mapping(document, "autopilot").get("enabled"):
+        documents.not_carried.append(
+            NotCarried(
+                origin=origin, what="Autopilot", why="the stack makes node pools, which Autopilot does by itself"
+            )
+        )
+
+
+def _accelerator_pool(pool: Json) -> bool:
+    machine = str(at(pool, "config", "machineType") or "")
+    return bool(listing(pool, "config", "accelerators")) or machine.startswith(("ct", "tpu"))

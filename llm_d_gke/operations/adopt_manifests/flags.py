@@ -1,0 +1,168 @@
+"""Arguments of `vllm serve` as settings of a model (docs.vllm.ai/en/stable/cli/serve)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from llm_d_gke.operations.adopt_manifests.servers import NotCarried
+from llm_d_gke.planning.serving.extra_args import OWNED, flag_of
+
+_MULTIPLES = {"k": 1000, "m": 1_000_000, "g": 1_000_000_000, "K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+def _tokens(text: str) -> int:
+    """A number as vLLM reads it: `16384`, `16k` (decimal), `16K` (binary)."""
+    match = re.fullmatch(r"([0-9.]+)([kmgKMG]?)", text)
+    if match is None:
+        raise ValueError(text)
+    return int(float(match[1]) * _MULTIPLES.get(match[2], 1))
+
+
+# Settings of a model by flag, and how the flag's value is read.
+_SETTINGS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "--max-model-len": ("maxModelLen", _tokens),
+    "--gpu-memory-utilization": ("gpuMemoryUtilization", float),
+    "--dtype": ("dtype", str),
+    "--tensor-parallel-size": ("tensorParallel", int),
+    "--pipeline-parallel-size": ("pipelineParallel", int),
+    "--data-parallel-size": ("dataParallel", int),
+    "--max-num-seqs": ("maxNumSeqs", int),
+    "--max-num-batched-tokens": ("maxNumBatchedTokens", _tokens),
+    "--quantization": ("quantization", str),
+    "--kv-cache-dtype": ("kvCacheDtype", str),
+    "--block-size": ("blockSize", int),
+    "--all2all-backend": ("allToAll", str),
+    "--tool-call-parser": ("toolCallParser", str),
+    "--reasoning-parser": ("reasoningParser", str),
+    "--kv-offloading-size": ("kvOffloadGib", lambda text: int(float(text))),
+}
+_SWITCHES = {"--enable-prefix-caching": "prefixCaching", "--enable-expert-parallel": "expertParallel"}
+_BY_HAND = {"--chat-template": "chatTemplate", "--speculative-config": "speculativeDecoding"}
+# Arguments that a stack sets by itself wherever they are needed.
+_FOLLOWS = (
+    "--host",
+    "--port",
+    "--enable-auto-tool-choice",
+    "--enable-lora",
+    "--max-lora-rank",
+    "--max-loras",
+    "--distributed-executor-backend",
+    "--headless",
+    "--nnodes",
+    "--node-rank",
+    "--kv-offloading-backend",
+    "--download-dir",
+)
+
+
+def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], list[str], list[NotCarried]]:
+    """Settings of a model, the arguments for `extraArgs`, and what is not carried over."""
+    settings: dict[str, Any] = {}
+    extra: list[str] = []
+    not_carried: list[NotCarried] = []
+    ranks: list[int] = []
+    adapters: list[dict[str, Any]] = []
+    for flag, values, words in _grouped(arguments):
+        value = values[0] if values else ""
+        if flag in _SWITCHES and not value:
+            settings[_SWITCHES[flag]] = not words[0].startswith("--no-")
+        elif flag in _SETTINGS:
+            name, read = _SETTINGS[flag]
+            try:
+                settings[name] = read(value)
+            except ValueError:
+                not_carried.append(
+                    NotCarried(
+                        origin=origin, what=f"{flag} {value}", why=f"its value cannot be read; set models[].{name}"
+                    )
+                )
+        elif flag == "--served-model-name":
+            settings["servedName"], *aliases = values or ("",)
+            if aliases:
+                settings["aliases"] = aliases
+        elif flag == "--revision":
+            settings["source"] = {"kind": "hugging-face", "revision": value}
+        elif flag == "--max-lora-rank":
+            ranks += [int(value)] if value.isdigit() else []
+        elif flag == "--lora-modules":
+            more_adapters, problems = _adapters(values, origin)
+            adapters += more_adapters
+            not_carried += problems
+        elif flag in _FOLLOWS:
+            continue
+        elif flag == "--speculative-config" and (speculation := _speculation(value)):
+            settings["speculativeDecoding"] = speculation
+        elif flag in _BY_HAND:
+            not_carried.append(NotCarried(origin=origin, what=" ".join(words), why=f"set models[].{_BY_HAND[flag]}"))
+        elif flag in OWNED:
+            # Never the value: it may be a key.
+            not_carried.append(NotCarried(origin=origin, what=flag, why=OWNED[flag].instead))
+        else:
+            extra += words
+    if adapters:
+        settings["adapters"] = [{**adapter, **({"rank": max(ranks)} if ranks else {})} for adapter in adapters]
+    return settings, extra, not_carried
+
+
+def _grouped(arguments: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yields flag in its long form, its values, and its original words. Words before the first flag are skipped."""
+    group: list[str] = []
+    for word in arguments:
+        if flag_of(word):
+            if group:
+                yield _group(group)
+            group = [word]
+        elif group:
+            group.append(word)
+    if group:
+        yield _group(group)
+
+
+def _group(words: list[str]) -> tuple[str, list[str], list[str]]:
+    first, equals, value = words[0].partition("=")
+    if not equals:
+        first, _, value = words[0].partition(" ")
+    return flag_of(first), [*([value.strip()] if value else []), *words[1:]], words
+
+
+def _speculation(text: str) -> dict[str, Any] | None:
+    """The setting for a JSON map of `--speculative-config`. None if the setting cannot express the map exactly."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or not document.keys() <= {"method", "model", "num_speculative_tokens"}:
+        return None
+    speculation = {
+        "method": document.get("method", "draft_model" if "model" in document else None),
+        "tokens": document.get("num_speculative_tokens"),
+        "draftModel": document.get("model"),
+    }
+    present = {key: value for key, value in speculation.items() if value is not None}
+    return present if {"method", "tokens"} <= present.keys() else None
+
+
+def _adapters(values: Sequence[str], origin: str) -> tuple[list[dict[str, Any]], list[NotCarried]]:
+    """Adapters of `--lora-modules`: `name=source`, or a JSON map each."""
+    adapters: list[dict[str, Any]] = []
+    not_carried: list[NotCarried] = []
+    for value in values:
+        name, _, source = value.partition("=")
+        if value.startswith("{"):
+            try:
+                document = json.loads(value)
+                name, source = str(document["name"]), str(document["path"])
+            except (ValueError, KeyError, TypeError):
+                name, source = value, ""
+        if source.count("/") == 1 and not source.startswith(("/", ".")):
+            adapters.append({"name": name, "source": source})
+        else:
+            not_carried.append(
+                NotCarried(
+                    origin=origin, what=f"adapter {name}", why="its source is a path of the pod; set models[].adapters"
+                )
+            )
+    return adapters, not_carried

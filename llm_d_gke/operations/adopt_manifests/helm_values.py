@@ -1,0 +1,148 @@
+"""Reads helm values: vLLM's production stack (vllm-stack) and llm-d's model service chart (llm-d-modelservice)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from llm_d_gke.operations.adopt_manifests.pods import server_of
+from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Role, Server, at, listing, mapping, whole
+from llm_d_gke.operations.adopt_manifests.sources import source_of
+
+_ENGINE_SPEC = "servingEngineSpec"
+# Keys of a production stack's vllmConfig that are flags of `vllm serve`.
+_FLAGS = {
+    "maxModelLen": "--max-model-len",
+    "dtype": "--dtype",
+    "tensorParallelSize": "--tensor-parallel-size",
+    "pipelineParallelSize": "--pipeline-parallel-size",
+    "maxNumSeqs": "--max-num-seqs",
+    "maxNumBatchedTokens": "--max-num-batched-tokens",
+    "gpuMemoryUtilization": "--gpu-memory-utilization",
+}
+# Arguments and variables of a server that receives KV caches from a prefill server.
+_ROLES: Mapping[str, Role] = {"kv_producer": "prefill", "kv_consumer": "decode"}
+_NOT_CARRIED = {
+    "lmcacheConfig": "models[].kvOffloadGib keeps KV-cache blocks in the host's memory by vLLM's own way",
+    "pvcStorage": "the stack keeps weights on the node's disk, or takes them from models[].source",
+    "raySpec": "a replica on several hosts is a group of pods without Ray: models[].pipelineParallel, dataParallel",
+    "chatTemplate": "write the template into a file and name it in models[].chatTemplate",
+    "keda": "replicas are a setting of the model, and nothing scales them by load",
+    "initContainer": "the stack has none of its own choice",
+    "extraVolumes": "the stack mounts what models[].source needs",
+}
+
+
+def is_production_stack(values: Json) -> bool:
+    return bool(listing(values, _ENGINE_SPEC, "modelSpec"))
+
+
+def production_stack(values: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
+    """A server for each entry of `servingEngineSpec.modelSpec`."""
+    servers: list[Server] = []
+    not_carried: list[NotCarried] = []
+    for spec in listing(values, _ENGINE_SPEC, "modelSpec"):
+        if isinstance(spec, Mapping):
+            where = f"{origin} modelSpec/{spec.get('name', '?')}"
+            servers.append(_model_spec(spec, where))
+            not_carried += [
+                NotCarried(origin=where, what=key, why=why) for key, why in _NOT_CARRIED.items() if spec.get(key)
+            ]
+    if mapping(values, "routerSpec"):
+        not_carried.append(
+            NotCarried(
+                origin=origin, what="routerSpec", why="the Gateway and the endpoint picker take the router's place"
+            )
+        )
+    for key in ("cacheserverSpec", "loraController", "sharedStorage"):
+        if mapping(values, key):
+            not_carried.append(NotCarried(origin=origin, what=key, why="no setting of a stack stands for it"))
+    return servers, not_carried
+
+
+def _model_spec(spec: Json, origin: str) -> Server:
+    config = mapping(spec, "vllmConfig")
+    arguments: list[str] = []
+    for key, flag in _FLAGS.items():
+        if config.get(key) is not None:
+            arguments += [flag, str(config[key])]
+    if config.get("enablePrefixCaching"):
+        arguments.append("--enable-prefix-caching")
+    if config.get("enableLoRA"):
+        arguments.append("--enable-lora")
+    arguments += [str(argument) for argument in listing(config, "extraArgs")]
+    if spec.get("enableTool") and spec.get("toolCallParser"):
+        arguments += ["--tool-call-parser", str(spec["toolCallParser"])]
+    resource = "nvidia.com/gpu" if spec.get("requestGPUType") is None else str(spec["requestGPUType"])
+    container = {
+        "image": f"{spec['repository']}:{spec.get('tag', 'latest')}" if spec.get("repository") else None,
+        "env": listing(spec, "env"),
+        "resources": {"limits": {resource: spec.get("requestGPU", 0)}},
+    }
+    pod = {"nodeSelector": mapping(spec, "nodeSelector"), "affinity": mapping(spec, "affinity")}
+    server = server_of(container, pod, arguments, origin=origin, replicas=whole(spec.get("replicaCount"), 1))
+    role = _ROLES.get(str(at(spec, "lmcacheConfig", "kvRole")), "both")
+    uri = str(spec.get("modelURL", ""))
+    model, source = source_of(uri)
+    served = spec.get("servedModelName")
+    return replace(
+        server, role=role, model=model or uri or None, source=source, served_name=str(served) if served else None
+    )
+
+
+def is_model_service(values: Json) -> bool:
+    return bool(mapping(values, "modelArtifacts")) and bool(mapping(values, "decode") or mapping(values, "prefill"))
+
+
+def model_service(values: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
+    """Servers of both roles of llm-d-modelservice."""
+    model, source = source_of(str(at(values, "modelArtifacts", "uri") or ""))
+    name = at(values, "modelArtifacts", "name")
+    not_carried = []
+    parts: dict[Role, Json] = {}
+    prefill, decode = mapping(values, "prefill"), mapping(values, "decode")
+    if prefill and prefill.get("create", True) and whole(prefill.get("replicas"), 1):
+        parts["prefill"] = prefill
+    parts["decode" if parts else "both"] = decode
+    servers = [_part(part, role, origin) for role, part in parts.items()]
+    for key in ("routing", "accelerator", "monitoring"):
+        if mapping(values, key):
+            not_carried.append(
+                NotCarried(origin=origin, what=key, why="it follows from pattern, accelerator and models of the stack")
+            )
+    model_name = str(name) if name else None
+    return (
+        [
+            replace(
+                server,
+                model=model or model_name or server.model,
+                source=source,
+                served_name=model_name if model_name != model else None,
+            )
+            for server in servers
+        ],
+        not_carried,
+    )
+
+
+def _part(part: Json, role: Role, origin: str) -> Server:
+    container: Json = next(
+        (container for container in listing(part, "containers") if isinstance(container, Mapping)), {}
+    )
+    parallelism = {
+        setting: whole(at(part, "parallelism", key), 1)
+        for key, setting in (("tensor", "tensorParallel"), ("data", "dataParallel"))
+        if whole(at(part, "parallelism", key), 1) > 1
+    }
+    more: dict[str, Any] = {"role": role, "parallelism": parallelism}
+    if part.get("multinode") or mapping(part, "multinode"):
+        more["hosts"] = 2
+    return server_of(
+        container,
+        part,
+        tuple(str(argument) for argument in listing(container, "args")),
+        origin=origin,
+        replicas=whole(part.get("replicas"), 1),
+        **more,
+    )

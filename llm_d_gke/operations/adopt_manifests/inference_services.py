@@ -1,0 +1,102 @@
+"""Reads KServe's LLMInferenceService (serving.kserve.io/v1alpha1 and v1alpha2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from llm_d_gke.operations.adopt_manifests.pods import ADDITIONAL, command_of, secret_environment, server_of, words_of
+from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Role, Server, at, listing, mapping, whole
+from llm_d_gke.operations.adopt_manifests.sources import adapter_of, source_of
+
+# The name of the engine's container in KServe's presets.
+_MAIN = "main"
+_WIDTHS = {"tensor": "tensorParallel", "pipeline": "pipelineParallel", "data": "dataParallel"}
+
+
+def inference_service(document: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
+    """Servers of both roles, and what is not carried over."""
+    spec = mapping(document, "spec")
+    not_carried: list[NotCarried] = []
+    prefill = mapping(spec, "prefill")
+    servers = [_servers(spec, spec, "decode" if prefill else "both", origin, not_carried)]
+    if prefill:
+        servers.append(_servers(prefill, spec, "prefill", origin, not_carried))
+    if listing(spec, "baseRefs"):
+        names = ", ".join(str(at(reference, "name")) for reference in listing(spec, "baseRefs"))
+        not_carried.append(
+            NotCarried(origin=origin, what=f"baseRefs {names}", why="presets are not read; set what they set")
+        )
+    scheduler = mapping(spec, "router", "scheduler")
+    if scheduler:
+        not_carried.append(
+            NotCarried(origin=origin, what="router.scheduler", why="the picker follows from pattern and picker.scorers")
+        )
+    for part in ("scaling", "storageInitializer", "tracing"):
+        if at(spec, part):
+            not_carried.append(
+                NotCarried(origin=origin, what=f"spec.{part}", why="no setting of a stack stands for it")
+            )
+    return servers, not_carried
+
+
+def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[NotCarried]) -> Server:
+    model = mapping(spec, "model")
+    pod = mapping(part, "template")
+    containers = [container for container in listing(pod, "containers") if isinstance(container, Mapping)]
+    container: Json = next(
+        (container for container in containers if container.get("name") == _MAIN), next(iter(containers), {})
+    )
+    for name in secret_environment(container):
+        not_carried.append(
+            NotCarried(
+                origin=origin, what=f"variable {name}", why="it is in a Secret; huggingFace.token takes its place"
+            )
+        )
+    where, source = source_of(str(model.get("uri", "")))
+    served_name = str(model["name"]) if model.get("name") else None
+    adapters: list[Mapping[str, Any]] = []
+    for adapter_entry in listing(model, "lora", "adapters"):
+        adapter, problem = adapter_of(str(at(adapter_entry, "name") or ""), str(at(adapter_entry, "uri") or ""))
+        if adapter is None:
+            not_carried.append(NotCarried(origin=origin, what=f"adapter {at(adapter_entry, 'name')}", why=problem))
+        else:
+            adapters.append(adapter)
+    arguments = _arguments(container)
+    parallelism = {
+        setting: whole(at(part, "parallelism", key), 1)
+        for key, setting in _WIDTHS.items()
+        if whole(at(part, "parallelism", key), 1) > 1
+    }
+    server = server_of(
+        container,
+        pod,
+        arguments,
+        origin=origin,
+        replicas=whole(part.get("replicas"), 1),
+        role=role,
+        source=source,
+        adapters=tuple(adapters),
+        parallelism=parallelism,
+        hosts=2 if mapping(part, "worker") else 1,
+    )
+    if at(part, "parallelism", "expert"):
+        server = _with_expert_parallel(server)
+    return replace(
+        server, model=where or served_name or server.model, served_name=served_name if served_name != where else None
+    )
+
+
+def _arguments(container: Json) -> tuple[str, ...]:
+    """Arguments of the engine: from the container's command, or those that KServe appends to its default command."""
+    script = command_of(container)
+    arguments = list(script if script is not None else map(str, listing(container, "args")))
+    for variable in listing(container, "env"):
+        if at(variable, "name") == ADDITIONAL:
+            arguments += words_of(str(at(variable, "value") or ""))
+    return tuple(arguments)
+
+
+def _with_expert_parallel(server: Server) -> Server:
+    return replace(server, arguments=(*server.arguments, "--enable-expert-parallel"))

@@ -1,0 +1,168 @@
+"""Finds the engine container of a pod and reads which model it serves."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llm_d_gke.operations.adopt_manifests.servers import Json, Server, listing, mapping, whole
+
+ACCELERATOR_RESOURCES = ("nvidia.com/gpu", "google.com/tpu")
+_SERVE = re.compile(r"(?:^|[\s;&|(])(?:exec\s+)?(vllm\s+serve|python3?\s+-m\s+vllm\.entrypoints\.openai\.api_server)\s")
+_REFERENCE = re.compile(r"\$\((\w+)\)|\$\{(\w+)\}|\$(\w+)")
+# KServe's variable of arguments that its own command adds.
+ADDITIONAL = "VLLM_ADDITIONAL_ARGS"
+# A stack file does not hold the content of a Secret, and Kubernetes sets the other variables itself.
+_SET_BY_PROGRAM = ("POD_IP", "POD_NAME", "NAMESPACE", "HOSTNAME", "NODE_NAME")
+_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN", "VLLM_API_KEY")
+
+
+def engine_container(pod: Json) -> Json | None:
+    """The container of a PodSpec that runs vLLM, or None."""
+    containers = [container for container in listing(pod, "containers") if isinstance(container, Mapping)]
+    runs = [container for container in containers if command_of(container) is not None]
+    takes = [
+        container
+        for container in containers
+        if _accelerators(container)[0] and "vllm" in str(container.get("image", ""))
+    ]
+    return next(iter((*runs, *takes)), None)
+
+
+def read_pod(pod: Json, *, origin: str, replicas: int, **more: Any) -> Server | None:
+    """The server that a PodSpec runs. None for a pod of anything else. `more` are fields of Server."""
+    container = engine_container(pod)
+    if container is None:
+        return None
+    arguments = command_of(container) or tuple(str(argument) for argument in listing(container, "args"))
+    return server_of(container, pod, arguments, origin=origin, replicas=replicas, **more)
+
+
+def server_of(
+    container: Json, pod: Json, arguments: Sequence[str], *, origin: str, replicas: int, **more: Any
+) -> Server:
+    """The server of a container whose `vllm serve` arguments were parsed."""
+    environment = plain_environment(container)
+    resolved = tuple(_resolve(argument, environment) for argument in arguments)
+    model, rest = _take_model(resolved)
+    count, resource = _accelerators(container)
+    selector = {str(key): str(value) for key, value in mapping(pod, "nodeSelector").items()}
+    fields: dict[str, Any] = {
+        "origin": origin,
+        "model": model,
+        "replicas": replicas,
+        "arguments": rest,
+        "environment": {
+            key: value for key, value in environment.items() if key not in (*_SET_BY_PROGRAM, *_TOKENS, ADDITIONAL)
+        },
+        "image": str(container["image"]) if container.get("image") else None,
+        "accelerators": count,
+        "resource": resource,
+        "node_selector": {**_affinity(pod), **selector},
+    }
+    return Server(**{**fields, **{key: value for key, value in more.items() if value is not None}})
+
+
+def plain_environment(container: Json) -> dict[str, str]:
+    """Variables of a container that have a value in the document."""
+    return {
+        str(variable["name"]): str(variable["value"])
+        for variable in listing(container, "env")
+        if isinstance(variable, Mapping) and variable.get("name") and variable.get("value") is not None
+    }
+
+
+def secret_environment(container: Json) -> list[str]:
+    """Names of the variables that a Secret or a ConfigMap holds."""
+    return [
+        str(variable["name"])
+        for variable in listing(container, "env")
+        if isinstance(variable, Mapping)
+        and (mapping(variable, "valueFrom", "secretKeyRef") or mapping(variable, "valueFrom", "configMapKeyRef"))
+    ]
+
+
+def command_of(container: Json) -> tuple[str, ...] | None:
+    """Arguments of `vllm serve`. None where the container runs something else or its image decides."""
+    words = [str(word) for word in (*listing(container, "command"), *listing(container, "args"))]
+    for text in (*[word for word in words if "\n" in word or " " in word], shlex.join(words)):
+        match = _SERVE.search(text + " ")
+        if match:
+            return words_of(text[match.end() - 1 :])
+    if any(word.startswith("--model") for word in words):
+        start = next(index for index, word in enumerate(words) if word.startswith("--"))
+        return tuple(words[start:])
+    return None
+
+
+def words_of(script: str) -> tuple[str, ...]:
+    """The words of a command of a shell script, up to its end."""
+    script = script.replace("\\\n", " ")
+    lexer = shlex.shlex(script, posix=True, punctuation_chars=";&|\n")
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
+    words: list[str] = []
+    try:
+        for word in lexer:
+            if set(word) <= set(";&|\n"):
+                break
+            words.append(word)
+    except ValueError:  # a quote that is not closed: the words before it count
+        pass
+    return tuple(words)
+
+
+def _resolve(text: str, environment: Mapping[str, str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = next(group for group in match.groups() if group)
+        return environment.get(name, match.group())
+
+    return _REFERENCE.sub(value, text)
+
+
+def _take_model(arguments: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    """The model of the arguments, positional or by `--model`, and the other arguments."""
+    rest = list(arguments)
+    model = rest.pop(0) if rest and not rest[0].startswith("-") else None
+    others: list[str] = []
+    index = 0
+    while index < len(rest):
+        flag, equals, value = rest[index].partition("=")
+        if flag in ("--model", "--model-tag"):
+            if not equals:
+                index += 1
+                value = rest[index] if index < len(rest) else ""
+            model = value or model
+        else:
+            others.append(rest[index])
+        index += 1
+    return model, tuple(others)
+
+
+def _accelerators(container: Json) -> tuple[int, str | None]:
+    for kind in ("limits", "requests"):
+        amounts = mapping(container, "resources", kind)
+        for resource in ACCELERATOR_RESOURCES:
+            if whole(amounts.get(resource), 0):
+                return whole(amounts[resource], 0), resource
+        for resource, amount in amounts.items():
+            if str(resource).endswith(("/gpu", "/tpu", ".gpu", "-gpu")) and whole(amount, 0):
+                return whole(amount, 0), str(resource)
+    return 0, None
+
+
+def _affinity(pod: Json) -> dict[str, str]:
+    """Labels that a pod's required node affinity fixes to one value."""
+    terms = listing(
+        pod, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"
+    )
+    if len(terms) != 1:
+        return {}
+    return {
+        str(expression["key"]): str(expression["values"][0])
+        for expression in listing(terms[0], "matchExpressions")
+        if isinstance(expression, Mapping)
+        and expression.get("operator") == "In"
+        and len(listing(expression, "values")) == 1
+    }

@@ -1,0 +1,275 @@
+"""Builds the settings of a stack from the model servers in the documents."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.catalog.schema import Accelerator
+from llm_d_gke.operations.adopt_manifests.documents import Documents
+from llm_d_gke.operations.adopt_manifests.errors import AdoptError
+from llm_d_gke.operations.adopt_manifests.flags import settings_of
+from llm_d_gke.operations.adopt_manifests.pods import ACCELERATOR_RESOURCES
+from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
+from llm_d_gke.settings.models import ModelSettings
+
+Settings = dict[str, Any]
+
+_GPU_LABEL, _TPU_LABEL = "cloud.google.com/gke-accelerator", "cloud.google.com/gke-tpu-accelerator"
+_TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
+_ZONE_LABELS = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
+_SPOT_LABEL = "cloud.google.com/gke-spot"
+_MACHINE_LABELS = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
+# Images of other builds of vLLM than those of a release have other flags and other accelerators.
+_PLAIN_IMAGES = ("vllm/vllm-openai", "lmcache/vllm-openai", "ghcr.io/llm-d/llm-d", "vllm/vllm-tpu")
+
+
+def stack_settings(
+    documents: Documents, catalog: Catalog, *, location: str | None = None, accelerator: str | None = None
+) -> tuple[Settings, list[NotCarried]]:
+    """Settings by key without namespace, and what is not carried over.
+
+    `location` and `accelerator` (a name of the catalog) count where no document names any. Raises AdoptError where no
+    server serves a model.
+    """
+    not_carried = list(documents.not_carried)
+    with_model = [server for server in documents.servers if server.model]
+    not_carried += [
+        NotCarried(origin=server.origin, what="model server", why="no document says which model it serves")
+        for server in documents.servers
+        if not server.model
+    ]
+    if not with_model:
+        raise AdoptError(
+            "no document holds a vLLM server with a model" + ("" if not not_carried else ":\n" + _listed(not_carried))
+        )
+    models = list(_models(with_model, not_carried))
+    settings: Settings = {}
+    zone = _location(documents, with_model) or location
+    if zone:
+        settings["location"] = zone
+    else:
+        not_carried.append(
+            NotCarried(origin="stack", what="location", why="no document names a zone; set llm-d:location")
+        )
+    pattern = _pattern(with_model, models)
+    if pattern != "single-replica":
+        settings["pattern"] = pattern
+    if documents.kserve:
+        settings["deployment"] = "kserve"
+    pool = _accelerator(documents, with_model, catalog, not_carried, accelerator)
+    if pool:
+        settings["accelerator"] = pool
+    # Which clients may come, and with which credentials, is for the reader to decide: gateway.auth.
+    settings["gateway"] = {"exposure": "internal"}
+    settings["models"] = models
+    return settings, not_carried
+
+
+def _listed(not_carried: Sequence[NotCarried]) -> str:
+    return "\n".join(f"  {entry}" for entry in not_carried)
+
+
+def _models(servers: Sequence[Server], not_carried: list[NotCarried]) -> Iterator[Settings]:
+    """A model for each id: its decode servers' settings, with those of prefill beside them."""
+    by_model: dict[str, list[Server]] = {}
+    for server in servers:
+        by_model.setdefault(str(server.model), []).append(server)
+    for model, group in by_model.items():
+        main = next((server for server in group if server.role != "prefill"), group[0])
+        settings = _model(model, main, not_carried)
+        prefill = next((server for server in group if server.role == "prefill" and server is not main), None)
+        if prefill is not None:
+            width = _widths(prefill).get("tensorParallel")
+            settings["prefill"] = {"replicas": prefill.replicas, **({"tensorParallel": width} if width else {})}
+        for other in group:
+            if other not in (main, prefill):
+                not_carried.append(
+                    NotCarried(
+                        origin=other.origin,
+                        what=f"another server of {model}",
+                        why=f"{main.origin} stands for this model",
+                    )
+                )
+        yield settings
+
+
+def _widths(server: Server) -> Settings:
+    """Parallelism settings of a server, as far as its arguments or its document define them."""
+    own, _, _ = settings_of(server.arguments, server.origin)
+    names = ("tensorParallel", "pipelineParallel", "dataParallel")
+    return {name: value for name, value in {**server.parallelism, **own}.items() if name in names}
+
+
+def _model(model: str, server: Server, not_carried: list[NotCarried]) -> Settings:
+    own, extra, problems = settings_of(server.arguments, server.origin)
+    not_carried += problems
+    if server.resource not in (None, *ACCELERATOR_RESOURCES):
+        not_carried.append(
+            NotCarried(origin=server.origin, what=str(server.resource), why="no machine of Google Cloud has it")
+        )
+    settings: Settings = {"id": model, "replicas": server.replicas}
+    if server.source is not None:
+        settings["source"] = dict(server.source)
+    served = server.served_name
+    settings |= {**server.parallelism, **own}
+    if served and served != model and "servedName" not in own:
+        settings["servedName"] = served
+    if settings.get("servedName") == model:
+        del settings["servedName"]
+    if server.adapters:
+        settings["adapters"] = [dict(adapter) for adapter in server.adapters]
+    # A pod's count of accelerators. A stack uses all accelerators of a node by default.
+    if server.accelerators and "tensorParallel" not in settings and server.hosts == 1 and not server.parallelism:
+        settings["tensorParallel"] = server.accelerators if server.resource == "google.com/tpu" else 1
+    if server.image and not any(part in server.image for part in _PLAIN_IMAGES):
+        not_carried.append(
+            NotCarried(
+                origin=server.origin,
+                what=f"image {server.image}",
+                why="the release's image takes its place; or set models[].image and models[].imageFacts",
+            )
+        )
+    elif server.image:
+        not_carried.append(
+            NotCarried(
+                origin=server.origin,
+                what=f"image {server.image}",
+                why="the release's image takes its place; llm-d:release selects its version",
+            )
+        )
+    if server.environment:
+        names = ", ".join(server.environment)
+        not_carried.append(
+            NotCarried(
+                origin=server.origin,
+                what=f"variables {names}",
+                why="models[].env takes those that are needed, with allowExtraArgs",
+            )
+        )
+    if extra:
+        settings |= {"allowExtraArgs": True, "extraArgs": extra}
+    return dict(_valid(settings, server, not_carried))
+
+
+def _valid(settings: Settings, server: Server, not_carried: list[NotCarried]) -> Settings:
+    """The settings without those that a stack file cannot hold; each of these is left, with the reason."""
+    valid = dict(settings)
+    for _ in range(len(settings)):
+        try:
+            ModelSettings.model_validate(valid)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = str(first["loc"][0]) if first["loc"] else ""
+            if key not in valid or key == "id":
+                break
+            value = valid.pop(key)
+            not_carried.append(
+                NotCarried(origin=server.origin, what=f"{key} {value}", why="a stack file cannot hold this value")
+            )
+        else:
+            break
+    return valid
+
+
+def _pattern(servers: Sequence[Server], models: Sequence[Settings]) -> str:
+    if any(server.role == "prefill" for server in servers):
+        return "disaggregated"
+    if len(models) > 1:
+        return "multi-model"
+    if any(model.get("dataParallel", 1) > 1 or model.get("expertParallel") for model in models):
+        return "mixture-of-experts"
+    return "prefix-cache" if models[0]["replicas"] > 1 else "single-replica"
+
+
+def _location(documents: Documents, servers: Sequence[Server]) -> str | None:
+    zones = [
+        server.node_selector[label] for server in servers for label in _ZONE_LABELS if label in server.node_selector
+    ]
+    return next(iter((*documents.locations, *zones)), None)
+
+
+def _accelerator(
+    documents: Documents,
+    servers: Sequence[Server],
+    catalog: Catalog,
+    not_carried: list[NotCarried],
+    default: str | None,
+) -> Settings:
+    """The pool that the servers' node selectors name; else the first one of a described cluster; else `default`."""
+    selectors = [server.node_selector for server in servers if {_GPU_LABEL, _TPU_LABEL} & server.node_selector.keys()]
+    names = Counter(map(_label, selectors))
+    if len(names) > 1:
+        kinds = ", ".join(sorted(map(str, names)))
+        not_carried.append(
+            NotCarried(origin="stack", what=f"accelerators {kinds}", why="a stack has one kind, the first is taken")
+        )
+    selector: Mapping[str, str] = selectors[0] if selectors else {}
+    pool = next(
+        (pool_entry for pool_entry in documents.pools if _label(selector) in (None, _pool_label(pool_entry))), None
+    )
+    label = _label(selector) or (_pool_label(pool) if pool else None)
+    candidates = [entry for entry in catalog.accelerators.values() if entry.node_label_value == label]
+    if not candidates and label is None and default is not None and default in catalog.accelerators:
+        candidates = [catalog.accelerators[default]]
+    if not candidates:
+        what, why = (
+            (f"accelerator {label}", "the catalog does not have it") if label else ("accelerator", "no file names one")
+        )
+        not_carried.append(
+            NotCarried(origin="stack", what=what, why=f"{why}; add --accelerator (make catalog KIND=accelerators)")
+        )
+        return {}
+    [accelerator, *_] = candidates
+    settings: Settings = {"type": accelerator.name}
+    machine = next((selector[key] for key in _MACHINE_LABELS if key in selector), None) or at(
+        pool, "config", "machineType"
+    )
+    machine = machine or _machine(catalog, accelerator, max(server.accelerators for server in servers))
+    topology = selector.get(_TOPOLOGY_LABEL) or at(pool, "placementPolicy", "tpuTopology")
+    spot = selector.get(_SPOT_LABEL) == "true" or at(pool, "config", "spot")
+    settings |= {"machineType": str(machine)} if machine else {}
+    settings |= {"topology": str(topology)} if topology else {}
+    settings |= {"provisioning": "spot"} if spot else {}
+    return {**settings, "nodes": _nodes(pool, servers)}
+
+
+def _machine(catalog: Catalog, accelerator: Accelerator, count: int) -> str | None:
+    """The smallest GPU machine with a pod's accelerators. None where the stack's own choice has them, or none has."""
+    fitting = [
+        machine
+        for machine in catalog.machines.values()
+        if machine.accelerator == accelerator.name and machine.accelerator_count >= count > 1
+    ]
+    smallest = min(fitting, key=lambda machine: (machine.accelerator_count, machine.vcpus), default=None)
+    return None if smallest is None or accelerator.kind == "tpu" else smallest.name
+
+
+def _label(selector: Mapping[str, str]) -> str | None:
+    return selector.get(_GPU_LABEL) or selector.get(_TPU_LABEL)
+
+
+def _pool_label(pool: Json) -> str | None:
+    for entry in listing(pool, "config", "accelerators"):
+        return str(at(entry, "acceleratorType"))
+    labels = mapping(pool, "config", "labels")
+    return labels.get(_TPU_LABEL) or labels.get(_GPU_LABEL)
+
+
+def _nodes(pool: Json | None, servers: Sequence[Server]) -> Settings:
+    bounds = mapping(pool, "autoscaling") if pool else {}
+    needed = max(1, sum(server.replicas * _hosts(server) for server in servers))
+    if bounds.get("enabled"):
+        return {"min": whole(bounds.get("minNodeCount"), 0), "max": max(1, whole(bounds.get("maxNodeCount"), needed))}
+    return {"min": 0, "max": needed}
+
+
+def _hosts(server: Server) -> int:
+    """Nodes of one replica: as many as its accelerators take, or as its group has pods."""
+    ranks = math.prod(_widths(server).values())
+    return max(server.hosts, math.ceil(ranks / server.accelerators) if server.accelerators else 1)

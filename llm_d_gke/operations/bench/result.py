@@ -1,0 +1,128 @@
+"""inference-perf's figures of each stage, and the plan's estimate beside them."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from llm_d_gke.planning.plan.estimates import CapacityPlan, CurvePoint
+
+
+class BenchError(Exception):
+    """Nothing was measured. The message holds the reason and the correction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantiles:
+    """Seconds."""
+
+    median: float
+    p95: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """The plan's estimate at about the stage's requests in flight. Times in seconds. `error` is relative."""
+
+    concurrency: int
+    time_to_first_token: float
+    time_per_output_token: float
+    requests_per_second: float
+    error: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageResult:
+    """One stage. Times are of the requests that succeeded, None where none did."""
+
+    concurrency: int
+    requests: int
+    failures: int
+    seconds: float
+    requests_per_second: float
+    output_tokens_per_second: float
+    prompt_tokens: float
+    output_tokens: float
+    cached_share: float
+    time_to_first_token: Quantiles | None
+    time_per_output_token: Quantiles | None
+    estimate: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchResult:
+    """A whole run. `remarks` state what of it is not comparable with what."""
+
+    stack: str
+    model: str
+    scenario: str
+    target: str
+    tool: str
+    stages: tuple[StageResult, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def failures(self) -> int:
+        return sum(stage.failures for stage in self.stages)
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def read_stages(folder: Path, capacity: CapacityPlan | None) -> tuple[StageResult, ...]:
+    """The stages of a run in their order. Raises BenchError where the tool wrote none."""
+    files = sorted(folder.glob("stage_*_lifecycle_metrics.json"), key=lambda file: int(file.name.split("_")[1]))
+    if not files:
+        raise BenchError(f"inference-perf wrote no result into {folder}: its own output says why")
+    return tuple(_stage(json.loads(file.read_text(encoding="utf-8")), capacity) for file in files)
+
+
+def _stage(figures: dict[str, Any], capacity: CapacityPlan | None) -> StageResult:
+    load, good = figures["load_summary"], figures["successes"]
+    latency, rates = good.get("latency") or {}, good.get("throughput") or {}
+    prompts = good.get("prompt_tokens") or {}
+    total, concurrency = prompts.get("total") or 0.0, int(load["concurrency"])
+    return StageResult(
+        concurrency=concurrency,
+        requests=int(load["count"]),
+        failures=int(figures["failures"]["count"]),
+        seconds=figures["benchmark_time_seconds"],
+        requests_per_second=rates.get("requests_per_sec") or 0.0,
+        output_tokens_per_second=rates.get("output_tokens_per_sec") or 0.0,
+        prompt_tokens=prompts.get("mean") or 0.0,
+        output_tokens=_mean(good, "output_tokens", "output_len"),
+        cached_share=(prompts.get("cached") or 0.0) / total if total else 0.0,
+        time_to_first_token=_quantiles(latency.get("time_to_first_token")),
+        time_per_output_token=_quantiles(latency.get("time_per_output_token")),
+        estimate=None if capacity is None else _estimate(capacity, concurrency),
+    )
+
+
+def _mean(figures: dict[str, Any], *names: str) -> float:
+    """The mean of the first of these that there is."""
+    return next((figures[name]["mean"] for name in names if figures.get(name)), 0.0) or 0.0
+
+
+def _quantiles(figures: dict[str, float] | None) -> Quantiles | None:
+    return Quantiles(median=figures["median"], p95=figures["p95"]) if figures else None
+
+
+def _estimate(capacity: CapacityPlan, concurrency: int) -> Estimate | None:
+    """The point of the capacity curve that is nearest by ratio."""
+
+    def distance(point: CurvePoint) -> float:
+        return abs(math.log(point.concurrency / concurrency))
+
+    point = min(capacity.curve, key=distance, default=None)
+    if point is None:
+        return None
+    return Estimate(
+        concurrency=point.concurrency,
+        time_to_first_token=point.speed.time_to_first_token,
+        time_per_output_token=point.speed.time_per_output_token,
+        requests_per_second=point.speed.requests_per_second,
+        error=capacity.error if capacity.measured else None,
+    )

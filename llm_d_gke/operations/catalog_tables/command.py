@@ -1,0 +1,116 @@
+"""Tables of the catalog for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from llm_d_gke.catalog import Catalog, download_gib
+from llm_d_gke.catalog import load as load_catalog
+from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.text import WIDTH
+from llm_d_gke.operations.catalog_tables.kind import Kind
+
+Row = tuple[str, ...]
+
+
+def print_catalog(kind: Kind, search: str | None) -> int:
+    """Print the entries of one kind in which every word of `search` occurs. Return the exit status."""
+    head, rows = tables(load_catalog())[kind]
+    words = (search or "").lower().split()
+    matching = [row for row in rows if all(word in " ".join(row).lower() for word in words)]
+    if not matching:
+        print(f"no {kind} with {search!r}; {len(rows)} without a search")
+        return REFUSED
+    print(_text(head, matching))
+    return DONE
+
+
+def tables(catalog: Catalog) -> dict[Kind, tuple[Row, list[Row]]]:
+    """Heads and rows by kind."""
+    makers: dict[Kind, tuple[Row, Callable[[Catalog], Iterator[Row]]]] = {
+        Kind.MODELS: (("model", "download", "context", "license"), _models),
+        Kind.ACCELERATORS: (("accelerator", "name", "memory", "zones", "an hour from"), _accelerators),
+        Kind.ZONES: (("zone", "accelerators"), _zones),
+        Kind.MACHINES: (("machine", "vCPUs", "memory", "accelerators", "an hour from"), _machines),
+        Kind.RELEASES: (("release", "GPU engine", "TPU engine", "runs locally"), _releases),
+    }
+    return {kind: (head, list(make(catalog))) for kind, (head, make) in makers.items()}
+
+
+def _models(catalog: Catalog) -> Iterator[Row]:
+    for model in catalog.models.values():
+        yield model.id, f"{download_gib(model):.1f} GiB", f"{model.context:,}", "gated" if model.gated else "open"
+
+
+def _accelerators(catalog: Catalog) -> Iterator[Row]:
+    for accelerator in catalog.accelerators.values():
+        prices = [
+            price for machine in catalog.machines_for(accelerator.name) for price in _prices(catalog, machine.name)
+        ]
+        memory = f"{accelerator.nominal_gib:g} GB"
+        yield accelerator.name, accelerator.title, memory, str(len(accelerator.zones)), _lowest_price(prices)
+
+
+def _zones(catalog: Catalog) -> Iterator[Row]:
+    offered: defaultdict[str, list[str]] = defaultdict(list)
+    for accelerator in catalog.accelerators.values():
+        for zone in accelerator.zones:
+            offered[zone].append(accelerator.name)
+    for zone in sorted(offered):
+        yield zone, ", ".join(offered[zone])
+
+
+def _machines(catalog: Catalog) -> Iterator[Row]:
+    for machine in catalog.machines.values():
+        if machine.accelerator is not None:
+            accelerators = f"{machine.accelerator_count * machine.accelerator_share:g} {machine.accelerator}"
+        else:
+            accelerators = (
+                ", ".join(f"up to {max(counts)} {name}" for name, counts in machine.attachable.items()) or "-"
+            )
+        memory = f"{machine.memory_gib:g} GiB"
+        yield machine.name, str(machine.vcpus), memory, accelerators, _lowest_price(_prices(catalog, machine.name))
+
+
+def _releases(catalog: Catalog) -> Iterator[Row]:
+    for release in catalog.releases.values():
+        gpu, tpu = release.engine.gpu, release.engine.tpu
+        yield (
+            release.name,
+            "-" if gpu is None else str(gpu.version),
+            "-" if tpu is None else str(tpu.version),
+            release.substitute_pickers[0] if release.substitute_pickers else "its own",
+        )
+
+
+def _prices(catalog: Catalog, machine: str) -> Iterator[float]:
+    """Prices on demand in all regions, for the whole machine with one accelerator where they are attached."""
+    entry = catalog.machines[machine]
+    attached = next(((name, min(counts)) for name, counts in entry.attachable.items()), None)
+    regions = {region_of(zone) for accelerator in catalog.accelerators.values() for zone in accelerator.zones}
+    for region in regions:
+        price = catalog.prices.machine(machine, region, "on-demand", attached)
+        if price is not None:
+            yield price.hourly
+
+
+def _lowest_price(prices: Iterable[float]) -> str:
+    lowest = min(prices, default=None)
+    return "-" if lowest is None else f"${lowest:,.2f}"
+
+
+def _text(head: Row, rows: Iterable[Row]) -> str:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, name in enumerate(head):
+        table.add_column(name, overflow="fold", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=WIDTH, color_system=None, legacy_windows=False, highlight=False)
+    with console.capture() as capture:
+        console.print(table, markup=False)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())

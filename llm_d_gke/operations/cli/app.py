@@ -1,0 +1,46 @@
+"""The whole command line in one value."""
+
+from __future__ import annotations
+
+import typer
+
+from llm_d_gke.cli.exits import FAILED, REFUSED
+from llm_d_gke.cli.run import Command, Failure, add_command, new_app
+from llm_d_gke.operations.cli import choose, judge, watch
+from llm_d_gke.rehearsal import cli as rehearsal_cli
+
+
+def explain_error(error: Exception) -> Failure | None:
+    """The printed text of an error of any command. None for a defect."""
+    from llm_d_gke.operations.adopt_manifests.errors import AdoptError
+    from llm_d_gke.operations.explain.errors import FieldError
+    from llm_d_gke.operations.live_stack.stack import LiveStackError
+    from llm_d_gke.operations.size.errors import SizeError
+
+    if isinstance(error, AdoptError | FieldError | SizeError):
+        return Failure(str(error), REFUSED)
+    if isinstance(error, LiveStackError):
+        return Failure(str(error), FAILED)
+    return rehearsal_cli.explain(error)
+
+
+def build_app() -> typer.Typer:
+    app = new_app("Plan, judge, rehearse and explain llm-d stacks on GKE. Exit status 2 means: refused.")
+    panels: dict[str, tuple[Command, ...]] = {
+        "Choose a model and hardware": (choose.init, choose.size, choose.catalog, choose.stage, choose.adopt_manifests),
+        "Judge a stack before anything is created": (
+            judge.report,
+            judge.diff,
+            judge.compare,
+            judge.preflight,
+            judge.explain,
+        ),
+        "Look at a stack that runs": (watch.verify, watch.diagnose),
+        "Look at what a destroyed stack left": (judge.leftovers,),
+        "Hold the memory verdict against your own starts": (judge.logs_check, judge.logs_read),
+    }
+    for panel, commands in panels.items():
+        for command in commands:
+            add_command(app, command, explain_error, panel=panel)
+    app.add_typer(rehearsal_cli.app)
+    return app

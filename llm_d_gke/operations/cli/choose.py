@@ -1,0 +1,119 @@
+"""Commands that lead to a stack file: catalog, size, init, adopt-manifests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llm_d_gke.cli.options import Changes, Stack, overrides
+from llm_d_gke.operations.catalog_tables.kind import Kind
+
+
+def catalog(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")] = Kind.MODELS,
+    search: Annotated[
+        str | None,
+        typer.Argument(help="Words that must occur in a row, such as llama or europe-west4.", show_default=False),
+    ] = None,
+) -> int:
+    """List the models, accelerators, zones, machines or releases that the catalog has."""
+    from llm_d_gke.operations.catalog_tables.command import print_catalog
+
+    return print_catalog(kind, search)
+
+
+def _complete_model(incomplete: str) -> list[str]:
+    from llm_d_gke.catalog import load
+
+    return [name for name in load().models if name.lower().startswith(incomplete.lower())]
+
+
+def size(
+    model: Annotated[
+        str, typer.Argument(help="Model of the catalog.", show_default=False, autocompletion=_complete_model)
+    ],
+    load: Annotated[
+        str,
+        typer.Argument(
+            help="Requests per second and tokens of prompt and answer, '20/s 2000+300'; or requests in flight,"
+            " '16 2000+300'.",
+        ),
+    ] = "1/s 1000+200",
+    location: Annotated[
+        str | None,
+        typer.Option("--location", help="Zone or region. By default where a price is known.", show_default=False),
+    ] = None,
+    accelerator: Annotated[
+        str | None, typer.Option("--accelerator", help="Only this accelerator.", show_default=False)
+    ] = None,
+    max_model_len: Annotated[
+        int | None,
+        typer.Option(
+            "--max-model-len",
+            min=16,
+            help="Longest request in tokens. By default twice the load's.",
+            show_default=False,
+        ),
+    ] = None,
+    write: Annotated[
+        str | None,
+        typer.Option("--write", metavar="STACK", help="Write Pulumi.STACK.yaml for the first row.", show_default=False),
+    ] = None,
+) -> int:
+    """Compare what a model takes on every accelerator and machine: replicas, dollars, speed; cheapest first."""
+    from llm_d_gke.operations.size.command import print_sizes
+
+    return print_sizes(model, load, location, accelerator, max_model_len, write)
+
+
+def init(yes: Annotated[bool, typer.Option("--yes", "-y", help="Take every default, ask nothing.")] = False) -> int:
+    """Ask five questions and write a first stack file."""
+    from llm_d_gke.operations.first_stack.command import write_first_stack
+
+    return write_first_stack(ask=not yes)
+
+
+def adopt_manifests(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Manifests (LLMInferenceService, Deployment, LeaderWorkerSet, ...), helm values of vllm-stack and"
+            " llm-d-modelservice, output of `gcloud container clusters describe`; files or folders.",
+            show_default=False,
+        ),
+    ],
+    location: Annotated[
+        str | None,
+        typer.Option("--location", help="Zone or region, where no file names one.", show_default=False),
+    ] = None,
+    accelerator: Annotated[
+        str | None,
+        typer.Option("--accelerator", help="Accelerator of the catalog, where no file names one.", show_default=False),
+    ] = None,
+    write: Annotated[
+        str | None,
+        typer.Option("--write", metavar="STACK", help="Write Pulumi.STACK.yaml.", show_default=False),
+    ] = None,
+) -> int:
+    """Turn what runs today into a stack file, with a list of what it does not carry over.
+
+    Exit status 2 if the stack is refused as it is.
+    """
+    from llm_d_gke.operations.adopt_manifests.command import adopt_files
+
+    return adopt_files(files, write, location, accelerator)
+
+
+def stage(
+    stack: Stack,
+    config: Changes = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File for the manifest.", dir_okay=False)] = Path(
+        "stage.yaml"
+    ),
+) -> int:
+    """Copy models from the Hugging Face Hub to the bucket of a stack: write the Job, print the commands that run it."""
+    from llm_d_gke.operations.stage.command import write_stage
+
+    return write_stage(stack, overrides(config), out)

@@ -1,0 +1,291 @@
+"""Compare this project's memory model and llm-d-planner's with what vLLM logged. Writes a Markdown table.
+
+llm-d-planner is not a dependency; give it a separate environment with everything this script needs:
+
+    python3 -m venv /tmp/planner && /tmp/planner/bin/pip install llm-d-planner==0.3.3 pyyaml pydantic
+    /tmp/planner/bin/python -m llm_d_gke.operations.compare_planner
+
+The library asks the Hub for each model's configuration and tensor sizes; both are given to it from the catalog
+instead, so that the two are compared on the same facts. In-sample for both: the constants of activations, the library's
+and this project's, were fitted to a collection of logs of which these are a part.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import statistics
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+from llm_d_gke import catalog
+from llm_d_gke.catalog.parameters import count
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.operations.logs_check.judgment import judge_rows
+from llm_d_gke.operations.logs_check.summary import summarize
+from llm_d_gke.operations.logs_check.summary import table as summary_table
+from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory.weights import weights_gib
+
+FIGURES = Path(__file__).parents[2] / "tests" / "planning" / "figures"
+LOGS = FIGURES / "start_up_logs.csv"
+STARTS = FIGURES / "published_starts.json"
+LATER = FIGURES / "later_starts.json"
+LATEST = FIGURES / "found_starts.json"
+CARD = "nvidia-h100-80gb"
+NOMINAL_GIB = 80  # what the library's own catalog gives for this card
+
+_NAMES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
+
+
+@dataclass(frozen=True)
+class Log:
+    """One line of the logs. Sizes in GiB on the rank that decides; `weights` is the heaviest rank's."""
+
+    id: str
+    model: str
+    tensor: int
+    pipeline: int
+    dtype: str
+    on_line_fp8: bool
+    fp8_cache: bool
+    utilization: float
+    length: int
+    weights: float
+    activation: float
+    tokens: int
+    concurrency: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A planner's answer for one log."""
+
+    weights: float
+    activation: float
+    tokens: int
+    concurrency: float
+
+
+def read_logs(path: Path = LOGS) -> tuple[Log, ...]:
+    """All lines of the file; its first line names the source."""
+    with path.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    return tuple(
+        Log(
+            id=row["id"],
+            model=row["model"],
+            tensor=int(row["tp_pp"].split("/")[0]),
+            pipeline=int(row["tp_pp"].split("/")[1]),
+            dtype=row["dtype"],
+            on_line_fp8=row["quantization"] == "fp8",
+            fp8_cache=row["kv_dtype"] == "fp8",
+            utilization=float(row["gpu_memory_utilization"]),
+            length=int(row["max_model_len"]),
+            weights=float(row["weights_gib"].split("/")[-1]),
+            activation=float(row["activation_gib"].split("/")[-1]),
+            tokens=int(row["kv_tokens"]),
+            concurrency=float(row["max_concurrency"]),
+        )
+        for row in rows
+    )
+
+
+def run_of(log: Log) -> EngineRun:
+    """The engine that wrote the log, from its settings alone."""
+    catalog_ = catalog.load()
+    run = engine_run(
+        catalog_.models[log.model],
+        catalog_.accelerators[CARD],
+        "0.19.0",
+        max_model_len=log.length,
+        utilization=log.utilization,
+        tensor_parallel=log.tensor,
+        pipeline_parallel=log.pipeline,
+        dtype=log.dtype,
+        quantization="fp8" if log.on_line_fp8 else None,
+        kv_cache_dtype="fp8" if log.fp8_cache else None,
+        prefix_caching=False,
+    )
+    if run is None:
+        raise LookupError(f"the catalog does not know the memory of {CARD}")
+    return run
+
+
+def own(log: Log) -> Answer:
+    run = run_of(log)
+    verdict = judge(run)
+    heaviest = max(weights_gib(run, stage) for stage in range(log.pipeline))
+    return Answer(heaviest, verdict.parts.activation, verdict.kv_tokens, verdict.max_concurrency)
+
+
+def library(log: Log, planner: ModuleType, memory_gib: float) -> Answer:
+    """The library's answer. On-line quantization and the type of the cache are settings it does not have."""
+    model = catalog.load().models[log.model]
+    config = _config(model, log.dtype)
+    planner.model_params_by_dtype = lambda _name, _token=None: _stored(model, log.dtype)  # type: ignore[attr-defined]
+    shape = {"tp": log.tensor, "pp": log.pipeline}
+    memory = planner.allocatable_kv_cache_memory(log.model, config, memory_gib, log.utilization, **shape)
+    per_token = planner.KVCacheDetail(log.model, config, 1, 1).per_token_memory_bytes
+    # Not `total_kv_cache_blocks`: with several ranks it divides the memory of all by the bytes of one.
+    tokens = int(memory * 2**30 / per_token)
+    return Answer(
+        weights=planner.per_gpu_model_memory_required(log.model, config, log.tensor, log.pipeline),
+        activation=planner.estimate_vllm_activation_memory(config, log.tensor),
+        tokens=tokens,
+        concurrency=tokens / log.length,
+    )
+
+
+def table(logs: Sequence[Log], answers: Mapping[str, Sequence[Answer]]) -> str:
+    """Errors of each planner: average, median and worst of absolute relative ones; GiB for activations."""
+    lines = [
+        "| planner | weights mean / worst | activations mean / worst "
+        "| KV tokens median / mean / worst | concurrency mean / worst |",
+        "|---|---|---|---|---|",
+    ]
+    for name, outcomes in answers.items():
+        pairs = list(zip(logs, outcomes, strict=True))
+        weights = [abs(answer.weights / log.weights - 1) for log, answer in pairs]
+        activations = [abs(answer.activation - log.activation) for log, answer in pairs]
+        tokens = [abs(answer.tokens / log.tokens - 1) for log, answer in pairs]
+        at_once = [abs(answer.concurrency / log.concurrency - 1) for log, answer in pairs]
+        cells = (
+            _shares((statistics.mean(weights), max(weights))),
+            f"{statistics.mean(activations):.2f} / {max(activations):.2f} GiB",
+            _shares((statistics.median(tokens), statistics.mean(tokens), max(tokens))),
+            _shares((statistics.mean(at_once), max(at_once))),
+        )
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _shares(values: Iterable[float]) -> str:
+    return " / ".join(f"{value:.2%}" for value in values)
+
+
+def _config(model: Model, dtype: str) -> SimpleNamespace:
+    """The fields of config.json that the library reads."""
+    fields: dict[str, object] = {
+        "architectures": [model.architecture],
+        "torch_dtype": dtype,
+        "num_hidden_layers": model.layers,
+        "hidden_size": model.hidden,
+        "num_attention_heads": model.attention_heads,
+        "num_key_value_heads": model.kv_heads,
+        "head_dim": model.head_dim,
+        "vocab_size": model.vocabulary,
+        "intermediate_size": model.intermediate,
+        "max_position_embeddings": model.context,
+    }
+    if model.mla is not None:
+        fields |= {"kv_lora_rank": model.mla.kv_lora_rank, "qk_rope_head_dim": model.mla.qk_rope_head_dim}
+    if model.experts is not None:
+        fields["num_experts"] = model.experts.count
+    if model.quantization is not None:
+        weights = {"num_bits": int(model.quantization.bits)}
+        fields["quantization_config"] = {
+            "quant_method": model.quantization.method,
+            "config_groups": {"group_0": {"weights": weights}},
+        }
+    return SimpleNamespace(**fields)
+
+
+def _stored(model: Model, dtype: str) -> dict[str, int]:
+    """Numbers of parameters by type, as the headers of the model's files give them."""
+    parts, quantization = count(model), model.quantization
+    if quantization is None:
+        return {_NAMES[dtype]: model.parameters or parts.total}
+    plain = {_NAMES[model.dtype]: parts.total - parts.layers}
+    if quantization.bits == 8:
+        return plain | {"F8_E4M3": parts.layers}
+    packed = round(parts.layers * quantization.bits / 32)
+    scales = parts.layers // quantization.group if quantization.group else 0
+    return {name: number + scales for name, number in plain.items()} | {"I32": packed}
+
+
+def starts_table(planner: ModuleType | None) -> str:
+    """Starts of 0.11 published with their weights and remaining memory, with the answer of each planner.
+
+    A start counts as failed if no memory is left, or less than one request needs; several did.
+    """
+    rows = json.loads(STARTS.read_text(encoding="utf-8"))
+    judgments = judge_rows(rows, STARTS.parent)
+    lines = ["| start | ran | this project | weights | GiB left |", "|---|---|---|---|---|"]
+    if planner is not None:
+        lines = [f"{lines[0]} llm-d-planner: weights | GiB left |", f"{lines[1]}---|---|"]
+    for row, judgment in zip(rows, judgments, strict=True):
+        cells = [
+            f"{row['model'].rpartition('/')[2]}, {row.get('tensorParallel', 1)} GPU, {row['maxModelLen']} tokens",
+            "yes" if row["ran"] else "no",
+            judgment.call,
+            _beside(judgment.prediction["weightsGib"], row.get("weightsGib")),
+            _beside(judgment.prediction["availableGib"], row.get("availableGib")),
+        ]
+        if planner is not None:
+            model = catalog.load().models[row["model"]]
+            stored = _stored(model, model.dtype)
+            planner.model_params_by_dtype = lambda _name, _token=None, stored=stored: stored  # type: ignore[attr-defined]
+            config, shape = _config(model, model.dtype), {"tp": row.get("tensorParallel", 1), "pp": 1}
+            share = row.get("gpuMemoryUtilization", 0.9)
+            memory = (
+                planner.allocatable_kv_cache_memory(row["model"], config, NOMINAL_GIB, share, **shape) / shape["tp"]
+            )
+            weights = planner.per_gpu_model_memory_required(row["model"], config, shape["tp"], 1)
+            cells += [_beside(weights, row.get("weightsGib")), _beside(memory, row.get("availableGib"))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def later_table() -> str:
+    """Starts of vLLM 0.20 and later and of TPUs by group, those found last, and how many of all rows are marginal."""
+    later, published, latest = (
+        judge_rows(json.loads(path.read_text(encoding="utf-8")), path.parent) for path in (LATER, STARTS, LATEST)
+    )
+    calls = [judgment.call for judgment in (*later, *published, *latest)] + [
+        judge(run_of(log)).status for log in read_logs()
+    ]
+    share = f"{calls.count('marginal')} of all {len(calls)} rows are marginal."
+    tables = (summary_table(summarize(later)), "Starts found last:", summary_table(summarize(latest)), share)
+    return "\n\n".join(tables)
+
+
+def _beside(predicted: float, logged: float | None) -> str:
+    return f"{predicted:.2f}" if logged is None else f"{predicted:.2f} of {logged:.2f}"
+
+
+def main() -> int:
+    logs = read_logs()
+    answers: dict[str, Sequence[Answer]] = {"this project": [own(log) for log in logs]}
+    try:
+        planner = importlib.import_module("planner.capacity_planner")
+    except ImportError:
+        print(table(logs, answers))
+        print(f"\nStarts of vLLM 0.11.0:\n\n{starts_table(None)}")
+        print(f"\nLater starts:\n\n{later_table()}")
+        print(f"\nllm-d-planner is not installed here; how to compare with it:\n{__doc__}", file=sys.stderr)
+        return 1
+    answers["llm-d-planner 0.3.3"] = [library(log, planner, NOMINAL_GIB) for log in logs]
+    usable = catalog.load().accelerators[CARD].usable_gib or NOMINAL_GIB
+    answers[f"llm-d-planner 0.3.3, told {usable} GiB"] = [library(log, planner, usable) for log in logs]
+    print(f"All {len(logs)} logs:\n\n{table(logs, answers)}")
+    # Settings that it has no option for, and several ranks, distort its result: once more without them.
+    plain = [i for i, log in enumerate(logs) if not (log.on_line_fp8 or log.fp8_cache)]
+    some = {name: [outcomes[i] for i in plain] for name, outcomes in answers.items()}
+    print(f"\nThe {len(plain)} whose settings it can express:\n\n{table([logs[i] for i in plain], some)}")
+    worst = sorted(
+        zip(logs, answers["llm-d-planner 0.3.3"], strict=True), key=lambda p: -abs(p[1].tokens / p[0].tokens - 1)
+    )
+    listed = ", ".join(f"{log.id} {log.model} {answer.tokens / log.tokens - 1:+.0%}" for log, answer in worst[:5])
+    print(f"\nIts largest errors of KV tokens: {listed}")
+    print(f'\nStarts of vLLM 0.11.0, logged figures after "of":\n\n{starts_table(planner)}')
+    print(f"\nLater starts:\n\n{later_table()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

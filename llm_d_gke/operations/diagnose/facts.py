@@ -1,0 +1,173 @@
+"""Collects the input of a diagnosis: objects, events, logs of failed containers, and one reply of the endpoint.
+
+Reading needs no more than Kubernetes' role `view`. A kind that these credentials may not list is noted and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import httpx
+
+from llm_d_gke.operations.live_stack.stack import LiveStack, Manifest, is_ready
+from llm_d_gke.operations.verify.room import chat_body
+from llm_d_gke.rehearsal.kube import KubeError, Unreachable
+
+Role = Literal["engine", "picker", "other"]
+
+_KINDS = {
+    "pods": ("v1", "Pod"),
+    "events": ("v1", "Event"),
+    "gateways": ("gateway.networking.k8s.io/v1", "Gateway"),
+    "routes": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    "pools": ("inference.networking.k8s.io/v1", "InferencePool"),
+    "health_checks": ("networking.gke.io/v1", "HealthCheckPolicy"),
+    "services": ("serving.kserve.io/v1alpha2", "LLMInferenceService"),
+    "older_services": ("serving.kserve.io/v1alpha1", "LLMInferenceService"),
+}
+_ANSWER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """Pods of the plan: how many of them should be ready."""
+
+    name: str
+    role: Role
+    selector: Mapping[str, str]
+    planned: int
+
+    def owns(self, pod: Manifest) -> bool:
+        return dict(self.selector).items() <= (pod["metadata"].get("labels") or {}).items()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The endpoint's answer to one chat request. Status 0: the connection failed."""
+
+    status: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Everything a diagnosis looks at, as plain objects: rules are functions of it."""
+
+    workloads: tuple[Workload, ...] = ()
+    pods: tuple[Manifest, ...] = ()
+    events: tuple[Manifest, ...] = ()
+    gateways: tuple[Manifest, ...] = ()
+    routes: tuple[Manifest, ...] = ()
+    pools: tuple[Manifest, ...] = ()
+    health_checks: tuple[Manifest, ...] = ()
+    services: tuple[Manifest, ...] = ()
+    # Health paths of the plan by pool.
+    health_paths: Mapping[str, str] = field(default_factory=dict)
+    # By pod and container.
+    logs: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    answer: Answer | None = None
+    unreadable: tuple[str, ...] = ()
+
+    def role_of(self, pod: Manifest) -> Role:
+        return next((workload.role for workload in self.workloads if workload.owns(pod)), "other")
+
+    def events_about(self, kind: str, name: str) -> list[Manifest]:
+        """Events of an object, the latest last."""
+        events = [
+            event
+            for event in self.events
+            if (event.get("involvedObject") or {}).get("kind") == kind and event["involvedObject"].get("name") == name
+        ]
+        return sorted(events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+
+    def ready(self, workload: Workload) -> int:
+        return sum(is_ready(pod) for pod in self.pods if workload.owns(pod))
+
+
+def gather(live: LiveStack) -> Facts:
+    """Read everything. Raises KubeError when no API server answers."""
+    objects: dict[str, tuple[Manifest, ...]] = {}
+    unreadable = []
+    for name, (version, kind) in _KINDS.items():
+        try:
+            served = live.cluster.serves(version, kind)
+            objects[name] = tuple(live.cluster.list(version, kind, live.namespace)) if served else ()
+        except Unreachable:
+            raise
+        except KubeError as error:
+            objects[name] = ()
+            unreadable.append(f"{kind}: {error}")
+    services = objects.pop("services") or objects["older_services"]
+    del objects["older_services"]
+    alive = tuple(pod for pod in objects.pop("pods") if "deletionTimestamp" not in pod["metadata"])
+    return Facts(
+        **objects,
+        pods=alive,
+        services=services,
+        workloads=workloads_of(live),
+        health_paths={model.pool.name: model.pool.health_path for model in live.plan.models},
+        logs=_logs(live, alive),
+        answer=_answer(live),
+        unreadable=tuple(unreadable),
+    )
+
+
+def workloads_of(live: LiveStack) -> tuple[Workload, ...]:
+    plan = live.plan
+    workloads = []
+    for model in plan.models:
+        for server in model.servers:
+            size = server.group.size if server.group is not None else 1
+            workloads.append(
+                Workload(name=server.name, role="engine", selector=server.selector, planned=server.replicas * size)
+            )
+        picker = model.picker
+        workloads.append(
+            Workload(name=picker.name, role="picker", selector=picker.selector, planned=picker.ready_replicas)
+        )
+    for extra in (plan.router, plan.models_endpoint):
+        if extra is not None:
+            workloads.append(Workload(name=extra.name, role="other", selector=extra.selector, planned=extra.replicas))
+    return tuple(workloads)
+
+
+def _logs(live: LiveStack, pods: tuple[Manifest, ...]) -> dict[tuple[str, str], str]:
+    """The last lines of containers that are not ready, of the run before the last restart as well."""
+    logs = {}
+    for pod in pods:
+        for status in containers_of(pod):
+            if status.get("ready") or not ("running" in (status.get("state") or {}) or status.get("lastState")):
+                continue
+            name = str(status["name"])
+            texts = [live.pods.log(pod, name, previous=True)] if status.get("restartCount") else []
+            texts.append(live.pods.log(pod, name))
+            logs[pod["metadata"]["name"], name] = "\n".join(text for text in texts if text)
+    return logs
+
+
+def containers_of(pod: Manifest) -> list[Manifest]:
+    """States of a pod's containers, init containers first."""
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def _answer(live: LiveStack) -> Answer | None:
+    """Send one chat request of one token. None without a listening Gateway, or if no request is to be sent."""
+    endpoint = live.endpoint
+    if endpoint is None or live.plan.paused:
+        return None
+    body = chat_body(live.plan.models[0].served_name, "Say hello.", max_tokens=1)
+    try:
+        # Whether a certificate verifies is verify's question.
+        with httpx.Client(timeout=_ANSWER_SECONDS, trust_env=False, verify=False) as client:  # noqa: S501
+            response = client.post(
+                f"{endpoint.url}/v1/chat/completions",
+                json=body,
+                headers={"Host": endpoint.host},
+                extensions={"sni_hostname": endpoint.host},
+            )
+    except httpx.HTTPError as error:
+        return Answer(status=0, text=str(error) or type(error).__name__)
+    return Answer(status=response.status_code, text=response.text)

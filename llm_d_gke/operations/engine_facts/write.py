@@ -1,0 +1,133 @@
+"""From an engine's answers to catalog/engines/<version>.yaml: the same facts, grouped for a diff to be reviewed."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+_HEAD = """\
+# What vLLM {version} can do, asked of its code and read in its sources. Written by make engine-facts VERSION={version}
+# Read by llm_d_gke/catalog/engines.py, which says what each field means.
+"""
+
+
+def digest(
+    version: str,
+    answers: Sequence[Mapping[str, Any]],
+    tpu: Mapping[str, Any] | None,
+    packages: Mapping[str, str],
+    date: datetime.date,
+) -> dict[str, Any]:
+    """The document of one engine version. What the engine did not answer is listed under `unanswered`."""
+    first = answers[0]
+    missing: dict[str, str] = {}
+
+    def answer(task: Mapping[str, Any], question: str) -> Any:
+        entry = task.get(question, {"unanswered": task.get("unanswered", "not asked")})
+        if "unanswered" in entry:
+            missing[f"{task['card']}: {question}"] = str(entry["unanswered"])
+            return None
+        return entry["answer"]
+
+    options = answer(first, "options") or {}
+    automatic = answer(first, "automatic_dtype") or {}
+    parsers = answer(first, "parsers") or {}
+    document: dict[str, Any] = {
+        "version": version,
+        "date": date,
+        "packages": dict(packages),
+        "float16_refused": answer(first, "float16_refused"),
+        "automatic_dtype": automatic,
+        "longrope_default": answer(first, "longrope_default"),
+        "architectures": _generative(answer(first, "architectures") or []),
+        "sink_architectures": _generative(answer(first, "sink_architectures") or []),
+        "options": sorted(options),
+        "deprecated_options": sorted(name for name, entry in options.items() if entry.get("deprecated")),
+        "option_values": {name: entry["values"] for name, entry in options.items() if entry.get("values")},
+        "tool_parsers": parsers.get("tool", []),
+        "reasoning_parsers": parsers.get("reasoning", []),
+        "speculative_methods": answer(first, "speculative_methods") or [],
+        "kv_offload_hybrid": bool(answer(first, "kv_offload_hybrid")),
+        "quantization": _quantization(answer(first, "quantization") or {}),
+        "compressed_tensors": {
+            name: max(0, number) / 10 for name, number in (answer(first, "compressed_tensors") or {}).items()
+        },
+        "experts_padded": answer(first, "experts_padded"),
+        "capabilities": {},
+        "batches": {},
+    }
+    for task in answers:
+        document["batches"] |= answer(task, "batches") or {}
+        rows = answer(task, "attention") or []
+        for row in rows:
+            if "unanswered" in row:
+                missing[f"{task['card']}: attention {row['use']} {row['dtype']} {row['head']}"] = row["unanswered"]
+        kernels = answer(task, "triton_shared_memory") or []
+        for row in kernels:
+            if "unanswered" in row:
+                missing[f"{task['card']}: kernel {row['dtype']} {row['head']}"] = row["unanswered"]
+        document["capabilities"][task["card"]] = {
+            "dtypes": answer(task, "dtypes"),
+            "experts": answer(task, "experts") or [],
+            "block_sizes": answer(task, "block_sizes") or {},
+            "attention": _attention(row for row in rows if "backends" in row),
+            "triton_shared_memory": [
+                {
+                    "dtype": row["dtype"],
+                    "head": row["head"],
+                    "windowed": row["window"] is not None,
+                    "bytes": row["bytes"],
+                }
+                for row in kernels
+                if "bytes" in row
+            ],
+        }
+    if tpu is not None:
+        document["tpu"] = dict(tpu)
+    if missing:
+        document["unanswered"] = missing
+    return document
+
+
+def render(document: Mapping[str, Any]) -> str:
+    body = yaml.safe_dump(dict(document), sort_keys=False, width=120, default_flow_style=None, allow_unicode=True)
+    return _HEAD.format(version=document["version"]) + body
+
+
+def _generative(architectures: Sequence[str]) -> list[str]:
+    """Architectures that generate text; the registry also lists embedders, classifiers and draft models."""
+    return [name for name in architectures if name.endswith(("ForCausalLM", "ForConditionalGeneration", "LMHeadModel"))]
+
+
+def _quantization(answers: Mapping[str, Any]) -> dict[str, Any]:
+    methods: dict[str, Any] = {}
+    for method, entry in sorted(answers.items()):
+        if "minimum_capability" not in entry:
+            methods[method] = {"minimum_capability": None}
+            continue
+        number = entry["minimum_capability"]
+        fields: dict[str, Any] = {"minimum_capability": number / 10 if number is not None and number > 0 else 0.0}
+        if entry.get("dtypes"):
+            fields["dtypes"] = [name for name in entry["dtypes"] if name in ("bfloat16", "float16", "float32")]
+        if entry.get("deprecated"):
+            fields["deprecated"] = True
+        methods[method] = fields
+    return methods
+
+
+def _attention(rows: Any) -> list[dict[str, Any]]:
+    """Rows with the same use and back ends as one: which head sizes, then which dtypes have the same sizes."""
+    heads: dict[tuple[str, tuple[str, ...], str], list[int]] = defaultdict(list)
+    for row in rows:
+        heads[row["use"], tuple(row["backends"]), row["dtype"]].append(row["head"])
+    dtypes: dict[tuple[str, tuple[str, ...], tuple[int, ...]], list[str]] = defaultdict(list)
+    for (use, backends, dtype), sizes in heads.items():
+        dtypes[use, backends, tuple(sorted(sizes))].append(dtype)
+    return [
+        {"use": use, "dtypes": names, "heads": list(sizes), "backends": list(backends)}
+        for (use, backends, sizes), names in dtypes.items()
+    ]

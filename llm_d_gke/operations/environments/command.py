@@ -1,0 +1,41 @@
+"""Implements the command `diff`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.operations.environments.diff import count, objects, verdicts
+from llm_d_gke.operations.report.read import read
+from llm_d_gke.resource_graph.stack_program import record_stack
+from llm_d_gke.stackfile import PROJECT_ROOT, load
+from llm_d_gke.stackfile.assumptions import assume_unset
+
+
+def print_difference(before: str, after: str, *, with_objects: bool, out: Path | None) -> int:
+    """Print or write what a second stack has otherwise than a first. Return the exit status."""
+    facts = read(PROJECT_ROOT, before), read(PROJECT_ROOT, after)
+    lines = list(verdicts(*facts)) or [f"{before} and {after} have the same settings, verdict and cost."]
+    refused = [fact.stack for fact in facts if fact.refused]
+    if with_objects:
+        lines += ["", *_objects(before, after, refused)]
+    text = "\n".join(lines) + "\n"
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text, encoding="utf-8")
+        print(out)
+    return REFUSED if refused else DONE
+
+
+def _objects(before: str, after: str, refused: list[str]) -> Iterator[str]:
+    if refused:
+        yield f"Objects are not compared: {' and '.join(refused)} renders none while it is refused."
+        return
+    old, new = (record_stack(name, assume_unset(load(PROJECT_ROOT, name))) for name in (before, after))
+    changed = list(objects(old, new, (before, after)))
+    totals = count(changed)
+    yield ", ".join(f"{number} {what}" for what, number in totals.items()) + " objects" + (":" if changed else ".")
+    if changed:
+        yield from ("", "```diff", *changed, "```")

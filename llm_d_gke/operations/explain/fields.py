@@ -1,0 +1,139 @@
+"""Fields of rendered objects and of the stack's outputs by their path, and the plan's own leaves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from pydantic import SecretStr
+
+from llm_d_gke.operations.explain.errors import FieldError
+from llm_d_gke.resource_graph import Graph, Recorded, jsonable
+from llm_d_gke.resource_graph.kubernetes import kubernetes_object
+from llm_d_gke.resource_graph.model import STACK_TYPE
+
+MISSING = "(absent)"
+OUTPUTS = "outputs"
+
+
+@dataclass(frozen=True)
+class FieldPath:
+    """`Deployment/gemma-2b-it-vllm spec.replicas` in parts: kind, name, and keys or indices.
+
+    The stack's outputs are of the kind `outputs` and have no name: `outputs hourlyCost.running`.
+    """
+
+    kind: str
+    name: str
+    parts: tuple[str | int, ...]
+
+    def __str__(self) -> str:
+        return f"{named(self.kind, self.name)} {''.join(map(_path_text, self.parts)).lstrip('.')}"
+
+
+def named(kind: str, name: str) -> str:
+    return f"{kind}/{name}" if name else kind
+
+
+def _path_text(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if re.fullmatch(r"[^.\[\]\"']+", part) else f'["{part}"]'
+
+
+def parse(text: str) -> FieldPath:
+    """Parse a field path. Keys that contain dots are in brackets: `metadata.labels["app.kubernetes.io/name"]`."""
+    match = re.fullmatch(rf"\s*(?:([A-Za-z]+)/(\S+)|{OUTPUTS})\s+(\S.*?)\s*", text)
+    if match is None:
+        raise FieldError(
+            f"{text!r} is no field: write Kind/name path.to.field[0], as in Deployment/x spec.replicas,"
+            f" or {OUTPUTS} hourlyCost.running"
+        )
+    parts: list[str | int] = []
+    for quoted, index, name in re.findall(r"\[[\"']([^\"']*)[\"']\]|\[(\d+)\]|([^.\[\]]+)", match[3]):
+        parts.append(int(index) if index else quoted or name)
+    return FieldPath(match[1] or OUTPUTS, match[2] or "", tuple(parts))
+
+
+Objects = Mapping[tuple[str, str], tuple[Recorded, Mapping[str, Any]]]
+"""By kind and name: the resource and the body of everything that is made, and the outputs as the stack's own."""
+
+
+def objects(graph: Graph) -> Objects:
+    """Kubernetes objects by their own name, Google Cloud's resources by their logical one."""
+    objects_by_name: dict[tuple[str, str], tuple[Recorded, Mapping[str, Any]]] = {}
+    if graph.outputs:
+        outputs = {key: jsonable(value) for key, value in graph.outputs.items()}
+        objects_by_name[OUTPUTS, ""] = (graph.one(STACK_TYPE), outputs)
+    for resource in graph.resources:
+        if not resource.custom or resource.type.startswith("pulumi:"):
+            continue
+        body = kubernetes_object(resource)
+        if body is not None:
+            objects_by_name[str(body["kind"]), str(body["metadata"].get("name", resource.name))] = (resource, body)
+        else:
+            values = {key: jsonable(value) for key, value in resource.inputs.items()}
+            objects_by_name[resource.type.rpartition(":")[2], resource.name] = (resource, values)
+    return objects_by_name
+
+
+def find(available: Objects, path: FieldPath) -> tuple[Recorded, Mapping[str, Any]]:
+    """The object a path begins at. Raises FieldError with the names there are."""
+    match = available.get((path.kind, path.name))
+    if match is None:
+        names = sorted(named(kind, name) for kind, name in available if kind.lower() == path.kind.lower())
+        kinds = sorted({kind for kind, _ in available})
+        raise FieldError(f"there is no {named(path.kind, path.name)}; there are {', '.join(names or kinds)}")
+    return match
+
+
+def value_at(body: object, parts: tuple[str | int, ...]) -> object:
+    """The value at a path, or MISSING."""
+    for part in parts:
+        if isinstance(body, list) and isinstance(part, int) and part < len(body):
+            body = body[part]
+            continue
+        if not isinstance(body, Mapping) or part not in body:
+            return MISSING
+        body = body[part]
+    return body
+
+
+def leaves(body: object, parts: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The path of every leaf of an object."""
+    items: Iterator[tuple[str | int, object]] | None = None
+    if isinstance(body, Mapping):
+        items = iter(body.items())
+    elif isinstance(body, list):
+        items = iter(enumerate(body))
+    if items is None or not body:
+        yield parts
+        return
+    for key, item in items:
+        yield from leaves(item, (*parts, key))
+
+
+# What only the stack's outputs tell: figures about the plan, not parts of it.
+_FIGURES = ("cost", "timeline", "capacity", "memory", "latency", "warnings", "hardware")
+
+
+def plan_leaves(part: object, path: str = "", *, figures: bool = False) -> Iterator[tuple[str, object]]:
+    """Every leaf of a plan by its path, optionally with the figures about the plan.
+
+    Secrets are compared by their text, so that another one is a difference.
+    """
+    if is_dataclass(part) and not isinstance(part, type):
+        for plan_field in fields(part):
+            if figures or plan_field.name not in _FIGURES:
+                below = f"{path}.{plan_field.name}" if path else plan_field.name
+                yield from plan_leaves(getattr(part, plan_field.name), below, figures=figures)
+    elif isinstance(part, Mapping) and part:
+        for key, item in part.items():
+            yield from plan_leaves(item, f"{path}[{key}]", figures=figures)
+    elif isinstance(part, tuple | list) and part:
+        for index, item in enumerate(part):
+            yield from plan_leaves(item, f"{path}[{index}]", figures=figures)
+    else:
+        yield path, part.get_secret_value() if isinstance(part, SecretStr) else part

@@ -1,0 +1,232 @@
+"""Which inputs move a field: change each, plan again, build again, look."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from llm_d_gke.components.stack import InferenceStack
+from llm_d_gke.operations.explain.fields import MISSING, FieldPath, Objects, objects, plan_leaves, value_at
+from llm_d_gke.operations.explain.inputs import Input, Origin, World, inputs, plan_with, plan_with_facts
+from llm_d_gke.planning import StackPlan
+from llm_d_gke.resource_graph import EngineRefusalError, Graph, record
+
+UNBUILT = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """An input that changes the field, the value tried in its place, and the resulting field."""
+
+    origin: Origin
+    other: str
+    becomes: object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A plan with one changed input, and the leaves of the plan that changed."""
+
+    input: Input
+    other: str
+    plan: StackPlan
+    paths: frozenset[str]
+
+
+def components_of(plan: StackPlan) -> Graph:
+    return record(lambda: InferenceStack(plan), stack=plan.stack)
+
+
+class Builder:
+    """Objects of plans, each plan built once: explaining a second field looks at the same ones again."""
+
+    def __init__(self, program: Callable[[StackPlan], Graph] = components_of) -> None:
+        self._program = program
+        self._built: dict[int, tuple[StackPlan, Objects | None]] = {}
+
+    def build(self, plan: StackPlan) -> Objects | None:
+        """The stack of a plan. None if it cannot be built: a changed fact can be inconsistent."""
+        cached = self._built.get(id(plan))
+        if cached is None:
+            cached = self._built[id(plan)] = (plan, self._objects_of(plan))
+        return cached[1]
+
+    def _objects_of(self, plan: StackPlan) -> Objects | None:
+        try:
+            return objects(self._program(plan))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, EngineRefusalError):
+            return None
+
+
+def changes(world: World, plan: StackPlan, *, facts: bool = True, figures: bool = False) -> list[Change]:
+    """Every input that changes the plan. Other inputs cannot change a rendered field.
+
+    Of an input's other values the first that changes the plan counts, and further ones that reach more of it: a weight
+    of zero does what no other number does. With the plan's `figures` all of them count: one token more may be lost in
+    rounding.
+    """
+    before = dict(plan_leaves(plan, figures=figures))
+
+    def paths_of(changed: StackPlan) -> frozenset[str]:
+        return _difference(before, dict(plan_leaves(changed, figures=figures)))
+
+    candidates = list(inputs(world, facts=facts))
+    unused = _unused(world, [candidate for candidate in candidates if candidate.is_fact], paths_of)
+    effective = []
+    for candidate in candidates:
+        if candidate.origin in unused:
+            continue
+        reached: set[str] = set()
+        for other, change in candidate.others:
+            changed = plan_with(world, change)
+            if changed is None:
+                continue
+            paths = paths_of(changed)
+            if not paths <= reached or (figures and paths):
+                effective.append(Change(input=candidate, other=other, plan=changed, paths=paths))
+                reached |= paths
+    return effective
+
+
+def _unused(world: World, facts: Sequence[Input], paths_of: Callable[[StackPlan], frozenset[str]]) -> frozenset[Origin]:
+    """Facts that no other value of which changes the plan, found by changing many at once.
+
+    A plan takes tens of milliseconds and uses a small part of a thousand facts. A group whose other values together
+    leave the plan unchanged has no effect; other groups are halved. Two changes that cancel out would be missed.
+    """
+    unused = list(facts)
+    for number in range(max((len(fact.others) for fact in facts), default=0)):
+        ineffective = [fact for fact in unused if number >= len(fact.others)]
+        groups = [[fact for fact in unused if number < len(fact.others)]]
+        while groups:
+            group = groups.pop()
+            changed = plan_with_facts(world, [fact.others[number][1] for fact in group])
+            if changed is not None and not paths_of(changed):
+                ineffective += group
+            elif len(group) > 1:
+                groups += [group[: len(group) // 2], group[len(group) // 2 :]]
+        unused = ineffective
+    return frozenset(fact.origin for fact in unused)
+
+
+def grouped(plan: StackPlan, candidates: Sequence[Change]) -> list[tuple[StackPlan, list[Change]]]:
+    """Groups of changes to try together: inputs that change one part of the plan only, then each other input."""
+    groups: defaultdict[str, list[Change]] = defaultdict(list)
+    for candidate in candidates:
+        parts = {_part(leaf) for leaf in candidate.paths}
+        groups[parts.pop() if len(parts) == 1 else ""].append(candidate)
+    grouped_changes = [(candidate.plan, [candidate]) for candidate in groups.pop("", [])]
+    for members in groups.values():
+        together = plan
+        for member in members:
+            together = _merged(plan, together, member.plan)
+        grouped_changes.append((together, members))
+    return grouped_changes
+
+
+def moved_output(path: FieldPath, plan: StackPlan, candidates: Sequence[Change], builder: Builder) -> Iterator[Moved]:
+    """The inputs that change an output. Each is tried separately, because rounding can hide a change."""
+    value = value_of(builder, plan, path, plan)
+    reported: set[Origin] = set()
+    for candidate in candidates:
+        now = UNBUILT if candidate.input.origin in reported else value_of(builder, candidate.plan, path, plan)
+        if now not in (value, UNBUILT):
+            reported.add(candidate.input.origin)
+            yield Moved(origin=candidate.input.origin, other=candidate.other, becomes=now)
+
+
+def moved(
+    path: FieldPath, plan: StackPlan, groups: Sequence[tuple[StackPlan, Sequence[Change]]], builder: Builder
+) -> Iterator[Moved]:
+    """The inputs that change one field.
+
+    If a whole group does not change the field, none of its members is an origin. The others are changed one at
+    a time, except those that touch no leaf that is still a candidate.
+    """
+    value = value_of(builder, plan, path, plan)
+    cleared: set[str] = set()
+    single: list[Change] = []
+    for together, members in groups:
+        if len(members) > 1 and value_of(builder, together, path, plan) == value:
+            cleared |= {leaf for member in members for leaf in member.paths}
+        else:
+            single += members
+    # A change of many leaves that leaves the field as it is spares the builds of changes of fewer.
+    for change in sorted(single, key=lambda change: len(change.paths), reverse=True):
+        if not change.paths <= cleared and value_of(builder, change.plan, path, plan) == value:
+            cleared |= change.paths
+    reported: set[Origin] = set()
+    for change in single:
+        if change.paths <= cleared or change.input.origin in reported:
+            continue
+        now = value_of(builder, change.plan, path, plan)
+        if now is not UNBUILT:
+            reported.add(change.input.origin)
+            yield Moved(origin=change.input.origin, other=change.other, becomes=now)
+
+
+def value_of(builder: Builder, plan: StackPlan, path: FieldPath, before: StackPlan) -> object:
+    """The field, even if its name contains the changed name of its model or stack."""
+    built = builder.build(plan)
+    if built is None:
+        return UNBUILT
+    name = path.name
+    for old, new in _renamed(before, plan):
+        if old != new:
+            name = name.replace(old, new)
+    match = built.get((path.kind, path.name)) or built.get((path.kind, name))
+    if match is None:
+        return MISSING
+    value = value_at(match[1], path.parts)
+    if value is MISSING:
+        served = {old.served_name: new.served_name for old, new in zip(before.models, plan.models, strict=False)}
+        value = value_at(
+            match[1], tuple(served.get(part, part) if isinstance(part, str) else part for part in path.parts)
+        )
+    return value
+
+
+def _renamed(before: StackPlan, after: StackPlan) -> Iterator[tuple[str, str]]:
+    for old, new in zip(before.models, after.models, strict=False):
+        yield old.key, new.key
+    yield before.gateway.name, after.gateway.name
+    yield before.namespace.name, after.namespace.name
+
+
+def _difference(before: Mapping[str, object], after: Mapping[str, object]) -> frozenset[str]:
+    nothing = object()
+    return frozenset(
+        path for path in before.keys() | after.keys() if before.get(path, nothing) != after.get(path, nothing)
+    )
+
+
+def _part(leaf: str) -> str:
+    """The part of a plan that a leaf belongs to: `models[0].servers[0]`, or `network`."""
+    names = leaf.split(".")
+    return ".".join(names[:2]) if names[0].startswith("models") else names[0].partition("[")[0]
+
+
+def _merged(base: Any, first: Any, second: Any) -> Any:
+    """Both changes of a base in one; where they meet, the second."""
+    if second == base:
+        return first
+    if first == base:
+        return second
+    if type(base) is not type(first) or type(base) is not type(second):
+        return second
+    if is_dataclass(base):
+        names = [plan_field.name for plan_field in fields(base)]
+        kind: Any = type(base)
+        return kind(**{name: _merged(*(getattr(value, name) for value in (base, first, second))) for name in names})
+    if isinstance(base, tuple) and len(base) == len(first) == len(second):
+        return tuple(_merged(*items) for items in zip(base, first, second, strict=True))
+    if isinstance(base, Mapping):
+        keys = dict.fromkeys((*first, *second))
+        return {
+            key: _merged(base.get(key), first.get(key), second.get(key))
+            for key in keys
+            if not (key in base and (key not in first or key not in second))
+        }
+    return second

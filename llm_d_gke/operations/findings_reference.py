@@ -1,0 +1,93 @@
+"""docs/findings.md, the rules behind findings: `python -m llm_d_gke.operations.findings_reference [--check]`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from llm_d_gke.planning.rules import SUBJECTS, Rule
+
+_ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = _ROOT / "docs" / "findings.md"
+_FOLDERS = ("llm_d_gke/settings", "llm_d_gke/planning", "llm_d_gke/operations/preflight")
+_SEVERITY = {
+    "error": "Error: the stack is refused.",
+    "warning": "Warning: it can be acknowledged.",
+    "either": "Error, or a warning where the facts are not certain.",
+}
+
+_ACKNOWLEDGEABLE = "Error: the stack is refused, unless the stack file acknowledges this rule."
+
+_INTRODUCTION = """\
+# Findings
+
+What a stack file is refused for or warned about, by rule. Written by
+`python -m llm_d_gke.operations.findings_reference` from `llm_d_gke/planning/rules`.
+A finding names the rule, the setting with its value, the reason, and what to write instead:
+
+```text
+LLMD-CONTEXT-LENGTH  llm-d:models[0].maxModelLen = 16384  (Pulumi.gpu.yaml, line 12)
+  google/gemma-2b-it was trained for 8192 tokens; vLLM refuses more
+  use 8192 or less
+```
+
+A warning that is known and accepted is acknowledged in the stack file. It then shows as acknowledged, with the reason.
+An error cannot be acknowledged, other than the few that say so below: the stack could run, and somebody has to decide.
+
+```yaml
+llm-d:acknowledge:
+  - id: LLMD-TLS-NONE
+    reason: reached through our VPN only
+```
+"""
+
+
+def reference() -> str:
+    """All rules as Markdown, by subject."""
+    where = _files_by_rule()
+    lines = [_INTRODUCTION]
+    for subject in SUBJECTS:
+        title = str(subject.__doc__).splitlines()[0].removeprefix("Rules about ").rstrip(".")
+        lines.append(f"## {title[0].upper()}{title[1:]}\n")
+        for rule in subject.RULES:
+            lines += _section(rule, where)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(rule: Rule, where: Mapping[str, list[str]]) -> Iterator[str]:
+    yield f"### {rule.id}\n"
+    yield f"{rule.summary}\n"
+    yield f"- {_ACKNOWLEDGEABLE if rule.acknowledgeable else _SEVERITY[rule.severity]}"
+    yield f"- Why: {rule.why}"
+    yield f"- Fix: {rule.fix}"
+    if rule.source:
+        yield f"- Source: {rule.source}"
+    yield f"- Checked in: {', '.join(f'`{path}`' for path in where[rule.id])}\n"
+
+
+def _files_by_rule() -> Mapping[str, list[str]]:
+    """Files of the program that contain the id of a rule."""
+    files: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(path for folder in _FOLDERS for path in (_ROOT / folder).rglob("*.py")):
+        if path.parent.name != "rules":
+            for identifier in sorted(set(re.findall(r"\"(LLMD-[A-Z0-9-]+)\"", path.read_text(encoding="utf-8")))):
+                files[identifier].append(path.relative_to(_ROOT).as_posix())
+    return files
+
+
+def main() -> int:
+    text = reference()
+    if "--check" in sys.argv:
+        stale = not REFERENCE.exists() or REFERENCE.read_text(encoding="utf-8") != text
+        if stale:
+            print(f"{REFERENCE.name} no longer fits the rules: run python -m llm_d_gke.operations.findings_reference")
+        return int(stale)
+    REFERENCE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

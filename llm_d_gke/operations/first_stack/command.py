@@ -1,0 +1,84 @@
+"""Asks five questions and writes a stack file for the cheapest hardware that serves the answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from rich.prompt import Prompt
+
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.catalog import load as load_catalog
+from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.text import wrapped
+from llm_d_gke.operations.size.command import find_model, write_stack
+from llm_d_gke.operations.size.errors import SizeError
+from llm_d_gke.operations.size.load import parse_load
+from llm_d_gke.operations.size.options import compare_hardware
+
+# An open model that one L4 runs, which most regions have.
+NAME, MODEL, LOAD, LOCATION = "first", "Qwen/Qwen3-8B", "0.5/s 500+100", "us-central1"
+ACCELERATOR = "nvidia-l4"
+
+
+def write_first_stack(*, ask: bool) -> int:
+    """Write Pulumi.<name>.yaml and print the next commands. Without `ask` every answer is the default."""
+    catalog = load_catalog()
+    question = _ask if ask else _take_default
+    name = question("Name of the stack", NAME, _check_name)
+    project = question("Google Cloud project (empty: set it later)", "", lambda text: text)
+    model = find_model(catalog, question("Model", MODEL, lambda text: find_model(catalog, text).id))
+    load_text = question("Load: requests per second, prompt+output tokens", LOAD, _check_load)
+    location = question("Zone or region", LOCATION, lambda text: _check_location(catalog, text))
+    options, _ = compare_hardware(catalog, model, parse_load(load_text), location)
+    # The accelerator that is sold most widely is the easiest one to get.
+    usual = [option for option in options if option.hardware.accelerator.name == ACCELERATOR]
+    if not options:
+        print(f"no machine in {location} serves that: `make size MODEL={model.id} LOAD='{load_text}'` lists the others")
+        return REFUSED
+    option = (usual or options)[0]
+    path = write_stack(name, {**({"project": project} if project else {}), **option.settings}, option)
+    month = f"${option.cheapest:,.0f} a month" if option.months else "a price that is not known"
+    print(
+        wrapped(
+            f"wrote {path.name}: {option.replicas} x {option.hardware.replica} on {option.hardware.machine.name},"
+            f" {option.hardware.zone}, {month} while every replica runs"
+        )
+    )
+    if model.gated:
+        print(f"accept the license at huggingface.co/{model.id} with the account of your token")
+    print(f"next: make report STACK={name}, make preview STACK={name}, make up STACK={name}")
+    return DONE
+
+
+def _ask(text: str, default: str, check: Callable[[str], str]) -> str:
+    """Ask until the answer passes the check."""
+    while True:
+        answer = Prompt.ask(text, default=default, show_default=bool(default))
+        try:
+            return check(answer)
+        except (SizeError, ValueError) as error:
+            print(wrapped(str(error)))
+
+
+def _take_default(_text: str, default: str, check: Callable[[str], str]) -> str:
+    return check(default)
+
+
+def _check_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", text):
+        raise ValueError("a stack's name has up to 20 lower-case letters, digits and hyphens, such as chat-dev")
+    return text
+
+
+def _check_load(text: str) -> str:
+    parse_load(text)
+    return text
+
+
+def _check_location(catalog: Catalog, text: str) -> str:
+    zones = {zone for accelerator in catalog.accelerators.values() for zone in accelerator.zones}
+    if text not in zones and text not in {region_of(zone) for zone in zones}:
+        raise ValueError(f"no accelerator is known in {text!r}: `make catalog KIND=zones` lists the zones")
+    return text

@@ -1,0 +1,28 @@
+"""`python -m llm_d_gke.operations.fuzz [--examples N] [--seed N]`: plan random stacks.
+
+Ends with 1 at the first that crashes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from llm_d_gke.operations.fuzz.run import fuzz
+from llm_d_gke.operations.fuzz.stacks import KINDS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m llm_d_gke.operations.fuzz", description=__doc__)
+    parser.add_argument("--examples", type=int, default=10_000, help="stacks in all (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other stacks (default: %(default)s)")
+    options = parser.parse_args()
+    began = time.perf_counter()
+    for name, strategy in KINDS.items():
+        counts = fuzz(strategy, options.examples // len(KINDS), options.seed)
+        print(f"{name}: {counts['plan']} planned, {counts['findings']} refused with findings", flush=True)
+    print(f"{time.perf_counter() - began:.0f} s; nothing else happened")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Implements the command `leftovers`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.prompt import Confirm
+
+from llm_d_gke import catalog
+from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
+from llm_d_gke.operations.google_credentials import NoCredentialsError, default_credentials
+from llm_d_gke.operations.leftovers.google import Session, SilentError, command, delete, list_all
+from llm_d_gke.operations.leftovers.kinds import KINDS, Kind
+from llm_d_gke.operations.leftovers.match import Identity, Leftover, identity_of, leftovers
+from llm_d_gke.resource_graph.stack_program import record_stack
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, load
+from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, assume_unset
+
+_HOURS = 730
+
+
+def look_for_leftovers(stack: str, changes: Mapping[str, str], project: str | None, *, remove: bool, yes: bool) -> int:
+    """Ask Google Cloud with the credentials of this machine. Return the exit status."""
+    console = Console()
+    try:
+        credentials, own_project = default_credentials()
+    except NoCredentialsError as reason:
+        console.print(str(reason))
+        return NO_CREDENTIALS
+    from google.auth.transport.requests import AuthorizedSession
+
+    identity = identify(stack, changes, project, own_project)
+    session: Session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    return report_leftovers(identity, session, console, remove=remove, yes=yes)
+
+
+def identify(stack: str, changes: Mapping[str, str], project: str | None, fallback: str | None = None) -> Identity:
+    """The names of a stack file's resources. Raises RefusedError where the stack cannot be planned."""
+    chosen = {f"{NAMESPACE}:project": project} if project else {}
+    config = assume_unset(load(PROJECT_ROOT, stack, {**changes, **chosen}))
+    declared = str(config.settings()["project"])
+    used = fallback if declared == ASSUMED_PROJECT and fallback else declared
+    return identity_of(stack, used, record_stack(stack, config))
+
+
+def report_leftovers(identity: Identity, session: Session, console: Console, *, remove: bool, yes: bool) -> int:
+    """List the remaining resources, and remove them if `remove` is set. Return the exit status."""
+    with Progress(SpinnerColumn(), TextColumn("listing {task.description}"), console=console, transient=True) as bar:
+        task = bar.add_task("")
+        resources, silent = list_all(identity.project, session, lambda title: bar.update(task, description=title))
+    remaining = leftovers(resources, identity)
+    _print(identity, remaining, silent, len(resources), console)
+    if remaining and remove:
+        if any(leftover.resource.kind.title == "cluster" for leftover in remaining):
+            console.print(
+                "The cluster is there: the stack is not destroyed. Run `pulumi destroy` first; nothing removed."
+            )
+            return FAILED
+        failed = _remove([leftover for leftover in remaining if leftover.is_certain], session, console, yes=yes)
+        return FAILED if failed or silent or any(not leftover.is_certain for leftover in remaining) else DONE
+    return FAILED if remaining or silent else DONE
+
+
+def _print(
+    identity: Identity, remaining: Sequence[Leftover], silent: Mapping[str, str], number: int, console: Console
+) -> None:
+    for title, reason in silent.items():
+        console.print(f"could not list: {title} ({reason})", markup=False, highlight=False)
+    if not remaining:
+        answered_kinds = len(KINDS) - len(silent)
+        console.print(
+            f"Nothing of stack {identity.stack} is left in project {identity.project}: "
+            f"{answered_kinds} of {len(KINDS)} kinds asked, {number} resources seen. "
+            "Bindings of IAM, logs and metrics were not looked at.",
+            highlight=False,
+        )
+        return
+    for leftover in remaining:
+        resource = leftover.resource
+        month = monthly(resource.kind, resource.body)
+        price = "price not known" if month is None else f"${month:,.2f} a month"
+        doubt = "" if leftover.is_certain else " (by its name only: look before you remove it)"
+        console.print(
+            f"{resource.kind.title} {resource.name}, {resource.location or 'global'}, {price}: "
+            f"{leftover.reason}{doubt}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        console.print(f"  {command(resource, identity.project)}", markup=False, highlight=False, soft_wrap=True)
+    monthly_costs = [
+        month
+        for leftover in remaining
+        if (month := monthly(leftover.resource.kind, leftover.resource.body)) is not None
+    ]
+    console.print(f"{len(remaining)} left, at least ${sum(monthly_costs):,.2f} a month.", highlight=False)
+
+
+def monthly(kind: Kind, body: Mapping[str, Any]) -> float | None:
+    """Dollars a month by the catalog's list prices. None where it has none; 0 for what Google does not charge for."""
+    if kind.title in ("instance", "instance group", "snapshot", "security policy", "secret", "DNS zone"):
+        return None
+    if kind.price is None:
+        return 0.0
+    price = catalog.load().prices.items[kind.price]
+    if price.usd is None:
+        return None
+    return price.usd * (float(body.get("sizeGb", 0)) if price.unit == "gib-month" else _HOURS)
+
+
+def _remove(remaining: Sequence[Leftover], session: Session, console: Console, *, yes: bool) -> bool:
+    """Remove one after the other. True if one could not be removed."""
+    if not remaining or not (yes or Confirm.ask(f"Remove these {len(remaining)}?", console=console, default=False)):
+        console.print("Nothing removed.")
+        return bool(remaining)
+    failed = False
+    for leftover in remaining:
+        label = f"{leftover.resource.kind.title} {leftover.resource.name}"
+        try:
+            delete(leftover.resource, session)
+            console.print(f"removed {label}", markup=False, highlight=False)
+        except SilentError as reason:
+            failed = True
+            console.print(f"could not remove {label}: {reason}", markup=False, highlight=False)
+    return failed

@@ -1,0 +1,128 @@
+"""Lists and deletes through Google's REST APIs, with the credentials of this machine (google-auth)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from llm_d_gke.operations.leftovers.kinds import KINDS, Kind
+from llm_d_gke.operations.leftovers.match import Resource
+
+_SECONDS = 30
+_PATIENCE = 600
+
+
+class Response(Protocol):
+    status_code: int
+
+    def json(self) -> Any: ...
+
+
+class Session(Protocol):
+    """The HTTP session: `google.auth.transport.requests.AuthorizedSession`, or a test double."""
+
+    def request(self, method: str, url: str, *, params: Any = None, timeout: float | None = None) -> Response: ...
+
+
+class SilentError(Exception):
+    """An API could not be queried. The message holds the reason."""
+
+
+def list_all(
+    project: str, session: Session, progress: Callable[[str], None] = lambda _: None
+) -> tuple[list[Resource], dict[str, str]]:
+    """Every resource of the kinds, in their order, and the reason for each kind that could not be listed.
+
+    An API that is switched off has no resources, and counts as queried.
+    """
+    resources: list[Resource] = []
+    silent: dict[str, str] = {}
+    for kind in KINDS:
+        progress(kind.title)
+        try:
+            resources += _list(project, kind, session)
+        except SilentError as reason:
+            silent[kind.title] = str(reason)
+    return resources, silent
+
+
+def delete(resource: Resource, session: Session) -> None:
+    """Delete one resource and wait until it no longer exists. Raises SilentError with Google's reason."""
+    url = _url(resource)
+    _check(session.request("DELETE", url, timeout=_SECONDS))
+    end = time.monotonic() + _PATIENCE
+    while session.request("GET", url, timeout=_SECONDS).status_code != 404:
+        if time.monotonic() > end:
+            raise SilentError(f"it is still there after {_PATIENCE} s")
+        time.sleep(1)
+
+
+def command(resource: Resource, project: str) -> str:
+    """The gcloud command that removes a resource."""
+    name, body = resource.name, resource.body
+    where = ""
+    if "zone" in body:
+        where = f" --zone={resource.location}"
+    elif "region" in body:
+        where = f" --region={resource.location}"
+    elif resource.kind.api in ("container", "certificatemanager"):
+        where = f" --location={resource.location}"
+    elif resource.kind.scope == "aggregated":
+        where = " --global"
+    name = str(body["email"]) if "email" in body else name
+    return f"gcloud {resource.kind.gcloud} delete {name}{where} --project={project}"
+
+
+def _list(project: str, kind: Kind, session: Session) -> Iterator[Resource]:
+    url = f"https://{kind.host}{kind.path.format(project=project)}"
+    token: str | None = None
+    while True:
+        params = {"pageToken": token} if token else {}
+        answer = _check(session.request("GET", url, params=params, timeout=_SECONDS))
+        yield from _resources(kind, answer)
+        token = answer.get("nextPageToken")
+        if not token:
+            return
+
+
+def _resources(kind: Kind, answer: Mapping[str, Any]) -> Iterator[Resource]:
+    if kind.scope == "aggregated":
+        for scope, part in (answer.get("items") or {}).items():
+            lists = [value for value in part.values() if isinstance(value, list)]
+            for body in (item for items in lists for item in items if isinstance(item, Mapping)):
+                yield _resource(kind, body, "" if scope == "global" else scope.rpartition("/")[2])
+    else:
+        for body in answer.get(kind.items) or ():
+            yield _resource(kind, body, "")
+
+
+def _resource(kind: Kind, body: Mapping[str, Any], location: str) -> Resource:
+    path = str(body.get("name", ""))
+    parts = path.split("/")
+    if "locations" in parts:
+        location = parts[parts.index("locations") + 1]
+    location = location or str(body.get("location", ""))
+    name = str(body["email"]).partition("@")[0] if "email" in body else parts[-1]
+    return Resource(kind=kind, name=name, location=location, body=body)
+
+
+def _url(resource: Resource) -> str:
+    link = str(resource.body.get("selfLink", ""))
+    if link.startswith("https://"):
+        return link.replace("https://www.googleapis.com/compute/", "https://compute.googleapis.com/compute/")
+    prefix = "/dns/v1/" if resource.kind.api == "dns" else "/v1/"
+    return f"https://{resource.kind.host}{prefix}{resource.body['name']}"
+
+
+def _check(response: Response) -> Mapping[str, Any]:
+    answer = response.json() if response.status_code != 204 else {}
+    if response.status_code < 400:
+        return answer if isinstance(answer, Mapping) else {}
+    error = answer.get("error", {}) if isinstance(answer, Mapping) else {}
+    details = error.get("details") or error.get("errors") or ()
+    reasons = {str(detail.get("reason", "")) for detail in details if isinstance(detail, Mapping)}
+    if reasons & {"SERVICE_DISABLED", "accessNotConfigured"}:
+        return {}
+    message = str(error.get("message", "")).splitlines()
+    raise SilentError(f"{response.status_code}: {message[0] if message else 'no reason given'}")

@@ -1,0 +1,178 @@
+"""Which resources of a project are a stack's, and how sure that is. No network here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from llm_d_gke.operations.leftovers.kinds import LOAD_BALANCER, Kind
+from llm_d_gke.resource_graph import Graph
+from llm_d_gke.resource_graph.kubernetes import kubernetes_object
+
+# GKE puts the first label on disks and nodes (cloud.google.com/kubernetes-engine/docs/how-to/creating-managing-labels),
+# the stack puts the second on all that takes labels.
+_CLUSTER_LABEL, _STACK_LABEL = "goog-k8s-cluster-name", "llm-d-stack"
+
+_SHORTEST = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """The names that identify a stack's resources.
+
+    `planned` holds the names that the stack itself gives, by kind of Pulumi. `network` is None where the network is not
+    the stack's own: it then proves nothing. `namespaces` are those of the stack's objects.
+    """
+
+    stack: str
+    project: str
+    cluster: str | None
+    network: str | None
+    planned: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    pools: frozenset[str] = frozenset()
+    namespaces: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One resource of the project. `location` is empty for a global one."""
+
+    kind: Kind
+    name: str
+    location: str
+    body: Mapping[str, Any]
+
+    @property
+    def link(self) -> str:
+        return str(self.body.get("selfLink", self.name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftover:
+    """A resource that belongs, or may belong, to the stack. `reason` names the evidence.
+
+    `is_certain` is false if only the name matches: another cluster may have created a resource of that name.
+    """
+
+    resource: Resource
+    reason: str
+    is_certain: bool
+
+
+def identity_of(stack: str, project: str, graph: Graph) -> Identity:
+    """The names in a stack's recorded graph."""
+    planned: dict[str, set[str]] = {}
+    for resource in graph.resources:
+        name = resource.inputs.get("name") or resource.inputs.get("accountId") or resource.inputs.get("secretId")
+        if resource.type.startswith("gcp:") and isinstance(name, str):
+            planned.setdefault(resource.type, set()).add(name)
+    objects = [body for resource in graph.resources if (body := kubernetes_object(resource)) is not None]
+    spaces = {body["metadata"].get("namespace") for body in objects}
+    return Identity(
+        stack=stack,
+        project=project,
+        cluster=next(iter(planned.get("gcp:container/cluster:Cluster", ())), None),
+        network=next(iter(planned.get("gcp:compute/network:Network", ())), None),
+        planned={kind: frozenset(values) for kind, values in planned.items()},
+        pools=frozenset(planned.get("gcp:container/nodePool:NodePool", ())),
+        namespaces=frozenset(
+            space for space in spaces if isinstance(space, str) and space not in ("kube-system", "default")
+        ),
+    )
+
+
+def leftovers(resources: Sequence[Resource], identity: Identity) -> list[Leftover]:
+    """The resources of the stack, in an order in which they can be deleted.
+
+    Parts of a load balancer name neither cluster nor network: they are found by what refers to them.
+    """
+    by_link: dict[str, Leftover] = {}
+    for resource in resources:
+        reason, is_certain = _own(resource, identity)
+        if reason:
+            by_link[resource.link] = Leftover(resource=resource, reason=reason, is_certain=is_certain)
+    _follow_references(resources, by_link)
+    return [by_link[resource.link] for resource in resources if resource.link in by_link]
+
+
+def _own(resource: Resource, identity: Identity) -> tuple[str, bool]:
+    """The reason why a resource belongs to the stack by its own fields, and whether that is certain."""
+    body, name = resource.body, resource.name
+    if resource.kind.graph and name in identity.planned.get(resource.kind.graph, ()):
+        return "the stack gives this name", True
+    labels = body.get("labels") or body.get("resourceLabels") or {}
+    if identity.cluster and labels.get(_CLUSTER_LABEL) == identity.cluster:
+        return f"label {_CLUSTER_LABEL}", True
+    if labels.get(_STACK_LABEL) == identity.stack:
+        return f"label {_STACK_LABEL}", True
+    if identity.network and identity.network in _networks(body):
+        return f"it lies in network {identity.network}", True
+    if identity.cluster and _is_gke_name(name, identity.cluster, identity.pools):
+        return "GKE names resources of this cluster so", True
+    # Both contain the namespace and a hash of the cluster. The hash cannot be resolved once the cluster is deleted.
+    hashed = re.match(r"(?:gkegw1-[a-z0-9]{4}|k8s1-[a-z0-9]{8})-", name)
+    for namespace in identity.namespaces:
+        if hashed and _after(name[hashed.end() :], namespace) is not None:
+            return f"GKE names parts of load balancers of namespace {namespace} so", False
+    return "", False
+
+
+def _networks(body: Mapping[str, Any]) -> Iterator[str]:
+    interfaces = body.get("networkInterfaces") or ()
+    for link in (
+        body.get("network"),
+        *(interface.get("network") for interface in interfaces if isinstance(interface, Mapping)),
+    ):
+        if isinstance(link, str):
+            yield link.rpartition("/")[2]
+
+
+def _is_gke_name(name: str, cluster: str, pools: Iterable[str]) -> bool:
+    """Names of what GKE makes for a cluster and its pools, each followed by a hash of eight digits.
+
+    Firewall rules are `gke-<cluster>-<hash>-...` (cloud.google.com/kubernetes-engine/docs/concepts/firewall-rules),
+    groups and nodes `gke-<cluster>-<pool>-<hash>-...`; long names are cut.
+    """
+    rest = _after(name.removeprefix("gke-"), cluster) if name.startswith("gke-") else None
+    if rest is None:
+        return False
+    return any(re.match("[0-9a-f]{8}(-|$)", part) for part in (rest, *(_after(rest, pool) for pool in pools)) if part)
+
+
+def _after(text: str, name: str) -> str | None:
+    """The rest after a name and a hyphen. The name may have been cut, to no fewer than ten letters."""
+    cuts = (name[:length] for length in range(len(name), min(len(name), _SHORTEST) - 1, -1))
+    return next((text[len(cut) + 1 :] for cut in cuts if text.startswith(f"{cut}-")), None)
+
+
+def _follow_references(resources: Sequence[Resource], by_link: dict[str, Leftover]) -> None:
+    """Add the parts of a load balancer that are linked by reference to a part already in the result."""
+    parts = {resource.link: resource for resource in resources if resource.kind.title in LOAD_BALANCER}
+    pairs = [(link, linked) for link, resource in parts.items() for linked in _references(resource) if linked in parts]
+    grown = True
+    while grown:
+        grown = False
+        for left, right in (*pairs, *((right, left) for left, right in pairs)):
+            if left in by_link and right not in by_link:
+                parent = by_link[left]
+                reason = f"it belongs to {parent.resource.kind.title} {parent.resource.name}"
+                by_link[right] = replace(parent, resource=parts[right], reason=reason)
+                grown = True
+
+
+def _references(resource: Resource) -> Iterator[str]:
+    for name in resource.kind.refers:
+        yield from _links(resource.body.get(name))
+
+
+def _links(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _links(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _links(item)

@@ -1,0 +1,19 @@
+"""Opens a running stack: the one that is rehearsed here, else the one on GKE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+
+from llm_d_gke.operations.live_stack.gke import gke_stack
+from llm_d_gke.operations.live_stack.rehearsed import is_rehearsed, rehearsed_stack
+from llm_d_gke.operations.live_stack.stack import LiveStack, Place
+
+
+def open_stack(
+    stack: str, overrides: Mapping[str, str], place: Place | None = None
+) -> AbstractContextManager[LiveStack]:
+    """The stack at `place`; by default the rehearsed one if it is up here, else the one on GKE."""
+    if place == "rehearsal" or (place is None and is_rehearsed(stack)):
+        return rehearsed_stack(stack, overrides)
+    return gke_stack(stack, overrides)

@@ -1,0 +1,81 @@
+"""A stack that is rehearsed on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from llm_d_gke.operations.live_stack.stack import Endpoint, LiveStack, LiveStackError, Manifest
+from llm_d_gke.planning import plan_raw
+from llm_d_gke.rehearsal.engine_choice import EngineChoice, engine_of
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.kube import client
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.pulumi_engine.changes import diff_settings
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile.model_files import model_files
+
+_LOG_LINES = 80
+
+
+class LoopbackPods:
+    """Every pod has a separate loopback address, and writes its log into a file."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+
+    def address(self, pod: Manifest, port: int) -> str:
+        address = (pod.get("status") or {}).get("podIP")
+        if not address:
+            raise LiveStackError(f"pod {pod['metadata']['name']} has no address yet")
+        return f"{address}:{port}"
+
+    def log(self, pod: Manifest, container: str, *, previous: bool = False) -> str:
+        # One file holds every run of a container.
+        del previous
+        metadata = pod["metadata"]
+        file = self._logs / f"{metadata['namespace']}_{metadata['name']}_{container}.log"
+        if not file.exists():
+            return ""
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-_LOG_LINES:])
+
+
+def is_rehearsed(stack: str) -> bool:
+    return StackPaths(stack).kubeconfig.exists()
+
+
+@contextmanager
+def rehearsed_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveStack]:
+    """Raises LiveStackError when the stack is not up on this machine."""
+    paths = StackPaths(stack)
+    if not is_rehearsed(stack):
+        raise LiveStackError(f"stack {stack} is not up on this machine: make up STACK={stack}")
+    config = load(PROJECT_ROOT, stack, overrides)
+    values = config.settings()
+    plan = plan_raw(stack, values, config.encrypted(), files=model_files(values))
+    with client(paths) as kube:
+        yield LiveStack(
+            name=stack,
+            place="rehearsal",
+            looked_at=f"the stack {stack} that is rehearsed on this machine (not GKE)",
+            config=config,
+            plan=plan,
+            cluster=kube,
+            pods=LoopbackPods(paths.pod_logs),
+            endpoint=_endpoint(paths, plan.gateway.hostname),
+            changed_settings=tuple(diff_settings(paths, config)),
+            simulated_engine=engine_of(paths) is EngineChoice.SIMULATOR,
+        )
+
+
+def _endpoint(paths: StackPaths, hostname: str | None) -> Endpoint | None:
+    try:
+        url = reachable(paths)
+    except RehearsalError:
+        return None
+    return Endpoint(url=url, host=hostname or urlsplit(url).hostname or "", trusted=False)

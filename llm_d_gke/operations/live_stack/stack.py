@@ -1,0 +1,116 @@
+"""The input of verify and diagnose: one running stack, on GKE or in the rehearsal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.stackfile import StackConfig
+
+Manifest: TypeAlias = dict[str, Any]
+Place = Literal["rehearsal", "gke"]
+
+
+class LiveStackError(Exception):
+    """There is no running stack to check. The message holds the reason and the correction."""
+
+
+class Cluster(Protocol):
+    """The read-only part of a Kubernetes client."""
+
+    def serves(self, api_version: str, kind: str) -> bool: ...
+
+    def find(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Manifest | None: ...
+
+    def list(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> list[Manifest]: ...
+
+
+class PodAccess(Protocol):
+    """Access to ports and logs of single pods."""
+
+    def address(self, pod: Manifest, port: int) -> str:
+        """`host:port` at which a pod's port answers here. Raises LiveStackError where it cannot be reached."""
+        ...
+
+    def log(self, pod: Manifest, container: str, *, previous: bool = False) -> str:
+        """The last lines of a container's log, empty where there are none."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """The address and certificate settings of the Gateway.
+
+    `url` is the address, `host` the name under which clients know it. `trusted`: whether the certificate must verify;
+    the rehearsal has substitutes for certificates that only Google has.
+    """
+
+    url: str
+    host: str
+    trusted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveStack:
+    """One running stack. `looked_at` describes it in one sentence; `endpoint` is None if no Gateway has an address.
+
+    `changed_settings` are those of the stack file that differ from the last rehearsed `up`. `simulated_engine`: no vLLM
+    answers, but the rehearsal's simulator.
+    """
+
+    name: str
+    place: Place
+    looked_at: str
+    config: StackConfig
+    plan: StackPlan
+    cluster: Cluster
+    pods: PodAccess
+    endpoint: Endpoint | None
+    changed_settings: tuple[str, ...] = ()
+    simulated_engine: bool = False
+
+    @property
+    def namespace(self) -> str:
+        return self.plan.namespace.name
+
+    @property
+    def kubectl(self) -> str:
+        """The beginning of a kubectl command for this stack's namespace."""
+        where = f" --kubeconfig .rehearsal/{self.name}/cluster/admin.kubeconfig" if self.place == "rehearsal" else ""
+        return f"kubectl{where} -n {self.namespace}"
+
+    @property
+    def diagnose(self) -> str:
+        return f"make diagnose STACK={self.name}"
+
+    def pods_of(self, selector: Mapping[str, str]) -> list[Manifest]:
+        """Pods with these labels that are not being deleted, by name."""
+        labels = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+        pods = self.cluster.list("v1", "Pod", self.namespace, labels=labels)
+        alive = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        return sorted(alive, key=lambda pod: str(pod["metadata"]["name"]))
+
+
+def find_condition(item: Manifest, kind: str) -> Manifest | None:
+    """The condition of a type in an object's status, None when it has none."""
+    conditions = (item.get("status") or {}).get("conditions") or []
+    return next((condition for condition in conditions if condition["type"] == kind), None)
+
+
+def is_true(item: Manifest, kind: str) -> bool:
+    condition = find_condition(item, kind)
+    return condition is not None and condition["status"] == "True"
+
+
+def is_ready(pod: Manifest) -> bool:
+    return is_true(pod, "Ready")

@@ -1,0 +1,327 @@
+"""Reads one logged start from a row of a JSON file, with the engine that the row describes.
+
+Every field may be missing. A missing field takes vLLM's default; an unreadable one raises `UnknownStartError`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from llm_d_gke import catalog
+from llm_d_gke.catalog.config_json import parse
+from llm_d_gke.catalog.config_quantization import from_modelopt_file
+from llm_d_gke.catalog.errors import ConfigError
+from llm_d_gke.catalog.schema import Accelerator, DraftLayers, Model
+from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
+from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+
+Row = Mapping[str, Any]
+
+# Methods that vLLM applies to a checkpoint that is not quantized.
+_ON_LOADING = ("fp8", "bitsandbytes")
+_UNQUANTIZED = ("none", "auto", "null", "\N{EM DASH}", "-")
+
+# Cards of these compute capabilities are joined by NVLink in the machines that are sold, unless they are small.
+_NVLINK = (8.0, 9.0, 10.0, 10.3)
+_NVLINK_GIB = 30
+_CAPABILITIES = range(3, 20)  # of CUDA, the numbers before the point
+
+# As vLLM and torch spell them.
+_DTYPES = {
+    "auto": None,
+    "half": "half",
+    "float16": "half",
+    "fp16": "half",
+    "bfloat16": "bfloat16",
+    "bf16": "bfloat16",
+    "float": "float32",
+    "float32": "float32",
+    "fp32": "float32",
+}
+_CACHE_BYTES_KNOWN = ("auto", "bfloat16", "float16", "half", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla")
+# Values of --max-model-len with which vLLM fits the length to the memory.
+_FITTED = ("auto", -1, "-1")
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "none": False}
+
+
+class UnknownStartError(Exception):
+    """The reason why a row gets no verdict."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """The memory of a row's engine, and the settings that decide whether it runs the model at all."""
+
+    run: EngineRun
+    deployment: Deployment
+
+
+def start_of(row: Row, folder: Path) -> Start:
+    """The start of a row. `folder`: what paths of config.json files are relative to. Raises UnknownStartError."""
+    model = _model(row, folder)
+    version = _version(row)
+    accelerator = _accelerator(row)
+    quantization = _quantization(row, model)
+    dtype = _dtype(row) or default_dtype(model, accelerator, version)
+    tokens = _integer(row, "speculativeTokens") or 0
+    caching = _flag(row, "prefixCaching")
+    recurrent = any(group.kind in ("linear", "mamba") for group in model.attention)
+    length = _length(row)
+    tensor_parallel, data_parallel = _integer(row, "tensorParallel") or 1, _integer(row, "dataParallel") or 1
+    expert_parallel = _experts(row)
+    run = engine_run(
+        model,
+        accelerator,
+        version,
+        max_model_len=length,
+        utilization=_share(row),
+        max_num_seqs=_integer(row, "maxNumSeqs"),
+        max_num_batched_tokens=_integer(row, "maxNumBatchedTokens"),
+        tensor_parallel=tensor_parallel,
+        pipeline_parallel=min(_integer(row, "pipelineParallel") or 1, model.layers),
+        data_parallel=data_parallel,
+        expert_parallel=expert_parallel,
+        dtype=dtype,
+        quantization=quantization if quantization in _ON_LOADING else None,
+        kv_cache_dtype=_cache_dtype(row),
+        # vLLM switches prefix caching on, except where layers keep a state.
+        prefix_caching=not recurrent if caching is None else caching,
+        enforce_eager=bool(_flag(row, "eager")),
+        text_only=bool(_flag(row, "textOnly")),
+        speculative_tokens=tokens,
+        # A draft model is not described by a row: the checkpoint's own prediction layers, or one layer as EAGLE has.
+        draft=(model.draft or DraftLayers(layers=1, experts=False, attention=_usual(model))) if tokens else None,
+        block_size=_integer(row, "blockSize") if not recurrent else None,
+    )
+    if run is None:
+        raise UnknownStartError(
+            "how this version of the TPU back end lays out layers that keep a state was not read"
+            if recurrent
+            else "no log shows how much memory vLLM sees on this accelerator"
+        )
+    if row.get("maxModelLen") in _FITTED:
+        # The engine takes the longest request that fits.
+        run = replace(run, max_model_len=max(1, judge(run).longest))
+    return Start(
+        run=run,
+        deployment=Deployment(
+            model=model,
+            accelerator=accelerator,
+            version=version,
+            dtype=dtype,
+            quantization=quantization if quantization in _ON_LOADING and model.quantization is None else None,
+            kv_cache_dtype=run.kv_cache_dtype,
+            tensor_parallel=tensor_parallel,
+            data_parallel=data_parallel,
+            expert_parallel=expert_parallel,
+        ),
+    )
+
+
+def _version(row: Row) -> str:
+    version = _text(row, "version")
+    if version is None:
+        raise UnknownStartError("the row names no version of vLLM")
+    version = version.strip().removeprefix("v")
+    if not version[:1].isdigit() or "." not in version:
+        raise UnknownStartError(f"version is {version}, which is no release of vLLM, such as 0.26.0")
+    if version.startswith("0.1.dev"):
+        raise UnknownStartError(f"version is {version}: a build between releases does not say after which")
+    return version
+
+
+def _quantization(row: Row, model: Model) -> str | None:
+    text = _text(row, "quantization")
+    method = text.strip().lower() if text is not None else None
+    if method is None or method in _UNQUANTIZED:
+        return None
+    if model.quantization is None and method not in _ON_LOADING:
+        raise UnknownStartError(f"the start was quantized by {text}, which the model's configuration does not describe")
+    return method
+
+
+def _dtype(row: Row) -> str | None:
+    text = _text(row, "dtype")
+    if text is None:
+        return None
+    spelling = text.strip().lower().removeprefix("torch.")
+    if spelling not in _DTYPES:
+        raise UnknownStartError(f"dtype is {text}, which is none of auto, half, float16, bfloat16 and float32")
+    return _DTYPES[spelling]
+
+
+def _cache_dtype(row: Row) -> str | None:
+    text = _text(row, "kvCacheDtype")
+    if text is None:
+        return None
+    spelling = text.strip().lower().removeprefix("torch.")
+    if spelling not in _CACHE_BYTES_KNOWN:
+        raise UnknownStartError(f"kvCacheDtype is {text}: how much a token takes then is not known")
+    return "float16" if spelling == "half" else spelling
+
+
+def _share(row: Row) -> float | None:
+    share = _number(row, "gpuMemoryUtilization")
+    if share is not None and share > 1:
+        raise UnknownStartError(f"gpuMemoryUtilization is {share}, and vLLM takes a share of at most 1")
+    return share
+
+
+def _length(row: Row) -> int | None:
+    return None if row.get("maxModelLen") in _FITTED else _integer(row, "maxModelLen")
+
+
+def _experts(row: Row) -> bool:
+    """A flag, or the number of ranks that share the experts."""
+    value = row.get("expertParallel")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value > 1
+    return bool(_flag(row, "expertParallel"))
+
+
+def _flag(row: Row, name: str) -> bool | None:
+    value = row.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return value
+    flag = _FLAGS.get(str(value).strip().lower())
+    if flag is None:
+        raise UnknownStartError(f"{name} is {value!r}, where true or false belongs")
+    return flag
+
+
+def _usual(model: Model) -> Any:
+    return "mla" if model.mla is not None else "full"
+
+
+def _model(row: Row, folder: Path) -> Model:
+    config = row.get("config")
+    name = _text(row, "model") or "(unnamed)"
+    if config is None or config == "":
+        entry = catalog.load().find_model(name)
+        if entry is None:
+            raise UnknownStartError(f"the catalog has no model {name}, and the row names no config.json")
+        return entry
+    separate = None
+    if isinstance(config, Mapping):
+        document: Any = config
+    else:
+        document, separate = _read(_located(str(config), folder))
+    if not isinstance(document, Mapping):
+        raise UnknownStartError(f"{config} is not a model's config.json")
+    try:
+        quantization = from_modelopt_file(separate) if separate is not None else None
+        parsed = parse(name, document, quantization=quantization)
+    except ConfigError as error:
+        raise UnknownStartError(str(error)) from None
+    entry = catalog.load().find_model(name)
+    # Established by a test. No configuration file contains it.
+    return parsed.model_copy(update={"tpu_tested": entry.tpu_tested}) if entry is not None else parsed
+
+
+def _located(config: str, folder: Path) -> Path:
+    for path in (Path(config), folder / config):
+        if path.is_dir():
+            path = path / "config.json"
+        if path.is_file():
+            return path
+    raise UnknownStartError(f"there is no file {config}, neither here nor beside the rows")
+
+
+def _read(path: Path) -> tuple[Any, Any]:
+    """A config.json, and the hf_quant_config.json beside it, also where both carry a model's name before their own."""
+    beside = path.with_name(path.name.replace("config.json", "hf_quant_config.json"))
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        separate = json.loads(beside.read_text(encoding="utf-8")) if beside != path and beside.is_file() else None
+    except (OSError, ValueError) as error:
+        raise UnknownStartError(f"{path.name} cannot be read: {error}") from None
+    return document, separate
+
+
+def _accelerator(row: Row) -> Accelerator:
+    accelerator = row.get("accelerator")
+    fields: dict[str, Any] = {**(accelerator if isinstance(accelerator, Mapping) else {})}
+    name = accelerator if isinstance(accelerator, str) else fields.get("name")
+    for key in ("memory_gib", "memoryGib", "capability", "interconnect"):
+        if row.get(key) is not None:
+            fields[key] = row[key]
+    memory = _number(fields, "memory_gib") or _number(fields, "memoryGib")
+    entry = catalog.load().accelerators.get(str(name)) if name is not None else None
+    if entry is not None:
+        return entry if memory is None else entry.model_copy(update={"usable_gib": memory})
+    if memory is None:
+        raise UnknownStartError(
+            f"the catalog has no accelerator {name or '(unnamed)'}, and the row gives no memory_gib"
+        )
+    if str(name or "").lower().startswith("tpu"):
+        raise UnknownStartError(f"the catalog has no accelerator {name}, and memory alone does not describe a TPU")
+    capability = _number(fields, "capability")
+    if capability is not None and int(capability) not in _CAPABILITIES:
+        raise UnknownStartError(f"capability is {capability}, which is no compute capability, such as 8.9")
+    joined = fields.get("interconnect") or ("nvlink" if capability in _NVLINK and memory > _NVLINK_GIB else "pcie")
+    if joined not in ("nvlink", "pcie"):
+        raise UnknownStartError(f"interconnect is {joined!r}, which is neither nvlink nor pcie")
+    # The catalog's kind decides what is asked of it: any entry serves, with the figures that memory depends on.
+    like = catalog.load().accelerators["nvidia-h100-80gb" if joined == "nvlink" else "nvidia-l4"]
+    return like.model_copy(
+        update={
+            "usable_gib": memory,
+            "compute_capability": capability,
+            "bf16": capability is None or capability >= 8.0,
+            "fp8": capability is None or capability >= 8.9,
+            "title": str(name or "this card"),
+        }
+    )
+
+
+def _text(row: Row, name: str) -> str | None:
+    value = row.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str | int | float):
+        raise UnknownStartError(f"{name} is no text")
+    return str(value)
+
+
+def _number(row: Row, name: str) -> float | None:
+    value = row.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        number = float(str(value).replace(",", ""))
+    except ValueError:
+        raise UnknownStartError(f"{name} is {value!r}, where a number belongs") from None
+    if not 0 < number < 1e15:
+        return None if number == 0 else _refuse(name, value)
+    return number
+
+
+def _refuse(name: str, value: object) -> float:
+    raise UnknownStartError(f"{name} is {value!r}, where a positive number belongs")
+
+
+def _integer(row: Row, name: str) -> int | None:
+    number = _number(row, name)
+    if number is not None and number != int(number):
+        raise UnknownStartError(f"{name} is {number}, where a whole number belongs")
+    return None if number is None else int(number)
+
+
+def logged(row: Row, name: str) -> float | None:
+    """A figure that the log states. Of several ranks' the largest: that rank decides."""
+    value = row.get(name)
+    if isinstance(value, list):
+        numbers = [logged({name: item}, name) for item in value]
+        return max((number for number in numbers if number is not None), default=None)
+    if isinstance(value, str) and "/" in value:
+        return logged({name: value.split("/")}, name)
+    try:
+        return _number(row, name)
+    except UnknownStartError:
+        return None

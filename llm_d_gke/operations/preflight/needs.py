@@ -1,0 +1,269 @@
+"""Derives from a plan what a stack needs of a project: quotas with amounts, APIs, permissions, names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.catalog.quotas import AcceleratorQuotas, Quota, load_quotas
+from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.platform.helm_releases import KEDA
+
+# Permissions for creating each part (docs: IAM permissions reference of Compute Engine, GKE, IAM).
+_NETWORK = (
+    "compute.networks.create",
+    "compute.networks.delete",
+    "compute.networks.updatePolicy",
+    "compute.subnetworks.create",
+    "compute.subnetworks.delete",
+    "compute.routers.create",
+    "compute.routers.delete",
+    "compute.routers.update",
+)
+_PROXY_SUBNET = ("compute.subnetworks.create", "compute.subnetworks.delete", "compute.networks.updatePolicy")
+_CLUSTER = (
+    "container.clusters.create",
+    "container.clusters.delete",
+    "iam.serviceAccounts.actAs",
+    "iam.serviceAccounts.create",
+    "iam.serviceAccounts.delete",
+    "resourcemanager.projects.getIamPolicy",
+    "resourcemanager.projects.setIamPolicy",
+)
+_DASHBOARD = ("monitoring.dashboards.create", "monitoring.dashboards.delete")
+_ALERTS = ("monitoring.alertPolicies.create", "monitoring.alertPolicies.delete")
+# Project editors lack the last four, which the picker's roles need.
+_OBJECTS = (
+    "container.clusters.get",
+    "container.clusters.update",
+    "container.deployments.create",
+    "container.namespaces.create",
+    "container.thirdPartyObjects.create",
+    "container.roles.create",
+    "container.roles.bind",
+    "container.clusterRoles.create",
+    "container.clusterRoles.bind",
+)
+_ADDRESS = ("compute.addresses.create", "compute.addresses.delete")
+_SERVICES = ("serviceusage.services.enable", "serviceusage.services.list")
+_SECRET = ("secretmanager.secrets.setIamPolicy",)
+# KEDA's operator gets a role of the project. The budget's own permission is of the billing account, not of the project.
+_GRANT = ("resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy")
+
+Kind = Literal["network", "subnetwork", "address", "cluster"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuotaNeed:
+    """How much of one quota: `now` for the planned replicas, `maximum` for the largest size of the pools.
+
+    `location` is a region, a zone for zonal quotas, "" for global ones. `spare` is drawn on where this one is full.
+    """
+
+    quota: Quota
+    location: str
+    now: float
+    maximum: float
+    what: str
+    spare: Quota | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineNeed:
+    """A machine type, and an accelerator that is attached to it, in one zone."""
+
+    zone: str
+    machine: str
+    accelerator: str | None
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameNeed:
+    """A name that has to be free if the stack creates the object (`is_created`), and has to exist otherwise."""
+
+    kind: Kind
+    name: str
+    location: str
+    is_created: bool
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    project: str
+    region: str
+    quotas: tuple[QuotaNeed, ...]
+    machines: tuple[MachineNeed, ...]
+    services: tuple[str, ...]
+    permissions: tuple[str, ...]
+    names: tuple[NameNeed, ...]
+    # The VPC of the new proxy-only subnet, and its range. None for an existing subnet.
+    proxies: tuple[str, str] | None
+
+
+def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
+    """Everything a stack needs of its project."""
+    network = plan.network
+    return Needs(
+        project=plan.project,
+        region=plan.region,
+        quotas=tuple(_together(_quotas(plan, catalog))),
+        machines=tuple(_machines(plan, catalog)),
+        services=plan.services,
+        permissions=tuple(sorted(set(_permissions(plan)))),
+        names=tuple(_names(plan)),
+        proxies=(network.network, network.proxy_cidr) if network.create_proxy_subnet and not network.create else None,
+    )
+
+
+def _quotas(plan: StackPlan, catalog: Catalog) -> Iterator[QuotaNeed]:
+    quotas, region = load_quotas(), plan.region
+    for pool in plan.accelerator_pools:
+        accelerator = catalog.accelerator_on(pool.machine_type, pool.guest_accelerator)
+        if accelerator is None:
+            continue
+        maximum = pool.max_nodes * pool.accelerators_per_node
+        now = min(maximum, _accelerators_needed(plan, accelerator.resource_name))
+        first, spare = _drawn_on(quotas.of_accelerator(accelerator.name), pool)
+        title = accelerator.title
+        for location in pool.zones if first.zonal else (region,):
+            yield QuotaNeed(quota=first, location=location, now=now, maximum=maximum, what=title, spare=spare)
+        if accelerator.kind == "gpu":
+            yield QuotaNeed(quota=quotas.all_gpus, location="", now=now, maximum=maximum, what="GPUs of all kinds")
+    for pool in (plan.cpu_pool, *plan.accelerator_pools):
+        machine = catalog.machines[pool.machine_type]
+        nodes = _nodes(plan, pool, catalog)
+        if machine.family in quotas.cpus:
+            cpus = (nodes * machine.quota, pool.max_nodes * machine.quota)
+            yield _need(quotas.cpus[machine.family], region, cpus, f"vCPUs of {machine.family.upper()} machines")
+        yield _need(quotas.all_cpus, "", (nodes * machine.quota, pool.max_nodes * machine.quota), "vCPUs of all kinds")
+        yield _need(quotas.others["instances"], region, (nodes, pool.max_nodes), "nodes")
+        if pool.disk_type == "pd-balanced":
+            disks = (nodes * pool.disk_gib, pool.max_nodes * pool.disk_gib)
+            yield _need(quotas.others["disks"], region, disks, "GB of boot disks")
+        if pool.private_nodes is False:
+            yield _need(quotas.others["used-addresses"], region, (nodes, pool.max_nodes), "addresses of public nodes")
+    if plan.gateway.create_address and plan.gateway.external:
+        yield _need(quotas.others["static-addresses"], region, (1, 1), "the Gateway's address")
+    if plan.network.create:
+        yield _need(quotas.others["networks"], "", (1, 1), "VPCs")
+        yield _need(quotas.others["subnetworks"], "", (2, 2), "subnets")
+    if plan.network.create_nat:
+        yield _need(quotas.others["routers"], "", (1, 1), "Cloud Routers")
+
+
+def _need(quota: Quota, location: str, amount: tuple[float, float], what: str) -> QuotaNeed:
+    return QuotaNeed(quota=quota, location=location, now=amount[0], maximum=amount[1], what=what)
+
+
+def _together(needs: Iterator[QuotaNeed]) -> list[QuotaNeed]:
+    """Merge the needs of each quota and location by adding their amounts."""
+    merged: dict[tuple[str, str], QuotaNeed] = {}
+    for need in needs:
+        key = (need.quota.title, need.location)
+        before = merged.get(key)
+        merged[key] = (
+            need
+            if before is None
+            else QuotaNeed(
+                quota=need.quota,
+                location=need.location,
+                now=before.now + need.now,
+                maximum=before.maximum + need.maximum,
+                what=before.what if before.what == need.what else f"{before.what}, {need.what}",
+                spare=before.spare,
+            )
+        )
+    return list(merged.values())
+
+
+def _drawn_on(quotas: AcceleratorQuotas, pool: NodePoolPlan) -> tuple[Quota, Quota | None]:
+    """The quota that nodes of a pool count against, and what flex-start takes where that is full."""
+    if pool.provisioning == "on-demand" or quotas.preemptible is None:
+        return quotas.standard, None
+    return quotas.preemptible, quotas.standard if pool.provisioning in ("flex-start", "queued") else None
+
+
+def _accelerators_needed(plan: StackPlan, resource: str) -> int:
+    """Accelerators of all planned replicas on one pool."""
+    total = 0
+    for model in plan.models:
+        for server in model.servers:
+            hosts = server.group.size if server.group is not None else 1
+            total += server.most_replicas * hosts * int(server.pod.requests.get(resource, "0"))
+    # The scheduler decides how pods spread over pools. An even share is requested of each pool.
+    return -(-total // len(plan.accelerator_pools))
+
+
+def _nodes(plan: StackPlan, pool: NodePoolPlan, catalog: Catalog) -> int:
+    """Nodes that the planned replicas take, at least the pool's minimum."""
+    if pool.accelerators_per_node == 0:
+        return max(1, pool.min_nodes)
+    accelerator = catalog.accelerator_on(pool.machine_type, pool.guest_accelerator)
+    needed = 0 if accelerator is None else _accelerators_needed(plan, accelerator.resource_name)
+    return max(pool.min_nodes, min(pool.max_nodes, -(-needed // pool.accelerators_per_node)))
+
+
+def _machines(plan: StackPlan, catalog: Catalog) -> Iterator[MachineNeed]:
+    for pool in plan.accelerator_pools:
+        attached = pool.guest_accelerator if catalog.machines[pool.machine_type].is_attachable else None
+        for zone in pool.zones:
+            yield MachineNeed(zone=zone, machine=pool.machine_type, accelerator=attached, path="accelerator.type")
+    for zone in plan.cpu_pool.zones:
+        yield MachineNeed(zone=zone, machine=plan.cpu_pool.machine_type, accelerator=None, path="cpuPool.machineType")
+
+
+def _permissions(plan: StackPlan) -> Iterator[str]:
+    yield from _OBJECTS
+    yield from _SERVICES
+    if plan.network.create:
+        yield from _NETWORK
+    elif plan.network.create_proxy_subnet:
+        yield from _PROXY_SUBNET
+    if plan.cluster.create:
+        yield from _CLUSTER
+    if plan.gateway.create_address:
+        yield from _ADDRESS
+    if plan.hugging_face.secret_manager is not None:
+        yield from _SECRET
+    if plan.monitoring.dashboard is not None:
+        yield from _DASHBOARD
+    if plan.monitoring.alerts:
+        yield from _ALERTS
+    if any(chart.name == KEDA and not chart.existing for chart in plan.charts):
+        yield from _GRANT
+
+
+def _names(plan: StackPlan) -> Iterator[NameNeed]:
+    network, cluster, gateway = plan.network, plan.cluster, plan.gateway
+    path = "network" if network.create else "network.existing.network"
+    yield NameNeed(kind="network", name=network.network, location="", is_created=network.create, path=path)
+    subnet = "network" if network.create else "network.existing.subnetwork"
+    yield NameNeed(
+        kind="subnetwork", name=network.subnet.name, location=plan.region, is_created=network.create, path=subnet
+    )
+    yield NameNeed(
+        kind="subnetwork",
+        name=network.proxy_subnet,
+        location=plan.region,
+        is_created=network.create_proxy_subnet,
+        path="network" if network.create_proxy_subnet else "network.existing.proxySubnetwork",
+    )
+    yield NameNeed(
+        kind="address",
+        name=gateway.address,
+        location=plan.region,
+        is_created=gateway.create_address,
+        path="gateway" if gateway.create_address else "gateway.existingAddress",
+    )
+    yield NameNeed(
+        kind="cluster",
+        name=cluster.name,
+        location=cluster.location,
+        is_created=cluster.create,
+        path="cluster" if cluster.create else "cluster.existing.name",
+    )

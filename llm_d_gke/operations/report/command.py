@@ -1,0 +1,46 @@
+"""Implements the commands `report` and `compare`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.operations.report.compare import compare, plan_all
+from llm_d_gke.operations.report.facts import StackFacts
+from llm_d_gke.operations.report.markdown import markdown
+from llm_d_gke.operations.report.page import page
+from llm_d_gke.operations.report.read import read
+from llm_d_gke.operations.report.terminal import report_text
+from llm_d_gke.stackfile import PROJECT_ROOT
+
+
+def as_json(facts: StackFacts) -> str:
+    return json.dumps(facts.as_json(), indent=1, ensure_ascii=False) + "\n"
+
+
+_WRITERS: Mapping[str, Callable[[StackFacts], str]] = {".html": page, ".md": markdown, ".json": as_json}
+
+
+def write_report(stack: str, changes: Mapping[str, str], out: Path | None) -> int:
+    """Print the report, or write it as .html, .md or .json by the suffix of `out`. Return the exit status."""
+    facts = read(PROJECT_ROOT, stack, changes)
+    if out is None:
+        print(report_text(facts))
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(_WRITERS[out.suffix](facts), encoding="utf-8")
+        print(out)
+    return REFUSED if facts.refused else DONE
+
+
+def write_comparison(before: Path, after: Path, out: Path | None) -> int:
+    """Print or write how the verdicts on all stacks differ between two checkouts. Return the exit status."""
+    results = plan_all(after)
+    text = compare(plan_all(before), results)
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text, encoding="utf-8")
+    return REFUSED if any(facts.get("refused") for facts in results.values()) else DONE

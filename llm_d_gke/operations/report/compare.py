@@ -1,0 +1,210 @@
+"""Compares the verdicts of two checkouts: `python -m llm_d_gke.operations.report.compare BEFORE AFTER`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.operations.report import words
+from llm_d_gke.operations.report.facts import Money
+from llm_d_gke.operations.report.markdown import table
+
+Facts = Mapping[str, Any]
+
+
+def compare(before: Mapping[str, Facts], after: Mapping[str, Facts]) -> str:
+    """Both sides are `facts.StackFacts.as_json()` by stack name. Keys missing from the older side are skipped."""
+    lines = ["## Verdict"]
+    same = []
+    for stack in dict.fromkeys((*after, *before)):
+        changed = list(_stack(stack, before.get(stack), after.get(stack)))
+        if changed:
+            lines += ["", *changed]
+        else:
+            same.append(f"`{stack}`")
+    if same:
+        lines += ["", f"Unchanged: {', '.join(same)}."]
+    return "\n".join(lines) + "\n"
+
+
+def compare_stacks(title: str, before: Facts, after: Facts) -> list[str]:
+    """Lines of Markdown about two stacks, each as `facts.StackFacts.as_json()`. Empty where nothing differs."""
+    return list(_stack(title, before, after))
+
+
+def _stack(stack: str, before: Facts | None, after: Facts | None) -> Iterator[str]:
+    """Nothing where the change makes no difference."""
+    if after is None:
+        yield f"### `{stack}`: removed"
+        return
+    rows = [row for row in _rows(before, after) if before is None or row[1] != row[2]]
+    new, removed = _findings(after, before), _findings(before, after)
+    changed = rows or new or removed or list(_settings(before, after))
+    if before is not None and not changed and not after.get("refused"):
+        return
+    yield f"### `{stack}`: {_headline(before, after)}"
+    if rows:
+        yield ""
+        head = ("", "before", "after", "")
+        yield from table(head, rows, right=(1, 2, 3))
+    settings = list(_settings(before, after))
+    if settings:
+        yield from ("", "Changed settings:", "", *settings)
+    # A refused stack shows all its errors, also those that it had before.
+    errors = [finding for finding in after["findings"] if finding["severity"] == "error" and finding not in new]
+    for title, listed_findings in (("New findings", new), ("Errors as before", errors), ("Gone", removed)):
+        if listed_findings:
+            yield from ("", f"{title}:", "")
+            yield from (_line(finding) for finding in listed_findings)
+
+
+def _line(finding: Mapping[str, str]) -> str:
+    where = f"`{finding['path']} = {finding['value']}`"
+    return f"- **{finding['severity']}** {where}: {finding['rule']}<br>*{finding['fix']}*"
+
+
+def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
+    """Changed settings, and what each replaces. Nothing if one side does not list its settings."""
+    old = {setting["path"]: setting for setting in (before or {}).get("settings", ())}
+    new = {setting["path"]: setting for setting in after.get("settings", ())}
+    if not old or not new:
+        return
+    for path in dict.fromkeys((*new, *old)):
+        was, now = old.get(path), new.get(path)
+        if was is None or now is None or was["value"] != now["value"]:
+            values = " → ".join("(none)" if setting is None else f"`{setting['value']}`" for setting in (was, now))
+            replaced = (now or was or {}).get("replaces", ())
+            yield f"- `{path}`: {values}" + (f" **replaces {', '.join(replaced)}**" if replaced else "")
+
+
+def _headline(before: Facts | None, after: Facts) -> str:
+    now = _state(after)
+    if before is None:
+        return f"new, {now}"
+    was = _state(before)
+    return now if was == now else f"{was} → {now}"
+
+
+def _state(facts: Facts) -> str:
+    if facts.get("refused"):
+        return "refused"
+    statuses = {server["memory"]["status"] for _, server in _servers(facts) if server.get("memory")}
+    return "marginal" if "marginal" in statuses else "accepted"
+
+
+def _rows(before: Facts | None, after: Facts) -> Iterator[tuple[str, str, str, str]]:
+    old, new = _figures(before), _figures(after)
+    for name in dict.fromkeys((*new, *old)):
+        (was, number), (now, other) = old.get(name, ("-", None)), new.get(name, ("-", None))
+        yield name, was, now, _difference(number, other)
+
+
+def _difference(before: float | None, after: float | None) -> str:
+    if before is None or after is None or before == after:
+        return ""
+    return f"{after - before:+,.2f}" if before == 0 else f"{(after - before) / before:+.0%}"
+
+
+def _figures(facts: Facts | None) -> dict[str, tuple[str, float | None]]:
+    """Every figure by name: as people read it, and as a number where a difference makes sense."""
+    figures: dict[str, tuple[str, float | None]] = {}
+    plan = (facts or {}).get("plan")
+    if facts is None or plan is None:
+        return figures
+    for model, server in _servers(facts):
+        name = model["name"] if server.get("role", "both") == "both" else f"{model['name']}, {server['role']}"
+        figures[f"{name}: replicas"] = (f"{server['replicas']} x ({server['hardware']})", None)
+        memory = server.get("memory")
+        if memory is not None:
+            figures[f"{name}: memory"] = (
+                f"{words.VERDICTS[memory['status']]}, {memory['margin_gib']:+.2f} GiB",
+                None,
+            )
+            figures[f"{name}: KV cache of a replica"] = (
+                f"{words.tokens(memory['kv_tokens'])} tokens",
+                memory["kv_tokens"],
+            )
+    for model in plan["models"]:
+        capacity = model.get("capacity")
+        if capacity is not None:
+            speed = capacity["at_load"]
+            rate = None if speed is None else speed["requests_per_second"]
+            rate_text = "not served" if rate is None else words.rate(rate)
+            figures[f"{model['name']}: requests/s"] = (f"{rate_text} ({capacity['basis']})", rate)
+            for stage in capacity.get("stages", ()):
+                highest = stage["requests_per_second"]
+                figures[f"{model['name']}, {stage['role']}: requests/s at most"] = (words.rate(highest), highest)
+            first = None if speed is None else speed["time_to_first_token"]
+            figures[f"{model['name']}: first token"] = ("-" if first is None else words.seconds(first), first)
+    cost = plan["cost"]
+    for when in ("running", "idle"):
+        figures[f"USD a month, {when}"] = _money(cost["monthly"][when])
+    for name, amount in cost["per_million"].items():
+        if name != "tokens":
+            figures[f"USD for a million {name}"] = _money(amount)
+    return figures
+
+
+def _money(amount: Mapping[str, Any]) -> tuple[str, float | None]:
+    sum_ = Money(usd=amount["usd"], unknown=tuple(amount["unknown"]))
+    text = words.money(sum_)
+    return text, None if text == "unknown" else sum_.usd
+
+
+def _servers(facts: Facts) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    for model in (facts.get("plan") or {}).get("models", ()):
+        for server in model["servers"]:
+            yield model, server
+
+
+def _findings(facts: Facts | None, other: Facts | None) -> list[Mapping[str, str]]:
+    """Findings of one side that the other does not have."""
+    known_identities = [] if other is None else [_identity(finding) for finding in other["findings"]]
+    return (
+        []
+        if facts is None
+        else [finding for finding in facts["findings"] if _identity(finding) not in known_identities]
+    )
+
+
+def _identity(finding: Mapping[str, str]) -> Mapping[str, str]:
+    """A finding without its id, which older programs did not write."""
+    return {name: value for name, value in finding.items() if name != "id"}
+
+
+def stacks_of(checkout: Path) -> list[str]:
+    files = (*sorted(checkout.glob("Pulumi.*.yaml")), *sorted(checkout.glob("examples/Pulumi.*.yaml")))
+    return [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files]
+
+
+def plan_all(checkout: Path) -> dict[str, Facts]:
+    """Facts of every stack of a checkout, by its own program. Empty where that program writes no reports yet."""
+    # Checkouts from before the packages had one name have the second one.
+    modules = ("llm_d_gke.operations.report", "operations.report")
+    module = next((name for name in modules if (checkout / name.replace(".", "/")).is_dir()), None)
+    if module is None:
+        return {}
+    facts_by_stack: dict[str, Facts] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for stack in stacks_of(checkout):
+            out = Path(folder) / f"{stack}.json"
+            command = [sys.executable, "-m", module, stack, "--out", str(out)]
+            done = subprocess.run(command, cwd=checkout, check=False, stdout=subprocess.DEVNULL)
+            # The status of a refused stack, which has a report as well.
+            if done.returncode not in (DONE, REFUSED):
+                done.check_returncode()
+            facts_by_stack[stack] = json.loads(out.read_text(encoding="utf-8"))
+    return facts_by_stack
+
+
+if __name__ == "__main__":
+    from llm_d_gke.cli.run import leave, run_command
+    from llm_d_gke.operations.cli import app, judge
+
+    leave(run_command(judge.compare, app.explain_error, "python -m llm_d_gke.operations.report.compare"))

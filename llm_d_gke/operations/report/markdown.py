@@ -1,0 +1,149 @@
+"""A stack's report as Markdown: for change requests and for people without a browser at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from llm_d_gke.operations.report import words
+from llm_d_gke.operations.report.facts import CapacityFacts, CostFacts, ModelFacts, ServerFacts, StackFacts
+from llm_d_gke.operations.report.terminal import LEGEND, bar
+from llm_d_gke.planning.findings import Finding
+from llm_d_gke.planning.plan.timeline import TimelinePlan
+
+
+def markdown(facts: StackFacts) -> str:
+    return "\n".join(_lines(facts)) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
+    """A Markdown table; the columns numbered in `right` are numbers."""
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "|".join("--:" if index in right else "---" for index in range(len(head))) + "|"
+    for row in rows:
+        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", "<br>") for cell in row) + " |"
+
+
+def _lines(facts: StackFacts) -> Iterator[str]:
+    yield f"# Stack `{facts.stack}`"
+    yield ""
+    plan = facts.plan
+    head = "**Refused**: nothing would be created. " if facts.refused else ""
+    yield head + (f"{words.headline(plan)}; " if plan is not None else "") + words.findings(facts.findings) + "."
+    if plan is not None:
+        yield from ("", "## Models", "")
+        yield from (line for model in plan.models for line in _model(model))
+        yield from ("## Cost", "")
+        yield from _cost(plan.cost)
+        if plan.timeline is not None:
+            yield from ("", "## Time to the first answer", "")
+            yield from _timeline(plan.timeline)
+        yield from ("", "## Nodes", "")
+        rows = [
+            (pool.name, pool.machine_type, f"{pool.low} to {pool.high}", pool.provisioning, ", ".join(pool.zones))
+            for pool in plan.pools
+        ]
+        yield from table(("pool", "machine", "nodes", "bought", "zones"), rows)
+    yield from ("", "## Findings", "")
+    if not facts.findings:
+        yield "None."
+    yield from (line for item in facts.findings for line in finding(item))
+    if facts.assumptions:
+        yield from ("", "## Assumed", "")
+        yield from (f"- {assumption}" for assumption in facts.assumptions)
+
+
+def finding(item: Finding) -> Iterator[str]:
+    acknowledged = item.acknowledged
+    severity = item.severity if acknowledged is None else "acknowledged"
+    yield (
+        f"- **{severity}** `{item.path} = {item.value}` ({item.id})<br>{item.rule}"
+        f"<br>*{item.fix}*" + ("" if acknowledged is None else f"<br>Acknowledged: {acknowledged}")
+    )
+
+
+def _model(model: ModelFacts) -> Iterator[str]:
+    yield f"### {model.name}"
+    yield ""
+    for server in model.servers:
+        yield from _server(server)
+    if model.capacity is not None:
+        yield from _capacity(model.capacity)
+    yield ""
+
+
+def _server(server: ServerFacts) -> Iterator[str]:
+    yield f"{words.servers(server)}. {words.verdict_sentence(server.memory)}"
+    yield ""
+    if server.memory is not None:
+        yield from ("```text", bar(server.memory, 60), LEGEND, "```", "")
+        memory = server.memory
+        rows = [(part.name, f"{part.gib:.2f} GiB") for part in memory.segments]
+        rows += [
+            ("one accelerator", f"{memory.total_gib:.2f} GiB"),
+            ("KV cache of a replica", f"{words.tokens(memory.kv_tokens)} tokens"),
+            (f"requests of {memory.max_model_len:,} tokens at once", f"{memory.max_concurrency:,.1f}"),
+            ("longest request that fits", f"{memory.longest:,} tokens"),
+        ]
+        yield from table(("memory", ""), rows, right=(1,))
+        yield ""
+
+
+def _capacity(capacity: CapacityFacts) -> Iterator[str]:
+    yield f"Speed ({words.certainty(capacity)}):"
+    yield ""
+    rows = [
+        (name, *(("-",) * 4 if speed is None else words.speed_row(speed)))
+        for name, speed in (
+            ("one request alone", capacity.alone),
+            (capacity.basis, capacity.at_load),
+            ("every batch full", capacity.full),
+        )
+    ]
+    yield from table(("load", "requests/s", "first token", "each token", "waits for"), rows, right=(1, 2, 3))
+    if capacity.stages:
+        yield ""
+        yield from (f"- {words.stage_sentence(stage)}" for stage in capacity.stages)
+    if capacity.needed is not None:
+        yield ""
+        yield f"The stated load takes {words.count(capacity.needed, 'replica')}; there are {capacity.replicas}."
+
+
+def _cost(cost: CostFacts) -> Iterator[str]:
+    rows = [
+        (line.name, *(words.dollars(usd) for usd in (line.running, line.idle, line.paused)), line.note)
+        for line in cost.lines
+    ]
+    for name, sums in (("**an hour**", cost.hourly), ("**a month** (730 h)", cost.monthly)):
+        rows.append((name, *(words.money(sums[when]) for when in ("running", "idle", "paused")), ""))
+    yield from table(("USD an hour", "running", "idle", "paused", ""), rows, right=(1, 2, 3))
+    yield ""
+    yield f"Prices of {words.price_date(cost.date) or 'no known day'}{words.without(*cost.hourly.values())}."
+    yield words.saving(cost.saved_by_pausing)
+    yield f"With every node pool at its largest: {words.at_most(cost.at_most_monthly)}."
+    scaled = words.cost_range(cost)
+    if scaled is not None:
+        yield f"{scaled[0].upper()}{scaled[1:]}."
+    ways = ", ".join(
+        f"{way.provisioning} {words.money(way.total)}{' (chosen)' if way.chosen else ''}"
+        for way in cost.alternatives
+        if way.chosen or words.is_known(way.total)
+    )
+    yield f"An hour, by how accelerators are bought: {ways}."
+    if cost.basis is not None:
+        units = ", ".join(f"{words.money(amount)} for a million {name}" for name, amount in cost.per_million.items())
+        yield f"At {cost.basis}: {units}."
+
+
+def _timeline(timeline: TimelinePlan) -> Iterator[str]:
+    yield words.timeline_sentence(timeline)
+    yield ""
+    rows = [
+        (
+            f"**{step.title}**" if step.critical else step.title,
+            words.minutes(step.best, step.worst) if step.worst >= 60 else f"{step.best:.0f} to {step.worst:.0f} s",
+            ", ".join(step.after) or "-",
+            step.source,
+        )
+        for step in timeline.steps
+    ]
+    yield from table(("step (bold: critical path)", "takes", "after", "source"), rows, right=(1,))

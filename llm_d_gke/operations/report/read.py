@@ -1,0 +1,52 @@
+"""The facts of a stack file: planned without the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from llm_d_gke import catalog
+from llm_d_gke.operations.report.facts import StackFacts, facts_of
+from llm_d_gke.planning import Finding, RefusedError, StackPlan, plan_raw
+from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import located
+from llm_d_gke.planning.planner import plan_with_findings
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.stackfile import load, stack_file
+from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.document import line_of, lines_of
+from llm_d_gke.stackfile.model_files import model_files
+
+
+def read(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackFacts:
+    """Facts of `Pulumi.<stack>.yaml` below `root`. Raises StackFileError where there is no such file."""
+    configuration = assume_unset(load(root, stack, overrides))
+    values, encrypted = configuration.settings(), configuration.encrypted()
+    settings = _settings(values)
+    try:
+        plan = plan_raw(stack, values, encrypted, files=model_files(values))
+    except RefusedError as refused:
+        forbidden = None if settings is None else _forbidden(stack, settings, encrypted)
+        return facts_of(stack, forbidden, _located(root, stack, refused.findings), configuration.notes, settings)
+    return facts_of(stack, plan, _located(root, stack, plan.warnings), configuration.notes, settings)
+
+
+def _located(root: Path, stack: str, findings: Sequence[Finding]) -> list[Finding]:
+    path = stack_file(root, stack)
+    lines = lines_of(path)
+    return located(findings, lambda setting: line_of(lines, setting), path.name)
+
+
+def _settings(values: Mapping[str, Any]) -> StackSettings | None:
+    try:
+        return StackSettings.model_validate(values)
+    except ValidationError:
+        return None
+
+
+def _forbidden(stack: str, settings: StackSettings, encrypted: frozenset[str]) -> StackPlan | None:
+    """The plan that findings forbid, as far as there is one: a refused model's memory is what people want to see."""
+    return plan_with_findings(stack, settings, catalog.load(), encrypted, Findings())

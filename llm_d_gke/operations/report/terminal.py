@@ -1,0 +1,129 @@
+"""A stack's verdict as a short table: what `preview` and `up` show before anything is created."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from io import StringIO
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from llm_d_gke.cli.findings import findings_text
+from llm_d_gke.cli.text import WIDTH
+from llm_d_gke.operations.report import words
+from llm_d_gke.operations.report.facts import CapacityFacts, Kind, MemoryFacts, ModelFacts, StackFacts
+
+_BAR = 24
+_BLOCKS: dict[Kind, str] = {"weights": "█", "engine": "▓", "kv-cache": "▒", "outside": "·"}
+REFUSED = "REFUSED: nothing would be created."
+LEGEND = "█ weights  ▓ activations, CUDA, graphs  ▒ KV cache  · outside vLLM's share"
+
+
+def summary(facts: StackFacts) -> str:
+    """The table as plain text of at most 80 columns, without colors, for the log of `pulumi up`."""
+    console = Console(file=StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
+    console.print(_table(facts))
+    text = console.file.getvalue() if isinstance(console.file, StringIO) else ""
+    return "\n".join(line.rstrip() for line in text.splitlines()).rstrip()
+
+
+def report_text(facts: StackFacts) -> str:
+    """The table, then every finding in full: the output of the command `report`."""
+    parts = [REFUSED] if facts.refused else []
+    parts.append(summary(facts))
+    if facts.findings:
+        parts.append(findings_text(facts.findings))
+    return "\n\n".join(parts)
+
+
+def bar(memory: MemoryFacts, width: int = _BAR) -> str:
+    """One accelerator's memory as blocks. Largest remainders get what rounding leaves; no part vanishes."""
+    extent = max(memory.total_gib, sum(part.gib for part in memory.segments))
+    exact = [part.gib / extent * width for part in memory.segments]
+    cells = [max(1, int(size)) if size > 0.25 else 0 for size in exact]
+    order = sorted(range(len(exact)), key=lambda i: exact[i] - cells[i], reverse=True)
+    for position in range(abs(width - sum(cells))):
+        index = order[position % len(order)] if sum(cells) < width else cells.index(max(cells))
+        cells[index] += 1 if sum(cells) < width else -1
+    return "".join(_BLOCKS[part.kind] * count for part, count in zip(memory.segments, cells, strict=True))
+
+
+def _table(facts: StackFacts) -> RenderableType:
+    plan = facts.plan
+    if plan is None:
+        return Text(f"{facts.stack}: {words.findings(facts.findings)}")
+    cost = plan.cost
+    hourly, monthly = cost.hourly, cost.monthly
+    money = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for when in ("running", "idle", "paused"):
+        money.add_row(when, f"{words.money(hourly[when])} an hour", f"{words.money(monthly[when])} a month")
+    if cost.basis is not None:
+        requests, answers = cost.per_million["requests"], cost.per_million["output tokens"]
+        money.add_row("a million", f"{words.money(requests)} requests", f"{words.money(answers)} output tokens")
+    others = [
+        f"{way.provisioning} {words.money(way.total)}"
+        for way in cost.alternatives
+        if not way.chosen and words.is_known(way.total)
+    ]
+    notes = [
+        f"with every node pool at its largest: {words.at_most(cost.at_most_monthly)}",
+        *([scaled] if (scaled := words.cost_range(cost)) is not None else []),
+        *([f"with accelerators bought otherwise, an hour: {', '.join(others)}"] if others else []),
+        f"prices of {words.price_date(cost.date)}{words.without(hourly['running'])}"
+        if cost.date
+        else "no price is known",
+        *_methods(plan.models),
+    ]
+    return Group(
+        Text(f"{facts.stack}: {words.headline(plan)}; {words.findings(facts.findings)}"),
+        *(part for model in plan.models for part in _model(model)),
+        Text(""),
+        Text(LEGEND),
+        Text(""),
+        money,
+        *(Text(note) for note in notes),
+        *([Text(""), Text(words.timeline_sentence(plan.timeline))] if plan.timeline is not None else []),
+    )
+
+
+def _methods(models: Sequence[ModelFacts]) -> list[str]:
+    """The method of each estimate of speed with its error, once for all models that share it."""
+    methods = [words.certainty(model.capacity) for model in models if model.capacity is not None]
+    return [f"speed: {method}" for method in dict.fromkeys(methods)]
+
+
+def _model(model: ModelFacts) -> Iterator[RenderableType]:
+    """A model's name, the servers of each role with the memory of one accelerator, and the estimated throughput."""
+    yield Text(f"\n{model.name}")
+    for server in model.servers:
+        yield _indented(words.servers(server), 2)
+        yield _indented(_memory(server.memory), 4)
+    if model.capacity is not None:
+        yield _indented("\n".join(_capacity(model.capacity)), 2)
+
+
+def _memory(memory: MemoryFacts | None) -> str:
+    if memory is None:
+        return f"memory {words.verdict(None)}: no figures"
+    judged = f"{words.verdict(memory)}, {memory.margin_gib:+.1f} GiB of {memory.total_gib:.1f}"
+    return f"{bar(memory)}  {judged}, {words.tokens(memory.kv_tokens)} KV tokens"
+
+
+def _capacity(capacity: CapacityFacts) -> Iterator[str]:
+    speed = capacity.at_load
+    if speed is None:
+        yield f"{capacity.basis}: more than they serve"
+    else:
+        yield (
+            f"{words.rate(speed.requests_per_second)} requests/s ({words.doubt(capacity)}), first token "
+            f"{words.seconds(speed.time_to_first_token)}, then {words.seconds(speed.time_per_output_token)} each"
+        )
+        yield f"  at {capacity.basis}"
+    for stage in capacity.stages:
+        yield f"  {words.stage_sentence(stage)}"
+
+
+def _indented(text: str, by: int) -> RenderableType:
+    return Padding(Text(text), (0, 0, 0, by))

@@ -1,0 +1,106 @@
+"""`python -m llm_d_gke.operations.scan`: print failures by check; status 1 on open ones."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from llm_d_gke.operations.scan import scanners
+from llm_d_gke.operations.scan.exceptions import ScanException, load, sort_out
+from llm_d_gke.operations.scan.pods import (
+    all_stacks,
+    chart_objects,
+    plain_objects,
+    scanned_pods,
+    stack_objects,
+    staging_objects,
+)
+from llm_d_gke.operations.scan.scanners import Failure, ScanError
+
+
+def main(
+    stacks: Annotated[list[str] | None, typer.Argument(help="Stacks to scan. By default all of the project.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Keep the scanned manifests in this folder.")] = None,
+) -> None:
+    """Scan every pod of the stacks, of their charts, and of the Job that stages weights."""
+    names = stacks or all_stacks()
+    try:
+        with TemporaryDirectory() as folder:
+            status = _scan(names, out or Path(folder), whole=not stacks)
+    except ScanError as error:
+        print(error, file=sys.stderr)
+        status = 1
+    raise typer.Exit(status)
+
+
+def _scan(stacks: list[str], folder: Path, *, whole: bool) -> int:
+    objects = {stack: stack_objects(stack) for stack in stacks}
+    objects["stage"] = staging_objects()
+    objects |= dict(chart_objects(stacks))
+    _with_policies(objects)
+    pods = [pod for source, bodies in objects.items() for pod in scanned_pods(source, bodies)]
+    scanners.write(folder, pods, {source: plain_objects(bodies) for source, bodies in objects.items()})
+    failures = [*scanners.pod_security(pods), *scanners.checkov(folder), *scanners.kube_score(folder)]
+    exceptions = load()
+    claims = {name: rule for pod in pods for name, rule in pod.claims.items()}
+    open_, idle = sort_out(failures, exceptions, claims)
+    print(*table(failures, open_), sep="\n")
+    print(f"{len(pods)} pods, {len(failures)} failures, {len(open_)} outside exceptions")
+    print(*_listed(open_), sep="\n")
+    return 1 if open_ or (whole and _refuse(idle)) else 0
+
+
+def _with_policies(objects: Mapping[str, list[dict[str, Any]]]) -> None:
+    """A stack closes the namespaces of its charts: its policies stand beside the charts' pods as well."""
+    policies = {
+        (body["metadata"]["namespace"], body["metadata"]["name"]): body
+        for source, bodies in objects.items()
+        for body in bodies
+        if body["kind"] == "NetworkPolicy" and not source.startswith("chart/")
+    }
+    for source, bodies in objects.items():
+        if source.startswith("chart/"):
+            own = {body["metadata"].get("namespace") for body in bodies if body["kind"] == "Deployment"}
+            bodies += [policy for (namespace, _), policy in policies.items() if namespace in own]
+        else:
+            # Pods of charts are scanned once, with the chart.
+            names = {body["metadata"]["name"] for body in bodies if body["kind"] == "Namespace"}
+            stacks_own = {body["metadata"]["namespace"] for body in bodies if body["kind"] == "Gateway"}
+            bodies[:] = [body for body in bodies if not _of_chart(body, names - stacks_own)]
+
+
+def _of_chart(body: Mapping[str, Any], namespaces: Collection[str]) -> bool:
+    return body["kind"] == "NetworkPolicy" and body["metadata"]["namespace"] in namespaces
+
+
+def table(failures: Sequence[Failure], open_: Sequence[Failure]) -> list[str]:
+    """Failures by scanner and check, and how many of them no exception covers."""
+    every, outside = (Counter((failure.scanner, failure.check) for failure in some) for some in (failures, open_))
+    texts = {(failure.scanner, failure.check): failure.text for failure in failures}
+    rows = ["| scanner | check | failures | outside exceptions | text |", "|---|---|---|---|---|"]
+    for key, count in sorted(every.items()):
+        rows.append(f"| {key[0]} | {key[1]} | {count} | {outside[key]} | {texts[key]} |")
+    return rows
+
+
+def _listed(open_: Sequence[Failure]) -> list[str]:
+    return [f"{failure.scanner} {failure.check} {failure.subject}: {failure.text}" for failure in sorted(set(open_))]
+
+
+def _refuse(idle: Sequence[ScanException]) -> bool:
+    for exception in idle:
+        print(
+            f"exception without a failure, remove it: {exception.scanner} {', '.join(exception.checks)}",
+            file=sys.stderr,
+        )
+    return bool(idle)
+
+
+if __name__ == "__main__":
+    typer.run(main)

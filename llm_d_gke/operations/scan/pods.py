@@ -1,0 +1,179 @@
+"""The pods of all stacks as manifests of their own, and the objects beside them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from llm_d_gke.operations.stage.manifest import objects as stage_objects
+from llm_d_gke.planning import StackPlan, plan_raw
+from llm_d_gke.planning.plan.platform import ChartPlan
+from llm_d_gke.rehearsal.charts import sources
+from llm_d_gke.rehearsal.charts.packing import pack
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.rehearsal.toolchain.build import binaries
+from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.resource_graph.stack_program import record_stack
+from llm_d_gke.settings.models import BucketSource
+from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks
+from llm_d_gke.stackfile.model_files import model_files
+from policy.check_manifests import resources_in
+from policy.llmd_policy.pods import exception_of
+from policy.llmd_policy.resources import Pod, Resource, pods_of
+
+# The oldest version of GKE whose charts are rendered: they ask for a Kubernetes version.
+_KUBERNETES = "1.34.1"
+# What is scanned of objects without pods. Kinds of other API groups say nothing to a scanner.
+_KINDS = frozenset(
+    {"Namespace", "NetworkPolicy", "PodDisruptionBudget", "ResourceQuota", "LimitRange", "Service", "ServiceAccount"}
+    | {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Deployment", "Job", "Secret", "ConfigMap"}
+)
+
+
+@dataclass(frozen=True)
+class ScannedPod:
+    """A pod of a stack or chart. `name` is unique: `gpu.deployment.gemma-2b-it-vllm.spec-template-spec`."""
+
+    source: str
+    name: str
+    pod: Pod
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The pod by itself, with the labels by which NetworkPolicies select it."""
+        metadata = {
+            "name": self.name,
+            "namespace": self._namespace,
+            "labels": dict(_labels(self.pod)),
+            "annotations": dict(self.pod.annotations),
+        }
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": dict(self.pod.spec)}
+
+    @property
+    def claims(self) -> dict[str, str]:
+        """The pod's typed exception, by its own name and by its workload's."""
+        rule = exception_of(self.pod)
+        workload = f"{self.pod.resource.kind}/{self.pod.resource.object_name}"
+        return {} if rule is None else {self.name: rule, workload: rule}
+
+    @property
+    def _namespace(self) -> str:
+        metadata: Mapping[str, Any] = self.pod.resource.properties.get("metadata") or {}
+        return str(metadata.get("namespace"))
+
+
+def scanned_pods(source: str, objects: list[dict[str, Any]]) -> list[ScannedPod]:
+    """The pods in the objects of one stack or chart."""
+    return [
+        ScannedPod(source=source, name=_name(source, pod), pod=pod)
+        for manifest in objects
+        for pod in pods_of(_resource(source, manifest))
+        # A preset is merged into services, and is no pod by itself.
+        if manifest["kind"] != "LLMInferenceServiceConfig"
+    ]
+
+
+def plain_objects(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Objects that scanners know, without those of custom resources."""
+    return [manifest for manifest in objects if manifest["kind"] in _KINDS]
+
+
+def stack_objects(stack: str, overrides: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """Every object of a stack as GKE would get it, and the Jobs that stage its weights."""
+    configuration = load(PROJECT_ROOT, stack, overrides or {}, own_release=True)
+    graph = record_stack(stack, configuration)
+    return [dict(body) for body in kubernetes_objects(graph)]
+
+
+def staging_objects() -> list[dict[str, Any]]:
+    """The objects of `make stage`, for a model whose weights come from a bucket."""
+    source = '[{"id": "google/gemma-2b-it", "source": {"kind": "bucket", "bucket": "weights", "path": "gemma"}}]'
+    plan, values = _plan("gpu", {"llm-d:models": source})
+    objects: list[dict[str, Any]] = []
+    for model, settings in zip(plan.models, values.models, strict=True):
+        if isinstance(settings.source, BucketSource):
+            objects += stage_objects(plan, model, settings, settings.source)
+    return objects
+
+
+def chart_objects(stacks: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Each chart of the stacks with what Helm renders for it, by `chart/NAME`; once for the same values."""
+    seen: dict[str, ChartPlan] = {}
+    for stack in stacks:
+        plan, _ = _plan(stack, {})
+        for chart in plan.charts:
+            seen.setdefault(f"chart/{chart.name}", chart)
+    for name, chart in sorted(seen.items()):
+        if sources.find(chart.chart, chart.version) is not None:
+            yield name, helm_template(chart)
+
+
+def helm_template(chart: ChartPlan) -> list[dict[str, Any]]:
+    """The objects of a chart with the values of its plan. CRDs have no pods and are left out."""
+    source = sources.find(chart.chart, chart.version)
+    if source is None:
+        raise ValueError(f"no Go module carries the chart {chart.chart}")
+    helm = binaries(["helm"], print)["helm"]
+    with TemporaryDirectory() as folder:
+        archive, values = Path(folder, "chart.tgz"), Path(folder, "values.yaml")
+        archive.write_bytes(pack(source, chart.chart.rsplit("/", 1)[-1], chart.version))
+        values.write_text(yaml.safe_dump(_plain(chart.values)), encoding="utf-8")
+        command = [str(helm), "template", chart.name, str(archive), "--namespace", chart.namespace]
+        command += ["--values", str(values), "--kube-version", _KUBERNETES]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    bodies = [dict(resource.properties) for resource in resources_in(text, chart.name)]
+    for body in bodies:
+        # Helm puts objects without a namespace into the release's.
+        body["metadata"].setdefault("namespace", chart.namespace)
+    return [body for body in bodies if body["kind"] != "CustomResourceDefinition"]
+
+
+def all_stacks() -> list[str]:
+    return project_stacks()
+
+
+def _plan(stack: str, overrides: Mapping[str, str]) -> tuple[StackPlan, Any]:
+    from llm_d_gke.settings import StackSettings
+
+    configuration = load(PROJECT_ROOT, stack, overrides, own_release=True)
+    values = configuration.settings()
+    plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+    return plan, StackSettings.model_validate(values, by_alias=True, by_name=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _resource(source: str, body: dict[str, Any]) -> Resource:
+    metadata = body["metadata"]
+    kind = f"kubernetes:{body['apiVersion']}:{body['kind']}"
+    return Resource(
+        urn=f"{source}:{body['kind']}/{metadata['name']}", type=kind, name=metadata["name"], properties=body
+    )
+
+
+def _name(source: str, pod: Pod) -> str:
+    place = pod.place.removeprefix("spec.").removesuffix(".spec")
+    words = (source.replace("/", "-"), pod.resource.kind, pod.resource.object_name, place)
+    return ".".join(re.sub(r"[^a-z0-9-]+", "-", word.lower()).strip("-") for word in words)
+
+
+def _labels(pod: Pod) -> Mapping[str, str]:
+    """Labels of the pod's template, or those that an LLMInferenceService states beside it."""
+    *path, last = pod.place.split(".") if pod.place else [""]
+    value: Any = pod.resource.properties
+    for part in path if last == "spec" else ():
+        value = value.get(part) or {} if isinstance(value, Mapping) else {}
+    metadata = value.get("metadata") if isinstance(value, Mapping) else None
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    return labels if isinstance(labels, Mapping) else {}

@@ -1,0 +1,154 @@
+"""Prints the comparison of hardware, and writes a stack file for one row."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from llm_d_gke.catalog import Catalog, Model
+from llm_d_gke.catalog import load as load_catalog
+from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.text import WIDTH, wrapped
+from llm_d_gke.operations.size.errors import SizeError
+from llm_d_gke.operations.size.load import Load, parse_load
+from llm_d_gke.operations.size.options import Option, Refusal, compare_hardware
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
+
+_WAYS = ("on-demand", "spot", "flex-start", "reserved")
+
+
+def print_sizes(
+    model_id: str,
+    load_text: str,
+    location: str | None,
+    accelerator: str | None,
+    max_model_len: int | None,
+    write: str | None,
+) -> int:
+    """Print one row per machine, cheapest first; with `write` also write a stack file for the first row."""
+    catalog = load_catalog()
+    model, load = find_model(catalog, model_id), parse_load(load_text)
+    options, refusals = compare_hardware(catalog, model, load, location, max_model_len)
+    if accelerator is not None:
+        if accelerator not in catalog.accelerators:
+            raise SizeError(_unknown("accelerator", accelerator, list(catalog.accelerators)))
+        options = [option for option in options if option.hardware.accelerator.name == accelerator]
+        refusals = [refusal for refusal in refusals if refusal.hardware.accelerator.name == accelerator]
+    print(sizes_text(model, load, options, refusals))
+    if not options:
+        return REFUSED
+    if write is not None:
+        path = write_stack(write, options[0].settings, options[0])
+        print(f"\nwrote {path.name} for the first row; judge it with: make report STACK={write}")
+    return DONE
+
+
+def find_model(catalog: Catalog, model_id: str) -> Model:
+    """A model of the catalog. Raises SizeError with the nearest names."""
+    model = catalog.find_model(model_id)
+    if model is None:
+        raise SizeError(_unknown("model", model_id, list(catalog.models)))
+    return model
+
+
+def _unknown(kind: str, name: str, names: Sequence[str]) -> str:
+    lower = {entry.lower(): entry for entry in names}
+    near = [lower[entry] for entry in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
+    hint = f"Did you mean {', '.join(near)}?" if near else f"`make catalog KIND={kind}s` lists what it has."
+    return f"the catalog has no {kind} {name!r}. {hint}"
+
+
+def sizes_text(model: Model, load: Load, options: Sequence[Option], refusals: Sequence[Refusal]) -> str:
+    """The table, the reasons against the other machines, and how far to trust the figures; 80 columns wide."""
+    console = Console(width=WIDTH, color_system=None, legacy_windows=False, highlight=False)
+    with console.capture() as capture:
+        console.print(f"{model.id}, {load}\n", markup=False)
+        if options:
+            console.print(_table(options))
+    parts = [line.rstrip() for line in capture.get().splitlines()]
+    parts += ["", *_notes(options), *_reasons(refusals)]
+    return "\n".join(parts).rstrip()
+
+
+def _table(options: Sequence[Option]) -> Table:
+    ways = [way for way in _WAYS if any(way in option.months for option in options)]
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("machine", "replica", "memory"):
+        table.add_column(name, no_wrap=True)
+    for name in ("rep", "nodes", *ways, "first", "each", "$/M"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for option in options:
+        speed = option.capacity.at_load
+        assert speed is not None
+        table.add_row(
+            option.hardware.machine.name,
+            option.hardware.replica,
+            option.memory.status,
+            str(option.replicas),
+            str(option.nodes),
+            *(f"{option.months[way]:,.0f}" if way in option.months else "-" for way in ways),
+            _duration(speed.time_to_first_token),
+            _duration(speed.time_per_output_token),
+            "-" if option.per_million_tokens is None else f"{option.per_million_tokens:.2f}",
+        )
+    return table
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _notes(options: Sequence[Option]) -> list[str]:
+    """Notes on reading the table."""
+    if not options:
+        return ["No machine of the catalog serves this.", ""]
+    zones = list(dict.fromkeys(option.hardware.zone for option in options))
+    measured = {option.hardware.accelerator.title for option in options if option.capacity.measured}
+    error = max(option.capacity.error for option in options)
+    trust = f"within {error:.0%} on {', '.join(sorted(measured))}, elsewhere" if measured else "only"
+    return [
+        wrapped(
+            "Dollars a month (730 h) for the whole stack while every replica runs, by way of buying accelerators;"
+            " - where no price is known. rep: replicas. first, each: time to first and per further"
+            f" token. $/M: dollars per million tokens. Speeds are estimates: {trust} an order of magnitude."
+        ),
+        wrapped(f"Zones: {', '.join(zones)}. --location chooses another zone or region."),
+    ]
+
+
+def _reasons(refusals: Sequence[Refusal]) -> list[str]:
+    """Machines that cannot serve the model, by reason."""
+    by_reason: defaultdict[str, list[str]] = defaultdict(list)
+    for refusal in refusals:
+        by_reason[_short(refusal.reason)].append(_hardware_text(refusal))
+    if not by_reason:
+        return []
+    return ["", "Not possible:", *(wrapped(f"  {', '.join(names)}: {reason}") for reason, names in by_reason.items())]
+
+
+def _hardware_text(refusal: Refusal) -> str:
+    return f"{refusal.hardware.machine.name} ({refusal.hardware.replica})"
+
+
+def _short(reason: str) -> str:
+    return "the model does not fit into memory" if "KV cache" in reason or "GiB" in reason else reason
+
+
+def write_stack(stack: str, settings: Mapping[str, Any], option: Option | None = None) -> Path:
+    """Write `Pulumi.<stack>.yaml` into the project's folder. Raises SizeError if there is one already."""
+    path = PROJECT_ROOT / f"Pulumi.{stack}.yaml"
+    if path.exists():
+        raise SizeError(f"{path.name} exists already: choose another name, or remove it")
+    config = {f"{NAMESPACE}:{key}": value for key, value in settings.items()}
+    head = (
+        f"# Written by `make size`: {option.hardware.accelerator.title} in {option.hardware.zone}.\n" if option else ""
+    )
+    path.write_text(head + yaml.safe_dump({"config": config}, sort_keys=False), encoding="utf-8")
+    return path

@@ -1,0 +1,234 @@
+"""Ways to serve a model: each machine of the catalog, with each number of accelerators per replica that it allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llm_d_gke.catalog import Accelerator, Catalog, MachineType, Model, Price
+from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.operations.size.load import Load
+from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Finding, errors_in
+from llm_d_gke.planning.plan.estimates import CapacityPlan, MemoryVerdict
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.planner import plan_with_findings
+from llm_d_gke.settings import StackSettings
+
+# The default location, because the catalog has the most prices for it.
+_PREFERRED_REGION = "us-central1"
+_MAX_REPLICAS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """One machine type in one zone, and how many of its accelerators a replica takes."""
+
+    accelerator: Accelerator
+    machine: MachineType
+    per_node: int
+    tensor_parallel: int
+    zone: str
+
+    @property
+    def devices(self) -> int:
+        """Devices of a node as the engine counts them."""
+        return self.per_node * self.accelerator.devices_per_chip
+
+    @property
+    def replica(self) -> str:
+        """Accelerators of one replica: `2 L4`, or `2 of 4 T4` where a node has more of them attached."""
+        chip = self.accelerator.title.partition(" (")[0].removeprefix("TPU ").partition(" ")[0]
+        count = self.tensor_parallel // self.accelerator.devices_per_chip
+        part = f" of {self.per_node}" if self.machine.is_attachable and count < self.per_node else ""
+        return f"{count}{part} {chip}"
+
+    def nodes(self, replicas: int) -> int:
+        return math.ceil(replicas / (self.devices // self.tensor_parallel))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """The replicas and cost of a model on one kind of hardware. `settings` is a stack file without project and token.
+
+    `months` are US dollars a month for the whole stack by way of buying accelerators, where a price is known.
+    """
+
+    hardware: Hardware
+    settings: Mapping[str, Any]
+    memory: MemoryVerdict
+    capacity: CapacityPlan
+    replicas: int
+    nodes: int
+    months: Mapping[str, float]
+    per_million_tokens: float | None
+    warnings: tuple[Finding, ...]
+
+    @property
+    def cheapest(self) -> float:
+        """The month at the price of on-demand nodes, or of the cheapest other way where none is sold on demand."""
+        return self.months.get("on-demand", min(self.months.values(), default=math.inf))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A machine that cannot serve the model, and the first reason."""
+
+    hardware: Hardware
+    reason: str
+
+
+def compare_hardware(
+    catalog: Catalog, model: Model, load: Load, location: str | None = None, max_model_len: int | None = None
+) -> tuple[list[Option], list[Refusal]]:
+    """The best option of each machine, cheapest first, and the machines that cannot serve the model.
+
+    `location` is a zone or region; without one each machine is taken where its price is known.
+    """
+    options: list[Option] = []
+    refusals: list[Refusal] = []
+    for machine_hardware in _machines(catalog, location):
+        sized: list[Option] = []
+        refused: Refusal | None = None
+        for hardware in machine_hardware:
+            result = _plan(catalog, model, load, hardware, max_model_len)
+            if isinstance(result, Option):
+                sized.append(result)
+            else:
+                refused = result
+        if sized:
+            options.append(min(sized, key=lambda option: (option.cheapest, option.nodes, option.replicas)))
+        elif refused is not None:
+            refusals.append(refused)
+    return sorted(options, key=lambda option: (option.cheapest, option.nodes, option.hardware.machine.name)), refusals
+
+
+def _machines(catalog: Catalog, location: str | None) -> Iterator[list[Hardware]]:
+    """Hardware by machine and accelerators of a node, fewest accelerators per replica first."""
+    for accelerator in catalog.accelerators.values():
+        for machine in catalog.machines_for(accelerator.name):
+            # A part of a GPU is not sized: its share of memory and speed was never measured.
+            if machine.accelerator_share != 1 or (machine.topologies and machine.default_topology is None):
+                continue
+            zone = _zone(catalog, accelerator, machine, location)
+            if zone is None:
+                continue
+            for per_node in machine.attachable.get(accelerator.name) or (machine.accelerator_count,):
+                yield [
+                    Hardware(accelerator=accelerator, machine=machine, per_node=per_node, tensor_parallel=tp, zone=zone)
+                    for tp in _shares(accelerator, per_node)
+                ]
+
+
+def _shares(accelerator: Accelerator, per_node: int) -> list[int]:
+    """Accelerators of one replica. A TPU node is one slice, which one replica takes whole."""
+    if accelerator.kind == "tpu":
+        return [per_node * accelerator.devices_per_chip]
+    return [2**power for power in range(per_node.bit_length()) if per_node % 2**power == 0]
+
+
+def _zone(catalog: Catalog, accelerator: Accelerator, machine: MachineType, location: str | None) -> str | None:
+    """The requested zone, or a zone of the requested region, or the first zone of a region with a price."""
+    if location is not None:
+        return next((zone for zone in accelerator.zones if location in (zone, region_of(zone))), None)
+
+    def order(zone: str) -> tuple[bool, bool]:
+        region = region_of(zone)
+        return (_price(catalog, accelerator, machine, region) is None, region != _PREFERRED_REGION)
+
+    return min(accelerator.zones, key=order, default=None)
+
+
+def _price(catalog: Catalog, accelerator: Accelerator, machine: MachineType, region: str) -> Price | None:
+    attached = (accelerator.name, 1) if machine.is_attachable else None
+    return catalog.prices.machine(machine.name, region, "on-demand", attached)
+
+
+def _plan(
+    catalog: Catalog, model: Model, load: Load, hardware: Hardware, max_model_len: int | None
+) -> Option | Refusal:
+    """Plan one replica to learn how many are needed, then that many."""
+    planned = _planned(catalog, settings_of(model, load, hardware, 1, max_model_len))
+    if isinstance(planned, str):
+        return Refusal(hardware=hardware, reason=planned)
+    capacity = planned.models[0].capacity
+    if capacity is None:
+        return Refusal(hardware=hardware, reason="memory or speed is not known")
+    needed = capacity.needed if load.rate is not None else 1
+    if needed is None or needed > _MAX_REPLICAS:
+        return Refusal(hardware=hardware, reason=f"more than {_MAX_REPLICAS} replicas would be needed")
+    settings = settings_of(model, load, hardware, needed, max_model_len)
+    plan = planned if needed == 1 else _planned(catalog, settings)
+    if isinstance(plan, str):
+        return Refusal(hardware=hardware, reason=plan)
+    memory, capacity = plan.models[0].servers[0].memory, plan.models[0].capacity
+    if memory is None or capacity is None or capacity.at_load is None:
+        return Refusal(hardware=hardware, reason="memory or speed is not known")
+    units = plan.cost.units
+    return Option(
+        hardware=hardware,
+        settings=settings,
+        memory=memory,
+        capacity=capacity,
+        replicas=needed,
+        nodes=hardware.nodes(needed),
+        months={
+            way.provisioning: way.total.monthly
+            for way in plan.cost.alternatives
+            if way.accelerators is not None and (way.provisioning != "on-demand" or hardware.machine.on_demand_ok)
+        },
+        per_million_tokens=units.tokens.usd
+        if units is not None and "accelerator nodes" not in units.tokens.unknown
+        else None,
+        warnings=plan.warnings,
+    )
+
+
+def settings_of(
+    model: Model, load: Load, hardware: Hardware, replicas: int, max_model_len: int | None = None
+) -> dict[str, Any]:
+    """The settings of a stack that serves a model so, without project and token."""
+    accelerator: dict[str, Any] = {"type": hardware.accelerator.name, "machineType": hardware.machine.name}
+    if hardware.machine.is_attachable:
+        accelerator["perNode"] = hardware.per_node
+    if not hardware.machine.on_demand_ok:
+        accelerator["provisioning"] = "spot"
+    accelerator["nodes"] = {"min": 0, "max": max(1, hardware.nodes(replicas))}
+    served: dict[str, Any] = {
+        "id": model.id,
+        "replicas": replicas,
+        "tensorParallel": hardware.tensor_parallel,
+        "maxModelLen": max_model_len or _length(model, load),
+        "load": load.settings(),
+    }
+    if not hardware.accelerator.bf16 and model.dtype == "bfloat16":
+        served["dtype"] = "half"
+    return {
+        "location": hardware.zone,
+        "pattern": "single-replica" if replicas == 1 else "prefix-cache",
+        "accelerator": accelerator,
+        # Opening the endpoint to the internet requires a decision on gateway.auth first.
+        "gateway": {"exposure": "internal"},
+        "models": [served],
+    }
+
+
+def _length(model: Model, load: Load) -> int:
+    """Twice what the load needs, in steps of 1024 tokens, but not more than the model has been trained for."""
+    needed = math.ceil(2 * (load.prompt + load.output) / 1024) * 1024
+    return max(load.prompt + load.output, min(model.context, needed))
+
+
+def _planned(catalog: Catalog, settings: Mapping[str, Any]) -> StackPlan | str:
+    """The plan, or the reason why there is none."""
+    complete = {**settings, "project": "sizing", "huggingFace": {"token": "hf_sizing"}}
+    findings = Findings()
+    plan = plan_with_findings(
+        "sizing", StackSettings.model_validate(complete), catalog, frozenset({"huggingFace"}), findings
+    )
+    errors = errors_in(findings)
+    if errors or plan is None:
+        return errors[0].rule if errors else "no plan"
+    return plan

@@ -1,0 +1,87 @@
+"""`stage`: writes the Job's manifest and prints the commands that run it and clean up after it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+from llm_d_gke import catalog
+from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.operations.stage.manifest import objects, stage_name, token_secret
+from llm_d_gke.planning import StackPlan, plan_raw
+from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.models import BucketSource, ModelSettings
+from llm_d_gke.stackfile import PROJECT_ROOT, load
+from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.model_files import model_files
+
+
+def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:
+    """Write `out` for every model of the stack that reads a bucket. Raises RefusedError for a stack that is refused."""
+    configuration = assume_unset(load(PROJECT_ROOT, stack, changes))
+    values = configuration.settings()
+    plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+    settings = StackSettings.model_validate(values)
+    staged = [
+        (model, own, own.source)
+        for model, own in zip(plan.models, settings.models, strict=True)
+        if isinstance(own.source, BucketSource)
+    ]
+    if not staged:
+        print(
+            f"no model of stack {stack} reads a bucket. Set llm-d:models[0].source: {{kind: bucket, bucket: my-models,"
+            f" path: {settings.models[0].id.rpartition('/')[2].lower()}}}",
+            file=sys.stderr,
+        )
+        return REFUSED
+    documents = [body for model, own, source in staged for body in objects(plan, model, own, source)]
+    out.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
+    print(f"wrote {out}: {len(staged)} Job{'s' if len(staged) > 1 else ''} on a CPU node\n")
+    for line in _commands(plan, staged, out):
+        print(line)
+    return DONE
+
+
+def _commands(plan: StackPlan, staged: list[tuple[ModelPlan, ModelSettings, BucketSource]], out: Path) -> Iterator[str]:
+    namespace = plan.namespace.name
+    catalog_ = catalog.load()
+    yield "# The cluster, from an up with llm-d:paused: true where the bucket is still empty"
+    yield (
+        f"gcloud container clusters get-credentials {plan.cluster.name} --location {plan.location}"
+        f" --project {plan.project} --dns-endpoint"
+    )
+    yield "\n# The Job may write to its bucket, and to no other"
+    for model, _, source in staged:
+        yield _binding("add", plan, model, source)
+    for model, own, _ in staged:
+        entry = catalog_.find_model(own.id)
+        if entry is None or entry.gated:
+            yield f"\n# The token of a gated model: in this Secret only, which only the Job of {own.id} mounts"
+            yield "read -rsp 'Hugging Face token: ' HF_TOKEN"
+            yield (
+                f"kubectl create secret generic {token_secret(model)} --namespace {namespace}"
+                ' --from-file=HF_TOKEN=<(printf %s "$HF_TOKEN")'
+            )
+            yield "unset HF_TOKEN"
+    yield "\n# Copy; a second run goes on where the first one stopped"
+    yield f"kubectl apply -f {out}"
+    for model, *_ in staged:
+        yield f"kubectl logs --namespace {namespace} job/{stage_name(model)} --container copy --follow"
+        yield f"kubectl wait --namespace {namespace} --for=condition=Complete job/{stage_name(model)} --timeout=2h"
+    yield "\n# Leave nothing behind, the token first"
+    for model, _, source in staged:
+        yield f"kubectl delete secret {token_secret(model)} --namespace {namespace} --ignore-not-found"
+        yield _binding("remove", plan, model, source)
+    yield f"kubectl delete -f {out}"
+
+
+def _binding(verb: str, plan: StackPlan, model: ModelPlan, source: BucketSource) -> str:
+    member = f"serviceAccount:{plan.project}.svc.id.goog[{plan.namespace.name}/{stage_name(model)}]"
+    return (
+        f"gcloud storage buckets {verb}-iam-policy-binding gs://{source.bucket} --member '{member}'"
+        " --role roles/storage.objectUser"
+    )

@@ -1,0 +1,119 @@
+"""Objects of the plan, and the workloads that they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from llm_d_gke.operations.live_stack.stack import LiveStack, find_condition, is_ready, is_true
+from llm_d_gke.operations.verify.compare import differences
+from llm_d_gke.operations.verify.result import Result, failed, passed
+from llm_d_gke.operations.verify.room import Room
+from llm_d_gke.planning.plan.stack import ModelPlan
+
+_MAX_LISTED = 4
+_READERS = 8
+
+
+def settings_as_applied(room: Room) -> Result:
+    """The stack file is the one of the last rehearsed `up`."""
+    changed = room.live.changed_settings
+    if not changed:
+        return passed("every setting is that of the last up")
+    return failed("; ".join(changed[:_MAX_LISTED]), f"make up STACK={room.live.name}")
+
+
+def objects_as_planned(room: Room) -> Result:
+    """Every Kubernetes object of the plan exists, and each planned field has its value."""
+    live, planned = room.live, room.planned.result()
+    with ThreadPoolExecutor(_READERS) as pool:
+        problems = list(pool.map(lambda item: _wrong(live, item), planned))
+    wrong = [sentence for sentences in problems for sentence in sentences]
+    if not wrong:
+        return passed(f"{len(planned)} objects exist and have every planned value")
+    more = f" and {len(wrong) - _MAX_LISTED} more" if len(wrong) > _MAX_LISTED else ""
+    fix = f"make up STACK={live.name}" if live.place == "rehearsal" else f"pulumi up --refresh --stack {live.name}"
+    return failed("; ".join(wrong[:_MAX_LISTED]) + more, fix)
+
+
+def _wrong(live: LiveStack, planned: dict[str, Any]) -> list[str]:
+    metadata, kind = planned["metadata"], planned["kind"]
+    if (kind, metadata["name"]) in _scaled(live):
+        # The number of replicas is the autoscaler's.
+        planned = planned | {"spec": {key: value for key, value in planned["spec"].items() if key != "replicas"}}
+    live_object = live.cluster.find(planned["apiVersion"], kind, metadata["name"], metadata.get("namespace"))
+    if live_object is None:
+        return [f"{kind}/{metadata['name']} does not exist"]
+    return [f"{kind}/{metadata['name']} {sentence}" for sentence in differences(planned, live_object)]
+
+
+def _scaled(live: LiveStack) -> set[tuple[str, str]]:
+    """Kinds and names of the workloads whose replicas follow the load."""
+    servers = [server for model in live.plan.models for server in model.servers]
+    return {server.scaling.target[1:] for server in servers if server.scaling is not None}
+
+
+def replicas_ready(room: Room) -> Result:
+    """Every model server and picker has its planned number of ready pods."""
+    live = room.live
+    counts = list(_pod_counts(live))
+    short = [
+        f"{name}: {ready} of {planned} ready" for name, ready, planned, most in counts if not planned <= ready <= most
+    ]
+    if short:
+        return failed("; ".join(short), live.diagnose)
+    return passed(
+        ", ".join(
+            f"{name} {ready}/{planned}" if planned == most else f"{name} {ready} of {planned} to {most}"
+            for name, ready, planned, most in counts
+        )
+    )
+
+
+def _pod_counts(live: LiveStack) -> Iterator[tuple[str, int, int, int]]:
+    """Workload, ready pods, planned pods, and the most that there may be."""
+    plan = live.plan
+    for model in plan.models:
+        for server in model.servers:
+            size = server.group.size if server.group is not None else 1
+            ready = _ready(live, dict(server.selector))
+            yield server.name, ready, server.replicas * size, server.most_replicas * size
+        picker, ready = model.picker, _ready(live, dict(model.picker.selector))
+        yield picker.name, ready, picker.ready_replicas, picker.ready_replicas
+    for extra in (plan.router, plan.models_endpoint):
+        if extra is not None:
+            yield extra.name, _ready(live, dict(extra.selector)), extra.replicas, extra.replicas
+
+
+def _ready(live: LiveStack, selector: dict[str, str]) -> int:
+    return sum(is_ready(pod) for pod in live.pods_of(selector))
+
+
+def inference_services(room: Room) -> Result:
+    """Check every LLMInferenceService for all conditions that `up` waits for. Ready can be True without presets."""
+    wrong = [sentence for model in room.live.plan.models for sentence in _service_problems(room.live, model)]
+    if wrong:
+        return failed("; ".join(wrong), room.live.diagnose)
+    return passed(f"{len(room.live.plan.models)} LLMInferenceService(s) with every condition True")
+
+
+def _service_problems(live: LiveStack, model: ModelPlan) -> Iterator[str]:
+    plan = model.inference_service
+    if plan is None:
+        return
+    version = next(
+        (v for v in ("serving.kserve.io/v1alpha2", "serving.kserve.io/v1alpha1") if live.cluster.serves(v, _SERVICE)),
+        None,
+    )
+    service = live.cluster.find(version, _SERVICE, plan.name, live.namespace) if version else None
+    if service is None:
+        yield f"LLMInferenceService/{plan.name} does not exist"
+        return
+    for kind in plan.conditions:
+        if not is_true(service, kind):
+            condition = find_condition(service, kind)
+            yield f"{plan.name} {kind}: {'missing' if condition is None else condition.get('message', 'False')}"
+
+
+_SERVICE = "LLMInferenceService"

@@ -1,0 +1,146 @@
+"""Checks for each pattern: the right model, the replica with the prefix, prefill on other pods."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from llm_d_gke.operations.verify.checks.requests import longest_request
+from llm_d_gke.operations.verify.result import Result, failed, passed, skipped
+from llm_d_gke.operations.verify.room import Replica, Room, risen
+from llm_d_gke.planning.plan.stack import ModelPlan
+
+_OK = 200
+_GROUPS, _PER_GROUP = 3, 5
+_DISTINCT = 30
+# From the guides: the least share of equal prefixes on one replica, and the largest share of distinct prompts.
+_SAME_REPLICA, _LARGEST_SHARE = 0.9, 0.6
+_SHORT = "Say hello."
+_LONG_WORDS = 2400
+
+
+def model_routing(room: Room) -> Result:
+    """Every one of N requests is answered by the model that it names, and computed by that model's servers."""
+    models = room.live.plan.models
+    replicas = {model.served_name: room.replicas(model) for model in models}
+    before = {name: sum(room.served(own).values()) for name, own in replicas.items()}
+    names = [models[number % len(models)].served_name for number in range(room.requests)]
+    replies = room.chat_all([(name, f"{number}: which model?") for number, name in enumerate(names)], max_tokens=1)
+    wrong = Counter(
+        f"{name} answered by {reply.model or reply.status}"
+        for name, reply in zip(names, replies, strict=True)
+        if reply.status != _OK or reply.model != name
+    )
+    if wrong:
+        return failed(_counts(wrong), room.live.diagnose)
+    served = {name: sum(room.served(own).values()) - before[name] for name, own in replicas.items()}
+    short = {name: count for name, count in served.items() if count < names.count(name)}
+    if short:
+        return failed(f"named rightly, but servers computed only {_counts(Counter(short))}", room.live.diagnose)
+    return passed(f"{len(names)} of {len(names)}: " + ", ".join(f"{name} {names.count(name)}" for name in served))
+
+
+def prefix_affinity(room: Room) -> Result:
+    """Prompts with one beginning go to one replica, and come back with cached tokens."""
+    results = [
+        _prefix_of(room, model) for model in room.live.plan.models if len(room.replicas(model, roles=_SERVING)) > 1
+    ]
+    return next((result for result in results if result.outcome != "passed"), results[0]) if results else _ONE_REPLICA
+
+
+def _prefix_of(room: Room, model: ModelPlan) -> Result:
+    replicas = room.replicas(model, roles=_SERVING)
+    shares = []
+    cached_before = room.cached(replicas)
+    cached = 0
+    for group in range(_GROUPS):
+        words = min((longest_request(model) or 2048) // 2, 600)
+        # New in every run: an earlier one must not have filled the caches.
+        beginning = f"{os.urandom(8).hex()} group {group}. " + "shared " * words
+        before = room.served(replicas)
+        for number in range(_PER_GROUP):
+            reply = room.chat(model.served_name, f"{beginning} Question {number}?")
+            if reply.status != _OK:
+                return failed(reply.summary, room.live.diagnose)
+            cached += reply.cached_tokens or 0
+        counts = risen(before, room.served(replicas))
+        total = sum(counts.values())
+        if total > _PER_GROUP:
+            return skipped(f"{total - _PER_GROUP} requests of others ran meanwhile; run again while nobody else asks")
+        shares.append(max(counts.values(), default=0) / _PER_GROUP)
+    cached = max(cached, room.cached(replicas) - cached_before)
+    if min(shares) < _SAME_REPLICA:
+        return failed(
+            f"{model.served_name}: of {_PER_GROUP} prompts with one beginning {min(shares):.0%} went to one replica",
+            _picker_log(room, model),
+        )
+    if not cached:
+        return failed(f"{model.served_name}: no prompt token came from a cache", _picker_log(room, model))
+    return passed(f"{model.served_name}: {_GROUPS} beginnings, each at one replica; {cached} tokens from caches")
+
+
+def distinct_prompts_spread(room: Room) -> Result:
+    """Prompts without a common beginning reach every replica, none of three or more gets above 60 %."""
+    sentences = []
+    for model in room.live.plan.models:
+        replicas = room.replicas(model, roles=_SERVING)
+        if len(replicas) < 2:
+            continue
+        before = room.served(replicas)
+        prompts = [(model.served_name, os.urandom(200).hex()) for _ in range(_DISTINCT * len(replicas) // 3 + 10)]
+        replies = room.chat_all(prompts)
+        if unanswered := [reply for reply in replies if reply.status != _OK]:
+            return failed(
+                f"{len(unanswered)} of {len(replies)} were not answered: {unanswered[0].summary}", room.live.diagnose
+            )
+        counts = risen(before, room.served(replicas))
+        distribution = "/".join(str(count) for count in sorted(counts.values(), reverse=True))
+        if len(counts) < len(replicas):
+            idle = len(replicas) - len(counts)
+            return failed(
+                f"{model.served_name}: {idle} of {len(replicas)} replicas got no request ({distribution})", ""
+            )
+        if len(replicas) > 2 and max(counts.values()) > _LARGEST_SHARE * sum(counts.values()):
+            return failed(
+                f"{model.served_name}: one replica got more than 60 % ({distribution})", _picker_log(room, model)
+            )
+        sentences.append(f"{model.served_name} {distribution}")
+    return passed("; ".join(sentences)) if sentences else _ONE_REPLICA
+
+
+def prefill_elsewhere(room: Room) -> Result:
+    """A short prompt is computed where it is decoded; a long one by a prefill server first."""
+    for model in room.live.plan.models:
+        decode, prefill = (room.replicas(model, roles=(role,)) for role in ("decode", "prefill"))
+        if not decode or not prefill:
+            return failed(
+                f"{model.served_name}: {len(decode)} decode and {len(prefill)} prefill ready", room.live.diagnose
+            )
+        length = longest_request(model) or _LONG_WORDS * 2
+        long = f"{os.urandom(8).hex()} " + "A word of a long prompt. " * (min(_LONG_WORDS, length // 2) // 6)
+        for prompt, expected, what in ((_SHORT, 0, "short"), (long, 1, "long")):
+            before = room.served(prefill)
+            reply = room.chat(model.served_name, prompt)
+            if reply.status != _OK:
+                return failed(f"{what} prompt: {reply.summary}", room.live.diagnose)
+            seen = sum(risen(before, room.served(prefill)).values())
+            if seen != expected:
+                return failed(
+                    f"{model.served_name}: a {what} prompt was computed by {seen} prefill servers, not {expected}",
+                    _picker_log(room, model),
+                )
+    return passed("a short prompt stayed at its decode server, a long one was computed by a prefill server")
+
+
+def _picker_log(room: Room, model: ModelPlan) -> str:
+    return f"{room.live.kubectl} logs deployment/{model.picker.name}"
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{count} x {what}" for what, count in counter.most_common(5))
+
+
+_SERVING = ("both", "decode")
+_ONE_REPLICA = skipped("no model has two ready replicas to choose from")
+
+__all__ = ["Replica", "distinct_prompts_spread", "model_routing", "prefill_elsewhere", "prefix_affinity"]

@@ -1,0 +1,166 @@
+"""Checks of single replicas: the same text from all of them, and their metrics."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+import httpx
+
+from llm_d_gke.operations.live_stack.stack import LiveStackError, Manifest, is_ready
+from llm_d_gke.operations.verify.result import Result, failed, passed, skipped
+from llm_d_gke.operations.verify.room import Replica, Room, chat_body
+from llm_d_gke.planning.plan.routing import PickerPlan, RouterPlan
+from llm_d_gke.planning.plan.stack import ModelPlan
+
+_OK = 200
+_CANARY = "Count from one to ten in English words, separated by commas."
+_CANARY_TOKENS = 24
+# The routing sidecar of a decode pod computes a prompt at the prefill server that this header names.
+_PREFILLER = "x-prefiller-host-port"
+_ENGINE_METRIC = "vllm:num_requests_running"
+
+
+def same_answer_everywhere(room: Room) -> Result:
+    """One greedy prompt gets one answer from every replica, every rank, and every pair of prefill and decode."""
+    sentences, incomparable, is_single = [], [], True
+    for model in room.live.plan.models:
+        texts: dict[str, list[str]] = defaultdict(list)
+        for place, text in answers_of(room, model):
+            texts[text].append(place)
+        answers = sum(len(places) for places in texts.values())
+        if not answers:
+            return failed(f"{model.served_name} has no ready replica", room.live.diagnose)
+        is_single = is_single and answers == 1
+        if len(texts) == 1:
+            sentences.append(f"{model.served_name}: {answers} places, one answer")
+            continue
+        if not _repeats_itself(room, model):
+            incomparable.append(model.served_name)
+            continue
+        return failed(f"{model.served_name}: {odd_one_out(texts)}", f"{room.live.kubectl} get pods -o wide")
+    if incomparable:
+        why = "the simulated engine writes random words" if room.live.simulated_engine else "batching may change it"
+        return skipped(f"a replica of {', '.join(incomparable)} does not repeat its own greedy answer: {why}")
+    if is_single:
+        return skipped("each model has one replica, so there is nothing to compare its answer with")
+    return passed("; ".join(sentences))
+
+
+def answers_of(room: Room, model: ModelPlan) -> Iterator[tuple[str, str]]:
+    """The replica of the canary, and its text. If a replica refuses it, the refusal is the text."""
+    prefills = room.replicas(model, roles=("prefill",))
+    for replica in room.replicas(model, roles=("both", "decode")):
+        if not prefills:
+            yield replica.name, _answer(room, replica, {})
+        for prefill in prefills:
+            address = f"{prefill.pod['status']['podIP']}:{prefill.port}"
+            yield f"{prefill.name} + {replica.name}", _answer(room, replica, {_PREFILLER: address})
+
+
+def _answer(room: Room, replica: Replica, headers: Mapping[str, str]) -> str:
+    body = chat_body(replica.model.served_name, _CANARY, max_tokens=_CANARY_TOKENS, temperature=0, seed=0)
+    reply = room.ask_replica(replica, body, headers)
+    return reply.content if reply.status == _OK else reply.summary
+
+
+def _repeats_itself(room: Room, model: ModelPlan) -> bool:
+    """Whether one replica gives the same answer twice. If not, answers of several cannot be compared."""
+    replica = room.replicas(model, roles=("both", "decode"))[0]
+    return len({_answer(room, replica, {}) for _ in range(3)}) == 1
+
+
+def odd_one_out(texts: Mapping[str, list[str]]) -> str:
+    """The places whose answer differs from the most frequent one."""
+    ordered = sorted(texts.items(), key=lambda item: -len(item[1]))
+    usual, agreeing = ordered[0]
+    others = "; ".join(f"{', '.join(places)} says {text[:80]!r}" for text, places in ordered[1:])
+    return f"{len(agreeing)} places say {usual[:80]!r}, but {others}"
+
+
+def engine_metrics(room: Room) -> Result:
+    """Every replica and rank answers /metrics with vLLM's metrics."""
+    count, wrong = 0, []
+    for model in room.live.plan.models:
+        for replica in room.replicas(model):
+            count += 1
+            try:
+                text = room.metrics(replica)
+            except (httpx.HTTPError, LiveStackError) as error:
+                wrong.append(f"{replica.name}: {error}")
+                continue
+            if _ENGINE_METRIC not in text:
+                wrong.append(f"{replica.name}: no {_ENGINE_METRIC}")
+    if wrong:
+        return failed("; ".join(wrong), room.live.diagnose)
+    return passed(f"{count} replicas") if count else failed("no replica is ready", room.live.diagnose)
+
+
+def picker_metrics(room: Room) -> Result:
+    """Check that pickers and model router serve /metrics with the collectors' token, and refuse requests without it."""
+    guarded: list[PickerPlan | RouterPlan] = [model.picker for model in room.live.plan.models]
+    if room.live.plan.router is not None:
+        guarded.append(room.live.plan.router)
+    wrong, count = [], 0
+    for workload in guarded:
+        if workload.metrics_reader is None:
+            continue
+        token = _token(room, workload.metrics_reader)
+        if token is None:
+            return skipped(f"Secret/{workload.metrics_reader} holds no token, or these credentials may not read it")
+        port = next(port.number for port in workload.pod.ports if port.name == "metrics")
+        for pod in room.live.pods_of(workload.selector):
+            if not is_ready(pod):
+                continue
+            count += 1
+            if problem := _guard_problem(room, pod, port, token):
+                wrong.append(f"{pod['metadata']['name']}: {problem}")
+    if wrong:
+        return failed("; ".join(wrong), room.live.diagnose)
+    return passed(f"{count} pods, 401 without a token") if count else skipped("no picker guards its metrics")
+
+
+def _guard_problem(room: Room, pod: Manifest, port: int, token: str) -> str:
+    url = f"http://{room.live.pods.address(pod, port)}/metrics"
+    with_token = room.pods_client.get(url, headers={"Authorization": f"Bearer {token}"})
+    if with_token.status_code != _OK:
+        return f"HTTP {with_token.status_code} with the collectors' token"
+    without = room.pods_client.get(url).status_code
+    return f"HTTP {without} without a token" if without not in (401, 403) else ""
+
+
+def _token(room: Room, name: str) -> str | None:
+    try:
+        secret = room.live.cluster.find("v1", "Secret", name, room.live.namespace)
+        return base64.b64decode(((secret or {}).get("data") or {})["token"]).decode()
+    except (KeyError, binascii.Error, UnicodeDecodeError):
+        return None
+
+
+def scrapes_select(room: Room) -> Result:
+    """Every PodMonitoring selects pods that run, and names ports that they have."""
+    live, wrong = room.live, []
+    scrapes = live.cluster.list("monitoring.googleapis.com/v1", "PodMonitoring", live.namespace)
+    for scrape in scrapes:
+        name, spec = scrape["metadata"]["name"], scrape["spec"]
+        pods = live.pods_of(spec["selector"]["matchLabels"])
+        if not pods:
+            wrong.append(f"{name} selects no pod")
+            continue
+        ports = _port_names(pods[0])
+        wrong += [
+            f"{name} scrapes port {endpoint['port']}, pods have {', '.join(sorted(ports))}"
+            for endpoint in spec["endpoints"]
+            if endpoint["port"] not in ports
+        ]
+    if wrong:
+        return failed("; ".join(wrong), f"{live.kubectl} get podmonitoring -o yaml")
+    return passed(f"{len(scrapes)} PodMonitorings") if scrapes else failed("there is no PodMonitoring", live.diagnose)
+
+
+def _port_names(pod: Manifest) -> set[str]:
+    spec = pod["spec"]
+    containers = [*spec["containers"], *(spec.get("initContainers") or [])]
+    return {port["name"] for container in containers for port in container.get("ports") or [] if "name" in port}

@@ -1,0 +1,76 @@
+"""Acknowledgements of warnings: which are matched, and which are wrong themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Finding, Severity
+from llm_d_gke.planning.rules import RULES
+from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.settings import StackSettings
+
+
+def acknowledge(settings: StackSettings, findings: Findings) -> None:
+    """Mark acknowledged findings in `findings`, and add findings about acknowledgements that have no effect.
+
+    An error whose rule can be acknowledged becomes a warning with the reason, which refuses nothing.
+    """
+    warned = {finding.id for finding in findings if _acknowledgeable(finding)}
+    refused = {finding.id for finding in findings} - warned
+    mark_acknowledged(settings, findings)
+    counts = Counter(acknowledgement.id for acknowledgement in settings.acknowledge)
+    for index, acknowledgement in enumerate(settings.acknowledge):
+        path = ("acknowledge", index, "id")
+        rule = RULES.get(acknowledgement.id)
+        if rule is None:
+            close = nearest(acknowledgement.id, RULES)
+            findings.error(
+                "LLMD-ACKNOWLEDGE-UNKNOWN",
+                *path,
+                value=acknowledgement.id,
+                rule="no rule has this id, so nothing would be acknowledged",
+                fix=f"did you mean {close}?" if close else "copy the id from the warning; docs/findings.md lists all",
+            )
+        elif (rule.severity == "error" and not rule.acknowledgeable) or acknowledgement.id in refused:
+            findings.error(
+                "LLMD-ACKNOWLEDGE-ERROR",
+                *path,
+                value=acknowledgement.id,
+                rule="this rule is an error: the stack could not work, whatever the reason",
+                fix="remove the acknowledgement; docs/findings.md says how to satisfy the rule",
+            )
+        elif counts[acknowledgement.id] > 1 and acknowledgement != next(
+            first for first in settings.acknowledge if first.id == acknowledgement.id
+        ):
+            findings.error(
+                "LLMD-ACKNOWLEDGE-TWICE",
+                *path,
+                value=acknowledgement.id,
+                rule="the rule is acknowledged above already, with another reason",
+                fix="keep one of the two",
+            )
+        elif acknowledgement.id not in warned:
+            findings.warning(
+                "LLMD-ACKNOWLEDGE-UNUSED",
+                *path,
+                value=acknowledgement.id,
+                rule="this stack has no such warning any more: the acknowledgement would hide a later one unseen",
+                fix="remove it",
+            )
+
+
+def mark_acknowledged(settings: StackSettings, findings: Findings) -> None:
+    """Mark what the settings acknowledge, without a look at the acknowledgements themselves."""
+    reasons = {acknowledgement.id: acknowledgement.reason for acknowledgement in settings.acknowledge}
+    findings[:] = [
+        replace(finding, acknowledged=reasons[finding.id], severity=Severity.WARNING)
+        if finding.id in reasons and _acknowledgeable(finding)
+        else finding
+        for finding in findings
+    ]
+
+
+def _acknowledgeable(finding: Finding) -> bool:
+    return finding.severity is Severity.WARNING or RULES[finding.id].acknowledgeable

@@ -1,0 +1,323 @@
+"""The context of a plan: facts that most planners need, resolved once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.catalog.pickers import Picker
+from llm_d_gke.catalog.release import EngineImage, Release
+from llm_d_gke.catalog.schema import Accelerator, MachineType, region_of
+from llm_d_gke.planning import names
+from llm_d_gke.planning.findings import Finding, Severity, path_of
+from llm_d_gke.planning.rules import RULES
+from llm_d_gke.planning.suggest import did_you_mean
+from llm_d_gke.planning.zones import nearest_zones
+from llm_d_gke.settings import StackSettings
+
+DEFAULT_NAMESPACE = "llm-d-inference-scheduling"
+
+# Kubernetes label of a stack's own nodes, with its name. Stacks may share a cluster.
+STACK_NODES = "llm-d.ai/stack"
+
+# Label of a stack's own resources in Google Cloud, with its name.
+STACK_LABEL = "llm-d-stack"
+
+Role = Literal["both", "decode", "prefill"]
+
+
+class Findings(list[Finding]):
+    """Collects findings. Planning continues after an error as long as further checks are possible.
+
+    `rule_id` is an id of `llm_d_gke.planning.rules`, `path` the setting by its keys in the stack file.
+    """
+
+    def error(self, rule_id: str, /, *path: str | int, value: object, rule: str, fix: str) -> None:
+        self.append(_finding(rule_id, path, value=value, rule=rule, fix=fix, severity=Severity.ERROR))
+
+    def warning(self, rule_id: str, /, *path: str | int, value: object, rule: str, fix: str) -> None:
+        self.append(_finding(rule_id, path, value=value, rule=rule, fix=fix, severity=Severity.WARNING))
+
+
+def _finding(
+    rule_id: str, path: tuple[str | int, ...], *, value: object, rule: str, fix: str, severity: Severity
+) -> Finding:
+    if rule_id not in RULES:
+        raise LookupError(f"llm_d_gke/planning/rules has no rule {rule_id!r}")
+    return Finding(id=rule_id, path=path_of(*path), value=str(value), rule=rule, fix=fix, severity=severity)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanContext:
+    """One stack's place in the world.
+
+    `zones` are those of the accelerator pool; `per_node` counts accelerators on one of its nodes; `chips` those of a
+    whole slice, which is one node except on multi-host TPU topologies (`hosts` above 1). `role` is what the model
+    servers here do.
+    """
+
+    stack: str
+    settings: StackSettings
+    catalog: Catalog
+    findings: Findings
+    region: str
+    zones: tuple[str, ...]
+    accelerator: Accelerator
+    machine: MachineType
+    per_node: int
+    topology: str | None
+    hosts: int
+    chips: int
+    release: Release
+    transfers_kv_cache: bool
+    role: Role = "both"
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def engine_image(self) -> EngineImage:
+        """The release's own engine image for this accelerator and pattern."""
+        image = self.release.engine.image_for(self.accelerator, disaggregated=self.transfers_kv_cache)
+        # resolve_context makes no context without one.
+        assert image is not None
+        return image
+
+    @property
+    def namespace(self) -> str:
+        """The Kubernetes namespace, as set. Stacks may share an existing cluster: the default then names the stack."""
+        settings = self.settings
+        return settings.namespace.name or names.join(
+            DEFAULT_NAMESPACE, self.stack if settings.cluster.existing is not None else ""
+        )
+
+    @property
+    def own_nodes(self) -> Mapping[str, str]:
+        """The label of the stack's nodes, and what its pods select: neither runs on another stack's nodes."""
+        return {STACK_NODES: names.slug(self.stack)}
+
+    @property
+    def picker(self) -> Picker:
+        """The release's endpoint picker, with all its plugins."""
+        return self.catalog.pickers[self.release.picker.build]
+
+
+def resolve_context(
+    stack: str, settings: StackSettings, catalog: Catalog, findings: Findings, *, transfers_kv_cache: bool
+) -> PlanContext | None:
+    """Look up accelerator, machine type, zones and release of a stack.
+
+    `transfers_kv_cache` is the pattern's property of this name. It selects the engine image, because some releases have
+    another one with a KV connector. Returns None, with findings, if one of them is unknown.
+    """
+    release = catalog.releases.get(settings.release)
+    if release is None:
+        findings.error(
+            "LLMD-RELEASE-UNKNOWN",
+            "release",
+            value=settings.release,
+            rule="the catalog has no release of this name, so no versions to install",
+            fix=did_you_mean(settings.release, list(catalog.releases)),
+        )
+    else:
+        release = _with_picker(release, settings, catalog, findings)
+    accelerator_settings = settings.accelerator
+    accelerator = catalog.accelerators.get(accelerator_settings.type)
+    if accelerator is None:
+        findings.error(
+            "LLMD-ACCELERATOR-UNKNOWN",
+            "accelerator",
+            "type",
+            value=accelerator_settings.type,
+            rule="the catalog has no accelerator of this name",
+            fix=did_you_mean(accelerator_settings.type, list(catalog.accelerators)),
+        )
+        return None
+    machine = _machine(settings, catalog, accelerator, findings)
+    if machine is None or release is None:
+        return None
+    if release.engine.image_for(accelerator, disaggregated=transfers_kv_cache) is None:
+        releases = [
+            other.name
+            for other in catalog.releases.values()
+            if other.engine.image_for(accelerator, disaggregated=transfers_kv_cache) is not None
+        ]
+        findings.error(
+            "LLMD-RELEASE-ACCELERATOR",
+            "release",
+            value=settings.release,
+            rule=f"it has no engine image for {accelerator.title}",
+            fix=f"use one of {', '.join(releases)}",
+        )
+        return None
+    shape = _shape(settings, machine, accelerator, findings)
+    zones = _zones(settings, accelerator, findings)
+    if shape is None:
+        return None
+    per_node, topology, hosts = shape
+    return PlanContext(
+        stack=stack,
+        settings=settings,
+        catalog=catalog,
+        findings=findings,
+        region=region_of(settings.location),
+        zones=zones,
+        accelerator=accelerator,
+        machine=machine,
+        per_node=per_node,
+        topology=topology,
+        hosts=hosts,
+        chips=per_node * hosts,
+        release=release,
+        transfers_kv_cache=transfers_kv_cache,
+        labels=dict(settings.labels) | {STACK_LABEL: names.slug(stack)},
+    )
+
+
+def _with_picker(release: Release, settings: StackSettings, catalog: Catalog, findings: Findings) -> Release:
+    """The release, with the picker of the one that `picker.release` names."""
+    name = settings.picker.release
+    if name is None or name == release.name:
+        return release
+    other = catalog.releases.get(name)
+    if other is None:
+        findings.error(
+            "LLMD-PICKER-RELEASE-UNKNOWN",
+            "picker",
+            "release",
+            value=name,
+            rule="the catalog has no release of this name, so no picker to take from it",
+            fix=did_you_mean(name, list(catalog.releases)),
+        )
+        return release
+    findings.warning(
+        "LLMD-PICKER-RELEASE",
+        "picker",
+        "release",
+        value=name,
+        rule=f"the picker {other.picker.version} of {name} was not tested with the other parts of {release.name}",
+        fix=f"remove it on GKE, which then runs picker {release.picker.version}",
+    )
+    return release.with_picker_of(other)
+
+
+def _machine(
+    settings: StackSettings, catalog: Catalog, accelerator: Accelerator, findings: Findings
+) -> MachineType | None:
+    fitting = catalog.machines_for(accelerator.name)
+    names = [machine.name for machine in fitting]
+    machine_type = settings.accelerator.machine_type
+    if machine_type is None:
+        # T4s go with n1-standard-4, as vLLM's start-up needs more than the smallest machine's memory.
+        usable = [machine for machine in fitting if machine.memory_gib >= 12] or list(fitting)
+        return usable[0] if usable else None
+    if machine_type not in names:
+        findings.error(
+            "LLMD-MACHINE-TYPE",
+            "accelerator",
+            "machineType",
+            value=machine_type,
+            rule=f"Google does not sell this machine type with {accelerator.title}",
+            fix=did_you_mean(machine_type, names),
+        )
+        return None
+    return catalog.machines[machine_type]
+
+
+def _shape(
+    settings: StackSettings, machine: MachineType, accelerator: Accelerator, findings: Findings
+) -> tuple[int, str | None, int] | None:
+    """Accelerators per node, topology, hosts of a slice."""
+    accelerator_settings = settings.accelerator
+    if accelerator.kind == "tpu":
+        topology = accelerator_settings.topology or machine.default_topology
+        if topology is None or topology not in machine.topologies:
+            findings.error(
+                "LLMD-TOPOLOGY",
+                "accelerator",
+                "topology",
+                value=topology or "(missing)",
+                rule=f"TPU slices of {machine.name} do not come in this topology",
+                fix=did_you_mean(topology or "", list(machine.topologies)),
+            )
+            return None
+        if accelerator_settings.per_node is not None and accelerator_settings.per_node != machine.accelerator_count:
+            findings.error(
+                "LLMD-PER-NODE-TPU",
+                "accelerator",
+                "perNode",
+                value=accelerator_settings.per_node,
+                rule=f"a {machine.name} node always has {machine.accelerator_count} TPU chips",
+                fix="remove perNode, or choose another machineType",
+            )
+        return machine.accelerator_count, topology, machine.topologies[topology]
+    if accelerator_settings.topology is not None:
+        findings.error(
+            "LLMD-TOPOLOGY-GPU",
+            "accelerator",
+            "topology",
+            value=accelerator_settings.topology,
+            rule="only TPU slices have a topology, and this accelerator is a GPU",
+            fix="remove it",
+        )
+    counts = machine.attachable.get(accelerator.name, ()) if machine.is_attachable else (machine.accelerator_count,)
+    per_node = accelerator_settings.per_node or counts[0]
+    if per_node not in counts:
+        findings.error(
+            "LLMD-PER-NODE",
+            "accelerator",
+            "perNode",
+            value=per_node,
+            rule=f"{machine.name} takes {' or '.join(map(str, counts))} {accelerator.title} on a node",
+            fix=f"use {counts[0]}, or another machineType",
+        )
+        return None
+    return per_node, None, 1
+
+
+def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings) -> tuple[str, ...]:
+    location = settings.location
+    region = region_of(location)
+    zonal = location != region
+    zones: tuple[str, ...]
+    path: tuple[str, ...]
+    if settings.accelerator.zones:
+        zones, path = settings.accelerator.zones, ("accelerator", "zones")
+        for zone in zones:
+            if region_of(zone) != region:
+                findings.error(
+                    "LLMD-ZONE-REGION",
+                    *path,
+                    value=zone,
+                    rule=f"the zone is not in the stack's region {region}",
+                    fix=f"use zones of {region}",
+                )
+            elif zonal and zone != location:
+                findings.error(
+                    "LLMD-ZONE-CLUSTER",
+                    *path,
+                    value=zone,
+                    rule=f"a zonal cluster in {location} has its nodes there",
+                    fix=f"set llm-d:location to {region}, or remove the zone",
+                )
+    elif zonal:
+        zones, path = (location,), ("location",)
+    else:
+        zones, path = tuple(zone for zone in accelerator.zones if region_of(zone) == region), ("location",)
+    missing = [zone for zone in zones if accelerator.offered_in(zone) is not True] or ([] if zones else [region])
+    if missing:
+        near = nearest_zones(missing[0], accelerator.zones)
+        # Where the published lists are incomplete, absence proves nothing.
+        refuse = any(accelerator.offered_in(zone) is False for zone in missing)
+        say = findings.error if refuse else findings.warning
+        say(
+            "LLMD-ZONE-OFFERS",
+            *path,
+            value=", ".join(missing),
+            rule=f"{accelerator.title} is not offered there"
+            + ("" if refuse else ", as far as the catalog knows: its list is incomplete"),
+            fix=f"use one of {', '.join(near[:6])}{' (nearest first)' if len(near) > 1 else ''}"
+            if near
+            else "look it up in Google's list of regions and zones",
+        )
+    return zones

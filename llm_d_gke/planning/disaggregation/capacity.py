@@ -1,0 +1,171 @@
+"""Estimates the throughput of separate prefill and decode servers, which is the smaller of their two rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.disaggregation.speed import Split, StageEngines, split_of
+from llm_d_gke.planning.parallelism.layout import parallelism_of
+from llm_d_gke.planning.parallelism.rdma import uses_rdma
+from llm_d_gke.planning.plan.estimates import CapacityPlan, MemoryVerdict, SpeedEstimate, StageRate
+from llm_d_gke.planning.sizing.capacity import (
+    MOST_REPLICAS,
+    basis_of,
+    curve_of,
+    in_flight,
+    least,
+    lengths_of,
+    plan_capacity,
+)
+from llm_d_gke.planning.sizing.memory_check import run_of
+from llm_d_gke.planning.sizing.speed import METHOD, earned
+from llm_d_gke.settings.workload import LoadSettings
+
+Role = Literal["decode", "prefill"]
+
+
+def plan_capacity_of(
+    stages: Sequence[PlanContext], index: int, verdicts: Sequence[MemoryVerdict | None]
+) -> CapacityPlan | None:
+    """Estimate of one model's servers, whether one stage does both or two share it. None as for `plan_capacity`."""
+    if len(stages) == 1:
+        return plan_capacity(stages[0], index, stages[0].settings.models[index], verdicts[0])
+    engines = _engines(stages, index, verdicts)
+    if engines is None:
+        return None
+    decode, prefill, rdma = engines
+    ctx, settings = stages[0], stages[0].settings.models[index]
+    lengths = lengths_of(ctx, index, settings, decode.run)
+    split = None if lengths is None else split_of(prefill, decode, *lengths, rdma=rdma)
+    if split is None:
+        return None
+    load = settings.load
+    at_load = _at_load(split, load, decode.replicas)
+    needed = _needed(prefill, decode, split, load, rdma=rdma)
+    capacity = CapacityPlan(
+        prompt_tokens=split.prompt,
+        output_tokens=split.output,
+        replicas=decode.replicas,
+        basis=basis_of(load, decode.replicas, split.prompt, split.output),
+        alone=split.at(1),
+        full=split.at(split.most),
+        at_load=at_load,
+        needed=None,
+        curve=curve_of(split.at, math.ceil(split.most)),
+        error=split.full.error,
+        typical_error=earned(METHOD, split.decode.run.kind).typical,
+        measured=False,
+        stages=(
+            _rate("decode", decode, split.decode_rate, split, needed[0]),
+            _rate("prefill", prefill, split.prefill_rate, split, needed[1]),
+        ),
+    )
+    _check(ctx, index, load, capacity)
+    return capacity
+
+
+def _rate(role: Role, stage: StageEngines, rate: float, split: Split, needed: int | None) -> StageRate:
+    return StageRate(
+        role=role, replicas=stage.replicas, requests_per_second=rate, limits=split.limit == role, needed=needed
+    )
+
+
+def _engines(
+    stages: Sequence[PlanContext], index: int, verdicts: Sequence[MemoryVerdict | None]
+) -> tuple[StageEngines, StageEngines, bool] | None:
+    """Engines of decode and of prefill, and whether RDMA is between them."""
+    engines = []
+    for ctx, verdict in zip(stages, verdicts, strict=True):
+        settings = ctx.settings.models[index]
+        model = ctx.catalog.find_model(settings.id)
+        run = run_of(ctx, settings, model) if model is not None else None
+        if run is None or verdict is None or settings.replicas < 1:
+            return None
+        engines.append(StageEngines(run=run, accelerator=ctx.accelerator, replicas=settings.replicas, verdict=verdict))
+    return engines[0], engines[1], connected_by_rdma(stages, index)
+
+
+def connected_by_rdma(stages: Sequence[PlanContext], index: int) -> bool:
+    return all(uses_rdma(ctx, parallelism_of(ctx, ctx.settings.models[index])) for ctx in stages)
+
+
+def _at_load(split: Split, load: LoadSettings, replicas: int) -> SpeedEstimate | None:
+    """Speed at the stated load; None where it is a rate beyond what both stages serve."""
+    rate = load.requests_per_second
+    if rate is None:
+        return split.at(in_flight(load, replicas))
+    return split.at_rate(rate)
+
+
+def _needed(
+    prefill: StageEngines, decode: StageEngines, stage_split: Split, load: LoadSettings, *, rdma: bool
+) -> tuple[int, int] | tuple[None, None]:
+    """Replicas of decode and prefill for what is stated. None where nothing is, or where no number of them helps.
+
+    The number of decode servers is computed for the largest possible number of prefill servers.
+    """
+    if not _stated(load):
+        return None, None
+
+    def meets_objectives(decoding: int, computing: int, *, first: bool) -> bool:
+        split = split_of(
+            replace(prefill, replicas=computing),
+            replace(decode, replicas=decoding),
+            stage_split.prompt,
+            stage_split.output,
+            rdma=rdma,
+        )
+        speed = _at_load(split, load, decode.replicas) if split is not None else None
+        return speed is not None and _within(speed, load, first=first)
+
+    if load.requests_per_second is None and meets_objectives(decode.replicas, prefill.replicas, first=True):
+        return decode.replicas, prefill.replicas
+    decoding = least(1, MOST_REPLICAS, lambda n: meets_objectives(n, MOST_REPLICAS, first=False))
+    if decoding is None:
+        return None, None
+    computing = least(1, MOST_REPLICAS, lambda n: meets_objectives(decoding, n, first=True))
+    return (None, None) if computing is None else (decoding, computing)
+
+
+def _stated(load: LoadSettings) -> bool:
+    stated = load.requests_per_second, load.time_to_first_token_ms, load.time_per_output_token_ms
+    return any(limit is not None for limit in stated)
+
+
+def _within(speed: SpeedEstimate, load: LoadSettings, *, first: bool) -> bool:
+    """Whether a speed meets the objectives; without `first` only that of further tokens."""
+    first_limit, token_limit = load.time_to_first_token_ms, load.time_per_output_token_ms
+    return (not first or first_limit is None or speed.time_to_first_token * 1000 <= first_limit) and (
+        token_limit is None or speed.time_per_output_token * 1000 <= token_limit
+    )
+
+
+def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityPlan) -> None:
+    if not _stated(load):
+        return
+    for stage in capacity.stages:
+        if stage.needed is None:
+            single = capacity.alone
+            ctx.findings.warning(
+                "LLMD-PD-LOAD",
+                *("models", index, "load"),
+                value=capacity.basis,
+                rule="no number of servers meets these objectives: a single request gets its first token after"
+                f" {single.time_to_first_token * 1000:.0f} ms, then {single.time_per_output_token * 1000:.0f} ms each"
+                " (an estimate that no measurement was fitted to)",
+                fix="use a faster accelerator, a larger tensorParallel, or other objectives",
+            )
+            return
+        if stage.needed > stage.replicas:
+            ctx.findings.warning(
+                "LLMD-PD-REPLICAS",
+                *("models", index, *(("prefill",) if stage.role == "prefill" else ()), "replicas"),
+                value=stage.replicas,
+                rule=f"{capacity.basis}, as the load states it: {stage.role} takes {stage.needed} replicas"
+                " (an estimate that no measurement was fitted to)",
+                fix=f"use {stage.needed} replicas with nodes to match, a faster accelerator, or a smaller load",
+            )

@@ -1,0 +1,275 @@
+"""Checks that prefill and decode servers match each other, and that disaggregation is worthwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.disaggregation.capacity import connected_by_rdma
+from llm_d_gke.planning.disaggregation.speed import StageEngines, split_of
+from llm_d_gke.planning.engine_support.attention import split_block_sizes
+from llm_d_gke.planning.parallelism.layout import parallelism_of
+from llm_d_gke.planning.plan.estimates import SpeedEstimate
+from llm_d_gke.planning.serving.engine_checks import deployment_of
+from llm_d_gke.planning.sizing.capacity import in_flight, lengths_of
+from llm_d_gke.planning.sizing.memory_check import run_of, version_of
+from llm_d_gke.planning.sizing.speed import Load, estimate
+from llm_d_gke.settings.models import ModelSettings
+
+# The llm-d guide for prefill and decode advises it for prompts of 10,000 tokens and not of 200: below this, no prompt
+# that may be sent is long.
+_SHORT = 4096
+
+# Gains and losses smaller than these are within the estimate's error.
+_FASTER, _LATER = 0.9, 1.25
+
+
+def check_stages(stages: Sequence[PlanContext]) -> None:
+    """Findings about both stages together; none where one place does both."""
+    if len(stages) < 2:
+        return
+    decode, prefill = stages
+    _check_release(decode)
+    _check_picker(decode)
+    if decode.accelerator.kind != prefill.accelerator.kind:
+        decode.findings.error(
+            "LLMD-PD-ACCELERATOR-KINDS",
+            "prefillAccelerator",
+            "type",
+            value=prefill.accelerator.name,
+            rule=f"{prefill.accelerator.title} and {decode.accelerator.title} have different KV caches",
+            fix=f"use a {decode.accelerator.kind.upper()}, rather {decode.accelerator.name}",
+        )
+        return
+    if decode.accelerator != prefill.accelerator:
+        decode.findings.warning(
+            "LLMD-PD-ACCELERATORS-DIFFER",
+            "prefillAccelerator",
+            "type",
+            value=prefill.accelerator.name,
+            rule=f"vLLM may choose another attention backend than on {decode.accelerator.title}: KV caches"
+            " cannot then be transferred",
+            fix=f"use {decode.accelerator.name}, or test a request with a long prompt first",
+        )
+    for index, (decode_model, prefill_model) in enumerate(
+        zip(decode.settings.models, prefill.settings.models, strict=True)
+    ):
+        model = decode.catalog.find_model(decode_model.id)
+        _check_parallelism(decode, prefill, index, (decode_model, prefill_model), model)
+        _check_blocks(decode, index, decode_model, model)
+        _check_worth(decode, prefill, index, (decode_model, prefill_model), model)
+
+
+def _check_release(ctx: PlanContext) -> None:
+    support = ctx.release.disaggregation
+    releases = [
+        release.name
+        for release in ctx.catalog.releases.values()
+        if release.disaggregation is not None and release.disaggregation.withdrawn is None
+    ]
+    if support is None:
+        ctx.findings.error(
+            "LLMD-PD-RELEASE",
+            "release",
+            value=ctx.release.name,
+            rule=f"its picker ({ctx.release.picker.version}) cannot send prefill and decode to different pods",
+            fix=f"use {' or '.join(releases)}, or another pattern",
+        )
+    elif support.withdrawn is not None:
+        ctx.findings.warning(
+            "LLMD-PD-RELEASE-WITHDRAWN",
+            "release",
+            value=ctx.release.name,
+            rule=f"upstream renamed the images of picker and sidecar {support.withdrawn} and deleted the old ones",
+            fix=f"use {' or '.join(releases)}, or a registry that still has {support.sidecar.image}",
+        )
+
+
+def _check_picker(ctx: PlanContext) -> None:
+    settings = ctx.settings
+    if settings.picker.failure_mode == "open":
+        ctx.findings.warning(
+            "LLMD-PD-FAILURE-MODE",
+            "picker",
+            "failureMode",
+            value="open",
+            rule="while no picker answers, the load balancer also sends requests to prefill servers",
+            fix="use close",
+        )
+    disaggregation = settings.disaggregation
+    from_tokens = disaggregation.prefill_from_tokens if disaggregation is not None else None
+    if from_tokens != 0 and settings.picker.scorers.prefix_cache == 0 and settings.picker.config is None:
+        ctx.findings.error(
+            "LLMD-PD-PREFIX-SCORER",
+            "picker",
+            "scorers",
+            "prefixCache",
+            value=0,
+            rule="without this scorer the picker does not know what is cached, so no prompt goes to prefill",
+            fix="give it a weight, or set llm-d:disaggregation.prefillFromTokens to 0",
+        )
+
+
+def _check_parallelism(
+    decode: PlanContext,
+    prefill: PlanContext,
+    index: int,
+    settings: tuple[ModelSettings, ModelSettings],
+    model: Model | None,
+) -> None:
+    """vLLM's NixlConnector compatibility matrix; tpu_connector.py pulls blocks in the shards of its own slice."""
+    spread = parallelism_of(decode, settings[0]), parallelism_of(prefill, settings[1])
+    for key, value in (
+        ("dataParallel", settings[0].data_parallel),
+        ("pipelineParallel", settings[0].pipeline_parallel),
+    ):
+        if value > 1:
+            decode.findings.error(
+                "LLMD-PD-RANKS",
+                "models",
+                index,
+                key,
+                value=value,
+                rule="a routing sidecar has one engine behind it, and connectors hand over the cache of a single stage",
+                fix="use 1, or pattern: mixture-of-experts",
+            )
+    for ctx, parallelism in zip((decode, prefill), spread, strict=True):
+        if parallelism.is_multi_node and parallelism.data == parallelism.pipeline == 1:
+            ctx.findings.error(
+                "LLMD-PD-ONE-HOST",
+                "models",
+                index,
+                "tensorParallel",
+                value=parallelism.tensor,
+                rule=f"a {ctx.role} server lives on one host: {ctx.machine.name} has {ctx.per_node} accelerators",
+                fix="use fewer, or a machineType with more",
+            )
+    decode_ranks, prefill_ranks = spread[0].tensor, spread[1].tensor
+    if decode_ranks == prefill_ranks:
+        return
+    states = model is not None and any(group.kind == "linear" for group in model.attention)
+    path = ("models", index, "prefill", "tensorParallel")
+    if decode.accelerator.kind == "tpu":
+        decode.findings.error(
+            "LLMD-PD-TP-TPU",
+            *path,
+            value=prefill_ranks,
+            rule="a TPU decodes with the shards that prefill computed: both need the same number of chips",
+            fix=f"use {decode_ranks}",
+        )
+    elif states:
+        decode.findings.error(
+            "LLMD-PD-TP-STATES",
+            *path,
+            value=prefill_ranks,
+            rule="recurrent states can only be transferred between equal numbers of GPUs",
+            fix=f"use {decode_ranks}",
+        )
+    elif max(decode_ranks, prefill_ranks) % min(decode_ranks, prefill_ranks):
+        decode.findings.error(
+            "LLMD-PD-TP-MULTIPLE",
+            *path,
+            value=prefill_ranks,
+            rule=f"{decode_ranks} GPUs of decode cannot split the KV cache of {prefill_ranks} GPUs of prefill evenly:"
+            " one number must be a multiple of the other",
+            fix=f"use {decode_ranks}, or a divisor or a multiple of it",
+        )
+    else:
+        decode.findings.warning(
+            "LLMD-PD-TENSOR-PARALLEL-DIFFERS",
+            *path,
+            value=prefill_ranks,
+            rule=f"decode has {decode_ranks}: engines crashed when they received the cache of a different tensor size"
+            " (vllm-project/vllm issues 43523 and 50765, open)",
+            fix=f"use {decode_ranks}, or send requests of long prompts through both stages before relying on it",
+        )
+
+
+def _check_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    """NIXL hands over whole blocks; FlashInfer's kernels split blocks that are larger than any of theirs."""
+    size = settings.block_size
+    if size is None or model is None or ctx.accelerator.kind != "gpu":
+        return
+    sizes = split_block_sizes(deployment_of(ctx, settings, model), size)
+    if sizes:
+        ctx.findings.warning(
+            "LLMD-PD-BLOCK-SIZE",
+            "models",
+            index,
+            "blockSize",
+            value=size,
+            rule=f"on {ctx.accelerator.title} vLLM {version_of(ctx, settings)} takes FlashInfer, whose kernels have"
+            f" blocks of {', '.join(map(str, sizes))} tokens: transfers by NIXL of larger blocks were seen to fail"
+            " (vllm-project/vllm issue 42846, closed; the version that fixed it is not established)",
+            fix=f"use blockSize: {sizes[-1]}",
+        )
+
+
+def _check_worth(
+    decode: PlanContext,
+    prefill: PlanContext,
+    index: int,
+    settings: tuple[ModelSettings, ModelSettings],
+    model: Model | None,
+) -> None:
+    decode_settings, prefill_settings = settings
+    runs = (
+        (run_of(decode, decode_settings, model), run_of(prefill, prefill_settings, model))
+        if model is not None
+        else (None, None)
+    )
+    if runs[0] is None or runs[1] is None:
+        return
+    lengths = lengths_of(decode, index, decode_settings, runs[0])
+    if decode_settings.load.prompt_tokens is None:
+        if runs[0].max_model_len < _SHORT:
+            decode.findings.warning(
+                "LLMD-PD-SHORT",
+                "models",
+                index,
+                "maxModelLen",
+                value=runs[0].max_model_len,
+                rule="so short prompts are computed faster than their KV cache is sent: the first token comes later",
+                fix="use pattern: prefix-cache, or say load.promptTokens and load.concurrency to have it computed",
+            )
+        return
+    if lengths is None:
+        return
+    # The same accelerators, every replica of them as decode's are.
+    accelerators = (
+        decode_settings.replicas * runs[0].tensor_parallel + prefill_settings.replicas * runs[1].tensor_parallel
+    )
+    replicas = max(1, accelerators // runs[0].tensor_parallel)
+    load = Load(*lengths, in_flight(decode_settings.load, replicas))
+    together = estimate(runs[0], decode.accelerator, load, replicas)
+    split = split_of(
+        StageEngines(run=runs[1], accelerator=prefill.accelerator, replicas=prefill_settings.replicas),
+        StageEngines(run=runs[0], accelerator=decode.accelerator, replicas=decode_settings.replicas),
+        *lengths,
+        rdma=connected_by_rdma((decode, prefill), index),
+    )
+    separate = split.at(load.concurrency) if split is not None else None
+    if together is not None and separate is not None and _is_a_loss(separate, together):
+        decode.findings.warning(
+            "LLMD-PD-WORTH",
+            "models",
+            index,
+            "load",
+            value=f"{load.prompt_tokens} + {load.output_tokens} tokens, {load.concurrency:g} in flight",
+            rule=f"estimated: {_times(separate)} in two stages, {_times(together)} where {replicas} replicas do both",
+            fix=f"use pattern: prefix-cache with {replicas} replicas, or other numbers; stages pay at high load",
+        )
+
+
+def _is_a_loss(separate: SpeedEstimate, together: SpeedEstimate) -> bool:
+    """The time to first token rises in any case: it is paid for tokens that follow each other faster."""
+    faster = separate.time_per_output_token < _FASTER * together.time_per_output_token
+    return not faster or separate.latency > _LATER * together.latency
+
+
+def _times(speed: SpeedEstimate) -> str:
+    return (
+        f"{speed.latency:.2g} s an answer (first token after {speed.time_to_first_token:.2g} s,"
+        f" then {speed.time_per_output_token * 1000:.2g} ms each)"
+    )

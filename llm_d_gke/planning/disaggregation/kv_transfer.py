@@ -1,0 +1,107 @@
+"""Transfer of the KV cache from prefill to decode servers with vLLM's connectors.
+
+Each fixes together what has to agree: the JSON of `--kv-transfer-config`, ports, environment, further arguments.
+Sources: llm-d guides/pd-disaggregation (GPU, TPU v6 and v7), tpu_inference/distributed/tpu_connector.py, vLLM's
+NixlConnector usage guide.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.plan.pods import EnvPlan, PortPlan
+
+Stage = Literal["decode", "prefill"]
+
+_ROLES: dict[str, str] = {"prefill": "kv_producer", "decode": "kv_consumer"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nixl:
+    """NVIDIA's transfer library: decode reads the memory of prefill, over RDMA where the node has it, else over TCP.
+
+    `hybrid` models keep blocks of several kinds, which vLLM otherwise gives up as soon as a connector is configured.
+    """
+
+    hybrid: bool
+    side_channel_port: int = 5600
+
+    def config(self, stage: Stage) -> dict[str, str]:
+        return {"kv_connector": "NixlConnector", "kv_role": _ROLES[stage]}
+
+    @property
+    def ports(self) -> tuple[PortPlan, ...]:
+        return (PortPlan(name="nixl", number=self.side_channel_port),)
+
+    @property
+    def environment(self) -> tuple[EnvPlan, ...]:
+        return (
+            EnvPlan(name="VLLM_NIXL_SIDE_CHANNEL_HOST", field_path="status.podIP"),
+            EnvPlan(name="VLLM_NIXL_SIDE_CHANNEL_PORT", value=str(self.side_channel_port)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TpuConnector:
+    """JAX's transfer server: decode pulls whole blocks from the address that prefill names."""
+
+    hybrid: bool = False
+    transfer_port: int = 9100
+    side_channel_port: int = 9600
+    name: str = "TPUConnector"
+    module: str = "tpu_inference.distributed.tpu_connector"
+
+    def config(self, stage: Stage) -> dict[str, str]:
+        return {
+            "kv_connector": self.name,
+            "kv_connector_module_path": self.module,
+            "kv_role": _ROLES[stage],
+            "kv_ip": "$(POD_IP)",
+        }
+
+    @property
+    def ports(self) -> tuple[PortPlan, ...]:
+        return (
+            PortPlan(name="kv-transfer", number=self.transfer_port),
+            PortPlan(name="kv-side", number=self.side_channel_port),
+        )
+
+    @property
+    def environment(self) -> tuple[EnvPlan, ...]:
+        return (
+            # Before what refers to it.
+            EnvPlan(name="POD_IP", field_path="status.podIP"),
+            EnvPlan(name="TPU_KV_TRANSFER_PORT", value=str(self.transfer_port)),
+            EnvPlan(name="TPU_SIDE_CHANNEL_PORT", value=str(self.side_channel_port)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TpuConnectorHma(TpuConnector):
+    """Of v7x, for models with attention of several kinds."""
+
+    hybrid: bool = True
+    name: str = "TPUConnectorHMA"
+    module: str = "tpu_inference.distributed.tpu_connector_hma"
+
+
+KvTransfer = Nixl | TpuConnector | TpuConnectorHma
+
+
+def transfer_of(ctx: PlanContext, model: Model | None) -> KvTransfer:
+    """The connector of an accelerator and a model; of one the catalog does not know, as if its layers were alike."""
+    hybrid = model is not None and len({group.kind for group in model.attention}) > 1
+    if ctx.accelerator.kind == "gpu":
+        return Nixl(hybrid=hybrid)
+    return TpuConnectorHma() if hybrid and ctx.accelerator.devices_per_chip > 1 else TpuConnector()
+
+
+def arguments(transfer: KvTransfer, stage: Stage) -> tuple[str, ...]:
+    """Of `vllm serve`."""
+    config = json.dumps(transfer.config(stage), separators=(",", ":"))
+    hybrid = ("--no-disable-hybrid-kv-cache-manager",) if transfer.hybrid else ()
+    return ("--kv-transfer-config", config, *hybrid)

@@ -1,0 +1,118 @@
+"""Attention kernels by head size, dtype and compute capability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llm_d_gke.catalog.engines import (
+    TRITON,
+    AttentionUse,
+    CapabilityFacts,
+    EngineFacts,
+    facts_of,
+    shared_memory_bytes,
+)
+from llm_d_gke.catalog.schema import Attention, Model
+from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
+
+# Its kernel was not compiled by the tool; nothing says whether it runs on older cards than these.
+_TRITON_MLA, _TRITON_MLA_SEEN = "TRITON_MLA", 8.0
+
+
+def attention_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
+    for group, outcome in attention_outcomes(deployment, facts):
+        if outcome:
+            head = _head(deployment.model, group)
+            yield Refusal(
+                kind="attention-kernel",
+                about="dtype" if deployment.effective_dtype == "float32" else "id",
+                reason=f"{deployment.model.id} has attention heads of size {head}, and in "
+                f"{deployment.effective_dtype} {outcome}",
+                source=f"attention back ends of vLLM {facts.version}",
+            )
+            return
+
+
+def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[tuple[Attention, str | None]]:
+    """For each group of layers: "" runs, a clause why it does not, None where the table does not say."""
+    accelerator, dtype = deployment.accelerator, deployment.effective_dtype
+    card_facts = facts.at(accelerator.compute_capability or 0.0)
+    for group in deployment.model.attention:
+        if group.kind not in ("full", "sliding", "chunked", "mla"):
+            continue
+        if card_facts is None:
+            yield group, None
+            continue
+        head = _head(deployment.model, group)
+        backends = card_facts.backends(_use(deployment, facts, group), dtype, head)
+        if backends is None:
+            yield group, None
+        elif not backends:
+            yield group, f"vLLM {facts.version} has no attention back end for them on {accelerator.title}"
+        elif backends[0] == _TRITON_MLA and (accelerator.compute_capability or 0.0) < _TRITON_MLA_SEEN:
+            yield group, None
+        elif backends[0] != TRITON:
+            yield group, ""
+        else:
+            yield group, _triton(deployment, facts, card_facts, group, head)
+
+
+def _triton(
+    deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts, group: Attention, head: int
+) -> str | None:
+    accelerator = deployment.accelerator
+    limit = shared_memory_bytes(accelerator.compute_capability or 0.0)
+    needed = card_facts.kernel_bytes(deployment.effective_dtype, head, windowed=group.kind != "full")
+    if needed is None:
+        # Smaller heads than the smallest that was compiled need less; other sizes are padded up.
+        sizes = [row.head for row in card_facts.triton_shared_memory if row.head >= head]
+        needed = (
+            card_facts.kernel_bytes(deployment.effective_dtype, min(sizes), windowed=group.kind != "full")
+            if sizes
+            else None
+        )
+        if needed is not None and limit is not None and needed > limit:
+            needed = None
+    if needed is None or limit is None:
+        # Where no kernel was compiled for 16 bits, the card has more shared memory than the largest takes.
+        return "" if deployment.effective_dtype != "float32" and (limit or 0) > 160_000 else None
+    if needed <= limit:
+        return ""
+    return (
+        f"the attention kernel that vLLM {facts.version} takes on {accelerator.title} needs {needed} bytes of shared "
+        f"memory, where compute capability {accelerator.compute_capability} has {limit}"
+    )
+
+
+def _head(model: Model, group: Attention) -> int:
+    if group.kind == "mla" and model.mla is not None:
+        return model.mla.kv_lora_rank + model.mla.qk_rope_head_dim
+    return group.head_dim or model.head_dim
+
+
+def _use(deployment: Deployment, facts: EngineFacts, group: Attention) -> AttentionUse:
+    if group.kind == "mla":
+        return "mla"
+    if deployment.model.architecture in facts.sink_architectures:
+        return "sink"
+    if (deployment.kv_cache_dtype or "").startswith("fp8"):
+        return "fp8-cache"
+    return "plain"
+
+
+def split_block_sizes(deployment: Deployment, size: int) -> tuple[int, ...]:
+    """Block sizes of the chosen attention kernels, where `size` exceeds all of them. Empty: it does not, or unknown."""
+    for facts in facts_of(deployment.version):
+        card_facts = facts.at(deployment.accelerator.compute_capability or 0.0)
+        if card_facts is None:
+            return ()
+        for group in deployment.model.attention:
+            if group.kind not in ("full", "sliding", "chunked"):
+                continue
+            head = _head(deployment.model, group)
+            backends = card_facts.backends(_use(deployment, facts, group), deployment.effective_dtype, head)
+            sizes = card_facts.block_sizes.get(backends[0], ()) if backends else ()
+            numbers = tuple(number for number in sizes if isinstance(number, int))
+            if numbers and len(numbers) == len(sizes) and size > max(numbers):
+                return numbers
+    return ()

@@ -1,0 +1,118 @@
+"""A model as one engine version would run it, and why that engine refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llm_d_gke.catalog.engines import (
+    EngineFacts,
+    facts_of,
+)
+from llm_d_gke.catalog.schema import Accelerator, Model
+
+Kind = Literal[
+    "architecture",
+    "dtype",
+    "float16",
+    "attention-kernel",
+    "experts-kernel",
+    "quantization-unknown",
+    "quantization-checkpoint",
+    "quantization-capability",
+    "quantization-dtype",
+    "tpu-quantization",
+    "tpu-adapters",
+]
+# The setting, or the model's id, that a refusal is about.
+About = Literal["id", "dtype", "tensorParallel", "quantization", "env"]
+
+_NORMAL = {"half": "float16", "float": "float32"}
+# Names under which versions know the same checkpoints.
+_ALSO: Mapping[str, tuple[str, ...]] = {
+    "awq": ("awq", "awq_marlin", "auto_awq"),
+    "gptq": ("gptq", "gptq_marlin", "auto_gptq"),
+    "mxfp4": ("mxfp4", "gpt_oss_mxfp4"),
+    "modelopt": ("modelopt", "modelopt_fp4", "modelopt_mixed", "modelopt_mxfp8"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """One model as one engine would run it. `None` is vLLM's own choice."""
+
+    model: Model
+    accelerator: Accelerator
+    version: str
+    dtype: str | None = None
+    quantization: str | None = None
+    kv_cache_dtype: str | None = None
+    tensor_parallel: int = 1
+    data_parallel: int = 1
+    expert_parallel: bool = False
+    expert_backend: str | None = None
+    adapters: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    # Files beside an own config.json, or in a bucket, may say how the weights are quantized.
+    all_files_known: bool = True
+
+    @property
+    def effective_dtype(self) -> str:
+        """The dtype of activations; 16 bits are bfloat16 where the accelerator has it."""
+        if self.dtype not in (None, "auto"):
+            return _NORMAL.get(str(self.dtype), str(self.dtype))
+        return default_dtype(self.model, self.accelerator, self.version) or "bfloat16"
+
+    @property
+    def method(self) -> str | None:
+        """How the weights are quantized: as set, else as the checkpoint says."""
+        own = self.model.quantization
+        return self.quantization or (own.method if own is not None else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why an engine does not run a deployment. `reason` is a clause without a full stop; `certain`: not only likely."""
+
+    kind: Kind
+    about: About
+    reason: str
+    source: str
+    certain: bool = True
+
+
+def default_dtype(model: Model, accelerator: Accelerator, version: str) -> str | None:
+    """The dtype that vLLM takes by itself on an accelerator without bfloat16; None where bfloat16 is no question.
+
+    float16, or float32 for model types whose code refuses float16 (vllm/config/model.py).
+    """
+    if accelerator.bf16:
+        return None
+    refuses = [refuses_float16(facts, model) for facts in facts_of(version)]
+    return "float32" if refuses and all(refuses) else "float16"
+
+
+def default_length(model: Model, version: str) -> int:
+    """The longest request by default: the model's context, or for LongRoPE the length of its original training."""
+    tables = facts_of(version)
+    if model.original_context is None or not any(facts.longrope_default == "original" for facts in tables):
+        return model.context
+    return min(model.original_context, model.context)
+
+
+def method_names(method: str) -> tuple[str, ...]:
+    return next((also for also in _ALSO.values() if method in also), (method,))
+
+
+def describe_format(deployment: Deployment) -> str:
+    own = deployment.model.quantization
+    if deployment.method == "compressed-tensors" and own is not None:
+        return f"compressed-tensors weights in {own.bits:g} bits"
+    return f"{deployment.method} weights"
+
+
+def refuses_float16(facts: EngineFacts, model: Model) -> bool:
+    """Model types are named as architectures are: gemma3_text is Gemma3ForCausalLM, gemma3 its multimodal sibling."""
+    family = model.architecture.partition("For")[0].lower()
+    return family in {name.removesuffix("_text").replace("_", "") for name in facts.float16_refused}

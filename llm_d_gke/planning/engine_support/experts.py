@@ -1,0 +1,45 @@
+"""Kernels of mixture-of-experts layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llm_d_gke.catalog.engines import (
+    CapabilityFacts,
+    EngineFacts,
+)
+from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
+
+# Kernels of 16-bit experts that need the experts' width on a GPU to be a multiple of this, and do not come up else
+# (vllm-project/vllm pull request 51492, vLLM 0.26.0 on B200).
+_ALIGNED = ("FLASHINFER_TRTLLM", "FLASHINFER_CUTLASS")
+_ALIGNMENT = 128
+
+
+def experts_refusals(deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts) -> Iterator[Refusal]:
+    experts, dtype = deployment.model.experts, deployment.effective_dtype
+    if experts is None or deployment.method is not None or dtype not in ("bfloat16", "float16"):
+        return
+    if not card_facts.experts or deployment.expert_backend not in (None, "auto") or deployment.adapters:
+        return
+    kernels = [
+        name for name in card_facts.experts if not (deployment.data_parallel > 1 and name == "FLASHINFER_CUTLASS")
+    ]
+    first = kernels[0] if kernels else ""
+    if first not in _ALIGNED or (first == "FLASHINFER_TRTLLM" and facts.experts_padded):
+        return
+    ranks = 1 if deployment.expert_parallel else deployment.tensor_parallel
+    width = experts.intermediate // ranks
+    if width % _ALIGNMENT == 0:
+        return
+    shared = f"{experts.intermediate} / {ranks} = {width}" if ranks > 1 else str(width)
+    yield Refusal(
+        kind="experts-kernel",
+        about="tensorParallel" if ranks > 1 else "id",
+        reason=f"vLLM {facts.version} takes FlashInfer's kernels for 16-bit experts on {deployment.accelerator.title}; "
+        f"they need {_ALIGNMENT} to divide an expert's width on a GPU, and here it is {shared}: the engine does not "
+        "come up",
+        source="vllm-project/vllm pull request 51492",
+        # Seen on compute capability 10.0; the same kernels are the first choice on others.
+        certain=10.0 <= (deployment.accelerator.compute_capability or 0.0) < 11.0,
+    )

@@ -1,0 +1,50 @@
+"""Options that `vllm serve` of a version knows."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+
+from llm_d_gke.catalog.engines import (
+    facts_of,
+)
+
+
+def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, str, str | None]]:
+    """Position and name of every option that `vllm serve` of this version ends on, with the nearest that it has.
+
+    Python's parser takes a beginning of an option that only one option has; options of a part (`--a.b`) are taken with
+    the part. A version between two tables is judged by what both of them lack.
+    """
+    tables = facts_of(version)
+    unknown: list[tuple[int, str, str | None]] = []
+    for position, name in _options(arguments):
+        if not tables or any(not facts.options or _knows(facts.options, name) for facts in tables):
+            continue
+        near = difflib.get_close_matches(
+            name, [option for facts in tables for option in facts.options], n=1, cutoff=0.75
+        )
+        unknown.append((position, name, near[0] if near else None))
+    return unknown
+
+
+def _options(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
+    for position, text in enumerate(arguments):
+        name = text.partition("=")[0].replace("_", "-")
+        if re.match(r"--[A-Za-z]", name):
+            yield position, name.partition(".")[0]
+
+
+def _knows(options: Sequence[str], name: str) -> bool:
+    return name in options or sum(option.startswith(name) for option in options) == 1
+
+
+def option_value(arguments: Sequence[str], *names: str) -> str | None:
+    """The last value of an option among further arguments, `--name value` or `--name=value`."""
+    value = None
+    for position, text in enumerate(arguments):
+        name, separator, inline_value = text.partition("=")
+        if name.replace("_", "-") in names:
+            value = inline_value if separator else arguments[position + 1] if position + 1 < len(arguments) else None
+    return value

@@ -1,0 +1,97 @@
+"""Quantization methods by version, compute capability and dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llm_d_gke.catalog.engines import (
+    EngineFacts,
+)
+from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names
+
+# Methods that read how the checkpoint was quantized, rather than quantize it while it is loaded.
+_READS_THE_CHECKPOINT = ("awq", "gptq", "compressed-tensors")
+_JUDGED = ("awq", "gptq", "compressed-tensors", "fp8", "bitsandbytes", "mxfp4")
+
+
+def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
+    method = deployment.method
+    if method is None or not facts.quantization:
+        return
+    about: About = "quantization" if deployment.quantization else "id"
+    tables = [facts.quantization[name] for name in method_names(method) if name in facts.quantization]
+    if not tables:
+        yield Refusal(
+            kind="quantization-unknown",
+            about=about,
+            reason=f"vLLM {facts.version} has no quantization method {method}",
+            source=f"quantization methods of vLLM {facts.version}",
+        )
+        return
+    other = _checkpoint_refusal(deployment, facts)
+    if other is not None:
+        yield other
+        return
+    capability = deployment.accelerator.compute_capability or 0.0
+    minimum = _least_capability(deployment, facts)
+    if minimum is not None and capability < minimum:
+        yield Refusal(
+            kind="quantization-capability",
+            about=about,
+            reason=f"{deployment.accelerator.title} has compute capability {capability}; the kernels of vLLM "
+            f"{facts.version} for {describe_format(deployment)} need {minimum}",
+            source=f"quantization methods of vLLM {facts.version}",
+        )
+        return
+    capable = [entry for entry in tables if entry.minimum_capability is None or entry.minimum_capability <= capability]
+    dtype = deployment.effective_dtype
+    if capable and all(entry.dtypes and dtype not in entry.dtypes for entry in capable):
+        dtypes = sorted({name for entry in capable for name in entry.dtypes})
+        yield Refusal(
+            kind="quantization-dtype",
+            about="dtype",
+            reason=f"vLLM {facts.version} runs {method} weights on {deployment.accelerator.title} in "
+            f"{' or '.join(dtypes)} only, and this is {dtype}",
+            source=f"quantization methods of vLLM {facts.version}",
+        )
+
+
+def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal | None:
+    """A method that is set and is not the checkpoint's (vllm/config/model.py, model_loader/weight_utils.py)."""
+    method, own = deployment.quantization, deployment.model.quantization
+    if method is None:
+        return None
+    family = method_names(method)[0]
+    if own is None and family in _READS_THE_CHECKPOINT:
+        return Refusal(
+            kind="quantization-checkpoint",
+            about="quantization",
+            reason=f"vLLM looks in the checkpoint for how {method} quantized it, and the weights of "
+            f"{deployment.model.id} are not quantized",
+            source=f"model_loader/weight_utils.py of vLLM {facts.version}",
+            certain=deployment.all_files_known or family == "compressed-tensors",
+        )
+    if own is not None and family in _JUDGED and own.method in _JUDGED and own.method != family:
+        return Refusal(
+            kind="quantization-checkpoint",
+            about="quantization",
+            reason=f"the weights of {deployment.model.id} are quantized by {own.method}, and vLLM takes no other "
+            "method",
+            source=f"vllm/config/model.py of vLLM {facts.version}",
+        )
+    return None
+
+
+def _least_capability(deployment: Deployment, facts: EngineFacts) -> float | None:
+    """The least compute capability of any kernel for these weights. None: not known."""
+    method, own = deployment.method or "", deployment.model.quantization
+    if method == "compressed-tensors" and own is not None and facts.compressed_tensors:
+        # Eight bits are fp8 here: with activations in fp8 where the card has them, else weights only.
+        formats = ("W8A8Fp8", "W8A16Fp8") if own.bits == 8 else ("WNA16",) if own.bits == 4 else ()
+        needs = [facts.compressed_tensors[name] for name in formats if name in facts.compressed_tensors]
+        return min(needs) if needs else None
+    minimums = [
+        facts.quantization[name].minimum_capability for name in method_names(method) if name in facts.quantization
+    ]
+    known_minimums = [number for number in minimums if number is not None]
+    return min(known_minimums) if known_minimums else None

@@ -1,0 +1,89 @@
+"""Every refusal of one deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from llm_d_gke.catalog.engines import (
+    EngineFacts,
+    facts_of,
+    load_facts,
+    versions,
+)
+from llm_d_gke.planning.engine_support.attention import attention_outcomes, attention_refusals
+from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
+from llm_d_gke.planning.engine_support.dtypes import dtype_refusals, float16_refusals
+from llm_d_gke.planning.engine_support.experts import experts_refusals
+from llm_d_gke.planning.engine_support.quantization import quantization_refusals
+from llm_d_gke.planning.engine_support.tpu import tpu_refusals
+
+
+def refusals_of(deployment: Deployment) -> list[Refusal]:
+    """Every reason why this version refuses it. Empty: nothing is known against it."""
+    by_table = [list(_refusals(deployment, facts)) for facts in facts_of(deployment.version)]
+    if not by_table:
+        return []
+    # Two tables speak for a version between them: what only one of them refuses is not certain.
+    kinds = [{refusal.kind for refusal in table_refusals} for table_refusals in by_table]
+    shared = set.intersection(*kinds)
+    refusals = {
+        refusal.kind: replace(refusal, certain=refusal.certain and refusal.kind in shared)
+        for table_refusals in by_table
+        for refusal in table_refusals
+    }
+    return list(refusals.values())
+
+
+def is_known(deployment: Deployment) -> bool:
+    """Whether the tables say everything about it: nothing that decides is missing in them."""
+    tables = facts_of(deployment.version)
+    if not tables or not any(deployment.model.architecture in facts.architectures for facts in tables):
+        return False
+    if deployment.accelerator.kind == "tpu":
+        return all(facts.tpu is not None for facts in tables)
+    return all(outcome is not None for facts in tables for _, outcome in attention_outcomes(deployment, facts))
+
+
+def _refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
+    later = _architecture(deployment, facts)
+    if later is not None:
+        yield later
+        return
+    if deployment.accelerator.kind == "tpu":
+        yield from float16_refusals(deployment, facts)
+        if facts.tpu is not None:
+            yield from tpu_refusals(deployment, facts, facts.tpu)
+        return
+    card_facts = facts.at(deployment.accelerator.compute_capability or 0.0)
+    if card_facts is None:
+        # A card that came after the version was asked: what holds on every card holds on it too.
+        yield from float16_refusals(deployment, facts)
+    else:
+        yield from dtype_refusals(deployment, facts, card_facts)
+        yield from attention_refusals(deployment, facts)
+        yield from experts_refusals(deployment, facts, card_facts)
+    yield from quantization_refusals(deployment, facts)
+
+
+def _architecture(deployment: Deployment, facts: EngineFacts) -> Refusal | None:
+    """An architecture that a later version has. One that no table has may come with the model's own code."""
+    name = deployment.model.architecture
+    if name in facts.architectures:
+        return None
+    since = next((other.version for other in _tables_after(facts) if name in other.architectures), None)
+    if since is None:
+        return None
+    return Refusal(
+        kind="architecture",
+        about="id",
+        reason=f"vLLM {facts.version} has no implementation of {name}, which vLLM {since} has",
+        source=f"model registry of vLLM {facts.version}",
+    )
+
+
+def _tables_after(facts: EngineFacts) -> Iterator[EngineFacts]:
+    for version in versions():
+        other = load_facts(version)
+        if other.number > facts.number:
+            yield other

@@ -1,0 +1,79 @@
+"""What the TPU back end's implementations of models have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from llm_d_gke.catalog.engines import (
+    EngineFacts,
+    TpuFacts,
+    facts_of,
+)
+from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names
+
+
+def implementation_of(deployment: Deployment) -> Literal["jax", "torch"] | None:
+    """Which implementation of the model a TPU runs; None where no table says. Adapters take PyTorch's by themselves."""
+    tables = [facts.tpu for facts in facts_of(deployment.version) if facts.tpu is not None]
+    if not tables:
+        return None
+    chosen = deployment.environment.get(tables[0].implementation_variable, "").lower()
+    if chosen == "vllm" or (not chosen and needs_torch(deployment)):
+        return "torch"
+    if chosen == "flax_nnx":
+        return "jax" if deployment.model.architecture in tables[0].jax_architectures else "torch"
+    return "jax" if tables[0].uses_jax(deployment.model.architecture) else "torch"
+
+
+def needs_torch(deployment: Deployment) -> bool:
+    """Whether a deployment on TPU needs a variable for PyTorch's implementation, because JAX's has no adapters."""
+    if deployment.accelerator.kind != "tpu" or not deployment.adapters:
+        return False
+    tables = [facts.tpu for facts in facts_of(deployment.version) if facts.tpu is not None]
+    return bool(tables) and any(not tpu.jax_lora and tpu.uses_jax(deployment.model.architecture) for tpu in tables)
+
+
+def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> Iterator[Refusal]:
+    implementation = implementation_of(deployment)
+    own = deployment.model.quantization
+    method = deployment.method
+    source = f"sources of {tpu.package}" + ("" if tpu.exact else f", the nearest published to vLLM {facts.version}")
+    if deployment.adapters and implementation == "jax" and not tpu.jax_lora:
+        yield Refusal(
+            kind="tpu-adapters",
+            about="env",
+            reason=f"the JAX implementation of {deployment.model.architecture} has no LoRA adapters: the engine ends "
+            "while it compiles",
+            source=source,
+        )
+    if method is None:
+        return
+    about: About = "quantization" if deployment.quantization else "id"
+    names = method_names(method)
+    if not any(name in tpu.platform_quantization for name in names):
+        yield Refusal(
+            kind="tpu-quantization",
+            about=about,
+            reason=f"vLLM {facts.version} on TPU has no quantization method {method}",
+            source=source,
+        )
+        return
+    supported = tpu.jax_quantization if implementation == "jax" else tpu.torch_quantization
+    schemes = tpu.jax_compressed_tensors if implementation == "jax" else tpu.torch_compressed_tensors
+    scheme = _tpu_scheme(own.bits) if method == "compressed-tensors" and own is not None else None
+    if any(name in supported for name in names) and (scheme is None or any(name in schemes for name in scheme)):
+        return
+    called = "JAX" if implementation == "jax" else "PyTorch"
+    yield Refusal(
+        kind="tpu-quantization",
+        about=about,
+        reason=f"on TPU vLLM {facts.version} runs {deployment.model.architecture} by its {called} implementation, "
+        f"which cannot load {describe_format(deployment)}",
+        source=source,
+    )
+
+
+def _tpu_scheme(bits: float) -> tuple[str, ...]:
+    """Formats of compressed-tensors that weights of so many bits may be in, as the TPU back end calls them."""
+    return ("fp8_w8a8", "dynamic_token_w8a8") if bits == 8 else ("w4a16",)

@@ -1,0 +1,114 @@
+"""Findings: errors and warnings about a stack. Each has four parts: path, value, rule, fix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+NAMESPACE = "llm-d"
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing wrong with a stack.
+
+    `id` is the id of the rule that is broken, one of `llm_d_gke.planning.rules.RULES`. `path` is Pulumi's own
+    (`llm-d:models[0].maxModelLen`), `value` the present value, `rule` the reason, `fix` the correction. A
+    warning that the stack file acknowledges has the reason it gives in `acknowledged`; `place` is file and line,
+    where they are known.
+    """
+
+    id: str
+    path: str
+    value: str
+    rule: str
+    fix: str
+    severity: Severity = Severity.ERROR
+    acknowledged: str | None = None
+    place: str | None = None
+
+    def __str__(self) -> str:
+        place = f"  ({self.place})" if self.place else ""
+        text = f"{self.id}  {self.path} = {self.value}{place}\n  {self.rule}\n  {self.fix}"
+        return text if self.acknowledged is None else f"{text}\n  acknowledged: {self.acknowledged}"
+
+
+class RefusedError(Exception):
+    """A stack that could not work. Carries every finding; nothing has been created."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__(report(self.findings))
+
+
+def located(findings: Iterable[Finding], line_of: Callable[[str], int | None], file: str) -> list[Finding]:
+    """The findings with the lines of a stack file in which their settings are."""
+    lines = [(finding, line_of(finding.path)) for finding in findings]
+    return [finding if line is None else replace(finding, place=f"{file}, line {line}") for finding, line in lines]
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """All findings as one text, errors before warnings."""
+    errors = [f for f in findings if f.severity is Severity.ERROR]
+    warnings = [f for f in findings if f.severity is Severity.WARNING and f.acknowledged is None]
+    acknowledged = [f for f in findings if f.acknowledged is not None]
+    head = f"{_count(len(errors), 'error')}, nothing was created:" if errors else _count(len(warnings), "warning") + ":"
+    return "\n\n".join(
+        [
+            head,
+            *map(str, errors),
+            *(f"(warning) {f}" for f in warnings),
+            *(f"(acknowledged) {f}" for f in acknowledged),
+        ]
+    )
+
+
+def path_of(*parts: str | int) -> str:
+    """`("models", 0, "id")` as `llm-d:models[0].id`. A key with another namespace keeps it."""
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text if parts and ":" in str(parts[0]) else f"{NAMESPACE}:{text}"
+
+
+def without_secrets(value: object, location: Sequence[str | int]) -> object:
+    """The value with everything hidden that looks like a credential by its key or by its form."""
+    if location and _SECRET_KEY.search(str(location[-1])):
+        return HIDDEN
+    if isinstance(value, Mapping):
+        return {key: without_secrets(item, (*location, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        previous = (None, *value)
+        return [
+            # The word after `--api-key` is as secret as the value of a key of that name.
+            HIDDEN
+            if isinstance(flag, str) and _SECRET_FLAG.fullmatch(flag)
+            else without_secrets(item, (*location, index))
+            for index, (flag, item) in enumerate(zip(previous, value, strict=False))
+        ]
+    if isinstance(value, str):
+        flag, equals, _ = value.partition("=")
+        if equals and _SECRET_FLAG.fullmatch(flag):
+            return f"{flag}={HIDDEN}"
+        return HIDDEN if value.startswith("hf_") else value
+    return value
+
+
+HIDDEN = "(hidden)"
+_SECRET_KEY = re.compile(r"(token|password|secret|api_?keys?)$", re.IGNORECASE)
+_SECRET_FLAG = re.compile(r"--?[a-z_-]*(token|password|secret|api[_-]?key)", re.IGNORECASE)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def errors_in(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity is Severity.ERROR]

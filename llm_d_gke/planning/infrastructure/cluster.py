@@ -1,0 +1,166 @@
+"""The GKE cluster, its node service account, and the CRDs its version lacks."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning import names
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.plan.infrastructure import ClusterPlan, ClusterSecurityPlan, MaintenancePlan
+from llm_d_gke.planning.plan.platform import InferenceCrdsPlan
+from llm_d_gke.planning.serving.backends import backend_of
+from llm_d_gke.planning.versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, reaches
+from llm_d_gke.settings.cluster import EncryptionSettings
+
+# Least privilege for nodes: one role with logging, metrics and registry access, and Artifact Registry of the same
+# project (cloud.google.com/kubernetes-engine/docs/how-to/hardening-your-cluster, "Use least privilege IAM service
+# accounts").
+NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
+
+SERVICES = (
+    # The API through which a project's IAM policy is changed.
+    "cloudresourcemanager.googleapis.com",
+    "compute.googleapis.com",
+    "container.googleapis.com",
+    "iam.googleapis.com",
+    # Without it a Gateway with a picker answers 'fault filter abort'.
+    "networkservices.googleapis.com",
+)
+
+
+def plan_cluster(ctx: PlanContext) -> ClusterPlan:
+    """Cluster settings with everything derived, and findings about them."""
+    settings = ctx.settings.cluster
+    _check(ctx)
+    name = settings.existing.name if settings.existing else names.join("llm-d", ctx.stack, length=names.CLUSTER_LENGTH)
+    project, location = ctx.settings.project, ctx.settings.location
+    control_plane = settings.control_plane
+    window = settings.maintenance_window
+    return ClusterPlan(
+        create=settings.existing is None,
+        name=name,
+        location=location,
+        identifier=f"projects/{project}/locations/{location}/clusters/{name}",
+        release_channel=settings.release_channel.upper(),
+        min_version=settings.version,
+        private_nodes=settings.private_nodes,
+        dns_endpoint=control_plane.access == "dns-endpoint",
+        authorized_networks=tuple((str(net.cidr), net.name) for net in control_plane.authorized_networks),
+        maintenance=MaintenancePlan(start=window.start, end=window.end, recurrence=window.recurrence)
+        if window
+        else None,
+        deletion_protection=settings.deletion_protection,
+        workload_pool=f"{project}.svc.id.goog",
+        service_account=names.service_account_id(ctx.stack),
+        service_account_roles=NODE_ROLES,
+        secret_manager=ctx.settings.hugging_face.secret_manager_secret is not None,
+        managed_prometheus=ctx.settings.monitoring.enabled,
+        multi_networking=ctx.machine.rdma,
+        security=_security(ctx),
+        labels=ctx.labels,
+    )
+
+
+def _security(ctx: PlanContext) -> ClusterSecurityPlan:
+    settings = ctx.settings.cluster
+    _check_keys(ctx)
+    return ClusterSecurityPlan(
+        secrets_key=settings.encryption.secrets_key,
+        disk_key=settings.encryption.disk_key,
+        binary_authorization=settings.binary_authorization,
+        security_posture="BASIC" if settings.security_posture == "basic" else "DISABLED",
+        intranode_visibility=settings.intranode_visibility,
+        google_group=settings.google_group,
+        google_cloud_addresses=settings.control_plane.google_cloud_addresses,
+    )
+
+
+def _check_keys(ctx: PlanContext) -> None:
+    """GKE takes a key for Secrets from its own region only; a disk's key may also be in a place that contains it."""
+    wide = ("global", ctx.region.split("-")[0])
+    settings = ctx.settings.cluster.encryption
+    for name, key, places in (
+        ("secretsKey", settings.secrets_key, (ctx.region,)),
+        ("diskKey", settings.disk_key, (ctx.region, *wide)),
+    ):
+        place = key.split("/")[3] if key is not None else ctx.region
+        if place not in places:
+            ctx.findings.error(
+                "LLMD-KMS-LOCATION",
+                "cluster",
+                "encryption",
+                name,
+                value=key,
+                rule=f"the key is in {place}, and this cluster is in {ctx.region}: GKE refuses a key from elsewhere",
+                fix=f"use a key ring in {ctx.region}",
+            )
+
+
+def plan_services(ctx: PlanContext) -> tuple[str, ...]:
+    """APIs the stack needs, in alphabetical order."""
+    extra = []
+    if ctx.settings.hugging_face.secret_manager_secret is not None:
+        extra.append("secretmanager.googleapis.com")
+    if ctx.settings.gateway.tls.kind == "certificate-manager":
+        extra.append("certificatemanager.googleapis.com")
+    if ctx.settings.cluster.binary_authorization:
+        extra.append("binaryauthorization.googleapis.com")
+    if ctx.settings.cluster.encryption != EncryptionSettings():
+        extra.append("cloudkms.googleapis.com")
+    if ctx.settings.monitoring.enabled:
+        extra.append("monitoring.googleapis.com")
+    if ctx.settings.budget is not None and ctx.settings.budget.billing_account is not None:
+        extra.append("billingbudgets.googleapis.com")
+    return tuple(sorted((*SERVICES, *extra)))
+
+
+def plan_crds(ctx: PlanContext) -> InferenceCrdsPlan:
+    """The InferencePool CRD, where GKE does not install it."""
+    # KServe's chart has it too, and Helm does not adopt objects created by others.
+    kserve = backend_of(ctx.settings).needs_kserve and not ctx.settings.platform.kserve.existing
+    built_in = gke_brings_inference_pool(ctx.settings.cluster)
+    return InferenceCrdsPlan(
+        install=not built_in and not kserve, legacy=kserve and built_in and ctx.release.charts.legacy_inference_pool
+    )
+
+
+def _check(ctx: PlanContext) -> None:
+    settings, findings = ctx.settings.cluster, ctx.findings
+    version = settings.existing.version if settings.existing else settings.version
+    path = ("cluster", "existing", "version") if settings.existing else ("cluster", "version")
+    if version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE):
+        findings.error(
+            "LLMD-GKE-VERSION",
+            *path,
+            value=version,
+            rule=f"GKE Inference Gateway needs {INFERENCE_GATEWAY_SINCE} or newer",
+            fix="use 1.34 or newer, or leave the version to the release channel",
+        )
+    minimum = ctx.accelerator.minimum_gke_version
+    if version is not None and minimum is not None and not reaches(version, minimum):
+        findings.error(
+            "LLMD-GKE-VERSION-ACCELERATOR",
+            *path,
+            value=version,
+            rule=f"{ctx.accelerator.title} needs GKE {minimum} or newer",
+            fix=f"use {minimum} or newer",
+        )
+    control_plane = settings.control_plane
+    if control_plane.access == "authorized-networks" and not control_plane.authorized_networks:
+        findings.error(
+            "LLMD-AUTHORIZED-NETWORKS-EMPTY",
+            "cluster",
+            "controlPlane",
+            "authorizedNetworks",
+            value="[]",
+            rule="the list is empty, so nothing could reach the control plane, not even this program",
+            fix="list the ranges of your own machines, or use access: dns-endpoint",
+        )
+    if control_plane.access == "dns-endpoint" and control_plane.authorized_networks:
+        findings.error(
+            "LLMD-AUTHORIZED-NETWORKS-UNUSED",
+            "cluster",
+            "controlPlane",
+            "authorizedNetworks",
+            value=f"{len(control_plane.authorized_networks)} ranges",
+            rule="authorized networks guard the public address, which access: dns-endpoint turns off",
+            fix="remove them, or use access: authorized-networks",
+        )

@@ -1,0 +1,200 @@
+"""VPC, ranges, proxy-only subnet, NAT."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from itertools import combinations
+
+from llm_d_gke.planning import names
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.plan.infrastructure import NetworkPlan, SubnetPlan
+
+# Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 ranges").
+AUTO_MODE = IPv4Network("10.128.0.0/9")
+
+# Docker's default bridge (cloud.google.com/vpc/docs/subnets, "Additional considerations").
+DOCKER = IPv4Network("172.17.0.0/16")
+
+# For messages, settings that no range of these collides with.
+DEFAULTS = {
+    "nodeCidr": "10.0.0.0/20",
+    "podCidr": "10.4.0.0/14",
+    "serviceCidr": "10.8.0.0/20",
+    "proxyCidr": "192.168.0.0/23",
+}
+
+# What a subnet may have besides public addresses (cloud.google.com/vpc/docs/subnets, "Valid IPv4 ranges"); those for
+# documentation are left out.
+PRIVATE = tuple(
+    IPv4Network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "192.0.0.0/24",
+        "198.18.0.0/15",
+        "240.0.0.0/4",
+    )
+)
+
+# Smallest masks GKE and the load balancers accept: nodes /29; services /27; proxy-only subnets /26, of which Google
+# recommends /23 (cloud.google.com/load-balancing/docs/proxy-only-subnets).
+_LARGEST_PREFIX = {"nodeCidr": 29, "podCidr": 24, "serviceCidr": 27, "proxyCidr": 26}
+
+
+def plan_network(ctx: PlanContext) -> NetworkPlan:
+    """Names and ranges of the network, with findings for ranges that cannot be."""
+    settings = ctx.settings.network
+    existing = settings.existing
+    _check_ranges(ctx)
+    _check_existing(ctx)
+    base = names.join("llm-d", ctx.stack)
+    # Only Google's own Envoys live in one.
+    create_proxy = ctx.settings.gateway.implementation == "gke" and (
+        existing is None or existing.proxy_subnetwork is None
+    )
+    return NetworkPlan(
+        create=existing is None,
+        project=_host_project(ctx),
+        region=ctx.region,
+        network=existing.network if existing else names.join(base, "network"),
+        subnet=SubnetPlan(
+            name=existing.subnetwork if existing else names.join(base, "nodes"),
+            node_cidr=str(settings.node_cidr),
+            pod_range=existing.pod_range if existing else "pods",
+            pod_cidr=str(settings.pod_cidr),
+            service_range=existing.service_range if existing else "services",
+            service_cidr=str(settings.service_cidr),
+        ),
+        proxy_subnet=existing.proxy_subnetwork
+        if existing and existing.proxy_subnetwork
+        else names.join(base, "proxies"),
+        proxy_cidr=str(settings.proxy_cidr),
+        create_proxy_subnet=create_proxy,
+        router=names.join(base, "router"),
+        nat=names.join(base, "nat"),
+        create_nat=existing is None and ctx.settings.cluster.private_nodes,
+        flow_logs=settings.flow_logs,
+    )
+
+
+def _host_project(ctx: PlanContext) -> str | None:
+    existing = ctx.settings.network.existing
+    return existing.project if existing is not None and existing.project != ctx.settings.project else None
+
+
+def _check_existing(ctx: PlanContext) -> None:
+    network, cluster = ctx.settings.network.existing, ctx.settings.cluster
+    if cluster.existing is not None and network is None:
+        # The load balancer of a Gateway is built in the VPC of its cluster.
+        ctx.findings.error(
+            "LLMD-NETWORK-OF-CLUSTER",
+            "network",
+            "existing",
+            value="(missing)",
+            rule=f"cluster {cluster.existing.name} exists in a network of its own; the stack would create another one,"
+            " and the Gateway would get no address there",
+            fix="name the cluster's network, subnetwork, podRange and serviceRange below network.existing: gcloud"
+            f" container clusters describe {cluster.existing.name} --location {ctx.settings.location}"
+            " --format 'yaml(networkConfig,ipAllocationPolicy)'",
+        )
+    if network is not None and not network.nat and cluster.existing is None and cluster.private_nodes:
+        ctx.findings.warning(
+            "LLMD-NETWORK-NAT",
+            "network",
+            "existing",
+            "nat",
+            value="false",
+            rule=f"private nodes in {network.network} pull images through Cloud NAT, which the stack does not"
+            " create in an existing network",
+            fix="check that the subnet has Cloud NAT, then set network.existing.nat: true; or set"
+            " cluster.privateNodes: false",
+        )
+
+
+def _nodes(ctx: PlanContext) -> int:
+    """Nodes of all pools at their largest."""
+    settings = ctx.settings
+    prefill = (settings.prefill_accelerator or settings.accelerator).nodes.max if ctx.role == "decode" else 0
+    return settings.accelerator.nodes.max + prefill + settings.cpu_pool.nodes.max
+
+
+def _wanted_prefix(ctx: PlanContext, key: str) -> int:
+    """The longest prefix whose range has room for every node: an address each, or a /24 each for its pods."""
+    if key == "podCidr":
+        # 110 pods a node, GKE's default, take a /24 (kubernetes-engine/docs/how-to/flexible-pod-cidr).
+        return 24 - (_nodes(ctx) - 1).bit_length()
+    if key == "nodeCidr":
+        # Four addresses of every subnet are Google's own (cloud.google.com/vpc/docs/subnets, "Unusable addresses").
+        return 32 - (_nodes(ctx) + 4 - 1).bit_length()
+    return 32
+
+
+def _check_ranges(ctx: PlanContext) -> None:
+    settings, findings = ctx.settings.network, ctx.findings
+    ranges = {"proxyCidr": settings.proxy_cidr}
+    if settings.existing is None:
+        ranges |= {"nodeCidr": settings.node_cidr, "podCidr": settings.pod_cidr, "serviceCidr": settings.service_cidr}
+    elif settings.existing.proxy_subnetwork is not None:
+        ranges = {}
+    for key, cidr in ranges.items():
+        if cidr.overlaps(DOCKER):
+            findings.warning(
+                "LLMD-CIDR-DOCKER",
+                "network",
+                key,
+                value=cidr,
+                rule=f"holds addresses of {DOCKER}, which Docker uses inside its hosts by default: such hosts cannot"
+                " reach these addresses",
+                fix=f"use a range outside of it, such as {DEFAULTS[key]}",
+            )
+        if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in PRIVATE):
+            findings.error(
+                "LLMD-CIDR-PRIVATE",
+                "network",
+                key,
+                value=cidr,
+                rule="not a private range",
+                fix="use a range of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10",
+            )
+        if cidr.prefixlen > _LARGEST_PREFIX[key]:
+            findings.error(
+                "LLMD-CIDR-SMALL",
+                "network",
+                key,
+                value=cidr,
+                rule=f"too small: a /{_LARGEST_PREFIX[key]} is the smallest range that Google accepts here",
+                fix=f"use {cidr.network_address}/{23 if key == 'proxyCidr' else _LARGEST_PREFIX[key]}",
+            )
+        elif (prefix := _wanted_prefix(ctx, key)) < cidr.prefixlen:
+            findings.error(
+                "LLMD-CIDR-NODES",
+                "network",
+                key,
+                value=cidr,
+                rule=f"too small for the {_nodes(ctx)} nodes that both pools may grow to"
+                + (": GKE gives each a /24 of it" if key == "podCidr" else ""),
+                fix=f"use a /{prefix} or larger, or lower nodes.max of accelerator or cpuPool",
+            )
+    for (first, cidr_of_first), (second, other) in combinations(ranges.items(), 2):
+        if cidr_of_first.overlaps(other):
+            findings.error(
+                "LLMD-CIDR-OVERLAP",
+                "network",
+                first,
+                value=cidr_of_first,
+                rule=f"overlaps {second} = {other}",
+                fix=f"choose ranges without common addresses; the default is {DEFAULTS[first]}",
+            )
+    if settings.existing is not None and settings.existing.auto_mode:
+        for key, cidr in ranges.items():
+            if cidr.overlaps(AUTO_MODE):
+                findings.error(
+                    "LLMD-CIDR-AUTO-MODE",
+                    "network",
+                    key,
+                    value=cidr,
+                    rule=f"an auto-mode VPC owns {AUTO_MODE} in every region",
+                    fix="use a range outside it, such as 192.168.0.0/23",
+                )

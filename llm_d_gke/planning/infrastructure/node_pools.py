@@ -1,0 +1,183 @@
+"""Node pools: CPU nodes, and the accelerator pool with the rules no provider checks before it is too late."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from llm_d_gke.planning import names
+from llm_d_gke.planning.allocatable import EPHEMERAL_SHARE, allocatable
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.parallelism.layout import parallelism_of
+from llm_d_gke.planning.parallelism.rdma import DRANET_LABEL, uses_rdma
+from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
+from llm_d_gke.planning.platform.engine_images import driver_version
+from llm_d_gke.planning.suggest import did_you_mean
+
+# Unpacked vLLM images: CUDA ones are about 20 GiB, TPU ones about 12; the rest is the system and logs.
+_IMAGE_GIB = {"gpu": 40, "tpu": 30}
+_LEAST_DISK_GIB = 100
+_SMALLEST_DISK_GIB = 50
+
+
+def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
+    """Nodes for picker and system pods. Created before the accelerator pool, so that GKE taints the latter."""
+    settings = ctx.settings.cpu_pool
+    machine = ctx.catalog.machines.get(settings.machine_type)
+    if machine is None or machine.accelerator is not None:
+        cpu = [m.name for m in ctx.catalog.machines.values() if m.accelerator is None]
+        ctx.findings.error(
+            "LLMD-CPU-MACHINE-TYPE",
+            "cpuPool",
+            "machineType",
+            value=settings.machine_type,
+            rule="pickers and system pods run on machines without accelerators, and the catalog has none of this name",
+            fix=did_you_mean(settings.machine_type, cpu),
+        )
+    if settings.nodes.min < 1:
+        ctx.findings.error(
+            "LLMD-CPU-POOL-EMPTY",
+            "cpuPool",
+            "nodes",
+            "min",
+            value=settings.nodes.min,
+            rule="accelerator nodes are tainted: without a CPU node, pickers and system pods cannot be scheduled",
+            fix="use 1 or more",
+        )
+    return NodePoolPlan(
+        name=names.join(ctx.stack, "cpu", length=names.CLUSTER_LENGTH),
+        private_nodes=_private_nodes(ctx),
+        machine_type=settings.machine_type,
+        zones=_cpu_zones(ctx),
+        min_nodes=settings.nodes.min,
+        max_nodes=settings.nodes.max,
+        autoscaled=settings.nodes.min != settings.nodes.max,
+        disk_gib=settings.disk_gib,
+        disk_type="pd-balanced" if machine is None else machine.boot_disk,
+        disk_key=ctx.settings.cluster.encryption.disk_key,
+        labels=ctx.labels,
+        node_labels=ctx.own_nodes,
+    )
+
+
+def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePoolPlan, ...]:
+    """The accelerator pool, or one for each slice of several hosts, which exists whole or not at all.
+
+    `weights_gib` is the most that a node's replicas download together onto its disk.
+    """
+    settings = ctx.settings.accelerator
+    gpu = ctx.accelerator.kind == "gpu"
+    multi_host = ctx.hosts > 1
+    _check(ctx)
+    rdma = any(uses_rdma(ctx, parallelism_of(ctx, model)) for model in ctx.settings.models)
+    least_disk = _least_disk(ctx, weights_gib)
+    disk = settings.disk_gib or max(_LEAST_DISK_GIB, least_disk)
+    if disk < least_disk:
+        ctx.findings.error(
+            "LLMD-DISK-SMALL",
+            "accelerator",
+            "diskGib",
+            value=disk,
+            rule=f"image, weights and caches share the boot disk and need about {least_disk} GiB of boot disk",
+            fix=f"use {least_disk} or more, or remove diskGib",
+        )
+    minimum = 0 if ctx.settings.paused or settings.provisioning in ("flex-start", "queued") else settings.nodes.min
+    maximum = settings.nodes.max
+    if multi_host and (maximum % ctx.hosts or minimum % ctx.hosts):
+        ctx.findings.error(
+            "LLMD-SLICE-HOSTS",
+            "accelerator",
+            "nodes",
+            value=f"{settings.nodes.min} to {maximum}",
+            rule=f"a {ctx.topology} slice of {ctx.machine.name} has {ctx.hosts} hosts, created as a whole",
+            fix=f"use multiples of {ctx.hosts}",
+        )
+    name = names.join(ctx.stack, "acc", ctx.accelerator.name.removeprefix("nvidia-"), length=names.CLUSTER_LENGTH - 3)
+    pool = NodePoolPlan(
+        name=name,
+        private_nodes=_private_nodes(ctx),
+        machine_type=ctx.machine.name,
+        zones=ctx.zones,
+        min_nodes=minimum,
+        max_nodes=maximum,
+        autoscaled=minimum != maximum,
+        disk_gib=disk,
+        disk_type=ctx.machine.boot_disk,
+        disk_key=ctx.settings.cluster.encryption.disk_key,
+        guest_accelerator=ctx.accelerator.node_label_value if gpu else None,
+        accelerators_per_node=ctx.per_node,
+        driver_version=driver_version(ctx),
+        threads_per_core=ctx.machine.threads_per_core,
+        placement_topology=ctx.topology if multi_host else None,
+        provisioning=settings.provisioning,
+        reservation=settings.reservation,
+        accelerator_network_profile="auto" if ctx.machine.rdma else None,
+        labels=ctx.labels,
+        node_labels={**ctx.own_nodes, **({DRANET_LABEL: "true"} if rdma else {})},
+    )
+    if not multi_host:
+        return (pool,)
+    always, slices = minimum // ctx.hosts, max(1, maximum // ctx.hosts)
+    return tuple(
+        replace(
+            pool,
+            name=name if number == 0 else f"{name}-{number + 1}",
+            min_nodes=ctx.hosts if number < always else 0,
+            max_nodes=ctx.hosts,
+            autoscaled=number >= always,
+        )
+        for number in range(slices)
+    )
+
+
+def _least_disk(ctx: PlanContext, weights_gib: float) -> int:
+    """GiB, in steps of ten: room for the image, and for what the node's pods write within what GKE leaves to pods."""
+    written = 1.1 * weights_gib + 8
+    disk = _SMALLEST_DISK_GIB
+    while (
+        allocatable(ctx.machine, disk).ephemeral_gib * EPHEMERAL_SHARE < written
+        or 0.9 * disk < _IMAGE_GIB[ctx.accelerator.kind] + written
+    ):
+        disk += 10
+    return disk
+
+
+def _private_nodes(ctx: PlanContext) -> bool | None:
+    cluster = ctx.settings.cluster
+    return None if cluster.existing else cluster.private_nodes
+
+
+def _cpu_zones(ctx: PlanContext) -> tuple[str, ...]:
+    # A zonal cluster has one zone. In a regional one GKE chooses the zones, because their capacity is unknown here.
+    return (ctx.settings.location,) if ctx.settings.location != ctx.region else ()
+
+
+def _check(ctx: PlanContext) -> None:
+    settings, findings = ctx.settings.accelerator, ctx.findings
+    if settings.reservation is not None and settings.provisioning != "on-demand":
+        findings.error(
+            "LLMD-RESERVATION-PROVISIONING",
+            "accelerator",
+            "reservation",
+            value=settings.reservation,
+            rule=f"{settings.provisioning} capacity cannot come from a reservation",
+            fix="remove reservation, or use provisioning: on-demand",
+        )
+    if settings.provisioning in ("flex-start", "queued") and settings.nodes.min > 0:
+        findings.error(
+            "LLMD-PROVISIONING-MIN",
+            "accelerator",
+            "nodes",
+            "min",
+            value=settings.nodes.min,
+            rule=f"{settings.provisioning} nodes are created when pods wait for them, so the pool cannot keep any",
+            fix="use 0",
+        )
+    if not ctx.machine.on_demand_ok and settings.provisioning == "on-demand" and settings.reservation is None:
+        findings.warning(
+            "LLMD-PROVISIONING-ON-DEMAND",
+            "accelerator",
+            "provisioning",
+            value=settings.provisioning,
+            rule=f"{ctx.machine.name} is sold as spot, flex-start or reservation only, according to the catalog",
+            fix="use provisioning: spot or flex-start, or name a reservation",
+        )

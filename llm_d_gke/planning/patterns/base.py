@@ -1,0 +1,62 @@
+"""The interface of a pattern: its accepted settings, its model servers, and its routes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.context import Findings, PlanContext
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.settings.stack import Pattern as Name
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """How the replicas of a stack share the work. The default is one model on servers that do prefill and decode.
+
+    `routes_by_model`: requests name one of several models, so a model router and a models endpoint are behind the
+    Gateway. `states_block_size`: engine and picker are configured with one KV-cache block size. `relies_on_prefixes`:
+    prefix caching cannot be turned off. `transfers_kv_cache`: pods exchange KV cache, which is not encrypted.
+    """
+
+    name: Name
+    routes_by_model: bool = False
+    states_block_size: bool = False
+    relies_on_prefixes: bool = False
+    transfers_kv_cache: bool = False
+
+    def check_settings(self, settings: StackSettings, findings: Findings) -> None:
+        """Findings that need no catalog: numbers of models and replicas, settings of another pattern."""
+        if not self.routes_by_model and len(settings.models) > 1:
+            findings.error(
+                "LLMD-PATTERN-ONE-MODEL",
+                "models",
+                value=f"{len(settings.models)} models",
+                rule=f"{self.name} serves one model: without a model router a request could reach the wrong one",
+                fix="keep one model per stack, or use pattern: multi-model",
+            )
+        if not self.transfers_kv_cache:
+            self._check_no_prefill(settings, findings)
+
+    def check_model(self, ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+        """Findings about one model. `model` is None where the catalog does not have it."""
+
+    def sites(self, ctx: PlanContext) -> tuple[PlanContext, ...] | None:
+        """A context for each kind of model server; requests arrive at the first. None if one cannot be resolved."""
+        return (ctx,)
+
+    def _check_no_prefill(self, settings: StackSettings, findings: Findings) -> None:
+        paths: list[tuple[str | int, ...]] = [
+            ("models", index, "prefill") for index, model in enumerate(settings.models) if model.prefill is not None
+        ]
+        paths += [("prefillAccelerator",)] if settings.prefill_accelerator is not None else []
+        paths += [("disaggregation",)] if settings.disaggregation is not None else []
+        for path in paths:
+            findings.error(
+                "LLMD-PREFILL-UNUSED",
+                *path,
+                value="given",
+                rule=f"{self.name} has no separate prefill servers: each server runs prefill and decode",
+                fix="remove it, or use pattern: disaggregated",
+            )

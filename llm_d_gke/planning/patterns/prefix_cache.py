@@ -1,0 +1,44 @@
+"""Pattern `prefix-cache`: a request is routed to the replica with the prefix of its prompt in the KV cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.patterns.base import Pattern
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.stack import Pattern as Name
+
+
+@dataclass(frozen=True)
+class PrefixCache(Pattern):
+    """One model on several replicas with prefix caching, and a picker that scores prefixes."""
+
+    name: Name = "prefix-cache"
+    states_block_size: bool = True
+    relies_on_prefixes: bool = True
+
+    def check_settings(self, settings: StackSettings, findings: Findings) -> None:
+        """Several replicas, and a weight for prefixes."""
+        super().check_settings(settings, findings)
+        for index, model in enumerate(settings.models):
+            if model.replicas < 2:
+                findings.error(
+                    "LLMD-PATTERN-PREFIX-REPLICAS",
+                    "models",
+                    index,
+                    *model.replicas_path,
+                    value=model.replicas,
+                    rule="prefix-cache chooses the replica that holds a prompt's prefix, and there is one replica only",
+                    fix="use 2 or more, or pattern: single-replica",
+                )
+        if settings.picker.scorers.prefix_cache == 0:
+            findings.error(
+                "LLMD-PATTERN-PREFIX-SCORER",
+                "picker",
+                "scorers",
+                "prefixCache",
+                value=0,
+                rule="prefix-cache routes by prefix matches, and a weight of 0 ignores them",
+                fix="give it a weight, or use preset: balanced or prefix without scorers",
+            )

@@ -1,0 +1,28 @@
+"""EndpointPickerConfig: its shapes, what this program writes with them, and what is wrong with what users write."""
+
+from llm_d_gke.planning.picker_config.build import (
+    PreciseIndex,
+    Weights,
+    can_disaggregate,
+    can_index_precisely,
+    disaggregated,
+    load_and_prefix,
+)
+from llm_d_gke.planning.picker_config.check import check_config, parsed_config, written_config
+from llm_d_gke.planning.picker_config.check_engine import check_blocks, check_scraping, check_state, prefix_plugin
+
+__all__ = [
+    "PreciseIndex",
+    "Weights",
+    "can_disaggregate",
+    "can_index_precisely",
+    "check_blocks",
+    "check_config",
+    "check_scraping",
+    "check_state",
+    "disaggregated",
+    "load_and_prefix",
+    "parsed_config",
+    "prefix_plugin",
+    "written_config",
+]

@@ -1,0 +1,215 @@
+"""Configurations that this program writes itself, through the same shapes that check what users write."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llm_d_gke.catalog.pickers import Picker
+from llm_d_gke.planning.picker_config.document import DOCUMENTS
+from llm_d_gke.planning.picker_config.parameters import SHAPES
+
+PREFIX, KV_CACHE, QUEUE = "prefix-cache-scorer", "kv-cache-utilization-scorer", "queue-scorer"
+APPROXIMATE, PRECISE = "approx-prefix-cache-producer", "precise-prefix-cache-producer"
+METRICS = "metrics-data-source"
+_NOTIFICATIONS, _TOKENS = "endpoint-notification-source", "token-producer"
+_CHARACTERS_A_TOKEN = 4
+_PREPARED = "prepareDataPlugins"
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Weights of the three scorers of load and prefix. One of weight 0 is left out: it would run for nothing."""
+
+    prefix: float
+    kv_cache: float
+    queue: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreciseIndex:
+    """Sources of tokens and events for the precise index: a vLLM that renders `model`, and the engines' event port."""
+
+    model: str
+    renderer: str
+    event_port: int
+
+
+def can_disaggregate(picker: Picker) -> bool:
+    """Whether a picker can route prefill and decode of a request to different replicas."""
+    return picker.has("disagg-profile-handler") or picker.has("pd-profile-handler")
+
+
+def can_index_precisely(picker: Picker) -> bool:
+    """Whether a picker can process KV events of the engines, with tokens from a vLLM."""
+    return picker.has(PRECISE)
+
+
+def load_and_prefix(
+    picker: Picker,
+    api: str,
+    weights: Weights,
+    block_tokens: int | None,
+    precise: PreciseIndex | None = None,
+    *,
+    https: bool = False,
+) -> Config:
+    """One profile that weighs prefix match, free KV cache and short queue.
+
+    `api` is the document's apiVersion. `block_tokens` of None leaves the size of prompt blocks to the picker. `https`:
+    engines' metrics are scraped over HTTPS, and the picker has no flag for that.
+    """
+    scoring = _Scoring(picker, weights, block_tokens, precise)
+    return _document(
+        picker,
+        api,
+        # The picker's own data layer takes the source that is configured under its type.
+        plugins=[*scoring.plugins, *([_plugin(picker, METRICS, scheme="https")] if https else [])],
+        profiles=[_profile("default", scoring.references)],
+        sources=scoring.sources,
+    )
+
+
+def disaggregated(
+    picker: Picker,
+    api: str,
+    weights: Weights,
+    block_tokens: int | None,
+    prefill_from_tokens: int,
+    precise: PreciseIndex | None = None,
+) -> Config:
+    """Profiles prefill and decode. Prefill is separate if a prompt has `prefill_from_tokens` tokens that the decode
+    replica does not cache; 0 is always.
+
+    The picker must be able to (`can_disaggregate`).
+    """
+    scoring = _Scoring(picker, weights, block_tokens, precise)
+    stages = [
+        _profile(stage, [{"pluginRef": f"{stage}-filter"}, *scoring.references, {"pluginRef": "max-score-picker"}])
+        for stage in ("prefill", "decode")
+    ]
+    common = [
+        *(_plugin(picker, kind) for kind in ("prefill-filter", "decode-filter")),
+        *scoring.plugins,
+        _plugin(picker, "max-score-picker"),
+    ]
+    return _document(
+        picker,
+        api,
+        plugins=[*common, *_handler(picker, block_tokens, prefill_from_tokens)],
+        profiles=stages,
+        sources=scoring.sources,
+        # Without it the decider would never learn what a replica caches, and keep every prompt where it decodes.
+        gates=[gate for gate in picker.feature_gates if gate == _PREPARED],
+    )
+
+
+def _handler(picker: Picker, block_tokens: int | None, prefill_from_tokens: int) -> list[Config]:
+    if picker.has("disagg-profile-handler"):
+        decider, parameters = (
+            ("prefix-based-pd-decider", {"nonCachedTokens": prefill_from_tokens})
+            if prefill_from_tokens
+            else ("always-disagg-pd-decider", {})
+        )
+        # Later pickers' profile handler sets the sidecar's header itself and deprecates or lacks this plugin.
+        headers = picker.plugins.get("disagg-headers-handler")
+        return [
+            *([_plugin(picker, headers.type)] if headers is not None and headers.deprecated is None else []),
+            _plugin(picker, decider, **parameters),
+            _plugin(picker, "disagg-profile-handler", deciders={"prefill": decider}),
+        ]
+    # The older handler decides by itself, in characters, and tells the sidecar through another plugin.
+    sizes = {"hashBlockSize": block_tokens * _CHARACTERS_A_TOKEN} if block_tokens else {}
+    return [
+        _plugin(picker, "prefill-header-handler"),
+        _plugin(picker, "pd-profile-handler", threshold=prefill_from_tokens * _CHARACTERS_A_TOKEN, **sizes),
+    ]
+
+
+class _Scoring:
+    """The scorers in use, what they read, and the entries of a profile that name them."""
+
+    def __init__(
+        self, picker: Picker, weights: Weights, block_tokens: int | None, precise: PreciseIndex | None
+    ) -> None:
+        weighed = [(PREFIX, weights.prefix), (KV_CACHE, weights.kv_cache), (QUEUE, weights.queue)]
+        used = [(kind, weight) for kind, weight in weighed if weight > 0]
+        # A fraction where only whole weights go is refused with the settings; what else is wrong is still looked for.
+        whole_weights = picker.document == "v1.2"
+        self.references = [
+            {"pluginRef": kind, "weight": math.ceil(weight) if whole_weights else _number(weight)}
+            for kind, weight in used
+        ]
+        self.sources: list[Config] = []
+        prefix, producers = {}, []
+        if weights.prefix > 0 and precise is not None:
+            producers = _precise(picker, block_tokens, precise)
+            prefix = {"prefixMatchInfoProducerName": PRECISE}
+            self.sources = [{"pluginRef": _NOTIFICATIONS, "extractors": [{"pluginRef": PRECISE}]}]
+        elif weights.prefix > 0 and block_tokens is not None:
+            producers, prefix = _approximate(picker, block_tokens)
+        self.plugins = [*producers, *(_plugin(picker, kind, **(prefix if kind == PREFIX else {})) for kind, _ in used)]
+
+
+def _approximate(picker: Picker, block_tokens: int) -> tuple[list[Config], Config]:
+    """Plugins before the prefix scorer, and its parameters. Versions differ in which plugin has the block size."""
+    takes = SHAPES[picker.plugins[PREFIX].parameters].model_fields
+    if "block_size" in takes:
+        return [], {"blockSize": block_tokens * _CHARACTERS_A_TOKEN}
+    if "block_size_tokens" in takes:
+        return [], {"blockSizeTokens": block_tokens}
+    # A scorer without an explicit producer creates one, with defaults.
+    producer = _plugin(picker, APPROXIMATE, blockSizeTokens=block_tokens)
+    return [producer], {"prefixMatchInfoProducerName": APPROXIMATE}
+
+
+def _precise(picker: Picker, block_tokens: int | None, index: PreciseIndex) -> list[Config]:
+    size = {"tokenProcessorConfig": {"blockSizeTokens": block_tokens}} if block_tokens else {}
+    events = {"discoverPods": True, "podDiscoveryConfig": {"socketPort": index.event_port}}
+    return [
+        _plugin(picker, _TOKENS, modelName=index.model, vllm={"url": index.renderer}),
+        _plugin(picker, _NOTIFICATIONS),
+        _plugin(picker, PRECISE, **size, kvEventsConfig=events),
+    ]
+
+
+def _plugin(picker: Picker, kind: str, **parameters: Any) -> Config:
+    """One entry. Raises KeyError or ValidationError if the picker lacks the plugin or its parameters."""
+    shape = SHAPES[picker.plugins[kind].parameters]
+    shape.model_validate_json(json.dumps(parameters))
+    return {"type": kind} | ({"parameters": parameters} if parameters else {})
+
+
+def _profile(name: str, plugins: Sequence[Mapping[str, Any]]) -> Config:
+    return {"name": name, "plugins": [dict(plugin) for plugin in plugins]}
+
+
+def _document(
+    picker: Picker,
+    api: str,
+    *,
+    plugins: list[Config],
+    profiles: list[Config],
+    sources: list[Config],
+    gates: Sequence[str] = (),
+) -> Config:
+    written = {
+        "apiVersion": api,
+        "kind": "EndpointPickerConfig",
+        **({"featureGates": gates} if gates else {}),
+        "plugins": plugins,
+        "schedulingProfiles": profiles,
+        **({"dataLayer": {"sources": sources}} if sources else {}),
+    }
+    shape = DOCUMENTS[picker.document]
+    checked = shape.model_validate_json(json.dumps(written))
+    return checked.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _number(weight: float) -> int | float:
+    return int(weight) if weight == int(weight) else weight

@@ -1,0 +1,283 @@
+"""Checks a user's picker configuration for parts that the picker would refuse or ignore."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from llm_d_gke.catalog.pickers import Picker, Plugin
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.picker_config.check_profiles import check_gates, check_profiles, check_references
+from llm_d_gke.planning.picker_config.document import DOCUMENTS, Document, PluginEntry
+from llm_d_gke.planning.picker_config.parameters import SHAPES, NoParameters
+from llm_d_gke.planning.setting_values import problem
+
+ROOT = ("picker", "config")
+
+
+def written_config(ctx: PlanContext) -> Mapping[str, Any] | None:
+    """The user's configuration with apiVersion and kind added, or None."""
+    written = ctx.settings.picker.config
+    if written is None:
+        return None
+    return {"apiVersion": ctx.release.picker.config_api, "kind": "EndpointPickerConfig", **written}
+
+
+def parsed_config(ctx: PlanContext) -> Document | None:
+    """The user's own configuration as the picker decodes it. None where there is none, or where that fails."""
+    written = written_config(ctx)
+    if written is None:
+        return None
+    try:
+        return _shape(ctx).model_validate_json(json.dumps(written))
+    except ValidationError:
+        return None
+
+
+def check_config(ctx: PlanContext) -> None:
+    """Structure, plugins and their parameters, and what they call each other."""
+    written = written_config(ctx)
+    if written is None:
+        return
+    _check_beside(ctx)
+    document = _check_document(ctx, written)
+    if document is None:
+        return
+    picker = ctx.picker
+    plugins = [_check_plugin(ctx, picker, index, entry) for index, entry in enumerate(document.plugins)]
+    _check_names(ctx, document)
+    if all(plugins):
+        _check_conflicts(ctx, document)
+        _check_lacking(ctx, document)
+        check_gates(ctx, picker, document)
+        check_profiles(ctx, picker, document)
+        check_references(ctx, picker, document)
+
+
+def _shape(ctx: PlanContext) -> type[Document]:
+    return DOCUMENTS[ctx.picker.document]
+
+
+def _check_beside(ctx: PlanContext) -> None:
+    """Settings that conflict with a user's configuration, because they would change the generated one."""
+    settings_keys = {"preset": "preset", "scorers": "scorers", "prefix_routing": "prefixRouting"}
+    fields = ctx.settings.picker.model_fields_set
+    # A preset fills the weights in.
+    for field in [name for name in settings_keys if name in fields and not (name == "scorers" and "preset" in fields)]:
+        ctx.findings.error(
+            "LLMD-PICKER-CONFIG-ALONE",
+            "picker",
+            settings_keys[field],
+            value=getattr(ctx.settings.picker, field) if field != "scorers" else "given",
+            rule="picker.config replaces the whole configuration, so this setting has no effect",
+            fix=f"remove it, or remove picker.config; own weights and producers go into {'.'.join(ROOT)}",
+        )
+
+
+def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | None:
+    api = ctx.release.picker.config_api
+    if written["apiVersion"] != api:
+        ctx.findings.error(
+            "LLMD-PICKER-API-VERSION",
+            *ROOT,
+            "apiVersion",
+            value=written["apiVersion"],
+            rule=f"{ctx.picker.title} reads {api} and does not start with another",
+            fix=f"remove it, or use {api}",
+        )
+    try:
+        return _shape(ctx).model_validate_json(json.dumps(written))
+    except ValidationError as error:
+        for detail in error.errors():
+            ctx.findings.error(
+                "LLMD-PICKER-CONFIG-SCHEMA",
+                *ROOT,
+                *detail["loc"],
+                value=_value(detail),
+                rule=f"{_problem(detail, 'the configuration')}; {_then(ctx, detail)}",
+                fix=_fix(detail, _shape(ctx)),
+            )
+        return None
+
+
+def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEntry) -> bool:
+    """One plugin, without the others. False where the picker does not know it."""
+    plugin = picker.plugins.get(entry.type)
+    if plugin is None:
+        close = difflib.get_close_matches(entry.type, picker.plugins, n=3)
+        releases = [
+            r.name for r in ctx.catalog.releases.values() if ctx.catalog.pickers[r.picker.build].has(entry.type)
+        ]
+        fix = f"use release {' or '.join(releases)}" if releases else f"use one of {', '.join(close or picker.plugins)}"
+        ctx.findings.error(
+            "LLMD-PICKER-PLUGIN-UNKNOWN",
+            *ROOT,
+            "plugins",
+            index,
+            "type",
+            value=entry.type,
+            rule=f"{picker.title} has no such plugin and does not start with it",
+            fix=fix,
+        )
+        return False
+    if plugin.stability == "alpha" and not ctx.settings.picker.allow_experimental_plugins:
+        ctx.findings.error(
+            "LLMD-PICKER-PLUGIN-EXPERIMENTAL",
+            *ROOT,
+            "plugins",
+            index,
+            "type",
+            value=entry.type,
+            rule=f"an experiment that may go or change: without --{picker.experimental_flag} {picker.title} "
+            "does not start with it",
+            fix="set picker.allowExperimentalPlugins: true, or use another plugin",
+        )
+    if plugin.deprecated is not None:
+        ctx.findings.warning(
+            "LLMD-PICKER-PLUGIN-DEPRECATED",
+            *ROOT,
+            "plugins",
+            index,
+            "type",
+            value=entry.type,
+            rule=f"deprecated: {plugin.deprecated.removed_in} will not have it",
+            fix=f"use {plugin.deprecated.use}",
+        )
+    _check_parameters(ctx, picker, plugin, index, entry.parameters or {})
+    return True
+
+
+def _check_parameters(
+    ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, parameters: Mapping[str, Any]
+) -> None:
+    shape = SHAPES[plugin.parameters]
+    try:
+        shape.model_validate_json(json.dumps(parameters))
+        _check_unused(ctx, picker, plugin, index, parameters)
+    except ValidationError as error:
+        for detail in error.errors():
+            unknown = detail["type"] == "extra_forbidden"
+            # Parameters of a plugin without parameters are never decoded.
+            ignored = unknown and (picker.unknown_parameters == "ignored" or shape is NoParameters)
+            then = "ignores it silently" if ignored else "does not start with it"
+            ctx.findings.error(
+                "LLMD-PICKER-PLUGIN-PARAMETERS",
+                *ROOT,
+                "plugins",
+                index,
+                "parameters",
+                *detail["loc"],
+                value=_value(detail),
+                rule=f"{_problem(detail, plugin.type)}; {picker.title} {then}",
+                fix=_fix(detail, shape),
+            )
+
+
+def _check_unused(ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, parameters: Mapping[str, Any]) -> None:
+    """Parameters that change nothing, although the picker accepts them."""
+    tuned = plugin.tuned if parameters.get("autoTune", True) else ()
+    for name in (name for name in parameters if name in (*plugin.unused, *tuned)):
+        ctx.findings.warning(
+            "LLMD-PICKER-PARAMETER-UNUSED",
+            *ROOT,
+            "plugins",
+            index,
+            "parameters",
+            name,
+            value=parameters[name],
+            rule=f"{picker.title} uses the block size that engines report instead, because autoTune is true by default"
+            if name in tuned
+            else f"{picker.title} accepts {name} and never uses it",
+            fix="add autoTune: false, or remove it and set models[].blockSize" if name in tuned else "remove it",
+        )
+
+
+def _check_conflicts(ctx: PlanContext, document: Document) -> None:
+    kinds = {entry.type for entry in document.plugins}
+    for index, entry in enumerate(document.plugins):
+        for other in kinds & set(ctx.picker.plugins[entry.type].conflicts):
+            ctx.findings.error(
+                "LLMD-PICKER-PLUGINS-CONFLICT",
+                *ROOT,
+                "plugins",
+                index,
+                "type",
+                value=entry.type,
+                rule=f"{ctx.picker.title} does not start with it beside {other}: both produce the same data",
+                fix=f"remove it, or {other}",
+            )
+
+
+def _check_lacking(ctx: PlanContext, document: Document) -> None:
+    """Plugins without which the picker was observed to exit."""
+    kinds = {entry.type for entry in document.plugins}
+    for index, entry in enumerate(document.plugins):
+        lacking = ctx.picker.plugins[entry.type].lacking
+        if lacking is not None and lacking.plugin not in kinds:
+            ctx.findings.warning(
+                "LLMD-PICKER-PLUGIN-ALONE",
+                *ROOT,
+                "plugins",
+                index,
+                "type",
+                value=entry.type,
+                rule=f"without {lacking.plugin}, {lacking.seen} ({lacking.source})",
+                fix=f"add {{type: {lacking.plugin}}} to plugins",
+            )
+
+
+def _check_names(ctx: PlanContext, document: Document) -> None:
+    names: set[str] = set()
+    for index, entry in enumerate(document.plugins):
+        if entry.called in names:
+            ctx.findings.error(
+                "LLMD-PICKER-PLUGIN-NAME",
+                *ROOT,
+                "plugins",
+                index,
+                "name" if entry.name else "type",
+                value=entry.called,
+                rule=f"another plugin has this name, and {ctx.picker.title} does not start with two",
+                fix="give it a unique name, and refer to it by that name",
+            )
+        names.add(entry.called)
+
+
+def _then(ctx: PlanContext, detail: ErrorDetails) -> str:
+    """The consequence of an invalid part of the document."""
+    if detail["loc"][-1] == "weight" and detail["type"] == "greater_than_equal":
+        return f"{ctx.picker.title} starts with it, and then prefers the replicas that score worst"
+    return f"{ctx.picker.title} refuses unknown and wrong fields and does not start"
+
+
+def _problem(detail: ErrorDetails, owner: str) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{owner} has no such field"
+        case "missing":
+            return f"{owner} needs this field"
+        case "value_error":
+            return str(detail.get("ctx", {}).get("error", detail["msg"]))
+        case _:
+            return problem(detail["type"], detail.get("ctx", {}))
+
+
+def _fix(detail: ErrorDetails, shape: type[Any]) -> str:
+    if detail["type"] != "extra_forbidden":
+        return "give a value of that kind"
+    if len(detail["loc"]) > 1:
+        return "check the spelling, or remove it"
+    fields = [field.alias or name for name, field in shape.model_fields.items()]
+    return f"use one of {', '.join(fields)}" if fields else "remove it"
+
+
+def _value(detail: ErrorDetails) -> str:
+    if detail["type"] == "missing":
+        return "(missing)"
+    text = detail["input"] if isinstance(detail["input"], str) else json.dumps(detail["input"])
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,132 @@
+"""Picker and engines: prefixes that are cached, blocks of one size, and pickers that know only what they saw."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from llm_d_gke.catalog.pickers import Picker
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.picker_config.build import APPROXIMATE, METRICS, PRECISE, PREFIX
+from llm_d_gke.planning.picker_config.check import ROOT, parsed_config
+from llm_d_gke.planning.picker_config.document import PluginEntry
+from llm_d_gke.planning.picker_config.parameters import SHAPES
+from llm_d_gke.settings.models import ModelSettings
+
+# Plugins that are worth something only where engines cache prefixes.
+_OF_PREFIXES = frozenset({PREFIX, APPROXIMATE, PRECISE, "precise-prefix-cache-scorer", "prefix-cache-affinity-filter"})
+# Plugins that ask engines in HTTP or HTTPS.
+_OF_ENGINES = frozenset({METRICS, "models-data-source"})
+_CHARACTERS_A_TOKEN = 4
+
+
+def prefix_plugin(ctx: PlanContext) -> str | None:
+    """The plugin by which this stack's picker routes by prefix, None where it does not."""
+    document = parsed_config(ctx)
+    if ctx.settings.picker.config is not None:
+        return next((e.type for e in (document.plugins if document else ()) if e.type in _OF_PREFIXES), None)
+    return PREFIX if ctx.settings.picker.scorers.prefix_cache > 0 else None
+
+
+def check_state(ctx: PlanContext) -> None:
+    """Several pickers at work at once, each with a part of what it would have to know."""
+    settings = ctx.settings.picker
+    if settings.replicas == 1 or settings.leader_election:
+        return
+    process_local = [kind for kind in _plugins(ctx) if ctx.picker.plugins[kind].state == "process"]
+    if process_local:
+        ctx.findings.error(
+            "LLMD-PICKER-LEADERLESS",
+            "picker",
+            "leaderElection",
+            value="false",
+            rule=f"{settings.replicas} pickers at work at once each see a part of the requests, and "
+            f"{' and '.join(process_local)} {'know' if len(process_local) > 1 else 'knows'} only that part",
+            fix="remove leaderElection, or use plugins that read the engines' metrics or KV events",
+        )
+
+
+def check_scraping(ctx: PlanContext, scheme: str) -> None:
+    """Sources in a configuration of the user's against what engines answer, "http" or "https"."""
+    document = parsed_config(ctx)
+    if document is None:
+        return
+    flag = ctx.release.picker.metrics_scheme_flag
+    usual = scheme if flag is not None else "http"
+    sources = [(n, entry.parameters or {}) for n, entry in enumerate(document.plugins) if entry.type in _OF_ENGINES]
+    for number, parameters in sources:
+        configured = parameters.get("scheme", usual)
+        # On another port something else answers.
+        if configured != scheme and "port" not in parameters:
+            ctx.findings.error(
+                "LLMD-PICKER-METRICS-SCHEME",
+                *ROOT,
+                "plugins",
+                number,
+                "parameters",
+                value=f"scheme: {configured}",
+                rule=f"engines answer {scheme.upper()} here, also to requests for metrics (see gateway.backendTls)",
+                fix=f"use scheme: {scheme}",
+            )
+    if usual != scheme and not any(entry.type == METRICS for entry in document.plugins):
+        ctx.findings.error(
+            "LLMD-PICKER-METRICS-HTTPS",
+            *ROOT,
+            "plugins",
+            value=f"no {METRICS}",
+            rule=f"{ctx.picker.title} asks engines for metrics over HTTP by default, and these answer HTTPS only",
+            fix=f"add {{type: {METRICS}, parameters: {{scheme: https}}}}",
+        )
+
+
+def _plugins(ctx: PlanContext) -> list[str]:
+    """Types of all plugins that the picker will run, each once."""
+    document = parsed_config(ctx)
+    if document is not None:
+        kinds = [entry.type for entry in document.plugins]
+    elif ctx.settings.picker.scorers.prefix_cache > 0:
+        kinds = [PREFIX, *([PRECISE] if ctx.settings.picker.prefix_routing == "precise" else [])]
+    else:
+        kinds = []
+    if PREFIX in kinds and PRECISE not in kinds:
+        # The scorer creates it by default.
+        kinds.append(APPROXIMATE)
+    return [kind for kind in dict.fromkeys(kinds) if ctx.picker.has(kind)]
+
+
+def check_blocks(ctx: PlanContext, index: int, model: ModelSettings, engine_block: int) -> None:
+    """Sizes of prompt blocks in a configuration of the user's against the engine's, in tokens."""
+    document = parsed_config(ctx)
+    for number, entry in enumerate(document.plugins if document else ()):
+        size = _tokens_of(ctx.picker, entry)
+        if size is not None and size % engine_block:
+            ctx.findings.error(
+                "LLMD-PICKER-BLOCK-SIZE",
+                *ROOT,
+                "plugins",
+                number,
+                "parameters",
+                value=f"blocks of {size} tokens",
+                rule=f"the engine of {model.name} caches blocks of {engine_block} tokens: a match that ends inside one "
+                "is a hit that the engine does not have",
+                fix=f"use {engine_block}, or set models[{index}].blockSize",
+            )
+
+
+def _tokens_of(picker: Picker, entry: PluginEntry) -> int | None:
+    """Tokens of a block as given. None where none is, and where the picker reads the engine's own from its metrics."""
+    plugin = picker.plugins.get(entry.type)
+    if plugin is None:
+        return None
+    try:
+        shape = SHAPES[plugin.parameters].model_validate_json(json.dumps(entry.parameters or {}))
+    except ValueError:
+        return None
+    sections: dict[str, Any] = shape.model_dump(exclude_unset=True)
+    if shape.model_dump().get("auto_tune"):
+        return None
+    processor = sections.get("token_processor_config", sections)
+    if "block_size" in processor and plugin.parameters == "CharacterBlocks":
+        return int(processor["block_size"] / _CHARACTERS_A_TOKEN)
+    size: int | None = processor.get("block_size") or processor.get("block_size_tokens")
+    return size

@@ -1,0 +1,234 @@
+"""Profiles, their handler, feature gates, and every name by which one plugin calls another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from llm_d_gke.catalog.pickers import Picker
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.picker_config.document import Document, PluginEntry
+from llm_d_gke.planning.picker_config.parameters import SHAPES
+from llm_d_gke.planning.picker_config.parameters.base import Reference
+
+Path = tuple[str | int, ...]
+ROOT: Path = ("picker", "config")
+
+# Plugins that a picker creates by default, so that a profile may refer to them without a definition.
+_BUILT_IN = frozenset(
+    {
+        "max-score-picker",
+        "single-profile-handler",
+        "openai-parser",
+        "utilization-detector",
+        "metrics-data-source",
+        "core-metrics-extractor",
+        "global-strict-fairness-policy",
+        "fcfs-ordering-policy",
+        "static-usage-limit-policy",
+        "approx-prefix-cache-producer",
+        "inflight-load-producer",
+        "predicted-latency-producer",
+        "token-producer",
+        "session-id-producer",
+        "mm-embeddings-cache-producer",
+    }
+)
+
+# Kinds that a profile runs.
+_SCHEDULING = frozenset({"filter", "scorer", "picker"})
+
+
+def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    """Feature gates by name; v0.10 also takes `name=false`."""
+    for index, gate in enumerate(document.feature_gates):
+        name, _, value = gate.partition("=")
+        if name not in picker.feature_gates or (value and picker.document != "v0.10"):
+            ctx.findings.error(
+                "LLMD-PICKER-FEATURE-GATE",
+                *ROOT,
+                "featureGates",
+                index,
+                value=gate,
+                rule=f"{picker.title} has no such feature gate and does not start with it",
+                fix=f"use one of {', '.join(picker.feature_gates)}",
+            )
+    on = any(gate in ("flowControl", "flowControl=true") for gate in document.feature_gates)
+    if getattr(document, "flow_control", None) is not None and not on:
+        ctx.findings.warning(
+            "LLMD-PICKER-FLOW-CONTROL-GATE",
+            *ROOT,
+            "flowControl",
+            value="given",
+            rule="without the feature gate flowControl this section has no effect",
+            fix="add flowControl to featureGates, or remove the section",
+        )
+
+
+def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    """Check the plugins of each profile, and the profile handler."""
+    entries = {entry.called: entry for entry in document.plugins}
+    names: set[str] = set()
+    for number, profile in enumerate(document.scheduling_profiles):
+        path: Path = (*ROOT, "schedulingProfiles", number)
+        if profile.name in names:
+            ctx.findings.error(
+                "LLMD-PICKER-PROFILE-NAME",
+                *path,
+                "name",
+                value=profile.name,
+                rule=f"another profile has this name, and {picker.title} does not start with two",
+                fix="use a unique name",
+            )
+        names.add(profile.name)
+        pickers = []
+        for index, entry in enumerate(profile.plugins):
+            entry_path: Path = (*path, "plugins", index, "pluginRef")
+            if entry.plugin_ref not in entries:
+                ctx.findings.error(
+                    "LLMD-PICKER-PROFILE-PLUGIN",
+                    *entry_path,
+                    value=entry.plugin_ref,
+                    rule=f"no plugin has this name, and {picker.title} does not start with a profile that refers to a"
+                    " missing plugin",
+                    fix=f"add it to plugins, or use one of {', '.join(entries) or '(none is there)'}",
+                )
+                continue
+            kinds = set(picker.plugins[entries[entry.plugin_ref].type].kinds)
+            if not kinds & _SCHEDULING:
+                ctx.findings.error(
+                    "LLMD-PICKER-PROFILE-KIND",
+                    *entry_path,
+                    value=entry.plugin_ref,
+                    rule=f"a profile runs filters, scorers and one picker: a {min(kinds)} does nothing there",
+                    fix="remove it from the profile; it works by standing among the plugins",
+                )
+            if "picker" in kinds:
+                pickers.append(entry_path)
+        for entry_path in pickers[1:]:
+            ctx.findings.error(
+                "LLMD-PICKER-PROFILE-PICKERS",
+                *entry_path,
+                value="a second picker",
+                rule=f"a profile ends with one picker, and {picker.title} does not start with two",
+                fix="keep one of them",
+            )
+    _check_handler(ctx, picker, document)
+
+
+def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    handlers = [
+        (index, entry)
+        for index, entry in enumerate(document.plugins)
+        if "profile-handler" in picker.plugins[entry.type].kinds
+    ]
+    number = len(document.scheduling_profiles)
+    for index, entry in handlers[1:]:
+        ctx.findings.error(
+            "LLMD-PICKER-PROFILE-HANDLERS",
+            *ROOT,
+            "plugins",
+            index,
+            "type",
+            value=entry.type,
+            rule=f"one plugin handles the profiles, and {picker.title} does not start with two",
+            fix=f"keep it or {handlers[0][1].type}",
+        )
+    single = bool(handlers) and handlers[0][1].type == "single-profile-handler"
+    if number > 1 and (single or not handlers):
+        stable = [p.type for p in picker.plugins.values() if "profile-handler" in p.kinds and p.stability != "alpha"]
+        multi_profile = [kind for kind in stable if kind != "single-profile-handler"]
+        ctx.findings.error(
+            "LLMD-PICKER-PROFILES",
+            *ROOT,
+            "schedulingProfiles",
+            value=f"{number} profiles",
+            rule="single-profile-handler runs one profile" if single else "nothing says which profile runs when",
+            fix=f"use {' or '.join(multi_profile)}" if multi_profile else "keep one profile",
+        )
+    elif handlers and not single:
+        _check_stages(ctx, document, *handlers[0])
+
+
+def _check_stages(ctx: PlanContext, document: Document, index: int, handler: PluginEntry) -> None:
+    """Profiles that a handler runs by name."""
+    shape = SHAPES[ctx.picker.plugins[handler.type].parameters]
+    parameters = shape.model_validate_json(json.dumps(handler.parameters or {}))
+    names = {profile.name for profile in document.scheduling_profiles}
+    for field in _stages(parameters):
+        if field not in names:
+            ctx.findings.error(
+                "LLMD-PICKER-PROFILE-MISSING",
+                *ROOT,
+                "plugins",
+                index,
+                "parameters",
+                value=field,
+                rule=f"{handler.type} runs a profile of this name, and there is none: requests would fail",
+                fix=f"add a profile {field}, or name one of {', '.join(sorted(names)) or '(none is there)'}",
+            )
+
+
+def _stages(parameters: BaseModel) -> list[str]:
+    """Names of profiles in a handler's parameters; a stage without a decider does not run."""
+    values = parameters.model_dump()
+    if "profiles" in values:
+        deciders = values["deciders"]
+        extra = [values["profiles"][stage] for stage in ("prefill", "encode") if deciders[stage]]
+        return [values["profiles"]["decode"], *extra]
+    return [values[key] for key in ("decode_profile", "prefill_profile") if key in values]
+
+
+def check_references(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    """Every name by which parameters and sections call a plugin."""
+    names = {entry.called for entry in document.plugins} | {kind for kind in _BUILT_IN if picker.has(kind)}
+    references: list[tuple[Path, str]] = []
+    for index, entry in enumerate(document.plugins):
+        shape = SHAPES[picker.plugins[entry.type].parameters]
+        try:
+            parameters = shape.model_validate_json(json.dumps(entry.parameters or {}))
+        except ValueError:
+            continue
+        references += [((*ROOT, "plugins", index, "parameters", *at), name) for at, name in _references(parameters)]
+    for field in type(document).model_fields:
+        if field not in ("plugins", "scheduling_profiles"):
+            section = getattr(document, field)
+            at_section = type(document).model_fields[field].alias or field
+            references += [((*ROOT, at_section, *at), name) for at, name in _references(section)]
+    for path, name in references:
+        if name not in names:
+            ctx.findings.error(
+                "LLMD-PICKER-PLUGIN-REFERENCE",
+                *path,
+                value=name,
+                rule="no plugin has this name",
+                fix=f"add it to plugins, or use one of {', '.join(sorted(names))}",
+            )
+
+
+def _references(value: Any) -> Iterator[tuple[Path, str]]:
+    """Paths and names of all references that were given, not those that are defaults."""
+    if isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from (((index, *path), name) for path, name in _references(item))
+    elif isinstance(value, BaseModel):
+        for field in value.model_fields_set:
+            info, inner = type(value).model_fields[field], getattr(value, field)
+            key = info.alias or field
+            if isinstance(inner, str) and _refers(type(value), field):
+                yield (key,), inner
+            else:
+                yield from (((key, *path), name) for path, name in _references(inner))
+
+
+def _refers(shape: type[BaseModel], field: str) -> bool:
+    info = shape.model_fields[field]
+    marked = [*info.metadata, *(mark for part in getattr(info.annotation, "__args__", ()) for mark in _marks(part))]
+    return any(isinstance(mark, Reference) for mark in marked)
+
+
+def _marks(annotation: Any) -> tuple[Any, ...]:
+    return getattr(annotation, "__metadata__", ())

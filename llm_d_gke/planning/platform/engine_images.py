@@ -1,0 +1,194 @@
+"""The GPU driver version of the node pool, and the environment variables by which an engine image finds the driver."""
+
+from __future__ import annotations
+
+from llm_d_gke.catalog.images import ImageFacts, Images, NodeDrivers, load_images
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.versions import INFERENCE_GATEWAY_SINCE, reaches
+from llm_d_gke.settings.models import ModelSettings
+
+
+def image_of(ctx: PlanContext, settings: ModelSettings) -> str:
+    """The image of a model's servers: its own, or the release's for the accelerator."""
+    return settings.image or ctx.engine_image.image
+
+
+def facts_of(ctx: PlanContext, settings: ModelSettings) -> ImageFacts | None:
+    """Facts about a model's image: those of the stack file, then those of the catalog."""
+    facts = load_images().find(image_of(ctx, settings))
+    stated = settings.image_facts
+    if stated is None:
+        return facts
+    own = {
+        "cuda": stated.cuda,
+        "library_path": stated.library_path,
+        "links": stated.links,
+    }
+    base = facts or ImageFacts(sources=())
+    return base.model_copy(update={name: value for name, value in own.items() if value is not None})
+
+
+def library_environment(ctx: PlanContext, settings: ModelSettings) -> dict[str, str]:
+    """Variables by which a GPU image finds the node's driver. GKE mounts it, and no container toolkit registers it.
+
+    LD_LIBRARY_PATH is for programs that load libcuda, LIBRARY_PATH for the code that the engine compiles and links. The
+    image's own paths follow the driver's folder: the kubelet sets a variable as a whole, and cannot add to one.
+    """
+    facts = facts_of(ctx, settings) if ctx.accelerator.kind == "gpu" else None
+    if facts is None:
+        return {}
+    folder = load_images().driver_folder
+    values = {}
+    if facts.library_path is not None:
+        values["LD_LIBRARY_PATH"] = _joined(folder, facts.library_path)
+    elif facts.finds_driver is False:
+        values["LD_LIBRARY_PATH"] = folder
+    if facts.links:
+        values["LIBRARY_PATH"] = _joined(folder, facts.link_path or ())
+    return values
+
+
+def driver_version(ctx: PlanContext) -> str | None:
+    """The GPU driver version that GKE installs on the pool: the setting, else GKE's default if it is new enough."""
+    if ctx.accelerator.kind != "gpu":
+        return None
+    if ctx.settings.accelerator.driver_version is not None:
+        return ctx.settings.accelerator.driver_version.upper()
+    needed, drivers = _least_driver(ctx), _drivers(ctx)
+    if needed is None or drivers.default is None or drivers.default < needed:
+        return "LATEST"
+    return "DEFAULT"
+
+
+def check_engine_images(ctx: PlanContext) -> None:
+    """Findings where image and node do not meet, and where too little is known to say."""
+    if ctx.accelerator.kind != "gpu":
+        return
+    _check_known(ctx)
+    _check_driver(ctx)
+
+
+def _check_known(ctx: PlanContext) -> None:
+    """One warning for each image with unknown facts."""
+    reported: set[str] = set()
+    for index, settings in enumerate(ctx.settings.models):
+        image, facts = image_of(ctx, settings), facts_of(ctx, settings)
+        missing = _missing(facts)
+        if not missing or image in reported:
+            continue
+        reported.add(image)
+        unknown = "nothing is known of it" if facts is None else "not everything is known of it"
+        ctx.findings.warning(
+            "LLMD-IMAGE-UNKNOWN",
+            "models",
+            index,
+            "imageFacts",
+            value="(missing)",
+            rule=f"{image} serves this model, and {unknown}: {', '.join(missing)}",
+            fix=f'state what it is, such as cuda: "12.9", libraryPath and links: true, or use an image that the catalog'
+            f" knows, such as {_known_image(ctx)}",
+        )
+
+
+def _missing(facts: ImageFacts | None) -> list[str]:
+    """Possible needs of an image with unknown facts."""
+    if facts is None:
+        return [
+            "its CUDA version, which decides on the node's driver",
+            "whether it finds the driver where GKE mounts it",
+        ]
+    missing = []
+    if facts.cuda is None:
+        missing.append("its CUDA version, which decides on the node's driver")
+    elif facts.cuda_major not in load_images().cuda_drivers:
+        missing.append(f"which driver CUDA {facts.cuda} needs")
+    if facts.library_path is None and facts.finds_driver is None:
+        missing.append("whether it finds the driver where GKE mounts it")
+    return missing
+
+
+def _known_image(ctx: PlanContext) -> str:
+    """The default release's image, unless that is the one in question."""
+    images = [release.engine.gpu.image for release in ctx.catalog.releases.values()]
+    return next((image for image in images if not _missing(load_images().find(image))), images[0])
+
+
+def _check_driver(ctx: PlanContext) -> None:
+    images, drivers, needed = load_images(), _drivers(ctx), _least_driver(ctx)
+    version = _gke_version(ctx)
+    # A version below that of the Inference Gateway is refused for every image.
+    if needed is None or (version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE)):
+        return
+    index = _most_demanding(ctx, images)
+    image = image_of(ctx, ctx.settings.models[index])
+    cuda = facts_of(ctx, ctx.settings.models[index])
+    reason = f"{image} is built with CUDA {cuda.cuda if cuda else '?'} and needs driver {needed} or newer"
+    driver_version = ctx.settings.accelerator.driver_version
+    newest = drivers.latest is not None and drivers.latest < needed
+    installed = drivers.default if driver_version == "default" else drivers.latest
+    if installed is not None and installed < needed:
+        cluster = ("existing", "version") if ctx.settings.cluster.existing else ("version",)
+        ctx.findings.error(
+            "LLMD-DRIVER-OLD",
+            *(("cluster", *cluster) if newest else ("accelerator", "driverVersion")),
+            value=version if newest else driver_version,
+            rule=f"{reason}, and GKE {_minor(ctx)} installs {installed}",
+            fix=f"use {f'GKE {images.first_with(needed)} or newer' if newest else 'latest, remove driverVersion'}, or "
+            f"{_older_cuda(ctx, installed)}",
+        )
+    elif driver_version == "default" and installed is None:
+        ctx.findings.warning(
+            "LLMD-DRIVER-UNKNOWN",
+            "accelerator",
+            "driverVersion",
+            value="default",
+            rule=f"{reason}; which one is GKE's default on {_minor(ctx)} is not known, and up to GKE 1.33 it is 535",
+            fix="remove driverVersion, or use latest",
+        )
+
+
+def _older_cuda(ctx: PlanContext, driver: int) -> str:
+    """Releases whose image runs with this driver."""
+    images = load_images()
+    releases = []
+    for release in ctx.catalog.releases.values():
+        facts = images.find(release.engine.gpu.image)
+        needed = images.least_driver(facts.cuda_major) if facts is not None and facts.cuda_major is not None else None
+        if needed is not None and needed <= driver:
+            releases.append(release.name)
+    return f"a release with an older CUDA ({', '.join(releases)})" if releases else "an image with an older CUDA"
+
+
+def _least_driver(ctx: PlanContext) -> int | None:
+    """Oldest driver branch that all models' images run with; None where one of them is not known."""
+    images = load_images()
+    needed = [_needed(ctx, settings, images) for settings in ctx.settings.models]
+    return None if not needed or None in needed else max(driver for driver in needed if driver is not None)
+
+
+def _most_demanding(ctx: PlanContext, images: Images) -> int:
+    needed = [_needed(ctx, settings, images) or 0 for settings in ctx.settings.models]
+    return needed.index(max(needed))
+
+
+def _needed(ctx: PlanContext, settings: ModelSettings, images: Images) -> int | None:
+    facts = facts_of(ctx, settings)
+    return images.least_driver(facts.cuda_major) if facts is not None and facts.cuda_major is not None else None
+
+
+def _drivers(ctx: PlanContext) -> NodeDrivers:
+    return load_images().drivers(_gke_version(ctx))
+
+
+def _gke_version(ctx: PlanContext) -> str | None:
+    cluster = ctx.settings.cluster
+    return cluster.existing.version if cluster.existing else cluster.version
+
+
+def _minor(ctx: PlanContext) -> str:
+    version = _gke_version(ctx)
+    return "its release channel" if version is None else ".".join(version.split(".")[:2])
+
+
+def _joined(first: str, others: tuple[str, ...]) -> str:
+    return ":".join(dict.fromkeys((first, *others)))

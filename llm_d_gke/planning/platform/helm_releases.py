@@ -1,0 +1,323 @@
+"""Controllers that GKE does not bring: which charts a stack installs, with which values, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from llm_d_gke.catalog.release import ChartRelease, IstioCharts
+from llm_d_gke.catalog.support import load_support
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.plan.platform import ChartPlan, IstioPlan, PullSecretPlan
+from llm_d_gke.planning.platform.istio import check_istio, istio_plan, istiod_values
+from llm_d_gke.planning.versions import gke_brings_inference_pool
+from llm_d_gke.settings.platform import ControllerSettings
+
+# Release names. They are logical names of resources as well.
+LEADER_WORKER_SET = "lws"
+CERT_MANAGER = "cert-manager"
+KSERVE_CRDS = "kserve-llmisvc-crd"
+KSERVE = "kserve-llmisvc-resources"
+KSERVE_PRESETS = "kserve-runtime-configs"
+ISTIO_BASE = "istio-base"
+ISTIOD = "istiod"
+SAIL = "sail-operator"
+KEDA = "keda"
+
+# Name and namespace of KEDA's operator, which reads metrics as its service account of the same name.
+KEDA_NAMESPACE = "keda"
+KEDA_OPERATOR = "keda-operator"
+
+# A first pod may wait for a CPU node that the autoscaler has yet to add, and for its image.
+_TIMEOUT_SECONDS = 600
+
+# Controllers' images hold a static program, which runs as any user; this one is that of distroless images.
+_USER: Mapping[str, Any] = {"runAsUser": 65532, "runAsGroup": 65532}
+_RESTRICTED: Mapping[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}, **_USER}
+# Tags are pinned, but a registry can move a tag: check at every start.
+_ALWAYS: Mapping[str, Any] = {"pullPolicy": "Always"}
+
+_CERT_MANAGER_KINDS = (
+    "certificates.cert-manager.io",
+    "certificaterequests.cert-manager.io",
+    "clusterissuers.cert-manager.io",
+    "issuers.cert-manager.io",
+)
+_ISTIO_KINDS = ("destinationrules.networking.istio.io", "gateways.networking.istio.io")
+
+
+def plan_charts(
+    ctx: PlanContext,
+    *,
+    gateway: tuple[str, str],
+    groups: bool,
+    kserve: bool,
+    istio: bool,
+    certificates: bool,
+    pull_secret: PullSecretPlan | None,
+    scales: bool = False,
+) -> tuple[ChartPlan, ...]:
+    """Charts in the order in which they are installed; none where GKE's own parts are enough.
+
+    `gateway` is (namespace, name) of the Gateway that KServe attaches its routes to; `groups` whether a model server is
+    a LeaderWorkerSet; `certificates` whether the stack asks for any; `scales` whether replicas follow the load. KServe
+    looks for the kinds it can use only when it starts: what brings them comes first.
+    """
+    settings, releases = ctx.settings.platform, ctx.release.charts
+    _check_brought(ctx)
+    charts: list[ChartPlan] = []
+    if groups or kserve:
+        charts.append(
+            _chart(
+                LEADER_WORKER_SET,
+                releases.leader_worker_set,
+                settings.leader_worker_set,
+                namespace="lws-system",
+                values=_leader_worker_set(releases.leader_worker_set.version),
+                crds=("leaderworkersets.leaderworkerset.x-k8s.io",),
+            )
+        )
+    check_istio(ctx, kserve=kserve, istio=istio, pull_secret=pull_secret)
+    if istio:
+        charts += _istio(ctx, pull_secret)
+    if kserve or certificates:
+        charts.append(
+            _chart(
+                CERT_MANAGER,
+                releases.cert_manager,
+                settings.cert_manager,
+                namespace="cert-manager",
+                values=_cert_manager(),
+                crds=_CERT_MANAGER_KINDS,
+            )
+        )
+    if kserve:
+        charts += _kserve(ctx, gateway, [chart.name for chart in charts])
+    if scales:
+        charts.append(
+            _chart(
+                KEDA,
+                releases.keda,
+                settings.keda,
+                namespace=KEDA_NAMESPACE,
+                values=_keda(),
+                crds=("scaledobjects.keda.sh", "triggerauthentications.keda.sh"),
+            )
+        )
+    _check_support(ctx, charts)
+    return tuple(charts)
+
+
+def _istio(ctx: PlanContext, pull_secret: PullSecretPlan | None) -> list[ChartPlan]:
+    settings, release = ctx.settings.platform.istio, ctx.release.charts.istio
+    if isinstance(release, IstioCharts):
+        return [
+            _chart(ISTIO_BASE, release.base, settings, namespace="istio-system", values={}, crds=_ISTIO_KINDS),
+            _chart(
+                ISTIOD,
+                release.control_plane,
+                settings,
+                namespace="istio-system",
+                values=istiod_values(),
+                after=(ISTIO_BASE,),
+            ),
+        ]
+    return [
+        _chart(
+            SAIL,
+            release.operator,
+            settings,
+            namespace="sail-operator",
+            values={},
+            crds=_ISTIO_KINDS,
+            # Its pod names no seccomp profile, and a value cannot give it one.
+            pod_security="baseline",
+            istio=None if settings.existing else istio_plan(release, "istio-system", pull_secret),
+        )
+    ]
+
+
+def _kserve(ctx: PlanContext, gateway: tuple[str, str], charts_before: list[str]) -> list[ChartPlan]:
+    settings, releases = ctx.settings.platform, ctx.release.charts
+    return [
+        _chart(
+            KSERVE_CRDS,
+            releases.kserve_crds,
+            settings.kserve,
+            namespace="kserve",
+            values={},
+            crds=("llminferenceservices.serving.kserve.io",),
+            # The chart's CRDs are deleted with it. In an existing cluster they remain, with the objects of other users.
+            retain=ctx.settings.cluster.existing is not None,
+        ),
+        _chart(
+            KSERVE,
+            releases.kserve,
+            settings.kserve,
+            namespace="kserve",
+            values=_kserve_values(gateway, inference_pool=not gke_brings_inference_pool(ctx.settings.cluster)),
+            after=(*charts_before, KSERVE_CRDS),
+        ),
+        _chart(
+            KSERVE_PRESETS,
+            releases.kserve_presets,
+            settings.kserve,
+            namespace="kserve",
+            # KServe's webhook judges every preset: where this one is installed, the webhook answers.
+            values={"kserve": {"llmisvcConfigs": {"enabled": True}, "servingruntime": {"enabled": False}}},
+            after=(KSERVE,),
+        ),
+    ]
+
+
+def _chart(
+    name: str,
+    release: ChartRelease,
+    settings: ControllerSettings,
+    *,
+    namespace: str,
+    values: Mapping[str, Any],
+    crds: tuple[str, ...] = (),
+    after: tuple[str, ...] = (),
+    retain: bool = False,
+    pod_security: Literal["restricted", "baseline"] = "restricted",
+    istio: IstioPlan | None = None,
+) -> ChartPlan:
+    return ChartPlan(
+        name=name,
+        chart=release.chart,
+        repository=release.repository,
+        version=release.version,
+        namespace=namespace,
+        values=values,
+        crds=crds,
+        existing=settings.existing,
+        after=after,
+        retain=retain,
+        timeout_seconds=_TIMEOUT_SECONDS,
+        pod_security=pod_security,
+        istio=istio,
+    )
+
+
+def _leader_worker_set(version: str) -> Mapping[str, Any]:
+    # Its own certificates: cert-manager would be a second controller for one webhook.
+    return {
+        "enableCertManager": False,
+        # The chart in the project's repository names the branch, published ones the version.
+        "image": {"manager": {"tag": f"v{version.removeprefix('v')}", **_ALWAYS}},
+        "podSecurityContext": _RESTRICTED,
+        "resources": _resources("250m", "256Mi", "512Mi"),
+    }
+
+
+def _keda() -> Mapping[str, Any]:
+    """Its defaults keep Pod Security's `restricted`. Without a limit of CPU, like the other controllers."""
+    small = _resources("100m", "128Mi", "1000Mi")
+    return {
+        "operator": {"name": KEDA_OPERATOR},
+        # The user of its images, which the chart does not state.
+        "podSecurityContext": dict.fromkeys(("operator", "metricServer", "webhooks"), _RESTRICTED),
+        "resources": {"operator": small, "metricServer": small, "webhooks": _resources("50m", "64Mi", "256Mi")},
+    }
+
+
+def _cert_manager() -> Mapping[str, Any]:
+    small = {
+        "resources": _resources("50m", "128Mi", "256Mi"),
+        "image": _ALWAYS,
+        "securityContext": _RESTRICTED,
+    }
+    return {
+        # Kept when the release is deleted: otherwise all certificates of the cluster would be deleted with the CRDs.
+        "crds": {"enabled": True, "keep": True},
+        # kube-system, its default, is Google's.
+        "global": {"leaderElection": {"namespace": "cert-manager"}},
+        **small,
+        "webhook": small,
+        "cainjector": small,
+        # A hook that ends when the webhook answers; Helm waits for it.
+        "startupapicheck": {"enabled": True, **small},
+    }
+
+
+def _kserve_values(gateway: tuple[str, str], *, inference_pool: bool) -> Mapping[str, Any]:
+    return {
+        "kserve": {
+            "llmisvc": {
+                "createGIECRDs": inference_pool,
+                "controller": {
+                    "imagePullPolicy": "Always",
+                    "containerSecurityContext": _USER,
+                    # From 0.20 on the webhook refuses to delete presets, so that no switch back to `direct` could
+                    # uninstall their release (kserve v0.20.0, cmd/llmisvc/main.go). Earlier versions ignore it.
+                    "env": [{"name": "PREVENT_WELL_KNOWN_CONFIG_DELETION", "value": "false"}],
+                    # The chart limits CPU to a tenth of one, and a value cannot take that away.
+                    "resources": {
+                        "requests": {"cpu": "100m", "memory": "300Mi", "ephemeral-storage": "64Mi"},
+                        "limits": {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "256Mi"},
+                    },
+                },
+            },
+            "controller": {
+                "gateway": {
+                    "ingressGateway": {
+                        "enableGatewayApi": True,
+                        "createGateway": False,
+                        "kserveGateway": "/".join(gateway),
+                    },
+                    "disableIstioVirtualHost": True,
+                }
+            },
+        }
+    }
+
+
+def _resources(cpu: str, memory: str, most: str) -> Mapping[str, Any]:
+    """A limit of CPU far above the request: a throttled webhook times out."""
+    return {
+        "requests": {"cpu": cpu, "memory": memory, "ephemeral-storage": "64Mi"},
+        "limits": {"cpu": "2", "memory": most, "ephemeral-storage": "256Mi"},
+    }
+
+
+def _check_support(ctx: PlanContext, charts: Sequence[ChartPlan]) -> None:
+    """One warning for each installed chart whose support had ended when the catalog was read."""
+    support = load_support()
+    for chart in charts:
+        name = {CERT_MANAGER: "cert_manager", ISTIOD: "istio"}.get(chart.name)
+        end = support.end_of(name, chart.version) if name is not None and not chart.existing else None
+        if end is None or end.ended > ctx.release.as_of:
+            continue
+        ctx.findings.warning(
+            "LLMD-CHART-SUPPORT",
+            "platform",
+            "istio" if chart.name == ISTIOD else "certManager",
+            value=chart.version,
+            rule=f"upstream ended the support of this version on {end.ended} ({support.sources[end.source].citation})",
+            fix="bring a cluster with a newer one and set existing: true, or take a release with a newer one as soon as"
+            " there is one",
+        )
+
+
+def _check_brought(ctx: PlanContext) -> None:
+    if ctx.settings.cluster.existing is not None:
+        return
+    platform = ctx.settings.platform
+    for key, controller in (
+        ("leaderWorkerSet", platform.leader_worker_set),
+        ("certManager", platform.cert_manager),
+        ("kserve", platform.kserve),
+        ("istio", platform.istio),
+        ("keda", platform.keda),
+    ):
+        if controller.existing:
+            ctx.findings.error(
+                "LLMD-PLATFORM-EXISTING",
+                "platform",
+                key,
+                "existing",
+                value="true",
+                rule="the stack creates this cluster, so nothing is installed in it yet",
+                fix="remove it, or bring the cluster it is in with cluster.existing",
+            )

@@ -1,0 +1,81 @@
+"""Images of engines: pull access, and arguments that their entry points accept."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.alternatives import releases_with
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.image_names import has_mirror
+from llm_d_gke.planning.plan.platform import PullSecretPlan
+
+RED_HAT = "registry.redhat.io/"
+_RHAIIS = f"{RED_HAT}rhaiis/"
+
+# Tags that projects move by habit.
+_MOVING = ("latest", "nightly", "main", "master", "dev", "stable")
+
+
+def _tag(image: str) -> str | None:
+    """The tag of an image, None where a digest fixes it."""
+    name, _, digest = image.partition("@")
+    return None if digest else name.rpartition("/")[2].partition(":")[2] or None
+
+
+def check_release(ctx: PlanContext) -> None:
+    """Notes that apply to every user of this release."""
+    if ctx.release.caveat is not None:
+        ctx.findings.warning(
+            "LLMD-RELEASE-SUPPORT",
+            "release",
+            value=ctx.settings.release,
+            rule=ctx.release.caveat,
+            fix="ask Red Hat what it supports, or use another release",
+        )
+
+
+def check_proven(ctx: PlanContext) -> None:
+    """Facts not yet compared with a source or a run."""
+    if ctx.release.unproven:
+        proven = [release.name for release in ctx.catalog.releases.values() if not release.unproven]
+        ctx.findings.warning(
+            "LLMD-RELEASE-UNPROVEN",
+            "release",
+            value=ctx.settings.release,
+            rule=f"it is not proven as a whole: {'; '.join(ctx.release.unproven)}",
+            fix=f"try it where an outage costs nothing, or use {proven[0]}",
+        )
+
+
+def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecretPlan | None) -> None:
+    """Red Hat's images are for its customers, and start with their own entry point only."""
+    mirrored = has_mirror(image, ctx.settings.registry.mirrors)
+    if image.startswith(RED_HAT) and pull_secret is None and not mirrored:
+        ctx.findings.error(
+            "LLMD-REGISTRY-RED-HAT",
+            "registry",
+            "server",
+            value="(missing)",
+            rule=f"{image} can be pulled only with a Red Hat account",
+            fix="set llm-d:registry.server to registry.redhat.io, username and password, or registry.existingSecret",
+        )
+    if _tag(image) in _MOVING:
+        ctx.findings.warning(
+            "LLMD-IMAGE-MOVES",
+            "models",
+            index,
+            "image",
+            value=image,
+            rule=f"the tag {_tag(image)} names another image after each build: two replicas may run different engines,"
+            " and the checks here know neither",
+            fix="use the tag of a version, such as v0.19.1, or a digest",
+        )
+    if image.startswith(_RHAIIS) and ctx.release.engine.command:
+        ctx.findings.error(
+            "LLMD-IMAGE-COMMAND",
+            "models",
+            index,
+            "image",
+            value=image,
+            rule=f"release {ctx.settings.release} starts engines with {' '.join(ctx.release.engine.command)}, and an "
+            "image of Red Hat's inference server breaks under any command but its own",
+            fix=f"use {releases_with(ctx.catalog, lambda release: not release.engine.command)}",
+        )

@@ -1,0 +1,123 @@
+"""Istio's control plane: values of its own charts, or the resource of an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llm_d_gke.catalog.release import IstioOperator
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.image_names import has_mirror
+from llm_d_gke.planning.plan.edge import ApiKeysPlan
+from llm_d_gke.planning.plan.platform import IstioPlan, PullSecretPlan
+from llm_d_gke.planning.platform.images import RED_HAT
+
+# The one control plane of a cluster; the operator gives its parts no suffix then.
+_NAME = "default"
+
+_SECCOMP: Mapping[str, Any] = {"seccompProfile": {"type": "RuntimeDefault"}}
+
+# One Gateway and its picker, no sidecars: a fifth of the default, and no limit of CPU.
+_RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}}
+
+# Off by default in every version so far; without it an InferencePool is no backend.
+_INFERENCE: Mapping[str, str] = {"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "true"}
+
+# On by default. Set explicitly as in opendatahub-io/rhaii-on-xks, charts/sail-operator.
+_GATEWAY_API: Mapping[str, str] = {
+    "PILOT_ENABLE_GATEWAY_API": "true",
+    "PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER": "true",
+    "PILOT_ENABLE_GATEWAY_API_STATUS": "true",
+}
+
+_NO_SIDECARS: Mapping[str, Any] = {"sidecarInjectorWebhook": {"enableNamespacesByDefault": False}}
+
+# The Envoys of a Gateway run in the stack's namespace, with its pod security level. The level is set by the
+# Gateway itself: the Istio kind of the operator has no field for it (v1.27.3, `spec.values`).
+GATEWAY_PODS: Mapping[str, Any] = {"spec": {"template": {"spec": {"securityContext": _SECCOMP}}}}
+
+# The container of a Gateway's pod, as Istio's controller names it.
+_PROXY = "istio-proxy"
+
+
+def gateway_pods(keys: ApiKeysPlan | None) -> Mapping[str, Any]:
+    """Fields that Istio merges into the Deployment of a Gateway; with API keys, the Secret as files."""
+    if keys is None:
+        return GATEWAY_PODS
+    mount = {"name": "api-keys", "mountPath": keys.path.rpartition("/")[0], "readOnly": True}
+    pod = {
+        "securityContext": _SECCOMP,
+        "containers": [{"name": _PROXY, "volumeMounts": [mount]}],
+        "volumes": [{"name": "api-keys", "secret": {"secretName": keys.secret}}],
+    }
+    return {"spec": {"template": {"spec": pod}}}
+
+
+def istiod_values() -> Mapping[str, Any]:
+    """Of the chart `istiod`."""
+    return {"resources": _RESOURCES, **_SECCOMP, "env": _INFERENCE, **_NO_SIDECARS}
+
+
+def istio_plan(release: IstioOperator, namespace: str, pull_secret: PullSecretPlan | None) -> IstioPlan:
+    """The control plane of the Sail operator. Gateway pods use the pull secret of that name in their own namespace."""
+    shared: dict[str, Any] = {"proxy": {"image": release.proxy}}
+    if pull_secret is not None:
+        shared["imagePullSecrets"] = [pull_secret.name]
+    return IstioPlan(
+        name=_NAME,
+        namespace=namespace,
+        version=release.version,
+        values={
+            "global": shared,
+            "pilot": {
+                "image": release.pilot,
+                "resources": _RESOURCES,
+                **_SECCOMP,
+                "env": {**_GATEWAY_API, **_INFERENCE},
+            },
+            **_NO_SIDECARS,
+        },
+        pull_secret=pull_secret,
+    )
+
+
+def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: PullSecretPlan | None) -> None:
+    """Check for Istio of a vendor: its images are not public, and its KServe supports no other Gateway."""
+    release = ctx.release.charts.istio
+    if not isinstance(release, IstioOperator) or ctx.settings.platform.istio.existing:
+        return
+    if kserve and not istio:
+        ctx.findings.warning(
+            "LLMD-ISTIO-SUPPORT",
+            "gateway",
+            "implementation",
+            value=ctx.settings.gateway.implementation,
+            rule=f"who supports {ctx.settings.release} has KServe behind Istio only, and this Gateway is Google's",
+            fix="set gateway.implementation: istio",
+        )
+    mirrors = ctx.settings.registry.mirrors
+    private = [
+        image
+        for image in (release.pilot, release.proxy)
+        if image.startswith(RED_HAT) and not has_mirror(image, mirrors)
+    ]
+    if istio and private and pull_secret is None:
+        ctx.findings.error(
+            "LLMD-REGISTRY-ISTIO",
+            "registry",
+            "server",
+            value="(missing)",
+            rule=f"{private[0].partition('@')[0]}, Istio of {ctx.settings.release}, can only be pulled with an "
+            "account of Red Hat",
+            fix="set llm-d:registry.server to registry.redhat.io, username and password",
+        )
+    elif istio and private and pull_secret is not None and not pull_secret.create:
+        ctx.findings.error(
+            "LLMD-REGISTRY-ISTIO-SECRET",
+            "registry",
+            "existingSecret",
+            value=pull_secret.name,
+            rule="Istio's images are pulled in istio-system as well, a namespace that this stack makes",
+            fix="set llm-d:registry.server, username and password, and the stack makes the Secret in both; or bring "
+            "Istio with platform.istio.existing",
+        )

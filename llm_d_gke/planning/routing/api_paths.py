@@ -1,0 +1,67 @@
+"""Request paths that clients reach through the Gateway.
+
+vLLM serves its administration on the port of its API: /metrics, /pause, /update_weights, /tokenize, /invocations and
+others take no key (docs.vllm.ai, "Security", which recommends an allowlist). A route therefore names the paths of the
+API, and nothing else reaches an engine. The load balancer's health checks go to the pods and need no route.
+"""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.plan.routing import PathPlan
+
+# OpenAI's and Anthropic's APIs for generation and embeddings, as vLLM serves them (docs.vllm.ai, "Online Serving").
+# Left out on purpose: /v1/load_lora_adapter and /v1/unload_lora_adapter, which change an engine.
+API_PATHS = (
+    PathPlan(value="/v1/chat/completions"),
+    PathPlan(value="/v1/completions"),
+    PathPlan(value="/v1/responses"),
+    PathPlan(value="/v1/messages"),
+    PathPlan(value="/v1/embeddings"),
+)
+MODELS_LIST = (PathPlan(value="/v1/models"), PathPlan(value="/v1/models/", prefix=True))
+
+# Paths of vLLM's server that show or change its state (vllm/entrypoints, versions 0.11 to 0.32).
+ADMINISTRATION = (
+    "/metrics",
+    "/pause",
+    "/resume",
+    "/sleep",
+    "/wake_up",
+    "/update_weights",
+    "/abort_requests",
+    "/collective_rpc",
+    "/reset_prefix_cache",
+    "/server_info",
+    "/invocations",
+    "/tokenize",
+    "/detokenize",
+    "/v1/load_lora_adapter",
+    "/v1/unload_lora_adapter",
+)
+
+
+def extra_paths(ctx: PlanContext) -> tuple[PathPlan, ...]:
+    """Paths that the stack file adds; a warning for each that reaches vLLM's administration."""
+    paths = []
+    for index, text in enumerate(ctx.settings.gateway.paths):
+        path = PathPlan(value=text.removesuffix("*"), prefix=text.endswith("*"))
+        paths.append(path)
+        opened = [admin for admin in ADMINISTRATION if _reaches(path, admin)]
+        if opened:
+            ctx.findings.warning(
+                "LLMD-ROUTE-ADMINISTRATION",
+                "gateway",
+                "paths",
+                index,
+                value=text,
+                rule=f"every client reaches {', '.join(opened[:3])}{' and more' if len(opened) > 3 else ''} of vLLM,"
+                " which asks for no key there",
+                fix="name only the API paths that clients need, for example /v1/rerank",
+            )
+    return tuple(path for path in paths if path not in (*API_PATHS, *MODELS_LIST))
+
+
+def _reaches(path: PathPlan, target: str) -> bool:
+    folder = path.value.rstrip("/")
+    return target == path.value or (path.prefix and (target == folder or target.startswith(f"{folder}/")))

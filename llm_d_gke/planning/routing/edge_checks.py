@@ -1,0 +1,198 @@
+"""Findings about authentication, limits and TLS of the Gateway."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.settings.edge import ApiKeysAuth
+from llm_d_gke.stackfile.reader import ENCRYPTED_VALUE
+
+_LEAST_KEY = 20
+
+# Kinds of authentication that an implementation of the Gateway has.
+_KINDS = {"gke": ("iap",), "istio": ("api-keys", "jwt")}
+
+
+def check_edge(ctx: PlanContext, encrypted: frozenset[str]) -> None:
+    """Everything that leaves the door open, or that the Gateway's implementation cannot do."""
+    _check_open(ctx)
+    _check_auth(ctx)
+    _check_keys(ctx, encrypted)
+    _check_limits(ctx)
+    _check_tls(ctx)
+
+
+def _check_open(ctx: PlanContext) -> None:
+    settings = ctx.settings.gateway
+    if settings.exposure == "external" and settings.auth.kind == "none":
+        ctx.findings.error(
+            "LLMD-GATEWAY-OPEN",
+            "gateway",
+            "auth",
+            "kind",
+            value="none",
+            rule="no client is asked who it is: everybody on the internet can use the models, at this stack's cost",
+            fix="set gateway.auth, or exposure: internal; to run it open, acknowledge LLMD-GATEWAY-OPEN with a reason",
+        )
+
+
+def _check_auth(ctx: PlanContext) -> None:
+    settings = ctx.settings.gateway
+    kind = settings.auth.kind
+    if kind == "none":
+        return
+    has = _KINDS[settings.implementation]
+    if kind not in has:
+        other = "istio" if settings.implementation == "gke" else "gke"
+        ctx.findings.error(
+            "LLMD-AUTH-IMPLEMENTATION",
+            "gateway",
+            "auth",
+            "kind",
+            value=kind,
+            rule=(
+                "Google's load balancers verify neither API keys nor tokens without a service that answers their"
+                " callouts, and this stack has none"
+                if other == "istio"
+                else "Identity-Aware Proxy is part of Google's load balancers, and this Gateway is Istio's"
+            ),
+            fix=f"use kind: {' or '.join(has)}, or implementation: {other}",
+        )
+        return
+    # Google's proxy requires HTTPS everywhere; a key in plain HTTP is readable on the way.
+    if settings.tls.kind == "none" and (settings.exposure == "external" or kind == "iap"):
+        ctx.findings.error(
+            "LLMD-AUTH-PLAIN",
+            "gateway",
+            "auth",
+            "kind",
+            value=kind,
+            rule="without a certificate clients would send their credentials unencrypted"
+            if kind != "iap"
+            else "Identity-Aware Proxy answers HTTPS only, and the Gateway has no certificate",
+            fix="set gateway.tls, for example kind: cert-manager",
+        )
+
+
+def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
+    auth, keys = ctx.settings.gateway.auth, ctx.settings.api_keys
+    own = isinstance(auth, ApiKeysAuth) and auth.existing_secret is None
+    if own and not keys:
+        ctx.findings.error(
+            "LLMD-API-KEYS-MISSING",
+            "apiKeys",
+            value="{}",
+            rule="gateway.auth asks for API keys, and there is none: nobody could use the models",
+            fix="pulumi config set --path --secret llm-d:apiKeys.my-team $(openssl rand -hex 24), or"
+            " gateway.auth.existingSecret",
+        )
+    if keys and not own:
+        ctx.findings.error(
+            "LLMD-API-KEYS-UNUSED",
+            "apiKeys",
+            value=f"{len(keys)} keys",
+            rule="gateway.auth is not api-keys with keys of the stack file: nothing would ask for them",
+            fix="set gateway.auth: {kind: api-keys}, or remove them",
+        )
+    if keys and "apiKeys" not in encrypted:
+        ctx.findings.error(
+            "LLMD-SECRET-PLAIN",
+            "apiKeys",
+            value="(hidden)",
+            rule="the keys are in plain text, and everybody who reads the stack file could use them",
+            fix="pulumi config set --path --secret llm-d:apiKeys.my-team ...",
+        )
+    for name, key in keys.items():
+        text = key.get_secret_value()
+        if text != ENCRYPTED_VALUE and (len(text) < _LEAST_KEY or not text.isascii() or len(text.split()) != 1):
+            ctx.findings.error(
+                "LLMD-API-KEY-WEAK",
+                "apiKeys",
+                name,
+                value="(hidden)",
+                rule=f"a key has {_LEAST_KEY} or more letters, digits and signs and no blank, else it can be guessed or"
+                " not be sent",
+                fix="use the output of: openssl rand -hex 24",
+            )
+
+
+def _check_limits(ctx: PlanContext) -> None:
+    settings, limits = ctx.settings.gateway, ctx.settings.gateway.limits
+    path = ("gateway", "limits")
+    gke = settings.implementation == "gke"
+    if limits.body_bytes is not None and gke:
+        ctx.findings.error(
+            "LLMD-LIMITS-IMPLEMENTATION",
+            *path,
+            "bodyBytes",
+            value=limits.body_bytes,
+            rule="Google's load balancers have no limit for the body of a request",
+            fix="remove it (the engine refuses prompts above maxModelLen), or use implementation: istio",
+        )
+    if limits.per == "key" and settings.auth.kind not in ("api-keys", "jwt"):
+        ctx.findings.error(
+            "LLMD-LIMITS-IMPLEMENTATION",
+            *path,
+            "per",
+            value="key",
+            rule="without API keys or tokens the Gateway does not know whose a request is",
+            fix="use per: address, or gateway.auth: {kind: api-keys}",
+        )
+    if limits.requests_per_minute is not None and gke and settings.exposure == "internal":
+        ctx.findings.error(
+            "LLMD-LIMITS-IMPLEMENTATION",
+            *path,
+            "requestsPerMinute",
+            value=limits.requests_per_minute,
+            rule="the limit is a policy of Cloud Armor, of which it is not established that it counts behind an"
+            " internal load balancer",
+            fix="remove it, or use implementation: istio",
+        )
+    if settings.security_policy is not None and not gke:
+        ctx.findings.error(
+            "LLMD-LIMITS-IMPLEMENTATION",
+            "gateway",
+            "securityPolicy",
+            value=settings.security_policy,
+            rule="Cloud Armor is part of Google's application load balancers, and this Gateway is Istio's",
+            fix="use gateway.limits, or implementation: gke",
+        )
+    if settings.security_policy is not None and gke and limits.requests_per_minute is not None:
+        ctx.findings.error(
+            "LLMD-LIMITS-TWICE",
+            *path,
+            "requestsPerMinute",
+            value=limits.requests_per_minute,
+            rule=f"a backend has one policy of Cloud Armor, and securityPolicy: {settings.security_policy} is it",
+            fix="put the limit into that policy, or remove securityPolicy",
+        )
+
+
+def _check_tls(ctx: PlanContext) -> None:
+    settings = ctx.settings.gateway
+    wants = [
+        name
+        for name, setting in (
+            ("redirectHttp", settings.redirect_http),
+            ("hstsSeconds", settings.hsts_seconds > 0),
+        )
+        if setting
+    ]
+    if settings.tls.kind == "none":
+        for name in wants:
+            ctx.findings.error(
+                "LLMD-TLS-WITHOUT",
+                "gateway",
+                name,
+                value="true" if name == "redirectHttp" else settings.hsts_seconds,
+                rule="it leads clients to HTTPS, and the Gateway has no certificate",
+                fix=f"set gateway.tls, or remove {name}",
+            )
+    if settings.implementation == "istio" and settings.tls_version != "1.2":
+        ctx.findings.error(
+            "LLMD-TLS-VERSION-ISTIO",
+            "gateway",
+            "tlsVersion",
+            value=settings.tls_version,
+            rule="a Gateway of Istio's takes TLS 1.2 and 1.3, and Gateway API has no field for another choice",
+            fix="remove it, or use implementation: gke",
+        )

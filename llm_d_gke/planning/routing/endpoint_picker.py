@@ -1,0 +1,263 @@
+"""The inference pool of one model and its endpoint picker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.parallelism.layout import parallelism_of
+from llm_d_gke.planning.parallelism.ports import PORT
+from llm_d_gke.planning.patterns import pattern_of
+from llm_d_gke.planning.picker_config import (
+    PreciseIndex,
+    Weights,
+    check_blocks,
+    check_config,
+    check_scraping,
+    check_state,
+    disaggregated,
+    load_and_prefix,
+    prefix_plugin,
+    written_config,
+)
+from llm_d_gke.planning.plan.platform import PullSecretPlan
+from llm_d_gke.planning.plan.pods import EnvPlan, ProbePlan
+from llm_d_gke.planning.plan.routing import PickerPlan, PoolPlan, TokenizerServicePlan
+from llm_d_gke.planning.routing.edge import backend_access
+from llm_d_gke.planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcProgram, ext_proc_pod, port_arguments
+from llm_d_gke.planning.serving import multi_node
+from llm_d_gke.planning.serving.backend_tls import encrypted, plan_backend_tls
+from llm_d_gke.planning.serving.backends import backend_of
+from llm_d_gke.planning.serving.engine_paths import HEALTH_PATH, MODELS_PATH
+from llm_d_gke.planning.serving.kv_block_size import block_size_of, engine_block
+from llm_d_gke.planning.serving.kv_events import EVENTS_PORT, check_events, follows_events
+from llm_d_gke.planning.serving.labels import selector_of
+from llm_d_gke.planning.serving.model_server import prefix_caching_of
+from llm_d_gke.planning.serving.shutdown import DRAIN_SECONDS, NOTICE_SECONDS
+from llm_d_gke.settings.disaggregation import DisaggregationSettings
+from llm_d_gke.settings.models import ModelSettings
+
+# The load balancer probes a picker's gRPC health on 9003 by itself; another port would need a HealthCheckPolicy.
+GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9002, 9003, 9090
+
+CONFIG_FILE = "picker.yaml"
+
+
+def plan_pool(ctx: PlanContext, model: ModelSettings, key: str) -> PoolPlan:
+    """InferencePool, health check and backend policy of one model."""
+    settings = ctx.settings
+    parallelism = parallelism_of(ctx, model)
+    pool = backend_of(settings).pool(key, multi_node.serving_labels(parallelism))
+    return PoolPlan(
+        name=pool.name,
+        implementation=settings.gateway.implementation,
+        tls=plan_backend_tls(ctx, key, pool.name),
+        selector=pool.selector,
+        target_ports=tuple(PORT + rank for rank in range(parallelism.ranks_per_host)),
+        picker_service=pool.picker_service,
+        picker_port=GRPC_PORT,
+        failure_mode="FailOpen" if settings.picker.failure_mode == "open" else "FailClose",
+        # A routing sidecar may say by itself that it is well, whatever its engine does.
+        health_path=HEALTH_PATH if ctx.role == "both" else MODELS_PATH,
+        health_port=multi_node.health_port(parallelism),
+        health_interval=5,
+        timeout_seconds=settings.gateway.timeout_seconds,
+        draining_seconds=DRAIN_SECONDS,
+        access=backend_access(ctx),
+    )
+
+
+def plan_picker(
+    ctx: PlanContext, index: int, model: ModelSettings, key: str, namespace: str, pull_secret: PullSecretPlan | None
+) -> PickerPlan:
+    """The picker's Deployment, Service, permissions and configuration."""
+    settings, release = ctx.settings.picker, ctx.release.picker
+    backend = backend_of(ctx.settings)
+    identity = backend.picker(key, ctx.release)
+    catalog_model = ctx.catalog.find_model(model.id)
+    renderer = (
+        TokenizerServicePlan(name=f"{key}-render", selector=selector_of(key), port=PORT)
+        if follows_events(ctx)
+        else None
+    )
+    index_of_blocks = (
+        PreciseIndex(
+            model=model.name,
+            renderer=f"http://{renderer.name}.{namespace}:{renderer.port}",
+            event_port=EVENTS_PORT,
+        )
+        if renderer is not None
+        else None
+    )
+    config = _config(ctx, block_size_of(ctx, model, catalog_model), index_of_blocks)
+    _check_model(ctx, index, model)
+    experimental = ctx.picker.experimental_flag
+    elects = settings.replicas > 1 and settings.leader_election
+    if index == 0 and elects and settings.failure_mode == "close":
+        ctx.findings.warning(
+            "LLMD-PICKER-FAILOVER",
+            "picker",
+            "failureMode",
+            value="close",
+            rule="while one picker takes over from another, none is ready: for about 15 s after a leader is lost,"
+            " requests are refused",
+            fix="use failureMode: open: any replica then answers, as soon as the load balancer has noticed the loss",
+        )
+    if index == 0 and settings.failure_mode == "open" and not pattern_of(ctx.settings).transfers_kv_cache:
+        ctx.findings.warning(
+            "LLMD-PICKER-FAIL-OPEN",
+            "picker",
+            "failureMode",
+            value="open",
+            rule="requests fail with a 5xx until the load balancer has taken out the address of a lost picker; only"
+            " after that does any replica answer",
+            fix="let clients retry, and run several pickers: picker.replicas: 2",
+        )
+    ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
+    program = ExtProcProgram(
+        image=release.image,
+        args=(
+            f"--pool-name={backend.pool(key, {}).name}",
+            f"--pool-namespace={namespace}",
+            *release.flags,
+            # Every picker of the catalog has this flag (llm_d_gke/catalog/upstream.yaml).
+            *((f"--v={settings.verbosity}",) if settings.verbosity is not None else ()),
+            *_scraping(ctx),
+            *((f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",) if identity.mounts_config else ()),
+            *port_arguments(*ports),
+            *((f"--{release.leader_election_flag}",) if elects else ()),
+            *((f"--{experimental}",) if settings.allow_experimental_plugins and experimental else ()),
+        ),
+        env=(
+            EnvPlan(name="NAMESPACE", field_path="metadata.namespace"),
+            EnvPlan(name="POD_NAME", field_path="metadata.name"),
+        ),
+        ports=ports,
+        # With an election only the leader is ready, and the readiness service has a separate name.
+        liveness=_health("liveness" if elects else "inference-extension", delay=5, period=10),
+        readiness=_health("readiness" if elects else "inference-extension", delay=identity.readiness_delay, period=2),
+        node_selector=ctx.own_nodes,
+    )
+    # A leader hands over when it ends. Until then the others are not ready, so waiting before the end would delay them.
+    notice_seconds = 0 if elects else NOTICE_SECONDS
+    return PickerPlan(
+        name=identity.name,
+        replicas=settings.replicas,
+        leader_election=elects,
+        ready_replicas=1 if elects else settings.replicas,
+        max_unavailable=settings.replicas if elects else 0,
+        wait_for=_one_leads(settings.replicas) if elects else (),
+        pod=ext_proc_pod(identity, program, settings, config, notice_seconds, pull_secret),
+        selector=identity.selector,
+        grpc_port=GRPC_PORT,
+        health_port=HEALTH_PORT,
+        metrics_port=METRICS_PORT,
+        config=config,
+        config_file=CONFIG_FILE,
+        objective_groups=release.objective_groups,
+        metrics_reader=METRICS_READER if ctx.settings.monitoring.enabled else None,
+        renderer=renderer,
+    )
+
+
+def _scraping(ctx: PlanContext) -> tuple[str, ...]:
+    """The flags for scraping engines' metrics. No picker verifies certificates by default."""
+    flag = ctx.release.picker.metrics_scheme_flag
+    return (f"--{flag}=https",) if flag is not None and encrypted(ctx) else ()
+
+
+def _one_leads(replicas: int) -> tuple[str, ...]:
+    """Of pickers that elect a leader one is ready, ever: a Deployment of them is never complete."""
+    return (
+        f"jsonpath={{.status.updatedReplicas}}={replicas}",
+        f"jsonpath={{.status.replicas}}={replicas}",
+        "jsonpath={.status.readyReplicas}=1",
+    )
+
+
+# One identity per namespace that may read pickers' metrics.
+METRICS_READER = "picker-metrics-reader"
+
+
+def _health(service: str, delay: int, period: int) -> ProbePlan:
+    return ProbePlan(port=HEALTH_PORT, grpc_service=service, initial_delay=delay, period=period, timeout=5, failures=3)
+
+
+def check_picker(ctx: PlanContext) -> None:
+    """Check the picker's settings that do not depend on the model."""
+    settings = ctx.settings.picker
+    check_config(ctx)
+    check_events(ctx)
+    check_state(ctx)
+    check_scraping(ctx, "https" if encrypted(ctx) else "http")
+    weights = settings.scorers
+    if settings.config is not None:
+        return
+    fractions = [weight for weight in weights.model_dump().values() if weight != int(weight)]
+    if fractions and ctx.picker.document == "v1.2":
+        ctx.findings.error(
+            "LLMD-SCORER-WHOLE",
+            "picker",
+            "scorers",
+            value=", ".join(f"{weight:g}" for weight in fractions),
+            rule=f"{ctx.picker.title} accepts only integer weights and does not start with fractions",
+            fix="multiply all weights until they are whole",
+        )
+    if not any((weights.prefix_cache, weights.kv_cache_utilization, weights.queue)):
+        ctx.findings.error(
+            "LLMD-SCORER-NONE",
+            "picker",
+            "scorers",
+            value="all 0",
+            rule="all weights are 0, so the picker would choose replicas at random",
+            fix="set one above 0, for example scorers.queue: 1",
+        )
+    several = any(model.replicas > 1 for model in ctx.settings.models)
+    if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:
+        ctx.findings.warning(
+            "LLMD-SCORER-PREFIX-ONLY",
+            "picker",
+            "scorers",
+            value=f"prefixCache: {weights.prefix_cache:g} alone",
+            rule="prompts that begin alike, as with one system prompt, all go to one replica however long its queue is",
+            fix="give kvCacheUtilization or queue a weight",
+        )
+
+
+def _config(ctx: PlanContext, block_size: int | None, precise: PreciseIndex | None) -> dict[str, Any]:
+    """EndpointPickerConfig. `block_size` in tokens, None to leave it to the picker."""
+    written = written_config(ctx)
+    if written is not None:
+        return dict(written)
+    scorers, api = ctx.settings.picker.scorers, ctx.release.picker.config_api
+    weights = Weights(prefix=scorers.prefix_cache, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
+    # Disaggregated stages are never encrypted.
+    https = encrypted(ctx) and ctx.release.picker.metrics_scheme_flag is None
+    if ctx.role == "both" or ctx.release.disaggregation is None:
+        return load_and_prefix(ctx.picker, api, weights, block_size, precise, https=https)
+    stages = ctx.settings.disaggregation or DisaggregationSettings()
+    return disaggregated(ctx.picker, api, weights, block_size, stages.prefill_from_tokens, precise)
+
+
+def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:
+    """Check the picker's assumptions about one model's servers."""
+    block = engine_block(ctx, model, ctx.catalog.find_model(model.id))
+    if block is not None:
+        check_blocks(ctx, index, model, block)
+    scores = prefix_plugin(ctx)
+    if scores is None or prefix_caching_of(ctx, model):
+        return
+    settings = ctx.settings.picker
+    relies_on_prefixes = pattern_of(ctx.settings).relies_on_prefixes
+    weight = f" (weight {settings.scorers.prefix_cache:g})" if settings.config is None else f" ({scores})"
+    instead = "llm-d:picker.scorers.prefixCache to 0" if settings.config is None else f"up {scores}"
+    ctx.findings.error(
+        "LLMD-PREFIX-CACHING-OFF",
+        "models",
+        index,
+        "prefixCaching",
+        value="false",
+        rule=f"the picker scores prefix matches{weight} that this engine does not keep",
+        fix="remove prefixCaching"
+        + ("" if relies_on_prefixes else f", or {'set' if settings.config is None else 'give'} {instead}"),
+    )

@@ -1,0 +1,226 @@
+"""Address, Gateway and routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from llm_d_gke.planning import names
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, NetworkPlan
+from llm_d_gke.planning.plan.routing import (
+    GatewayPlan,
+    ModelsEndpointPlan,
+    PathPlan,
+    RoutePlan,
+    RouteRulePlan,
+    SplitPlan,
+    TlsPlan,
+)
+from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.platform.certificates import plan_listener_certificate
+from llm_d_gke.planning.platform.istio import gateway_pods
+from llm_d_gke.planning.routing.api_paths import API_PATHS, MODELS_LIST, extra_paths
+from llm_d_gke.planning.routing.edge import plan_edge
+from llm_d_gke.settings.gateway import EXTERNAL_CLASS, CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
+
+ISTIO_CLASS = "istio"
+
+# Only the two regional classes take an InferencePool in one cluster (GKE, "GatewayClass capabilities").
+_CLASSES = {"external": EXTERNAL_CLASS, "internal": "gke-l7-rilb"}
+
+ROUTE = "inference"
+KSERVE_ROUTE = "inference-kserve"
+POOLS_ROUTE = "inference-pools"
+
+# Requests for the list of models with this header go to the pool that it names.
+POOL_HEADER = "llm-d-pool"
+
+# The header into which the model router writes the base model's name, also for an adapter or alias; empty
+# for a name it does not know.
+BASE_MODEL_HEADER = "X-Gateway-Base-Model-Name"
+API_PREFIX = "/v1"
+
+# HTTPRoute: rules of one route, and matches of all its rules together (Gateway API v1.5, CRD).
+MOST_RULES = 16
+MOST_MATCHES = 128
+
+
+def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[str]) -> GatewayPlan:
+    """One regional load balancer with a reserved address. `encrypted` names the settings that came encrypted."""
+    settings = ctx.settings.gateway
+    tls = _tls(ctx)
+    external = settings.exposure == "external"
+    class_name = _class(ctx)
+    if tls is None and (external or settings.hostname is not None):
+        ctx.findings.warning(
+            "LLMD-TLS-NONE",
+            "gateway",
+            "tls",
+            "kind",
+            value="none",
+            rule="prompts and answers cross the internet unencrypted"
+            if external
+            else f"{settings.hostname} answers plain HTTP only: prompts and answers cross the VPC unencrypted",
+            fix="set a certificate, or exposure: internal" if external else "set a certificate, or remove hostname",
+        )
+    if external and settings.direct_load_balancer:
+        ctx.findings.error(
+            "LLMD-DIRECT-EXPOSED",
+            "gateway",
+            "directLoadBalancer",
+            value="true",
+            rule="a load balancer past the Gateway answers every path of vLLM, administration included, in plain HTTP"
+            " to the whole internet",
+            fix="set exposure: internal, or remove directLoadBalancer and use kubectl port-forward",
+        )
+    edge = plan_edge(ctx, encrypted)
+    return GatewayPlan(
+        name="inference-gateway",
+        implementation=settings.implementation,
+        class_name=class_name,
+        annotations=INTERNAL_LOAD_BALANCER if settings.implementation == "istio" and not external else {},
+        pods=gateway_pods(edge.api_keys) if settings.implementation == "istio" else {},
+        region=ctx.region,
+        address=settings.existing_address or names.join("llm-d", ctx.stack, "gateway"),
+        create_address=settings.existing_address is None,
+        external=external,
+        subnetwork=network.subnet.name,
+        port=443 if tls else 80,
+        protocol="HTTPS" if tls else "HTTP",
+        tls=tls,
+        hostname=settings.hostname,
+        edge=edge,
+    )
+
+
+def plan_routes(
+    ctx: PlanContext, models: tuple[ModelPlan, ...], index: ModelsEndpointPlan | None, splits: tuple[SplitPlan, ...]
+) -> tuple[RoutePlan, ...]:
+    """Without an index API requests go to the one pool; else each model's requests to its own, the rest to the index.
+
+    A split name is routed to several pools by weight.
+
+    A route holds 16 rules: with more models there are more routes. A backend that is a pool never has a port, and GKE
+    takes no timeouts there: Istio takes them nowhere else.
+
+    The API's routes change when the servers of their pools are ready: until then the old servers answer. A route of the
+    pools comes first, so that the load balancer has its backends and their health by then. Under KServe that route
+    serves a model below a separate path, as KServe's own routes do, and KServe waits for it. Otherwise it serves the
+    list of models.
+    """
+    settings = ctx.settings.gateway
+    extra = extra_paths(ctx)
+    timeout = settings.timeout_seconds if settings.implementation == "istio" else None
+    by_path = [
+        RouteRulePlan(
+            # Under KServe a path holds several models: a prefix can be rewritten, a list of exact paths cannot.
+            paths=(PathPlan(value=f"{model.inference_service.path}{API_PREFIX}", prefix=True),),
+            rewrite=API_PREFIX,
+            pools=((model.pool.name, 1),),
+            timeout_seconds=timeout,
+        )
+        for model in models
+        if model.inference_service is not None
+    ]
+    kserve = (RoutePlan(name=KSERVE_ROUTE, rules=tuple(by_path), early=True),) if by_path else ()
+    by_pool = [
+        RouteRulePlan(
+            paths=MODELS_LIST[:1],
+            header=(POOL_HEADER, model.pool.name),
+            pools=((model.pool.name, 1),),
+            timeout_seconds=timeout,
+        )
+        for model in models
+        if model.inference_service is None
+    ]
+    early = (*kserve, *_numbered(POOLS_ROUTE, _parts(by_pool, MOST_RULES), early=True))
+    if index is None:
+        paths = (*API_PATHS, *MODELS_LIST, *extra)
+        rule = RouteRulePlan(paths=paths, pools=((models[0].pool.name, 1),), timeout_seconds=timeout)
+        return (*early, RoutePlan(name=ROUTE, rules=(rule,)))
+    shares: list[tuple[str, tuple[tuple[str, int], ...]]] = [
+        (model.served_name, ((model.pool.name, 1),)) for model in models
+    ]
+    shares += [(split.name, tuple((pool, weight) for _, pool, weight in split.models)) for split in splits]
+    by_model = [
+        RouteRulePlan(paths=(*API_PATHS, *extra), header=(BASE_MODEL_HEADER, name), pools=pools)
+        for name, pools in shares
+    ]
+    rest = RouteRulePlan(paths=(PathPlan(value="/", prefix=True),), service=(index.name, index.port))
+    # The rest stays in the first route, however many models there are.
+    rule_limit = min(MOST_RULES, MOST_MATCHES // max(len(rule.paths) for rule in by_model))
+    full = rule_limit - 1
+    return (*early, *_numbered(ROUTE, [(*by_model[:full], rest), *_parts(by_model[full:], rule_limit)]))
+
+
+def _parts(rules: Sequence[RouteRulePlan], most: int) -> list[tuple[RouteRulePlan, ...]]:
+    """The rules in their order, at most so many to a part."""
+    return [tuple(rules[start : start + most]) for start in range(0, len(rules), most)]
+
+
+def _numbered(name: str, parts: Iterable[tuple[RouteRulePlan, ...]], *, early: bool = False) -> tuple[RoutePlan, ...]:
+    """A route for each part of the rules; from the second on the name has a number."""
+    return tuple(
+        RoutePlan(name=name if number == 1 else f"{name}-{number}", rules=rules, early=early)
+        for number, rules in enumerate(parts, start=1)
+    )
+
+
+def _class(ctx: PlanContext) -> str:
+    """As set, where it is of the implementation; else the one that implementation and exposure need."""
+    settings = ctx.settings.gateway
+    fitting = ISTIO_CLASS if settings.implementation == "istio" else _CLASSES[settings.exposure]
+    if settings.class_name is None or settings.class_name == fitting:
+        return fitting
+    gke_managed = settings.class_name.startswith("gke-")
+    if gke_managed is not (settings.implementation == "gke"):
+        ctx.findings.error(
+            "LLMD-GATEWAY-CLASS",
+            "gateway",
+            "className",
+            value=settings.class_name,
+            rule=f"a class of {'Google' if gke_managed else 'another controller'}, which implementation: "
+            f"{settings.implementation} does not answer to",
+            fix=f"remove it, or use {fitting}"
+            + (", or implementation: gke" if gke_managed else ", or implementation: istio"),
+        )
+    elif gke_managed:
+        ctx.findings.error(
+            "LLMD-GATEWAY-CLASS-EXPOSURE",
+            "gateway",
+            "className",
+            value=settings.class_name,
+            rule=f"exposure: {settings.exposure} in front of an InferencePool is {fitting} and no other class",
+            fix="remove it, or change exposure",
+        )
+    return settings.class_name
+
+
+def _check_certificates(ctx: PlanContext) -> None:
+    settings = ctx.settings.gateway
+    if settings.implementation == "istio" and settings.tls.kind in ("certificate-manager", "pre-shared"):
+        ctx.findings.error(
+            "LLMD-TLS-KIND-ISTIO",
+            "gateway",
+            "tls",
+            "kind",
+            value=settings.tls.kind,
+            rule="this kind is for Google's load balancers; Istio reads certificates from Secrets",
+            fix="use kind: cert-manager, or kind: secret",
+        )
+
+
+def _tls(ctx: PlanContext) -> TlsPlan | None:
+    _check_certificates(ctx)
+    match ctx.settings.gateway.tls:
+        case CertificateManagerTls(certificates=certificates):
+            return TlsPlan(options={"networking.gke.io/cert-manager-certs": ",".join(certificates)}, secret=None)
+        case PreSharedTls(certificates=certificates):
+            return TlsPlan(options={"networking.gke.io/pre-shared-certs": ",".join(certificates)}, secret=None)
+        case SecretTls(secret=secret):
+            return TlsPlan(options={}, secret=secret)
+        case CertManagerTls() as settings:
+            certificate = plan_listener_certificate(ctx, settings)
+            return TlsPlan(options={}, secret=certificate.secret, certificate=certificate)
+        case _:
+            return None

@@ -1,0 +1,151 @@
+"""The endpoint for requests without a known model: an Envoy with fixed responses, which needs no own program."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.patterns import pattern_of
+from llm_d_gke.planning.plan.platform import PullSecretPlan
+from llm_d_gke.planning.plan.pods import PodPlan, PortPlan, ProbePlan
+from llm_d_gke.planning.plan.routing import ModelsEndpointPlan, SplitPlan
+from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.routing.edge import backend_access
+from llm_d_gke.planning.serving.shutdown import END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
+
+NAME = "model-index"
+PORT = 8080
+HEALTH_PATH = "/health"
+MODELS_PATH = "/v1/models"
+
+# Envoy's distroless image runs as this user.
+_USER = 65532
+
+# Envoy refuses fixed responses above 4096 bytes by default; the list of models grows with them.
+_LONGEST_ANSWER = 1 << 20
+
+_TYPE = "@type"
+_FILTERS = "type.googleapis.com/envoy.extensions.filters"
+
+
+def plan_models_endpoint(
+    ctx: PlanContext, models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...], pull_secret: PullSecretPlan | None
+) -> ModelsEndpointPlan | None:
+    """With several models behind a Gateway, requests without a known model are routed here and get a response."""
+    if not pattern_of(ctx.settings).routes_by_model:
+        return None
+    selector = {"app.kubernetes.io/name": NAME}
+    config = json.dumps(envoy_config(models, splits), separators=(",", ":"))
+    pod = PodPlan(
+        container="envoy",
+        image=ctx.release.index_image,
+        labels=selector | {"app.kubernetes.io/component": NAME, "app.kubernetes.io/part-of": "llm-d"},
+        annotations={},
+        command=(),
+        # As an argument, so that a changed list of models is a new pod. Kubernetes would expand `$(...)`.
+        args=(
+            "--config-yaml",
+            config.replace("$", "$$"),
+            "--disable-hot-restart",
+            "--concurrency",
+            "1",
+            "--log-level",
+            "warning",
+        ),
+        env=(),
+        ports=(PortPlan(name="http", number=PORT),),
+        requests={"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
+        limits={"cpu": "1", "memory": "128Mi", "ephemeral-storage": "256Mi"},
+        startup=None,
+        # Answers are fixed: an Envoy that accepts connections is alive.
+        liveness=ProbePlan(port=PORT, initial_delay=5, period=10, timeout=5, failures=3),
+        readiness=ProbePlan(port=PORT, path=HEALTH_PATH, period=2, timeout=2, failures=3),
+        volumes=(),
+        service_account=NAME,
+        mount_api_token=False,
+        user=_USER,
+        security_exception=None,
+        node_selector=ctx.own_nodes,
+        tolerations=(),
+        min_ready_seconds=LISTED_SECONDS,
+        pre_stop_seconds=NOTICE_SECONDS,
+        grace_seconds=NOTICE_SECONDS + END_SECONDS,
+        pull_secret=pull_secret.name if pull_secret else None,
+        spread_over={},
+    )
+    return ModelsEndpointPlan(
+        name=NAME,
+        replicas=1,
+        pod=pod,
+        selector=selector,
+        port=PORT,
+        health_path=HEALTH_PATH,
+        health_interval=5,
+        timeout_seconds=ctx.settings.gateway.timeout_seconds,
+        access=backend_access(ctx),
+    )
+
+
+def envoy_config(models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...] = ()) -> dict[str, Any]:
+    """One listener, fixed answers: health, the list of models, each model by its name, and 404 for the rest."""
+    cards = _cards(models, splits)
+    routes = [
+        _route({"path": HEALTH_PATH}, 200, {"status": "ok"}),
+        _route(_get(MODELS_PATH), 200, {"object": "list", "data": cards}),
+        *(_route(_get(f"{MODELS_PATH}/{card['id']}"), 200, card) for card in cards),
+        _route({"prefix": "/"}, 404, _not_found([card["id"] for card in cards])),
+    ]
+    manager = {
+        _TYPE: f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": NAME,
+        "route_config": {
+            "max_direct_response_body_size_bytes": _LONGEST_ANSWER,
+            "virtual_hosts": [{"name": NAME, "domains": ["*"], "routes": routes}],
+        },
+        "http_filters": [{"name": "router", "typed_config": {_TYPE: f"{_FILTERS}.http.router.v3.Router"}}],
+    }
+    listener = {
+        "name": "http",
+        "address": {"socket_address": {"address": "0.0.0.0", "port_value": PORT}},  # noqa: S104 - inside its pod
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+    return {"static_resources": {"listeners": [listener]}}
+
+
+def _cards(models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...]) -> list[dict[str, Any]]:
+    """As vLLM lists them: `root` and `parent` say what an adapter belongs to."""
+    own = {"object": "model", "created": 0, "owned_by": "llm-d"}
+    cards: list[dict[str, Any]] = []
+    for model in models:
+        cards.append({"id": model.served_name, **own, "root": model.id, "parent": None})
+        cards += [{"id": name, **own, "root": name, "parent": model.served_name} for name in model.other_names]
+    cards += [{"id": split.name, **own, "root": split.name, "parent": None} for split in splits]
+    return cards
+
+
+def _not_found(names: list[str]) -> dict[str, Any]:
+    """OpenAI's form of an error, with the models that there are."""
+    message = (
+        f"Nothing here serves this request: it names no model, or none of those served. Models: {', '.join(names)}. "
+        "Requests to a model are POST below /v1/ with its name as `model`."
+    )
+    error = {"message": message, "type": "invalid_request_error", "param": "model", "code": "model_not_found"}
+    return {"error": error, "models": names}
+
+
+def _get(path: str) -> dict[str, Any]:
+    return {"path": path, "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
+
+
+def _route(match: dict[str, Any], status: int, answer: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "match": match,
+        "direct_response": {"status": status, "body": {"inline_string": json.dumps(answer)}},
+        "response_headers_to_add": [
+            {
+                "header": {"key": "content-type", "value": "application/json"},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
+    }

@@ -1,0 +1,270 @@
+"""NetworkPolicies: default deny, plus what requests, metrics, DNS, weights and Kubernetes itself need.
+
+Sources: cloud.google.com/kubernetes-engine/docs/how-to/network-policy ("Network policy and Workload Identity
+Federation for GKE", "Limitations"), cloud.google.com/load-balancing/docs/firewall-rules; for the collectors
+manifests/operator.yaml of GoogleCloudPlatform/prometheus-engine.
+Kubelets' probes come from the node and always pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.infrastructure.network import PRIVATE
+from llm_d_gke.planning.plan.infrastructure import NetworkPlan
+from llm_d_gke.planning.plan.routing import (
+    AccessPlan,
+    GatewayPlan,
+    ModelsEndpointPlan,
+    NetworkPolicyPlan,
+    PeerPlan,
+    RouterPlan,
+)
+from llm_d_gke.planning.plan.serving import ModelServerPlan
+from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.serving.kv_events import EVENTS_PORT, follows_events
+from llm_d_gke.settings.models import BucketSource, ModelSettings
+
+# Google's probers of load balancers' backends (cloud.google.com/load-balancing/docs/health-check-concepts).
+HEALTH_CHECKS = ("35.191.0.0/16", "130.211.0.0/22")
+
+# Every pod of a Gateway of Istio's has this label, and the Gateway's name in it.
+_GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+_ISTIOD = PeerPlan(pods={"app": "istiod"}, namespace="istio-system")
+_ISTIOD_PORT = 15012
+
+_COLLECTORS = PeerPlan(pods={"app.kubernetes.io/name": "collector"}, namespace="gmp-system")
+
+# A cache on the node where there is one (NodeLocal DNSCache, GKE's default since 1.33.1), kube-dns, or Cloud DNS, which
+# answers at the metadata server's address.
+_NAME_SERVERS = (
+    PeerPlan(pods={"k8s-app": "node-local-dns"}, namespace="kube-system"),
+    PeerPlan(pods={"k8s-app": "kube-dns"}, namespace="kube-system"),
+    PeerPlan(cidr="169.254.20.10/32"),
+    PeerPlan(cidr="169.254.169.254/32"),
+)
+
+# With Dataplane V2 a pod queries the first, otherwise the second replaces it.
+_METADATA = (("169.254.169.254/32", 80), ("169.254.169.252/32", 988))
+
+_LINK_LOCAL = "169.254.0.0/16"
+_HTTPS = 443
+
+
+def plan_network_policies(
+    ctx: PlanContext,
+    network: NetworkPlan,
+    gateway: GatewayPlan,
+    models: tuple[ModelPlan, ...],
+    router: RouterPlan | None,
+    index: ModelsEndpointPlan | None,
+) -> tuple[NetworkPolicyPlan, ...]:
+    """A policy for the pods of each workload, and one for whatever else comes into a namespace of the stack's own."""
+    if not ctx.settings.network_policies.enabled:
+        return ()
+    _check(ctx)
+    world = _World(ctx, network, gateway)
+    policies = [] if ctx.settings.namespace.existing else [NetworkPolicyPlan(name="default-deny", selector={})]
+    for settings, model in zip(ctx.settings.models, models, strict=True):
+        policies += [world.server(settings, model, server) for server in model.servers]
+        policies.append(world.picker(model))
+    if router is not None:
+        policies.append(world.router(router))
+    if index is not None:
+        policies.append(world.index(index))
+    if gateway.implementation == "istio":
+        policies.append(world.gateway(models, router, index))
+    return tuple(policies)
+
+
+class _World:
+    """The other sides of one stack."""
+
+    def __init__(self, ctx: PlanContext, network: NetworkPlan, gateway: GatewayPlan) -> None:
+        self._site, self._network, self._gateway = ctx, network, gateway
+        istio = gateway.implementation == "istio"
+        self._proxies = (
+            (PeerPlan(pods={_GATEWAY_LABEL: gateway.name}),) if istio else (PeerPlan(cidr=network.proxy_cidr),)
+        )
+        self._probers = () if istio else tuple(PeerPlan(cidr=cidr) for cidr in HEALTH_CHECKS)
+        self._collectors = (_COLLECTORS,) if ctx.settings.monitoring.enabled else ()
+
+    def server(self, settings: ModelSettings, model: ModelPlan, server: ModelServerPlan) -> NetworkPolicyPlan:
+        """Servers of one model in one role."""
+        ports = [port.number for port in server.serving_ports]
+        picker = _pods(model.picker.selector)
+        events = [EVENTS_PORT] if follows_events(self._site) else []
+        siblings = self._siblings(model, server)
+        return NetworkPolicyPlan(
+            name=server.name,
+            selector=server.selector,
+            ingress=(
+                *_access(self._proxies, ports),
+                *_access(self._probers, sorted({model.pool.health_port, *ports})),
+                # Metrics, and prompts to tokenize; a server's metrics share the port of its API.
+                *_access((picker,), [*ports, *events]),
+                *_access(self._collectors, ports),
+                *_access(siblings, []),
+                *(_access(self._clients(), ports) if server.direct_service is not None else ()),
+            ),
+            egress=(
+                *_names(),
+                *_access(siblings, []),
+                *self._weights(settings),
+            ),
+        )
+
+    def picker(self, model: ModelPlan) -> NetworkPolicyPlan:
+        """The picker of one model."""
+        picker = model.picker
+        events = [EVENTS_PORT] if follows_events(self._site) else []
+        return NetworkPolicyPlan(
+            name=picker.name,
+            selector=picker.selector,
+            ingress=(
+                *_access(self._proxies, [picker.grpc_port]),
+                *_access(self._probers, [picker.health_port]),
+                *_access(self._collectors, [picker.metrics_port]),
+            ),
+            egress=(
+                *_names(),
+                *self._api_server(),
+                *(
+                    access
+                    for server in model.servers
+                    for access in _access(
+                        (_pods(server.selector),), [*(port.number for port in server.serving_ports), *events]
+                    )
+                ),
+            ),
+        )
+
+    def router(self, router: RouterPlan) -> NetworkPolicyPlan:
+        metrics = [port.number for port in router.pod.ports if port.name == "metrics"]
+        return NetworkPolicyPlan(
+            name=router.name,
+            selector=router.selector,
+            ingress=(
+                *_access(self._proxies, [router.grpc_port]),
+                *_access(self._probers, [router.health_port]),
+                *_access(self._collectors, metrics),
+            ),
+            egress=(*_names(), *self._api_server()),
+        )
+
+    def index(self, index: ModelsEndpointPlan) -> NetworkPolicyPlan:
+        """It serves fixed content and opens no connections."""
+        return NetworkPolicyPlan(
+            name=index.name,
+            selector=index.selector,
+            ingress=(*_access(self._proxies, [index.port]), *_access(self._probers, [index.port])),
+        )
+
+    def gateway(
+        self, models: tuple[ModelPlan, ...], router: RouterPlan | None, index: ModelsEndpointPlan | None
+    ) -> NetworkPolicyPlan:
+        """Envoys of a Gateway of Istio's: clients come from anywhere, through a load balancer or a node."""
+        behind: list[tuple[Mapping[str, str], int]] = []
+        for model in models:
+            behind.append((model.picker.selector, model.picker.grpc_port))
+            behind += [(server.selector, port.number) for server in model.servers for port in server.serving_ports]
+        if router is not None:
+            behind.append((router.selector, router.grpc_port))
+        if index is not None:
+            behind.append((index.selector, index.port))
+        return NetworkPolicyPlan(
+            name=self._gateway.name,
+            selector={_GATEWAY_LABEL: self._gateway.name},
+            ingress=_access((PeerPlan(cidr="0.0.0.0/0"),), self._gateway.ports),
+            egress=(
+                *_names(),
+                *_access((_ISTIOD,), [_ISTIOD_PORT]),
+                *(access for selector, port in behind for access in _access((_pods(selector),), [port])),
+            ),
+        )
+
+    def _siblings(self, model: ModelPlan, server: ModelServerPlan) -> tuple[PeerPlan, ...]:
+        """Pods that exchange tensors: of one group, and of the other role. Their ports are chosen as they start."""
+        own = (server.selector,) if server.group is not None else ()
+        selectors = tuple(
+            server_of_model.selector for server_of_model in model.servers if server_of_model.role != server.role
+        )
+        return tuple(_pods(selector) for selector in (*own, *selectors))
+
+    def _weights(self, settings: ModelSettings) -> tuple[AccessPlan, ...]:
+        bucket = isinstance(settings.source, BucketSource)
+        downloads = bucket or bool(settings.adapters) or settings.source.kind == "hugging-face"
+        # A bucket is mounted with the pod's own identity; libtpu looks up its slice.
+        asks = bucket or self._site.accelerator.kind == "tpu"
+        metadata = tuple(access for cidr, port in _METADATA for access in _access((PeerPlan(cidr=cidr),), [port]))
+        return (
+            *(_access((_public(),), [_HTTPS]) if downloads else ()),
+            *(metadata if asks else ()),
+        )
+
+    def _api_server(self) -> tuple[AccessPlan, ...]:
+        """The control plane is no pod. Its private endpoint has an address of the node subnet, its public one anywhere.
+
+        (cloud.google.com/kubernetes-engine/docs/concepts/network-isolation.) Ranges of an existing network are unknown.
+        """
+        is_existing = self._site.settings.network.existing is not None
+        inside = PRIVATE_NETWORKS if is_existing else (self._network.subnet.node_cidr,)
+        private = self._site.settings.cluster.existing is None and self._site.settings.cluster.private_nodes
+        peers = (*(PeerPlan(cidr=cidr) for cidr in inside), *(() if private else (_public(),)))
+        return _access(peers, [_HTTPS])
+
+    def _clients(self) -> tuple[PeerPlan, ...]:
+        """Past the Gateway: from the internet, or under the address of the node that passed a connection on."""
+        is_existing = self._site.settings.network.existing is not None
+        nodes = () if is_existing else (PeerPlan(cidr=self._network.subnet.node_cidr),)
+        return (_public(), *nodes)
+
+
+# Ranges of private networks (RFC 1918, RFC 6598).
+PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+
+
+def _check(ctx: PlanContext) -> None:
+    existing = ctx.settings.network.existing
+    gke = ctx.settings.gateway.implementation == "gke"
+    is_set = "proxy_cidr" in ctx.settings.network.model_fields_set
+    if gke and existing is not None and existing.proxy_subnetwork is not None and not is_set:
+        ctx.findings.error(
+            "LLMD-PROXY-RANGE-UNKNOWN",
+            "network",
+            "proxyCidr",
+            value="(missing)",
+            rule=f"network policies let in the load balancer's proxies by the range of {existing.proxy_subnetwork}, "
+            "which only its owner knows",
+            fix="set network.proxyCidr to it, or networkPolicies.enabled: false",
+        )
+    if ctx.settings.cluster.existing is not None:
+        ctx.findings.warning(
+            "LLMD-NETWORK-POLICIES-KEPT",
+            "networkPolicies",
+            value=f"cluster {ctx.settings.cluster.existing.name}",
+            rule="a cluster without Dataplane V2 or network policy enforcement accepts policies and enforces none",
+            fix=f"check that gcloud container clusters describe {ctx.settings.cluster.existing.name} prints"
+            " datapathProvider: ADVANCED_DATAPATH",
+        )
+
+
+def _pods(selector: Mapping[str, str]) -> PeerPlan:
+    return PeerPlan(pods=dict(selector))
+
+
+def _public() -> PeerPlan:
+    """The internet, without what is private and without the metadata server."""
+    return PeerPlan(cidr="0.0.0.0/0", except_cidrs=(*map(str, PRIVATE), _LINK_LOCAL))
+
+
+def _names() -> tuple[AccessPlan, ...]:
+    return (AccessPlan(peers=_NAME_SERVERS, ports=(("UDP", 53), ("TCP", 53))),)
+
+
+def _access(peers: Sequence[PeerPlan], ports: Sequence[int]) -> tuple[AccessPlan, ...]:
+    """No rule for no peers: an empty list of peers would mean all peers. No ports mean all ports."""
+    tcp: Literal["TCP"] = "TCP"
+    return (AccessPlan(peers=tuple(peers), ports=tuple((tcp, port) for port in ports)),) if peers else ()

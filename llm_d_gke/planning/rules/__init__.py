@@ -1,0 +1,61 @@
+"""Every rule that a stack can break, by its id.
+
+A rule is in the module of its subject. To add one: a `Rule` here, a call of `ctx.findings.error` or `.warning` with
+its id as the first argument, an example in tests/planning/refusals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from llm_d_gke.planning.rules import (
+    access,
+    autoscaling,
+    cluster,
+    disaggregation,
+    engine,
+    engine_features,
+    gateway,
+    kserve,
+    location,
+    models,
+    network,
+    nodes,
+    parallelism,
+    picker,
+    picker_config,
+    preflight,
+    routing,
+    settings,
+    sizing,
+    stack,
+)
+from llm_d_gke.planning.rules.rule import Rule
+
+# By subject, in the order of a stack's planning.
+SUBJECTS = (
+    settings,
+    stack,
+    location,
+    cluster,
+    network,
+    nodes,
+    access,
+    models,
+    engine,
+    engine_features,
+    parallelism,
+    sizing,
+    autoscaling,
+    disaggregation,
+    picker,
+    picker_config,
+    gateway,
+    routing,
+    kserve,
+    preflight,
+)
+
+RULES: Mapping[str, Rule] = {rule.id: rule for subject in SUBJECTS for rule in subject.RULES}
+
+__all__ = ["RULES", "SUBJECTS", "Rule"]

@@ -1,0 +1,66 @@
+"""Rules about credentials."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.rules.rule import Rule
+
+RULES = (
+    Rule(
+        "LLMD-SECRET-PLAIN",
+        severity="error",
+        summary="A secret stands in the stack file in plain text.",
+        why="Stack files are committed, and everybody who reads the repository could read the secret.",
+        fix="Set it with `pulumi config set --path --secret`.",
+        source="pulumi.com/docs/iac/concepts/secrets",
+    ),
+    Rule(
+        "LLMD-TOKEN-FORM",
+        severity="error",
+        summary="The value is not a Hugging Face token.",
+        why="Tokens of the Hub begin with hf_.",
+        fix="Create a token at huggingface.co/settings/tokens.",
+        source="huggingface.co/docs/hub/security-tokens",
+    ),
+    Rule(
+        "LLMD-REGISTRY-RED-HAT",
+        severity="error",
+        summary="The image needs an account of the registry.",
+        why="registry.redhat.io gives images to accounts only.",
+        fix="Set `registry`.",
+    ),
+    Rule(
+        "LLMD-REGISTRY-ISTIO",
+        severity="error",
+        summary="Istio's images need an account of the registry.",
+        why="registry.redhat.io gives images to accounts only, Istio's included.",
+        fix="Set `registry.server`, `username` and `password`.",
+    ),
+    Rule(
+        "LLMD-REGISTRY-ISTIO-SECRET",
+        severity="error",
+        summary="The pull secret does not exist in Istio's namespace.",
+        why="A Secret is visible in its own namespace only, and Istio has another one.",
+        fix="Give server, username and password, so that the stack makes the Secret in both.",
+    ),
+    Rule(
+        "LLMD-TOKEN-ONE-WAY",
+        severity="error",
+        summary="The Hugging Face token is given in several ways.",
+        why="Servers read one token from one place.",
+        fix="Keep one.",
+    ),
+    Rule(
+        "LLMD-REGISTRY-ONE-WAY",
+        severity="error",
+        summary="The pull secret is given in two ways.",
+        why="Pods use one pull secret.",
+        fix="Keep one.",
+    ),
+    Rule(
+        "LLMD-REGISTRY-PARTS",
+        severity="error",
+        summary="A part of the pull secret is missing.",
+        why="A pull secret is made of all three.",
+        fix="Set the missing part, or `existingSecret`.",
+    ),
+)

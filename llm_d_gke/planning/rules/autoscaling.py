@@ -1,0 +1,98 @@
+"""Rules about replicas that follow the load."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.rules.rule import Rule
+
+RULES = (
+    Rule(
+        "LLMD-AUTOSCALING-REPLICAS",
+        severity="error",
+        summary="A model has a fixed number of replicas and autoscaling.",
+        why="The autoscaler changes the number, so a fixed one would be undone.",
+        fix="Keep one of `replicas` and `autoscaling`.",
+    ),
+    Rule(
+        "LLMD-AUTOSCALING-LIMITS",
+        severity="error",
+        summary="The least number of replicas is above the most.",
+        why="No number of replicas keeps both limits.",
+        fix="Lower `minimum`, or raise `maximum`.",
+    ),
+    Rule(
+        "LLMD-AUTOSCALING-TARGET",
+        severity="error",
+        summary="Autoscaling has no target.",
+        why="Without a target nothing says when a replica has too much to do.",
+        fix="Set one of `requestsPerReplica`, `queuePerReplica`, `kvCache` and `timeToFirstTokenMs`.",
+    ),
+    Rule(
+        "LLMD-AUTOSCALING-WINDOW",
+        severity="error",
+        summary="A window of time ends when it starts, or its replicas are outside of the limits.",
+        why="KEDA takes the largest number that a trigger asks for: a window can raise the minimum, never lower it.",
+        fix="Use a number above `minimum` and up to `maximum`, and another end.",
+        source="keda.sh, Cron scaler",
+    ),
+    Rule(
+        "LLMD-CRON-FORM",
+        severity="error",
+        summary="A start or end is not a cron line.",
+        why="KEDA reads lines of five fields and refuses others when the ScaledObject is created.",
+        fix="Write minute, hour, day of the month, month and day of the week.",
+        source="keda.sh, Cron scaler",
+    ),
+    Rule(
+        "LLMD-TIME-ZONE",
+        severity="error",
+        summary="The time zone database has no such zone.",
+        why="KEDA loads the zone by its IANA name.",
+        fix="Use an IANA name.",
+        source="keda.sh, Cron scaler",
+    ),
+    Rule(
+        "LLMD-AUTOSCALING-MONITORING",
+        severity="error",
+        summary="Replicas are meant to follow metrics that nobody collects.",
+        why="KEDA reads Managed Service for Prometheus, and with `monitoring.enabled: false` nothing is scraped.",
+        fix="Set `monitoring.enabled: true`.",
+    ),
+    Rule(
+        "LLMD-AUTOSCALING-ZERO",
+        severity="warning",
+        summary="Without requests no replica runs, and the next request waits or fails.",
+        why="A start takes a node, the image and the weights: minutes, in which requests get 503, or wait in the picker"
+        " where it has flow control.",
+        fix="Use `minimum: 1`, give the hours of use a window, or acknowledge it.",
+        source="llm-d/llm-d guides/workload-autoscaling",
+    ),
+    Rule(
+        "LLMD-AUTOSCALING-STAGE",
+        severity="error",
+        summary="Decode servers are held to the time to the first token, which prefill servers decide.",
+        why="In disaggregated serving prefill servers compute the prompt.",
+        fix="Move the target to `prefill.autoscaling`.",
+    ),
+    Rule(
+        "LLMD-AUTOSCALING-ZERO-STAGE",
+        severity="error",
+        summary="One stage of disaggregated serving may have no server.",
+        why="Each stage needs the other, and the one that is left keeps its accelerators.",
+        fix="Use a minimum of 1 or more for both stages.",
+    ),
+    Rule(
+        "LLMD-AUTOSCALING-SHARED",
+        severity="warning",
+        summary="The pool cannot hold all models at their maximum at once.",
+        why="The scheduler has no order among models: pods that ask first get the next node.",
+        fix="Raise `accelerator.nodes.max`, or give the important model a higher minimum.",
+    ),
+    Rule(
+        "LLMD-AUTOSCALING-KSERVE",
+        severity="error",
+        summary="The release's KServe does not leave replicas to an autoscaler.",
+        why="Up to v0.17 KServe writes the number of replicas of its Deployments whenever it reconciles them.",
+        fix="Use another release, or `deployment: direct`.",
+        source="kserve/kserve pkg/controller/v1alpha2/llmisvc/workload_single_node.go",
+    ),
+)

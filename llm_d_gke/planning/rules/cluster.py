@@ -1,0 +1,54 @@
+"""Rules about the GKE cluster."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.rules.rule import Rule
+
+RULES = (
+    Rule(
+        "LLMD-GKE-VERSION",
+        severity="error",
+        summary="The GKE version has no Inference Gateway.",
+        why="Older versions have no GatewayClass that takes an InferencePool.",
+        fix="Use a newer version, or leave it to the release channel.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/deploy-gke-inference-gateway",
+    ),
+    Rule(
+        "LLMD-GKE-VERSION-ACCELERATOR",
+        severity="error",
+        summary="The GKE version does not support the accelerator.",
+        why="GKE supports each accelerator from a certain version on.",
+        fix="Use that version or a newer one.",
+    ),
+    Rule(
+        "LLMD-AUTHORIZED-NETWORKS-EMPTY",
+        severity="error",
+        summary="The control plane admits authorized networks, and the list is empty.",
+        why="With an empty list nothing reaches the API server, this program included.",
+        fix="List your ranges, or use `access: dns-endpoint`.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/authorized-networks",
+    ),
+    Rule(
+        "LLMD-AUTHORIZED-NETWORKS-UNUSED",
+        severity="error",
+        summary="Authorized networks are listed while the public address is off.",
+        why="The list guards the public address, which `access: dns-endpoint` turns off.",
+        fix="Remove the list, or use `access: authorized-networks`.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/authorized-networks",
+    ),
+    Rule(
+        "LLMD-KMS-LOCATION",
+        severity="error",
+        summary="A Cloud KMS key is in another place than the cluster.",
+        why="GKE and Compute Engine use keys of their own region, or, for disks, of a place that contains it.",
+        fix="Use a key of the cluster's region.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/encrypting-secrets",
+    ),
+    Rule(
+        "LLMD-PLATFORM-EXISTING",
+        severity="error",
+        summary="A controller is said to exist in a cluster that the stack creates.",
+        why="A cluster that the stack creates is empty at first.",
+        fix="Remove `existing`, or bring the cluster with `cluster.existing`.",
+    ),
+)

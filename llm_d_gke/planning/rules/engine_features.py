@@ -1,0 +1,76 @@
+"""Rules about tool calls, reasoning, chat templates, guessed tokens and KV-cache blocks on the host."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.rules.rule import Rule
+
+RULES = (
+    Rule(
+        "LLMD-ENGINE-PARSER",
+        severity="error",
+        summary="The engine's version has no parser of this name.",
+        why="vLLM ends when it reads a parser that it does not have, and versions have different ones.",
+        fix="Use a name of that version.",
+        source="vllm/tool_parsers and vllm/reasoning of vLLM's published packages (llm_d_gke/catalog/engines)",
+    ),
+    Rule(
+        "LLMD-ENGINE-FEATURE-UNKNOWN",
+        severity="warning",
+        summary="The catalog has no table of the engine's version.",
+        why="Names and options differ between versions, and nothing says what this one has.",
+        fix="Try one replica first.",
+    ),
+    Rule(
+        "LLMD-CHAT-TEMPLATE",
+        severity="error",
+        summary="The chat template cannot be read.",
+        why="Its text becomes a ConfigMap that the engine mounts.",
+        fix="Correct the path.",
+        source="vLLM 0.30.0, vllm/entrypoints/chat_utils.py (load_chat_template)",
+    ),
+    Rule(
+        "LLMD-SPECULATION-DRAFT",
+        severity="error",
+        summary="The draft model does not go with the method of speculative decoding.",
+        why="eagle, eagle3 and draft_model load a model of their own; ngram and mtp load none.",
+        fix="Add or remove `draftModel`.",
+        source="docs.vllm.ai/en/stable/features/spec_decode",
+    ),
+    Rule(
+        "LLMD-SPECULATION-METHOD",
+        severity="error",
+        summary="The engine's version or the model does not have this method of speculative decoding.",
+        why="vLLM ends when it reads an unknown method, and mtp needs prediction layers in the checkpoint.",
+        fix="Use `method: ngram`, or another of the listed ones.",
+        source="vllm/config/speculative.py of vLLM's published packages (llm_d_gke/catalog/engines)",
+    ),
+    Rule(
+        "LLMD-SPECULATION-TPU",
+        severity="warning",
+        summary="It is not established which methods of speculative decoding the TPU back end has.",
+        why="tpu-inference implements methods of its own.",
+        fix="Try one replica first.",
+    ),
+    Rule(
+        "LLMD-SPECULATION-OFFLINE",
+        severity="error",
+        summary="The draft model is on the Hub, and the servers read nothing from it.",
+        why="Weights from a bucket, volume or image set HF_HUB_OFFLINE.",
+        fix="Use `source.kind: hugging-face`, or a method without a draft model.",
+    ),
+    Rule(
+        "LLMD-KV-OFFLOAD",
+        severity="error",
+        summary="The engine cannot keep KV-cache blocks in the host's memory here.",
+        why="It is one of vLLM's KV connectors: of GPUs, one at a time, and in older versions for layers of one kind.",
+        fix="Remove `kvOffloadGib`.",
+        source="vllm/config/vllm.py and vllm/v1/kv_offload of vLLM 0.17.1, 0.19.1, 0.26.0 and 0.30.0",
+    ),
+    Rule(
+        "LLMD-KV-OFFLOAD-MEMORY",
+        severity="either",
+        summary="Offloaded KV-cache blocks leave the pod too little memory, or none.",
+        why="A pod that takes more memory than its limit is killed.",
+        fix="Use a smaller `kvOffloadGib`, or a machine type with more memory.",
+    ),
+)

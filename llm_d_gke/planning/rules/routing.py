@@ -1,0 +1,68 @@
+"""Rules about traffic splits."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.rules.rule import Rule
+
+RULES = (
+    Rule(
+        "LLMD-ROUTE-ADMINISTRATION",
+        severity="warning",
+        summary="A path of the stack file opens vLLM's administration to clients.",
+        why="vLLM serves metrics, pausing and weight updates on the API's port and asks for no key there.",
+        fix="Name only the API paths that clients need.",
+        source="docs.vllm.ai, Security",
+    ),
+    Rule(
+        "LLMD-ROUTER-BODY",
+        severity="warning",
+        summary="Requests are longer than what was seen to pass model router and picker together.",
+        why="Two programs that read the body one after the other lost bodies above 6.2 KB; Envoy fixed that in 2026.",
+        fix="Use a release with another model router, or try a long prompt.",
+        source="kubernetes-sigs/gateway-api-inference-extension issue 2115; envoyproxy/envoy pull request 43175",
+    ),
+    Rule(
+        "LLMD-SPLIT-PATTERN",
+        severity="error",
+        summary="The pattern has one model, and traffic splits divide among several.",
+        why="Only pattern multi-model has several models.",
+        fix="Remove `splits`.",
+    ),
+    Rule(
+        "LLMD-SPLIT-NAME",
+        severity="error",
+        summary="A traffic split names a model that does not exist.",
+        why="A split divides requests among models of the stack.",
+        fix="Use their names.",
+    ),
+    Rule(
+        "LLMD-SPLIT-ONE",
+        severity="error",
+        summary="A traffic split has one side.",
+        why="With one side nothing is divided.",
+        fix="Add a model, or use an alias.",
+        source="gateway-api.sigs.k8s.io/guides/traffic-splitting",
+    ),
+    Rule(
+        "LLMD-SPLIT-ZERO",
+        severity="error",
+        summary="All weights of a traffic split are zero.",
+        why="A route whose weights are all 0 answers 500.",
+        fix="Give a model a weight.",
+        source="gateway-api.sigs.k8s.io/reference/spec",
+    ),
+    Rule(
+        "LLMD-SPLIT-LENGTHS",
+        severity="warning",
+        summary="Models of a traffic split have different longest contexts.",
+        why="A client cannot know which of the models it reaches.",
+        fix="Use one maxModelLen.",
+    ),
+    Rule(
+        "LLMD-SPLIT-NO-REPLICAS",
+        severity="error",
+        summary="A traffic split sends requests to a model without replicas.",
+        why="Its share of the requests fails.",
+        fix="Give it replicas, or weight 0.",
+    ),
+)

@@ -1,0 +1,72 @@
+"""Rules about single settings: spelling, types, ranges and choices."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.rules.rule import Rule
+
+RULES = (
+    Rule(
+        "LLMD-MONITORING-OFF",
+        severity="error",
+        summary="A dashboard or alerts are wanted while nothing is scraped.",
+        why="Both read what the collectors scrape.",
+        fix="Set `monitoring.enabled: true`, or remove them.",
+    ),
+    Rule(
+        "LLMD-SETTING-UNKNOWN",
+        severity="error",
+        summary="There is no setting of this name.",
+        why="A key that nothing reads changes nothing, and the value its author meant stays the default.",
+        fix="Correct the spelling, or move the key to the group named in the message.",
+    ),
+    Rule(
+        "LLMD-SETTING-MISSING",
+        severity="error",
+        summary="A required setting is missing.",
+        why="The setting has no default that would be right for everybody.",
+        fix="Add it with a value of your own.",
+    ),
+    Rule(
+        "LLMD-SETTING-CHOICE",
+        severity="error",
+        summary="The value is not one of the choices.",
+        why="The setting takes one of a fixed list of values.",
+        fix="Use a value of the list.",
+    ),
+    Rule(
+        "LLMD-SETTING-KIND",
+        severity="error",
+        summary="The group of settings does not say which kind it is.",
+        why="The group has several kinds with different settings, and `kind` tells which is meant.",
+        fix="Add `kind`.",
+    ),
+    Rule(
+        "LLMD-SETTING-TYPE",
+        severity="error",
+        summary="The value is of the wrong type.",
+        why="A number, a flag, a text, a list and a group of settings are written differently in YAML.",
+        fix="Write the value as the message shows.",
+    ),
+    Rule(
+        "LLMD-SETTING-RANGE",
+        severity="error",
+        summary="The value is too small, too large, too short or too long.",
+        why="A value outside of the bounds is refused by Kubernetes, Google Cloud or vLLM.",
+        fix="Use a value between the bounds.",
+    ),
+    Rule(
+        "LLMD-SETTING-FORM",
+        severity="error",
+        summary="The text does not have the form that this setting needs.",
+        why="The text becomes a name or a quantity whose form Kubernetes, Google Cloud or the Hub prescribes.",
+        fix="Write it in the form that the message describes.",
+    ),
+    Rule(
+        "LLMD-SETTING-QUOTED",
+        severity="warning",
+        summary="A number or a flag is in quotes.",
+        why="YAML reads a value in quotes as text. It is converted here, but the next reader or tool may not"
+        " expect that.",
+        fix="Remove the quotes.",
+    ),
+)

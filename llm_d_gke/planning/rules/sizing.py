@@ -1,0 +1,132 @@
+"""Rules about memory, load and prices."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.rules.rule import Rule
+
+RULES = (
+    Rule(
+        "LLMD-LOAD-OBJECTIVE",
+        severity="warning",
+        summary="One request alone is slower than the objective.",
+        why="More replicas do not make a single request faster.",
+        fix="Use a faster accelerator, or another objective.",
+    ),
+    Rule(
+        "LLMD-LOAD-LENGTH",
+        severity="error",
+        summary="The expected requests are longer than maxModelLen.",
+        why="vLLM refuses a request that is longer than its context.",
+        fix="State shorter requests, or raise maxModelLen.",
+    ),
+    Rule(
+        "LLMD-LOAD-REPLICAS",
+        severity="warning",
+        summary="The stated load takes more replicas.",
+        why="The estimate of speed says that the replicas do not serve the load.",
+        fix="Use more replicas, a faster accelerator, or state a smaller load.",
+    ),
+    Rule(
+        "LLMD-START-REPORTED",
+        severity="warning",
+        summary="An engine of this architecture was seen to fail on this accelerator.",
+        why="A public report says so, and no later log shows it running.",
+        fix="Try one start first, or use another accelerator.",
+    ),
+    Rule(
+        "LLMD-MEMORY-REPORTED",
+        severity="warning",
+        summary="A published report shows this model failing with this share of memory.",
+        why="Somebody published a start with this model and share of memory that failed.",
+        fix="Use the share named.",
+        source="llm_d_gke/catalog/engine.yaml",
+    ),
+    Rule(
+        "LLMD-MEMORY-WEIGHTS",
+        severity="either",
+        summary="Weights and activations leave no memory for a KV cache.",
+        why="vLLM exits at startup if its share of the accelerator's memory leaves nothing for KV cache.",
+        fix="Use more or larger accelerators, a quantized checkpoint, or another value that the message proposes.",
+        source="docs/measurements.md",
+    ),
+    Rule(
+        "LLMD-MEMORY-KV-CACHE",
+        severity="either",
+        summary="The KV cache cannot hold one request of full length.",
+        why="vLLM exits at startup if one request of `maxModelLen` tokens does not fit into the KV cache.",
+        fix="Lower `maxModelLen`, or use another value that the message proposes.",
+        source="docs/measurements.md",
+    ),
+    Rule(
+        "LLMD-MEMORY-WARM-UP",
+        severity="either",
+        summary="The memory that vLLM leaves free is too small for its warm-up.",
+        why="After the KV cache is allocated, warm-up of the sampler or compiled programs need the remaining memory.",
+        fix="Lower `gpuMemoryUtilization` or `maxNumSeqs`.",
+        source="docs/measurements.md",
+    ),
+    Rule(
+        "LLMD-MEMORY-STATES",
+        severity="either",
+        summary="The KV cache has fewer blocks than the model needs for the states of its sequences.",
+        why="Each sequence of a model with linear attention keeps a state, which takes a block of the KV cache.",
+        fix="Lower `maxNumSeqs`.",
+        source="docs/measurements.md",
+    ),
+    Rule(
+        "LLMD-MEMORY-UNKNOWN",
+        severity="warning",
+        summary="No published log shows how much memory vLLM can use on this accelerator.",
+        why="Without that figure the project does not estimate whether the model fits.",
+        fix="Watch the first start, or use another accelerator.",
+    ),
+    Rule(
+        "LLMD-MEMORY-DRAFT-UNKNOWN",
+        severity="warning",
+        summary="The size of the draft model is not known.",
+        why="Its weights and KV cache share the accelerator's memory, so the project cannot estimate what remains.",
+        fix="Watch the first start, or use `method: mtp` or `ngram`, which need no draft model.",
+    ),
+    Rule(
+        "LLMD-MEMORY-STATES-UNKNOWN",
+        severity="warning",
+        summary="The memory layout of recurrent states on TPUs is not known.",
+        why="The TPU back end lays out the states of linear attention by rules that the project does not model.",
+        fix="Watch the first start, or use another accelerator.",
+    ),
+    Rule(
+        "LLMD-PRICE-NAME",
+        severity="error",
+        summary="A price is given for something the catalog does not know.",
+        why="A price of something that the stack does not buy is never used.",
+        fix="Take the name from the catalog.",
+    ),
+    Rule(
+        "LLMD-PRICE-EMPTY",
+        severity="error",
+        summary="An entry of prices has no price.",
+        why="An entry without a price changes nothing.",
+        fix="Add a price, or remove the entry.",
+    ),
+    Rule(
+        "LLMD-LOAD-ONE-MEASURE",
+        severity="error",
+        summary="The load is given as concurrency and as a rate.",
+        why="Both state the same load.",
+        fix="Keep one.",
+    ),
+    Rule(
+        "LLMD-BUDGET",
+        severity="error",
+        summary="The stack may cost more than its budget.",
+        why="The autoscaler may grow every pool to its largest size.",
+        fix="Lower `nodes.max`, or raise the budget.",
+    ),
+    Rule(
+        "LLMD-BUDGET-UNKNOWN",
+        severity="warning",
+        summary="A price is unknown, so the budget is not checked.",
+        why="Without the price the ceiling cannot be checked.",
+        fix="Give the price under `prices`.",
+    ),
+)

@@ -1,0 +1,302 @@
+"""Replicas that follow the load: the KEDA settings of each workload, and checks of the settings for it.
+
+KEDA owns the number of replicas between the limits. Everything else plans with the maximum, which `fully_scaled` puts
+in place of `replicas`: nodes, quota, capacity and costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from llm_d_gke.planning.context import Findings, PlanContext
+from llm_d_gke.planning.plan.serving import ModelServerPlan, ScalingPlan, ScalingSpeedPlan, TriggerPlan
+from llm_d_gke.planning.platform.queries import Queries
+from llm_d_gke.planning.serving.backends import backend_of
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.autoscaling import AutoscalingSettings, ScalingSpeed
+from llm_d_gke.settings.disaggregation import PrefillSettings
+from llm_d_gke.settings.models import ModelSettings
+
+# Google's endpoint of the Prometheus API (docs.cloud.google.com/stackdriver/docs/managed-prometheus/query-api-ui).
+_ADDRESS = "https://monitoring.googleapis.com/v1/projects/{project}/location/global/prometheus"
+
+# Seconds between two looks at the triggers, as in llm-d's guide.
+_POLLING_SECONDS = 15
+# How long many replicas have to be enough before some go. Kubernetes' own default, and llm-d's guide's.
+_STABILIZATION = {"up": 0, "down": 300}
+_QUANTILE = 0.95
+# Far above what is ever counted: the trigger wakes the workload and never asks for more than one replica.
+_ONLY_WAKES = 1_000_000
+
+
+def fully_scaled(settings: StackSettings) -> StackSettings:
+    """The settings with each model's maximum as its `replicas`."""
+    if all(model.autoscaling is None for model in settings.models):
+        return settings
+    models = tuple(
+        model if model.autoscaling is None else model.model_copy(update={"replicas": model.autoscaling.maximum})
+        for model in settings.models
+    )
+    return settings.model_copy(update={"models": models})
+
+
+def check_autoscaling(settings: StackSettings, findings: Findings) -> None:
+    """What of the limits, targets and windows contradicts itself. `settings` are those of the stack file."""
+    for index, model in enumerate(settings.models):
+        stages: list[tuple[tuple[str | int, ...], ModelSettings | PrefillSettings]] = [(("models", index), model)]
+        if model.prefill is not None:
+            stages.append((("models", index, "prefill"), model.prefill))
+        for path, stage in stages:
+            autoscaling = stage.autoscaling
+            if autoscaling is None:
+                continue
+            if "replicas" in stage.model_fields_set:
+                findings.error(
+                    "LLMD-AUTOSCALING-REPLICAS",
+                    *(*path, "replicas"),
+                    value=stage.replicas,
+                    rule="the number of replicas is fixed here and follows the load by autoscaling",
+                    fix="remove replicas, or autoscaling",
+                )
+            _check_limits(autoscaling, path, findings)
+            _check_windows(autoscaling, path, findings)
+            if not settings.monitoring.enabled:
+                findings.error(
+                    "LLMD-AUTOSCALING-MONITORING",
+                    *(*path, "autoscaling"),
+                    value="set",
+                    rule="nothing is scraped with monitoring.enabled: false, so no metric could change the number of"
+                    " replicas",
+                    fix="set monitoring.enabled: true, or use replicas",
+                )
+            if model.prefill is not None:
+                _check_stage(autoscaling, path, findings)
+
+
+def _check_limits(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], findings: Findings) -> None:
+    if autoscaling.minimum > autoscaling.maximum:
+        findings.error(
+            "LLMD-AUTOSCALING-LIMITS",
+            *(*path, "autoscaling", "minimum"),
+            value=autoscaling.minimum,
+            rule=f"the least number of replicas is above the most, {autoscaling.maximum}",
+            fix=f"use at most {autoscaling.maximum}, or raise maximum to {autoscaling.minimum}",
+        )
+    if not any(value is not None for value in autoscaling.target.model_dump().values()):
+        findings.error(
+            "LLMD-AUTOSCALING-TARGET",
+            *(*path, "autoscaling", "target"),
+            value="(missing)",
+            rule="nothing says when a replica has too much to do, and no value is right for every model",
+            fix="set one, for example target: {requestsPerReplica: 16}; make report estimates what a replica holds",
+        )
+
+
+def _check_windows(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], findings: Findings) -> None:
+    for number, window in enumerate(autoscaling.windows):
+        place = (*path, "autoscaling", "windows", number)
+        if window.start == window.end:
+            findings.error(
+                "LLMD-AUTOSCALING-WINDOW",
+                *(*place, "end"),
+                value=window.end,
+                rule="the window ends when it starts, which KEDA refuses",
+                fix="use another time, or minimum for all day",
+            )
+        if not autoscaling.minimum < window.replicas <= autoscaling.maximum:
+            findings.error(
+                "LLMD-AUTOSCALING-WINDOW",
+                *(*place, "replicas"),
+                value=window.replicas,
+                rule=f"a window raises the least number of replicas, which is {autoscaling.minimum}, up to the most,"
+                f" {autoscaling.maximum}: a window cannot lower it",
+                fix="use a number above minimum and up to maximum; for fewer replicas at night lower minimum and give"
+                " the day a window",
+            )
+
+
+def _check_stage(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], findings: Findings) -> None:
+    """What only one stage of disaggregated serving can be held to."""
+    stage = "prefill" if path[-1] == "prefill" else "decode"
+    if stage == "decode" and autoscaling.target.time_to_first_token_ms is not None:
+        findings.error(
+            "LLMD-AUTOSCALING-STAGE",
+            *(*path, "autoscaling", "target", "timeToFirstTokenMs"),
+            value=autoscaling.target.time_to_first_token_ms,
+            rule="prefill servers compute the first token, so more decode servers do not make it faster",
+            fix="move it to prefill.autoscaling, and hold decode by kvCache or requestsPerReplica",
+        )
+    if autoscaling.minimum == 0:
+        findings.error(
+            "LLMD-AUTOSCALING-ZERO-STAGE",
+            *(*path, "autoscaling", "minimum"),
+            value=0,
+            rule=f"without {stage} servers the other stage's keep their accelerators and answer nothing"
+            if stage == "decode"
+            else "without prefill servers every prompt is computed by the decode servers, which are planned without it",
+            fix="use 1 or more",
+        )
+
+
+def check_zero(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    """What a request sees that finds no replica."""
+    if settings.autoscaling is None or settings.autoscaling.minimum > 0 or ctx.role == "prefill":
+        return
+    seen = (
+        "the picker then keeps requests in its queue until a replica answers or their time is over, and loses them"
+        " when it restarts"
+        if holds_requests(ctx)
+        else "requests then get 503 until a replica answers, and the first of them wakes it"
+    )
+    ctx.findings.warning(
+        "LLMD-AUTOSCALING-ZERO",
+        *("models", index, "autoscaling", "minimum"),
+        value=0,
+        rule=f"without requests for {settings.autoscaling.idle_seconds} s no replica runs: {seen}; a start takes a"
+        " node, the image and the weights",
+        fix="use 1, give the hours of use a window, or acknowledge it"
+        + ("" if holds_requests(ctx) else "; with the picker's feature gate flowControl requests wait instead"),
+    )
+
+
+def check_kserve(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    """Whether KServe leaves the number of replicas alone."""
+    if (
+        settings.autoscaling is None
+        or not backend_of(ctx.settings).needs_kserve
+        or ctx.release.charts.kserve_keeps_scale
+    ):
+        return
+    version, keeps = ctx.release.charts.kserve.version, ctx.release.charts.kserve_keeps_scale
+    keeping = [name for name, release in ctx.catalog.releases.items() if release.charts.kserve_keeps_scale]
+    ctx.findings.error(
+        "LLMD-AUTOSCALING-KSERVE",
+        *("models", index, "autoscaling"),
+        value="set",
+        rule=f"KServe {version} sets the number of replicas of its Deployments again whenever it looks at them, against"
+        " every autoscaler"
+        if keeps is False
+        else f"it is not established that KServe {version} leaves the number of replicas to an autoscaler",
+        fix=f"use release: {keeping[0]}, or deployment: direct",
+    )
+
+
+def holds_requests(ctx: PlanContext) -> bool:
+    """Whether the picker has its flow control, which keeps requests that no replica can take."""
+    config = ctx.settings.picker.config or {}
+    gates = config.get("featureGates") if isinstance(config, dict) else None
+    return isinstance(gates, list) and any(gate in ("flowControl", "flowControl=true") for gate in gates)
+
+
+def plan_scaling(
+    ctx: PlanContext, settings: ModelSettings, server: ModelServerPlan, cluster: str, picker: str
+) -> ScalingPlan | None:
+    """How the number of one workload's replicas changes. `cluster` and `picker` are the names that metrics carry."""
+    autoscaling = settings.autoscaling
+    if autoscaling is None:
+        return None
+    queries = Queries(ctx.release.picker.metric_prefix, cluster, ctx.namespace)
+    triggers = [*_targets(ctx, autoscaling, server.name, queries)]
+    if autoscaling.minimum == 0:
+        triggers.append(_activity(ctx, server.name, picker, queries))
+    triggers += [
+        TriggerPlan(
+            name=f"window-{number + 1}",
+            kind="cron",
+            metadata={
+                "timezone": window.time_zone,
+                "start": window.start,
+                "end": window.end,
+                "desiredReplicas": str(window.replicas),
+            },
+            metric_type="AverageValue",
+        )
+        for number, window in enumerate(autoscaling.windows)
+    ]
+    target = (
+        ("apps/v1", "Deployment", server.name)
+        if server.group is None
+        else ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", server.name)
+    )
+    return ScalingPlan(
+        name=server.name,
+        target=target,
+        minimum=autoscaling.minimum,
+        maximum=autoscaling.maximum,
+        paused=ctx.settings.paused,
+        triggers=tuple(triggers),
+        polling_seconds=_POLLING_SECONDS,
+        idle_seconds=autoscaling.idle_seconds,
+        up=_speed(autoscaling.up, "up"),
+        down=_speed(autoscaling.down, "down"),
+    )
+
+
+def _speed(settings: ScalingSpeed, direction: Literal["up", "down"]) -> ScalingSpeedPlan:
+    stabilization = settings.stabilization_seconds
+    return ScalingSpeedPlan(
+        kind="Percent" if settings.replicas is None else "Pods",
+        value=100 if settings.replicas is None else settings.replicas,
+        period_seconds=settings.period_seconds,
+        stabilization_seconds=_STABILIZATION[direction] if stabilization is None else stabilization,
+    )
+
+
+def _targets(ctx: PlanContext, autoscaling: AutoscalingSettings, name: str, queries: Queries) -> Iterator[TriggerPlan]:
+    """Sums over all replicas, divided by the target: the result does not depend on how many are ready yet."""
+    target, job = autoscaling.target, f',job="{name}"'
+    waiting = f"sum({queries.series('engine-waiting', more=job)})"
+    running = f"sum({queries.series('engine-running', more=job)})"
+    if target.requests_per_replica is not None:
+        yield _prometheus(ctx, "requests", f"{running} + {waiting}", target.requests_per_replica)
+    if target.queue_per_replica is not None:
+        yield _prometheus(ctx, "queue", waiting, target.queue_per_replica)
+    if target.kv_cache is not None:
+        cache = f"sum({queries.series('engine-kv-cache', more=job)})"
+        yield _prometheus(ctx, "kv-cache", cache, target.kv_cache)
+    if target.time_to_first_token_ms is not None:
+        buckets = f"sum by (le) ({queries.rate('engine-first-token', suffix='_bucket', more=job)})"
+        # Without requests the quantile is no number. It then counts as 0, as long as the replicas are scraped at all.
+        query = f"(histogram_quantile({_QUANTILE:g}, {buckets}) > 0) or (0 * {running})"
+        yield _prometheus(ctx, "first-token", query, target.time_to_first_token_ms / 1000, "Value")
+
+
+def _activity(ctx: PlanContext, name: str, picker: str, queries: Queries) -> TriggerPlan:
+    """Wakes the workload from zero, and keeps its last replica while that works.
+
+    Without replicas the picker is the only one that sees requests: it counts those it refuses, or holds in its queue.
+    """
+    at_picker, at_engines = f',job="{picker}"', f',job="{name}"'
+    work = "".join(
+        f" + (sum({queries.series(metric, more=at_engines)}) or vector(0))"
+        for metric in ("engine-running", "engine-waiting")
+    )
+    if holds_requests(ctx):
+        arrived = f"(sum({queries.series('picker-flow-queue', more=at_picker)}) or vector(0))"
+    else:
+        errors = queries.series("picker-errors", more=at_picker)
+        # Not a rate: a counter that appears with its first error has none.
+        arrived = f"clamp_min((sum({errors}) or vector(0)) - (sum({errors} offset 5m) or vector(0)), 0)"
+    return _prometheus(ctx, "activity", arrived + work, _ONLY_WAKES)
+
+
+def _prometheus(
+    ctx: PlanContext,
+    name: str,
+    query: str,
+    threshold: float,
+    metric_type: Literal["AverageValue", "Value"] = "AverageValue",
+) -> TriggerPlan:
+    return TriggerPlan(
+        name=name,
+        kind="prometheus",
+        metadata={
+            "serverAddress": _ADDRESS.format(project=ctx.settings.project),
+            "query": query,
+            "threshold": f"{threshold:g}" if threshold < _ONLY_WAKES else str(_ONLY_WAKES),
+            # A lost scrape is an error, at which replicas stay; by default it would count as 0 and end them.
+            "ignoreNullValues": "false",
+        },
+        metric_type=metric_type,
+    )

@@ -1,0 +1,102 @@
+"""Models that the stack file defines: config.json and chat template are added to the catalog for this plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from llm_d_gke.catalog import Catalog, Model, weights_gib
+from llm_d_gke.catalog.config_json import parse
+from llm_d_gke.catalog.config_quantization import from_modelopt_file
+from llm_d_gke.catalog.errors import ConfigError
+from llm_d_gke.planning.context import Findings
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.stackfile.model_files import HUB, ModelFile
+
+# The computed weights of known models agree with their files within this; beyond, the formulas describe something else.
+_AGREES = 0.06
+
+
+def with_own_models(
+    catalog: Catalog, settings: StackSettings, files: Mapping[str, ModelFile], findings: Findings
+) -> Catalog:
+    """The catalog with the models and templates of `files`, and findings about those that say too little."""
+    own: dict[str, Model] = {}
+    templates: dict[str, str] = {}
+    for index, model in enumerate(settings.models):
+        if model.chat_template is not None:
+            _take_template(templates, files.get(model.id), model.chat_template, findings, index)
+        if model.config is None:
+            continue
+        file = files.get(model.id)
+        path = ("models", index, "config")
+        if file is None or file.problem is not None:
+            findings.error(
+                "LLMD-CONFIG-UNREADABLE",
+                *path,
+                value=model.config,
+                rule=file.problem if file is not None and file.problem else "the file was not read",
+                fix="correct the path, or remove config: the model's memory is then not checked"
+                if model.config != HUB
+                else "give the path of a copy of its config.json, or remove config: its memory is then not checked",
+            )
+            continue
+        parsed = _parsed(model.id, file, findings, path, model.config)
+        if parsed is not None:
+            catalog_model = catalog.find_model(model.id)
+            # Facts established by tests, which no configuration contains.
+            found_out = (
+                {"gated": catalog_model.gated, "tpu_tested": catalog_model.tpu_tested}
+                if catalog_model is not None
+                else {}
+            )
+            own[model.id] = parsed.model_copy(update=found_out)
+    if not own and not templates:
+        return catalog
+    return replace(catalog, models={**catalog.models, **own}, chat_templates=templates)
+
+
+def _take_template(
+    templates: dict[str, str], file: ModelFile | None, path: str, findings: Findings, index: int
+) -> None:
+    if file is not None and file.chat_template is not None:
+        templates[path] = file.chat_template
+        return
+    findings.error(
+        "LLMD-CHAT-TEMPLATE",
+        "models",
+        index,
+        "chatTemplate",
+        value=path,
+        rule=(file.chat_template_problem if file is not None else None) or "the file was not read",
+        fix="correct the path, which begins in the project's folder, or remove chatTemplate: the model's own is used",
+    )
+
+
+def _parsed(
+    model_id: str, file: ModelFile, findings: Findings, path: tuple[str | int, ...], config_path: str
+) -> Model | None:
+    size = file.weights_bytes / 2**30 if file.weights_bytes is not None else None
+    try:
+        separate = from_modelopt_file(file.quantization) if file.quantization is not None else None
+        model = parse(model_id, file.config, revision=file.revision, size_gib=size, quantization=separate)
+    except ConfigError as error:
+        findings.warning(
+            "LLMD-CONFIG-ARCHITECTURE",
+            *path,
+            value=config_path,
+            rule=f"{error}: the memory of {model_id} is not checked",
+            fix="watch the first start; a model of the same architecture in llm_d_gke/catalog/models.yaml is a"
+            " beginning",
+        )
+        return None
+    if size is not None and abs(weights_gib(model) - size) > _AGREES * size:
+        findings.warning(
+            "LLMD-CONFIG-WEIGHTS",
+            *path,
+            value=config_path,
+            rule=f"its files hold {size:.1f} GiB, and its weights are computed to be {weights_gib(model):.1f} GiB: "
+            "the verdict about its memory is as wrong as that",
+            fix="check that index and config.json are of one model, or watch the first start",
+        )
+    return model

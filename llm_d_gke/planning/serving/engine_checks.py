@@ -1,0 +1,253 @@
+"""Findings about what the engine's version refuses, with fixes that were tried: none leads into another refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.engines import facts_of
+from llm_d_gke.catalog.schema import Accelerator, MachineType, Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
+from llm_d_gke.planning.engine_support.options import option_value, unknown_options
+from llm_d_gke.planning.engine_support.refusals import refusals_of
+from llm_d_gke.planning.engine_support.tpu import needs_torch
+from llm_d_gke.planning.parallelism.layout import parallelism_of
+from llm_d_gke.planning.parallelism.sharding import shares
+from llm_d_gke.planning.patterns import pattern_of
+from llm_d_gke.planning.sizing.memory import judge
+from llm_d_gke.planning.sizing.memory_check import run_of, version_of
+from llm_d_gke.settings.models import ModelSettings
+
+_DTYPES = ("half", "float32", "bfloat16")
+_EXPERT_BACKEND = "--moe-backend"
+_IMPLEMENTATION = "MODEL_IMPL_TYPE"
+# What another version may have.
+_OF_THE_VERSION = ("architecture", "quantization-unknown", "quantization-capability", "tpu-quantization")
+
+
+def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> Deployment:
+    """One replica of a model as vLLM runs it. Arguments that duplicate a setting are refused elsewhere."""
+    further = settings.extra_args
+    parallelism = parallelism_of(ctx, settings)
+    return Deployment(
+        model=model,
+        accelerator=ctx.accelerator,
+        version=version_of(ctx, settings),
+        dtype=settings.dtype or option_value(further, "--dtype"),
+        quantization=settings.quantization or option_value(further, "--quantization", "-q"),
+        kv_cache_dtype=settings.kv_cache_dtype or option_value(further, "--kv-cache-dtype"),
+        tensor_parallel=parallelism.tensor,
+        data_parallel=parallelism.data,
+        expert_parallel=parallelism.expert or "--enable-expert-parallel" in further,
+        expert_backend=option_value(further, _EXPERT_BACKEND),
+        adapters=bool(settings.adapters),
+        environment=settings.env,
+        all_files_known=settings.config is None and settings.source.kind == "hugging-face",
+    )
+
+
+def implementation_variable(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> dict[str, str]:
+    """The variable that selects PyTorch's implementation on a TPU, if the deployment needs that implementation."""
+    if model is None or _IMPLEMENTATION in settings.env or not needs_torch(deployment_of(ctx, settings, model)):
+        return {}
+    return {_IMPLEMENTATION: "vllm"}
+
+
+def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> bool:
+    """Check arguments and the engine's own limits. Returns whether the engine would start."""
+    _check_options(ctx, index, settings)
+    if model is None:
+        return True
+    deployment = deployment_of(ctx, settings, model)
+    starts = True
+    for refusal in refusals_of(deployment):
+        _tell(ctx, index, settings, deployment, refusal)
+        starts = starts and not refusal.certain
+        if refusal.certain:
+            # What else is wrong may well be a consequence of the same setting.
+            break
+    return starts
+
+
+def _tell(ctx: PlanContext, index: int, settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> None:
+    """An error where the tables are certain, else a warning."""
+    say = ctx.findings.error if refusal.certain else ctx.findings.warning
+    path: tuple[str | int, ...] = ("models", index, *_place(settings, refusal))
+    value, rule = _value(settings, deployment, refusal), f"{refusal.reason} ({refusal.source})"
+    fix = _fix(ctx, settings, deployment, refusal)
+    match refusal.kind:
+        case "architecture":
+            say("LLMD-ENGINE-ARCHITECTURE", *path, value=value, rule=rule, fix=fix)
+        case "dtype":
+            say("LLMD-DTYPE-BFLOAT16", *path, value=value, rule=rule, fix=fix)
+        case "float16":
+            say("LLMD-DTYPE-FLOAT16", *path, value=value, rule=rule, fix=fix)
+        case "attention-kernel":
+            say("LLMD-ATTENTION-KERNEL", *path, value=value, rule=rule, fix=fix)
+        case "experts-kernel":
+            say("LLMD-EXPERTS-KERNEL", *path, value=value, rule=rule, fix=fix)
+        case "quantization-unknown":
+            say("LLMD-QUANTIZATION-UNKNOWN", *path, value=value, rule=rule, fix=fix)
+        case "quantization-checkpoint":
+            say("LLMD-QUANTIZATION-CHECKPOINT", *path, value=value, rule=rule, fix=fix)
+        case "quantization-capability":
+            say("LLMD-QUANTIZATION-CAPABILITY", *path, value=value, rule=rule, fix=fix)
+        case "quantization-dtype":
+            say("LLMD-QUANTIZATION-DTYPE", *path, value=value, rule=rule, fix=fix)
+        case "tpu-quantization":
+            say("LLMD-QUANTIZATION-TPU", *path, value=value, rule=rule, fix=fix)
+        case "tpu-adapters":
+            say("LLMD-ADAPTER-TPU", *path, value=value, rule=rule, fix=fix)
+
+
+def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    version = version_of(ctx, settings)
+    for position, name, near in unknown_options(version, settings.extra_args):
+        ctx.findings.error(
+            "LLMD-ENGINE-OPTION",
+            "models",
+            index,
+            "extraArgs",
+            position,
+            value=settings.extra_args[position],
+            rule=f"vLLM {version} has no option {name} and ends when it reads it",
+            fix=f"use {near}" if near is not None else "remove it, or see vllm serve --help of that version",
+        )
+
+
+def _place(settings: ModelSettings, refusal: Refusal) -> tuple[str, ...]:
+    if refusal.about == "env":
+        return ("env", _IMPLEMENTATION)
+    if refusal.about == "quantization" and settings.quantization is None:
+        return ("extraArgs",)
+    if refusal.about == "dtype" and settings.dtype is None and option_value(settings.extra_args, "--dtype"):
+        return ("extraArgs",)
+    return (refusal.about,)
+
+
+def _value(settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> str:
+    match refusal.about:
+        case "dtype":
+            dtype = deployment.dtype
+            return str(dtype) if dtype is not None else f"(by default, {deployment.effective_dtype})"
+        case "tensorParallel":
+            given_size = settings.tensor_parallel
+            size = deployment.tensor_parallel
+            return str(size) if given_size is not None else f"(by default, {size})"
+        case "quantization":
+            return str(deployment.quantization)
+        case "env":
+            return settings.env[_IMPLEMENTATION]
+        case _:
+            return settings.id
+
+
+# ---- fixes ----
+
+
+def _fix(ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> str:
+    """At most two changes of the stack file after which nothing is known against the engine, the nearest first."""
+    fixes: list[str] = []
+    for text, changed in _candidates(ctx, settings, deployment, refusal):
+        if not refusals_of(deployment_of(changed[0], changed[1], deployment.model)) and _has_memory(
+            *changed, deployment
+        ):
+            fixes.append(text)
+        if len(fixes) == 2:
+            break
+    if not fixes and refusal.kind == "quantization-checkpoint":
+        return "remove it, or use a checkpoint of that method"
+    return "use " + ", or ".join(fixes) if fixes else "use another model or another accelerator"
+
+
+_Changed = tuple[PlanContext, ModelSettings]
+
+
+def _candidates(
+    ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refusal: Refusal
+) -> Iterator[tuple[str, _Changed]]:
+    """Changes as the stack file spells them, each with what it makes of context and settings."""
+
+    def with_settings(**changes: object) -> _Changed:
+        return ctx, settings.model_copy(update=changes)
+
+    if refusal.about == "dtype" and option_value(settings.extra_args, "--dtype") is None:
+        for dtype in _DTYPES:
+            yield f"dtype: {dtype}", with_settings(dtype=dtype)
+    if refusal.kind == "tpu-quantization":
+        variables = {**settings.env, _IMPLEMENTATION: "vllm"}
+        changed = with_settings(allow_extra_args=True, env=variables)
+        yield f"allowExtraArgs: true and env: {json.dumps(variables)}", changed
+    if refusal.about == "env":
+        variables = {name: text for name, text in settings.env.items() if name != _IMPLEMENTATION}
+        yield f"env: {json.dumps(variables)}", with_settings(env=variables)
+    if refusal.about == "quantization":
+        yield "quantization: null", with_settings(quantization=None)
+    if refusal.kind == "experts-kernel":
+        for size in range(deployment.tensor_parallel - 1, 0, -1):
+            if ctx.per_node % size == 0 and shares(deployment.model, size):
+                yield f"tensorParallel: {size}", with_settings(tensor_parallel=size)
+        arguments = (*settings.extra_args, _EXPERT_BACKEND, "triton")
+        yield (
+            f"allowExtraArgs: true and extraArgs: {json.dumps(list(arguments))}",
+            with_settings(allow_extra_args=True, extra_args=arguments),
+        )
+    yield from _elsewhere(ctx, settings, deployment)
+    if refusal.kind in _OF_THE_VERSION:
+        yield from _releases(ctx, settings)
+
+
+def _elsewhere(ctx: PlanContext, settings: ModelSettings, deployment: Deployment) -> Iterator[tuple[str, _Changed]]:
+    """Other GPUs that the zones have, smallest first, on the smallest machine that carries a replica."""
+    kind = ctx.accelerator.kind
+    if kind != "gpu" or pattern_of(ctx.settings).transfers_kv_cache:
+        return
+    for accelerator in sorted(ctx.catalog.accelerators.values(), key=lambda candidate: candidate.usable_gib or 0.0):
+        if accelerator.kind != kind or accelerator.name == ctx.accelerator.name:
+            continue
+        if not all(accelerator.offered_in(zone) for zone in ctx.zones):
+            continue
+        machine = _machine(ctx, accelerator, deployment.tensor_parallel)
+        if machine is None:
+            continue
+        elsewhere = replace(
+            ctx, accelerator=accelerator, machine=machine, per_node=machine.accelerator_count, topology=None, hosts=1
+        )
+        own = settings
+        text = f"accelerator: {{type: {accelerator.name}, machineType: {machine.name}}}"
+        if settings.dtype is not None and accelerator.bf16 and settings.dtype != "bfloat16":
+            own = settings.model_copy(update={"dtype": "bfloat16"})
+            text += " and dtype: bfloat16"
+        yield text, (elsewhere, own)
+
+
+def _machine(ctx: PlanContext, accelerator: Accelerator, devices: int) -> MachineType | None:
+    """The smallest machine type with exactly this many of an accelerator that the stack's provisioning offers."""
+    provisioning = ctx.settings.accelerator.provisioning
+    for machine in ctx.catalog.machines_for(accelerator.name):
+        offered = machine.on_demand_ok or provisioning != "on-demand"
+        if machine.accelerator_count == devices and machine.accelerator_share == 1 and offered and not machine.arm:
+            return machine
+    return None
+
+
+def _releases(ctx: PlanContext, settings: ModelSettings) -> Iterator[tuple[str, _Changed]]:
+    """Releases with a newer engine that has a table, unless the stack sets an image."""
+    if settings.image is not None:
+        return
+    engine = load_engine()
+    for release in ctx.catalog.releases.values():
+        image = release.engine.image_for(ctx.accelerator, disaggregated=ctx.transfers_kv_cache)
+        if image is None:
+            continue
+        newer = engine.has(image.version, ctx.engine_image.version) and image.version != ctx.engine_image.version
+        if newer and facts_of(image.version):
+            yield f"release: {release.name}", (replace(ctx, release=release), settings)
+
+
+def _has_memory(ctx: PlanContext, settings: ModelSettings, deployment: Deployment) -> bool:
+    run = run_of(ctx, settings, deployment.model)
+    return run is None or judge(run).status != "refused"

@@ -1,0 +1,245 @@
+"""Settings that add to what an engine does: tool calls, reasoning, chat template, guessed tokens, KV cache on the host.
+
+Names of parsers and methods are compared with llm_d_gke/catalog/engines, which holds them for each version of vLLM.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Literal
+
+from llm_d_gke.catalog.engines import EngineFacts, facts_of
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.parallelism.layout import Parallelism
+from llm_d_gke.planning.plan.pods import ConfigFilePlan, VolumePlan
+from llm_d_gke.planning.sizing.memory_check import version_of
+from llm_d_gke.planning.sizing.speculation import speculation_arguments
+from llm_d_gke.planning.suggest import did_you_mean
+from llm_d_gke.settings.models import ModelSettings
+
+TEMPLATE_DIRECTORY = "/chat-template"
+_TEMPLATE_KEY = "template.jinja"
+# vLLM's processes need memory beside the KV cache; how much is not established. Below this much a warning is due.
+_HOST_GIB = 8
+
+_Names = Literal["tool_parsers", "reasoning_parsers", "speculative_methods"]
+
+
+def feature_arguments(settings: ModelSettings, template: ConfigFilePlan | None) -> tuple[str, ...]:
+    """`vllm serve` arguments of these settings. vLLM parses tool calls only where it may choose tools by itself."""
+    arguments: list[str] = []
+    if settings.tool_call_parser is not None:
+        arguments += ["--enable-auto-tool-choice", "--tool-call-parser", settings.tool_call_parser]
+    if settings.reasoning_parser is not None:
+        arguments += ["--reasoning-parser", settings.reasoning_parser]
+    if template is not None:
+        arguments += ["--chat-template", f"{TEMPLATE_DIRECTORY}/{template.key}"]
+    if settings.kv_offload_gib is not None:
+        arguments += ["--kv-offloading-size", str(settings.kv_offload_gib), "--kv-offloading-backend", "native"]
+    return (*arguments, *speculation_arguments(settings))
+
+
+def plan_chat_template(ctx: PlanContext, settings: ModelSettings, account: str) -> ConfigFilePlan | None:
+    """The ConfigMap of the model's template. Its name holds a digest, so that another text starts other pods."""
+    content = ctx.catalog.chat_templates.get(settings.chat_template or "")
+    if content is None:
+        return None
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+    return ConfigFilePlan(name=f"{account}-template-{digest}", key=_TEMPLATE_KEY, content=content)
+
+
+def chat_template_volume(template: ConfigFilePlan | None) -> tuple[VolumePlan, ...]:
+    """The volume of the engine's chat template. Empty without one."""
+    if template is None:
+        return ()
+    return (
+        VolumePlan(
+            name="chat-template",
+            kind="configMap",
+            source={"name": template.name},
+            mount_path=TEMPLATE_DIRECTORY,
+            read_only=True,
+        ),
+    )
+
+
+def offloaded_gib(settings: ModelSettings, parallelism: Parallelism) -> float:
+    """Host memory in GiB that one pod gives to KV-cache blocks.
+
+    vLLM divides the size among the ranks of one engine, and each data-parallel rank is an engine.
+    """
+    return (settings.kv_offload_gib or 0) * parallelism.data / parallelism.hosts
+
+
+def check_features(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    """Findings about parsers, guessed tokens and offloaded blocks that the engine's version does not take."""
+    _check_name(ctx, index, settings.tool_call_parser, "toolCallParser", "tool_parsers")
+    _check_name(ctx, index, settings.reasoning_parser, "reasoningParser", "reasoning_parsers")
+    _check_speculation(ctx, index, settings, model)
+    _check_offload(ctx, index, settings, model)
+
+
+def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, names: _Names) -> None:
+    if value is None:
+        return
+    version = version_of(ctx, ctx.settings.models[index])
+    # A table may lack the names, which not every version has in a readable form.
+    tables = [facts for facts in facts_of(version) if getattr(facts, names)]
+    if not tables:
+        _warn_unknown(ctx, index, (setting,), value, version)
+    elif all(value not in getattr(facts, names) for facts in tables):
+        ctx.findings.error(
+            "LLMD-ENGINE-PARSER",
+            "models",
+            index,
+            setting,
+            value=value,
+            rule=f"vLLM {version} has no parser of this name, and ends when it reads it",
+            fix=did_you_mean(value, sorted({name for facts in tables for name in getattr(facts, names)})),
+        )
+
+
+def _check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    speculation = settings.speculative_decoding
+    if speculation is None:
+        return
+    path = ("models", index, "speculativeDecoding")
+    version = version_of(ctx, settings)
+    tables = facts_of(version)
+    if not tables:
+        _warn_unknown(ctx, index, ("speculativeDecoding", "method"), speculation.method, version)
+    elif all(speculation.method not in facts.speculative_methods for facts in tables):
+        methods = sorted({name for facts in tables for name in facts.speculative_methods})
+        ctx.findings.error(
+            "LLMD-SPECULATION-METHOD",
+            *path,
+            "method",
+            value=speculation.method,
+            rule=f"vLLM {version} does not know this method",
+            fix=did_you_mean(speculation.method, methods),
+        )
+    if speculation.method == "mtp" and model is not None and model.draft is None:
+        ctx.findings.error(
+            "LLMD-SPECULATION-METHOD",
+            *path,
+            "method",
+            value="mtp",
+            rule=f"{model.id} has no layers that predict further tokens: the engine would end while it loads the model",
+            fix="use method: ngram, which needs no layers, or draft_model with a small model of the same vocabulary",
+        )
+    if ctx.accelerator.kind == "tpu":
+        ctx.findings.warning(
+            "LLMD-SPECULATION-TPU",
+            *path,
+            value=speculation.method,
+            rule="which methods the TPU back end has is not in the catalog",
+            fix="try one replica first, or remove speculativeDecoding",
+        )
+    if speculation.draft_model is not None and settings.source.kind != "hugging-face":
+        ctx.findings.error(
+            "LLMD-SPECULATION-OFFLINE",
+            *path,
+            "draftModel",
+            value=speculation.draft_model,
+            rule=f"weights from a {settings.source.kind} are read without the Hub, which the draft model comes from",
+            fix="use source.kind: hugging-face for the model, or method: ngram",
+        )
+
+
+def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    if settings.kv_offload_gib is None:
+        return
+    version = version_of(ctx, settings)
+    tables = facts_of(version)
+    if ctx.accelerator.kind == "tpu":
+        _refuse_offload(
+            ctx,
+            index,
+            settings.kv_offload_gib,
+            "vLLM moves KV-cache blocks to the host's memory on GPUs only",
+            "remove kvOffloadGib, or use a GPU",
+        )
+    elif ctx.transfers_kv_cache:
+        _refuse_offload(
+            ctx,
+            index,
+            settings.kv_offload_gib,
+            "vLLM has one connector for KV caches, and this pattern uses it between prefill and decode servers",
+            "remove kvOffloadGib, or use pattern: prefix-cache",
+        )
+    elif not tables:
+        _warn_unknown(ctx, index, ("kvOffloadGib",), settings.kv_offload_gib, version)
+    elif all("--kv-offloading-size" not in facts.options for facts in tables):
+        _refuse_offload(
+            ctx, index, settings.kv_offload_gib, f"vLLM {version} cannot do it", "use a release with a newer engine"
+        )
+    elif model is not None and _mixed(model) and not any(facts.kv_offload_hybrid for facts in tables):
+        _refuse_offload(
+            ctx,
+            index,
+            settings.kv_offload_gib,
+            f"{model.id} has layers of several kinds. vLLM {version} stores all alike as soon as blocks are offloaded:"
+            " layers with a sliding window keep everything, and those with a state do not start",
+            f"remove kvOffloadGib, or use a release whose engine does both, such as {_capable_release(ctx)}",
+        )
+
+
+def _mixed(model: Model) -> bool:
+    return len({group.kind for group in model.attention}) > 1
+
+
+def _capable_release(ctx: PlanContext) -> str:
+    """The first release whose engine offloads blocks of hybrid models."""
+    for name, release in ctx.catalog.releases.items():
+        image = release.engine.image_for(ctx.accelerator, disaggregated=False)
+        if image is not None and _all_hybrid(facts_of(image.version)):
+            return name
+    return "none that the catalog has"
+
+
+def _all_hybrid(tables: tuple[EngineFacts, ...]) -> bool:
+    return bool(tables) and all(facts.kv_offload_hybrid for facts in tables)
+
+
+def _refuse_offload(ctx: PlanContext, index: int, value: int, rule: str, fix: str) -> None:
+    ctx.findings.error("LLMD-KV-OFFLOAD", "models", index, "kvOffloadGib", value=value, rule=rule, fix=fix)
+
+
+def check_host_memory(
+    ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism, limits: Mapping[str, str]
+) -> None:
+    """Offloaded blocks fit the memory that the pod may take of its node."""
+    if settings.kv_offload_gib is None:
+        return
+    offloaded, limit = offloaded_gib(settings, parallelism), int(limits["memory"].removesuffix("Mi")) / 1024
+    if limit - offloaded >= _HOST_GIB:
+        return
+    engines = parallelism.data / parallelism.hosts
+    largest = int((limit - _HOST_GIB) / engines)
+    say = ctx.findings.error if offloaded >= limit else ctx.findings.warning
+    say(
+        "LLMD-KV-OFFLOAD-MEMORY",
+        "models",
+        index,
+        "kvOffloadGib",
+        value=settings.kv_offload_gib,
+        rule=f"a pod can use {limit:.0f} GiB of memory on {ctx.machine.name}, and {offloaded:g} GiB of KV-cache blocks"
+        " do not fit beside the engine's own processes",
+        fix=f"use kvOffloadGib: {largest}, or a machineType with more memory"
+        if largest >= 1
+        else "remove kvOffloadGib, or use a machineType with more memory",
+    )
+
+
+def _warn_unknown(ctx: PlanContext, index: int, setting: tuple[str, ...], value: object, version: str) -> None:
+    ctx.findings.warning(
+        "LLMD-ENGINE-FEATURE-UNKNOWN",
+        "models",
+        index,
+        *setting,
+        value=value,
+        rule=f"the catalog does not list what vLLM {version} takes here: whether it takes this is not checked",
+        fix="try one replica first, or use a release with a newer engine",
+    )

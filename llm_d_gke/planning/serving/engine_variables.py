@@ -1,0 +1,117 @@
+"""Environment variables that a stack file adds to the engine: none that the stack sets, known ones by their type."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+from llm_d_gke.catalog.upstream import Availability, Package, load_upstream
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.plan.serving import ModelServerPlan
+from llm_d_gke.planning.sizing.memory_check import version_of
+
+# Variables whose values must not be in a Deployment, and the setting to use instead.
+_SECRETS = {
+    "HF_TOKEN": "huggingFace.token, existingSecret or secretManagerSecret",
+    "HUGGING_FACE_HUB_TOKEN": "huggingFace.token, existingSecret or secretManagerSecret",
+}
+# Set by controllers, on pods of a group.
+_OF_CONTROLLERS = ("LWS_",)
+# With it the engine requires a key of probes and of the endpoint picker, which they do not have.
+_API_KEY = "VLLM_API_KEY"
+
+
+def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerPlan]) -> None:
+    """Findings about `models[].env`."""
+    variables = ctx.settings.models[index].env
+    if not variables:
+        return
+    # Those of the stack file come last; a duplicate is a name that the stack sets.
+    counts = [Counter(variable.name for variable in server.pod.env) for server in servers]
+    for name, value in variables.items():
+        path = ("models", index, "env", name)
+        if any(count[name] > 1 for count in counts) or name.startswith(_OF_CONTROLLERS):
+            ctx.findings.error(
+                "LLMD-ENV-OWNED",
+                *path,
+                value=value,
+                rule=f"{name} is set by the stack itself"
+                if not name.startswith(_OF_CONTROLLERS)
+                else f"{name} is set by the controller of the group",
+                fix=f"remove {name} from env",
+            )
+        elif name in _SECRETS:
+            ctx.findings.error(
+                "LLMD-ENV-SECRET",
+                *path,
+                value="(hidden)",
+                rule="a value in env is readable by everyone who can read the Deployment",
+                fix=f"remove it and set {_SECRETS[name]}",
+            )
+        elif name == _API_KEY:
+            ctx.findings.error(
+                "LLMD-ENV-API-KEY",
+                *path,
+                value="(hidden)",
+                rule="an engine with an API key refuses the probes of its own pod, which have none",
+                fix="remove it, and have the Gateway check callers",
+            )
+        else:
+            _check_known(ctx, path, index, name, value)
+
+
+def _check_known(ctx: PlanContext, path: tuple[str | int, ...], index: int, name: str, value: str) -> None:
+    upstream = load_upstream()
+    version = version_of(ctx, ctx.settings.models[index])
+    packages = (upstream.vllm, *((upstream.tpu_inference,) if ctx.accelerator.kind == "tpu" else ()))
+    variable = next((package.variables[name] for package in packages if name in package.variables), None)
+    if variable is not None:
+        expected = _expected(variable, value)
+        if expected is not None:
+            ctx.findings.error(
+                "LLMD-ENV-TYPE", *path, value=value, rule=f"{name} takes {expected}", fix=f"use {_example(variable)}"
+            )
+    if name.startswith("VLLM_") and _is_missing(packages, name, version):
+        ctx.findings.warning(
+            "LLMD-ENV-UNKNOWN",
+            *path,
+            value=value,
+            rule=f"vLLM {version} has no variable {name} and ignores it",
+            fix="check its name and the version that has it, or remove it",
+        )
+
+
+def _is_missing(packages: tuple[Package, ...], name: str, version: str) -> bool:
+    """Whether the packages of versions around this one lack the variable."""
+    if not packages[0].covers(version):
+        return False
+    return not any(name in package.variables and package.variables[name].in_version(version) for package in packages)
+
+
+def _expected(variable: Availability, value: str) -> str | None:
+    """The accepted values of the variable, if this value is not one of them."""
+    match variable.type:
+        case "bool":
+            return None if value in ("0", "1") else "0 or 1"
+        case "int":
+            return None if value.lstrip("-").isascii() and value.lstrip("-").isdigit() else "a whole number"
+        case "float":
+            return None if _is_number(value) else "a number"
+        case "text":
+            return None
+        case choices:
+            values = choices.split("|")
+            return None if value in values else " or ".join(allowed or "nothing" for allowed in values)
+
+
+def _example(variable: Availability) -> str:
+    examples = {"bool": "1", "int": "2", "float": "0.5"}
+    return examples.get(variable.type) or next(filter(None, variable.type.split("|")))
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False

@@ -1,0 +1,168 @@
+"""Arguments in `extraArgs` that the planner renders itself, or that break what it has planned around the engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import without_secrets
+
+
+@dataclass(frozen=True)
+class Owned:
+    """Why the planner sets an argument itself, and the setting to use instead."""
+
+    why: str
+    instead: str
+
+
+_NETWORK = "probes, picker, Gateway and network policies reach the engine where the planner has put it"
+_SPREAD = "pods, hosts and accelerators are planned for the parallelism of the settings"
+_BY_NAME = "the names that this version of the engine knows are checked where a setting gives them"
+_HOST = "only the setting adds memory for these KV-cache blocks to the pod"
+_KEY = (
+    "with a key, vLLM answers 401 to probes on /v1/models, so the pod never gets ready; and the key would stand in the"
+    " stack file in plain text"
+)
+_AUTHENTICATE = "remove it, and authenticate in front of the Gateway or use gateway.exposure: internal"
+
+# Arguments of `vllm serve` (docs.vllm.ai/en/stable/cli/serve) that a setting or the planner owns, by flag.
+OWNED = {
+    "--port": Owned(_NETWORK, "remove it: the port inside of the pod is the planner's, clients use the Gateway's"),
+    "--host": Owned(_NETWORK, "remove it: the engine has to listen on the pod's address"),
+    "--uds": Owned(_NETWORK, "remove it: nothing reaches a socket inside of the pod"),
+    "--root-path": Owned(_NETWORK, "remove it: routes and probes use /v1 and /health"),
+    "--api-key": Owned(_KEY, _AUTHENTICATE),
+    "--model": Owned("a server is planned for the memory and limits of models[].id", "set models[].id"),
+    "--model-tag": Owned("a server is planned for the memory and limits of models[].id", "set models[].id"),
+    "--config": Owned(
+        "a file of arguments is read inside of the pod, where no check sees it", "write its arguments as settings"
+    ),
+    "--served-model-name": Owned(
+        "routes, picker and model list know the names of the settings", "set models[].servedName or models[].aliases"
+    ),
+    "--revision": Owned("the commit is pinned in the catalog or in the stack file", "set models[].source.revision"),
+    "--tensor-parallel-size": Owned(_SPREAD, "set models[].tensorParallel"),
+    "--data-parallel-size": Owned(_SPREAD, "set models[].dataParallel"),
+    "--data-parallel-size-local": Owned(_SPREAD, "set models[].dataParallel"),
+    "--data-parallel-address": Owned(_SPREAD, "set models[].dataParallel"),
+    "--data-parallel-rpc-port": Owned(_SPREAD, "set models[].dataParallel"),
+    "--data-parallel-start-rank": Owned(_SPREAD, "set models[].dataParallel"),
+    "--data-parallel-rank": Owned(_SPREAD, "set models[].dataParallel"),
+    "--data-parallel-backend": Owned(_SPREAD, "set models[].dataParallel"),
+    "--data-parallel-hybrid-lb": Owned(_SPREAD, "set models[].dataParallel"),
+    "--data-parallel-external-lb": Owned(_SPREAD, "set models[].dataParallel"),
+    "--distributed-executor-backend": Owned(_SPREAD, "remove it: the planner chooses it for the hosts of a replica"),
+    "--nnodes": Owned(_SPREAD, "set models[].pipelineParallel or models[].dataParallel"),
+    "--node-rank": Owned(_SPREAD, "set models[].pipelineParallel or models[].dataParallel"),
+    "--master-addr": Owned(_SPREAD, "set models[].pipelineParallel or models[].dataParallel"),
+    "--headless": Owned(
+        "an engine without a server answers no request", "set models[].pipelineParallel or models[].dataParallel"
+    ),
+    "--kv-transfer-config": Owned(
+        "KV caches are handed over between the prefill and decode servers that the planner connects",
+        "use pattern: disaggregated",
+    ),
+    "--kv-events-config": Owned(
+        "events are published to the picker that reads them", "set picker.prefixRouting: precise"
+    ),
+    "--tool-call-parser": Owned(_BY_NAME, "set models[].toolCallParser"),
+    "--enable-auto-tool-choice": Owned(_BY_NAME, "set models[].toolCallParser"),
+    "--reasoning-parser": Owned(_BY_NAME, "set models[].reasoningParser"),
+    "--kv-offloading-size": Owned(_HOST, "set models[].kvOffloadGib"),
+    "--kv-offloading-backend": Owned(_HOST, "set models[].kvOffloadGib, which uses vLLM's own way"),
+    "--enable-lora": Owned(
+        "adapters are loaded by name, and routes know these names", "list them in models[].adapters"
+    ),
+    "--lora-modules": Owned(
+        "adapters are loaded by name, and routes know these names", "list them in models[].adapters"
+    ),
+}
+# Settings of the arguments that the planner renders from them, for messages.
+_SETTINGS = {
+    "--chat-template": "chatTemplate",
+    "--speculative-config": "speculativeDecoding",
+    "--max-model-len": "maxModelLen",
+    "--gpu-memory-utilization": "gpuMemoryUtilization",
+    "--dtype": "dtype",
+    "--max-num-seqs": "maxNumSeqs",
+    "--max-num-batched-tokens": "maxNumBatchedTokens",
+    "--quantization": "quantization",
+    "--kv-cache-dtype": "kvCacheDtype",
+    "--block-size": "blockSize",
+    "--enable-prefix-caching": "prefixCaching",
+    "--pipeline-parallel-size": "pipelineParallel",
+    "--enable-expert-parallel": "expertParallel",
+    "--all2all-backend": "allToAll",
+    "--max-lora-rank": "adapters[].rank",
+    "--max-loras": "adapters",
+}
+
+# vLLM's short forms (docs.vllm.ai/en/stable/cli/serve).
+_SHORT = {
+    "-tp": "--tensor-parallel-size",
+    "-pp": "--pipeline-parallel-size",
+    "-dp": "--data-parallel-size",
+    "-dpl": "--data-parallel-size-local",
+    "-dpa": "--data-parallel-address",
+    "-dpp": "--data-parallel-rpc-port",
+    "-dpr": "--data-parallel-start-rank",
+    "-dpb": "--data-parallel-backend",
+    "-n": "--nnodes",
+    "-r": "--node-rank",
+    "-ep": "--enable-expert-parallel",
+    "-q": "--quantization",
+}
+
+
+def check_extra_args(findings: Findings, index: int, extra: Sequence[str], rendered: Sequence[str]) -> None:
+    """Findings about arguments of the planner's among a model's `extraArgs`.
+
+    `rendered` are all arguments of the engine, those in `extra` among them.
+    """
+    planned = list(map(flag_of, rendered))
+    for flag in map(flag_of, extra):
+        if flag in planned:
+            planned.remove(flag)
+    rest = {flag for flag in planned if flag}
+    for position, argument, flag in _flags(extra):
+        owned = OWNED.get(flag)
+        if flag not in rest and owned is None:
+            continue
+        setting = _SETTINGS.get(flag)
+        findings.error(
+            "LLMD-EXTRA-ARGS-PLANNED",
+            "models",
+            index,
+            "extraArgs",
+            position,
+            value=without_secrets(argument, ()),
+            rule=owned.why
+            if owned is not None
+            else "the planner passes this argument to vLLM already, and of two vLLM takes the last one",
+            fix=owned.instead
+            if owned is not None
+            else (f"set models[{index}].{setting}, and remove it here" if setting else "remove it here"),
+        )
+
+
+def _flags(arguments: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    for position, argument in enumerate(arguments):
+        flag = flag_of(argument)
+        if flag:
+            yield position, argument, flag
+
+
+def flag_of(argument: str) -> str:
+    """The flag of an argument in its long form, without its value: `--no-` and underscores are other spellings, and
+    `--flag.part` gives a part of the flag's value.
+
+    Empty for values. A number below zero is a value.
+    """
+    if not argument.startswith("-") or re.fullmatch(r"-[0-9.]+", argument):
+        return ""
+    name = argument.partition("=")[0].partition(" ")[0]
+    name = _SHORT.get(name, name.replace("_", "-").partition(".")[0])
+    return f"--{name.removeprefix('--no-')}" if name.startswith("--no-") else name

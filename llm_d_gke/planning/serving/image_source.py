@@ -1,0 +1,35 @@
+"""Weights inside a container image."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.versions import IMAGE_VOLUME_SINCE, reaches
+from llm_d_gke.settings.models import ImageSource, ModelSettings
+
+
+def check_image_source(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    """Weights are in an image that the stack names, and the cluster can mount it."""
+    source = settings.source
+    if not isinstance(source, ImageSource):
+        return
+    path = ("models", index, "source")
+    if source.reference is None and settings.image is None:
+        ctx.findings.error(
+            "LLMD-IMAGE-WEIGHTS",
+            *path,
+            value="image",
+            rule="the release's own engine image holds no weights",
+            fix=f"set models[{index}].image to an engine image with the weights at {source.path}, or source.reference "
+            "to an image of weights",
+        )
+    cluster = ctx.settings.cluster
+    version = cluster.existing.version if cluster.existing else cluster.version
+    if source.reference is not None and version is not None and not reaches(version, IMAGE_VOLUME_SINCE):
+        ctx.findings.error(
+            "LLMD-IMAGE-VOLUME",
+            *path,
+            "reference",
+            value=source.reference,
+            rule=f"GKE {version} does not mount images as volumes: Kubernetes does from {IMAGE_VOLUME_SINCE} on",
+            fix=f"use {IMAGE_VOLUME_SINCE} or newer, or models[{index}].image with the weights inside",
+        )

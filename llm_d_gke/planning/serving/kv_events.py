@@ -1,0 +1,139 @@
+"""KV events: engines tell which blocks they cache, and a picker with a precise index follows every one of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.picker_config.build import PRECISE, can_index_precisely
+from llm_d_gke.planning.picker_config.check import ROOT, parsed_config
+from llm_d_gke.planning.picker_config.parameters import SHAPES
+from llm_d_gke.planning.serving.backends import backend_of
+
+# Where each engine publishes; the picker dials it.
+EVENTS_PORT = 5557
+EVENTS = "kv-events"
+_NOTIFICATIONS = "endpoint-notification-source"
+
+
+class EnginePublisher(BaseModel):
+    """Value of vLLM's --kv-events-config (vllm/config/kv_events.py)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enable_kv_cache_events: bool = True
+    publisher: Literal["zmq"] = "zmq"
+    endpoint: str
+    topic: str
+
+
+def follows_events(ctx: PlanContext) -> bool:
+    """Whether the picker of this stack has a precise index. Engines then publish events, a Service renders prompts."""
+    document = parsed_config(ctx)
+    if ctx.settings.picker.config is not None:
+        precise = document is not None and any(entry.type == PRECISE for entry in document.plugins)
+    else:
+        precise = ctx.settings.picker.prefix_routing == "precise" and ctx.settings.picker.scorers.prefix_cache > 0
+    return precise and can_index_precisely(ctx.picker)
+
+
+def publisher(served_name: str, port: int) -> str:
+    """The engine's argument. The picker identifies a replica by its address, which only the pod itself knows."""
+    value = EnginePublisher(endpoint=f"tcp://*:{EVENTS_PORT}", topic=f"kv@$(POD_IP):{port}@{served_name}")
+    return value.model_dump_json()
+
+
+def check_events(ctx: PlanContext) -> None:
+    """Check that the release supports KV events, that all names are indexed, and that a user's picker config fits."""
+    picker = ctx.settings.picker
+    if picker.prefix_routing == "precise" and not can_index_precisely(ctx.picker):
+        releases = [
+            r.name for r in ctx.catalog.releases.values() if can_index_precisely(ctx.catalog.pickers[r.picker.build])
+        ]
+        ctx.findings.error(
+            "LLMD-KV-EVENTS-RELEASE",
+            "picker",
+            "prefixRouting",
+            value="precise",
+            rule=f"{ctx.picker.title} cannot follow KV events with tokens that an engine renders",
+            fix=f"use approximate, or release {' or '.join(releases)}",
+        )
+    if not follows_events(ctx):
+        return
+    if not backend_of(ctx.settings).creates_tokenizer_service:
+        ctx.findings.error(
+            "LLMD-KV-EVENTS-KSERVE",
+            *(("picker", "prefixRouting") if picker.config is None else (*ROOT, "plugins")),
+            value="precise" if picker.config is None else PRECISE,
+            rule="precise prefix routing needs a tokenizer Service, which KServe does not create",
+            fix="use approximate prefixes, or deployment: direct",
+        )
+    for index, model in enumerate(ctx.settings.models):
+        if model.data_parallel > 1:
+            ctx.findings.error(
+                "LLMD-KV-EVENTS-RANKS",
+                "models",
+                index,
+                "dataParallel",
+                value=model.data_parallel,
+                rule="each rank publishes its blocks on a port of its own, and the picker follows one port of a pod",
+                fix="use picker.prefixRouting: approximate",
+            )
+        if model.aliases:
+            ctx.findings.warning(
+                "LLMD-KV-EVENTS-ALIASES",
+                "models",
+                index,
+                "aliases",
+                value=", ".join(model.aliases),
+                rule="the precise index knows prompts by the model's name: one sent under an alias matches nothing",
+                fix=f"let clients use {model.name}, or use picker.prefixRouting: approximate",
+            )
+    _check_own(ctx)
+
+
+def _check_own(ctx: PlanContext) -> None:
+    document = parsed_config(ctx)
+    if document is None:
+        return
+    layer = getattr(document, "data_layer", None)
+    types = {entry.called: entry.type for entry in document.plugins}
+    for index, entry in enumerate(document.plugins):
+        if entry.type != PRECISE:
+            continue
+        receives_events = any(
+            types.get(source.plugin_ref) == _NOTIFICATIONS and entry.called in [e.plugin_ref for e in source.extractors]
+            for source in (layer.sources if layer else ())
+        )
+        if not receives_events:
+            ctx.findings.error(
+                "LLMD-KV-EVENTS-SOURCE",
+                *ROOT,
+                "dataLayer",
+                value=f"without {entry.called}",
+                rule="nothing reports replicas to the precise index, so it follows none and every prompt looks new",
+                fix=f"add a source {_NOTIFICATIONS} with extractor {entry.called}",
+            )
+        try:
+            producer = SHAPES[ctx.picker.plugins[entry.type].parameters].model_validate_json(
+                json.dumps(entry.parameters or {})
+            )
+        except ValueError:
+            continue
+        events = producer.model_dump()["kv_events_config"]
+        port = events["pod_discovery_config"]["socket_port"]
+        if events["zmq_endpoint"] or not events["discover_pods"] or port != EVENTS_PORT:
+            ctx.findings.error(
+                "LLMD-KV-EVENTS-PORT",
+                *ROOT,
+                "plugins",
+                index,
+                "parameters",
+                "kvEventsConfig",
+                value=events["zmq_endpoint"] or f"discoverPods {str(events['discover_pods']).lower()}, port {port}",
+                rule=f"the engines of this stack publish on port {EVENTS_PORT} of their pods: no event would arrive",
+                fix=f"use discoverPods: true and podDiscoveryConfig.socketPort: {EVENTS_PORT}, without zmqEndpoint",
+            )

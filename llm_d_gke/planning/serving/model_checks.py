@@ -1,0 +1,206 @@
+"""Checks the combination of vLLM, model and accelerator. Pure functions; each rule has its source."""
+
+from __future__ import annotations
+
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.deployment import default_length
+from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.parallelism.layout import parallelism_of
+from llm_d_gke.planning.parallelism.sharding import check_sharding
+from llm_d_gke.planning.patterns import pattern_of
+from llm_d_gke.planning.plan.estimates import MemoryVerdict
+from llm_d_gke.planning.serving.engine_checks import check_engine
+from llm_d_gke.planning.serving.parallelism_checks import check_spread
+from llm_d_gke.planning.serving.quantization import check_quantization
+from llm_d_gke.planning.sizing.memory_check import check_memory, version_of
+from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.settings.models import ModelSettings
+
+# Either of them makes vLLM's server, uvicorn, answer in HTTPS and no longer in HTTP.
+_HTTPS = ("--ssl-keyfile", "--ssl-certfile")
+
+
+def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
+    """Findings about one model, and how it uses the memory of its accelerators.
+
+    A model the catalog does not know gets the checks that need no figures of it, and no verdict.
+    """
+    pattern_of(ctx.settings).check_model(ctx, index, settings, model)
+    check_spread(ctx, index, settings, model)
+    _check_cache_dtype(ctx, index, settings)
+    _check_protocol(ctx, index, settings)
+    starts = check_engine(ctx, index, settings, model)
+    if starts:
+        check_quantization(ctx, index, settings, model)
+    if model is None and "/" not in settings.id and settings.source.kind == "hugging-face":
+        same = [name for name in ctx.catalog.models if name.rpartition("/")[2].lower() == settings.id.lower()]
+        close = same or [name] if (name := nearest(settings.id, ctx.catalog.models, 0.6)) else same
+        ctx.findings.error(
+            "LLMD-MODEL-ORGANIZATION",
+            "models",
+            index,
+            "id",
+            value=settings.id,
+            rule="a Hugging Face repository has an organization before its name: servers could not download this",
+            fix=f"did you mean {close[0]}?" if close else "write organization/name, for example Qwen/Qwen3-8B",
+        )
+        return None
+    if model is None:
+        close_id = nearest(settings.id, ctx.catalog.models, 0.85)
+        question = f"did you mean {close_id}? Otherwise " if close_id else ""
+        ctx.findings.warning(
+            "LLMD-MODEL-UNKNOWN",
+            "models",
+            index,
+            "id",
+            value=settings.id,
+            rule="the model is not in the catalog, so whether it fits the accelerator's memory is not checked",
+            fix=f"{question}set config to the path of its config.json or to hub, or add it to"
+            " llm_d_gke/catalog/models.yaml",
+        )
+        return None
+    if settings.id != model.id and settings.source.kind == "hugging-face" and settings.config is None:
+        ctx.findings.warning(
+            "LLMD-MODEL-CASE",
+            "models",
+            index,
+            "id",
+            value=settings.id,
+            rule=f"the Hub spells this repository {model.id}; it forgives the difference, and clients have to write the"
+            " name as it is here",
+            fix=f"use {model.id}",
+        )
+    _check_length(ctx, index, settings, model)
+    _check_default_length(ctx, index, settings, model)
+    parallelism = parallelism_of(ctx, settings)
+    if _check_heads(ctx, index, model, parallelism.tensor):
+        check_sharding(ctx, index, settings, model, parallelism)
+    _check_token(ctx, settings, model)
+    # An engine that does not start takes no memory to judge.
+    return check_memory(ctx, index, settings, model) if starts else None
+
+
+def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    """HTTPS of engines concerns all their clients, and only `gateway.backendTls` changes all of them."""
+    positions = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
+    if positions:
+        ctx.findings.error(
+            "LLMD-ENGINE-TLS-ARGS",
+            "models",
+            index,
+            "extraArgs",
+            positions[0],
+            value=settings.extra_args[positions[0]],
+            rule="the engine would answer HTTPS only, while Gateway, picker, probes and monitoring use HTTP",
+            fix="use gateway.backendTls, which tells them all, or remove it",
+        )
+
+
+def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    accelerator = ctx.accelerator
+    if settings.kv_cache_dtype not in (None, "auto") and accelerator.kind == "gpu" and not accelerator.fp8:
+        ctx.findings.error(
+            "LLMD-KV-CACHE-FP8",
+            "models",
+            index,
+            "kvCacheDtype",
+            value=settings.kv_cache_dtype,
+            rule=f"{accelerator.title} has no fp8 units (compute capability 8.9)",
+            fix="remove kvCacheDtype",
+        )
+
+
+def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
+    if settings.max_model_len is not None and settings.max_model_len > model.context:
+        ctx.findings.error(
+            "LLMD-CONTEXT-LENGTH",
+            "models",
+            index,
+            "maxModelLen",
+            value=settings.max_model_len,
+            rule=f"{model.id} was trained for {model.context} tokens; vLLM refuses more",
+            fix=f"use {model.context} or less",
+        )
+
+
+def _check_default_length(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
+    if settings.max_model_len is not None or option_value(settings.extra_args, "--max-model-len") is not None:
+        return
+    version = version_of(ctx, settings)
+    length = default_length(model, version)
+    if length < model.context:
+        ctx.findings.warning(
+            "LLMD-CONTEXT-LONGROPE",
+            "models",
+            index,
+            "maxModelLen",
+            value=f"(by default, {length})",
+            rule=f"{model.id} takes {model.context} tokens by LongRoPE; without maxModelLen vLLM {version} starts with"
+            f" the original {length}, and rejects longer requests with status 400 (vllm/config/model.py)",
+            fix=f"use maxModelLen: {length}, or a longer one up to {model.context}",
+        )
+
+
+def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: int) -> bool:
+    """vLLM config/model.py `verify_with_parallel_config`; on TPU replicated key-value heads work for few models.
+
+    Returns whether the heads can be shared.
+    """
+    path = ("models", index, "tensorParallel")
+    if model.attention_heads % tensor_parallel:
+        ctx.findings.error(
+            "LLMD-TP-DIVIDES",
+            *path,
+            value=tensor_parallel,
+            rule=f"{model.id} has {model.attention_heads} attention heads, which {tensor_parallel} cannot share evenly",
+            fix=f"use a divisor of {model.attention_heads}",
+        )
+        return False
+    if model.mla is not None or model.kv_heads % tensor_parallel == 0:
+        return True
+    chips = "TPU chips" if ctx.accelerator.kind == "tpu" else "GPUs"
+    heads = f"{model.kv_heads} key-value head" + ("s" if model.kv_heads != 1 else "")
+    tested = model.tpu_tested or ()
+    if tensor_parallel % model.kv_heads == 0 and (ctx.accelerator.kind == "gpu" or tensor_parallel in tested):
+        return True
+    names = [
+        other.id
+        for other in ctx.catalog.models.values()
+        if other.tpu_tested is not None and tensor_parallel in other.tpu_tested
+    ]
+    fewer = [n for n in (1, 2, 4, 8) if n < tensor_parallel and model.kv_heads % n == 0]
+    if ctx.accelerator.kind == "tpu":
+        fix = f"use {fewer[-1]} chip{'s' if fewer[-1] > 1 else ''}" if fewer else "use fewer chips"
+        fix += f", or a model with {tensor_parallel} or more key-value heads"
+        fix += f": {' and '.join(names[:2])} are known to run" if names else ""
+    else:
+        fix = f"use a tensorParallel that divides {model.kv_heads}, or a multiple of it"
+    ctx.findings.error(
+        "LLMD-TP-KV-HEADS",
+        *path,
+        value=tensor_parallel,
+        rule=f"{model.id} has {heads}; {tensor_parallel} {chips} cannot share "
+        + ("it" if model.kv_heads == 1 else "them")
+        + (
+            f" (needs a multiple of {tensor_parallel}, or a model tested with replicated heads)"
+            if ctx.accelerator.kind == "tpu"
+            else ""
+        ),
+        fix=fix,
+    )
+    return False
+
+
+def _check_token(ctx: PlanContext, settings: ModelSettings, model: Model) -> None:
+    token = ctx.settings.hugging_face
+    has_token = token.token or token.existing_secret or token.secret_manager_secret
+    if model.gated and settings.source.kind == "hugging-face" and not has_token:
+        ctx.findings.error(
+            "LLMD-GATED-TOKEN",
+            "huggingFace",
+            "token",
+            value="(missing)",
+            rule=f"{model.id} is gated: the Hub gives it only to accounts that accepted its license",
+            fix="pulumi config set --path --secret llm-d:huggingFace.token hf_...",
+        )

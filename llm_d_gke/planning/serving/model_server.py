@@ -1,0 +1,350 @@
+"""The vLLM Deployment of one model: arguments, environment, probes, place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.parameters import download_gib
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.deployment import default_dtype
+from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
+from llm_d_gke.planning.parallelism.ports import PORT
+from llm_d_gke.planning.picker_config import prefix_plugin
+from llm_d_gke.planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, TaintPlan
+from llm_d_gke.planning.plan.platform import HuggingFacePlan, PullSecretPlan
+from llm_d_gke.planning.plan.pods import ConfigFilePlan, EnvPlan, PodPlan, PortPlan, ProbePlan
+from llm_d_gke.planning.plan.serving import ModelServerPlan
+from llm_d_gke.planning.platform.engine_images import image_of, library_environment
+from llm_d_gke.planning.serving import multi_node
+from llm_d_gke.planning.serving.autoscaling import check_kserve, check_zero
+from llm_d_gke.planning.serving.backend_tls import server_tls
+from llm_d_gke.planning.serving.backends import backend_of
+from llm_d_gke.planning.serving.engine_checks import implementation_variable
+from llm_d_gke.planning.serving.engine_features import (
+    chat_template_volume,
+    check_features,
+    check_host_memory,
+    feature_arguments,
+    plan_chat_template,
+)
+from llm_d_gke.planning.serving.engine_paths import CACHE, HEALTH_PATH, MODELS_PATH, TOKEN_DIRECTORY, TOKEN_KEY, WEIGHTS
+from llm_d_gke.planning.serving.image_source import check_image_source
+from llm_d_gke.planning.serving.kv_block_size import block_argument, check_raised_blocks
+from llm_d_gke.planning.serving.kv_events import EVENTS, EVENTS_PORT, follows_events, publisher
+from llm_d_gke.planning.serving.labels import ROLE_LABEL, selector_of
+from llm_d_gke.planning.serving.lora_adapters import adapter_arguments, check_adapters
+from llm_d_gke.planning.serving.model_checks import check_model
+from llm_d_gke.planning.serving.pod_volumes import annotations_of, buckets_of, volumes_of
+from llm_d_gke.planning.serving.resources import least_replicas, limits, requests, spare_replicas
+from llm_d_gke.planning.serving.served_names import splits_of
+from llm_d_gke.planning.serving.server_role import ServerRole
+from llm_d_gke.planning.serving.shutdown import DRAIN_SECONDS, END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
+from llm_d_gke.planning.serving.startup import pull_seconds, start_up_budget
+from llm_d_gke.planning.sizing.memory_check import run_of, version_of
+from llm_d_gke.planning.sizing.speed import simulation
+from llm_d_gke.settings.models import BucketSource, ImageSource, ModelSettings, VolumeClaimSource
+
+# Above 10000, so that it never meets a user of the node.
+_USER = 12000
+
+# Size of a model the catalog does not know: large enough for the budget not to cut a start short.
+_UNKNOWN_GIB = 40.0
+
+
+def model_gib(ctx: PlanContext, settings: ModelSettings) -> float:
+    model = ctx.catalog.find_model(settings.id)
+    return download_gib(model) if model is not None else _UNKNOWN_GIB
+
+
+def node_gib(ctx: PlanContext, settings: ModelSettings) -> float:
+    """Download size of a node with as many of one model's replicas as fit. Each has a separate copy."""
+    if settings.source.kind == "image":
+        # Pulled once for all replicas; the layers lie beside the files until they are unpacked.
+        return 2 * model_gib(ctx, settings)
+    if settings.source.kind == "volume-claim":
+        return 0.0
+    # A bucket's files pass through a cache on the node's disk, one for each pod.
+    return model_gib(ctx, settings) * replicas_per_node(ctx, parallelism_of(ctx, settings))
+
+
+def weights_of(settings: ModelSettings) -> str:
+    """The first argument of `vllm serve`: a repository of the Hub, or a folder."""
+    match settings.source:
+        case BucketSource(path=path) | VolumeClaimSource(path=path):
+            return f"{WEIGHTS}/{path.strip('/')}"
+        case ImageSource(reference=None, path=path):
+            return f"/{path.strip('/')}"
+        case ImageSource(path=path):
+            # The root of the image is a folder, too.
+            return f"{WEIGHTS}/{path.strip('/')}".rstrip("/")
+        case _:
+            return settings.id
+
+
+def plan_model_server(
+    ctx: PlanContext,
+    index: int,
+    settings: ModelSettings,
+    key: str,
+    disk_gib: int,
+    hugging_face: HuggingFacePlan,
+    pull_secret: PullSecretPlan | None,
+    role: ServerRole,
+) -> ModelServerPlan:
+    """One model's servers in one role. `disk_gib` is the boot disk of the accelerator nodes."""
+    backend = backend_of(ctx.settings)
+    tls = server_tls(ctx, key)
+    model = ctx.catalog.find_model(settings.id)
+    parallelism = parallelism_of(ctx, settings)
+    memory = check_model(ctx, index, settings, model)
+    check_raised_blocks(ctx, index, settings, model)
+    check_adapters(ctx, index, settings)
+    check_kserve(ctx, index, settings)
+    check_zero(ctx, index, settings)
+    if ctx.role != "prefill":
+        check_features(ctx, index, settings, model)
+    run = run_of(ctx, settings, model) if model is not None and memory is not None else None
+    size = model_gib(ctx, settings)
+    check_image_source(ctx, index, settings)
+    budget = start_up_budget(ctx.accelerator.kind, size, settings.source.kind)
+    replicas = 0 if ctx.settings.paused else least_replicas(settings)
+    names = backend.server_names(key, role.name, multi_node=parallelism.is_multi_node)
+    rollout = backend.rollout(spare_replicas(ctx, settings), multi_node=parallelism.is_multi_node)
+    selector = {**selector_of(key), **role.selector}
+    drains = can_drain(ctx, settings)
+    # An engine that cuts its requests at SIGTERM gets it when they have ended.
+    pre_stop = NOTICE_SECONDS if drains else DRAIN_SECONDS
+    exception = multi_node.security_exception(ctx, parallelism)
+    claim = multi_node.claim_template(ctx, parallelism, names.claim_template)
+    health = multi_node.health_port(parallelism, role.port.number)
+    # vLLM answers /v1/models once weights are loaded and the engine is compiled; a supervisor has only /health.
+    ready_path = MODELS_PATH if parallelism.data == 1 else HEALTH_PATH
+    uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
+    template = plan_chat_template(ctx, settings, names.service_account)
+    engine_arguments = (*_arguments(settings, model, parallelism, ctx, role.port.number, template), *role.args)
+    engine_volumes = (
+        *volumes_of(ctx, settings, parallelism, hugging_face, size),
+        *chat_template_volume(template),
+    )
+    container_limits = limits(ctx, parallelism, disk_gib)
+    check_host_memory(ctx, index, settings, parallelism, container_limits)
+    pod = PodPlan(
+        container=backend.container,
+        image=image_of(ctx, settings),
+        labels=backend.pod_labels(
+            selector
+            | {
+                "app.kubernetes.io/name": "vllm",
+                "app.kubernetes.io/component": "model-server",
+                "app.kubernetes.io/instance": key,
+                "app.kubernetes.io/part-of": "llm-d",
+                ROLE_LABEL: role.label,
+                "llm-d.ai/engine-type": "vllm",
+            }
+        ),
+        annotations=annotations_of(settings, hugging_face, size, f"{ctx.settings.project}/{ctx.stack}"),
+        command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
+        args=(*engine_arguments, *tls.args),
+        env=(
+            *_environment(ctx, settings, parallelism, hugging_face, budget),
+            *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(ctx) else ()),
+            *(EnvPlan(name=name, value=value) for name, value in settings.env.items()),
+            *role.env,
+            *backend.engine_environment(),
+        ),
+        ports=(
+            *multi_node.ports(parallelism, role.port),
+            *((PortPlan(name=EVENTS, number=EVENTS_PORT),) if follows_events(ctx) else ()),
+            *role.ports,
+        ),
+        requests=requests(ctx, parallelism, disk_gib, size),
+        limits=container_limits,
+        startup=ProbePlan(
+            port=health,
+            path=ready_path,
+            scheme=tls.scheme,
+            initial_delay=15,
+            period=10,
+            timeout=5,
+            failures=math.ceil(budget / 10),
+        ),
+        liveness=ProbePlan(port=health, path=HEALTH_PATH, scheme=tls.scheme, period=10, timeout=5, failures=3),
+        readiness=ProbePlan(port=health, path=ready_path, scheme=tls.scheme, period=5, timeout=2, failures=3),
+        volumes=(*engine_volumes, *tls.volumes),
+        sidecars=role.sidecars,
+        service_account=names.service_account,
+        mount_api_token=False,
+        # Every exception needs root: libtpu's devices and added capabilities are available to no other user.
+        user=_USER if exception is None else 0,
+        security_exception=exception,
+        capabilities=multi_node.capabilities(ctx, parallelism),
+        claims=(claim.name,) if claim is not None else (),
+        near=multi_node.nearness(ctx, parallelism),
+        node_selector={**ctx.own_nodes, **_node_selector(ctx), **role.selector},
+        tolerations=(TaintPlan(key=ctx.accelerator.resource_name, value="present", effect="NoSchedule"),),
+        min_ready_seconds=LISTED_SECONDS,
+        pre_stop_seconds=pre_stop,
+        grace_seconds=pre_stop + (DRAIN_SECONDS if drains else 0) + END_SECONDS,
+        pull_secret=pull_secret.name if pull_secret else None,
+        # Also of a single one: with another beside it the first must not restart.
+        spread_over=selector,
+    )
+    workers = multi_node.worker_pod(ctx, parallelism, pod, engine_arguments, engine_volumes)
+    return ModelServerPlan(
+        name=names.workload,
+        role=role.name,
+        group=multi_node.plan_leader_worker(ctx, parallelism, workers),
+        claim_template=claim,
+        service_account=names.service_account,
+        replicas=replicas,
+        hardware=_hardware(ctx, parallelism),
+        pod=pod,
+        selector=selector,
+        serving_selector=selector | multi_node.serving_labels(parallelism),
+        serving_ports=multi_node.serving_ports(parallelism),
+        start_up_seconds=budget + pull_seconds(size if settings.source.kind == "image" else 0.0),
+        max_surge=rollout.max_surge,
+        max_unavailable=rollout.max_unavailable,
+        buckets=buckets_of(settings),
+        chat_template=template,
+        workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
+        memory=memory,
+        latency=simulation(run, ctx.accelerator, verdict=memory) if run is not None else None,
+        protocol=tls.protocol,
+        # The Service bypasses the picker, so only decode servers answer.
+        direct_service=names.direct_service
+        if ctx.settings.gateway.direct_load_balancer and role.takes_requests
+        else None,
+        direct_annotations=INTERNAL_LOAD_BALANCER,
+    )
+
+
+def _hardware(ctx: PlanContext, parallelism: Parallelism) -> str:
+    """One replica's accelerators. On TPU a pod takes every chip of its slice, however many the engine uses."""
+    count = ctx.chips if ctx.accelerator.kind == "tpu" else parallelism.accelerators
+    share = ctx.machine.accelerator_share
+    return f"{share:g} of a {ctx.accelerator.title}" if share < 1 else f"{count} x {ctx.accelerator.title}"
+
+
+def _arguments(
+    settings: ModelSettings,
+    model: Model | None,
+    parallelism: Parallelism,
+    ctx: PlanContext,
+    port: int,
+    template: ConfigFilePlan | None,
+) -> tuple[str, ...]:
+    """`vllm serve` arguments, the model first. The engine listens on `port`."""
+    source = settings.source
+    names = ("--port", str(port), "--served-model-name", settings.name, *settings.aliases, *splits_of(ctx, settings))
+    options: list[tuple[str, object]] = []
+    if source.kind == "hugging-face":
+        options.append(("--revision", source.revision or (model.revision if model else None)))
+    options += [
+        ("--max-model-len", settings.max_model_len),
+        ("--gpu-memory-utilization", settings.gpu_memory_utilization),
+        ("--dtype", dtype_of(ctx, settings, model)),
+        *multi_node.arguments(parallelism, quantized=_in_blocks(model)),
+        ("--max-num-seqs", settings.max_num_seqs),
+        ("--max-num-batched-tokens", settings.max_num_batched_tokens),
+        ("--quantization", settings.quantization),
+        ("--kv-cache-dtype", settings.kv_cache_dtype),
+        ("--block-size", block_argument(ctx, settings, model)),
+        ("--kv-events-config", publisher(settings.name, PORT) if follows_events(ctx) else None),
+    ]
+    if can_drain(ctx, settings):
+        options.append(("--shutdown-timeout", DRAIN_SECONDS))
+    caching = prefix_caching_of(ctx, settings)
+    flags = ["--enable-prefix-caching" if caching else "--no-enable-prefix-caching", "--disable-uvicorn-access-log"]
+    valued = [text for flag, value in options if value is not None for text in (flag, str(value))]
+    flags += [*multi_node.switches(parallelism), *multi_node.own_arguments(ctx, parallelism)]
+    flag = ctx.release.engine.model_flag
+    weights = weights_of(settings)
+    served = (weights,) if flag is None else (flag, weights)
+    features = feature_arguments(settings, template)
+    return (*served, *names, *valued, *adapter_arguments(settings), *flags, *features, *settings.extra_args)
+
+
+def can_drain(ctx: PlanContext, settings: ModelSettings) -> bool:
+    """Whether this vLLM finishes running requests after SIGTERM. Older versions do not start with the flag for it."""
+    engine = load_engine()
+    return engine.has(version_of(ctx, settings), engine.features.drain)
+
+
+def _in_blocks(model: Model | None) -> bool:
+    """Whether the weights are fp8 with one scale per block, as DeepSeek's are."""
+    quantization = model.quantization if model is not None else None
+    return quantization is not None and quantization.method == "fp8" and quantization.group is not None
+
+
+def dtype_of(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> str | None:
+    """The configured dtype; else vLLM's choice on an accelerator without bfloat16, so that it is explicit and checked.
+
+    Models outside the catalog get no flag: vLLM reads their type and knows which of them refuse float16.
+    """
+    if settings.dtype is not None or model is None:
+        return settings.dtype
+    chosen = default_dtype(model, ctx.accelerator, version_of(ctx, settings))
+    return "half" if chosen == "float16" else chosen
+
+
+def prefix_caching_of(ctx: PlanContext, settings: ModelSettings) -> bool:
+    """As set; else on exactly when the picker scores prefixes, so that the two always agree."""
+    if settings.prefix_caching is not None:
+        return settings.prefix_caching
+    return prefix_plugin(ctx) is not None
+
+
+def _environment(
+    ctx: PlanContext, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, budget: int
+) -> tuple[EnvPlan, ...]:
+    values = {
+        "HOME": f"{CACHE}/home",
+        # torch looks up the name of a user that has no entry in /etc/passwd.
+        "USER": "vllm",
+        "XDG_CACHE_HOME": CACHE,
+        "HF_HOME": f"{CACHE}/hugging-face",
+        "VLLM_CACHE_ROOT": f"{CACHE}/vllm",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+    if settings.source.kind == "hugging-face":
+        if hugging_face.secret or hugging_face.secret_manager:
+            # The Hub's library reads the token from this file; an environment variable would show in every `describe`.
+            values["HF_TOKEN_PATH"] = f"{TOKEN_DIRECTORY}/{TOKEN_KEY}"
+    else:
+        values["HF_HUB_OFFLINE"] = "1"
+    values |= multi_node.environment(ctx, parallelism, budget)
+    if ctx.accelerator.kind == "gpu":
+        values |= {"TRITON_CACHE_DIR": f"{CACHE}/triton", "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor"}
+        values |= library_environment(ctx, settings)
+        return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
+    values |= {"VLLM_XLA_CACHE_PATH": f"{CACHE}/xla", "PJRT_DEVICE": "TPU"}
+    values |= implementation_variable(ctx, settings, ctx.catalog.find_model(settings.id))
+    if parallelism.is_multi_node:
+        # The controller of the group names the hosts.
+        return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
+    if ctx.topology is not None:
+        sides = ctx.topology.split("x")
+        bounds = ",".join([*sides, "1"][:3])
+        values |= {
+            "TPU_CHIPS_PER_HOST_BOUNDS": bounds,
+            "TPU_HOST_BOUNDS": "1,1,1",
+            "TPU_NUM_DEVICES": str(ctx.chips),
+            "TPU_WORKER_ID": "0",
+        }
+    return (
+        *(EnvPlan(name=name, value=value) for name, value in values.items()),
+        EnvPlan(name="TPU_WORKER_HOSTNAMES", field_path="status.podIP"),
+    )
+
+
+def _node_selector(ctx: PlanContext) -> Mapping[str, str]:
+    selector = {ctx.accelerator.label_key: ctx.accelerator.node_label_value}
+    if ctx.topology is not None:
+        selector["cloud.google.com/gke-tpu-topology"] = ctx.topology
+    if ctx.settings.accelerator.provisioning == "spot":
+        selector["cloud.google.com/gke-spot"] = "true"
+    return selector

@@ -1,0 +1,249 @@
+"""Validates the parallelism settings of one replica: rules of vLLM, of the hosts, and of the links between them."""
+
+from __future__ import annotations
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.alternatives import machines_with, releases_since
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
+from llm_d_gke.planning.parallelism.ports import MOST_PORTS
+from llm_d_gke.planning.parallelism.rdma import DRANET_SINCE, uses_rdma
+from llm_d_gke.planning.sizing.memory_check import version_of
+from llm_d_gke.planning.versions import reaches
+from llm_d_gke.settings.models import ModelSettings
+
+
+def check_spread(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    """Findings about parallelism within one replica."""
+    parallelism = parallelism_of(ctx, settings)
+    if ctx.accelerator.kind == "tpu":
+        _check_tpu(ctx, index, parallelism)
+    else:
+        _check_hosts(ctx, index, parallelism)
+        _check_ranks(ctx, index, parallelism)
+        _check_gateway(ctx, parallelism)
+        _check_network(ctx, index, settings, parallelism)
+    _check_experts(ctx, index, settings, parallelism, model)
+    _check_engine(ctx, index, settings, parallelism)
+
+
+def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
+    chips = ctx.chips * ctx.accelerator.devices_per_chip
+    sizes = {"pipelineParallel": parallelism.pipeline, "dataParallel": parallelism.data}
+    for name, size in sizes.items():
+        if size > 1:
+            ctx.findings.error(
+                "LLMD-TPU-RANKS",
+                "models",
+                index,
+                name,
+                value=size,
+                rule=f"on TPU the {chips} chips of a slice work as one rank: tensorParallel shares all among them",
+                fix="remove it",
+            )
+    if parallelism.tensor != chips and parallelism.data == 1:
+        ctx.findings.error(
+            "LLMD-TP-TPU-CHIPS",
+            "models",
+            index,
+            "tensorParallel",
+            value=parallelism.tensor,
+            rule=f"a pod on {ctx.machine.name} takes all chips of its slice: tensor parallelism is {chips} there",
+            fix=f"use {chips}, remove tensorParallel, or choose another machineType",
+        )
+
+
+def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
+    """A replica fits a host, or fills several."""
+    tensor, on_host = parallelism.tensor, ctx.per_node
+    if tensor > on_host and not ctx.machine.rdma:
+        stages = f", or tensorParallel: {on_host} with pipelineParallel: {tensor // on_host}" if on_host > 1 else ""
+        ctx.findings.error(
+            "LLMD-TP-ACROSS-NODES",
+            "models",
+            index,
+            "tensorParallel",
+            value=tensor,
+            rule=f"a node has {on_host} {ctx.accelerator.title}, and without RDMA between nodes each"
+            " layer would wait for the network",
+            fix=f"use {on_host} or fewer, or a machineType with more{stages}",
+        )
+    elif parallelism.is_multi_node and parallelism.accelerators % on_host:
+        sizes = {"dataParallel": parallelism.data, "pipelineParallel": parallelism.pipeline, "tensorParallel": tensor}
+        last = next(name for name, size in sizes.items() if size > 1)
+        ctx.findings.error(
+            "LLMD-GROUP-HOSTS",
+            "models",
+            index,
+            last,
+            value=sizes[last],
+            rule=f"a replica takes {parallelism.accelerators} accelerators, and its hosts have {on_host} each:"
+            " a group consists of whole hosts",
+            fix=f"make the product of tensorParallel, pipelineParallel and dataParallel a multiple of {on_host}",
+        )
+
+
+def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
+    if parallelism.data == 1:
+        return
+    path = ("models", index, "dataParallel")
+    if parallelism.pipeline > 1:
+        ctx.findings.error(
+            "LLMD-DP-PP",
+            *path,
+            value=parallelism.data,
+            rule="ranks that share experts compute each layer together, so they cannot be divided into stages",
+            fix="use only one of dataParallel and pipelineParallel",
+        )
+    elif parallelism.is_multi_node and ctx.per_node % parallelism.tensor:
+        ctx.findings.error(
+            "LLMD-DP-RANK-HOST",
+            "models",
+            index,
+            "tensorParallel",
+            value=parallelism.tensor,
+            rule=f"a data-parallel rank lives on one host, and ranks of {parallelism.tensor} do not fill one of"
+            f" {ctx.per_node} {ctx.accelerator.title}",
+            fix=f"use a divisor of {ctx.per_node}",
+        )
+    elif parallelism.ranks_per_host > MOST_PORTS:
+        ctx.findings.error(
+            "LLMD-DP-PORTS",
+            *path,
+            value=parallelism.data,
+            rule=f"{parallelism.ranks_per_host} ranks in a pod need as many ports, and an InferencePool names"
+            f" {MOST_PORTS}",
+            fix=f"use tensorParallel: {parallelism.tensor * 2} with half as many ranks",
+        )
+
+
+def _check_gateway(ctx: PlanContext, parallelism: Parallelism) -> None:
+    if parallelism.ranks_per_host > 1 and ctx.settings.gateway.implementation == "gke":
+        ctx.findings.warning(
+            "LLMD-DP-PORTS-GATEWAY",
+            "gateway",
+            "implementation",
+            value="gke",
+            rule=f"{parallelism.ranks_per_host} ports of a pod are endpoints of their own: llm-d tested it with Istio,"
+            " and no document says whether Google's load balancers do it",
+            fix="look at which ports answer after the first up, or use implementation: istio",
+        )
+
+
+def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
+    path = ("models", index, "allToAll")
+    chosen = settings.all_to_all
+    if chosen is not None and not (parallelism.data > 1 and parallelism.expert):
+        ctx.findings.error(
+            "LLMD-ALL-TO-ALL-UNUSED",
+            *path,
+            value=chosen,
+            rule="allToAll applies only with dataParallel above 1 and expertParallel: true",
+            fix="remove it, or set dataParallel and expertParallel: true",
+        )
+    elif chosen is not None and load_engine().all_to_all[chosen].rdma and not ctx.machine.rdma:
+        ctx.findings.error(
+            "LLMD-ALL-TO-ALL-RDMA",
+            *path,
+            value=chosen,
+            rule=f"DeepEP sends tokens over RDMA network cards, and {ctx.machine.name} has none",
+            fix=f"use allgather_reducescatter, or machineType: {_with_rdma(ctx)}",
+        )
+    if parallelism.is_multi_node and not ctx.machine.rdma:
+        ctx.findings.warning(
+            "LLMD-HOSTS-WITHOUT-RDMA",
+            "accelerator",
+            "machineType",
+            value=ctx.machine.name,
+            rule=f"the {parallelism.hosts} hosts of a replica talk over their ordinary network: this machine has no"
+            " RDMA, and GPUDirect-TCPX is not set up",
+            fix=f"use {_with_rdma(ctx)}",
+        )
+    cluster = ctx.settings.cluster
+    version = cluster.existing.version if cluster.existing else cluster.version
+    if uses_rdma(ctx, parallelism) and version is not None and not reaches(version, DRANET_SINCE):
+        ctx.findings.error(
+            "LLMD-RDMA-GKE-VERSION",
+            *(("cluster", "existing", "version") if cluster.existing else ("cluster", "version")),
+            value=version,
+            rule=f"pods get RDMA network cards of {ctx.machine.name} through managed DRANET,"
+            f" which came with {DRANET_SINCE}",
+            fix="use 1.35 or newer, or leave the version to the release channel",
+        )
+
+
+def _check_experts(
+    ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism, model: Model | None
+) -> None:
+    if model is not None and model.experts is None:
+        for name, is_set in (("dataParallel", parallelism.data > 1), ("expertParallel", parallelism.expert)):
+            if is_set:
+                ctx.findings.error(
+                    "LLMD-DENSE-RANKS",
+                    "models",
+                    index,
+                    name,
+                    value=settings.data_parallel if name == "dataParallel" else "true",
+                    rule=f"{model.id} has no experts to share: ranks of a dense model are replicas",
+                    fix="remove it, or use replicas",
+                )
+
+
+def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
+    """Check against the engine's version."""
+    engine, version = load_engine(), version_of(ctx, settings)
+    features = engine.features
+    several = parallelism.is_multi_node or parallelism.data > 1
+    if several and ctx.accelerator.kind == "gpu" and not ctx.release.engine.command:
+        needed = features.rank_ports if parallelism.data > 1 else features.multi_node
+        serving = releases_since(ctx.catalog, ctx.accelerator, needed)
+        ctx.findings.error(
+            "LLMD-ENGINE-ENTRY-POINT",
+            "models",
+            index,
+            "dataParallel" if parallelism.data > 1 else "pipelineParallel",
+            value=parallelism.data if parallelism.data > 1 else parallelism.pipeline,
+            rule=f"images of {ctx.release.name} start vLLM's API server as a module, which accepts --headless without "
+            "effect and has no supervisor of ranks: only vllm serve has. Hosts beyond the first never join, and "
+            "probes ask a port that stays closed",
+            fix=f"use {serving}, or one host and one rank",
+        )
+    elif parallelism.data > 1 and not engine.has(version, features.rank_ports):
+        ctx.findings.error(
+            "LLMD-DP-ENGINE-VERSION",
+            "models",
+            index,
+            "dataParallel",
+            value=parallelism.data,
+            rule=f"vLLM {version} has no port for each rank, by which the picker could choose one: that came with"
+            f" {features.rank_ports}",
+            fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.rank_ports)}, or an image of that version",
+        )
+    elif (
+        parallelism.is_multi_node and ctx.accelerator.kind == "tpu" and not engine.has(version, features.tpu_multi_host)
+    ):
+        ctx.findings.error(
+            "LLMD-TPU-MULTI-HOST-ENGINE",
+            "accelerator",
+            "topology",
+            value=ctx.topology,
+            rule=f"a slice over {ctx.hosts} hosts takes Ray on TPU, which vLLM {version} does not have: that came with"
+            f" {features.tpu_multi_host}",
+            fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.tpu_multi_host)},"
+            " or a topology of one host",
+        )
+    elif parallelism.is_multi_node and ctx.accelerator.kind == "gpu" and not engine.has(version, features.multi_node):
+        ctx.findings.error(
+            "LLMD-PP-ENGINE-VERSION",
+            "models",
+            index,
+            "pipelineParallel",
+            value=parallelism.pipeline,
+            rule=f"vLLM {version} runs on several hosts only with Ray: without came with {features.multi_node}",
+            fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.multi_node)}",
+        )
+
+
+def _with_rdma(ctx: PlanContext) -> str:
+    return machines_with(ctx.catalog, lambda machine: machine.rdma)

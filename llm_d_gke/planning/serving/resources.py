@@ -1,0 +1,121 @@
+"""Number of nodes for the replicas, resources of each on its node, and the remaining room of the pool."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from llm_d_gke.planning.allocatable import EPHEMERAL_SHARE, allocatable
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.parallelism.layout import Parallelism, nodes_of, parallelism_of, replicas_per_node
+from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
+from llm_d_gke.settings.models import ModelSettings
+
+
+def check_capacity(ctx: PlanContext) -> None:
+    """All replicas together have to fit the largest size of the pool.
+
+    Of models that scale, each has to reach its maximum while the others are at their minimum.
+    """
+    if ctx.settings.paused:
+        return
+    models, most = ctx.settings.models, ctx.settings.accelerator.nodes.max
+    least = [nodes_of(ctx, model, least_replicas(model)) for model in models]
+    full = [nodes_of(ctx, model) for model in models]
+    needed, together = sum(full), max(sum(least) - low + high for low, high in zip(least, full, strict=True))
+    if together > most:
+        replicas = sum(model.replicas for model in models)
+        hosts = max(parallelism_of(ctx, model).hosts for model in models)
+        size_note = f" of {hosts} hosts" if hosts > 1 else ""
+        up_to = "up to " if any(model.autoscaling is not None for model in models) else ""
+        ctx.findings.error(
+            "LLMD-POOL-REPLICAS",
+            "accelerator",
+            "nodes",
+            "max",
+            value=most,
+            rule=f"{up_to}{replicas} replica{'s' if replicas != 1 else ''}{size_note} need {needed} {ctx.machine.name}"
+            " nodes",
+            fix=f"use {needed} or more, or fewer replicas",
+        )
+    elif needed > most:
+        ctx.findings.warning(
+            "LLMD-AUTOSCALING-SHARED",
+            "accelerator",
+            "nodes",
+            "max",
+            value=most,
+            rule=f"all models at their maximum need {needed} nodes: whose pods ask first gets the next one, and the"
+            " others' wait until a replica ends",
+            fix=f"use {needed}, lower a maximum, or raise the minimum of the model that has to have its replicas",
+        )
+
+
+def least_replicas(settings: ModelSettings) -> int:
+    """The fewest replicas of a model that runs."""
+    return settings.replicas if settings.autoscaling is None else settings.autoscaling.minimum
+
+
+def busy_nodes(
+    ctx: PlanContext, pools: Sequence[NodePoolPlan], *, scaled_down: bool = False
+) -> list[tuple[NodePoolPlan, int]]:
+    """Each pool with the nodes of it that all replicas take, whether or not the stack is paused.
+
+    `scaled_down`: with the fewest replicas of each model instead, and never fewer nodes than the pool keeps.
+    """
+    models = ctx.settings.models
+    nodes_left = sum(nodes_of(ctx, model, least_replicas(model) if scaled_down else None) for model in models)
+    if any(model.autoscaling is not None for model in models):
+        # Models may share the last nodes.
+        nodes_left = min(nodes_left, max(sum(pool.max_nodes for pool in pools), 0))
+    busy = []
+    for pool in pools:
+        # What no pool holds is a finding already, and costs as if it were there.
+        nodes = nodes_left if pool is pools[-1] else min(nodes_left, pool.max_nodes)
+        busy.append((pool, max(nodes, pool.min_nodes) if scaled_down else nodes))
+        nodes_left -= nodes
+    return busy
+
+
+def spare_replicas(ctx: PlanContext, settings: ModelSettings) -> int:
+    """Replicas of a model that the pool could hold beyond all models' own: room for a rolling update without loss."""
+    parallelism = parallelism_of(ctx, settings)
+    per_node, own = replicas_per_node(ctx, parallelism), nodes_of(ctx, settings)
+    others = sum(nodes_of(ctx, model) for model in ctx.settings.models if model is not settings)
+    room = (ctx.settings.accelerator.nodes.max - others) // parallelism.hosts * per_node
+    return room - settings.replicas if own else 0
+
+
+def requests(ctx: PlanContext, parallelism: Parallelism, disk_gib: int, size: float) -> dict[str, str]:
+    """Three quarters of what the node leaves to pods, shared by its replicas: the rest is for GKE's own DaemonSets.
+
+    `size` are the GiB a pod downloads.
+    """
+    room, sharing = allocatable(ctx.machine, disk_gib), replicas_per_node(ctx, parallelism)
+    return {
+        "cpu": _cores(int(room.cpu_millis * 0.75 / sharing)),
+        "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
+        "ephemeral-storage": f"{max(1, min(int(room.ephemeral_gib * 0.8 / sharing), math.ceil(4 + size)))}Gi",
+        ctx.accelerator.resource_name: _accelerators(ctx, parallelism),
+    }
+
+
+def limits(ctx: PlanContext, parallelism: Parallelism, disk_gib: int) -> dict[str, str]:
+    room, sharing = allocatable(ctx.machine, disk_gib), replicas_per_node(ctx, parallelism)
+    return {
+        "cpu": _cores(ctx.machine.vcpus * 1000 // sharing),
+        "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
+        "ephemeral-storage": f"{int(room.ephemeral_gib * EPHEMERAL_SHARE / sharing)}Gi",
+        ctx.accelerator.resource_name: _accelerators(ctx, parallelism),
+    }
+
+
+def _accelerators(ctx: PlanContext, parallelism: Parallelism) -> str:
+    """A TPU's pod takes all chips of its host, and so does one pod of a group."""
+    all_of_node = ctx.accelerator.kind == "tpu" or parallelism.is_multi_node
+    return str(ctx.per_node if all_of_node else parallelism.accelerators)
+
+
+def _cores(millis: int) -> str:
+    """As the API server stores it: `4`, not `4000m`, which would show as a change whenever nothing can be compared."""
+    return str(millis // 1000) if millis % 1000 == 0 else f"{millis}m"

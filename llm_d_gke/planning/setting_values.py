@@ -1,0 +1,400 @@
+"""The accepted values of a setting, in words, and a valid replacement for an invalid value."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from ipaddress import IPv4Network, ip_network
+from typing import Any, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from llm_d_gke.catalog import load as load_catalog
+from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.planning.setting_synonyms import NO, NUMBER_WORDS, SECONDS, THOUSANDS, YES, choice_here
+from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.settings.base import Settings
+from llm_d_gke.settings.fields import Place, choices_of, field_of, groups_of, is_group, keys_of, place_of_key, tags_of
+
+
+def expected(place: Place) -> str:
+    """The expected value at a place, for "must be ..."."""
+    kind, choices = place.kind, choices_of(place.kind)
+    origin = get_origin(kind)
+    if groups_of(kind):
+        keys = ", ".join(keys_of(groups_of(kind)[0]))
+        return f"a group of settings with kind: {listed(choices)}" if choices else f"a group of settings: {keys}"
+    if choices:
+        return f"one of {listed(choices)}"
+    if origin in (tuple, list):
+        return "a list"
+    if origin in (dict, Mapping):
+        return "keys with a value each"
+    if kind is bool:
+        return "true or false"
+    if kind is int:
+        return f"a whole number{_bounds(place)}"
+    if kind is float:
+        return f"a number{_bounds(place)}"
+    if kind is IPv4Network:
+        return "an IPv4 range: the first address, a slash and the number of fixed bits"
+    if kind is datetime.date:
+        return "a day: year, month and day with dashes"
+    if kind in (str, SecretStr):
+        return place.form or f"text{_lengths(place)}"
+    return "another value"
+
+
+def listed(choices: tuple[Any, ...]) -> str:
+    words = [flow(choice) for choice in choices]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _bounds(place: Place) -> str:
+    low, high, above, below = (_bound(place, kind) for kind in (Ge, Le, Gt, Lt))
+    if low is not None and high is not None:
+        return f" from {low:g} to {high:g}" if high < 1e6 else f" from {low:g} to {high:,.0f}".replace(",", "")
+    parts = [
+        f"{words} {value:g}" if value < 1e6 else f"{words} {value:.0f}"
+        for words, value in (("at least", low), ("above", above), ("at most", high), ("below", below))
+        if value is not None
+    ]
+    return f" {' and '.join(parts)}" if parts else ""
+
+
+def _lengths(place: Place) -> str:
+    minimum, maximum = _bound(place, MinLen), _bound(place, MaxLen)
+    if maximum is not None:
+        return f" of {minimum or 0:g} to {maximum:g} characters"
+    return f" of at least {minimum:g} character{'s' if minimum > 1 else ''}" if minimum else ""
+
+
+def _bound(place: Place, kind: type) -> Any:
+    names = {Ge: "ge", Le: "le", Gt: "gt", Lt: "lt", MinLen: "min_length", MaxLen: "max_length"}
+    return next((getattr(item, names[kind]) for item in place.metadata if isinstance(item, kind)), None)
+
+
+def passing(place: Place, value: object) -> str | None:
+    """A valid value in place of `value`, in YAML notation. The probable intention comes first."""
+    if place.whole is None:
+        return None
+    adapter: TypeAdapter[Any] = TypeAdapter(place.whole)
+    for candidate in _candidates(place, value):
+        try:
+            adapter.validate_python(candidate, by_alias=True, by_name=False)
+        except ValidationError:
+            continue
+        return flow(candidate)
+    return None
+
+
+def _candidates(place: Place, value: object) -> Iterator[object]:
+    kind, origin = place.kind, get_origin(place.kind)
+    if groups_of(kind):
+        yield from _as_group(place, value)
+    elif choices_of(kind):
+        yield from _as_choice(place, value)
+    elif origin in (tuple, list):
+        yield from _as_list(place, value)
+    elif origin in (dict, Mapping):
+        yield from _as_map(place, value)
+    elif kind is bool:
+        word = str(value).strip().lower()
+        yield from (True,) if word in YES else (False,) if word in NO else ()
+        yield True
+    elif kind in (int, float):
+        yield from _as_number(place, value)
+    elif kind is IPv4Network:
+        yield from _as_range(value)
+    elif kind is datetime.date:
+        yield "2026-01-31"
+    elif kind is str:
+        yield from _as_text(place, value)
+
+
+def _as_group(place: Place, value: object) -> Iterator[object]:
+    yield from _from_short_form(value)
+    for group in groups_of(place.kind):
+        base = _required(group)
+        if isinstance(value, Mapping):
+            continue
+        tags = tags_of(group)
+        if tags and len(groups_of(place.kind)) > 1:
+            if str(value).lower() in tags:
+                yield base
+            continue
+        for key in _keys_for(group, value):
+            yield {**base, key: value}
+        yield base
+    groups = groups_of(place.kind)
+    if len(groups) > 1 and isinstance(value, Mapping):
+        # The kind that has most of the keys that were written.
+        yield from sorted(
+            ({**_required(group), **value} for group in groups), key=lambda candidate: -len(set(value) & set(candidate))
+        )
+    for group in groups:
+        yield _required(group)
+
+
+def _from_short_form(value: object) -> Iterator[object]:
+    """Groups that other programs write as one text: an address of weights, a rate, two ends of a range."""
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value).strip()
+    scheme, _, rest = text.partition("://")
+    first, _, folder = rest.strip("/").partition("/")
+    if scheme == "gs" and first:
+        yield {"kind": "bucket", "bucket": first, "path": folder or "my-model"}
+    elif scheme == "pvc" and first:
+        yield {"kind": "volume-claim", "claim": first, "path": folder or "my-model"}
+    elif scheme == "oci" and rest:
+        yield {"kind": "image", "reference": rest, "path": "/"}
+    if rate := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(?:/|req/|rps|qps)\s*s?", text):
+        yield {"requestsPerSecond": float(rate[1])}
+    if ends := re.fullmatch(r"([0-9]+)\s*(?:-|\.\.+|to|,|:|/)\s*([0-9]+)", text):
+        low, high = sorted((int(ends[1]), int(ends[2])))
+        yield {"min": low, "max": high}
+
+
+def _keys_for(group: type[Settings], value: object) -> Iterator[str]:
+    """Keys of a group that a bare value may mean: one with that choice, `max`, a required one."""
+    fields = {key: field_of(group, key)[1] for key in keys_of(group)}
+    for key, info in fields.items():
+        if info is not None and value in choices_of(info.annotation):
+            yield key
+    if "max" in fields and isinstance(value, int):
+        yield "max"
+    yield from (key for key, info in fields.items() if info is not None and info.is_required())
+    yield from (key for key in ("type", "name", "id", "enabled", "existing") if key in fields)
+
+
+def _required(group: type[Settings]) -> dict[str, object]:
+    """The required settings of a group, each with its example."""
+    fields: dict[str, object] = {}
+    for name, info in group.model_fields.items():
+        if info.is_required() or name == "kind":
+            key = info.alias or name
+            choices = choices_of(info.annotation)
+            inner: Any = info.annotation
+            if choices:
+                fields[key] = choices[0]
+            elif is_group(inner):
+                fields[key] = _required(inner)
+            elif get_origin(inner) is tuple:
+                element = get_args(inner)[0]
+                fields[key] = [_required(element)] if is_group(element) else [f"my-{key.removesuffix('s')}"]
+            elif info.examples:
+                fields[key] = info.examples[0]
+            else:
+                fields[key] = _PLAIN.get(inner, f"my-{key.lower()}")
+    if not fields:
+        for name, info in list(group.model_fields.items())[:2]:
+            if isinstance(info.default, bool | int | float | str):
+                fields[info.alias or name] = info.default
+    return fields
+
+
+_PLAIN: Mapping[Any, object] = {int: 1, float: 1.0, bool: True, datetime.date: "2026-01-31"}
+
+
+def meant_choice(place: Place, value: object) -> object | None:
+    """The choice that a word is similar to, or that other programs call so. None for any other word."""
+    choices = choices_of(place.kind)
+    if all(isinstance(choice, int) for choice in choices):
+        return None
+    alike = choice_here(str(place.path[-1]), value) or nearest(str(value), map(str, choices))
+    return next((choice for choice in choices if str(choice) == alike), None)
+
+
+def _as_choice(place: Place, value: object) -> Iterator[object]:
+    choices = choices_of(place.kind)
+    if (intended := meant_choice(place, value)) is not None:
+        yield intended
+    if all(isinstance(choice, int) for choice in choices):
+        number = _number(str(value))
+        if number is not None:
+            yield min(choices, key=lambda choice: abs(choice - number))
+    yield choices[0]
+
+
+def _as_map(place: Place, value: object) -> Iterator[object]:
+    """Maps that were written as a list of pairs, as Kubernetes has them, or as text with equals signs."""
+    parts = value if isinstance(value, list | tuple) else str(value).split(",")
+    pairs: dict[str, object] = {}
+    for part in parts:
+        if isinstance(part, Mapping):
+            named = {part["name"]: part.get("value", "value")} if "name" in part else part
+            pairs |= {str(key): item for key, item in named.items()}
+        elif re.search("[=:]", str(part)):
+            key, item = re.split("[=:]", str(part), maxsplit=1)
+            pairs[key.strip()] = item.strip()
+    if pairs:
+        yield pairs
+    key_place = place_of_key(place)
+    yield {str(key_place.example or "my-key"): "value"}
+
+
+def _as_list(place: Place, value: object) -> Iterator[object]:
+    if isinstance(value, str):
+        if value.startswith("-"):
+            with suppress(ValueError):
+                yield shlex.split(value)
+        if "," in value:
+            yield [part.strip() for part in value.split(",")]
+    element = get_args(place.kind)[0]
+    inner = Place(path=place.path, group=None, kind=element, whole=element)
+    if value not in (None, [], ""):
+        yield [value]
+    if is_group(element):
+        if not isinstance(value, Mapping | list | tuple):
+            yield from ([example] for example in _as_group(inner, value))
+        yield [_required(element)]
+    else:
+        yield ["my-name"]
+
+
+def _as_number(place: Place, value: object) -> Iterator[object]:
+    is_integer = place.kind is int
+    number = float(value) if isinstance(value, int | float) else None
+    if isinstance(value, str):
+        number = _number(value, seconds=_is_seconds(place))
+    if number is not None:
+        if place.kind is float and isinstance(value, str) and "%" in value:
+            number /= 100
+        yield round(number) if is_integer else number
+        if not is_integer:
+            yield number / 100
+        ends = [_bound(place, Ge), _bound(place, Le)]
+        yield from (
+            end for end in sorted((end for end in ends if end is not None), key=lambda end: abs(end - (number or 0)))
+        )
+        if not is_integer and (below := _bound(place, Lt)) is not None:
+            yield round(below * 0.9, 3)
+        if not is_integer and (above := _bound(place, Gt)) is not None:
+            yield round(above * 2, 3) or 1.0
+    yield from (4, 64, 8192, 0.5)
+
+
+def _is_seconds(place: Place) -> bool:
+    return str(place.path[-1]).endswith("Seconds")
+
+
+def _number(text: str, *, seconds: bool = False) -> float | None:
+    """The number in a text: `8k`, `8,192`, `5m` (of seconds), `16 GiB`, and digits of other scripts."""
+    plain = "".join(str(int(sign)) if sign.isdecimal() else sign for sign in text.strip().lstrip("$€£~≈ "))
+    if plain.lower() in NUMBER_WORDS:
+        return float(NUMBER_WORDS.index(plain.lower()))
+    plain = re.sub(r"(?<=[0-9])[ _,'](?=[0-9]{3}\b)", "", plain)
+    match = re.match(r"([+-]?[0-9]+(?:[.,][0-9]+)?)\s*([A-Za-z]*)", plain)
+    if match is None:
+        return None
+    number, unit = float(match[1].replace(",", ".")), match[2].lower()
+    if seconds:
+        return number * SECONDS.get(unit, SECONDS.get(unit[:1], 1))
+    # A size in GiB is given in GiB already.
+    return number * (THOUSANDS.get(unit, 1) if len(unit) == 1 else 1)
+
+
+def _as_range(value: object) -> Iterator[object]:
+    text = str(value)
+    if re.fullmatch(r"[0-9.]+", text):
+        text += "/20"
+    with suppress(ValueError):
+        yield str(ip_network(text, strict=False))
+    yield "10.0.0.0/20"
+
+
+_PLACES = ("location", "zones")
+
+
+def _places() -> list[str]:
+    """Zones and regions that the catalog has an accelerator in, regions first."""
+    zones = {zone for accelerator in load_catalog().accelerators.values() for zone in accelerator.zones}
+    return [*sorted({region_of(zone) for zone in zones}), *sorted(zones)]
+
+
+def _as_text(place: Place, value: object) -> Iterator[object]:
+    # A number or a flag that YAML read in place of text keeps its spelling, in quotes.
+    text = (
+        value
+        if isinstance(value, str)
+        else ""
+        if value is None or isinstance(value, Mapping | list | tuple)
+        else flow(value)
+    )
+    bare = re.sub(r"^(gs|https?|s3|oci|docker)://(huggingface\.co/)?", "", text.strip()).strip("/")
+    dashed = re.sub(r"[^a-z0-9./@:-]+", "-", bare.lower()).strip("-.")
+    if text:
+        yield text
+        yield bare
+        yield text.lower()
+        yield re.sub(r"\s+", "-", bare).lstrip("-")
+        yield dashed
+        yield bare.partition("/")[0]
+        yield re.sub(r"[^a-z0-9-]+", "-", dashed).strip("-")
+        if text.strip():
+            yield re.sub(r"[^A-Za-z0-9_]+", "_", text)
+        yield re.sub(r"\s*([0-9.]+)\s*([KMGT])i?[Bb]?$", r"\1\2i", text)
+    if text and str(place.path[-1] if isinstance(place.path[-1], str) else place.path[-2]) in _PLACES:
+        yield nearest(text, _places(), 0.8)
+    if place.example is not None:
+        yield place.example
+    yield "my-name"
+
+
+# What other documents than settings expect, by pydantic's types of errors.
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "keys with a value each",
+    "model": "keys with a value each",
+}
+
+
+def problem(kind: str, context: Mapping[str, Any]) -> str:
+    """One of pydantic's errors about a value, by its type and context, in plain words."""
+    limits = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    for name, words in limits.items():
+        if name in context:
+            return f"must be {words} {context[name]:g}"
+    if "expected" in context:
+        return f"must be {context['expected']}"
+    if kind in ("too_short", "string_too_short"):
+        return "must not be empty"
+    if kind in ("too_long", "string_too_long"):
+        return "is too long"
+    if kind == "string_pattern_mismatch":
+        return "does not have the form that the field takes"
+    return f"must be {_EXPECTED.get(kind.partition('_')[0], 'another kind of value')}"
+
+
+def flow(value: object) -> str:
+    """A value as YAML on one line. Text that YAML would read as something else is in quotes."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = str(value)
+    if isinstance(value, str) and (_READS_OTHERWISE.fullmatch(text) or text != text.strip() or not text):
+        return json.dumps(text, ensure_ascii=False)
+    return (
+        json.dumps(text, ensure_ascii=False)
+        if isinstance(value, str) and re.search(r": |[{}\[\],#&*!|>%@`]", text)
+        else text
+    )
+
+
+_READS_OTHERWISE = re.compile(r"[-+0-9._eE]+|true|false|yes|no|on|off|null|~", re.IGNORECASE)

@@ -1,0 +1,238 @@
+"""What the planned replicas serve, and whether that is enough for the load and latencies that the settings state."""
+
+from __future__ import annotations
+
+import functools
+import math
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.plan.estimates import CapacityPlan, CurvePoint, MemoryVerdict, SpeedEstimate
+from llm_d_gke.planning.sizing.memory import EngineRun
+from llm_d_gke.planning.sizing.memory_check import run_of
+from llm_d_gke.planning.sizing.speed import METHOD, Load, earned, estimate, replicas_for
+from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.settings.workload import LoadSettings
+
+# Enough for a batch to pay.
+_IN_FLIGHT = 16
+_PROMPT, _OUTPUT = 128, 128
+MOST_REPLICAS = 256
+
+
+def plan_capacity(
+    ctx: PlanContext, index: int, settings: ModelSettings, verdict: MemoryVerdict | None
+) -> CapacityPlan | None:
+    """Estimate of one model's replicas, as if the stack were not paused; with warnings where they are too few.
+
+    None where the catalog lacks a figure, where there is no replica, or where not one such request fits.
+    """
+    model = ctx.catalog.find_model(settings.id)
+    run = run_of(ctx, settings, model) if model is not None else None
+    if run is None or verdict is None or settings.replicas < 1:
+        return None
+    lengths = lengths_of(ctx, index, settings, run)
+    if lengths is None:
+        return None
+    engines = _Engines(ctx, run, verdict, *lengths)
+    alone, flood = engines.at(1, 1), engines.at(settings.replicas, 10**9)
+    if alone is None or flood is None:
+        return None
+    whole = max(1, math.floor(flood.batch) * settings.replicas * run.data_parallel)
+    full = engines.at(settings.replicas, whole)
+    if full is None:
+        return None
+    load = settings.load
+    if load.requests_per_second is not None:
+        at_load = _at_rate(engines, settings.replicas, load.requests_per_second, whole)
+    else:
+        at_load = engines.at(settings.replicas, in_flight(load, settings.replicas))
+    capacity = CapacityPlan(
+        prompt_tokens=engines.prompt,
+        output_tokens=engines.output,
+        replicas=settings.replicas,
+        basis=basis_of(load, settings.replicas, engines.prompt, engines.output),
+        alone=alone,
+        full=full,
+        at_load=at_load,
+        needed=_needed(engines, settings, at_load),
+        curve=curve_of(functools.partial(engines.at, settings.replicas), whole),
+        error=alone.error,
+        typical_error=earned(METHOD, run.kind).typical,
+        measured=ctx.accelerator.name in load_engine().speed.measured,
+    )
+    _check(ctx, index, settings, capacity)
+    return capacity
+
+
+@dataclass(frozen=True)
+class _Engines:
+    """Equal engines and the lengths of what they are asked."""
+
+    ctx: PlanContext
+    run: EngineRun
+    verdict: MemoryVerdict
+    prompt: int
+    output: int
+
+    def at(self, replicas: int, concurrency: float) -> SpeedEstimate | None:
+        load = Load(self.prompt, self.output, concurrency)
+        return estimate(self.run, self.ctx.accelerator, load, replicas, self.verdict)
+
+    def within(self, settings: ModelSettings, speed: SpeedEstimate | None) -> bool:
+        """Whether a speed keeps both objectives."""
+        if speed is None:
+            return False
+        first, per_token = settings.load.time_to_first_token_ms, settings.load.time_per_output_token_ms
+        return (first is None or speed.time_to_first_token * 1000 <= first) and (
+            per_token is None or speed.time_per_output_token * 1000 <= per_token
+        )
+
+
+def in_flight(load: LoadSettings, replicas: int) -> int:
+    """Requests answered at once: as stated, or enough for a batch on every replica."""
+    return load.concurrency or _IN_FLIGHT * replicas
+
+
+def basis_of(load: LoadSettings, replicas: int, prompt: int, output: int) -> str:
+    """The load as people say it. `prompt` and `output` are tokens of one request."""
+    load_text = (
+        f"{load.requests_per_second:g} requests/s"
+        if load.requests_per_second is not None
+        else f"{in_flight(load, replicas)} requests in flight"
+    )
+    return f"{load_text} of {prompt:,} prompt and {output:,} output tokens"
+
+
+def lengths_of(ctx: PlanContext, index: int, settings: ModelSettings, run: EngineRun) -> tuple[int, int] | None:
+    """Tokens of prompt and answer; what is not given is made to fit into the longest request."""
+    longest, load = run.max_model_len, settings.load
+    prompt, output = load.prompt_tokens, load.output_tokens
+    if prompt is None:
+        prompt = max(1, min(_PROMPT, longest // 2 if output is None else longest - output))
+    if output is None:
+        output = max(1, min(_OUTPUT, longest // 4, longest - prompt))
+    if prompt + output > longest:
+        name, value = ("promptTokens", prompt) if load.prompt_tokens is not None else ("outputTokens", output)
+        ctx.findings.error(
+            "LLMD-LOAD-LENGTH",
+            *("models", index, "load", name),
+            value=value,
+            rule=f"a request of {prompt} + {output} tokens is longer than maxModelLen {longest}: vLLM refuses it",
+            fix=f"use lengths that add up to at most {longest} tokens, or a larger maxModelLen",
+        )
+        return None
+    return prompt, output
+
+
+def _at_rate(engines: _Engines, replicas: int, rate: float, whole: int) -> SpeedEstimate | None:
+    """Speed when so many requests a second come in; None when that is more than full batches serve."""
+
+    def served(concurrency: int) -> float:
+        speed = engines.at(replicas, concurrency)
+        return speed.requests_per_second if speed is not None else math.inf
+
+    concurrency = least(1, whole, lambda n: served(n) >= rate)
+    speed = engines.at(replicas, concurrency) if concurrency is not None else None
+    if speed is None:
+        return None
+    return replace(speed, requests_per_second=rate, output_tokens_per_second=rate * engines.output)
+
+
+def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate | None) -> int | None:
+    load = settings.load
+    first, per_token = load.time_to_first_token_ms, load.time_per_output_token_ms
+    if load.requests_per_second is not None:
+        return replicas_for(
+            engines.run,
+            engines.ctx.accelerator,
+            load.requests_per_second,
+            engines.prompt,
+            engines.output,
+            time_to_first_token=None if first is None else first / 1000,
+            time_per_output_token=None if per_token is None else per_token / 1000,
+            verdict=engines.verdict,
+        )
+    if first is None and per_token is None:
+        return None
+    if engines.within(settings, at_load):
+        return settings.replicas
+    requests = in_flight(load, settings.replicas)
+    return least(1, MOST_REPLICAS, lambda n: engines.within(settings, engines.at(n, requests)))
+
+
+def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:
+    load, needed = settings.load, capacity.needed
+    if (
+        load.requests_per_second is None
+        and load.time_to_first_token_ms is None
+        and load.time_per_output_token_ms is None
+    ):
+        return
+    doubt = (
+        f"(estimate: half of the published measurements are within {capacity.typical_error:.0%} of it, nine of ten"
+        f" within {capacity.error:.0%})"
+        if capacity.measured
+        else "(an estimate: no measurement of this accelerator was published)"
+    )
+    if needed is None:
+        _too_slow(ctx, index, settings, capacity, doubt)
+    elif needed > settings.replicas:
+        limits = [
+            f"{name} within {value:g} ms"
+            for name, value in (
+                ("the first token", load.time_to_first_token_ms),
+                ("each further token", load.time_per_output_token_ms),
+            )
+            if value is not None
+        ]
+        condition = capacity.basis + (", with " + " and ".join(limits) if limits else "")
+        ctx.findings.warning(
+            "LLMD-LOAD-REPLICAS",
+            "models",
+            index,
+            *settings.replicas_path,
+            value=settings.replicas,
+            rule=f"{condition}: that takes {needed} replicas {doubt}",
+            fix=f"use {needed} replicas with accelerator.nodes.max to match, a faster accelerator, or a smaller load",
+        )
+
+
+def _too_slow(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan, doubt: str) -> None:
+    """Not even a request that is alone keeps the objective: no number of replicas helps."""
+    alone, load = capacity.alone, settings.load
+    first, per_token = alone.time_to_first_token * 1000, alone.time_per_output_token * 1000
+    late = load.time_to_first_token_ms is not None and first > load.time_to_first_token_ms
+    name, value, takes = (
+        ("timeToFirstTokenMs", load.time_to_first_token_ms, first)
+        if late or load.time_per_output_token_ms is None
+        else ("timePerOutputTokenMs", load.time_per_output_token_ms, per_token)
+    )
+    ctx.findings.warning(
+        "LLMD-LOAD-OBJECTIVE",
+        *("models", index, "load", name),
+        value=value,
+        rule=f"one request alone takes {takes:.0f} ms {doubt}: more replicas do not help",
+        fix="use a faster accelerator, a larger tensorParallel, or an objective above that",
+    )
+
+
+def curve_of(at: Callable[[int], SpeedEstimate | None], whole: int) -> tuple[CurvePoint, ...]:
+    """From one request in flight to half as many again as full batches hold, in even steps of a logarithm."""
+    last, points = max(2, math.ceil(whole * 1.5)), []
+    steps = sorted({1, last, whole, *(round(last ** (n / 23)) for n in range(1, 23))})
+    for concurrency in steps:
+        speed = at(concurrency)
+        if speed is not None:
+            points.append(CurvePoint(concurrency=concurrency, speed=speed))
+    return tuple(points)
+
+
+def least(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
+    """The least number of a range from which on something holds; None when it does not hold at the end."""
+    if not holds(high):
+        return None
+    return low + bisect_left(range(low, high), True, key=holds)

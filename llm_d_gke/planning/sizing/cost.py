@@ -1,0 +1,328 @@
+"""What a stack costs by the hour, from dated prices. An unknown price stays unknown."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.prices import Prices
+from llm_d_gke.catalog.schema import Price, Provisioning
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.plan.estimates import (
+    HOURS_A_MONTH,
+    Alternative,
+    CapacityPlan,
+    CostLine,
+    CostPlan,
+    Total,
+    UnitCost,
+    total,
+)
+from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
+from llm_d_gke.planning.sizing.prices import prices_of
+
+ACCELERATORS = "accelerator nodes"
+
+# Google bills the first five forwarding rules of a project together (cloud.google.com/load-balancing/pricing).
+_RULES_TOGETHER = 5
+
+_WAYS: tuple[Provisioning, ...] = ("on-demand", "spot", "flex-start", "reserved")
+
+
+def plan_cost(
+    ctx: PlanContext,
+    cpu_pool: NodePoolPlan,
+    pools: Sequence[tuple[NodePoolPlan, int]],
+    capacities: Sequence[CapacityPlan | None],
+    pickers: int,
+    scaled_down: Sequence[tuple[NodePoolPlan, int]] | None = None,
+) -> CostPlan:
+    """`pools` are the accelerator pools, each with the nodes that all its replicas take; `pickers` pods are scraped.
+
+    `capacities` are those of the models; the cost of a million requests is known only with all of them. `scaled_down`
+    are the pools with the nodes that the fewest replicas take, where their number follows the load.
+    """
+    prices = prices_of(ctx)
+    bill = _Bill(ctx, prices, cpu_pool, pools, pickers, _servers(ctx))
+    lines = tuple(line for line in bill.lines() if line is not None)
+    chosen = {_way(pool) for pool, _ in pools}
+    alternatives = tuple(_alternative(bill, lines, way, chosen == {way}) for way in _WAYS)
+    cost = CostPlan(
+        lines=lines,
+        alternatives=alternatives,
+        units=_units(total((line.name, line.running) for line in lines), capacities),
+        date=str(min(bill.dates)) if bill.dates else "",
+        scaled_down=None if scaled_down is None else _running(ctx, prices, cpu_pool, scaled_down, pickers),
+    )
+    _check_budget(ctx, cost, pools)
+    return cost
+
+
+def _running(
+    ctx: PlanContext,
+    prices: Prices,
+    cpu_pool: NodePoolPlan,
+    pools: Sequence[tuple[NodePoolPlan, int]],
+    pickers: int,
+) -> Total:
+    """The hourly cost with the fewest replicas of each model."""
+    bill = _Bill(ctx, prices, cpu_pool, pools, pickers, _servers(ctx, scaled_down=True))
+    return total((line.name, line.running) for line in bill.lines() if line is not None)
+
+
+def _servers(ctx: PlanContext, *, scaled_down: bool = False) -> int:
+    """Model servers of all stages."""
+    stages = [stage for model in ctx.settings.models for stage in (model, model.prefill) if stage is not None]
+    return sum(
+        stage.replicas
+        if stage.autoscaling is None
+        else (stage.autoscaling.minimum if scaled_down else stage.autoscaling.maximum)
+        for stage in stages
+    )
+
+
+def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePoolPlan, int]]) -> None:
+    budget = ctx.settings.budget
+    if budget is None:
+        return
+    most, path = cost.at_most, ("budget", "maxMonthlyUsd")
+    if most.monthly > budget.max_monthly_usd:
+        nodes = " and ".join(f"{pool.max_nodes} {pool.machine_type}" for pool, _ in pools)
+        lacking = f", without {', '.join(most.unknown)}, of unknown price" if most.unknown else ""
+        ctx.findings.error(
+            "LLMD-BUDGET",
+            *path,
+            value=f"{budget.max_monthly_usd:g}",
+            rule=f"with every node pool at its largest ({nodes}) the stack costs ${most.monthly:,.0f} a month{lacking}",
+            fix=f"lower accelerator.nodes.max, or raise the budget to {math.ceil(most.monthly)}",
+        )
+    elif most.unknown:
+        ctx.findings.warning(
+            "LLMD-BUDGET-UNKNOWN",
+            *path,
+            value=f"{budget.max_monthly_usd:g}",
+            rule=f"the catalog has no price of {', '.join(most.unknown)}, so the stack may cost more than its budget",
+            fix="give the price under llm-d:prices, or compare the bill yourself",
+        )
+
+
+def _way(pool: NodePoolPlan) -> Provisioning:
+    """Queued nodes are sold as flex-start. A reservation costs what on-demand does: only a commitment is cheaper."""
+    return "flex-start" if pool.provisioning == "queued" else pool.provisioning
+
+
+class _Bill:
+    """The lines of one stack. `dates` gathers those of the prices used."""
+
+    def __init__(
+        self,
+        ctx: PlanContext,
+        prices: Prices,
+        cpu_pool: NodePoolPlan,
+        pools: Sequence[tuple[NodePoolPlan, int]],
+        pickers: int,
+        servers: int,
+    ) -> None:
+        self.ctx, self.prices, self.cpu_pool, self.pools, self.pickers = ctx, prices, cpu_pool, pools, pickers
+        self.servers = servers
+        # Pickers and system pods hold one node, whatever the pool's minimum.
+        self.cpu_nodes = max(1, cpu_pool.min_nodes)
+        self.dates: list[datetime.date] = []
+
+    def lines(self) -> list[CostLine | None]:
+        settings = self.ctx.settings
+        return [
+            self.accelerator_line(),
+            self.cpu_line(),
+            self.flat("control plane", "cluster", "without the monthly credit of one zonal cluster")
+            if settings.cluster.existing is None
+            else None,
+            self.load_balancer_line(),
+            self.addresses_line(),
+            self.flat("NAT", "nat-gateway", "the most a gateway costs; without processed data")
+            if settings.network.existing is None and settings.cluster.private_nodes
+            else None,
+            self.disks_line(),
+            self.monitoring_line() if settings.monitoring.enabled else None,
+        ]
+
+    def accelerator_line(self) -> CostLine:
+        running = self.accelerators(None)
+        nodes: Counter[str] = Counter()
+        for pool, busy in self.pools:
+            nodes[pool.machine_type] += busy
+        parts = [f"{busy} x {machine}" for machine, busy in nodes.items()]
+        idle_nodes = sum(pool.min_nodes for pool, _ in self.pools)
+        prices = [self.node(pool, _way(pool)) for pool, _ in self.pools]
+        bought = " and ".join(dict.fromkeys(pool.provisioning for pool, _ in self.pools))
+        dates = [str(price.date) for price in prices if price is not None]
+        return CostLine(
+            name=ACCELERATORS,
+            running=running,
+            idle=self._sum([(self._hourly(pool, _way(pool)), pool.min_nodes) for pool, _ in self.pools]),
+            paused=0.0,
+            most=self._sum([(self._hourly(pool, _way(pool)), pool.max_nodes) for pool, _ in self.pools]),
+            note=f"{' and '.join(parts)}, {bought}; {idle_nodes} when idle"
+            + (f"; price of {min(dates)}" if len(dates) == len(prices) else "; no price known"),
+        )
+
+    def accelerators(self, way: Provisioning | None) -> float | None:
+        """All replicas' nodes, bought in one way, or each as its pool is."""
+        return self._sum([(self._hourly(pool, way or _way(pool)), busy) for pool, busy in self.pools])
+
+    def node(self, pool: NodePoolPlan, way: Provisioning) -> Price | None:
+        """One accelerator node of a pool."""
+        machine = self.ctx.catalog.machines.get(pool.machine_type)
+        if machine is None:
+            return None
+        accelerator = self.ctx.catalog.accelerator_on(pool.machine_type, pool.guest_accelerator)
+        attached = None
+        if accelerator is not None and machine.is_attachable:
+            attached = (accelerator.name, pool.accelerators_per_node)
+        return self.prices.machine(pool.machine_type, self.ctx.region, way, attached=attached)
+
+    def cpu_line(self) -> CostLine:
+        pool = self.cpu_pool
+        price = self.prices.machine(pool.machine_type, self.ctx.region)
+        hourly = None if price is None else self._used(price) * self.cpu_nodes
+        line = self._constant("CPU nodes", hourly, f"{self.cpu_nodes} x {pool.machine_type}")
+        most = None if price is None else round(price.hourly * max(self.cpu_nodes, pool.max_nodes), 4)
+        return replace(line, most=most)
+
+    def load_balancer_line(self) -> CostLine:
+        rules = 1 + (len(self.ctx.settings.models) if self.ctx.settings.gateway.direct_load_balancer else 0)
+        further = max(0, rules - _RULES_TOGETHER)
+        hourly = self._item("forwarding-rules-first-five")
+        if further and hourly is not None:
+            further_price = self._item("forwarding-rule-further")
+            hourly = None if further_price is None else hourly + further * further_price
+        noun = "forwarding rule" if rules == 1 else "forwarding rules"
+        return self._constant("load balancer", hourly, f"{rules} {noun}; without processed data")
+
+    def addresses_line(self) -> CostLine:
+        """The gateway's, and those of nodes that are reached from outside."""
+        gateway = self._item("address-of-load-balancer")
+        if self.ctx.settings.cluster.private_nodes or self.ctx.settings.cluster.existing is not None:
+            return self._constant("addresses", gateway, "the load balancer's, which costs nothing while it is used")
+        price, cpu = self._item("static-address"), self.cpu_nodes
+        busy, low = sum(n for _, n in self.pools), sum(pool.min_nodes for pool, _ in self.pools)
+
+        def of(nodes: int) -> float | None:
+            return None if price is None or gateway is None else round(gateway + price * (cpu + nodes), 4)
+
+        note = "the load balancer's, and one for each node"
+        most = of(sum(pool.max_nodes for pool, _ in self.pools) + self.cpu_pool.max_nodes - cpu)
+        return CostLine(name="addresses", running=of(busy), idle=of(low), paused=of(0), most=most, note=note)
+
+    def disks_line(self) -> CostLine:
+        cpu = self._disk(self.cpu_pool)
+        types = sorted({self.cpu_pool.disk_type, *(pool.disk_type for pool, _ in self.pools)})
+
+        def of(when: Literal["running", "idle", "paused"]) -> float | None:
+            nodes = [
+                {"running": busy, "idle": pool.min_nodes, "paused": 0}[when] for pool, busy in self.pools
+            ]  # one count for each pool
+            parts = [(self._disk(pool), n) for (pool, _), n in zip(self.pools, nodes, strict=True)]
+            return self._sum([(cpu, self.cpu_nodes), *parts])
+
+        note = f"{' and '.join(types)}, at the prices of us-central1"
+        parts = [(cpu, max(self.cpu_nodes, self.cpu_pool.max_nodes))]
+        parts += [(self._disk(pool), pool.max_nodes) for pool, _ in self.pools]
+        return CostLine(
+            name="boot disks",
+            running=of("running"),
+            idle=of("idle"),
+            paused=of("paused"),
+            most=self._sum(parts),
+            note=note,
+        )
+
+    def monitoring_line(self) -> CostLine:
+        """Samples of Managed Service for Prometheus: series of each scraped pod, once an interval."""
+        price, series = self._item("metrics-samples"), load_engine().metrics.series
+        scrapes = 3600 / self.ctx.settings.monitoring.interval_seconds
+        servers = self.servers
+
+        def of(servers: int) -> float | None:
+            samples = (servers * series["server"] + self.pickers * series["picker"]) * scrapes
+            return None if price is None else round(samples / 1e6 * price, 4)
+
+        note = f"metric samples: about {series['server']} series a model server, {series['picker']} a picker"
+        # Idle pods of a paused or empty pool are not scraped.
+        low = min(servers, sum(pool.min_nodes for pool, _ in self.pools))
+        # A larger pool runs no further servers.
+        return CostLine(name="monitoring", running=of(servers), idle=of(low), paused=of(0), most=of(servers), note=note)
+
+    def flat(self, name: str, item: str, note: str) -> CostLine:
+        return self._constant(name, self._item(item), note)
+
+    def _constant(self, name: str, hourly: float | None, note: str) -> CostLine:
+        rounded = None if hourly is None else round(hourly, 4)
+        return CostLine(name=name, running=rounded, idle=rounded, paused=rounded, most=rounded, note=note)
+
+    def _item(self, name: str) -> float | None:
+        item = self.prices.item(name)
+        if item is None or item.usd is None:
+            return None
+        self.dates.append(item.date)
+        return item.usd
+
+    def _disk(self, pool: NodePoolPlan) -> float | None:
+        monthly = self._item(pool.disk_type)
+        return None if monthly is None else monthly * pool.disk_gib / HOURS_A_MONTH
+
+    def _hourly(self, pool: NodePoolPlan, way: Provisioning) -> float | None:
+        price = self.node(pool, way)
+        if price is None:
+            return None
+        return self._used(price) if way == _way(pool) else price.hourly
+
+    def _used(self, price: Price) -> float:
+        self.dates.append(price.date)
+        return price.hourly
+
+    @staticmethod
+    def _sum(parts: Sequence[tuple[float | None, int]]) -> float | None:
+        """Each price so many times. What is not bought needs no price."""
+        terms = [(usd, times) for usd, times in parts if times]
+        if any(usd is None for usd, _ in terms):
+            return None
+        return round(sum(usd * times for usd, times in terms if usd is not None), 4)
+
+
+def _alternative(bill: _Bill, lines: Sequence[CostLine], way: Provisioning, chosen: bool) -> Alternative:
+    accelerators = bill.accelerators(way)
+    parts = [(line.name, accelerators if line.name == ACCELERATORS else line.running) for line in lines]
+    return Alternative(provisioning=way, chosen=chosen, accelerators=accelerators, total=total(parts))
+
+
+def _units(running: Total, capacities: Sequence[CapacityPlan | None]) -> UnitCost | None:
+    """Cost over what is served at the load of `capacities`, all models together."""
+    served = [capacity.at_load for capacity in capacities if capacity is not None and capacity.at_load is not None]
+    if len(served) < len(capacities) or not served:
+        return None
+    known_capacities = [capacity for capacity in capacities if capacity is not None]
+    requests = sum(speed.requests_per_second for speed in served)
+    tokens = sum(
+        speed.requests_per_second * (capacity.prompt_tokens + capacity.output_tokens)
+        for speed, capacity in zip(served, known_capacities, strict=True)
+    )
+    answers = sum(speed.output_tokens_per_second for speed in served)
+    if requests <= 0:
+        return None
+
+    def for_a_million(rate: float) -> Total:
+        return Total(round(running.usd / (rate * 3600) * 1e6, 2), running.unknown)
+
+    return UnitCost(
+        requests_per_second=requests,
+        basis="; ".join(dict.fromkeys(capacity.basis for capacity in known_capacities)),
+        requests=for_a_million(requests),
+        tokens=for_a_million(tokens),
+        output_tokens=for_a_million(answers),
+    )

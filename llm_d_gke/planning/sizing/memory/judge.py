@@ -1,0 +1,162 @@
+"""The memory verdict: does one engine start, how much does it hold, and how sure is that."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.planning.plan.estimates import Limit, MemoryParts, MemoryVerdict, Status
+from llm_d_gke.planning.sizing.memory.kv_cache import Layout, layout
+from llm_d_gke.planning.sizing.memory.overhead import (
+    WarmUp,
+    activation_gib,
+    counts_outputs,
+    encoder_gib,
+    graphs_gib,
+    non_torch_gib,
+    warm_up,
+)
+from llm_d_gke.planning.sizing.memory.run import EngineRun
+from llm_d_gke.planning.sizing.memory.weights import stage_layers, weights_gib
+
+
+def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
+    """The verdict about one engine. `measured_gib` replaces the estimate of the memory left for the KV cache."""
+    stages = range(run.pipeline_parallel)
+    layouts = [layout(run, stage) for stage in stages]
+    parts = [_parts(run, stage) for stage in stages]
+    # As vLLM's request_memory: rounded up to a whole byte.
+    requested = math.ceil(run.total_gib * run.utilization * 2**30) / 2**30
+    left = [_available(run, requested, part, measured_gib) for part in parts]
+    blocks = [each.blocks(gib) for each, gib in zip(layouts, left, strict=True)]
+    # The rank with the fewest blocks sets the number for all.
+    decides = min(stages, key=lambda stage: (blocks[stage], left[stage]))
+    chosen = layouts[decides]
+    per_request = chosen.blocks_per_request(run.max_model_len)
+    needed = per_request * chosen.block_bytes / 2**30
+    last_layers = stage_layers(run.model.layers, run.pipeline_parallel)[-1]
+    room = _warm_up(run, run.total_gib - requested, parts[-1].activation, last_layers)
+    error = 0.0 if measured_gib is not None else _error(run, decides, parts[decides])
+    fewest = chosen.blocks(left[decides] - error)
+    most = chosen.blocks(left[decides] + error)
+    status, limit = _judge(run, chosen, left[decides] - needed, room, error, (fewest, most))
+    if limit == "kv-cache" and left[decides] <= 0:
+        limit = "weights"
+    return MemoryVerdict(
+        status=status,
+        limit=limit,
+        total_gib=run.total_gib,
+        requested_gib=requested,
+        parts=parts[decides],
+        available_gib=left[decides],
+        needed_gib=needed,
+        free_gib=room.room_gib,
+        warm_up_gib=room.refused_gib if status == "refused" else room.passed_gib,
+        error_gib=error,
+        max_model_len=run.max_model_len,
+        kv_tokens=chosen.tokens(blocks[decides], run.max_model_len, run.band.tokens),
+        kv_blocks=blocks[decides],
+        block_size=chosen.block_tokens,
+        max_concurrency=blocks[decides] / per_request,
+        longest=chosen.longest(blocks[decides], run.model.context),
+        ranks=run.data_parallel,
+    )
+
+
+def fits(run: EngineRun, **changes: object) -> bool:
+    """Whether the engine fits beyond doubt with some of its settings changed."""
+    return judge(replace(run, **changes)).status == "fits"  # type: ignore[arg-type]
+
+
+def _parts(run: EngineRun, stage: int) -> MemoryParts:
+    weights = weights_gib(run, stage)
+    if run.kind == "tpu":
+        # The TPU back end profiles nothing: compiled programs live in what utilization leaves free.
+        return MemoryParts(weights=weights, activation=0.0, cuda_graphs=0.0, non_torch=0.0)
+    layers = stage_layers(run.model.layers, run.pipeline_parallel)[stage]
+    return MemoryParts(
+        weights=weights,
+        activation=activation_gib(run, stage),
+        cuda_graphs=graphs_gib(run, layers),
+        non_torch=non_torch_gib(run),
+    )
+
+
+def _available(run: EngineRun, requested: float, parts: MemoryParts, measured: float | None) -> float:
+    if measured is not None:
+        return measured
+    if run.kv_cache_gib is not None:
+        return run.kv_cache_gib
+    graphs = parts.cuda_graphs if run.reserves_graphs else 0.0
+    return requested - parts.weights - parts.activation - parts.non_torch - graphs
+
+
+def _warm_up(run: EngineRun, free: float, activation: float, layers: int) -> WarmUp:
+    """What is free after the KV cache was made, and what starting up takes of it."""
+    engine = load_engine()
+    if run.kind == "tpu":
+        # Compiled programs live there. A rounding of the last digit is no doubt: 0.92 is exactly what was tested.
+        tested = run.total_gib * (1 - engine.tpu_utilization_tested) - 1e-9
+        figures = engine.warm_up
+        if run.total_gib < figures.tpu_small_gib and not run.model.tpu_tested:
+            tested = max(tested, figures.tpu_small_free_gib)
+        return WarmUp(free, 0.0, tested)
+    return warm_up(run, free, activation, layers)
+
+
+def _judge(
+    run: EngineRun, chosen: Layout, room: float, after: WarmUp, error: float, blocks: tuple[int, int]
+) -> tuple[Status, Limit]:
+    """Three limits: a request must fit into the cache, start-up into what is left free, states into blocks."""
+    states = run.kind == "gpu" and any(kind == "linear" for kind, *_ in chosen.groups)
+    fewest, most = blocks
+    if room < min(0.0, -error):
+        return "refused", "kv-cache"
+    if states and run.max_num_seqs > most:
+        return "refused", "states"
+    if after.room_gib < after.refused_gib:
+        return "refused", "warm-up"
+    if room < error:
+        return "marginal", "kv-cache"
+    if states and run.max_num_seqs > fewest:
+        return "marginal", "states"
+    slack = after.room_gib - after.passed_gib
+    if slack < 0:
+        return "marginal", "warm-up"
+    return "fits", "kv-cache" if room <= slack or run.kind == "tpu" else "warm-up"
+
+
+def _error(run: EngineRun, stage: int, parts: MemoryParts) -> float:
+    """Stated error of the memory left for the KV cache, GiB: independent errors of the parts, at least `least_gib`."""
+    engine = load_engine()
+    errors = engine.errors
+    weights = parts.weights * (errors.weights if run.quantized is None else errors.weights_quantized)
+    if run.kind == "tpu":
+        if run.model.experts is not None:
+            weights = parts.weights * errors.tpu_experts
+        return max(errors.least_gib, math.hypot(weights, errors.tpu_gib))
+    fully = run.band.calibrated == "fully"
+    activation = errors.activation_moe if run.model.experts is not None else errors.activation
+    if run.has_encoder:
+        # As many images as the batch has room for are profiled at once.
+        unknown = errors.activation_encoder * max(1.0, run.max_num_batched_tokens / errors.encoder_tokens)
+        activation = errors.activation_encoder_known if encoder_gib(run) else unknown
+        if run.model.vision_gib is None:
+            # The tower's weights are not in the catalog; those that are, are around one GiB.
+            weights = math.hypot(weights, errors.activation_encoder)
+    if run.second_runner:
+        activation = max(activation, errors.activation_runner)
+    elif not fully:
+        activation = max(activation, errors.activation_uncalibrated * parts.activation)
+    measured_link = fully and run.interconnect == "nvlink"
+    # No log of ranks that share experts over hosts has been seen.
+    alone = run.expert_ranks == 1 or (measured_link and run.data_parallel == 1)
+    non_torch = errors.non_torch_alone if alone else errors.non_torch_parallel
+    graphs = errors.graphs_gib if run.reserves_graphs else 0.0
+    if graphs and counts_outputs(run):
+        graphs = errors.graphs_linear_gib
+    # Half of what compilation takes without a cache on disk is in the estimate.
+    compilation = activation_gib(run, stage, cold=1.0) - parts.activation
+    widened = 1.0 if engine.knows(run.version) else 2.0
+    return max(errors.least_gib, widened * math.hypot(weights, activation, non_torch, graphs, compilation))

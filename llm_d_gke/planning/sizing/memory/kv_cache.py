@@ -1,0 +1,235 @@
+"""Layout of the KV cache on one rank: pages, blocks, and what one request takes of them.
+
+Follows vLLM's v1/core/kv_cache_utils.py. Layers of one kind form groups of equal size that draw pages from one pool;
+pages of cheaper kinds hold more tokens, so that all pages are equally large. Given the logged memory, tokens agree
+within 0.05 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_d_gke.catalog.parameters import GIB
+from llm_d_gke.catalog.schema import Attention
+from llm_d_gke.planning.sizing.memory.run import EngineRun
+from llm_d_gke.planning.sizing.memory.weights import kv_heads_per_rank, stage_layers
+
+Kind = Literal["full", "sliding", "chunked", "linear"]
+
+# Sparse latent attention in fp8 keeps the rotary part in 16 bits, and scales: fp8_ds_mla in vLLM's
+# v1/kv_cache_interface.py.
+_SPARSE_FP8_BYTES = 656
+_TPU_LANES = 128
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Layers of one kind: `token_bytes` per token and layer on one rank; `state_bytes` per sequence for linear ones."""
+
+    kind: Kind
+    count: int
+    token_bytes: int = 0
+    window: int = 0
+    state_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one rank's memory becomes blocks. `groups` are (kind, groups of it, tokens of its block, window)."""
+
+    page_bytes: int  # one block of one layer
+    group_layers: int
+    block_tokens: int  # of the kind with the largest pages, which vLLM prints as the block size
+    groups: tuple[tuple[Kind, int, int, int], ...]
+    in_flight_tokens: int
+    state_blocks: int  # of one sequence, per group of linear layers
+    states_everywhere: bool = False  # a state is kept at the end of every block, so that prefixes can be taken up there
+    states_apart_bytes: int = 0  # states of all sequences, set aside before blocks are counted
+
+    @property
+    def group_count(self) -> int:
+        return sum(count for _, count, _, _ in self.groups)
+
+    @property
+    def block_bytes(self) -> int:
+        """One block of the pool: a page for each layer of a group."""
+        return self.page_bytes * self.group_layers
+
+    def blocks(self, available_gib: float) -> int:
+        return max(0, int(available_gib * GIB) - self.states_apart_bytes) // self.block_bytes
+
+    def blocks_per_request(self, length: int) -> int:
+        """Blocks that a request of `length` tokens may hold at once."""
+        total = 0
+        for kind, count, tokens, window in self.groups:
+            if kind == "full":
+                needed = -(-length // tokens)
+            elif kind == "sliding":
+                needed = -(-min(window - 1 + self.in_flight_tokens, length) // tokens) + 1
+            elif kind == "chunked":
+                needed = -(-min(window + self.in_flight_tokens, length) // tokens)
+            elif self.states_everywhere:
+                needed = -(-length // tokens) + self.state_blocks - 2
+            else:
+                needed = self.state_blocks
+            total += count * needed
+        return total
+
+    def longest(self, blocks: int, most: int) -> int:
+        """The longest request that fits into `blocks`, at most `most` tokens; 0 when none does."""
+        low, high = 0, most
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if self.blocks_per_request(middle) <= blocks else (low, middle - 1)
+        return low
+
+    def tokens(self, blocks: int, length: int, rule: Literal["blocks", "concurrency"]) -> int:
+        """Tokens as the start-up log prints them."""
+        if self.group_count == 1 or rule == "blocks":
+            return blocks // self.group_count * self.block_tokens
+        return int(blocks / self.blocks_per_request(length) * length)
+
+
+def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
+    """Kinds of layers that store something, on one rank of a pipeline stage."""
+    if run.kind == "tpu":
+        # The TPU back end keeps every layer whole: windows save nothing there.
+        tpu = [(group, group.layers - group.kv_shared) for group in run.model.attention if group.kind != "none"]
+        return tuple(
+            Layers("linear", stored, state_bytes=_state_bytes(run, group))
+            if group.kind in ("linear", "mamba")
+            else Layers("full", stored, _token_bytes(run, group))
+            for group, stored in tpu
+            if stored > 0
+        )
+    ours = stage_layers(run.model.layers, run.pipeline_parallel)[stage]
+    last = stage == run.pipeline_parallel - 1
+    groups = []
+    for group in run.model.attention:
+        # Which layers of a mixture fall on which stage is not in the catalog: an even share, rounded up.
+        stored = -(-(group.layers - group.kv_shared) * ours // run.model.layers)
+        if stored <= 0 or group.kind == "none":
+            continue
+        if run.draft is not None and last and group.kind == run.draft.attention:
+            stored += run.draft.layers
+        kind: Kind = "full" if group.kind == "mla" else "linear" if group.kind == "mamba" else group.kind
+        if kind == "linear":
+            groups.append(Layers(kind, stored, state_bytes=_state_bytes(run, group)))
+        else:
+            groups.append(Layers(kind, stored, _token_bytes(run, group), window=group.window or 0))
+    return tuple(groups)
+
+
+def layout(run: EngineRun, stage: int = 0) -> Layout:
+    """Groups and pages of one rank."""
+    key = ("layout", stage)
+    if key not in run.computed:
+        run.computed[key] = _layout(run, stage)
+    computed: Layout = run.computed[key]
+    return computed
+
+
+def _layout(run: EngineRun, stage: int) -> Layout:
+    kinds = layers_of(run, stage)
+    if run.kind == "tpu":
+        return _whole(run, kinds)
+    attention = [layers for layers in kinds if layers.kind != "linear"]
+    largest = max((layers.token_bytes for layers in attention), default=0)
+    block = run.kv_block()
+    state = max((layers.state_bytes for layers in kinds), default=0)
+    everywhere = run.prefix_caching and any(group.kind == "mamba" for group in run.model.attention)
+    if state and largest:
+        # A block of attention is made large enough to hold a linear layer's state, in steps of 16 tokens, or of the
+        # kernel's chunk where states are kept at every block.
+        step = 16
+        if everywhere:
+            step = max((group.mamba.chunk for group in run.model.attention if group.mamba is not None), default=16)
+        block = max(block, -(-state // (step * largest)) * step)
+    page = max(block * largest, state, 1)
+    counts = [layers.count for layers in kinds]
+    group = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
+    return Layout(
+        page_bytes=page,
+        group_layers=group,
+        block_tokens=block,
+        groups=tuple(
+            (k.kind, -(-k.count // group), page // k.token_bytes if k.token_bytes else block, k.window) for k in kinds
+        ),
+        in_flight_tokens=run.band.in_flight * run.max_num_batched_tokens,
+        # With prefix caching the state at the last block boundary is kept beside the running one.
+        state_blocks=(2 if run.prefix_caching else 1) + run.speculative_tokens,
+        states_everywhere=everywhere,
+    )
+
+
+def _whole(run: EngineRun, kinds: tuple[Layers, ...]) -> Layout:
+    """TPUs keep attention whole, and states apart: one for each sequence and one more, as many as tokens are guessed.
+
+    As _maybe_set_compact_mamba_num_blocks_override in tpu_inference runner/kv_cache_manager.py: `group` tensors are
+    shared by a layer of every group, so that a request takes a block number for each group of recurrent layers too.
+    """
+    block = run.kv_block()
+    states = [layers for layers in kinds if layers.kind == "linear"]
+    attention = [layers for layers in kinds if layers.kind != "linear"]
+    if states and attention:
+        counts = [sum(layers.count for layers in part) for part in (attention, states)]
+        group = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
+        of_attention, of_states = (-(-count // group) for count in counts)
+        largest = max(layers.state_bytes for layers in states)
+        slots = run.max_num_seqs * (run.speculative_tokens + 1) + 1
+        return Layout(
+            page_bytes=of_attention * block * max(layers.token_bytes for layers in attention),
+            group_layers=group,
+            block_tokens=block,
+            groups=(("full", of_attention, block, 0), ("linear", of_states, block, 0)),
+            in_flight_tokens=0,
+            state_blocks=1 + run.speculative_tokens,
+            states_apart_bytes=group * of_states * slots * largest,
+        )
+    per_token = sum(layers.count * layers.token_bytes for layers in kinds)
+    return Layout(block * per_token, 1, block, (("full", 1, block, 0),), 0, 0)
+
+
+def _token_bytes(run: EngineRun, group: Attention) -> int:
+    """Bytes per token and layer on one rank."""
+    model = run.model
+    if group.kind == "mla" and model.mla is not None:
+        # One latent vector for all heads: every rank keeps it whole.
+        width = model.mla.kv_lora_rank + model.mla.qk_rope_head_dim
+        if group.indexer is None:
+            return (_padded(width) if run.kind == "tpu" else width) * run.kv_bytes
+        # The index has keys of 8 bits with a 32-bit scale for each 128 of them.
+        index = (group.indexer.dim + 4 * -(-group.indexer.dim // 128)) * group.indexer.layers
+        main = _SPARSE_FP8_BYTES if run.kv_bytes == 1 else width * run.kv_bytes
+        return main + -(-index // group.layers)
+    heads, head_dim = group.kv_heads or model.kv_heads, group.head_dim or model.head_dim
+    if run.kind == "tpu":
+        # Heads are padded up to a multiple of the ranks, their width to the matrix unit's 128 lanes.
+        return 2 * -(-heads // run.tensor_parallel) * _padded(head_dim) * run.kv_bytes
+    return 2 * kv_heads_per_rank(heads, run.tensor_parallel) * head_dim * run.kv_bytes
+
+
+def _padded(width: int) -> int:
+    return -(-width // _TPU_LANES) * _TPU_LANES
+
+
+def _state_bytes(run: EngineRun, group: Attention) -> int:
+    """One layer's state of one sequence: a matrix for each head, and the convolution's last inputs.
+
+    As MambaStateShapeCalculator of vLLM's model_executor/layers/mamba/mamba_utils.py; gated delta nets keep float32.
+    """
+    mamba, tensor = group.mamba, run.tensor_parallel
+    if mamba is not None:
+        groups = mamba.groups + (0 if mamba.groups % tensor == 0 else tensor - mamba.groups)
+        channels = -(-(mamba.heads * mamba.head_dim + 2 * groups * mamba.state) // tensor)
+        inputs = mamba.convolution - 1 + run.speculative_tokens
+        heads = -(-mamba.heads // tensor)
+        return heads * mamba.head_dim * mamba.state * mamba.state_bytes + inputs * channels * run.dtype_bytes
+    state = group.linear
+    if state is None:
+        return 0
+    values, keys = -(-state.value_heads // run.tensor_parallel), -(-state.key_heads // run.tensor_parallel)
+    inputs = state.convolution - 1 + run.speculative_tokens
+    convolution = inputs * (2 * keys * state.key_dim + values * state.value_dim) * 2
+    return values * state.key_dim * state.value_dim * 4 + convolution

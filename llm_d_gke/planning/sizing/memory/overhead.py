@@ -1,0 +1,194 @@
+"""What vLLM needs beside weights and KV cache: the profile's peak, CUDA graphs, memory outside torch. GPUs only.
+
+The constants are fits to start-up logs by version (catalog/engine.yaml). The profile's peak against 59 logs of 0.19:
+mean error 0.05 GiB, worst 0.30.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.parameters import GIB
+from llm_d_gke.planning.sizing.memory.run import EngineRun
+from llm_d_gke.planning.sizing.memory.weights import weights_gib
+
+_LARGEST_GRAPH = 512
+_CONSUMER = 12.0  # compute capability of RTX 50 and RTX PRO 6000
+
+
+def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> float:
+    """Peak of the profile run on one rank: the widest layer, the sampler over all the vocabulary, or the vision tower.
+
+    It does not depend on the longest request, and tensor parallelism does not shrink the sampler: logits are gathered.
+    `cold`: how much of what compilation takes beside the widest layer counts, from 0 (its cache is on disk) to 1.
+    """
+    model = run.model
+    tokens = run.max_num_batched_tokens
+    layer = run.dtype_bytes * tokens * (3 * model.intermediate / run.tensor_parallel + 4 * model.hidden)
+    layer += cold * compilation_gib(run, stage) * GIB
+    sampler = 0.0
+    if stage == run.pipeline_parallel - 1:
+        # The fit is of 16-bit weights; logits of wider ones are wider.
+        each = _sampler_bytes(run) + run.dtype_bytes - 2
+        sampler = each * run.sampled_rows * model.vocabulary + run.dtype_bytes * tokens * model.hidden
+    # gpt-oss, whose experts alone are quantized, shows no such extra.
+    quantized = run.quantized
+    routed = model.experts is not None and not (quantized is not None and quantized.experts_only)
+    text = max(layer, sampler) / GIB + (run.band.moe_gib if routed else 0.0)
+    return max(text, encoder_gib(run) if stage == 0 else 0.0)
+
+
+def _sampler_bytes(run: EngineRun) -> float:
+    """Bytes of the sampler's dummy run for each sequence and vocabulary entry, with 2-byte weights."""
+    if run.second_runner:
+        return load_engine().second_runner_sampler(run.version)
+    return run.band.sampler_bytes
+
+
+def compilation_gib(run: EngineRun, stage: int = 0) -> float:
+    """What torch.compile takes at most during the profile where it finds no cache. 0 with --enforce-eager."""
+    figures = load_engine().compile
+    if run.kind != "gpu" or run.enforce_eager or not load_engine().has(run.version, figures.since):
+        return 0.0
+    return min(figures.gib, figures.weights_share * weights_gib(run, stage))
+
+
+def encoder_gib(run: EngineRun) -> float:
+    """Peak of the vision tower's run, where the profile has one and logs show it: ranks share its heads."""
+    runner = load_engine().runner
+    if not run.has_encoder or (run.second_runner and not load_engine().has(run.version, runner.encoder_since)):
+        return 0.0
+    kinds = load_engine().encoder_gib
+    peak = next((peak for begin, peak in kinds.items() if run.model.architecture.startswith(begin)), 0.0)
+    # 1.9 alone and 1.46 on each of two ranks: about half of it is divided.
+    return peak * (0.5 + 0.5 / run.tensor_parallel)
+
+
+def non_torch_gib(run: EngineRun) -> float:
+    """CUDA context, cuBLAS, NCCL, the buffers of expert parallelism and of a runner, of one rank."""
+    figures = run.band.non_torch
+    states = states_gib(run) if counts_states(run) else 0.0
+    if run.expert_ranks > 1:
+        joined = figures.nvlink if run.interconnect == "nvlink" else figures.pcie
+        return joined + all_to_all_gib(run) + states
+    if run.second_runner:
+        return load_engine().runner.non_torch_gib + states
+    return figures.pipeline if run.pipeline_parallel > 1 else figures.alone
+
+
+def states_gib(run: EngineRun) -> float:
+    """Counts of tokens that Model Runner V2 keeps for penalties: a number for each sequence and vocabulary entry."""
+    if not run.second_runner:
+        return 0.0
+    return load_engine().runner.state_bytes * run.max_num_seqs * run.model.vocabulary / GIB
+
+
+def counts_states(run: EngineRun) -> bool:
+    """Whether they are taken off before the KV cache. Else they come out of what is left free."""
+    return load_engine().has(run.version, load_engine().runner.state_counted_since)
+
+
+def all_to_all_gib(run: EngineRun) -> float:
+    """Where tokens of all data-parallel ranks arrive: a copy of each batch, or DeepEP's buffers.
+
+    The latter (LowLatencyLayout in DeepEP's csrc/config.hpp) send and receive, twice over, at most `tokens` for each
+    expert.
+    """
+    model, size = run.model, run.model.hidden * 2
+    if run.data_parallel == 1 or model.experts is None:
+        return 0.0
+    kind = load_engine().all_to_all.get(run.all_to_all or "")
+    if kind is not None and kind.tokens is not None:
+        return 4 * model.experts.count * kind.tokens * size / GIB
+    return run.data_parallel * run.max_num_batched_tokens * size / GIB
+
+
+def graph_sizes(run: EngineRun) -> int:
+    """Batch sizes that are captured: 1, 2, 4, then steps of 8 up to 256, of 16 beyond."""
+    largest = min(2 * run.max_num_seqs, _LARGEST_GRAPH)
+    small = sum(1 for size in (1, 2, 4) if size <= largest)
+    return small + min(largest, 256) // 8 + max(0, largest - 256) // 16
+
+
+def graphs_gib(run: EngineRun, layers: int) -> float:
+    """What vLLM estimates for CUDA graphs of a rank with `layers` layers, and reserves. 0 with --enforce-eager."""
+    if run.enforce_eager:
+        return 0.0
+    figures = run.band.graphs
+    sizes = graph_sizes(run) / load_engine().graphs.sizes
+    if counts_outputs(run):
+        # In place of the layers': however few the sizes, the outputs are counted once.
+        consumer = (run.capability or 0.0) >= _CONSUMER and run.quantized is not None
+        more = figures.linear_consumer_gib if consumer else 0.0
+        return figures.base_gib + figures.linear_outputs * _recurrent_outputs(run) / GIB + more
+    return figures.base_gib + figures.layer_gib * layers * sizes
+
+
+def counts_outputs(run: EngineRun) -> bool:
+    """Whether the estimate of CUDA graphs counts outputs of recurrent layers as if they stayed: V1 does."""
+    return run.recurrent and not run.second_runner and run.band.graphs.linear_outputs > 0
+
+
+def _recurrent_outputs(run: EngineRun) -> float:
+    """Bytes of one output of every recurrent layer, for each token of a batch, undivided: so logs of four ranks are."""
+    width = 0
+    for group in run.model.attention:
+        if group.linear is not None:
+            width += group.layers * group.linear.value_heads * group.linear.value_dim
+        elif group.mamba is not None:
+            width += group.layers * group.mamba.heads * group.mamba.head_dim
+    return run.dtype_bytes * run.max_num_batched_tokens * width
+
+
+def captured_gib(run: EngineRun, layers: int) -> float:
+    """CUDA graphs as they are captured after the KV cache was made."""
+    if run.enforce_eager:
+        return 0.0
+    figures = load_engine().graphs
+    quantized = run.quantized
+    more = 0.0  # than a dense layer takes
+    if run.model.mla is not None or (quantized is not None and quantized.experts_only):
+        more = figures.latent_layer_gib - figures.layer_gib
+    elif run.model.experts is not None:
+        more = figures.experts_layer_gib - figures.layer_gib
+    # What V1 estimates is about what it takes, and so does Model Runner V2: 0.37 and 0.40 for 24 layers.
+    usual = run.band.graphs if run.band.graphs_reserved else figures
+    return usual.base_gib + (usual.layer_gib + more) * layers * graph_sizes(run) / figures.sizes
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """Room after the KV cache was made, GiB: what there is, what start-up was seen to need, what always sufficed."""
+
+    room_gib: float
+    refused_gib: float
+    passed_gib: float
+
+
+def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> WarmUp:
+    """The sampler runs once more, beside graphs that have been captured by then.
+
+    The profile's own peak is free again, and so is what was reserved for graphs. On small cards starts died before
+    that, while graphs were captured: there the one allocation that failed counts against what was free from the start.
+    """
+    figures = load_engine().warm_up
+    reserved = graphs_gib(run, layers) if run.reserves_graphs else 0.0
+    captured = captured_gib(run, layers)
+    if not counts_states(run):
+        free_gib -= states_gib(run)
+    room = free_gib + activation + reserved - captured
+    entries = run.sampled_rows * run.model.vocabulary / GIB
+    needs = load_engine().second_runner_warm_up(run.version) if run.second_runner else figures
+    refused_gib = needs.refused_bytes * entries - (0.0 if run.enforce_eager else figures.graphs_error_gib)
+    passed_gib = needs.passed_bytes * entries
+    tuned = load_engine().has(run.version, figures.expert_tuning_since) and (run.capability or 0.0) >= 10.0
+    if tuned and run.model.experts is not None:
+        passed_gib += figures.expert_tuning_gib
+    found = WarmUp(room, refused_gib, passed_gib)
+    if run.total_gib >= figures.small_card_gib:
+        return found
+    graphs_error = 0.0 if run.enforce_eager else figures.small_card_graphs_gib
+    needed = figures.small_card_bytes * entries
+    early = WarmUp(free_gib - max(0.0, captured - reserved), needed - graphs_error, needed + graphs_error)
+    return min(found, early, key=lambda each: each.room_gib - each.passed_gib)

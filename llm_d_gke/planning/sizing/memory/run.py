@@ -1,0 +1,240 @@
+"""One engine as vLLM would start it: every default that depends on card or version already filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from llm_d_gke.catalog.engine import Band, load_engine
+from llm_d_gke.catalog.parameters import Parameters, count
+from llm_d_gke.catalog.schema import Accelerator, DraftLayers, Interconnect, Model, Part, Quantization
+from llm_d_gke.planning.engine_support.deployment import default_length
+
+_BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
+
+# Pages of all requests together, and tokens of a page of latent attention, on TPUs.
+_TPU_PAGES = 1024 * 1024 // 2 // 4
+_TPU_LATENT_PAGE = 1024
+
+# Each slot for an adapter takes memory of the device whether it is used or not.
+LORA_SLOTS = 8
+
+# What `--quantization` does to a checkpoint that is not quantized: vLLM converts on the fly with these two methods.
+# fp8 keeps one scale per tensor; bitsandbytes stores 4-bit weights with block scales (0.53 bytes per weight in logs).
+_ON_LOADING = {
+    "fp8": Quantization(method="fp8", bits=8),
+    "bitsandbytes": Quantization(method="bitsandbytes", bits=4, group=64, scale_bits=16),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRun:
+    """What decides an engine's memory. `total_gib` is what CUDA or libtpu reports for one device."""
+
+    model: Model
+    version: str
+    kind: Literal["gpu", "tpu"]
+    interconnect: Interconnect
+    total_gib: float
+    max_model_len: int
+    utilization: float
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    data_parallel: int = 1
+    expert_parallel: bool = False
+    all_to_all: str | None = None
+    dtype: str | None = None
+    quantization: str | None = None
+    kv_cache_dtype: str | None = None
+    prefix_caching: bool = True
+    enforce_eager: bool = False
+    text_only: bool = False
+    speculative_tokens: int = 0
+    draft: DraftLayers | None = None  # loaded for speculative decoding; None: tokens are guessed without layers
+    lora_slots: int = 0
+    lora_rank: int = 16
+    block_size: int | None = None
+    kv_cache_gib: float | None = None
+    capability: float | None = None  # CUDA compute capability
+
+    @property
+    def expert_ranks(self) -> int:
+        """Accelerators that share the routed experts of a layer: data-parallel ranks keep one set among all of them."""
+        return self.tensor_parallel * self.data_parallel
+
+    @cached_property
+    def band(self) -> Band:
+        """Constants of this version."""
+        return load_engine().band(self.version)
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """The model's parameters by part."""
+        return count(self.model)
+
+    @cached_property
+    def computed(self) -> dict[tuple[str, int], Any]:
+        """Figures of each stage that were already computed: estimates of speed ask for the same ones many times."""
+        return {}
+
+    @property
+    def dtype_bytes(self) -> int:
+        """Bytes per weight that is not quantized. vLLM loads float32 checkpoints in 16 bits unless told otherwise."""
+        return _BYTES.get(self.dtype or "auto", 2)
+
+    @property
+    def quantized(self) -> Quantization | None:
+        """How the linear layers are stored on the device; None: in `dtype`."""
+        return self.model.quantization or _ON_LOADING.get(self.quantization or "")
+
+    def stored_bytes(self, part: Part) -> float:
+        """Bytes of one weight of a part on the device, with its scales."""
+        quantization, plain = self.quantized, 8.0 * self.dtype_bytes
+        if quantization is None or part == "per_layer":
+            return self.dtype_bytes
+        if self.kind == "tpu" and quantization.group and quantization.scale_bits == 16:
+            # Scales of 16 bits are kept in 32 on TPUs.
+            quantization = quantization.model_copy(update={"scale_bits": 32})
+        return quantization.stored_bits(part, plain) / 8
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether some layers keep a state in place of keys and values."""
+        return any(group.kind in ("linear", "mamba") for group in self.model.attention)
+
+    @property
+    def second_runner(self) -> bool:
+        """Whether Model Runner V2 runs this model by default. It takes no guesses from n-grams."""
+        dense = self.model.experts is None and not self.recurrent
+        guessing = self.speculative_tokens > 0 and self.draft is None
+        engine = load_engine()
+        return not guessing and engine.second_runner(self.version, self.model.architecture, dense=dense)
+
+    @property
+    def reserves_graphs(self) -> bool:
+        """Whether an estimate of CUDA graphs is taken off before the KV cache. Else they come out of what is left."""
+        engine = load_engine()
+        profiled = not self.second_runner or engine.has(self.version, engine.runner.graphs_since)
+        return self.band.graphs_reserved and profiled and not self.enforce_eager
+
+    @property
+    def kv_bytes(self) -> int:
+        """Bytes per number in the KV cache. Quantized weights leave it at 16 bits unless the checkpoint has scales."""
+        if self.kv_cache_dtype in ("bfloat16", "float16"):
+            return 2
+        if self.kv_cache_dtype not in (None, "auto"):
+            return 1
+        quantization = self.model.quantization
+        return 1 if quantization is not None and quantization.kv_cache else self.dtype_bytes
+
+    @property
+    def sampled_rows(self) -> int:
+        """Sequences of the sampler's dummy run."""
+        return min(self.max_num_seqs, self.max_num_batched_tokens)
+
+    @property
+    def has_encoder(self) -> bool:
+        return self.model.vision_language and not self.text_only
+
+    def kv_block(self) -> int:
+        """Tokens of a block of ordinary attention.
+
+        TPUs divide the longest request by 16 up to 8192 tokens, and keep the page tables of all requests together small
+        (tpu_inference layers/vllm/backends/flash_attn.py, get_page_size and get_min_page_size; flash_attn_mla.py).
+        """
+        if self.block_size is not None:
+            return self.block_size
+        if self.kind == "gpu":
+            return 16
+        if self.model.mla is not None:
+            return _TPU_LATENT_PAGE
+        by_length = 16 if self.max_model_len > 8192 else min(256, max(16, _power(self.max_model_len) // 16))
+        pages = max(1, _TPU_PAGES // self.max_num_seqs)
+        return max(by_length, _power(-(-self.max_model_len // pages)))
+
+
+def _power(number: int) -> int:
+    """The least power of two from a number on."""
+    return 1 << max(0, number - 1).bit_length()
+
+
+def engine_run(
+    model: Model,
+    accelerator: Accelerator,
+    version: str,
+    *,
+    max_model_len: int | None = None,
+    utilization: float | None = None,
+    max_num_seqs: int | None = None,
+    max_num_batched_tokens: int | None = None,
+    tensor_parallel: int = 1,
+    pipeline_parallel: int = 1,
+    data_parallel: int = 1,
+    expert_parallel: bool = False,
+    all_to_all: str | None = None,
+    dtype: str | None = None,
+    quantization: str | None = None,
+    kv_cache_dtype: str | None = None,
+    prefix_caching: bool = True,
+    enforce_eager: bool = False,
+    text_only: bool = False,
+    speculative_tokens: int = 0,
+    draft: DraftLayers | None = None,
+    lora_slots: int = 0,
+    lora_rank: int = 16,
+    block_size: int | None = None,
+    kv_cache_gib: float | None = None,
+    share: float = 1.0,
+) -> EngineRun | None:
+    """Fill in vLLM's defaults. `share` is the part of the device a fractional machine gets.
+
+    None when no log shows what the accelerator's memory is for CUDA, and for recurrent layers on TPUs where the layout
+    of their states was not read: before 0.22, and with prefix caching since 0.29.
+    """
+    engine = load_engine()
+    recurrent = any(group.kind in ("linear", "mamba") for group in model.attention)
+    if accelerator.usable_gib is None:
+        return None
+    if accelerator.kind == "tpu" and recurrent and not engine.lays_out_states(version, prefix_caching=prefix_caching):
+        return None
+    total = accelerator.usable_gib * share
+    if accelerator.batch_tokens is not None:
+        tokens, sequences = accelerator.batch_tokens, engine.tpu_sequences
+    else:
+        # A100 has the memory of larger cards and the compute of smaller ones: vLLM gives it the small batch.
+        size = 0.0 if accelerator.compute_capability == 8.0 else total
+        batch = next(batch for batch in engine.batches if size >= batch.from_gib and engine.has(version, batch.since))
+        tokens, sequences = batch.tokens, batch.sequences
+    tokens = max_num_batched_tokens or tokens
+    return EngineRun(
+        model=model,
+        version=version,
+        kind=accelerator.kind,
+        interconnect=accelerator.interconnect,
+        total_gib=total,
+        max_model_len=max_model_len or default_length(model, version),
+        utilization=utilization or engine.band(version).utilization,
+        max_num_seqs=max_num_seqs or min(sequences, tokens),
+        max_num_batched_tokens=tokens,
+        tensor_parallel=tensor_parallel,
+        pipeline_parallel=pipeline_parallel,
+        data_parallel=data_parallel,
+        expert_parallel=expert_parallel,
+        all_to_all=all_to_all,
+        dtype=dtype,
+        quantization=quantization,
+        kv_cache_dtype=kv_cache_dtype,
+        prefix_caching=prefix_caching,
+        enforce_eager=enforce_eager,
+        text_only=text_only,
+        speculative_tokens=speculative_tokens,
+        draft=draft,
+        lora_slots=lora_slots,
+        lora_rank=lora_rank,
+        capability=accelerator.compute_capability,
+        block_size=block_size,
+        kv_cache_gib=kv_cache_gib,
+    )

@@ -1,0 +1,233 @@
+"""Weights on one rank, under tensor, pipeline, data and expert parallelism.
+
+Against start-up logs (tests/planning/figures): dense, mixture-of-experts and latent attention within 0.5 %, 4-bit
+within 1 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.parameters import GIB, dense_layers, indexers, per_layer_projections, per_layer_tables
+from llm_d_gke.catalog.schema import Attention, Experts, Model, Part
+from llm_d_gke.planning.parallelism.sharding import padded_vocabulary
+from llm_d_gke.planning.sizing.memory.run import EngineRun
+
+# Kernels of experts in MXFP4 take widths in steps (vllm/model_executor/layers/fused_moe/oracle/mxfp4.py,
+# mxfp4_round_up_hidden_size_and_intermediate_size): Marlin, which logs of Hopper and Ampere agree with.
+_MXFP4_WIDTH, _MXFP4_HIDDEN = 128, 256
+# Triton's on Hopper, which 0.11 to 0.16 take there (gpt-oss logs 13.47 and 64.38 GiB): the width in steps of 64.
+_MXFP4_TRITON_WIDTH, _MXFP4_TRITON_BEFORE = 64, "0.17"
+
+# TPUs keep the gate and up projections of each expert in lanes of 128 on every device (tpu_inference
+# layers/common/process_weights/moe_weights.py, get_w13_padding_config); the down projection is not padded.
+_TPU_LANES = 128
+_TPU_SCALE_BITS = 32  # scales of integers and fp8 are kept in 32 bits there
+
+
+def stage_layers(layers: int, stages: int) -> tuple[int, ...]:
+    """Layers of each pipeline stage: what is left over goes to the stages before the last (vLLM `get_pp_indices`).
+
+    >>> stage_layers(40, 3)
+    (13, 14, 13)
+    """
+    per_stage = [layers // stages] * stages
+    for index in range(2, layers % stages + 2):
+        per_stage[-index] += 1
+    return tuple(per_stage)
+
+
+def kv_heads_per_rank(heads: int, tensor_parallel: int) -> int:
+    """Fewer key-value heads than ranks are replicated, one on each rank."""
+    return max(1, heads // tensor_parallel)
+
+
+def _up(value: float, multiple: int) -> int:
+    return int(-(-value // multiple) * multiple)
+
+
+def weights_gib(run: EngineRun, stage: int = 0) -> float:
+    """GiB of weights on one rank of a pipeline stage, with the tables of rotary positions beside them."""
+    key = ("weights", stage)
+    if key not in run.computed:
+        run.computed[key] = _weights_gib(run, stage)
+    return float(run.computed[key])
+
+
+def _weights_gib(run: EngineRun, stage: int) -> float:
+    model, plain = run.model, run.dtype_bytes
+    share = stage_layers(model.layers, run.pipeline_parallel)[stage] / model.layers
+    first, last = stage == 0, stage == run.pipeline_parallel - 1
+    layers = sum(number * run.stored_bytes(part) for part, number in rank_parts(run).items())
+    if run.quantized is not None and run.quantized.stored_bits("attention", 8.0 * plain) < 8 * plain:
+        # Latent attention multiplies by parts of this matrix, so that a quantized one is kept a second time, unpacked.
+        layers += _latent_up(model, run.tensor_parallel) * plain
+    parts = run.parameters
+    layers += (parts.router + parts.norms) * plain
+    total = layers * share + _tables(run, first=first, last=last) + _rotary(run)
+    if first and run.has_encoder and model.vision_gib is not None:
+        divided = model.vision_sharded / run.tensor_parallel + 1 - model.vision_sharded
+        # The TPU back end loads no tower for sound (logs of gemma-4-E2B: 8.96 GiB on v5e and v6e).
+        towers = model.vision_gib - (model.audio_gib if run.kind == "tpu" else 0.0)
+        total += towers * GIB * divided * plain / 2
+    if last:
+        total += _draft(run)
+    return (total + _lora(run) * share) / GIB
+
+
+def _tables(run: EngineRun, *, first: bool, last: bool) -> float:
+    """Bytes of the embedding, the head, and the per-layer embedding where a model has one."""
+    model, plain = run.model, run.dtype_bytes
+    rows = padded_vocabulary(model.vocabulary) / run.tensor_parallel
+    embedding = rows * model.hidden * plain
+    head = rows * model.hidden * run.stored_bytes("lm_head")
+    # A tied model has one table, unless its first and last stage are different ranks.
+    tables = (embedding if first or last else 0.0) if model.tied_embeddings else first * embedding + last * head
+    if model.per_layer is not None:
+        # Every stage looks the tokens up for itself; the projections of the layers are replicated.
+        tables += (per_layer_tables(model) / run.tensor_parallel + per_layer_projections(model)) * plain
+    return tables
+
+
+def rank_parts(run: EngineRun) -> Mapping[Part, float]:
+    """Weights of one rank if it held every layer, by part."""
+    model, tensor = run.model, run.tensor_parallel
+    matrices = 3 if model.gated_mlp else 2
+    recurrent = ("linear", "mamba")
+    experts = model.experts
+    parts: dict[Part, float] = {
+        "attention": sum(_attention(run, group) for group in model.attention if group.kind not in recurrent),
+        "linear": sum(_attention(run, group) for group in model.attention if group.kind in recurrent),
+        "mlp": matrices * model.hidden * model.intermediate * dense_layers(model) / tensor,
+    }
+    if experts is not None:
+        parts["shared"] = matrices * model.hidden * experts.shared_intermediate * experts.layers / tensor
+        parts["latent"] = 2 * model.hidden * (experts.latent or 0) * experts.layers
+        parts["experts"] = _experts(run, experts) * experts.layers
+    return parts
+
+
+def _experts(run: EngineRun, experts: Experts) -> float:
+    """Weights of one layer's routed experts on one rank, as its kernel pads them."""
+    model, matrices = run.model, 3 if run.model.gated_mlp else 2
+    ranks = run.expert_ranks
+    hidden = experts.latent or model.hidden
+    if run.expert_parallel:
+        resident, width = -(-experts.count // ranks), float(experts.intermediate)
+    else:
+        resident, width = experts.count, experts.intermediate / ranks
+    if run.kind == "tpu" and not run.expert_parallel:
+        padded = _up(width, _TPU_LANES)
+        return resident * hidden * ((matrices - 1) * padded + width)
+    if run.kind == "gpu" and run.quantized is not None and run.quantized.method == "mxfp4":
+        triton = run.capability == 9.0 and not load_engine().has(run.version, _MXFP4_TRITON_BEFORE)
+        step = _MXFP4_TRITON_WIDTH if triton else _MXFP4_WIDTH
+        return resident * matrices * _up(hidden, _MXFP4_HIDDEN) * _up(width, step)
+    return resident * matrices * hidden * width
+
+
+def _attention(run: EngineRun, group: Attention) -> float:
+    """Weights of the attention of a group's layers on one rank."""
+    model, tensor = run.model, run.tensor_parallel
+    hidden, heads = model.hidden, model.attention_heads / tensor
+    if group.kind == "none":
+        return 0.0
+    if group.kind == "mla" and model.mla is not None:
+        mla = model.mla
+        query = heads * (mla.qk_nope_head_dim + mla.qk_rope_head_dim)
+        # Projections down to the latent vector are the same on every rank, and so are indexers.
+        down = hidden * (mla.kv_lora_rank + mla.qk_rope_head_dim) + hidden * (mla.q_lora_rank or 0)
+        queries = (hidden if mla.q_lora_rank is None else mla.q_lora_rank) * query
+        up = mla.kv_lora_rank * heads * (mla.qk_nope_head_dim + mla.v_head_dim)
+        per_layer = down + queries + up + heads * mla.v_head_dim * hidden
+        return group.layers * per_layer + indexers(model, group)
+    if group.kind == "linear" and group.linear is not None:
+        state = group.linear
+        keys, values = state.key_heads * state.key_dim, state.value_heads * state.value_dim
+        inputs = hidden * (2 * keys + 2 * values + 2 * state.value_heads)
+        return group.layers * (inputs + (2 * keys + values) * state.convolution + values * hidden) / tensor
+    if group.kind == "mamba" and group.mamba is not None:
+        mamba = group.mamba
+        inner = mamba.heads * mamba.head_dim
+        # A single group is on every rank, more are divided.
+        groups = mamba.groups / tensor if mamba.groups % tensor == 0 else 1
+        channels = inner / tensor + 2 * groups * mamba.state
+        projected = hidden * (inner / tensor + channels + mamba.heads / tensor)
+        return group.layers * (projected + channels * (mamba.convolution + 1) + inner / tensor * hidden)
+    head_dim = group.head_dim or model.head_dim
+    query = heads * head_dim
+    key = kv_heads_per_rank(group.kv_heads or model.kv_heads, tensor) * head_dim
+    bias = {"none": 0.0, "qkv": query + 2 * key, "all": query + 2 * key + hidden}[model.attention_bias]
+    # GPUs load one projection of queries, keys and values in every layer, also where values are keys or come from an
+    # earlier layer (QKVParallelLinear in vllm/model_executor/models/gemma4.py).
+    is_gpu = run.kind == "gpu"
+    copies = 2 if is_gpu or not group.keys_are_values else 1
+    stored = group.layers if is_gpu else group.layers - group.kv_shared
+    queries = hidden * query * (3 if model.output_gate else 2) + bias
+    return group.layers * queries + stored * hidden * key * copies
+
+
+def _latent_up(model: Model, tensor: int) -> float:
+    """Parameters of one rank's projections up from the latent vector, all layers."""
+    mla = model.mla
+    if mla is None:
+        return 0.0
+    layers = sum(group.layers for group in model.attention if group.kind == "mla")
+    return layers * mla.kv_lora_rank * model.attention_heads / tensor * (mla.qk_nope_head_dim + mla.v_head_dim)
+
+
+def _rotary(run: EngineRun) -> float:
+    """Bytes of the tables of sines and cosines, one row per position: 32 MiB for Llama 3.1, shared by all layers.
+
+    Logs of TPUs show one table, whatever ways of rotating a model has.
+    """
+    model = run.model
+    if model.rotary is not None and (run.kind == "gpu" or not model.rotary):
+        return float(sum(table.positions * table.width for table in model.rotary) * run.dtype_bytes)
+    width = model.mla.qk_rope_head_dim if model.mla is not None else model.head_dim
+    return float(model.context * width * run.dtype_bytes)
+
+
+def _draft(run: EngineRun) -> float:
+    """Bytes of the prediction layers, which share embedding and head with the model. 0 without speculative decoding."""
+    draft, model = run.draft, run.model
+    if draft is None:
+        return 0.0
+    kinds = [group for group in model.attention if group.kind == draft.attention]
+    attention = _attention(run, kinds[0]) / kinds[0].layers if kinds else 0.0
+    matrices = 3 if model.gated_mlp else 2
+    feed = matrices * model.hidden * model.intermediate / run.tensor_parallel
+    routed = 0.0
+    if draft.experts and model.experts is not None:
+        feed = matrices * model.hidden * model.experts.shared_intermediate / run.tensor_parallel
+        routed = _experts(run, model.experts) * run.stored_bytes("experts")
+    # One projection joins the hidden state with the embedding of the next token.
+    joined = 2 * model.hidden * model.hidden / run.tensor_parallel * run.dtype_bytes
+    per_layer = attention * run.stored_bytes("attention") + feed * run.stored_bytes("mlp") + routed + joined
+    return draft.layers * per_layer
+
+
+def _lora(run: EngineRun) -> float:
+    """Bytes of the slots for adapters: two thin matrices for each projection, in every layer, for each slot.
+
+    The rank's side of one of the two is divided (vllm/lora/layers: column-parallel layers keep lora_a whole).
+    """
+    if not run.lora_slots:
+        return 0.0
+    model, tensor = run.model, run.tensor_parallel
+    hidden = model.hidden
+    total = 0.0
+    for group in model.attention:
+        if group.kind not in ("full", "sliding", "chunked"):
+            continue
+        head_dim = group.head_dim or model.head_dim
+        query = model.attention_heads * head_dim / tensor
+        key = kv_heads_per_rank(group.kv_heads or model.kv_heads, tensor) * head_dim
+        total += group.layers * (3 * hidden + query + 2 * key + query + hidden)
+    inner = model.intermediate / tensor
+    total += dense_layers(model) * (2 * (hidden + inner) + inner + hidden)
+    if model.experts is not None:
+        width = model.experts.intermediate / tensor
+        total += model.experts.layers * model.experts.count * (2 * (hidden + width) + width + hidden)
+    return run.lora_slots * run.lora_rank * total * run.dtype_bytes

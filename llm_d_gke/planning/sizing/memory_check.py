@@ -1,0 +1,333 @@
+"""The memory verdict of one model of a stack, as findings: refused is an error, marginal a warning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from llm_d_gke.catalog.schema import Accelerator, Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.deployment import default_dtype
+from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.parallelism.layout import parallelism_of
+from llm_d_gke.planning.parallelism.sharding import shares
+from llm_d_gke.planning.plan.estimates import MemoryVerdict
+from llm_d_gke.planning.sizing.known_failures import check_field_reports, check_start_reports
+from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
+from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
+from llm_d_gke.planning.sizing.speculation import speculation_arguments, speculation_of
+from llm_d_gke.settings.models import ModelSettings
+
+# Arguments among `extraArgs` that change memory; argparse takes the last one given.
+_NUMBERS = (
+    "max-model-len",
+    "max-num-seqs",
+    "max-num-batched-tokens",
+    "block-size",
+    "pipeline-parallel-size",
+    "kv-cache-memory-bytes",
+)
+
+
+def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
+    """Judge one model's memory and say what is wrong with it.
+
+    None, without an error, when model or accelerator lack the figures; for the accelerator with a warning.
+    """
+    if model is None:
+        return None
+    check_start_reports(ctx, index, model)
+    run = run_of(ctx, settings, model)
+    if run is None:
+        _not_checked(ctx, index, settings, model)
+        return None
+    verdict = judge(run)
+    if verdict.status == "fits":
+        check_field_reports(ctx, index, run)
+        return verdict
+    helps = remedies(run, _larger(ctx, model, run), ctx.accelerator.fp8)
+    elsewhere = _elsewhere(ctx, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
+    say = ctx.findings.error if verdict.status == "refused" else ctx.findings.warning
+    message = {
+        "value": _value(settings, run, verdict),
+        "rule": _rule(ctx, model, run, verdict),
+        "fix": _fix(verdict, helps, elsewhere),
+    }
+    match verdict.limit:
+        case "weights":
+            say("LLMD-MEMORY-WEIGHTS", "models", index, "id", **message)
+        case "kv-cache":
+            say("LLMD-MEMORY-KV-CACHE", "models", index, "maxModelLen", **message)
+        case "warm-up":
+            say("LLMD-MEMORY-WARM-UP", "models", index, "gpuMemoryUtilization", **message)
+        case "states":
+            say("LLMD-MEMORY-STATES", "models", index, "maxNumSeqs", **message)
+    return verdict
+
+
+def _not_checked(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
+    """Say why there is no verdict."""
+    fix = "watch the first start, or use another accelerator"
+    if ctx.accelerator.usable_gib is None:
+        ctx.findings.warning(
+            "LLMD-MEMORY-UNKNOWN",
+            "accelerator",
+            "type",
+            value=ctx.accelerator.name,
+            rule=f"no log shows how much memory vLLM sees on {ctx.accelerator.title}: memory is not checked",
+            fix=fix,
+        )
+        return
+    guessing = settings.speculative_decoding
+    if not speculation_of((*speculation_arguments(settings), *settings.extra_args), model).is_known:
+        ctx.findings.warning(
+            "LLMD-MEMORY-DRAFT-UNKNOWN",
+            "models",
+            index,
+            "extraArgs" if guessing is None else "speculativeDecoding",
+            value="--speculative-config" if guessing is None else guessing.draft_model or guessing.method,
+            rule="the size of the draft model is not known: memory is not checked",
+            fix='watch the first start, or use the prediction layers of the checkpoint: {"method": "mtp"}, or "ngram"'
+            if guessing is None
+            else "watch the first start, or use the checkpoint's own prediction layers (method: mtp), or method: ngram",
+        )
+        return
+    ctx.findings.warning(
+        "LLMD-MEMORY-STATES-UNKNOWN",
+        "models",
+        index,
+        "id",
+        value=model.id,
+        rule=f"{model.id} has layers with recurrent states, whose memory layout on TPUs is not known of vLLM "
+        f"{version_of(ctx, settings)}: memory is not checked",
+        fix=fix,
+    )
+
+
+def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun | None:
+    """The engine as the stack's settings, further arguments and the release's version start it."""
+    extra = _extra(settings.extra_args)
+    parallelism = parallelism_of(ctx, settings)
+    cache = extra.get("kv-cache-memory-bytes")
+    caching = settings.prefix_caching
+    speculation = speculation_of((*speculation_arguments(settings), *settings.extra_args), model)
+    if not speculation.is_known:
+        return None
+    return engine_run(
+        model,
+        ctx.accelerator,
+        version_of(ctx, settings),
+        max_model_len=extra.get("max-model-len", settings.max_model_len),
+        utilization=_utilization(settings),
+        max_num_seqs=extra.get("max-num-seqs", settings.max_num_seqs),
+        max_num_batched_tokens=extra.get("max-num-batched-tokens", settings.max_num_batched_tokens),
+        tensor_parallel=parallelism.tensor,
+        pipeline_parallel=min(extra.get("pipeline-parallel-size") or parallelism.pipeline, model.layers),
+        data_parallel=parallelism.data,
+        expert_parallel=parallelism.expert or "--enable-expert-parallel" in settings.extra_args,
+        all_to_all=parallelism.all_to_all,
+        dtype=_dtype(ctx, settings, model),
+        quantization=settings.quantization,
+        kv_cache_dtype=settings.kv_cache_dtype,
+        prefix_caching=caching if caching is not None else ctx.settings.picker.scorers.prefix_cache > 0,
+        enforce_eager="--enforce-eager" in settings.extra_args,
+        text_only="--language-model-only" in settings.extra_args,
+        speculative_tokens=speculation.tokens,
+        draft=speculation.draft,
+        lora_slots=min(len(settings.adapters), LORA_SLOTS),
+        # vLLM takes no smaller rank for its slots.
+        lora_rank=max(16, *(adapter.rank for adapter in settings.adapters)) if settings.adapters else 16,
+        block_size=extra.get("block-size", settings.block_size),
+        kv_cache_gib=cache / 2**30 if cache is not None else None,
+        share=ctx.machine.accelerator_share,
+    )
+
+
+def _dtype(ctx: PlanContext, settings: ModelSettings, model: Model) -> str | None:
+    """As set; else what vLLM chooses where the accelerator has no bfloat16."""
+    dtype = settings.dtype or option_value(settings.extra_args, "--dtype")
+    if dtype in (None, "auto"):
+        return default_dtype(model, ctx.accelerator, version_of(ctx, settings))
+    return "float32" if dtype == "float" else dtype
+
+
+def version_of(ctx: PlanContext, settings: ModelSettings) -> str:
+    """vLLM's version: of the image's tag where it has one like v0.19.1, else of the release."""
+    if settings.image is None:
+        return ctx.engine_image.version
+    # llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
+    match = re.search(r"(?:^|/)vllm[\w-]*:v?(0\.\d+(?:\.\d+)?)[^/:]*$", settings.image.split("@")[0])
+    return match[1] if match is not None else ctx.engine_image.version
+
+
+def _extra(arguments: Sequence[str]) -> dict[str, int]:
+    """Numbers among further arguments, `--name value` or `--name=value`. What is no positive number is left to vLLM."""
+    values: dict[str, int] = {}
+    for position, argument in enumerate(arguments):
+        name, _, value = argument.removeprefix("--").partition("=")
+        value = value or (arguments[position + 1] if position + 1 < len(arguments) else "")
+        if argument.startswith("--") and name in _NUMBERS and value.isascii() and value.isdigit() and int(value) > 0:
+            values[name] = int(value)
+    return values
+
+
+def _utilization(settings: ModelSettings) -> float | None:
+    for position, argument in enumerate(settings.extra_args):
+        name, _, value = argument.partition("=")
+        following = settings.extra_args[position + 1] if position + 1 < len(settings.extra_args) else ""
+        match = re.fullmatch(r"0?\.\d+", value or following)
+        if name == "--gpu-memory-utilization" and match is not None:
+            return float(match[0]) or None
+    return settings.gpu_memory_utilization
+
+
+def _larger(ctx: PlanContext, model: Model, run: EngineRun) -> list[int]:
+    """Tensor-parallel sizes above the present one that the node holds and the model's heads allow."""
+    if ctx.accelerator.kind == "tpu" or run.data_parallel > 1 or run.pipeline_parallel > 1:
+        return []
+    return [n for n in range(run.tensor_parallel + 1, ctx.per_node + 1) if shares(model, n)]
+
+
+def _value(settings: ModelSettings, run: EngineRun, verdict: MemoryVerdict) -> str:
+    if verdict.limit == "weights":
+        return settings.id
+    value, setting = {
+        "kv-cache": (run.max_model_len, settings.max_model_len),
+        "warm-up": (run.utilization, settings.gpu_memory_utilization),
+        "states": (run.max_num_seqs, settings.max_num_seqs),
+    }[verdict.limit]
+    return str(value) if setting is not None else f"(by default, {value})"
+
+
+def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict) -> str:
+    card, parts = ctx.accelerator.title, verdict.parts
+    error = f"{verdict.error_gib:.1f}"
+    usage = f"weights {parts.weights:.2f}"
+    if run.kind == "gpu":
+        rest = parts.non_torch + (parts.cuda_graphs if run.reserves_graphs else 0.0)
+        usage += f", activations {parts.activation:.2f}, CUDA context and graphs {rest:.2f}"
+    share = f"the {verdict.requested_gib:.2f} GiB that vLLM may use of each {card}"
+    if verdict.limit == "weights":
+        doubt = "" if verdict.status == "refused" else f", within the estimate's error of {error} GiB"
+        return f"{model.id} needs more than {share} before any KV cache ({usage} GiB){doubt}"
+    if verdict.limit == "kv-cache":
+        left = max(0.0, verdict.available_gib)
+        verb = "needs" if verdict.status == "refused" else "may not fit: it needs"
+        return (
+            f"one request of {run.max_model_len} tokens {verb} {verdict.needed_gib:.2f} GiB of KV cache, "
+            f"and {left:.2f} (give or take {error}) are left of {share} ({usage} GiB)"
+        )
+    if verdict.limit == "states":
+        return (
+            f"{model.id} keeps a state for each of {run.max_num_seqs} sequences, "
+            f"and the KV cache has {verdict.kv_blocks} blocks for them"
+        )
+    if run.kind == "tpu":
+        return (
+            f"compiled programs live in what vLLM leaves free of each {card}: {verdict.free_gib:.2f} GiB, "
+            f"and {verdict.warm_up_gib:.2f} is the least that was tested"
+        )
+    return (
+        f"{verdict.free_gib:.2f} GiB are free of each {card} once the KV cache is made and CUDA graphs are captured; "
+        f"the sampler's warm-up with {run.sampled_rows} sequences x {model.vocabulary} vocabulary entries takes about "
+        f"{verdict.warm_up_gib:.2f}: "
+        + ("too little" if verdict.status == "refused" else "such starts have passed and failed")
+    )
+
+
+def _elsewhere(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> list[str]:
+    """What else would hold the model: a quantized checkpoint, more accelerators on a node, another accelerator."""
+    alternatives = []
+    for other in ctx.catalog.models.values():
+        if _is_quantized_copy(run.model, other) and _runs_on(ctx, other) and _holds(replace(run, model=other)):
+            alternatives.append(f"id: {other.id}")
+            break
+    machine = _larger_machine(ctx, run)
+    if machine is not None:
+        alternatives.append(machine)
+    for accelerator in sorted(ctx.catalog.accelerators.values(), key=lambda a: a.usable_gib or 0.0):
+        if accelerator.kind != run.kind or not _has(ctx, accelerator, run.tensor_parallel):
+            continue
+        other_run = engine_run(
+            run.model,
+            accelerator,
+            run.version,
+            max_model_len=run.max_model_len,
+            max_num_seqs=settings.max_num_seqs,
+            tensor_parallel=run.tensor_parallel,
+            dtype=settings.dtype,
+            quantization=settings.quantization,
+        )
+        if other_run is not None and _holds(other_run):
+            alternatives.append(f"accelerator.type: {accelerator.name}")
+            break
+    return alternatives
+
+
+def _holds(run: EngineRun) -> bool:
+    """Whether weights and one longest request fit for sure; what start-up needs beside them is a matter of settings."""
+    verdict = judge(run)
+    return verdict.status == "fits" or (verdict.status == "marginal" and verdict.limit == "warm-up")
+
+
+def _has(ctx: PlanContext, accelerator: Accelerator, devices: int) -> bool:
+    """Whether a machine type carries so many of an accelerator. A TPU's pod takes all chips of its machine."""
+    machines = ctx.catalog.machines_for(accelerator.name)
+    if accelerator.kind == "tpu":
+        return any(machine.accelerator_count * accelerator.devices_per_chip == devices for machine in machines)
+    counts = [machine.attachable.get(accelerator.name, (machine.accelerator_count,)) for machine in machines]
+    return any(devices <= max(count) for count in counts)
+
+
+def _is_quantized_copy(model: Model, other: Model) -> bool:
+    """Whether `other` is the same network with smaller weights."""
+    if model.quantization is not None or other.quantization is None or other.id == model.id:
+        return False
+    family = model.id.rpartition("/")[2].removesuffix("-Instruct").lower()
+    same = (model.architecture, model.layers, model.hidden, model.intermediate, model.vocabulary)
+    return family in other.id.lower() and same == (
+        other.architecture,
+        other.layers,
+        other.hidden,
+        other.intermediate,
+        other.vocabulary,
+    )
+
+
+def _runs_on(ctx: PlanContext, model: Model) -> bool:
+    """AWQ and GPTQ kernels go back to compute capability 7.5; the others' weight-only ones need 8.0."""
+    capability, quantization = ctx.accelerator.compute_capability, model.quantization
+    if capability is None or quantization is None:
+        return False
+    return capability >= 8.0 or quantization.method in ("awq", "gptq")
+
+
+def _larger_machine(ctx: PlanContext, run: EngineRun) -> str | None:
+    """The smallest machine type with enough of the same accelerator for one replica, or more of it attached."""
+    for machine in ctx.catalog.machines_for(ctx.accelerator.name):
+        counts = machine.attachable.get(ctx.accelerator.name, (machine.accelerator_count,))
+        for count in counts:
+            devices = count * ctx.accelerator.devices_per_chip
+            if devices <= run.tensor_parallel or machine.accelerator_share < 1 or not shares(run.model, devices):
+                continue
+            # On TPUs replicated heads work for some models only, and a slice of several hosts is another matter.
+            if run.kind == "tpu" and (run.model.kv_heads % devices or machine.default_topology is None):
+                continue
+            if machine.is_attachable and machine.name != ctx.machine.name:
+                continue
+            if _holds(replace(run, tensor_parallel=devices)):
+                where = "accelerator.perNode" if machine.is_attachable else "accelerator.machineType"
+                return f"{where}: {count if machine.is_attachable else machine.name}"
+    return None
+
+
+def _fix(verdict: MemoryVerdict, helps: Sequence[Remedy], elsewhere: Sequence[str]) -> str:
+    if helps:
+        return "use " + ", or ".join(str(remedy) for remedy in helps)
+    if elsewhere:
+        return "use " + ", or ".join(elsewhere)
+    if verdict.limit == "warm-up":
+        return "use a lower gpuMemoryUtilization with a lower maxModelLen, or a larger accelerator"
+    return "spread it over more accelerators, use a quantized checkpoint, or a larger accelerator"

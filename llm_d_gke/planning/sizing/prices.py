@@ -1,0 +1,58 @@
+"""The catalog's prices with the stack's own in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from llm_d_gke.catalog.prices import Prices
+from llm_d_gke.catalog.schema import Provisioning
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.settings.prices import Rates
+
+
+def prices_of(ctx: PlanContext) -> Prices:
+    """Prices of the stack's region. A price of something that the catalog does not know is an error."""
+    own, catalog_prices = ctx.settings.prices, ctx.catalog.prices
+    if own is None:
+        return catalog_prices
+    items = dict(own.items)
+    names: dict[str, tuple[Mapping[str, Rates | float], Collection[str]]] = {
+        "machines": (own.machines, ctx.catalog.machines),
+        "accelerators": (own.accelerators, ctx.catalog.accelerators),
+        "items": (own.items, catalog_prices.items),
+    }
+    for group, (own_prices, accepted) in names.items():
+        for name in own_prices:
+            if name not in accepted:
+                ctx.findings.error(
+                    "LLMD-PRICE-NAME",
+                    "prices",
+                    group,
+                    name,
+                    value=_price_text(own_prices[name]),
+                    rule="the catalog has nothing of this name, so the price would never be used",
+                    fix=f"use one of {', '.join(accepted)}" if group == "items" else "take the name from the catalog",
+                )
+                items.pop(name, None)
+    return catalog_prices.replaced(
+        ctx.region,
+        own.date,
+        own.source,
+        machines={name: _rates(rates) for name, rates in own.machines.items()},
+        accelerators={name: _rates(rates) for name, rates in own.accelerators.items()},
+        items=items,
+    )
+
+
+def _rates(rates: Rates) -> Mapping[Provisioning, float]:
+    by_way: dict[Provisioning, float | None] = {
+        "on-demand": rates.on_demand,
+        "spot": rates.spot,
+        "flex-start": rates.flex_start,
+        "reserved": rates.reserved,
+    }
+    return {way: usd for way, usd in by_way.items() if usd is not None}
+
+
+def _price_text(price: Rates | float) -> str:
+    return str(price) if isinstance(price, float) else str(dict(_rates(price)))

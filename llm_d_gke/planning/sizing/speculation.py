@@ -1,0 +1,66 @@
+"""Speculative decoding: its argument of `vllm serve`, tokens guessed ahead, and the layers that guess."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llm_d_gke.catalog.schema import DraftLayers, Model
+from llm_d_gke.settings.models import ModelSettings
+
+_ARGUMENT = "--speculative-config"
+# Methods that guess from the text itself and load nothing.
+_WITHOUT_LAYERS = ("ngram", "ngram_gpu", "suffix")
+
+
+@dataclass(frozen=True)
+class Speculation:
+    """`tokens` are guessed ahead of each step. `known` is False where what guesses them cannot be sized."""
+
+    tokens: int = 0
+    draft: DraftLayers | None = None
+    is_known: bool = True
+
+
+def speculation_arguments(settings: ModelSettings) -> tuple[str, ...]:
+    """The argument that `speculativeDecoding` becomes. Empty without it."""
+    speculation = settings.speculative_decoding
+    if speculation is None:
+        return ()
+    config: dict[str, object] = {"method": speculation.method, "num_speculative_tokens": speculation.tokens}
+    if speculation.draft_model is not None:
+        config["model"] = speculation.draft_model
+    return (_ARGUMENT, json.dumps(config))
+
+
+def speculation_of(arguments: Sequence[str], model: Model) -> Speculation:
+    """What `--speculative-config` says. A checkpoint's own prediction layers are known, a draft model is not."""
+    text = _value(arguments)
+    if text is None:
+        return Speculation()
+    try:
+        config = json.loads(text)
+    except ValueError:
+        return Speculation(is_known=False)
+    if not isinstance(config, dict):
+        return Speculation(is_known=False)
+    tokens, method = config.get("num_speculative_tokens"), str(config.get("method") or "")
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or not 0 < tokens < 1000:
+        tokens = 1
+    if method in _WITHOUT_LAYERS:
+        return Speculation(tokens)
+    if method.endswith("mtp") and model.draft is not None and config.get("model") is None:
+        return Speculation(tokens, model.draft)
+    return Speculation(tokens, is_known=False)
+
+
+def _value(arguments: Sequence[str]) -> str | None:
+    for position, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if name == _ARGUMENT:
+            return value or (arguments[position + 1] if position + 1 < len(arguments) else "")
+        if argument.startswith(f"{_ARGUMENT}."):
+            # --speculative-config.method mtp: vLLM puts the parts together; here they are not.
+            return ""
+    return None

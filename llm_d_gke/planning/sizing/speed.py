@@ -1,0 +1,260 @@
+"""How fast one engine answers: an *estimate* from the times of its steps.
+
+The scheduler of vLLM computes a token of every running sequence in each step, and fills what is left of
+`max_num_batched_tokens` with prompts. How long a step takes comes from planning/sizing/steps.py, or from anything else
+that knows. The error was measured on published benchmarks that no constant was fitted to: catalog/engine.yaml `earned`,
+docs/speed.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from llm_d_gke.catalog.engine import Earned, generation, load_engine
+from llm_d_gke.catalog.schema import Accelerator
+from llm_d_gke.planning.plan.estimates import Bound, MemoryVerdict, Simulation, SpeedEstimate
+from llm_d_gke.planning.sizing.memory import EngineRun, judge
+from llm_d_gke.planning.sizing.memory.kv_cache import layers_of, layout
+from llm_d_gke.planning.sizing.steps import Roofline, StepTimes, read
+
+METHOD = Roofline.name  # where a plan's step times come from
+
+_ROUNDS = 4  # of finding how many of the requests in flight decode: each halves what is left of the error
+
+
+@dataclass(frozen=True)
+class Load:
+    """What clients ask for: tokens of a prompt and of an answer, and requests in flight over all replicas.
+
+    `cached_tokens` of the prompt are in the prefix cache already.
+    """
+
+    prompt_tokens: int
+    output_tokens: int
+    concurrency: float = 1.0
+    cached_tokens: int = 0
+
+
+def estimate(
+    run: EngineRun,
+    accelerator: Accelerator,
+    load: Load,
+    replicas: int = 1,
+    verdict: MemoryVerdict | None = None,
+    *,
+    interrupted: bool = True,
+    steps: StepTimes | None = None,
+) -> SpeedEstimate | None:
+    """Speed of `replicas` equal engines under an evenly spread load. `verdict` is the run's, where it is known already.
+
+    Data-parallel ranks of one replica are engines, too. `interrupted`: other requests' prompts are computed between the
+    tokens of an answer, as where one engine does both. `steps` knows step times better than the roofline does.
+
+    None when the catalog lacks bandwidth or compute, or when the cache does not hold one such request.
+    """
+    verdict = verdict or judge(run)
+    steps = steps or step_times(run, accelerator)
+    most = _most(run, verdict, load)
+    if steps is None or most < 1 or replicas < 1:
+        return None
+    engines = replicas * run.data_parallel
+    in_flight = max(1.0, load.concurrency / engines)
+    batch = min(in_flight, float(run.max_num_seqs), float(most))
+    served = _serve(run, steps, load, batch, interrupted=interrupted)
+    waiting = in_flight / served.rate - batch / served.rate
+    # Fewer requests in flight than engines leave some of them idle.
+    rate = served.rate * min(float(engines), load.concurrency)
+    return SpeedEstimate(
+        time_to_first_token=served.first + waiting,
+        time_per_output_token=served.seconds_per_token,
+        latency=batch / served.rate + waiting,
+        requests_per_second=rate,
+        output_tokens_per_second=rate * load.output_tokens,
+        batch=batch,
+        bound=_bound(steps, served, batch, in_flight, run.max_num_seqs, most),
+        error=_error(steps.name, run.kind),
+        method=steps.name,
+    )
+
+
+def _error(method: str, kind: str) -> float:
+    """Of a method that no measurement was held against nothing is certain."""
+    earned = load_engine().speed.earned.get(f"{method}-{kind}")
+    return earned.worst_of_ten if earned is not None else 1.0
+
+
+def earned(method: str, kind: str) -> Earned:
+    """Errors that a method earned on this kind of accelerator. Raises KeyError for a method without measurements."""
+    return load_engine().speed.earned[f"{method}-{kind}"]
+
+
+def step_times(run: EngineRun, accelerator: Accelerator) -> StepTimes | None:
+    """The roofline of a run. None where the catalog lacks bandwidth or compute."""
+    if accelerator.bandwidth_gbs is None or not (accelerator.bf16_tflops or accelerator.fp16_tflops):
+        return None
+    key = ("steps", 0)
+    if key not in run.computed:
+        constants = load_engine().speed.constants.of(generation(accelerator.compute_capability))
+        run.computed[key] = Roofline(run, accelerator, constants)
+    computed: StepTimes = run.computed[key]
+    return computed
+
+
+def replicas_for(
+    run: EngineRun,
+    accelerator: Accelerator,
+    requests_per_second: float,
+    prompt_tokens: int,
+    output_tokens: int,
+    *,
+    time_to_first_token: float | None = None,
+    time_per_output_token: float | None = None,
+    verdict: MemoryVerdict | None = None,
+) -> int | None:
+    """Fewest replicas that serve a rate within the latency objectives, in seconds.
+
+    None when even one request at a time is too slow. Rates are those of a closed loop: bursts need more.
+    """
+    best = 0.0
+    concurrency = 1
+    verdict = verdict or judge(run)
+    while concurrency <= run.max_num_seqs * run.data_parallel:
+        speed = estimate(run, accelerator, Load(prompt_tokens, output_tokens, concurrency), verdict=verdict)
+        if speed is None or speed.batch < concurrency / run.data_parallel:
+            break
+        late = time_to_first_token is not None and speed.time_to_first_token > time_to_first_token
+        slow = time_per_output_token is not None and speed.time_per_output_token > time_per_output_token
+        if late or slow:
+            break
+        best = max(best, speed.requests_per_second)
+        concurrency = concurrency + max(1, concurrency // 8)
+    return math.ceil(requests_per_second / best) if best > 0 else None
+
+
+def simulation(
+    run: EngineRun, accelerator: Accelerator, load: Load | None = None, verdict: MemoryVerdict | None = None
+) -> Simulation | None:
+    """Timings of one request alone and the cache's size, for an engine that only pretends. None as for `estimate`."""
+    judged = verdict or judge(run)
+    speed = estimate(run, accelerator, load or Load(128, 128), verdict=judged)
+    if speed is None:
+        return None
+    return Simulation(
+        time_to_first_token_ms=max(1, round(speed.time_to_first_token * 1000)),
+        inter_token_latency_ms=max(1, round(speed.time_per_output_token * 1000)),
+        kv_cache_blocks=judged.kv_blocks,
+        block_size=judged.block_size,
+    )
+
+
+def prefill_seconds(run: EngineRun, accelerator: Accelerator, tokens: int) -> float | None:
+    """Computing one prompt alone. None where the catalog lacks bandwidth or compute."""
+    steps = step_times(run, accelerator)
+    return None if steps is None else _prompt_alone(steps, tokens, 0, run.max_num_batched_tokens)
+
+
+def cache_bytes(run: EngineRun, tokens: int) -> float:
+    """Keys and values, or states, of one sequence of so many tokens on one rank."""
+    return sum(read(kind, tokens) for stage in range(run.pipeline_parallel) for kind in layers_of(run, stage))
+
+
+@dataclass(frozen=True)
+class _Served:
+    """One engine under a steady load: seconds to the first token and for each further one, requests per second.
+
+    `decoding` sequences are past their first token; `filled`: steps carry as many tokens as they may.
+    """
+
+    first: float
+    seconds_per_token: float
+    rate: float
+    decoding: float
+    filled: bool
+
+
+def _most(run: EngineRun, verdict: MemoryVerdict, load: Load) -> int:
+    """Sequences that the cache holds at once: at different points of their answers, cached beginnings kept once."""
+    fresh = max(1, load.prompt_tokens - load.cached_tokens)
+    length = math.ceil(fresh + load_engine().speed.output_share * load.output_tokens)
+    whole = max(1, layout(run).blocks_per_request(load.prompt_tokens + load.output_tokens))
+    if verdict.kv_blocks < whole:
+        return 0
+    return verdict.kv_blocks // max(1, layout(run).blocks_per_request(length))
+
+
+def _serve(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, interrupted: bool) -> _Served:
+    """A closed loop of `batch` requests in flight on one engine."""
+    fresh = max(1, load.prompt_tokens - load.cached_tokens)
+    context = load.prompt_tokens + load.output_tokens / 2
+    further = max(1, load.output_tokens - 1)
+    budget = float(run.max_num_batched_tokens)
+    if load.output_tokens <= 1:
+        first = load_engine().speed.request_seconds[run.kind] + _prompt_alone(steps, fresh, load.cached_tokens, budget)
+        return _Served(first, 0.0, batch / (first * batch), 0.0, filled=False)
+    if not interrupted:
+        seconds_per_token = steps.step(batch, context)
+        first = load_engine().speed.request_seconds[run.kind] + _prompt_alone(steps, fresh, load.cached_tokens, budget)
+        return _Served(first, seconds_per_token, batch / (first + further * seconds_per_token), batch, filled=False)
+    # Each step brings every sequence a token further, and `carried` tokens of prompts for those that take their place.
+    most = budget / (1 + fresh / further)
+    decoding = min(batch, most)
+    for _ in range(_ROUNDS):
+        seconds_per_token = _mean_step(steps, decoding, context, fresh, further, budget)
+        first = _first(run, steps, decoding, context, load, budget, seconds_per_token, batch)
+        decoding = min(most, batch / (1 + first / (further * seconds_per_token)))
+    seconds_per_token = _mean_step(steps, decoding, context, fresh, further, budget)
+    rate = decoding / (further * seconds_per_token)
+    return _Served(
+        batch / rate - further * seconds_per_token, seconds_per_token, rate, decoding, filled=decoding >= most
+    )
+
+
+def _mean_step(steps: StepTimes, decoding: float, context: float, fresh: float, further: float, budget: float) -> float:
+    """Mean time of a step: some carry a chunk of a prompt, the others none."""
+    carried = decoding * fresh / further
+    chunk = max(1.0, carried, min(fresh, budget - decoding))
+    share = min(1.0, carried / chunk)
+    depth = max(0.0, fresh - chunk) / 2
+    mixed = steps.step(decoding, context, chunk, depth)
+    return mixed if share == 1 else (1 - share) * steps.step(decoding, context) + share * mixed
+
+
+def _first(
+    run: EngineRun,
+    steps: StepTimes,
+    decoding: float,
+    context: float,
+    load: Load,
+    budget: float,
+    seconds_per_token: float,
+    batch: float,
+) -> float:
+    """Seconds to the first token of a request that is admitted at once."""
+    fresh = max(1, load.prompt_tokens - load.cached_tokens)
+    left = max(1.0, budget - decoding)
+    count = math.ceil(fresh / left)
+    chunk = fresh / count
+    beside = decoding if batch > 1 else 0.0
+    computing = sum(
+        steps.step(beside, context, chunk, load.cached_tokens + index * chunk) for index in range(min(count, 8))
+    ) * (count / min(count, 8))
+    if batch <= 1:
+        return load_engine().speed.request_seconds[run.kind] + computing
+    # A request comes in the middle of a step, and behind the prompts of others: at random, though never of all of them.
+    busy = min(0.95, decoding * computing / (max(1, load.output_tokens - 1) * seconds_per_token))
+    behind = computing * min(busy / (2 * (1 - busy)), (batch - 1) / 2)
+    return load_engine().speed.request_seconds[run.kind] + computing + seconds_per_token / 2 + behind
+
+
+def _prompt_alone(steps: StepTimes, tokens: float, depth: float, budget: float) -> float:
+    count = math.ceil(tokens / budget)
+    return sum(steps.step(0.0, 0.0, tokens / count, depth + index * tokens / count) for index in range(count))
+
+
+def _bound(steps: StepTimes, served: _Served, batch: float, in_flight: float, sequences: int, most: int) -> Bound:
+    if batch < in_flight:
+        return "KV cache" if most < sequences else "batch size"
+    if served.filled:
+        return "prefill"
+    return steps.bound(served.decoding) if isinstance(steps, Roofline) else "memory bandwidth"

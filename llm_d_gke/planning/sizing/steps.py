@@ -1,0 +1,164 @@
+"""How long one step of an engine takes: a roofline by mechanism, with a few shares and latencies that were measured.
+
+A step computes one token of every running sequence and a chunk of a prompt. It reads the weights its tokens meet (of
+experts those that are asked) and the cached keys and values, computes its matrices and the attention of the prompt,
+exchanges activations between tensor-parallel ranks, and spends a little on each layer, on each sequence and on
+scheduling. Reading and computing of one matrix overlap; everything else follows one another.
+
+The constants are in llm_d_gke/catalog/engine.yaml, fitted by `python -m llm_d_gke.operations.speed_check fit`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from llm_d_gke.catalog.engine import SpeedConstants, load_engine
+from llm_d_gke.catalog.parameters import GIB, per_layer_tables
+from llm_d_gke.catalog.schema import Accelerator
+from llm_d_gke.planning.plan.estimates import Bound
+from llm_d_gke.planning.sizing.memory import EngineRun
+from llm_d_gke.planning.sizing.memory.kv_cache import Layers, layers_of
+from llm_d_gke.planning.sizing.memory.weights import weights_gib
+
+_SHARPNESS = 4  # of the corner between reading and computing: at the corner a matrix takes 2 ** (1 / 4) times either
+
+
+class StepTimes(Protocol):
+    """Anything that knows how long a step takes. Seconds; `context` is the mean length of the running sequences."""
+
+    name: str
+
+    def step(self, decoding: float, context: float, chunk: float = 0.0, depth: float = 0.0) -> float:
+        """One token of `decoding` sequences and `chunk` tokens of a prompt of which `depth` tokens are cached."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Matrices:
+    """Weights of one kind on one rank: what all of them weigh, and operations for one token."""
+
+    weight_bytes: float
+    flops: float
+    flops_per_second: float
+    bytes_per_second: float
+    expert_share: float = 1.0  # share of the experts that one token asks
+
+
+class Roofline:
+    """Step times of one rank; pipeline stages work one after another on a token."""
+
+    name = "roofline"
+
+    def __init__(self, run: EngineRun, accelerator: Accelerator, constants: SpeedConstants) -> None:
+        # A fractional machine has its part of the device's speed as of its memory.
+        part = run.total_gib / (accelerator.usable_gib or run.total_gib) / accelerator.devices_per_chip
+        plain = (accelerator.bf16_tflops or accelerator.fp16_tflops or 0.0) * 1e12 * part
+        quantized = run.quantized
+        eighth = quantized is not None and quantized.bits == 8 and accelerator.fp8_tflops is not None
+        matrix = (accelerator.fp8_tflops or 0.0) * 1e12 * part if eighth else plain
+        share = constants.matrix_share_fp8 if eighth else constants.matrix_share
+        if quantized is not None and not eighth:
+            share = constants.matrix_share_unpacked
+        self._bandwidth = (accelerator.bandwidth_gbs or 0.0) * 1e9 * part * constants.bandwidth_share
+        self._attention = plain * constants.attention_share
+        self._constants = constants
+        model, tensor = run.model, run.tensor_parallel
+        parts, experts = run.parameters, model.experts
+        stored = sum(weights_gib(run, stage) for stage in range(run.pipeline_parallel)) * GIB
+        # Of tables only rows are read, and a vision tower runs for images only.
+        stored -= per_layer_tables(model) * run.dtype_bytes / tensor
+        if run.has_encoder and model.vision_gib is not None:
+            stored -= model.vision_gib * GIB * (model.vision_sharded / tensor + 1 - model.vision_sharded)
+        head = (parts.lm_head or parts.embedding) * run.dtype_bytes / tensor
+        stored -= parts.embedding * run.dtype_bytes / tensor + (head if parts.lm_head else 0.0)
+        routed = parts.experts * run.stored_bytes("experts") / run.expert_ranks if experts else 0.0
+        every = parts.attention + parts.linear + parts.mlp + parts.shared + parts.latent
+        self._dense = _Matrices(max(0.0, stored - routed), 2 * every / tensor, matrix * share, self._bandwidth)
+        self._head = _Matrices(
+            head, 2 * (parts.lm_head or parts.embedding) / tensor, plain * constants.matrix_share, self._bandwidth
+        )
+        self._experts: _Matrices | None = None
+        if experts is not None:
+            expert_share = experts.active / experts.count
+            self._experts = _Matrices(
+                routed,
+                2 * parts.experts * expert_share / tensor,
+                matrix * share * constants.experts_share,
+                self._bandwidth * constants.experts_reading_share,
+                expert_share,
+            )
+        self._ranks = run.data_parallel if experts is not None else 1
+        kinds = [layers for stage in range(run.pipeline_parallel) for layers in layers_of(run, stage)]
+        self._kinds = kinds
+        heads = model.attention_heads * model.head_dim / tensor
+        self._attending = [(4.0 * heads * kind.count, kind.window) for kind in kinds if kind.token_bytes]
+        self._fixed = constants.host_seconds + model.layers * constants.layer_seconds
+        if experts is not None:
+            layer_seconds = constants.experts_fp8_layer_seconds if eighth else constants.experts_layer_seconds
+            self._fixed += experts.layers * layer_seconds
+            if run.data_parallel > 1:
+                self._fixed += experts.layers * load_engine().speed.all_to_all_seconds
+        self._exchanged = 0.0
+        if tensor > 1:
+            self._fixed += 2 * model.layers * load_engine().speed.collective_seconds[run.interconnect]
+            link = (accelerator.link_gbs or 0.0) * 1e9 / accelerator.devices_per_chip
+            if link:
+                sent = 2 * model.layers * model.hidden * run.dtype_bytes * 2 * (tensor - 1) / tensor
+                self._exchanged = sent / (link * constants.link_share)
+
+    def step(self, decoding: float, context: float, chunk: float = 0.0, depth: float = 0.0) -> float:
+        """One token of `decoding` sequences and `chunk` tokens of a prompt of which `depth` tokens are cached."""
+        tokens = decoding + chunk
+        seconds = self._multiply(self._dense, tokens) + self._multiply(self._head, decoding + min(chunk, 1.0))
+        if self._experts is not None:
+            seconds += self._multiply(self._experts, tokens)
+        if decoding:
+            seconds += decoding * self._cached(context) / self._bandwidth
+        if chunk:
+            seconds += self._attend(chunk, depth)
+        return seconds + self._fixed + tokens * self._exchanged + decoding * self._constants.sequence_seconds
+
+    def bound(self, decoding: float) -> Bound:
+        """What a step without prompts waits for."""
+        tokens = max(1.0, decoding)
+        reading = self._read(self._dense, tokens) + self._read(self._head, tokens)
+        computing = tokens * (self._dense.flops / self._dense.flops_per_second)
+        if self._experts is not None:
+            reading += self._read(self._experts, tokens)
+            computing += tokens * self._experts.flops / self._experts.flops_per_second
+        if self._fixed + decoding * self._constants.sequence_seconds > max(reading, computing):
+            return "host"
+        return "compute" if computing > reading else "memory bandwidth"
+
+    def _multiply(self, matrices: _Matrices, tokens: float) -> float:
+        reading = self._read(matrices, tokens)
+        computing = tokens * matrices.flops / matrices.flops_per_second
+        if reading > 4 * computing or computing > 4 * reading:
+            return max(reading, computing)
+        return float((reading**_SHARPNESS + computing**_SHARPNESS) ** (1 / _SHARPNESS))
+
+    def _read(self, matrices: _Matrices, tokens: float) -> float:
+        weights = matrices.weight_bytes
+        if matrices.expert_share < 1:
+            # All data-parallel ranks send tokens to the experts of this one.
+            weights *= 1 - (1 - matrices.expert_share) ** max(1.0, tokens * self._ranks)
+        return weights / matrices.bytes_per_second
+
+    def _cached(self, context: float) -> float:
+        """Bytes of keys and values, or of states, that one sequence reads in a step."""
+        return sum(read(kind, context) for kind in self._kinds)
+
+    def _attend(self, chunk: float, depth: float) -> float:
+        """Seconds of attention between a chunk and what is before it."""
+        work = 0.0
+        for flops, window in self._attending:
+            seen = depth + chunk / 2
+            work += flops * chunk * (min(seen, window) if window else seen)
+        return work / self._attention
+
+
+def read(kind: Layers, context: float) -> float:
+    """Bytes that one sequence of so many tokens reads of the layers of one kind."""
+    seen = min(context, kind.window) if kind.window else context
+    return kind.count * (kind.state_bytes + kind.token_bytes * seen)

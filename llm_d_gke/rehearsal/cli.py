@@ -1,0 +1,139 @@
+"""Commands of the rehearsal: `python -m llm_d_gke.rehearsal COMMAND STACK`.
+
+The modules that do the work are imported by the command that needs them: they bring Pulumi's SDKs along.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llm_d_gke.cli.exits import FAILED, REFUSED
+from llm_d_gke.cli.options import Changes, Stack, overrides
+from llm_d_gke.cli.run import Failure, add_command, new_app
+from llm_d_gke.rehearsal.engine_choice import EngineChoice
+
+_PANEL = "Rehearse on this machine"
+
+
+def up(
+    stack: Stack,
+    config: Changes = None,
+    engine: Annotated[
+        EngineChoice | None,
+        typer.Option(
+            "--engine",
+            help="simulator, or vllm: real vLLM on this machine's processor with a tiny model. By default that of the"
+            " stack that runs, else the simulator.",
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
+    """Bring a stack up on this machine, and send it one chat request."""
+    from llm_d_gke.rehearsal import commands
+
+    return commands.up(commands.Request(stack, overrides(config), engine=engine))
+
+
+def preview(stack: Stack, config: Changes = None) -> int:
+    """Show what `up` would create or change. Exit status 2 if the stack is refused."""
+    from llm_d_gke.rehearsal import commands
+
+    return commands.preview(commands.Request(stack, overrides(config)))
+
+
+def status(
+    stack: Stack,
+    differences: Annotated[
+        bool, typer.Option("--differences", help="Also list in what the rehearsal differs from GKE.")
+    ] = False,
+) -> int:
+    """Show nodes, pods, Gateway and address of a stack that is up."""
+    from llm_d_gke.rehearsal import commands
+
+    return commands.status(commands.Request(stack), differences=differences)
+
+
+def endpoint(stack: Stack) -> int:
+    """Print the address at which a stack answers on this machine."""
+    from llm_d_gke.rehearsal import commands
+
+    return commands.endpoint(commands.Request(stack))
+
+
+def down(stack: Stack, config: Changes = None) -> int:
+    """Destroy a stack, and stop everything that was started for it."""
+    from llm_d_gke.rehearsal import commands
+
+    return commands.down(commands.Request(stack, overrides(config)))
+
+
+def render(
+    stack: Stack,
+    config: Changes = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.", file_okay=False)] = Path("rendered"),
+) -> int:
+    """Write the resource graph and every Kubernetes object as files."""
+    from llm_d_gke.rehearsal import commands
+
+    return commands.render(commands.Request(stack, overrides(config), out))
+
+
+def logs(
+    stack: Stack,
+    pod: Annotated[
+        str | None, typer.Argument(help="Beginning of the pod's name. By default all pods.", show_default=False)
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until Ctrl-C.")] = False,
+) -> int:
+    """Print the logs of a stack's pods. For a stack that is not up here, print the commands for GKE."""
+    from llm_d_gke.rehearsal import commands
+
+    return commands.logs(commands.Request(stack), pod, follow=follow)
+
+
+def why(
+    stack: Stack,
+    request: Annotated[
+        str | None,
+        typer.Argument(help="Id of a request (x-request-id). By default the latest ones.", show_default=False),
+    ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log",
+            help="A picker's log to read instead, - for standard input: `kubectl logs ... | llmd why chat --log -`.",
+            show_default=False,
+            allow_dash=True,
+        ),
+    ] = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many requests.")] = 3,
+) -> int:
+    """Show why requests went to their replicas: scores of every endpoint. Needs picker.verbosity 4 in the stack."""
+    from llm_d_gke.rehearsal import commands
+
+    return commands.why(commands.Request(stack), request, log, last)
+
+
+def explain(error: Exception) -> Failure | None:
+    """The printed text of an error of these commands. None for a defect."""
+    from llm_d_gke.cli.findings import refusal_text
+    from llm_d_gke.planning import RefusedError
+    from llm_d_gke.stackfile import StackFileError
+
+    if isinstance(error, RefusedError):
+        return Failure(refusal_text(error.findings), REFUSED)
+    if isinstance(error, StackFileError):
+        return Failure(str(error), REFUSED)
+    # Imports Pulumi's SDK, which cannot be in one environment with Google's client libraries of `preflight`.
+    from llm_d_gke.rehearsal.terminal.failures import explain as sentence_of
+
+    sentence = sentence_of(error)
+    return None if sentence is None else Failure(sentence, FAILED)
+
+
+app = new_app("Rehearse a stack on this machine: the same program, without a cloud account.")
+for _command in (up, preview, status, logs, why, endpoint, down, render):
+    add_command(app, _command, explain, panel=_PANEL, changes_stack=_command in (up, down))

@@ -1,0 +1,306 @@
+"""Implements the commands of the rehearsal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from llm_d_gke.cli.text import wrapped
+from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
+from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
+from llm_d_gke.rehearsal.providers.requests import Refused
+from llm_d_gke.rehearsal.pulumi_engine.changes import diff_settings, find_switch, save_settings
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.rehearsal.pulumi_engine.engine import Engine, engine
+from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
+from llm_d_gke.rehearsal.pulumi_engine.interruption import defer_interrupts, delete_orphaned_creates
+from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
+from llm_d_gke.rehearsal.terminal import scores
+from llm_d_gke.rehearsal.terminal.chat import Answer, ask
+from llm_d_gke.rehearsal.terminal.display import console, print_differences
+from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.rehearsal.terminal.path_of_answer import AnswerPath, path_of_answer
+from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
+from llm_d_gke.rehearsal.terminal.progress import each_step_once
+from llm_d_gke.rehearsal.terminal.status import print_status
+from llm_d_gke.rehearsal.toolchain.build import binaries
+from llm_d_gke.rehearsal.toolchain.pickers import obtain
+from llm_d_gke.rehearsal.vllm_cpu.prepare import prepare as prepare_vllm
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
+from llm_d_gke.stackfile.model_files import model_files
+
+
+@dataclass(frozen=True)
+class Request:
+    """One command line."""
+
+    stack: str
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    out: Path | None = None
+    # None: that of the stack that runs, else the simulator.
+    engine: EngineChoice | None = None
+
+    @property
+    def paths(self) -> StackPaths:
+        return StackPaths(self.stack)
+
+
+def report(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+def show(text: str) -> None:
+    """Print a line of the engine."""
+    print(text.rstrip("\n"), flush=True)
+
+
+def up(request: Request) -> int:
+    began = time.monotonic()
+    paths = request.paths
+    configuration = load(
+        PROJECT_ROOT, request.stack, request.overrides, available=lambda picker: obtain(picker, report)
+    )
+    plan = _refuse_mistakes(paths, configuration)
+    chosen = choose_engine(paths, request.engine)
+    if chosen is EngineChoice.VLLM:
+        prepare_vllm(paths, plan, configuration, report)
+    record_engine(paths, chosen)
+    # Else the first pod of each program would wait for its build silently on the screen.
+    binaries(needed_programs(plan, chosen), report)
+    with defer_interrupts(), engine(paths, configuration, report) as pulumi:
+        resume_interrupted(pulumi)
+        create_existing(paths, plan.project, plan.network, plan.cluster, report)
+        write_engine_simulation(paths, configuration)
+        _say_changes(paths, configuration)
+        done = pulumi.stack.up(on_output=each_step_once(show), on_error=show, color=_color(), suppress_outputs=True)
+        save_settings(paths, configuration)
+        outputs = {name: output.value for name, output in done.outputs.items()}
+    models = outputs["models"]
+    if not isinstance(models, list):
+        raise RehearsalError("the stack has no output `models`")
+    endpoint = reachable(paths)
+    host = urlsplit(str(outputs["endpoint"])).hostname or ""
+    answer = ask(endpoint, host, models[0]) if _serves(paths) else None
+    path = None if answer is None else path_of_answer(paths, plan, answer.model, endpoint)
+    _print_up(paths, outputs, endpoint, answer, path)
+    print(f"\nup after {time.monotonic() - began:.0f} s; it keeps running until `make down STACK={request.stack}`")
+    return 0
+
+
+def preview(request: Request) -> int:
+    paths = request.paths
+    existed, stands = paths.home.exists(), paths.cloud.exists()
+    # Nothing runs here for a preview, so it shows the stack's own picker, as the report and Google Cloud do. A stack
+    # running stack is compared with the result of an `up`: the same release, with the picker that can run here.
+    configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=not stands)
+    plan = _refuse_mistakes(paths, configuration)
+    try:
+        with defer_interrupts(), engine(paths, configuration, report) as pulumi:
+            create_existing(paths, plan.project, plan.network, plan.cluster, report)
+            _say_changes(paths, configuration)
+            # For a running stack the changed lines matter, for a new one the whole list.
+            pulumi.stack.preview(on_output=show, on_error=show, color=_color(), diff=stands)
+    finally:
+        if not existed:
+            processes.stop_all(paths)
+            _forget(paths)
+    return 0
+
+
+def status(request: Request, *, differences: bool = False) -> int:
+    print_status(request.paths, differences=differences)
+    return 0
+
+
+def logs(request: Request, pod: str | None, *, follow: bool) -> int:
+    def gke_commands() -> str:
+        configuration = load(PROJECT_ROOT, request.stack, own_release=True)
+        values = configuration.settings()
+        plan = plan_raw(request.stack, values, configuration.encrypted(), files=model_files(values))
+        target = pod or plan.models[0].servers[0].name
+        return (
+            f"  gcloud container clusters get-credentials {plan.cluster.name} --location {plan.location}"
+            f" --project {plan.project} --dns-endpoint\n"
+            f"  kubectl logs --namespace {plan.namespace.name} --all-containers --follow {_workload(target, pod)}"
+        )
+
+    print_logs(request.paths, pod, follow=follow, gke_commands=gke_commands)
+    return 0
+
+
+def why(request: Request, request_id: str | None, log: Path | None, last: int) -> int:
+    """Print the scores of requests from the log of the stack's pickers. Raises RehearsalError where it has none."""
+    configuration = load(PROJECT_ROOT, request.stack, own_release=True)
+    values = configuration.settings()
+    plan = plan_raw(request.stack, values, configuration.encrypted(), files=model_files(values))
+    weights = {name: weight for model in plan.models for name, weight in scores.weights_of(model.picker.config).items()}
+    names = [model.picker.name for model in plan.models]
+    choices = scores.choices(picker_lines(request.paths, plan.namespace.name, names, log))
+    selected = [choice for choice in choices if request_id in (None, choice.request)][-last:]
+    if not selected:
+        raise RehearsalError(
+            f"the log of {', '.join(names)} has no request {request_id}"
+            if request_id is not None and choices
+            else f"the log of {', '.join(names)} has no scores: set llm-d:picker.verbosity: {scores.SCORES_FROM}, run"
+            " up, and send a request"
+        )
+    to = console()
+    for choice in selected:
+        to.print(scores.table(choice, weights))
+    return 0
+
+
+def _workload(name: str, pod: str | None) -> str:
+    return name if pod else f"deployment/{name}"
+
+
+def endpoint(request: Request) -> int:
+    print(reachable(request.paths))
+    return 0
+
+
+def down(request: Request) -> int:
+    """Destroy the stack, then stop and remove everything that is left, also after a crash."""
+    began = time.monotonic()
+    paths = request.paths
+    if not paths.home.exists():
+        print(f"stack {request.stack} is not up")
+        return 0
+    failed: Exception | None = None
+    try:
+        configuration = load(PROJECT_ROOT, request.stack, request.overrides)
+        with defer_interrupts(), engine(paths, configuration, report) as pulumi:
+            resume_interrupted(pulumi)
+            pulumi.stack.destroy(on_output=each_step_once(show), on_error=show, color=_color())
+            pulumi.stack.workspace.remove_stack(request.stack)
+    except Exception as error:
+        # A stack that cannot be destroyed must not leave processes and files behind either.
+        failed = error
+    processes.stop_all(paths)
+    _forget(paths)
+    print(f"down after {time.monotonic() - began:.0f} s: no process, no file is left")
+    if failed is not None:
+        print("destroy itself failed; everything was stopped and removed without it:", file=sys.stderr)
+        raise failed
+    return 0
+
+
+def render(request: Request) -> int:
+    # Imported here: recording needs the whole program, which the other commands leave to the engine.
+    from llm_d_gke.resource_graph.rendering import render as write
+    from llm_d_gke.resource_graph.stack_program import record_stack
+
+    if request.out is None:
+        raise RehearsalError("render needs a folder: make render STACK=gpu OUT=rendered")
+    # What is read or compared is what Google Cloud would get.
+    configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=True)
+    _refuse_mistakes(request.paths, configuration, changing=False)
+    written = write(record_stack(request.stack, configuration), request.out)
+    print(f"{written.resources} and {len(written.manifests)} Kubernetes objects below {request.out / 'manifests'}")
+    return 0
+
+
+def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing: bool = True) -> StackPlan:
+    """The plan. Raises RefusedError with every finding before the engine starts.
+
+    `changing` also holds it against what runs.
+
+    The engine alone would print the first value of a wrong type and end, because `Pulumi.yaml` has types.
+    """
+    values = configuration.settings()
+    plan = plan_raw(paths.stack, values, configuration.encrypted(), files=model_files(values))
+    switch = find_switch(paths, configuration, plan) if changing else None
+    if switch:
+        raise RefusedError([*switch, *plan.warnings])
+    return plan
+
+
+def resume_interrupted(pulumi: Engine) -> None:
+    """Resume after an interruption or a reboot.
+
+    Frees the engine's lock, starts the cluster's processes, and deletes objects that no state has recorded.
+    """
+    lock = pulumi.paths.backend / ".pulumi" / "locks" / "organization" / "llm-d" / pulumi.paths.stack
+    if lock.exists() and any(lock.iterdir()):
+        pulumi.stack.cancel()
+    try:
+        resume(pulumi.paths, report)
+    except Refused as refused:
+        raise RehearsalError(str(refused)) from refused
+    delete_orphaned_creates(pulumi.stack, pulumi.paths, report)
+
+
+def _say_changes(paths: StackPaths, configuration: StackConfig) -> None:
+    """Print the settings that differ from the last `up`, each with what it replaces."""
+    lines = list(diff_settings(paths, configuration))
+    if lines:
+        print("changed settings:", *(f"  {line}" for line in lines), sep="\n", flush=True)
+
+
+def _serves(paths: StackPaths) -> bool:
+    """Whether any model server runs. A paused stack has none."""
+    from llm_d_gke.rehearsal.kube import client
+
+    with client(paths) as kube:
+        pods = kube.list("v1", "Pod", labels="llm-d.ai/inference-serving=true")
+    return any("deletionTimestamp" not in pod["metadata"] for pod in pods)
+
+
+def _print_up(
+    paths: StackPaths, outputs: Mapping[str, object], endpoint: str, answer: Answer | None, path: AnswerPath | None
+) -> None:
+    to = console()
+    if answer is None:
+        to.print("\nno model server is meant to run (paused): nothing to ask")
+    else:
+        pod = answer.pod or (path.backend.pod if path is not None and path.backend is not None else "(unnamed)")
+        to.print(f"\n[bold]{answer.model}[/] answered in {answer.seconds:.2f} s from pod [bold]{pod}[/]:")
+        to.print(f"  {answer.text}", markup=False)
+    to.print("\noutputs", style="bold")
+    for name, value in outputs.items():
+        if name == "capacity" and isinstance(value, dict):
+            value = "; ".join(f"{model}: {_facts(facts)}" for model, facts in value.items())
+        if name == "hourlyCost" and isinstance(value, dict):
+            value = f"idle {value['idle']}, running {value['running']} USD (prices of {value['pricesOf']})"
+        to.print(wrapped(f"  {name}: {value}"), markup=False)
+    to.print(f"  reachable here as: {endpoint}", markup=False)
+    print_differences(to, paths)
+    if path is not None:
+        to.print("\nthe path of this request", style="bold")
+        to.print("\n".join(path.lines), markup=False)
+
+
+def _facts(facts: Mapping[str, object]) -> str:
+    if "kvCacheTokensPerReplica" not in facts:
+        return str(facts["memory"])
+    return (
+        f"memory {facts['memory']}, {facts['kvCacheTokensPerReplica']} tokens of KV cache,"
+        f" {facts['requestsOfFullLengthPerReplica']} requests of full length at once per replica (estimated)"
+    )
+
+
+def _color() -> str:
+    return "always" if sys.stdout.isatty() else "never"
+
+
+def _forget(paths: StackPaths) -> None:
+    """Remove the stack's folder and what the engine keeps of it, and with the last stack everything stacks share."""
+    shutil.rmtree(paths.home, ignore_errors=True)
+    for path in list((paths.backend / ".pulumi").glob("*/**/*")):
+        if path.name == paths.stack:
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name.startswith(f"{paths.stack}.json"):
+            path.unlink(missing_ok=True)
+    if paths.base.exists() and not any(path.is_dir() and path != paths.backend for path in paths.base.iterdir()):
+        shutil.rmtree(paths.base, ignore_errors=True)

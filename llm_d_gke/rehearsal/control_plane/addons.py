@@ -1,0 +1,141 @@
+"""The objects that GKE installs into a new cluster: CRDs, Gateway classes, storage classes, managed Prometheus."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
+from llm_d_gke.rehearsal.kube.conditions import is_true, timestamp
+from llm_d_gke.rehearsal.toolchain.build import module_dir
+
+_FOLDER: Final = Path(__file__).resolve().parent / "crds"
+GATEWAY_API: Final = "sigs.k8s.io/gateway-api"
+_INFERENCE: Final = "sigs.k8s.io/gateway-api-inference-extension"
+# From this version on GKE installs InferencePool v1. Source: "Deploy GKE Inference Gateway".
+_INFERENCE_POOL_SINCE: Final = (1, 34, 0, 1626000)
+# From this version on GKE installs device classes. Source: "Allocate network resources by using GKE managed DRANET".
+_DEVICE_CLASSES_SINCE: Final = (1, 34, 1, 1829001)
+# The field manager of GKE's add-ons. A stack that applies the same objects gets a conflict, as it does on GKE.
+_MANAGER: Final = "addon-manager"
+
+Version = tuple[float, float, float, float]
+
+
+def parse_version(text: str) -> Version:
+    """Parse `1.34.1-gke.1829001` into (1, 34, 1, 1829001). Missing parts (`1.34`, `latest`) are infinite: the newest.
+
+    Raises ValueError for another text.
+    """
+    if text in ("latest", "-"):
+        return (math.inf, math.inf, math.inf, math.inf)
+    match = re.fullmatch(r"(\d+)\.(\d+)(?:\.(\d+)(?:-gke\.(\d+))?)?", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a GKE version, such as 1.34.1-gke.1829001 or 1.34")
+    major, minor, patch, build = (math.inf if part is None else float(part) for part in match.groups())
+    return (major, minor, patch, build)
+
+
+def brings_inference_pool(version: str) -> bool:
+    """Whether GKE of this version installs the InferencePool kind itself."""
+    return parse_version(version) >= _INFERENCE_POOL_SINCE
+
+
+def install(
+    kube: Kube,
+    gke_version: str,
+    report: Callable[[str], None],
+    *,
+    gateway_api: bool = True,
+    managed_prometheus: bool = True,
+    secret_manager: bool = False,
+) -> None:
+    """Apply all objects and return once every kind is served. Idempotent.
+
+    `gateway_api`: the cluster's Gateway API channel is `standard` (the HTTP load balancing add-on with it);
+    `managed_prometheus`: managed collection is on; `secret_manager`: the Secret Manager add-on is. Raises KubeError.
+    """
+    crds: Manifests = []
+    objects = _read(_FOLDER / "objects.yaml")
+    classes: Manifests = []
+    if gateway_api:
+        crds += _definitions(module_dir(GATEWAY_API) / "config" / "crd" / "standard")
+        crds += _read(_FOLDER / "networking.gke.io.yaml")
+        classes = _read(_FOLDER / "gateway_classes.yaml")
+        if brings_inference_pool(gke_version):
+            crds += _named(
+                _definitions(module_dir(_INFERENCE) / "config" / "crd" / "bases"), "inference.networking.k8s.io"
+            )
+    if managed_prometheus:
+        crds += _read(_FOLDER / "monitoring.googleapis.com.yaml")
+        objects += _read(_FOLDER / "managed_prometheus.yaml")
+    if parse_version(gke_version) >= _DEVICE_CLASSES_SINCE:
+        objects += _read(_FOLDER / "managed_dranet.yaml")
+    if secret_manager:
+        crds += _read(_FOLDER / "secrets-store.csi.x-k8s.io.yaml")
+    report(f"installing what GKE {gke_version} installs: {len(crds)} kinds, {len(objects) + len(classes)} objects")
+    with ThreadPoolExecutor(max_workers=4) as pool:  # the server takes half a second over the rules of a large kind
+        done = pool.map(lambda crd: _apply(kube, crd), crds)
+        for manifest in objects:
+            _apply(kube, manifest)
+        list(done)
+    kube.wait_established(crd["metadata"]["name"] for crd in crds)
+    for manifest in classes:
+        _accept(kube, _apply(kube, manifest))
+
+
+def _apply(kube: Kube, manifest: Manifest) -> Manifest:
+    try:
+        return kube.apply(manifest, field_manager=_MANAGER, force=True)
+    except KubeError as error:
+        raise KubeError(f"{manifest['kind']} {manifest['metadata']['name']}: {error}") from error
+
+
+def _accept(kube: Kube, gateway_class: Manifest) -> None:
+    if is_true(gateway_class, "Accepted"):
+        return
+    accepted = {
+        "type": "Accepted",
+        "status": "True",
+        "reason": "Accepted",
+        "message": "",
+        "observedGeneration": gateway_class["metadata"]["generation"],
+        "lastTransitionTime": timestamp(),
+    }
+    name = gateway_class["metadata"]["name"]
+    kube.patch_status(
+        gateway_class["apiVersion"], "GatewayClass", name, {"conditions": [accepted]}, field_manager=_MANAGER
+    )
+
+
+def _definitions(folder: Path) -> Manifests:
+    """The CRDs of a module's folder, which may hold other objects too."""
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise KubeError(f"no CRD in {folder}: run `go clean -modcache` and try again, which fetches the module again")
+    manifests = [manifest for file in files for manifest in _read(file)]
+    return [manifest for manifest in manifests if manifest["kind"] == "CustomResourceDefinition"]
+
+
+def _named(crds: Iterable[Manifest], group: str) -> Manifests:
+    return [crd for crd in crds if crd["spec"]["group"] == group]
+
+
+def _read(file: Path) -> Manifests:
+    """Every object of a YAML file, those of a List one by one."""
+    manifests: Manifests = []
+    with file.open(encoding="utf-8") as text:
+        for manifest in yaml.load_all(text, Loader=_LOADER):
+            if manifest:
+                manifests += manifest["items"] if manifest["kind"] == "List" else [manifest]
+    return manifests
+
+
+# The CRDs of the Gateway API are a megabyte of YAML, which libyaml reads in a tenth of the time.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

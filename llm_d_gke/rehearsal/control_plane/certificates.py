@@ -1,0 +1,87 @@
+"""Keys and certificates of one simulated control plane, created once and kept beside its data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import trustme
+
+from llm_d_gke.rehearsal.host.files import atomic_write
+
+# Local stacks do not run for longer than a year.
+_LIFETIME = timedelta(days=365)
+_HOSTS = (
+    "localhost",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Paths of all files below one folder; `<user>.crt` and `<user>.key` for each client."""
+
+    folder: Path
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / "ca.crt"
+
+    @property
+    def ca_key(self) -> Path:
+        return self.folder / "ca.key"
+
+    @property
+    def serving(self) -> Path:
+        return self.folder / "serving.crt"
+
+    @property
+    def serving_key(self) -> Path:
+        return self.folder / "serving.key"
+
+    @property
+    def service_account_key(self) -> Path:
+        """Signs the tokens of service accounts."""
+        return self.folder / "service-account.key"
+
+    def client(self, user: str) -> Path:
+        return self.folder / f"{user}.crt"
+
+    def client_key(self, user: str) -> Path:
+        return self.folder / f"{user}.key"
+
+    def create(self, clients: Sequence[str], addresses: Sequence[str]) -> None:
+        """Write all files unless they exist.
+
+        `clients` are user names, each an administrator; `addresses` are the IP addresses of the serving certificate.
+        """
+        complete = self.folder / "complete"
+        if complete.exists():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        authority = trustme.CA(organization_name="rehearsal")
+        atomic_write(self.ca, authority.cert_pem.bytes())
+        atomic_write(self.ca_key, authority.private_key_pem.bytes())
+        expiry = datetime.now(UTC) + _LIFETIME
+        # etcd uses its serving certificate as a client certificate too; trustme allows both uses.
+        serving = authority.issue_cert(*_HOSTS, *addresses, not_after=expiry)
+        _write(self.serving, self.serving_key, serving)
+        for user in clients:
+            # Members of system:masters need no roles, and this machine has one user.
+            # The first name is an alternative name: Go refuses a certificate whose critical extension is empty.
+            client = authority.issue_cert(user, common_name=user, organization_name="system:masters", not_after=expiry)
+            _write(self.client(user), self.client_key(user), client)
+        # Kubernetes reads a key in PEM's traditional form only, which is trustme's.
+        atomic_write(self.service_account_key, authority.issue_cert("service-accounts").private_key_pem.bytes())
+        complete.touch()
+
+
+def _write(file: Path, key_file: Path, certificate: trustme.LeafCert) -> None:
+    atomic_write(file, certificate.cert_chain_pems[0].bytes())
+    atomic_write(key_file, certificate.private_key_pem.bytes())

@@ -1,0 +1,322 @@
+"""A real Kubernetes control plane for one stack: etcd, API server, controllers, scheduler, and kwok for nodes."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import random
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from llm_d_gke.rehearsal.control_plane import addons
+from llm_d_gke.rehearsal.control_plane.parts import (
+    API_SERVER,
+    CLIENTS,
+    ETCD,
+    HOST,
+    NEWEST_MINOR,
+    OLDEST_MINOR,
+    PARTS,
+    Layout,
+    Ports,
+)
+from llm_d_gke.rehearsal.differences import record_difference
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.host.waiting import happens_within, wait_until
+from llm_d_gke.rehearsal.kube import KubeError, client
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.toolchain.build import binaries
+from llm_d_gke.rehearsal.toolchain.go import full_disk, is_full
+from llm_d_gke.rehearsal.toolchain.targets import pinned
+
+Report = Callable[[str], None]
+
+_READY_SECONDS: Final = 180.0
+# Below the kernel's ephemeral ports, so that no outgoing connection uses a stored port.
+_PORTS: Final = range(18000, 30000)
+_PORTS_FILE: Final = "ports.json"
+_PORT_ATTEMPTS: Final = 3
+_CLOSING_SECONDS: Final = 2.0
+
+# Small heaps, because the engines share the machine. The API server gets a large one: with a small one its start takes
+# a second longer, and with CRDs of KServe's size it spends a quarter of its time in garbage collection.
+_SMALL: Final = {"GOGC": "50"}
+_LARGE: Final = {"GOGC": "200"}
+
+
+class ControlPlaneError(RehearsalError):
+    """The control plane does not start."""
+
+
+class PortTakenError(ControlPlaneError):
+    """Another program listens on a port of the control plane."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """The settings of a cluster that decide what GKE installs into it.
+
+    `version` is GKE's (`1.34.1-gke.1829001`); `service_range` a CIDR block for Services.
+    """
+
+    version: str
+    gateway_api: bool = True
+    managed_prometheus: bool = True
+    service_range: str = "10.96.0.0/16"
+    secret_manager: bool = False
+
+
+class ControlPlane:
+    """Starts, stops and inspects the control plane of one stack. Its data stay until `paths.cluster` is removed."""
+
+    def __init__(self, paths: StackPaths) -> None:
+        self.paths = paths
+
+    def start(
+        self,
+        version: str,
+        *,
+        gateway_api: bool = True,
+        managed_prometheus: bool = True,
+        secret_manager: bool = False,
+        service_range: str = "10.96.0.0/16",
+        report: Report = lambda _: None,
+    ) -> None:
+        """Start the parts that do not run, install what GKE installs, and return when the cluster is ready.
+
+        Idempotent: a second call, also after a crash, a reboot or with another version, ends in the same cluster.
+        `service_range` cannot change later. Raises ControlPlaneError, or BuildError when a binary is not available.
+        """
+        began = time.monotonic()
+        minor = _emulated(self.paths, version)
+        if gateway_api:
+            release = pinned("cluster", addons.GATEWAY_API)
+            record_difference(
+                self.paths, f"the CRDs of the Gateway API are those of {release}, whatever the GKE version installs"
+            )
+        programs = binaries(PARTS, report)
+        requested = Features(version, gateway_api, managed_prometheus, service_range, secret_manager)
+        before = self._features()
+        if before is not None and before.service_range != service_range:
+            raise ControlPlaneError(
+                f"the service range of a cluster cannot change ({before.service_range} to {service_range});"
+                " replace the cluster"
+            )
+        try:
+            for attempt in range(_PORT_ATTEMPTS):
+                new = not self._ports_file.exists()
+                try:
+                    self._bring_up(Layout(self.paths, self._ports(), service_range, minor, programs), report)
+                    break
+                except PortTakenError:
+                    # Another program took a port after it was chosen. Nothing depends on these ports yet.
+                    if not new or attempt == _PORT_ATTEMPTS - 1:
+                        raise
+                    self.stop()
+                    shutil.rmtree(self.paths.cluster)
+            with client(self.paths) as kube:
+                if before != requested:
+                    addons.install(
+                        kube,
+                        version,
+                        report,
+                        gateway_api=gateway_api,
+                        managed_prometheus=managed_prometheus,
+                        secret_manager=secret_manager,
+                    )
+                    _write(self._features_file, requested)
+                # Pods are refused before it exists. The controllers create it.
+                self._wait(
+                    PARTS,
+                    lambda: kube.find("v1", "ServiceAccount", "default", "default") is not None,
+                    "the default service account",
+                )
+        except (KubeError, processes.ProcessError, OSError) as error:
+            reason = full_disk("start it") if isinstance(error, OSError) and is_full(error) else error
+            raise ControlPlaneError(
+                f"the control plane of stack {self.paths.stack} did not come up: {reason}"
+            ) from error
+        report(f"control plane of {version} ready after {time.monotonic() - began:.1f} s")
+
+    def stop(self) -> None:
+        """End its processes. The data stay."""
+        for part in reversed(PARTS):
+            processes.stop(self.paths, part)
+
+    def running(self) -> bool:
+        """Whether every part runs (see `parts`)."""
+        return all(self.parts().values())
+
+    def parts(self) -> dict[str, bool]:
+        """Whether each part runs, by name."""
+        return {part: processes.alive(self.paths, part) for part in PARTS}
+
+    def exists(self) -> bool:
+        """Whether the cluster exists, running or not."""
+        return self._features_file.exists()
+
+    @property
+    def endpoint(self) -> str:
+        """`127.0.0.1:<port>` of the API server."""
+        return f"{HOST}:{self._ports().api_server}"
+
+    @property
+    def ca_pem(self) -> bytes:
+        """The certificate of the authority that signed the API server's."""
+        return (self.paths.cluster / "pki" / "ca.crt").read_bytes()
+
+    # -- files
+
+    @property
+    def _ports_file(self) -> Path:
+        return self.paths.cluster / _PORTS_FILE
+
+    @property
+    def _features_file(self) -> Path:
+        return self.paths.cluster / "cluster.json"
+
+    def _features(self) -> Features | None:
+        if not self._features_file.exists():
+            return None
+        return Features(**json.loads(self._features_file.read_text()))
+
+    def _ports(self) -> Ports:
+        if self._ports_file.exists():
+            return Ports(**json.loads(self._ports_file.read_text()))
+        ports = _free_ports()
+        self.paths.cluster.mkdir(parents=True, exist_ok=True)
+        self.paths.cluster.chmod(0o700)
+        _write(self._ports_file, ports)
+        return ports
+
+    # -- processes
+
+    def _bring_up(self, layout: Layout, report: Report) -> None:
+        layout.certificates.create(CLIENTS, [HOST, _first_address(layout.service_range)])
+        layout.write_files()
+        self._start(layout, ETCD)
+        self._start(layout, API_SERVER)  # it waits for etcd by itself
+        report("waiting for the API server")
+        with client(self.paths) as kube:
+            self._wait((ETCD, API_SERVER), kube.ready, "the API server")
+            for part in PARTS[2:]:
+                self._start(layout, part)
+
+    def _start(self, layout: Layout, part: str) -> None:
+        command = layout.command(part)
+        running = processes.find(self.paths, part)
+        if running is not None and running.alive:
+            if running.argv == command:
+                return
+            processes.stop(self.paths, part)
+        for port in _listens_on(layout.ports, part):
+            if not _is_freed(port):
+                raise PortTakenError(
+                    f"port {port} on {HOST}, where {part} of stack {self.paths.stack} listens, is taken by another"
+                    f" program; end that program (`ss -ltnp 'sport = :{port}'` names it) and try again"
+                )
+        # Not the whole environment: it holds passphrases and proxies that these programs must not use.
+        environment = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
+        environment |= _LARGE if part == API_SERVER else _SMALL
+        processes.start(self.paths, part, command, env=environment, log=self.paths.logs / f"{part}.log")
+
+    def _wait(self, parts: tuple[str, ...], done: Callable[[], bool], what: str) -> None:
+        def attempt() -> bool:
+            if done():
+                return True
+            for part in parts:
+                if not processes.alive(self.paths, part):
+                    raise self._died(part)
+            return False
+
+        def late() -> ControlPlaneError:
+            last = processes.tail(self.paths.logs / f"{parts[-1]}.log")
+            return ControlPlaneError(
+                f"{what} was not there after {_READY_SECONDS:.0f} s; the log of {parts[-1]} ends:\n{last}"
+            )
+
+        wait_until(attempt, timeout=_READY_SECONDS, on_timeout=late, longest_pause=0.05)
+
+    def _died(self, part: str) -> ControlPlaneError:
+        log = self.paths.logs / f"{part}.log"
+        last = processes.tail(log)
+        if is_full(last):
+            return ControlPlaneError(full_disk(f"run {part} of stack {self.paths.stack}"))
+        text = f"{part} of stack {self.paths.stack} ended right after its start; its log ({log}) ends:\n{last}"
+        if "address already in use" in last:
+            return PortTakenError(text)
+        # etcd does not wait for the disk (see its flags): after a power failure its data may not open any more.
+        return ControlPlaneError(f"{text}\n`make down STACK={self.paths.stack}` and `make up` start afresh.")
+
+
+def tunnel_port(paths: StackPaths) -> int:
+    """The port on 127.0.0.1 where the API server of a running stack expects the konnectivity proxy."""
+    return Ports(**json.loads((paths.cluster / _PORTS_FILE).read_text())).tunnel
+
+
+def _write(file: Path, content: Ports | Features) -> None:
+    """Write a file that the next start reads."""
+    atomic_write(file, json.dumps(asdict(content), indent=1))
+
+
+def _emulated(paths: StackPaths, version: str) -> str:
+    """The Kubernetes minor version to emulate for a GKE version. Records the difference."""
+    try:
+        _, minor, *_ = addons.parse_version(version)
+    except ValueError as error:
+        raise ControlPlaneError(str(error)) from error
+    offered = int(min(max(minor, OLDEST_MINOR), NEWEST_MINOR))
+    record_difference(
+        paths,
+        f"the control plane is Kubernetes 1.{NEWEST_MINOR} offering what 1.{offered} offers, for GKE {version}",
+    )
+    return f"1.{offered}"
+
+
+def _listens_on(ports: Ports, part: str) -> tuple[int, ...]:
+    return {ETCD: (ports.etcd, ports.etcd_peers), API_SERVER: (ports.api_server,)}.get(part, ())
+
+
+def _is_freed(port: int) -> bool:
+    """Whether a port is free soon: the kernel closes the sockets of a killed process with a delay."""
+    return happens_within(_CLOSING_SECONDS, lambda: _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen()
+        except OSError:
+            return False
+    return True
+
+
+def _free_ports() -> Ports:
+    with ExitStack() as sockets:
+        free_ports: list[int] = []
+        for port in random.sample(_PORTS, len(_PORTS)):
+            probe = sockets.enter_context(socket.socket())
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            free_ports.append(port)
+            if len(free_ports) == 4:
+                return Ports(*free_ports)
+    raise ControlPlaneError(f"no four free ports from {_PORTS.start} to {_PORTS.stop} on {HOST}")
+
+
+def _first_address(block: str) -> str:
+    """The address Kubernetes gives its own Service."""
+    return str(ipaddress.ip_network(block)[1])

@@ -1,0 +1,189 @@
+"""`python -m llm_d_gke.rehearsal.daemon STACK [--root DIR]`: the GKE simulator of a stack, while it has a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import FrameType
+
+from llm_d_gke.catalog import load
+from llm_d_gke.rehearsal.autoscaler.nodes import Nodes
+from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.control_plane.control_plane import tunnel_port
+from llm_d_gke.rehearsal.controllers import cert_manager as cert_manager
+from llm_d_gke.rehearsal.controllers import sail_operator as sail_operator
+from llm_d_gke.rehearsal.controllers.cert_manager import CertManager
+from llm_d_gke.rehearsal.controllers.keda_operator import KedaOperator
+from llm_d_gke.rehearsal.controllers.sail_operator import SailOperator
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.kube import Kube, client
+from llm_d_gke.rehearsal.kube.informer import Informer
+from llm_d_gke.rehearsal.load_balancer import envoy
+from llm_d_gke.rehearsal.load_balancer import konnectivity as konnectivity
+from llm_d_gke.rehearsal.load_balancer.gateway import KINDS, LoadBalancer
+from llm_d_gke.rehearsal.load_balancer.health import HealthChecks
+from llm_d_gke.rehearsal.node_agent import kubelet_api
+from llm_d_gke.rehearsal.node_agent.executables import executable
+from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
+from llm_d_gke.rehearsal.node_agent.kubelet_manager import KubeletManager
+from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import environment_for, runs_vllm
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import CloudReader
+from llm_d_gke.stackfile import PROJECT_ROOT
+
+log = logging.getLogger("llm_d_gke.rehearsal.daemon")
+
+# Seconds between two reconciliations without an event: back-offs, probes and the cloud store are looked at this often.
+RESYNC_SECONDS = 0.3
+
+# Seconds between two computations of routing without a change.
+ROUTING_RESYNC_SECONDS = 5.0
+
+
+class Daemon:
+    """Reconciles all parts in one thread. Watches and probes only wake it."""
+
+    def __init__(self, paths: StackPaths, kube: Kube) -> None:
+        self._paths = paths
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        os.set_blocking(self._writing, False)
+        self._stopping = False
+        self._cloud = CloudReader(paths)
+        self._needs_resync = True
+        pods = Informer(kube, "v1", "Pod", self._changed)
+        nodes = Informer(kube, "v1", "Node", self._changed)
+        informers = {kind: Informer(kube, version, kind, self._changed) for version, kind in KINDS}
+        cert_informers = {kind: Informer(kube, version, kind, self.wake) for version, kind in cert_manager.KINDS}
+        istio_informer = Informer(kube, sail_operator.API, sail_operator.KIND, self.wake)
+        self._informers = [pods, nodes, *informers.values(), *cert_informers.values(), istio_informer]
+        self._envoy = envoy.Envoy(paths)
+        self._nodes = Nodes(paths, kube, load, nodes, pods)
+        self._kubelets = KubeletManager(paths, kube, load, nodes, pods, self._executable, self.wake)
+        self._health = HealthChecks(self._kubelets.executor, self._changed)
+        self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health)
+        self._cert_manager = CertManager(paths.cluster / "pki", kube, cert_informers)
+        self._sail_operator = SailOperator(kube, istio_informer)
+        self._keda_operator = KedaOperator(kube, pods)
+        self._services, self._pods = informers["Service"], pods
+        self._kubelet_port: int | None = None
+        self._routed = 0.0
+        self._seen: object = None
+
+    def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        # The end of a child wakes the loop at once: a killed server must not count as ready.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        _end_orphans(self._paths)
+        pki = Certificates(self._paths.cluster / "pki")
+        self._kubelet_port, close_kubelets = kubelet_api.serve(self._paths.pod_logs, pki)
+        close = konnectivity.serve(tunnel_port(self._paths), pki, self._behind)
+        for informer in self._informers:
+            informer.start()
+        for informer in self._informers:
+            informer.wait(10.0)
+        log.info("simulating stack %s", self._paths.stack)
+        while not self._stopping and self._paths.cluster.is_dir():
+            self.reconcile_once()
+            self.wait_for_event()
+        log.info("stopping: %s", "signaled" if self._stopping else "the cluster was deleted")
+        self._kubelets.stop()
+        self._envoy.stop()
+        close()
+        close_kubelets()
+
+    def _behind(self, address: str, port: int) -> int | None:
+        if port == kubelet_api.KUBELET_PORT:
+            # Whichever node it is: all kubelets are one.
+            return self._kubelet_port
+        return konnectivity.resolve(self._services.all(), self._pods.all(), self._kubelets.forwards, address, port)
+
+    def wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._writing, b"w")
+
+    def _changed(self) -> None:
+        self._needs_resync = True
+        self.wake()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def wait_for_event(self) -> None:
+        select.select([self._reading], [], [], RESYNC_SECONDS)
+        try:
+            while os.read(self._reading, 4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def reconcile_once(self) -> None:
+        cloud = self._cloud.read()
+        if not cloud.block:
+            return
+        routing = self._needs_resync or time.monotonic() - self._routed > ROUTING_RESYNC_SECONDS
+        self._needs_resync = False
+        _guarded("nodes", lambda: self._nodes.reconcile(cloud))
+        _guarded("pods", lambda: self._kubelets.sync(cloud.block))
+        forwards = self._kubelets.forwards
+        seen = (cloud, forwards)
+        if routing or seen != self._seen:
+            self._seen, self._routed = seen, time.monotonic()
+            _guarded("gateways", lambda: self._balancer.reconcile(cloud, forwards))
+        _guarded("health", self._health.reconcile)
+        _guarded("certificates", self._cert_manager.reconcile)
+        _guarded("istio", self._sail_operator.reconcile)
+        _guarded("keda", self._keda_operator.reconcile)
+        _guarded("envoy", lambda: self._envoy.reconcile((f"127.{cloud.block}.0.2", 9901)))
+
+    def _executable(self, program: Program, image: str) -> Path:
+        # Envoy and vLLM are installed as packages, not built.
+        if program is Program.PROXY:
+            return envoy.executable()
+        if program is Program.ENGINE and runs_vllm(self._paths, image):
+            return environment_for(image, load()).installed.python
+        return executable(program, image, self._paths, log.info)
+
+
+def _end_orphans(paths: StackPaths) -> None:
+    """End the processes of a daemon that was killed. Their pods are still bound, so they start again."""
+    for process in processes.listing(paths):
+        if process.name.startswith("pod.") or process.name == envoy.NAME:
+            processes.stop(paths, process.name, grace=0.5)
+
+
+def _guarded(part: str, work: Callable[[], None]) -> None:
+    """Run one part. Its failure, for example of an API server that is stopping, must not stop the others."""
+    try:
+        work()
+    except Exception as error:
+        log.warning("%s: %s", part, error, exc_info=not isinstance(error, OSError))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m llm_d_gke.rehearsal.daemon", description=__doc__)
+    parser.add_argument("stack")
+    parser.add_argument("--root", type=Path, default=PROJECT_ROOT)
+    options = parser.parse_args()
+    paths = StackPaths(options.stack, options.root.absolute())
+    paths.logs.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(paths.logs / "machine.log", maxBytes=10_000_000, backupCount=1)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with client(paths) as kube:
+        Daemon(paths, kube).run()
+
+
+if __name__ == "__main__":
+    main()

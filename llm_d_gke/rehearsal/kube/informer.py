@@ -1,0 +1,95 @@
+"""A local copy of all objects of one kind, updated by a watch."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from llm_d_gke.rehearsal.kube.client import Kube
+from llm_d_gke.rehearsal.kube.types import Expired, KubeError, Manifest, Manifests, UnknownKind
+
+log = logging.getLogger(__name__)
+
+# Seconds before another attempt to list a kind whose CRD is not installed.
+RETRY = 1.0
+
+Key = tuple[str, str]
+
+
+def key_of(manifest: Manifest) -> Key:
+    """(namespace, name); the namespace of a cluster-wide object is empty."""
+    metadata = manifest["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+class Informer:
+    """All objects of one kind. The returned objects are shared: never change them.
+
+    `changed` is called after every change, from the watching thread.
+    """
+
+    def __init__(self, kube: Kube, api_version: str, kind: str, changed: Callable[[], None]) -> None:
+        self.api_version = api_version
+        self.kind = kind
+        self._kube = kube
+        self._changed = changed
+        self._objects: dict[Key, Manifest] = {}
+        self._lock = threading.Lock()
+        self._synced = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name=f"watch-{self.kind}", daemon=True).start()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether the first list arrived (or the kind is known not to exist) within `timeout` seconds."""
+        return self._synced.wait(timeout)
+
+    def all(self) -> Manifests:
+        with self._lock:
+            return list(self._objects.values())
+
+    def get(self, namespace: str, name: str) -> Manifest | None:
+        with self._lock:
+            return self._objects.get((namespace, name))
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._follow()
+            except UnknownKind:
+                self._replace([])
+                time.sleep(RETRY)
+            except Expired:
+                continue
+            except KubeError as error:
+                log.debug("watch of %s ended: %s", self.kind, error)
+                time.sleep(RETRY)
+            except Exception:
+                log.exception("watch of %s failed", self.kind)
+                time.sleep(RETRY)
+
+    def _follow(self) -> None:
+        objects, version = self._kube.list_at(self.api_version, self.kind)
+        self._replace(objects)
+        while True:
+            for event, item in self._kube.watch(self.api_version, self.kind, resource_version=version):
+                version = item["metadata"]["resourceVersion"]
+                if event == "BOOKMARK":
+                    continue
+                with self._lock:
+                    if event == "DELETED":
+                        self._objects.pop(key_of(item), None)
+                    else:
+                        self._objects[key_of(item)] = item
+                self._changed()
+
+    def _replace(self, objects: Manifests) -> None:
+        fresh = {key_of(item): item for item in objects}
+        with self._lock:
+            changed = fresh != self._objects
+            self._objects = fresh
+        if changed or not self._synced.is_set():
+            self._synced.set()
+            self._changed()

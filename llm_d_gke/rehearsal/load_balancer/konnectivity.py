@@ -1,0 +1,132 @@
+"""The connection of the API server to Services: an HTTP CONNECT proxy, like konnectivity on GKE.
+
+The API server connects to the cluster address of a Service, which no interface of this machine has. The proxy connects
+it to the process of a pod. TLS passes through, so webhooks present the certificates of their own controllers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import select
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.kube import Manifest, Manifests
+from llm_d_gke.rehearsal.load_balancer.backends import is_ready, selected, target_port
+from llm_d_gke.rehearsal.node_agent.pod_worker import Forward
+
+log = logging.getLogger(__name__)
+
+_CONNECT_SECONDS = 5.0
+_IDLE_SECONDS = 120.0
+_LARGEST_HEAD = 16 * 1024
+
+# (cluster address, port) -> port of a process on this machine, None without a ready pod
+Resolve = Callable[[str, int], int | None]
+
+
+def resolve(services: Manifests, pods: Manifests, forwards: list[Forward], address: str, port: int) -> int | None:
+    """The port of the process of a ready pod that the Service selects, None without one."""
+    service = next((service for service in services if service["spec"].get("clusterIP") == address), None)
+    entry = _entry(service, port)
+    if service is None or entry is None:
+        return None
+    own = {(forward.address, forward.port): forward.target for forward in forwards}
+    for pod in pods:
+        same = pod["metadata"]["namespace"] == service["metadata"]["namespace"]
+        selector = service["spec"].get("selector") or {}
+        if same and selector and selected(pod, selector) and is_ready(pod):
+            pod_address = own.get((pod["status"]["podIP"], target_port(pod, entry) or 0))
+            if pod_address is not None:
+                return pod_address
+    return None
+
+
+def _entry(service: Manifest | None, port: int) -> Manifest | None:
+    entries = ((service or {}).get("spec") or {}).get("ports") or []
+    return next((entry for entry in entries if entry["port"] == port), None)
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        words = self.rfile.readline(_LARGEST_HEAD).decode("ascii", errors="replace").split()
+        while self.rfile.readline(_LARGEST_HEAD).strip():
+            pass
+        if len(words) < 2 or words[0] != "CONNECT":
+            self._answer("405 Method Not Allowed")
+            return
+        host, _, port = words[1].rpartition(":")
+        target = self.server.resolve(host.strip("[]"), int(port) if port.isdigit() else 0)
+        if target is None:
+            log.warning("no ready pod behind %s", words[1])
+            self._answer("503 Service Unavailable")
+            return
+        try:
+            upstream = socket.create_connection(("127.0.0.1", target), timeout=_CONNECT_SECONDS)
+        except OSError as error:
+            log.warning("%s: %s", words[1], error)
+            self._answer("502 Bad Gateway")
+            return
+        with upstream:
+            self._answer("200 Connection established")
+            _pump(self.connection, upstream)
+
+    def _answer(self, status: str) -> None:
+        with contextlib.suppress(OSError):
+            self.wfile.write(f"HTTP/1.1 {status}\r\n\r\n".encode())
+            self.wfile.flush()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    resolve: Resolve
+    context: ssl.SSLContext
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        # The handler does the handshake: a slow client must not block the others.
+        return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+
+def serve(port: int, pki: Certificates, find: Resolve) -> Callable[[], None]:
+    """Listen on 127.0.0.1 in the background. Returns a function that stops it. Raises OSError for a port in use."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca))
+    context.load_cert_chain(pki.serving, pki.serving_key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = _Server(("127.0.0.1", port), _Handler)
+    server.resolve, server.context = find, context
+    threading.Thread(target=server.serve_forever, name="tunnel", daemon=True).start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop
+
+
+def _pump(first: socket.socket, second: socket.socket) -> None:
+    """Copy bytes in both directions until one side closes or both are idle for long."""
+    peers = {first: second, second: first}
+    with contextlib.suppress(OSError):
+        while True:
+            readable, _, _ = select.select([first, second], [], [], _IDLE_SECONDS)
+            if not readable:
+                return
+            for side in readable:
+                more = True
+                while more:
+                    data = side.recv(64 * 1024)
+                    if not data:
+                        return
+                    peers[side].sendall(data)
+                    # What TLS has read ahead is no longer in the socket, where select would see it.
+                    more = isinstance(side, ssl.SSLSocket) and side.pending() > 0

@@ -1,0 +1,221 @@
+"""Translates HTTPRoutes into Envoy routes, in the Gateway API's order of precedence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.rehearsal.load_balancer.envoy_config import PICKER_FILTER, Config
+
+# The answer of Google's load balancers to a request without a route or with a route without a backend.
+ABORT = "fault filter abort"
+
+# GKE's default time for a whole answer in seconds, without a GCPBackendPolicy.
+DEFAULT_TIMEOUT = 30
+
+
+@dataclass(frozen=True)
+class Target:
+    """The target of a backendRef: a cluster, or an HTTP status that is answered instead."""
+
+    cluster: str = ""
+    weight: int = 1
+    timeout: int = DEFAULT_TIMEOUT
+    picker: Mapping[str, Any] | None = None
+    refused: int = 0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of one HTTPRoute with resolved backends. `order` is (creation time, namespace/name, index)."""
+
+    hostnames: tuple[str, ...]
+    matches: tuple[Manifest, ...]
+    filters: tuple[Manifest, ...]
+    targets: tuple[Target, ...]
+    order: tuple[str, str, int] = ("", "", 0)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    key: tuple[Any, ...]
+    route: Config = field(compare=False)
+
+
+def virtual_hosts(rules: Iterable[Rule]) -> list[Config]:
+    """Virtual hosts with their routes, most specific first. The last route of each answers what nothing matches."""
+    by_host: dict[str, list[_Entry]] = {}
+    for rule in rules:
+        for hostname in rule.hostnames or ("*",):
+            entries = by_host.setdefault(hostname, [])
+            for match in rule.matches or ({"path": {"type": "PathPrefix", "value": "/"}},):
+                entries.append(_Entry((*precedence(match), *rule.order), _route(rule, match)))
+    by_host.setdefault("*", [])
+    nowhere: Config = {"match": {"prefix": "/"}, "direct_response": _answer(404)}
+    return [
+        {
+            "name": hostname,
+            "domains": [hostname]
+            if hostname == "*"
+            else [hostname, f"{hostname}:*"]
+            if "*" not in hostname
+            else [hostname],
+            "routes": [*(entry.route for entry in sorted(entries, key=lambda entry: entry.key)), nowhere],
+        }
+        for hostname, entries in sorted(by_host.items())
+    ]
+
+
+def precedence(match: Manifest) -> tuple[int, int, int, int, int]:
+    """A sort key: exact path, longest prefix, a method, most headers, most query parameters come first."""
+    path = match.get("path") or {}
+    exact = path.get("type") == "Exact"
+    return (
+        0 if exact else 1,
+        -len(path.get("value") or "/"),
+        0 if match.get("method") else 1,
+        -len(match.get("headers") or []),
+        -len(match.get("queryParams") or []),
+    )
+
+
+def unsupported(rule: Manifest) -> str | None:
+    """The part of a rule that GKE's regional Gateways refuse, in the words of the Gateway controller, or None."""
+    if rule.get("timeouts"):
+        return "GWCER104: Timeouts are not supported"
+    for match in rule.get("matches") or []:
+        if (match.get("path") or {}).get("type") == "RegularExpression":
+            return "GWCER104: RegularExpression path match is not supported"
+    supported = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite", "RequestRedirect")
+    for filter_ in rule.get("filters") or []:
+        if filter_["type"] not in supported:
+            return f"GWCER104: filter {filter_['type']} is not supported"
+    return None
+
+
+def _route(rule: Rule, match: Manifest) -> Config:
+    route: Config = {"match": _match(match)}
+    prefix = (match.get("path") or {}).get("value") or "/"
+    redirect = next(
+        (filter_["requestRedirect"] for filter_ in rule.filters if filter_["type"] == "RequestRedirect"), None
+    )
+    if redirect is not None:
+        route["redirect"] = _redirect(redirect)
+        return route
+    usable = [target for target in rule.targets if target.cluster and target.weight > 0]
+    refused = next((target.refused for target in rule.targets if target.refused), 0)
+    if not usable:
+        route["direct_response"] = _answer(refused or 500)
+        return route
+    action: Config = {"timeout": f"{max(target.timeout for target in usable)}s"}
+    if len(usable) == 1:
+        action["cluster"] = usable[0].cluster
+        if usable[0].picker is not None:
+            route["typed_per_filter_config"] = {PICKER_FILTER: dict(usable[0].picker)}
+    else:
+        action["weighted_clusters"] = {"clusters": [_weighted(target) for target in usable]}
+    _modify(route, action, rule.filters, prefix)
+    route["route"] = action
+    return route
+
+
+def _weighted(target: Target) -> Config:
+    content: Config = {"name": target.cluster, "weight": target.weight}
+    if target.picker is not None:
+        content["typed_per_filter_config"] = {PICKER_FILTER: dict(target.picker)}
+    return content
+
+
+def _match(match: Manifest) -> Config:
+    path = match.get("path") or {}
+    value = path.get("value") or "/"
+    content: Config
+    if path.get("type") == "Exact":
+        content = {"path": value}
+    elif value == "/":
+        content = {"prefix": "/"}
+    else:
+        content = {"path_separated_prefix": value.rstrip("/")}
+    headers = [{"name": header["name"], "string_match": _string(header)} for header in match.get("headers") or []]
+    if match.get("method"):
+        headers.append({"name": ":method", "string_match": {"exact": match["method"]}})
+    if headers:
+        content["headers"] = headers
+    if match.get("queryParams"):
+        content["query_parameters"] = [
+            {"name": query_param["name"], "string_match": _string(query_param)} for query_param in match["queryParams"]
+        ]
+    return content
+
+
+def _string(match: Manifest) -> Config:
+    if match.get("type") == "RegularExpression":
+        return {"safe_regex": {"regex": match["value"]}}
+    return {"exact": match["value"]}
+
+
+def _modify(route: Config, action: Config, filters: Iterable[Manifest], prefix: str) -> None:
+    for filter_ in filters:
+        if filter_["type"] == "RequestHeaderModifier":
+            _headers(route, "request", filter_["requestHeaderModifier"])
+        elif filter_["type"] == "ResponseHeaderModifier":
+            _headers(route, "response", filter_["responseHeaderModifier"])
+        elif filter_["type"] == "URLRewrite":
+            rewrite = filter_["urlRewrite"]
+            if rewrite.get("hostname"):
+                action["host_rewrite_literal"] = rewrite["hostname"]
+            path = rewrite.get("path") or {}
+            if path.get("type") == "ReplacePrefixMatch":
+                action.update(_new_prefix(prefix, path.get("replacePrefixMatch") or "/"))
+            elif path.get("type") == "ReplaceFullPath":
+                action["regex_rewrite"] = {"pattern": {"regex": r"^[^?]*"}, "substitution": path["replaceFullPath"]}
+
+
+def _new_prefix(prefix: str, new: str) -> Config:
+    old = prefix.rstrip("/")
+    if new.rstrip("/"):
+        return {"prefix_rewrite": new.rstrip("/")} if old else {"prefix_rewrite": new}
+    # `/v2` to `/`: a plain prefix rewrite would turn /v2/models into //models.
+    return {"regex_rewrite": {"pattern": {"regex": f"^{_escaped(old)}/*"}, "substitution": "/"}}
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in r".+*?()[]{}|^$\\" else letter for letter in text)
+
+
+def _headers(route: Config, side: str, modifier: Manifest) -> None:
+    added: list[Config] = route.setdefault(f"{side}_headers_to_add", [])
+    for key, action in (("set", "OVERWRITE_IF_EXISTS_OR_ADD"), ("add", "APPEND_IF_EXISTS_OR_ADD")):
+        for header in modifier.get(key) or []:
+            added.append({"header": {"key": header["name"], "value": header["value"]}, "append_action": action})
+    removed: list[str] = route.setdefault(f"{side}_headers_to_remove", [])
+    removed += modifier.get("remove") or []
+
+
+def _redirect(redirect: Manifest) -> Config:
+    codes = {
+        301: "MOVED_PERMANENTLY",
+        302: "FOUND",
+        303: "SEE_OTHER",
+        307: "TEMPORARY_REDIRECT",
+        308: "PERMANENT_REDIRECT",
+    }
+    content: Config = {"response_code": codes[int(redirect.get("statusCode") or 302)]}
+    if redirect.get("scheme"):
+        content["scheme_redirect"] = redirect["scheme"]
+    if redirect.get("hostname"):
+        content["host_redirect"] = redirect["hostname"]
+    if redirect.get("port"):
+        content["port_redirect"] = redirect["port"]
+    path = redirect.get("path") or {}
+    if path.get("type") == "ReplaceFullPath":
+        content["path_redirect"] = path["replaceFullPath"]
+    elif path.get("type") == "ReplacePrefixMatch":
+        content["prefix_rewrite"] = path["replacePrefixMatch"]
+    return content
+
+
+def _answer(status: int) -> Config:
+    return {"status": status, "body": {"inline_string": ABORT}}

@@ -1,0 +1,184 @@
+"""The kubelet's own API, as far as `kubectl logs` needs it: the API server asks it, and clients ask the API server.
+
+One server answers for every node. Containers here are processes of this machine, so `exec`, `attach` and `port-forward`
+are answered with a sentence that names the alternative.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+
+log = logging.getLogger(__name__)
+
+# The port of a kubelet on its node (kubernetes.io/docs/reference/networking/ports-and-protocols).
+KUBELET_PORT = 10250
+
+_POLL_SECONDS = 0.3
+_CHUNK = 64 * 1024
+_NOT_HERE = {
+    "exec": "kubectl exec is not rehearsed: a container here is a process of this machine. Its files are below"
+    " .rehearsal/<stack>, its output is in `kubectl logs`",
+    "attach": "kubectl attach is not rehearsed: a container here is a process of this machine. Use `kubectl logs -f`",
+    "portForward": "kubectl port-forward is not rehearsed: `make endpoint STACK=...` prints an address that answers on"
+    " this machine",
+}
+
+
+@dataclass(frozen=True)
+class LogRequest:
+    """One `kubectl logs`. `tail` counts lines from the end, `limit` bytes; None for no bound."""
+
+    namespace: str
+    pod: str
+    container: str
+    follow: bool = False
+    tail: int | None = None
+    limit: int | None = None
+    previous: bool = False
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.namespace}_{self.pod}_{self.container}.log"
+
+
+def parse(path: str) -> LogRequest | None:
+    """The request that an API server sends: /containerLogs/namespace/pod/container?follow=true. None for another."""
+    url = urlsplit(path)
+    parts = [unquote(part) for part in url.path.strip("/").split("/")]
+    if len(parts) != 4 or parts[0] != "containerLogs" or any("/" in part or part == ".." for part in parts):
+        return None
+    query = {key: values[-1] for key, values in parse_qs(url.query).items()}
+    return LogRequest(
+        namespace=parts[1],
+        pod=parts[2],
+        container=parts[3],
+        follow=query.get("follow") == "true",
+        tail=_whole(query.get("tailLines")),
+        limit=_whole(query.get("limitBytes")),
+        previous=query.get("previous") == "true",
+    )
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+
+
+def content(request: LogRequest, folder: Path, ended: Callable[[], bool]) -> Iterator[bytes]:
+    """Yields the log in pieces. With `follow` it waits for more until `ended`. Raises FileNotFoundError without one."""
+    left = request.limit
+    with (folder / request.file_name).open("rb") as file:
+        if request.tail is not None:
+            lines = deque(file, maxlen=request.tail)
+            yield from _bounded(b"".join(lines), left)
+            left = None if left is None else max(0, left - sum(map(len, lines)))
+        while left != 0:
+            data = file.read(_CHUNK if left is None else min(_CHUNK, left))
+            if data:
+                left = None if left is None else left - len(data)
+                yield data
+            elif not request.follow or ended():
+                return
+            else:
+                time.sleep(_POLL_SECONDS)
+
+
+def _bounded(data: bytes, limit: int | None) -> Iterator[bytes]:
+    cut = data if limit is None else data[:limit]
+    if cut:
+        yield cut
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        request = parse(self.path)
+        if request is None:
+            self._refuse()
+        elif request.previous:
+            self._say(
+                HTTPStatus.BAD_REQUEST, "a restarted container appends to the same log here: leave out --previous"
+            )
+        else:
+            try:
+                pieces = content(request, self.server.folder, self.server.ended.is_set)
+                first = next(pieces, b"")
+            except FileNotFoundError:
+                self._say(HTTPStatus.NOT_FOUND, f"container {request.container} of {request.pod} has written no log")
+                return
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "text/plain")
+            # No length: the connection's end is the end of the log.
+            self.send_header("Connection", "close")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for piece in (first, *([] if not first and not request.follow else pieces)):
+                    self.wfile.write(piece)
+                    self.wfile.flush()
+
+    do_POST = do_GET  # noqa: N815 - the name of the library
+
+    def _refuse(self) -> None:
+        verb = urlsplit(self.path).path.strip("/").partition("/")[0]
+        if verb in _NOT_HERE:
+            self._say(HTTPStatus.NOT_IMPLEMENTED, _NOT_HERE[verb])
+        else:
+            self._say(HTTPStatus.NOT_FOUND, f"the rehearsal's kubelets answer no {verb}")
+
+    def _say(self, status: HTTPStatus, sentence: str) -> None:
+        body = f"{sentence}\n".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the library
+        log.debug(format, *args)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    folder: Path
+    context: ssl.SSLContext
+    ended: threading.Event
+
+    def get_request(self) -> tuple[Any, Any]:
+        connection, address = super().get_request()
+        # The handler does the handshake: a slow client must not block the others.
+        return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+
+def serve(folder: Path, pki: Certificates) -> tuple[int, Callable[[], None]]:
+    """Serve the logs in `folder` on 127.0.0.1, to clients that the cluster's authority has signed.
+
+    Returns the port, and a function that stops the server.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca))
+    context.load_cert_chain(pki.serving, pki.serving_key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.folder, server.context, server.ended = folder, context, threading.Event()
+    threading.Thread(target=server.serve_forever, name="kubelet-api", daemon=True).start()
+
+    def stop() -> None:
+        server.ended.set()
+        server.shutdown()
+        server.server_close()
+
+    return int(server.server_address[1]), stop

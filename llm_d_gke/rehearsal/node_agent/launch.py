@@ -1,0 +1,148 @@
+"""The command line of a container's process: the pod's own arguments and environment with ports of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.rehearsal.node_agent.arguments import (
+    Allocate,
+    expand,
+    mounted,
+    with_configured_ports,
+    with_engine_port,
+    with_ports,
+)
+from llm_d_gke.rehearsal.node_agent.engine_arguments import Simulation, translate
+from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, Program
+from llm_d_gke.rehearsal.node_agent.probes import SHORTEST_BUDGET
+from llm_d_gke.rehearsal.node_agent.webhook_controllers import controller
+from llm_d_gke.rehearsal.paths import StackPaths
+
+# The toolchain's pickers scrape every engine every 50 ms. A fifth as often is enough for engines that share a machine.
+# A picker of another release may not know the flag.
+_PACE = "--refresh-metrics-interval"
+_PICKERS = {Program.PICKER, Program.SCHEDULER}
+# Verbosity from which pickers log scores.
+_SCORES_FROM = 4
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Arguments without the executable, ports of the process by port of the pod, and differences from GKE to record."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    ports: Mapping[int, int]
+    remarks: tuple[str, ...] = ()
+    # Seconds in which it must pass its startup probe.
+    start_budget: float = SHORTEST_BUDGET
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What simulated engines do: latencies and caches by model, and context lengths by model id."""
+
+    simulations: Mapping[str, Simulation] = field(default_factory=dict)
+    context_lengths: Mapping[str, int] = field(default_factory=dict)
+
+    def launch(
+        self, container: Manifest, environment: Mapping[str, str], mounts: Mapping[str, str], allocate: Allocate
+    ) -> Launch:
+        command, arguments = words_of(container, environment, mounts)
+        engine = translate(command, arguments, environment, self.simulations, self.context_lengths)
+        first = allocate(engine.port, engine.ranks)
+        ports = {engine.port + rank: first + rank for rank in range(engine.ranks)}
+        if engine.supervisor is not None:
+            ports[engine.supervisor] = first
+        remarks = ["vLLM is simulated by llm-d-inference-sim: answers are random words, without an accelerator"]
+        if engine.supervisor is not None:
+            remarks.append(
+                "data-parallel ranks of a pod are one simulated process, which shares no experts with other pods; its"
+                " first rank answers for the supervisor"
+            )
+        if engine.dropped:
+            remarks.append(
+                f"arguments of vLLM that the simulated engine does not know have no effect: {' '.join(engine.dropped)}"
+            )
+        return Launch((*engine.arguments, f"--port={first}"), dict(environment), ports, (*remarks, *engine.changed))
+
+
+class EngineLauncher(Protocol):
+    """Launches the containers of model servers: simulated, or as real vLLM."""
+
+    def launch(
+        self, container: Manifest, environment: Mapping[str, str], mounts: Mapping[str, str], allocate: Allocate
+    ) -> Launch: ...
+
+
+def words_of(
+    container: Manifest, environment: Mapping[str, str], mounts: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """`command` and `args` of a container with variables expanded and paths below mounts as they are here."""
+
+    def words(key: str) -> list[str]:
+        return [mounted(expand(word, environment), mounts) for word in container.get(key) or []]
+
+    return words("command"), words("args")
+
+
+def launch(
+    program: Program,
+    container: Manifest,
+    environment: Mapping[str, str],
+    mounts: Mapping[str, str],
+    allocate: Allocate,
+    promise: Callable[[int], int],
+    engine: EngineLauncher,
+) -> Launch:
+    """The launch of a container. `promise` reserves the port of another container of the pod.
+
+    Raises UnknownCommandError or ValueError for a command that the program does not support.
+    """
+    if program is Program.ENGINE:
+        return engine.launch(container, environment, mounts, allocate)
+    command, arguments = words_of(container, environment, mounts)
+    given = [*command[1:], *arguments]
+    if program in CONTROLLERS:
+        started = controller(program, given, environment, mounts, allocate)
+        return Launch(started.arguments, started.environment, started.ports, started.remarks)
+    if program is Program.SIDECAR:
+        given = [*with_engine_port(given, promise)]
+    remarks: list[str] = []
+    own = program in _PICKERS and os.environ.get("REHEARSAL_EPP") is None
+    if own and not any(word.partition("=")[0] == _PACE for word in given):
+        given.append(f"{_PACE}=250ms")
+        remarks.append("the endpoint picker asks engines for their metrics every 250 ms; on GKE every 50 ms")
+    if own and not any(word.partition("=")[0].lstrip("-") == "v" for word in given):
+        given.append(f"--v={_SCORES_FROM}")
+        remarks.append(
+            f"the endpoint picker logs the scores of every request (verbosity {_SCORES_FROM}), for make why and the"
+            " drawing at the end of up; on GKE picker.verbosity decides"
+        )
+    configured = program is Program.PROXY
+    listening = with_configured_ports(given, allocate) if configured else with_ports(program, given, allocate)
+    named = ", ".join(f"{requested}" for requested in listening.ports)
+    remark = (
+        f"{program.value} runs with its pod's own arguments, except that ports {named} and paths below volume mounts "
+        "are those of this machine"
+    )
+    return Launch(listening.arguments, dict(environment), listening.ports, (remark, *remarks))
+
+
+def read_simulations(paths: StackPaths) -> dict[str, Simulation]:
+    """Latencies by model. Empty when the plan has none or the file cannot be read."""
+    try:
+        found: dict[str, Simulation] = json.loads(paths.simulation.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def shown(argv: Sequence[str]) -> str:
+    return shlex.join(argv)

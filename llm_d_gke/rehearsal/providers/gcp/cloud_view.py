@@ -1,0 +1,84 @@
+"""Read access to the state of the simulated Google Cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.store import CloudStore
+
+Record = Mapping[str, Any]
+
+NODE_POOL = "gcp:container/nodePool:NodePool"
+CLUSTER = "gcp:container/cluster:Cluster"
+SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
+ADDRESS = "gcp:compute/address:Address"
+SERVICE = "gcp:projects/service:Service"
+
+
+def last(reference: object) -> str:
+    """The name at the end of a resource path: `projects/p/global/networks/llm-d` and `llm-d` are both `llm-d`."""
+    return str(reference or "").rstrip("/").rsplit("/", 1)[-1]
+
+
+class Cloud:
+    """One state of the cloud."""
+
+    def __init__(self, block: int, resources: Mapping[str, Mapping[str, Record]]) -> None:
+        self.block = block
+        self._resources = resources
+
+    def records(self, token: str) -> Mapping[str, Record]:
+        return self._resources.get(token, {})
+
+    @property
+    def cluster(self) -> Record | None:
+        return next(iter(self.records(CLUSTER).values()), None)
+
+    @property
+    def region(self) -> str:
+        return region_of(str((self.cluster or {}).get("location", "")))
+
+    def service_enabled(self, name: str) -> bool:
+        return any(record.get("service") == name for record in self.records(SERVICE).values())
+
+    def has_proxy_subnet(self) -> bool:
+        """Whether the cluster's network has an active proxy-only subnet in the cluster's region."""
+        network = last((self.cluster or {}).get("network") or "default")
+        return any(
+            record.get("purpose") == "REGIONAL_MANAGED_PROXY"
+            and record.get("role", "ACTIVE") == "ACTIVE"
+            and last(record.get("region")) == self.region
+            and last(record.get("network") or "default") == network
+            for record in self.records(SUBNETWORK).values()
+        )
+
+    def reserved_address(self, name: str) -> str | None:
+        """The reserved address of this name in the cluster's region, None when there is none."""
+        for record in self.records(ADDRESS).values():
+            if record.get("name") == name and last(record.get("region")) in ("", self.region):
+                return str(record["address"]) if record.get("address") else None
+        return None
+
+
+class CloudReader:
+    """Reads the store again only when its file changed."""
+
+    def __init__(self, paths: StackPaths) -> None:
+        self._store = CloudStore(paths.cloud)
+        self._stamp: tuple[int, int] | None = None
+        self._cloud = Cloud(0, {})
+
+    def read(self) -> Cloud:
+        try:
+            state = self._store.path.stat()
+        except FileNotFoundError:
+            return Cloud(self._cloud.block, {})
+        stamp = (state.st_mtime_ns, state.st_ino)
+        if stamp != self._stamp:
+            content = self._store.read()
+            self._cloud = Cloud(content["block"], content["resources"])
+            self._stamp = stamp
+        return self._cloud

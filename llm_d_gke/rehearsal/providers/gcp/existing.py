@@ -1,0 +1,86 @@
+"""What a stack file names as existing: the rehearsed Google Cloud starts with it, created by nobody's stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llm_d_gke.planning.plan.infrastructure import ClusterPlan, NetworkPlan
+from llm_d_gke.rehearsal.differences import record_difference
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NETWORK, SUBNETWORK
+from llm_d_gke.rehearsal.providers.gcp.network import PROXY_PURPOSES
+from llm_d_gke.rehearsal.providers.gcp.provider import GcpProvider
+from llm_d_gke.rehearsal.providers.gcp.store import CloudStore
+from llm_d_gke.rehearsal.providers.requests import CreateRequest
+
+# An existing cluster shows that they are enabled.
+_SERVICES = ("compute.googleapis.com", "container.googleapis.com")
+
+
+def create_existing(
+    paths: StackPaths, project: str, network: NetworkPlan, cluster: ClusterPlan, report: Callable[[str], None]
+) -> None:
+    """Create the network, subnets and cluster that the stack file names as existing, unless they are there already.
+
+    The cluster has the named version and what the stack itself would give it: Gateway API, VPC-native networking,
+    Workload Identity. It has no node pools of its own. Starts a control plane.
+    """
+    if network.create and cluster.create:
+        return
+    provider, store = GcpProvider(paths, report), CloudStore(paths.cloud)
+    with store.transaction() as cloud:
+        cloud["enabled"] = sorted({*cloud.get("enabled", []), *_SERVICES})
+
+    def create(kind: str, identifier: str, inputs: dict[str, Any]) -> None:
+        if identifier not in store.resources(kind):
+            request = CreateRequest(
+                urn=f"existing::{identifier}", type=kind, name="existing", inputs=inputs, preview=False, timeout=0
+            )
+            provider.create(request)
+            record_difference(paths, f"{identifier} does not exist: the rehearsal created it as the stack file says")
+
+    host = network.project or project
+    vpc = f"projects/{host}/global/networks/{network.network}"
+    subnets = f"projects/{host}/regions/{network.region}/subnetworks"
+    where = {"project": host, "region": network.region, "network": vpc}
+    if not network.create:
+        create(NETWORK, vpc, {"project": host, "name": network.network, "autoCreateSubnetworks": False})
+        subnet = network.subnet
+        ranges = {subnet.pod_range: subnet.pod_cidr, subnet.service_range: subnet.service_cidr}
+        create(
+            SUBNETWORK,
+            f"{subnets}/{subnet.name}",
+            where
+            | {"name": subnet.name, "ipCidrRange": subnet.node_cidr, "privateIpGoogleAccess": True}
+            | {"secondaryIpRanges": [{"rangeName": name, "ipCidrRange": cidr} for name, cidr in ranges.items()]},
+        )
+        if not network.create_proxy_subnet:
+            proxies = {"name": network.proxy_subnet, "ipCidrRange": network.proxy_cidr}
+            proxies |= {"purpose": PROXY_PURPOSES[0], "role": "ACTIVE"}
+            create(SUBNETWORK, f"{subnets}/{network.proxy_subnet}", where | proxies)
+    if not cluster.create:
+        allocation = {
+            "clusterSecondaryRangeName": network.subnet.pod_range,
+            "servicesSecondaryRangeName": network.subnet.service_range,
+        }
+        create(
+            CLUSTER,
+            cluster.identifier,
+            {
+                "project": project,
+                "name": cluster.name,
+                "location": cluster.location,
+                "minMasterVersion": cluster.min_version,
+                "network": vpc,
+                "subnetwork": f"{subnets}/{network.subnet.name}",
+                "networkingMode": "VPC_NATIVE",
+                "ipAllocationPolicy": allocation,
+                "gatewayApiConfig": {"channel": "CHANNEL_STANDARD"},
+                "workloadIdentityConfig": {"workloadPool": cluster.workload_pool},
+                "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"allowExternalTraffic": True}},
+                "secretManagerConfig": {"enabled": cluster.secret_manager},
+                "removeDefaultNodePool": True,
+                "initialNodeCount": 1,
+            },
+        )

@@ -1,0 +1,196 @@
+"""The definition of a simulated resource type, as data, and the context that its rules get."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from llm_d_gke.rehearsal.providers.gcp.store import MARKS, Cloud, Record
+from llm_d_gke.rehearsal.providers.properties import Properties
+from llm_d_gke.rehearsal.providers.requests import Refused
+
+COMPUTE: Final = "compute.googleapis.com"
+CONTAINER: Final = "container.googleapis.com"
+
+NETWORK: Final = "gcp:compute/network:Network"
+SUBNETWORK: Final = "gcp:compute/subnetwork:Subnetwork"
+ROUTER: Final = "gcp:compute/router:Router"
+NAT: Final = "gcp:compute/routerNat:RouterNat"
+ADDRESS: Final = "gcp:compute/address:Address"
+GLOBAL_ADDRESS: Final = "gcp:compute/globalAddress:GlobalAddress"
+FIREWALL: Final = "gcp:compute/firewall:Firewall"
+RESOURCE_POLICY: Final = "gcp:compute/resourcePolicy:ResourcePolicy"
+CLUSTER: Final = "gcp:container/cluster:Cluster"
+NODE_POOL: Final = "gcp:container/nodePool:NodePool"
+SERVICE: Final = "gcp:projects/service:Service"
+ACCOUNT: Final = "gcp:serviceaccount/account:Account"
+SECRET: Final = "gcp:secretmanager/secret:Secret"  # noqa: S105 (a type token)
+SECRET_VERSION: Final = "gcp:secretmanager/secretVersion:SecretVersion"  # noqa: S105
+BUCKET: Final = "gcp:storage/bucket:Bucket"
+
+# Every project has this network by default: one subnet in each region, from 10.128.0.0/9.
+DEFAULT_NETWORK: Final[Mapping[str, Any]] = {"name": "default", "autoCreateSubnetworks": True}
+
+# Arguments of the provider that are no properties of the resource.
+VIRTUAL: Final = (
+    "deletionPolicy",
+    "deletionProtection",
+    "disableOnDestroy",
+    "ignoreNodeCountChanges",
+    "skipNodePoolRefresh",
+)
+
+
+def refusal(code: int, message: str) -> Refused:
+    """An error of Google's API, as the provider prints it."""
+    reasons = {400: "badRequest", 403: "forbidden", 404: "notFound", 409: "alreadyExists", 412: "conditionNotMet"}
+    return Refused(f"googleapi: Error {code}: {message}, {reasons[code]}")
+
+
+@dataclass(frozen=True)
+class Name:
+    """The rule for a name. `pattern` must match all of it."""
+
+    pattern: str
+    limit: int
+    words: str
+    key: str = "name"
+    automatic: bool = True  # the provider makes one up from the logical name when it is absent
+
+    def problem(self, value: str) -> str | None:
+        if len(value) <= self.limit and re.fullmatch(self.pattern, value):
+            return None
+        return f"'{value}' is no valid name: {self.words}, at most {self.limit} characters (it has {len(value)})"
+
+
+RFC1035: Final = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+COMPUTE_NAME: Final = Name(
+    RFC1035, 63, "a lower-case letter first, then lower-case letters, digits and -, no - at the end"
+)
+CONTAINER_NAME: Final = Name(RFC1035, 40, COMPUTE_NAME.words)
+
+
+@dataclass(frozen=True)
+class ResourceContext:
+    """A resource during a change: its inputs, its location, and the rest of the cloud.
+
+    `record` is the stored resource before the request (None: it is new). `passes` prints a line for the user.
+    """
+
+    cloud: Cloud
+    kind: Kind
+    id: str
+    inputs: Properties
+    project: str
+    region: str | None
+    record: Record | None = None
+    passes: Callable[[str], None] = lambda _: None
+
+    def all(self, token: str) -> Iterator[tuple[str, Record]]:
+        """Every other resource of a type, with its id."""
+        for other, record in self.cloud["resources"].get(token, {}).items():
+            if not (token == self.kind.type and other == self.id):
+                yield other, record
+
+    def find(self, token: str, reference: str, **same: str | None) -> tuple[str, Record] | None:
+        """The resource that a name, an id or a self link means, with the properties `same` (region="europe-west4")."""
+        for other, record in self.all(token):
+            if refers(reference, other) and all(record.get(key) == value for key, value in same.items()):
+                return other, record
+        if token == NETWORK and refers(reference, f"projects/{self.project}/global/networks/default"):
+            return f"projects/{self.project}/global/networks/default", dict(DEFAULT_NETWORK)
+        return None
+
+    def need(self, token: str, reference: str, what: str, **same: str | None) -> tuple[str, Record]:
+        """Like `find`, but raises Google's error when there is none."""
+        record = self.find(token, reference, **same)
+        if record is None:
+            where = "".join(f" ({key} {value})" for key, value in same.items())
+            raise refusal(404, f"The resource '{reference}'{where} was not found: there is no such {what}")
+        return record
+
+
+def last(path: str) -> str:
+    """The name at the end of an id or a link."""
+    return path.rpartition("/")[2]
+
+
+def refers(reference: str, resource_id: str) -> bool:
+    """Whether a bare name, an id or a self link (with or without the host) means the resource of this id."""
+    path = re.sub(r"^https?://[^/]+/(?:[a-z]+/)?v1(?:beta1)?/", "", reference).strip("/")
+    return resource_id == path or resource_id.endswith(f"/{path}")
+
+
+def _nothing(_: ResourceContext) -> Properties:
+    return {}
+
+
+def _accept(_: ResourceContext) -> None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A simulated resource type.
+
+    `type` is the token. `id` is a template over inputs, project, region. A change at one of the dotted paths in
+    `force_new` needs a new resource; `*` stands for all paths except those in `updates`. `outputs` are the values that
+    Google computes.
+    """
+
+    type: str
+    id: str
+    api: str | None = None
+    name: Name | None = None
+    regional: bool = False
+    force_new: tuple[str, ...] = ()
+    updates: tuple[str, ...] = ()
+    link: str | None = None  # version path of the self link, e.g. "compute/v1"
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    computed: tuple[str, ...] = ()  # dotted paths of outputs that are unknown in a preview
+    outputs: Callable[[ResourceContext], Properties] = _nothing
+    creating: Callable[[ResourceContext], None] = _accept
+    updating: Callable[[ResourceContext], None] = _accept
+    deleting: Callable[[ResourceContext], None] = _accept
+    replacing: Callable[[Properties, Properties], tuple[str, ...]] = lambda _old, _new: ()
+
+    def replaced_by(self, old: Properties, new: Properties) -> tuple[str, ...]:
+        return (*self.force_new, *self.replacing(old, new))
+
+
+def value_at(properties: Any, keys: list[str]) -> Any:
+    """The value at a path of keys, None if it leads nowhere."""
+    for key in keys:
+        properties = properties.get(key) if isinstance(properties, Mapping) else None
+    return properties
+
+
+def with_default(properties: Properties, keys: list[str], value: Any) -> Properties:
+    """A copy with `value` at a path of keys, unless the path has a value already or leads through a non-map."""
+    key, *rest = keys
+    current = properties.get(key)
+    if rest and isinstance(current, Mapping | None):
+        return {**properties, key: with_default(dict(current or {}), rest, value)}
+    return properties if current is not None else {**properties, key: value}
+
+
+def number_of(resource_id: str) -> str:
+    """A generated numeric id, the same for the same resource."""
+    return str(int.from_bytes(hashlib.sha256(resource_id.encode()).digest()[:8], "big") >> 1)
+
+
+def hash_of(text: str, length: int = 8) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def visible(record: Record) -> Properties:
+    """A record without bookkeeping."""
+    return {key: value for key, value in record.items() if key != MARKS}

@@ -1,0 +1,54 @@
+"""Names, locations and ids that the provider generates when the program sets none."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any, Final
+
+from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NODE_POOL, Kind, hash_of, last
+from llm_d_gke.rehearsal.providers.gcp.store import Cloud
+from llm_d_gke.rehearsal.providers.properties import Properties
+from llm_d_gke.rehearsal.providers.requests import CheckRequest, Refused, Request
+
+DEFAULTS: Final = "__defaults"  # the key under which the real provider lists the inputs that it generated
+
+
+def automatic_name(request: CheckRequest, key: str) -> Any:
+    """The provider's generated name: the logical name and seven hexadecimal digits."""
+    before = request.olds or {}
+    if key in before.get(DEFAULTS, []) and before.get(key):
+        return before[key]
+    digits = hash_of(request.seed.hex() or uuid.uuid4().hex, 7)
+    return f"{re.sub(r'[^-a-z0-9]', '-', request.name.lower())}-{digits}"
+
+
+def place_of(request: Request, kind: Kind, inputs: Properties) -> Properties:
+    """Project and region of a resource: its own, else the provider's."""
+    place = {"project": inputs.get("project") or request.config.get("project")}
+    if not place["project"]:
+        raise Refused(f"{request.type}: project is required, as an argument or in the provider's configuration")
+    if kind.regional:
+        place["region"] = inputs.get("region") or request.config.get("region")
+    elif request.type == CLUSTER:
+        place["location"] = inputs.get("location") or request.config.get("zone") or request.config.get("region")
+    return place
+
+
+def identify(cloud: Cloud, kind: Kind, values: Properties) -> str:
+    """The id that the provider gives: the template of the kind, with the last part of references to parents."""
+    parts = dict(values)
+    for key in ("cluster", "router", "secretId", "bucket"):
+        if isinstance(parts.get(key), str):
+            parts[key] = last(parts[key])
+    if kind.type == NODE_POOL and not parts.get("location"):
+        parts["location"] = next((record["location"] for record in cloud["resources"].get(CLUSTER, {}).values()), "-")
+    if "{serial}" in kind.id:
+        serials = cloud.setdefault("serials", {})
+        counted = kind.type + str(parts.get("secret", ""))
+        serials[counted] = serials.get(counted, 0) + 1
+        parts["serial"] = serials[counted]
+    if parts.get("namePrefix") and not parts.get("name"):
+        parts["name"] = parts["namePrefix"] + hash_of(uuid.uuid4().hex, 9)
+        values["name"] = parts["name"]
+    return kind.id.format_map(parts)

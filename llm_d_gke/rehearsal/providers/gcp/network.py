@@ -1,0 +1,274 @@
+"""Google's rules and defaults for networks, subnets, routers and addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any, Final
+
+from llm_d_gke.rehearsal.providers.gcp.kinds import (
+    ADDRESS,
+    CLUSTER,
+    FIREWALL,
+    GLOBAL_ADDRESS,
+    NETWORK,
+    ROUTER,
+    SUBNETWORK,
+    ResourceContext,
+    last,
+    number_of,
+    refers,
+    refusal,
+)
+from llm_d_gke.rehearsal.providers.properties import Properties
+
+Range = ipaddress.IPv4Network
+
+AUTO_MODE: Final = Range("10.128.0.0/9")  # Google gives every region of an auto-mode network a subnet from here
+PROXY_PURPOSES: Final = ("REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY")
+SMALLEST_PROXY_SUBNET: Final = 26  # "must be /26 or larger" (proxy-only subnets for Envoy-based load balancers)
+SMALLEST_SUBNET: Final = 29
+FORBIDDEN: Final = tuple(
+    Range(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32")
+)
+# External and internal reserved addresses: 127.<block>.250.1 upward.
+POOL: Final = 250
+
+
+def parse_range(text: str, field: str) -> Range:
+    """Parse a CIDR by Google's rules: no host bits, and no reserved range."""
+    try:
+        block = Range(text)
+    except ValueError as error:
+        raise refusal(
+            400, f"Invalid value for field '{field}': '{text}'. Must be a CIDR range without host bits ({error})"
+        ) from error
+    for forbidden in FORBIDDEN:
+        if block.overlaps(forbidden):
+            raise refusal(400, f"Invalid value for field '{field}': '{text}'. The range {forbidden} is reserved")
+    return block
+
+
+def ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
+    """The ranges of a subnet, each with its argument."""
+    if inputs.get("ipCidrRange"):
+        yield "ipCidrRange", parse_range(inputs["ipCidrRange"], "ipCidrRange")
+    for index, secondary in enumerate(inputs.get("secondaryIpRanges") or []):
+        if secondary.get("ipCidrRange"):
+            field = f"secondaryIpRanges[{index}].ipCidrRange"
+            yield field, parse_range(secondary["ipCidrRange"], field)
+
+
+def existing_ranges(context: ResourceContext, network_id: str) -> Iterator[tuple[str, Range]]:
+    """Every range of a network that other resources use, with its user."""
+    for other, record in context.all(SUBNETWORK):
+        if refers(record["network"], network_id):
+            for field, used in ranges(record):
+                yield f"subnetwork '{last(other)}' ({field} {used})", used
+    for other, record in context.all(CLUSTER):
+        if refers(record.get("network", "default"), network_id):
+            for field, used in cluster_ranges(record):
+                yield f"cluster '{last(other)}' ({field} {used})", used
+    network = context.find(NETWORK, network_id)
+    if network and network[1].get("autoCreateSubnetworks", True):
+        yield f"the automatic subnetworks of '{last(network_id)}' ({AUTO_MODE})", AUTO_MODE
+
+
+def cluster_ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
+    """Ranges that a cluster takes from its network beyond its subnet's own."""
+    allocation = inputs.get("ipAllocationPolicy") or {}
+    private = inputs.get("privateClusterConfig") or {}
+    ranges_by_field = {
+        "ipAllocationPolicy.clusterIpv4CidrBlock": allocation.get("clusterIpv4CidrBlock"),
+        "ipAllocationPolicy.servicesIpv4CidrBlock": allocation.get("servicesIpv4CidrBlock"),
+        "privateClusterConfig.masterIpv4CidrBlock": private.get("masterIpv4CidrBlock"),
+    }
+    for field, text in ranges_by_field.items():
+        if text and not text.startswith("/"):  # With "/17" Google chooses the range.
+            yield field, parse_range(text, field)
+
+
+def refuse_overlap(context: ResourceContext, network_id: str, ranges: list[tuple[str, Range]]) -> None:
+    for index, (field, block) in enumerate(ranges):
+        for other_field, other in ranges[:index]:
+            if block.overlaps(other):
+                raise refusal(
+                    400,
+                    f"Invalid IPCidrRange: {block} ({field}) conflicts with {other} ({other_field}) "
+                    "of the same resource",
+                )
+        for owner, other in existing_ranges(context, network_id):
+            if block.overlaps(other):
+                raise refusal(
+                    400,
+                    f"Invalid IPCidrRange: {block} ({field}) conflicts with {owner} of network '{last(network_id)}'",
+                )
+
+
+def creating_subnetwork(context: ResourceContext) -> None:
+    inputs = context.inputs
+    network_id, _ = context.need(NETWORK, inputs["network"], "network")
+    requested_ranges = list(ranges(inputs))
+    if not inputs.get("ipCidrRange") and not inputs.get("reservedInternalRange"):
+        raise refusal(400, "Invalid value for field 'resource.ipCidrRange': ''. A range is required")
+    for field, block in requested_ranges:
+        if block.prefixlen > SMALLEST_SUBNET:
+            raise refusal(400, f"Invalid value for field '{field}': '{block}'. A range is at least /{SMALLEST_SUBNET}")
+    names = [secondary["rangeName"] for secondary in inputs.get("secondaryIpRanges") or []]
+    for name in names:
+        if names.count(name) > 1:
+            raise refusal(400, f"Duplicate secondary range name '{name}'")
+    purpose = inputs.get("purpose", "PRIVATE")
+    if purpose in PROXY_PURPOSES:
+        _refuse_proxy_subnet(context, network_id, purpose)
+    elif inputs.get("role"):
+        raise refusal(400, f"Invalid value for field 'resource.role': a subnetwork of purpose {purpose} has no role")
+    refuse_overlap(context, network_id, requested_ranges)
+
+
+def _refuse_proxy_subnet(context: ResourceContext, network_id: str, purpose: str) -> None:
+    inputs = context.inputs
+    if inputs.get("secondaryIpRanges") or inputs.get("privateIpGoogleAccess") or inputs.get("logConfig"):
+        raise refusal(
+            400, f"A subnetwork of purpose {purpose} has no secondary ranges, private Google access or flow logs"
+        )
+    size = parse_range(inputs["ipCidrRange"], "ipCidrRange").prefixlen
+    if size > SMALLEST_PROXY_SUBNET:
+        raise refusal(
+            400,
+            f"Invalid value for field 'resource.ipCidrRange': '{inputs['ipCidrRange']}'. Purpose {purpose} needs "
+            f"64 addresses or more: /{SMALLEST_PROXY_SUBNET} at least, /23 recommended",
+        )
+    if not inputs.get("role"):
+        raise refusal(
+            400,
+            f"Invalid value for field 'resource.role': ''. Purpose {purpose} needs a role, ACTIVE or BACKUP",
+        )
+    if inputs["role"] != "ACTIVE":
+        return
+    for other, record in context.all(SUBNETWORK):
+        same = refers(record["network"], network_id) and record.get("region") == context.region
+        if same and record.get("purpose") == purpose and record.get("role") == "ACTIVE":
+            raise refusal(
+                400,
+                f"Invalid resource usage: '{last(other)}' is the active {purpose} subnetwork of network "
+                f"'{last(network_id)}' in region {context.region} already; there can be one",
+            )
+
+
+def updating_subnetwork(context: ResourceContext) -> None:
+    creating_subnetwork(context)
+    kept_names = {secondary["rangeName"] for secondary in context.inputs.get("secondaryIpRanges") or []}
+    for name, cluster in _secondary_users(context):
+        if name not in kept_names:
+            raise refusal(400, f"The secondary range '{name}' is being used by cluster '{cluster}'")
+
+
+def _secondary_users(context: ResourceContext) -> Iterator[tuple[str, str]]:
+    for other, record in context.all(CLUSTER):
+        allocation = record.get("ipAllocationPolicy") or {}
+        if refers(record.get("subnetwork", "default"), context.id):
+            for key in ("clusterSecondaryRangeName", "servicesSecondaryRangeName"):
+                if allocation.get(key):
+                    yield allocation[key], other.rpartition("/")[2]
+
+
+def replacing_subnetwork(old: Properties, new: Properties) -> tuple[str, ...]:
+    """Refuse every change of a primary range except growth."""
+    try:
+        grows = Range(old["ipCidrRange"]).subnet_of(Range(new["ipCidrRange"]))
+    except (KeyError, ValueError, TypeError):
+        return ("ipCidrRange",)
+    return () if grows else ("ipCidrRange",)
+
+
+def subnetwork_outputs(context: ResourceContext) -> Properties:
+    gateway = str(Range(context.inputs["ipCidrRange"])[1]) if context.inputs.get("ipCidrRange") else ""
+    return {
+        "gatewayAddress": gateway,
+        "subnetworkId": int(number_of(context.id)) >> 11,
+        "fingerprint": number_of(context.id),
+    }
+
+
+def deleting_network(context: ResourceContext) -> None:
+    for token in (SUBNETWORK, ROUTER, FIREWALL, CLUSTER):
+        refuse_if_used(context, token, "network")
+
+
+def deleting_subnetwork(context: ResourceContext) -> None:
+    for token in (CLUSTER, ADDRESS):
+        refuse_if_used(context, token, "subnetwork")
+
+
+def refuse_if_used(context: ResourceContext, token: str, key: str) -> None:
+    """Refuse the deletion of the resource while a resource of `token` names it in its argument `key`."""
+    for other, record in context.all(token):
+        if record.get(key) and refers(record[key], context.id):
+            what = context.kind.type.rpartition(":")[2].lower()
+            raise refusal(
+                400,
+                f"The {what} resource '{context.id}' is already being used by '{other}'",
+            )
+
+
+def creating_in_network(context: ResourceContext) -> None:
+    context.need(NETWORK, context.inputs["network"], "network")
+
+
+def creating_firewall(context: ResourceContext) -> None:
+    inputs = context.inputs
+    creating_in_network(context)
+    if bool(inputs.get("allows")) == bool(inputs.get("denies")):
+        raise refusal(400, "Invalid firewall: exactly one of allows and denies")
+    if inputs.get("sourceRanges") and inputs.get("direction") == "EGRESS":
+        raise refusal(400, "Invalid firewall: an EGRESS rule has no sourceRanges")
+
+
+def creating_nat(context: ResourceContext) -> None:
+    inputs = context.inputs
+    context.need(ROUTER, inputs["router"], "router", region=context.region)
+    listed = inputs["sourceSubnetworkIpRangesToNat"] == "LIST_OF_SUBNETWORKS"
+    if listed != bool(inputs.get("subnetworks")):
+        raise refusal(
+            400,
+            "Invalid value for field 'resource.nats[0].subnetworks': they go with LIST_OF_SUBNETWORKS and nothing else",
+        )
+    for subnetwork in inputs.get("subnetworks") or []:
+        context.need(SUBNETWORK, subnetwork["name"], "subnetwork", region=context.region)
+    manual = inputs.get("natIpAllocateOption", "MANUAL_ONLY" if inputs.get("natIps") else "AUTO_ONLY") == "MANUAL_ONLY"
+    if manual != bool(inputs.get("natIps")):
+        raise refusal(
+            400, "Invalid value for field 'resource.nats[0].natIps': addresses are given exactly with MANUAL_ONLY"
+        )
+
+
+def creating_address(context: ResourceContext) -> None:
+    inputs = context.inputs
+    internal = inputs.get("addressType", "EXTERNAL") == "INTERNAL"
+    if not internal and (inputs.get("subnetwork") or inputs.get("network")):
+        raise refusal(
+            400, "Invalid value for field 'resource.subnetwork': an EXTERNAL address belongs to no subnetwork"
+        )
+    if inputs.get("subnetwork"):
+        context.need(SUBNETWORK, inputs["subnetwork"], "subnetwork", region=context.region)
+    if inputs.get("address"):
+        for other, record in context.all(ADDRESS):
+            if record.get("address") == inputs["address"]:
+                raise refusal(400, f"Specified IP address '{inputs['address']}' is already reserved by '{other}'")
+
+
+def address_outputs(context: ResourceContext) -> Properties:
+    """An address of the stack's loopback block, reserved until its owner is deleted."""
+    computed: dict[str, Any] = {"labelFingerprint": number_of(context.id)}
+    if context.kind.type == ADDRESS:
+        computed |= {"addressId": int(number_of(context.id)) >> 11, "users": []}
+        if context.inputs.get("addressType", "EXTERNAL") == "EXTERNAL":
+            computed["networkTier"] = context.inputs.get("networkTier", "PREMIUM")
+    requested = (context.record or context.inputs).get("address")
+    used = {record.get("address") for token in (ADDRESS, GLOBAL_ADDRESS) for _, record in context.all(token)}
+    free = (f"127.{context.cloud['block']}.{POOL}.{host}" for host in range(1, 255))
+    address = requested or next((block for block in free if block not in used), None)
+    if address is None:
+        raise refusal(403, "Quota 'STATIC_ADDRESSES' exceeded. Limit: 254.0 in a rehearsal")
+    return {**computed, "address": address}

@@ -1,0 +1,310 @@
+"""The resource types around the cluster: service APIs, identities, secrets, buckets, certificates, monitoring, budgets.
+
+Apart from a few references they have no rules worth rehearsing, so a type is mostly a line of data.
+"""
+
+from __future__ import annotations
+
+import json
+
+from llm_d_gke.rehearsal.providers.gcp.kinds import (
+    ACCOUNT,
+    BUCKET,
+    SECRET,
+    SECRET_VERSION,
+    SERVICE,
+    Kind,
+    Name,
+    ResourceContext,
+    hash_of,
+    number_of,
+    refusal,
+)
+from llm_d_gke.rehearsal.providers.properties import Properties
+
+_IAM = "iam.googleapis.com"
+_SECRETS = "secretmanager.googleapis.com"
+PROJECT_NUMBER = "100000000000"  # every project of a rehearsal
+
+# Services that Google enables along with one (a part of each service's dependencies: those with a resource type here).
+BRINGS = {
+    "container.googleapis.com": (
+        "compute.googleapis.com",
+        "iam.googleapis.com",
+        "monitoring.googleapis.com",
+        "storage-api.googleapis.com",
+    ),
+    "compute.googleapis.com": ("oslogin.googleapis.com",),
+}
+# Enabled in every new project.
+ALWAYS_ON = frozenset(
+    {"monitoring.googleapis.com", "logging.googleapis.com", "storage.googleapis.com", "serviceusage.googleapis.com"}
+)
+
+
+def enabled(context: ResourceContext, api: str) -> bool:
+    """Whether a service API is enabled: by the program, as a dependency of another one, or by default."""
+    requested = {record["service"] for record in context.cloud["resources"].get(SERVICE, {}).values()}
+    requested |= set(context.cloud.get("enabled", []))
+    return api in ALWAYS_ON or api in requested or any(api in BRINGS.get(name, ()) for name in requested)
+
+
+def creating_service(context: ResourceContext) -> None:
+    service = context.inputs["service"]
+    if not service.endswith(".googleapis.com"):
+        raise refusal(
+            400, f"Service '{service}' not found or permission denied: a service is named like container.googleapis.com"
+        )
+
+
+def deleting_service(context: ResourceContext) -> None:
+    """Keep a service enabled unless the program sets `disableOnDestroy`."""
+    record = context.record or {}
+    on = context.cloud.setdefault("enabled", [])
+    if not record.get("disableOnDestroy") and record.get("service") not in on:
+        on.append(record["service"])
+
+
+def network_outputs(context: ResourceContext) -> Properties:
+    number = number_of(context.id)
+    return {"gatewayIpv4": "", "networkId": number, "numericId": number, "mtu": context.inputs.get("mtu", 0)}
+
+
+def nat_outputs(context: ResourceContext) -> Properties:
+    manual = bool(context.inputs.get("natIps"))
+    return {"natIpAllocateOption": context.inputs.get("natIpAllocateOption", "MANUAL_ONLY" if manual else "AUTO_ONLY")}
+
+
+def replacing_cluster(old: Properties, new: Properties) -> tuple[str, ...]:
+    """Refuse to turn off two features that can only be turned on in place."""
+    one_way = ("enableL4IlbSubsetting", "enableFqdnNetworkPolicy")
+    return tuple(key for key in one_way if old.get(key) and not new.get(key))
+
+
+def checking_security_policy(context: ResourceContext) -> None:
+    priorities = [rule["priority"] for rule in context.inputs.get("rules") or []]
+    for priority in priorities:
+        if priorities.count(priority) > 1:
+            raise refusal(400, f"Invalid security policy: two rules have priority {priority}")
+
+
+def _account_outputs(context: ResourceContext) -> Properties:
+    email = f"{context.inputs['accountId']}@{context.project}.iam.gserviceaccount.com"
+    return {
+        "email": email,
+        "member": f"serviceAccount:{email}",
+        "name": f"projects/{context.project}/serviceAccounts/{email}",
+        "uniqueId": number_of(context.id),
+    }
+
+
+def refuse_missing_account(context: ResourceContext, email: str) -> None:
+    """Refuse a missing service account of this project. Accounts of other projects are not checked."""
+    ours = email.endswith(f"@{context.project}.iam.gserviceaccount.com")
+    if ours and not any(record["email"] == email for _, record in context.all(ACCOUNT)):
+        raise refusal(400, f"Service account {email} does not exist")
+
+
+def _creating_member(context: ResourceContext) -> None:
+    """Refuse a grant on a resource that does not exist, or to a member that does not."""
+    _creating_reader(context)
+    for key, token in (("secretId", SECRET), ("bucket", BUCKET), ("serviceAccountId", ACCOUNT)):
+        if context.inputs.get(key):
+            context.need(token, context.inputs[key], token.rpartition(":")[2].lower())
+
+
+def _creating_reader(context: ResourceContext) -> None:
+    """Check the member of a grant on a bucket outside the stack, as named in the stack file.
+
+    Google refuses grants to missing service accounts of the project.
+    """
+    member = context.inputs["member"]
+    kind, _, email = member.partition(":")
+    has_valid_member = (
+        kind in ("user", "serviceAccount", "group", "domain", "principal", "principalSet", "deleted") and email
+    )
+    if not has_valid_member and member not in ("allUsers", "allAuthenticatedUsers"):
+        raise refusal(400, f"Invalid member '{member}': it reads <kind>:<who>")
+    if kind == "serviceAccount":
+        refuse_missing_account(context, email)
+
+
+def _etag(context: ResourceContext) -> Properties:
+    return {"etag": hash_of(context.id, 12)}
+
+
+def _creating_version(context: ResourceContext) -> None:
+    context.need(SECRET, context.inputs["secret"], "secret")
+    if context.inputs.get("secretData") is None and context.inputs.get("secretDataWo") is None:
+        raise refusal(400, "The secret version has no data: secretData or secretDataWo")
+
+
+def _version_outputs(context: ResourceContext) -> Properties:
+    number = context.id.rpartition("/")[2]
+    return {"name": context.id, "version": number, "enabled": context.inputs.get("enabled", True)}
+
+
+def _named(context: ResourceContext) -> Properties:
+    return {"name": context.id}
+
+
+def _dashboard(context: ResourceContext) -> None:
+    try:
+        dashboard = json.loads(context.inputs["dashboardJson"])
+    except ValueError as error:
+        raise refusal(400, f"Invalid dashboardJson: {error}") from error
+    layouts = {"gridLayout", "mosaicLayout", "rowLayout", "columnLayout"}
+    if not isinstance(dashboard, dict) or not dashboard.get("displayName") or len(layouts & dashboard.keys()) != 1:
+        raise refusal(400, f"Invalid dashboardJson: it needs a displayName and one of {sorted(layouts)}")
+
+
+def _bucket_outputs(context: ResourceContext) -> Properties:
+    name = context.inputs["name"]
+    location = context.inputs["location"].upper()
+    return {
+        "selfLink": f"https://www.googleapis.com/storage/v1/b/{name}",
+        "url": f"gs://{name}",
+        "projectNumber": int(PROJECT_NUMBER),
+        "location": location,
+    }
+
+
+def _certificate(context: ResourceContext) -> None:
+    if bool(context.inputs.get("managed")) == bool(context.inputs.get("selfManaged")):
+        raise refusal(400, "Invalid certificate: exactly one of managed and selfManaged")
+
+
+_ACCOUNT_NAME = Name(
+    r"[a-z]([-a-z0-9]*[a-z0-9])", 30, "6 characters or more, a lower-case letter first", key="accountId"
+)
+_SECRET_NAME = Name(r"[a-zA-Z0-9_-]+", 255, "letters, digits, _ and -", key="secretId", automatic=False)
+_BUCKET_NAME = Name(r"[a-z0-9][-_.a-z0-9]+[a-z0-9]", 63, "lower-case letters, digits, -, _ and .")
+_CERTIFICATE_NAME = Name(r"[a-zA-Z0-9_-]+", 63, "letters, digits, _ and -")
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        type=SERVICE,
+        id="{project}/{service}",
+        force_new=("service", "project"),
+        creating=creating_service,
+        deleting=deleting_service,
+    ),
+    Kind(
+        type=ACCOUNT,
+        id="projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com",
+        api=_IAM,
+        name=_ACCOUNT_NAME,
+        force_new=("accountId", "project"),
+        computed=("email", "member", "name", "uniqueId"),
+        outputs=_account_outputs,
+    ),
+    Kind(
+        type="gcp:projects/iAMMember:IAMMember",
+        id="{project}/{role}/{member}",
+        force_new=("*",),
+        computed=("etag",),
+        outputs=_etag,
+        creating=_creating_member,
+    ),
+    Kind(
+        type="gcp:serviceaccount/iAMMember:IAMMember",
+        id="{serviceAccountId}/{role}/{member}",
+        api=_IAM,
+        force_new=("*",),
+        computed=("etag",),
+        outputs=_etag,
+        creating=_creating_member,
+    ),
+    Kind(
+        type=SECRET,
+        id="projects/{project}/secrets/{secretId}",
+        api=_SECRETS,
+        name=_SECRET_NAME,
+        force_new=("secretId", "project", "replication"),
+        computed=("name", "createTime"),
+        outputs=_named,
+    ),
+    Kind(
+        type=SECRET_VERSION,
+        id="{secret}/versions/{serial}",
+        api=_SECRETS,
+        force_new=("*",),
+        updates=("enabled", "deletionPolicy"),
+        computed=("name", "version", "createTime", "destroyTime"),
+        outputs=_version_outputs,
+        creating=_creating_version,
+    ),
+    Kind(
+        type="gcp:secretmanager/secretIamMember:SecretIamMember",
+        id="projects/{project}/secrets/{secretId}/{role}/{member}",
+        api=_SECRETS,
+        force_new=("*",),
+        computed=("etag",),
+        outputs=_etag,
+        creating=_creating_member,
+    ),
+    Kind(
+        type="gcp:storage/bucketIAMMember:BucketIAMMember",
+        id="b/{bucket}/{role}/{member}",
+        force_new=("*",),
+        computed=("etag",),
+        outputs=_etag,
+        creating=_creating_reader,
+    ),
+    Kind(
+        type=BUCKET,
+        id="{name}",
+        name=_BUCKET_NAME,
+        defaults={"storageClass": "STANDARD", "publicAccessPrevention": "inherited", "forceDestroy": False},
+        force_new=(
+            "name",
+            "project",
+            "location",
+            "customPlacementConfig",
+            "hierarchicalNamespace",
+            "enableObjectRetention",
+        ),
+        computed=("selfLink", "url", "projectNumber", "timeCreated", "updated"),
+        outputs=_bucket_outputs,
+    ),
+    Kind(
+        type="gcp:storage/bucketIAMMember:BucketIAMMember",
+        id="b/{bucket}/{role}/{member}",
+        force_new=("*",),
+        computed=("etag",),
+        outputs=_etag,
+        creating=_creating_member,
+    ),
+    Kind(
+        type="gcp:certificatemanager/certificate:Certificate",
+        id="projects/{project}/locations/{location}/certificates/{name}",
+        api="certificatemanager.googleapis.com",
+        name=_CERTIFICATE_NAME,
+        defaults={"location": "global", "scope": "DEFAULT"},
+        force_new=("*",),
+        updates=("labels", "description", "selfManaged"),
+        creating=_certificate,
+    ),
+    Kind(
+        type="gcp:monitoring/dashboard:Dashboard",
+        id="projects/" + PROJECT_NUMBER + "/dashboards/{serial}",
+        force_new=("project",),
+        creating=_dashboard,
+        updating=_dashboard,
+    ),
+    Kind(
+        type="gcp:monitoring/alertPolicy:AlertPolicy",
+        id="projects/{project}/alertPolicies/{serial}",
+        force_new=("project",),
+        computed=("name", "creationRecords"),
+        outputs=_named,
+    ),
+    Kind(
+        type="gcp:billing/budget:Budget",
+        id="billingAccounts/{billingAccount}/budgets/{serial}",
+        api="billingbudgets.googleapis.com",
+        force_new=("billingAccount",),
+        computed=("name",),
+        outputs=_named,
+    ),
+)

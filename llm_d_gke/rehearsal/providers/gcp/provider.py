@@ -1,0 +1,331 @@
+"""The simulated gcp provider: keeps resources in a file, refuses what Google refuses, and starts a cluster."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.base import Provider
+from llm_d_gke.rehearsal.providers.gcp import arguments, cluster, lifecycle, network, platform, pools
+from llm_d_gke.rehearsal.providers.gcp.kinds import (
+    ADDRESS,
+    CLUSTER,
+    NODE_POOL,
+    SUBNETWORK,
+    VIRTUAL,
+    Kind,
+    ResourceContext,
+    now,
+    refusal,
+    value_at,
+    visible,
+    with_default,
+)
+from llm_d_gke.rehearsal.providers.gcp.naming import DEFAULTS, automatic_name, identify, place_of
+from llm_d_gke.rehearsal.providers.gcp.store import MARKS, Cloud, CloudStore, Marks, Record
+from llm_d_gke.rehearsal.providers.gcp.table import KINDS
+from llm_d_gke.rehearsal.providers.properties import Diff, Properties, difference, under
+from llm_d_gke.rehearsal.providers.properties import Path as PropertyPath
+from llm_d_gke.rehearsal.providers.requests import (
+    CheckRequest,
+    Created,
+    CreateRequest,
+    DeleteRequest,
+    Invalid,
+    Live,
+    ReadRequest,
+    Refused,
+    Request,
+    UpdateRequest,
+)
+from llm_d_gke.resource_graph.values import UNKNOWN, Secret
+
+_TIMES: Final = ("creationTimestamp", "createTime", "timeCreated")
+
+
+class GcpProvider(Provider):
+    """`report` gets a line for slow operations, such as starting the control plane or adding nodes."""
+
+    name = "gcp"
+
+    def __init__(self, paths: StackPaths, report: Callable[[str], None]) -> None:
+        super().__init__()
+        self.version = importlib.metadata.version("pulumi-gcp")
+        self._paths, self._report, self._store = paths, report, CloudStore(paths.cloud)
+        self._run = uuid.uuid4().hex
+        self._known: set[str] = set()  # ids the engine has named: those are in its state
+
+    # Hooks
+
+    def check(self, request: CheckRequest) -> Properties:
+        kind = _kind(request)
+        news = {key: value for key, value in request.news.items() if key != DEFAULTS}
+        made_up: list[str] = []
+        if kind.name and kind.name.automatic and kind.name.key not in news and not news.get("namePrefix"):
+            news[kind.name.key] = automatic_name(request, kind.name.key)
+            made_up.append(kind.name.key)
+        checked, problems = arguments.check(request.type, news)
+        name = checked.get(kind.name.key) if kind.name else None
+        if kind.name and isinstance(name, str) and (problem := kind.name.problem(name)):
+            problems.append(arguments.Problem(kind.name.key, problem))
+        if problems:
+            raise Invalid(*((problem.path, problem.reason) for problem in problems))
+        return {**checked, DEFAULTS: made_up}
+
+    def diff(self, request: UpdateRequest) -> Diff:
+        self._known.add(request.id)
+        kind = _kind(request)
+        old, new = _plain(request.old_inputs), _plain(request.news)
+        replaced = kind.replaced_by(old, new)
+
+        def replaces(path: PropertyPath) -> bool:
+            if under(path, *VIRTUAL, *kind.updates):
+                return False
+            return "*" in replaced or under(path, *replaced)
+
+        changes = difference(old, new, replaces=replaces)
+        # A fixed name cannot exist twice, so the old resource is deleted first.
+        name_key = kind.name.key if kind.name else ""
+        keeps_name = not kind.name or (
+            name_key not in request.news.get(DEFAULTS, []) and old.get(name_key) == new.get(name_key)
+        )
+        # A stack has one control plane at a time.
+        first = bool(changes.replaces) and (keeps_name or request.type == CLUSTER)
+        return Diff(changes.changes, changes.replaces, delete_before_replace=first)
+
+    def create(self, request: CreateRequest) -> Created:
+        kind, inputs = _kind(request), _plain(request.inputs)
+        if request.preview:
+            planned = {**kind.defaults, **place_of(request, kind, inputs), **inputs}
+            for path in kind.computed:
+                planned = with_default(planned, path.split("."), UNKNOWN)
+            return Created("", planned)
+        with self._store.transaction() as cloud:
+            context = self._context(cloud, kind, request, inputs, record=None)
+            records = cloud["resources"].setdefault(kind.type, {})
+            self._refuse_existing(context, request, records.get(context.id))
+            records.pop(context.id, None)
+            _refuse_api_off(context)
+            kind.creating(context)
+            record = _record(context, kind, self._marks(request, making=kind.type in (CLUSTER, NODE_POOL)))
+            records[context.id] = record
+        try:
+            if kind.type == CLUSTER:
+                record |= self._make_cluster(record)
+            elif kind.type == NODE_POOL:
+                self._await_pool(record, pools.size_of(record, len(record["nodeLocations"])), created=True)
+        except BaseException:
+            with self._store.transaction() as cloud:
+                cloud["resources"][kind.type].pop(context.id, None)
+            if kind.type == CLUSTER:
+                lifecycle.stop(self._paths)
+            raise
+        record[MARKS].pop("maker", None)
+        if kind.type in (CLUSTER, NODE_POOL):
+            with self._store.transaction() as cloud:
+                cloud["resources"][kind.type][context.id] = record
+                self._default_pool(cloud, context)
+        self._known.add(context.id)
+        return Created(context.id, _outputs(kind, record))
+
+    def update(self, request: UpdateRequest) -> Properties:
+        kind, inputs = _kind(request), _plain(request.news)
+        carried = {key: value for key, value in request.olds.items() if key not in _plain(request.old_inputs)}
+        if request.preview:
+            planned = {**carried, **inputs}
+            for path in kind.computed:
+                planned = with_default(planned, path.split("."), value_at(request.olds, path.split(".")))
+            return planned
+        with self._store.transaction() as cloud:
+            records = cloud["resources"].get(kind.type, {})
+            if request.id not in records:
+                raise refusal(404, f"The resource '{request.id}' was not found")
+            before = records[request.id]
+            context = self._context(cloud, kind, request, inputs, record=before, resource_id=request.id)
+            kind.updating(context)
+            record = _record(context, kind, self._marks(request, making=False))
+            records[request.id] = record
+        if kind.type == CLUSTER:
+            record |= lifecycle.start(self._paths, record, self._report)
+            with self._store.transaction() as cloud:
+                cloud["resources"][CLUSTER][request.id] = record
+        elif kind.type == NODE_POOL:
+            self._await_pool(record, pools.size_of(record, len(record["nodeLocations"])), created=False)
+        return _outputs(kind, record)
+
+    def delete(self, request: DeleteRequest) -> None:
+        kind = _kind(request)
+        if request.olds.get("deletionPolicy") == "PREVENT":
+            raise Refused(
+                f"Cannot destroy '{request.id}': deletionPolicy is PREVENT; set it to DELETE and run `up` once before"
+            )
+        deleted: Record | None = None
+        with self._store.transaction() as cloud:
+            self._drop_abandoned(cloud)
+            records = cloud["resources"].get(kind.type, {})
+            deleted = records.get(request.id)
+            if deleted is None:
+                return  # another process deleted it
+            if request.olds.get("deletionPolicy") == "ABANDON":
+                del records[request.id]
+                return
+            context = self._context(cloud, kind, request, visible(deleted), record=deleted, resource_id=request.id)
+            kind.deleting(context)
+            self._refuse_gateways(context)
+            if kind.type == CLUSTER:
+                pools.deleting_pools_of(context)
+            del records[request.id]
+        if kind.type == CLUSTER:
+            self._report(f"cluster {deleted['name']}: stopping its control plane")
+            lifecycle.stop(self._paths)
+        elif kind.type == NODE_POOL:
+            self._await_pool(deleted, pools.Size(0, 0, 0), created=False)
+
+    def read(self, request: ReadRequest) -> Live | None:
+        kind = _kind(request)
+        self._known.add(request.id)
+        record = self._store.resources(kind.type).get(request.id)
+        if record is None:
+            return None
+        return Live(request.id, _outputs(kind, record))
+
+    def invoke(self, token: str, arguments: Properties) -> Properties:  # noqa: ARG002
+        raise Refused(f"the rehearsal does not stand in for {token}: there is no Google Cloud to look it up in")
+
+    # Parts
+
+    def _context(
+        self,
+        cloud: Cloud,
+        kind: Kind,
+        request: Request,
+        inputs: Properties,
+        *,
+        record: Record | None,
+        resource_id: str | None = None,
+    ) -> ResourceContext:
+        place = place_of(request, kind, inputs)
+        values = {**kind.defaults, **place, **inputs}
+        if kind.regional and not values.get("region"):
+            raise Refused(f"{request.type}: region is required, as an argument or in the provider's configuration")
+        if record and kind.name:
+            values.setdefault(kind.name.key, record.get(kind.name.key))
+        resource_id = resource_id or identify(cloud, kind, values)
+        location = values.get("location")
+        region = values.get("region") or (region_of(location) if isinstance(location, str) else location)
+        return ResourceContext(
+            cloud, kind, resource_id, values, str(values.get("project")), region, record, self._report
+        )
+
+    def _marks(self, request: Request, *, making: bool) -> Marks:
+        marks: Marks = {"urn": request.urn, "run": self._run}
+        if making:
+            marks["maker"] = os.getpid()
+        return marks
+
+    def _refuse_existing(self, context: ResourceContext, request: CreateRequest, existing: Record | None) -> None:
+        """Refuse an id in use, unless an interrupted run left it and the engine does not know it."""
+        if existing is None:
+            return
+        left_over = existing[MARKS]["urn"] == request.urn and existing[MARKS]["run"] != self._run
+        if context.id in self._known or not left_over:
+            raise refusal(409, f"The resource '{context.id}' already exists")
+
+    def _make_cluster(self, record: Record) -> Properties:
+        self._report(f"cluster {record['name']}: starting a control plane of {record['masterVersion']}")
+        return lifecycle.start(self._paths, record, self._report)
+
+    def _default_pool(self, cloud: Cloud, context: ResourceContext) -> None:
+        pool_record = cluster.default_pool(context) if context.kind.type == CLUSTER else None
+        if pool_record:
+            pool_id, inputs = pool_record
+            pool = ResourceContext(cloud, KINDS[NODE_POOL], pool_id, inputs, context.project, context.region)
+            marks: Marks = {"urn": "", "run": self._run}
+            cloud["resources"].setdefault(NODE_POOL, {})[pool_id] = {**inputs, **pools.pool_outputs(pool), MARKS: marks}
+
+    def _await_pool(self, record: Record, size: pools.Size, *, created: bool) -> None:
+        """Wait for the nodes, as GKE does: the initial number of a new pool, or any number that an update allows."""
+        target = pools.Size(size.start, size.start, max(size.start, size.maximum)) if created else size
+        if (target.maximum == 0 and created) or not self._paths.kubeconfig.exists():
+            return
+        lifecycle.wait_for_nodes(self._paths, record["name"], target, canceled=self.canceled, report=self._report)
+
+    def _refuse_gateways(self, context: ResourceContext) -> None:
+        proxies = context.kind.type == SUBNETWORK and context.inputs.get("purpose") == network.PROXY_PURPOSES[0]
+        if not proxies and context.kind.type != ADDRESS:
+            return
+        users = lifecycle.gateways_using(self._paths, None if proxies else context.id)
+        if users:
+            what = "subnetwork" if proxies else "address"
+            raise refusal(
+                400,
+                f"The {what} resource '{context.id}' is already being used by the load balancer of Gateway {users[0]}",
+            )
+
+    def _drop_abandoned(self, cloud: Cloud) -> None:
+        """Remove a cluster or pool whose creation was interrupted: no state file has it, and it would block others."""
+        for token in (CLUSTER, NODE_POOL):
+            records = cloud["resources"].get(token, {})
+            for key in [key for key, record in records.items() if _abandoned(record[MARKS])]:
+                del records[key]
+                if token == CLUSTER:
+                    self._report(f"removing {key.rpartition('/')[2]}, a cluster whose creation was interrupted")
+                    lifecycle.stop(self._paths)
+
+
+def _kind(request: Request) -> Kind:
+    kind = KINDS.get(request.type)
+    if kind is None:
+        raise Refused(f"the rehearsal does not stand in for {request.type}")
+    return kind
+
+
+def _plain(inputs: Properties) -> Properties:
+    return {key: value for key, value in inputs.items() if key != DEFAULTS}
+
+
+def _refuse_api_off(context: ResourceContext) -> None:
+    api = context.kind.api
+    if api and not platform.enabled(context, api):
+        raise refusal(
+            403,
+            f"{api} has not been used in project {context.project} before or it is disabled. Enable it first: "
+            "gcp.projects.Service, and dependsOn it",
+        )
+
+
+def _record(context: ResourceContext, kind: Kind, marks: Marks) -> Record:
+    """The stored record: defaults, arguments, and values that Google computes."""
+    before = context.record or {}
+    record: Record = {**context.inputs, **kind.outputs(context), MARKS: marks}
+    if kind.link:
+        record["selfLink"] = f"https://www.googleapis.com/{kind.link}/{context.id}"
+    for key in kind.computed:
+        if key in _TIMES:
+            record[key] = before.get(key) or now()
+        elif key not in record and before.get(key) is not None:
+            record[key] = before[key]
+    for key in ("labels", "resourceLabels"):
+        if key in record:
+            record["effectiveLabels"] = record["pulumiLabels"] = dict(record[key])
+    return record
+
+
+def _outputs(kind: Kind, record: Record) -> Properties:
+    outputs = visible(record)
+    for key in ("secretData", "secretDataWo", "privateKey", "certificate", "effectiveLabels", "pulumiLabels"):
+        if key in outputs and (key != "certificate" or kind.type.startswith("gcp:compute/")):
+            outputs[key] = Secret(outputs[key])
+    return outputs
+
+
+def _abandoned(marks: Marks) -> bool:
+    """Whether the process that was creating a resource has ended."""
+    maker = marks.get("maker")
+    return maker is not None and maker != os.getpid() and not Path(f"/proc/{maker}").exists()

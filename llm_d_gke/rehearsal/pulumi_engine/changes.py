@@ -1,0 +1,70 @@
+"""The settings that differ from the last `up`, what each of them replaces, and what the pool has no room for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+
+from pydantic import ValidationError
+
+from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning.findings import Finding, path_of
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.switches import check_switch, standing_from, standing_of
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.leaves import Leaf, leaves
+from llm_d_gke.stackfile import StackConfig
+from llm_d_gke.stackfile.model_files import model_files
+
+# Key of the saved settings that holds which model servers run.
+_RUNNING = "running"
+
+
+def save_settings(paths: StackPaths, configuration: StackConfig) -> None:
+    """Save the settings after an `up`, without secrets."""
+    standing: dict[str, object] = {path_of(*leaf.path): leaf.display_text for leaf in _leaves(configuration)}
+    # An invalid stack file says nothing about the running stack.
+    with suppress(RefusedError):
+        standing[_RUNNING] = asdict(standing_of(_plan(paths, configuration), _deployment(configuration)))
+    paths.settings.write_text(json.dumps(standing, indent=1), encoding="utf-8")
+
+
+def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str]:
+    """Yields a line for each setting that differs from the saved ones. Nothing before the first `up`."""
+    if not paths.settings.exists():
+        return
+    standing = json.loads(paths.settings.read_text(encoding="utf-8"))
+    for leaf in _leaves(configuration):
+        path = path_of(*leaf.path)
+        if standing.get(path) != leaf.display_text:
+            replaced = f": replaces {', '.join(leaf.replaces)}" if leaf.replaces else ""
+            yield f"{path}: {standing.get(path, '(none)')} -> {leaf.display_text}{replaced}"
+
+
+def find_switch(paths: StackPaths, configuration: StackConfig, plan: StackPlan) -> list[Finding]:
+    """Reasons against replacing the running model servers by those of another deployment."""
+    if not paths.settings.exists():
+        return []
+    saved = json.loads(paths.settings.read_text(encoding="utf-8")).get(_RUNNING, {})
+    before = standing_from(saved)
+    return [] if before is None else check_switch(before, plan, _deployment(configuration))
+
+
+def _deployment(configuration: StackConfig) -> str:
+    return StackSettings.model_validate(configuration.settings()).deployment
+
+
+def _plan(paths: StackPaths, configuration: StackConfig) -> StackPlan:
+    values = configuration.settings()
+    return plan_raw(paths.stack, values, configuration.encrypted(), files=model_files(values))
+
+
+def _leaves(configuration: StackConfig) -> list[Leaf]:
+    try:
+        return list(leaves(StackSettings.model_validate(configuration.settings())))
+    except ValidationError:
+        # The engine reports what is wrong with them.
+        return []

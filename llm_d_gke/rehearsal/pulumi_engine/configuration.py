@@ -1,0 +1,103 @@
+"""A stack's configuration for a local run: the stack file, with substitutes for what only a cloud user has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from llm_d_gke import catalog, stackfile
+from llm_d_gke.catalog.release import PickerRelease, Release
+from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.rehearsal.toolchain.pickers import is_available
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.stackfile import NAMESPACE, StackConfig
+from llm_d_gke.stackfile.model_files import model_files
+
+PROJECT = "rehearsal-project"
+TOKEN = "hf_rehearsal_stand_in"  # noqa: S105 - opens nothing
+
+# Whether a rehearsal has a picker: `pickers.is_available`, or `pickers.obtain`, which queries the Go module proxy.
+Available = Callable[[PickerRelease], bool]
+
+
+def load(
+    root: Path,
+    stack: str,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    own_release: bool = False,
+    available: Available = is_available,
+) -> StackConfig:
+    """Read a stack's configuration and substitute project, token, encrypted values, and a picker that can run here.
+
+    Everything else is that of the stack's release. `own_release` keeps its picker too. The notes name every
+    substitute. Raises StackFileError.
+    """
+    config = stackfile.load(root, stack, overrides)
+    settings = config.settings()
+    values, notes = dict(config.values), []
+    secrets = dict.fromkeys(config.secrets, TOKEN)
+    if not settings.get("project"):
+        values[f"{NAMESPACE}:project"] = PROJECT
+        notes.append(f"project: {PROJECT} is used instead of a Google Cloud project")
+    notes += [f"{path}: the encrypted value is not read, and a substitute is used" for path in secrets]
+    hugging_face = f"{NAMESPACE}:huggingFace"
+    if "huggingFace" not in settings:
+        values[hugging_face] = {}
+        secrets[f"{hugging_face}.token"] = TOKEN
+        notes.append(f"{hugging_face}.token: a substitute is used; nothing is downloaded")
+    registry = settings.get("registry")
+    if not own_release and isinstance(registry, dict) and registry.get("mirrors"):
+        values[f"{NAMESPACE}:registry"] = {key: value for key, value in registry.items() if key != "mirrors"}
+        notes.append("registry.mirrors: nothing is pulled here, and charts come from their own registries' names")
+    prepared = replace(config, values=values, secrets=secrets, notes=tuple(notes))
+    return prepared if own_release else _with_picker(stack, prepared, available)
+
+
+def _with_picker(stack: str, config: StackConfig, available: Available) -> StackConfig:
+    """The configuration with a picker that can run here: its own, or the nearest one that the stack can use."""
+    settings = config.settings()
+    picker = settings.get("picker") or {}
+    release = catalog.load().releases.get(_stated(settings))
+    if release is None or not isinstance(picker, dict) or "release" in picker:
+        return config  # planning reports what is wrong
+    needed = _picker_of(release, settings)
+    if available(needed):
+        return config
+    choices = [
+        replace(
+            config,
+            values={**config.values, f"{NAMESPACE}:picker": {**picker, "release": name}},
+            notes=(
+                f"picker: {_picker_of(other, settings).version} of {name} runs instead of {needed.version} of"
+                f" {release.name}, which no Go module here provides; everything else is {release.name}",
+                *config.notes,
+            ),
+        )
+        for name in release.substitute_pickers
+        if available(_picker_of(other := catalog.load().releases[name], settings))
+    ]
+    return next((choice for choice in choices if _is_planned(stack, choice)), choices[0] if choices else config)
+
+
+def _is_planned(stack: str, config: StackConfig) -> bool:
+    """Whether planning succeeds with this configuration: a picker may lack a feature that the stack uses."""
+    values = config.settings()
+    try:
+        plan_raw(stack, values, config.encrypted(), files=model_files(values))
+    except RefusedError:
+        return False
+    return True
+
+
+def _picker_of(release: Release, settings: Mapping[str, Any]) -> PickerRelease:
+    """The picker that a release runs for the stack's pattern."""
+    split = release.disaggregation if settings.get("pattern") == "disaggregated" else None
+    return release.picker if split is None or split.picker is None else split.picker
+
+
+def _stated(settings: Mapping[str, Any]) -> str:
+    """The release in the stack file, or the default of the settings."""
+    return str(settings.get("release") or StackSettings.model_fields["release"].default)

@@ -1,0 +1,105 @@
+"""The real Pulumi engine running this project's program, with Pulumi's Kubernetes provider and a simulated gcp one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import runpy
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pulumi import automation as auto
+
+from llm_d_gke.rehearsal.charts import registry
+from llm_d_gke.rehearsal.differences import record_difference
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.base import serve
+from llm_d_gke.rehearsal.providers.gcp import GcpProvider
+from llm_d_gke.rehearsal.pulumi_engine.checkpoints import restore_checkpoint
+from llm_d_gke.rehearsal.pulumi_engine.kubernetes_plugin import PROXY_VARIABLE, end_orphans, install_plugin
+from llm_d_gke.rehearsal.pulumi_engine.patches import patched_language_server
+from llm_d_gke.rehearsal.toolchain.build import binaries
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
+
+Report = Callable[[str], None]
+
+# Protects substituted values only. A constant keeps the state readable from one command to the next.
+_PASSPHRASE = "rehearsal"  # noqa: S105 - protects substituted values only
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One stack of the file backend, ready for preview, up and destroy."""
+
+    stack: auto.Stack
+    paths: StackPaths
+
+
+@contextlib.contextmanager
+def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Iterator[Engine]:
+    """Yield an engine with both providers. The simulated one and the charts are served until the context ends."""
+    executable = binaries(["pulumi"], report)["pulumi"]
+    paths.home.mkdir(parents=True, exist_ok=True)
+    paths.backend.mkdir(parents=True, exist_ok=True)
+    for difference in configuration.notes:
+        record_difference(paths, difference)
+    end_orphans(paths)
+    # Selecting a stack already reads it.
+    restore_checkpoint(paths.backend / ".pulumi" / "stacks" / "llm-d" / f"{paths.stack}.json")
+    install_plugin(paths, executable, report)
+    with patched_language_server(), serve(GcpProvider(paths, report)) as cloud, registry.serve(paths, report) as charts:
+        os.environ["PATH"] = f"{executable.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        environment = {
+            "PULUMI_BACKEND_URL": paths.backend.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
+            "PULUMI_HOME": str(paths.pulumi_home),
+            "PULUMI_DEBUG_PROVIDERS": f"gcp:{cloud.port}",
+            # A provider on PATH would be used instead of the stack's.
+            "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+            PROXY_VARIABLE: charts,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
+        }
+        yield Engine(_stack(paths, configuration, environment), paths)
+
+
+def _stack(paths: StackPaths, configuration: StackConfig, environment: dict[str, str]) -> auto.Stack:
+    """The stack in a copy of the project's YAML: initializing one writes a salt into its file."""
+    prepared = paths.project / "digest"
+    digest = configuration.digest()
+    fresh = not prepared.exists() or prepared.read_text(encoding="utf-8") != digest
+    settings = paths.project / f"Pulumi.{paths.stack}.yaml"
+    salt = yaml.safe_load(settings.read_text(encoding="utf-8")).get("encryptionsalt") if settings.exists() else None
+    if fresh:
+        prepared.unlink(missing_ok=True)
+        paths.project.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT_ROOT / "Pulumi.yaml", paths.project)
+        document = {"config": dict(configuration.values)} | ({"encryptionsalt": salt} if salt else {})
+        settings.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    workspace = auto.LocalWorkspace(
+        work_dir=str(paths.project), env_vars=environment, program=run_program, pulumi_home=environment["PULUMI_HOME"]
+    )
+    stack = auto.Stack.create_or_select(paths.stack, workspace)
+    if fresh:
+        secrets = {path: auto.ConfigValue(value, secret=True) for path, value in configuration.secrets.items()}
+        if secrets:
+            stack.set_all_config(secrets, path=True)
+        prepared.write_text(digest, encoding="utf-8")
+    return stack
+
+
+def run_program() -> None:
+    """The program as the language host would run it: `__main__.py`, from the project's folder."""
+    before = Path.cwd()
+    os.chdir(PROJECT_ROOT)
+    if str(PROJECT_ROOT) not in sys.path:
+        sys.path.insert(0, str(PROJECT_ROOT))
+    try:
+        runpy.run_path(str(PROJECT_ROOT / "__main__.py"), run_name="__main__")
+    finally:
+        os.chdir(before)

@@ -1,0 +1,24 @@
+"""The plan's estimates for the simulated engines: latencies and size of the KV cache."""
+
+from __future__ import annotations
+
+import json
+
+from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.stackfile import StackConfig
+from llm_d_gke.stackfile.model_files import model_files
+
+
+def write_engine_simulation(paths: StackPaths, configuration: StackConfig) -> None:
+    """Write the estimates by served model name. A refused stack has none."""
+    values, encrypted = configuration.settings(), configuration.encrypted()
+    try:
+        plan = plan_raw(paths.stack, values, encrypted, files=model_files(values))
+    except RefusedError:
+        return
+    estimates = {
+        model.served_name: latency for model in plan.models if (latency := model.servers[0].latency) is not None
+    }
+    paths.home.mkdir(parents=True, exist_ok=True)
+    paths.simulation.write_text(json.dumps(estimates, indent=1), encoding="utf-8")

@@ -1,0 +1,113 @@
+"""Ctrl-C during an engine operation, and what a killed engine leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from pulumi import automation as auto
+
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.host.waiting import wait_until
+from llm_d_gke.rehearsal.kube import Kube, client
+from llm_d_gke.rehearsal.paths import StackPaths
+
+_GONE_SECONDS = 180.0
+
+
+@contextlib.contextmanager
+def defer_interrupts() -> Iterator[None]:
+    """Ignore interrupts while the engine runs, and raise KeyboardInterrupt afterwards.
+
+    The engine is a child in the same process group, so the terminal interrupts it too. It then finishes running
+    operations, through the providers of this process, and writes its state.
+    """
+    interrupted = False
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if not interrupted:
+            print("\ninterrupting: the engine finishes what is under way and writes its state", flush=True)
+        interrupted = True
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception:
+        if interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def delete_orphaned_creates(stack: auto.Stack, paths: StackPaths, report: Callable[[str], None]) -> None:
+    """Delete Kubernetes objects whose creation was running when an engine died, and the engine's records of them.
+
+    Such an object may exist without being in the state, and the next update would conflict with it. The simulated gcp
+    provider recognizes its own unrecorded resources. Raises RehearsalError for an object that stays.
+    """
+    if not _notes(paths):
+        return
+    exported = stack.export_stack()
+    deployment: dict[str, Any] = dict(exported.deployment or {})
+    pending: list[dict[str, Any]] = deployment.pop("pending_operations", None) or []
+    if not pending:
+        return
+    recorded = {_identity(resource) for resource in deployment.get("resources") or []}
+    begun = [operation["resource"] for operation in pending if operation["type"] == "creating"]
+    unrecorded = [resource for resource in begun if _is_object(resource) and _identity(resource) not in recorded]
+    if unrecorded and paths.kubeconfig.exists():
+        with client(paths) as kube:
+            for resource in unrecorded:
+                _remove(kube, resource["inputs"], report)
+    stack.import_stack(auto.Deployment(version=exported.version, deployment=deployment))
+
+
+def _notes(paths: StackPaths) -> bool:
+    """Whether the state file has pending operations. The engine would take a second to answer this."""
+    for file in (paths.backend / ".pulumi" / "stacks").glob(f"*/{paths.stack}.json"):
+        checkpoint = json.loads(file.read_text(encoding="utf-8")).get("checkpoint") or {}
+        return bool((checkpoint.get("latest") or {}).get("pending_operations"))
+    return False
+
+
+def _is_object(resource: dict[str, Any]) -> bool:
+    inputs = resource.get("inputs") or {}
+    return str(resource["type"]).startswith("kubernetes:") and "kind" in inputs and "apiVersion" in inputs
+
+
+def _identity(resource: dict[str, Any]) -> tuple[str, str, str, str]:
+    """The identity of a Kubernetes object. All other resources have the same one."""
+    inputs: dict[str, Any] = resource.get("inputs") or {}
+    about: dict[str, Any] = inputs.get("metadata") or {}
+    return (
+        str(inputs.get("apiVersion")),
+        str(inputs.get("kind")),
+        str(about.get("namespace")),
+        str(about.get("name")),
+    )
+
+
+def _remove(kube: Kube, manifest: dict[str, Any], report: Callable[[str], None]) -> None:
+    kind = (manifest["apiVersion"], manifest["kind"])
+    name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace")
+    existing = kube.find(*kind, name, namespace)
+    if existing is None:
+        return
+    report(f"{manifest['kind']} {name}: deleting it, because the command that created it was killed")
+    kube.delete(*kind, name, namespace, propagation="Foreground", uid=existing["metadata"]["uid"])
+    wait_until(
+        lambda: kube.find(*kind, name, namespace) is None,
+        timeout=_GONE_SECONDS,
+        on_timeout=lambda: RehearsalError(
+            f"{manifest['kind']} {name}, which a killed command created, was not deleted within"
+            f" {_GONE_SECONDS:.0f} s: run `make down`, then `make up`"
+        ),
+    )

@@ -1,0 +1,68 @@
+"""One chat request through the Gateway, like a client's."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import httpx
+
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.host.waiting import wait_until
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer: its text, and the pod that wrote it, from a response header of the simulator; empty without it."""
+
+    model: str
+    text: str
+    pod: str
+    seconds: float
+
+
+def ask(endpoint: str, host: str, model: str, prompt: str = "Say hello.", patience: float = 60.0) -> Answer:
+    """Send one chat completion, again for up to `patience` seconds while the load balancer does not know its backends.
+
+    `endpoint` is where the Gateway listens on this machine, `host` the name under which clients know it. Its
+    certificate is not verified: a self-signed one takes the place of a certificate that only Google has.
+
+    Raises RehearsalError with the last answer.
+    """
+    body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": 32}
+    last = "no answer"
+    headers, extensions = {"Host": host}, {"sni_hostname": host}
+    with httpx.Client(base_url=endpoint, headers=headers, timeout=30.0, trust_env=False, verify=False) as client:  # noqa: S501
+
+        def failure() -> RehearsalError:
+            return RehearsalError(f"the Gateway at {endpoint} gave no chat answer: {last}")
+
+        def attempt() -> Answer | None:
+            nonlocal last
+            began = time.monotonic()
+            try:
+                response = client.post("/v1/chat/completions", json=body, extensions=extensions)
+            except httpx.HTTPError as error:
+                last = str(error) or type(error).__name__
+                return None
+            if response.status_code == httpx.codes.OK:
+                return _answer(response, time.monotonic() - began)
+            last = f"HTTP {response.status_code}: {response.text[:200]}"
+            # The engine refuses such a request however often it is sent.
+            if response.status_code in (400, 401, 403, 422):
+                raise failure()
+            return None
+
+        answer = wait_until(attempt, timeout=patience, on_timeout=failure, first_pause=0.5)
+        assert answer is not None
+        return answer
+
+
+def _answer(response: httpx.Response, seconds: float) -> Answer:
+    document = response.json()
+    return Answer(
+        model=document["model"],
+        text=document["choices"][0]["message"]["content"],
+        pod=response.headers.get("x-inference-pod", ""),
+        seconds=seconds,
+    )

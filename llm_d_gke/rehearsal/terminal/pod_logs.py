@@ -1,0 +1,79 @@
+"""Prints the logs of a stack's pods, or the commands that do so on GKE."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.paths import StackPaths
+
+_POLL_SECONDS = 0.5
+
+
+def print_logs(paths: StackPaths, pod: str | None, *, follow: bool, gke_commands: Callable[[], str]) -> None:
+    """Print the logs of pods whose name begins with `pod`; with `follow` wait for more until interrupted.
+
+    A stack that is not up here gets `gke_commands` instead. Raises RehearsalError where no pod has this name.
+    """
+    if not paths.pod_logs.exists():
+        print(f"stack {paths.stack} is not up on this machine. On GKE:\n{gke_commands()}")
+        return
+    positions: dict[Path, int] = {}
+    while True:
+        files = [path for path in sorted(paths.pod_logs.glob("*.log")) if pod is None or _is_of(path, pod)]
+        if not files and not positions:
+            names = ", ".join(sorted(path.stem for path in paths.pod_logs.glob("*.log"))) or "none yet"
+            raise RehearsalError(f"stack {paths.stack} has no pod {pod!r}. Pods with logs: {names}")
+        for line in _new_lines(files, positions):
+            print(line, flush=True)
+        if not follow:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_of(log: Path, pod: str) -> bool:
+    """Whether a log belongs to a pod with this name prefix. Files are named namespace_pod_container."""
+    return log.name.startswith(pod) or log.name.partition("_")[2].startswith(pod)
+
+
+def _new_lines(files: list[Path], positions: dict[Path, int]) -> Iterator[str]:
+    """Whole lines that were appended since the last call, with the pod in front where there are several."""
+    for path in files:
+        with path.open("rb") as file:
+            file.seek(positions.get(path, 0))
+            data = file.read()
+        end = data.rfind(b"\n") + 1
+        positions[path] = positions.get(path, 0) + end
+        prefix = f"{path.stem}  " if len(files) > 1 else ""
+        for line in data[:end].decode(errors="replace").splitlines():
+            yield prefix + line
+
+
+def picker_lines(paths: StackPaths, namespace: str, pickers: Iterable[str], log: Path | None) -> list[str]:
+    """Lines of a log at a given path, `-` for standard input; otherwise of all pods of these pickers.
+
+    Raises RehearsalError where the stack is not up on this machine and no log is named, or the log cannot be read.
+    """
+    if log is not None:
+        try:
+            return (
+                sys.stdin.read() if str(log) == "-" else log.read_text(encoding="utf-8", errors="replace")
+            ).splitlines()
+        except OSError as error:
+            raise RehearsalError(f"{log} cannot be read: {error.strerror}") from None
+    if not paths.pod_logs.exists():
+        commands = "\n".join(
+            f"  kubectl logs --namespace {namespace} deployment/{picker} --since=5m |"
+            f" bin/llmd why {paths.stack} --log -"
+            for picker in pickers
+        )
+        raise RehearsalError(f"stack {paths.stack} is not up on this machine. On GKE:\n{commands}")
+    files = [
+        path
+        for path in sorted(paths.pod_logs.glob("*.log"), key=lambda path: path.stat().st_mtime)
+        if any(_is_of(path, picker) for picker in pickers)
+    ]
+    return [line for path in files for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]

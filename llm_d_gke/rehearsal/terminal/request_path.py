@@ -1,0 +1,117 @@
+"""The path that a request took, drawn in text: Gateway, endpoint picker with its scores, pod."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from llm_d_gke.rehearsal.kube import Kube, Manifest
+from llm_d_gke.rehearsal.terminal.scores import Choice, weighted
+
+WIDTH: Final = 80
+_INDENT: Final = 4
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One box of the drawing, and what leads to it."""
+
+    way: str
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The pod that answered, and where it runs. `engine` says in words what does."""
+
+    pod: str
+    address: str
+    node: str
+    machine: str
+    engine: str
+
+
+def drawing(stops: Sequence[Stop]) -> list[str]:
+    """Boxes below each other in plain ASCII, at most 80 columns wide."""
+    lines: list[str] = []
+    for stop in stops:
+        lines += [f"{' ' * _INDENT}|  {way}" for way in textwrap.wrap(stop.way, WIDTH - _INDENT - 3)]
+        lines += [f"{' ' * _INDENT}v", *_box(stop)]
+    return lines
+
+
+def gateway_stop(model: str, name: str, class_name: str, endpoint: str, route: str, pool: str) -> Stop:
+    return Stop(
+        f"POST /v1/chat/completions, model {model}",
+        f"Gateway {name}",
+        (f"{endpoint}, class {class_name}", f"HTTPRoute {route} -> InferencePool {pool}"),
+    )
+
+
+def picker_stop(picker: str, choice: Choice, weights: Mapping[str, float]) -> Stop:
+    """Scores of every endpoint as columns; a scorer is named once, with its weight."""
+    legend = [
+        f"{column}: {scorer}" + (f" x {weights[scorer]:g}" if scorer in weights else "")
+        for column, scorer in zip(_columns(choice.scores), choice.scores, strict=True)
+    ]
+    endpoints = sorted(choice.endpoints, key=lambda name: -weighted(choice, name, weights))
+    room = WIDTH - 4 - 7 * (len(choice.scores) + 1) - 2
+    rows = [f"{'endpoint':<{room}}" + "".join(f"{column:>7}" for column in _columns(choice.scores)) + f"{'sum':>7}"]
+    for endpoint in endpoints:
+        mark = "* " if endpoint in choice.chosen else "  "
+        cells = [f"{scores.get(endpoint, 0.0):7.3f}" for scores in choice.scores.values()]
+        total = f"{weighted(choice, endpoint, weights):7.3f}"
+        rows.append(f"{mark}{_shortened(endpoint, room - 3):<{room - 2}}" + "".join(cells) + total)
+    scored = rows if endpoints else ["no scores in its log"]
+    return Stop("asks which pod (ext_proc)", f"endpoint picker {picker}", (*scored, *legend))
+
+
+def pod_stop(backend: Backend) -> Stop:
+    return Stop(
+        f"x-gateway-destination-endpoint: {backend.address}",
+        f"pod {backend.pod}",
+        (f"on node {backend.node}, {backend.machine}", backend.engine),
+    )
+
+
+def find_pod(pods: Iterable[Manifest], address: str) -> Manifest | None:
+    """The pod with an address, `127.64.1.2:8000` or without the port."""
+    host = address.rpartition(":")[0] or address
+    return next((pod for pod in pods if (pod.get("status") or {}).get("podIP") == host), None)
+
+
+def backend_at(kube: Kube, address: str, engine: str) -> Backend | None:
+    """The pod of an address with its node. None where no pod has it, as after a restart."""
+    pod = find_pod(kube.list("v1", "Pod"), address)
+    if pod is None:
+        return None
+    name = str(pod["spec"].get("nodeName") or "")
+    node = kube.find("v1", "Node", name) or {"metadata": {}}
+    labels = node["metadata"].get("labels") or {}
+    accelerator = labels.get("cloud.google.com/gke-accelerator") or labels.get("cloud.google.com/gke-tpu-accelerator")
+    machine = " with ".join(filter(None, [labels.get("node.kubernetes.io/instance-type"), accelerator]))
+    return Backend(pod["metadata"]["name"], address, name, machine or "machine unknown", engine)
+
+
+def _columns(scores: Mapping[str, object]) -> list[str]:
+    """A letter for each scorer: their names are longer than a column."""
+    return [chr(ord("a") + number) for number in range(len(scores))]
+
+
+def _shortened(text: str, width: int) -> str:
+    """The end of a name that is too long: pods differ at their end."""
+    return text if len(text) <= width else f"...{text[3 - width :]}"
+
+
+def _box(stop: Stop) -> list[str]:
+    inside = WIDTH - 4
+    title = _shortened(stop.title, inside - 2)
+    body = [piece for line in stop.lines for piece in textwrap.wrap(line, inside, drop_whitespace=False) or [""]]
+    return [
+        f"+- {title} {'-' * (WIDTH - 5 - len(title))}+",
+        *(f"| {piece:<{inside}} |" for piece in body),
+        f"+{'-' * (WIDTH - 2)}+",
+    ]

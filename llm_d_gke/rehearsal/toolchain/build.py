@@ -1,0 +1,212 @@
+"""Finds or builds the binaries of a local run.
+
+A binary named by its environment variable (`REHEARSAL_EPP=/path`), and a `pulumi` on PATH, are used as they are. The
+others are built from the pinned modules beside this file into a cache all clones share, so that only the first
+rehearsal on a machine waits.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Final
+
+from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.toolchain.go import BuildError, environment, failure, fetch, full_disk, go_command, is_full
+from llm_d_gke.rehearsal.toolchain.targets import HERE, TARGETS, Target, cache_of, cache_root, ldflags
+
+__all__ = ["BuildError", "binaries", "is_ready", "module_dir"]
+
+Report = Callable[[str], None]
+
+_SECONDS_BETWEEN_LINES: Final = 8.0  # a user sees progress at least every 10 s
+
+
+def binaries(names: Iterable[str], report: Report) -> dict[str, Path]:
+    """Paths of executables by name (see `targets.TARGETS`).
+
+    Builds what is missing, telling `report` a line at least every 10 s. Raises BuildError with one text for the user:
+    no Go, no proxy, a full disk, a failed compilation with the end of its output.
+    """
+    wanted = {name: TARGETS[name] for name in names}
+    found = {name: path for name, target in wanted.items() if (path := _ready(target)) is not None}
+    missing = [target for target in TARGETS.values() if target.name in wanted and target.name not in found]
+    if missing:
+        try:
+            with alone(report):
+                # Another clone may have built them while we waited.
+                missing = [target for target in missing if _ready(target) is None]
+                _build_all(missing, report)
+        except OSError as error:
+            if is_full(error):
+                raise BuildError(full_disk(f"build {_names(missing)}")) from error
+            raise BuildError(f"cannot build {_names(missing)}: {error}") from error
+    return {name: found.get(name) or _binary(target) for name, target in wanted.items()}
+
+
+def is_ready(name: str) -> bool:
+    """Whether a binary need not be built. Raises BuildError for a variable that names no program."""
+    return _ready(TARGETS[name]) is not None
+
+
+def module_dir(module: str, pins: str = "cluster") -> Path:
+    """The folder of a module that `<pins>/go.mod` pins, in Go's module cache.
+
+    Fetches it when it is missing. The answer is cached, so that a warm start does not call `go`.
+    """
+    memory = cache_of(pins) / "modules.json"
+    try:
+        known: dict[str, str] = json.loads(memory.read_text())
+    except (OSError, ValueError):
+        known = {}
+    if module in known and Path(known[module]).is_dir():
+        return Path(known[module])
+    answer = json.loads(fetch(pins, module))
+    folder = Path(answer["Dir"])
+    with suppress(OSError):  # only a cache
+        atomic_write(memory, json.dumps({**known, module: str(folder)}, indent=1))
+    return folder
+
+
+def _ready(target: Target) -> Path | None:
+    """The binary, if it need not be built."""
+    named = os.environ.get(target.override)
+    if named:
+        path = Path(named).expanduser().absolute()
+        if not os.access(path, os.X_OK) or path.is_dir():
+            raise BuildError(f"{target.override}={named} is not an executable file.")
+        return path
+    if target.name == "pulumi" and (installed := shutil.which("pulumi")):
+        return Path(installed)
+    path = _binary(target)
+    return path if os.access(path, os.X_OK) else None
+
+
+def _binary(target: Target) -> Path:
+    return cache_of(target.module) / "bin" / target.file
+
+
+@contextmanager
+def alone(report: Report) -> Iterator[None]:
+    """Allow one build at a time on this machine: two would compile the same packages twice."""
+    root = cache_root()
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "build.lock").open("a+") as lock:
+        began = reported_at = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                now = time.monotonic()
+                if reported_at == began or now - reported_at >= _SECONDS_BETWEEN_LINES:
+                    lock.seek(0)
+                    holder = lock.read().strip() or "unknown"
+                    report(f"waiting {now - began:.0f} s for another build into this cache (process {holder})")
+                    reported_at = now
+                time.sleep(0.3)
+        lock.seek(0)
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _build_all(targets: list[Target], report: Report) -> None:
+    if not targets:
+        return
+    go = go_command(f"build {_names(targets)}")
+    report(f"building {len(targets)} programs from source, once on this machine: {_names(targets)}")
+    began = time.monotonic()
+    for index, target in enumerate(targets):
+        left = len(targets) - index - 1
+        _build(go, target, f"[{index + 1}/{len(targets)}] {target.name}", f"{left} left", report)
+    report(f"built {len(targets)} programs in {time.monotonic() - began:.0f} s")
+
+
+def _build(go: str, target: Target, label: str, rest: str, report: Report) -> None:
+    folder = cache_of(target.module)
+    final = _binary(target)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    logs = folder / "logs"
+    logs.mkdir(exist_ok=True)
+    log = logs / f"{target.name}.log"
+    temporary = final.parent / f".{target.name}.building"  # one name is enough: we hold the lock
+    flags = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", ldflags(target.module)]
+    flags += _replaced(target.module, folder)
+    command = [go, "build", "-v", *flags, "-o", str(temporary), target.package]
+    purpose = f"build {target.name}"
+    began = time.monotonic()
+    try:
+        with log.open("wb") as output:
+            code = _run(command, HERE / target.module, output, log, lambda done: report(f"{label}: {done}, {rest}"))
+        if code != 0:
+            raise BuildError(failure(purpose, log.read_text(errors="replace"), log))
+        temporary.chmod(0o755)
+        temporary.replace(final)
+    finally:
+        temporary.unlink(missing_ok=True)
+    report(f"{label}: ready after {time.monotonic() - began:.0f} s, {rest}")
+
+
+def _replaced(module: str, folder: Path) -> list[str]:
+    """The flag for copies of dependencies with some of their files exchanged, where the module has an overlay.json.
+
+    It maps files of Go modules to files beside it, or to nothing, for packages that need a C compiler and libraries.
+    Go's own overlays leave its module cache alone, so that the copies are named by a go.mod of their own.
+    """
+    described = HERE / module / "overlay.json"
+    if not described.exists():
+        return []
+    lines = [(HERE / module / "go.mod").read_text(encoding="utf-8")]
+    for dependency, files in json.loads(described.read_text(encoding="utf-8")).items():
+        root, copy = module_dir(dependency, module), folder / "replaced" / dependency
+        for file in (found for found in root.rglob("*") if found.is_file()):
+            name = file.relative_to(root)
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes(file.read_bytes())
+        for name, own in files.items():
+            (copy / name).unlink(missing_ok=True)
+            if own:
+                (copy / name).write_bytes((HERE / module / own).read_bytes())
+        lines.append(f"replace {dependency} => {copy}\n")
+    (folder / "go.mod").write_text("\n".join(lines), encoding="utf-8")
+    shutil.copy(HERE / module / "go.sum", folder / "go.sum")
+    return [f"-modfile={folder / 'go.mod'}"]
+
+
+def _run(command: list[str], folder: Path, output: IO[bytes], log: Path, progress: Report) -> int:
+    """Run a command to its end and report progress. An interruption terminates it."""
+    began = reported_at = time.monotonic()
+    with subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment()) as child:
+        try:
+            while True:
+                try:
+                    return child.wait(timeout=0.25)
+                except subprocess.TimeoutExpired:
+                    now = time.monotonic()
+                    if now - reported_at >= _SECONDS_BETWEEN_LINES:
+                        progress(f"{now - began:.0f} s, {_done(log)}")
+                        reported_at = now
+        except BaseException:
+            child.terminate()
+            raise
+
+
+def _done(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    fetched = sum(line.startswith("go: downloading") for line in lines)
+    compiled = sum(" " not in line for line in lines)
+    parts = [f"{fetched} modules fetched"] if fetched else []
+    return ", ".join([*parts, f"{compiled} packages compiled"])
+
+
+def _names(targets: Iterable[Target]) -> str:
+    return ", ".join(target.name for target in targets)

@@ -1,0 +1,181 @@
+"""A pod's own vLLM command line for a processor: what only an accelerator takes is left out, and named."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from llm_d_gke.rehearsal.node_agent.engine_arguments import UnknownCommandError, server_arguments
+
+# Ports of a pod as arguments name them, and those of its process.
+EVENTS_FLAG: Final = "kv-events-config"
+
+# Of an accelerator, or of several: their kernels, links and hosts.
+_ACCELERATOR: Final = frozenset(
+    {
+        "tensor-parallel-size", "pipeline-parallel-size", "distributed-executor-backend", "nnodes", "node-rank",
+        "master-addr", "master-port", "headless", "enable-expert-parallel", "enable-eplb", "eplb-config",
+        "all2all-backend", "moe-backend", "attention-backend", "attention-config", "enable-dbo",
+        "dbo-decode-token-threshold",
+        "disable-custom-all-reduce", "kv-transfer-config", "kv-offloading-size", "kv-offloading-backend",
+        "compilation-config", "cuda-graph-sizes", "additional-config", "mm-encoder-tp-mode", "kernel-config",
+        "gdn-prefill-backend", "O", "cc", "tp", "pp", "ep", "ac",
+    }
+)  # fmt: skip
+# Of the model's files, which a tiny model of random weights does not have.
+_FILES: Final = frozenset(
+    {
+        "model", "load-format", "download-dir", "model-loader-extra-config", "revision", "code-revision", "tokenizer",
+        "tokenizer-revision", "tokenizer-mode", "hf-token", "hf-config-path", "hf-overrides", "config-format",
+        "quantization", "q", "kv-cache-dtype", "speculative-config", "rope-scaling", "rope-theta",
+    }
+)  # fmt: skip
+_OWN: Final = frozenset({"host", "port", "enforce-eager", "no-enforce-eager", "kv-cache-memory-bytes"})
+_RANKS: Final = re.compile(r"(data-parallel-.*|dp.*)")
+_NUMBER: Final = re.compile(r"-\d+(\.\d+)?")
+_WILDCARD: Final = re.compile(r"tcp://\*:(\d+)")
+
+
+class UnsupportedCommandError(UnknownCommandError):
+    """A command line that vLLM cannot run on a processor."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option as given: `--name value`, `--name=value` or `--name`."""
+
+    name: str
+    words: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """The tiny model that takes the place of a model, with as many blocks of KV cache as the plan expects.
+
+    `block_size` is the accelerator's: a processor's own is 128 tokens, and the picker would count other blocks.
+    `adapters` are folders by name.
+    """
+
+    folder: Path
+    name: str
+    block_size: int
+    blocks: int
+    adapters: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class CpuCommand:
+    """Arguments of `vllm serve` without its ports. `dropped` are options left out, with dashes.
+
+    `events` is the port of the pod on which it publishes KV events, None without them.
+    """
+
+    arguments: tuple[str, ...]
+    port: int
+    events: int | None
+    dropped: tuple[str, ...]
+
+
+def command_for(
+    command: Sequence[str],
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    models: Mapping[str, ServedModel],
+) -> CpuCommand:
+    """The command line of a container's `command` and `args` (variables already expanded).
+
+    `models` are by id and by served name. Raises UnknownCommandError where the container starts no vLLM server, and
+    UnsupportedCommandError for what a processor cannot run.
+    """
+    positional, options = _parse(server_arguments(command, arguments, environment))
+    values = {option.name: option.values for option in options}
+    requested = [*values.get("served-model-name", ()), *values.get("model", ()), *positional]
+    model = next((models[name] for name in requested if name in models), None)
+    if model is None:
+        raise UnsupportedCommandError(
+            f"no tiny model was written for {' or '.join(requested) or 'a command without a model'}"
+        )
+    if any(int(size) > 1 for size in values.get("data-parallel-size", ())):
+        raise UnsupportedCommandError("vLLM runs no data-parallel ranks on a processor")
+    kept: list[str] = []
+    dropped: set[str] = set()
+    for option in options:
+        if option.name in _ACCELERATOR or option.name in _FILES or _RANKS.fullmatch(option.name):
+            if option.name != "model":
+                dropped.add(f"--{option.name}")
+        elif option.name == "lora-modules":
+            kept += ["--lora-modules", *(_adapter(value, model) for value in option.values)]
+        elif option.name not in _OWN:
+            kept += option.words
+    built = [str(model.folder), *kept]
+    if "served-model-name" not in values:
+        built += ["--served-model-name", model.name]
+    if "block-size" not in values:
+        built += ["--block-size", str(model.block_size)]
+    if "num-gpu-blocks-override" not in values:
+        built += ["--num-gpu-blocks-override", str(model.blocks)]
+    built += ["--load-format", "dummy", "--enforce-eager"]
+    events = next((_events_port(value) for value in values.get(EVENTS_FLAG, ())), None)
+    return CpuCommand(
+        arguments=tuple(built),
+        port=int(values.get("port", ("8000",))[0]),
+        events=events,
+        dropped=tuple(sorted(dropped)),
+    )
+
+
+def with_events_port(arguments: Sequence[str], port: int) -> tuple[str, ...]:
+    """The arguments with another port for KV events: pods share the addresses of this machine."""
+    return tuple(_WILDCARD.sub(f"tcp://*:{port}", word) for word in arguments)
+
+
+def _parse(tokens: Sequence[str]) -> tuple[list[str], list[Option]]:
+    positional: list[str] = []
+    options: list[Option] = []
+    index = 0
+    while index < len(tokens):
+        word = tokens[index]
+        index += 1
+        if not word.startswith("-"):
+            positional.append(word)
+            continue
+        name, equals, value = word.lstrip("-").partition("=")
+        following = []
+        while not equals and index < len(tokens) and _is_value(tokens[index]):
+            following.append(tokens[index])
+            index += 1
+        given = (value,) if equals else tuple(following)
+        # -O3 and -cc.mode=none: one word with its value.
+        short = re.match(r"(O|cc)(?=[\d.])", name)
+        options.append(Option(short[1] if short else name.replace("_", "-"), (word, *following), given))
+    return positional, options
+
+
+def _is_value(word: str) -> bool:
+    return not word.startswith("-") or _NUMBER.fullmatch(word) is not None
+
+
+def _adapter(value: str, model: ServedModel) -> str:
+    """An adapter (`name=path`, or JSON with name and path) with the folder that it has here."""
+    try:
+        document = json.loads(value)
+    except ValueError:
+        name = value.partition("=")[0]
+        return f"{name}={_folder(name, model)}"
+    return json.dumps({**document, "path": str(_folder(document["name"], model))})
+
+
+def _folder(adapter: str, model: ServedModel) -> Path:
+    if adapter not in model.adapters:
+        raise UnsupportedCommandError(f"no adapter {adapter} was written for {model.name}")
+    return model.adapters[adapter]
+
+
+def _events_port(value: str) -> int | None:
+    found = _WILDCARD.search(value)
+    return int(found[1]) if found else None

@@ -1,0 +1,184 @@
+"""A virtual environment with vLLM for this machine's processor, apart from the project's own.
+
+It is kept in the cache that all clones share, one for each version of vLLM and set of pins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.toolchain.build import alone
+from llm_d_gke.rehearsal.toolchain.targets import cache_root
+from llm_d_gke.rehearsal.vllm_cpu.stub_libraries import stub_libraries
+from llm_d_gke.rehearsal.vllm_cpu.versions import PINS, EngineUnavailableError, check_machine
+
+Report = Callable[[str], None]
+
+# Measured with 0.26.0: 1.9 GiB of packages, and as much again for what was downloaded until it is removed.
+NEEDED_DISK_GIB: Final = 4.5
+_SECONDS_BETWEEN_LINES: Final = 8.0
+_UV: Final = Path(sys.executable).with_name("uv")
+
+
+@dataclass(frozen=True)
+class EngineEnvironment:
+    """Where one version of vLLM is installed. `home` may not exist yet."""
+
+    version: str
+    home: Path
+
+    @property
+    def python(self) -> Path:
+        return self.home / "bin" / "python"
+
+    @property
+    def is_ready(self) -> bool:
+        return (self.home / "complete").exists()
+
+    def variables(self) -> dict[str, str]:
+        """Environment variables of every process of the engine."""
+        return {
+            "LD_LIBRARY_PATH": str(self.home / "stub-libraries"),
+            # What vLLM learned of a model's class, which takes a second start of Python.
+            "VLLM_CACHE_ROOT": str(self.home / "vllm-cache"),
+            "HF_HUB_OFFLINE": "1",
+            "TRANSFORMERS_OFFLINE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "DO_NOT_TRACK": "1",
+            # One thread: several engines share the processor's cores.
+            "OMP_NUM_THREADS": "1",
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            # Its compiler would need torch's headers, and a minute for a model that runs once.
+            "TORCHDYNAMO_DISABLE": "1",
+            # The worker runs in the process of the engine's core: a third less memory and time to start.
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        }
+
+
+def environment_of(version: str) -> EngineEnvironment:
+    """The environment of a pinned version, installed or not."""
+    pins = (PINS / f"{version}.txt").read_bytes()
+    digest = hashlib.sha256(pins + sys.version.encode()).hexdigest()[:8]
+    return EngineEnvironment(version, cache_root() / "vllm" / f"{version}-{digest}")
+
+
+def installed(version: str, report: Report) -> EngineEnvironment:
+    """The environment of a pinned version, installed if it is not there yet. Raises EngineUnavailableError."""
+    environment = environment_of(version)
+    check_machine(version)
+    if not environment.is_ready:
+        with alone(report):
+            if not environment.is_ready:
+                _install(environment, report)
+    return environment
+
+
+def _install(environment: EngineEnvironment, report: Report) -> None:
+    home, version = environment.home, environment.version
+    home.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home.parent).free / 2**30
+    if free < NEEDED_DISK_GIB:
+        raise EngineUnavailableError(
+            f"vLLM {version} needs {NEEDED_DISK_GIB:g} GiB of disk while it is installed, and {home.parent} has"
+            f" {free:.1f} GiB left: make room, or point LLM_D_REHEARSAL_CACHE to a larger disk"
+        )
+    report(f"installing vLLM {version} for this processor, once on this machine (about 0.8 GB of downloads)")
+    began = time.monotonic()
+    shutil.rmtree(home, ignore_errors=True)
+    downloads = home.with_name(f".{home.name}.downloads")
+    try:
+        _run(environment, [_UV, "venv", "--quiet", "--python", sys.executable, home], "[1/3] environment", [], report)
+        # No resolution: the pins are all there is, and what a processor does not need is missing on purpose.
+        # Wheels only, so that no package runs code while it is installed.
+        command: list[str | Path] = [
+            _UV,
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--no-config",
+        ]
+        command += ["--cache-dir", downloads, "--python", environment.python, "--requirements", PINS / f"{version}.txt"]
+        _run(environment, command, "[2/3] packages", [downloads, home], report)
+        report("[3/3] libraries in place of NVIDIA's")
+        _name_platform(environment)
+        packages = _packages(environment)
+        stub_libraries([*packages.glob("torch/lib/*.so*"), *packages.glob("torch/*.so")], home / "stub-libraries")
+        atomic_write(home / "complete", version)
+    finally:
+        shutil.rmtree(downloads, ignore_errors=True)
+    report(f"vLLM {version} is installed after {time.monotonic() - began:.0f} s")
+
+
+def _name_platform(environment: EngineEnvironment) -> None:
+    """Metadata of a package `vllm`: vLLM asks under this name for its version, and chooses the processor by +cpu."""
+    version = f"{environment.version}+cpu"
+    info = _packages(environment) / f"vllm-{version}.dist-info"
+    info.mkdir(exist_ok=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n", encoding="utf-8")
+
+
+def _packages(environment: EngineEnvironment) -> Path:
+    return environment.home / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+
+
+def _run(
+    environment: EngineEnvironment,
+    command: Sequence[str | Path],
+    label: str,
+    growing: Sequence[Path],
+    report: Report,
+) -> None:
+    """Run a command and report a line at least every 10 s. Raises EngineUnavailableError with its last lines."""
+    log = environment.home.with_name(f"{environment.home.name}.log")
+    began = reported_at = time.monotonic()
+    variables = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [str(word) for word in command], stdout=output, stderr=subprocess.STDOUT, env=variables
+        ) as child,
+    ):
+        try:
+            while child.poll() is None:
+                now = time.monotonic()
+                if now - reported_at >= _SECONDS_BETWEEN_LINES:
+                    size = sum(_size(folder) for folder in growing) / 2**30
+                    report(f"{label}: {now - began:.0f} s, {size:.1f} GiB written")
+                    reported_at = now
+                time.sleep(0.25)
+        except BaseException:
+            child.terminate()
+            raise
+    if child.returncode != 0:
+        last = "\n".join(f"  {line}" for line in log.read_text(errors="replace").strip().splitlines()[-8:])
+        raise EngineUnavailableError(
+            f"vLLM {environment.version} cannot be installed: the package index does not answer, or lacks a wheel for"
+            " this processor; name another index in UV_DEFAULT_INDEX, or leave --engine vllm (ENGINE=vllm) out to run"
+            f" the simulated engine.\n{last}"
+        )
+
+
+def _size(folder: Path) -> int:
+    """Bytes below a folder; a file with several names counts once."""
+    seen: dict[tuple[int, int], int] = {}
+    for root, _, files in os.walk(folder):
+        for name in files:
+            try:
+                status = os.lstat(os.path.join(root, name))
+            except OSError:
+                continue  # moved meanwhile
+            seen[status.st_dev, status.st_ino] = status.st_size
+    return sum(seen.values())

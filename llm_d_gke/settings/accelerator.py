@@ -1,0 +1,106 @@
+"""Which accelerator serves the models, and how many nodes of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from llm_d_gke.settings.base import Settings, form, refusal, replaces
+
+Provisioning = Literal["on-demand", "spot", "flex-start", "queued"]
+
+
+class NodeCount(Settings):
+    """Autoscaling bounds of a node pool, in nodes over all its zones."""
+
+    min: Annotated[
+        int, Field(ge=0, le=1000, description="Nodes that are always there; 0 lets the pool go to nothing.")
+    ] = 0
+    max: Annotated[int, Field(ge=1, le=1000, description="Most nodes the autoscaler may add.")] = 1
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise refusal(
+                "LLMD-NODES-MIN-MAX",
+                f"min is {self.min} and max is {self.max}: a pool cannot have at least more nodes than at most",
+                f"use {{min: {self.max}, max: {self.max}}}, or raise max to {self.min}",
+            )
+        return self
+
+
+class AcceleratorSettings(Settings):
+    """The accelerator node pool. Machine type, chips and labels follow from `type` where they are not given."""
+
+    type: Annotated[
+        str,
+        Field(
+            description="Catalog name, such as nvidia-tesla-t4, nvidia-l4 or tpu-v6e.",
+            examples=["nvidia-l4"],
+            json_schema_extra=replaces("accelerator pool", "cluster"),
+        ),
+    ]
+    machine_type: Annotated[
+        str | None,
+        Field(
+            description="Compute Engine machine type; by default the smallest one with this accelerator.",
+            json_schema_extra=replaces("accelerator pool"),
+        ),
+    ] = None
+    per_node: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=16,
+            description="Accelerators on a node, where the machine type leaves a choice (N1).",
+            json_schema_extra=replaces("accelerator pool"),
+        ),
+    ] = None
+    topology: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9]+x[0-9]+(x[0-9]+)?$",
+            description="TPU slice topology; by default one host's.",
+            examples=["2x2"],
+            json_schema_extra=replaces("accelerator pool") | form("two or three numbers joined by x"),
+        ),
+    ] = None
+    nodes: Annotated[NodeCount, Field(description="Autoscaling bounds of the pool.")] = NodeCount()
+    zones: Annotated[tuple[str, ...], Field(description="Zones of the pool; by default the stack's own zone.")] = ()
+    provisioning: Annotated[
+        Provisioning,
+        Field(
+            description="on-demand, spot, flex-start or queued (Dynamic Workload Scheduler).",
+            json_schema_extra=replaces("accelerator pool"),
+        ),
+    ] = "on-demand"
+    reservation: Annotated[
+        str | None,
+        Field(description="Name of a specific reservation to consume.", json_schema_extra=replaces("accelerator pool")),
+    ] = None
+    driver_version: Annotated[
+        Literal["default", "latest"] | None,
+        Field(
+            description="NVIDIA driver that GKE installs; by default what the engine's image needs.",
+            json_schema_extra=replaces("accelerator pool"),
+        ),
+    ] = None
+    disk_gib: Annotated[
+        int | None, Field(ge=50, le=65536, description="Boot disk in GiB; by default sized from image and models.")
+    ] = None
+
+
+class CpuNodeCount(NodeCount):
+    """Autoscaling bounds of the CPU pool. One node is always there, because endpoint pickers run on it."""
+
+    min: Annotated[int, Field(ge=0, le=1000, description="Nodes that are always there.")] = 1
+    max: Annotated[int, Field(ge=1, le=1000, description="Most nodes the autoscaler may add.")] = 3
+
+
+class CpuPoolSettings(Settings):
+    """Nodes without accelerators: endpoint picker, system pods. GKE needs one such pool beside accelerator pools."""
+
+    machine_type: Annotated[str, Field(description="Compute Engine machine type.")] = "e2-standard-4"
+    nodes: Annotated[CpuNodeCount, Field(description="Autoscaling bounds of the pool.")] = CpuNodeCount()
+    disk_gib: Annotated[int, Field(ge=30, le=65536, description="Boot disk in GiB.")] = 100

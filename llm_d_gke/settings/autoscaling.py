@@ -1,0 +1,154 @@
+"""How many replicas of a model run, between which limits, and what decides."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from llm_d_gke.settings.base import Settings, form, refusal
+
+# Fields of a cron line with their ranges and names, as github.com/robfig/cron/v3 (ParseStandard) reads them, which KEDA
+# uses.
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_CRON: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of the month", 1, 31, ()),
+    ("month", 1, 12, _MONTHS),
+    ("day of the week", 0, 6, _DAYS),
+)
+_RANGE = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?")
+
+
+def _cron(line: str) -> str:
+    fields = line.split()
+    if len(fields) != len(_CRON):
+        raise refusal(
+            "LLMD-CRON-FORM",
+            f"a cron line has five fields (minute, hour, day of the month, month, day of the week), not {len(fields)}",
+            'write it as in "0 7 * * 1-5": at 7:00 from Monday to Friday',
+        )
+    for text, (name, low, high, words) in zip(fields, _CRON, strict=True):
+        if not all(_in_range(part, low, high, words) for part in text.split(",")):
+            raise refusal(
+                "LLMD-CRON-FORM",
+                f"{text} is no {name}: it goes from {low} to {high}",
+                'write it as in "0 7 * * 1-5": at 7:00 from Monday to Friday',
+            )
+    return " ".join(fields)
+
+
+def _in_range(part: str, low: int, high: int, words: tuple[str, ...]) -> bool:
+    """Whether one part of a field is `*`, a number, a name, or a range of these with a step."""
+    match = _RANGE.fullmatch(part)
+    if match is None or match["step"] == "0":
+        return False
+    if match["first"] == "*":
+        return match["last"] is None
+    ends = [_number(end, low, words) for end in (match["first"], match["last"] or match["first"])]
+    return all(end is not None and low <= end <= high for end in ends) and (ends[0] or 0) <= (ends[1] or 0)
+
+
+def _number(text: str, low: int, words: tuple[str, ...]) -> int | None:
+    if text.lower() in words:
+        return words.index(text.lower()) + low
+    return int(text) if text.isdecimal() else None
+
+
+def _time_zone(name: str) -> str:
+    time_zones = zoneinfo.available_timezones()
+    # Without a time zone database on this machine nothing is known, and KEDA's own webhook has the last word.
+    if time_zones and name not in time_zones:
+        raise refusal(
+            "LLMD-TIME-ZONE",
+            "the time zone database has no zone of this name",
+            "use an IANA name, such as Europe/Berlin, America/New_York or Etc/UTC",
+        )
+    return name
+
+
+CronLine = Annotated[
+    str,
+    AfterValidator(_cron),
+    Field(max_length=128, examples=["0 7 * * 1-5"], json_schema_extra=form("a cron line of five fields")),
+]
+TimeZone = Annotated[
+    str,
+    AfterValidator(_time_zone),
+    Field(max_length=64, examples=["Europe/Berlin"], json_schema_extra=form("an IANA time zone")),
+]
+
+
+class ScalingTargets(Settings):
+    """What each replica is held to. Of several, the one that asks for the most replicas decides."""
+
+    requests_per_replica: Annotated[
+        float | None,
+        Field(gt=0, le=65536, description="Requests that a replica works on or has waiting.", examples=[16]),
+    ] = None
+    queue_per_replica: Annotated[
+        float | None, Field(gt=0, le=65536, description="Requests that wait in a replica's queue.", examples=[4])
+    ] = None
+    kv_cache: Annotated[
+        float | None, Field(gt=0, lt=1, description="Share of a replica's KV cache in use.", examples=[0.7])
+    ] = None
+    time_to_first_token_ms: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=3_600_000,
+            description="Time to the first token of 95 % of the last five minutes' requests, in milliseconds.",
+            examples=[800],
+        ),
+    ] = None
+
+
+class ScalingSpeed(Settings):
+    """How fast the number of replicas changes in one direction."""
+
+    replicas: Annotated[
+        int | None,
+        Field(ge=1, le=256, description="Most replicas a period adds or removes; by default as many as there are."),
+    ] = None
+    period_seconds: Annotated[int, Field(ge=1, le=1800, description="Length of the period.")] = 15
+    stabilization_seconds: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=3600,
+            description="How long a number of replicas has to be asked for: by default 0 seconds up, 300 down.",
+        ),
+    ] = None
+
+
+class ScalingWindow(Settings):
+    """A time with at least so many replicas, whatever the load."""
+
+    start: Annotated[CronLine, Field(description="When it begins.")]
+    end: Annotated[CronLine, Field(description="When it ends.")]
+    time_zone: Annotated[TimeZone, Field(description="Time zone of both.")] = "Etc/UTC"
+    replicas: Annotated[int, Field(ge=1, le=256, description="Least replicas in it.")]
+
+
+class AutoscalingSettings(Settings):
+    """Replicas that follow the load: KEDA reads the stack's metrics and changes their number."""
+
+    minimum: Annotated[
+        int,
+        Field(ge=0, le=256, description="Least replicas; 0: none without requests, and the first ones wait or fail."),
+    ] = 1
+    maximum: Annotated[int, Field(ge=1, le=256, description="Most replicas, which the node pool has to hold.")]
+    target: Annotated[ScalingTargets, Field(description="What decides; at least one of them.")] = ScalingTargets()
+    up: Annotated[ScalingSpeed, Field(description="How fast replicas are added.")] = ScalingSpeed()
+    down: Annotated[ScalingSpeed, Field(description="How fast replicas are removed.")] = ScalingSpeed()
+    idle_seconds: Annotated[
+        int,
+        Field(ge=60, le=86_400, description="With minimum 0: time without requests after which the last replica ends."),
+    ] = 300
+    windows: Annotated[
+        tuple[ScalingWindow, ...], Field(max_length=16, description="Times with more replicas than the minimum.")
+    ] = ()

@@ -1,0 +1,160 @@
+"""The GKE cluster: created by the stack, or existing."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from llm_d_gke.settings.base import Settings, form, replaces
+
+
+class AuthorizedNetwork(Settings):
+    """A range from which the control plane's address may be reached."""
+
+    cidr: Annotated[IPv4Network, Field(description="IPv4 range.")]
+    name: Annotated[str, Field(min_length=1, max_length=64, description="What the range is.")]
+
+
+class ControlPlaneSettings(Settings):
+    """Access of kubectl and Pulumi to the API server."""
+
+    access: Annotated[
+        Literal["dns-endpoint", "authorized-networks"],
+        Field(description="DNS endpoint guarded by IAM, or the public address for listed ranges only."),
+    ] = "dns-endpoint"
+    authorized_networks: Annotated[
+        tuple[AuthorizedNetwork, ...], Field(description="Ranges for access: authorized-networks.")
+    ] = ()
+    google_cloud_addresses: Annotated[
+        bool,
+        Field(
+            description="Let public addresses of Google Cloud, of every customer, reach the address of"
+            " access: authorized-networks."
+        ),
+    ] = False
+
+
+KmsKey = Annotated[
+    str,
+    Field(
+        pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
+        examples=["projects/my-project/locations/us-central1/keyRings/llm-d/cryptoKeys/gke"],
+        json_schema_extra=form("the resource name of a Cloud KMS key"),
+    ),
+]
+
+
+class EncryptionSettings(Settings):
+    """Cloud KMS keys in place of Google's own.
+
+    GKE's service agent encrypts Secrets, Compute Engine's encrypts disks: each has to be granted the use of its key.
+    """
+
+    secrets_key: Annotated[
+        KmsKey | None, Field(description="Encrypts Secrets in the cluster's database, on top of Google's encryption.")
+    ] = None
+    disk_key: Annotated[
+        KmsKey | None,
+        Field(
+            description="Encrypts the nodes' boot disks.",
+            json_schema_extra=replaces("accelerator pool", "CPU pool"),
+        ),
+    ] = None
+
+
+Moment = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+        examples=["2026-01-03T02:00:00Z"],
+        json_schema_extra=form("a day and time in UTC"),
+    ),
+]
+
+
+class MaintenanceWindow(Settings):
+    """When GKE may upgrade: a recurring window of at least four hours."""
+
+    start: Annotated[Moment, Field(description="First start, RFC 3339 in UTC.")]
+    end: Annotated[Moment, Field(description="First end, RFC 3339 in UTC.")]
+    recurrence: Annotated[
+        str,
+        Field(
+            pattern=r"^FREQ=",
+            description="RFC 5545 RRULE, such as FREQ=WEEKLY;BYDAY=SA,SU.",
+            examples=["FREQ=WEEKLY;BYDAY=SA,SU"],
+            json_schema_extra=form("a recurrence rule of RFC 5545 that begins with FREQ="),
+        ),
+    ]
+
+
+class ExistingCluster(Settings):
+    """An existing cluster. The stack adds its node pools and workloads."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40, description="Name of the cluster in the stack's location.")]
+    version: Annotated[
+        str,
+        Field(
+            pattern=r"^[0-9]+\.[0-9]+\.[0-9]+-gke\.[0-9]+$",
+            description="Its GKE version: it decides which CRDs are there.",
+            examples=["1.35.2-gke.1842000"],
+            json_schema_extra=form("a whole GKE version, as `gcloud container clusters describe` shows it"),
+        ),
+    ]
+
+
+class ClusterSettings(Settings):
+    """Shape of the cluster. With `existing`, everything else here is the cluster's own affair."""
+
+    existing: Annotated[
+        ExistingCluster | None,
+        Field(description="Bring a cluster instead of making one.", json_schema_extra=replaces("cluster")),
+    ] = None
+    release_channel: Annotated[
+        Literal["rapid", "regular", "stable", "extended"], Field(description="GKE release channel.")
+    ] = "regular"
+    version: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9]+\.[0-9]+(\.[0-9]+(-gke\.[0-9]+)?)?$",
+            description="Least control plane version; by default the channel's.",
+            examples=["1.35"],
+            json_schema_extra=form("a GKE version, in quotes so that YAML does not read a number"),
+        ),
+    ] = None
+    private_nodes: Annotated[bool, Field(description="Nodes have no public addresses and go out through NAT.")] = True
+    control_plane: Annotated[ControlPlaneSettings, Field(description="Access to the API server.")] = (
+        ControlPlaneSettings()
+    )
+    maintenance_window: Annotated[MaintenanceWindow | None, Field(description="When GKE may upgrade.")] = None
+    encryption: Annotated[EncryptionSettings, Field(description="Keys of your own in Cloud KMS.")] = (
+        EncryptionSettings()
+    )
+    binary_authorization: Annotated[
+        bool, Field(description="Admit only images that the project's Binary Authorization policy allows.")
+    ] = False
+    security_posture: Annotated[
+        Literal["basic", "disabled"], Field(description="GKE's audit of workload configurations, which is free.")
+    ] = "basic"
+    intranode_visibility: Annotated[
+        bool,
+        Field(
+            description="Traffic between pods of one node passes the VPC, where firewall rules and flow logs see it."
+            " Turning it on restarts nodes."
+        ),
+    ] = False
+    google_group: Annotated[
+        str | None,
+        Field(
+            pattern=r"^gke-security-groups@[a-z0-9.-]+$",
+            max_length=253,
+            description="Google Group whose member groups Kubernetes RBAC may name.",
+            examples=["gke-security-groups@example.com"],
+            json_schema_extra=form("the group gke-security-groups of a domain"),
+        ),
+    ] = None
+    deletion_protection: Annotated[
+        bool, Field(description="Refuse to delete the cluster until an `up` with false has been run.")
+    ] = False

@@ -1,0 +1,120 @@
+"""Access to the models at the Gateway: authentication of clients, and limits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from llm_d_gke.settings.base import Settings, form
+
+SecretName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        max_length=253,
+        examples=["inference-api-keys"],
+        json_schema_extra=form("the name of a Secret: lower-case letters, digits, dashes and dots"),
+    ),
+]
+HttpsUrl = Annotated[
+    str,
+    Field(
+        pattern=r"^https://[^\s/]+(/\S*)?$",
+        max_length=2048,
+        examples=["https://accounts.example.com"],
+        json_schema_extra=form("an address that begins with https://"),
+    ),
+]
+ClientName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        max_length=63,
+        examples=["search-team"],
+        json_schema_extra=form("a client's name: lower-case letters, digits, dashes and dots"),
+    ),
+]
+ApiKeys = dict[ClientName, SecretStr]
+
+
+class NoAuth(Settings):
+    """Clients are not authenticated."""
+
+    kind: Literal["none"] = "none"
+
+
+class ApiKeysAuth(Settings):
+    """A key in `Authorization: Bearer` or `x-api-key`: 401 without one, 403 with a wrong one. implementation: istio.
+
+    Keys are those of `llm-d:apiKeys`, or of a Secret that others fill.
+    """
+
+    kind: Literal["api-keys"]
+    existing_secret: Annotated[
+        SecretName | None,
+        Field(
+            description="Secret of the stack's namespace whose entry `api-keys` has a line for each key: the client's"
+            " name, a blank, the key."
+        ),
+    ] = None
+
+
+class IapAuth(Settings):
+    """Identity-Aware Proxy: Google accounts with the role IAP-secured Web App User. implementation: gke, HTTPS."""
+
+    kind: Literal["iap"]
+    client_id: Annotated[str, Field(min_length=1, max_length=253, description="Id of the OAuth client.")]
+    existing_secret: Annotated[
+        SecretName,
+        Field(description="Secret of the stack's namespace with the OAuth client's secret in its entry `key`."),
+    ]
+
+
+class JwtAuth(Settings):
+    """Tokens (JWT) of an OpenID Connect provider. implementation: istio."""
+
+    kind: Literal["jwt"]
+    issuer: Annotated[HttpsUrl, Field(description="Issuer, as the tokens' claim `iss` has it.")]
+    jwks_uri: Annotated[HttpsUrl, Field(description="Address of the issuer's public keys.")]
+    audiences: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=253)], ...],
+        Field(min_length=1, max_length=16, description="Accepted values of the tokens' claim `aud`."),
+    ]
+
+
+Auth = Annotated[NoAuth | ApiKeysAuth | IapAuth | JwtAuth, Field(discriminator="kind")]
+
+
+class LimitsSettings(Settings):
+    """Limits per client. A limit without a value does not apply."""
+
+    requests_per_minute: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Requests of one client in a minute; more get 429. Google's load balancers count for all of"
+            " their proxies, Istio's Envoys each for itself.",
+        ),
+    ] = None
+    per: Annotated[
+        Literal["address", "key"],
+        Field(description="One client is one source address, or the owner of an API key (auth: api-keys)."),
+    ] = "address"
+    body_bytes: Annotated[
+        int | None,
+        Field(
+            ge=1024,
+            le=1_073_741_824,
+            description="Longest body of a request in bytes; a longer one gets 413. implementation: istio.",
+        ),
+    ] = None
+
+
+def _version(value: object) -> object:
+    # YAML reads 1.2 without quotes as a number.
+    return str(value) if isinstance(value, float) else value
+
+
+TlsVersion = Annotated[Literal["1.2", "1.3"], BeforeValidator(_version)]

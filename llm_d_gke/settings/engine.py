@@ -1,0 +1,53 @@
+"""Optional features of the engine: speculative decoding."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from llm_d_gke.settings.base import Settings, form, refusal
+
+# Methods of `--speculative-config`. Those with a separate draft model need its repository.
+SpeculativeMethod = Literal["ngram", "ngram_gpu", "mtp", "eagle", "eagle3", "draft_model"]
+_WITH_DRAFT = ("eagle", "eagle3", "draft_model")
+
+
+class SpeculativeDecoding(Settings):
+    """Tokens are guessed ahead and checked together: answers stay the same and come faster while few requests run."""
+
+    method: Annotated[
+        SpeculativeMethod,
+        Field(
+            description="What guesses: ngram or ngram_gpu (words of the prompt), mtp (prediction layers of the"
+            " checkpoint), eagle or eagle3 (a head trained for the model), draft_model (a small model of the same"
+            " vocabulary)."
+        ),
+    ]
+    tokens: Annotated[int, Field(ge=1, le=32, description="Tokens guessed before each check.")]
+    draft_model: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$",
+            max_length=96,
+            description="Hugging Face repository of the head or of the small model.",
+            examples=["RedHatAI/Qwen3-8B-speculator.eagle3"],
+            json_schema_extra=form("a Hugging Face repository: organization, slash, name"),
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _draft_as_the_method_needs(self) -> Self:
+        if self.method in _WITH_DRAFT and self.draft_model is None:
+            raise refusal(
+                "LLMD-SPECULATION-DRAFT",
+                f"{self.method} guesses with a model of its own, and none is named",
+                "add draftModel: organization/name, or use method: ngram, which needs none",
+            )
+        if self.method not in _WITH_DRAFT and self.draft_model is not None:
+            raise refusal(
+                "LLMD-SPECULATION-DRAFT",
+                f"{self.method} loads no further model, so {self.draft_model} would not be used",
+                "remove draftModel, or use method: draft_model, eagle or eagle3",
+            )
+        return self

@@ -1,0 +1,186 @@
+"""Finds the field that a place in a stack file belongs to, by walking the settings' types.
+
+Messages about a wrong value need the field: what it takes, between which bounds, with which example.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+from llm_d_gke.settings.base import FORM, Settings
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """The definition of one path of a stack file.
+
+    `path` has the keys as written there. `group` is the group of settings the last key is in, None in a free map or a
+    list. `kind` is the type without Annotated and None, `whole` the type with everything that constrains it; both are
+    None where there is no such setting. `infos` are the field descriptions on the way, the innermost last. `is_key`:
+    the place is the key of a map, not its value.
+    """
+
+    path: Path
+    group: type[Settings] | None
+    kind: Any
+    whole: Any
+    infos: tuple[FieldInfo, ...] = ()
+    is_key: bool = False
+
+    @property
+    def form(self) -> str | None:
+        """The accepted form of a text value, in words."""
+        for info in reversed(self.infos):
+            extra = info.json_schema_extra
+            if isinstance(extra, Mapping) and FORM in extra:
+                return str(extra[FORM])
+        return None
+
+    @property
+    def example(self) -> object | None:
+        return next((info.examples[0] for info in reversed(self.infos) if info.examples), None)
+
+    @property
+    def description(self) -> str | None:
+        return next((info.description for info in reversed(self.infos) if info.description), None)
+
+    @property
+    def metadata(self) -> tuple[Any, ...]:
+        """Bounds, as the library annotated-types names them."""
+        return tuple(bound for info in self.infos for bound in info.metadata)
+
+
+def place_of(location: Sequence[str | int], root: type[Settings]) -> Place:
+    """The place of one of pydantic's locations.
+
+    Pydantic names the chosen member of a union after the union's own key (`tls`, `secret`, `certificates`), and the
+    keys of a map as `[key]`. A stack file has neither, so both are left out of the path.
+    """
+    path: Path = ()
+    place = Place(path=(), group=None, kind=root, whole=root)
+    for part, following in zip(location, (*location[1:], None), strict=True):
+        members = _members(place.kind)
+        chosen = _member(members, part) if len(members) > 1 else None
+        if chosen is not None:
+            place = replace(place, kind=chosen, whole=chosen)
+            continue
+        path = (*path, part)
+        if following == "[key]" and get_origin(place.kind) in _MAPS:
+            return replace(_place(get_args(place.kind)[0], (), path, None), is_key=True)
+        place = _below(place, part, path)
+    return place
+
+
+def place_of_key(place: Place) -> Place:
+    """The keys of a map."""
+    return replace(_place(get_args(place.kind)[0], (), place.path, None), is_key=True)
+
+
+_MAPS = (dict, Mapping)
+_LISTS = (tuple, list)
+
+
+def _below(place: Place, part: str | int, path: Path) -> Place:
+    nowhere = Place(path=path, group=None, kind=None, whole=None)
+    kind = place.kind
+    if is_group(kind):
+        name, info = field_of(kind, str(part))
+        if info is None or name is None:
+            return Place(path=path, group=kind, kind=None, whole=None)
+        return _place(info.annotation, (info,), path, kind)
+    arguments = get_args(kind)
+    if get_origin(kind) in _LISTS and arguments and isinstance(part, int):
+        return _place(arguments[0], (), path, None)
+    if get_origin(kind) in _MAPS and arguments:
+        return _place(arguments[1], (), path, None)
+    return nowhere
+
+
+def _place(annotation: Any, infos: tuple[FieldInfo, ...], path: Path, group: type[Settings] | None) -> Place:
+    kind, inner = _plain(annotation)
+    # Without the key's own aliases, which mean nothing outside of a group.
+    bounds = [bound for info in infos for bound in info.metadata]
+    bounds += [Field(discriminator=info.discriminator) for info in infos if info.discriminator is not None]
+    bounded = Annotated[(annotation, *bounds)] if bounds else annotation
+    return Place(path=path, group=group, kind=kind, whole=bounded, infos=(*infos, *inner))
+
+
+def _plain(annotation: Any) -> tuple[Any, tuple[FieldInfo, ...]]:
+    """A type without Annotated and without None, and the field descriptions that were around it."""
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        kind, infos = _plain(inner)
+        return kind, (*(item for item in metadata if isinstance(item, FieldInfo)), *infos)
+    members = [member for member in _members(annotation) if member is not type(None)]
+    if len(members) == 1 and members[0] is not annotation:
+        return _plain(members[0])
+    return annotation, ()
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
+def _member(members: Sequence[Any], part: str | int) -> Any | None:
+    """The member of a union that pydantic names by `part`: by its tag."""
+    return next((member for member in members if is_group(member) and part in tags_of(member)), None)
+
+
+def is_group(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Settings)
+
+
+def tags_of(group: type[Settings]) -> tuple[str, ...]:
+    """Values by which a union tells its members apart."""
+    info = group.model_fields.get("kind")
+    return tuple(map(str, get_args(info.annotation))) if info is not None and _is_literal(info.annotation) else ()
+
+
+def _is_literal(annotation: Any) -> bool:
+    return get_origin(annotation) is Literal
+
+
+def choices_of(kind: Any) -> tuple[Any, ...]:
+    """The accepted values of a Literal, or the kinds of a union; otherwise empty."""
+    if _is_literal(kind):
+        return get_args(kind)
+    return tuple(tag for member in _members(kind) if is_group(member) for tag in tags_of(member))
+
+
+def groups_of(kind: Any) -> tuple[type[Settings], ...]:
+    """The groups of settings that a type may be."""
+    return tuple(member for member in _members(kind) if is_group(member))
+
+
+def field_of(group: type[Settings], key: str) -> tuple[str | None, FieldInfo | None]:
+    """The field of a group that a stack file writes as `key`."""
+    return next(
+        ((name, info) for name, info in group.model_fields.items() if key == (info.alias or name)), (None, None)
+    )
+
+
+def keys_of(group: type[Settings]) -> tuple[str, ...]:
+    """Keys of a group as a stack file has them."""
+    return tuple(info.alias or name for name, info in group.model_fields.items())
+
+
+def every_key(group: type[Settings], path: Path = ()) -> Iterator[tuple[Path, type[Settings]]]:
+    """Path of every key below a group, with its group. `[]` stands for the elements of a list."""
+    for name, info in group.model_fields.items():
+        key_path = (*path, info.alias or name)
+        yield key_path, group
+        kind, _ = _plain(info.annotation)
+        if get_origin(kind) in (*_LISTS, *_MAPS):
+            arguments = get_args(kind)
+            kind, _ = _plain(arguments[-1] if get_origin(kind) in _MAPS else arguments[0])
+            key_path = (*key_path, "[]")
+        for member in groups_of(kind):
+            yield from every_key(member, key_path)

@@ -1,0 +1,114 @@
+"""The VPC the stack lives in: created by the stack, or an existing one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from llm_d_gke.settings.base import Settings, form, refusal, replaces
+
+# Names of Compute Engine resources (RFC 1035) and the two ways in which Google writes where they are: a self link, or
+# the same without its host.
+_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+_LINK = re.compile(
+    r"(https://[a-z0-9.]+/compute/[a-z0-9]+/)?projects/(?P<project>[^/]+)/"
+    r"(global/networks|regions/[^/]+/subnetworks)/(?P<name>[^/]+)"
+)
+
+
+ResourceName = Annotated[
+    str,
+    Field(
+        pattern=f"^{_NAME}$",
+        examples=["my-network"],
+        json_schema_extra=form(
+            "the name of a Compute Engine resource: lower-case letters, digits and dashes, or its link"
+        ),
+    ),
+]
+
+
+class ExistingNetwork(Settings):
+    """A network and node subnet that exist already; with `project`, those of a Shared VPC's host project.
+
+    Network and subnet are given by name, or by self link, from which name and project are taken.
+    """
+
+    project: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$",
+            description="Host project of a Shared VPC; by default the network is in the stack's project.",
+            examples=["my-host-project"],
+            json_schema_extra=form("a project id: 6 to 30 lower-case letters, digits and dashes"),
+        ),
+    ] = None
+    network: Annotated[ResourceName, Field(description="Name of the VPC.")]
+    subnetwork: Annotated[ResourceName, Field(description="Name of the node subnet, in the stack's region.")]
+    pod_range: Annotated[str, Field(min_length=1, description="Name of the subnet's secondary range for pods.")]
+    service_range: Annotated[str, Field(min_length=1, description="Name of the subnet's secondary range for services.")]
+    proxy_subnetwork: Annotated[
+        ResourceName | None,
+        Field(description="Name of the VPC's active proxy-only subnet; created from `proxyCidr` where absent."),
+    ] = None
+    nat: Annotated[
+        bool, Field(description="Private nodes have a way out, such as Cloud NAT: they pull images through it.")
+    ] = False
+    auto_mode: Annotated[bool, Field(description="The VPC is in auto mode: it owns 10.128.0.0/9 in every region.")] = (
+        False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_links(cls, values: Any) -> Any:
+        """Split self links into name and project. Links to two projects are refused."""
+        if not isinstance(values, Mapping):
+            return values
+        result = dict(values)
+        projects = {result["project"]} if result.get("project") else set()
+        for key in ("network", "subnetwork", "proxySubnetwork"):
+            link = _LINK.fullmatch(value) if isinstance(value := result.get(key), str) else None
+            if link is not None:
+                result[key] = link["name"]
+                projects.add(link["project"])
+        if len(projects) > 1:
+            raise refusal(
+                "LLMD-NETWORK-PROJECTS",
+                f"network, subnets and project name different projects ({', '.join(sorted(projects))}), and a subnet is"
+                " in the project of its network",
+                "use names and links of one project",
+            )
+        if projects:
+            result["project"] = projects.pop()
+        return result
+
+
+class NetworkSettings(Settings):
+    """IPv4 ranges of the stack. With `existing`, only `proxyCidr` may still be needed."""
+
+    existing: Annotated[
+        ExistingNetwork | None,
+        Field(
+            description="Bring a network instead of making one.",
+            json_schema_extra=replaces("network", "subnet", "cluster"),
+        ),
+    ] = None
+    node_cidr: Annotated[
+        IPv4Network, Field(description="Addresses of nodes.", json_schema_extra=replaces("subnet"))
+    ] = IPv4Network("10.0.0.0/20")
+    pod_cidr: Annotated[IPv4Network, Field(description="Secondary range of pods.")] = IPv4Network("10.4.0.0/14")
+    service_cidr: Annotated[IPv4Network, Field(description="Secondary range of services.")] = IPv4Network("10.8.0.0/20")
+    flow_logs: Annotated[
+        bool, Field(description="Log samples of the node subnet's connections, at the price of Cloud Logging.")
+    ] = False
+    proxy_cidr: Annotated[
+        IPv4Network,
+        Field(
+            description="Proxy-only subnet of the regional load balancers; /23 recommended, /26 at least.",
+            json_schema_extra=replaces("subnet"),
+        ),
+    ] = IPv4Network("192.168.0.0/23")

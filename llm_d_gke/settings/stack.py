@@ -1,0 +1,245 @@
+"""The root of what a user may say: one `StackSettings` per `Pulumi.<stack>.yaml`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from llm_d_gke.settings.accelerator import AcceleratorSettings, CpuPoolSettings
+from llm_d_gke.settings.access import HuggingFaceSettings, RegistrySettings
+from llm_d_gke.settings.acknowledgements import Acknowledgement
+from llm_d_gke.settings.base import Settings, form, refusal, replaces
+from llm_d_gke.settings.cluster import ClusterSettings
+from llm_d_gke.settings.disaggregation import DisaggregationSettings
+from llm_d_gke.settings.edge import ApiKeys
+from llm_d_gke.settings.gateway import GatewaySettings
+from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.settings.network import NetworkSettings
+from llm_d_gke.settings.picker import PickerSettings
+from llm_d_gke.settings.platform import PlatformSettings
+from llm_d_gke.settings.prices import BudgetSettings, PriceSettings
+from llm_d_gke.settings.router import RouterSettings
+from llm_d_gke.settings.splits import SplitSettings
+
+Pattern = Literal["single-replica", "multi-model", "prefix-cache", "mixture-of-experts", "disaggregated"]
+Deployment = Literal["direct", "kserve"]
+
+
+# Google's rules for labels (cloud.google.com/resource-manager/docs/labels-overview, "Requirements for labels").
+LabelKey = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_-]{0,62}$",
+        examples=["team"],
+        json_schema_extra=form(
+            "a label's key: up to 63 lower-case letters, digits, dashes and underscores, a letter first"
+        ),
+    ),
+]
+LabelValue = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9_-]{0,63}$",
+        examples=["ml-platform"],
+        json_schema_extra=form("a label's value: up to 63 lower-case letters, digits, dashes and underscores"),
+    ),
+]
+
+
+# Rules for project ids (cloud.google.com/resource-manager/docs/creating-managing-projects, "Before you begin"). Ids of
+# old projects begin with a domain and a colon.
+_PROJECT_ID = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_FIND_PROJECT = "look it up with: gcloud projects list"
+
+
+def _project_id(value: object) -> object:
+    # Before the type: a project number arrives as a number.
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        return value
+    text = str(value)
+    if text.isdigit():
+        raise refusal(
+            "LLMD-PROJECT-FORM",
+            "this is a project number, and resources are named by project id",
+            f"use the id: gcloud projects describe {text} --format='value(projectId)'",
+        )
+    if not _PROJECT_ID.fullmatch(text):
+        raise refusal(
+            "LLMD-PROJECT-FORM",
+            "a project id has 6 to 30 lower-case letters, digits and dashes, begins with a letter and does not end with"
+            " a dash",
+            f"use the project's id, such as my-project-123456, not its name; {_FIND_PROJECT}",
+        )
+    return text
+
+
+ProjectId = Annotated[str, BeforeValidator(_project_id)]
+
+
+class NamespaceSettings(Settings):
+    """The Kubernetes namespace of gateway, pickers and model servers."""
+
+    name: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            max_length=63,
+            description="Name of the namespace; by default llm-d-inference-scheduling, with the stack's name behind it"
+            " in an existing cluster.",
+            examples=["llm-d"],
+            json_schema_extra=form("a Kubernetes name: lower-case letters, digits and dashes"),
+        ),
+    ] = None
+    existing: Annotated[bool, Field(description="The namespace is there already; the stack leaves it alone.")] = False
+
+
+class AlertSettings(Settings):
+    """Alert policies of Cloud Monitoring: errors by burn rate, no replica, and latency where a limit is set."""
+
+    notification_channels: Annotated[
+        tuple[
+            Annotated[
+                str,
+                Field(
+                    pattern=r"^projects/[^/]+/notificationChannels/[^/]+$",
+                    examples=["projects/my-project/notificationChannels/1234567890"],
+                    json_schema_extra=form("projects/PROJECT/notificationChannels/ID"),
+                ),
+            ],
+            ...,
+        ],
+        Field(description="Whom to notify; without any, incidents show in the console only."),
+    ] = ()
+    availability: Annotated[
+        float,
+        Field(
+            ge=0.5,
+            le=0.9999,
+            description="Share of requests that are meant to end without an error. Alerts fire when errors use up a"
+            " month's budget 14.4 times too fast over an hour, or 6 times over six hours.",
+        ),
+    ] = 0.99
+    time_to_first_token_seconds: Annotated[
+        float | None, Field(gt=0, description="Limit of the time to first token of 95 % of requests.")
+    ] = None
+    time_per_output_token_seconds: Annotated[
+        float | None, Field(gt=0, description="Limit of the time per further token of 95 % of tokens.")
+    ] = None
+    idle_hours: Annotated[
+        int | None,
+        Field(ge=1, le=168, description="Hours without a request after which running accelerators are reported."),
+    ] = None
+
+
+class MonitoringSettings(Settings):
+    """Google Cloud Managed Service for Prometheus."""
+
+    enabled: Annotated[bool, Field(description="Scrape model servers and pickers.")] = True
+    interval_seconds: Annotated[int, Field(ge=5, le=300, description="Seconds between two scrapes.")] = 30
+    dashboard: Annotated[bool, Field(description="Create a dashboard in Cloud Monitoring.")] = False
+    alerts: Annotated[AlertSettings | None, Field(description="Create alert policies in Cloud Monitoring.")] = None
+
+
+class NetworkPoliciesSettings(Settings):
+    """Allowed traffic to and from the stack's pods."""
+
+    enabled: Annotated[
+        bool, Field(description="Close the namespace but for what requests, metrics, names and weights need.")
+    ] = True
+
+
+class StackSettings(Settings):
+    """Everything a stack file may hold, below the configuration namespace `llm-d`."""
+
+    base: Annotated[
+        str | None,
+        Field(
+            description="File of the project that holds settings shared by several stacks, in the form of a stack file."
+            " This file's settings are merged onto it: maps by key, models, splits and adapters by id or name; other"
+            " values replace the base's.",
+            examples=["environments/base.yaml"],
+        ),
+    ] = None
+    project: Annotated[
+        ProjectId,
+        Field(
+            description="Google Cloud project id.",
+            examples=["my-project"],
+            json_schema_extra=replaces("accelerator pool", "CPU pool"),
+        ),
+    ] = ""
+    location: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z]+-[a-z]+[0-9]+(-[a-z]+[0-9]*[a-z]?)?$",
+            description="Zone, or region for a regional cluster.",
+            examples=["us-central1-a"],
+            json_schema_extra=replaces("cluster", "accelerator pool", "CPU pool", "subnet", "address")
+            | form("a zone or a region in lower case"),
+        ),
+    ]
+    release: Annotated[str, Field(description="Tested set of versions, from the catalog.")] = "llm-d-0.9"
+    pattern: Annotated[Pattern, Field(description="How replicas share the work.")] = "single-replica"
+    deployment: Annotated[Deployment, Field(description="Objects by this program, or by KServe.")] = "direct"
+    namespace: Annotated[NamespaceSettings, Field(description="Kubernetes namespace.")] = NamespaceSettings()
+    accelerator: Annotated[AcceleratorSettings, Field(description="Accelerator node pool.")]
+    prefill_accelerator: Annotated[
+        AcceleratorSettings | None,
+        Field(
+            description="Node pool of the prefill servers of pattern disaggregated; by default one like accelerator."
+        ),
+    ] = None
+    cpu_pool: Annotated[CpuPoolSettings, Field(description="Nodes without accelerators.")] = CpuPoolSettings()
+    models: Annotated[tuple[ModelSettings, ...], Field(min_length=1, description="Models to serve.")]
+    splits: Annotated[
+        tuple[SplitSettings, ...],
+        Field(max_length=64, description="Further names in requests, each divided among models by weight."),
+    ] = ()
+    network: Annotated[NetworkSettings, Field(description="VPC and ranges.")] = NetworkSettings()
+    cluster: Annotated[ClusterSettings, Field(description="GKE cluster.")] = ClusterSettings()
+    gateway: Annotated[GatewaySettings, Field(description="Load balancer and address.")] = GatewaySettings()
+    api_keys: Annotated[
+        ApiKeys,
+        Field(
+            max_length=1000,
+            description="Keys of gateway.auth: api-keys, by client: pulumi config set --path --secret"
+            " llm-d:apiKeys.search-team. What follows the first dot of a name tells keys of one client apart.",
+        ),
+    ] = {}
+    picker: Annotated[PickerSettings, Field(description="Endpoint picker.")] = PickerSettings()
+    disaggregation: Annotated[
+        DisaggregationSettings | None, Field(description="When prompts go to prefill servers: pattern disaggregated.")
+    ] = None
+    router: Annotated[RouterSettings, Field(description="Model router of pattern multi-model.")] = RouterSettings()
+    platform: Annotated[PlatformSettings, Field(description="Controllers in the cluster.")] = PlatformSettings()
+    hugging_face: Annotated[HuggingFaceSettings, Field(description="Token for gated models.")] = HuggingFaceSettings()
+    registry: Annotated[RegistrySettings, Field(description="Pull secret.")] = RegistrySettings()
+    network_policies: Annotated[NetworkPoliciesSettings, Field(description="Network policies.")] = (
+        NetworkPoliciesSettings()
+    )
+    monitoring: Annotated[MonitoringSettings, Field(description="Metrics.")] = MonitoringSettings()
+    prices: Annotated[
+        PriceSettings | None, Field(description="Prices in place of the catalog's, for the estimate of cost.")
+    ] = None
+    budget: Annotated[
+        BudgetSettings | None,
+        Field(description="Most that the stack may cost; a plan that could exceed it is refused."),
+    ] = None
+    acknowledge: Annotated[
+        tuple[Acknowledgement, ...],
+        Field(max_length=64, description="Findings that are known and accepted, by rule, each with its reason."),
+    ] = ()
+    paused: Annotated[
+        bool, Field(description="No model pods, no accelerator nodes; network, gateway and picker stay.")
+    ] = False
+    labels: Annotated[
+        dict[LabelKey, LabelValue],
+        Field(max_length=60, description="Labels on every Google Cloud resource that takes them."),
+    ] = {}
+
+
+def top_level_keys() -> tuple[str, ...]:
+    """Every top-level key that a stack file may hold, as written there."""
+    return tuple(str(field.alias or name) for name, field in StackSettings.model_fields.items())

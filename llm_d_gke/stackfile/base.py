@@ -1,0 +1,145 @@
+"""Merges a stack's settings onto a base: `llm-d:base` names a file of the same form as a stack file.
+
+Environments of one service differ in little. The base holds the common values, each stack file the rest.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from llm_d_gke.stackfile.document import parse
+from llm_d_gke.stackfile.paths import StackFileError
+from llm_d_gke.stackfile.project import NAMESPACE
+
+BASE = "base"
+# What identifies an element of a list, by the list's path without indexes. Other lists are replaced as a whole.
+LIST_KEYS: Mapping[tuple[str, ...], str] = {
+    ("models",): "id",
+    ("models", "adapters"): "name",
+    ("splits",): "name",
+    ("acknowledge",): "id",
+    ("cluster", "controlPlane", "authorizedNetworks"): "cidr",
+    ("models", "autoscaling", "windows"): "start",
+    ("models", "prefill", "autoscaling", "windows"): "start",
+}
+# In a base, this key would stop every stack that uses the base.
+_OWN = "paused"
+
+Values = dict[str, Any]
+
+
+def with_base(values: Mapping[str, Any], root: Path) -> Values:
+    """Settings by key without namespace, merged onto the base they name; without `base` itself.
+
+    Maps are merged key by key, the lists of `LIST_KEYS` element by element, everything else is replaced. Null removes a
+    value of the base from a map. A base may name a base in turn. Paths are relative to `root`, the
+    project's folder.
+    Raises StackFileError.
+    """
+    return _onto_base(values, root, ())
+
+
+def _onto_base(values: Mapping[str, Any], root: Path, seen: tuple[Path, ...]) -> Values:
+    own = copy.deepcopy(dict(values))
+    name = own.pop(BASE, None)
+    if name is None:
+        return own
+    if not isinstance(name, str) or not name.strip():
+        raise StackFileError(
+            f"{NAMESPACE}:{BASE} = {name!r}: must be the path of a file in the project,"
+            " for example environments/base.yaml"
+        )
+    path = (root / name).resolve()
+    if path in seen:
+        circle = " -> ".join(file.name for file in (*seen[seen.index(path) :], path))
+        raise StackFileError(
+            f"{NAMESPACE}:{BASE} = {name}: is a base of itself: {circle}. Remove one of these references"
+        )
+    if not path.is_file():
+        raise StackFileError(
+            f"{NAMESPACE}:{BASE} = {name}: there is no such file in the project. Create it, or correct the path"
+        )
+    # A key without a value reaches the program as an empty text, which counts as unset.
+    own = {key: value for key, value in own.items() if value is not None}
+    merged = _merged(_onto_base(_read(path, name), root, (*seen, path)), own, ())
+    assert isinstance(merged, dict)
+    return merged
+
+
+def _read(path: Path, name: str) -> Values:
+    """The settings of a base file, by key without namespace."""
+    config = parse(path).get("config")
+    if not isinstance(config, dict):
+        raise StackFileError(f"{name}: a base holds config: and settings below it, like a stack file")
+    values: Values = {}
+    for key, value in config.items():
+        namespace, colon, rest = str(key).partition(":")
+        if colon and namespace != NAMESPACE:
+            raise StackFileError(
+                f"{name}: {key} is no setting of {NAMESPACE}, and Pulumi reads it from stack files only."
+                " Move it to the stack files"
+            )
+        values[rest if colon else namespace] = value
+    if _OWN in values:
+        raise StackFileError(
+            f"{name}: {NAMESPACE}:{_OWN} is the state of a single stack, and a base would give it to all."
+            " Move it to the stack file"
+        )
+    encrypted = list(_encrypted(values, ""))
+    if encrypted:
+        raise StackFileError(
+            f"{name}: {', '.join(encrypted)} is encrypted with the key of one stack, and the others cannot read it."
+            f" Set it for each stack: pulumi config set --path --secret {NAMESPACE}:{encrypted[0]}"
+        )
+    return values
+
+
+def _encrypted(value: Any, path: str) -> list[str]:
+    if isinstance(value, dict):
+        if set(value) == {"secure"}:
+            return [path]
+        return [
+            encrypted_path
+            for key, item in value.items()
+            for encrypted_path in _encrypted(item, f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(value, list):
+        return [
+            encrypted_path
+            for index, item in enumerate(value)
+            for encrypted_path in _encrypted(item, f"{path}[{index}]")
+        ]
+    return []
+
+
+def _merged(base: Any, own: Any, path: tuple[str, ...]) -> Any:
+    if isinstance(base, dict) and isinstance(own, dict) and "secure" not in own:
+        merged = {**base}
+        for key, value in own.items():
+            if value is None:
+                merged.pop(key, None)
+            else:
+                merged[key] = _merged(base[key], value, (*path, str(key))) if key in base else value
+        return merged
+    if isinstance(base, list) and isinstance(own, list) and path in LIST_KEYS:
+        return _merged_lists(base, own, path)
+    return own
+
+
+def _merged_lists(base: list[Any], own: list[Any], path: tuple[str, ...]) -> list[Any]:
+    """The base's elements in their order, each with the stack's element of the same key; then the stack's others."""
+    key = LIST_KEYS[path]
+    if not (_identified(base, key) and _identified(own, key)):
+        return own  # validation of the settings reports the error
+    changes = {element[key]: element for element in own}
+    merged = [_merged(element, changes.pop(element[key], {}), path) for element in base]
+    return [*merged, *changes.values()]
+
+
+def _identified(elements: list[Any], key: str) -> bool:
+    """Whether every element is a map with the key, and all values of the key differ."""
+    names = [element.get(key) for element in elements if isinstance(element, dict)]
+    return len(names) == len(elements) == len({str(name) for name in names}) and all(isinstance(n, str) for n in names)

@@ -1,0 +1,103 @@
+"""A stack's configuration as plain values."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_d_gke.settings.stack import top_level_keys
+from llm_d_gke.stackfile.paths import contains, put, segments
+from llm_d_gke.stackfile.project import NAMESPACE
+
+# Pulumi.yaml declares every key with an empty default, so that the program reports a missing value with its fix.
+UNSET: tuple[object, ...] = ("", [], {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackConfig:
+    """The configuration of one stack.
+
+    `values` are the stack file's, with overrides, by full key (`llm-d:models`). `secrets` holds, by path, a text for
+    each value that is encrypted in the file: the plain text is not known here. `defaults` are Pulumi.yaml's, by path.
+    `notes` name every value that is not the stack file's own, one sentence each.
+    """
+
+    values: Mapping[str, Any]
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """All values by full key: the secret ones in place, and a default wherever the stack file has no value."""
+        values = copy.deepcopy(dict(self.values))
+        for path, value in self.secrets.items():
+            put(values, path, value)
+        # Pulumi sets a default only where nothing is set at its path. It merges no maps.
+        for path, value in self.defaults.items():
+            if not contains(values, path):
+                put(values, path, copy.deepcopy(value))
+        return values
+
+    def settings(self) -> dict[str, Any]:
+        """The program's settings by key without namespace, exactly as the program reads them from Pulumi."""
+        return program_settings(self.texts())
+
+    def encrypted(self) -> frozenset[str]:
+        """Keys of the settings that are encrypted, in whole or in part."""
+        return frozenset(key.removeprefix(f"{NAMESPACE}:") for key in self.secret_keys())
+
+    def texts(self) -> dict[str, str]:
+        """All values by full key as the engine passes them to a program: objects as JSON."""
+        return {key: as_text(value) for key, value in self.plain().items()}
+
+    def secret_keys(self) -> tuple[str, ...]:
+        """Full keys that are encrypted, in whole or in part, sorted."""
+        return tuple(sorted({str(segments(path)[0]) for path in self.secrets}))
+
+    def digest(self) -> str:
+        """Changes when a value, a secret or a default changes."""
+        content = json.dumps([self.values, self.secrets, self.defaults], sort_keys=True, default=str)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def program_settings(texts: Mapping[str, str]) -> dict[str, Any]:
+    """Settings by key without namespace, out of configuration texts by full key.
+
+    Empty values of declared keys count as missing. Unknown keys stay even when empty, so that a check can name them.
+    `gcp:project` takes the place of a missing `llm-d:project`.
+    """
+    prefix = f"{NAMESPACE}:"
+    values = {key.removeprefix(prefix): _parsed(text) for key, text in texts.items() if key.startswith(prefix)}
+    # A misspelt namespace keeps its name, so that the check reports it.
+    values |= {key: _parsed(text) for key, text in texts.items() if is_misspelt(key)}
+    declared = frozenset(top_level_keys())
+    values = {key: value for key, value in values.items() if key not in declared or value not in UNSET}
+    if "project" not in values and (project := texts.get("gcp:project")):
+        values["project"] = project
+    return values
+
+
+def is_misspelt(key: str) -> bool:
+    """Whether a key's namespace is probably a misspelling of this program's: `llmd:`, `llm_d:`, `LLM-D:`."""
+    namespace, colon, _ = key.partition(":")
+    letters = "".join(sign for sign in namespace.lower() if sign.isalnum())
+    return bool(colon) and namespace != NAMESPACE and letters in ("llmd", "lmd", "lld", "llm", "lmmd")
+
+
+def as_text(value: Any) -> str:
+    """One value as the engine passes it to a program. A key without a value (`paused:`) is an empty text."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _parsed(text: str) -> Any:
+    # Objects arrive as JSON, scalars as their text: `3`, `true` and `us-central1-a` alike.
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

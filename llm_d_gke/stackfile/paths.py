@@ -1,0 +1,68 @@
+"""Pulumi's path syntax for one value of a configuration: `llm-d:models[0].maxModelLen`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from llm_d_gke.stackfile.project import NAMESPACE
+
+
+class StackFileError(Exception):
+    """A stack file, Pulumi.yaml or an override cannot be read. The message names the place and the correction."""
+
+
+def segments(path: str) -> list[str | int]:
+    """Split a path: `llm-d:models[0].maxModelLen` becomes `["llm-d:models", 0, "maxModelLen"]`.
+
+    A key without a namespace is the project's, as on Pulumi's command line. Raises StackFileError.
+    """
+    parts: list[str | int] = []
+    for quoted, index, name in re.findall(r'\["([^"]*)"\]|\[(\d+)\]|([^.\[\]]+)', path):
+        parts.append(int(index) if index else quoted or name)
+    if not parts or not isinstance(parts[0], str):
+        raise StackFileError(
+            f"{path!r} is not a configuration path. Write it as Pulumi does, for example llm-d:models[0].replicas"
+        )
+    if ":" not in parts[0]:
+        parts[0] = f"{NAMESPACE}:{parts[0]}"
+    return parts
+
+
+def contains(values: Mapping[str, Any], path: str) -> bool:
+    """Whether a value is set at a path."""
+    target: Any = values
+    for part in segments(path):
+        if isinstance(part, int):
+            exists = isinstance(target, list) and part < len(target)
+        else:
+            exists = isinstance(target, Mapping) and part in target
+        if not exists:
+            return False
+        target = target[part]
+    return True
+
+
+def put(values: dict[str, Any], path: str, value: Any) -> None:
+    """Set one value by its path and create the missing parents. Raises StackFileError for a path that cannot exist."""
+    parts = segments(path)
+    target: Any = values
+    for position, part in enumerate(parts):
+        last = position == len(parts) - 1
+        empty: Any = [] if not last and isinstance(parts[position + 1], int) else {}
+        if isinstance(part, int):
+            if not isinstance(target, list) or part > len(target):
+                raise StackFileError(f"{path}: element {part} does not exist and is not the next one to append")
+            if part == len(target):
+                target.append(value if last else empty)
+            elif last:
+                target[part] = value
+        elif not isinstance(target, dict):
+            raise StackFileError(f"{path}: {part} cannot be set, because its parent is not a map of keys")
+        elif last:
+            target[part] = value
+        else:
+            target.setdefault(part, empty)
+        if not last:
+            target = target[part]

@@ -1,0 +1,49 @@
+"""The running program's configuration: the only place that reads `pulumi.Config`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from llm_d_gke.stackfile.base import with_base
+from llm_d_gke.stackfile.config import program_settings
+from llm_d_gke.stackfile.project import NAMESPACE, PROJECT_ROOT
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawSettings:
+    """Configuration before any check.
+
+    `values` holds the top-level keys without their namespace; `encrypted` names those of them that Pulumi keeps
+    encrypted, in whole or in part.
+    """
+
+    stack: str
+    values: Mapping[str, Any]
+    encrypted: frozenset[str] = frozenset()
+
+
+def read() -> RawSettings:
+    """Read the running stack's configuration, with its base. Unknown keys are kept, so that the check can name them.
+
+    Raises StackFileError for a base that cannot be read.
+    """
+    texts = _all_config()
+    prefix = f"{NAMESPACE}:"
+    encrypted = {key for key in texts if key.startswith(prefix) and pulumi.runtime.is_config_secret(key)}
+    return RawSettings(
+        stack=pulumi.get_stack(),
+        values=with_base(program_settings(texts), PROJECT_ROOT),
+        encrypted=frozenset(key.removeprefix(prefix) for key in encrypted),
+    )
+
+
+def _all_config() -> dict[str, str]:
+    # The language host passes everything in the environment, an embedding program through the SDK's own state. The
+    # public `pulumi.Config` can read a key by name but not list them, and unknown keys have to be listed.
+    from pulumi.runtime import config
+
+    return {**config.get_config_env(), **config.CONFIG.get()}

@@ -1,0 +1,118 @@
+"""Reads `Pulumi.<stack>.yaml` and Pulumi.yaml from disk."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llm_d_gke.stackfile.base import BASE, with_base
+from llm_d_gke.stackfile.config import UNSET, StackConfig
+from llm_d_gke.stackfile.document import parse
+from llm_d_gke.stackfile.paths import StackFileError, put
+from llm_d_gke.stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults, stack_names
+
+# Replaces every encrypted value: only the holder of the stack's key can read it. The check of a Hugging Face token
+# expects the prefix.
+ENCRYPTED_VALUE = "hf_encrypted"
+_REMOVED = object()
+_BASE = f"{NAMESPACE}:{BASE}"
+
+
+def stack_file(root: Path, stack: str) -> Path:
+    """The stack's file in the project's folder, or else in its examples.
+
+    Raises StackFileError with the names of all stacks.
+    """
+    folders = (root, root / EXAMPLES)
+    name = f"Pulumi.{stack}.yaml"
+    path = next((folder / name for folder in folders if (folder / name).exists()), None)
+    if path is None:
+        stacks = ", ".join(stack_names(root))
+        raise StackFileError(f"stack {stack!r} does not exist: there is no {name}. Stacks: {stacks}")
+    return path
+
+
+def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackConfig:
+    """Read a stack's file and apply overrides (`llm-d:accelerator.nodes.max` -> `5`).
+
+    Raises StackFileError.
+    """
+    values = copy.deepcopy(parse(stack_file(root, stack)).get("config") or {})
+    if not isinstance(values, dict):
+        raise StackFileError(f"Pulumi.{stack}.yaml: config must hold keys, for example llm-d:location: us-central1-a")
+    # As on Pulumi's command line, a key without a namespace is the project's.
+    values = {key if ":" in str(key) else f"{NAMESPACE}:{key}": value for key, value in values.items()}
+    changes = {path: _override(text) for path, text in (overrides or {}).items()}
+    if _BASE in changes:
+        values[_BASE] = changes.pop(_BASE)
+    defaults = _defaults(root)
+    values = _with_base(values, defaults, root)
+    for path, value in changes.items():
+        put(values, path, value)
+    secrets = dict.fromkeys(_take_encrypted(values), ENCRYPTED_VALUE)
+    return StackConfig(values=values, secrets=secrets, defaults=defaults)
+
+
+def _with_base(values: dict[str, Any], defaults: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Values by full key, with those of the base that they name.
+
+    The program cannot tell a default of Pulumi.yaml from a value of the stack file: both replace the base's.
+    """
+    if not values.get(_BASE):
+        return values
+    prefix = f"{NAMESPACE}:"
+    full = StackConfig(values=values, defaults=defaults).plain()
+    own = {key.removeprefix(prefix): value for key, value in full.items() if key.startswith(prefix)}
+    own = {key: value for key, value in own.items() if value not in UNSET}
+    others = {key: value for key, value in values.items() if not key.startswith(prefix)}
+    return {**others, **{f"{prefix}{key}": value for key, value in with_base(own, root).items()}}
+
+
+def _defaults(root: Path) -> dict[str, Any]:
+    """Defaults of Pulumi.yaml by path with namespace; none where the folder has no such file."""
+    path = root / PROJECT_FILE
+    if not path.exists():
+        return {}
+    declared = project_defaults(parse(path))
+    return {key if ":" in key else f"{NAMESPACE}:{key}": value for key, value in declared}
+
+
+def _take_encrypted(values: dict[str, Any]) -> list[str]:
+    """Remove every `secure:` value and return the paths."""
+    paths: list[str] = []
+
+    def walk(value: Any, path: str) -> Any:
+        if isinstance(value, dict):
+            if set(value) == {"secure"}:
+                paths.append(path)
+                return _REMOVED
+            plain = {key: walk(item, _below(path, str(key))) for key, item in value.items()}
+            return {key: item for key, item in plain.items() if item is not _REMOVED}
+        if isinstance(value, list):
+            items = [walk(item, f"{path}[{index}]") for index, item in enumerate(value)]
+            return [None if item is _REMOVED else item for item in items]
+        return value
+
+    plain = walk(values, "")
+    values.clear()
+    values.update(plain)
+    return paths
+
+
+def _below(path: str, key: str) -> str:
+    if not path:
+        return key
+    return f'{path}["{key}"]' if "." in key or "[" in key else f"{path}.{key}"
+
+
+def _override(text: str) -> Any:
+    """A value from the command line: numbers, booleans, lists and maps by their form, as in YAML."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return value if isinstance(value, bool | int | float | dict | list) else text

@@ -1,9 +1,0 @@
-"""`python -m operations COMMAND`: the whole command line. `bin/llmd COMMAND` is the same."""
-
-from __future__ import annotations
-
-from cli.run import leave, run_app
-from operations.cli.app import build_app
-
-if __name__ == "__main__":
-    leave(run_app(build_app()))
