@@ -12,6 +12,7 @@ from rich.prompt import Confirm
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
 from llm_d_gke.operations.google_credentials import NoCredentialsError, default_credentials
+from llm_d_gke.operations.leftovers.bindings import project_policy
 from llm_d_gke.operations.leftovers.google import Session, SilentError, command, delete, list_all
 from llm_d_gke.operations.leftovers.kinds import KINDS, Kind
 from llm_d_gke.operations.leftovers.match import Identity, Leftover, identity_of, leftovers
@@ -20,6 +21,14 @@ from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, load
 from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, assume_unset
 
 _HOURS = 730
+
+# Kinds that cost something which the catalog does not know.
+_PRICED_BY_USE = frozenset(
+    {"instance", "instance group", "unmanaged instance group", "snapshot", "security policy", "secret", "DNS zone"}
+    | {"alert", "managed certificate", "certificate map"}
+)
+# The price of a disk is that of this type; others cost more or less.
+_PRICED_DISK = "pd-balanced"
 
 
 def look_for_leftovers(stack: str, changes: Mapping[str, str], project: str | None, *, remove: bool, yes: bool) -> int:
@@ -48,11 +57,19 @@ def identify(stack: str, changes: Mapping[str, str], project: str | None, fallba
 
 def report_leftovers(identity: Identity, session: Session, console: Console, *, remove: bool, yes: bool) -> int:
     """List the remaining resources, and remove them if `remove` is set. Return the exit status."""
+    policies = {grant.policy for grant in identity.grants} | {project_policy(identity.project)}
     with Progress(SpinnerColumn(), TextColumn("listing {task.description}"), console=console, transient=True) as bar:
         task = bar.add_task("")
-        resources, silent = list_all(identity.project, session, lambda title: bar.update(task, description=title))
+        resources, silent = list_all(
+            identity.project,
+            session,
+            lambda title: bar.update(task, description=title),
+            region=identity.region or "-",
+            policies=policies,
+        )
     remaining = leftovers(resources, identity)
-    _print(identity, remaining, silent, len(resources), console)
+    asked = len(KINDS) + len(policies)
+    _print(identity, remaining, silent, (asked, len(resources)), console)
     if remaining and remove:
         if any(leftover.resource.kind.title == "cluster" for leftover in remaining):
             console.print(
@@ -65,16 +82,20 @@ def report_leftovers(identity: Identity, session: Session, console: Console, *, 
 
 
 def _print(
-    identity: Identity, remaining: Sequence[Leftover], silent: Mapping[str, str], number: int, console: Console
+    identity: Identity,
+    remaining: Sequence[Leftover],
+    silent: Mapping[str, str],
+    numbers: tuple[int, int],
+    console: Console,
 ) -> None:
+    asked, seen = numbers
     for title, reason in silent.items():
         console.print(f"could not list: {title} ({reason})", markup=False, highlight=False)
     if not remaining:
-        answered_kinds = len(KINDS) - len(silent)
         console.print(
             f"Nothing of stack {identity.stack} is left in project {identity.project}: "
-            f"{answered_kinds} of {len(KINDS)} kinds asked, {number} resources seen. "
-            "Bindings of IAM, logs and metrics were not looked at.",
+            f"{asked - len(silent)} of {asked} lists answered, {seen} resources and roles seen. "
+            "Logs and metrics were not looked at.",
             highlight=False,
         )
         return
@@ -101,10 +122,12 @@ def _print(
 
 def monthly(kind: Kind, body: Mapping[str, Any]) -> float | None:
     """Dollars a month by the catalog's list prices. None where it has none; 0 for what Google does not charge for."""
-    if kind.title in ("instance", "instance group", "snapshot", "security policy", "secret", "DNS zone"):
+    if kind.title in _PRICED_BY_USE:
         return None
     if kind.price is None:
         return 0.0
+    if kind.price == _PRICED_DISK and not str(body.get("type", _PRICED_DISK)).endswith(_PRICED_DISK):
+        return None
     price = catalog.load().prices.items[kind.price]
     if price.usd is None:
         return None

@@ -13,7 +13,7 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """`path` is below the API's host, with `{project}`; `items` is the key of the list in an answer.
+    """`path` is below the API's host, with `{project}` and `{region}`; `items` is the key of the list in an answer.
 
     `scope` is the grouping of an answer of Compute Engine: by location (aggregated) or not. `refers` names fields that
     hold links to other resources of a load balancer. `price` is an item of catalog/prices.yaml, by unit or by GiB.
@@ -54,6 +54,8 @@ def _global(title: str, collection: str, gcloud: str, **more: object) -> Kind:
     )
 
 
+UNMANAGED = "unmanaged instance group"
+
 KINDS: tuple[Kind, ...] = (
     Kind(
         title="cluster",
@@ -65,6 +67,24 @@ KINDS: tuple[Kind, ...] = (
         price="cluster",
         graph="gcp:container/cluster:Cluster",
     ),
+    Kind(
+        title="route extension",
+        path="/v1/projects/{project}/locations/{region}/lbRouteExtensions",
+        gcloud="service-extensions lb-route-extensions",
+        api="networkservices",
+        items="lbRouteExtensions",
+        scope="listed",
+        refers=("forwardingRules", "extensionChains"),
+    ),
+    Kind(
+        title="traffic extension",
+        path="/v1/projects/{project}/locations/{region}/lbTrafficExtensions",
+        gcloud="service-extensions lb-traffic-extensions",
+        api="networkservices",
+        items="lbTrafficExtensions",
+        scope="listed",
+        refers=("forwardingRules", "extensionChains"),
+    ),
     _compute(
         "forwarding rule",
         "forwardingRules",
@@ -72,20 +92,37 @@ KINDS: tuple[Kind, ...] = (
         refers=("target", "backendService", "IPAddress"),
         price="forwarding-rule-further",
     ),
+    _compute("TCP proxy", "targetTcpProxies", "target-tcp-proxies", refers=("service",)),
+    _global("TLS proxy", "targetSslProxies", "target-ssl-proxies", refers=("service", "sslCertificates")),
+    _compute("target pool", "targetPools", "target-pools", refers=("healthChecks",)),
     _compute("HTTP proxy", "targetHttpProxies", "target-http-proxies", refers=("urlMap",)),
     _compute("HTTPS proxy", "targetHttpsProxies", "target-https-proxies", refers=("urlMap", "sslCertificates")),
     _compute("URL map", "urlMaps", "url-maps", refers=("defaultService", "pathMatchers")),
     _compute("backend service", "backendServices", "backend-services", refers=("backends", "healthChecks")),
     _compute("health check", "healthChecks", "health-checks"),
+    _global("legacy health check", "httpHealthChecks", "http-health-checks"),
     _compute("network endpoint group", "networkEndpointGroups", "network-endpoint-groups"),
     _compute("TLS certificate", "sslCertificates", "ssl-certificates"),
     _compute("SSL policy", "sslPolicies", "ssl-policies", graph="gcp:compute/regionSslPolicy:RegionSslPolicy"),
-    _compute("security policy", "securityPolicies", "security-policies"),
+    _compute(
+        "security policy",
+        "securityPolicies",
+        "security-policies",
+        graph="gcp:compute/regionSecurityPolicy:RegionSecurityPolicy",
+    ),
     _compute("instance group", "instanceGroupManagers", "instance-groups managed"),
+    # A managed group is in both lists; `match` drops it from this one.
+    _compute(UNMANAGED, "instanceGroups", "instance-groups unmanaged"),
     _compute("instance", "instances", "instances"),
     _compute("instance template", "instanceTemplates", "instance-templates"),
     _compute("disk", "disks", "disks", price="pd-balanced"),
     _global("snapshot", "snapshots", "snapshots"),
+    _compute(
+        "placement policy",
+        "resourcePolicies",
+        "resource-policies",
+        graph="gcp:compute/resourcePolicy:ResourcePolicy",
+    ),
     _compute("address", "addresses", "addresses", price="static-address-unused", graph="gcp:compute/address:Address"),
     _global("firewall rule", "firewalls", "firewall-rules", graph="gcp:compute/firewall:Firewall"),
     _global("route", "routes", "routes"),
@@ -120,6 +157,40 @@ KINDS: tuple[Kind, ...] = (
         graph="gcp:certificatemanager/certificate:Certificate",
     ),
     Kind(
+        title="certificate map",
+        path="/v1/projects/{project}/locations/global/certificateMaps",
+        gcloud="certificate-manager maps",
+        api="certificatemanager",
+        items="certificateMaps",
+        scope="listed",
+    ),
+    Kind(
+        title="DNS authorization",
+        path="/v1/projects/{project}/locations/-/dnsAuthorizations",
+        gcloud="certificate-manager dns-authorizations",
+        api="certificatemanager",
+        items="dnsAuthorizations",
+        scope="listed",
+    ),
+    Kind(
+        title="alert",
+        path="/v3/projects/{project}/alertPolicies",
+        gcloud="monitoring policies",
+        api="monitoring",
+        items="alertPolicies",
+        scope="listed",
+        graph="gcp:monitoring/alertPolicy:AlertPolicy",
+    ),
+    Kind(
+        title="dashboard",
+        path="/v1/projects/{project}/dashboards",
+        gcloud="monitoring dashboards",
+        api="monitoring",
+        items="dashboards",
+        scope="listed",
+        graph="gcp:monitoring/dashboard:Dashboard",
+    ),
+    Kind(
         title="DNS zone",
         path="/dns/v1/projects/{project}/managedZones",
         gcloud="dns managed-zones",
@@ -130,5 +201,8 @@ KINDS: tuple[Kind, ...] = (
     ),
 )
 
+_LAST_PART = "TLS certificate"
+_PARTS = [kind.title for kind in KINDS].index(_LAST_PART) + 1
+
 # Kinds that make up a load balancer: whatever one of them refers to belongs to the same one.
-LOAD_BALANCER: Mapping[str, Kind] = {kind.title: kind for kind in KINDS[1:9]}
+LOAD_BALANCER: Mapping[str, Kind] = {kind.title: kind for kind in KINDS[1:_PARTS]}

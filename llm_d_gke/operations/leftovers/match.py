@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from llm_d_gke.operations.leftovers.kinds import LOAD_BALANCER, Kind
+from llm_d_gke.operations.leftovers.bindings import Grant, Policy, accounts_of, grants_of, is_granted
+from llm_d_gke.operations.leftovers.kinds import LOAD_BALANCER, UNMANAGED, Kind
 from llm_d_gke.resource_graph import Graph
 from llm_d_gke.resource_graph.kubernetes import kubernetes_object
 
@@ -23,7 +25,8 @@ class Identity:
     """The names that identify a stack's resources.
 
     `planned` holds the names that the stack itself gives, by kind of Pulumi. `network` is None where the network is not
-    the stack's own: it then proves nothing. `namespaces` are those of the stack's objects.
+    the stack's own: it then proves nothing. `namespaces` are those of the stack's objects. `accounts` and `grants` are
+    the service accounts that the stack creates and the roles that it grants.
     """
 
     stack: str
@@ -31,8 +34,11 @@ class Identity:
     cluster: str | None
     network: str | None
     planned: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    region: str = ""
     pools: frozenset[str] = frozenset()
     namespaces: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    grants: frozenset[Grant] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +49,8 @@ class Resource:
     name: str
     location: str
     body: Mapping[str, Any]
+    project: str = ""
+    policy: Policy | None = None  # of a role; `body` then holds role and member
 
     @property
     def link(self) -> str:
@@ -65,7 +73,7 @@ def identity_of(stack: str, project: str, graph: Graph) -> Identity:
     """The names in a stack's recorded graph."""
     planned: dict[str, set[str]] = {}
     for resource in graph.resources:
-        name = resource.inputs.get("name") or resource.inputs.get("accountId") or resource.inputs.get("secretId")
+        name = _planned_name(resource.inputs)
         if resource.type.startswith("gcp:") and isinstance(name, str):
             planned.setdefault(resource.type, set()).add(name)
     objects = [body for resource in graph.resources if (body := kubernetes_object(resource)) is not None]
@@ -76,11 +84,21 @@ def identity_of(stack: str, project: str, graph: Graph) -> Identity:
         cluster=next(iter(planned.get("gcp:container/cluster:Cluster", ())), None),
         network=next(iter(planned.get("gcp:compute/network:Network", ())), None),
         planned={kind: frozenset(values) for kind, values in planned.items()},
+        region=next((str(r.inputs["region"]) for r in graph.resources if r.inputs.get("region")), ""),
         pools=frozenset(planned.get("gcp:container/nodePool:NodePool", ())),
+        accounts=accounts_of(graph, project),
+        grants=grants_of(graph, project),
         namespaces=frozenset(
             space for space in spaces if isinstance(space, str) and space not in ("kube-system", "default")
         ),
     )
+
+
+def _planned_name(inputs: Mapping[str, Any]) -> Any:
+    dashboard = inputs.get("dashboardJson")
+    if isinstance(dashboard, str):
+        return json.loads(dashboard).get("displayName")
+    return next((inputs[key] for key in ("name", "accountId", "secretId", "displayName") if inputs.get(key)), None)
 
 
 def leftovers(resources: Sequence[Resource], identity: Identity) -> list[Leftover]:
@@ -89,7 +107,10 @@ def leftovers(resources: Sequence[Resource], identity: Identity) -> list[Leftove
     Parts of a load balancer name neither cluster nor network: they are found by what refers to them.
     """
     by_link: dict[str, Leftover] = {}
+    managed = {(item.name, item.location) for item in resources if item.kind.title == "instance group"}
     for resource in resources:
+        if resource.kind.title == UNMANAGED and (resource.name, resource.location) in managed:
+            continue
         reason, is_certain = _own(resource, identity)
         if reason:
             by_link[resource.link] = Leftover(resource=resource, reason=reason, is_certain=is_certain)
@@ -100,9 +121,13 @@ def leftovers(resources: Sequence[Resource], identity: Identity) -> list[Leftove
 def _own(resource: Resource, identity: Identity) -> tuple[str, bool]:
     """The reason why a resource belongs to the stack by its own fields, and whether that is certain."""
     body, name = resource.body, resource.name
-    if resource.kind.graph and name in identity.planned.get(resource.kind.graph, ()):
+    if resource.policy is not None:
+        granted = is_granted(body["role"], body["member"], resource.policy, identity.grants, identity.accounts)
+        return ("the stack grants this role", True) if granted else ("", False)
+    names = {name, body.get("displayName")}
+    if resource.kind.graph and names & identity.planned.get(resource.kind.graph, frozenset()):
         return "the stack gives this name", True
-    labels = body.get("labels") or body.get("resourceLabels") or {}
+    labels = body.get("labels") or body.get("resourceLabels") or body.get("userLabels") or {}
     if identity.cluster and labels.get(_CLUSTER_LABEL) == identity.cluster:
         return f"label {_CLUSTER_LABEL}", True
     if labels.get(_STACK_LABEL) == identity.stack:
@@ -148,15 +173,18 @@ def _after(text: str, name: str) -> str | None:
 
 
 def _follow_references(resources: Sequence[Resource], by_link: dict[str, Leftover]) -> None:
-    """Add the parts of a load balancer that are linked by reference to a part already in the result."""
+    """Add the parts of a load balancer that are linked by reference to a part already in the result.
+
+    A part that is known by its name only becomes certain by a link to a certain one.
+    """
     parts = {resource.link: resource for resource in resources if resource.kind.title in LOAD_BALANCER}
     pairs = [(link, linked) for link, resource in parts.items() for linked in _references(resource) if linked in parts]
     grown = True
     while grown:
         grown = False
         for left, right in (*pairs, *((right, left) for left, right in pairs)):
-            if left in by_link and right not in by_link:
-                parent = by_link[left]
+            parent, known = by_link.get(left), by_link.get(right)
+            if parent is not None and (known is None or (parent.is_certain and not known.is_certain)):
                 reason = f"it belongs to {parent.resource.kind.title} {parent.resource.name}"
                 by_link[right] = replace(parent, resource=parts[right], reason=reason)
                 grown = True

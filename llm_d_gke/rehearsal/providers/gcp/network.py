@@ -20,6 +20,7 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
     refers,
     refusal,
 )
+from llm_d_gke.rehearsal.providers.gcp.made_by_gke import PREFIX
 from llm_d_gke.rehearsal.providers.properties import Properties
 
 Range = ipaddress.IPv4Network
@@ -192,7 +193,9 @@ def subnetwork_outputs(context: ResourceContext) -> Properties:
 
 
 def deleting_network(context: ResourceContext) -> None:
-    for token in (SUBNETWORK, ROUTER, FIREWALL, CLUSTER):
+    # Endpoint groups, rules and firewall rules that a deleted cluster left hold the network, too.
+    left = [token for token in context.cloud["resources"] if token.startswith(PREFIX)]
+    for token in (SUBNETWORK, ROUTER, FIREWALL, CLUSTER, *left):
         refuse_if_used(context, token, "network")
 
 

@@ -27,6 +27,7 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
     visible,
     with_default,
 )
+from llm_d_gke.rehearsal.providers.gcp.made_by_gke import Made, left_by_cluster
 from llm_d_gke.rehearsal.providers.gcp.naming import DEFAULTS, automatic_name, identify, place_of
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, Cloud, CloudStore, Marks, Record
 from llm_d_gke.rehearsal.providers.gcp.table import KINDS
@@ -165,6 +166,7 @@ class GcpProvider(Provider):
             raise Refused(
                 f"Cannot destroy '{request.id}': deletionPolicy is PREVENT; set it to DELETE and run `up` once before"
             )
+        left = self._left_by_cluster(request) if kind.type == CLUSTER else []
         deleted: Record | None = None
         with self._store.transaction() as cloud:
             self._drop_abandoned(cloud)
@@ -181,6 +183,8 @@ class GcpProvider(Provider):
             if kind.type == CLUSTER:
                 pools.deleting_pools_of(context)
             del records[request.id]
+            for made in left:
+                cloud["resources"].setdefault(made.token, {})[made.id] = made.record
         if kind.type == CLUSTER:
             self._report(f"cluster {deleted['name']}: stopping its control plane")
             lifecycle.stop(self._paths)
@@ -267,6 +271,19 @@ class GcpProvider(Provider):
                 400,
                 f"The {what} resource '{context.id}' is already being used by the load balancer of Gateway {users[0]}",
             )
+
+    def _left_by_cluster(self, request: DeleteRequest) -> list[Made]:
+        """What controllers of the cluster made and cannot remove any more once it is deleted."""
+        record = self._store.resources(CLUSTER).get(request.id)
+        if record is None:
+            return []
+        left = left_by_cluster(self._paths, record, region_of(record["location"]))
+        if left:
+            self._report(
+                f"cluster {record['name']} is deleted before its Gateways and volumes: {len(left)} resources of Google"
+                " Cloud stay, which only their controllers would remove"
+            )
+        return left
 
     def _drop_abandoned(self, cloud: Cloud) -> None:
         """Remove a cluster or pool whose creation was interrupted: no state file has it, and it would block others."""

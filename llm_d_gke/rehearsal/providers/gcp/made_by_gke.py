@@ -1,0 +1,158 @@
+"""What GKE's controllers make in Google Cloud for a cluster, and what a deleted cluster leaves of it.
+
+Load balancers belong to Gateways, disks to volumes: a controller in the cluster creates them and removes them when the
+object is deleted. A cluster that is deleted first takes its controllers along, and they stay. GKE itself removes the
+firewall rules, instance groups and machines of the cluster. Sources: cloud.google.com/kubernetes-engine/docs/how-to/
+deleting-a-cluster; reports of networks that could not be deleted (terraform-google-kubernetes-engine#2411,
+pulumi-kubernetes#1787: network endpoint groups and firewall rules of Gateways).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.kinds import hash_of
+from llm_d_gke.rehearsal.providers.gcp.store import Record
+
+# Prefix of the tokens of records that no stack declares: `gke:compute/forwardingRules`.
+PREFIX: Final = "gke:compute/"
+# The classes that Google's controller implements; Istio's makes nothing in Google Cloud.
+_CLASS_PREFIX: Final = "gke-l7-"
+_GATEWAY_API: Final = "gateway.networking.k8s.io/v1"
+_LINK: Final = "https://www.googleapis.com/compute/v1/"
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where a cluster is: names of Google's resources contain them."""
+
+    cluster: str
+    project: str
+    region: str
+    zone: str
+    network: str  # link
+
+
+@dataclass(frozen=True)
+class Made:
+    """One resource: its collection in Compute Engine's API, its path, and its properties."""
+
+    collection: str
+    id: str
+    record: Record
+
+    @property
+    def token(self) -> str:
+        return f"{PREFIX}{self.collection}"
+
+    @property
+    def link(self) -> str:
+        return str(self.record["selfLink"])
+
+
+def left_by_cluster(paths: StackPaths, cluster: Record, region: str) -> list[Made]:
+    """What stays when the cluster is deleted now: load balancers and disks of objects that still exist."""
+    from llm_d_gke.rehearsal.kube import KubeError, client
+
+    if not paths.kubeconfig.exists():
+        return []
+    try:
+        with client(paths) as kube:
+            gateways = kube.list(_GATEWAY_API, "Gateway") if kube.serves(_GATEWAY_API, "Gateway") else []
+            routes = kube.list(_GATEWAY_API, "HTTPRoute") if gateways else []
+            volumes = kube.list("v1", "PersistentVolume")
+    except KubeError:
+        return []
+    return [*load_balancers(gateways, routes, site_of(cluster, region)), *disks(volumes, site_of(cluster, region))]
+
+
+def site_of(cluster: Record, region: str) -> Site:
+    location = str(cluster["location"])
+    network = str(cluster.get("network") or "default")
+    project = str(cluster["project"])
+    if "/" not in network:
+        network = f"projects/{project}/global/networks/{network}"
+    return Site(
+        cluster=str(cluster["name"]),
+        project=project,
+        region=region,
+        zone=location if location != region else f"{region}-a",
+        network=network if network.startswith("https://") else f"{_LINK}{network}",
+    )
+
+
+def load_balancers(gateways: Sequence[Manifest], routes: Sequence[Manifest], site: Site) -> Iterator[Made]:
+    """The parts of each Gateway's load balancer, in the order in which Google accepts their deletion."""
+    for gateway in gateways:
+        if not str(gateway["spec"].get("gatewayClassName", "")).startswith(_CLASS_PREFIX):
+            continue
+        about = gateway["metadata"]
+        own = f"{about['namespace']}-{about['name']}"
+        backends = [_backend(*backend, site) for backend in sorted(_backends(gateway, routes))]
+        services = [service for service, _, _ in backends]
+        url_map = _regional(site, "urlMaps", own, {"defaultService": services[0].link if services else None})
+        fronts: list[Made] = []
+        for listener in gateway["spec"].get("listeners") or ():
+            secure = listener.get("protocol") == "HTTPS"
+            collection = "targetHttpsProxies" if secure else "targetHttpProxies"
+            proxy = _regional(site, collection, f"{own}-{listener['name']}", {"urlMap": url_map.link})
+            rule = {"target": proxy.link, "network": site.network, "portRange": str(listener["port"])}
+            fronts += [_regional(site, "forwardingRules", f"{own}-{listener['name']}", rule), proxy]
+        yield from sorted(fronts, key=lambda made: made.collection != "forwardingRules")
+        yield url_map
+        for parts in zip(*backends, strict=True):
+            yield from parts
+        name = f"gkegw1-l7-{site.network.rpartition('/')[2]}-{site.region}"
+        yield _made(site, "firewalls", "global", name, {"network": site.network})
+
+
+def disks(volumes: Sequence[Manifest], site: Site) -> Iterator[Made]:
+    """The disks of volumes that Compute Engine's CSI driver created."""
+    for volume in volumes:
+        source = volume["spec"].get("csi") or {}
+        if source.get("driver") == "pd.csi.storage.gke.io":
+            size = str((volume["spec"].get("capacity") or {}).get("storage", "0")).removesuffix("Gi")
+            body = {"labels": {"goog-k8s-cluster-name": site.cluster}, "sizeGb": size}
+            yield _made(site, "disks", f"zones/{site.zone}", volume["metadata"]["name"], body)
+
+
+def _backends(gateway: Manifest, routes: Sequence[Manifest]) -> set[tuple[str, str]]:
+    """Namespace and name of the Services and pools that routes of a Gateway lead to."""
+    about = gateway["metadata"]
+    return {
+        (reference.get("namespace") or route["metadata"]["namespace"], reference["name"])
+        for route in routes
+        for parent in route["spec"].get("parentRefs") or ()
+        if (parent.get("namespace") or route["metadata"]["namespace"], parent["name"])
+        == (about["namespace"], about["name"])
+        for rule in route["spec"].get("rules") or ()
+        for reference in rule.get("backendRefs") or ()
+    }
+
+
+def _backend(namespace: str, name: str, site: Site) -> tuple[Made, Made, Made]:
+    """Back end, health check and endpoint group of one Service or pool."""
+    title = f"{namespace}-{name}"
+    check = _regional(site, "healthChecks", title, {})
+    group_name = f"k8s1-{hash_of(site.cluster)}-{title}"[:54] + f"-{hash_of(title)}"
+    group = _made(
+        site, "networkEndpointGroups", f"zones/{site.zone}", group_name, {"network": site.network, "zone": site.zone}
+    )
+    body = {"backends": [{"group": group.link}], "healthChecks": [check.link]}
+    return _regional(site, "backendServices", title, body), check, group
+
+
+def _regional(site: Site, collection: str, title: str, body: Record) -> Made:
+    """A regional part of a Gateway, named as GKE names them: prefix, hash of the cluster, namespace and name, hash."""
+    name = f"gkegw1-{hash_of(site.cluster, 4)}-{title}"[:50] + f"-{hash_of(site.cluster + title, 12)}"
+    return _made(site, collection, f"regions/{site.region}", name, {"region": site.region, **body})
+
+
+def _made(site: Site, collection: str, scope: str, name: str, body: Record) -> Made:
+    path = f"projects/{site.project}/{scope}/{collection}/{name}"
+    return Made(collection, path, {"name": name, "selfLink": f"{_LINK}{path}", **body})
