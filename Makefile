@@ -24,7 +24,7 @@ LOAD :=
 WRITE :=
 ENGINE :=
 
-.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
+.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers backup-check verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -44,6 +44,9 @@ verify: $(STAMP) ## check that STACK, rehearsed here or on GKE, does what its pl
 
 leftovers: $(STAMP) ## ask Google Cloud what a destroyed STACK left behind; ARGS=--remove removes it after asking
 	@$(CLI) leftovers $(STACK) $(ARGS)
+
+backup-check: $(STAMP) ## what has to be kept to bring STACK back elsewhere, and whether it is; ARGS='--location europe-west4-b'
+	@$(CLI) backup-check $(STACK) $(ARGS)
 
 diagnose: $(STAMP) ## why STACK, rehearsed here or on GKE, does not serve: one cause and its fix
 	@$(CLI) diagnose $(STACK) $(ARGS)

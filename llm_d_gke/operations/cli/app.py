@@ -6,7 +6,7 @@ import typer
 
 from llm_d_gke.cli.exits import FAILED, REFUSED
 from llm_d_gke.cli.run import Command, Failure, add_command, new_app
-from llm_d_gke.operations.cli import choose, judge, watch
+from llm_d_gke.operations.cli import choose, environments, judge, watch
 from llm_d_gke.rehearsal import cli as rehearsal_cli
 
 
@@ -36,7 +36,7 @@ def build_app() -> typer.Typer:
             judge.explain,
         ),
         "Look at a stack that runs": (watch.verify, watch.diagnose),
-        "Look at what a destroyed stack left": (judge.leftovers,),
+        "Keep stacks, and look at what a destroyed one left": (environments.backup_check, judge.leftovers),
         "Hold the memory verdict against your own starts": (judge.logs_check, judge.logs_read),
     }
     for panel, commands in panels.items():

@@ -1,0 +1,119 @@
+"""Implements the command `backup-check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+
+from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS, REFUSED
+from llm_d_gke.cli.findings import refusal_text
+from llm_d_gke.operations.backup.contents import certificate_items, pin_items, secret_items, weight_items
+from llm_d_gke.operations.backup.item import Item, State
+from llm_d_gke.operations.backup.regions import left_behind
+from llm_d_gke.operations.backup.state import backend_url, file_item, key_item, state_item
+from llm_d_gke.operations.google_credentials import NoCredentialsError, default_credentials
+from llm_d_gke.operations.leftovers.google import Session
+from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig, load, stack_file
+from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.document import parse
+from llm_d_gke.stackfile.model_files import model_files
+
+# Of the column with the states.
+_WIDTH = max(len(state.value) for state in State) + 2
+
+
+def check_backup(stack: str, changes: Mapping[str, str], location: str | None) -> int:
+    """Print what has to be kept, and with a location what changes there. Return the exit status."""
+    console = Console()
+    session = _session(console)
+    config = load(PROJECT_ROOT, stack, changes)
+    plan, settings = _planned(stack, config)
+    items = list(inventory(stack, config, settings, backend_url(), session))
+    _print(items, console)
+    status = _status(items)
+    if location is None:
+        return status
+    return max(status, _restore(stack, changes, location, plan, settings, session, console))
+
+
+def inventory(
+    stack: str, config: StackConfig, settings: StackSettings, backend: str | None, session: Session | None
+) -> Iterator[Item]:
+    """Everything that has to be kept, in the order in which a restore needs it."""
+    document = parse(stack_file(PROJECT_ROOT, stack))
+    yield file_item(PROJECT_ROOT, stack)
+    yield state_item(backend, session)
+    yield key_item(document, backend, session)
+    yield from secret_items(settings, config.secrets, session)
+    yield from certificate_items(settings)
+    yield from weight_items(settings, session)
+    yield from pin_items(settings)
+
+
+def _session(console: Console) -> Session | None:
+    try:
+        credentials, _ = default_credentials()
+    except NoCredentialsError as reason:
+        console.print(f"{reason} What is on Google Cloud is listed and not looked at.", soft_wrap=True)
+        return None
+    from google.auth.transport.requests import AuthorizedSession
+
+    session: Session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    return session
+
+
+def _planned(stack: str, config: StackConfig) -> tuple[StackPlan, StackSettings]:
+    """Plan and settings. Raises RefusedError."""
+    assumed = assume_unset(config)
+    values = assumed.settings()
+    plan = plan_raw(stack, values, assumed.encrypted(), files=model_files(values))
+    return plan, StackSettings.model_validate(values)
+
+
+def _print(items: list[Item], console: Console) -> None:
+    for item in items:
+        line = f"{item.state.value:<{_WIDTH}}{item.what}: {item.place}; {item.evidence}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if item.action:
+            console.print(f"{'':<{_WIDTH}}{item.action}", markup=False, highlight=False, soft_wrap=True)
+    counts = {state: sum(item.state is state for item in items) for state in State}
+    console.print("\n" + ", ".join(f"{number} {state.value}" for state, number in counts.items()), highlight=False)
+
+
+def _status(items: list[Item]) -> int:
+    states = {item.state for item in items}
+    return FAILED if State.MISSING in states else NO_CREDENTIALS if State.ELSEWHERE in states else DONE
+
+
+def _restore(
+    stack: str,
+    changes: Mapping[str, str],
+    location: str,
+    before: StackPlan,
+    settings: StackSettings,
+    session: Session | None,
+    console: Console,
+) -> int:
+    """Plan the stack in another location, and print what that refuses, costs and leaves behind."""
+    console.print(f"\nIn {location} instead of {before.location}:")
+    moved = {**changes, f"{NAMESPACE}:location": location}
+    try:
+        after, _ = _planned(stack, load(PROJECT_ROOT, stack, moved))
+    except RefusedError as refused:
+        console.print(refusal_text(refused.findings), markup=False, highlight=False)
+        return REFUSED
+    for line in left_behind(settings, location, session):
+        console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
+    costs = [_dollars(plan.cost.running) for plan in (before, after)]
+    console.print(f"- running costs {costs[1]} an hour there, {costs[0]} here", highlight=False)
+    console.print(
+        f"- rehearse it: make preview STACK={stack} ARGS='-c {NAMESPACE}:location={location}'", highlight=False
+    )
+    return DONE
+
+
+def _dollars(value: float | None) -> str:
+    return "an unknown amount" if value is None else f"${value:,.2f}"
