@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED, UNMET
+from llm_d_gke.operations.bench.compare import differences, read_earlier
 from llm_d_gke.operations.bench.page import page
-from llm_d_gke.operations.bench.result import BenchError, BenchResult, read_stages
+from llm_d_gke.operations.bench.result import BenchError, BenchResult, StageResult, read_stages
 from llm_d_gke.operations.bench.run import TOOL, find_python, make_tokenizer, run_tool
 from llm_d_gke.operations.bench.scenario import Scenario, Tokens, configuration, scenarios
+from llm_d_gke.operations.bench.service import PlainService
 from llm_d_gke.operations.live_stack.find import open_stack
-from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
+from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError, is_ready
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.planning.plan.estimates import CapacityPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
@@ -30,12 +33,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tokenizer", help="folder or repository; by default the model's, in a rehearsal a small one")
     parser.add_argument("--out", type=Path, help="folder of the result; by default bench/STACK-SCENARIO")
     parser.add_argument("--url", help="address to measure instead of the stack's own")
+    parser.add_argument("--service", action="store_true", help="measure a plain Service over the same pods, too")
+    parser.add_argument("--against", type=Path, help="result.json of an earlier run to compare with")
     options = parser.parse_args(arguments)
     out = options.out or Path("bench") / f"{options.stack}-{options.scenario}"
     try:
         python = find_python()
         with open_stack(options.stack, {}) as live:
             result = _measure(live, options, python, out)
+        found = () if options.against is None else differences(read_earlier(options.against, result), result)
     except (BenchError, LiveStackError, StackFileError) as error:
         print(error, file=sys.stderr)
         return FAILED
@@ -43,15 +49,20 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(str(finding) for finding in refused.findings), file=sys.stderr)
         return REFUSED
     (out / "result.json").write_text(result.as_json(), encoding="utf-8")
-    (out / "report.html").write_text(page(result), encoding="utf-8")
+    (out / "report.html").write_text(page(result, found), encoding="utf-8")
     for stage in result.stages:
         first = "-" if stage.time_to_first_token is None else f"{stage.time_to_first_token.median * 1000:.0f} ms"
         print(
             f"{stage.concurrency:4d} in flight: {stage.requests_per_second:.2f} requests/s, first token {first},"
             f" {stage.failures} of {stage.requests} failed"
         )
+    for stage, plain in zip(result.stages, result.service, strict=False):
+        print(f"{stage.concurrency:4d} in flight, {worth(stage, plain)}")
+    for difference in found:
+        print(f"{difference.concurrency:4d} in flight, {difference}")
     print(f"wrote {out / 'result.json'} and {out / 'report.html'}")
-    return UNMET if result.failures else DONE
+    worse = any(difference.verdict == "worse" for difference in found)
+    return UNMET if result.failures or worse else DONE
 
 
 def _measure(live: LiveStack, options: argparse.Namespace, python: Path, out: Path) -> BenchResult:
@@ -61,25 +72,62 @@ def _measure(live: LiveStack, options: argparse.Namespace, python: Path, out: Pa
     url = options.url or (live.endpoint.url if live.endpoint is not None else "")
     headers = {"Host": live.endpoint.host} if options.url is None and live.endpoint is not None else {}
     rehearsed = live.place == "rehearsal"
+    pods = service_addresses(live, model) if options.service else []
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = options.tokenizer or (make_tokenizer(python, out / "tokenizer") if rehearsed else model.id)
     scenario = scenarios()[options.scenario]
     tokens = tokens_of(scenario, model.capacity)
-    for earlier in out.glob("stage_*_lifecycle_metrics.json"):
-        earlier.unlink()
-    tool_configuration = configuration(
-        scenario, tokens, url=url, model=model.served_name, headers=headers, tokenizer=tokenizer, out=out
-    )
-    run_tool(python, tool_configuration, out, offline=rehearsed)
     capacity = comparable(scenario, tokens, model.capacity)
+
+    def run(address: str, host: Mapping[str, str], folder: Path) -> tuple[StageResult, ...]:
+        folder.mkdir(parents=True, exist_ok=True)
+        for earlier in folder.glob("*_lifecycle_metrics.json"):
+            earlier.unlink()
+        tool_configuration = configuration(
+            scenario, tokens, url=address, model=model.served_name, headers=host, tokenizer=tokenizer, out=folder
+        )
+        run_tool(python, tool_configuration, folder, offline=rehearsed)
+        return read_stages(folder, capacity)
+
+    service: tuple[StageResult, ...] = ()
+    if pods:
+        with PlainService(pods) as plain:
+            service = run(plain.url, {}, out / "service")
     return BenchResult(
         stack=live.name,
         model=model.served_name,
         scenario=options.scenario,
+        place=live.place if options.url is None else url,
         target=live.looked_at if options.url is None else url,
         tool=TOOL,
-        stages=read_stages(out, capacity),
+        stages=run(url, headers, out),
+        service=service,
         remarks=tuple(remarks(scenario, tokens, model.capacity, rehearsed=rehearsed)),
+    )
+
+
+def service_addresses(live: LiveStack, model: ModelPlan) -> list[str]:
+    """Addresses of the ready pods of a model, as its Service would have them. Raises BenchError without such pods."""
+    if len(model.servers) > 1 or any(server.protocol == "https" for server in model.servers):
+        raise BenchError(
+            f"{model.served_name} cannot be measured by a plain Service: a Service knows no prefill and decode, and no"
+            " certificates of pods; leave --service out"
+        )
+    [server] = model.servers
+    pods = [pod for pod in live.pods_of(server.serving_selector) if is_ready(pod)]
+    if not pods:
+        raise BenchError(f"no pod of {model.served_name} is ready: {live.diagnose}")
+    return [live.pods.address(pod, port.number) for pod in pods for port in server.serving_ports]
+
+
+def worth(stage: StageResult, plain: StageResult) -> str:
+    """What the endpoint picker is worth against a plain Service, in one line."""
+    first = plain.time_to_first_token
+    ratio = stage.requests_per_second / plain.requests_per_second if plain.requests_per_second else 0.0
+    return (
+        f"by a plain Service: {plain.requests_per_second:.2f} requests/s ({ratio:.2f} times that with the picker),"
+        f" first token {'-' if first is None else f'{first.median * 1000:.0f} ms'},"
+        f" {plain.cached_share:.0%} of prompt tokens cached (with the picker {stage.cached_share:.0%})"
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
+from llm_d_gke.operations.bench.compare import Difference
 from llm_d_gke.operations.bench.result import BenchResult, Quantiles, StageResult
 
 _STYLE = """
@@ -20,10 +21,10 @@ svg text { font: 12px system-ui, sans-serif; fill: currentColor }
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 480, 240, 56, 32
 
 
-def page(result: BenchResult) -> str:
+def page(result: BenchResult, differences: Sequence[Difference] = ()) -> str:
     """The whole page."""
     title = f"{result.scenario} on {result.stack}"
-    body = "\n".join(_body(result))
+    body = "\n".join([*_body(result), *_service(result), *_against(differences)])
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -67,6 +68,58 @@ def _body(result: BenchResult) -> Iterator[str]:
         lambda stage: _milliseconds(stage.time_per_output_token),
         lambda stage: _of(stage, 2),
     )
+
+
+def _service(result: BenchResult) -> Iterator[str]:
+    if not result.service:
+        return
+    yield "<h2>Picker and plain Service</h2>"
+    yield "<p>The same requests over the same pods, each connection to one of them at random.</p>"
+    names = (
+        "in flight",
+        "requests/s, picker",
+        "Service",
+        "first token, picker",
+        "Service",
+        "cached, picker",
+        "Service",
+    )
+    rows = [
+        (
+            str(stage.concurrency),
+            f"{stage.requests_per_second:.2f}",
+            f"{plain.requests_per_second:.2f}",
+            _number(_milliseconds(stage.time_to_first_token), "{:.1f} ms"),
+            _number(_milliseconds(plain.time_to_first_token), "{:.1f} ms"),
+            f"{stage.cached_share:.0%}",
+            f"{plain.cached_share:.0%}",
+        )
+        for stage, plain in zip(result.stages, result.service, strict=True)
+    ]
+    yield _table(names, rows)
+
+
+def _against(differences: Sequence[Difference]) -> Iterator[str]:
+    if not differences:
+        return
+    yield "<h2>Against the earlier run</h2>"
+    yield "<p>Medians; worse and better where their 95 % intervals do not meet.</p>"
+    rows = [
+        (
+            f"{difference.figure}, {difference.concurrency} in flight",
+            difference.shown(difference.before),
+            difference.shown(difference.after),
+            difference.verdict,
+        )
+        for difference in differences
+    ]
+    yield _table(("figure", "before", "now", "verdict"), rows)
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _cells(stage: StageResult) -> Iterator[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from llm_d_gke.operations.bench.interval import median_interval
 from llm_d_gke.planning.plan.estimates import CapacityPlan, CurvePoint
 
 
@@ -17,10 +19,12 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Quantiles:
-    """Seconds."""
+    """Seconds. `low` and `high` are the 95 % interval of the median, None for too few requests."""
 
     median: float
     p95: float
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,20 +53,27 @@ class StageResult:
     cached_share: float
     time_to_first_token: Quantiles | None
     time_per_output_token: Quantiles | None
+    request_latency: Quantiles | None
     estimate: Estimate | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchResult:
-    """A whole run. `remarks` state what of it is not comparable with what."""
+    """A whole run. `remarks` state what of it is not comparable with what.
+
+    `place` is `gke`, `rehearsal` or an address; `service` the same stages over a plain Service, empty where that was
+    not measured.
+    """
 
     stack: str
     model: str
     scenario: str
+    place: str
     target: str
     tool: str
     stages: tuple[StageResult, ...]
     remarks: tuple[str, ...]
+    service: tuple[StageResult, ...] = ()
 
     @property
     def failures(self) -> int:
@@ -77,10 +88,24 @@ def read_stages(folder: Path, capacity: CapacityPlan | None) -> tuple[StageResul
     files = sorted(folder.glob("stage_*_lifecycle_metrics.json"), key=lambda file: int(file.name.split("_")[1]))
     if not files:
         raise BenchError(f"inference-perf wrote no result into {folder}: its own output says why")
-    return tuple(_stage(json.loads(file.read_text(encoding="utf-8")), capacity) for file in files)
+    summaries = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    requests = _requests(folder, [int(figures["load_summary"]["count"]) for figures in summaries])
+    return tuple(_stage(figures, own, capacity) for figures, own in zip(summaries, requests, strict=True))
 
 
-def _stage(figures: dict[str, Any], capacity: CapacityPlan | None) -> StageResult:
+def _requests(folder: Path, counts: Sequence[int]) -> list[list[dict[str, float]]]:
+    """The times of single requests, by stage. Stages follow one another, and the tool does not number them here."""
+    file = folder / "per_request_lifecycle_metrics.json"
+    entries = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    entries.sort(key=lambda entry: entry["start_time"])
+    stages = []
+    for count in counts:
+        own, entries = entries[:count], entries[count:]
+        stages.append([entry["computed_metrics"] for entry in own if entry.get("computed_metrics")])
+    return stages
+
+
+def _stage(figures: dict[str, Any], requests: list[dict[str, float]], capacity: CapacityPlan | None) -> StageResult:
     load, good = figures["load_summary"], figures["successes"]
     latency, rates = good.get("latency") or {}, good.get("throughput") or {}
     prompts = good.get("prompt_tokens") or {}
@@ -95,8 +120,9 @@ def _stage(figures: dict[str, Any], capacity: CapacityPlan | None) -> StageResul
         prompt_tokens=prompts.get("mean") or 0.0,
         output_tokens=_mean(good, "output_tokens", "output_len"),
         cached_share=(prompts.get("cached") or 0.0) / total if total else 0.0,
-        time_to_first_token=_quantiles(latency.get("time_to_first_token")),
-        time_per_output_token=_quantiles(latency.get("time_per_output_token")),
+        time_to_first_token=_quantiles(latency, "time_to_first_token", requests),
+        time_per_output_token=_quantiles(latency, "time_per_output_token", requests),
+        request_latency=_quantiles(latency, "request_latency", requests),
         estimate=None if capacity is None else _estimate(capacity, concurrency),
     )
 
@@ -106,8 +132,13 @@ def _mean(figures: dict[str, Any], *names: str) -> float:
     return next((figures[name]["mean"] for name in names if figures.get(name)), 0.0) or 0.0
 
 
-def _quantiles(figures: dict[str, float] | None) -> Quantiles | None:
-    return Quantiles(median=figures["median"], p95=figures["p95"]) if figures else None
+def _quantiles(latency: dict[str, Any], name: str, requests: list[dict[str, float]]) -> Quantiles | None:
+    figures = latency.get(name)
+    if not figures:
+        return None
+    values = [value for request in requests if (value := request.get(name)) is not None]
+    low, high = median_interval(values) or (None, None)
+    return Quantiles(median=figures["median"], p95=figures["p95"], low=low, high=high)
 
 
 def _estimate(capacity: CapacityPlan, concurrency: int) -> Estimate | None:

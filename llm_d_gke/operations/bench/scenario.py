@@ -82,7 +82,15 @@ def configuration(
             "request_lifecycle": {
                 "summary": True,
                 "per_stage": True,
-                "per_request": False,
+                "per_request": True,
+                # Times of single requests, of which the intervals of a comparison are computed.
+                "per_request_fields": {
+                    "request": False,
+                    "response": False,
+                    "info": False,
+                    "response_chunks": False,
+                    "computed_metrics": True,
+                },
                 "percentiles": list(_PERCENTILES),
             }
         },

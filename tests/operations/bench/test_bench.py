@@ -103,7 +103,14 @@ def test_the_page_holds_the_figures_and_fetches_nothing(tmp_path: Path) -> None:
     stages = read_stages(written(tmp_path), plan_of("gpu").models[0].capacity)
     failed = replace(stages[0], concurrency=5, failures=3, time_to_first_token=None)
     result = BenchResult(
-        stack="gpu", model="<m>", scenario="quick", target="here", tool="tool", stages=(*stages, failed), remarks=("a",)
+        stack="gpu",
+        model="<m>",
+        scenario="quick",
+        place="gke",
+        target="here",
+        tool="tool",
+        stages=(*stages, failed),
+        remarks=("a",),
     )
     text = page(result)
     assert "102.1 ms" in text
