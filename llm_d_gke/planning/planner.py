@@ -61,6 +61,21 @@ from llm_d_gke.planning.sizing.timeline import plan_timeline
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile.model_files import ModelFile
 
+# Top-level keys of a stack file, none of which is checked for plain secrets.
+_ANY_KEY = frozenset(field.alias or name for name, field in StackSettings.model_fields.items())
+
+
+def plan_stack(stack: str, settings: StackSettings | Mapping[str, Any], catalog: Catalog | None = None) -> StackPlan:
+    """Check settings that a program holds, and plan the stack that they describe.
+
+    `stack` is in the names of everything that is created. `settings` are typed, or a mapping with the keys of a stack
+    file, without their `llm-d:`. Whether secrets were encrypted is not checked, since they come from no file. Raises
+    `RefusedError` with every finding; those that refuse nothing are in the plan's `warnings`.
+    """
+    if isinstance(settings, StackSettings):
+        return plan(stack, settings, catalog or load_catalog(), _ANY_KEY)
+    return plan_raw(stack, settings, _ANY_KEY, catalog)
+
 
 def plan_raw(
     stack: str,
