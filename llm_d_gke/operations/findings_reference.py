@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from llm_d_gke.planning.rules import SUBJECTS, Rule
+from llm_d_gke.planning.rules import SUBJECTS, Rule, RuleBasis
 
 _ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = _ROOT / "docs" / "findings.md"
@@ -20,6 +20,15 @@ _SEVERITY = {
 }
 
 _ACKNOWLEDGEABLE = "Error: the stack is refused, unless the stack file acknowledges this rule."
+
+_BASIS: Mapping[RuleBasis, str] = {
+    "project": "a definition or limit of this project",
+    "catalog": "the entries of the catalog, which name their sources",
+    "arithmetic": "the figures in the message",
+    "estimate": "an estimate of this project ([measurements](measurements.md))",
+    "unestablished": "no public source; the rule warns because none is known",
+    "live": "what Google Cloud or the running stack answers",
+}
 
 _INTRODUCTION = """\
 # Findings
@@ -63,8 +72,7 @@ def _section(rule: Rule, where: Mapping[str, list[str]]) -> Iterator[str]:
     yield f"- {_ACKNOWLEDGEABLE if rule.acknowledgeable else _SEVERITY[rule.severity]}"
     yield f"- Why: {rule.why}"
     yield f"- Fix: {rule.fix}"
-    if rule.source:
-        yield f"- Source: {rule.source}"
+    yield f"- Source: {rule.source or (_BASIS[rule.basis] if rule.basis else 'missing')}"
     yield f"- Checked in: {', '.join(f'`{path}`' for path in where[rule.id])}\n"
 
 

@@ -89,6 +89,11 @@ def test_no_rule_is_unused() -> None:
     assert sorted(used - set(RULES)) == []
 
 
+def test_every_rule_has_a_source_or_says_what_it_rests_on() -> None:
+    """A basis beside a source would leave open which of the two decides."""
+    assert [rule.id for rule in RULES.values() if bool(rule.source) == (rule.basis is not None)] == []
+
+
 def test_ids_are_unique() -> None:
     ids = [rule.id for subject in rules.SUBJECTS for rule in subject.RULES]
     assert sorted(identifier for identifier, number in Counter(ids).items() if number > 1) == []

@@ -30,7 +30,7 @@ from llm_d_gke.planning.rules import (
     sizing,
     stack,
 )
-from llm_d_gke.planning.rules.rule import Rule
+from llm_d_gke.planning.rules.rule import Rule, RuleBasis
 
 # By subject, in the order of a stack's planning.
 SUBJECTS = (
@@ -58,4 +58,4 @@ SUBJECTS = (
 
 RULES: Mapping[str, Rule] = {rule.id: rule for subject in SUBJECTS for rule in subject.RULES}
 
-__all__ = ["RULES", "SUBJECTS", "Rule"]
+__all__ = ["RULES", "SUBJECTS", "Rule", "RuleBasis"]

@@ -19,11 +19,12 @@ RULES = (
         summary="The GKE version does not support the accelerator.",
         why="GKE supports each accelerator from a certain version on.",
         fix="Use that version or a newer one.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-AUTHORIZED-NETWORKS-EMPTY",
         severity="error",
-        summary="The control plane admits authorized networks, and the list is empty.",
+        summary="Access is limited to authorized networks, and the list is empty.",
         why="With an empty list nothing reaches the API server, this program included.",
         fix="List your ranges, or use `access: dns-endpoint`.",
         source="cloud.google.com/kubernetes-engine/docs/how-to/authorized-networks",
@@ -47,8 +48,9 @@ RULES = (
     Rule(
         "LLMD-PLATFORM-EXISTING",
         severity="error",
-        summary="A controller is said to exist in a cluster that the stack creates.",
-        why="A cluster that the stack creates is empty at first.",
-        fix="Remove `existing`, or bring the cluster with `cluster.existing`.",
+        summary="The stack file names an existing controller in a cluster that the stack creates.",
+        why="A cluster that the stack creates has no controllers yet.",
+        fix="Remove `existing`, or use an existing cluster (`cluster.existing`).",
+        basis="project",
     ),
 )

@@ -9,7 +9,7 @@ RULES = (
         "LLMD-ENGINE-PARSER",
         severity="error",
         summary="The engine's version has no parser of this name.",
-        why="vLLM ends when it reads a parser that it does not have, and versions have different ones.",
+        why="vLLM exits when it reads a parser that it does not have, and versions have different ones.",
         fix="Use a name of that version.",
         source="vllm/tool_parsers and vllm/reasoning of vLLM's published packages (llm_d_gke/catalog/engines)",
     ),
@@ -19,6 +19,7 @@ RULES = (
         summary="The catalog has no table of the engine's version.",
         why="Names and options differ between versions, and nothing says what this one has.",
         fix="Try one replica first.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-CHAT-TEMPLATE",
@@ -40,7 +41,7 @@ RULES = (
         "LLMD-SPECULATION-METHOD",
         severity="error",
         summary="The engine's version or the model does not have this method of speculative decoding.",
-        why="vLLM ends when it reads an unknown method, and mtp needs prediction layers in the checkpoint.",
+        why="vLLM exits when it reads an unknown method, and mtp needs prediction layers in the checkpoint.",
         fix="Use `method: ngram`, or another of the listed ones.",
         source="vllm/config/speculative.py of vLLM's published packages (llm_d_gke/catalog/engines)",
     ),
@@ -50,6 +51,7 @@ RULES = (
         summary="It is not established which methods of speculative decoding the TPU back end has.",
         why="tpu-inference implements methods of its own.",
         fix="Try one replica first.",
+        basis="unestablished",
     ),
     Rule(
         "LLMD-SPECULATION-OFFLINE",
@@ -57,6 +59,7 @@ RULES = (
         summary="The draft model is on the Hub, and the servers read nothing from it.",
         why="Weights from a bucket, volume or image set HF_HUB_OFFLINE.",
         fix="Use `source.kind: hugging-face`, or a method without a draft model.",
+        source="huggingface.co/docs/huggingface_hub/package_reference/environment_variables",
     ),
     Rule(
         "LLMD-KV-OFFLOAD",
@@ -72,5 +75,6 @@ RULES = (
         summary="Offloaded KV-cache blocks leave the pod too little memory, or none.",
         why="A pod that takes more memory than its limit is killed.",
         fix="Use a smaller `kvOffloadGib`, or a machine type with more memory.",
+        source="kubernetes.io/docs/concepts/configuration/manage-resources-containers",
     ),
 )

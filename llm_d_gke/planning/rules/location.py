@@ -11,6 +11,7 @@ RULES = (
         summary="The accelerator is not one of the catalog's.",
         why="Memory, kernels, prices and zones of an accelerator come from llm_d_gke/catalog/accelerators.yaml.",
         fix="Use an accelerator of the catalog, or add one.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-MACHINE-TYPE",
@@ -26,6 +27,7 @@ RULES = (
         summary="A slice topology is given for a GPU.",
         why="Only TPU slices have a topology.",
         fix="Remove `topology`.",
+        source="cloud.google.com/kubernetes-engine/docs/concepts/plan-tpus",
     ),
     Rule(
         "LLMD-PER-NODE",

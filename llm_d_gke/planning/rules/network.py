@@ -68,6 +68,7 @@ RULES = (
         summary="An existing cluster is in a network that the stack file does not name.",
         why="The load balancer of a Gateway is built in the VPC of its cluster; in another VPC it gets no address.",
         fix="Name the cluster's network below network.existing.",
+        source="cloud.google.com/kubernetes-engine/docs/concepts/gateway-api",
     ),
     Rule(
         "LLMD-NETWORK-NAT",
@@ -80,7 +81,7 @@ RULES = (
     Rule(
         "LLMD-CIDR-DOCKER",
         severity="warning",
-        summary="The range is that of Docker's bridge.",
+        summary="The range overlaps Docker's default bridge network.",
         why="Some products use 172.17.0.0/16 inside of a machine, as Docker's default bridge does; they cannot"
         " reach it in the VPC.",
         fix="Use another range.",
@@ -92,5 +93,6 @@ RULES = (
         summary="Links of an existing network and its subnets name different projects.",
         why="A subnet is in the project of its network.",
         fix="Use names and links of one project.",
+        source="cloud.google.com/vpc/docs/shared-vpc",
     ),
 )

@@ -11,6 +11,7 @@ RULES = (
         summary="The CPU pool's machine type is unknown or has accelerators.",
         why="Pickers and system pods must not occupy nodes with accelerators.",
         fix="Use a machine type of the list.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-CPU-POOL-EMPTY",
@@ -18,6 +19,8 @@ RULES = (
         summary="The CPU pool may shrink to no node.",
         why="Accelerator nodes are tainted, so other pods need at least one CPU node.",
         fix="Use `cpuPool.nodes.min: 1` or more.",
+        source="kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration;"
+        " cloud.google.com/kubernetes-engine/docs/how-to/gpus",
     ),
     Rule(
         "LLMD-DISK-SMALL",
@@ -25,6 +28,7 @@ RULES = (
         summary="The boot disk is too small for image, weights and caches.",
         why="Image, weights and caches share the boot disk; a full one evicts pods.",
         fix="Use the size named, or remove `diskGib`.",
+        source="kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction",
     ),
     Rule(
         "LLMD-SLICE-HOSTS",
@@ -40,6 +44,7 @@ RULES = (
         summary="This provisioning cannot use a reservation.",
         why="Spot and Dynamic Workload Scheduler do not take nodes from a reservation.",
         fix="Remove one of the two.",
+        source="cloud.google.com/compute/docs/instances/reservations-overview",
     ),
     Rule(
         "LLMD-PROVISIONING-MIN",
@@ -52,9 +57,10 @@ RULES = (
     Rule(
         "LLMD-PROVISIONING-ON-DEMAND",
         severity="warning",
-        summary="The machine type is said not to be sold on demand.",
+        summary="The machine type is not sold on demand, according to the catalog.",
         why="Google sells the machine type as spot, flex-start or reservation only.",
         fix="Use one of these.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-POOL-REPLICAS",
@@ -62,6 +68,7 @@ RULES = (
         summary="The pool has fewer nodes than the replicas need.",
         why="Replicas without a node wait forever, and `up` waits with them.",
         fix="Raise `accelerator.nodes.max`, or use fewer replicas.",
+        basis="arithmetic",
     ),
     Rule(
         "LLMD-NODES-MIN-MAX",

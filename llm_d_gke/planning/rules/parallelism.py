@@ -27,6 +27,7 @@ RULES = (
         summary="The experts cannot be divided evenly among the devices.",
         why="Each device holds equally many whole experts.",
         fix="Use a number that divides them.",
+        basis="project",
     ),
     Rule(
         "LLMD-PP-EXTRA-ARGS",
@@ -34,6 +35,7 @@ RULES = (
         summary="Pipeline stages from extraArgs do not fit on the replica's node.",
         why="A replica with stages from extraArgs stays on one node.",
         fix="Use `pipelineParallel`.",
+        basis="project",
     ),
     Rule(
         "LLMD-TP-WIDTH",
@@ -79,7 +81,7 @@ RULES = (
         "LLMD-TP-ACROSS-NODES",
         severity="error",
         summary="Tensor parallelism across nodes needs RDMA.",
-        why="Every layer exchanges data twice, which an ordinary network is too slow for.",
+        why="Every layer exchanges data twice, and a network without RDMA is too slow for that.",
         fix="Keep tensor parallelism inside of a node; use pipelineParallel between nodes.",
         source="docs.vllm.ai/en/stable/serving/parallelism_scaling",
     ),
@@ -89,6 +91,7 @@ RULES = (
         summary="Data and pipeline parallelism exclude each other with shared experts.",
         why="Ranks that share experts pass each layer together.",
         fix="Use one of the two.",
+        basis="project",
     ),
     Rule(
         "LLMD-DP-PORTS-GATEWAY",
@@ -96,6 +99,7 @@ RULES = (
         summary="Whether Google's load balancers reach several ports of a pod is not documented.",
         why="llm-d tested several ports of a pod with Istio only.",
         fix="Watch the first `up`, or use Istio.",
+        basis="unestablished",
     ),
     Rule(
         "LLMD-ALL-TO-ALL-UNUSED",
@@ -108,9 +112,11 @@ RULES = (
     Rule(
         "LLMD-HOSTS-WITHOUT-RDMA",
         severity="warning",
-        summary="The hosts of a replica talk over their ordinary network.",
-        why="The network between hosts then limits the speed.",
+        summary="The hosts of a replica communicate without RDMA.",
+        why="The standard network between hosts then limits the speed.",
         fix="Use a machine type with RDMA.",
+        source="docs.vllm.ai/en/stable/serving/parallelism_scaling;"
+        " cloud.google.com/kubernetes-engine/docs/how-to/gpu-bandwidth-gpudirect-tcpx",
     ),
     Rule(
         "LLMD-RDMA-GKE-VERSION",
@@ -134,6 +140,7 @@ RULES = (
         summary="On TPU only tensorParallel divides a model.",
         why="On TPU the chips of a slice work as one rank.",
         fix="Remove the setting.",
+        basis="project",
     ),
     Rule(
         "LLMD-GROUP-HOSTS",
@@ -141,13 +148,15 @@ RULES = (
         summary="A replica does not fill whole hosts.",
         why="A group of pods occupies whole hosts.",
         fix="Make the product of the sizes a multiple of a host's accelerators.",
+        basis="project",
     ),
     Rule(
         "LLMD-DP-RANK-HOST",
         severity="error",
         summary="Data-parallel ranks do not fill a host.",
-        why="A data-parallel rank lives on one host.",
+        why="A data-parallel rank runs on one host.",
         fix="Use a divisor of a host's accelerators.",
+        basis="project",
     ),
     Rule(
         "LLMD-ALL-TO-ALL-RDMA",
@@ -163,6 +172,7 @@ RULES = (
         summary="The engine cannot run on several TPU hosts.",
         why="Older engines need Ray for it, which the images here do not run.",
         fix="Use a newer release, or one host.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-DP-PORTS",

@@ -8,9 +8,10 @@ RULES = (
     Rule(
         "LLMD-LOAD-OBJECTIVE",
         severity="warning",
-        summary="One request alone is slower than the objective.",
+        summary="A single request is slower than the objective, even without other load.",
         why="More replicas do not make a single request faster.",
         fix="Use a faster accelerator, or another objective.",
+        basis="estimate",
     ),
     Rule(
         "LLMD-LOAD-LENGTH",
@@ -18,13 +19,15 @@ RULES = (
         summary="The expected requests are longer than maxModelLen.",
         why="vLLM refuses a request that is longer than its context.",
         fix="State shorter requests, or raise maxModelLen.",
+        source="docs.vllm.ai/en/stable/cli/serve (--max-model-len)",
     ),
     Rule(
         "LLMD-LOAD-REPLICAS",
         severity="warning",
-        summary="The stated load takes more replicas.",
-        why="The estimate of speed says that the replicas do not serve the load.",
+        summary="The stated load needs more replicas.",
+        why="By the speed estimate the replicas cannot serve the load.",
         fix="Use more replicas, a faster accelerator, or state a smaller load.",
+        basis="estimate",
     ),
     Rule(
         "LLMD-START-REPORTED",
@@ -32,12 +35,13 @@ RULES = (
         summary="An engine of this architecture was seen to fail on this accelerator.",
         why="A public report says so, and no later log shows it running.",
         fix="Try one start first, or use another accelerator.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-MEMORY-REPORTED",
         severity="warning",
         summary="A published report shows this model failing with this share of memory.",
-        why="Somebody published a start with this model and share of memory that failed.",
+        why="A published start with this model and share of memory failed.",
         fix="Use the share named.",
         source="llm_d_gke/catalog/engine.yaml",
     ),
@@ -79,6 +83,7 @@ RULES = (
         summary="No published log shows how much memory vLLM can use on this accelerator.",
         why="Without that figure the project does not estimate whether the model fits.",
         fix="Watch the first start, or use another accelerator.",
+        basis="unestablished",
     ),
     Rule(
         "LLMD-MEMORY-DRAFT-UNKNOWN",
@@ -86,6 +91,7 @@ RULES = (
         summary="The size of the draft model is not known.",
         why="Its weights and KV cache share the accelerator's memory, so the project cannot estimate what remains.",
         fix="Watch the first start, or use `method: mtp` or `ngram`, which need no draft model.",
+        basis="unestablished",
     ),
     Rule(
         "LLMD-MEMORY-STATES-UNKNOWN",
@@ -93,6 +99,7 @@ RULES = (
         summary="The memory layout of recurrent states on TPUs is not known.",
         why="The TPU back end lays out the states of linear attention by rules that the project does not model.",
         fix="Watch the first start, or use another accelerator.",
+        basis="unestablished",
     ),
     Rule(
         "LLMD-PRICE-NAME",
@@ -100,6 +107,7 @@ RULES = (
         summary="A price is given for something the catalog does not know.",
         why="A price of something that the stack does not buy is never used.",
         fix="Take the name from the catalog.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-PRICE-EMPTY",
@@ -107,6 +115,7 @@ RULES = (
         summary="An entry of prices has no price.",
         why="An entry without a price changes nothing.",
         fix="Add a price, or remove the entry.",
+        basis="project",
     ),
     Rule(
         "LLMD-LOAD-ONE-MEASURE",
@@ -114,6 +123,7 @@ RULES = (
         summary="The load is given as concurrency and as a rate.",
         why="Both state the same load.",
         fix="Keep one.",
+        basis="project",
     ),
     Rule(
         "LLMD-BUDGET",
@@ -121,6 +131,7 @@ RULES = (
         summary="The stack may cost more than its budget.",
         why="The autoscaler may grow every pool to its largest size.",
         fix="Lower `nodes.max`, or raise the budget.",
+        source="cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler",
     ),
     Rule(
         "LLMD-BUDGET-UNKNOWN",
@@ -128,5 +139,6 @@ RULES = (
         summary="A price is unknown, so the budget is not checked.",
         why="Without the price the ceiling cannot be checked.",
         fix="Give the price under `prices`.",
+        basis="catalog",
     ),
 )

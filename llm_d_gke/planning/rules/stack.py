@@ -11,6 +11,7 @@ RULES = (
         summary="The release is not one of the catalog's.",
         why="A release is a tested set of images, charts and versions in llm_d_gke/catalog/releases.yaml.",
         fix="Use a release of the catalog, or add one.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-RELEASE-ACCELERATOR",
@@ -18,19 +19,21 @@ RULES = (
         summary="The release has no engine image for the accelerator.",
         why="A release's engine images are built for some accelerators and not for others.",
         fix="Use another release or accelerator, or `models[].image`.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-RELEASE-UNPROVEN",
         severity="warning",
         summary="Parts of the release were not compared with their sources, or never ran.",
-        why="Parts that nobody compared with their sources, or that never ran together, may not fit.",
+        why="Parts that were not compared with their sources, or never ran together, may not work together.",
         fix="Watch the first start, or use a proven release.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-CHART-SUPPORT",
         severity="warning",
         summary="Upstream no longer supports a chart of the platform.",
-        why="A chart without support gets no fixes, of security faults neither.",
+        why="A chart without support gets no fixes, including security fixes.",
         fix="Use a release with a newer chart, or acknowledge it.",
         source="llm_d_gke/catalog/support.yaml",
     ),
@@ -40,6 +43,7 @@ RULES = (
         summary="The stack names no Google Cloud project.",
         why="Every Google Cloud resource belongs to a project.",
         fix="Run `pulumi config set llm-d:project <id>`.",
+        source="cloud.google.com/docs/overview",
     ),
     Rule(
         "LLMD-RELEASE-SUPPORT",
@@ -47,6 +51,7 @@ RULES = (
         summary="The release's vendor does not list GKE.",
         why="The release works on GKE, but its vendor gives support on other platforms only.",
         fix="Ask the vendor, use another release, or acknowledge it.",
+        basis="catalog",
     ),
     Rule(
         "LLMD-PATTERN-ONE-MODEL",
@@ -54,6 +59,7 @@ RULES = (
         summary="The pattern serves one model.",
         why="Only pattern multi-model has a router that reads the model's name in a request.",
         fix="Keep one model in a stack, or use `pattern: multi-model`.",
+        basis="project",
     ),
     Rule(
         "LLMD-PATTERN-EXPERTS",
@@ -61,13 +67,15 @@ RULES = (
         summary="The pattern needs a mixture of experts.",
         why="A dense model has no experts to spread over accelerators.",
         fix="Use `pattern: single-replica`, or a mixture-of-experts model.",
+        basis="project",
     ),
     Rule(
         "LLMD-PATTERN-TWO-MODELS",
         severity="error",
         summary="multi-model needs two or more models.",
-        why="The model router would run for nothing in front of a single model.",
+        why="A single model needs no model router.",
         fix="Use `pattern: single-replica`, or add a model.",
+        basis="project",
     ),
     Rule(
         "LLMD-PATTERN-GATEWAY",
@@ -75,6 +83,7 @@ RULES = (
         summary="multi-model needs Google's load balancer.",
         why="The router is called through a GCPRoutingExtension, which only Google's load balancers implement.",
         fix="Use `gateway.implementation: gke`, or one stack for each model.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/configure-gke-service-extensions",
     ),
     Rule(
         "LLMD-PATTERN-PREFIX-SCORER",
@@ -82,6 +91,7 @@ RULES = (
         summary="prefix-cache needs a weight for prefix matches.",
         why="The pattern chooses replicas by prefix matches, and a weight of 0 leaves them out.",
         fix="Give `picker.scorers.prefixCache` a weight.",
+        basis="project",
     ),
     Rule(
         "LLMD-PREFILL-UNUSED",
@@ -89,20 +99,23 @@ RULES = (
         summary="Prefill servers are given for a pattern that has none.",
         why="Only pattern disaggregated runs prefill servers.",
         fix="Remove the settings, or use `pattern: disaggregated`.",
+        basis="project",
     ),
     Rule(
         "LLMD-NAME-TWICE",
         severity="error",
-        summary="Two models answer to one name.",
+        summary="Two models have the same name.",
         why="A request selects a model only by name, so each name must belong to one model.",
         fix="Give each model a `servedName` of its own.",
+        basis="project",
     ),
     Rule(
         "LLMD-NAME-HEADER",
         severity="error",
-        summary="A name cannot stand in a header.",
-        why="The model router hands the name on in an HTTP header, and routes match it there.",
+        summary="A name is not a valid HTTP header value.",
+        why="The model router passes the name on in an HTTP header, and routes match it there.",
         fix="Use ASCII letters, digits, dots, dashes and slashes.",
+        source="RFC 9110, section 5.5 (field values)",
     ),
     Rule(
         "LLMD-PATTERN-PREFIX-REPLICAS",
@@ -110,13 +123,15 @@ RULES = (
         summary="prefix-cache needs two or more replicas.",
         why="With one replica every request goes to it, whatever it has cached.",
         fix="Use two or more replicas, or `pattern: single-replica`.",
+        basis="project",
     ),
     Rule(
         "LLMD-PREFILL-MISSING",
         severity="error",
         summary="disaggregated needs prefill servers.",
-        why="The pattern computes prompts on servers of their own.",
+        why="The pattern runs prefill on separate servers.",
         fix="Add `prefill: {replicas: 1}` to each model.",
+        basis="project",
     ),
     Rule(
         "LLMD-DECODE-MISSING",
@@ -124,6 +139,7 @@ RULES = (
         summary="disaggregated needs decode servers.",
         why="Requests arrive at decode servers; without one nothing answers them.",
         fix="Use one replica or more, or `paused: true`.",
+        basis="project",
     ),
     Rule(
         "LLMD-PROJECT-FORM",
@@ -139,6 +155,7 @@ RULES = (
         summary="An acknowledgement names a rule that does not exist.",
         why="An acknowledgement works by the id of a rule.",
         fix="Copy the id from the warning.",
+        basis="project",
     ),
     Rule(
         "LLMD-ACKNOWLEDGE-ERROR",
@@ -146,13 +163,15 @@ RULES = (
         summary="An acknowledgement names a rule that is an error here.",
         why="A stack with an error could not work.",
         fix="Remove the acknowledgement, and satisfy the rule.",
+        basis="project",
     ),
     Rule(
         "LLMD-ACKNOWLEDGE-TWICE",
         severity="error",
         summary="A rule is acknowledged twice.",
-        why="Two reasons for one rule contradict each other sooner or later.",
+        why="Two reasons for one rule may contradict each other.",
         fix="Keep one.",
+        basis="project",
     ),
     Rule(
         "LLMD-ACKNOWLEDGE-UNUSED",
@@ -160,5 +179,6 @@ RULES = (
         summary="An acknowledgement matches no warning.",
         why="It would hide a warning that appears later for another reason.",
         fix="Remove it.",
+        basis="project",
     ),
 )
