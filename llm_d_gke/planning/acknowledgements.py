@@ -48,7 +48,7 @@ def acknowledge(settings: StackSettings, findings: Findings) -> None:
                 "LLMD-ACKNOWLEDGE-TWICE",
                 *path,
                 value=acknowledgement.id,
-                rule="the rule is acknowledged above already, with another reason",
+                rule="the rule is already acknowledged above, with another reason",
                 fix="keep one of the two",
             )
         elif acknowledgement.id not in warned:
@@ -56,7 +56,7 @@ def acknowledge(settings: StackSettings, findings: Findings) -> None:
                 "LLMD-ACKNOWLEDGE-UNUSED",
                 *path,
                 value=acknowledgement.id,
-                rule="this stack has no such warning any more: the acknowledgement would hide a later one unseen",
+                rule="this stack no longer has this warning: the acknowledgement would hide a later one",
                 fix="remove it",
             )
 

@@ -297,7 +297,7 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
                     "LLMD-ZONE-CLUSTER",
                     *path,
                     value=zone,
-                    rule=f"a zonal cluster in {location} has its nodes there",
+                    rule=f"all nodes of a zonal cluster are in its zone, {location}",
                     fix=f"set llm-d:location to {region}, or remove the zone",
                 )
     elif zonal:

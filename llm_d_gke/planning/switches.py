@@ -41,9 +41,9 @@ def check_switch(before: Standing, plan: StackPlan, deployment: str) -> list[Fin
             path="llm-d:deployment",
             value=deployment,
             rule=f"model servers take {before.nodes} of at most {maximum} accelerator nodes, and the new ones need"
-            f" {needed} more before the old ones stop: up would wait without an end",
+            f" {needed} more before the old ones stop: `up` would wait indefinitely",
             fix=f"set llm-d:accelerator.nodes.max to {before.nodes + needed} for the switch, or run one up with"
-            " llm-d:paused: true before it, in which no requests are answered",
+            " llm-d:paused: true before it, during which no requests are answered",
         )
     ]
 

@@ -14,7 +14,7 @@ Usd = Annotated[float, Field(ge=0, le=10_000)]
 
 
 class Rates(Settings):
-    """Dollars an hour, by the way of buying. What is not given stays the catalog's."""
+    """Dollars an hour, by provisioning model. Prices that are not set come from the catalog."""
 
     on_demand: Annotated[Usd | None, Field(description="Pay as you go.")] = None
     spot: Annotated[Usd | None, Field(description="May be taken away at any time.")] = None

@@ -31,7 +31,7 @@ def public_endpoints(resources: Sequence[Resource], parameters: Mapping[str, Any
 def _gateway(gateway: Resource, resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
     violations = []
     if parameters["authentication"] and not _asks(gateway, resources):
-        violations.append(_violation(gateway, "is reached from the internet and asks no client who it is"))
+        violations.append(_violation(gateway, "is reachable from the internet without authentication"))
     listeners = _spec(gateway).get("listeners") or []
     encrypted = [listener for listener in listeners if listener.get("protocol") in ("HTTPS", "TLS")]
     plain = [listener for listener in listeners if listener not in encrypted]

@@ -35,7 +35,7 @@ def test_the_projects_own_stacks_break_no_rule_but_the_open_door(stack: str) -> 
     public = broken.pop("public-endpoint")
     assert {rule: texts for rule, texts in broken.items() if texts} == {}
     assert [text.partition(" on port")[0] for text in public] == [
-        "Gateway inference-gateway is reached from the internet and asks no client who it is",
+        "Gateway inference-gateway is reachable from the internet without authentication",
         "Gateway inference-gateway answers plain HTTP",
     ]
 
@@ -239,7 +239,7 @@ class TestEdge:
 
     def test_a_certificate_alone_is_not_enough(self) -> None:
         [text] = messages("public-endpoint", resources_of("gpu", {"gateway.tls": TLS}))
-        assert "asks no client who it is" in text
+        assert "without authentication" in text
 
     def test_one_backend_without_google_accounts_is_found(self) -> None:
         resources = resources_of("multi-model-gpu", self.CLOSED["Google accounts"])

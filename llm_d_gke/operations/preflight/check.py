@@ -46,7 +46,7 @@ def _permissions(needs: Needs, facts: Facts) -> Iterator[Finding]:
             "LLMD-PREFLIGHT-PERMISSIONS",
             "project",
             value=needs.project,
-            rule=f"this account may not: {', '.join(lacking)}",
+            rule=f"this account lacks permissions: {', '.join(lacking)}",
             fix=f"gcloud projects add-iam-policy-binding {needs.project} --member=user:... --role=...: "
             + ", ".join(roles),
         )
@@ -117,7 +117,7 @@ def _name(need: NameNeed, facts: Facts) -> Iterator[Finding]:
             *need.path.split("."),
             value=need.name,
             rule=f"a {what} of this name exists already",
-            fix="nothing to do if this stack created it; else use another stack name, or bring it with `existing`",
+            fix="nothing to do if this stack created it; otherwise use another stack name, or use it as `existing`",
             severity=Severity.WARNING,
         )
     if not need.is_created and exists is False:
@@ -126,7 +126,7 @@ def _name(need: NameNeed, facts: Facts) -> Iterator[Finding]:
             *need.path.split("."),
             value=need.name,
             rule=f"there is no such {what}" + (f" in {need.location}" if need.location else ""),
-            fix="correct the name, or let the stack make it",
+            fix="correct the name, or let the stack create it",
         )
 
 
@@ -163,8 +163,8 @@ def _silent(facts: Facts) -> Iterator[Finding]:
             "LLMD-PREFLIGHT-UNANSWERED",
             "project",
             value=question,
-            rule=f"Google Cloud did not say: {reason}",
-            fix="enable the API that it names, or ask somebody with access",
+            rule=f"Google Cloud gave no answer: {reason}",
+            fix="enable the API that it names, or use an account with access",
             severity=Severity.WARNING,
         )
 

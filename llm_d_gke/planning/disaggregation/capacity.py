@@ -155,7 +155,8 @@ def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityP
                 *("models", index, "load"),
                 value=capacity.basis,
                 rule="no number of servers meets these objectives: a single request gets its first token after"
-                f" {single.time_to_first_token * 1000:.0f} ms, then {single.time_per_output_token * 1000:.0f} ms each"
+                f" {single.time_to_first_token * 1000:.0f} ms, then one every"
+                f" {single.time_per_output_token * 1000:.0f} ms"
                 " (an estimate that no measurement was fitted to)",
                 fix="use a faster accelerator, a larger tensorParallel, or other objectives",
             )
@@ -165,7 +166,7 @@ def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityP
                 "LLMD-PD-REPLICAS",
                 *("models", index, *(("prefill",) if stage.role == "prefill" else ()), "replicas"),
                 value=stage.replicas,
-                rule=f"{capacity.basis}, as the load states it: {stage.role} takes {stage.needed} replicas"
+                rule=f"the stated load of {capacity.basis} needs {stage.needed} {stage.role} replicas"
                 " (an estimate that no measurement was fitted to)",
                 fix=f"use {stage.needed} replicas with nodes to match, a faster accelerator, or a smaller load",
             )

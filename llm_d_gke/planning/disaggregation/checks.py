@@ -106,7 +106,7 @@ def _check_picker(ctx: PlanContext) -> None:
             "scorers",
             "prefixCache",
             value=0,
-            rule="without this scorer the picker does not know what is cached, so no prompt goes to prefill",
+            rule="without this scorer the picker does not know which prefixes are cached, so no prompt goes to prefill",
             fix="give it a weight, or set llm-d:disaggregation.prefillFromTokens to 0",
         )
 
@@ -131,7 +131,8 @@ def _check_parallelism(
                 index,
                 key,
                 value=value,
-                rule="a routing sidecar has one engine behind it, and connectors hand over the cache of a single stage",
+                rule="a routing sidecar has one engine behind it, and KV connectors transfer the cache of a single"
+                " pipeline stage",
                 fix="use 1, or pattern: mixture-of-experts",
             )
     for ctx, parallelism in zip((decode, prefill), spread, strict=True):
@@ -142,7 +143,7 @@ def _check_parallelism(
                 index,
                 "tensorParallel",
                 value=parallelism.tensor,
-                rule=f"a {ctx.role} server lives on one host: {ctx.machine.name} has {ctx.per_node} accelerators",
+                rule=f"a {ctx.role} server runs on one host: {ctx.machine.name} has {ctx.per_node} accelerators",
                 fix="use fewer, or a machineType with more",
             )
     decode_ranks, prefill_ranks = spread[0].tensor, spread[1].tensor
@@ -230,8 +231,9 @@ def _check_worth(
                 index,
                 "maxModelLen",
                 value=runs[0].max_model_len,
-                rule="so short prompts are computed faster than their KV cache is sent: the first token comes later",
-                fix="use pattern: prefix-cache, or say load.promptTokens and load.concurrency to have it computed",
+                rule="prompts this short are computed faster than their KV cache is transferred: the first token"
+                " comes later",
+                fix="use pattern: prefix-cache, or set load.promptTokens and load.concurrency for an estimate",
             )
         return
     if lengths is None:
@@ -257,8 +259,10 @@ def _check_worth(
             index,
             "load",
             value=f"{load.prompt_tokens} + {load.output_tokens} tokens, {load.concurrency:g} in flight",
-            rule=f"estimated: {_times(separate)} in two stages, {_times(together)} where {replicas} replicas do both",
-            fix=f"use pattern: prefix-cache with {replicas} replicas, or other numbers; stages pay at high load",
+            rule=f"estimated: {_times(separate)} with separate stages, {_times(together)} with {replicas} replicas"
+            " that run both",
+            fix=f"use pattern: prefix-cache with {replicas} replicas, or other numbers; separate stages pay off at"
+            " high load",
         )
 
 

@@ -195,6 +195,6 @@ def _check_ranges(ctx: PlanContext) -> None:
                     "network",
                     key,
                     value=cidr,
-                    rule=f"an auto-mode VPC owns {AUTO_MODE} in every region",
+                    rule=f"an auto-mode VPC uses {AUTO_MODE} for its own subnets in every region",
                     fix="use a range outside it, such as 192.168.0.0/23",
                 )

@@ -77,7 +77,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
             "accelerator",
             "diskGib",
             value=disk,
-            rule=f"image, weights and caches share the boot disk and need about {least_disk} GiB of boot disk",
+            rule=f"image, weights and caches share the boot disk and need about {least_disk} GiB",
             fix=f"use {least_disk} or more, or remove diskGib",
         )
     minimum = 0 if ctx.settings.paused or settings.provisioning in ("flex-start", "queued") else settings.nodes.min

@@ -42,7 +42,7 @@ class Disaggregated(Pattern):
                     index,
                     "prefill",
                     value="(missing)",
-                    rule="disaggregated computes prompts on prefill servers, and none are configured",
+                    rule="disaggregated runs prefill on separate servers, and none are configured",
                     fix="add prefill: {replicas: 1}, or use pattern: single-replica",
                 )
             if model.replicas < 1 and not settings.paused:
@@ -52,7 +52,7 @@ class Disaggregated(Pattern):
                     index,
                     *model.replicas_path,
                     value=model.replicas,
-                    rule="requests arrive at decode servers, and there is none to answer them",
+                    rule="requests arrive at decode servers, and there are none",
                     fix="use 1 or more, or llm-d:paused: true",
                 )
 

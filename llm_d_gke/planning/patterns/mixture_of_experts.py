@@ -26,6 +26,6 @@ class MixtureOfExperts(Pattern):
                 index,
                 "id",
                 value=settings.id,
-                rule=f"{model.id} has no experts: mixture-of-experts has nothing to spread",
+                rule=f"{model.id} has no experts: mixture-of-experts has nothing to distribute",
                 fix="use pattern: single-replica, or a mixture of experts",
             )

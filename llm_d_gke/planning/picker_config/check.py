@@ -87,7 +87,7 @@ def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | 
             *ROOT,
             "apiVersion",
             value=written["apiVersion"],
-            rule=f"{ctx.picker.title} reads {api} and does not start with another",
+            rule=f"{ctx.picker.title} reads {api} only and does not start with another version",
             fix=f"remove it, or use {api}",
         )
     try:
@@ -133,7 +133,7 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
             index,
             "type",
             value=entry.type,
-            rule=f"an experiment that may go or change: without --{picker.experimental_flag} {picker.title} "
+            rule=f"an alpha plugin that may change or disappear: without --{picker.experimental_flag} {picker.title} "
             "does not start with it",
             fix="set picker.allowExperimentalPlugins: true, or use another plugin",
         )
@@ -145,7 +145,7 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
             index,
             "type",
             value=entry.type,
-            rule=f"deprecated: {plugin.deprecated.removed_in} will not have it",
+            rule=f"deprecated: {plugin.deprecated.removed_in} removes it",
             fix=f"use {plugin.deprecated.use}",
         )
     _check_parameters(ctx, picker, plugin, index, entry.parameters or {})
@@ -208,7 +208,7 @@ def _check_conflicts(ctx: PlanContext, document: Document) -> None:
                 index,
                 "type",
                 value=entry.type,
-                rule=f"{ctx.picker.title} does not start with it beside {other}: both produce the same data",
+                rule=f"{ctx.picker.title} does not start with both this plugin and {other}: they produce the same data",
                 fix=f"remove it, or {other}",
             )
 

@@ -40,8 +40,8 @@ def check_state(ctx: PlanContext) -> None:
             "picker",
             "leaderElection",
             value="false",
-            rule=f"{settings.replicas} pickers at work at once each see a part of the requests, and "
-            f"{' and '.join(process_local)} {'know' if len(process_local) > 1 else 'knows'} only that part",
+            rule=f"{settings.replicas} active pickers each handle a part of the requests, and "
+            f"{' and '.join(process_local)} {'count' if len(process_local) > 1 else 'counts'} only that part",
             fix="remove leaderElection, or use plugins that read the engines' metrics or KV events",
         )
 
@@ -65,7 +65,7 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
                 number,
                 "parameters",
                 value=f"scheme: {configured}",
-                rule=f"engines answer {scheme.upper()} here, also to requests for metrics (see gateway.backendTls)",
+                rule=f"engines serve metrics over {scheme.upper()} here (see gateway.backendTls)",
                 fix=f"use scheme: {scheme}",
             )
     if usual != scheme and not any(entry.type == METRICS for entry in document.plugins):
@@ -74,7 +74,7 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
             *ROOT,
             "plugins",
             value=f"no {METRICS}",
-            rule=f"{ctx.picker.title} asks engines for metrics over HTTP by default, and these answer HTTPS only",
+            rule=f"{ctx.picker.title} scrapes engines over HTTP by default, and these serve HTTPS only",
             fix=f"add {{type: {METRICS}, parameters: {{scheme: https}}}}",
         )
 
@@ -107,8 +107,9 @@ def check_blocks(ctx: PlanContext, index: int, model: ModelSettings, engine_bloc
                 number,
                 "parameters",
                 value=f"blocks of {size} tokens",
-                rule=f"the engine of {model.name} caches blocks of {engine_block} tokens: a match that ends inside one "
-                "is a hit that the engine does not have",
+                rule=f"the engine of {model.name} caches blocks of {engine_block} tokens: the engine reuses whole"
+                " blocks, "
+                "so a match that ends inside one is not a hit",
                 fix=f"use {engine_block}, or set models[{index}].blockSize",
             )
 

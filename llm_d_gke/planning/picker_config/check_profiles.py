@@ -94,7 +94,7 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
                     value=entry.plugin_ref,
                     rule=f"no plugin has this name, and {picker.title} does not start with a profile that refers to a"
                     " missing plugin",
-                    fix=f"add it to plugins, or use one of {', '.join(entries) or '(none is there)'}",
+                    fix=f"add it to plugins, or use one of {', '.join(entries) or '(there is none)'}",
                 )
                 continue
             kinds = set(picker.plugins[entries[entry.plugin_ref].type].kinds)
@@ -104,7 +104,7 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
                     *entry_path,
                     value=entry.plugin_ref,
                     rule=f"a profile runs filters, scorers and one picker: a {min(kinds)} does nothing there",
-                    fix="remove it from the profile; it works by standing among the plugins",
+                    fix="remove it from the profile: listing it under plugins is enough",
                 )
             if "picker" in kinds:
                 pickers.append(entry_path)
@@ -168,7 +168,7 @@ def _check_stages(ctx: PlanContext, document: Document, index: int, handler: Plu
                 "parameters",
                 value=field,
                 rule=f"{handler.type} runs a profile of this name, and there is none: requests would fail",
-                fix=f"add a profile {field}, or name one of {', '.join(sorted(names)) or '(none is there)'}",
+                fix=f"add a profile {field}, or name one of {', '.join(sorted(names)) or '(there is none)'}",
             )
 
 

@@ -24,8 +24,8 @@ def plan_listener_certificate(ctx: PlanContext, tls: CertManagerTls) -> Certific
             "tls",
             "issuer",
             value="null",
-            rule="the certificate signs itself, so clients do not trust it by default",
-            fix="name an issuer of the cluster, or keep it for trials",
+            rule="the certificate is self-signed, so clients do not trust it by default",
+            fix="name an issuer of the cluster, or keep it for tests",
         )
     return CertificatePlan(name=LISTENER, secret=LISTENER, dns_names=dns_names, issuer=issuer_of(tls.issuer))
 

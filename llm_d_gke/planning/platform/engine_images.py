@@ -77,7 +77,7 @@ def _check_known(ctx: PlanContext) -> None:
         if not missing or image in reported:
             continue
         reported.add(image)
-        unknown = "nothing is known of it" if facts is None else "not everything is known of it"
+        unknown = "the catalog does not have it" if facts is None else "the catalog lacks some of its facts"
         ctx.findings.warning(
             "LLMD-IMAGE-UNKNOWN",
             "models",

@@ -295,7 +295,7 @@ def _check_support(ctx: PlanContext, charts: Sequence[ChartPlan]) -> None:
             "istio" if chart.name == ISTIOD else "certManager",
             value=chart.version,
             rule=f"upstream ended the support of this version on {end.ended} ({support.sources[end.source].citation})",
-            fix="bring a cluster with a newer one and set existing: true, or take a release with a newer one as soon as"
+            fix="use a cluster with a newer one and set existing: true, or a release with a newer one as soon as"
             " there is one",
         )
 
@@ -319,5 +319,5 @@ def _check_brought(ctx: PlanContext) -> None:
                 "existing",
                 value="true",
                 rule="the stack creates this cluster, so nothing is installed in it yet",
-                fix="remove it, or bring the cluster it is in with cluster.existing",
+                fix="remove it, or use the cluster that has it with cluster.existing",
             )

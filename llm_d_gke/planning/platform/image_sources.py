@@ -69,7 +69,7 @@ def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]
             "mirrors",
             value=", ".join(sorted(mirrors)),
             rule=f"images or charts of this stack come from {', '.join(missing)}, which has no mirror, so nodes and"
-            " Pulumi need the way there",
+            " Pulumi must be able to reach it",
             fix=f"add {missing[0]}, or the key * for every other registry",
         )
 

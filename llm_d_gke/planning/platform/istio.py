@@ -92,7 +92,8 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
             "gateway",
             "implementation",
             value=ctx.settings.gateway.implementation,
-            rule=f"who supports {ctx.settings.release} has KServe behind Istio only, and this Gateway is Google's",
+            rule=f"the vendor of {ctx.settings.release} supports KServe behind Istio only, and this Gateway is"
+            " Google's",
             fix="set gateway.implementation: istio",
         )
     mirrors = ctx.settings.registry.mirrors
@@ -117,7 +118,7 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
             "registry",
             "existingSecret",
             value=pull_secret.name,
-            rule="Istio's images are pulled in istio-system as well, a namespace that this stack makes",
-            fix="set llm-d:registry.server, username and password, and the stack makes the Secret in both; or bring "
-            "Istio with platform.istio.existing",
+            rule="Istio's images are pulled in istio-system as well, a namespace that this stack creates",
+            fix="set llm-d:registry.server, username and password, and the stack creates the Secret in both; or use "
+            "an existing Istio with platform.istio.existing",
         )

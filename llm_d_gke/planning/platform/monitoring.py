@@ -43,7 +43,8 @@ def plan_monitoring(
                 "monitoring",
                 key,
                 value="true" if key == "dashboard" else "set",
-                rule="nothing is scraped with monitoring.enabled: false, so there is nothing to show or to alert on",
+                rule="with monitoring.enabled: false no metrics are collected, so there is nothing to show or to"
+                " alert on",
                 fix=f"set monitoring.enabled: true, or remove monitoring.{key}",
             )
     queries = Queries(ctx.release.picker.metric_prefix, cluster, namespace)

@@ -30,7 +30,7 @@ def _check_open(ctx: PlanContext) -> None:
             "auth",
             "kind",
             value="none",
-            rule="no client is asked who it is: everybody on the internet can use the models, at this stack's cost",
+            rule="clients need no credentials: anyone on the internet can use the models, at this stack's cost",
             fix="set gateway.auth, or exposure: internal; to run it open, acknowledge LLMD-GATEWAY-OPEN with a reason",
         )
 
@@ -81,7 +81,7 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
             "LLMD-API-KEYS-MISSING",
             "apiKeys",
             value="{}",
-            rule="gateway.auth asks for API keys, and there is none: nobody could use the models",
+            rule="gateway.auth requires API keys, and there is none: every request would be rejected",
             fix="pulumi config set --path --secret llm-d:apiKeys.my-team $(openssl rand -hex 24), or"
             " gateway.auth.existingSecret",
         )
@@ -90,7 +90,7 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
             "LLMD-API-KEYS-UNUSED",
             "apiKeys",
             value=f"{len(keys)} keys",
-            rule="gateway.auth is not api-keys with keys of the stack file: nothing would ask for them",
+            rule="gateway.auth is not api-keys with keys of the stack file: no request would be checked against them",
             fix="set gateway.auth: {kind: api-keys}, or remove them",
         )
     if keys and "apiKeys" not in encrypted:
@@ -109,8 +109,9 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
                 "apiKeys",
                 name,
                 value="(hidden)",
-                rule=f"a key has {_LEAST_KEY} or more letters, digits and signs and no blank, else it can be guessed or"
-                " not be sent",
+                rule=f"a key needs {_LEAST_KEY} or more letters, digits and signs and no blank: others can be"
+                " guessed, or cannot"
+                " be sent in a header",
                 fix="use the output of: openssl rand -hex 24",
             )
 
@@ -134,7 +135,7 @@ def _check_limits(ctx: PlanContext) -> None:
             *path,
             "per",
             value="key",
-            rule="without API keys or tokens the Gateway does not know whose a request is",
+            rule="without API keys or tokens the Gateway cannot tell clients apart",
             fix="use per: address, or gateway.auth: {kind: api-keys}",
         )
     if limits.requests_per_minute is not None and gke and settings.exposure == "internal":
@@ -143,8 +144,9 @@ def _check_limits(ctx: PlanContext) -> None:
             *path,
             "requestsPerMinute",
             value=limits.requests_per_minute,
-            rule="the limit is a policy of Cloud Armor, of which it is not established that it counts behind an"
-            " internal load balancer",
+            rule="the limit is a Cloud Armor policy, and it is not established whether Cloud Armor counts requests"
+            " behind"
+            " an internal load balancer",
             fix="remove it, or use implementation: istio",
         )
     if settings.security_policy is not None and not gke:
@@ -162,7 +164,7 @@ def _check_limits(ctx: PlanContext) -> None:
             *path,
             "requestsPerMinute",
             value=limits.requests_per_minute,
-            rule=f"a backend has one policy of Cloud Armor, and securityPolicy: {settings.security_policy} is it",
+            rule=f"a backend has one Cloud Armor policy, and securityPolicy names it: {settings.security_policy}",
             fix="put the limit into that policy, or remove securityPolicy",
         )
 
@@ -184,7 +186,7 @@ def _check_tls(ctx: PlanContext) -> None:
                 "gateway",
                 name,
                 value="true" if name == "redirectHttp" else settings.hsts_seconds,
-                rule="it leads clients to HTTPS, and the Gateway has no certificate",
+                rule="it sends clients to HTTPS, and the Gateway has no certificate",
                 fix=f"set gateway.tls, or remove {name}",
             )
     if settings.implementation == "istio" and settings.tls_version != "1.2":
@@ -193,6 +195,6 @@ def _check_tls(ctx: PlanContext) -> None:
             "gateway",
             "tlsVersion",
             value=settings.tls_version,
-            rule="a Gateway of Istio's takes TLS 1.2 and 1.3, and Gateway API has no field for another choice",
+            rule="Istio's Gateway accepts TLS 1.2 and 1.3, and Gateway API has no field to change that",
             fix="remove it, or use implementation: gke",
         )

@@ -219,7 +219,8 @@ def check_picker(ctx: PlanContext) -> None:
             "picker",
             "scorers",
             value=f"prefixCache: {weights.prefix_cache:g} alone",
-            rule="prompts that begin alike, as with one system prompt, all go to one replica however long its queue is",
+            rule="prompts with the same beginning, such as a system prompt, all go to one replica, however long its"
+            " queue",
             fix="give kvCacheUtilization or queue a weight",
         )
 

@@ -69,8 +69,8 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
             "gateway",
             "directLoadBalancer",
             value="true",
-            rule="a load balancer past the Gateway answers every path of vLLM, administration included, in plain HTTP"
-            " to the whole internet",
+            rule="a load balancer that bypasses the Gateway exposes every path of vLLM, administration included, to"
+            " the internet over plain HTTP",
             fix="set exposure: internal, or remove directLoadBalancer and use kubectl port-forward",
         )
     edge = plan_edge(ctx, encrypted)
@@ -179,8 +179,8 @@ def _class(ctx: PlanContext) -> str:
             "gateway",
             "className",
             value=settings.class_name,
-            rule=f"a class of {'Google' if gke_managed else 'another controller'}, which implementation: "
-            f"{settings.implementation} does not answer to",
+            rule=f"the class belongs to {'Google' if gke_managed else 'another controller'}, and implementation: "
+            f"{settings.implementation} does not use it",
             fix=f"remove it, or use {fitting}"
             + (", or implementation: gke" if gke_managed else ", or implementation: istio"),
         )
@@ -190,7 +190,7 @@ def _class(ctx: PlanContext) -> str:
             "gateway",
             "className",
             value=settings.class_name,
-            rule=f"exposure: {settings.exposure} in front of an InferencePool is {fitting} and no other class",
+            rule=f"exposure: {settings.exposure} in front of an InferencePool needs class {fitting}",
             fix="remove it, or change exposure",
         )
     return settings.class_name

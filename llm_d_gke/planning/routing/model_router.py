@@ -115,7 +115,8 @@ def _check_bodies(ctx: PlanContext) -> None:
             f"they were seen to arrive empty behind model router {ctx.release.router.version} and picker "
             "(gateway-api-inference-extension issue 2115); Envoy has the fix since February 2026, and whether the load "
             "balancer has it is not established",
-            fix="try a long prompt before you rely on it, or use a release whose router is another, such as llm-d-0.9",
+            fix="try a long prompt before you rely on it, or use a release with another router version, such as"
+            " llm-d-0.9",
         )
         return
 

@@ -236,8 +236,8 @@ def _check(ctx: PlanContext) -> None:
             "network",
             "proxyCidr",
             value="(missing)",
-            rule=f"network policies let in the load balancer's proxies by the range of {existing.proxy_subnetwork}, "
-            "which only its owner knows",
+            rule=f"network policies admit the load balancer's proxies by the range of {existing.proxy_subnetwork}, "
+            "which the stack file does not state",
             fix="set network.proxyCidr to it, or networkPolicies.enabled: false",
         )
     if ctx.settings.cluster.existing is not None:

@@ -55,7 +55,7 @@ def _check(ctx: PlanContext, index: int, split: SplitSettings) -> None:
             "LLMD-SPLIT-ONE",
             *path,
             value=next(iter(split.weights)),
-            rule="a split divides requests among two models or more, and this one names one",
+            rule="a split divides requests among two or more models, and this one names a single model",
             fix=f"add another model, or make {split.name} one of the model's aliases",
         )
     if not any(split.weights.values()):

@@ -56,7 +56,7 @@ def check_autoscaling(settings: StackSettings, findings: Findings) -> None:
                     "LLMD-AUTOSCALING-REPLICAS",
                     *(*path, "replicas"),
                     value=stage.replicas,
-                    rule="the number of replicas is fixed here and follows the load by autoscaling",
+                    rule="the number of replicas is fixed here, and autoscaling changes it",
                     fix="remove replicas, or autoscaling",
                 )
             _check_limits(autoscaling, path, findings)
@@ -66,7 +66,8 @@ def check_autoscaling(settings: StackSettings, findings: Findings) -> None:
                     "LLMD-AUTOSCALING-MONITORING",
                     *(*path, "autoscaling"),
                     value="set",
-                    rule="nothing is scraped with monitoring.enabled: false, so no metric could change the number of"
+                    rule="with monitoring.enabled: false no metrics are collected, so nothing could change the"
+                    " number of"
                     " replicas",
                     fix="set monitoring.enabled: true, or use replicas",
                 )
@@ -80,7 +81,7 @@ def _check_limits(autoscaling: AutoscalingSettings, path: tuple[str | int, ...],
             "LLMD-AUTOSCALING-LIMITS",
             *(*path, "autoscaling", "minimum"),
             value=autoscaling.minimum,
-            rule=f"the least number of replicas is above the most, {autoscaling.maximum}",
+            rule=f"the minimum is above the maximum, {autoscaling.maximum}",
             fix=f"use at most {autoscaling.maximum}, or raise maximum to {autoscaling.minimum}",
         )
     if not any(value is not None for value in autoscaling.target.model_dump().values()):
@@ -88,7 +89,8 @@ def _check_limits(autoscaling: AutoscalingSettings, path: tuple[str | int, ...],
             "LLMD-AUTOSCALING-TARGET",
             *(*path, "autoscaling", "target"),
             value="(missing)",
-            rule="nothing says when a replica has too much to do, and no value is right for every model",
+            rule="without a target the autoscaler cannot tell when a replica is overloaded, and no value fits every"
+            " model",
             fix="set one, for example target: {requestsPerReplica: 16}; make report estimates what a replica holds",
         )
 
@@ -109,7 +111,7 @@ def _check_windows(autoscaling: AutoscalingSettings, path: tuple[str | int, ...]
                 "LLMD-AUTOSCALING-WINDOW",
                 *(*place, "replicas"),
                 value=window.replicas,
-                rule=f"a window raises the least number of replicas, which is {autoscaling.minimum}, up to the most,"
+                rule=f"a window raises the minimum, {autoscaling.minimum}, to at most the maximum,"
                 f" {autoscaling.maximum}: a window cannot lower it",
                 fix="use a number above minimum and up to maximum; for fewer replicas at night lower minimum and give"
                 " the day a window",
@@ -125,14 +127,14 @@ def _check_stage(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], 
             *(*path, "autoscaling", "target", "timeToFirstTokenMs"),
             value=autoscaling.target.time_to_first_token_ms,
             rule="prefill servers compute the first token, so more decode servers do not make it faster",
-            fix="move it to prefill.autoscaling, and hold decode by kvCache or requestsPerReplica",
+            fix="move it to prefill.autoscaling, and scale decode by kvCache or requestsPerReplica",
         )
     if autoscaling.minimum == 0:
         findings.error(
             "LLMD-AUTOSCALING-ZERO-STAGE",
             *(*path, "autoscaling", "minimum"),
             value=0,
-            rule=f"without {stage} servers the other stage's keep their accelerators and answer nothing"
+            rule=f"without {stage} servers the other stage keeps its accelerators and answers no request"
             if stage == "decode"
             else "without prefill servers every prompt is computed by the decode servers, which are planned without it",
             fix="use 1 or more",
@@ -155,7 +157,7 @@ def check_zero(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         value=0,
         rule=f"without requests for {settings.autoscaling.idle_seconds} s no replica runs: {seen}; a start takes a"
         " node, the image and the weights",
-        fix="use 1, give the hours of use a window, or acknowledge it"
+        fix="use 1, add a window for the hours of use, or acknowledge it"
         + ("" if holds_requests(ctx) else "; with the picker's feature gate flowControl requests wait instead"),
     )
 
@@ -174,8 +176,8 @@ def check_kserve(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         "LLMD-AUTOSCALING-KSERVE",
         *("models", index, "autoscaling"),
         value="set",
-        rule=f"KServe {version} sets the number of replicas of its Deployments again whenever it looks at them, against"
-        " every autoscaler"
+        rule=f"KServe {version} resets the number of replicas of its Deployments whenever it reconciles them, which"
+        " overrides an autoscaler"
         if keeps is False
         else f"it is not established that KServe {version} leaves the number of replicas to an autoscaler",
         fix=f"use release: {keeping[0]}, or deployment: direct",

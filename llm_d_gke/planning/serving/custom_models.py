@@ -69,7 +69,7 @@ def _take_template(
         "chatTemplate",
         value=path,
         rule=(file.chat_template_problem if file is not None else None) or "the file was not read",
-        fix="correct the path, which begins in the project's folder, or remove chatTemplate: the model's own is used",
+        fix="correct the path, which is relative to the project folder, or remove chatTemplate to use the model's own",
     )
 
 
@@ -86,8 +86,8 @@ def _parsed(
             *path,
             value=config_path,
             rule=f"{error}: the memory of {model_id} is not checked",
-            fix="watch the first start; a model of the same architecture in llm_d_gke/catalog/models.yaml is a"
-            " beginning",
+            fix="watch the first start, or add it to llm_d_gke/catalog/models.yaml: the entry of a model of the same"
+            " architecture shows the fields",
         )
         return None
     if size is not None and abs(weights_gib(model) - size) > _AGREES * size:
@@ -96,7 +96,7 @@ def _parsed(
             *path,
             value=config_path,
             rule=f"its files hold {size:.1f} GiB, and its weights are computed to be {weights_gib(model):.1f} GiB: "
-            "the verdict about its memory is as wrong as that",
+            "the memory estimate is off by as much",
             fix="check that index and config.json are of one model, or watch the first start",
         )
     return model

@@ -113,7 +113,7 @@ def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
             "extraArgs",
             position,
             value=settings.extra_args[position],
-            rule=f"vLLM {version} has no option {name} and ends when it reads it",
+            rule=f"vLLM {version} has no option {name} and exits when it reads it",
             fix=f"use {near}" if near is not None else "remove it, or see vllm serve --help of that version",
         )
 

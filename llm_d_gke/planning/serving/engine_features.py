@@ -96,7 +96,7 @@ def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, n
             index,
             setting,
             value=value,
-            rule=f"vLLM {version} has no parser of this name, and ends when it reads it",
+            rule=f"vLLM {version} has no parser of this name, and exits when it reads it",
             fix=did_you_mean(value, sorted({name for facts in tables for name in getattr(facts, names)})),
         )
 

@@ -54,8 +54,8 @@ def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerP
                 "LLMD-ENV-API-KEY",
                 *path,
                 value="(hidden)",
-                rule="an engine with an API key refuses the probes of its own pod, which have none",
-                fix="remove it, and have the Gateway check callers",
+                rule="an engine with an API key rejects the probes of its own pod, which send none",
+                fix="remove it, and authenticate clients at the Gateway (gateway.auth)",
             )
         else:
             _check_known(ctx, path, index, name, value)

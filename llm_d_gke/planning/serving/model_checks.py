@@ -67,8 +67,9 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
             index,
             "id",
             value=settings.id,
-            rule=f"the Hub spells this repository {model.id}; it forgives the difference, and clients have to write the"
-            " name as it is here",
+            rule=f"the Hub spells this repository {model.id}; the Hub accepts the difference, but clients have to"
+            " send the"
+            " name as written here",
             fix=f"use {model.id}",
         )
     _check_length(ctx, index, settings, model)
@@ -93,7 +94,7 @@ def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> No
             positions[0],
             value=settings.extra_args[positions[0]],
             rule="the engine would answer HTTPS only, while Gateway, picker, probes and monitoring use HTTP",
-            fix="use gateway.backendTls, which tells them all, or remove it",
+            fix="use gateway.backendTls, which configures all of them, or remove it",
         )
 
 

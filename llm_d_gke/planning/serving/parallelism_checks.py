@@ -103,7 +103,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             index,
             "tensorParallel",
             value=parallelism.tensor,
-            rule=f"a data-parallel rank lives on one host, and ranks of {parallelism.tensor} do not fill one of"
+            rule=f"a data-parallel rank runs on one host, and ranks of {parallelism.tensor} do not fill one of"
             f" {ctx.per_node} {ctx.accelerator.title}",
             fix=f"use a divisor of {ctx.per_node}",
         )
@@ -156,7 +156,8 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
             "accelerator",
             "machineType",
             value=ctx.machine.name,
-            rule=f"the {parallelism.hosts} hosts of a replica talk over their ordinary network: this machine has no"
+            rule=f"the {parallelism.hosts} hosts of a replica communicate over the standard network: this machine"
+            " has no"
             " RDMA, and GPUDirect-TCPX is not set up",
             fix=f"use {_with_rdma(ctx)}",
         )
@@ -228,7 +229,8 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
             "accelerator",
             "topology",
             value=ctx.topology,
-            rule=f"a slice over {ctx.hosts} hosts takes Ray on TPU, which vLLM {version} does not have: that came with"
+            rule=f"a slice over {ctx.hosts} hosts needs multi-host support on TPU, which vLLM {version} does not"
+            " have: that came with"
             f" {features.tpu_multi_host}",
             fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.tpu_multi_host)},"
             " or a topology of one host",
@@ -240,7 +242,8 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
             index,
             "pipelineParallel",
             value=parallelism.pipeline,
-            rule=f"vLLM {version} runs on several hosts only with Ray: without came with {features.multi_node}",
+            rule=f"vLLM {version} runs on several hosts only with Ray; running without Ray came with"
+            f" {features.multi_node}",
             fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.multi_node)}",
         )
 

@@ -45,7 +45,7 @@ def check_capacity(ctx: PlanContext) -> None:
             "nodes",
             "max",
             value=most,
-            rule=f"all models at their maximum need {needed} nodes: whose pods ask first gets the next one, and the"
+            rule=f"all models at their maximum need {needed} nodes: the first pending pods get the next one, and the"
             " others' wait until a replica ends",
             fix=f"use {needed}, lower a maximum, or raise the minimum of the model that has to have its replicas",
         )

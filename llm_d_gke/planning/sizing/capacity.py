@@ -215,7 +215,7 @@ def _too_slow(ctx: PlanContext, index: int, settings: ModelSettings, capacity: C
         "LLMD-LOAD-OBJECTIVE",
         *("models", index, "load", name),
         value=value,
-        rule=f"one request alone takes {takes:.0f} ms {doubt}: more replicas do not help",
+        rule=f"a single request takes {takes:.0f} ms {doubt}: more replicas do not help",
         fix="use a faster accelerator, a larger tensorParallel, or an objective above that",
     )
 

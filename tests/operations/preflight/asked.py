@@ -178,13 +178,13 @@ WRONG: list[tuple[str, dict[str, Any], Change, str, str, str, Severity]] = [
     ("global quota", {}, lambda p: p.quota("GPUS_ALL_REGIONS", 0, where=f"GET {ROOT}"), "accelerator.nodes.max", "GPUS-ALL-REGIONS-per-project allows 0 in the whole project", "ask for 3", Severity.ERROR),
     ("spot quota", {"accelerator.provisioning": "spot"}, lambda p: p.quota("PREEMPTIBLE_NVIDIA_T4_GPUS", 0), "accelerator.nodes.max", "PREEMPTIBLE-NVIDIA-T4-GPUS-per-project-region allows 0", "ask for 3", Severity.ERROR),
     ("quota of a family", H100, _h100(0), "accelerator.nodes.max", "(gpu_family: NVIDIA_H100) allows 0 in us-central1, use unknown", "ask for 16", Severity.ERROR),
-    ("permissions", {}, _without_permission, "project", "this account may not: container.clusterRoles.bind, container.clusterRoles.create", "roles/container.admin", Severity.ERROR),
+    ("permissions", {}, _without_permission, "project", "this account lacks permissions: container.clusterRoles.bind, container.clusterRoles.create", "roles/container.admin", Severity.ERROR),
     ("machine type", {}, lambda p: p.answers.pop(f"GET {ROOT}/zones/us-central1-a/machineTypes/n1-standard-4"), "accelerator.type", "no n1-standard-4 in us-central1-a", "use another zone", Severity.ERROR),
     ("accelerator type", {}, lambda p: p.answers.pop(f"GET {ROOT}/zones/us-central1-a/acceleratorTypes/nvidia-tesla-t4"), "accelerator.type", "no nvidia-tesla-t4 in us-central1-a", "use another zone", Severity.ERROR),
     ("name of the network", {}, _name_exists(f"{ROOT}/global/networks/llm-d-gpu-network", "llm-d-gpu-network"), "network", "a VPC of this name exists already", "if this stack created it", Severity.WARNING),
     ("name of the cluster", {}, _name_exists("/v1/projects/my-project/locations/us-central1-a/clusters/llm-d-gpu", "llm-d-gpu"), "cluster", "a cluster of this name exists already", "if this stack created it", Severity.WARNING),
     ("brought address", {"gateway.existingAddress": "mine"}, lambda _: None, "gateway.existingAddress", "there is no such address in us-central1", "correct the name", Severity.ERROR),
-    ("an API that says nothing", {}, lambda p: p.answers.update({REGION: 403}), "project", "Google Cloud did not say: 403", "enable the API", Severity.WARNING),
+    ("an API that says nothing", {}, lambda p: p.answers.update({REGION: 403}), "project", "Google Cloud gave no answer: 403", "enable the API", Severity.WARNING),
 ]  # fmt: skip
 
 

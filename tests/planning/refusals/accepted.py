@@ -243,7 +243,13 @@ ACKNOWLEDGED = (
         for name, identifier, ids, rule, fix in (
             ("unknown id", "LLMD-ACKNOWLEDGE-UNKNOWN", ["LLMD-TLS-NOEN"], "no rule has this id", "LLMD-TLS-NONE?"),
             ("an error", "LLMD-ACKNOWLEDGE-ERROR", ["LLMD-TP-DIVIDES"], "this rule is an error", "remove"),
-            ("of nothing", "LLMD-ACKNOWLEDGE-UNUSED", ["LLMD-SPLIT-LENGTHS"], "has no such warning", "remove it"),
+            (
+                "of nothing",
+                "LLMD-ACKNOWLEDGE-UNUSED",
+                ["LLMD-SPLIT-LENGTHS"],
+                "no longer has this warning",
+                "remove it",
+            ),
         )
     ),
     Wrong(
@@ -254,7 +260,7 @@ ACKNOWLEDGED = (
         },
         path="acknowledge[2].id",
         value="LLMD-TLS-NONE",
-        rule="acknowledged above already",
+        rule="already acknowledged above",
         fix="keep one",
     ),
     Wrong(

@@ -27,7 +27,7 @@ AUTOSCALING = (
         changes=scaled() | {"models[0].replicas": 2},
         path="models[0].replicas",
         value="2",
-        rule="the number of replicas is fixed here and follows the load",
+        rule="the number of replicas is fixed here, and autoscaling changes it",
         fix="remove replicas, or autoscaling",
     ),
     Wrong(
@@ -37,7 +37,7 @@ AUTOSCALING = (
         changes={"models[0].prefill": {"replicas": 1, "autoscaling": {"maximum": 1, "target": TARGET}}},
         path="models[0].prefill.replicas",
         value="1",
-        rule="the number of replicas is fixed here and follows the load",
+        rule="the number of replicas is fixed here, and autoscaling changes it",
         fix="remove replicas, or autoscaling",
     ),
     Wrong(
@@ -46,7 +46,7 @@ AUTOSCALING = (
         changes=scaled(minimum=3),
         path="models[0].autoscaling.minimum",
         value="3",
-        rule="above the most, 2",
+        rule="the minimum is above the maximum, 2",
         fix="use at most 2, or raise maximum to 3",
     ),
     Wrong(
@@ -55,7 +55,7 @@ AUTOSCALING = (
         changes=scaled(target={}),
         path="models[0].autoscaling.target",
         value="(missing)",
-        rule="nothing says when a replica has too much to do",
+        rule="the autoscaler cannot tell when a replica is overloaded",
         fix="target: {requestsPerReplica: 16}",
     ),
     Wrong(
@@ -64,7 +64,7 @@ AUTOSCALING = (
         changes=window(replicas=3),
         path="models[0].autoscaling.windows[0].replicas",
         value="3",
-        rule="raises the least number of replicas, which is 1, up to the most, 2",
+        rule="raises the minimum, 1, to at most the maximum, 2",
         fix="give the day a window",
     ),
     Wrong(
@@ -118,7 +118,7 @@ AUTOSCALING = (
         changes=scaled() | {"monitoring.enabled": False},
         path="models[0].autoscaling",
         value="set",
-        rule="nothing is scraped",
+        rule="no metrics are collected",
         fix="set monitoring.enabled: true, or use replicas",
     ),
     Wrong(
@@ -129,7 +129,7 @@ AUTOSCALING = (
         path="models[0].autoscaling.minimum",
         value="0",
         rule="requests then get 503 until a replica answers",
-        fix="give the hours of use a window",
+        fix="add a window for the hours of use",
     ),
     Wrong(
         id="LLMD-AUTOSCALING-STAGE",
@@ -168,7 +168,7 @@ AUTOSCALING = (
         severity=Severity.WARNING,
         path="accelerator.nodes.max",
         value="3",
-        rule="whose pods ask first gets the next one",
+        rule="the first pending pods get the next one",
         fix="use 4, lower a maximum",
     ),
     Wrong(
@@ -178,7 +178,7 @@ AUTOSCALING = (
         changes=scaled() | {"release": "llm-d-0.4"},
         path="models[0].autoscaling",
         value="set",
-        rule="KServe v0.17.0 sets the number of replicas of its Deployments again",
+        rule="KServe v0.17.0 resets the number of replicas of its Deployments",
         fix="or deployment: direct",
     ),
 )

@@ -57,7 +57,7 @@ BACKEND_TLS = (
         changes=own({"type": "metrics-data-source", "parameters": {"scheme": "https"}}),
         path="picker.config.plugins[1].parameters",
         value="scheme: https",
-        rule="engines answer HTTP here, also to requests for metrics (see",
+        rule="engines serve metrics over HTTP here (see",
         fix="use scheme: http",
     ),
     Wrong(
@@ -66,7 +66,7 @@ BACKEND_TLS = (
         changes=ON | own({"type": "metrics-data-source"}),
         path="picker.config.plugins[1].parameters",
         value="scheme: http",
-        rule="engines answer HTTPS here, also to requests for metrics (see",
+        rule="engines serve metrics over HTTPS here (see",
         fix="use scheme: https",
     ),
     Wrong(
@@ -75,7 +75,7 @@ BACKEND_TLS = (
         changes=ON | own(),
         path="picker.config.plugins",
         value="no metrics-data-source",
-        rule="these answer HTTPS",
+        rule="these serve HTTPS",
         fix="add {type: metrics-data-source, parameters: {scheme: https}}",
     ),
 )

@@ -54,7 +54,7 @@ ENGINE_FEATURES = (
         path="models[0].chatTemplate",
         value="nowhere.jinja",
         rule="cannot be read: No such file or directory",
-        fix="correct the path, which begins in the project's folder",
+        fix="correct the path, which is relative to the project folder",
     ),
     Wrong(
         name="a method that needs a draft model",

@@ -182,7 +182,7 @@ ENGINE_SUPPORT = (
         changes=_arguments("--max-num-batched-tokns=4096"),
         path="models[0].extraArgs[0]",
         value="--max-num-batched-tokns=4096",
-        rule="vLLM 0.26.0 has no option --max-num-batched-tokns and ends when it reads it",
+        rule="vLLM 0.26.0 has no option --max-num-batched-tokns and exits when it reads it",
         fix="use --max-num-batched-tokens",
     ),
     Wrong(

@@ -37,7 +37,7 @@ KSERVE = (
         changes={"accelerator.nodes.max": 1},
         path="accelerator.nodes.max",
         value="1",
-        rule="before it ends an old one",
+        rule="before it stops an old one",
         fix="use 2, or set llm-d:paused to true for one up before each change, and before a switch of deployment",
         severity=Severity.WARNING,
     ),
@@ -47,7 +47,7 @@ KSERVE = (
         stack="kserve-mixture-of-experts-wide-gpu",
         path="accelerator.nodes.max",
         value="2",
-        rule="a switch of deployment starts all servers before the old ones go",
+        rule="a switch of deployment starts all servers before the old ones stop",
         fix="use 4, or set llm-d:paused to true for one up before it",
         severity=Severity.WARNING,
     ),
@@ -62,7 +62,7 @@ GATEWAYS = (
         changes={"gateway.className": "istio"},
         path="gateway.className",
         value="istio",
-        rule="a class of another controller, which implementation: gke does not answer to",
+        rule="the class belongs to another controller, and implementation: gke does not use it",
         fix="implementation: istio",
     ),
     Wrong(
@@ -71,7 +71,7 @@ GATEWAYS = (
         changes=ISTIO | {"gateway.className": "gke-l7-rilb"},
         path="gateway.className",
         value="gke-l7-rilb",
-        rule="a class of Google, which implementation: istio does not answer to",
+        rule="the class belongs to Google, and implementation: istio does not use it",
         fix="implementation: gke",
     ),
     Wrong(
@@ -80,7 +80,7 @@ GATEWAYS = (
         changes={"gateway.className": "gke-l7-rilb"},
         path="gateway.className",
         value="gke-l7-rilb",
-        rule="is gke-l7-regional-external-managed and no other class",
+        rule="needs class gke-l7-regional-external-managed",
         fix="change exposure",
     ),
     Wrong(
@@ -215,7 +215,7 @@ IMAGES = (
         },
         path="registry.existingSecret",
         value="redhat-pull-secret",
-        rule="in istio-system as well, a namespace that this stack makes",
+        rule="in istio-system as well, a namespace that this stack creates",
         fix="username and password",
     ),
 )

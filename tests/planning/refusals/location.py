@@ -150,7 +150,7 @@ PLACE = (
         changes={"accelerator.zones": ["us-central1-b"]},
         path="accelerator.zones",
         value="us-central1-b",
-        rule="a zonal cluster in us-central1-a",
+        rule="all nodes of a zonal cluster are in its zone, us-central1-a",
         fix="set llm-d:location to us-central1",
     ),
     Wrong(

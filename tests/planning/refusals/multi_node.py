@@ -67,7 +67,7 @@ GROUPS = (
         changes={"release": "llm-d-0.4"},
         path="accelerator.topology",
         value="4x4",
-        rule="takes Ray on TPU, which vLLM 0.11.1 does not have",
+        rule="needs multi-host support on TPU, which vLLM 0.11.1 does not have",
         fix="release: llm-d-0.9",
     ),
     Wrong(
@@ -97,7 +97,7 @@ GROUPS = (
         changes={"models[0].dataParallel": 2, "models[0].tensorParallel": 16, "accelerator.nodes.max": 4},
         path="models[0].tensorParallel",
         value="16",
-        rule="a data-parallel rank lives on one host",
+        rule="a data-parallel rank runs on one host",
         fix="use a divisor of 8",
     ),
     Wrong(
@@ -148,7 +148,7 @@ GROUPS = (
         },
         path="accelerator.machineType",
         value="a3-highgpu-8g",
-        rule="talk over their ordinary network",
+        rule="communicate over the standard network",
         fix="a3-ultragpu-8g",
         severity=Severity.WARNING,
     ),

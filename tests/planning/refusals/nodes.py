@@ -134,7 +134,7 @@ NETWORK = (
         changes={"network.existing": {**EXISTING_NETWORK, "proxySubnetwork": "proxies"}},
         path="network.proxyCidr",
         value="(missing)",
-        rule="let in the load balancer's proxies by the range of proxies",
+        rule="admit the load balancer's proxies by the range of proxies",
         fix="set network.proxyCidr",
     ),
     Wrong(
@@ -206,7 +206,7 @@ NETWORK = (
         changes={"network": {"existing": EXISTING_NETWORK | {"autoMode": True}, "proxyCidr": "10.200.0.0/23"}},
         path="network.proxyCidr",
         value="10.200.0.0/23",
-        rule="an auto-mode VPC owns 10.128.0.0/9",
+        rule="an auto-mode VPC uses 10.128.0.0/9",
         fix="192.168.0.0/23",
     ),
 )

@@ -147,7 +147,7 @@ PICKER = (
         changes=own({"type": "by-label", "parameters": {"label": "zone", "validValues": ["a"]}}),
         path="picker.config.plugins[1].type",
         value="by-label",
-        rule="v0.11.0 will not have it",
+        rule="v0.11.0 removes it",
         fix="use label-selector-filter",
         severity=Severity.WARNING,
     ),
@@ -166,7 +166,7 @@ PICKER = (
         changes=own({"type": "token-load-scorer"}, {"type": "inflight-load-producer"}) | {"release": "gaie-1.5"},
         path="picker.config.plugins[1].type",
         value="token-load-scorer",
-        rule="does not start with it beside inflight-load-producer",
+        rule="does not start with both this plugin and inflight-load-producer",
         fix="remove it",
     ),
     Wrong(
@@ -307,7 +307,7 @@ PICKER = (
         changes={"picker.replicas": 2, "picker.leaderElection": False},
         path="picker.leaderElection",
         value="false",
-        rule="approx-prefix-cache-producer knows only that part",
+        rule="approx-prefix-cache-producer counts only that part",
         fix="remove leaderElection",
     ),
     Wrong(

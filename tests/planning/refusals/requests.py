@@ -146,7 +146,7 @@ SPLITS = (
         changes={"gateway.directLoadBalancer": True},
         path="gateway.directLoadBalancer",
         value="true",
-        rule="answers every path of vLLM, administration included",
+        rule="exposes every path of vLLM, administration included",
         fix="set exposure: internal",
     ),
     Wrong(
@@ -185,7 +185,7 @@ SPLITS = (
         changes={"splits": [{"name": "chat", "weights": {OLD: 1}}]},
         path="splits[0].weights",
         value=OLD,
-        rule="a split divides requests among two models or more, and this one names",
+        rule="a split divides requests among two or more models, and this one names",
         fix="chat one of the model's aliases",
     ),
     Wrong(
@@ -281,7 +281,7 @@ CERTIFICATES = (
         changes={"gateway.tls": {"kind": "cert-manager"}, "gateway.hostname": "llm.example.com"},
         path="gateway.tls.issuer",
         value="null",
-        rule="the certificate signs itself, so clients do not trust it by default",
+        rule="the certificate is self-signed, so clients do not trust it by default",
         fix="name an issuer",
         severity=Severity.WARNING,
     ),

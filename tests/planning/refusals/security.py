@@ -34,12 +34,12 @@ _IAP = {"kind": "iap", "clientId": "1.apps.googleusercontent.com", "existingSecr
 EDGE = (
     *(
         Wrong(
-            name=f"nobody is asked who it is: {name}",
+            name=f"a Gateway without authentication: {name}",
             id="LLMD-GATEWAY-OPEN",
             changes={"acknowledge": None, **changes},
             path="gateway.auth.kind",
             value="none",
-            rule="everybody on the internet can use the models",
+            rule="anyone on the internet can use the models",
             fix="acknowledge LLMD-GATEWAY-OPEN with a reason",
         )
         for name, changes in (
@@ -89,7 +89,7 @@ EDGE = (
         changes=_ISTIO | {"gateway.auth": {"kind": "api-keys"}},
         path="apiKeys",
         value="{}",
-        rule="nobody could use the models",
+        rule="every request would be rejected",
         fix="openssl rand -hex 24",
     ),
     Wrong(
@@ -109,7 +109,7 @@ EDGE = (
             changes={"apiKeys.a": _KEY, **changes},
             path="apiKeys",
             value="1 keys",
-            rule="nothing would ask for them",
+            rule="no request would be checked against them",
             fix="set gateway.auth: {kind: api-keys}",
         )
         for name, changes in (
@@ -146,7 +146,13 @@ EDGE = (
         )
         for path, value, changes, rule, fix in (
             ("gateway.limits.bodyBytes", 100_000, {}, "no limit for the body", "implementation: istio"),
-            ("gateway.limits.per", "key", {"gateway.implementation": "istio"}, "does not know whose", "per: address"),
+            (
+                "gateway.limits.per",
+                "key",
+                {"gateway.implementation": "istio"},
+                "cannot tell clients apart",
+                "per: address",
+            ),
             (
                 "gateway.limits.requestsPerMinute",
                 60,
@@ -163,7 +169,7 @@ EDGE = (
         changes={"gateway.securityPolicy": "office", "gateway.limits.requestsPerMinute": 60},
         path="gateway.limits.requestsPerMinute",
         value="60",
-        rule="a backend has one policy of Cloud Armor",
+        rule="a backend has one Cloud Armor policy",
         fix="remove securityPolicy",
     ),
     *(
@@ -184,7 +190,7 @@ EDGE = (
         changes=_ISTIO | {"gateway.tlsVersion": "1.3"},
         path="gateway.tlsVersion",
         value="1.3",
-        rule="takes TLS 1.2 and 1.3",
+        rule="accepts TLS 1.2 and 1.3",
         fix="use implementation: gke",
     ),
 )

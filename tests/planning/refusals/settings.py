@@ -11,7 +11,7 @@ SETTINGS = (
         changes={"monitoring": {"enabled": False, "dashboard": True}},
         path="monitoring.dashboard",
         value="true",
-        rule="nothing is scraped",
+        rule="no metrics are collected",
         fix="set monitoring.enabled: true",
     ),
     Wrong(
@@ -20,7 +20,7 @@ SETTINGS = (
         changes={"monitoring": {"enabled": False, "alerts": {"availability": 0.99}}},
         path="monitoring.alerts",
         value="set",
-        rule="nothing is scraped",
+        rule="no metrics are collected",
         fix="remove monitoring.alerts",
     ),
     Wrong(

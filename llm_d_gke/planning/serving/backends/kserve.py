@@ -206,11 +206,15 @@ def _warn_of_rollout(ctx: PlanContext, server: ModelServerPlan) -> None:
     nodes = ctx.settings.accelerator.nodes
     if server.group is None:
         missing = ctx.hosts
-        rule = "KServe starts a new replica before it ends an old one: no update would find an accelerator"
-        when = "before each change, and before a switch of deployment, which starts all servers before the old ones go"
+        rule = "KServe starts a new replica before it stops an old one, and no accelerator is free for it"
+        when = (
+            "before each change, and before a switch of deployment, which starts all servers before the old ones stop"
+        )
     else:
         missing = server.replicas * server.group.size
-        rule = "a switch of deployment starts all servers before the old ones go: it would find no accelerators"
+        rule = (
+            "a switch of deployment starts all servers before the old ones stop, and no accelerators are free for them"
+        )
         when = "before it"
     ctx.findings.warning(
         "LLMD-KSERVE-ROLLOUT",
