@@ -23,8 +23,9 @@ MODEL :=
 LOAD :=
 WRITE :=
 ENGINE :=
+DESCRIBED :=
 
-.PHONY: help diff adopt adopt-manifests conformance up preview preflight leftovers backup-check verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
+.PHONY: help import eject diff adopt adopt-manifests conformance up preview preflight leftovers backup-check verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -74,6 +75,12 @@ adopt: $(STAMP) ## what upstream's sources say against RELEASE of the catalog; A
 
 adopt-manifests: $(STAMP) ## a stack file from what runs today: FILES='manifests/ values.yaml'; ARGS='--write chat' writes Pulumi.chat.yaml
 	@$(CLI) adopt-manifests $(FILES) $(ARGS)
+
+import: $(STAMP) ## write the file with which `pulumi import` takes what exists into STACK; DESCRIBED=cluster.yaml lists what differs
+	@$(CLI) import $(STACK) $(if $(DESCRIBED),--described $(DESCRIBED)) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+eject: $(STAMP) ## write STACK as gcloud commands, chart values and manifests without Pulumi into the new folder OUT
+	@$(CLI) eject $(STACK) --out $(or $(OUT),ejected) $(ARGS)
 
 render: $(STAMP) ## write STACK's resource graph and manifests into OUT
 	@$(CLI) render $(STACK) --out $(or $(OUT),rendered) $(ARGS)

@@ -6,18 +6,20 @@ import typer
 
 from llm_d_gke.cli.exits import FAILED, REFUSED
 from llm_d_gke.cli.run import Command, Failure, add_command, new_app
-from llm_d_gke.operations.cli import choose, environments, judge, watch
+from llm_d_gke.operations.cli import choose, environments, existing, judge, watch
 from llm_d_gke.rehearsal import cli as rehearsal_cli
 
 
 def explain_error(error: Exception) -> Failure | None:
     """The printed text of an error of any command. None for a defect."""
     from llm_d_gke.operations.adopt_manifests.errors import AdoptError
+    from llm_d_gke.operations.eject.inputs import NotEjectableError
     from llm_d_gke.operations.explain.errors import FieldError
+    from llm_d_gke.operations.import_cloud.described import DescriptionError
     from llm_d_gke.operations.live_stack.stack import LiveStackError
     from llm_d_gke.operations.size.errors import SizeError
 
-    if isinstance(error, AdoptError | FieldError | SizeError):
+    if isinstance(error, AdoptError | DescriptionError | FieldError | NotEjectableError | SizeError):
         return Failure(str(error), REFUSED)
     if isinstance(error, LiveStackError):
         return Failure(str(error), FAILED)
@@ -37,6 +39,7 @@ def build_app() -> typer.Typer:
         ),
         "Look at a stack that runs": (watch.verify, watch.diagnose),
         "Keep stacks, and look at what a destroyed one left": (environments.backup_check, judge.leftovers),
+        "Take over what exists, or leave with it": (existing.import_, existing.eject),
         "Hold the memory verdict against your own starts": (judge.logs_check, judge.logs_read),
     }
     for panel, commands in panels.items():

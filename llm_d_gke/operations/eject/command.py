@@ -1,0 +1,33 @@
+"""Implements the command `eject`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.text import count
+from llm_d_gke.operations.eject.write import ejected_files, write
+from llm_d_gke.planning import plan_raw
+from llm_d_gke.resource_graph.stack_program import record_stack
+from llm_d_gke.stackfile import PROJECT_ROOT, load
+from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.model_files import model_files
+
+
+def eject_stack(stack: str, changes: Mapping[str, str], out: Path) -> int:
+    """Write the folder `out`, which must be empty or missing. Raises RefusedError and NotEjectableError."""
+    if out.exists() and any(out.iterdir()):
+        print(
+            f"{out} is not empty: name a new folder, since files of an earlier stack would be applied too",
+            file=sys.stderr,
+        )
+        return REFUSED
+    configuration = assume_unset(load(PROJECT_ROOT, stack, changes))
+    values = configuration.settings()
+    plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+    files = ejected_files(record_stack(stack, configuration), plan)
+    write(files, out)
+    print(f"wrote {count(len(files), 'file')} to {out}: begin with {out / 'README.md'}")
+    return DONE

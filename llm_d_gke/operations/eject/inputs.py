@@ -1,0 +1,69 @@
+"""The inputs of a recorded resource, each to be used once: what no command uses is an error, not a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from llm_d_gke.operations.import_cloud.ids import ACCOUNT, account_email
+from llm_d_gke.resource_graph import Graph, Recorded, Secret, Unknown
+
+
+class NotEjectableError(LookupError):
+    """A resource has no command, or an input that its command does not carry."""
+
+
+class Inputs:
+    """Reads inputs by dotted path and remembers which were read."""
+
+    def __init__(self, resource: Recorded, graph: Graph, project: str) -> None:
+        self._resource, self._graph = resource, graph
+        self._used: set[str] = set()
+        own = resource.inputs.get("project")
+        self.project = own if isinstance(own, str) else project
+        self._used.add("project")
+
+    def take(self, path: str) -> Any:
+        """The value at a path, None where the program sets none. Marks everything at and below it as used."""
+        self._used.add(path)
+        value: Any = self._resource.inputs
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value.value if isinstance(value, Secret) else value
+
+    def name_of(self, path: str, kind: str) -> str:
+        """The name in a reference to another resource: an id in text, or the resource that the input depends on."""
+        value = self.take(path)
+        if not isinstance(value, Unknown):
+            return str(value).rpartition("/")[2]
+        return str(self._dependency(path, kind)["name"])
+
+    def email(self, path: str) -> str:
+        """The address of the service account that the input names."""
+        value = self.take(path)
+        if not isinstance(value, Unknown):
+            return str(value)
+        account = self._dependency(path, ACCOUNT)
+        return account_email(str(account["accountId"]), str(account.inputs.get("project") or self.project))
+
+    def unused(self) -> list[str]:
+        """Paths that were not used, except those without a value."""
+        return [path for path in _leaves(self._resource.inputs, "") if not self._is_used(path)]
+
+    def _is_used(self, path: str) -> bool:
+        return any(path == used or path.startswith(f"{used}.") for used in self._used)
+
+    def _dependency(self, path: str, kind: str) -> Recorded:
+        for urn in self._resource.property_dependencies.get(path.split(".")[0], ()):
+            found = self._graph.find(urn)
+            if found is not None and found.type == kind:
+                return found
+        raise NotEjectableError(f"{self._resource.urn}: {path} is not known before the resource exists")
+
+
+def _leaves(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    elif value is not None:
+        yield path

@@ -1,0 +1,68 @@
+"""Implements the command `import`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.text import count, wrapped
+from llm_d_gke.operations.import_cloud.described import differences, missing_pools, read_description
+from llm_d_gke.operations.import_cloud.spec import ImportSpec, cluster_of, import_spec
+from llm_d_gke.planning import plan_raw
+from llm_d_gke.resource_graph.stack_program import record_stack
+from llm_d_gke.stackfile import PROJECT_ROOT, load
+from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.model_files import model_files
+
+
+def write_import(stack: str, changes: Mapping[str, str], described: Path | None, out: Path) -> int:
+    """Write the import file, and print the commands, what is not imported and what differs.
+
+    Exit status 2 if an import would be followed by a replacement. Raises RefusedError, DescriptionError.
+    """
+    configuration = assume_unset(load(PROJECT_ROOT, stack, changes))
+    values = configuration.settings()
+    plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+    graph = record_stack(stack, configuration)
+    description: Mapping[str, Any] = read_description(described) if described is not None else {}
+    spec = import_spec(graph, plan.project, missing_pools(graph, description) if description else ())
+    out.write_text(spec.text(), encoding="utf-8")
+    print(f"wrote {out}: {count(len(spec.imported), 'resource')} of Google Cloud to import\n")
+    for line in commands(stack, spec, out):
+        print(line)
+    if cluster_of(graph) is None:
+        print("\nThe cluster stays outside of the stack, since the stack file names it in cluster.existing.")
+    if spec.created:
+        print("\nNot imported:")
+        for resource, why in spec.created:
+            print(wrapped(f"- {resource.type.rpartition(':')[2]} {resource.name}: {why}"))
+    if described is None:
+        print(
+            "\nWhat differs is not known. For that, describe the cluster and give the file:\n"
+            f"  gcloud container clusters describe {plan.cluster.name} --location {plan.location}"
+            f" --project {plan.project} --format=yaml > cluster.yaml"
+        )
+        return DONE
+    found = differences(graph, description)
+    if not found:
+        print("\nNo compared field of cluster and node pools differs.")
+        return DONE
+    print("\nWhat differs from the existing cluster:")
+    for difference in found:
+        print(wrapped(f"- {difference}"))
+    if any(difference.replaces for difference in found):
+        print("\nDo not run `up` before no line says REPLACES: change the stack file, or keep the resource out of it.")
+        return REFUSED
+    return DONE
+
+
+def commands(stack: str, spec: ImportSpec, out: Path) -> Iterator[str]:
+    """The commands that import, in their order."""
+    yield "# The provider and the parents under which resources are imported; nothing at Google changes"
+    yield f"pulumi up --stack {stack} --yes " + " ".join(f"--target '{urn}'" for urn in spec.targets)
+    yield "# Reads every resource and writes it into the state; nothing at Google changes"
+    yield f"pulumi import --stack {stack} --file {out} --generate-code=false --protect=false --yes"
+    yield "# What `up` would still change: no line may say replace"
+    yield f"pulumi preview --stack {stack} --diff"

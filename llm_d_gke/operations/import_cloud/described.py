@@ -1,0 +1,210 @@
+"""What `gcloud container clusters describe` says of an existing cluster, against what the stack would create.
+
+Field names on the left are the provider's inputs, on the right those of the GKE API (container.googleapis.com v1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llm_d_gke.operations.import_cloud.ids import CLUSTER, NODE_POOL
+from llm_d_gke.rehearsal.providers.gcp.kinds import NETWORK, SUBNETWORK, VIRTUAL
+from llm_d_gke.rehearsal.providers.gcp.table import KINDS
+from llm_d_gke.rehearsal.providers.properties import under
+from llm_d_gke.resource_graph import Graph, Recorded, Unknown, contains_unknown
+
+_CLUSTER_FIELDS = {
+    "location": "location",
+    "ipAllocationPolicy.clusterSecondaryRangeName": "ipAllocationPolicy.clusterSecondaryRangeName",
+    "ipAllocationPolicy.servicesSecondaryRangeName": "ipAllocationPolicy.servicesSecondaryRangeName",
+    "datapathProvider": "networkConfig.datapathProvider",
+    "enableIntranodeVisibility": "networkConfig.enableIntraNodeVisibility",
+    "gatewayApiConfig.channel": "networkConfig.gatewayApiConfig.channel",
+    "workloadIdentityConfig.workloadPool": "workloadIdentityConfig.workloadPool",
+    "enableShieldedNodes": "shieldedNodes.enabled",
+    "releaseChannel.channel": "releaseChannel.channel",
+    "privateClusterConfig.enablePrivateNodes": "privateClusterConfig.enablePrivateNodes",
+    "enableMultiNetworking": "networkConfig.enableMultiNetworking",
+    "databaseEncryption.keyName": "databaseEncryption.keyName",
+    "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic": (
+        "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic"
+    ),
+    "controlPlaneEndpointsConfig.ipEndpointsConfig.enabled": "controlPlaneEndpointsConfig.ipEndpointsConfig.enabled",
+    "resourceLabels": "resourceLabels",
+}
+_POOL_FIELDS = {
+    "nodeConfig.machineType": "config.machineType",
+    "nodeConfig.diskSizeGb": "config.diskSizeGb",
+    "nodeConfig.diskType": "config.diskType",
+    "nodeConfig.imageType": "config.imageType",
+    "nodeConfig.spot": "config.spot",
+    "nodeConfig.flexStart": "config.flexStart",
+    "nodeConfig.labels": "config.labels",
+    "nodeConfig.oauthScopes": "config.oauthScopes",
+    "nodeConfig.bootDiskKmsKey": "config.bootDiskKmsKey",
+    "nodeConfig.workloadMetadataConfig.mode": "config.workloadMetadataConfig.mode",
+    "nodeConfig.shieldedInstanceConfig.enableSecureBoot": "config.shieldedInstanceConfig.enableSecureBoot",
+    "nodeLocations": "locations",
+    "autoscaling.totalMinNodeCount": "autoscaling.totalMinNodeCount",
+    "autoscaling.totalMaxNodeCount": "autoscaling.totalMaxNodeCount",
+    "autoscaling.locationPolicy": "autoscaling.locationPolicy",
+    "management.autoUpgrade": "management.autoUpgrade",
+}
+# The types of the resources that the cluster refers to.
+_NETWORK = {"network": NETWORK, "subnetwork": SUBNETWORK}
+
+
+class DescriptionError(ValueError):
+    """A file does not hold the description of one cluster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A field that the next `up` would change. `replaces`: GKE cannot change it, so the resource would be replaced."""
+
+    resource: str
+    field: str
+    now: Any
+    planned: Any
+    replaces: bool
+
+    def __str__(self) -> str:
+        effect = "REPLACES it" if self.replaces else "changes it in place"
+        return f"{self.resource} {self.field}: is {_shown(self.now)}, planned {_shown(self.planned)}; `up` {effect}"
+
+
+def read_description(path: Path) -> Mapping[str, Any]:
+    """The cluster of a file, as YAML or JSON. Raises DescriptionError."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise DescriptionError(f"{path} cannot be read: {error}") from error
+    if not isinstance(document, Mapping) or "nodePools" not in document:
+        raise DescriptionError(
+            f"{path} does not describe a cluster. Write it with: gcloud container clusters describe NAME"
+            " --location LOCATION --format=yaml"
+        )
+    return document
+
+
+def missing_pools(graph: Graph, described: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the stack's node pools that the cluster does not have."""
+    existing = {pool.get("name") for pool in described.get("nodePools") or ()}
+    return tuple(str(pool["name"]) for pool in graph.by_type(NODE_POOL) if pool["name"] not in existing)
+
+
+def differences(graph: Graph, described: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """Every compared field of the cluster and of its pools that the next `up` would change."""
+    found: list[Difference] = []
+    pools = {pool.get("name"): pool for pool in described.get("nodePools") or ()}
+    for cluster in graph.by_type(CLUSTER):
+        if not cluster.read:
+            found += _differences(cluster, described, _CLUSTER_FIELDS)
+            found += _name(cluster, described)
+            found += _networks(cluster, described, graph)
+    for pool in graph.by_type(NODE_POOL):
+        if pool["name"] in pools:
+            found += _differences(pool, pools[pool["name"]], _POOL_FIELDS)
+            found += _accelerators(pool, pools[pool["name"]])
+    return tuple(found)
+
+
+def _differences(resource: Recorded, described: Mapping[str, Any], fields: Mapping[str, str]) -> Iterator[Difference]:
+    for field, api_field in fields.items():
+        planned, now = _at(resource.inputs, field), _at(described, api_field)
+        # What the program leaves out, the provider takes over from Google.
+        if planned is None or contains_unknown(planned) or _same(now, planned):
+            continue
+        yield _difference(resource, field, now, planned)
+
+
+def _difference(resource: Recorded, field: str, now: Any, planned: Any) -> Difference:
+    kind = KINDS[resource.type]
+    path = tuple(field.split("."))
+    replaced = kind.replaced_by(_nested(path, now), dict(resource.inputs))
+    replaces = not under(path, *VIRTUAL, *kind.updates) and ("*" in replaced or under(path, *replaced))
+    return Difference(resource=_title(resource), field=field, now=now, planned=planned, replaces=replaces)
+
+
+def _name(cluster: Recorded, described: Mapping[str, Any]) -> Iterator[Difference]:
+    if described.get("name") != cluster["name"]:
+        yield Difference(
+            resource=_title(cluster), field="name", now=described.get("name"), planned=cluster["name"], replaces=True
+        )
+
+
+def _networks(cluster: Recorded, described: Mapping[str, Any], graph: Graph) -> Iterator[Difference]:
+    """Compare network and subnet by their last part: the API answers with names or with whole links."""
+    for field, kind in _NETWORK.items():
+        planned, now = cluster.inputs.get(field), described.get(field)
+        if isinstance(planned, Unknown):
+            created = (graph[urn] for urn in cluster.property_dependencies.get(field, ()))
+            planned = next((resource["name"] for resource in created if resource.type == kind), None)
+        if planned is not None and _last(now) != _last(planned):
+            yield Difference(
+                resource=_title(cluster), field=field, now=_last(now), planned=_last(planned), replaces=True
+            )
+
+
+def _accelerators(pool: Recorded, described: Mapping[str, Any]) -> Iterator[Difference]:
+    planned = [
+        (entry.get("type"), int(entry.get("count", 0)))
+        for entry in _at(pool.inputs, "nodeConfig.guestAccelerators") or ()
+    ]
+    now = [
+        (entry.get("acceleratorType"), int(entry.get("acceleratorCount") or 0))
+        for entry in _at(described, "config.accelerators") or ()
+    ]
+    if planned and planned != now:
+        yield Difference(
+            resource=_title(pool),
+            field="nodeConfig.guestAccelerators",
+            now=", ".join(f"{count} x {name}" for name, count in now) or None,
+            planned=", ".join(f"{count} x {name}" for name, count in planned),
+            replaces=True,
+        )
+
+
+def _title(resource: Recorded) -> str:
+    return f"{resource.type.rpartition(':')[2]} {resource['name']}"
+
+
+def _at(values: Mapping[str, Any], path: str) -> Any:
+    value: Any = values
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    return dict(value)
+
+
+def _same(now: Any, planned: Any) -> bool:
+    """Whether Google's answer means what is planned. The API leaves out what is false, zero or empty."""
+    if isinstance(planned, Mapping):
+        return {str(key): str(value) for key, value in (now or {}).items()} == {
+            str(key): str(value) for key, value in planned.items()
+        }
+    if isinstance(planned, list | tuple):
+        return sorted(map(str, now or ())) == sorted(map(str, planned))
+    if isinstance(planned, bool) or not planned:
+        return bool(now) == bool(planned)
+    if isinstance(planned, int | float):
+        return float(now or 0) == float(planned)
+    return str(now) == str(planned)
+
+
+def _last(link: object) -> str:
+    return str(link or "").rpartition("/")[2]
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else str(value)
