@@ -1,0 +1,1 @@
+"""Kills the engine at random moments of `up` and `destroy`, and checks that the next `destroy` leaves nothing."""
