@@ -21,11 +21,12 @@ KIND :=
 FIND :=
 MODEL :=
 LOAD :=
+STACKS :=
 WRITE :=
 ENGINE :=
 DESCRIBED :=
 
-.PHONY: help import eject diff adopt adopt-manifests conformance up preview preflight leftovers backup-check verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
+.PHONY: help import eject diff fleet adopt adopt-manifests conformance up preview preflight leftovers backup-check verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -90,6 +91,9 @@ report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=repor
 
 diff: $(STAMP) ## what stack B has otherwise than stack A: A=staging B=production; ARGS=--objects adds the rendered objects
 	@$(CLI) diff $(A) $(B) $(ARGS)
+
+fleet: $(STAMP) ## preview all stacks of the project's folder from nothing: verdict, resources, dollars; STACKS='staging production'
+	@$(CLI) fleet $(STACKS) $(ARGS)
 
 explain: $(STAMP) ## where FIELD of STACK's objects or outputs comes from: FIELD='Deployment/gemma-2b-it-vllm spec.replicas'
 	@$(CLI) explain $(STACK) '$(FIELD)' $(ARGS)

@@ -1,6 +1,6 @@
 """Measures what docs/measurements.md states.
 
-`python -m llm_d_gke.operations.measure [plan|preview|life|growth|switches]`; all but `switches` without an argument.
+`python -m llm_d_gke.operations.measure [plan|preview|life|growth|switches|fleet]`; all of them without an argument.
 
 `python -m llm_d_gke.operations.measure imports CHECKOUT` compares the import of the program
 with that of another checkout.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gc
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -181,6 +182,22 @@ def growth(sizes: tuple[int, ...] = (1, 8, 32, 125), rounds: int = 3) -> None:
         print(f"| {models} | {registered} | {middle:.2f} s | {per_object:.1f} ms | {rounds} |", flush=True)
 
 
+def fleet(sizes: tuple[int, ...] = (1, 10, 50), jobs: int = 2) -> None:
+    """Previews of ever more stacks by one command: seconds a stack, and processor time of all processes a stack."""
+    text = (PROJECT_ROOT / f"Pulumi.{_STACK}.yaml").read_text(encoding="utf-8")
+    print("\n| stacks | whole command | seconds a stack | processor time a stack |\n|---|---|---|---|")
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(size):
+                Path(folder, f"Pulumi.{_STACK}-{number}.yaml").write_text(text, encoding="utf-8")
+            shutil.copy(PROJECT_ROOT / "Pulumi.yaml", folder)
+            argv = [sys.executable, "-m", "llm_d_gke", "fleet", "--folder", folder, "--jobs", str(jobs)]
+            before = _children_cpu()
+            seconds = _timed(lambda argv=argv: subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True))  # type: ignore[misc]
+            used = _children_cpu() - before
+        print(f"| {size} | {seconds:.1f} s | {seconds / size:.2f} s | {used / size:.2f} s |", flush=True)
+
+
 def _many(configuration: StackConfig, models: int) -> StackPlan:
     """A plan with that many models. The findings (too many rules for one route, too few nodes) do not matter here."""
     values = configuration.settings()
@@ -220,7 +237,9 @@ def main() -> None:
     if sys.argv[1:2] == ["imports"] and len(sys.argv) == 3:
         imports(Path(sys.argv[2]).resolve())
         return
-    parts: dict[str, Callable[[], None]] = {part.__name__: part for part in (plan, preview, life, growth, switches)}
+    parts: dict[str, Callable[[], None]] = {
+        part.__name__: part for part in (plan, preview, life, growth, switches, fleet)
+    }
     for name in sys.argv[1:] or parts:
         parts[name]()
 

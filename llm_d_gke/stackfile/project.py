@@ -39,6 +39,11 @@ def stack_names(root: Path) -> list[str]:
     return sorted({*_names_in(root), *_names_in(root / EXAMPLES)})
 
 
+def own_stacks(root: Path) -> list[str]:
+    """Names of the stacks with a file in the folder itself, sorted: the environments, without examples."""
+    return sorted(_names_in(root))
+
+
 def project_stacks(root: Path = PROJECT_ROOT) -> list[str]:
     """Names of the stacks that belong to the project, sorted: the main ones and the examples, not a user's own."""
     return sorted([*MAIN_STACKS, *_names_in(root / EXAMPLES)])

@@ -33,6 +33,7 @@ def build_app() -> typer.Typer:
         "Judge a stack before anything is created": (
             judge.report,
             judge.diff,
+            environments.fleet,
             judge.compare,
             judge.preflight,
             judge.explain,

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from llm_d_gke.cli.options import Changes, Stack, overrides
+from llm_d_gke.cli.options import Changes, Stack, complete_stack, overrides
+
+
+def fleet(
+    stacks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Names of stacks; by default all with a file in the project's folder.",
+            show_default=False,
+            autocompletion=complete_stack,
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Folder with the stack files.", exists=True, file_okay=False, show_default=False),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Stacks at a time; by default one for each core.", show_default=False),
+    ] = None,
+) -> int:
+    """Preview many stacks from nothing: verdict, resources, dollars. Exit status 2 if one is refused."""
+    from llm_d_gke.operations.fleet.command import print_fleet
+
+    return print_fleet(stacks or (), folder, jobs)
 
 
 def backup_check(

@@ -1,0 +1,1 @@
+"""Previews many stacks by one command."""

@@ -1,0 +1,48 @@
+"""Many stacks are previewed by one command, each as it would be alone."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llm_d_gke.operations.fleet.command import print_fleet
+from llm_d_gke.operations.fleet.preview import preview_fleet
+from llm_d_gke.stackfile import PROJECT_ROOT
+
+STACKS = ["broken", "first", "refused", "second"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two stacks that can be planned, one that is refused, one whose file cannot be read."""
+    text = (PROJECT_ROOT / "Pulumi.gpu.yaml").read_text(encoding="utf-8")
+    shutil.copy(PROJECT_ROOT / "Pulumi.yaml", tmp_path)
+    refused = text.replace("maxModelLen: 2048", "maxModelLen: 9000000")
+    for name, content in {"first": text, "second": text, "refused": refused, "broken": "config: {"}.items():
+        (tmp_path / f"Pulumi.{name}.yaml").write_text(content, encoding="utf-8")
+    return tmp_path
+
+
+def test_rows_are_the_same_one_at_a_time_and_together(folder: Path) -> None:
+    alone, together = ([replace(row, seconds=0.0) for row in preview_fleet(folder, STACKS, jobs)] for jobs in (1, 2))
+    assert alone == together
+    broken, first, refused, second = alone
+    assert "Pulumi.broken.yaml" in broken.fault
+    assert first.resources == second.resources > first.cloud > 10
+    assert first.running == second.running
+    assert first.errors == ()
+    assert refused.errors
+    assert refused.resources == 0
+
+
+def test_the_command_lists_every_stack_of_the_folder_and_fails_for_a_refused_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert print_fleet([], folder, 1) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == STACKS
+    assert "4 stacks, 2 refused" in lines[-1]
+    assert print_fleet(["first"], folder, 1) == 0
