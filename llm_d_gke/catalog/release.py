@@ -92,11 +92,18 @@ class RouterRelease(_Frozen):
 
 
 class ChartRelease(_Frozen):
-    """One Helm chart, pinned: an OCI reference without tag, or a name in `repository`; its version as spelt there."""
+    """One Helm chart, pinned: an OCI reference without tag, or a name in `repository`; its version as spelt there.
+
+    `kinds`: whether an upgrade of the chart changes its kinds (`upgraded`: they are templates), or Helm installs them
+    once and never changes them (`once`: they are in the chart's folder crds/). None: not established, or it has none.
+    `deletes_kinds`: removing the release removes them, with every object of these kinds in the cluster.
+    """
 
     chart: str
     version: str
     repository: str | None = None
+    kinds: Literal["upgraded", "once"] | None = None
+    deletes_kinds: bool = False
 
 
 class IstioCharts(_Frozen):
@@ -182,6 +189,8 @@ class Release(_Frozen):
     caveat: str | None = None
     # When upstream released it; None: it is put together from several.
     released: datetime.date | None = None
+    # The release that a stack upgrades from; None: the first of its line.
+    follows: str | None = None
     # When its values were read.
     as_of: datetime.date
     # Where each part's values were read, by part.

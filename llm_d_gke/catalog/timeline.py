@@ -29,6 +29,14 @@ class Step(Entry):
     source_by_kind: Mapping[Literal["gpu", "tpu"], str] = Field(default_factory=dict)
 
 
+class Change(Entry):
+    """A change of a running stack: seconds at best and at worst."""
+
+    title: str
+    seconds: Span
+    source: str
+
+
 class Rate(Entry):
     values: Span
     source: str
@@ -39,6 +47,7 @@ class Timeline(Entry):
 
     sources: Mapping[str, Source]
     steps: Mapping[str, Step]
+    changes: Mapping[str, Change]
     download_mib_per_second: Rate
 
     @model_validator(mode="after")
@@ -52,6 +61,9 @@ class Timeline(Entry):
             if unknown := [source for source in sources if source not in self.sources]:
                 raise ValueError(f"timeline.yaml: steps: {name}: there is no source {', '.join(unknown)}")
             names.add(name)
+        for name, change in self.changes.items():
+            if change.source not in self.sources:
+                raise ValueError(f"timeline.yaml: changes: {name}: there is no source {change.source}")
         return self
 
 

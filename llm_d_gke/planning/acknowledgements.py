@@ -11,6 +11,9 @@ from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
 
+# Findings that only a preview of a running stack can have: planning alone cannot tell whether one is still needed.
+_OF_A_RUNNING_STACK = frozenset(("LLMD-PREFLIGHT-DELETES",))
+
 
 def acknowledge(settings: StackSettings, findings: Findings) -> None:
     """Mark acknowledged findings in `findings`, and add findings about acknowledgements that have no effect.
@@ -51,7 +54,7 @@ def acknowledge(settings: StackSettings, findings: Findings) -> None:
                 rule="the rule is already acknowledged above, with another reason",
                 fix="keep one of the two",
             )
-        elif acknowledgement.id not in warned:
+        elif acknowledgement.id not in warned and acknowledgement.id not in _OF_A_RUNNING_STACK:
             findings.warning(
                 "LLMD-ACKNOWLEDGE-UNUSED",
                 *path,

@@ -1,0 +1,96 @@
+"""Plans an upgrade: from two plans of one stack and the catalog's entries of both releases to ordered steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llm_d_gke.catalog.release import Release
+from llm_d_gke.planning.findings import Finding, Severity
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.upgrades.infrastructure import infrastructure_steps, minor_of
+from llm_d_gke.planning.upgrades.platform import kinds_of, platform_steps
+from llm_d_gke.planning.upgrades.routing import routing_steps
+from llm_d_gke.planning.upgrades.servers import server_steps
+from llm_d_gke.planning.upgrades.step import Loss, Step, UpgradePlan
+
+# What the earlier steps have not changed yet, and what no step is about: routes, monitoring, permissions.
+REST = "rest"
+
+
+def plan_upgrade(before: StackPlan, after: StackPlan, old: Release, new: Release) -> UpgradePlan:
+    """The steps in the order in which they are safe: cluster, kinds, controllers, pickers, router, servers, the rest.
+
+    A new picker and a new controller work with old servers, and the other way around is not tested. `old`
+    and `new` are the releases of `before` and `after`; they may be one, where only settings differ.
+    """
+    steps = (
+        *infrastructure_steps(before, after),
+        *platform_steps(before, after, new.charts),
+        *routing_steps(before, after),
+        *server_steps(before, after),
+    )
+    return UpgradePlan(
+        stack=after.stack,
+        before=old.name,
+        after=new.name,
+        steps=(*steps, _rest(before, after)),
+        findings=tuple(_findings(before, after, new)),
+    )
+
+
+def _rest(before: StackPlan, after: StackPlan) -> Step:
+    """An update of the whole stack: it also deletes what is no longer part of it."""
+    names = {model.served_name for model in after.models}
+    removed = [model.served_name for model in before.models if model.served_name not in names]
+    charts = {chart.name for chart in after.charts}
+    dropped = [chart.name for chart in before.charts if chart.name not in charts and not chart.existing]
+    unmanaged = sorted(kinds_of(before) - kinds_of(after))
+    changes = [
+        *(f"model {name} removed" for name in removed),
+        *(f"chart {name} removed" for name in dropped),
+        *(f"{kind} stays, no longer managed by the stack" for kind in unmanaged),
+    ]
+    return Step(
+        name=REST,
+        title="everything else",
+        changes=(*changes, "routes, monitoring and permissions, where they differ"),
+        method="one update of the whole stack, which changes what is left and deletes what is no longer part of it",
+        loss=Loss.OUTAGE if removed else Loss.NOTHING,
+        consequence=f"requests to {', '.join(removed)}" if removed else "nothing",
+        back="an update with the settings before",
+    )
+
+
+def _findings(before: StackPlan, after: StackPlan, new: Release) -> Iterator[Finding]:
+    """What cannot go back, and what is lost on the way back."""
+    was, now = minor_of(before.cluster.min_version), minor_of(after.cluster.min_version)
+    if was is not None and now is not None and now < was:
+        yield Finding(
+            id="LLMD-PREFLIGHT-CLUSTER-BACK",
+            path="llm-d:cluster.version",
+            value=str(after.cluster.min_version),
+            rule=f"the stack asks for at least {before.cluster.min_version}, and GKE takes a control plane back to no"
+            " older minor version",
+            fix=f"leave {before.cluster.min_version}; an older cluster is a new stack",
+        )
+    names = {chart.name: chart for chart in before.charts}
+    for chart in after.charts:
+        previous = names.get(chart.name)
+        if previous is None or chart.existing or not chart.crds or previous.chart != chart.chart:
+            continue
+        if _number(chart.version) < _number(previous.version):
+            yield Finding(
+                id="LLMD-PREFLIGHT-KINDS-BACK",
+                path="llm-d:release",
+                value=new.name,
+                rule=f"{chart.name} goes back from {previous.version} to {chart.version}: objects stay, and lose fields"
+                " that only the newer kind has as soon as somebody writes them",
+                fix="keep a copy of the objects of its kinds before: "
+                + ", ".join(f"kubectl get {kind} -A -o yaml" for kind in chart.crds),
+                severity=Severity.WARNING,
+            )
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """A version as numbers, for comparison: v0.20.0 is (0, 20, 0)."""
+    return tuple(int(part) for part in version.removeprefix("v").split("-")[0].split(".") if part.isdigit())

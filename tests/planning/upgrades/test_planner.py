@@ -1,0 +1,282 @@
+"""Upgrades between releases, GKE versions, drivers and pools: order, methods, losses, ways back."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from llm_d_gke import catalog
+from llm_d_gke.catalog.timeline import load_timeline
+from llm_d_gke.planning import RefusedError, StackPlan
+from llm_d_gke.planning.upgrades.planner import REST, plan_upgrade
+from llm_d_gke.planning.upgrades.step import Loss, Step, UpgradePlan
+from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
+from tests.stacks import plan_of, values_of
+
+RELEASES = catalog.load().releases
+# In this order a step may come. Kinds of a chart may also come directly before their own controller.
+ORDER = (
+    "control-plane",
+    "cluster",
+    "nodes",
+    "kinds",
+    "controller",
+    "picker",
+    "router",
+    "models-endpoint",
+    "pause",
+    "servers",
+)
+_SUPPORT = {"id": "LLMD-RELEASE-SUPPORT", "reason": "a test"}
+
+
+@functools.cache
+def _planned(stack: str, release: str, changes: str) -> StackPlan | tuple[str, ...]:
+    """The plan, or the ids of the findings that refuse it. Where a release needs an acknowledgement, it has it."""
+    merged = {**json.loads(changes), "release": release}
+    try:
+        try:
+            return plan_of(stack, merged)
+        except RefusedError:
+            merged["acknowledge"] = [*values_of(stack).get("acknowledge", []), _SUPPORT]
+            return plan_of(stack, merged)
+    except RefusedError as refused:
+        return tuple(finding.id for finding in refused.findings)
+
+
+def upgrade(
+    stack: str,
+    before: str,
+    after: str,
+    changes: Mapping[str, Any] | None = None,
+    later: Mapping[str, Any] | None = None,
+) -> UpgradePlan:
+    """`changes` hold on both sides, `later` on the second only."""
+    old = plan_of(stack, {**(changes or {}), "release": before})
+    new = plan_of(stack, {**(changes or {}), **(later or {}), "release": after})
+    return plan_upgrade(old, new, RELEASES[before], RELEASES[after])
+
+
+def steps(plan: UpgradePlan) -> dict[str, Step]:
+    return {step.name: step for step in plan.steps}
+
+
+def servers(plan: UpgradePlan) -> Step:
+    [step] = [step for step in plan.steps if step.name.startswith("servers-")]
+    return step
+
+
+@pytest.mark.parametrize("stack", stack_names(PROJECT_ROOT))
+def test_every_pair_of_releases_has_a_plan_or_a_finding(stack: str) -> None:
+    planned = 0
+    for before, after in itertools.permutations(RELEASES, 2):
+        old, new = _planned(stack, before, "{}"), _planned(stack, after, "{}")
+        if isinstance(old, tuple) or isinstance(new, tuple):
+            findings = [finding for side in (old, new) if isinstance(side, tuple) for finding in side]
+            assert findings
+            assert all(finding.startswith("LLMD-") for finding in findings)
+            continue
+        plan = plan_upgrade(old, new, RELEASES[before], RELEASES[after])
+        planned += 1
+        assert plan.steps[-1].name == REST
+        assert len(steps(plan)) == len(plan.steps)
+        for step in plan.steps[:-1]:
+            assert step.parts or step.by_hand, step.name
+        for step in plan.steps:
+            assert step.changes
+            assert step.back
+            assert step.consequence
+            assert (step.loss is Loss.NOTHING) or step.consequence != "nothing"
+    # Its own release and at least the one before or after it.
+    assert planned >= 2, stack
+
+
+@pytest.mark.parametrize("stack", stack_names(PROJECT_ROOT))
+def test_kinds_come_first_and_servers_last(stack: str) -> None:
+    for before, after in itertools.permutations(RELEASES, 2):
+        old, new = _planned(stack, before, "{}"), _planned(stack, after, "{}")
+        if isinstance(old, tuple) or isinstance(new, tuple):
+            continue
+        names = [step.name for step in plan_upgrade(old, new, RELEASES[before], RELEASES[after]).steps[:-1]]
+        ranks = [next(rank for rank, name in enumerate(ORDER) if step.startswith(name)) for step in names]
+        by_name = [rank for rank, name in zip(ranks, names, strict=True) if name != "kinds-lws"]
+        pairs = [rank for rank in by_name if ORDER[rank] not in ("pause", "servers")]
+        assert pairs == sorted(pairs), names
+        if "kinds-lws" in names:
+            assert names.index("kinds-lws") < names.index("controller-lws")
+
+
+def test_the_same_release_changes_nothing() -> None:
+    plan = upgrade("gpu", "llm-d-0.9", "llm-d-0.9")
+    assert [step.name for step in plan.steps] == [REST]
+    assert plan.loss is Loss.NOTHING
+
+
+def test_a_spare_node_lets_servers_surge() -> None:
+    plan = upgrade("gpu", "gaie-1.5", "llm-d-0.9")
+    assert list(steps(plan)) == ["picker-gemma-2b-it", "servers-gemma-2b-it", REST]
+    assert plan.loss is Loss.NOTHING
+    step = servers(plan)
+    assert "image vllm-openai:v0.19.1 -> vllm-openai:v0.26.0" in step.changes
+    assert step.method.startswith("surge")
+    assert step.instead is None
+
+
+@pytest.mark.parametrize(
+    ("replicas", "nodes", "loss"),
+    [(1, 1, Loss.OUTAGE), (2, 2, Loss.CAPACITY), (3, 3, Loss.CAPACITY), (1, 2, Loss.NOTHING), (2, 3, Loss.NOTHING)],
+)
+def test_a_full_pool_loses_capacity_or_answers_nothing(replicas: int, nodes: int, loss: Loss) -> None:
+    changes = {"models[0].replicas": replicas, "accelerator.nodes": {"min": 0, "max": nodes}}
+    step = servers(upgrade("gpu", "gaie-1.5", "llm-d-0.9", changes))
+    assert step.loss is loss
+    assert ("nodes.max" in (step.instead or "")) is (loss is not Loss.NOTHING)
+
+
+def test_more_room_for_the_upgrade_only_makes_it_surge() -> None:
+    full = {"accelerator.nodes": {"min": 0, "max": 1}}
+    plan = upgrade("gpu", "gaie-1.5", "llm-d-0.9", full, {"accelerator.nodes": {"min": 0, "max": 2}})
+    assert list(steps(plan)) == ["nodes-accelerator-0", "picker-gemma-2b-it", "servers-gemma-2b-it", REST]
+    assert steps(plan)["nodes-accelerator-0"].changes == ("max nodes 1 -> 2",)
+    assert plan.loss is Loss.NOTHING
+
+
+def test_kserve_without_room_has_to_stop_first() -> None:
+    """KServe starts a new replica before it ends an old one, and would wait for a node without an end."""
+    full = {"accelerator.nodes": {"min": 0, "max": 1}}
+    plan = upgrade("kserve-single-replica-gpu", "llm-d-0.6", "gaie-1.5", full)
+    pause, step = steps(plan)["pause-gemma-2b-it"], servers(plan)
+    assert [other.name for other in plan.steps].index(pause.name) + 1 == [o.name for o in plan.steps].index(step.name)
+    assert pause.settings == {"llm-d:paused": "true"}
+    assert pause.parts == step.parts
+    assert pause.loss is step.loss is Loss.OUTAGE
+
+
+def test_prefill_and_decode_of_two_versions_do_not_exchange_a_cache() -> None:
+    step = servers(upgrade("disaggregated-gpu", "llm-d-0.4", "llm-d-0.6"))
+    assert step.loss is Loss.REQUESTS
+    assert "29503" in step.consequence
+    assert "prefill: image llm-d-cuda:v0.4.0 -> llm-d-cuda:v0.6.0" in step.changes
+    assert len(step.parts) == 2
+
+
+def test_a_group_without_a_spare_set_of_hosts_is_an_outage() -> None:
+    step = servers(upgrade("mixture-of-experts-tpu", "gaie-1.5", "llm-d-0.9"))
+    assert step.loss is Loss.OUTAGE
+    assert "group of" in step.method
+
+
+def test_a_changed_driver_replaces_the_pool() -> None:
+    plan = upgrade(
+        "gpu",
+        "llm-d-0.9",
+        "llm-d-0.9",
+        {"accelerator.driverVersion": "default"},
+        {"accelerator.driverVersion": "latest"},
+    )
+    step = steps(plan)["nodes-accelerator-0"]
+    assert step.changes == ("driver version DEFAULT -> LATEST",)
+    assert step.loss is Loss.OUTAGE
+    assert step.seconds is not None
+    pools, node = load_timeline().steps["pools"].seconds, load_timeline().steps["node"].seconds
+    assert pools is not None
+    assert node is not None
+    assert step.seconds.best >= pools[0] + node[0]
+
+
+def test_a_larger_disk_recreates_nodes_one_after_another() -> None:
+    plan = upgrade("gpu", "llm-d-0.9", "llm-d-0.9", {"accelerator.diskGib": 100}, {"accelerator.diskGib": 200})
+    assert steps(plan)["nodes-accelerator-0"].loss is Loss.CAPACITY
+
+
+def test_a_control_plane_takes_every_minor_version_and_none_back() -> None:
+    plan = upgrade("gpu", "llm-d-0.9", "llm-d-0.9", {"cluster.version": "1.34"}, {"cluster.version": "1.36"})
+    assert list(steps(plan)) == ["control-plane-1.35", "control-plane-1.36", REST]
+    assert steps(plan)["control-plane-1.35"].settings == {"llm-d:cluster.version": "1.35"}
+    back = upgrade("gpu", "llm-d-0.9", "llm-d-0.9", {"cluster.version": "1.36"}, {"cluster.version": "1.35"})
+    assert [finding.id for finding in back.findings] == ["LLMD-PREFLIGHT-CLUSTER-BACK"]
+    assert list(steps(back)) == [REST]
+
+
+def test_kinds_that_go_back_are_a_warning() -> None:
+    stack = "kserve-prefix-cache-gpu"
+    assert not upgrade(stack, "gaie-1.5", "llm-d-0.9").findings
+    [finding] = upgrade(stack, "llm-d-0.9", "gaie-1.5").findings
+    assert finding.id == "LLMD-PREFLIGHT-KINDS-BACK"
+    assert "kubectl get llminferenceservices.serving.kserve.io -A -o yaml" in finding.fix
+
+
+def test_kinds_that_helm_never_changes_are_applied_by_hand() -> None:
+    """The LeaderWorkerSet chart has its kind in crds/, which Helm installs once."""
+    plan = steps(upgrade("mixture-of-experts-wide-gpu", "llm-d-0.9", "llm-d-0.10"))
+    command = plan["kinds-lws"].by_hand
+    assert command is not None
+    assert "helm show crds oci://registry.k8s.io/lws/charts/lws --version 0.11.1" in command
+    assert not plan["kinds-lws"].parts
+
+
+def test_a_controller_that_others_own_is_upgraded_by_hand() -> None:
+    changes = {
+        "cluster.existing": {"name": "shared", "version": "1.35.2-gke.1842000"},
+        "network.existing": {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "r", "nat": True},
+        "platform.kserve.existing": True,
+    }
+    plan = steps(upgrade("kserve-prefix-cache-gpu", "gaie-1.5", "llm-d-0.9", changes))
+    assert "kinds-kserve-llmisvc-crd" not in plan or plan["kinds-kserve-llmisvc-crd"].by_hand
+    by_hand = [step.name for step in plan.values() if step.by_hand]
+    assert "controller-kserve-llmisvc-resources" in by_hand
+
+
+def test_a_kind_that_the_stack_drops_stays() -> None:
+    plan = upgrade("kserve-prefix-cache-gpu", "gaie-1.5", "llm-d-0.9")
+    assert (
+        "inferencepools.inference.networking.x-k8s.io stays, no longer managed by the stack"
+        in steps(plan)[REST].changes
+    )
+
+
+def test_elected_pickers_are_replaced_at_once() -> None:
+    changes = {"picker": {"replicas": 2}}
+    step = steps(upgrade("gpu", "gaie-1.5", "llm-d-0.9", changes))["picker-gemma-2b-it"]
+    assert step.loss is Loss.REQUESTS
+    assert "refused" in step.consequence
+
+
+def test_a_removed_model_is_an_outage_of_that_model() -> None:
+    old = plan_of("multi-model-gpu")
+    models = values_of("multi-model-gpu")["models"]
+    new = plan_of("multi-model-gpu", {"pattern": "single-replica", "models": models[:1]})
+    plan = plan_upgrade(old, new, RELEASES[old.release], RELEASES[new.release])
+    rest = steps(plan)[REST]
+    assert rest.loss is Loss.OUTAGE
+    assert old.models[1].served_name in rest.consequence
+
+
+def test_durations_are_those_of_the_timeline() -> None:
+    plan = plan_of("gpu", {"release": "llm-d-0.9"})
+    assert plan.timeline is not None
+    by_name = {step.name: step for step in plan.timeline.steps}
+    pod = plan.models[0].servers[0].pod
+    step = servers(upgrade("gpu", "gaie-1.5", "llm-d-0.9"))
+    assert step.seconds is not None
+    start = ("node", "image", "weights", "engine", "compile")
+    assert step.seconds.best == sum(by_name[name].best for name in start) + pod.min_ready_seconds + pod.pre_stop_seconds
+    assert step.seconds.worst == sum(by_name[name].worst for name in start) + pod.min_ready_seconds + pod.grace_seconds
+    assert not step.seconds.verified
+
+
+def test_releases_follow_each_other() -> None:
+    """Each release leads back to the first of its line, and none has two that follow it."""
+    followed = [release.follows for release in RELEASES.values() if release.follows is not None]
+    assert len(followed) == len(set(followed))
+    for name in RELEASES:
+        seen, current = [name], RELEASES[name].follows
+        while current is not None:
+            assert current not in seen, seen
+            seen.append(current)
+            current = RELEASES[current].follows
