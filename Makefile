@@ -23,10 +23,11 @@ MODEL :=
 LOAD :=
 STACKS :=
 WRITE :=
+TO :=
 ENGINE :=
 DESCRIBED :=
 
-.PHONY: help import eject diff fleet adopt adopt-manifests conformance up preview preflight leftovers backup-check verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
+.PHONY: help upgrade rollback import eject diff fleet adopt adopt-manifests conformance up preview preflight leftovers backup-check verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -43,6 +44,12 @@ preflight: $(STAMP) ## ask Google Cloud whether STACK gets its quotas, zones, na
 
 verify: $(STAMP) ## check that STACK, rehearsed here or on GKE, does what its plan promises; ARGS='--format junit'
 	@$(CLI) verify $(STACK) $(ARGS)
+
+upgrade: $(STAMP) ## steps from STACK's release to another, run where the stack runs: TO=llm-d-0.10; ARGS=--plan only prints them
+	@$(CLI) upgrade $(STACK) $(TO) $(ARGS)
+
+rollback: $(STAMP) ## back to the release before the last upgrade of STACK, also from the middle of it
+	@$(CLI) rollback $(STACK) $(ARGS)
 
 leftovers: $(STAMP) ## ask Google Cloud what a destroyed STACK left behind; ARGS=--remove removes it after asking
 	@$(CLI) leftovers $(STACK) $(ARGS)

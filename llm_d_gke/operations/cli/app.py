@@ -6,7 +6,7 @@ import typer
 
 from llm_d_gke.cli.exits import FAILED, REFUSED
 from llm_d_gke.cli.run import Command, Failure, add_command, new_app
-from llm_d_gke.operations.cli import choose, environments, existing, judge, watch
+from llm_d_gke.operations.cli import change, choose, environments, existing, judge, watch
 from llm_d_gke.rehearsal import cli as rehearsal_cli
 
 
@@ -18,8 +18,9 @@ def explain_error(error: Exception) -> Failure | None:
     from llm_d_gke.operations.import_cloud.described import DescriptionError
     from llm_d_gke.operations.live_stack.stack import LiveStackError
     from llm_d_gke.operations.size.errors import SizeError
+    from llm_d_gke.operations.upgrades.errors import UpgradeError
 
-    if isinstance(error, AdoptError | DescriptionError | FieldError | NotEjectableError | SizeError):
+    if isinstance(error, AdoptError | DescriptionError | FieldError | NotEjectableError | SizeError | UpgradeError):
         return Failure(str(error), REFUSED)
     if isinstance(error, LiveStackError):
         return Failure(str(error), FAILED)
@@ -39,6 +40,7 @@ def build_app() -> typer.Typer:
             judge.explain,
         ),
         "Look at a stack that runs": (watch.verify, watch.diagnose),
+        "Change the release of a stack": (change.upgrade, change.rollback, change.deletions),
         "Keep stacks, and look at what a destroyed one left": (environments.backup_check, judge.leftovers),
         "Take over what exists, or leave with it": (existing.import_, existing.eject),
         "Hold the memory verdict against your own starts": (judge.logs_check, judge.logs_read),

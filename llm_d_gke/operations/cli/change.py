@@ -1,0 +1,75 @@
+"""Commands that change what a stack runs, step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llm_d_gke.cli.options import Changes, Stack, overrides
+from llm_d_gke.operations.verify.format import Where
+
+_On = Annotated[
+    Where | None,
+    typer.Option(
+        "--on",
+        help="Change the rehearsed stack or the one on GKE. By default the rehearsed one if it is up here.",
+        show_default=False,
+    ),
+]
+_Plan = Annotated[
+    bool, typer.Option("--plan", help="Only print the steps. Without a running stack nothing else is done.")
+]
+
+
+def _complete_release(incomplete: str) -> list[str]:
+    from llm_d_gke.catalog import load
+
+    return [name for name in load().releases if name.startswith(incomplete)]
+
+
+def upgrade(
+    stack: Stack,
+    to: Annotated[
+        str,
+        typer.Argument(
+            help="Release of the catalog.", show_default=False, autocompletion=_complete_release, metavar="RELEASE"
+        ),
+    ],
+    config: Changes = None,
+    plan: _Plan = False,
+    on: _On = None,
+    after: Annotated[
+        str | None,
+        typer.Option("--after", metavar="STEP", help="Go on after this step, which is done.", show_default=False),
+    ] = None,
+) -> int:
+    """Plan the steps to another release, and run them where the stack runs, with a verification after each.
+
+    `-c` holds for the stack after the upgrade: a GKE version, room for a surge. Exit status 1 if a step failed, 2 if
+    the stack cannot have the release.
+    """
+    from llm_d_gke.operations.upgrades.command import upgrade as run
+
+    return run(stack, to, overrides(config), only_plan=plan, place=on.place if on is not None else None, after=after)
+
+
+def rollback(stack: Stack, config: Changes = None, plan: _Plan = False, on: _On = None) -> int:
+    """Go back to the release before the last upgrade, also where that stopped in the middle."""
+    from llm_d_gke.operations.upgrades.command import rollback as run
+
+    return run(stack, overrides(config), only_plan=plan, place=on.place if on is not None else None)
+
+
+def deletions(
+    stack: Stack,
+    preview: Annotated[
+        Path, typer.Argument(help="Output of `pulumi preview --json`, - for standard input.", allow_dash=True)
+    ],
+    config: Changes = None,
+) -> int:
+    """Refuse a preview that would delete a kind, a volume claim, or a disk with data. Exit status 2 if it does."""
+    from llm_d_gke.operations.upgrades.deletions import judge_preview
+
+    return judge_preview(stack, preview, overrides(config))

@@ -1,0 +1,1 @@
+"""Upgrades of a stack: print the plan, run it step by step, go back."""

@@ -1,0 +1,153 @@
+"""Implements the commands `upgrade` and `rollback`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from llm_d_gke import catalog
+from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
+from llm_d_gke.cli.text import wrapped
+from llm_d_gke.operations.live_stack.rehearsed import is_rehearsed
+from llm_d_gke.operations.live_stack.stack import Place as PlaceName
+from llm_d_gke.operations.upgrades.errors import UpgradeError
+from llm_d_gke.operations.upgrades.run import Place, run_steps, way_back
+from llm_d_gke.operations.upgrades.show import plan_text
+from llm_d_gke.operations.upgrades.stack_file import write_release
+from llm_d_gke.planning import StackPlan, plan_raw
+from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.planning.upgrades.planner import plan_upgrade
+from llm_d_gke.planning.upgrades.step import UpgradePlan
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, load, stack_file
+from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.model_files import model_files
+
+_RELEASE = f"{NAMESPACE}:release"
+
+
+def upgrade(
+    stack: str, to: str, changes: Mapping[str, str], *, only_plan: bool, place: PlaceName | None, after: str | None
+) -> int:
+    """Print the steps to another release, and run them where the stack runs. Return the exit status."""
+    _check_release(to)
+    place = place or ("rehearsal" if is_rehearsed(stack) else None)
+    begin = _running_release(stack, place) or release_of(stack)
+    plan = planned(stack, begin, to, changes)
+    print(plan_text(plan), flush=True)
+    if any(finding.severity is Severity.ERROR for finding in plan.findings):
+        return REFUSED
+    if only_plan:
+        return DONE
+    if place is None:
+        print()
+        print(wrapped(f"{stack} is not up on this machine. On GKE, `--on gke` runs these steps."))
+        return DONE
+    return _run(plan, stack, {**changes, _RELEASE: to}, place, after)
+
+
+def rollback(stack: str, changes: Mapping[str, str], *, only_plan: bool, place: PlaceName | None) -> int:
+    """Go back to the release before the last upgrade, also where that stopped in the middle. Return the exit status."""
+    place = place or ("rehearsal" if is_rehearsed(stack) else "gke")
+    before, current = _last_upgrade(stack, place)
+    plan = planned(stack, current, before, changes)
+    print(plan_text(plan), flush=True)
+    if any(finding.severity is Severity.ERROR for finding in plan.findings):
+        return REFUSED
+    if only_plan:
+        return DONE
+    return _run(plan, stack, {**changes, _RELEASE: before}, place, after=None)
+
+
+def planned(stack: str, before: str, to: str, changes: Mapping[str, str]) -> UpgradePlan:
+    """The plan from one release of a stack to another. Raises RefusedError where the stack cannot have one of them.
+
+    `changes` hold for the stack after the upgrade only: a GKE version, a larger pool.
+    """
+    releases = catalog.load().releases
+    return plan_upgrade(
+        _plan(stack, {_RELEASE: before}), _plan(stack, {**changes, _RELEASE: to}), releases[before], releases[to]
+    )
+
+
+def release_of(stack: str) -> str:
+    """The release in the stack file, or the default of the settings."""
+    return StackSettings.model_validate(assume_unset(load(PROJECT_ROOT, stack)).settings()).release
+
+
+def _plan(stack: str, changes: Mapping[str, str]) -> StackPlan:
+    config = assume_unset(load(PROJECT_ROOT, stack, changes))
+    values = config.settings()
+    return plan_raw(stack, values, config.encrypted(), files=model_files(values))
+
+
+def _check_release(name: str) -> None:
+    releases = catalog.load().releases
+    if name not in releases:
+        close = nearest(name, releases)
+        hint = f"did you mean {close}?" if close else f"the catalog has {', '.join(releases)}"
+        raise UpgradeError(f"no release is named {name}: {hint}")
+
+
+def _run(plan: UpgradePlan, stack: str, settings: Mapping[str, str], place: PlaceName, after: str | None) -> int:
+    names = [step.name for step in plan.steps]
+    if after is not None and after not in names:
+        raise UpgradeError(f"no step is named {after}; the steps are {', '.join(names)}")
+    if place == "rehearsal":
+        _write_record(stack, plan)
+    print()
+    ended = run_steps(plan, _place(stack, place), settings, say=lambda text: print(text, flush=True), after=after)
+    if ended.stopped is not None:
+        # Commands are indented and stay on one line, to be copied.
+        lines = [line if line.startswith("  ") else wrapped(line) for line in way_back(plan, ended)]
+        print("\n".join(["", *lines]))
+        return FAILED
+    file = stack_file(PROJECT_ROOT, stack)
+    write_release(file, plan.after)
+    print(f"\n{stack} runs {plan.after}, and {file.name} says so")
+    return DONE
+
+
+def _place(stack: str, place: PlaceName) -> Place:
+    # Either brings its SDK or its client along.
+    if place == "rehearsal":
+        from llm_d_gke.operations.upgrades.rehearsed import Rehearsed
+
+        return Rehearsed(stack)
+    from llm_d_gke.operations.upgrades.gke import OnGke
+
+    return OnGke(stack)
+
+
+def _running_release(stack: str, place: PlaceName | None) -> str | None:
+    """The release of the last `up` on this machine; on GKE the stack file states it."""
+    if place != "rehearsal":
+        return None
+    from llm_d_gke.operations.upgrades.rehearsed import applied_release
+
+    return applied_release(stack)
+
+
+def _last_upgrade(stack: str, place: PlaceName) -> tuple[str, str]:
+    """The releases before and after the last upgrade. Raises UpgradeError where there was none."""
+    if place == "rehearsal":
+        from llm_d_gke.operations.upgrades.rehearsed import last_upgrade
+
+        releases = last_upgrade(stack)
+    else:
+        from llm_d_gke.operations.upgrades.gke import OnGke
+
+        current = release_of(stack)
+        before = OnGke(stack).release_before(current)
+        releases = None if before is None else (before, current)
+    if releases is None:
+        raise UpgradeError(
+            f"no upgrade of stack {stack} is recorded: name the release, make upgrade STACK={stack} TO=..."
+        )
+    return releases
+
+
+def _write_record(stack: str, plan: UpgradePlan) -> None:
+    from llm_d_gke.operations.upgrades.rehearsed import record_upgrade
+
+    record_upgrade(stack, plan.before, plan.after)

@@ -1,0 +1,93 @@
+"""An upgrade of a stack on GKE, with the Pulumi and the credentials of the user."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llm_d_gke import catalog
+from llm_d_gke.operations.live_stack.gke import gke_stack
+from llm_d_gke.operations.upgrades.check import failures
+from llm_d_gke.operations.upgrades.run import StepError
+from llm_d_gke.operations.upgrades.targets import targets_of
+from llm_d_gke.planning import RefusedError
+from llm_d_gke.planning.deletions import refuse_losses, steps_of_preview
+from llm_d_gke.planning.upgrades.step import Step
+from llm_d_gke.resource_graph.stack_program import record_stack
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile import load as load_stack
+from llm_d_gke.stackfile.assumptions import assume_unset
+
+# Google's load balancers learn their first backends in about three minutes.
+_PATIENCE = 180.0
+
+
+class OnGke:
+    """Updates by `pulumi up --target`. See `run.Place`."""
+
+    def __init__(self, stack: str) -> None:
+        self._stack = stack
+
+    def update(self, settings: Mapping[str, str], step: Step) -> None:
+        config = assume_unset(load_stack(PROJECT_ROOT, self._stack, settings))
+        targets: list[str] = []
+        if step.parts:
+            targets = targets_of(step, record_stack(self._stack, config), self._urns())
+        preview = self._pulumi(["preview", "--json", *_arguments(settings, targets)])
+        try:
+            refuse_losses(
+                steps_of_preview(json.loads(preview)), catalog.load(), StackSettings.model_validate(config.settings())
+            )
+        except RefusedError as refused:
+            raise StepError(str(refused)) from refused
+        self._pulumi(["up", "--yes", "--skip-preview", *_arguments(settings, targets)], output=True)
+
+    def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
+        with gke_stack(self._stack, settings) as live:
+            return failures(live, patience=_PATIENCE, whole=whole)
+
+    def release_before(self, current: str) -> str | None:
+        """The latest other release among the stack's updates. None if there is none."""
+        return previous_release(json.loads(self._pulumi(["stack", "history", "--json", "--page-size", "50"])), current)
+
+    def _urns(self) -> set[str]:
+        deployment: dict[str, Any] = json.loads(self._pulumi(["stack", "export"]))["deployment"]
+        return {resource["urn"] for resource in deployment.get("resources") or ()}
+
+    def _pulumi(self, arguments: Sequence[str], *, output: bool = False) -> str:
+        command = ["pulumi", *arguments, "--stack", self._stack]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=PROJECT_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=None if output else subprocess.PIPE,
+                stderr=None if output else subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise StepError("pulumi is not installed: https://www.pulumi.com/docs/install") from None
+        if done.returncode != 0:
+            raise StepError(
+                f"`{shlex.join(command[:3])} ...` ended with {done.returncode}: {(done.stderr or '')[-400:]}"
+            )
+        return done.stdout or ""
+
+
+def _arguments(settings: Mapping[str, str], targets: Sequence[str]) -> list[str]:
+    changes = [word for path, value in settings.items() for word in ("--config", f"{path}={value}")]
+    return [*(["--config-path", *changes] if changes else []), *(word for urn in targets for word in ("--target", urn))]
+
+
+def previous_release(history: Sequence[Mapping[str, Any]], current: str) -> str | None:
+    """The release of the latest successful update, newest first, that had another one than `current`."""
+    for update in history:
+        stated = ((update.get("config") or {}).get("llm-d:release") or {}).get("value")
+        if update.get("kind") == "update" and update.get("result") == "succeeded" and stated not in (None, current):
+            return str(stated)
+    return None

@@ -1,0 +1,96 @@
+"""The table of neighboring releases in docs/upgrades.md: `python -m llm_d_gke.operations.upgrades.page [--check]`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from llm_d_gke import catalog
+from llm_d_gke.operations.upgrades.show import LOSSES
+from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
+from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.rules import RULES
+from llm_d_gke.planning.upgrades.planner import plan_upgrade
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, load, stack_names
+from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.model_files import model_files
+
+PAGE = PROJECT_ROOT / "docs" / "upgrades.md"
+_BEGIN, _END = "<!-- neighbors: begin -->", "<!-- neighbors: end -->"
+
+
+def with_table(text: str) -> str:
+    """The page with the table as it is today between its two marks."""
+    head, begin, rest = text.partition(_BEGIN)
+    _, end, tail = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError(f"{PAGE.name} has no {_BEGIN} ... {_END}")
+    return "".join((head, begin, "\n", *(f"{line}\n" for line in table()), end, tail))
+
+
+def neighbors() -> list[tuple[str, str]]:
+    """Pairs of a release and the one that follows it, oldest first."""
+    releases = catalog.load().releases
+    firsts = [name for name, release in releases.items() if release.follows is None]
+    pairs: list[tuple[str, str]] = []
+    for first in firsts:
+        name: str | None = first
+        while name is not None:
+            after = next((other for other, release in releases.items() if release.follows == name), None)
+            if after is not None:
+                pairs.append((name, after))
+            name = after
+    return pairs
+
+
+def table() -> Iterator[str]:
+    """A row for each stack of the project, a column for each pair: number of steps and the worst loss."""
+    pairs = neighbors()
+    yield f"| stack | {' | '.join(f'{before} -> {after}' for before, after in pairs)} |"
+    yield f"|---|{'---|' * len(pairs)}"
+    for stack in stack_names(PROJECT_ROOT):
+        yield f"| {stack} | {' | '.join(_cell(stack, before, after) for before, after in pairs)} |"
+
+
+def _cell(stack: str, before: str, after: str) -> str:
+    releases = catalog.load().releases
+    try:
+        old, new = _plan(stack, before), _plan(stack, after)
+    except RefusedError as refused:
+        errors = [finding.id for finding in refused.findings if finding.severity is Severity.ERROR]
+        return f"[{errors[0]}](findings.md#{errors[0].lower()})"
+    plan = plan_upgrade(old, new, releases[before], releases[after])
+    by_hand = " and 1 by hand" if any(step.by_hand for step in plan.steps) else ""
+    steps = sum(step.by_hand is None for step in plan.steps)
+    return f"{steps} steps{by_hand}; {LOSSES[plan.loss]}"
+
+
+def _plan(stack: str, release: str) -> StackPlan:
+    """With a pull secret, which Red Hat's images need, and every error that a stack file can acknowledge."""
+    changes = {f"{NAMESPACE}:release": release, f"{NAMESPACE}:registry.existingSecret": "pull-secret"}
+    config = assume_unset(load(PROJECT_ROOT, stack, changes))
+    values = config.settings()
+    try:
+        return plan_raw(stack, values, config.encrypted(), files=model_files(values))
+    except RefusedError as refused:
+        own = [
+            {"id": finding.id, "reason": "the table of neighboring releases"}
+            for finding in refused.findings
+            if finding.severity is Severity.ERROR and RULES[finding.id].acknowledgeable
+        ]
+        values["acknowledge"] = [*values.get("acknowledge", []), *own]
+        return plan_raw(stack, values, config.encrypted(), files=model_files(values))
+
+
+def main(arguments: list[str]) -> int:
+    current = PAGE.read_text(encoding="utf-8")
+    text = with_table(current)
+    if "--check" in arguments:
+        print("docs/upgrades.md is current" if current == text else "old: python -m llm_d_gke.operations.upgrades.page")
+        return 0 if current == text else 1
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

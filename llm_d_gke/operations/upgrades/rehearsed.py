@@ -1,0 +1,96 @@
+"""An upgrade of the stack that is rehearsed on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pulumi.automation import CommandError
+
+from llm_d_gke.operations.live_stack.rehearsed import rehearsed_stack
+from llm_d_gke.operations.upgrades.check import failures
+from llm_d_gke.operations.upgrades.run import StepError
+from llm_d_gke.operations.upgrades.targets import targets_of
+from llm_d_gke.planning import plan_raw
+from llm_d_gke.planning.upgrades.step import Step
+from llm_d_gke.rehearsal.commands import report, resume_interrupted, show
+from llm_d_gke.rehearsal.engine_choice import engine_of
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.pulumi_engine.changes import save_settings
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.rehearsal.pulumi_engine.engine import Engine, engine
+from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
+from llm_d_gke.rehearsal.pulumi_engine.interruption import defer_interrupts
+from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
+from llm_d_gke.rehearsal.terminal.failures import explain
+from llm_d_gke.rehearsal.terminal.progress import each_step_once
+from llm_d_gke.rehearsal.toolchain.build import binaries
+from llm_d_gke.rehearsal.toolchain.pickers import obtain
+from llm_d_gke.resource_graph.stack_program import record_stack
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
+from llm_d_gke.stackfile.model_files import model_files
+
+# The rehearsed load balancer learns a backend in a second or two.
+_PATIENCE = 15.0
+_RECORD = "upgrade.json"
+
+
+class Rehearsed:
+    """Updates by the real engine, with targets. See `run.Place`."""
+
+    def __init__(self, stack: str) -> None:
+        self._stack = stack
+        self._paths = StackPaths(stack)
+
+    def configuration(self, settings: Mapping[str, str]) -> StackConfig:
+        return load(PROJECT_ROOT, self._stack, settings, available=lambda picker: obtain(picker, report))
+
+    def update(self, settings: Mapping[str, str], step: Step) -> None:
+        paths, config = self._paths, self.configuration(settings)
+        values = config.settings()
+        plan = plan_raw(self._stack, values, config.encrypted(), files=model_files(values))
+        binaries(needed_programs(plan, engine_of(paths)), report)
+        with defer_interrupts(), engine(paths, config, report) as pulumi:
+            resume_interrupted(pulumi)
+            write_engine_simulation(paths, config)
+            targets = targets_of(step, record_stack(self._stack, config), _urns(pulumi)) if step.parts else None
+            try:
+                pulumi.stack.up(target=targets, on_output=each_step_once(show), on_error=show, suppress_outputs=True)
+            except CommandError as error:
+                raise StepError(explain(error) or str(error)) from error
+        if not step.parts:
+            save_settings(paths, config)
+
+    def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
+        with rehearsed_stack(self._stack, settings) as live:
+            return failures(live, patience=_PATIENCE, whole=whole)
+
+
+def applied_release(stack: str) -> str | None:
+    """The release of the last `up` on this machine. None before the first."""
+    file = StackPaths(stack).settings
+    if not file.exists():
+        return None
+    release = json.loads(file.read_text(encoding="utf-8")).get("llm-d:release")
+    return None if release is None else str(release)
+
+
+def record_upgrade(stack: str, before: str, after: str) -> None:
+    """Remember where an upgrade began, for the way back."""
+    file = StackPaths(stack).home / _RECORD
+    file.write_text(json.dumps({"before": before, "after": after}), encoding="utf-8")
+
+
+def last_upgrade(stack: str) -> tuple[str, str] | None:
+    """The releases before and after the last upgrade on this machine. None where there was none."""
+    file = StackPaths(stack).home / _RECORD
+    if not file.exists():
+        return None
+    record = json.loads(file.read_text(encoding="utf-8"))
+    return str(record["before"]), str(record["after"])
+
+
+def _urns(pulumi: Engine) -> set[str]:
+    deployment: Mapping[str, Any] = pulumi.stack.export_stack().deployment or {}
+    return {resource["urn"] for resource in deployment.get("resources") or ()}

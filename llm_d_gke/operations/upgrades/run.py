@@ -1,0 +1,87 @@
+"""Runs the steps of an upgrade, with a verification after each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
+
+_PAUSED = "llm-d:paused"
+
+
+class StepError(Exception):
+    """A step failed. The message is the engine's or the check's own."""
+
+
+class Place(Protocol):
+    """Where a stack runs, with what an upgrade does there."""
+
+    def update(self, settings: Mapping[str, str], step: Step) -> None:
+        """Bring the resources of a step to their new state, or with the last step all. Raises StepError."""
+        ...
+
+    def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
+        """Sentences about what does not work. `whole`: also that every object is as planned."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How far an upgrade came: the names of finished steps, and the step that stopped it with the reason."""
+
+    done: tuple[str, ...]
+    stopped: Step | None = None
+    reason: str = ""
+
+
+def run_steps(
+    plan: UpgradePlan,
+    place: Place,
+    settings: Mapping[str, str],
+    *,
+    say: Callable[[str], None],
+    after: str | None = None,
+) -> Ended:
+    """Run the steps in order. Stops at the first that fails, and before one that is done by hand.
+
+    `settings` are those of the new release. `after` names the last step that is done already.
+    """
+    names = [step.name for step in plan.steps]
+    begin = names.index(after) + 1 if after is not None else 0
+    done = names[:begin]
+    for number, step in enumerate(plan.steps[begin:], begin + 1):
+        say(f"step {number} of {len(names)}: {step.title}")
+        if step.by_hand is not None:
+            return Ended(done=tuple(done), stopped=step, reason=f"by hand: {step.by_hand}")
+        try:
+            place.update({**settings, **step.settings}, step)
+        except StepError as error:
+            return Ended(done=tuple(done), stopped=step, reason=str(error))
+        # While a stack is stopped for the next step, nothing can answer.
+        if step.settings.get(_PAUSED) != "true":
+            failures = place.verify(settings, whole=step is plan.steps[-1])
+            if failures:
+                return Ended(done=tuple(done), stopped=step, reason="; ".join(failures))
+        done.append(step.name)
+    return Ended(done=tuple(done))
+
+
+def way_back(plan: UpgradePlan, ended: Ended) -> list[str]:
+    """Lines that say how to go on or back after an upgrade stopped."""
+    stopped = ended.stopped
+    if stopped is None:
+        return []
+    if stopped.by_hand is not None:
+        return [
+            f"step {stopped.name} is done by hand: run",
+            f"  {stopped.by_hand}",
+            f"then go on: make upgrade STACK={plan.stack} TO={plan.after} ARGS='--after {stopped.name}'",
+        ]
+    steps = {step.name: step for step in plan.steps}
+    lines = [f"stopped in step {stopped.name}: {ended.reason}", ""]
+    lines.append(f"try again: make upgrade STACK={plan.stack} TO={plan.after} (finished steps change nothing)")
+    lines.append(f"go back:   make rollback STACK={plan.stack}")
+    lines += [f"  {name}: {steps[name].back}" for name in (stopped.name, *reversed(ended.done))]
+    return lines

@@ -1,0 +1,105 @@
+"""The commands `upgrade`, `rollback` and `deletions`, the release in a stack file, and the history on GKE."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llm_d_gke.operations.upgrades.command import planned, upgrade
+from llm_d_gke.operations.upgrades.deletions import judge_preview
+from llm_d_gke.operations.upgrades.errors import UpgradeError
+from llm_d_gke.operations.upgrades.gke import previous_release
+from llm_d_gke.operations.upgrades.stack_file import write_release
+from llm_d_gke.planning import RefusedError
+
+DISK = "urn:pulumi:gpu::llm-d::gcp:compute/disk:Disk::weights"
+
+
+def test_the_plan_is_printed_without_a_running_stack(capsys: pytest.CaptureFixture[str]) -> None:
+    assert upgrade("gpu", "llm-d-0.10", {}, only_plan=True, place=None, after=None) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("gpu: llm-d-0.9 -> llm-d-0.10\n")
+    assert "image vllm-openai:v0.26.0 -> vllm-openai:v0.30.0" in printed
+
+
+def test_a_release_that_does_not_exist_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UpgradeError, match=r"did you mean llm-d-0\.10\?"):
+        upgrade("gpu", "llm-d-0.1O", {}, only_plan=True, place=None, after=None)
+
+
+def test_a_release_that_the_stack_cannot_have_is_a_finding() -> None:
+    with pytest.raises(RefusedError) as refused:
+        planned("disaggregated-gpu", "llm-d-0.9", "gaie-1.5", {})
+    assert "LLMD-PD-RELEASE" in {finding.id for finding in refused.value.findings}
+
+
+def test_changes_hold_after_the_upgrade_only() -> None:
+    plan = planned("gpu", "llm-d-0.9", "llm-d-0.10", {"llm-d:accelerator.nodes.max": "5"})
+    assert plan.steps[0].changes == ("max nodes 3 -> 5",)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("config:\n  llm-d:location: x  # here\n", "config:\n  llm-d:release: r\n  llm-d:location: x  # here\n"),
+        ("# a\nconfig:\n  llm-d:release: old  # why\n  b: 1\n", "# a\nconfig:\n  llm-d:release: r  # why\n  b: 1\n"),
+        ("config:\n  llm-d:release: r\n", "config:\n  llm-d:release: r\n"),
+    ],
+)
+def test_the_release_is_written_and_every_other_line_stays(tmp_path: Path, before: str, after: str) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text(before)
+    write_release(file, "r")
+    assert file.read_text() == after
+    assert yaml.safe_load(after)["config"]["llm-d:release"] == "r"
+
+
+def test_a_file_in_another_style_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text("config: {a: 1}\n")
+    with pytest.raises(UpgradeError, match="set llm-d:release: r under config yourself"):
+        write_release(file, "r")
+    assert file.read_text() == "config: {a: 1}\n"
+
+
+def update(release: str | None, kind: str = "update", result: str = "succeeded") -> dict[str, Any]:
+    config = {} if release is None else {"llm-d:release": {"value": release, "secret": False}}
+    return {"kind": kind, "result": result, "config": config}
+
+
+def test_the_release_before_is_the_latest_other_one_that_was_reached() -> None:
+    history = [
+        update("new"),
+        update("failed", result="failed"),
+        update("seen", kind="preview"),
+        update("old"),
+        update("older"),
+    ]
+    assert previous_release(history, "new") == "old"
+    assert previous_release([update("new"), update(None)], "new") is None
+
+
+def test_a_preview_that_deletes_a_disk_is_refused_unless_acknowledged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "preview.json"
+    file.write_text(json.dumps({"steps": [{"op": "delete", "urn": DISK, "oldState": {"inputs": {}}}]}))
+    with pytest.raises(RefusedError, match="a disk with its data"):
+        judge_preview("gpu", file, {})
+    acknowledged = {"llm-d:acknowledge[1].id": "LLMD-PREFLIGHT-DELETES", "llm-d:acknowledge[1].reason": "copied"}
+    assert judge_preview("gpu", file, acknowledged) == 0
+    assert "acknowledged: copied" in capsys.readouterr().out
+
+
+def test_a_preview_without_losses_is_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "preview.json"
+    file.write_text(json.dumps({"steps": [{"op": "update", "urn": DISK, "oldState": {}}]}))
+    assert judge_preview("gpu", file, {}) == 0
+    assert "1 steps: no kind" in capsys.readouterr().out
+    file.write_text("Previewing update\n")
+    with pytest.raises(UpgradeError, match="not the output of"):
+        judge_preview("gpu", file, {})

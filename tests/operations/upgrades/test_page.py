@@ -1,0 +1,31 @@
+"""The table of neighboring releases is that of the catalog."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_d_gke import catalog
+from llm_d_gke.operations.upgrades.page import PAGE, neighbors, table, with_table
+from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
+
+
+def test_the_page_is_current() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert with_table(text) == text, "python -m llm_d_gke.operations.upgrades.page"
+
+
+def test_every_release_has_a_neighbor() -> None:
+    pairs = neighbors()
+    assert {name for pair in pairs for name in pair} == set(catalog.load().releases)
+    assert len(pairs) == sum(release.follows is not None for release in catalog.load().releases.values())
+
+
+def test_every_stack_has_a_row_with_every_pair() -> None:
+    head, line, *rows = table()
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == list(stack_names(PROJECT_ROOT))
+    assert {row.count("|") for row in (head, line, *rows)} == {len(neighbors()) + 2}
+
+
+def test_a_page_without_marks_is_an_error() -> None:
+    with pytest.raises(ValueError, match="neighbors: begin"):
+        with_table("# Upgrades\n")

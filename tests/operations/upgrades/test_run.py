@@ -1,0 +1,105 @@
+"""The steps run in order, are verified one by one, and stop at the first failure with the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from llm_d_gke.operations.upgrades.run import Ended, StepError, run_steps, way_back
+from llm_d_gke.planning.upgrades.step import Loss, Part, Step, UpgradePlan
+
+SETTINGS = {"llm-d:release": "new"}
+
+
+def step(name: str, settings: Mapping[str, str] | None = None, by_hand: str | None = None) -> Step:
+    return Step(
+        name=name,
+        title=name,
+        changes=("something",),
+        method="somehow",
+        loss=Loss.NOTHING,
+        consequence="nothing",
+        back=f"undo {name}",
+        parts=(Part(type="t", name=name),),
+        settings=settings or {},
+        by_hand=by_hand,
+    )
+
+
+def plan(*steps: Step) -> UpgradePlan:
+    return UpgradePlan(stack="gpu", before="old", after="new", steps=steps)
+
+
+class Recorder:
+    """A place that notes what is done to it; `broken` names the step whose update fails, or whose check does."""
+
+    def __init__(self, *, fails: str = "", unmet: str = "") -> None:
+        self.notes: list[str] = []
+        self._fails, self._unmet, self._last = fails, unmet, ""
+
+    def update(self, settings: Mapping[str, str], step: Step) -> None:
+        self._last = step.name
+        paused = settings.get("llm-d:paused", "false")
+        self.notes.append(f"update {step.name} {settings['llm-d:release']} paused={paused}")
+        if step.name == self._fails:
+            raise StepError("no quota")
+
+    def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
+        assert settings == SETTINGS
+        self.notes.append(f"verify {'all' if whole else 'answers'}")
+        return ["chat: 503"] if self._last == self._unmet else []
+
+
+def run(place: Recorder, *steps: Step, after: str | None = None) -> Ended:
+    return run_steps(plan(*steps), place, SETTINGS, say=lambda _: None, after=after)
+
+
+def test_each_step_is_verified_and_the_last_one_wholly() -> None:
+    place = Recorder()
+    ended = run(place, step("picker"), step("servers"), step("rest"))
+    assert ended == Ended(done=("picker", "servers", "rest"))
+    assert place.notes == [
+        "update picker new paused=false",
+        "verify answers",
+        "update servers new paused=false",
+        "verify answers",
+        "update rest new paused=false",
+        "verify all",
+    ]
+
+
+def test_a_stopped_stack_is_not_asked() -> None:
+    """Between the stop and the next step no server runs, on purpose."""
+    place = Recorder()
+    run(place, step("pause", {"llm-d:paused": "true"}), step("servers"))
+    assert place.notes == ["update pause new paused=true", "update servers new paused=false", "verify all"]
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"), [(Recorder(fails="servers"), "no quota"), (Recorder(unmet="servers"), "chat: 503")]
+)
+def test_the_first_failure_stops_and_says_how_to_go_back(place: Recorder, reason: str) -> None:
+    steps = (step("picker"), step("servers"), step("rest"))
+    ended = run(place, *steps)
+    assert ended.done == ("picker",)
+    assert ended.reason == reason
+    assert not [note for note in place.notes if "rest" in note]
+    lines = way_back(plan(*steps), ended)
+    assert lines[0] == f"stopped in step servers: {reason}"
+    assert "go back:   make rollback STACK=gpu" in lines
+    assert lines[-2:] == ["  servers: undo servers", "  picker: undo picker"]
+
+
+def test_a_step_by_hand_stops_until_it_is_done() -> None:
+    steps = (step("picker"), step("kinds-lws", by_hand="kubectl apply"), step("rest"))
+    place = Recorder()
+    ended = run(place, *steps)
+    assert ended.done == ("picker",)
+    assert "--after kinds-lws" in "\n".join(way_back(plan(*steps), ended))
+    assert run(place, *steps, after="kinds-lws").done == ("picker", "kinds-lws", "rest")
+    assert place.notes[-2:] == ["update rest new paused=false", "verify all"]
+
+
+def test_a_finished_upgrade_needs_no_way_back() -> None:
+    assert way_back(plan(step("rest")), run(Recorder(), step("rest"))) == []

@@ -1,0 +1,62 @@
+"""The printed plan fits a terminal, and states all that a step does."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from llm_d_gke import catalog
+from llm_d_gke.operations.upgrades.show import duration, plan_text
+from llm_d_gke.planning import RefusedError
+from llm_d_gke.planning.upgrades.planner import plan_upgrade
+from llm_d_gke.planning.upgrades.step import Span, UpgradePlan
+from tests.stacks import plan_of
+
+RELEASES = catalog.load().releases
+
+
+def planned(stack: str, before: str, after: str) -> UpgradePlan:
+    old, new = (plan_of(stack, {"release": name}) for name in (before, after))
+    return plan_upgrade(old, new, RELEASES[before], RELEASES[after])
+
+
+@pytest.mark.parametrize(
+    "stack", ["gpu", "kserve-prefix-cache-gpu", "disaggregated-gpu", "mixture-of-experts-wide-gpu"]
+)
+def test_no_line_is_wider_than_80_columns(stack: str) -> None:
+    pairs = 0
+    for before, after in itertools.permutations(RELEASES, 2):
+        try:
+            text = plan_text(planned(stack, before, after))
+        except RefusedError:
+            continue
+        pairs += 1
+        wide = [line for line in text.splitlines() if len(line) > 80]
+        assert [line for line in wide if len(line.split()) > 2] == []
+    assert pairs
+
+
+def test_every_step_is_in_the_table_and_below() -> None:
+    plan = planned("kserve-prefix-cache-gpu", "gaie-1.5", "llm-d-0.9")
+    text = plan_text(plan, running=frozenset(("controller-kserve-llmisvc-resources",)))
+    for number, step in enumerate(plan.steps, 1):
+        assert f"\n{number}. {step.name}" in text
+    assert "(runs already)" in text
+    assert "some requests" in text
+    assert "requests can fail in the steps marked so" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (None, "not established"),
+        (Span(best=0, worst=0, verified=True), "0 s"),
+        (Span(best=20, worst=90), "~20 to 90 s"),
+        (Span(best=20, worst=90, verified=True), "20 to 90 s"),
+        (Span(best=90, worst=600), "~1.5 to 10 min"),
+        (Span(best=369, worst=1198), "~6 to 20 min"),
+    ],
+)
+def test_durations_have_a_mark_where_they_are_rules_of_thumb(span: Span | None, text: str) -> None:
+    assert duration(span) == text
