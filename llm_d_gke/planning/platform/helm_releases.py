@@ -216,6 +216,8 @@ def _keda() -> Mapping[str, Any]:
     small = _resources("100m", "128Mi", "1000Mi")
     return {
         "operator": {"name": KEDA_OPERATOR},
+        # Kept when the release is deleted: with the kinds every ScaledObject of the cluster would be deleted.
+        "crds": {"additionalAnnotations": {"helm.sh/resource-policy": "keep"}},
         # The user of its images, which the chart does not state.
         "podSecurityContext": dict.fromkeys(("operator", "metricServer", "webhooks"), _RESTRICTED),
         "resources": {"operator": small, "metricServer": small, "webhooks": _resources("50m", "64Mi", "256Mi")},
