@@ -43,7 +43,7 @@ def main() -> None:
     for finding in _located(raw.stack, plan.warnings):
         (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(str(finding))
     pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings)))
-    stack = InferenceStack(plan)
+    stack = InferenceStack(plan.stack, plan, prefix="")
     for name, value in outputs(plan, stack.address).items():
         pulumi.export(name, value)
 

@@ -1,8 +1,9 @@
 """llm-d inference on GKE: settings, the plan that follows from them, and the Pulumi resources that create it.
 
-    from llm_d_gke import RefusedError, plan_stack
+    from llm_d_gke import InferenceStack
 
-    plan = plan_stack("chat", {"project": "my-project", "location": "us-central1-a", ...})
+    chat = InferenceStack("chat", {"project": "my-project", "location": "us-central1-a", ...})
+    pulumi.export("endpoint", chat.endpoint)
 
 The names below are the library's interface (docs/library.md). Everything else may change in any version.
 """
@@ -13,15 +14,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llm_d_gke.components.stack import InferenceStack, ServedModel
     from llm_d_gke.planning import Finding, RefusedError, StackPlan, plan_stack
     from llm_d_gke.settings import StackSettings
 
-__all__ = ["Finding", "RefusedError", "StackPlan", "StackSettings", "plan_stack"]
+__all__ = ["Finding", "InferenceStack", "RefusedError", "ServedModel", "StackPlan", "StackSettings", "plan_stack"]
 
 # Each module is imported when one of its names is first used: planning takes half a second, the Pulumi SDKs take two.
 _MODULES = {
     "Finding": "llm_d_gke.planning",
+    "InferenceStack": "llm_d_gke.components.stack",
     "RefusedError": "llm_d_gke.planning",
+    "ServedModel": "llm_d_gke.components.stack",
     "StackPlan": "llm_d_gke.planning",
     "StackSettings": "llm_d_gke.settings",
     "plan_stack": "llm_d_gke.planning",

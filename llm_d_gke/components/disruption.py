@@ -8,6 +8,7 @@ import pulumi
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 from pulumi_kubernetes.policy import v1 as policy
 
+from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
 
 
@@ -18,7 +19,7 @@ def disruption_budget(
     if replicas < 2:
         return None
     return policy.PodDisruptionBudget(
-        name,
+        named(name, opts),
         metadata=metadata(name, namespace, labels=selector),
         # `maxUnavailable` stays right when replicas are scaled; `minAvailable` would have to change with them.
         spec=policy.PodDisruptionBudgetSpecArgs(

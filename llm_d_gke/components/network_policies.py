@@ -6,6 +6,7 @@ import pulumi
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 from pulumi_kubernetes.networking import v1 as networking
 
+from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.planning.plan.routing import AccessPlan, NetworkPolicyPlan, PeerPlan
 
@@ -15,7 +16,7 @@ def network_policy(
 ) -> networking.NetworkPolicy:
     """The allowed traffic of one workload. It names both directions, so that all other traffic is denied."""
     return networking.NetworkPolicy(
-        logical_name,
+        named(logical_name, opts),
         metadata=metadata(plan.name, namespace),
         spec=networking.NetworkPolicySpecArgs(
             pod_selector=LabelSelectorArgs(match_labels=dict(plan.selector)),

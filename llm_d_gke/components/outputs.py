@@ -14,9 +14,7 @@ from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 
 def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
     """Stack outputs: where to send requests, how to reach the cluster, what it costs."""
-    host = pulumi.Output.from_input(plan.gateway.hostname) if plan.gateway.hostname else address
-    scheme = plan.gateway.protocol.lower()
-    endpoint = pulumi.Output.concat(f"{scheme}://", host)
+    endpoint = endpoint_of(plan, address)
     access = " --dns-endpoint" if plan.cluster.dns_endpoint else ""
     body = json.dumps({"model": plan.models[0].served_name, "messages": [{"role": "user", "content": "Say hello."}]})
     return {
@@ -37,10 +35,22 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
     }
 
 
+def endpoint_of(plan: StackPlan, address: pulumi.Output[str]) -> pulumi.Output[str]:
+    """URL of the Gateway, with the host name if there is one."""
+    host = pulumi.Output.from_input(plan.gateway.hostname) if plan.gateway.hostname else address
+    return pulumi.Output.concat(f"{plan.gateway.protocol.lower()}://", host)
+
+
+def model_endpoint(model: ModelPlan, endpoint: pulumi.Output[str]) -> pulumi.Output[str]:
+    """URL of a model: with KServe a path of its own, otherwise the Gateway's."""
+    service = model.inference_service
+    return endpoint if service is None else pulumi.Output.concat(endpoint, service.path)
+
+
 def _paths(plan: StackPlan, endpoint: pulumi.Output[str]) -> dict[str, Any]:
     """The endpoint of each model by path, which exists only with KServe."""
     own = {
-        model.served_name: pulumi.Output.concat(endpoint, model.inference_service.path)
+        model.served_name: model_endpoint(model, endpoint)
         for model in plan.models
         if model.inference_service is not None
     }

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
 
 from llm_d_gke.components.infrastructure.cluster import InferenceCluster
 from llm_d_gke.components.infrastructure.namespace import NamespaceResources
 from llm_d_gke.components.infrastructure.network import InferenceNetwork
 from llm_d_gke.components.infrastructure.node_pools import NodePools
 from llm_d_gke.components.infrastructure.services import ProjectServices
+from llm_d_gke.components.instance import Instance, named
+from llm_d_gke.components.outputs import endpoint_of, model_endpoint
 from llm_d_gke.components.platform.budget import billing_budget
 from llm_d_gke.components.platform.certificates import Certificate
 from llm_d_gke.components.platform.crds import InferenceCrds
@@ -30,16 +34,19 @@ from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.components.serving.autoscaling import Autoscaling
 from llm_d_gke.components.serving.inference_service import InferenceService, RouterRefs
 from llm_d_gke.components.serving.model_server import ModelServer
+from llm_d_gke.planning import plan_stack
 from llm_d_gke.planning.plan.platform import CertificatePlan
 from llm_d_gke.planning.plan.routing import RoutePlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import KEDA, KEDA_NAMESPACE, KEDA_OPERATOR
+from llm_d_gke.settings import StackSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Infrastructure:
     """The components in Google Cloud. `opts` carries the Google Cloud and the Kubernetes providers."""
 
+    provider: gcp.Provider
     services: ProjectServices
     network: InferenceNetwork
     cluster: InferenceCluster
@@ -60,6 +67,7 @@ class _Platform:
     """
 
     scope: ClusterScope
+    namespace: pulumi.Output[str]
     controllers: tuple[pulumi.Resource, ...]
     kinds: tuple[pulumi.Resource, ...]
 
@@ -67,18 +75,73 @@ class _Platform:
 _Certificates = Mapping[str, pulumi.Resource]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """A model as clients reach it: `name` in requests to the OpenAI-compatible API below `endpoint`."""
+
+    name: str
+    endpoint: pulumi.Output[str]
+
+
 class InferenceStack(pulumi.ComponentResource):
     """Creates all resources of a stack.
 
     Destroy runs in reverse: first routes and Gateway, while the controllers that own the load balancer's parts still
     run in the cluster; then node pools and cluster; then the network.
+
+    Args:
+        name: Logical name. Logical names of all resources begin with it, so that a program can have several stacks.
+        settings: Typed settings, a mapping with the keys of a stack file without their `llm-d:`, or a plan.
+        opts: Options of the component, for example `depends_on` or `protect`.
+        stack: Name in all names in Google Cloud, by default the Pulumi stack's name and `name`. A plan has its own.
+        prefix: What logical names begin with instead of `name`. Empty: with nothing, as in the project's own program.
+
+    Raises `RefusedError` with every finding if the settings cannot work.
+
+    Attributes:
+        plan: What the settings led to, with estimates of memory, cost and capacity.
+        provider: Provider for objects in the cluster.
+        google_provider: Provider for resources of the project.
+        kubeconfig: Kubeconfig without credentials; `gke-gcloud-auth-plugin` requests them.
+        cluster_name: Name of the cluster, known once it exists.
+        namespace: Namespace of Gateway, pickers and model servers, known once it exists.
+        network, subnetwork: `projects/...` ids.
+        address: IP address of the Gateway.
+        endpoint: URL of the Gateway, with the host name if there is one.
+        models: Models with their endpoints. Only with KServe each model has a path of its own.
     """
 
+    plan: StackPlan
+    provider: kubernetes.Provider
+    google_provider: gcp.Provider
+    kubeconfig: pulumi.Output[str]
+    cluster_name: pulumi.Output[str]
+    namespace: pulumi.Output[str]
+    network: pulumi.Output[str]
+    subnetwork: pulumi.Output[str]
     address: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    models: Sequence[ServedModel]
+    instance: Instance
 
-    def __init__(self, plan: StackPlan, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("llm-d:stack:InferenceStack", plan.stack, None, opts)
-        self._plan = plan
+    def __init__(
+        self,
+        name: str,
+        settings: StackSettings | StackPlan | Mapping[str, Any],
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        stack: str | None = None,
+        prefix: str | None = None,
+    ) -> None:
+        # Before the component is registered: a refusal then leaves nothing behind.
+        plan = (
+            settings
+            if isinstance(settings, StackPlan)
+            else plan_stack(stack or f"{pulumi.get_stack()}-{name}", settings)
+        )
+        super().__init__("llm-d:stack:InferenceStack", name, None, opts)
+        self.instance = Instance(prefix=name if prefix is None else prefix)
+        self.plan = self._plan = plan
         # Deployments, LeaderWorkerSets and services, by the name of the model server.
         self._workloads: dict[str, pulumi.Resource] = {}
         infrastructure = self._infrastructure()
@@ -101,14 +164,26 @@ class InferenceStack(pulumi.ComponentResource):
             Dashboards(plan.monitoring, plan.project, plan.labels, infrastructure.opts)
         if plan.monitoring.budget is not None:
             billing_budget(plan.monitoring.budget, infrastructure.services.services, infrastructure.opts)
-        self.address = gateway.address
+        self._set_outputs(infrastructure, platform, gateway.address)
+
+    def _set_outputs(self, infrastructure: _Infrastructure, platform: _Platform, address: pulumi.Output[str]) -> None:
+        cluster, network = infrastructure.cluster.resources, infrastructure.network.resources
+        self.provider, self.google_provider = cluster.provider, infrastructure.provider
+        self.kubeconfig, self.cluster_name = cluster.kubeconfig, cluster.created_name
+        self.network, self.subnetwork = network.network, network.subnetwork
+        self.namespace = platform.namespace
+        self.address, self.endpoint = address, endpoint_of(self.plan, address)
+        self.models = tuple(
+            ServedModel(name=model.served_name, endpoint=model_endpoint(model, self.endpoint))
+            for model in self.plan.models
+        )
         self.register_outputs({"address": self.address})
 
     def _infrastructure(self) -> _Infrastructure:
         """Create the APIs, network, cluster and node pools."""
         plan = self._plan
         provider = gcp.Provider(
-            "gcp",
+            named("gcp", self),
             project=plan.project,
             region=plan.region,
             default_labels=dict(plan.labels),
@@ -120,6 +195,7 @@ class InferenceStack(pulumi.ComponentResource):
         cluster = InferenceCluster(plan.cluster, plan.network, plan.project, network, services, opts)
         pools = NodePools(plan.cpu_pool, plan.accelerator_pools, plan.project, plan.location, cluster.resources, opts)
         return _Infrastructure(
+            provider=provider,
             services=services,
             network=network,
             cluster=cluster,
@@ -141,10 +217,12 @@ class InferenceStack(pulumi.ComponentResource):
             deleted_with,
             infrastructure.opts,
         )
-        namespace = NamespaceResources(
+        created = NamespaceResources(
             plan.namespace, plan.hugging_face, plan.pull_secret, plan.pod_guard, plan.project, after_nodes
-        ).ready
+        )
+        namespace = created.ready
         return _Platform(
+            namespace=created.name,
             scope=ClusterScope(
                 project=plan.project,
                 workload_pool=plan.cluster.workload_pool,

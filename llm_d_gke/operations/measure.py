@@ -163,7 +163,7 @@ def growth(sizes: tuple[int, ...] = (1, 8, 32, 125), rounds: int = 3) -> None:
         def program(plan: StackPlan = plan) -> None:
             # As `__main__.py` does, and for its reason.
             gc.disable()
-            InferenceStack(plan)
+            InferenceStack(plan.stack, plan, prefix="")
 
         with (
             tempfile.TemporaryDirectory() as folder,

@@ -10,6 +10,7 @@ import pulumi
 import pytest
 
 from llm_d_gke import components
+from llm_d_gke.components.instance import Component
 from llm_d_gke.resource_graph import Graph, Recorded
 from tests.stacks import OTHER_SCORER, OTHER_VALUES, PAUSED, graph_of
 
@@ -72,7 +73,9 @@ def component_classes() -> list[str]:
     names = set()
     for module in pkgutil.walk_packages(components.__path__, f"{components.__name__}."):
         for name, member in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-            if issubclass(member, pulumi.ComponentResource) and member.__module__ == module.name:
+            if not issubclass(member, pulumi.ComponentResource) or member is Component:
+                continue
+            if member.__module__ == module.name:
                 names.add(name)
     return sorted(names)
 

@@ -89,7 +89,6 @@ def test_every_package_that_the_library_imports_is_a_dependency(python: Path, tm
         "import json, sys\n"
         "import llm_d_gke\n"
         "for name in llm_d_gke.__all__: getattr(llm_d_gke, name)\n"
-        "import llm_d_gke.components.stack\n"
         "print(json.dumps([m.__file__ for name, m in sys.modules.items() if name.startswith('llm_d_gke.')]))",
         tmp_path,
     )

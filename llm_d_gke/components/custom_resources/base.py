@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
 
 
@@ -59,7 +60,7 @@ def custom_resource(
         late: fields of the spec whose values are Pulumi outputs.
     """
     return kubernetes.apiextensions.CustomResource(
-        logical_name,
+        named(logical_name, opts),
         api_version=spec.api_version_of_kind,
         kind=spec.kind_of_spec,
         metadata=metadata(name, namespace, labels=labels, annotations=annotations),

@@ -14,6 +14,7 @@ from pulumi.output import UNKNOWN
 from llm_d_gke.components.infrastructure.cluster_security import cluster_security, first_node_config
 from llm_d_gke.components.infrastructure.network import InferenceNetwork
 from llm_d_gke.components.infrastructure.services import ProjectServices
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.options import SLOW_CREATE, child
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, MaintenancePlan, NetworkPlan
 
@@ -26,12 +27,18 @@ class ClusterResources:
     created: gcp.container.Cluster | None
     node_account: gcp.serviceaccount.Account
     node_permissions: list[gcp.projects.IAMMember]
+    kubeconfig: pulumi.Output[str]
     provider: kubernetes.Provider
     # Creates a provider that adopts existing objects, for CRDs that outlive the stack that installed them.
     adopt: Callable[[], kubernetes.Provider]
 
+    @property
+    def created_name(self) -> pulumi.Output[str]:
+        """The name, known once the cluster exists."""
+        return pulumi.Output.from_input(self.name) if self.created is None else self.created.name
 
-class InferenceCluster(pulumi.ComponentResource):
+
+class InferenceCluster(Component):
     """VPC-native GKE Standard cluster with Gateway API, Dataplane V2 and Workload Identity.
 
     It has no node pools; `NodePools` adds them, CPU nodes first.
@@ -48,9 +55,9 @@ class InferenceCluster(pulumi.ComponentResource):
         services: ProjectServices,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("llm-d:cluster:InferenceCluster", "cluster", None, opts)
+        super().__init__("llm-d:cluster:InferenceCluster", "cluster", opts)
         account = gcp.serviceaccount.Account(
-            "nodes",
+            named("nodes", self),
             account_id=plan.service_account,
             project=project,
             display_name=f"Nodes of {plan.name}",
@@ -58,7 +65,7 @@ class InferenceCluster(pulumi.ComponentResource):
         )
         permissions = [
             gcp.projects.IAMMember(
-                role.removeprefix("roles/").replace(".", "-"),
+                named(role.removeprefix("roles/").replace(".", "-"), self),
                 project=project,
                 role=role,
                 member=account.email.apply(lambda email: f"serviceAccount:{email}"),
@@ -67,13 +74,15 @@ class InferenceCluster(pulumi.ComponentResource):
             for role in plan.service_account_roles
         ]
         created = self._create(plan, network_plan, network, services, account) if plan.create else None
-        cluster = created or gcp.container.Cluster.get("existing", plan.identifier, opts=child(self))
+        cluster = created or gcp.container.Cluster.get(named("existing", self), plan.identifier, opts=child(self))
+        kubeconfig = _kubeconfig(plan, cluster)
         provider = self._cluster_provider("kubernetes", plan, cluster)
         self.resources = ClusterResources(
             name=plan.name,
             created=created,
             node_account=account,
             node_permissions=permissions,
+            kubeconfig=kubeconfig,
             provider=provider,
             adopt=lambda: self._cluster_provider("kubernetes-adopting", plan, cluster, adopts=True),
         )
@@ -84,7 +93,7 @@ class InferenceCluster(pulumi.ComponentResource):
     ) -> kubernetes.Provider:
         """A provider for the cluster's API server. With `adopts` it adopts objects that already exist."""
         return kubernetes.Provider(
-            name,
+            named(name, self),
             kubeconfig=_kubeconfig(plan, cluster),
             # Constant in every preview: otherwise previews of a new cluster would show every object as replaced.
             cluster_identifier=plan.identifier,
@@ -105,7 +114,7 @@ class InferenceCluster(pulumi.ComponentResource):
         account: gcp.serviceaccount.Account,
     ) -> gcp.container.Cluster:
         return gcp.container.Cluster(
-            "cluster",
+            named("cluster", self),
             name=plan.name,
             location=plan.location,
             min_master_version=plan.min_version,

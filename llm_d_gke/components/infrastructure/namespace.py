@@ -10,6 +10,7 @@ from llm_d_gke.components.custom_resources.secret_provider import Parameters, Se
 from llm_d_gke.components.infrastructure.namespace_bounds import namespace_bounds
 from llm_d_gke.components.infrastructure.pod_guard import pod_guard as make_pod_guard
 from llm_d_gke.components.infrastructure.pull_secret import pull_secret as make_pull_secret
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.planning.plan.platform import HuggingFacePlan, NamespacePlan, PodGuardPlan, PullSecretPlan
@@ -18,9 +19,10 @@ from llm_d_gke.planning.serving.engine_paths import TOKEN_KEY
 SECRET_PROVIDER_CLASS = "hugging-face"  # noqa: S105 - an object's name
 
 
-class NamespaceResources(pulumi.ComponentResource):
-    """The namespace, and the resources that must exist before its pods start."""
+class NamespaceResources(Component):
+    """The namespace, and the resources that must exist before its pods start. `name` is known once it exists."""
 
+    name: pulumi.Output[str]
     ready: list[pulumi.Resource]
 
     def __init__(
@@ -32,17 +34,18 @@ class NamespaceResources(pulumi.ComponentResource):
         project: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("llm-d:workspace:Workspace", "workspace", None, opts)
+        super().__init__("llm-d:workspace:Workspace", "workspace", opts)
         self._namespace = namespace.name
+        self.name = pulumi.Output.from_input(namespace.name)
         self.ready = []
         if namespace.create:
-            self.ready.append(
-                kubernetes.core.v1.Namespace(
-                    "namespace",
-                    metadata=metadata(namespace.name, labels=namespace.labels),
-                    opts=child(self, timeouts=pulumi.CustomTimeouts(delete="15m")),
-                )
+            created = kubernetes.core.v1.Namespace(
+                named("namespace", self),
+                metadata=metadata(namespace.name, labels=namespace.labels),
+                opts=child(self, timeouts=pulumi.CustomTimeouts(delete="15m")),
             )
+            self.name = created.metadata.apply(lambda about: about.name or namespace.name)
+            self.ready.append(created)
         parents = list(self.ready)
         if namespace.create:
             self.ready += namespace_bounds(namespace, child(self, depends_on=parents, deleted_with=parents[0]))
@@ -70,7 +73,7 @@ class NamespaceResources(pulumi.ComponentResource):
         parents: list[pulumi.Resource],
     ) -> kubernetes.core.v1.Secret:
         return kubernetes.core.v1.Secret(
-            logical_name,
+            named(logical_name, self),
             metadata=metadata(name, self._namespace),
             type="Opaque",
             string_data=data,

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
 
+from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.planning.plan.platform import NamespacePlan
 
@@ -14,7 +15,7 @@ def namespace_bounds(plan: NamespacePlan, opts: pulumi.ResourceOptions) -> list[
     """Create what the plan has of them. `opts` depend on the namespace."""
     # Every namespace has this account, which is another resource's to delete: the namespace's.
     account = core.ServiceAccount(
-        f"{plan.name}-default-account",
+        named(f"{plan.name}-default-account", opts),
         metadata=metadata("default", plan.name),
         automount_service_account_token=False,
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True)),
@@ -23,7 +24,7 @@ def namespace_bounds(plan: NamespacePlan, opts: pulumi.ResourceOptions) -> list[
     if plan.quota:
         bounds.append(
             kubernetes.core.v1.ResourceQuota(
-                f"{plan.name}-quota",
+                named(f"{plan.name}-quota", opts),
                 metadata=metadata("quota", plan.name),
                 spec=core.ResourceQuotaSpecArgs(hard=dict(plan.quota)),
                 opts=opts,
@@ -35,7 +36,7 @@ def namespace_bounds(plan: NamespacePlan, opts: pulumi.ResourceOptions) -> list[
         )
         bounds.append(
             core.LimitRange(
-                f"{plan.name}-limits",
+                named(f"{plan.name}-limits", opts),
                 metadata=metadata("limits", plan.name),
                 spec=core.LimitRangeSpecArgs(limits=[limits]),
                 opts=opts,

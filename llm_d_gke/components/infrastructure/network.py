@@ -8,6 +8,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from llm_d_gke.components.infrastructure.services import ProjectServices
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.options import SLOW_DELETE, child
 from llm_d_gke.planning.plan.infrastructure import NetworkPlan
 
@@ -23,7 +24,7 @@ class NetworkResources:
     proxies: gcp.compute.Subnetwork | None
 
 
-class InferenceNetwork(pulumi.ComponentResource):
+class InferenceNetwork(Component):
     """Creates the VPC, the node subnet with pod and service ranges, the proxy-only subnet, and Cloud NAT.
 
     A regional Gateway needs the proxy-only subnet. Without it the Gateway gets no address and stays Programmed=False.
@@ -34,7 +35,7 @@ class InferenceNetwork(pulumi.ComponentResource):
     def __init__(
         self, plan: NetworkPlan, project: str, services: ProjectServices, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("llm-d:network:InferenceNetwork", "network", None, opts)
+        super().__init__("llm-d:network:InferenceNetwork", "network", opts)
         if plan.create:
             network, subnetwork, ready = self._create(plan, services)
         else:
@@ -50,14 +51,14 @@ class InferenceNetwork(pulumi.ComponentResource):
         self, plan: NetworkPlan, services: ProjectServices
     ) -> tuple[pulumi.Output[str], pulumi.Output[str], list[pulumi.Resource]]:
         network = gcp.compute.Network(
-            "network",
+            named("network", self),
             name=plan.network,
             auto_create_subnetworks=False,
             routing_mode="REGIONAL",
             opts=child(self, depends_on=services.services, timeouts=SLOW_DELETE),
         )
         nodes = gcp.compute.Subnetwork(
-            "nodes",
+            named("nodes", self),
             name=plan.subnet.name,
             network=network.id,
             region=plan.region,
@@ -74,11 +75,11 @@ class InferenceNetwork(pulumi.ComponentResource):
         ready: list[pulumi.Resource] = [nodes]
         if plan.create_nat:
             router = gcp.compute.Router(
-                "router", name=plan.router, network=network.id, region=plan.region, opts=child(self)
+                named("router", self), name=plan.router, network=network.id, region=plan.region, opts=child(self)
             )
             ready.append(
                 gcp.compute.RouterNat(
-                    "nat",
+                    named("nat", self),
                     name=plan.nat,
                     router=router.name,
                     region=plan.region,
@@ -94,7 +95,7 @@ class InferenceNetwork(pulumi.ComponentResource):
         self, plan: NetworkPlan, network: pulumi.Output[str], services: ProjectServices
     ) -> gcp.compute.Subnetwork:
         return gcp.compute.Subnetwork(
-            "proxies",
+            named("proxies", self),
             name=plan.proxy_subnet,
             # Subnets of a Shared VPC belong to its host project.
             project=plan.project,

@@ -6,11 +6,12 @@ import pulumi
 from pulumi_gcp import container
 
 from llm_d_gke.components.infrastructure.cluster import ClusterResources
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.options import SLOW_CREATE
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
 
 
-class NodePools(pulumi.ComponentResource):
+class NodePools(Component):
     """The cluster's node pools.
 
     Accelerator pools come after the CPU pool: GKE taints accelerator nodes only when a pool without them exists.
@@ -28,7 +29,7 @@ class NodePools(pulumi.ComponentResource):
         cluster: ClusterResources,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("llm-d:cluster:NodePools", "node-pools", None, opts)
+        super().__init__("llm-d:cluster:NodePools", "node-pools", opts)
         self._project, self._location, self._cluster = project, location, cluster
         self.cpu = self._pool("cpu", cpu, [])
         # Logical names are positions, not accelerators: a changed accelerator replaces the pool instead of adding one.
@@ -40,7 +41,7 @@ class NodePools(pulumi.ComponentResource):
     def _pool(self, name: str, plan: NodePoolPlan, pools_before: list[container.NodePool]) -> container.NodePool:
         cluster = self._cluster
         return container.NodePool(
-            name,
+            named(name, self),
             name=plan.name,
             project=self._project,
             location=self._location,

@@ -8,6 +8,7 @@ from typing import Literal
 import pulumi
 from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
 
+from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
 
 READ = ("get", "list", "watch")
@@ -39,9 +40,9 @@ def grant_role(
 ) -> list[pulumi.Resource]:
     """Grant an account rules in its own namespace, through a Role and a RoleBinding of the account's name."""
     about = metadata(account, namespace, labels=labels)
-    role = Role(account, metadata=about, rules=rules, opts=opts)
+    role = Role(named(account, opts), metadata=about, rules=rules, opts=opts)
     binding = RoleBinding(
-        account,
+        named(account, opts),
         metadata=about,
         role_ref=role_ref_of("Role", account),
         subjects=[service_account(namespace, account)],

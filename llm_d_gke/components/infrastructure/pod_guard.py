@@ -6,6 +6,7 @@ import pulumi
 from pulumi_kubernetes.admissionregistration import v1 as admission
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
+from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.planning.plan.platform import AdmissionRulePlan, PodGuardPlan
 
@@ -13,7 +14,7 @@ from llm_d_gke.planning.plan.platform import AdmissionRulePlan, PodGuardPlan
 def pod_guard(plan: PodGuardPlan, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
     """Create the policy and its binding to the namespace."""
     policy = admission.ValidatingAdmissionPolicy(
-        "pod-guard",
+        named("pod-guard", opts),
         metadata=metadata(plan.name),
         spec=admission.ValidatingAdmissionPolicySpecArgs(
             failure_policy="Fail",
@@ -30,7 +31,7 @@ def pod_guard(plan: PodGuardPlan, opts: pulumi.ResourceOptions) -> list[pulumi.R
         opts=opts,
     )
     binding = admission.ValidatingAdmissionPolicyBinding(
-        "pod-guard",
+        named("pod-guard", opts),
         metadata=metadata(plan.name),
         spec=admission.ValidatingAdmissionPolicyBindingSpecArgs(
             policy_name=plan.name,

@@ -8,6 +8,7 @@ import json
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.planning.plan.platform import PullSecretPlan
 
@@ -17,7 +18,7 @@ def pull_secret(
 ) -> kubernetes.core.v1.Secret:
     """Create the image pull Secret in one namespace, because pods can only use Secrets of their namespace."""
     return kubernetes.core.v1.Secret(
-        logical_name,
+        named(logical_name, opts),
         metadata=metadata(plan.name, namespace),
         type="kubernetes.io/dockerconfigjson",
         string_data={".dockerconfigjson": pulumi.Output.secret(_docker_config(plan))},

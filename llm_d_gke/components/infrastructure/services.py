@@ -5,19 +5,20 @@ from __future__ import annotations
 import pulumi
 import pulumi_gcp as gcp
 
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.options import child
 
 
-class ProjectServices(pulumi.ComponentResource):
+class ProjectServices(Component):
     """Enables APIs and never disables them, because other workloads of the project may use them."""
 
     services: list[gcp.projects.Service]
 
     def __init__(self, project: str, services: tuple[str, ...], opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("llm-d:project:ProjectServices", "services", None, opts)
+        super().__init__("llm-d:project:ProjectServices", "services", opts)
         self.services = [
             gcp.projects.Service(
-                service.removesuffix(".googleapis.com"),
+                named(service.removesuffix(".googleapis.com"), self),
                 project=project,
                 service=service,
                 disable_on_destroy=False,

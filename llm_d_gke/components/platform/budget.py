@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_gcp as gcp
 
+from llm_d_gke.components.instance import named
 from llm_d_gke.planning.plan.platform import BudgetPlan
 
 
@@ -17,7 +18,7 @@ def billing_budget(
     """Create a monthly budget over the resources with the stack's label."""
     key, value = plan.label
     return gcp.billing.Budget(
-        "budget",
+        named("budget", opts),
         billing_account=plan.billing_account,
         display_name=plan.title,
         budget_filter={

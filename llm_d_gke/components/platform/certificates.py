@@ -9,6 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 from llm_d_gke.components.custom_resources.base import custom_resource
 from llm_d_gke.components.custom_resources.cert_manager import CertificateSpec, IssuerRef, IssuerSpec, Subject
+from llm_d_gke.components.instance import Component
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.platform import CertificatePlan
@@ -18,7 +19,7 @@ _TIMEOUTS = pulumi.CustomTimeouts(create="15m", update="15m")
 _READY = {"pulumi.com/waitFor": "condition=Ready"}
 
 
-class Certificate(pulumi.ComponentResource):
+class Certificate(Component):
     """A certificate. `signed` completes when the Secret with the certificate exists.
 
     `issuers` holds the issuers created so far by name, which the certificates of a namespace share.
@@ -33,7 +34,7 @@ class Certificate(pulumi.ComponentResource):
         scope: ClusterScope,
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:platform:Certificate", plan.name, None, scope.opts)
+        super().__init__("llm-d:platform:Certificate", plan.name, scope.opts)
         depends_on = list(depends_on)
         if plan.issuer.create:
             name = plan.issuer.name

@@ -9,13 +9,14 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import yaml
 
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.planning.plan.platform import InferenceCrdsPlan
 
 DEFINITION = Path(__file__).parents[1] / "custom_resources" / "inference_pool_crd.yaml"
 LEGACY_DEFINITION = Path(__file__).parents[1] / "custom_resources" / "legacy_inference_pool_crd.yaml"
 
 
-class InferenceCrds(pulumi.ComponentResource):
+class InferenceCrds(Component):
     """Installs the planned CRDs: none for most stacks, because GKE installs the current one.
 
     They are kept on destroy and after a cluster upgrade, because deleting a CRD deletes all objects of its kind.
@@ -29,7 +30,7 @@ class InferenceCrds(pulumi.ComponentResource):
         adopt: Callable[[], kubernetes.Provider],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("llm-d:inference:InferenceCrds", "inference-crds", None, opts)
+        super().__init__("llm-d:inference:InferenceCrds", "inference-crds", opts)
         self.resources = []
         # The CRD may remain from an earlier stack, or from this one before it was destroyed.
         self._adopting = adopt() if plan.install or plan.legacy else None
@@ -42,7 +43,7 @@ class InferenceCrds(pulumi.ComponentResource):
     def _definition(self, name: str, file: Path) -> pulumi.Resource:
         definition = yaml.safe_load(file.read_text(encoding="utf-8"))
         return kubernetes.apiextensions.v1.CustomResourceDefinition(
-            name,
+            named(name, self),
             metadata=definition["metadata"],
             spec=definition["spec"],
             opts=pulumi.ResourceOptions(parent=self, provider=self._adopting, retain_on_delete=True),

@@ -9,23 +9,27 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan
 
 # Cloud Monitoring's mosaic has 48 columns; three panels share a row.
 _COLUMNS, _WIDTH, _HEIGHT = 3, 16, 14
 
 
-class Dashboards(pulumi.ComponentResource):
+class Dashboards(Component):
     """Shows and alerts on what the collectors scrape. Both read Managed Service for Prometheus, in PromQL."""
 
     def __init__(
         self, plan: MonitoringPlan, project: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions
     ) -> None:
-        super().__init__("llm-d:monitoring:Dashboards", "dashboards", None, opts)
+        super().__init__("llm-d:monitoring:Dashboards", "dashboards", opts)
         options = pulumi.ResourceOptions(parent=self)
         if plan.dashboard is not None:
             gcp.monitoring.Dashboard(
-                "dashboard", project=project, dashboard_json=json.dumps(dashboard_of(plan.dashboard)), opts=options
+                named("dashboard", options),
+                project=project,
+                dashboard_json=json.dumps(dashboard_of(plan.dashboard)),
+                opts=options,
             )
         for alert in plan.alerts:
             _alert(alert, plan, project, labels, options)
@@ -64,7 +68,7 @@ def _alert(
         query=alert.query, duration=f"{alert.duration_seconds}s", evaluation_interval=f"{plan.interval_seconds}s"
     )
     gcp.monitoring.AlertPolicy(
-        f"alert-{alert.name}",
+        named(f"alert-{alert.name}", opts),
         project=project,
         display_name=alert.title,
         combiner="OR",

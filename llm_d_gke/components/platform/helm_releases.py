@@ -11,13 +11,14 @@ from llm_d_gke.components.custom_resources.base import custom_resource
 from llm_d_gke.components.custom_resources.istio import IstioSpec
 from llm_d_gke.components.infrastructure.namespace_bounds import namespace_bounds
 from llm_d_gke.components.infrastructure.pull_secret import pull_secret
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.network_policies import network_policy
 from llm_d_gke.planning.plan.platform import ChartPlan, IstioPlan, NamespacePlan
 from llm_d_gke.planning.plan.routing import NetworkPolicyPlan
 
 
-class PlatformCharts(pulumi.ComponentResource):
+class PlatformCharts(Component):
     """Creates one Helm release for each chart, after those that it depends on.
 
     Helm returns when the chart's CRDs are established, its Deployments are available and its hooks have ended; a failed
@@ -37,7 +38,7 @@ class PlatformCharts(pulumi.ComponentResource):
         deleted_with: pulumi.Resource | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("llm-d:platform:PlatformCharts", "charts", None, opts)
+        super().__init__("llm-d:platform:PlatformCharts", "charts", opts)
         self._deleted_with = deleted_with
         self._after = list(after)
         self._namespaces = {plan.name: self._namespace(plan, policies.get(plan.name, ())) for plan in namespaces}
@@ -52,7 +53,7 @@ class PlatformCharts(pulumi.ComponentResource):
     def _namespace(self, plan: NamespacePlan, policies: Sequence[NetworkPolicyPlan]) -> list[pulumi.Resource]:
         """The namespace, and what holds for pods in it from their start."""
         namespace = kubernetes.core.v1.Namespace(
-            plan.name,
+            named(plan.name, self),
             metadata=metadata(plan.name, labels=plan.labels),
             opts=pulumi.ResourceOptions(parent=self, depends_on=self._after, deleted_with=self._deleted_with),
         )
@@ -68,7 +69,7 @@ class PlatformCharts(pulumi.ComponentResource):
         if plan.repository is not None:
             repository = kubernetes.helm.v3.RepositoryOptsArgs(repo=plan.repository)
         release = kubernetes.helm.v3.Release(
-            plan.name,
+            named(plan.name, self),
             name=plan.name,
             chart=plan.chart,
             repository_opts=repository,
@@ -104,5 +105,6 @@ class PlatformCharts(pulumi.ComponentResource):
         """Read the CRDs of an existing controller, so that a missing one already fails the preview."""
         options = pulumi.ResourceOptions(parent=self)
         return [
-            kubernetes.apiextensions.v1.CustomResourceDefinition.get(name, name, opts=options) for name in plan.crds
+            kubernetes.apiextensions.v1.CustomResourceDefinition.get(named(name, options), name, opts=options)
+            for name in plan.crds
         ]

@@ -8,11 +8,12 @@ import pulumi
 
 from llm_d_gke.components.custom_resources.base import custom_resource
 from llm_d_gke.components.custom_resources.llm_inference_service import LlmInferenceServiceConfigSpec
+from llm_d_gke.components.instance import Component
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.scope import ClusterScope
 
 
-class Presets(pulumi.ComponentResource):
+class Presets(Component):
     """Creates empty presets, so that KServe merges nothing into the services of this stack."""
 
     ready: list[pulumi.Resource]
@@ -23,7 +24,7 @@ class Presets(pulumi.ComponentResource):
         scope: ClusterScope,
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:inference:Presets", "presets", None, scope.opts)
+        super().__init__("llm-d:inference:Presets", "presets", scope.opts)
         options = scope.deleted_with_cluster(self, depends_on)
         self.ready = [
             custom_resource(

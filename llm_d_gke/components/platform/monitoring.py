@@ -16,6 +16,7 @@ from llm_d_gke.components.custom_resources.pod_monitoring import (
     SecretSource,
 )
 from llm_d_gke.components.infrastructure.permissions import role_ref_of, rule, service_account
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.platform import MonitoringPlan
@@ -26,7 +27,7 @@ from llm_d_gke.planning.plan.stack import ModelPlan
 _COLLECTOR = ("gmp-system", "collector")
 
 
-class Monitoring(pulumi.ComponentResource):
+class Monitoring(Component):
     """PodMonitoring of every model server and picker, and of the model router.
 
     Pickers and routers serve metrics only to authorized callers. The collectors use the token of an account that may
@@ -40,7 +41,7 @@ class Monitoring(pulumi.ComponentResource):
         router: RouterPlan | None,
         scope: ClusterScope,
     ) -> None:
-        super().__init__("llm-d:monitoring:Monitoring", "monitoring", None, scope.opts)
+        super().__init__("llm-d:monitoring:Monitoring", "monitoring", scope.opts)
         self._namespace = scope.namespace
         self._options = scope.deleted_with_cluster(self, scope.ready)
         interval = f"{plan.interval_seconds}s"
@@ -84,35 +85,38 @@ class Monitoring(pulumi.ComponentResource):
         core, rbac, namespace = kubernetes.core.v1, kubernetes.rbac.v1, self._namespace
         wide = f"{namespace}-{name}"
         account = core.ServiceAccount(
-            name, metadata=metadata(name, namespace), automount_service_account_token=False, opts=self._options
+            named(name, self),
+            metadata=metadata(name, namespace),
+            automount_service_account_token=False,
+            opts=self._options,
         )
         core.Secret(
-            name,
+            named(name, self),
             metadata=metadata(name, namespace, annotations={"kubernetes.io/service-account.name": name}),
             type="kubernetes.io/service-account-token",
             opts=pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(depends_on=[account])),
         )
         rbac.ClusterRole(
-            name,
+            named(name, self),
             metadata=metadata(wide),
             rules=[rbac.PolicyRuleArgs(non_resource_urls=["/metrics"], verbs=["get"])],
             opts=self._options,
         )
         rbac.ClusterRoleBinding(
-            name,
+            named(name, self),
             metadata=metadata(wide),
             role_ref=role_ref_of("ClusterRole", wide),
             subjects=[service_account(namespace, name)],
             opts=self._options,
         )
         rbac.Role(
-            name,
+            named(name, self),
             metadata=metadata(name, namespace),
             rules=[rule([""], ["secrets"], ["get"], names=[name])],
             opts=self._options,
         )
         rbac.RoleBinding(
-            name,
+            named(name, self),
             metadata=metadata(name, namespace),
             role_ref=role_ref_of("Role", name),
             subjects=[service_account(*_COLLECTOR)],

@@ -31,6 +31,7 @@ from llm_d_gke.components.custom_resources.istio import (
     TargetRef,
     WorkloadSelector,
 )
+from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.scope import ClusterScope
@@ -95,7 +96,7 @@ def guard_service(
 def _keys(plan: ApiKeysPlan, namespace: str, opts: pulumi.ResourceOptions) -> kubernetes.core.v1.Secret:
     lines = [f"{client} {key.get_secret_value()}\n" for client, key in sorted((plan.keys or {}).items())]
     return kubernetes.core.v1.Secret(
-        "api-keys",
+        named("api-keys", opts),
         metadata=metadata(plan.secret, namespace),
         type="Opaque",
         string_data={plan.entry: pulumi.Output.secret("".join(lines))},
@@ -170,7 +171,7 @@ def _throttle(plan: ThrottlePlan, region: str, opts: pulumi.ResourceOptions) -> 
         ),
     )
     return compute.RegionSecurityPolicy(
-        "clients",
+        named("clients", opts),
         name=plan.name,
         region=region,
         type="CLOUD_ARMOR",
@@ -189,7 +190,7 @@ def _tls_policy(
     plan: GatewayPlan, policy: TlsPolicyPlan, namespace: str, opts: pulumi.ResourceOptions
 ) -> pulumi.Resource:
     ssl_policy = gcp.compute.RegionSslPolicy(
-        "tls",
+        named("tls", opts),
         name=policy.name,
         region=plan.region,
         min_tls_version=policy.min_version,

@@ -13,6 +13,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from llm_d_gke.components.disruption import disruption_budget
 from llm_d_gke.components.infrastructure.permissions import READ, grant_role, rule
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.pods import deployment_spec
@@ -21,28 +22,28 @@ from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.routing import PickerPlan
 
 
-class EndpointPicker(pulumi.ComponentResource):
+class EndpointPicker(Component):
     """A picker that watches its pool's pods, scrapes their metrics and answers the load balancer's calls."""
 
     deployment: apps.Deployment
     service: kubernetes.core.v1.Service
 
     def __init__(self, plan: PickerPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]) -> None:
-        super().__init__("llm-d:inference:EndpointPicker", plan.name, None, scope.opts)
+        super().__init__("llm-d:inference:EndpointPicker", plan.name, scope.opts)
         self._plan, self._namespace = plan, scope.namespace
         options = scope.deleted_with_cluster(self, depends_on)
         account = kubernetes.core.v1.ServiceAccount(
-            plan.name, metadata=self._metadata(), automount_service_account_token=False, opts=options
+            named(plan.name, options), metadata=self._metadata(), automount_service_account_token=False, opts=options
         )
         permissions = self._permissions(options)
         config = kubernetes.core.v1.ConfigMap(
-            plan.name,
+            named(plan.name, options),
             metadata=self._metadata(),
             data={plan.config_file: yaml.safe_dump(dict(plan.config), sort_keys=False)},
             opts=options,
         )
         self.service = kubernetes.core.v1.Service(
-            plan.name,
+            named(plan.name, options),
             # A picker is ready once it has seen its pool, and the pool comes after this Service: waiting for the
             # Service's pods would be waiting for each other.
             metadata=self._metadata(annotations={"pulumi.com/skipAwait": "true"}),
@@ -59,7 +60,7 @@ class EndpointPicker(pulumi.ComponentResource):
             opts=options,
         )
         self.deployment = apps.Deployment(
-            plan.name,
+            named(plan.name, self),
             metadata=self._metadata(annotations=_wait_for(plan.wait_for)),
             spec=deployment_spec(plan.replicas, plan.selector, plan.pod, max_unavailable=plan.max_unavailable),
             # Deleted separately: deletion of the namespace ends the pods much more slowly.
@@ -68,7 +69,7 @@ class EndpointPicker(pulumi.ComponentResource):
         disruption_budget(plan.name, scope.namespace, plan.selector, plan.ready_replicas, options)
         if plan.renderer is not None:
             kubernetes.core.v1.Service(
-                plan.renderer.name,
+                named(plan.renderer.name, options),
                 # It becomes ready only with model servers, which may wait for nodes.
                 metadata=metadata(
                     plan.renderer.name,

@@ -37,6 +37,7 @@ from llm_d_gke.components.custom_resources.gateway_api import (
 )
 from llm_d_gke.components.infrastructure.network import NetworkResources
 from llm_d_gke.components.infrastructure.services import ProjectServices
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.routing.edge import before_gateway
@@ -47,7 +48,7 @@ from llm_d_gke.planning.plan.routing import HTTP_PORT, GatewayPlan, RoutePlan, R
 _TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
 
 
-class InferenceGateway(pulumi.ComponentResource):
+class InferenceGateway(Component):
     """A load balancer with a reserved address, which exists before the Gateway and survives its replacement."""
 
     gateway: kubernetes.apiextensions.CustomResource
@@ -63,7 +64,7 @@ class InferenceGateway(pulumi.ComponentResource):
         scope: ClusterScope,
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:gateway:InferenceGateway", "gateway", None, scope.opts)
+        super().__init__("llm-d:gateway:InferenceGateway", "gateway", scope.opts)
         reserved = self._address(plan, scope.project, network, services)
         self.address = reserved.address
         # Without the proxy-only subnet the Gateway is accepted but never gets an address.
@@ -114,7 +115,7 @@ class InferenceGateway(pulumi.ComponentResource):
         self, plan: GatewayPlan, namespace: str, depends_on: Sequence[pulumi.Resource]
     ) -> kubernetes.core.v1.ConfigMap:
         return kubernetes.core.v1.ConfigMap(
-            "gateway-parameters",
+            named("gateway-parameters", self),
             metadata=metadata(_parameters_of(plan), namespace),
             # JSON is YAML as well.
             data={"deployment": json.dumps(plan.pods)},
@@ -126,17 +127,17 @@ class InferenceGateway(pulumi.ComponentResource):
     ) -> gcp.compute.Address:
         if not plan.create_address:
             identifier = f"projects/{project}/regions/{plan.region}/addresses/{plan.address}"
-            return gcp.compute.Address.get("existing", identifier, opts=child(self))
+            return gcp.compute.Address.get(named("existing", self), identifier, opts=child(self))
         if plan.external:
             return gcp.compute.Address(
-                "address",
+                named("address", self),
                 name=plan.address,
                 region=plan.region,
                 address_type="EXTERNAL",
                 opts=child(self, depends_on=services.services),
             )
         return gcp.compute.Address(
-            "address",
+            named("address", self),
             name=plan.address,
             region=plan.region,
             address_type="INTERNAL",
@@ -147,7 +148,7 @@ class InferenceGateway(pulumi.ComponentResource):
         )
 
 
-class InferenceRoute(pulumi.ComponentResource):
+class InferenceRoute(Component):
     """HTTPRoute from the Gateway to pools, and to the Service for requests that no pool serves."""
 
     route: kubernetes.apiextensions.CustomResource
@@ -159,7 +160,7 @@ class InferenceRoute(pulumi.ComponentResource):
         scope: ClusterScope,
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:gateway:InferenceRoute", plan.name, None, scope.opts)
+        super().__init__("llm-d:gateway:InferenceRoute", plan.name, scope.opts)
         accepted = "jsonpath={.status.parents[*].conditions[?(@.type=='Accepted')].status}=True"
         resolved = "jsonpath={.status.parents[*].conditions[?(@.type=='ResolvedRefs')].status}=True"
         self.route = custom_resource(

@@ -23,19 +23,20 @@ from llm_d_gke.components.custom_resources.inference_pool import (
     Selector,
 )
 from llm_d_gke.components.custom_resources.istio import ClientTls, DestinationRuleSpec, TrafficPolicy
+from llm_d_gke.components.instance import Component
 from llm_d_gke.components.options import child
 from llm_d_gke.components.routing.edge import backend_default
 from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.routing import BackendTlsPlan, PoolPlan
 
 
-class InferencePool(pulumi.ComponentResource):
+class InferencePool(Component):
     """InferencePool with the policies that the Gateway's implementation needs."""
 
     pool: kubernetes.apiextensions.CustomResource
 
     def __init__(self, plan: PoolPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]) -> None:
-        super().__init__("llm-d:inference:InferencePool", plan.name, None, scope.opts)
+        super().__init__("llm-d:inference:InferencePool", plan.name, scope.opts)
         self.pool = custom_resource(
             plan.name,
             pool_spec(plan),

@@ -8,6 +8,7 @@ import pulumi
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from llm_d_gke.components.infrastructure.permissions import role_ref_of, rule, service_account
+from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
 
 
@@ -18,7 +19,7 @@ def grant_token_review(
     # Cluster-scoped objects include the namespace in their names, because another stack may use the same name.
     wide = f"{namespace}-{name}-metrics-auth"
     role = rbac.ClusterRole(
-        name,
+        named(name, opts),
         metadata=metadata(wide, labels=labels),
         rules=[
             rule(["authentication.k8s.io"], ["tokenreviews"], ["create"]),
@@ -27,7 +28,7 @@ def grant_token_review(
         opts=opts,
     )
     binding = rbac.ClusterRoleBinding(
-        name,
+        named(name, opts),
         metadata=metadata(wide, labels=labels),
         role_ref=role_ref_of("ClusterRole", wide),
         subjects=[service_account(namespace, name)],

@@ -24,6 +24,7 @@ from llm_d_gke.components.custom_resources.gke_policies import (
 )
 from llm_d_gke.components.disruption import disruption_budget
 from llm_d_gke.components.infrastructure.permissions import READ, grant_role, rule
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.pods import deployment_spec
@@ -32,7 +33,7 @@ from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.routing import RouterPlan, RoutingExtensionPlan
 
 
-class ModelRouter(pulumi.ComponentResource):
+class ModelRouter(Component):
     """A router that reads request bodies and sets a header with the base model, which the HTTPRoute matches.
 
     The callout is attached to the Gateway after the router is ready, because every request then waits for the router.
@@ -41,15 +42,15 @@ class ModelRouter(pulumi.ComponentResource):
     extension: kubernetes.apiextensions.CustomResource
 
     def __init__(self, plan: RouterPlan, gateway: pulumi.Resource, scope: ClusterScope) -> None:
-        super().__init__("llm-d:gateway:ModelRouter", plan.name, None, scope.opts)
+        super().__init__("llm-d:gateway:ModelRouter", plan.name, scope.opts)
         self._plan, self._namespace = plan, scope.namespace
         options = scope.deleted_with_cluster(self, scope.ready)
         account = kubernetes.core.v1.ServiceAccount(
-            plan.name, metadata=self._metadata(), automount_service_account_token=False, opts=options
+            named(plan.name, options), metadata=self._metadata(), automount_service_account_token=False, opts=options
         )
         needed = [account, *self._permissions(options), *self._texts(options)]
         service = kubernetes.core.v1.Service(
-            plan.name,
+            named(plan.name, options),
             metadata=self._metadata(),
             spec=kubernetes.core.v1.ServiceSpecArgs(
                 type="ClusterIP",
@@ -65,7 +66,7 @@ class ModelRouter(pulumi.ComponentResource):
         )
         health = self._health_check(service)
         deployment = apps.Deployment(
-            plan.name,
+            named(plan.name, self),
             metadata=self._metadata(),
             spec=deployment_spec(plan.replicas, plan.selector, plan.pod),
             opts=child(self, depends_on=[*scope.ready, *needed]),
@@ -90,7 +91,7 @@ class ModelRouter(pulumi.ComponentResource):
         plan = self._plan
         texts: list[pulumi.Resource] = [
             kubernetes.core.v1.ConfigMap(
-                mapping.name,
+                named(mapping.name, options),
                 metadata=metadata(mapping.name, self._namespace, labels=plan.mapping_labels),
                 data={
                     "baseModel": mapping.base_model,
@@ -103,7 +104,7 @@ class ModelRouter(pulumi.ComponentResource):
         if plan.config is not None:
             texts.append(
                 kubernetes.core.v1.ConfigMap(
-                    plan.name,
+                    named(plan.name, options),
                     metadata=self._metadata(),
                     data={plan.config_file: yaml.safe_dump(dict(plan.config), sort_keys=False)},
                     opts=options,

@@ -16,6 +16,7 @@ from llm_d_gke.components.custom_resources.gke_policies import (
     HttpCheck,
 )
 from llm_d_gke.components.disruption import disruption_budget
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.pods import deployment_spec
@@ -24,20 +25,20 @@ from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.routing import ModelsEndpointPlan
 
 
-class ModelsEndpoint(pulumi.ComponentResource):
+class ModelsEndpoint(Component):
     """Serves the list of models and health, and returns 404 for requests that name no model of this stack."""
 
     ready: list[pulumi.Resource]
 
     def __init__(self, plan: ModelsEndpointPlan, scope: ClusterScope, guards: Sequence[pulumi.Resource]) -> None:
-        super().__init__("llm-d:gateway:ModelIndex", plan.name, None, scope.opts)
+        super().__init__("llm-d:gateway:ModelIndex", plan.name, scope.opts)
         options = scope.deleted_with_cluster(self, scope.ready)
         described = metadata(plan.name, scope.namespace, labels=plan.selector)
         account = kubernetes.core.v1.ServiceAccount(
-            plan.name, metadata=described, automount_service_account_token=False, opts=options
+            named(plan.name, options), metadata=described, automount_service_account_token=False, opts=options
         )
         service = kubernetes.core.v1.Service(
-            plan.name,
+            named(plan.name, options),
             metadata=described,
             spec=kubernetes.core.v1.ServiceSpecArgs(
                 type="ClusterIP",
@@ -66,7 +67,7 @@ class ModelsEndpoint(pulumi.ComponentResource):
             plan.name, plan.access, plan.timeout_seconds, scope.namespace, child(self, depends_on=[service, *guards])
         )
         deployment = apps.Deployment(
-            plan.name,
+            named(plan.name, self),
             metadata=described,
             spec=deployment_spec(plan.replicas, plan.selector, plan.pod),
             opts=child(self, depends_on=[*scope.ready, account]),

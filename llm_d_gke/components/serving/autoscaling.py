@@ -21,6 +21,7 @@ from llm_d_gke.components.custom_resources.keda import (
     Trigger,
     TriggerAuthenticationSpec,
 )
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.options import child
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.scope import ClusterScope
@@ -29,7 +30,7 @@ from llm_d_gke.planning.plan.serving import ModelServerPlan, ScalingPlan, Scalin
 _METRICS = "managed-prometheus"
 
 
-class Autoscaling(pulumi.ComponentResource):
+class Autoscaling(Component):
     """One ScaledObject for each workload that scales, and the TriggerAuthentication that they share.
 
     Each depends on its workload: deleted first, it does not scale what is being deleted. `operator` is the service
@@ -44,7 +45,7 @@ class Autoscaling(pulumi.ComponentResource):
         scope: ClusterScope,
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:inference:Autoscaling", "autoscaling", None, scope.opts)
+        super().__init__("llm-d:inference:Autoscaling", "autoscaling", scope.opts)
         options = scope.deleted_with_cluster(self, depends_on)
         needed: list[pulumi.Resource] = [
             custom_resource(
@@ -59,7 +60,7 @@ class Autoscaling(pulumi.ComponentResource):
             namespace, account = operator
             needed.append(
                 gcp.projects.IAMMember(
-                    "autoscaler-metrics",
+                    named("autoscaler-metrics", self),
                     project=scope.project,
                     # Reads time series, which the Prometheus API needs.
                     role="roles/monitoring.viewer",

@@ -28,6 +28,7 @@ from llm_d_gke.components.custom_resources.llm_inference_service import (
     Workload,
 )
 from llm_d_gke.components.disruption import disruption_budget
+from llm_d_gke.components.instance import Component
 from llm_d_gke.components.options import child
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.pods import pod_template
@@ -49,7 +50,7 @@ class RouterRefs:
     routes: tuple[str, ...]
 
 
-class InferenceService(pulumi.ComponentResource):
+class InferenceService(Component):
     """LLMInferenceService with identity, policies on the pool that KServe makes, and disruption budgets.
 
     The policies are created first, so that the load balancer never uses its default health check.
@@ -65,7 +66,7 @@ class InferenceService(pulumi.ComponentResource):
         scope: ClusterScope,
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:inference:InferenceService", plan.name, None, scope.opts)
+        super().__init__("llm-d:inference:InferenceService", plan.name, scope.opts)
         namespace = scope.namespace
         options = scope.deleted_with_cluster(self, depends_on)
         needed: list[pulumi.Resource] = []

@@ -14,6 +14,7 @@ from llm_d_gke.components.custom_resources.leader_worker_set import (
     RollingUpdate,
     RolloutStrategy,
 )
+from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.pods import pod_template
@@ -63,7 +64,7 @@ def claim_template(
     devices = resource.ExactDeviceRequestArgs(device_class_name=plan.device_class, allocation_mode="All")
     claim = resource.DeviceClaimArgs(requests=[resource.DeviceRequestArgs(name="all", exactly=devices)])
     return resource.ResourceClaimTemplate(
-        plan.name,
+        named(plan.name, opts),
         metadata=metadata(plan.name, namespace, labels=labels),
         spec=resource.ResourceClaimTemplateSpecArgs(spec=resource.ResourceClaimSpecArgs(devices=claim)),
         opts=opts,

@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.apps import v1 as apps
 
 from llm_d_gke.components.disruption import disruption_budget
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.pods import deployment_spec
@@ -19,7 +20,7 @@ from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.serving.startup import NODE_SECONDS
 
 
-class ModelServer(pulumi.ComponentResource):
+class ModelServer(Component):
     """The vLLM replicas of one model in one role.
 
     `up` waits until they are ready: for a node, the image, the weights and compilation.
@@ -34,7 +35,7 @@ class ModelServer(pulumi.ComponentResource):
         scope: ClusterScope,
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:inference:ModelServer", server.name, None, scope.opts)
+        super().__init__("llm-d:inference:ModelServer", server.name, scope.opts)
         namespace = scope.namespace
         options = scope.deleted_with_cluster(self, depends_on)
         identity = server_identity(self, server, scope, depends_on)
@@ -56,7 +57,7 @@ class ModelServer(pulumi.ComponentResource):
             self.workload = leader_worker_set(server, server.group, namespace, workload)
         else:
             self.workload = apps.Deployment(
-                server.name,
+                named(server.name, workload),
                 metadata=metadata(server.name, namespace, labels=server.selector),
                 spec=deployment_spec(
                     server.replicas,
@@ -78,7 +79,7 @@ def server_identity(
 ) -> list[pulumi.Resource]:
     """Create the service account of a model's pods, its access to the bucket of weights, and its chat template."""
     account = kubernetes.core.v1.ServiceAccount(
-        server.service_account,
+        named(server.service_account, parent),
         metadata=metadata(server.service_account, scope.namespace, labels=server.selector),
         automount_service_account_token=False,
         opts=scope.deleted_with_cluster(parent, depends_on),
@@ -88,7 +89,7 @@ def server_identity(
     member = f"serviceAccount:{scope.workload_pool}[{scope.namespace}/{server.service_account}]"
     grants: list[pulumi.Resource] = [
         gcp.storage.BucketIAMMember(
-            f"{server.name}-bucket" if number == 0 else f"{server.name}-bucket-{number + 1}",
+            named(f"{server.name}-bucket" if number == 0 else f"{server.name}-bucket-{number + 1}", granted),
             bucket=bucket,
             # Lists and reads objects of this bucket, which is enough for a read-only mount by the FUSE driver.
             role="roles/storage.objectViewer",
@@ -100,7 +101,7 @@ def server_identity(
     if server.workload_identity_secret is not None:
         grants.append(
             gcp.secretmanager.SecretIamMember(
-                f"{server.name}-token",
+                named(f"{server.name}-token", granted),
                 project=scope.project,
                 secret_id=server.workload_identity_secret,
                 role="roles/secretmanager.secretAccessor",
@@ -112,7 +113,7 @@ def server_identity(
     if template is not None:
         grants.append(
             kubernetes.core.v1.ConfigMap(
-                template.name,
+                named(template.name, parent),
                 metadata=metadata(template.name, scope.namespace, labels=server.selector),
                 data={template.key: template.content},
                 opts=scope.deleted_with_cluster(parent, depends_on),
@@ -129,7 +130,7 @@ def direct_load_balancer(
         return
     # A load balancer owns Google Cloud resources, so it is deleted separately from the cluster.
     kubernetes.core.v1.Service(
-        server.direct_service,
+        named(server.direct_service, parent),
         metadata=metadata(
             server.direct_service, namespace, labels=server.selector, annotations=server.direct_annotations
         ),

@@ -36,7 +36,7 @@ class Change:
 
 
 def components_of(plan: StackPlan) -> Graph:
-    return record(lambda: InferenceStack(plan), stack=plan.stack)
+    return record(lambda: InferenceStack(plan.stack, plan, prefix=""), stack=plan.stack)
 
 
 class Builder:

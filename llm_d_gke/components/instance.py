@@ -1,0 +1,43 @@
+"""What one instance of a stack gives to the names of its resources, where a program has several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """One stack of a program.
+
+    `prefix` begins the logical name of each of its resources. It is empty for the only stack of a program, whose
+    resources keep the names that they have in existing states.
+    """
+
+    prefix: str = ""
+
+    def logical(self, name: str) -> str:
+        return f"{self.prefix}-{name}" if self.prefix else name
+
+
+class Component(pulumi.ComponentResource):
+    """Base of the components below a stack. Each belongs to the instance of its parent."""
+
+    instance: Instance
+
+    def __init__(self, token: str, name: str, opts: pulumi.ResourceOptions | None) -> None:
+        super().__init__(token, named(name, opts), None, opts)
+        self.instance = instance_of(opts)
+
+
+def instance_of(owner: pulumi.Resource | pulumi.ResourceOptions | None) -> Instance:
+    """The instance that a component, or the parent in the options of a resource, belongs to."""
+    parent = owner.parent if isinstance(owner, pulumi.ResourceOptions) else owner
+    instance = getattr(parent, "instance", None)
+    return instance if isinstance(instance, Instance) else Instance()
+
+
+def named(name: str, owner: pulumi.Resource | pulumi.ResourceOptions | None) -> str:
+    """The logical name of a resource, given its parent or its options."""
+    return instance_of(owner).logical(name)
