@@ -125,6 +125,9 @@ def life(rounds: int = 3) -> None:
 def switches(rounds: int = 1) -> None:
     """Requests lost while a running stack changes between the ways to deploy, at 20 requests a second."""
     cluster = ["-c", "llm-d:accelerator.nodes.max=2"]  # KServe's server starts on a spare node
+    # KServe's kinds go with its chart.
+    for name, value in (("id", "LLMD-PREFLIGHT-DELETES"), ("reason", "a measurement")):
+        cluster += ["-c", f"llm-d:acknowledge[1].{name}={value}"]
     order = ("kserve", "direct", "kserve", "direct") * rounds
 
     def up(deployment: str) -> None:

@@ -26,6 +26,7 @@ from llm_d_gke.rehearsal.pulumi_engine.engine import Engine, engine
 from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
 from llm_d_gke.rehearsal.pulumi_engine.interruption import defer_interrupts, delete_orphaned_creates
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
+from llm_d_gke.rehearsal.pulumi_engine.planned_steps import PlannedSteps
 from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.chat import Answer, ask
 from llm_d_gke.rehearsal.terminal.display import console, print_differences
@@ -82,7 +83,8 @@ def up(request: Request) -> int:
         resume_interrupted(pulumi)
         create_existing(paths, plan.project, plan.network, plan.cluster, report)
         write_engine_simulation(paths, configuration)
-        _say_changes(paths, configuration)
+        if _say_changes(paths, configuration):
+            _refuse_deletions(pulumi, configuration)
         done = pulumi.stack.up(on_output=each_step_once(show), on_error=show, color=_color(), suppress_outputs=True)
         save_settings(paths, configuration)
         outputs = {name: output.value for name, output in done.outputs.items()}
@@ -110,7 +112,9 @@ def preview(request: Request) -> int:
             create_existing(paths, plan.project, plan.network, plan.cluster, report)
             _say_changes(paths, configuration)
             # For a running stack the changed lines matter, for a new one the whole list.
-            pulumi.stack.preview(on_output=show, on_error=show, color=_color(), diff=stands)
+            steps = PlannedSteps()
+            pulumi.stack.preview(on_output=show, on_error=show, on_event=steps.take, color=_color(), diff=stands)
+            _show_losses(steps, configuration)
     finally:
         if not existed:
             processes.stop_all(paths)
@@ -241,11 +245,25 @@ def resume_interrupted(pulumi: Engine) -> None:
     delete_orphaned_creates(pulumi.stack, pulumi.paths, report)
 
 
-def _say_changes(paths: StackPaths, configuration: StackConfig) -> None:
-    """Print the settings that differ from the last `up`, each with what it replaces."""
+def _say_changes(paths: StackPaths, configuration: StackConfig) -> bool:
+    """Print the settings that differ from the last `up`, each with what it replaces. Returns whether any does."""
     lines = list(diff_settings(paths, configuration))
     if lines:
         print("changed settings:", *(f"  {line}" for line in lines), sep="\n", flush=True)
+    return bool(lines)
+
+
+def _refuse_deletions(pulumi: Engine, configuration: StackConfig) -> None:
+    """Preview without output. Raises RefusedError where the update would delete data."""
+    steps = PlannedSteps()
+    pulumi.stack.preview(on_event=steps.take)
+    _show_losses(steps, configuration)
+
+
+def _show_losses(steps: PlannedSteps, configuration: StackConfig) -> None:
+    """Print the acknowledged losses. Raises RefusedError where one is not acknowledged."""
+    for finding in steps.refuse_losses(configuration):
+        print(f"(acknowledged) {finding}", flush=True)
 
 
 def _serves(paths: StackPaths) -> bool:

@@ -29,6 +29,9 @@ TOURS = {
 }
 # This tour is one of a stack in a cluster and a network that it did not create.
 IN_EXISTING_CLUSTER = "tpu"
+# The step that leaves KServe, whose chart takes its kinds along: refused unless acknowledged.
+WITHOUT_KSERVE = "mixture-of-experts-gpu"
+DELETES = "LLMD-PREFLIGHT-DELETES"
 
 
 def file_of(root: Path, stack: str) -> Path:
@@ -74,6 +77,13 @@ def in_existing_cluster(text: str) -> str:
     return yaml.safe_dump(document)
 
 
+def acknowledging(text: str, finding: str) -> str:
+    """A stack file that acknowledges one more finding."""
+    document = yaml.safe_load(text)
+    document["config"].setdefault("llm-d:acknowledge", []).append({"id": finding, "reason": "a test"})
+    return yaml.safe_dump(document)
+
+
 @pytest.mark.parametrize("tour", TOURS)
 def test_each_step_of_a_tour_answers(fresh: Project, tour: str) -> None:
     stack, steps = tour.partition("-")[0], TOURS[tour]
@@ -83,6 +93,9 @@ def test_each_step_of_a_tour_answers(fresh: Project, tour: str) -> None:
     addresses = set()
     for step in steps:
         file_of(fresh.root, stack).write_text(texts[step], encoding="utf-8")
+        if step == WITHOUT_KSERVE:
+            assert DELETES in fresh.run("up", stack, code=2)
+            file_of(fresh.root, stack).write_text(acknowledging(texts[step], DELETES), encoding="utf-8")
         fresh.run("up", stack)
         address = fresh.endpoint(stack)
         addresses.add(address)
