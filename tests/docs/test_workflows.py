@@ -28,13 +28,19 @@ def test_every_stack_file_of_the_folder_is_a_stack(workflow: str, tmp_path: Path
         (tmp_path / name).touch()
     (tmp_path / "examples").mkdir()
     (tmp_path / "examples" / "Pulumi.example.yaml").touch()
+    assert listed(workflow, tmp_path) == ["production-eu", "staging"]
+
+
+def listed(workflow: str, folder: Path) -> list[str]:
+    """The stacks that a workflow finds in a checkout."""
     [step] = [step for step in jobs(workflow)["stacks"]["steps"] if step.get("id") == "list"]
-    output = tmp_path / "output"
+    output = folder / "output"
     environment = {"PATH": "/usr/bin:/bin:/usr/local/bin", "GITHUB_OUTPUT": str(output)}
-    subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=True)  # noqa: S607
+    subprocess.run(["bash", "-e", "-c", step["run"]], cwd=folder, env=environment, check=True)  # noqa: S607
     key, _, value = output.read_text(encoding="utf-8").strip().partition("=")
     assert key == "stacks"
-    assert json.loads(value) == ["production-eu", "staging"]
+    names: list[str] = json.loads(value)
+    return names
 
 
 @pytest.mark.parametrize("workflow", OF_STACKS)
@@ -42,16 +48,36 @@ def test_stacks_are_listed_before_the_jobs_that_take_them(workflow: str) -> None
     taking = [job for job in jobs(workflow).values() if "stack" in job.get("strategy", {}).get("matrix", {})]
     assert taking
     for job in taking:
-        assert job["needs"] == "stacks"
+        assert "stacks" in ([job["needs"]] if isinstance(job["needs"], str) else job["needs"])
         assert job["strategy"]["matrix"]["stack"] == "${{ fromJSON(needs.stacks.outputs.stacks) }}"
         assert job["permissions"]["contents"] == "read"
 
 
-def test_an_update_comes_after_the_verdict() -> None:
-    steps = jobs("deploy")["up"]["steps"]
-    judged = next(index for index, step in enumerate(steps) if "llm_d_gke report" in step.get("run", ""))
-    updated = next(index for index, step in enumerate(steps) if step.get("with", {}).get("command") == "up")
-    assert judged < updated
+def test_a_plan_comes_after_the_verdict_and_an_update_after_the_plan() -> None:
+    deploy = jobs("deploy")
+    texts = [step.get("run", "") for step in deploy["plan"]["steps"]]
+    judged = next(index for index, text in enumerate(texts) if "llm_d_gke report" in text)
+    planned = next(index for index, text in enumerate(texts) if "--save-plan plan.json" in text)
+    assert judged < planned
+    assert "plan" in deploy["up"]["needs"]
+    [update] = [step["run"] for step in deploy["up"]["steps"] if "pulumi --non-interactive up" in step.get("run", "")]
+    assert "--plan plan.json" in update
+
+
+def test_stacks_are_updated_one_after_the_other_and_none_after_a_failure() -> None:
+    up = jobs("deploy")["up"]
+    assert up["strategy"]["max-parallel"] == 1
+    assert up["strategy"]["fail-fast"]
+    assert up["environment"] == "${{ matrix.stack }}"
+    assert "environment" not in jobs("deploy")["plan"], "a plan is made before somebody approves it"
+
+
+def test_stacks_are_deployed_in_the_order_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments" / "order.txt").write_text("development\nstaging\nproduction\n", encoding="utf-8")
+    for name in ("production", "staging", "development", "trial"):
+        (tmp_path / f"Pulumi.{name}.yaml").touch()
+    assert listed("deploy", tmp_path) == ["trial", "development", "staging", "production"]
 
 
 def test_drift_changes_nothing() -> None:

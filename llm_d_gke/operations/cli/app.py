@@ -41,7 +41,12 @@ def build_app() -> typer.Typer:
         ),
         "Look at a stack that runs": (watch.verify, watch.diagnose),
         "Change the release of a stack": (change.upgrade, change.rollback, change.deletions),
-        "Keep stacks, and look at what a destroyed one left": (environments.backup_check, judge.leftovers),
+        "Keep stacks, and look at what a destroyed one left": (
+            environments.review_stack,
+            environments.expired_stacks,
+            environments.backup_check,
+            judge.leftovers,
+        ),
         "Take over what exists, or leave with it": (existing.import_, existing.eject),
         "Hold the memory verdict against your own starts": (judge.logs_check, judge.logs_read),
     }

@@ -34,6 +34,31 @@ def fleet(
     return print_fleet(stacks or (), folder, jobs)
 
 
+def review_stack(
+    number: Annotated[int, typer.Argument(min=1, help="Number of the pull request.", show_default=False)],
+    source: Annotated[
+        str, typer.Option("--from", help="Stack to copy.", autocompletion=complete_stack, show_default=False)
+    ],
+    hours: Annotated[float, typer.Option("--hours", min=0.1, max=720, help="Time to live.")] = 8,
+    budget: Annotated[float, typer.Option("--budget", min=0, help="The most dollars for all of it.")] = 50,
+) -> int:
+    """Write Pulumi.pr-NUMBER.yaml for a pull request. Exit status 2 if it is refused or above the budget."""
+    from llm_d_gke.operations.environments.command import print_review_stack
+
+    return print_review_stack(number, source, hours, budget)
+
+
+def expired_stacks(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder with stack files of pull requests.", exists=True, file_okay=False)
+    ],
+) -> int:
+    """Print the stacks of pull requests whose time to live is over, one a line."""
+    from llm_d_gke.operations.environments.command import print_expired
+
+    return print_expired(folder)
+
+
 def backup_check(
     stack: Stack,
     config: Changes = None,

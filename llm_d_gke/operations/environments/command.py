@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from pathlib import Path
 
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.operations.environments.diff import count, objects, verdicts
+from llm_d_gke.operations.environments.review import PREFIX, expired, write_review_stack
 from llm_d_gke.operations.report.read import read
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, load
@@ -27,6 +29,21 @@ def print_difference(before: str, after: str, *, with_objects: bool, out: Path |
         out.write_text(text, encoding="utf-8")
         print(out)
     return REFUSED if refused else DONE
+
+
+def print_review_stack(number: int, source: str, hours: float, budget: float) -> int:
+    """Write the stack file of a pull request. Return the exit status."""
+    now = datetime.datetime.now(datetime.UTC)
+    file, dollars = write_review_stack(PROJECT_ROOT, number, source, hours, budget, now)
+    print(f"{file.name}: up to ${dollars:,.2f} in {hours:g} hours")
+    return DONE
+
+
+def print_expired(folder: Path) -> int:
+    """Print the names of expired stacks. Return the exit status."""
+    for stack in expired(folder.glob(f"Pulumi.{PREFIX}*.yaml"), datetime.datetime.now(datetime.UTC)):
+        print(stack)
+    return DONE
 
 
 def _objects(before: str, after: str, refused: list[str]) -> Iterator[str]:
