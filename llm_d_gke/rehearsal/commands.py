@@ -24,7 +24,11 @@ from llm_d_gke.rehearsal.pulumi_engine.changes import diff_settings, find_switch
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.pulumi_engine.engine import Engine, engine
 from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
-from llm_d_gke.rehearsal.pulumi_engine.interruption import defer_interrupts, delete_orphaned_creates
+from llm_d_gke.rehearsal.pulumi_engine.interruption import (
+    defer_interrupts,
+    delete_orphaned_creates,
+    delete_unrecorded_resources,
+)
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
 from llm_d_gke.rehearsal.pulumi_engine.planned_steps import PlannedSteps
 from llm_d_gke.rehearsal.terminal import scores
@@ -185,7 +189,7 @@ def down(request: Request) -> int:
     try:
         configuration = load(PROJECT_ROOT, request.stack, request.overrides)
         with defer_interrupts(), engine(paths, configuration, report) as pulumi:
-            resume_interrupted(pulumi)
+            resume_interrupted(pulumi, destroying=True)
             pulumi.stack.destroy(on_output=each_step_once(show), on_error=show, color=_color())
             pulumi.stack.workspace.remove_stack(request.stack)
     except Exception as error:
@@ -230,8 +234,8 @@ def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing:
     return plan
 
 
-def resume_interrupted(pulumi: Engine) -> None:
-    """Resume after an interruption or a reboot.
+def resume_interrupted(pulumi: Engine, *, destroying: bool = False) -> None:
+    """Resume after an interruption or a reboot, before an `up` or, if `destroying`, before a destroy.
 
     Frees the engine's lock, starts the cluster's processes, and deletes objects that no state has recorded.
     """
@@ -242,6 +246,8 @@ def resume_interrupted(pulumi: Engine) -> None:
         resume(pulumi.paths, report)
     except Refused as refused:
         raise RehearsalError(str(refused)) from refused
+    if destroying:
+        delete_unrecorded_resources(pulumi.stack, pulumi.paths, report)
     delete_orphaned_creates(pulumi.stack, pulumi.paths, report)
 
 

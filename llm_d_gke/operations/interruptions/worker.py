@@ -37,7 +37,7 @@ def main(operation: str, stack: str, root: Path, changes: list[str]) -> None:
     plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
     binaries(needed_programs(plan, EngineChoice.SIMULATOR), _say)
     with engine(paths, configuration, _say) as pulumi:
-        resume_interrupted(pulumi)
+        resume_interrupted(pulumi, destroying=operation == "destroy")
         create_existing(paths, plan.project, plan.network, plan.cluster, _say)
         write_engine_simulation(paths, configuration)
         _say(BEGUN)

@@ -15,6 +15,9 @@ from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp import lifecycle
+from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER
+from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore, Record
 
 _GONE_SECONDS = 180.0
 
@@ -68,6 +71,34 @@ def delete_orphaned_creates(stack: auto.Stack, paths: StackPaths, report: Callab
             for resource in unrecorded:
                 _remove(kube, resource["inputs"], report)
     stack.import_stack(auto.Deployment(version=exported.version, deployment=deployment))
+
+
+def delete_unrecorded_resources(stack: auto.Stack, paths: StackPaths, report: Callable[[str], None]) -> None:
+    """Delete resources of the simulated Google Cloud whose creation was running when an engine died.
+
+    Only before a destroy: an `up` adopts them. On Google Cloud `pulumi refresh` asks for each such resource, and
+    `leftovers` finds it.
+    """
+    if not _notes(paths):
+        return
+    deployment: dict[str, Any] = dict(stack.export_stack().deployment or {})
+    recorded = {resource["urn"] for resource in deployment.get("resources") or []}
+    begun = {
+        operation["resource"]["urn"]
+        for operation in deployment.get("pending_operations") or []
+        if operation["type"] == "creating"
+    }
+    with CloudStore(paths.cloud).transaction() as cloud:
+        for token, records in cloud["resources"].items():
+            for identifier in [key for key, record in records.items() if _owner(record) in begun - recorded]:
+                report(f"{identifier}: deleting it, because the command that created it was killed")
+                del records[identifier]
+                if token == CLUSTER:
+                    lifecycle.stop(paths)
+
+
+def _owner(record: Record) -> str:
+    return str((record.get(MARKS) or {}).get("urn", ""))
 
 
 def _notes(paths: StackPaths) -> bool:

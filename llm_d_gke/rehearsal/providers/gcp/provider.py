@@ -173,7 +173,11 @@ class GcpProvider(Provider):
             records = cloud["resources"].get(kind.type, {})
             deleted = records.get(request.id)
             if deleted is None:
-                return  # another process deleted it
+                # Deleted before, by a command that may have been killed while it stopped the cluster's processes.
+                ended = kind.type == CLUSTER and not records
+                if ended:
+                    lifecycle.stop(self._paths)
+                return
             if request.olds.get("deletionPolicy") == "ABANDON":
                 del records[request.id]
                 return
