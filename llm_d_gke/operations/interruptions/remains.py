@@ -78,8 +78,9 @@ def _cloud(paths: StackPaths) -> Iterator[str]:
 
 def _cluster(paths: StackPaths, before: frozenset[str]) -> Iterator[str]:
     if CloudStore(paths.cloud).resources(CLUSTER):
-        for item in sorted(cluster_objects(paths) - before):
-            yield f"cluster: {item}"
+        left = sorted(cluster_objects(paths) - before)
+        # Without an existing cluster the stack's own is still there, with everything in it.
+        yield from (f"cluster: {item}" for item in left) if before else [f"cluster: {len(left)} objects"]
         return
     for process in processes.listing(paths):
         if process.alive:
