@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -382,6 +383,88 @@ def test_colors_containers_objects_and_a_cut_line_do_no_harm() -> None:
         "kvTokens": 621_392,
         "concurrency": 18.96,
     }
+
+
+def _cloud_logging(lines: list[str]) -> str:
+    """As `gcloud logging read --format=json` writes it: the newest first."""
+    entries = [
+        {"insertId": f"x{number}", "textPayload": line, "timestamp": f"2026-11-21T10:00:{number:02d}.5Z"}
+        for number, line in enumerate(lines)
+    ]
+    return json.dumps(entries[::-1], indent=2)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        _cloud_logging,
+        lambda lines: "\n".join(
+            json.dumps({"jsonPayload": {"message": line}, "timestamp": f"2026-11-21T10:00:{99 - number}Z"})
+            for number, line in reversed(list(enumerate(lines[::-1])))
+        ),
+        lambda lines: "\n".join(f"[pod/vllm-0/main] {line}" for line in lines),
+        lambda lines: "\n".join(
+            f"[pod/vllm-0/main] {json.dumps({'message': line, 'level': 'INFO'})}" for line in lines
+        ),
+        lambda lines: "\n".join(json.dumps({"log": f"{line}\n", "stream": "stderr"}) for line in lines),
+        lambda lines: "\n".join(f"2026-11-21T10:00:00.123456789Z stdout F {line}" for line in lines),
+        lambda lines: "\n".join(f"Nov 21 10:00:00 node-1 vllm[722]: {line}" for line in lines),
+        lambda lines: "\n".join(f"(Worker_DP0_TP1_EP1 pid=7) {line}\r" for line in lines),
+    ],
+    ids=["gcloud", "newest first", "kubectl", "kubectl and JSON", "docker", "containerd", "journal", "ranks"],
+)
+def test_a_log_is_taken_out_of_what_it_was_collected_in(wrap: Callable[[list[str]], str]) -> None:
+    assert read_log(wrap(LOG.splitlines())) == read_log(LOG)
+
+
+def test_of_several_starts_the_last_counts() -> None:
+    """A container that crashes and comes back writes one log."""
+    failed = LOG.replace("memory: 58.11 GiB", "memory: -2.5 GiB").replace("Application startup complete", "x")
+    failed += "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization`\n"
+    assert read_log(failed + LOG) == read_log(LOG)
+    assert read_log(LOG + failed)["ran"] is False
+    assert read_log(LOG + failed)["availableGib"] == -2.5
+
+
+@pytest.mark.parametrize(
+    ("lines", "sequences"),
+    [
+        ("Profiling CUDA graph memory: PIECEWISE=35 (largest=256), FULL=19 (largest=128)", 128),
+        ("Profiling CUDA graph memory: PIECEWISE=51 (largest=512), FULL=35 (largest=256)", 256),
+        ("Profiling CUDA graph memory: PIECEWISE=51 (largest=512), FULL=51 (largest=512)", None),
+        ("Profiling CUDA graph memory: PIECEWISE=5 (largest=16), FULL=4 (largest=8)", 8),
+        ("Capturing CUDA graphs (decode, FULL): 100%|####| 35/35 [00:01<00:00, 27it/s]", 256),
+        ("Capturing CUDA graphs (decode, FULL): 100%|####| 51/51 [00:01<00:00, 27it/s]", None),
+        ("Loading drafter model...\nProfiling CUDA graph memory: PIECEWISE=5 (largest=16)", None),
+    ],
+)
+def test_sequences_are_read_from_captured_graphs(lines: str, sequences: int | None) -> None:
+    assert read_log(lines).get("maxNumSeqs") == sequences
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("configs/E=128,N=192,device_name=NVIDIA_H100_80GB_HBM3.json", {"accelerator": "nvidia-h100-80gb"}),
+        ("|   0  NVIDIA A100-SXM4-40GB          On  | 0000", {"accelerator": "nvidia-tesla-a100"}),
+        ("|   0  NVIDIA L4    On | 1  Tesla T4   Off |", {}),
+        ("|   0  NVIDIA L40S   On |", {}),
+        ("|   0  NVIDIA H200 NVL   On |", {}),
+        ("INFO Init kv-cache TFRT TPU v6 lite", {"accelerator": "tpu-v6e"}),
+        ("Init model | hbm=[(1.86, 15.75)]GiB", {"accelerator": "tpu-v5e", "weightsGib": 1.86}),
+        ("WARNING Device capability 8.9 not supported, communicator is not available", {"capability": 8.9}),
+    ],
+)
+def test_the_machine_is_read_where_the_log_names_it(line: str, fields: dict[str, Any]) -> None:
+    assert read_log(line) == fields
+
+
+def test_slots_for_adapters_take_memory() -> None:
+    row = read_log("INFO non-default args: {'model': 'Qwen/Qwen3-8B', 'enable_lora': True, 'max_lora_rank': 64}")
+    assert (row["maxLoras"], row["maxLoraRank"]) == (1, 64)
+    start = {**row, "version": "0.26.0", "accelerator": "nvidia-l4"}
+    plain, adapters = judge_rows([{**start, "maxLoras": None}, start], Path())
+    assert adapters.prediction["weightsGib"] - plain.prediction["weightsGib"] > 0.2
 
 
 def test_a_log_of_a_tpu_is_read_by_device() -> None:

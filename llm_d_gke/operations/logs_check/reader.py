@@ -1,7 +1,8 @@
 """A start-up log of vLLM as a row: settings from its arguments and its configuration, figures from its memory lines.
 
 Known are the lines of vLLM 0.6 to 0.32: of the V0 engine, of V1, of Model Runner V2, and of tpu-inference. Colors,
-names of processes and of containers before a line, and lines that a terminal cut off do no harm.
+names of processes and of containers before a line, and lines that a terminal cut off do no harm. Of several starts in
+one log the last counts.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from llm_d_gke.operations.logs_check.machine import machine, sequences
+from llm_d_gke.operations.logs_check.wrapping import last_start, plain
 
 _NUMBER = r"(-?[\d,]+(?:\.\d+)?)"
 
@@ -33,6 +37,8 @@ _ARGUMENTS = {
     "enforce_eager": "eager",
     "language_model_only": "textOnly",
     "enable_prefix_caching": "prefixCaching",
+    "max_loras": "maxLoras",
+    "max_lora_rank": "maxLoraRank",
 }
 
 # Fields of the line "Initializing a V1 LLM engine (v0.19.0) with config: model='...', ...".
@@ -106,7 +112,7 @@ _FAILURES = (
 
 def read_log(text: str) -> dict[str, Any]:
     """The row of one start. Fields that the log does not state are left out."""
-    text = _COLORS.sub("", text)
+    text = last_start(_COLORS.sub("", plain(text)))
     row: dict[str, Any] = {}
     version = next((match for pattern in _VERSIONS if (match := re.search(pattern, text)) is not None), None)
     if version is not None and version[1] != "0.1":
@@ -136,6 +142,10 @@ def read_log(text: str) -> dict[str, Any]:
         total = re.search(pattern, text)
         if total is not None:
             row.setdefault(name, round(_value(total[1]) / (devices if isinstance(devices, int) else 1), 4))
+    for name, value in machine(text).items():
+        row.setdefault(name, value)
+    if "maxNumSeqs" not in row and (captured := sequences(text)) is not None:
+        row["maxNumSeqs"] = captured
     return row | _outcome(text)
 
 
@@ -166,6 +176,10 @@ def _arguments(text: str) -> dict[str, Any]:
         value = literal.get(name)
         if value is not None and value != "auto":
             arguments.setdefault(field, value)
+    if literal.get("enable_lora"):
+        arguments.setdefault("maxLoras", 1)
+    else:
+        arguments.pop("maxLoras", None)
     speculative = literal.get("speculative_config")
     if isinstance(speculative, str):
         try:
@@ -192,7 +206,7 @@ def _literal(text: str) -> Mapping[str, Any] | None:
 def _named(text: str, before: str) -> dict[str, Any]:
     """Plain values of the arguments that a row has, one by one."""
     values: dict[str, Any] = {}
-    for name in (*_ARGUMENTS, "speculative_config"):
+    for name in (*_ARGUMENTS, "speculative_config", "enable_lora"):
         match = re.search(before.format(name=name) + r"('[^'\n]*'|\{[^{}\n]*\}|[^,)}\s]+)", text)
         if match is None:
             continue

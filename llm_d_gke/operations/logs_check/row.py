@@ -45,6 +45,7 @@ _DTYPES = {
 _CACHE_BYTES_KNOWN = ("auto", "bfloat16", "float16", "half", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla")
 # Values of --max-model-len with which vLLM fits the length to the memory.
 _FITTED = ("auto", -1, "-1")
+_LEAST_RANK = 16  # vLLM's default for adapters
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "none": False}
 
 
@@ -95,6 +96,8 @@ def start_of(row: Row, folder: Path) -> Start:
         speculative_tokens=tokens,
         # A draft model is not described by a row: the checkpoint's own prediction layers, or one layer as EAGLE has.
         draft=(model.draft or DraftLayers(layers=1, experts=False, attention=_usual(model))) if tokens else None,
+        lora_slots=_integer(row, "maxLoras") or 0,
+        lora_rank=max(_LEAST_RANK, _integer(row, "maxLoraRank") or _LEAST_RANK),
         block_size=_integer(row, "blockSize") if not recurrent else None,
     )
     if run is None:
