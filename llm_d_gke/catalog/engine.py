@@ -33,6 +33,7 @@ class Graphs(Entry):
 
     base_gib: float
     layer_gib: float
+    pool: bool = False  # `base_gib` is of the largest size, and less with a smaller one
     linear_outputs: float = 0.0  # outputs of each recurrent layer, for every token of a batch
     linear_consumer_gib: float = 0.0  # beside them, quantized weights on compute capability 12.x
 
@@ -71,6 +72,15 @@ class CapturedGraphs(Entry):
     sizes: int  # sizes captured when the figures above were read
 
 
+class Video(Entry):
+    """The longest video of the profile, for versions that did not bound it."""
+
+    architecture: str  # how its name begins
+    before: str
+    tokens: int
+    widths: int  # outputs of the tower for each token, each as wide as the text model
+
+
 class Batch(Entry):
     from_gib: float
     tokens: int
@@ -92,10 +102,12 @@ class Runner(Entry):
     every_since: str  # from here on it is the default of every model
     sampler_bytes: Mapping[str, float]  # by the version since which they hold
     graphs_since: str  # before, its profile reserves nothing for CUDA graphs
+    graphs: Graphs
     encoder_since: str  # before, its profile does not run a vision tower
     state_bytes: float  # counts of each sequence's tokens, per vocabulary entry, kept for penalties
     state_counted_since: str  # before, its profile does not count them: they come out of what is left free
     non_torch_gib: float  # outside torch's allocator, one rank
+    non_torch_pcie_gib: float  # of each of several ranks without NVLink
     warm_up: Mapping[str, RunnerWarmUp]  # by the version since which they hold
 
 
@@ -275,6 +287,9 @@ class Engine(Entry):
     encoder_gib: Mapping[
         str, float
     ]  # peak of the profile's run of a vision tower, by the beginning of the architecture
+    unified_gib: float  # taken of memory that the accelerator shares with its host
+    video: Video
+    flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)
     batches: tuple[Batch, ...]  # largest first
     tpu_sequences: int
     tpu_utilization_tested: float

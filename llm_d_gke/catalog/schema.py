@@ -251,6 +251,11 @@ class Quantization(Entry):
     # Bits per weight, scales included, of parts that are stored otherwise: what `ignore` lists, and mixed checkpoints.
     parts: Mapping[Part, float] = Field(default_factory=dict)
 
+    @property
+    def is_nvfp4(self) -> bool:
+        """Four-bit floats with a scale of 8 bits for each 16 of them."""
+        return self.bits == 4 and self.group == 16 and self.scale_bits == 8
+
     def stored_bits(self, part: Part, plain: float) -> float:
         """Bits that one weight of a part takes with its scales. `plain`: bits of what is not quantized."""
         if part in self.parts:

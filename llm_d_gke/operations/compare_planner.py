@@ -36,6 +36,7 @@ LOGS = FIGURES / "start_up_logs.csv"
 STARTS = FIGURES / "published_starts.json"
 LATER = FIGURES / "later_starts.json"
 LATEST = FIGURES / "found_starts.json"
+COLLECTED = FIGURES / "collected_starts.json"
 CARD = "nvidia-h100-80gb"
 NOMINAL_GIB = 80  # what the library's own catalog gives for this card
 
@@ -242,15 +243,23 @@ def starts_table(planner: ModuleType | None) -> str:
 
 
 def later_table() -> str:
-    """Starts of vLLM 0.20 and later and of TPUs by group, those found last, and how many of all rows are marginal."""
-    later, published, latest = (
-        judge_rows(json.loads(path.read_text(encoding="utf-8")), path.parent) for path in (LATER, STARTS, LATEST)
+    """Starts of vLLM 0.20 and later and of TPUs by group, those found since, and the share of marginal rows."""
+    later, published, latest, collected = (
+        judge_rows(json.loads(path.read_text(encoding="utf-8")), path.parent)
+        for path in (LATER, STARTS, LATEST, COLLECTED)
     )
-    calls = [judgment.call for judgment in (*later, *published, *latest)] + [
+    calls = [judgment.call for judgment in (*later, *published, *latest, *collected)] + [
         judge(run_of(log)).status for log in read_logs()
     ]
     share = f"{calls.count('marginal')} of all {len(calls)} rows are marginal."
-    tables = (summary_table(summarize(later)), "Starts found last:", summary_table(summarize(latest)), share)
+    tables = (
+        summary_table(summarize(later)),
+        "Starts found later:",
+        summary_table(summarize(latest)),
+        "Starts collected last:",
+        summary_table(summarize(collected)),
+        share,
+    )
     return "\n\n".join(tables)
 
 

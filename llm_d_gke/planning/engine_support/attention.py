@@ -16,6 +16,7 @@ from llm_d_gke.catalog.schema import Attention, Model
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 
 # Its kernel was not compiled by the tool; nothing says whether it runs on older cards than these.
+_FLASHINFER = "FLASHINFER"
 _TRITON_MLA, _TRITON_MLA_SEEN = "TRITON_MLA", 8.0
 
 
@@ -116,3 +117,31 @@ def split_block_sizes(deployment: Deployment, size: int) -> tuple[int, ...]:
             if numbers and len(numbers) == len(sizes) and size > max(numbers):
                 return numbers
     return ()
+
+
+def takes_flashinfer(
+    model: Model, capability: float | None, version: str, dtype: str | None, kv_cache_dtype: str | None
+) -> bool:
+    """Whether FlashInfer has the attention kernels of most layers. A card without a row counts as its generation."""
+    group = max(
+        (group for group in model.attention if group.kind in ("full", "sliding", "chunked")),
+        key=lambda group: group.layers,
+        default=None,
+    )
+    if group is None or capability is None:
+        return False
+    use: AttentionUse = "fp8-cache" if (kv_cache_dtype or "").startswith("fp8") else "plain"
+    for facts in facts_of(version):
+        use = "sink" if model.architecture in facts.sink_architectures else use
+        nearest = min(
+            (name for name in facts.capabilities if int(float(name)) == int(capability)),
+            key=lambda name: abs(float(name) - capability),
+            default=None,
+        )
+        if nearest is None:
+            return False
+        normal = {"half": "float16", None: "bfloat16", "auto": "bfloat16"}.get(dtype, dtype or "")
+        backends = facts.capabilities[nearest].backends(use, normal, _head(model, group))
+        if not backends or backends[0] != _FLASHINFER:
+            return False
+    return bool(facts_of(version))

@@ -17,8 +17,10 @@ from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.kv_cache import layout
 from llm_d_gke.planning.sizing.memory.overhead import (
     activation_gib,
+    attention_workspace_gib,
     captured_gib,
     compilation_gib,
+    encoder_gib,
     graphs_gib,
     non_torch_gib,
 )
@@ -86,6 +88,24 @@ class TestWeights:
         experts = 30 * 128 * 2816 * (2 * width + 704 / ranks) * 2 / 2**30
         shared = 30 * 2816 * 128 * 2 / 2**30
         assert weights_gib(run) - weights_gib(dense) == pytest.approx(experts + shared, abs=0.02)
+
+    @pytest.mark.parametrize(("version", "gib"), [("0.22.0", 15.5), ("0.26.0", 14.6)])
+    def test_towers_of_gemma_4_are_divided_on_tpus_since_0_23(self, version: str, gib: float) -> None:
+        """gemma-4-31B on four v6e logs 14.6 GiB on each; the tower's 1.07 GiB were whole on every chip before."""
+        run = start("google/gemma-4-31B-it", "tpu-v6e", version, tensor_parallel=4)
+        assert weights_gib(run) == pytest.approx(gib, rel=0.01)
+
+    @pytest.mark.parametrize(
+        ("accelerator", "ranks", "gib"),
+        [("nvidia-rtx-pro-6000", 2, 9.83), ("nvidia-rtx-pro-6000", 1, 18.6), (H100, 2, 9.05), ("nvidia-b200", 2, 10.2)],
+        ids=["padded", "1856 to 1920", "not by Marlin", "hidden size, too"],
+    )
+    def test_experts_in_nvfp4_are_padded_by_kernels_of_blackwell(
+        self, accelerator: str, ranks: int, gib: float
+    ) -> None:
+        """vllm-project/vllm issue 33333: 9.83 GiB on each of two RTX 50, where 1856 / 2 = 928 becomes 1024."""
+        run = start("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4", accelerator, "0.26.0", tensor_parallel=ranks)
+        assert weights_gib(run) == pytest.approx(gib, rel=0.015)
 
     def test_that_model_does_not_load_on_four_small_chips(self) -> None:
         """tpu-inference issue 2453: 15.1 GiB of 15.75, more than the share."""
@@ -262,6 +282,50 @@ class TestProfile:
         errors = [judge(replace(run, max_num_batched_tokens=tokens)).error_gib for tokens in (8192, 16_384)]
         assert errors[1] > errors[0] + 0.25
 
+    def test_videos_were_of_any_length_before_0_11_1(self) -> None:
+        """Qwen3-VL-30B-A3B on four RTX 3090: 153,600 tokens were profiled, and 2.31 GiB left."""
+        before, after = (
+            start("Qwen/Qwen3-VL-30B-A3B-Instruct", "nvidia-l4", version, tensor_parallel=4)
+            for version in ("0.11.0", "0.11.2")
+        )
+        assert encoder_gib(before) - encoder_gib(after) == pytest.approx(153_600 * 4 * 2048 * 2 / 2**30)
+
+    def test_a_smaller_tower_takes_less_and_more_images_take_more(self) -> None:
+        """Qwen3.5-4B logs 1.55 GiB for a tower of 0.62 GiB; a batch of 65,536 tokens profiles four images."""
+        run = start("Qwen/Qwen3.5-27B", "nvidia-l4", "0.22.0")
+        small = replace(run, model=run.model.model_copy(update={"vision_gib": 0.62}))
+        assert encoder_gib(small) == pytest.approx(1.55, abs=0.1)
+        assert encoder_gib(replace(run, max_num_batched_tokens=65_536)) == 4 * encoder_gib(run)
+
+    @pytest.mark.parametrize(
+        ("layers", "sequences", "gib"),
+        [(28, 128, 0.37), (28, 256, 0.63), (42, 256, 0.79), (60, 20, 0.13), (32, 256, 0.64)],
+    )
+    def test_graphs_are_estimated_as_logs_have_them_since_0_21(self, layers: int, sequences: int, gib: float) -> None:
+        run = start("Qwen/Qwen2.5-7B-Instruct", "nvidia-l4", "0.22.0", max_num_seqs=sequences)
+        assert graphs_gib(run, layers) == pytest.approx(gib, abs=0.05)
+
+    @pytest.mark.parametrize(
+        ("accelerator", "cache", "more"),
+        [("nvidia-rtx-pro-6000", "fp8", 0.385), ("nvidia-rtx-pro-6000", None, 0.0), (H100, "fp8", 0.0),
+         ("nvidia-l4", "fp8", 0.385), ("nvidia-b200", None, 0.385)],
+    )  # fmt: skip
+    def test_flashinfer_allocates_its_buffer_with_the_first_graph(
+        self, accelerator: str, cache: str | None, more: float
+    ) -> None:
+        """GB10 logs 0.47 GiB for a single size of graphs, where FlashInfer attends."""
+        run = start("Qwen/Qwen2.5-7B-Instruct", accelerator, "0.22.0", kv_cache_dtype=cache)
+        assert attention_workspace_gib(run) == more
+
+    def test_a_card_with_the_memory_of_its_host_gets_the_small_batch(self) -> None:
+        """GB10: 2048 tokens and 256 sequences are logged, since NVML does not say how much memory it has."""
+        card = CATALOG.accelerators["nvidia-rtx-pro-6000"].model_copy(
+            update={"usable_gib": 119.7, "compute_capability": 12.1}
+        )
+        run = engine_run(CATALOG.models["Qwen/Qwen3-8B"], card, "0.13.0")
+        assert run is not None
+        assert (run.max_num_batched_tokens, run.max_num_seqs) == (2048, 256)
+
     @pytest.mark.parametrize(("ranks", "gib"), [(1, 1.9), (2, 1.46)])
     def test_a_vision_tower_is_profiled(self, ranks: int, gib: float) -> None:
         """E05 1.93 on a single rank, N15 1.46 on each of two."""
@@ -283,7 +347,8 @@ class TestProfile:
             graphs_gib(start("Qwen/Qwen3.5-27B", H100, version, **settings), 64)
             for version in ("0.25.1", "0.26.0", "0.29.0")
         )
-        assert old < 0.7
+        # Of 64 layers in all sizes: 0.56 were taken in the end, and logs of 0.22 and 0.23 estimate 0.64 for 32.
+        assert 0.56 < old < 1.1
         assert new == pytest.approx(gib, abs=0.55)
         # Model Runner V2 does not: 0.69.
         assert second == pytest.approx(0.69, abs=0.05)
@@ -298,11 +363,15 @@ class TestProfile:
 
     @pytest.mark.parametrize(
         ("accelerator", "version", "gib"),
-        [(H100, "0.19.0", 2.1), (H100, "0.25.1", 0.75), ("nvidia-rtx-pro-6000", "0.26.0", 0.75)],
+        [(H100, "0.19.0", 2.1), (H100, "0.25.1", 0.75), ("nvidia-rtx-pro-6000", "0.26.0", 0.2)],
     )
     def test_ranks_keep_less_outside_torch_than_they_did(self, accelerator: str, version: str, gib: float) -> None:
-        """N04 logs 0.6 on four ranks, N14 0.95, N15 0.75 over PCIe."""
+        """N04 logs 0.6 on four ranks, N14 0.95; Y14 has 0.14 left over PCIe with Model Runner V2."""
         assert non_torch_gib(start("Qwen/Qwen3-32B", accelerator, version, tensor_parallel=4)) == gib
+
+    def test_ranks_of_the_first_runner_keep_as_much_over_pcie(self) -> None:
+        """N15 logs 0.75, a recurrent model, which Model Runner V2 takes since 0.29."""
+        assert non_torch_gib(start("Qwen/Qwen3.5-27B", "nvidia-rtx-pro-6000", "0.26.0", tensor_parallel=2)) == 0.75
 
     @pytest.mark.parametrize("accelerator", ["nvidia-rtx-pro-6000", H100])
     def test_states_that_may_not_fit_are_not_said_to(self, accelerator: str) -> None:

@@ -17,6 +17,7 @@ from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
 LATER = STARTS.with_name("later_starts.json")
 LATEST = STARTS.with_name("found_starts.json")
+COLLECTED = STARTS.with_name("collected_starts.json")
 LOGS = read_logs()
 # What the log prints as available to the KV cache, GiB; for the pipeline the smallest rank's.
 MEASURED = {
@@ -132,7 +133,7 @@ def test_later_starts_that_no_constant_was_fitted_to() -> None:
 
 def test_a_start_is_marginal_in_at_most_a_seventh_of_all_rows() -> None:
     """Nearer than the error of the estimate to its limit: correct, but no answer to the question."""
-    rows = [row for file in (STARTS, LATER, LATEST) for row in json.loads(file.read_text(encoding="utf-8"))]
+    rows = [row for file in (STARTS, LATER, LATEST, COLLECTED) for row in json.loads(file.read_text(encoding="utf-8"))]
     calls = [judgment.call for judgment in judge_rows(rows, STARTS.parent)] + [
         judge(run_of(log)).status for log in LOGS
     ]
@@ -148,7 +149,14 @@ def test_starts_that_were_found_after_the_model_was_fixed() -> None:
     judgments = judge_rows(rows, LATEST.parent)
     assert [judgment.not_known for judgment in judgments] == [None] * len(rows)
     assert [judgment.id for judgment in judgments if judgment.wrong] == []
-    assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == ["X14", "X15", "X19", "X20", "X21"]
+    assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == [
+        "X03",
+        "X14",
+        "X15",
+        "X19",
+        "X20",
+        "X21",
+    ]
     weights = sorted(abs(judgment.errors["weightsGib"]) for judgment in judgments if "weightsGib" in judgment.errors)
     assert statistics.median(weights) < 0.005
     assert weights[-1] < 0.03
@@ -166,3 +174,23 @@ def test_starts_that_were_found_after_the_model_was_fixed() -> None:
         if "kvTokens" in judgment.errors and judgment.group != "before 0.11"
     ]
     assert statistics.median(new) < 0.035
+
+
+def test_starts_that_were_collected_last() -> None:
+    """19 more, written down before they were judged: no wrong call then, and none since.
+
+    What they taught is in docs/measurements.md. Given the logged memory, tokens are within 0.2 %.
+    """
+    rows = json.loads(COLLECTED.read_text(encoding="utf-8"))
+    judgments = judge_rows(rows, COLLECTED.parent)
+    assert [judgment.not_known for judgment in judgments] == [None] * len(rows)
+    assert [judgment.id for judgment in judgments if judgment.wrong] == []
+    assert [judgment.id for judgment in judgments if judgment.call == "refused"] == ["Y13", "Y16"]
+    weights = [abs(judgment.errors["weightsGib"]) for judgment in judgments if "weightsGib" in judgment.errors]
+    assert max(weights) < 0.01
+    given = [abs(judgment.tokens_given_memory) for judgment in judgments if judgment.tokens_given_memory is not None]
+    assert len(given) == 14
+    assert max(given) < 0.002
+    tokens = sorted(abs(judgment.errors["kvTokens"]) for judgment in judgments if "kvTokens" in judgment.errors)
+    assert statistics.median(tokens) < 0.04
+    assert tokens[int(0.9 * len(tokens)) - 1] < 0.12

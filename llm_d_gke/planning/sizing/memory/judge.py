@@ -41,6 +41,10 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
     fewest = chosen.blocks(left[decides] - error)
     most = chosen.blocks(left[decides] + error)
     status, limit = _judge(run, chosen, left[decides] - needed, room, error, (fewest, most))
+    weights = parts[decides].weights
+    if measured_gib is None and run.kv_cache_gib is None and weights - _weights_error(run, weights) > requested:
+        # However much the rest takes, nothing is left beside the weights.
+        status, limit = "refused", "kv-cache"
     if limit == "kv-cache" and left[decides] <= 0:
         limit = "weights"
     return MemoryVerdict(
@@ -127,14 +131,19 @@ def _judge(
     return "fits", "kv-cache" if room <= slack or run.kind == "tpu" else "warm-up"
 
 
+def _weights_error(run: EngineRun, weights: float) -> float:
+    errors = load_engine().errors
+    if run.kind == "tpu" and run.model.experts is not None:
+        return weights * errors.tpu_experts
+    return weights * (errors.weights if run.quantized is None else errors.weights_quantized)
+
+
 def _error(run: EngineRun, stage: int, parts: MemoryParts) -> float:
     """Stated error of the memory left for the KV cache, GiB: independent errors of the parts, at least `least_gib`."""
     engine = load_engine()
     errors = engine.errors
-    weights = parts.weights * (errors.weights if run.quantized is None else errors.weights_quantized)
+    weights = _weights_error(run, parts.weights)
     if run.kind == "tpu":
-        if run.model.experts is not None:
-            weights = parts.weights * errors.tpu_experts
         return max(errors.least_gib, math.hypot(weights, errors.tpu_gib))
     fully = run.band.calibrated == "fully"
     activation = errors.activation_moe if run.model.experts is not None else errors.activation

@@ -6,15 +6,22 @@ mean error 0.05 GiB, worst 0.30.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import GIB
+from llm_d_gke.planning.engine_support.attention import takes_flashinfer
 from llm_d_gke.planning.sizing.memory.run import EngineRun
 from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
 _LARGEST_GRAPH = 512
 _CONSUMER = 12.0  # compute capability of RTX 50 and RTX PRO 6000
+_FITTED_TOKENS = 8192
+# Tokens of the largest image: more of them fit into a larger batch, and are profiled at once.
+_IMAGE_TOKENS = 16384
+_USUAL_TOWER_GIB = 0.85
+_UNIFIED = 12.1  # GB10, whose memory is the host's
 
 
 def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> float:
@@ -35,7 +42,9 @@ def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> floa
     # gpt-oss, whose experts alone are quantized, shows no such extra.
     quantized = run.quantized
     routed = model.experts is not None and not (quantized is not None and quantized.experts_only)
-    text = max(layer, sampler) / GIB + (run.band.moe_gib if routed else 0.0)
+    # Each token visits as many experts whatever the batch is; the fit is of batches of 8192.
+    experts = run.band.moe_gib * tokens / _FITTED_TOKENS if routed else 0.0
+    text = max(layer, sampler) / GIB + experts
     return max(text, encoder_gib(run) if stage == 0 else 0.0)
 
 
@@ -62,7 +71,18 @@ def encoder_gib(run: EngineRun) -> float:
     kinds = load_engine().encoder_gib
     peak = next((peak for begin, peak in kinds.items() if run.model.architecture.startswith(begin)), 0.0)
     # 1.9 alone and 1.46 on each of two ranks: about half of it is divided.
-    return peak * (0.5 + 0.5 / run.tensor_parallel)
+    images = max(1.0, run.max_num_batched_tokens / _IMAGE_TOKENS)
+    # Smaller towers take less: 1.55 for 0.62 GiB of weights, where those of 0.85 take 1.77 and 1.93.
+    size = math.sqrt(min(1.0, (run.model.vision_gib or _USUAL_TOWER_GIB) / _USUAL_TOWER_GIB))
+    return peak * size * images * (0.5 + 0.5 / run.tensor_parallel) + _video_gib(run)
+
+
+def _video_gib(run: EngineRun) -> float:
+    """What the tower makes of the longest video, kept while the text is profiled: before 0.11.1 of any length."""
+    video = load_engine().video
+    if load_engine().has(run.version, video.before) or not run.model.architecture.startswith(video.architecture):
+        return 0.0
+    return video.tokens * video.widths * run.model.hidden * run.dtype_bytes / GIB
 
 
 def non_torch_gib(run: EngineRun) -> float:
@@ -71,10 +91,14 @@ def non_torch_gib(run: EngineRun) -> float:
     states = states_gib(run) if counts_states(run) else 0.0
     if run.expert_ranks > 1:
         joined = figures.nvlink if run.interconnect == "nvlink" else figures.pcie
+        if run.second_runner and run.interconnect == "pcie":
+            joined = load_engine().runner.non_torch_pcie_gib
         return joined + all_to_all_gib(run) + states
     if run.second_runner:
         return load_engine().runner.non_torch_gib + states
-    return figures.pipeline if run.pipeline_parallel > 1 else figures.alone
+    if run.pipeline_parallel > 1:
+        return figures.pipeline
+    return figures.alone + (load_engine().unified_gib if run.capability == _UNIFIED else 0.0)
 
 
 def states_gib(run: EngineRun) -> float:
@@ -106,23 +130,44 @@ def all_to_all_gib(run: EngineRun) -> float:
 
 def graph_sizes(run: EngineRun) -> int:
     """Batch sizes that are captured: 1, 2, 4, then steps of 8 up to 256, of 16 beyond."""
-    largest = min(2 * run.max_num_seqs, _LARGEST_GRAPH)
+    largest = _largest_graph(run)
     small = sum(1 for size in (1, 2, 4) if size <= largest)
     return small + min(largest, 256) // 8 + max(0, largest - 256) // 16
+
+
+def _largest_graph(run: EngineRun) -> int:
+    return min(2 * run.max_num_seqs, _LARGEST_GRAPH)
+
+
+def _graphs_share(run: EngineRun) -> float:
+    """The largest size as a share of the largest there is. V1's pool grows with it since 0.21; other fits have none."""
+    grows = not run.second_runner and run.band.graphs.pool
+    return _largest_graph(run) / _LARGEST_GRAPH if grows else 1.0
 
 
 def graphs_gib(run: EngineRun, layers: int) -> float:
     """What vLLM estimates for CUDA graphs of a rank with `layers` layers, and reserves. 0 with --enforce-eager."""
     if run.enforce_eager:
         return 0.0
-    figures = run.band.graphs
+    figures = load_engine().runner.graphs if run.second_runner else run.band.graphs
     sizes = graph_sizes(run) / load_engine().graphs.sizes
+    largest = _graphs_share(run)
     if counts_outputs(run):
         # In place of the layers': however few the sizes, the outputs are counted once.
         consumer = (run.capability or 0.0) >= _CONSUMER and run.quantized is not None
         more = figures.linear_consumer_gib if consumer else 0.0
-        return figures.base_gib + figures.linear_outputs * _recurrent_outputs(run) / GIB + more
-    return figures.base_gib + figures.layer_gib * layers * sizes
+        return figures.linear_outputs * _recurrent_outputs(run) / GIB + more
+    return figures.base_gib * largest + figures.layer_gib * layers * sizes + attention_workspace_gib(run)
+
+
+def attention_workspace_gib(run: EngineRun) -> float:
+    """FlashInfer's buffer, allocated when the first whole graph is captured. 0 where the table names other kernels."""
+    if run.kind != "gpu" or run.speculative_tokens:
+        return 0.0
+    key = ("flashinfer", 0)
+    if key not in run.computed:
+        run.computed[key] = takes_flashinfer(run.model, run.capability, run.version, run.dtype, run.kv_cache_dtype)
+    return load_engine().flashinfer_gib if run.computed[key] else 0.0
 
 
 def counts_outputs(run: EngineRun) -> bool:
@@ -154,7 +199,8 @@ def captured_gib(run: EngineRun, layers: int) -> float:
         more = figures.experts_layer_gib - figures.layer_gib
     # What V1 estimates is about what it takes, and so does Model Runner V2: 0.37 and 0.40 for 24 layers.
     usual = run.band.graphs if run.band.graphs_reserved else figures
-    return usual.base_gib + (usual.layer_gib + more) * layers * graph_sizes(run) / figures.sizes
+    usual = load_engine().runner.graphs if run.second_runner else usual
+    return usual.base_gib * _graphs_share(run) + (usual.layer_gib + more) * layers * graph_sizes(run) / figures.sizes
 
 
 @dataclass(frozen=True)

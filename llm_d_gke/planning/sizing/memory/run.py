@@ -13,6 +13,8 @@ from llm_d_gke.planning.engine_support.deployment import default_length
 
 _BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
 
+_SMALL_BATCH = (8.0, 12.1)
+
 # Pages of all requests together, and tokens of a page of latent attention, on TPUs.
 _TPU_PAGES = 1024 * 1024 // 2 // 4
 _TPU_LATENT_PAGE = 1024
@@ -205,7 +207,8 @@ def engine_run(
         tokens, sequences = accelerator.batch_tokens, engine.tpu_sequences
     else:
         # A100 has the memory of larger cards and the compute of smaller ones: vLLM gives it the small batch.
-        size = 0.0 if accelerator.compute_capability == 8.0 else total
+        # GB10 shares the host's memory: NVML does not say how much it is, and vLLM takes it for a small card.
+        size = 0.0 if accelerator.compute_capability in _SMALL_BATCH else total
         batch = next(batch for batch in engine.batches if size >= batch.from_gib and engine.has(version, batch.since))
         tokens, sequences = batch.tokens, batch.sequences
     tokens = max_num_batched_tokens or tokens

@@ -20,6 +20,16 @@ _MXFP4_WIDTH, _MXFP4_HIDDEN = 128, 256
 # Triton's on Hopper, which 0.11 to 0.16 take there (gpt-oss logs 13.47 and 64.38 GiB): the width in steps of 64.
 _MXFP4_TRITON_WIDTH, _MXFP4_TRITON_BEFORE = 64, "0.17"
 
+# Scales of NVFP4 experts are laid out in tiles of 128 rows, and the weights follow (vLLM's quantization/modelopt.py at
+# 0.13.0, quantization/utils/flashinfer_fp4_moe.py at 0.26.0): Nemotron-3-Nano on two RTX 50 logs 9.83 GiB.
+_NVFP4_ROWS, _NVFP4_HIDDEN = 128, 256
+_NVFP4_TENSORRT, _NVFP4_CUTLASS = 10.0, 12.0  # least compute capability of either
+_NVFP4_PADDED_SINCE = "0.26"  # for TensorRT-LLM's kernel; versions between 0.13 and this one were not read
+
+# Since then the JAX implementation divides Gemma 4's towers over the devices (tpu_inference
+# models/jax/gemma4_mm.py, VIT_MODEL in 0.23.0 and not in 0.22.0): gemma-4-31B on four v6e logs 14.6 GiB.
+_TPU_TOWER, _TPU_TOWER_DIVIDED = "Gemma4", ("0.23", 0.98)
+
 # TPUs keep the gate and up projections of each expert in lanes of 128 on every device (tpu_inference
 # layers/common/process_weights/moe_weights.py, get_w13_padding_config); the down projection is not padded.
 _TPU_LANES = 128
@@ -67,13 +77,20 @@ def _weights_gib(run: EngineRun, stage: int) -> float:
     layers += (parts.router + parts.norms) * plain
     total = layers * share + _tables(run, first=first, last=last) + _rotary(run)
     if first and run.has_encoder and model.vision_gib is not None:
-        divided = model.vision_sharded / run.tensor_parallel + 1 - model.vision_sharded
+        sharded = _sharded_tower(run)
+        divided = sharded / run.tensor_parallel + 1 - sharded
         # The TPU back end loads no tower for sound (logs of gemma-4-E2B: 8.96 GiB on v5e and v6e).
         towers = model.vision_gib - (model.audio_gib if run.kind == "tpu" else 0.0)
         total += towers * GIB * divided * plain / 2
     if last:
         total += _draft(run)
     return (total + _lora(run) * share) / GIB
+
+
+def _sharded_tower(run: EngineRun) -> float:
+    since, sharded = _TPU_TOWER_DIVIDED
+    jax = run.kind == "tpu" and run.model.architecture.startswith(_TPU_TOWER)
+    return sharded if jax and load_engine().has(run.version, since) else run.model.vision_sharded
 
 
 def _tables(run: EngineRun, *, first: bool, last: bool) -> float:
@@ -124,7 +141,23 @@ def _experts(run: EngineRun, experts: Experts) -> float:
         triton = run.capability == 9.0 and not load_engine().has(run.version, _MXFP4_TRITON_BEFORE)
         step = _MXFP4_TRITON_WIDTH if triton else _MXFP4_WIDTH
         return resident * matrices * _up(hidden, _MXFP4_HIDDEN) * _up(width, step)
+    if run.kind == "gpu" and run.quantized is not None and run.quantized.is_nvfp4:
+        hidden, width = _nvfp4_shape(run, hidden, width)
     return resident * matrices * hidden * width
+
+
+def _nvfp4_shape(run: EngineRun, hidden: int, width: float) -> tuple[int, float]:
+    """An expert's two dimensions as Blackwell's kernels pad them; Marlin, which older cards take, pads neither.
+
+    A gated pair whose rows do not fit is padded for TensorRT-LLM's kernel (10.x) and refused by CUTLASS's (12.x).
+    """
+    capability = run.capability or 0.0
+    if capability >= _NVFP4_CUTLASS:
+        return hidden, width if run.model.gated_mlp else _up(width, _NVFP4_ROWS)
+    if capability >= _NVFP4_TENSORRT and load_engine().has(run.version, _NVFP4_PADDED_SINCE):
+        rows = _NVFP4_ROWS // 2 if run.model.gated_mlp else _NVFP4_ROWS
+        return _up(hidden, _NVFP4_HIDDEN), _up(width, rows)
+    return hidden, width
 
 
 def _attention(run: EngineRun, group: Attention) -> float:
