@@ -11,6 +11,7 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
 from llm_d_gke.components.infrastructure.cluster import InferenceCluster
+from llm_d_gke.components.infrastructure.compute_class import compute_class
 from llm_d_gke.components.infrastructure.namespace import NamespaceResources
 from llm_d_gke.components.infrastructure.network import InferenceNetwork
 from llm_d_gke.components.infrastructure.node_pools import NodePools
@@ -51,11 +52,12 @@ class _Infrastructure:
     network: InferenceNetwork
     cluster: InferenceCluster
     pools: NodePools
+    classes: tuple[pulumi.Resource, ...]
     opts: pulumi.ResourceOptions
 
     @property
     def nodes(self) -> list[pulumi.Resource]:
-        return [self.pools.cpu, *self.pools.accelerators]
+        return [self.pools.cpu, *self.pools.accelerators, *self.classes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,13 +196,19 @@ class InferenceStack(pulumi.ComponentResource):
         network = InferenceNetwork(plan.network, plan.project, services, opts)
         cluster = InferenceCluster(plan.cluster, plan.network, plan.project, network, services, opts)
         pools = NodePools(plan.cpu_pool, plan.accelerator_pools, plan.project, plan.location, cluster.resources, opts)
+        in_cluster = pulumi.ResourceOptions(parent=self, providers=[provider, cluster.resources.provider])
         return _Infrastructure(
             provider=provider,
             services=services,
             network=network,
             cluster=cluster,
             pools=pools,
-            opts=pulumi.ResourceOptions(parent=self, providers=[provider, cluster.resources.provider]),
+            classes=tuple(
+                compute_class(pool.compute_class, pool, [pools.cpu], in_cluster)
+                for pool in plan.accelerator_pools
+                if pool.compute_class is not None
+            ),
+            opts=in_cluster,
         )
 
     def _platform(self, infrastructure: _Infrastructure) -> _Platform:

@@ -30,6 +30,37 @@ class NodeCount(Settings):
         return self
 
 
+class FallbackSettings(Settings):
+    """Nodes that GKE creates when those named before are not available."""
+
+    machine_type: Annotated[
+        str | None,
+        Field(
+            description="Compute Engine machine type with the same accelerator; by default the accelerator's own.",
+            examples=["g2-standard-24"],
+        ),
+    ] = None
+    provisioning: Annotated[
+        Literal["on-demand", "spot", "flex-start"], Field(description="on-demand, spot or flex-start.")
+    ] = "on-demand"
+
+
+class ComputeClassSettings(Settings):
+    """A ComputeClass, from which GKE creates and deletes node pools, in place of a node pool of the stack.
+
+    The first choice is the accelerator's own machine type and provisioning.
+    """
+
+    fallbacks: Annotated[
+        tuple[FallbackSettings, ...],
+        Field(max_length=9, description="Further choices, in the order in which GKE tries them."),
+    ] = ()
+    active_migration: Annotated[
+        bool,
+        Field(description="Move pods to an earlier choice when it becomes available. GKE evicts them one by one."),
+    ] = False
+
+
 class AcceleratorSettings(Settings):
     """The accelerator node pool. Machine type, chips and labels follow from `type` where they are not given."""
 
@@ -83,6 +114,14 @@ class AcceleratorSettings(Settings):
         Literal["default", "latest"] | None,
         Field(
             description="NVIDIA driver that GKE installs; by default what the engine's image needs.",
+            json_schema_extra=replaces("accelerator pool"),
+        ),
+    ] = None
+    compute_class: Annotated[
+        ComputeClassSettings | None,
+        Field(
+            description="Let GKE create the nodes by a ComputeClass with fallbacks, instead of a node pool.",
+            examples=[{"fallbacks": [{"provisioning": "on-demand"}]}],
             json_schema_extra=replaces("accelerator pool"),
         ),
     ] = None

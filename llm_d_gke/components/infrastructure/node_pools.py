@@ -34,7 +34,10 @@ class NodePools(Component):
         self.cpu = self._pool("cpu", cpu, [])
         # Logical names are positions, not accelerators: a changed accelerator replaces the pool instead of adding one.
         self.accelerators = [
-            self._pool(f"accelerator-{number}", plan, [self.cpu]) for number, plan in enumerate(accelerators)
+            self._pool(f"accelerator-{number}", plan, [self.cpu])
+            for number, plan in enumerate(accelerators)
+            # GKE creates the nodes of a compute class.
+            if plan.compute_class is None
         ]
         self.register_outputs({})
 

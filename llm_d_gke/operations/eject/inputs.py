@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llm_d_gke.operations.import_cloud.ids import ACCOUNT, account_email
+from llm_d_gke.operations.import_cloud.ids import ACCOUNT
+from llm_d_gke.planning.names import service_account_address
 from llm_d_gke.resource_graph import Graph, Recorded, Secret, Unknown
 
 
@@ -44,7 +45,7 @@ class Inputs:
         if not isinstance(value, Unknown):
             return str(value)
         account = self._dependency(path, ACCOUNT)
-        return account_email(str(account["accountId"]), str(account.inputs.get("project") or self.project))
+        return service_account_address(str(account["accountId"]), str(account.inputs.get("project") or self.project))
 
     def unused(self) -> list[str]:
         """Paths that were not used, except those without a value."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from llm_d_gke.planning.names import service_account_address
 from llm_d_gke.resource_graph import Graph, Recorded
 
 ACCOUNT = "gcp:serviceaccount/account:Account"
@@ -49,20 +50,10 @@ def import_id(resource: Recorded, graph: Graph, project: str) -> str:
     values = {key: value for key, value in resource.inputs.items() if isinstance(value, str)}
     values.setdefault("project", project)
     if resource.type == ACCOUNT:
-        values["email"] = account_email(values["accountId"], values["project"])
+        values["email"] = service_account_address(values["accountId"], values["project"])
     if "{member}" in form and "member" not in values:
         values["member"] = f"serviceAccount:{_email_of_dependency(resource, graph, project)}"
     return form.format_map(values)
-
-
-def account_email(account: str, project: str) -> str:
-    """The address of a service account. Projects of a domain, such as example.com:chat, have the domain behind."""
-    domain, colon, name = project.partition(":")
-    return (
-        f"{account}@{name}.{domain}.iam.gserviceaccount.com"
-        if colon
-        else f"{account}@{project}.iam.gserviceaccount.com"
-    )
 
 
 def _email_of_dependency(resource: Recorded, graph: Graph, project: str) -> str:
@@ -70,5 +61,5 @@ def _email_of_dependency(resource: Recorded, graph: Graph, project: str) -> str:
     for urn in resource.property_dependencies.get("member", ()):
         account = graph.find(urn)
         if account is not None and account.type == ACCOUNT:
-            return account_email(str(account["accountId"]), str(account.inputs.get("project") or project))
+            return service_account_address(str(account["accountId"]), str(account.inputs.get("project") or project))
     raise UnknownIdError(f"the member of {resource.name} is not known before it exists")

@@ -144,6 +144,15 @@ class AlternativeFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChoiceFacts:
+    """The stack with its accelerators from one choice of its compute class, an hour."""
+
+    machine_type: str
+    provisioning: str
+    total: Money
+
+
+@dataclass(frozen=True, kw_only=True)
 class CostFacts:
     """Dollars an hour, but `monthly` and `per_million`."""
 
@@ -157,6 +166,7 @@ class CostFacts:
     scaled_down: Money | None
     scaled_down_monthly: Money | None
     alternatives: tuple[AlternativeFacts, ...]
+    choices: tuple[ChoiceFacts, ...]
     basis: str | None
     per_million: Mapping[str, Money]
 
@@ -372,6 +382,10 @@ def _cost(cost: CostPlan) -> CostFacts:
                 provisioning=alternative.provisioning, chosen=alternative.chosen, total=_money(alternative.total)
             )
             for alternative in cost.alternatives
+        ),
+        choices=tuple(
+            ChoiceFacts(machine_type=choice.machine_type, provisioning=choice.provisioning, total=_money(choice.total))
+            for choice in cost.choices
         ),
         basis=None if units is None else units.basis,
         per_million={}

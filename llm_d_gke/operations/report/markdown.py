@@ -123,6 +123,9 @@ def _cost(cost: CostFacts) -> Iterator[str]:
     scaled = words.cost_range(cost)
     if scaled is not None:
         yield f"{scaled[0].upper()}{scaled[1:]}."
+    choices = words.choices(cost)
+    if choices is not None:
+        yield f"{choices[0].upper()}{choices[1:]}."
     ways = ", ".join(
         f"{way.provisioning} {words.money(way.total)}{' (chosen)' if way.chosen else ''}"
         for way in cost.alternatives

@@ -69,6 +69,7 @@ def _table(facts: StackFacts) -> RenderableType:
     ]
     notes = [
         f"with every node pool at its largest: {words.at_most(cost.at_most_monthly)}",
+        *([choices] if (choices := words.choices(cost)) is not None else []),
         *([scaled] if (scaled := words.cost_range(cost)) is not None else []),
         *([f"with accelerators bought otherwise, an hour: {', '.join(others)}"] if others else []),
         f"prices of {words.price_date(cost.date)}{words.without(hourly['running'])}"

@@ -165,6 +165,17 @@ def cost_range(cost: CostFacts) -> str | None:
     )
 
 
+def choices(cost: CostFacts) -> str | None:
+    """What the stack costs by the choice of its compute class; None where it has node pools."""
+    if not cost.choices:
+        return None
+    costs = [
+        f"{number}. {choice.machine_type} {choice.provisioning} {money(choice.total)}"
+        for number, choice in enumerate(cost.choices, start=1)
+    ]
+    return f"an hour, by the choice that GKE takes: {', '.join(costs)}"
+
+
 def findings(all_findings: tuple[Finding, ...]) -> str:
     errors = sum(1 for finding in all_findings if finding.severity == "error")
     acknowledged = sum(1 for finding in all_findings if finding.acknowledged is not None)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from llm_d_gke.planning import names
 from llm_d_gke.planning.allocatable import EPHEMERAL_SHARE, allocatable
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.infrastructure.compute_class import plan_compute_class
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.rdma import DRANET_LABEL, uses_rdma
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
@@ -111,6 +112,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         provisioning=settings.provisioning,
         reservation=settings.reservation,
         accelerator_network_profile="auto" if ctx.machine.rdma else None,
+        compute_class=plan_compute_class(ctx, rdma=rdma),
         labels=ctx.labels,
         node_labels={**ctx.own_nodes, **({DRANET_LABEL: "true"} if rdma else {})},
     )

@@ -200,6 +200,15 @@ class Alternative:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChoiceCost:
+    """The same stack with its accelerators from one choice of its compute class, an hour."""
+
+    machine_type: str
+    provisioning: str
+    total: Total
+
+
+@dataclass(frozen=True, kw_only=True)
 class UnitCost:
     """Dollars for a million, by the rule cost an hour / (requests a second x 3600).
 
@@ -225,6 +234,8 @@ class CostPlan:
     units: UnitCost | None
     date: str
     scaled_down: Total | None = None
+    # By the choices of a compute class, in their order; empty where the stack has node pools.
+    choices: tuple[ChoiceCost, ...] = ()
 
     def total(self, when: When) -> Total:
         return total((line.name, line.at(when)) for line in self.lines)

@@ -95,6 +95,30 @@ class TaintPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeChoicePlan:
+    """One choice of a ComputeClass."""
+
+    machine_type: str
+    provisioning: Literal["on-demand", "spot", "flex-start"]
+    accelerators: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeClassPlan:
+    """A ComputeClass in place of a node pool. GKE takes the first of `choices` that is available.
+
+    `service_account` is the address of the nodes' account. `accelerator` is the value of GKE's label for it.
+    """
+
+    name: str
+    choices: tuple[NodeChoicePlan, ...]
+    active_migration: bool
+    service_account: str
+    accelerator: str
+    tpu_topology: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodePoolPlan:
     """One GKE node pool. `guest_accelerator` is None on TPU machine types: they bring their chips."""
 
@@ -119,6 +143,8 @@ class NodePoolPlan:
     accelerator_network_profile: str | None = None
     # None for an existing cluster, which decides itself whether its nodes are private.
     private_nodes: bool | None = None
+    # Set where GKE creates the nodes: then there is no node pool of this name, and the plan describes its first choice.
+    compute_class: ComputeClassPlan | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     # Of its Kubernetes nodes; `labels` are the cloud's.
     node_labels: Mapping[str, str] = field(default_factory=dict)

@@ -4,7 +4,66 @@ from __future__ import annotations
 
 from llm_d_gke.planning.rules.rule import Rule
 
+_CLASSES = "cloud.google.com/kubernetes-engine/docs/concepts/about-custom-compute-classes"
+
 RULES = (
+    Rule(
+        "LLMD-COMPUTE-CLASS-MACHINE",
+        severity="error",
+        summary="A fallback of the compute class has another accelerator.",
+        why="Memory, parallelism and arguments of the pods are planned for one accelerator.",
+        fix="Use a machine type with the accelerator of the stack.",
+        basis="catalog",
+    ),
+    Rule(
+        "LLMD-COMPUTE-CLASS-SMALLER",
+        severity="error",
+        summary="A fallback of the compute class is smaller than the nodes that pods are planned for.",
+        why="The pods' requests would fit on none of its nodes, so they would wait indefinitely. A TPU pod takes all"
+        " chips of a node.",
+        fix="Use a machine type that is at least as large, or plan for the smaller one.",
+        source="cloud.google.com/kubernetes-engine/docs/concepts/tpus",
+    ),
+    Rule(
+        "LLMD-COMPUTE-CLASS-HOSTS",
+        severity="error",
+        summary="A compute class for slices of several hosts or for nodes with RDMA networks.",
+        why="This project plans their networks and slices with node pools only.",
+        fix="Remove `computeClass`, or use nodes that stand alone.",
+        basis="project",
+    ),
+    Rule(
+        "LLMD-COMPUTE-CLASS-PROVISIONING",
+        severity="error",
+        summary="A compute class with queued or reserved nodes.",
+        why="This project plans on-demand, spot and flex-start nodes in a compute class.",
+        fix="Remove `computeClass`, or buy the nodes in one of these ways.",
+        basis="project",
+    ),
+    Rule(
+        "LLMD-COMPUTE-CLASS-MIN",
+        severity="error",
+        summary="A minimum of nodes in a compute class.",
+        why="GKE deletes the node pools that it created when they are empty.",
+        fix="Use `nodes.min: 0`, or remove `computeClass`.",
+        source="cloud.google.com/kubernetes-engine/docs/concepts/node-auto-provisioning",
+    ),
+    Rule(
+        "LLMD-COMPUTE-CLASS-REPEATED",
+        severity="error",
+        summary="Two choices of the compute class are the same.",
+        why="GKE tries choices in order, so the later one would never be taken.",
+        fix="Remove it, or change its machine type or provisioning.",
+        source=_CLASSES,
+    ),
+    Rule(
+        "LLMD-COMPUTE-CLASS-MIGRATION",
+        severity="warning",
+        summary="Active migration without fallbacks.",
+        why="Pods move to an earlier choice, and there is none.",
+        fix="Name fallbacks, or remove `activeMigration`.",
+        source=_CLASSES,
+    ),
     Rule(
         "LLMD-CPU-MACHINE-TYPE",
         severity="error",

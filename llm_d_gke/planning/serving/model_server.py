@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import download_gib
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_dtype
+from llm_d_gke.planning.infrastructure.compute_class import COMPUTE_CLASS_LABEL, compute_class_name
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.picker_config import prefix_plugin
@@ -183,8 +184,8 @@ def plan_model_server(
         capabilities=multi_node.capabilities(ctx, parallelism),
         claims=(claim.name,) if claim is not None else (),
         near=multi_node.nearness(ctx, parallelism),
-        node_selector={**ctx.own_nodes, **_node_selector(ctx), **role.selector},
-        tolerations=(TaintPlan(key=ctx.accelerator.resource_name, value="present", effect="NoSchedule"),),
+        node_selector=_node_selector(ctx, role.selector),
+        tolerations=tuple(_tolerations(ctx)),
         min_ready_seconds=LISTED_SECONDS,
         pre_stop_seconds=pre_stop,
         grace_seconds=pre_stop + (DRAIN_SECONDS if drains else 0) + END_SECONDS,
@@ -341,10 +342,22 @@ def _environment(
     )
 
 
-def _node_selector(ctx: PlanContext) -> Mapping[str, str]:
-    selector = {ctx.accelerator.label_key: ctx.accelerator.node_label_value}
+def _node_selector(ctx: PlanContext, role: Mapping[str, str]) -> Mapping[str, str]:
+    compute_class = compute_class_name(ctx)
+    if compute_class is not None:
+        # The class decides everything else. Its nodes are the stack's and the role's own by its name.
+        return {COMPUTE_CLASS_LABEL: compute_class}
+    selector = {**ctx.own_nodes, ctx.accelerator.label_key: ctx.accelerator.node_label_value}
     if ctx.topology is not None:
         selector["cloud.google.com/gke-tpu-topology"] = ctx.topology
     if ctx.settings.accelerator.provisioning == "spot":
         selector["cloud.google.com/gke-spot"] = "true"
-    return selector
+    return {**selector, **role}
+
+
+def _tolerations(ctx: PlanContext) -> Iterator[TaintPlan]:
+    yield TaintPlan(key=ctx.accelerator.resource_name, value="present", effect="NoSchedule")
+    compute_class = compute_class_name(ctx)
+    if compute_class is not None:
+        # GKE taints the nodes of a class with its name.
+        yield TaintPlan(key=COMPUTE_CLASS_LABEL, value=compute_class, effect="NoSchedule")

@@ -17,13 +17,14 @@ from llm_d_gke.planning.plan.estimates import (
     HOURS_A_MONTH,
     Alternative,
     CapacityPlan,
+    ChoiceCost,
     CostLine,
     CostPlan,
     Total,
     UnitCost,
     total,
 )
-from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
+from llm_d_gke.planning.plan.infrastructure import NodeChoicePlan, NodePoolPlan
 from llm_d_gke.planning.sizing.prices import prices_of
 
 ACCELERATORS = "accelerator nodes"
@@ -57,6 +58,7 @@ def plan_cost(
         alternatives=alternatives,
         units=_units(total((line.name, line.running) for line in lines), capacities),
         date=str(min(bill.dates)) if bill.dates else "",
+        choices=bill.choices(lines),
         scaled_down=None if scaled_down is None else _running(ctx, prices, cpu_pool, scaled_down, pickers),
     )
     _check_budget(ctx, cost, pools)
@@ -166,7 +168,7 @@ class _Bill:
             running=running,
             idle=self._sum([(self._hourly(pool, _way(pool)), pool.min_nodes) for pool, _ in self.pools]),
             paused=0.0,
-            most=self._sum([(self._hourly(pool, _way(pool)), pool.max_nodes) for pool, _ in self.pools]),
+            most=self._sum([(self._dearest(pool), pool.max_nodes) for pool, _ in self.pools]),
             note=f"{' and '.join(parts)}, {bought}; {idle_nodes} when idle"
             + (f"; price of {min(dates)}" if len(dates) == len(prices) else "; no price known"),
         )
@@ -281,6 +283,40 @@ class _Bill:
         if price is None:
             return None
         return self._used(price) if way == _way(pool) else price.hourly
+
+    def _dearest(self, pool: NodePoolPlan) -> float | None:
+        """A node at the highest price that it can have: that of the dearest choice of a compute class."""
+        if pool.compute_class is None:
+            return self._hourly(pool, _way(pool))
+        prices = [self._choice(pool, choice) for choice in pool.compute_class.choices]
+        known = [price for price in prices if price is not None]
+        return max(known) if known and len(known) == len(prices) else None
+
+    def _choice(self, pool: NodePoolPlan, choice: NodeChoicePlan) -> float | None:
+        node = replace(pool, machine_type=choice.machine_type, accelerators_per_node=choice.accelerators)
+        price = self.node(node, choice.provisioning)
+        return None if price is None else price.hourly
+
+    def choices(self, lines: Sequence[CostLine]) -> tuple[ChoiceCost, ...]:
+        """The stack with all accelerator nodes from one choice of its compute class, in the order of the choices.
+
+        Stages have classes of their own with the same choices. A larger node is counted as one node for another.
+        """
+        classes = [pool.compute_class for pool, _ in self.pools if pool.compute_class is not None]
+        if not classes or len(classes) != len(self.pools):
+            return ()
+        costs = []
+        for number, choice in enumerate(classes[0].choices):
+            nodes = [
+                (self._choice(pool, own.choices[number]), busy)
+                for (pool, busy), own in zip(self.pools, classes, strict=True)
+            ]
+            accelerators = self._sum(nodes)
+            parts = [(line.name, accelerators if line.name == ACCELERATORS else line.running) for line in lines]
+            costs.append(
+                ChoiceCost(machine_type=choice.machine_type, provisioning=choice.provisioning, total=total(parts))
+            )
+        return tuple(costs)
 
     def _used(self, price: Price) -> float:
         self.dates.append(price.date)

@@ -53,6 +53,8 @@ class Pool:
     allocatable: Mapping[str, str]
     # RDMA network cards of each machine.
     rdma_cards: int = 0
+    # Position among the choices of a compute class; lower ones grow first.
+    rank: int = 0
     requested: int | None = field(
         default=None
     )  # an explicit node count, which overrides what the autoscaler did when it changes

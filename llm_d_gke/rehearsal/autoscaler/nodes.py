@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from llm_d_gke.catalog import Catalog
+from llm_d_gke.rehearsal.autoscaler.compute_classes import class_pools
 from llm_d_gke.rehearsal.autoscaler.fitting import take
 from llm_d_gke.rehearsal.autoscaler.network_cards import resource_slice
-from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, UnknownMachineError, node, node_name, pools
+from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, UnknownMachineError, node, node_name
 from llm_d_gke.rehearsal.autoscaler.quantities import Amounts, quantity, requests
 from llm_d_gke.rehearsal.autoscaler.scale_up import decide, unschedulable
 from llm_d_gke.rehearsal.differences import record_difference
@@ -35,13 +36,20 @@ class Nodes:
     """Turns node pools into Node objects, and scales them."""
 
     def __init__(
-        self, paths: StackPaths, kube: Kube, catalog: Callable[[], Catalog], nodes: Informer, pods: Informer
+        self,
+        paths: StackPaths,
+        kube: Kube,
+        catalog: Callable[[], Catalog],
+        nodes: Informer,
+        pods: Informer,
+        classes: Informer,
     ) -> None:
         self._paths = paths
         self._kube = kube
         self._catalog = catalog
         self._nodes = nodes
         self._pods = pods
+        self._classes = classes
         self._event = Recorder(kube, _SOURCE)
         self._sizes, self._requested_sizes = _load(paths)
         self._version = kube.server_version()
@@ -53,8 +61,14 @@ class Nodes:
 
     def reconcile(self, cloud: Cloud) -> None:
         records = cloud.records(NODE_POOL)
+        classes = self._classes.all()
+        if classes:
+            record_difference(
+                self._paths,
+                "the first choice of a ComputeClass always has capacity; on GKE the next ones take its place",
+            )
         try:
-            node_pools = pools(records.values(), self._catalog(), cloud.cluster)
+            node_pools = class_pools(classes, records.values(), self._catalog(), cloud.cluster)
         except UnknownMachineError as error:
             record_difference(self._paths, str(error))
             return

@@ -93,7 +93,10 @@ def decide(
 
 
 def _choose(pod: Manifest, pools: Sequence[Pool], targets: Mapping[str, int]) -> tuple[Pool | None, str]:
-    """The pool that wastes least (fewest accelerators, then fewest CPUs), or None and why no pool fits."""
+    """The pool that wastes least (fewest accelerators, then fewest CPUs), or None and why no pool fits.
+
+    Choices of a compute class come in their own order.
+    """
     fitting: list[Pool] = []
     reasons: list[str] = []
     for pool in pools:
@@ -111,7 +114,7 @@ def _choose(pod: Manifest, pools: Sequence[Pool], targets: Mapping[str, int]) ->
     return None, "pod didn't trigger scale-up: " + ("; ".join(reasons) or "the cluster has no node pool")
 
 
-def _waste(pool: Pool) -> tuple[int, float, str]:
+def _waste(pool: Pool) -> tuple[int, int, float, str]:
     amounts = room(pool)
     chips = sum(int(amounts[name]) for name in ("nvidia.com/gpu", "google.com/tpu") if name in amounts)
-    return chips, float(amounts["cpu"]), pool.name
+    return pool.rank, chips, float(amounts["cpu"]), pool.name

@@ -61,7 +61,8 @@ def install(
     `gateway_api`: the cluster's Gateway API channel is `standard` (the HTTP load balancing add-on with it);
     `managed_prometheus`: managed collection is on; `secret_manager`: the Secret Manager add-on is. Raises KubeError.
     """
-    crds: Manifests = []
+    # Every cluster has it since GKE 1.30.3 (about-custom-compute-classes).
+    crds: Manifests = _read(_FOLDER / "cloud.google.com.yaml")
     objects = _read(_FOLDER / "objects.yaml")
     classes: Manifests = []
     if gateway_api:

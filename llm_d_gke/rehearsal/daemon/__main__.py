@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from llm_d_gke.catalog import load
+from llm_d_gke.rehearsal.autoscaler.compute_classes import COMPUTE_CLASS
 from llm_d_gke.rehearsal.autoscaler.nodes import Nodes
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.control_plane.control_plane import tunnel_port
@@ -64,9 +65,10 @@ class Daemon:
         informers = {kind: Informer(kube, version, kind, self._changed) for version, kind in KINDS}
         cert_informers = {kind: Informer(kube, version, kind, self.wake) for version, kind in cert_manager.KINDS}
         istio_informer = Informer(kube, sail_operator.API, sail_operator.KIND, self.wake)
-        self._informers = [pods, nodes, *informers.values(), *cert_informers.values(), istio_informer]
+        classes = Informer(kube, *COMPUTE_CLASS, self._changed)
+        self._informers = [pods, nodes, classes, *informers.values(), *cert_informers.values(), istio_informer]
         self._envoy = envoy.Envoy(paths)
-        self._nodes = Nodes(paths, kube, load, nodes, pods)
+        self._nodes = Nodes(paths, kube, load, nodes, pods, classes)
         self._kubelets = KubeletManager(paths, kube, load, nodes, pods, self._executable, self.wake)
         self._health = HealthChecks(self._kubelets.executor, self._changed)
         self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health)

@@ -12,8 +12,9 @@ import yaml
 
 from llm_d_gke.operations.import_cloud.command import write_import
 from llm_d_gke.operations.import_cloud.described import DescriptionError, differences, missing_pools, read_description
-from llm_d_gke.operations.import_cloud.ids import FORMATS, UnknownIdError, account_email, import_id
+from llm_d_gke.operations.import_cloud.ids import FORMATS, UnknownIdError, import_id
 from llm_d_gke.operations.import_cloud.spec import import_spec
+from llm_d_gke.planning.names import service_account_address
 from llm_d_gke.rehearsal.providers.gcp.table import KINDS
 from tests.stacks import PROJECT, graph_of
 
@@ -104,7 +105,7 @@ class TestIds:
         assert import_id(member, graph, PROJECT) == f"{PROJECT} roles/artifactregistry.reader serviceAccount:{address}"
 
     def test_a_project_of_a_domain_has_the_domain_behind(self) -> None:
-        assert account_email("nodes", "example.com:chat") == "nodes@chat.example.com.iam.gserviceaccount.com"
+        assert service_account_address("nodes", "example.com:chat") == "nodes@chat.example.com.iam.gserviceaccount.com"
 
     def test_an_id_that_google_chooses_is_not_guessed(self) -> None:
         graph = graph_of("gpu", {"monitoring.dashboard": True})

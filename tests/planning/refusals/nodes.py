@@ -8,7 +8,97 @@ from tests.stacks import existing_cluster
 
 EXISTING_NETWORK = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q", "nat": True}
 
+CLASS_ON_L4 = {"accelerator": {"type": "nvidia-l4", "computeClass": {"fallbacks": [{"provisioning": "spot"}]}}}
+
 NODES = (
+    Wrong(
+        id="LLMD-COMPUTE-CLASS-MACHINE",
+        name="a fallback with another accelerator",
+        changes=CLASS_ON_L4 | {"accelerator.computeClass.fallbacks": [{"machineType": "a2-highgpu-1g"}]},
+        path="accelerator.computeClass.fallbacks[0].machineType",
+        value="a2-highgpu-1g",
+        rule="a fallback needs the same accelerator",
+        fix="g2-standard",
+    ),
+    Wrong(
+        id="LLMD-COMPUTE-CLASS-SMALLER",
+        name="a fallback that is smaller",
+        changes=CLASS_ON_L4
+        | {
+            "accelerator.machineType": "g2-standard-12",
+            "accelerator.computeClass.fallbacks": [{"machineType": "g2-standard-4"}],
+        },
+        path="accelerator.computeClass.fallbacks[0].machineType",
+        value="g2-standard-4",
+        rule="g2-standard-4 is smaller than g2-standard-12",
+        fix="make g2-standard-4 the accelerator's machineType",
+    ),
+    Wrong(
+        id="LLMD-COMPUTE-CLASS-PROVISIONING",
+        name="a compute class with a reservation",
+        changes=CLASS_ON_L4 | {"accelerator.reservation": "mine"},
+        path="accelerator.reservation",
+        value="mine",
+        rule="neither queued nor reserved ones",
+        fix="remove computeClass",
+    ),
+    Wrong(
+        id="LLMD-COMPUTE-CLASS-MIN",
+        name="a compute class that keeps nodes",
+        changes=CLASS_ON_L4 | {"accelerator.nodes": {"min": 1, "max": 2}},
+        path="accelerator.nodes.min",
+        value="1",
+        rule="no minimum of nodes can be kept",
+        fix="use 0, or remove computeClass",
+    ),
+    Wrong(
+        id="LLMD-COMPUTE-CLASS-REPEATED",
+        name="the same choice twice",
+        changes=CLASS_ON_L4 | {"accelerator.computeClass.fallbacks": [{"provisioning": "on-demand"}]},
+        path="accelerator.computeClass.fallbacks[0]",
+        value="g2-standard-4, on-demand",
+        rule="an earlier choice is the same",
+        fix="remove it",
+    ),
+    Wrong(
+        id="LLMD-PROVISIONING-ON-DEMAND",
+        name="a fallback to on-demand nodes that are not sold",
+        changes={
+            "accelerator": {
+                "type": "nvidia-h100-80gb",
+                "machineType": "a3-highgpu-1g",
+                "provisioning": "spot",
+                "computeClass": {"fallbacks": [{"provisioning": "on-demand"}]},
+            }
+        },
+        path="accelerator.computeClass.fallbacks[0].provisioning",
+        value="on-demand",
+        rule="a3-highgpu-1g is sold as spot, flex-start or reservation only",
+        fix="use provisioning: spot or flex-start",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-COMPUTE-CLASS-MIGRATION",
+        name="active migration without fallbacks",
+        changes=CLASS_ON_L4 | {"accelerator.computeClass": {"activeMigration": True}},
+        path="accelerator.computeClass.activeMigration",
+        value="true",
+        rule="there is one choice",
+        fix="name fallbacks",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-COMPUTE-CLASS-HOSTS",
+        name="a compute class with RDMA networks",
+        changes={
+            "accelerator": {"type": "nvidia-h200-141gb", "provisioning": "spot", "computeClass": {}},
+            "location": "us-central1-b",
+        },
+        path="accelerator.computeClass",
+        value="a3-ultragpu-8g with RDMA networks",
+        rule="networks and slices need a node pool",
+        fix="remove computeClass",
+    ),
     Wrong(
         id="LLMD-NETWORK-OF-CLUSTER",
         name="existing cluster in a network the stack would create",

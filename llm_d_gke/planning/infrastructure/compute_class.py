@@ -1,0 +1,166 @@
+"""The ComputeClass of a stack whose accelerator nodes GKE creates, and the rules for its choices.
+
+Fields and behavior: cloud.google.com/kubernetes-engine/docs/concepts/about-custom-compute-classes and
+docs.cloud.google.com/kubernetes-engine/docs/reference/crds/computeclass (read 2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llm_d_gke.catalog.schema import MachineType
+from llm_d_gke.planning import names
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.plan.infrastructure import ComputeClassPlan, NodeChoicePlan
+from llm_d_gke.planning.suggest import did_you_mean
+from llm_d_gke.settings.accelerator import ComputeClassSettings, FallbackSettings
+
+COMPUTE_CLASS_LABEL = "cloud.google.com/compute-class"
+
+_PATH = ("accelerator", "computeClass")
+
+
+def compute_class_name(ctx: PlanContext) -> str | None:
+    """The name of the stack's ComputeClass, which is cluster-wide. None where the stack has a node pool."""
+    if ctx.settings.accelerator.compute_class is None:
+        return None
+    return names.join(ctx.stack, ctx.accelerator.name.removeprefix("nvidia-"), "" if ctx.role == "both" else ctx.role)
+
+
+def plan_compute_class(ctx: PlanContext, *, rdma: bool) -> ComputeClassPlan | None:
+    """The class with its choices, and findings about them."""
+    settings, name = ctx.settings.accelerator.compute_class, compute_class_name(ctx)
+    if settings is None or name is None:
+        return None
+    _check(ctx, settings, rdma=rdma)
+    account = names.service_account_id(ctx.stack)
+    return ComputeClassPlan(
+        name=name,
+        choices=tuple(_choices(ctx, settings)),
+        active_migration=settings.active_migration,
+        service_account=names.service_account_address(account, ctx.settings.project),
+        accelerator=ctx.accelerator.node_label_value,
+        tpu_topology=ctx.topology if ctx.accelerator.kind == "tpu" else None,
+    )
+
+
+def _choices(ctx: PlanContext, settings: ComputeClassSettings) -> Iterator[NodeChoicePlan]:
+    first = ctx.settings.accelerator.provisioning
+    seen = set()
+    if first != "queued":
+        seen.add((ctx.machine.name, first))
+        yield NodeChoicePlan(machine_type=ctx.machine.name, provisioning=first, accelerators=ctx.per_node)
+    for number, fallback in enumerate(settings.fallbacks):
+        machine = _machine(ctx, number, fallback)
+        if machine is None:
+            continue
+        path = (*_PATH, "fallbacks", number)
+        if (machine.name, fallback.provisioning) in seen:
+            ctx.findings.error(
+                "LLMD-COMPUTE-CLASS-REPEATED",
+                *path,
+                value=f"{machine.name}, {fallback.provisioning}",
+                rule="an earlier choice is the same, so this one would never be taken",
+                fix="remove it, or name another machine type or provisioning",
+            )
+        seen.add((machine.name, fallback.provisioning))
+        if fallback.provisioning == "on-demand" and not machine.on_demand_ok:
+            ctx.findings.warning(
+                "LLMD-PROVISIONING-ON-DEMAND",
+                *path,
+                "provisioning",
+                value=fallback.provisioning,
+                rule=f"{machine.name} is sold as spot, flex-start or reservation only, according to the catalog",
+                fix="use provisioning: spot or flex-start",
+            )
+        yield NodeChoicePlan(
+            machine_type=machine.name,
+            provisioning=fallback.provisioning,
+            accelerators=machine.accelerator_count or ctx.per_node,
+        )
+
+
+def _machine(ctx: PlanContext, number: int, fallback: FallbackSettings) -> MachineType | None:
+    """The machine type of a fallback, None with a finding where pods of the stack could not run on it."""
+    name = fallback.machine_type
+    if name is None:
+        return ctx.machine
+    path = (*_PATH, "fallbacks", number, "machineType")
+    machine = ctx.catalog.machines.get(name)
+    alike = [
+        other.name for other in ctx.catalog.machines.values() if _has_accelerator(ctx, other) and _holds(ctx, other)
+    ]
+    if machine is None or not _has_accelerator(ctx, machine):
+        ctx.findings.error(
+            "LLMD-COMPUTE-CLASS-MACHINE",
+            *path,
+            value=name,
+            rule=f"a fallback needs the same accelerator, {ctx.accelerator.title}: the pods' memory is planned for it",
+            fix=did_you_mean(name, alike),
+        )
+        return None
+    if not _holds(ctx, machine):
+        ctx.findings.error(
+            "LLMD-COMPUTE-CLASS-SMALLER",
+            *path,
+            value=name,
+            rule=f"{name} is smaller than {ctx.machine.name}, for which the pods are planned, so they would not fit",
+            fix=f"use one of {', '.join(alike)}, or make {name} the accelerator's machineType",
+        )
+        return None
+    return machine
+
+
+def _has_accelerator(ctx: PlanContext, machine: MachineType) -> bool:
+    """Whether a machine type brings the stack's accelerator, or takes it as the planned one does (N1)."""
+    return machine.accelerator == ctx.machine.accelerator and machine.is_attachable == ctx.machine.is_attachable
+
+
+def _holds(ctx: PlanContext, machine: MachineType) -> bool:
+    """Whether a machine has at least what the planned one has. TPU pods take all chips of a node, never fewer."""
+    count = machine.accelerator_count or ctx.per_node
+    if ctx.accelerator.kind == "tpu" and count != ctx.per_node:
+        return False
+    return count >= ctx.per_node and machine.vcpus >= ctx.machine.vcpus and machine.memory_gib >= ctx.machine.memory_gib
+
+
+def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> None:
+    accelerator, findings = ctx.settings.accelerator, ctx.findings
+    if ctx.hosts > 1 or rdma or ctx.machine.rdma:
+        what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
+        findings.error(
+            "LLMD-COMPUTE-CLASS-HOSTS",
+            *_PATH,
+            value=what,
+            rule="this project plans compute classes for nodes that stand alone: networks and slices need a node pool",
+            fix="remove computeClass, or use a machine type of one host without RDMA",
+        )
+    if accelerator.provisioning == "queued" or accelerator.reservation is not None:
+        key = "provisioning" if accelerator.provisioning == "queued" else "reservation"
+        findings.error(
+            "LLMD-COMPUTE-CLASS-PROVISIONING",
+            "accelerator",
+            key,
+            value=accelerator.provisioning if key == "provisioning" else accelerator.reservation,
+            rule="a compute class buys on-demand, spot or flex-start nodes here, neither queued nor reserved ones",
+            fix="remove computeClass, or use provisioning: on-demand, spot or flex-start without a reservation",
+        )
+    if accelerator.nodes.min > 0:
+        findings.error(
+            "LLMD-COMPUTE-CLASS-MIN",
+            "accelerator",
+            "nodes",
+            "min",
+            value=accelerator.nodes.min,
+            rule="GKE deletes node pools that it created when they are empty, so no minimum of nodes can be kept",
+            fix="use 0, or remove computeClass",
+        )
+    if settings.active_migration and not settings.fallbacks:
+        findings.warning(
+            "LLMD-COMPUTE-CLASS-MIGRATION",
+            *_PATH,
+            "activeMigration",
+            value="true",
+            rule="there is one choice, so there is no better one to move to",
+            fix="name fallbacks, or remove activeMigration",
+        )

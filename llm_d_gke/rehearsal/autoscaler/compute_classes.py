@@ -1,0 +1,86 @@
+"""Node pools that GKE creates from ComputeClasses, in the form of the cloud's records.
+
+GKE creates a pool when pods of a class wait and no pool of an earlier choice can have more nodes, and deletes it when
+it is empty. Here every choice is a pool of zero nodes from the beginning, and the first one always has capacity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.rehearsal.autoscaler.node_pools import Pool, pools
+from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import Record
+
+COMPUTE_CLASS = ("cloud.google.com/v1", "ComputeClass")
+LABEL = "cloud.google.com/compute-class"
+
+# The default limit of a node pool.
+_MOST_NODES = 1000
+
+
+def class_pools(
+    classes: Iterable[Manifest], records: Iterable[Record], catalog: Catalog, cluster: Record | None
+) -> list[Pool]:
+    """All pools of the cluster: those of its records, and one for each choice of each class.
+
+    Raises UnknownMachineError.
+    """
+    own = list(records)
+    created = [record for item in classes for record in _records(item, catalog, cluster or {})]
+    every = pools([*own, *created], catalog, cluster)
+    ranks = [*([0] * len(own)), *(int(record["rank"]) for record in created)]
+    return [replace(pool, rank=rank) for pool, rank in zip(every, ranks, strict=True)]
+
+
+def _records(item: Manifest, catalog: Catalog, cluster: Record) -> Iterator[dict[str, Any]]:
+    spec, name = item["spec"], item["metadata"]["name"]
+    if not (spec.get("nodePoolAutoCreation") or {}).get("enabled"):
+        return
+    config = spec.get("nodePoolConfig") or {}
+    zones = ((spec.get("priorityDefaults") or {}).get("location") or {}).get("zones")
+    for rank, priority in enumerate(spec["priorities"]):
+        storage, gpu = priority.get("storage") or {}, priority.get("gpu")
+        node: dict[str, Any] = {
+            "machineType": priority.get("machineType") or _tpu_machine(priority, catalog),
+            "diskSizeGb": storage.get("bootDiskSize"),
+            "diskType": storage.get("bootDiskType"),
+            "spot": priority.get("spot"),
+            "labels": {**(config.get("nodeLabels") or {}), LABEL: name},
+            "taints": [{"key": LABEL, "value": name, "effect": "NO_SCHEDULE"}],
+            "workloadMetadataConfig": {"mode": "GKE_METADATA"},
+        }
+        if gpu:
+            driver = {"gpuDriverVersion": str(gpu.get("driverVersion") or "default").upper()}
+            node["guestAccelerators"] = [
+                {"type": gpu["type"], "count": gpu["count"], "gpuDriverInstallationConfig": driver}
+            ]
+        yield {
+            "name": f"nap-{name}-{hashlib.sha256(f'{name}/{rank}'.encode()).hexdigest()[:8]}",
+            "cluster": cluster.get("name"),
+            "location": cluster.get("location"),
+            "nodeLocations": (priority.get("location") or {}).get("zones") or zones,
+            "initialNodeCount": 0,
+            "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": _MOST_NODES},
+            "nodeConfig": node,
+            "rank": rank,
+        }
+
+
+def _tpu_machine(priority: Manifest, catalog: Catalog) -> str:
+    """The machine type of a TPU slice of one host, which a class names by type, count and topology."""
+    tpu = priority.get("tpu") or {}
+    for machine in catalog.machines.values():
+        accelerator = catalog.accelerators.get(machine.accelerator or "")
+        if (
+            accelerator is not None
+            and accelerator.node_label_value == tpu.get("type")
+            and machine.accelerator_count == tpu.get("count")
+            and machine.topologies.get(str(tpu.get("topology"))) == 1
+        ):
+            return machine.name
+    return f"TPU {tpu}"
