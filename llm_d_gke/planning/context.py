@@ -22,6 +22,9 @@ DEFAULT_NAMESPACE = "llm-d-inference-scheduling"
 # Kubernetes label of a stack's own nodes, with its name. Stacks may share a cluster.
 STACK_NODES = "llm-d.ai/stack"
 
+# GKE's label and taint of the nodes of a ComputeClass, with its name.
+COMPUTE_CLASS_LABEL = "cloud.google.com/compute-class"
+
 # Label of a stack's own resources in Google Cloud, with its name.
 STACK_LABEL = "llm-d-stack"
 
@@ -95,6 +98,14 @@ class PlanContext:
     def own_nodes(self) -> Mapping[str, str]:
         """The label of the stack's nodes, and what its pods select: neither runs on another stack's nodes."""
         return {STACK_NODES: names.slug(self.stack)}
+
+    @property
+    def compute_class(self) -> str | None:
+        """The name of the site's ComputeClass, which is cluster-wide. None where it has a node pool."""
+        if self.settings.accelerator.compute_class is None:
+            return None
+        role = "" if self.role == "both" else self.role
+        return names.join(self.stack, self.accelerator.name.removeprefix("nvidia-"), role)
 
     @property
     def picker(self) -> Picker:

@@ -15,21 +15,12 @@ from llm_d_gke.planning.plan.infrastructure import ComputeClassPlan, NodeChoiceP
 from llm_d_gke.planning.suggest import did_you_mean
 from llm_d_gke.settings.accelerator import ComputeClassSettings, FallbackSettings
 
-COMPUTE_CLASS_LABEL = "cloud.google.com/compute-class"
-
 _PATH = ("accelerator", "computeClass")
-
-
-def compute_class_name(ctx: PlanContext) -> str | None:
-    """The name of the stack's ComputeClass, which is cluster-wide. None where the stack has a node pool."""
-    if ctx.settings.accelerator.compute_class is None:
-        return None
-    return names.join(ctx.stack, ctx.accelerator.name.removeprefix("nvidia-"), "" if ctx.role == "both" else ctx.role)
 
 
 def plan_compute_class(ctx: PlanContext, *, rdma: bool) -> ComputeClassPlan | None:
     """The class with its choices, and findings about them."""
-    settings, name = ctx.settings.accelerator.compute_class, compute_class_name(ctx)
+    settings, name = ctx.settings.accelerator.compute_class, ctx.compute_class
     if settings is None or name is None:
         return None
     _check(ctx, settings, rdma=rdma)

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import download_gib
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.context import COMPUTE_CLASS_LABEL, PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_dtype
-from llm_d_gke.planning.infrastructure.compute_class import COMPUTE_CLASS_LABEL, compute_class_name
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.picker_config import prefix_plugin
@@ -343,10 +342,9 @@ def _environment(
 
 
 def _node_selector(ctx: PlanContext, role: Mapping[str, str]) -> Mapping[str, str]:
-    compute_class = compute_class_name(ctx)
-    if compute_class is not None:
+    if ctx.compute_class is not None:
         # The class decides everything else. Its nodes are the stack's and the role's own by its name.
-        return {COMPUTE_CLASS_LABEL: compute_class}
+        return {COMPUTE_CLASS_LABEL: ctx.compute_class}
     selector = {**ctx.own_nodes, ctx.accelerator.label_key: ctx.accelerator.node_label_value}
     if ctx.topology is not None:
         selector["cloud.google.com/gke-tpu-topology"] = ctx.topology
@@ -357,7 +355,6 @@ def _node_selector(ctx: PlanContext, role: Mapping[str, str]) -> Mapping[str, st
 
 def _tolerations(ctx: PlanContext) -> Iterator[TaintPlan]:
     yield TaintPlan(key=ctx.accelerator.resource_name, value="present", effect="NoSchedule")
-    compute_class = compute_class_name(ctx)
-    if compute_class is not None:
+    if ctx.compute_class is not None:
         # GKE taints the nodes of a class with its name.
-        yield TaintPlan(key=COMPUTE_CLASS_LABEL, value=compute_class, effect="NoSchedule")
+        yield TaintPlan(key=COMPUTE_CLASS_LABEL, value=ctx.compute_class, effect="NoSchedule")
