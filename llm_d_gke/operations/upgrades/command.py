@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
 from llm_d_gke.cli.text import wrapped
+from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.rehearsed import is_rehearsed
 from llm_d_gke.operations.live_stack.stack import Place as PlaceName
 from llm_d_gke.operations.upgrades.errors import UpgradeError
 from llm_d_gke.operations.upgrades.run import Place, run_steps, way_back
+from llm_d_gke.operations.upgrades.running import finished_steps
 from llm_d_gke.operations.upgrades.show import plan_text
 from llm_d_gke.operations.upgrades.stack_file import write_release
 from llm_d_gke.planning import StackPlan, plan_raw
@@ -34,7 +36,32 @@ def upgrade(
     place = place or ("rehearsal" if is_rehearsed(stack) else None)
     begin = _running_release(stack, place) or release_of(stack)
     plan = planned(stack, begin, to, changes)
-    print(plan_text(plan), flush=True)
+    return _show_and_run(plan, stack, {**changes, _RELEASE: to}, place, only_plan=only_plan, after=after)
+
+
+def rollback(stack: str, changes: Mapping[str, str], *, only_plan: bool, place: PlaceName | None) -> int:
+    """Go back to the release before the last upgrade, also where that stopped in the middle. Return the exit status."""
+    place = place or ("rehearsal" if is_rehearsed(stack) else "gke")
+    before, current = _last_upgrade(stack, place)
+    plan = planned(stack, current, before, changes)
+    return _show_and_run(plan, stack, {**changes, _RELEASE: before}, place, only_plan=only_plan, after=None)
+
+
+def _show_and_run(
+    plan: UpgradePlan,
+    stack: str,
+    settings: Mapping[str, str],
+    place: PlaceName | None,
+    *,
+    only_plan: bool,
+    after: str | None,
+) -> int:
+    """Print a plan, and run it where the stack runs. `settings` are those of the release after it."""
+    finished: frozenset[str] = frozenset()
+    if place is not None:
+        with open_stack(stack, settings, place) as live:
+            finished = finished_steps(plan, live.plan, live.cluster)
+    print(plan_text(plan, running=finished), flush=True)
     if any(finding.severity is Severity.ERROR for finding in plan.findings):
         return REFUSED
     if only_plan:
@@ -43,20 +70,7 @@ def upgrade(
         print()
         print(wrapped(f"{stack} is not up on this machine. On GKE, `--on gke` runs these steps."))
         return DONE
-    return _run(plan, stack, {**changes, _RELEASE: to}, place, after)
-
-
-def rollback(stack: str, changes: Mapping[str, str], *, only_plan: bool, place: PlaceName | None) -> int:
-    """Go back to the release before the last upgrade, also where that stopped in the middle. Return the exit status."""
-    place = place or ("rehearsal" if is_rehearsed(stack) else "gke")
-    before, current = _last_upgrade(stack, place)
-    plan = planned(stack, current, before, changes)
-    print(plan_text(plan), flush=True)
-    if any(finding.severity is Severity.ERROR for finding in plan.findings):
-        return REFUSED
-    if only_plan:
-        return DONE
-    return _run(plan, stack, {**changes, _RELEASE: before}, place, after=None)
+    return _run(plan, stack, settings, place, after)
 
 
 def planned(stack: str, before: str, to: str, changes: Mapping[str, str]) -> UpgradePlan:
