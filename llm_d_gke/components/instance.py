@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
+from pydantic import SecretStr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,13 +15,33 @@ class Instance:
     """One stack of a program.
 
     `prefix` begins the logical name of each of its resources. It is empty for the only stack of a program, whose
-    resources keep the names that they have in existing states.
+    resources keep the names that they have in existing states. `late` are outputs by the text that stands for each in
+    the plan.
     """
 
     prefix: str = ""
+    late: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
 
     def logical(self, name: str) -> str:
         return f"{self.prefix}-{name}" if self.prefix else name
+
+    def text(self, text: str) -> pulumi.Input[str]:
+        """A text of the plan, or the output that it stands for."""
+        return self.late.get(text, text)
+
+    def secret(self, secret: SecretStr) -> pulumi.Output[str]:
+        """The value of a secret of the plan."""
+        return pulumi.Output.secret(self.text(secret.get_secret_value()))
+
+    def resolved(self, value: Any) -> Any:
+        """A value whose texts are outputs where they stand for outputs."""
+        if not self.late:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {key: self.resolved(item) for key, item in value.items()}
+        return [self.resolved(item) for item in value] if isinstance(value, list) else value
 
 
 class Component(pulumi.ComponentResource):

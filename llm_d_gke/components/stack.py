@@ -17,6 +17,7 @@ from llm_d_gke.components.infrastructure.network import InferenceNetwork
 from llm_d_gke.components.infrastructure.node_pools import NodePools
 from llm_d_gke.components.infrastructure.services import ProjectServices
 from llm_d_gke.components.instance import Instance, named
+from llm_d_gke.components.late_values import Late, split, with_digest
 from llm_d_gke.components.outputs import endpoint_of, model_endpoint
 from llm_d_gke.components.platform.budget import billing_budget
 from llm_d_gke.components.platform.certificates import Certificate
@@ -93,12 +94,14 @@ class InferenceStack(pulumi.ComponentResource):
 
     Args:
         name: Logical name. Logical names of all resources begin with it, so that a program can have several stacks.
-        settings: Typed settings, a mapping with the keys of a stack file without their `llm-d:`, or a plan.
+        settings: Typed settings, a plan, or a mapping with the keys of a stack file without their `llm-d:`. In a
+            mapping, secrets and the names in `network.existing` may be outputs.
         opts: Options of the component, for example `depends_on` or `protect`.
         stack: Name in all names in Google Cloud, by default the Pulumi stack's name and `name`. A plan has its own.
         prefix: What logical names begin with instead of `name`. Empty: with nothing, as in the project's own program.
 
-    Raises `RefusedError` with every finding if the settings cannot work.
+    Raises `RefusedError` with every finding if the settings cannot work, `OutputRefusedError` for an output whose value
+    planning needs.
 
     Attributes:
         plan: What the settings led to, with estimates of memory, cost and capacity.
@@ -136,13 +139,15 @@ class InferenceStack(pulumi.ComponentResource):
         prefix: str | None = None,
     ) -> None:
         # Before the component is registered: a refusal then leaves nothing behind.
-        plan = (
-            settings
-            if isinstance(settings, StackPlan)
-            else plan_stack(stack or f"{pulumi.get_stack()}-{name}", settings)
-        )
+        late: Late = {}
+        if isinstance(settings, StackPlan):
+            plan = settings
+        else:
+            if not isinstance(settings, StackSettings):
+                settings, late = split(settings)
+            plan = plan_stack(stack or f"{pulumi.get_stack()}-{name}", settings)
         super().__init__("llm-d:stack:InferenceStack", name, None, opts)
-        self.instance = Instance(prefix=name if prefix is None else prefix)
+        self.instance = Instance(prefix=name if prefix is None else prefix, late=with_digest(late, plan))
         self.plan = self._plan = plan
         # Deployments, LeaderWorkerSets and services, by the name of the model server.
         self._workloads: dict[str, pulumi.Resource] = {}

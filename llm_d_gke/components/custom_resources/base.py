@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from llm_d_gke.components.instance import named
+from llm_d_gke.components.instance import instance_of, named
 from llm_d_gke.components.metadata import metadata
 
 
@@ -64,6 +64,6 @@ def custom_resource(
         api_version=spec.api_version_of_kind,
         kind=spec.kind_of_spec,
         metadata=metadata(name, namespace, labels=labels, annotations=annotations),
-        spec={**spec.dump(), **(late or {})},
+        spec={**instance_of(opts).resolved(spec.dump()), **(late or {})},
         opts=opts,
     )

@@ -122,8 +122,8 @@ class InferenceCluster(Component):
             subnetwork=network.resources.subnetwork,
             networking_mode="VPC_NATIVE",
             ip_allocation_policy={
-                "cluster_secondary_range_name": network_plan.subnet.pod_range,
-                "services_secondary_range_name": network_plan.subnet.service_range,
+                "cluster_secondary_range_name": self.instance.text(network_plan.subnet.pod_range),
+                "services_secondary_range_name": self.instance.text(network_plan.subnet.service_range),
             },
             # Dataplane V2 enforces NetworkPolicies from the first pod on. Changing it later replaces the cluster.
             datapath_provider="ADVANCED_DATAPATH",

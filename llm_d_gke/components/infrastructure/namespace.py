@@ -52,7 +52,7 @@ class NamespaceResources(Component):
         if pod_guard is not None:
             self.ready += make_pod_guard(pod_guard, child(self, depends_on=parents))
         if hugging_face.create_secret and hugging_face.token is not None:
-            token = pulumi.Output.secret(hugging_face.token.get_secret_value())
+            token = self.instance.secret(hugging_face.token)
             # Two keys with the same value: huggingface_hub and the llm-d charts read different ones.
             self.ready.append(
                 self._secret("hugging-face", hugging_face.secret or "", {"token": token, TOKEN_KEY: token}, parents)

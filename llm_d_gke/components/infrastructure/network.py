@@ -40,8 +40,9 @@ class InferenceNetwork(Component):
             network, subnetwork, ready = self._create(plan, services)
         else:
             base = f"projects/{plan.project or project}"
-            network = pulumi.Output.from_input(f"{base}/global/networks/{plan.network}")
-            subnetwork = pulumi.Output.from_input(f"{base}/regions/{plan.region}/subnetworks/{plan.subnet.name}")
+            network = pulumi.Output.concat(base, "/global/networks/", self.instance.text(plan.network))
+            nodes = self.instance.text(plan.subnet.name)
+            subnetwork = pulumi.Output.concat(base, f"/regions/{plan.region}/subnetworks/", nodes)
             ready = []
         proxies = self._proxies(plan, network, services) if plan.create_proxy_subnet else None
         self.resources = NetworkResources(network=network, subnetwork=subnetwork, ready=ready, proxies=proxies)

@@ -31,7 +31,7 @@ from llm_d_gke.components.custom_resources.istio import (
     TargetRef,
     WorkloadSelector,
 )
-from llm_d_gke.components.instance import named
+from llm_d_gke.components.instance import instance_of, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.scope import ClusterScope
@@ -94,12 +94,16 @@ def guard_service(
 
 
 def _keys(plan: ApiKeysPlan, namespace: str, opts: pulumi.ResourceOptions) -> kubernetes.core.v1.Secret:
-    lines = [f"{client} {key.get_secret_value()}\n" for client, key in sorted((plan.keys or {}).items())]
+    instance = instance_of(opts)
+    lines = [
+        pulumi.Output.concat(client, " ", instance.secret(key), "\n")
+        for client, key in sorted((plan.keys or {}).items())
+    ]
     return kubernetes.core.v1.Secret(
         named("api-keys", opts),
         metadata=metadata(plan.secret, namespace),
         type="Opaque",
-        string_data={plan.entry: pulumi.Output.secret("".join(lines))},
+        string_data={plan.entry: pulumi.Output.concat(*lines)},
         opts=opts,
     )
 

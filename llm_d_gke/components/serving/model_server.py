@@ -56,17 +56,19 @@ class ModelServer(Component):
         if server.group is not None:
             self.workload = leader_worker_set(server, server.group, namespace, workload)
         else:
+            spec = deployment_spec(
+                server.replicas,
+                server.selector,
+                server.pod,
+                max_surge=server.max_surge,
+                max_unavailable=server.max_unavailable,
+                progress_deadline=deadline,
+            )
+            spec.template = self.instance.resolved(spec.template)
             self.workload = apps.Deployment(
                 named(server.name, workload),
                 metadata=metadata(server.name, namespace, labels=server.selector),
-                spec=deployment_spec(
-                    server.replicas,
-                    server.selector,
-                    server.pod,
-                    max_surge=server.max_surge,
-                    max_unavailable=server.max_unavailable,
-                    progress_deadline=deadline,
-                ),
+                spec=spec,
                 opts=workload,
             )
         disruption_budget(server.name, namespace, server.selector, server.most_replicas, options)

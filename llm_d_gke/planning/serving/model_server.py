@@ -37,7 +37,7 @@ from llm_d_gke.planning.serving.kv_events import EVENTS, EVENTS_PORT, follows_ev
 from llm_d_gke.planning.serving.labels import ROLE_LABEL, selector_of
 from llm_d_gke.planning.serving.lora_adapters import adapter_arguments, check_adapters
 from llm_d_gke.planning.serving.model_checks import check_model
-from llm_d_gke.planning.serving.pod_volumes import annotations_of, buckets_of, volumes_of
+from llm_d_gke.planning.serving.pod_volumes import annotations_of, buckets_of, stack_of_digest, volumes_of
 from llm_d_gke.planning.serving.resources import least_replicas, limits, requests, spare_replicas
 from llm_d_gke.planning.serving.served_names import splits_of
 from llm_d_gke.planning.serving.server_role import ServerRole
@@ -145,7 +145,7 @@ def plan_model_server(
                 "llm-d.ai/engine-type": "vllm",
             }
         ),
-        annotations=annotations_of(settings, hugging_face, size, f"{ctx.settings.project}/{ctx.stack}"),
+        annotations=annotations_of(settings, hugging_face, size, stack_of_digest(ctx.settings.project, ctx.stack)),
         command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
         args=(*engine_arguments, *tls.args),
         env=(

@@ -28,9 +28,13 @@ _ROUNDS = 100_000
 
 
 @functools.cache
-def _digest(token: str, stack: str) -> str:
-    """Changes with the token, and does not show that two stacks have the same one."""
+def token_digest(token: str, stack: str) -> str:
+    """Changes with the token, and does not show that two stacks have the same one. `stack` is `stack_of_digest`."""
     return hashlib.pbkdf2_hmac("sha256", token.encode(), f"llm-d/{stack}".encode(), _ROUNDS).hex()[:16]
+
+
+def stack_of_digest(project: str, stack: str) -> str:
+    return f"{project}/{stack}"
 
 
 def annotations_of(settings: ModelSettings, hugging_face: HuggingFacePlan, size: float, stack: str) -> dict[str, str]:
@@ -41,7 +45,7 @@ def annotations_of(settings: ModelSettings, hugging_face: HuggingFacePlan, size:
         annotations[CACHE_ANNOTATION] = f"{math.ceil(1.1 * size) + 10}Gi"
     if settings.source.kind == "hugging-face" and hugging_face.token is not None:
         # A new token restarts the pods; the old ones would keep the old file's content in memory.
-        annotations["checksum/hugging-face-token"] = _digest(hugging_face.token.get_secret_value(), stack)
+        annotations["checksum/hugging-face-token"] = token_digest(hugging_face.token.get_secret_value(), stack)
     return annotations
 
 

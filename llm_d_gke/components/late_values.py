@@ -1,0 +1,86 @@
+"""Settings that a program gives as Pulumi outputs: secrets, and names of a network that the program creates.
+
+Planning happens before any output has a value. It works on a stand-in, a text that is valid where the setting is used,
+and the components put the output in its place. Other settings decide on what is planned, so that outputs are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pulumi
+
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.serving.pod_volumes import stack_of_digest, token_digest
+
+# Paths below which outputs are accepted. `*` is any key.
+ACCEPTED = (
+    ("huggingFace", "token"),
+    ("registry", "password"),
+    ("apiKeys", "*"),
+    ("network", "existing", "network"),
+    ("network", "existing", "subnetwork"),
+    ("network", "existing", "podRange"),
+    ("network", "existing", "serviceRange"),
+)
+_TOKEN = ("huggingFace", "token")
+
+Path = tuple[str, ...]
+Late = dict[str, pulumi.Output[str]]
+
+
+class OutputRefusedError(ValueError):
+    """A setting that planning needs was given as an output."""
+
+    def __init__(self, path: Path) -> None:
+        accepted = ", ".join(".".join(parts).replace("*", "NAME") for parts in ACCEPTED)
+        super().__init__(
+            f"{'.'.join(path)} is an output, and its value decides on what is planned: give it as a plain value, for"
+            f" example from the configuration of the Pulumi stack. Outputs are accepted for {accepted}."
+        )
+        self.path = ".".join(path)
+
+
+def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], Late]:
+    """Replace outputs by stand-ins. Returns the settings to plan with, and the outputs by what stands for them.
+
+    Raises `OutputRefusedError` for an output elsewhere.
+    """
+    late: Late = {}
+
+    def replaced(path: Path, output: pulumi.Output[Any]) -> str:
+        if not any(_matches(path, accepted) for accepted in ACCEPTED):
+            raise OutputRefusedError(path)
+        digest = hashlib.sha256(".".join(path).encode()).hexdigest()[:40]
+        text = f"hf_{digest}" if path == _TOKEN else f"late-{digest}"
+        late[text] = output
+        return text
+
+    return _walk((), values, replaced), late
+
+
+def with_digest(late: Late, plan: StackPlan) -> Late:
+    """The outputs, and the digest of the token that pods have as an annotation, by the digest of its stand-in."""
+    stand_in = plan.hugging_face.token.get_secret_value() if plan.hugging_face.token is not None else ""
+    if stand_in not in late:
+        return late
+    stack = stack_of_digest(plan.project, plan.stack)
+    # Salted and slow to test guesses against, so that it need not be hidden.
+    digest = pulumi.Output.unsecret(late[stand_in].apply(lambda token: token_digest(token, stack)))
+    return {**late, token_digest(stand_in, stack): digest}
+
+
+def _walk(path: Path, value: Any, replaced: Callable[[Path, pulumi.Output[Any]], str]) -> Any:
+    if isinstance(value, pulumi.Output):
+        return replaced(path, value)
+    if isinstance(value, Mapping):
+        return {key: _walk((*path, str(key)), item, replaced) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_walk((*path, str(index)), item, replaced) for index, item in enumerate(value)]
+    return value
+
+
+def _matches(path: Path, accepted: Path) -> bool:
+    return len(path) == len(accepted) and all(b in (a, "*") for a, b in zip(path, accepted, strict=True))
