@@ -459,6 +459,23 @@ def test_the_machine_is_read_where_the_log_names_it(line: str, fields: dict[str,
     assert read_log(line) == fields
 
 
+@pytest.mark.parametrize(
+    ("config", "draft", "more"),
+    [
+        ({"method": "draft_model", "model": "Qwen/Qwen3-0.6B"}, "Qwen/Qwen3-0.6B", 1.12),
+        ({"method": "ngram"}, "ngram", 0.0),
+        ({"method": "eagle3", "model": "somebody/head"}, None, 0.42),
+    ],
+)
+def test_what_guesses_is_read_and_counted(config: dict[str, Any], draft: str | None, more: float) -> None:
+    arguments = {"model": "Qwen/Qwen3-8B", "speculative_config": {**config, "num_speculative_tokens": 3}}
+    row = read_log(f"INFO non-default args: {arguments}")
+    assert (row["speculativeTokens"], row.get("draftModel")) == (3, draft)
+    start = {**row, "version": "0.26.0", "accelerator": "nvidia-h100-80gb"}
+    plain, guessing = judge_rows([{**start, "speculativeTokens": None}, start], Path())
+    assert guessing.prediction["weightsGib"] - plain.prediction["weightsGib"] == pytest.approx(more, abs=0.02)
+
+
 def test_slots_for_adapters_take_memory() -> None:
     row = read_log("INFO non-default args: {'model': 'Qwen/Qwen3-8B', 'enable_lora': True, 'max_lora_rank': 64}")
     assert (row["maxLoras"], row["maxLoraRank"]) == (1, 64)

@@ -15,6 +15,7 @@ from typing import Any
 
 from llm_d_gke.operations.logs_check.machine import machine, sequences
 from llm_d_gke.operations.logs_check.wrapping import last_start, plain
+from llm_d_gke.planning.sizing.speculation import WITHOUT_LAYERS
 
 _NUMBER = r"(-?[\d,]+(?:\.\d+)?)"
 
@@ -188,6 +189,11 @@ def _arguments(text: str) -> dict[str, Any]:
             speculative = None
     if isinstance(speculative, Mapping) and isinstance(speculative.get("num_speculative_tokens"), int):
         arguments["speculativeTokens"] = speculative["num_speculative_tokens"]
+        method, model = speculative.get("method"), speculative.get("model")
+        if method == "draft_model" and isinstance(model, str):
+            arguments["draftModel"] = model
+        elif method in WITHOUT_LAYERS:
+            arguments["draftModel"] = method
     limits = literal.get("limit_mm_per_prompt")
     if isinstance(limits, Mapping) and limits and all(limit == 0 for limit in limits.values()):
         arguments["textOnly"] = True

@@ -18,6 +18,7 @@ from llm_d_gke.catalog.errors import ConfigError
 from llm_d_gke.catalog.schema import Accelerator, DraftLayers, Model
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
 from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.speculation import WITHOUT_LAYERS, shares_blocks
 
 Row = Mapping[str, Any]
 
@@ -69,6 +70,7 @@ def start_of(row: Row, folder: Path) -> Start:
     quantization = _quantization(row, model)
     dtype = _dtype(row) or default_dtype(model, accelerator, version)
     tokens = _integer(row, "speculativeTokens") or 0
+    draft_model = _draft_model(row, model) if tokens else None
     caching = _flag(row, "prefixCaching")
     recurrent = any(group.kind in ("linear", "mamba") for group in model.attention)
     length = _length(row)
@@ -94,8 +96,8 @@ def start_of(row: Row, folder: Path) -> Start:
         enforce_eager=bool(_flag(row, "eager")),
         text_only=bool(_flag(row, "textOnly")),
         speculative_tokens=tokens,
-        # A draft model is not described by a row: the checkpoint's own prediction layers, or one layer as EAGLE has.
-        draft=(model.draft or DraftLayers(layers=1, experts=False, attention=_usual(model))) if tokens else None,
+        draft=_draft_layers(row, model, tokens) if draft_model is None else None,
+        draft_model=draft_model,
         lora_slots=_integer(row, "maxLoras") or 0,
         lora_rank=max(_LEAST_RANK, _integer(row, "maxLoraRank") or _LEAST_RANK),
         block_size=_integer(row, "blockSize") if not recurrent else None,
@@ -196,6 +198,26 @@ def _flag(row: Row, name: str) -> bool | None:
     if flag is None:
         raise UnknownStartError(f"{name} is {value!r}, where true or false belongs")
     return flag
+
+
+def _draft_layers(row: Row, model: Model, tokens: int) -> DraftLayers | None:
+    """The checkpoint's own prediction layers, or one layer as heads of EAGLE have. None for guesses from the text."""
+    if not tokens or _text(row, "draftModel") in WITHOUT_LAYERS:
+        return None
+    return model.draft or DraftLayers(layers=1, experts=False, attention=_usual(model))
+
+
+def _draft_model(row: Row, model: Model) -> Model | None:
+    """The separate model that guesses. None where the row names none, or the checkpoint itself."""
+    name = _text(row, "draftModel")
+    if name is None or name in (*WITHOUT_LAYERS, _text(row, "model")):
+        return None
+    draft = catalog.load().find_model(name)
+    if draft is None:
+        raise UnknownStartError(f"the catalog has no draft model {name}")
+    if not shares_blocks(model, draft):
+        raise UnknownStartError(f"how the KV cache of {name} is laid out beside the model's is not known")
+    return draft
 
 
 def _usual(model: Model) -> Any:

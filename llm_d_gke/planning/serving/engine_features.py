@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Literal
 
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engines import EngineFacts, facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
@@ -21,6 +22,8 @@ from llm_d_gke.settings.models import ModelSettings
 
 TEMPLATE_DIRECTORY = "/chat-template"
 _TEMPLATE_KEY = "template.jinja"
+# vllm/config/speculative.py of 0.11.2 and 0.13.0 raises NotImplementedError; a build of 0.14 loads one.
+_DRAFT_MODELS_SINCE = "0.14"
 # vLLM's processes need memory beside the KV cache; how much is not established. Below this much a warning is due.
 _HOST_GIB = 8
 
@@ -119,6 +122,15 @@ def _check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, mo
             value=speculation.method,
             rule=f"vLLM {version} does not know this method",
             fix=did_you_mean(speculation.method, methods),
+        )
+    elif speculation.method == "draft_model" and not load_engine().has(version, _DRAFT_MODELS_SINCE):
+        ctx.findings.error(
+            "LLMD-SPECULATION-METHOD",
+            *path,
+            "method",
+            value="draft_model",
+            rule=f"vLLM {version} names the method and does not support it: the engine ends while it is configured",
+            fix="use method: ngram, or eagle3 with a head that was trained for the model",
         )
     if speculation.method == "mtp" and model is not None and model.draft is None:
         ctx.findings.error(

@@ -17,7 +17,7 @@ from llm_d_gke.planning.sizing.known_failures import check_field_reports, check_
 from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
-from llm_d_gke.planning.sizing.speculation import speculation_arguments, speculation_of
+from llm_d_gke.planning.sizing.speculation import Speculation, speculation_arguments, speculation_of
 from llm_d_gke.settings.models import ModelSettings
 
 # Arguments among `extraArgs` that change memory; argparse takes the last one given.
@@ -81,7 +81,7 @@ def _not_checked(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         )
         return
     guessing = settings.speculative_decoding
-    if not speculation_of((*speculation_arguments(settings), *settings.extra_args), model).is_known:
+    if not _speculation(ctx, settings, model).is_known:
         ctx.findings.warning(
             "LLMD-MEMORY-DRAFT-UNKNOWN",
             "models",
@@ -106,13 +106,27 @@ def _not_checked(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     )
 
 
+def _speculation(ctx: PlanContext, settings: ModelSettings, model: Model) -> Speculation:
+    arguments = (*speculation_arguments(settings), *settings.extra_args)
+    speculation = speculation_of(arguments, model, ctx.catalog.find_model)
+    if speculation.draft_model is not None and (ctx.accelerator.kind == "tpu" or _is_divided(ctx, settings)):
+        # Nothing was read about them there.
+        return replace(speculation, is_known=False)
+    return speculation
+
+
+def _is_divided(ctx: PlanContext, settings: ModelSettings) -> bool:
+    parallelism = parallelism_of(ctx, settings)
+    return parallelism.pipeline > 1 or parallelism.data > 1
+
+
 def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun | None:
     """The engine as the stack's settings, further arguments and the release's version start it."""
     extra = _extra(settings.extra_args)
     parallelism = parallelism_of(ctx, settings)
     cache = extra.get("kv-cache-memory-bytes")
     caching = settings.prefix_caching
-    speculation = speculation_of((*speculation_arguments(settings), *settings.extra_args), model)
+    speculation = _speculation(ctx, settings, model)
     if not speculation.is_known:
         return None
     return engine_run(
@@ -136,6 +150,7 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
         text_only="--language-model-only" in settings.extra_args,
         speculative_tokens=speculation.tokens,
         draft=speculation.draft,
+        draft_model=speculation.draft_model,
         lora_slots=min(len(settings.adapters), LORA_SLOTS),
         # vLLM takes no smaller rank for its slots.
         lora_rank=max(16, *(adapter.rank for adapter in settings.adapters)) if settings.adapters else 16,

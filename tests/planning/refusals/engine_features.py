@@ -93,6 +93,15 @@ ENGINE_FEATURES = (
         fix="did you mean ngram?",
     ),
     Wrong(
+        name="a draft model for an engine that only names the method",
+        id="LLMD-SPECULATION-METHOD",
+        changes={"release": "llm-d-0.4", **_guess("draft_model", draftModel="Qwen/Qwen3-0.6B")},
+        path="models[0].speculativeDecoding.method",
+        value="draft_model",
+        rule="vLLM 0.11.1 names the method and does not support it",
+        fix="use method: ngram",
+    ),
+    Wrong(
         name="a draft model of unknown size by its setting",
         id="LLMD-MEMORY-DRAFT-UNKNOWN",
         changes=_guess("draft_model", draftModel="somebody/small"),

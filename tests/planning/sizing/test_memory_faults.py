@@ -6,6 +6,7 @@ llm-d-planner), E, F and N of public issues with later versions, D on TPUs.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -157,6 +158,25 @@ class TestCache:
         draft = DraftLayers(layers=layers, experts=False) if layers else None
         run = start("Qwen/Qwen3.5-27B", H100, "0.22.0", speculative_tokens=2 * layers, draft=draft)
         assert layout(run).group_layers == tokens
+
+    def test_a_draft_model_is_loaded_whole_and_has_pages_of_its_own(self) -> None:
+        """Qwen3-4B and Qwen3-0.6B log 8.67 GiB (a build of 0.14); each block has a page of every layer of both."""
+        run = start("Qwen/Qwen3-4B", H100, "0.19.0", speculative_tokens=5)
+        draft = CATALOG.models["Qwen/Qwen3-0.6B"]
+        drafted = replace(run, draft_model=draft)
+        assert weights_gib(drafted) == pytest.approx(8.67, rel=0.01)
+        assert weights_gib(drafted) - weights_gib(run) == weights_gib(replace(run, model=draft))
+        own = 16 * 36 * 2 * 8 * 128 * 2
+        assert layout(run).block_bytes == own
+        assert layout(drafted).block_bytes == own + 16 * 28 * 2 * 8 * 128 * 2
+        shared = replace(drafted, tensor_parallel=2)
+        assert layout(shared).block_bytes * 2 == layout(drafted).block_bytes
+        assert weights_gib(shared) < 0.55 * weights_gib(drafted)
+
+    def test_a_draft_model_keeps_the_first_runner(self) -> None:
+        run = start("Qwen/Qwen3-4B", H100, "0.26.0", speculative_tokens=5)
+        assert not replace(run, draft_model=CATALOG.models["Qwen/Qwen3-0.6B"]).second_runner
+        assert replace(run, speculative_tokens=0).second_runner
 
     def test_a_draft_of_one_layer_is_the_33rd(self) -> None:
         """Llama 3.1 8B with EAGLE (E25)."""
@@ -469,3 +489,24 @@ class TestSpeculation:
 
     def test_nothing_is_guessed_by_default(self) -> None:
         assert speculation_of((), CATALOG.models["Qwen/Qwen3.5-27B"]).tokens == 0
+
+    @pytest.mark.parametrize(
+        ("model", "config", "is_known"),
+        [
+            ("Qwen/Qwen3-8B", {"method": "draft_model", "model": "Qwen/Qwen3-0.6B"}, True),
+            ("Qwen/Qwen3-8B", {"method": "draft_model", "model": "somebody/small"}, False),
+            ("Qwen/Qwen3-8B", {"method": "eagle3", "model": "Qwen/Qwen3-0.6B"}, False),
+            (
+                "Qwen/Qwen3-8B",
+                {"method": "draft_model", "model": "Qwen/Qwen3-0.6B", "draft_tensor_parallel_size": 1},
+                False,
+            ),
+            ("google/gemma-3-12b-it", {"method": "draft_model", "model": "google/gemma-3-1b-it"}, False),
+        ],
+        ids=["of the catalog", "of nobody's", "a head", "over ranks of its own", "with windows"],
+    )
+    def test_draft_models_of_the_catalog_have_a_size(self, model: str, config: dict[str, Any], is_known: bool) -> None:
+        arguments = ("--speculative-config", json.dumps({**config, "num_speculative_tokens": 4}))
+        speculation = speculation_of(arguments, CATALOG.models[model], CATALOG.find_model)
+        assert speculation.is_known is is_known
+        assert (speculation.draft_model is not None) is is_known

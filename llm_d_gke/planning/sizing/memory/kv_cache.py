@@ -134,6 +134,8 @@ def _layout(run: EngineRun, stage: int) -> Layout:
     kinds = layers_of(run, stage)
     if run.kind == "tpu":
         return _whole(run, kinds)
+    if run.drafting is not None:
+        return _whole(run, (*kinds, *layers_of(run.drafting)))
     attention = [layers for layers in kinds if layers.kind != "linear"]
     largest = max((layers.token_bytes for layers in attention), default=0)
     block = run.kv_block()

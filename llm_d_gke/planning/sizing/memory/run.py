@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -56,6 +56,7 @@ class EngineRun:
     text_only: bool = False
     speculative_tokens: int = 0
     draft: DraftLayers | None = None  # loaded for speculative decoding; None: tokens are guessed without layers
+    draft_model: Model | None = None  # a whole model that guesses; its layers are of full attention, as the model's are
     lora_slots: int = 0
     lora_rank: int = 16
     block_size: int | None = None
@@ -107,9 +108,25 @@ class EngineRun:
         """Whether some layers keep a state in place of keys and values."""
         return any(group.kind in ("linear", "mamba") for group in self.model.attention)
 
+    @cached_property
+    def drafting(self) -> EngineRun | None:
+        """The draft model as the engine loads it, over the same ranks."""
+        if self.draft_model is None:
+            return None
+        return replace(
+            self,
+            model=self.draft_model,
+            draft_model=None,
+            draft=None,
+            speculative_tokens=0,
+            quantization=None,
+            lora_slots=0,
+            text_only=True,
+        )
+
     @property
     def second_runner(self) -> bool:
-        """Whether Model Runner V2 runs this model by default. It takes no guesses from n-grams."""
+        """Whether Model Runner V2 runs this model by default. It takes no guesses from n-grams or draft models."""
         dense = self.model.experts is None and not self.recurrent
         guessing = self.speculative_tokens > 0 and self.draft is None
         engine = load_engine()
@@ -185,6 +202,7 @@ def engine_run(
     text_only: bool = False,
     speculative_tokens: int = 0,
     draft: DraftLayers | None = None,
+    draft_model: Model | None = None,
     lora_slots: int = 0,
     lora_rank: int = 16,
     block_size: int | None = None,
@@ -235,6 +253,7 @@ def engine_run(
         text_only=text_only,
         speculative_tokens=speculative_tokens,
         draft=draft,
+        draft_model=draft_model,
         lora_slots=lora_slots,
         lora_rank=lora_rank,
         capability=accelerator.compute_capability,

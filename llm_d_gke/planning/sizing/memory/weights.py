@@ -84,6 +84,8 @@ def _weights_gib(run: EngineRun, stage: int) -> float:
         total += towers * GIB * divided * plain / 2
     if last:
         total += _draft(run)
+        if run.drafting is not None:
+            total += weights_gib(run.drafting) * GIB
     return (total + _lora(run) * share) / GIB
 
 
