@@ -30,6 +30,12 @@ class Catalog:
         fitting = [m for m in self.machines.values() if m.accelerator == accelerator or accelerator in m.attachable]
         return tuple(sorted(fitting, key=lambda m: (m.accelerator_count * m.accelerator_share, m.vcpus)))
 
+    def default_machine(self, accelerator: str) -> MachineType | None:
+        """The machine type of a pool that names none."""
+        fitting = self.machines_for(accelerator)
+        # T4s go with n1-standard-4, as vLLM's start-up needs more than the smallest machine's memory.
+        return next((machine for machine in fitting if machine.memory_gib >= 12), fitting[0] if fitting else None)
+
     def accelerator_on(self, machine_type: str, attached: str | None) -> Accelerator | None:
         """The accelerator of a node: built in, or attached and known by GKE's label value. None for CPU machines."""
         machine = self.machines[machine_type]

@@ -219,9 +219,7 @@ def _machine(
     names = [machine.name for machine in fitting]
     machine_type = settings.accelerator.machine_type
     if machine_type is None:
-        # T4s go with n1-standard-4, as vLLM's start-up needs more than the smallest machine's memory.
-        usable = [machine for machine in fitting if machine.memory_gib >= 12] or list(fitting)
-        return usable[0] if usable else None
+        return catalog.default_machine(accelerator.name)
     if machine_type not in names:
         findings.error(
             "LLMD-MACHINE-TYPE",

@@ -279,7 +279,7 @@ def _server(
     role = role_of(ctx, ctx.catalog.find_model(model.id))
     server = plan_model_server(ctx, index, model, key, pools[0].disk_gib, hugging_face, pull_secret, role)
     if ctx.role != "prefill":
-        check_extra_args(ctx.findings, index, model.extra_args, server.pod.args)
+        check_extra_args(ctx.findings, index, model, server.pod.args)
     return server
 
 

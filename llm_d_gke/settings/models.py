@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from llm_d_gke.settings.autoscaling import AutoscalingSettings
 from llm_d_gke.settings.base import Settings, form, refusal
@@ -343,31 +343,6 @@ class ModelSettings(Settings):
         dict[VariableName, Variable],
         Field(description="Further environment variables of the engine. None that the stack sets itself; no secrets."),
     ] = {}
-
-    @field_validator("extra_args")
-    @classmethod
-    def _extra_arguments_are_meant(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        # A validator of the field, so that the error names the field and not the whole model.
-        if value and not info.data.get("allow_extra_args", False):
-            raise refusal(
-                "LLMD-EXTRA-ARGS-ALLOWED",
-                "most arguments in extraArgs are passed to vLLM as they are, so the stack file has to say that this is"
-                " intended",
-                "set allowExtraArgs: true beside extraArgs, or use a setting of models[] in place of the argument",
-            )
-        return value
-
-    @field_validator("env")
-    @classmethod
-    def _variables_are_meant(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        if value and not info.data.get("allow_extra_args", False):
-            raise refusal(
-                "LLMD-ENV-ALLOWED",
-                "variables of the engine can change what this program plans with, so the stack file has to say that"
-                " they are intended",
-                "set allowExtraArgs: true beside env",
-            )
-        return value
 
     @property
     def name(self) -> str:

@@ -8,17 +8,18 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llm_d_gke.planning import Finding, RefusedError, plan_raw, rules
 from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import Severity, report
+from llm_d_gke.planning.findings import Severity, errors_in, report
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.planning.refusals.case import TOGETHER, Wrong, errors_of
 from tests.planning.refusals.every import EVERY
-from tests.stacks import OPEN, STACKS, TOKEN, plan_of, values_of
+from tests.stacks import ENCRYPTED, OPEN, STACKS, TOKEN, plan_of, values_of
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -92,6 +93,22 @@ def test_no_rule_is_unused() -> None:
 def test_every_rule_has_a_source_or_says_what_it_rests_on() -> None:
     """A basis beside a source would leave open which of the two decides."""
     assert [rule.id for rule in RULES.values() if bool(rule.source) == (rule.basis is not None)] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "ids"),
+    [
+        ({"models[0].extraArgs": ["--max-model-len=4096"]}, {"LLMD-EXTRA-ARGS-ALLOWED", "LLMD-EXTRA-ARGS-PLANNED"}),
+        ({"models[0].extraArgs": ["--enforce-eagre"]}, {"LLMD-EXTRA-ARGS-ALLOWED", "LLMD-ENGINE-OPTION"}),
+        ({"models[0].env.HF_TOKEN": "x"}, {"LLMD-ENV-ALLOWED", "LLMD-ENV-SECRET"}),
+    ],
+    ids=str,
+)
+def test_what_is_not_meant_is_checked_all_the_same(changes: dict[str, Any], ids: set[str]) -> None:
+    """Otherwise `allowExtraArgs` would lead into the next refusal."""
+    with pytest.raises(RefusedError) as refused:
+        plan_raw("gpu", values_of("gpu", changes), ENCRYPTED)
+    assert {finding.id for finding in errors_in(refused.value.findings)} == ids
 
 
 def test_ids_are_unique() -> None:

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 from llm_d_gke.catalog.upstream import Availability, Package, load_upstream
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.plan.serving import ModelServerPlan
+from llm_d_gke.planning.setting_values import flow
 from llm_d_gke.planning.sizing.memory_check import version_of
 
 # Variables whose values must not be in a Deployment, and the setting to use instead.
@@ -24,9 +26,21 @@ _API_KEY = "VLLM_API_KEY"
 
 def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerPlan]) -> None:
     """Findings about `models[].env`."""
-    variables = ctx.settings.models[index].env
+    model = ctx.settings.models[index]
+    variables = model.env
     if not variables:
         return
+    if not model.allow_extra_args:
+        ctx.findings.error(
+            "LLMD-ENV-ALLOWED",
+            "models",
+            index,
+            "env",
+            value=flow(without_secrets(dict(variables), ())),
+            rule="variables of the engine can change what this program plans with, so the stack file has to say that"
+            " they are intended",
+            fix="set allowExtraArgs: true beside env",
+        )
     # Those of the stack file come last; a duplicate is a name that the stack sets.
     counts = [Counter(variable.name for variable in server.pod.env) for server in servers]
     for name, value in variables.items():

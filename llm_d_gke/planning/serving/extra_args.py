@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import without_secrets
+from llm_d_gke.planning.setting_values import flow
+from llm_d_gke.settings.models import ModelSettings
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,23 @@ _SHORT = {
 }
 
 
-def check_extra_args(findings: Findings, index: int, extra: Sequence[str], rendered: Sequence[str]) -> None:
-    """Findings about arguments of the planner's among a model's `extraArgs`.
+def check_extra_args(findings: Findings, index: int, model: ModelSettings, rendered: Sequence[str]) -> None:
+    """Findings about `extraArgs` that are not meant, or repeat arguments of the planner.
 
-    `rendered` are all arguments of the engine, those in `extra` among them.
+    `rendered` are all arguments of the engine, those of `extraArgs` among them.
     """
+    extra = model.extra_args
+    if extra and not model.allow_extra_args:
+        findings.error(
+            "LLMD-EXTRA-ARGS-ALLOWED",
+            "models",
+            index,
+            "extraArgs",
+            value=flow(without_secrets(list(extra), ())),
+            rule="most arguments in extraArgs are passed to vLLM as they are, so the stack file has to say that this is"
+            " intended",
+            fix="set allowExtraArgs: true beside extraArgs, or use a setting of models[] in place of the argument",
+        )
     planned = list(map(flag_of, rendered))
     for flag in map(flag_of, extra):
         if flag in planned:

@@ -67,7 +67,7 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             value=tensor,
             rule=f"a node has {on_host} {ctx.accelerator.title}, and without RDMA between nodes each"
             " layer would wait for the network",
-            fix=f"use {on_host} or fewer, or a machineType with more{stages}",
+            fix=f"use {on_host} or fewer, {_machine_with(ctx, tensor)}{stages}",
         )
     elif parallelism.is_multi_node and parallelism.accelerators % on_host:
         sizes = {"dataParallel": parallelism.data, "pipelineParallel": parallelism.pipeline, "tensorParallel": tensor}
@@ -82,6 +82,21 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             " a group consists of whole hosts",
             fix=f"make the product of tensorParallel, pipelineParallel and dataParallel a multiple of {on_host}",
         )
+
+
+def _machine_with(ctx: PlanContext, devices: int) -> str:
+    """The smallest machine type with so many of the same accelerator, as the second half of a fix."""
+    accelerator = ctx.accelerator
+    options = [
+        (count, machine)
+        for machine in ctx.catalog.machines_for(accelerator.name)
+        for count in machine.attachable.get(accelerator.name, (machine.accelerator_count,))
+        if count * accelerator.devices_per_chip >= devices
+    ]
+    if not options:
+        return "or another accelerator: no machine type has more"
+    count, machine = min(options, key=lambda option: option[0])
+    return f"or accelerator.{f'perNode: {count}' if machine.is_attachable else f'machineType: {machine.name}'}"
 
 
 def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:

@@ -34,9 +34,9 @@ def check_capacity(ctx: PlanContext) -> None:
             "nodes",
             "max",
             value=most,
-            rule=f"{up_to}{replicas} replica{'s' if replicas != 1 else ''}{size_note} need {needed} {ctx.machine.name}"
-            " nodes",
-            fix=f"use {needed} or more, or fewer replicas",
+            rule=f"{up_to}{replicas} {'replica' if replicas == 1 else 'replicas'}{size_note}"
+            f" {'needs' if replicas == 1 else 'need'} {needed} {ctx.machine.name} nodes",
+            fix=f"use {needed} or more{', or fewer replicas' if replicas > 1 else ''}",
         )
     elif needed > most:
         ctx.findings.warning(

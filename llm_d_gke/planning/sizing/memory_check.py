@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from llm_d_gke.catalog.schema import Accelerator, Model
+from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_dtype
 from llm_d_gke.planning.engine_support.options import option_value
@@ -17,6 +17,7 @@ from llm_d_gke.planning.sizing.known_failures import check_field_reports, check_
 from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
+from llm_d_gke.planning.sizing.other_hardware import cheapest_hardware, holds
 from llm_d_gke.planning.sizing.speculation import Speculation, speculation_arguments, speculation_of
 from llm_d_gke.settings.models import ModelSettings
 
@@ -256,44 +257,17 @@ def _elsewhere(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> lis
     """What else would hold the model: a quantized checkpoint, more accelerators on a node, another accelerator."""
     alternatives = []
     for other in ctx.catalog.models.values():
-        if _is_quantized_copy(run.model, other) and _runs_on(ctx, other) and _holds(replace(run, model=other)):
+        if _is_quantized_copy(run.model, other) and _runs_on(ctx, other) and holds(replace(run, model=other)):
             alternatives.append(f"id: {other.id}")
             break
     machine = _larger_machine(ctx, run)
     if machine is not None:
         alternatives.append(machine)
-    for accelerator in sorted(ctx.catalog.accelerators.values(), key=lambda a: a.usable_gib or 0.0):
-        if accelerator.kind != run.kind or not _has(ctx, accelerator, run.tensor_parallel):
-            continue
-        other_run = engine_run(
-            run.model,
-            accelerator,
-            run.version,
-            max_model_len=run.max_model_len,
-            max_num_seqs=settings.max_num_seqs,
-            tensor_parallel=run.tensor_parallel,
-            dtype=settings.dtype,
-            quantization=settings.quantization,
-        )
-        if other_run is not None and _holds(other_run):
-            alternatives.append(f"accelerator.type: {accelerator.name}")
-            break
+    # More of the same accelerator is named already.
+    hardware = cheapest_hardware(ctx, settings, run, without=ctx.accelerator.name if machine is not None else None)
+    if hardware is not None:
+        alternatives.append(hardware)
     return alternatives
-
-
-def _holds(run: EngineRun) -> bool:
-    """Whether weights and one longest request fit for sure; what start-up needs beside them is a matter of settings."""
-    verdict = judge(run)
-    return verdict.status == "fits" or (verdict.status == "marginal" and verdict.limit == "warm-up")
-
-
-def _has(ctx: PlanContext, accelerator: Accelerator, devices: int) -> bool:
-    """Whether a machine type carries so many of an accelerator. A TPU's pod takes all chips of its machine."""
-    machines = ctx.catalog.machines_for(accelerator.name)
-    if accelerator.kind == "tpu":
-        return any(machine.accelerator_count * accelerator.devices_per_chip == devices for machine in machines)
-    counts = [machine.attachable.get(accelerator.name, (machine.accelerator_count,)) for machine in machines]
-    return any(devices <= max(count) for count in counts)
 
 
 def _is_quantized_copy(model: Model, other: Model) -> bool:
@@ -332,7 +306,7 @@ def _larger_machine(ctx: PlanContext, run: EngineRun) -> str | None:
                 continue
             if machine.is_attachable and machine.name != ctx.machine.name:
                 continue
-            if _holds(replace(run, tensor_parallel=devices)):
+            if holds(replace(run, tensor_parallel=devices)):
                 where = "accelerator.perNode" if machine.is_attachable else "accelerator.machineType"
                 return f"{where}: {count if machine.is_attachable else machine.name}"
     return None

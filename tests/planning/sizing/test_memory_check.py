@@ -87,6 +87,13 @@ def test_a_7b_on_a_t4_is_refused_with_what_would_hold_it() -> None:
     )
 
 
+def test_a_model_too_large_for_a_card_is_offered_the_cheapest_hardware_that_holds_it() -> None:
+    _, (finding,) = check("nvidia-l4", "meta-llama/Llama-3.3-70B-Instruct")
+    assert finding.fix.endswith(
+        "use accelerator: {type: nvidia-a100-80gb, machineType: a2-ultragpu-4g} and tensorParallel: 4"
+    )
+
+
 def test_a_context_too_long_is_refused_with_the_length_that_fits() -> None:
     verdict, findings = check("nvidia-l4", "meta-llama/Llama-3.1-8B-Instruct")
     (finding,) = findings
