@@ -45,8 +45,8 @@ def as_text(value: Any) -> str:
 
 class _Parser:
     def __init__(self, text: str, contexts: Mapping[str, Any]) -> None:
-        self._text, self._contexts, self._tokens, position = text, contexts, [], 0
-        self._tokens: list[str]
+        self._text, self._contexts, position = text, contexts, 0
+        self._tokens: list[str] = []
         while text[position:].strip():
             match = _TOKEN.match(text, position)
             if match is None:

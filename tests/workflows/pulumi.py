@@ -6,6 +6,7 @@ backend of its own.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent import futures
@@ -21,6 +22,7 @@ from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.pulumi_engine.engine import engine, run_program
 from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
 from llm_d_gke.rehearsal.pulumi_engine.patches import ProgramServer
+from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 _OPERATIONS = ("preview", "up", "refresh", "destroy")
@@ -44,30 +46,18 @@ def main(words: list[str]) -> int:
         resume_interrupted(pulumi, destroying=operation == "destroy")
         write_engine_simulation(paths, configuration)
         server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
-        language_pb2_grpc.add_LanguageRuntimeServicer_to_server(ProgramServer(run_program), server)  # type: ignore[no-untyped-call]
+        language_pb2_grpc.add_LanguageRuntimeServicer_to_server(ProgramServer(run_program), server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         client = [f"--client=127.0.0.1:{port}", "--exec-kind", "auto.inline"] if operation in _RUNS_PROGRAM else []
         workspace = pulumi.stack.workspace
-        command = [pulumi_executable(), *words, *client]
-        environment = {**_environment(), **workspace.env_vars}
+        command = [str(binaries(["pulumi"], print)["pulumi"]), *words, *client]
+        environment = {**os.environ, **workspace.env_vars}
         done = subprocess.run(command, cwd=workspace.work_dir, env=environment, check=False)
         server.stop(0)
         if operation == "up" and done.returncode == 0:
             save_settings(paths, configuration)
     return done.returncode
-
-
-def pulumi_executable() -> str:
-    from llm_d_gke.rehearsal.toolchain.build import binaries
-
-    return str(binaries(["pulumi"], print)["pulumi"])
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return dict(os.environ)
 
 
 if __name__ == "__main__":

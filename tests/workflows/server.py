@@ -32,6 +32,17 @@ _WRAPPER = """#!/bin/sh
 # The program of the checkout, with the tests' packages.
 exec {python} "$@"
 """
+# With a rehearsed stack: `verify --on gke` looks at it, and Google's APIs are the stand-in's.
+_REHEARSED_WRAPPER = """#!/bin/sh
+case "$*" in
+  *" verify "*) echo "replaced: --on gke"; exec {python} -m llm_d_gke verify "$4" --on rehearsal;;
+  *" leftovers "*) echo "replaced: Google's APIs by the stand-in's"; exec {python} -m tests.workflows.leftovers "$4";;
+esac
+exec {python} "$@"
+"""
+_PULUMI = """#!/bin/sh
+exec {python} -m tests.workflows.pulumi "$@"
+"""
 _GH = """#!{python}
 # Stands in for `gh api`: comments of the pull request are in a file.
 import json, os, pathlib, re, sys
@@ -77,9 +88,13 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 class Server:
-    """A bare repository with the project on main, and a developer's clone of it."""
+    """A bare repository with the project on main, and a developer's clone of it.
 
-    def __init__(self, folder: Path) -> None:
+    Checkouts share the stacks of `rehearsal`, as runners share Google Cloud.
+    """
+
+    def __init__(self, folder: Path, rehearsal: Path | None = None) -> None:
+        self.rehearsal = rehearsal
         self.bare, self.clone = folder / "server.git", folder / "developer"
         copy_project(self.clone)
         git(self.clone, "init", "--quiet", "--initial-branch=main")
@@ -125,14 +140,18 @@ class Server:
         git(target, "init", "--quiet")
         git(target, "fetch", "--quiet", str(self.bare), "+refs/*:refs/remotes/origin/*")
         git(target, "checkout", "--quiet", ref)
+        if self.rehearsal is not None:
+            (target / ".rehearsal").symlink_to(self.rehearsal)
         return git(target, "log", "-1", "--format=%H %s")
 
 
-def write_programs(folder: Path) -> Path:
-    """Stand-ins for the runner's python, gcloud and gh."""
+def write_programs(folder: Path, *, rehearsed: bool = False) -> Path:
+    """Stand-ins for the runner's python, gcloud and gh; with a rehearsal also for pulumi."""
     folder.mkdir()
     wrapper = folder / "wrapper"
     texts = {"wrapper": _WRAPPER, "python": _PYTHON, "gh": _GH, "gcloud": _GCLOUD}
+    if rehearsed:
+        texts |= {"wrapper": _REHEARSED_WRAPPER, "pulumi": _PULUMI}
     for name, text in texts.items():
         file = folder / name
         file.write_text(text.format(python=sys.executable, wrapper=str(wrapper)), encoding="utf-8")

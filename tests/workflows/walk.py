@@ -1,0 +1,122 @@
+"""`python -m tests.workflows.walk`: a pull request from its preview to the end of its stack, by the workflows' steps.
+
+Takes some minutes, so it is no test: preview, merge, plan, update, verify, drift, destroy, leftovers, each a job of
+.github/workflows on a local Git server. Prints every step, and what stood in for it. Exit status 1 if one failed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.stackfile import PROJECT_ROOT
+
+from .runner import Job, Runner
+from .server import Server, actions, comments, git, write_programs
+
+WORKFLOWS = PROJECT_ROOT / ".github" / "workflows"
+STACK = "gpu"
+VARIABLES = {
+    "GCP_WORKLOAD_IDENTITY_PROVIDER": "replaced",
+    "PULUMI_STATE_URL": "gs://states",
+    "PULUMI_SECRETS_PROVIDER": "replaced",
+}
+
+
+@dataclass
+class Walk:
+    """A server, and the folders that its runners share."""
+
+    folder: Path
+    server: Server
+    programs: Path
+    failed: bool = False
+    runs: int = 0
+
+    def workflow(self, name: str, github: Mapping[str, Any], *jobs: str, **inputs: str) -> list[Job]:
+        """Run a workflow, and print each of its steps."""
+        self.runs += 1
+        runner = Runner(
+            folder=self.folder / f"run-{self.runs}",
+            github=github,
+            variables=VARIABLES,
+            inputs=inputs,
+            actions=actions(self.server, pulumi),
+            programs=self.programs,
+            environment={
+                "WALK_COMMENTS": str(self.folder / "comments.json"),
+                "WALK_BUCKETS": str(self.folder / "buckets"),
+                "HOME": str(Path.home()),
+            },
+        )
+        done = runner.run(WORKFLOWS / f"{name}.yml", *jobs)
+        for job in done:
+            for step in job.steps:
+                stand_in = f" [{step.replaced}]" if step.replaced else ""
+                print(f"{name}.yml {job.name}: {step.name}{stand_in}: {step.status}", flush=True)
+                if step.status:
+                    print(step.output[-4000:])
+            self.failed = self.failed or job.failed
+        return done
+
+
+def pulumi(job: Job, arguments: Mapping[str, str]) -> str:
+    """pulumi/actions: it installs the CLI, and runs a command if it has one."""
+    if "command" not in arguments:
+        return ""
+    flags = {"up": ["--yes"], "destroy": ["--yes"], "preview": ["--diff"]}[arguments["command"]]
+    command = ["pulumi", "--non-interactive", arguments["command"], "--stack", arguments["stack-name"], *flags]
+    done = subprocess.run(
+        command,
+        cwd=job.workspace,
+        env=job.environment,
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    return done.stdout
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rehearsal = folder / "stacks" / ".rehearsal"
+        rehearsal.mkdir(parents=True)
+        walk = Walk(folder, Server(folder, rehearsal), write_programs(folder / "programs", rehearsed=True))
+        try:
+            _walk(walk)
+        finally:
+            processes.stop_all(StackPaths(STACK, folder / "stacks"))
+    return int(walk.failed)
+
+
+def _walk(walk: Walk) -> None:
+    clone = walk.server.clone
+    for file in (clone / "Pulumi.tpu.yaml", *(clone / "examples").glob("Pulumi.*.yaml")):
+        file.unlink()
+    walk.server.commit("Keep one stack")
+    git(clone, "push", "--quiet", "origin", "main")
+    file = clone / f"Pulumi.{STACK}.yaml"
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("maxModelLen: 2048", "maxModelLen: 1024"), encoding="utf-8"
+    )
+    pull = walk.server.pull_request("Shorten requests")
+    walk.workflow("preview", pull)
+    print(f"comments on the pull request: {len(comments(walk.folder / 'comments.json'))}")
+    push = walk.server.merge()
+    walk.workflow("deploy", push)
+    schedule = {**push, "event_name": "schedule"}
+    walk.workflow("drift", schedule)
+    walk.workflow("destroy", {**push, "event_name": "workflow_dispatch"}, stack=STACK, confirm=STACK)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
