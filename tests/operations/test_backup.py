@@ -50,15 +50,15 @@ def settings_of(changes: Mapping[str, Any]) -> StackSettings:
     [
         (None, None, State.ELSEWHERE, "pulumi login"),
         ("file:///home/me/.pulumi", None, State.MISSING, "only on this machine"),
-        ("https://api.pulumi.com", None, State.KEPT, "Pulumi Cloud"),
+        ("https://api.pulumi.com", None, State.SAFE, "Pulumi Cloud"),
         ("s3://states", None, State.ELSEWHERE, "no bucket of Google"),
-        ("gs://states/llm-d", {"location": "US", "versioning": {"enabled": True}}, State.KEPT, "more than one region"),
+        ("gs://states/llm-d", {"location": "US", "versioning": {"enabled": True}}, State.SAFE, "more than one region"),
         ("gs://states", {"location": "US", "locationType": "multi-region"}, State.MISSING, "no earlier versions"),
         ("gs://other", {"location": "US"}, State.MISSING, "no such bucket"),
         (
             "gs://states",
             {"location": "EUROPE-WEST4", "locationType": "region", "versioning": {"enabled": True}},
-            State.KEPT,
+            State.SAFE,
             "lost with it",
         ),
     ],
@@ -83,7 +83,7 @@ def test_the_backend_is_the_variable_s_or_the_last_login_s(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("document", "answer", "state"),
     [
-        ({"secretsprovider": f"gcpkms://{KMS}"}, {"primary": {"state": "ENABLED"}}, State.KEPT),
+        ({"secretsprovider": f"gcpkms://{KMS}"}, {"primary": {"state": "ENABLED"}}, State.SAFE),
         ({"secretsprovider": f"gcpkms://{KMS}"}, {"primary": {"state": "DESTROY_SCHEDULED"}}, State.MISSING),
         ({"secretsprovider": f"gcpkms://{KMS}"}, None, State.MISSING),
         ({"encryptionsalt": "v1:x"}, None, State.MISSING),
@@ -100,7 +100,7 @@ def test_the_key(
 
 def test_a_passphrase_that_is_here_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
-    assert key_item({"encryptionsalt": "v1:x"}, "gs://states", None).state is State.KEPT
+    assert key_item({"encryptionsalt": "v1:x"}, "gs://states", None).state is State.SAFE
 
 
 def test_the_stack_file_is_kept_when_it_is_pushed(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_the_stack_file_is_kept_when_it_is_pushed(tmp_path: Path) -> None:
     git("commit", "--message=first")
     assert file_item(tmp_path / "work", "gpu").evidence == "no remote branch has this commit"
     git("push", "--set-upstream", "origin", "main")
-    assert file_item(tmp_path / "work", "gpu").state is State.KEPT
+    assert file_item(tmp_path / "work", "gpu").state is State.SAFE
     file.write_text("config: {a: b}\n", encoding="utf-8")
     assert file_item(tmp_path / "work", "gpu").evidence == "changed since the last commit"
 
@@ -129,12 +129,12 @@ def test_the_stack_file_is_kept_when_it_is_pushed(tmp_path: Path) -> None:
     [
         ({"kind": "hugging-face"}, State.MISSING, "its main branch"),
         ({"kind": "hugging-face", "revision": "v1"}, State.MISSING, "at v1"),
-        ({"kind": "hugging-face", "revision": COMMIT}, State.KEPT, "commit"),
+        ({"kind": "hugging-face", "revision": COMMIT}, State.SAFE, "commit"),
         ({"kind": "volume-claim", "claim": "weights", "path": "g"}, State.MISSING, "one zone"),
-        ({"kind": "image", "path": "/g"}, State.KEPT, "that image"),
+        ({"kind": "image", "path": "/g"}, State.SAFE, "that image"),
         ({"kind": "image", "path": "/g", "reference": "ghcr.io/me/weights:1"}, State.MISSING, "by tag"),
-        ({"kind": "image", "path": "/g", "reference": f"ghcr.io/me/w@sha256:{'0' * 64}"}, State.KEPT, "digest"),
-        ({"kind": "bucket", "bucket": "weights", "path": "g"}, State.KEPT, "us-central1: lost with it"),
+        ({"kind": "image", "path": "/g", "reference": f"ghcr.io/me/w@sha256:{'0' * 64}"}, State.SAFE, "digest"),
+        ({"kind": "bucket", "bucket": "weights", "path": "g"}, State.SAFE, "us-central1: lost with it"),
         ({"kind": "bucket", "bucket": "nowhere", "path": "g"}, State.MISSING, "no such bucket"),
     ],
 )
@@ -147,16 +147,16 @@ def test_weights(source: Mapping[str, Any], state: State, evidence: str) -> None
 
 def test_secrets_are_those_in_the_file_and_those_that_are_expected() -> None:
     settings = settings_of({"huggingFace": {"existingSecret": "hub"}})
-    found = {item.what: item.state for item in secret_items(settings, {"llm-d:registry.password": ""}, None)}
-    assert found == {
-        "secret llm-d:registry.password": State.KEPT,
+    states = {item.what: item.state for item in secret_items(settings, {"llm-d:registry.password": ""}, None)}
+    assert states == {
+        "secret llm-d:registry.password": State.SAFE,
         "Secret hub (llm-d:huggingFace.existingSecret)": State.ELSEWHERE,
     }
 
 
 def test_images_without_a_lock_are_missing() -> None:
     [images, *_] = pin_items(settings_of({}))
-    assert images.state is (State.KEPT if images.evidence == "by digest" else State.MISSING)
+    assert images.state is (State.SAFE if images.evidence == "by digest" else State.MISSING)
     [pinned] = [
         item for item in pin_items(settings_of({"models[0].image": "vllm/vllm-openai:v0.19.1"})) if "gemma" in item.what
     ]

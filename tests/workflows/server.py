@@ -111,7 +111,7 @@ class Server:
     def pull_request(self, message: str) -> Mapping[str, Any]:
         """Push the clone's changes as a branch. Returns GitHub's context of a workflow for the pull request.
 
-        GitHub runs it on a merge of the branch into main, which nobody has pushed.
+        GitHub runs it on a merge of the branch into main, which no branch has.
         """
         base = git(self.clone, "rev-parse", "main")
         git(self.clone, "checkout", "--quiet", "-b", "change")

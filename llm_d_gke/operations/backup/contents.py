@@ -22,7 +22,7 @@ def secret_items(settings: StackSettings, encrypted: Mapping[str, object], sessi
     """Values that are encrypted in the stack file, and Secrets that the stack expects."""
     for path in sorted(encrypted):
         evidence = "encrypted in the stack file: as safe as the file and the key"
-        yield Item(what=f"secret {path}", place="stack file", state=State.KEPT, evidence=evidence)
+        yield Item(what=f"secret {path}", place="stack file", state=State.SAFE, evidence=evidence)
     for leaf in leaves(settings):
         if leaf.value is None or not isinstance(leaf.value, str):
             continue
@@ -38,7 +38,7 @@ def certificate_items(settings: StackSettings) -> Iterator[Item]:
     if tls.kind == "cert-manager":
         issuer = "signs itself: clients that trust it have to trust another one"
         issuer = issuer if tls.issuer is None else f"{tls.issuer.name} has to be in the new cluster"
-        yield Item(what=what, place="cert-manager", state=State.KEPT, evidence=f"signed anew; the issuer {issuer}")
+        yield Item(what=what, place="cert-manager", state=State.SAFE, evidence=f"signed again; the issuer {issuer}")
     elif tls.kind == "pre-shared":
         for name in tls.certificates:
             create = f"gcloud compute ssl-certificates create {name}"
@@ -84,7 +84,7 @@ def pin_items(settings: StackSettings) -> Iterator[Item]:
     if release is not None:
         locked = load_lock(release.name) is not None
         action = "" if locked else f"make lock RELEASE={release.name}, and commit catalog/locks"
-        state, evidence = (State.KEPT, "by digest") if locked else (State.MISSING, "by tag: a registry may move it")
+        state, evidence = (State.SAFE, "by digest") if locked else (State.MISSING, "by tag: a registry may move it")
         what = f"images and charts of {release.name}"
         yield Item(what=what, place=f"catalog/locks/{release.name}.yaml", state=state, evidence=evidence, action=action)
     for model in settings.models:
@@ -94,7 +94,7 @@ def pin_items(settings: StackSettings) -> Iterator[Item]:
 
 def _hub(what: str, revision: str | None) -> Item:
     if revision and _COMMIT.fullmatch(revision):
-        return Item(what=what, place=f"Hub, {revision[:12]}", state=State.KEPT, evidence="pinned to a commit")
+        return Item(what=what, place=f"Hub, {revision[:12]}", state=State.SAFE, evidence="pinned to a commit")
     action = "set models[].source.revision to a commit, or stage the weights in a bucket of yours: make stage"
     evidence = f"from the Hub at {revision or 'its main branch'}: the owner may change or remove them"
     return Item(what=what, place="Hugging Face Hub", state=State.MISSING, evidence=evidence, action=action)
@@ -102,9 +102,9 @@ def _hub(what: str, revision: str | None) -> Item:
 
 def _image(what: str, reference: str | None) -> Item:
     if reference is None:
-        return Item(what=what, place="the engine's image", state=State.KEPT, evidence="as safe as that image")
+        return Item(what=what, place="the engine's image", state=State.SAFE, evidence="as safe as that image")
     if "@sha256:" in reference:
-        return Item(what=what, place=reference, state=State.KEPT, evidence="pinned by digest")
+        return Item(what=what, place=reference, state=State.SAFE, evidence="pinned by digest")
     action = "name it by digest: image@sha256:..."
     return Item(
         what=what, place=reference, state=State.MISSING, evidence="by tag: a registry may move it", action=action
@@ -127,11 +127,11 @@ def _managed(settings: StackSettings, leaf: Leaf, session: Session | None) -> It
     if session is None:
         return Item(what=what, place=place, state=State.ELSEWHERE, evidence="no Google credentials here")
     try:
-        found = google.secret(str(settings.project), str(leaf.value), session)
+        entry = google.secret(str(settings.project), str(leaf.value), session)
     except google.UnknownError as reason:
         return Item(what=what, place=place, state=State.ELSEWHERE, evidence=str(reason))
-    if found is None:
+    if entry is None:
         return Item(what=what, place=place, state=State.MISSING, evidence="there is no such secret", action="create it")
-    automatic = "automatic" in (found.get("replication") or {})
+    automatic = "automatic" in (entry.get("replication") or {})
     evidence = "replicated by Google" if automatic else "in chosen regions only"
-    return Item(what=what, place=place, state=State.KEPT, evidence=evidence)
+    return Item(what=what, place=place, state=State.SAFE, evidence=evidence)

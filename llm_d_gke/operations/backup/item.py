@@ -7,9 +7,9 @@ from enum import Enum
 
 
 class State(Enum):
-    """KEPT and MISSING were looked at. ELSEWHERE cannot be looked at from here."""
+    """SAFE and MISSING were looked at. ELSEWHERE cannot be looked at from here."""
 
-    KEPT = "kept"
+    SAFE = "kept"
     MISSING = "missing"
     ELSEWHERE = "not established"
 

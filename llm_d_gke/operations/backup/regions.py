@@ -1,4 +1,4 @@
-"""What stays behind when a stack is brought back in another region."""
+"""What stays behind when a stack is restored in another region."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def _names(text: str, region: str) -> bool:
 
 def _bucket(name: str, region: str, session: Session | None) -> Iterator[str]:
     try:
-        found = None if session is None else google.bucket(name, session)
+        bucket = None if session is None else google.bucket(name, session)
     except google.UnknownError:
-        found = None
-    if found is None:
+        bucket = None
+    if bucket is None:
         yield f"bucket {name}: its location is not established; weights read across regions are slow and cost traffic"
-    elif found.get("locationType") == "region" and str(found.get("location", "")).lower() != region:
-        place = str(found["location"]).lower()
+    elif bucket.get("locationType") == "region" and str(bucket.get("location", "")).lower() != region:
+        place = str(bucket["location"]).lower()
         yield f"bucket {name} is in {place}: copy it to {region}, or pods read across regions, slowly and at a price"

@@ -40,7 +40,7 @@ def state_item(backend: str | None, session: Session | None) -> Item:
         action = "keep it in a bucket: pulumi stack export, pulumi login gs://BUCKET, pulumi stack import"
         return Item(what=_STATE, place=backend, state=State.MISSING, evidence="only on this machine", action=action)
     if backend.startswith("https://"):
-        return Item(what=_STATE, place=backend, state=State.KEPT, evidence="Pulumi Cloud keeps every state")
+        return Item(what=_STATE, place=backend, state=State.SAFE, evidence="Pulumi Cloud keeps every state")
     if not backend.startswith(_BUCKET):
         action = "check that this store keeps earlier versions"
         return Item(what=_STATE, place=backend, state=State.ELSEWHERE, evidence="no bucket of Google", action=action)
@@ -54,13 +54,13 @@ def key_item(document: Mapping[str, Any], backend: str | None, session: Session 
     if provider.startswith(_KMS):
         return _kms_item(provider.removeprefix(_KMS), session)
     if document.get("encryptionsalt"):
-        given = [name for name in _PASSPHRASE if os.environ.get(name)]
-        if given:
-            return Item(what=_KEY, place="passphrase", state=State.KEPT, evidence=f"{given[0]} is set")
+        variables = [name for name in _PASSPHRASE if os.environ.get(name)]
+        if variables:
+            return Item(what=_KEY, place="passphrase", state=State.SAFE, evidence=f"{variables[0]} is set")
         action = "keep the passphrase in a password store, and set PULUMI_CONFIG_PASSPHRASE_FILE to check it"
         return Item(what=_KEY, place="passphrase", state=State.MISSING, evidence="no passphrase here", action=action)
     if backend is not None and backend.startswith("https://"):
-        return Item(what=_KEY, place="Pulumi Cloud", state=State.KEPT, evidence="Pulumi Cloud holds the key")
+        return Item(what=_KEY, place="Pulumi Cloud", state=State.SAFE, evidence="Pulumi Cloud holds the key")
     action = "pulumi stack init STACK --secrets-provider gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K"
     evidence = "the stack file names no secrets provider: the stack was not initialized, or its file not committed"
     return Item(what=_KEY, place="?", state=State.MISSING, evidence=evidence, action=action)
@@ -81,7 +81,7 @@ def file_item(root: Path, stack: str) -> Item:
     if not _git(root, "branch", "--remotes", "--contains", "HEAD"):
         evidence = "no remote branch has this commit"
         return Item(what=_FILE, place=name, state=State.MISSING, evidence=evidence, action="git push")
-    return Item(what=_FILE, place=name, state=State.KEPT, evidence="committed and pushed")
+    return Item(what=_FILE, place=name, state=State.SAFE, evidence="committed and pushed")
 
 
 def bucket_items(what: str, name: str, session: Session | None) -> Iterator[Item]:
@@ -94,22 +94,22 @@ def _bucket_item(what: str, name: str, session: Session | None, *, versions: boo
     if session is None:
         return Item(what=what, place=place, state=State.ELSEWHERE, evidence="no Google credentials here", action=look)
     try:
-        found = google.bucket(name, session)
+        answer = google.bucket(name, session)
     except google.UnknownError as reason:
         return Item(what=what, place=place, state=State.ELSEWHERE, evidence=str(reason), action=look)
-    if found is None:
+    if answer is None:
         return Item(
             what=what, place=place, state=State.MISSING, evidence="there is no such bucket", action="restore it"
         )
-    location = str(found.get("location", "?")).lower()
-    if versions and not (found.get("versioning") or {}).get("enabled"):
+    location = str(answer.get("location", "?")).lower()
+    if versions and not (answer.get("versioning") or {}).get("enabled"):
         action = f"gcloud storage buckets update {place} --versioning"
         return Item(what=what, place=place, state=State.MISSING, evidence="keeps no earlier versions", action=action)
-    if found.get("locationType") == "region":
+    if answer.get("locationType") == "region":
         action = f"copy it to a bucket elsewhere: gcloud storage rsync --recursive {place} gs://OTHER"
         evidence = f"in the one region {location}: lost with it"
-        return Item(what=what, place=place, state=State.KEPT, evidence=evidence, action=action)
-    return Item(what=what, place=place, state=State.KEPT, evidence=f"in {location}, more than one region")
+        return Item(what=what, place=place, state=State.SAFE, evidence=evidence, action=action)
+    return Item(what=what, place=place, state=State.SAFE, evidence=f"in {location}, more than one region")
 
 
 def _kms_item(path: str, session: Session | None) -> Item:
@@ -118,15 +118,15 @@ def _kms_item(path: str, session: Session | None) -> Item:
     if session is None:
         return Item(what=_KEY, place=path, state=State.ELSEWHERE, evidence="no Google credentials here", action=action)
     try:
-        found = google.key(path, session)
+        answer = google.key(path, session)
     except google.UnknownError as reason:
         return Item(what=_KEY, place=path, state=State.ELSEWHERE, evidence=str(reason), action=action)
-    status = None if found is None else (found.get("primary") or {}).get("state")
+    status = None if answer is None else (answer.get("primary") or {}).get("state")
     if status != "ENABLED":
-        evidence = "there is no such key" if found is None else f"its primary version is {status}"
+        evidence = "there is no such key" if answer is None else f"its primary version is {status}"
         action = "restore the version while it is only scheduled for destruction: gcloud kms keys versions restore"
         return Item(what=_KEY, place=path, state=State.MISSING, evidence=evidence, action=action)
-    return Item(what=_KEY, place=path, state=State.KEPT, evidence="its primary version is enabled")
+    return Item(what=_KEY, place=path, state=State.SAFE, evidence="its primary version is enabled")
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -34,12 +34,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = StackPaths(options.stack, Path(folder))
         try:
-            known = (
+            stated = (
                 dict(zip(("up", "destroy"), map(float, (options.durations or "").split(",")), strict=True))
                 if options.durations
                 else None
             )
-            seconds = known or durations(paths, changes)
+            seconds = stated or durations(paths, changes)
             print(
                 f"without a kill: up {seconds['up']:.1f} s, destroy {seconds['destroy']:.1f} s\n\n{_HEAD}", flush=True
             )

@@ -83,7 +83,7 @@ def lines(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def without(policy: Mapping[str, Any], role: str, member: str) -> dict[str, Any]:
-    """The policy without one grant, with its etag: Google refuses it if somebody changed the policy meanwhile."""
+    """The policy without one grant, with its etag: Google refuses it if the policy has changed meanwhile."""
     bindings = [
         {**binding, "members": [name for name in binding.get("members") or () if name != member]}
         if binding["role"] == role and not binding.get("condition")
@@ -96,14 +96,14 @@ def without(policy: Mapping[str, Any], role: str, member: str) -> dict[str, Any]
 def _grants(graph: Graph, project: str) -> Iterator[Grant]:
     for resource in graph.resources:
         member = resource.inputs.get("member")
-        known = None if contains_unknown(member) else str(member)
+        name = None if contains_unknown(member) else str(member)
         role = str(resource.inputs.get("role"))
         if resource.type == _MEMBER:
-            yield Grant(project_policy(project), role, known)
+            yield Grant(project_policy(project), role, name)
         elif resource.type == _BUCKET:
-            yield Grant(_bucket(str(resource.inputs["bucket"])), role, known)
+            yield Grant(_bucket(str(resource.inputs["bucket"])), role, name)
         elif resource.type == _SECRET:
-            yield Grant(_secret(project, str(resource.inputs["secretId"])), role, known)
+            yield Grant(_secret(project, str(resource.inputs["secretId"])), role, name)
 
 
 def _bucket(name: str) -> Policy:

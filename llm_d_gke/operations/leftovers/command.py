@@ -68,8 +68,8 @@ def report_leftovers(identity: Identity, session: Session, console: Console, *, 
             policies=policies,
         )
     remaining = leftovers(resources, identity)
-    asked = len(KINDS) + len(policies)
-    _print(identity, remaining, silent, (asked, len(resources)), console)
+    lists = len(KINDS) + len(policies)
+    _print(identity, remaining, silent, (lists, len(resources)), console)
     if remaining and remove:
         if any(leftover.resource.kind.title == "cluster" for leftover in remaining):
             console.print(
@@ -88,13 +88,13 @@ def _print(
     numbers: tuple[int, int],
     console: Console,
 ) -> None:
-    asked, seen = numbers
+    lists, seen = numbers
     for title, reason in silent.items():
         console.print(f"could not list: {title} ({reason})", markup=False, highlight=False)
     if not remaining:
         console.print(
             f"Nothing of stack {identity.stack} is left in project {identity.project}: "
-            f"{asked - len(silent)} of {asked} lists answered, {seen} resources and roles seen. "
+            f"{lists - len(silent)} of {lists} lists answered, {seen} resources and roles seen. "
             "Logs and metrics were not looked at.",
             highlight=False,
         )

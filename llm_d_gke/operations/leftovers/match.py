@@ -183,8 +183,8 @@ def _follow_references(resources: Sequence[Resource], by_link: dict[str, Leftove
     while grown:
         grown = False
         for left, right in (*pairs, *((right, left) for left, right in pairs)):
-            parent, known = by_link.get(left), by_link.get(right)
-            if parent is not None and (known is None or (parent.is_certain and not known.is_certain)):
+            parent, existing = by_link.get(left), by_link.get(right)
+            if parent is not None and (existing is None or (parent.is_certain and not existing.is_certain)):
                 reason = f"it belongs to {parent.resource.kind.title} {parent.resource.name}"
                 by_link[right] = replace(parent, resource=parts[right], reason=reason)
                 grown = True

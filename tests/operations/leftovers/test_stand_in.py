@@ -14,8 +14,8 @@ from llm_d_gke.operations.leftovers.command import identify, report_leftovers
 from llm_d_gke.operations.leftovers.match import Identity
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp import CloudStore, GcpProvider
+from llm_d_gke.rehearsal.providers.gcp.controller_resources import disks, load_balancers, site_of
 from llm_d_gke.rehearsal.providers.gcp.kinds import ADDRESS, CLUSTER, NETWORK, SUBNETWORK
-from llm_d_gke.rehearsal.providers.gcp.made_by_gke import disks, load_balancers, site_of
 from llm_d_gke.rehearsal.providers.gcp.rest import ROLE, GoogleApi
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS
 from llm_d_gke.rehearsal.providers.requests import DeleteRequest, Refused

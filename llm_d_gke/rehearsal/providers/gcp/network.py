@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any, Final
 
+from llm_d_gke.rehearsal.providers.gcp.controller_resources import PREFIX
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ADDRESS,
     CLUSTER,
@@ -20,7 +21,6 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
     refers,
     refusal,
 )
-from llm_d_gke.rehearsal.providers.gcp.made_by_gke import PREFIX
 from llm_d_gke.rehearsal.providers.properties import Properties
 
 Range = ipaddress.IPv4Network

@@ -13,6 +13,7 @@ from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import Provider
 from llm_d_gke.rehearsal.providers.gcp import arguments, cluster, lifecycle, network, platform, pools
+from llm_d_gke.rehearsal.providers.gcp.controller_resources import ControllerResource, left_by_cluster
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ADDRESS,
     CLUSTER,
@@ -27,7 +28,6 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
     visible,
     with_default,
 )
-from llm_d_gke.rehearsal.providers.gcp.made_by_gke import Made, left_by_cluster
 from llm_d_gke.rehearsal.providers.gcp.naming import DEFAULTS, automatic_name, identify, place_of
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, Cloud, CloudStore, Marks, Record
 from llm_d_gke.rehearsal.providers.gcp.table import KINDS
@@ -187,8 +187,8 @@ class GcpProvider(Provider):
             if kind.type == CLUSTER:
                 pools.deleting_pools_of(context)
             del records[request.id]
-            for made in left:
-                cloud["resources"].setdefault(made.token, {})[made.id] = made.record
+            for resource in left:
+                cloud["resources"].setdefault(resource.token, {})[resource.id] = resource.record
         if kind.type == CLUSTER:
             self._report(f"cluster {deleted['name']}: stopping its control plane")
             lifecycle.stop(self._paths)
@@ -276,8 +276,8 @@ class GcpProvider(Provider):
                 f"The {what} resource '{context.id}' is already being used by the load balancer of Gateway {users[0]}",
             )
 
-    def _left_by_cluster(self, request: DeleteRequest) -> list[Made]:
-        """What controllers of the cluster made and cannot remove any more once it is deleted."""
+    def _left_by_cluster(self, request: DeleteRequest) -> list[ControllerResource]:
+        """What controllers of the cluster created and cannot remove once it is deleted."""
         record = self._store.resources(CLUSTER).get(request.id)
         if record is None:
             return []

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from llm_d_gke.rehearsal.providers.gcp.controller_resources import PREFIX
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ACCOUNT,
     ADDRESS,
@@ -23,7 +24,6 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
     SUBNETWORK,
     refers,
 )
-from llm_d_gke.rehearsal.providers.gcp.made_by_gke import PREFIX
 from llm_d_gke.rehearsal.providers.gcp.store import Cloud, CloudStore, Record
 from llm_d_gke.rehearsal.providers.properties import Properties
 
@@ -66,14 +66,14 @@ class GoogleApi:
         if last.endswith((":getIamPolicy", ":setIamPolicy")):
             return self._policy(last, options.get("json") or {})
         with self._store.transaction() as cloud:
-            found = next(
+            target = next(
                 ((token, key) for token, key, link in _links(cloud) if refers(url.partition("?")[0], link)), None
             )
-            if found is None and method == "GET" and _is_list(path):
+            if target is None and method == "GET" and _is_list(path):
                 return Answer(200, _listing(cloud, path))
-            if found is None:
-                return Answer(404, {"error": {"message": f"{path} was not found"}})
-            token, key = found
+            if target is None:
+                return Answer(404, {"error": {"message": f"{path} was not target"}})
+            token, key = target
             if method == "GET":
                 return Answer(200, _body(token, key, cloud["resources"][token][key]))
             users = list(_users(cloud, token, key))
@@ -88,8 +88,10 @@ class GoogleApi:
         with self._store.transaction() as cloud:
             grants = cloud["resources"].setdefault(ROLE, {})
             if call.endswith(":setIamPolicy"):
-                kept = {(role["role"], member) for role in body["policy"]["bindings"] for member in role["members"]}
-                for key in [key for key, grant in grants.items() if (grant["role"], grant["member"]) not in kept]:
+                remaining = {
+                    (role["role"], member) for role in body["policy"]["bindings"] for member in role["members"]
+                }
+                for key in [key for key, grant in grants.items() if (grant["role"], grant["member"]) not in remaining]:
                     del grants[key]
             bindings: dict[str, list[str]] = {}
             for grant in grants.values():

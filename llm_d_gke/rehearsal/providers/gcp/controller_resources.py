@@ -39,7 +39,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Made:
+class ControllerResource:
     """One resource: its collection in Compute Engine's API, its path, and its properties."""
 
     collection: str
@@ -55,7 +55,7 @@ class Made:
         return str(self.record["selfLink"])
 
 
-def left_by_cluster(paths: StackPaths, cluster: Record, region: str) -> list[Made]:
+def left_by_cluster(paths: StackPaths, cluster: Record, region: str) -> list[ControllerResource]:
     """What stays when the cluster is deleted now: load balancers and disks of objects that still exist."""
     from llm_d_gke.rehearsal.kube import KubeError, client
 
@@ -86,7 +86,9 @@ def site_of(cluster: Record, region: str) -> Site:
     )
 
 
-def load_balancers(gateways: Sequence[Manifest], routes: Sequence[Manifest], site: Site) -> Iterator[Made]:
+def load_balancers(
+    gateways: Sequence[Manifest], routes: Sequence[Manifest], site: Site
+) -> Iterator[ControllerResource]:
     """The parts of each Gateway's load balancer, in the order in which Google accepts their deletion."""
     for gateway in gateways:
         if not str(gateway["spec"].get("gatewayClassName", "")).startswith(_CLASS_PREFIX):
@@ -96,29 +98,29 @@ def load_balancers(gateways: Sequence[Manifest], routes: Sequence[Manifest], sit
         backends = [_backend(*backend, site) for backend in sorted(_backends(gateway, routes))]
         services = [service for service, _, _ in backends]
         url_map = _regional(site, "urlMaps", own, {"defaultService": services[0].link if services else None})
-        fronts: list[Made] = []
+        fronts: list[ControllerResource] = []
         for listener in gateway["spec"].get("listeners") or ():
             secure = listener.get("protocol") == "HTTPS"
             collection = "targetHttpsProxies" if secure else "targetHttpProxies"
             proxy = _regional(site, collection, f"{own}-{listener['name']}", {"urlMap": url_map.link})
             rule = {"target": proxy.link, "network": site.network, "portRange": str(listener["port"])}
             fronts += [_regional(site, "forwardingRules", f"{own}-{listener['name']}", rule), proxy]
-        yield from sorted(fronts, key=lambda made: made.collection != "forwardingRules")
+        yield from sorted(fronts, key=lambda resource: resource.collection != "forwardingRules")
         yield url_map
         for parts in zip(*backends, strict=True):
             yield from parts
         name = f"gkegw1-l7-{site.network.rpartition('/')[2]}-{site.region}"
-        yield _made(site, "firewalls", "global", name, {"network": site.network})
+        yield _resource(site, "firewalls", "global", name, {"network": site.network})
 
 
-def disks(volumes: Sequence[Manifest], site: Site) -> Iterator[Made]:
+def disks(volumes: Sequence[Manifest], site: Site) -> Iterator[ControllerResource]:
     """The disks of volumes that Compute Engine's CSI driver created."""
     for volume in volumes:
         source = volume["spec"].get("csi") or {}
         if source.get("driver") == "pd.csi.storage.gke.io":
             size = str((volume["spec"].get("capacity") or {}).get("storage", "0")).removesuffix("Gi")
             body = {"labels": {"goog-k8s-cluster-name": site.cluster}, "sizeGb": size}
-            yield _made(site, "disks", f"zones/{site.zone}", volume["metadata"]["name"], body)
+            yield _resource(site, "disks", f"zones/{site.zone}", volume["metadata"]["name"], body)
 
 
 def _backends(gateway: Manifest, routes: Sequence[Manifest]) -> set[tuple[str, str]]:
@@ -135,24 +137,26 @@ def _backends(gateway: Manifest, routes: Sequence[Manifest]) -> set[tuple[str, s
     }
 
 
-def _backend(namespace: str, name: str, site: Site) -> tuple[Made, Made, Made]:
+def _backend(
+    namespace: str, name: str, site: Site
+) -> tuple[ControllerResource, ControllerResource, ControllerResource]:
     """Back end, health check and endpoint group of one Service or pool."""
     title = f"{namespace}-{name}"
     check = _regional(site, "healthChecks", title, {})
     group_name = f"k8s1-{hash_of(site.cluster)}-{title}"[:54] + f"-{hash_of(title)}"
-    group = _made(
+    group = _resource(
         site, "networkEndpointGroups", f"zones/{site.zone}", group_name, {"network": site.network, "zone": site.zone}
     )
     body = {"backends": [{"group": group.link}], "healthChecks": [check.link]}
     return _regional(site, "backendServices", title, body), check, group
 
 
-def _regional(site: Site, collection: str, title: str, body: Record) -> Made:
+def _regional(site: Site, collection: str, title: str, body: Record) -> ControllerResource:
     """A regional part of a Gateway, named as GKE names them: prefix, hash of the cluster, namespace and name, hash."""
     name = f"gkegw1-{hash_of(site.cluster, 4)}-{title}"[:50] + f"-{hash_of(site.cluster + title, 12)}"
-    return _made(site, collection, f"regions/{site.region}", name, {"region": site.region, **body})
+    return _resource(site, collection, f"regions/{site.region}", name, {"region": site.region, **body})
 
 
-def _made(site: Site, collection: str, scope: str, name: str, body: Record) -> Made:
+def _resource(site: Site, collection: str, scope: str, name: str, body: Record) -> ControllerResource:
     path = f"projects/{site.project}/{scope}/{collection}/{name}"
-    return Made(collection, path, {"name": name, "selfLink": f"{_LINK}{path}", **body})
+    return ControllerResource(collection, path, {"name": name, "selfLink": f"{_LINK}{path}", **body})
