@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 
@@ -43,7 +44,13 @@ def neighbors() -> list[tuple[str, str]]:
     return pairs
 
 
-def table() -> Iterator[str]:
+@functools.cache
+def table() -> tuple[str, ...]:
+    """The lines of the table."""
+    return tuple(_table())
+
+
+def _table() -> Iterator[str]:
     """A row for each stack of the project, a column for each pair: number of steps and the worst loss."""
     pairs = neighbors()
     yield f"| stack | {' | '.join(f'{before} -> {after}' for before, after in pairs)} |"
@@ -54,19 +61,31 @@ def table() -> Iterator[str]:
 
 def _cell(stack: str, before: str, after: str) -> str:
     releases = catalog.load().releases
-    try:
-        old, new = _plan(stack, before), _plan(stack, after)
-    except RefusedError as refused:
-        errors = [finding.id for finding in refused.findings if finding.severity is Severity.ERROR]
-        return f"[{errors[0]}](findings.md#{errors[0].lower()})"
+    old, new = _plan(stack, before), _plan(stack, after)
+    if isinstance(old, str):
+        return old
+    if isinstance(new, str):
+        return new
     plan = plan_upgrade(old, new, releases[before], releases[after])
     by_hand = " and 1 by hand" if any(step.by_hand for step in plan.steps) else ""
     steps = sum(step.by_hand is None for step in plan.steps)
     return f"{steps} steps{by_hand}; {LOSSES[plan.loss]}"
 
 
-def _plan(stack: str, release: str) -> StackPlan:
-    """With a pull secret, which Red Hat's images need, and every error that a stack file can acknowledge."""
+@functools.cache
+def _plan(stack: str, release: str) -> StackPlan | str:
+    """The plan, or a link to the first finding that refuses it.
+
+    With a pull secret, which Red Hat's images need, and every error acknowledged that a stack file can acknowledge.
+    """
+    try:
+        return _planned(stack, release)
+    except RefusedError as refused:
+        errors = [finding.id for finding in refused.findings if finding.severity is Severity.ERROR]
+        return f"[{errors[0]}](findings.md#{errors[0].lower()})"
+
+
+def _planned(stack: str, release: str) -> StackPlan:
     changes = {f"{NAMESPACE}:release": release, f"{NAMESPACE}:registry.existingSecret": "pull-secret"}
     config = assume_unset(load(PROJECT_ROOT, stack, changes))
     values = config.settings()

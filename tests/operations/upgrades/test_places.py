@@ -54,7 +54,7 @@ class Stack:
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StackPaths:
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StackPaths:
     """A folder in place of the project's for everything that runs; nothing is built."""
     paths = StackPaths("gpu", tmp_path)
     paths.home.mkdir(parents=True)
@@ -74,7 +74,7 @@ def use(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> None:
 
 
 def test_a_step_updates_its_own_resources_and_the_last_one_all(
-    here: StackPaths, monkeypatch: pytest.MonkeyPatch
+    folder: StackPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = Stack()
     use(monkeypatch, stack)
@@ -92,14 +92,14 @@ def test_a_step_updates_its_own_resources_and_the_last_one_all(
     assert any(urn.endswith("Deployment::gemma-2b-it-vllm") for urn in targets)
 
 
-def test_a_failed_update_is_a_failed_step(here: StackPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_update_is_a_failed_step(folder: StackPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, Stack(fails=True))
     with pytest.raises(StepError, match="no quota"):
         Rehearsed("gpu").update(SETTINGS, steps()[0])
-    assert not here.settings.exists()
+    assert not folder.settings.exists()
 
 
-def test_the_last_upgrade_is_remembered(here: StackPaths) -> None:
+def test_the_last_upgrade_is_remembered(folder: StackPaths) -> None:
     assert last_upgrade("gpu") is None
     record_upgrade("gpu", "old", "new")
     assert last_upgrade("gpu") == ("old", "new")

@@ -35,12 +35,12 @@ class Cluster:
         self.workloads: dict[tuple[str, str], dict[str, Any]] = {}
         for kind, release in releases.items():
             for item in kubernetes_objects(graph_of(stack, {"release": release})):
-                name = str(item["metadata"]["name"])  # type: ignore[index,call-overload]
+                name = str(item["metadata"]["name"])
                 if item["kind"] in ("Deployment", "LeaderWorkerSet") and name.endswith(kind):
                     self.workloads[str(item["kind"]), name] = rolled_out(copy.deepcopy(dict(item)))
 
     def serves(self, api_version: str, kind: str) -> bool:
-        return any(known == kind for known, _ in self.workloads) and bool(api_version)
+        return any(served == kind for served, _ in self.workloads) and bool(api_version)
 
     def find(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> dict[str, Any] | None:
         assert api_version
