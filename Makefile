@@ -27,7 +27,7 @@ TO :=
 ENGINE :=
 DESCRIBED :=
 
-.PHONY: help upgrade rollback import eject diff fleet adopt adopt-manifests conformance up preview preflight leftovers backup-check verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
+.PHONY: help dashboard upgrade rollback import eject diff fleet adopt adopt-manifests conformance up preview preflight leftovers backup-check verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
@@ -110,6 +110,9 @@ logs-check: $(STAMP) ## judge the memory verdict on logged starts: FILE=rows.jso
 
 logs-read: $(STAMP) ## write the row of a start-up log of vLLM: FILE=start.log OUT=rows.json ARGS='--add accelerator=nvidia-l4'
 	@$(BIN)/python -m llm_d_gke.operations.logs_check --read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+
+dashboard: $(STAMP) ## serve a page with the metrics of the rehearsed STACK; ARGS='--out page.html' writes it once
+	@$(BIN)/python -m llm_d_gke.operations.dashboard $(STACK) $(ARGS)
 
 monitoring-files: $(STAMP) ## STACK's alerts and dashboard as files for a Prometheus and a Grafana: OUT=monitoring
 	@$(BIN)/python -m llm_d_gke.operations.watch $(STACK) --out $(if $(filter-out rendered,$(OUT)),$(OUT),monitoring)

@@ -1,6 +1,6 @@
 """Measures what docs/measurements.md states.
 
-`python -m llm_d_gke.operations.measure [plan|preview|life|growth|switches|fleet]`; all of them without an argument.
+`python -m llm_d_gke.operations.measure [plan|preview|life|growth|switches|fleet|scaling]`: all of them without one.
 
 `python -m llm_d_gke.operations.measure imports CHECKOUT` compares the import of the program
 with that of another checkout.
@@ -25,6 +25,7 @@ from pathlib import Path
 from llm_d_gke import catalog
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.operations.flat_program import flat_program
+from llm_d_gke.operations.measure_scaling import scaling
 from llm_d_gke.operations.traffic import Request, Steady
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.plan.stack import StackPlan
@@ -241,7 +242,7 @@ def main() -> None:
         imports(Path(sys.argv[2]).resolve())
         return
     parts: dict[str, Callable[[], None]] = {
-        part.__name__: part for part in (plan, preview, life, growth, switches, fleet)
+        part.__name__: part for part in (plan, preview, life, growth, switches, fleet, scaling)
     }
     for name in sys.argv[1:] or parts:
         parts[name]()

@@ -78,6 +78,11 @@ class StackPaths:
         return self.home / "envoy"
 
     @property
+    def prometheus(self) -> Path:
+        """Configuration and data of the stack's Prometheus, which runs where this folder exists."""
+        return self.home / "prometheus"
+
+    @property
     def settings(self) -> Path:
         """The settings of the last finished `up`."""
         return self.home / "settings.json"

@@ -61,14 +61,7 @@ _SOURCES: Final = {
         left_out=("templates/webhook-*-webhook.yaml", "templates/startupapicheck-*.yaml"),
         stand_in="the local authority signs certificates, and its webhook does not run",
     ),
-    "keda": Source(
-        "github.com/kedacore/charts",
-        "definitions",
-        "keda",
-        # Without its program a webhook would refuse every ScaledObject, and an API service would fail every discovery.
-        left_out=("templates/webhooks/validatingconfiguration.yaml", "templates/metrics-server/apiservice.yaml"),
-        stand_in="the rehearsal creates their certificates, and replicas stay as `up` creates them",
-    ),
+    "keda": Source("github.com/kedacore/charts", "definitions", "keda"),
     "base": _ISTIO,
     # Its chart would bring only istiod.
     "istiod": replace(_ISTIO, path="", stand_in="the chart is empty, and the local Envoy serves Istio's Gateways"),

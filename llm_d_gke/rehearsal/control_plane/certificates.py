@@ -62,6 +62,9 @@ class Certificates:
         """
         complete = self.folder / "complete"
         if complete.exists():
+            # A cluster of an earlier version of this program lacks the clients that are new.
+            if missing := [user for user in clients if not self.client(user).exists()]:
+                self._issue(trustme.CA.from_pem(self.ca.read_bytes(), self.ca_key.read_bytes()), missing)
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
@@ -72,14 +75,18 @@ class Certificates:
         # etcd uses its serving certificate as a client certificate too; trustme allows both uses.
         serving = authority.issue_cert(*_HOSTS, *addresses, not_after=expiry)
         _write(self.serving, self.serving_key, serving)
+        self._issue(authority, clients)
+        # Kubernetes reads a key in PEM's traditional form only, which is trustme's.
+        atomic_write(self.service_account_key, authority.issue_cert("service-accounts").private_key_pem.bytes())
+        complete.touch()
+
+    def _issue(self, authority: trustme.CA, clients: Sequence[str]) -> None:
+        expiry = datetime.now(UTC) + _LIFETIME
         for user in clients:
             # Members of system:masters need no roles, and this machine has one user.
             # The first name is an alternative name: Go refuses a certificate whose critical extension is empty.
             client = authority.issue_cert(user, common_name=user, organization_name="system:masters", not_after=expiry)
             _write(self.client(user), self.client_key(user), client)
-        # Kubernetes reads a key in PEM's traditional form only, which is trustme's.
-        atomic_write(self.service_account_key, authority.issue_cert("service-accounts").private_key_pem.bytes())
-        complete.touch()
 
 
 def _write(file: Path, key_file: Path, certificate: trustme.LeafCert) -> None:

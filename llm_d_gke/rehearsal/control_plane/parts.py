@@ -32,6 +32,9 @@ NEWEST_MINOR: Final = 36
 
 ADMIN: Final = "admin"
 
+# Seconds between two looks of the HorizontalPodAutoscaler's controller at its metrics. On GKE 15.
+AUTOSCALER_SECONDS: Final = 2
+
 
 def credential_file(paths: StackPaths) -> Path:
     """The administrator's certificate as an answer of a kubeconfig's credential plugin."""
@@ -42,7 +45,8 @@ _USERS: Final = {CONTROLLERS: "controller-manager", SCHEDULER: "scheduler", KWOK
 # The API server is etcd's only client.
 _ETCD_CLIENT: Final = "apiserver-etcd-client"
 _TUNNEL_CLIENT: Final = "apiserver-tunnel-client"
-CLIENTS: Final = (ADMIN, *_USERS.values(), _ETCD_CLIENT, _TUNNEL_CLIENT)
+_AGGREGATOR: Final = "front-proxy-client"
+CLIENTS: Final = (ADMIN, *_USERS.values(), _ETCD_CLIENT, _TUNNEL_CLIENT, _AGGREGATOR)
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,14 @@ class Layout:
             # Without it kubelets get anonymous requests.
             "kubelet-client-certificate": pki.client(_TUNNEL_CLIENT),
             "kubelet-client-key": pki.client_key(_TUNNEL_CLIENT),
+            # How it names a user to an aggregated API, such as the external metrics of KEDA.
+            "proxy-client-cert-file": pki.client(_AGGREGATOR),
+            "proxy-client-key-file": pki.client_key(_AGGREGATOR),
+            "requestheader-client-ca-file": pki.ca,
+            "requestheader-allowed-names": _AGGREGATOR,
+            "requestheader-username-headers": "X-Remote-User",
+            "requestheader-group-headers": "X-Remote-Group",
+            "requestheader-extra-headers-prefix": "X-Remote-Extra-",
             "authorization-mode": "Node,RBAC",
             # PodSecurity, and the rest of the default set, are on anyway.
             "enable-admission-plugins": "NodeRestriction",
@@ -232,6 +244,7 @@ class Layout:
             "cluster-signing-cert-file": pki.ca,
             "cluster-signing-key-file": pki.ca_key,
             "service-cluster-ip-range": self.service_range,
+            "horizontal-pod-autoscaler-sync-period": f"{AUTOSCALER_SECONDS}s",
             "node-monitor-period": "1s",  # how soon a new node loses its not-ready taints
             "kube-api-qps": 200,
             "kube-api-burst": 400,

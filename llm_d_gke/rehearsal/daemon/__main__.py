@@ -19,10 +19,11 @@ from llm_d_gke.rehearsal.autoscaler.compute_classes import COMPUTE_CLASS
 from llm_d_gke.rehearsal.autoscaler.nodes import Nodes
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.control_plane.control_plane import tunnel_port
+from llm_d_gke.rehearsal.controllers import aggregated_apis as aggregated_apis
 from llm_d_gke.rehearsal.controllers import cert_manager as cert_manager
 from llm_d_gke.rehearsal.controllers import sail_operator as sail_operator
+from llm_d_gke.rehearsal.controllers.aggregated_apis import AggregatedApis
 from llm_d_gke.rehearsal.controllers.cert_manager import CertManager
-from llm_d_gke.rehearsal.controllers.keda_operator import KedaOperator
 from llm_d_gke.rehearsal.controllers.sail_operator import SailOperator
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import Kube, client
@@ -31,6 +32,8 @@ from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.load_balancer import konnectivity as konnectivity
 from llm_d_gke.rehearsal.load_balancer.gateway import KINDS, LoadBalancer
 from llm_d_gke.rehearsal.load_balancer.health import HealthChecks
+from llm_d_gke.rehearsal.monitoring import collection, prometheus
+from llm_d_gke.rehearsal.monitoring.collection import ManagedCollection
 from llm_d_gke.rehearsal.node_agent import kubelet_api
 from llm_d_gke.rehearsal.node_agent.executables import executable
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
@@ -38,6 +41,7 @@ from llm_d_gke.rehearsal.node_agent.kubelet_manager import KubeletManager
 from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import environment_for, runs_vllm
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import CloudReader
+from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 log = logging.getLogger("llm_d_gke.rehearsal.daemon")
@@ -66,16 +70,24 @@ class Daemon:
         cert_informers = {kind: Informer(kube, version, kind, self.wake) for version, kind in cert_manager.KINDS}
         istio_informer = Informer(kube, sail_operator.API, sail_operator.KIND, self.wake)
         classes = Informer(kube, *COMPUTE_CLASS, self._changed)
-        self._informers = [pods, nodes, classes, *informers.values(), *cert_informers.values(), istio_informer]
+        api_informer = Informer(kube, aggregated_apis.API, aggregated_apis.KIND, self.wake)
+        monitorings = Informer(kube, collection.API, collection.KIND, self.wake)
+        self._informers = [
+            *(pods, nodes, classes, *informers.values(), *cert_informers.values()),
+            *(istio_informer, api_informer, monitorings),
+        ]
+        self._services, self._pods = informers["Service"], pods
+        self._metrics = ManagedCollection(paths, kube, pods, monitorings, self._prometheus, self._behind_name)
         self._envoy = envoy.Envoy(paths)
         self._nodes = Nodes(paths, kube, load, nodes, pods, classes)
-        self._kubelets = KubeletManager(paths, kube, load, nodes, pods, self._executable, self.wake)
+        self._kubelets = KubeletManager(
+            paths, kube, load, nodes, pods, self._executable, self.wake, self._metrics.environment
+        )
         self._health = HealthChecks(self._kubelets.executor, self._changed)
         self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health)
         self._cert_manager = CertManager(paths.cluster / "pki", kube, cert_informers)
         self._sail_operator = SailOperator(kube, istio_informer)
-        self._keda_operator = KedaOperator(kube, pods)
-        self._services, self._pods = informers["Service"], pods
+        self._aggregated_apis = AggregatedApis(kube, api_informer, informers["Service"], pods)
         self._kubelet_port: int | None = None
         self._routed = 0.0
         self._seen: object = None
@@ -101,6 +113,7 @@ class Daemon:
         log.info("stopping: %s", "signaled" if self._stopping else "the cluster was deleted")
         self._kubelets.stop()
         self._envoy.stop()
+        self._metrics.stop()
         close()
         close_kubelets()
 
@@ -109,6 +122,9 @@ class Daemon:
             # Whichever node it is: all kubelets are one.
             return self._kubelet_port
         return konnectivity.resolve(self._services.all(), self._pods.all(), self._kubelets.forwards, address, port)
+
+    def _behind_name(self, host: str, port: int) -> int | None:
+        return konnectivity.resolve_name(self._services.all(), self._pods.all(), self._kubelets.forwards, host, port)
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -136,6 +152,7 @@ class Daemon:
         routing = self._needs_resync or time.monotonic() - self._routed > ROUTING_RESYNC_SECONDS
         self._needs_resync = False
         _guarded("nodes", lambda: self._nodes.reconcile(cloud))
+        _guarded("metrics", lambda: self._metrics.reconcile(cloud))
         _guarded("pods", lambda: self._kubelets.sync(cloud.block))
         forwards = self._kubelets.forwards
         seen = (cloud, forwards)
@@ -145,8 +162,11 @@ class Daemon:
         _guarded("health", self._health.reconcile)
         _guarded("certificates", self._cert_manager.reconcile)
         _guarded("istio", self._sail_operator.reconcile)
-        _guarded("keda", self._keda_operator.reconcile)
+        _guarded("aggregated APIs", self._aggregated_apis.reconcile)
         _guarded("envoy", lambda: self._envoy.reconcile((f"127.{cloud.block}.0.2", 9901)))
+
+    def _prometheus(self) -> Path:
+        return binaries(["prometheus"], log.info)["prometheus"]
 
     def _executable(self, program: Program, image: str) -> Path:
         # Envoy and vLLM are installed as packages, not built.
@@ -160,7 +180,7 @@ class Daemon:
 def _end_orphans(paths: StackPaths) -> None:
     """End the processes of a daemon that was killed. Their pods are still bound, so they start again."""
     for process in processes.listing(paths):
-        if process.name.startswith("pod.") or process.name == envoy.NAME:
+        if process.name.startswith("pod.") or process.name in (envoy.NAME, prometheus.NAME):
             processes.stop(paths, process.name, grace=0.5)
 
 

@@ -95,7 +95,7 @@ class Envoy:
         deadline = time.monotonic() + READ_SECONDS
         while time.monotonic() < deadline:
             try:
-                listed = httpx.get(url, timeout=READ_SECONDS, trust_env=False).json()["cluster_statuses"]
+                listed = httpx.get(url, timeout=READ_SECONDS, trust_env=False).json().get("cluster_statuses", [])
             except httpx.HTTPError:  # it is starting, and reads its clusters before its listeners
                 return
             read = {cluster["name"]: _hosts(cluster) for cluster in listed}

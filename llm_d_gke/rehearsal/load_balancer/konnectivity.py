@@ -34,6 +34,24 @@ Resolve = Callable[[str, int], int | None]
 def resolve(services: Manifests, pods: Manifests, forwards: list[Forward], address: str, port: int) -> int | None:
     """The port of the process of a ready pod that the Service selects, None without one."""
     service = next((service for service in services if service["spec"].get("clusterIP") == address), None)
+    return _behind(service, pods, forwards, port)
+
+
+def resolve_name(services: Manifests, pods: Manifests, forwards: list[Forward], host: str, port: int) -> int | None:
+    """As `resolve`, by the name of a Service in the cluster's DNS (`keda-operator.keda.svc.cluster.local`)."""
+    name, _, rest = host.partition(".")
+    namespace, _, domain = rest.partition(".")
+    if domain not in ("svc", "svc.cluster.local"):
+        return None
+    of_name = (
+        service
+        for service in services
+        if (service["metadata"]["namespace"], service["metadata"]["name"]) == (namespace, name)
+    )
+    return _behind(next(of_name, None), pods, forwards, port)
+
+
+def _behind(service: Manifest | None, pods: Manifests, forwards: list[Forward], port: int) -> int | None:
     entry = _entry(service, port)
     if service is None or entry is None:
         return None
@@ -89,10 +107,12 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
     resolve: Resolve
-    context: ssl.SSLContext
+    context: ssl.SSLContext | None
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
+        if self.context is None:
+            return connection, address
         # The handler does the handshake: a slow client must not block the others.
         return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
@@ -102,7 +122,16 @@ def serve(port: int, pki: Certificates, find: Resolve) -> Callable[[], None]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca))
     context.load_cert_chain(pki.serving, pki.serving_key)
     context.verify_mode = ssl.CERT_REQUIRED
-    server = _Server(("127.0.0.1", port), _Handler)
+    return _serve(("127.0.0.1", port), find, context)
+
+
+def serve_pods(address: tuple[str, int], find: Resolve) -> Callable[[], None]:
+    """The same proxy for programs of pods, which name Services instead of addresses. They present no certificate."""
+    return _serve(address, find, None)
+
+
+def _serve(address: tuple[str, int], find: Resolve, context: ssl.SSLContext | None) -> Callable[[], None]:
+    server = _Server(address, _Handler)
     server.resolve, server.context = find, context
     threading.Thread(target=server.serve_forever, name="tunnel", daemon=True).start()
 

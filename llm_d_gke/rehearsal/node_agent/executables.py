@@ -21,7 +21,13 @@ def target_of(which: Program, image: str) -> Target | None:
         return None
     if not default.dependency or named:
         return default
-    return of_version(which.value, version(image)) or default
+    return of_version(which.value, _go_version(image)) or default
+
+
+def _go_version(image: str) -> str:
+    """The tag of an image as a version of a Go module: KEDA's images have no `v`."""
+    tag = version(image)
+    return f"v{tag}" if tag[:1].isdigit() else tag
 
 
 def executable(which: Program, image: str, paths: StackPaths, report: Report) -> Path:
@@ -31,7 +37,7 @@ def executable(which: Program, image: str, paths: StackPaths, report: Report) ->
     if target is None and own is not None:
         return own
     target = target or TARGETS[which.value]
-    wanted = version(image)
+    wanted = _go_version(image)
     if target.dependency and not os.environ.get(target.override) and target.version != wanted:
         record_difference(
             paths,

@@ -19,6 +19,9 @@ class Program(Enum):
     GROUPS = "lws"
     SERVICES = "llmisvc"
     PROXY = "envoy"
+    AUTOSCALER = "keda-operator"
+    EXTERNAL_METRICS = "keda-metrics-apiserver"
+    AUTOSCALER_WEBHOOKS = "keda-admission-webhooks"
     NONE = ""
 
 
@@ -53,6 +56,17 @@ PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {
         PortFlag("health-probe-addr", 8081, address=True),
         PortFlag("webhook-port", 9443),
     ),
+    Program.AUTOSCALER: (
+        PortFlag("metrics-bind-address", 8080, address=True),
+        PortFlag("health-probe-bind-address", 8081, address=True),
+        PortFlag("metrics-service-bind-address", 9666, address=True),
+    ),
+    Program.EXTERNAL_METRICS: (PortFlag("port", 8080), PortFlag("secure-port", 6443)),
+    Program.AUTOSCALER_WEBHOOKS: (
+        PortFlag("port", 9443),
+        PortFlag("metrics-bind-address", 8080, address=True),
+        PortFlag("health-probe-bind-address", 8081, address=True),
+    ),
     # Its ports are in its configuration.
     Program.PROXY: (),
     Program.NONE: (),
@@ -60,6 +74,8 @@ PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {
 
 # Controllers with webhooks. They read certificates from the /tmp of their pod.
 CONTROLLERS = (Program.GROUPS, Program.SERVICES)
+# They read certificates from a Secret that the first of them writes.
+KEDA = (Program.AUTOSCALER, Program.EXTERNAL_METRICS, Program.AUTOSCALER_WEBHOOKS)
 
 _PICKERS = ("epp", "llm-d-router-endpoint-picker")
 _SIDECARS = ("llm-d-routing-sidecar", "llm-d-router-disagg-sidecar")
@@ -95,6 +111,12 @@ def program(image: str, command: Sequence[str] = ()) -> Program:
         return Program.GROUPS
     if name == "llmisvc-controller":
         return Program.SERVICES
+    if name == "keda":
+        return Program.AUTOSCALER
+    if name == "keda-metrics-apiserver":
+        return Program.EXTERNAL_METRICS
+    if name == "keda-admission-webhooks":
+        return Program.AUTOSCALER_WEBHOOKS
     if name == "envoy":
         return Program.PROXY
     return Program.ENGINE if list(command[:1]) == ["vllm"] else Program.NONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class KubeletManager:
         pods: Informer,
         binary: Callable[[Program, str], Path],
         wake: Callable[[], None],
+        cloud_environment: Callable[[str, str], Mapping[str, str]],
     ) -> None:
         self.paths = paths
         self.kube = kube
@@ -44,6 +45,7 @@ class KubeletManager:
         self.executor: Executor = ThreadPoolExecutor(max_workers=6, thread_name_prefix="probe")
         self.binary = binary
         self.wake = wake
+        self.cloud_environment = cloud_environment
         self.event = Recorder(kube, "kubelet")
         self._catalog = catalog
         self._nodes = nodes

@@ -19,7 +19,8 @@ from llm_d_gke.rehearsal.node_agent.arguments import (
     with_ports,
 )
 from llm_d_gke.rehearsal.node_agent.engine_arguments import Simulation, translate
-from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, Program
+from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, KEDA, Program
+from llm_d_gke.rehearsal.node_agent.keda import keda
 from llm_d_gke.rehearsal.node_agent.probes import SHORTEST_BUDGET
 from llm_d_gke.rehearsal.node_agent.webhook_controllers import controller
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -111,6 +112,9 @@ def launch(
     given = [*command[1:], *arguments]
     if program in CONTROLLERS:
         started = controller(program, given, environment, mounts, allocate)
+        return Launch(started.arguments, started.environment, started.ports, started.remarks)
+    if program in KEDA:
+        started = keda(program, given, environment, allocate)
         return Launch(started.arguments, started.environment, started.ports, started.remarks)
     if program is Program.SIDECAR:
         given = [*with_engine_port(given, promise)]

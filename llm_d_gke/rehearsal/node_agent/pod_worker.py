@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from llm_d_gke.rehearsal.node_agent.containers import Container
 from llm_d_gke.rehearsal.node_agent.credentials import write_kubeconfig
 from llm_d_gke.rehearsal.node_agent.engine_arguments import serves
 from llm_d_gke.rehearsal.node_agent.environment import ConfigError, resolve
-from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, Program, program
+from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, KEDA, Program, program
 from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Launch, launch
 from llm_d_gke.rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, phase
 from llm_d_gke.rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts
@@ -52,6 +52,7 @@ class Kubelet(Protocol):
     def wake(self) -> None: ...
     def event(self, pod: Manifest, reason: str, message: str, *, warning: bool = False) -> None: ...
     def engine_launcher(self, image: str) -> EngineLauncher: ...
+    def cloud_environment(self, namespace: str, account: str) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class PodWorker:
             self._container(init_container, init=True) for init_container in spec.get("initContainers") or []
         ]
         self._mains = [self._container(container, init=False) for container in spec.get("containers") or []]
-        self._refreshes = any(container.program in CONTROLLERS for container in self._mains)
+        self._refreshes = any(container.program in (*CONTROLLERS, *KEDA) for container in self._mains)
 
     @property
     def forwards(self) -> list[Forward]:
@@ -250,6 +251,11 @@ class PodWorker:
             environment = own | environment
         else:
             self._write_token(environment)
+        if container.program in KEDA:
+            account = self.pod["spec"].get("serviceAccountName") or "default"
+            environment |= self._kubelet.cloud_environment(metadata["namespace"], account)
+            # Without it the operator reads the namespace from the file beside its token.
+            environment["KEDA_CLUSTER_OBJECT_NAMESPACE"] = metadata["namespace"]
         self._kubelet.record_difference(
             "probes run every second at most, and a container that ended starts again after 1 to 10 s; "
             "on GKE a probe keeps its own period, and a restart waits up to 5 minutes"

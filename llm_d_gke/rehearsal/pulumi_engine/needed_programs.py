@@ -8,15 +8,20 @@ from typing import Final
 
 from llm_d_gke.planning.plan.pods import ContainerPlan
 from llm_d_gke.planning.plan.stack import StackPlan
-from llm_d_gke.planning.platform.helm_releases import KSERVE, LEADER_WORKER_SET
+from llm_d_gke.planning.platform.helm_releases import KEDA, KSERVE, LEADER_WORKER_SET
 from llm_d_gke.rehearsal.control_plane.parts import PARTS
 from llm_d_gke.rehearsal.engine_choice import EngineChoice
 from llm_d_gke.rehearsal.node_agent.executables import target_of
+from llm_d_gke.rehearsal.node_agent.images_to_binaries import KEDA as KEDA_PROGRAMS
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program
 from llm_d_gke.rehearsal.toolchain.targets import TARGETS
 
 # Controllers are pods of charts, whose images no plan holds.
-_CONTROLLERS: Final = {LEADER_WORKER_SET: Program.GROUPS, KSERVE: Program.SERVICES}
+_CONTROLLERS: Final[Mapping[str, tuple[Program, ...]]] = {
+    LEADER_WORKER_SET: (Program.GROUPS,),
+    KSERVE: (Program.SERVICES,),
+    KEDA: KEDA_PROGRAMS,
+}
 
 
 def needed_programs(plan: StackPlan, engine: EngineChoice = EngineChoice.SIMULATOR) -> list[str]:
@@ -27,13 +32,15 @@ def needed_programs(plan: StackPlan, engine: EngineChoice = EngineChoice.SIMULAT
     images = {(program(container.image, container.command), container.image) for container in _containers(plan)}
     # The version of a chart is that of its controller, whose tag has a v.
     images |= {
-        (_CONTROLLERS[chart.name], f"controller:v{chart.version.removeprefix('v')}")
+        (which, f"controller:v{chart.version.removeprefix('v')}")
         for chart in plan.charts
-        if chart.name in _CONTROLLERS
+        for which in _CONTROLLERS.get(chart.name, ())
     }
     # Envoy is a package of Python, and a container without a program has no process.
     targets = {target_of(which, image) for which, image in images if which.value in TARGETS}
     names = {"pulumi", *PARTS, *(target.name for target in targets if target is not None)}
+    if Program.AUTOSCALER in {which for which, _ in images}:
+        names.add("prometheus")
     if engine is EngineChoice.VLLM:
         names.discard(Program.ENGINE.value)
     return [name for name in TARGETS if name in names]

@@ -141,6 +141,7 @@ def _build(go: str, target: Target, label: str, rest: str, report: Report) -> No
     temporary = final.parent / f".{target.name}.building"  # one name is enough: we hold the lock
     flags = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", ldflags(target.module)]
     flags += _replaced(target.module, folder)
+    flags += ["-tags", target.tags] if target.tags else []
     command = [go, "build", "-v", *flags, "-o", str(temporary), target.package]
     purpose = f"build {target.name}"
     began = time.monotonic()

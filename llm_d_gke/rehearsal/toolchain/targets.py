@@ -17,7 +17,7 @@ class Target:
     """One binary; `module` is the folder beside this file whose go.mod pins it.
 
     `program` is the name without version: `bbr` of `bbr-v1.4.0`. `dependency` is the Go module that it comes from,
-    where releases differ in its version.
+    where releases differ in its version. `tags` are build tags.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Target:
     package: str
     program: str = ""
     dependency: str = ""
+    tags: str = ""
 
     @property
     def override(self) -> str:
@@ -49,6 +50,8 @@ _EXTENSION: Final = "sigs.k8s.io/gateway-api-inference-extension"
 _PROCESSOR: Final = "github.com/llm-d/llm-d-inference-payload-processor"
 _KSERVE: Final = "github.com/kserve/kserve"
 _LWS: Final = "sigs.k8s.io/lws"
+_KEDA: Final = "github.com/kedacore/keda/v2"
+_PROMETHEUS: Final = "github.com/prometheus/prometheus"
 
 # The Automation API parses `pulumi version`; clients read the API server's. Both come from the linker, not the module.
 _VERSION_VARIABLES: Final = {
@@ -107,6 +110,15 @@ _OTHER_VERSIONS: Final = (
     Target("lws-webhook", "cluster", "../webhooks/lws.go", "lws-webhook", _LWS),
 )
 
+# For stacks whose replicas follow the load, and for `make dashboard`.
+_METRICS: Final = (
+    Target("keda-operator", "keda", f"{_KEDA}/cmd/operator", "keda-operator", _KEDA),
+    Target("keda-metrics-apiserver", "keda", f"{_KEDA}/cmd/adapter", "keda-metrics-apiserver", _KEDA),
+    Target("keda-admission-webhooks", "keda", f"{_KEDA}/cmd/webhooks", "keda-admission-webhooks", _KEDA),
+    # Targets are static, so it needs none of the service discoveries of two dozen clouds.
+    Target("prometheus", "prometheus", f"{_PROMETHEUS}/cmd/prometheus", tags="remove_all_sd"),
+)
+
 # For `make scan`. Helm is the version that the Kubernetes provider installs charts with.
 _SCANNERS: Final = (
     Target("kube-score", "scanners/kube-score", "github.com/zegl/kube-score/cmd/kube-score"),
@@ -114,7 +126,7 @@ _SCANNERS: Final = (
 )
 
 DEFAULTS: Final = tuple(target.name for target in _TARGETS)
-TARGETS: Final = {target.name: target for target in (*_TARGETS, *_OTHER_VERSIONS, *_SCANNERS)}
+TARGETS: Final = {target.name: target for target in (*_TARGETS, *_OTHER_VERSIONS, *_METRICS, *_SCANNERS)}
 
 
 def of_version(program: str, version: str) -> Target | None:

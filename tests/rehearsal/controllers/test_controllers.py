@@ -13,13 +13,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.controllers.aggregated_apis import AggregatedApis
 from llm_d_gke.rehearsal.controllers.cert_manager import KINDS, CertManager, sign
-from llm_d_gke.rehearsal.controllers.keda_operator import KedaOperator
 from llm_d_gke.rehearsal.controllers.sail_operator import SailOperator
 from llm_d_gke.rehearsal.kube import Kube, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.informer import Informer
-from llm_d_gke.rehearsal.load_balancer.konnectivity import resolve
+from llm_d_gke.rehearsal.load_balancer.konnectivity import resolve, resolve_name
+from llm_d_gke.rehearsal.node_agent.executables import target_of
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program
+from llm_d_gke.rehearsal.node_agent.keda import keda
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward
 from llm_d_gke.rehearsal.node_agent.webhook_controllers import controller
 
@@ -110,6 +112,20 @@ class TestTunnel:
         other["metadata"]["namespace"] = "default"
         assert resolve([self.SERVICE], [other], self.FORWARDS, "10.96.0.9", 443) is None
 
+    @pytest.mark.parametrize(
+        ("host", "expected"),
+        [
+            ("webhook.lws-system.svc.cluster.local", 21002),
+            ("webhook.lws-system.svc", 21002),
+            ("webhook.default.svc", None),
+            ("webhook.lws-system.example.com", None),
+            ("webhook", None),
+        ],
+    )
+    def test_a_pod_reaches_a_service_by_its_name_in_the_clusters_dns(self, host: str, expected: int | None) -> None:
+        pods = [pod("b", ready=True, address="127.64.1.2")]
+        assert resolve_name([self.SERVICE], pods, self.FORWARDS, host, 443) == expected
+
 
 def test_a_certificate_is_signed_by_the_clusters_authority(tmp_path: Path) -> None:
     pki = Certificates(tmp_path)
@@ -122,6 +138,17 @@ def test_a_certificate_is_signed_by_the_clusters_authority(tmp_path: Path) -> No
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["webhook.kserve.svc"]
     assert [str(value) for value in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.1"]
+
+
+def test_a_client_that_a_cluster_lacks_gets_a_certificate_of_its_authority(tmp_path: Path) -> None:
+    """The cluster of an earlier version stays, and the next `up` starts an API server that needs another client."""
+    pki = Certificates(tmp_path)
+    pki.create(["admin"], ["127.0.0.1"])
+    before = pki.client("admin").read_bytes()
+    pki.create(["admin", "front-proxy-client"], ["127.0.0.1"])
+    added = x509.load_pem_x509_certificate(pki.client("front-proxy-client").read_bytes())
+    added.verify_directly_issued_by(x509.load_pem_x509_certificate(pki.ca.read_bytes()))
+    assert pki.client("admin").read_bytes() == before
 
 
 def test_other_names_make_another_certificate(tmp_path: Path) -> None:
@@ -190,23 +217,61 @@ class TestSail:
         assert len(self.answers(secret=True, status=status | {"observedGeneration": 1})) == 1
 
 
-class TestKedaOperator:
-    """The operator's pod brings the Secret that KEDA's other pods wait for."""
+class TestAggregatedApis:
+    """The API server calls KEDA's metrics server only where a slice of its Service has an address."""
 
-    def test_the_secret_is_created_once_in_the_operators_namespace(self) -> None:
-        kube, pods = mock.create_autospec(Kube, instance=True), mock.create_autospec(Informer, instance=True)
-        kube.find.return_value = None
-        labels = {"app.kubernetes.io/name": "keda-operator"}
-        pods.all.return_value = [
-            {"metadata": {"name": "keda-operator-0", "namespace": "scaling", "labels": labels}},
-            {"metadata": {"name": "another", "namespace": "llm"}},
+    def slices(self, *, ready: bool, service: bool = True) -> list[Manifest]:
+        kube = mock.create_autospec(Kube, instance=True)
+        apis, services, pods = (mock.create_autospec(Informer, instance=True) for _ in range(3))
+        reference = {"namespace": "lws-system", "name": "webhook"}
+        apis.all.return_value = [
+            {"metadata": {"name": "v1beta1.external.metrics.k8s.io"}, "spec": {"service": reference}},
+            {"metadata": {"name": "v1.apps"}, "spec": {}},
         ]
-        operator = KedaOperator(kube, pods)
-        operator.reconcile()
-        operator.reconcile()
-        [call] = kube.create.call_args_list
-        secret = call.args[0]
-        assert (secret["metadata"]["namespace"], secret["metadata"]["name"]) == ("scaling", "kedaorg-certs")
-        certificate = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        assert "keda-operator.scaling.svc" in names.get_values_for_type(x509.DNSName)
+        found = {**TestTunnel.SERVICE, "metadata": {**TestTunnel.SERVICE["metadata"], "uid": "1"}}
+        services.get.return_value = found if service else None
+        pods.all.return_value = [pod("a", ready=ready, address="127.64.1.1")]
+        aggregated = AggregatedApis(kube, apis, services, pods)
+        aggregated.reconcile()
+        aggregated.reconcile()
+        return [call.args[0] for call in kube.apply.call_args_list]
+
+    @pytest.mark.parametrize("ready", [True, False])
+    def test_its_slice_is_ready_with_its_pod_and_written_once(self, ready: bool) -> None:
+        [written] = self.slices(ready=ready)
+        assert written["metadata"]["labels"]["kubernetes.io/service-name"] == "webhook"
+        assert written["endpoints"][0]["conditions"] == {"ready": ready}
+        assert written["metadata"]["ownerReferences"][0]["uid"] == "1"
+
+    def test_without_its_service_nothing_is_written(self) -> None:
+        assert self.slices(ready=True, service=False) == []
+
+
+class TestKeda:
+    """KEDA's programs get their chart's arguments, with ports and kubeconfigs of this machine."""
+
+    @pytest.mark.parametrize(
+        ("image", "expected"),
+        [
+            ("ghcr.io/kedacore/keda:2.20.2", Program.AUTOSCALER),
+            ("ghcr.io/kedacore/keda-metrics-apiserver:2.20.2", Program.EXTERNAL_METRICS),
+            ("ghcr.io/kedacore/keda-admission-webhooks:2.20.2", Program.AUTOSCALER_WEBHOOKS),
+        ],
+    )
+    def test_an_image_runs_the_pinned_program_of_its_version(self, image: str, expected: Program) -> None:
+        assert program(image) is expected
+        target = target_of(expected, image)
+        assert target is not None
+        assert target.version == "v2.20.2"
+
+    def test_the_metrics_server_gets_the_kubeconfig_by_flags(self) -> None:
+        given = ["--port=8080", "--secure-port=6443", "--cert-dir=/certs"]
+        started = keda(Program.EXTERNAL_METRICS, given, {"KUBECONFIG": "/pod/kubeconfig"}, allocate)
+        assert started.ports == {8080: 28080, 6443: 26443}
+        assert "--secure-port=26443" in started.arguments
+        assert "--authentication-kubeconfig=/pod/kubeconfig" in started.arguments
+
+    def test_the_operator_elects_no_leader(self) -> None:
+        started = keda(Program.AUTOSCALER, ["--leader-elect", "--cert-dir=/certs"], {}, allocate)
+        assert "--leader-elect" not in started.arguments
+        assert started.ports[9666] == 29666

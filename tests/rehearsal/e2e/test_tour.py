@@ -13,14 +13,14 @@ from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import existing_cluster
 from tests.waiting import eventually
 
-from . import test_controllers, test_disaggregated, test_groups, test_multi_model, test_prefix_cache
+from . import test_controllers, test_disaggregated, test_groups, test_multi_model, test_prefix_cache, test_scaling
 from .project import STACKS, Project, chat
 
 pytestmark = pytest.mark.rehearsal
 
 # Stack files in the order in which the stack takes them. The address stays from the first to the last.
 TOURS = {
-    "gpu": ("gpu", "kserve-single-replica-gpu", "mixture-of-experts-gpu", "autoscaled-gpu", "compute-class-gpu"),
+    "gpu": ("gpu", "kserve-single-replica-gpu", "mixture-of-experts-gpu", "compute-class-gpu"),
     "gpu-istio": ("kserve-istio-single-replica-gpu", "kserve-istio-prefix-cache-gpu"),
     "tpu": ("prefix-cache-tpu", "multi-model-tpu"),
     "tpu-kserve": ("kserve-single-replica-tpu", "kserve-prefix-cache-tpu"),
@@ -64,6 +64,7 @@ def test_every_example_is_brought_up_by_some_test() -> None:
         test_disaggregated.KSERVE,
         test_multi_model.STACK,
         test_prefix_cache.STACK,
+        test_scaling.STACK,
     }
     assert shipped - elsewhere - {step for steps in TOURS.values() for step in steps} == set()
 

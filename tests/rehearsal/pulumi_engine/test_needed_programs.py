@@ -20,6 +20,10 @@ EVERY = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", 
         ("mixture-of-experts-tpu", {"epp", "lws"}),
         ("kserve-single-replica-gpu", {"epp", "lws", "llmisvc-v0.19.0"}),
         ("disaggregated-tpu", {"llm-d-inference-scheduler", "pd-sidecar"}),
+        (
+            "autoscaled-gpu",
+            {"epp", "prometheus", "keda-operator", "keda-metrics-apiserver", "keda-admission-webhooks"},
+        ),
     ],
 )
 def test_pods_sidecars_and_controllers_of_charts_count(stack: str, others: set[str]) -> None:

@@ -1,0 +1,1 @@
+"""A page with the panels of a rehearsed stack's dashboard, over its own Prometheus."""

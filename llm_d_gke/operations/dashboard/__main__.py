@@ -1,0 +1,97 @@
+"""`python -m llm_d_gke.operations.dashboard STACK [--minutes N] [--out FILE]`"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
+from llm_d_gke.operations.dashboard.page import page
+from llm_d_gke.operations.dashboard.series import DashboardError, read_panels
+from llm_d_gke.operations.live_stack.find import open_stack
+from llm_d_gke.operations.live_stack.metrics import prometheus_of
+from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
+from llm_d_gke.planning import RefusedError
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.stackfile.paths import StackFileError
+
+_REFRESH_SECONDS = 5
+_ON_GKE = (
+    "On GKE the same panels are a dashboard of Cloud Monitoring: llm-d:monitoring.dashboard: true, then"
+    " https://console.cloud.google.com/monitoring/dashboards"
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="operations.dashboard", description="Show the metrics of a running stack.")
+    parser.add_argument("stack")
+    parser.add_argument("--minutes", type=float, default=5.0, help="how far the panels look back (5)")
+    parser.add_argument("--out", type=Path, help="write one page into this file instead of serving it")
+    options = parser.parse_args(arguments)
+    try:
+        # The panels exist in every plan that asks for them; a running stack need not have asked.
+        with open_stack(options.stack, {"llm-d:monitoring.dashboard": "true"}, "rehearsal") as live:
+            base = prometheus_of(StackPaths(live.name), print)
+            render = _renderer(base, live, options.minutes * 60)
+            if options.out is not None:
+                options.out.write_text(render(0), encoding="utf-8")
+                print(f"wrote {options.out}")
+                return DONE
+            return _serve(render)
+    except LiveStackError as error:
+        print(f"{error}\n{_ON_GKE}", file=sys.stderr)
+        return FAILED
+    except (DashboardError, StackFileError) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except RefusedError as refused:
+        print("\n".join(str(finding) for finding in refused.findings), file=sys.stderr)
+        return REFUSED
+
+
+def _renderer(base: str, live: LiveStack, seconds: float) -> Callable[[int], str]:
+    dashboard = live.plan.monitoring.dashboard
+    assert dashboard is not None, "the plan was made with monitoring.dashboard: true"
+    remark = f"{live.looked_at}; Prometheus at {base}"
+
+    def render(refresh: int) -> str:
+        end = time.time()
+        return page(dashboard.title, remark, read_panels(base, dashboard, end, seconds), end, seconds, refresh=refresh)
+
+    return render
+
+
+def _serve(render: Callable[[int], str]) -> int:
+    """Serve the page on a free port of this machine until Ctrl-C."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            try:
+                status, text = HTTPStatus.OK, render(_REFRESH_SECONDS)
+            except DashboardError as error:
+                status, text = HTTPStatus.BAD_GATEWAY, str(error)
+            self.send_response(status)
+            self.send_header("Content-Type", f"text/{'html' if status is HTTPStatus.OK else 'plain'}; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
+            """Requests are not logged: the page loads itself again every few seconds."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        print(f"the dashboard is at http://127.0.0.1:{server.server_port} until Ctrl-C", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return DONE
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""Steps of load on a rehearsed stack that scales: the seconds of each part of a scale-up, and lost requests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from statistics import median
+
+import httpx
+
+from llm_d_gke.operations.live_stack.metrics import prometheus_of
+from llm_d_gke.operations.traffic import Request, Steady
+from llm_d_gke.rehearsal.host.waiting import wait_until
+from llm_d_gke.rehearsal.kube import Kube, Manifest, client
+from llm_d_gke.rehearsal.kube.conditions import is_true
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.stackfile import PROJECT_ROOT
+
+STACK = "autoscaled-gpu"
+_MODEL = "Qwen/Qwen2.5-3B-Instruct"
+_ENGINES = "llm-d.ai/inference-serving=true"
+_TARGET, _MOST = 4, 3
+# A quick way down, and no windows: the example's own would depend on the hour.
+_SETTINGS = {
+    "windows": [],
+    "target": {"requestsPerReplica": _TARGET},
+    "up": {"replicas": _MOST, "periodSeconds": 15},
+    "down": {"replicas": 1, "periodSeconds": 5, "stabilizationSeconds": 5},
+}
+# For the command line of `up`.
+CHANGES = tuple(
+    word
+    for key, value in _SETTINGS.items()
+    for word in ("-c", f"llm-d:models[0].autoscaling.{key}={json.dumps(value)}")
+)
+# Requests a second before and after the step, and during it. Each has 60 tokens, which take an engine of the estimate
+# two seconds: about one is in flight before the step, and more than two replicas hold during it.
+_QUIET, _BUSY, _TOKENS = 0.5, 7.0, 60
+_SCALES_SECONDS = 180.0
+# In the order in which they happen.
+PARTS = ("seen by Prometheus", "replicas raised", "pod on a node", "pod ready", "first answer")
+
+
+@dataclass
+class Round:
+    """Seconds from the step of load to each event, and the requests of the whole round."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    down: float = 0.0
+    nodes_gone: float = 0.0
+    requests: int = 0
+    lost: int = 0
+
+
+def scaling(rounds: int = 10) -> None:
+    """So many scale-ups and scale-downs between one and three replicas, under requests all the time."""
+    _rehearse("up", *CHANGES)
+    paths = StackPaths(STACK)
+    results = []
+    print("\n| round | " + " | ".join(PARTS) + " | requests | lost |")
+    print("|---|" + "---|" * (len(PARTS) + 2))
+    for number in range(rounds):
+        done = step_of_load(paths)
+        results.append(done)
+        cells = [f"{done.seconds[part]:.1f} s" for part in PARTS]
+        print(f"| {number + 1} | {' | '.join(cells)} | {done.requests} | {done.lost} |", flush=True)
+    middle = [f"{median(done.seconds[part] for done in results):.1f} s" for part in PARTS]
+    print(
+        f"| median or sum | {' | '.join(middle)} | {sum(done.requests for done in results)} |"
+        f" {sum(done.lost for done in results)} |"
+    )
+    print(
+        f"\nback to one replica {median(done.down for done in results):.1f} s, to its nodes"
+        f" {median(done.nodes_gone for done in results):.1f} s after the load fell (medians)"
+    )
+    _rehearse("down")
+
+
+def _rehearse(command: str, *arguments: str) -> None:
+    argv = [sys.executable, "-m", "llm_d_gke.rehearsal", command, STACK, *arguments]
+    subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True)
+
+
+def step_of_load(paths: StackPaths) -> Round:
+    """One scale-up to all replicas and the way back to one, with its nodes. Raises TimeoutError if one never comes."""
+    base = prometheus_of(paths, lambda _: None)
+    with client(paths) as kube:
+        return _step(kube, base, Request(reachable(paths), _MODEL, "is the number.", _TOKENS))
+
+
+def _step(kube: Kube, base: str, request: Request) -> Round:
+    old = {pod["metadata"]["name"] for pod in _pods(kube)}
+    nodes = len(_accelerators(kube))
+    done = Round()
+    with Steady(request, _QUIET) as quiet:
+        with Steady(request, _BUSY) as busy:
+            began = time.monotonic()
+            _watch(kube, base, busy, old, began, done)
+            _until(lambda: len(_ready(kube)) == _MOST, f"{_MOST} replicas are ready")
+        fell = time.monotonic()
+        _until(lambda: len(_pods(kube)) == len(old), "the replicas of the step have ended")
+        done.down = time.monotonic() - fell
+        _until(lambda: len(_accelerators(kube)) == nodes, "their nodes have gone")
+        done.nodes_gone = time.monotonic() - fell
+    samples = [*quiet.samples, *busy.samples]
+    done.requests, done.lost = len(samples), sum(not sample.answered for sample in samples)
+    return done
+
+
+def _watch(kube: Kube, base: str, busy: Steady, old: set[str], began: float, done: Round) -> None:
+    """Note when each part of the way to the new replica's first answer is over."""
+    checks: dict[str, Callable[[], bool]] = {
+        "seen by Prometheus": lambda: in_flight(base) > _TARGET * len(old),
+        "replicas raised": lambda: _replicas(kube) > len(old),
+        "pod on a node": lambda: any(pod["spec"].get("nodeName") for pod in _new(kube, old)),
+        "pod ready": lambda: any(pod["metadata"]["name"] not in old for pod in _ready(kube)),
+        "first answer": lambda: any(sample.pod not in old for sample in busy.answers(began)),
+    }
+    for part in PARTS:
+        _until(checks[part], part)
+        done.seconds[part] = time.monotonic() - began
+
+
+def in_flight(base: str) -> float:
+    """Requests in batches and queues of all engines, as the stack's Prometheus has them."""
+    query = 'sum({__name__=~"vllm:num_requests_(running|waiting)"})'
+    answer = httpx.get(f"{base}/api/v1/query", params={"query": query}, timeout=10.0, trust_env=False).json()
+    results = answer["data"]["result"]
+    return float(results[0]["value"][1]) if results else 0.0
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    wait_until(
+        condition,
+        timeout=_SCALES_SECONDS,
+        on_timeout=lambda: TimeoutError(f"not within {_SCALES_SECONDS:.0f} s: {what}"),
+        longest_pause=0.1,
+    )
+
+
+def _pods(kube: Kube) -> list[Manifest]:
+    return kube.list("v1", "Pod", labels=_ENGINES)
+
+
+def _new(kube: Kube, old: set[str]) -> Iterator[Manifest]:
+    return (pod for pod in _pods(kube) if pod["metadata"]["name"] not in old)
+
+
+def _ready(kube: Kube) -> list[Manifest]:
+    return [pod for pod in _pods(kube) if is_true(pod, "Ready")]
+
+
+def _replicas(kube: Kube) -> int:
+    """What the Deployment of the model servers is scaled to."""
+    deployments = kube.list("apps/v1", "Deployment")
+    return max(
+        int(item["spec"]["replicas"])
+        for item in deployments
+        if (item["spec"]["template"]["metadata"].get("labels") or {}).get("llm-d.ai/inference-serving") == "true"
+    )
+
+
+def _accelerators(kube: Kube) -> list[str]:
+    nodes = kube.list("v1", "Node")
+    return [node["metadata"]["name"] for node in nodes if "nvidia.com/gpu" in node["status"]["capacity"]]

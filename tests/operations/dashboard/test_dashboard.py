@@ -1,0 +1,122 @@
+"""The dashboard's page: every panel of the plan, drawn from what Prometheus answers, without anything fetched."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from llm_d_gke.operations.dashboard.__main__ import main
+from llm_d_gke.operations.dashboard.page import format_value, page
+from llm_d_gke.operations.dashboard.series import DashboardError, PanelData, Series, read_panels
+from llm_d_gke.planning.plan.platform import DashboardPlan, PanelPlan
+from tests.stacks import plan_of
+
+END, SECONDS = 1_000_000.0, 300.0
+QUEUE = PanelPlan(title="Requests that wait, <by replica>", unit="1", query="sum by (pod) (waiting)")
+LATENCY = PanelPlan(title="Time to first token", unit="s", query="wrong(")
+
+
+class Answers:
+    """A Prometheus that answers the queries of `results`, and refuses others."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, list[dict[str, Any]]] = {}
+        self.asked: list[dict[str, str]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                arguments = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
+                outer.asked.append(arguments)
+                found = outer.results.get(arguments["query"])
+                body: dict[str, Any] = {"status": "success", "data": {"result": found}}
+                if found is None:
+                    body = {"status": "error", "error": "parse error"}
+                self.send_response(200 if found is not None else 400)
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def prometheus() -> Iterator[Answers]:
+    answers = Answers()
+    yield answers
+    answers.server.shutdown()
+    answers.server.server_close()
+
+
+def test_panels_hold_the_values_of_their_queries(prometheus: Answers) -> None:
+    prometheus.results[QUEUE.query] = [
+        {"metric": {"pod": "b"}, "values": [[END - 1, "2"], [END, "NaN"]]},
+        {"metric": {"pod": "a"}, "values": [[END - 1, "3.5"]]},
+    ]
+    queue, latency = read_panels(prometheus.base, DashboardPlan(title="t", panels=(QUEUE, LATENCY)), END, SECONDS)
+    assert queue.series == (
+        Series(name="a", points=((END - 1, 3.5),)),
+        # No number: a quantile without requests.
+        Series(name="b", points=((END - 1, 2.0),)),
+    )
+    assert latency.problem == "parse error"
+    assert float(prometheus.asked[0]["end"]) - float(prometheus.asked[0]["start"]) == SECONDS
+
+
+def test_a_prometheus_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(DashboardError, match="does not answer"):
+        read_panels("http://127.0.0.1:1", DashboardPlan(title="t", panels=(QUEUE,)), END, SECONDS)
+
+
+def test_the_page_draws_lines_names_them_and_fetches_nothing() -> None:
+    line = Series(name="<pod-0>", points=((END - 300, 0.0), (END, 4.0)))
+    panels = (
+        PanelData(panel=QUEUE, series=(line,)),
+        PanelData(panel=LATENCY, series=(), problem="parse error"),
+        PanelData(panel=LATENCY, series=()),
+    )
+    text = page("llm-d gpu", "the rehearsed stack", panels, END, SECONDS, refresh=5)
+    # From the left lower corner of the chart to its right upper corner.
+    assert 'points="48.0,158.0 360.0,10.0"' in text
+    assert "&lt;pod-0&gt;: 4" in text
+    assert "Requests that wait, &lt;by replica&gt;" in text
+    assert "parse error" in text
+    assert "No value in this time." in text
+    assert '<meta http-equiv="refresh" content="5">' in text
+    assert "refresh" not in page("t", "r", panels, END, SECONDS)
+    for word in ("<script", "http:", "https:", "src=", "@import"):
+        assert word not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [(0.0123, "s", "12.3 ms"), (2.5, "s", "2.5 s"), (8.0, "1/s", "8 /s"), (3.0, "1", "3")],
+)
+def test_values_have_the_unit_of_their_metric(value: float, unit: str, expected: str) -> None:
+    assert format_value(value, unit) == expected
+
+
+def test_every_panel_of_a_plan_has_a_unit_that_the_page_knows() -> None:
+    dashboard = plan_of("gpu", {"monitoring.dashboard": True}).monitoring.dashboard
+    assert dashboard is not None
+    assert {panel.unit for panel in dashboard.panels} <= {"1", "1/s", "s"}
+
+
+def test_a_stack_that_is_not_rehearsed_is_named_with_the_two_places(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["multi-model-tpu"]) == 1
+    said = capsys.readouterr().err
+    assert "make up STACK=multi-model-tpu" in said
+    assert "console.cloud.google.com/monitoring" in said
