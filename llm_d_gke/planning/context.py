@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,6 +14,7 @@ from llm_d_gke.catalog.schema import Accelerator, MachineType, region_of
 from llm_d_gke.planning import names
 from llm_d_gke.planning.findings import Finding, Severity, path_of
 from llm_d_gke.planning.rules import RULES
+from llm_d_gke.planning.setting_synonyms import choice_here
 from llm_d_gke.planning.suggest import did_you_mean
 from llm_d_gke.planning.zones import nearest_zones
 from llm_d_gke.settings import StackSettings
@@ -141,7 +143,7 @@ def resolve_context(
             "type",
             value=accelerator_settings.type,
             rule="the catalog has no accelerator of this name",
-            fix=did_you_mean(accelerator_settings.type, list(catalog.accelerators)),
+            fix=_named_by_google(accelerator_settings.type, catalog),
         )
         return None
     machine = _machine(settings, catalog, accelerator, findings)
@@ -282,6 +284,15 @@ def _shape(
         )
         return None
     return per_node, None, 1
+
+
+def _named_by_google(name: str, catalog: Catalog) -> str:
+    """The accelerator of GKE's node label or of gcloud's type, such as v6e-8; else the most similar."""
+    by_label = {entry.node_label_value: entry.name for entry in catalog.accelerators.values()}
+    word = re.sub(r"-\d+$", "", name.strip().lower())
+    meant = by_label.get(name.strip().lower()) or choice_here("type", word)
+    listing = list(catalog.accelerators)
+    return f"did you mean {meant}? All of them: {', '.join(listing)}" if meant else did_you_mean(name, listing)
 
 
 def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings) -> tuple[str, ...]:

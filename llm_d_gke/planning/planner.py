@@ -94,10 +94,22 @@ def plan_raw(
     try:
         settings = StackSettings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
-        findings = from_validation(error, encrypted)
+        findings = [
+            _with_type_of_machine(finding, values, full_catalog) for finding in from_validation(error, encrypted)
+        ]
         further = _further(stack, values, error, encrypted, full_catalog, files, findings)
         raise RefusedError([*findings, *further]) from None
     return plan(stack, settings, full_catalog, encrypted, files, quoted(values))
+
+
+def _with_type_of_machine(finding: Finding, values: Mapping[str, Any], catalog: Catalog) -> Finding:
+    """Where accelerator.type is missing, the one that the machine type carries is the example."""
+    given = values.get("accelerator")
+    machine = catalog.machines.get(str(given.get("machineType"))) if isinstance(given, Mapping) else None
+    if finding.path != "llm-d:accelerator.type" or finding.value != "(missing)" or machine is None:
+        return finding
+    types = [machine.accelerator] if machine.accelerator is not None else [*machine.attachable]
+    return replace(finding, fix=f"add it to the stack file: type: {types[0]}") if types else finding
 
 
 def plan(

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from llm_d_gke.planning.findings import HIDDEN, NAMESPACE, Finding, Severity, path_of, without_secrets
 from llm_d_gke.planning.rules import RULES
-from llm_d_gke.planning.setting_synonyms import WORDS_FOR_DEFAULT, choice_here, key_here
+from llm_d_gke.planning.setting_synonyms import WORDS_FOR_DEFAULT, choice_elsewhere, choice_here, key_here
 from llm_d_gke.planning.setting_values import expected, flow, listed, meant_choice, passing
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
@@ -138,16 +138,30 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
                 close = choice_here("kind", choice) or nearest(str(choice), map(str, choices))
             if isinstance(choice, list | tuple) and len(choice) == 1:
                 close = meant_choice(place, choice[0])
+            elsewhere = choice_elsewhere(str(place.path[-1]), choice)
+            if elsewhere is not None:
+                return f"{key}{flow(choice)} is not a choice here: it takes {listed(choices)}", elsewhere
             hint = f"use {key}{close}" if close is not None else f"use one of them, for example {key}{flow(choices[0])}"
             return f"{key}{flow(choice)} is not a choice here: it takes {listed(choices)}", hint
         case "union_tag_not_found":
-            sample = passing(place, value)
+            sample = passing(place, _with_kind(place, value))
             return (
                 f"the group does not say which kind it is: kind is {listed(choices_of(place.kind))}",
                 f"add kind, for example {sample}" if sample else "add kind",
             )
         case _:
             return _other_value(kind, place, value)
+
+
+def _with_kind(place: Place, value: object) -> object:
+    """The kind that the keys of a group name, as in `{pvc: my-claim}`; without one the value itself."""
+    if not isinstance(value, Mapping):
+        return value
+    for key in value:
+        kind = choice_here("kind", key) or nearest(str(key), map(str, choices_of(place.kind)))
+        if kind in choices_of(place.kind):
+            return {"kind": kind}
+    return next((text for text in value.values() if isinstance(text, str) and "://" in text), value)
 
 
 def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:

@@ -161,6 +161,15 @@ _CHOICES: Mapping[str, Mapping[str, str]] = {
     "dtype": {"fp16": "half", "f16": "half", "bf16": "bfloat16", "fp32": "float32", "f32": "float32"},
     "quantization": {"int4": "awq", "w4a16": "compressed-tensors", "bnb": "bitsandbytes"},
     "kvCacheDtype": {"float8": "fp8", "e4m3": "fp8_e4m3", "e5m2": "fp8_e5m2"},
+    "type": {
+        "v5e": "tpu-v5e",
+        "v5litepod": "tpu-v5e",
+        "v5p": "tpu-v5p",
+        "v6e": "tpu-v6e",
+        "trillium": "tpu-v6e",
+        "v7x": "tpu-v7x",
+        "ironwood": "tpu-v7x",
+    },
     "provisioning": {"preemptible": "spot", "dws": "flex-start", "flex": "flex-start", "standard": "on-demand"},
     "pattern": {
         "pd": "disaggregated",
@@ -189,6 +198,14 @@ _CHOICES: Mapping[str, Mapping[str, str]] = {
     },
 }
 
+# Choices that another setting expresses here, with what to do, by the key whose value they are.
+_CHOICES_ELSEWHERE: Mapping[str, Mapping[str, str]] = {
+    "provisioning": dict.fromkeys(
+        ("reservation", "reserved"), "remove it, and set accelerator.reservation to the name of the reservation"
+    ),
+    "exposure": {"none": "remove it, and reach the Gateway from inside the VPC: the default is internal"},
+}
+
 WORDS_FOR_DEFAULT = ("auto", "automatic", "default", "max", "none", "null", "unlimited", "")
 # Factors of the short forms of numbers and times, and words for true and false.
 THOUSANDS = {"k": 1024, "m": 1024**2, "g": 1024**3}
@@ -208,6 +225,11 @@ def key_here(group: str, key: str) -> str | None:
 def choice_here(key: str, value: object) -> str | None:
     """The choice of a setting for another program's word."""
     return _CHOICES.get(key, {}).get(letters(str(value)))
+
+
+def choice_elsewhere(key: str, value: object) -> str | None:
+    """What to do about a choice that is another setting here."""
+    return _CHOICES_ELSEWHERE.get(key, {}).get(letters(str(value)))
 
 
 def letters(text: str) -> str:

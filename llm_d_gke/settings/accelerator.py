@@ -108,7 +108,14 @@ class AcceleratorSettings(Settings):
     ] = "on-demand"
     reservation: Annotated[
         str | None,
-        Field(description="Name of a specific reservation to consume.", json_schema_extra=replaces("accelerator pool")),
+        Field(
+            description="Name of a specific reservation to consume; of another project that shares it, with its path.",
+            # docs.cloud.google.com/kubernetes-engine/docs/how-to/consuming-reservations
+            pattern=r"^(projects/[a-z][a-z0-9:.-]+/reservations/)?[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
+            examples=["my-reservation", "projects/my-owner-project/reservations/my-reservation"],
+            json_schema_extra=replaces("accelerator pool")
+            | form("the name of a reservation: lower-case letters, digits and dashes"),
+        ),
     ] = None
     driver_version: Annotated[
         Literal["default", "latest"] | None,

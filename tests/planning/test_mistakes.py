@@ -14,6 +14,7 @@ from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.stackfile import load
 from tests.planning.refusals.every import EVERY
+from tests.stacks import ENCRYPTED, values_of
 
 BASE = """
 llm-d:project: some-project
@@ -56,6 +57,12 @@ MISTAKES = [
     ("capitals", "llm-d:location: US-EAST4-A", "SETTING-FORM", "location", "in lower case", "use us-east4-a"),
     ("accelerator", "llm-d:accelerator: {type: nvidia-L4}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-l4?"),
     ("short accelerator", "llm-d:accelerator: {type: h100}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-h100"),
+    ("type of gcloud", "llm-d:accelerator: {type: v5litepod-8}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean tpu-v5e?"),
+    ("label of GKE", "llm-d:accelerator: {type: tpu7x}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean tpu-v7x?"),
+    ("reserved", "llm-d:accelerator: {provisioning: reservation}", "SETTING-CHOICE", "accelerator.provisioning", "it takes on-demand", "set accelerator.reservation"),
+    ("reservation with a blank", "llm-d:accelerator: {reservation: my res}", "SETTING-FORM", "accelerator.reservation", "name of a reservation", "use my-res"),
+    ("weights of no kind", model("source: {pvc: weights}"), "SETTING-KIND", "models[0].source", "which kind", "kind: volume-claim"),
+    ("address of weights", model("source: {uri: gs://my-bucket/qwen}"), "SETTING-KIND", "models[0].source", "which kind", "bucket: my-bucket, path: qwen"),
     ("machine type", "llm-d:accelerator: {type: nvidia-l4, machineType: g2-standard-5}", "MACHINE-TYPE", "accelerator.machineType", "does not sell", "mean g2-standard-4?"),
     ("another machine", f"{TPU_PLACE}{TPU % '2x2'}".replace("tpu-v6e", "tpu-v5e"), "MACHINE-TYPE", "accelerator.machineType", "does not sell", "ct5lp"),
     ("min above max", "llm-d:accelerator: {type: nvidia-l4, nodes: {min: 4, max: 2}}", "NODES-MIN-MAX", "accelerator.nodes", "min is 4", "raise max to 4"),
@@ -206,3 +213,11 @@ def test_no_message_has_words_of_a_library(wrong: Any) -> None:
         assert not FOREIGN.search(f"{finding.rule} {finding.fix}"), finding
         assert finding.rule.strip()
         assert finding.fix.strip()
+
+
+def test_a_machine_type_says_which_accelerator_is_missing() -> None:
+    values = values_of("gpu", {"accelerator": {"machineType": "a3-highgpu-8g"}})
+    with pytest.raises(RefusedError) as refused:
+        plan_raw("gpu", values, ENCRYPTED)
+    fixes = [finding.fix for finding in refused.value.findings if finding.path == "llm-d:accelerator.type"]
+    assert fixes == ["add it to the stack file: type: nvidia-h100-80gb"]

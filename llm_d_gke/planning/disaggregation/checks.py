@@ -12,6 +12,7 @@ from llm_d_gke.planning.engine_support.attention import split_block_sizes
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.plan.estimates import SpeedEstimate
 from llm_d_gke.planning.serving.engine_checks import deployment_of
+from llm_d_gke.planning.serving.parallelism_checks import machine_with
 from llm_d_gke.planning.sizing.capacity import in_flight, lengths_of
 from llm_d_gke.planning.sizing.memory_check import run_of, version_of
 from llm_d_gke.planning.sizing.speed import Load, estimate
@@ -143,8 +144,9 @@ def _check_parallelism(
                 index,
                 "tensorParallel",
                 value=parallelism.tensor,
-                rule=f"a {ctx.role} server runs on one host: {ctx.machine.name} has {ctx.per_node} accelerators",
-                fix="use fewer, or a machineType with more",
+                rule=f"a {ctx.role} server runs on one host: {ctx.machine.name} has {ctx.per_node}"
+                f" {'accelerator' if ctx.per_node == 1 else 'accelerators'}",
+                fix=f"use fewer, {machine_with(ctx, parallelism.tensor)}",
             )
     decode_ranks, prefill_ranks = spread[0].tensor, spread[1].tensor
     if decode_ranks == prefill_ranks:

@@ -50,7 +50,7 @@ def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
             "tensorParallel",
             value=parallelism.tensor,
             rule=f"a pod on {ctx.machine.name} takes all chips of its slice: tensor parallelism is {chips} there",
-            fix=f"use {chips}, remove tensorParallel, or choose another machineType",
+            fix=f"use {chips}, remove tensorParallel, {machine_with(ctx, parallelism.tensor)}",
         )
 
 
@@ -67,7 +67,7 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             value=tensor,
             rule=f"a node has {on_host} {ctx.accelerator.title}, and without RDMA between nodes each"
             " layer would wait for the network",
-            fix=f"use {on_host} or fewer, {_machine_with(ctx, tensor)}{stages}",
+            fix=f"use {on_host} or fewer, {machine_with(ctx, tensor)}{stages}",
         )
     elif parallelism.is_multi_node and parallelism.accelerators % on_host:
         sizes = {"dataParallel": parallelism.data, "pipelineParallel": parallelism.pipeline, "tensorParallel": tensor}
@@ -84,7 +84,7 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
         )
 
 
-def _machine_with(ctx: PlanContext, devices: int) -> str:
+def machine_with(ctx: PlanContext, devices: int) -> str:
     """The smallest machine type with so many of the same accelerator, as the second half of a fix."""
     accelerator = ctx.accelerator
     options = [
@@ -120,7 +120,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             value=parallelism.tensor,
             rule=f"a data-parallel rank runs on one host, and ranks of {parallelism.tensor} do not fill one of"
             f" {ctx.per_node} {ctx.accelerator.title}",
-            fix=f"use a divisor of {ctx.per_node}",
+            fix="use 1" if ctx.per_node == 1 else f"use a divisor of {ctx.per_node}",
         )
     elif parallelism.ranks_per_host > MOST_PORTS:
         ctx.findings.error(
