@@ -19,8 +19,10 @@ from llm_d_gke.stackfile.assumptions import assume_unset
 def judge_preview(stack: str, file: Path, changes: Mapping[str, str]) -> int:
     """Judge the output of `pulumi preview --json`. Raises RefusedError for a deletion that loses data."""
     text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    # A warning may stand before the document.
+    begin = 0 if text.startswith("{") else text.find("\n{") + 1
     try:
-        document = json.loads(text)
+        document = json.loads(text[begin:])
         steps = steps_of_preview(document)
     except (ValueError, AttributeError):
         raise UpgradeError(f"{file} is not the output of `pulumi preview --json`") from None

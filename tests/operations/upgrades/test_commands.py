@@ -97,7 +97,8 @@ def test_a_preview_that_deletes_a_disk_is_refused_unless_acknowledged(
 
 def test_a_preview_without_losses_is_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "preview.json"
-    file.write_text(json.dumps({"steps": [{"op": "update", "urn": DISK, "oldState": {}}]}))
+    document = json.dumps({"steps": [{"op": "update", "urn": DISK, "oldState": {}}]}, indent=2)
+    file.write_text(f"warning: a newer version of Pulumi exists\n{document}\n")
     assert judge_preview("gpu", file, {}) == 0
     assert "1 steps: no kind" in capsys.readouterr().out
     file.write_text("Previewing update\n")
