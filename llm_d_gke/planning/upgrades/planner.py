@@ -8,7 +8,7 @@ from llm_d_gke.catalog.release import Release
 from llm_d_gke.planning.findings import Finding, Severity
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.upgrades.infrastructure import infrastructure_steps, minor_of
-from llm_d_gke.planning.upgrades.platform import kinds_of, platform_steps
+from llm_d_gke.planning.upgrades.platform import is_older, kinds_of, platform_steps, release_of
 from llm_d_gke.planning.upgrades.routing import routing_steps
 from llm_d_gke.planning.upgrades.servers import server_steps
 from llm_d_gke.planning.upgrades.step import Loss, Step, UpgradePlan
@@ -78,7 +78,8 @@ def _findings(before: StackPlan, after: StackPlan, new: Release) -> Iterator[Fin
         previous = names.get(chart.name)
         if previous is None or chart.existing or not chart.crds or previous.chart != chart.chart:
             continue
-        if _number(chart.version) < _number(previous.version):
+        release = release_of(chart.name, new.charts)
+        if is_older(chart, previous) and (release is None or release.kinds == "upgraded"):
             yield Finding(
                 id="LLMD-PREFLIGHT-KINDS-BACK",
                 path="llm-d:release",
@@ -89,8 +90,3 @@ def _findings(before: StackPlan, after: StackPlan, new: Release) -> Iterator[Fin
                 + ", ".join(f"kubectl get {kind} -A -o yaml" for kind in chart.crds),
                 severity=Severity.WARNING,
             )
-
-
-def _number(version: str) -> tuple[int, ...]:
-    """A version as numbers, for comparison: v0.20.0 is (0, 20, 0)."""
-    return tuple(int(part) for part in version.removeprefix("v").split("-")[0].split(".") if part.isdigit())

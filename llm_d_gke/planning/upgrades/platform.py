@@ -25,7 +25,7 @@ def platform_steps(before: StackPlan, after: StackPlan, releases: ChartReleases)
     changed = [chart for chart in after.charts if _differs(old.get(chart.name), chart)]
     for chart in changed:
         if chart.name in _KINDS and not chart.existing:
-            yield _kinds(old.get(chart.name), chart)
+            yield _kinds(old.get(chart.name), chart, release_of(chart.name, releases))
     for chart in changed:
         if chart.existing:
             yield _existing(old.get(chart.name), chart)
@@ -54,6 +54,15 @@ def release_of(name: str, releases: ChartReleases) -> ChartRelease | None:
     if name == ISTIO_BASE and isinstance(releases.istio, IstioCharts):
         return releases.istio.base
     return None
+
+
+def is_older(chart: ChartPlan, other: ChartPlan) -> bool:
+    return _number(chart.version) < _number(other.version)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """A version as numbers, for comparison: v0.20.0 is (0, 20, 0)."""
+    return tuple(int(part) for part in version.removeprefix("v").split("-")[0].split(".") if part.isdigit())
 
 
 def _differs(before: ChartPlan | None, after: ChartPlan) -> bool:
@@ -94,12 +103,18 @@ def _change(before: ChartPlan | None, after: ChartPlan) -> str:
     return "values of the chart"
 
 
-def _kinds(before: ChartPlan | None, after: ChartPlan) -> Step:
+def _kinds(before: ChartPlan | None, after: ChartPlan, release: ChartRelease | None) -> Step:
+    established = before is None or (release is not None and release.kinds == "upgraded")
     return Step(
         name=f"kinds-{after.name}",
         title=f"kinds of {after.name}",
         changes=(_change(before, after),),
-        method="Helm changes the kinds in place; objects stay",
+        method=(
+            "Helm changes the kinds in place; objects stay"
+            if established
+            else f"Helm installs the chart; whether {after.version} has its kinds as templates, which Helm changes,"
+            " is not established"
+        ),
         loss=Loss.NOTHING,
         consequence="nothing",
         back="the chart before; fields that only the newer kind has are dropped when objects are written",
@@ -109,9 +124,14 @@ def _kinds(before: ChartPlan | None, after: ChartPlan) -> Step:
 
 
 def _installed_once(before: ChartPlan, after: ChartPlan, releases: ChartReleases) -> Iterator[Step]:
-    """Kinds in the folder crds/ of a chart: Helm installs them with the chart and never changes them."""
+    """Kinds in the folder crds/ of a chart: Helm installs them with the chart and never changes them.
+
+    On the way back they stay: the newer kind serves the older controller, and an older one would drop fields.
+    """
     release = release_of(after.name, releases)
     if release is None or release.kinds == "upgraded" or before.chart != after.chart:
+        return
+    if is_older(after, before):
         return
     once = release.kinds == "once"
     yield Step(

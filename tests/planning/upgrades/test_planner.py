@@ -220,6 +220,22 @@ def test_kinds_that_helm_never_changes_are_applied_by_hand() -> None:
     assert not plan["kinds-lws"].parts
 
 
+def test_what_was_not_read_of_a_chart_is_said() -> None:
+    """KServe 0.20's chart was read, and 0.21's was not."""
+    read = steps(upgrade("kserve-prefix-cache-gpu", "gaie-1.5", "llm-d-0.9"))["kinds-kserve-llmisvc-crd"]
+    unread = steps(upgrade("kserve-prefix-cache-gpu", "llm-d-0.9", "llm-d-0.10"))["kinds-kserve-llmisvc-crd"]
+    assert read.method == "Helm changes the kinds in place; objects stay"
+    assert "whether v0.21.0 has its kinds as templates" in unread.method
+    assert "not established" in unread.method
+
+
+def test_kinds_that_helm_never_changes_stay_on_the_way_back() -> None:
+    plan = upgrade("mixture-of-experts-wide-gpu", "llm-d-0.10", "llm-d-0.9")
+    assert "controller-lws" in steps(plan)
+    assert "kinds-lws" not in steps(plan)
+    assert not plan.findings
+
+
 def test_a_controller_that_others_own_is_upgraded_by_hand() -> None:
     changes = {
         "cluster.existing": {"name": "shared", "version": "1.35.2-gke.1842000"},
