@@ -109,6 +109,8 @@ _ELSEWHERE = {
     "config.json",
     "hf_quant_config.json",
     "result.json",
+    "import.json",
+    "resources.json",
     "rules.yaml",
     "dashboard.json",
     # Placeholders.

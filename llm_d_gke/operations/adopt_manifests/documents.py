@@ -44,10 +44,10 @@ _CREATED_BY_PROGRAM = {
     "PodDisruptionBudget": "the stack makes its own",
     "Secret": "set it again, encrypted: pulumi config set --path --secret llm-d:huggingFace.token",
     "LLMInferenceServiceConfig": "presets of KServe are not read; set what they set in the stack file",
-    "HorizontalPodAutoscaler": "replicas are a setting of the model, and nothing scales them by load",
-    "ScaledObject": "replicas are a setting of the model, and nothing scales them by load",
+    "HorizontalPodAutoscaler": "models[].autoscaling takes its place",
+    "ScaledObject": "models[].autoscaling takes its place",
     "PersistentVolumeClaim": "it stays as it is; a model's source of kind volume-claim mounts it",
-    "ComputeClass": "accelerator.type and accelerator.provisioning take its place",
+    "ComputeClass": "accelerator.computeClass takes its place",
 }
 _WORKLOADS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "ReplicaSet", "Pod", "Job", "DaemonSet")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Role,
 from llm_d_gke.operations.adopt_manifests.sources import source_of
 
 _ENGINE_SPEC = "servingEngineSpec"
+_VALUE = re.compile(r'"?\{\{-?\s*\.Values\.([\w.]+)\s*-?\}\}"?')
 # Keys of a production stack's vllmConfig that are flags of `vllm serve`.
 _FLAGS = {
     "maxModelLen": "--max-model-len",
@@ -97,6 +99,7 @@ def is_model_service(values: Json) -> bool:
 
 def model_service(values: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
     """Servers of both roles of llm-d-modelservice."""
+    values = dict(_filled_in(values, values))
     model, source = source_of(str(at(values, "modelArtifacts", "uri") or ""))
     name = at(values, "modelArtifacts", "name")
     not_carried = []
@@ -124,6 +127,23 @@ def model_service(values: Json, origin: str) -> tuple[list[Server], list[NotCarr
         ],
         not_carried,
     )
+
+
+def _filled_in(value: Any, values: Json) -> Any:
+    """Values with `{{ .Values.a.b }}` in texts replaced, which the chart does as well. Other templates stay."""
+    if isinstance(value, Mapping):
+        return {key: _filled_in(item, values) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled_in(item, values) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def referenced(match: re.Match[str]) -> str:
+        value_of_key = at(values, *match.group(1).split("."))
+        return match.group() if value_of_key is None or isinstance(value_of_key, Mapping | list) else str(value_of_key)
+
+    # Quotes around a template are YAML's, which is read after the chart has filled it in.
+    return _VALUE.sub(referenced, value)
 
 
 def _part(part: Json, role: Role, origin: str) -> Server:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +17,8 @@ from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.flags import settings_of
 from llm_d_gke.operations.adopt_manifests.pods import ACCELERATOR_RESOURCES
 from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
+from llm_d_gke.planning.engine_support.options import unknown_options
+from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import ModelSettings
 
 Settings = dict[str, Any]
@@ -38,10 +41,11 @@ def stack_settings(
     server serves a model.
     """
     not_carried = list(documents.not_carried)
-    with_model = [server for server in documents.servers if server.model]
+    servers = [_with_known_model(server, catalog, not_carried) for server in documents.servers]
+    with_model = [server for server in servers if server.model]
     not_carried += [
         NotCarried(origin=server.origin, what="model server", why="no document says which model it serves")
-        for server in documents.servers
+        for server in servers
         if not server.model
     ]
     if not with_model:
@@ -65,10 +69,59 @@ def stack_settings(
     pool = _accelerator(documents, with_model, catalog, not_carried, accelerator)
     if pool:
         settings["accelerator"] = pool
+        models = _with_known_options(models, str(pool["type"]), catalog, not_carried)
     # Which clients may come, and with which credentials, is for the reader to decide: gateway.auth.
     settings["gateway"] = {"exposure": "internal"}
     settings["models"] = models
     return settings, not_carried
+
+
+def _with_known_model(server: Server, catalog: Catalog, not_carried: list[NotCarried]) -> Server:
+    """The server with an id of the Hub in place of a path or a variable, or with no model where none is known.
+
+    A path such as /models/Qwen3-8B stands for the only model of the catalog that has this name.
+    """
+    model = server.model or ""
+    if any(mark in model for mark in ("$(", "${", "{{", "$@")):
+        why = "its value is not in the files: add the ConfigMap's manifest, or render first (kustomize build)"
+        not_carried.append(NotCarried(origin=server.origin, what=f"model {model}", why=why))
+        return replace(server, model=None)
+    if not model.startswith(("/", "./", "gs://", "s3://")):
+        return server
+    name = model.rstrip("/").rpartition("/")[2].lower()
+    named = [other for other in catalog.models if other.rpartition("/")[2].lower() == name]
+    if len(named) != 1:
+        why = "it is a path, and no model of the catalog has its name: write the model's id of the Hub in its place"
+        not_carried.append(NotCarried(origin=server.origin, what=f"model {model}", why=why))
+        return replace(server, model=None)
+    why = f"{named[0]} is taken for it, from the Hub; set models[].source for a bucket or a volume"
+    not_carried.append(NotCarried(origin=server.origin, what=f"path {model}", why=why))
+    served = server.served_name or (model if "--served-model-name" not in " ".join(server.arguments) else None)
+    return replace(server, model=named[0], served_name=served)
+
+
+def _with_known_options(
+    models: Sequence[Settings], accelerator: str, catalog: Catalog, not_carried: list[NotCarried]
+) -> list[Settings]:
+    """The models without the arguments that the default release's vLLM does not have: it would exit."""
+    release = catalog.releases[str(StackSettings.model_fields["release"].default)]
+    image = release.engine.image_for(catalog.accelerators[accelerator], disaggregated=False)
+    if image is None:
+        return list(models)
+    checked = []
+    for model in models:
+        arguments = list(model.get("extraArgs", ()))
+        for position, name, _ in reversed(unknown_options(image.version, arguments)):
+            end = position + 1
+            while end < len(arguments) and not arguments[end].startswith("-"):
+                end += 1
+            words = " ".join(arguments[position:end])
+            del arguments[position:end]
+            why = f"vLLM {image.version}, which the stack runs, has no option {name}"
+            not_carried.append(NotCarried(origin=str(model["id"]), what=words, why=why))
+        rest = {key: value for key, value in model.items() if key not in ("allowExtraArgs", "extraArgs")}
+        checked.append(rest | ({"allowExtraArgs": True, "extraArgs": arguments} if arguments else {}))
+    return checked
 
 
 def _listed(not_carried: Sequence[NotCarried]) -> str:
@@ -82,6 +135,9 @@ def _models(servers: Sequence[Server], not_carried: list[NotCarried]) -> Iterato
         by_model.setdefault(str(server.model), []).append(server)
     for model, group in by_model.items():
         main = next((server for server in group if server.role != "prefill"), group[0])
+        if main.role == "prefill":
+            why = "the servers of decode are in no file: add their manifest, or this one serves alone"
+            not_carried.append(NotCarried(origin=main.origin, what="the role prefill", why=why))
         settings = _model(model, main, not_carried)
         prefill = next((server for server in group if server.role == "prefill" and server is not main), None)
         if prefill is not None:
@@ -178,7 +234,8 @@ def _valid(settings: Settings, server: Server, not_carried: list[NotCarried]) ->
 
 
 def _pattern(servers: Sequence[Server], models: Sequence[Settings]) -> str:
-    if any(server.role == "prefill" for server in servers):
+    roles = {server.role for server in servers}
+    if "prefill" in roles and len(roles) > 1:
         return "disaggregated"
     if len(models) > 1:
         return "multi-model"
@@ -230,7 +287,7 @@ def _accelerator(
     machine = next((selector[key] for key in _MACHINE_LABELS if key in selector), None) or at(
         pool, "config", "machineType"
     )
-    machine = machine or _machine(catalog, accelerator, max(server.accelerators for server in servers))
+    machine = machine or _machine(catalog, accelerator, max(map(_accelerators_of, servers)))
     topology = selector.get(_TOPOLOGY_LABEL) or at(pool, "placementPolicy", "tpuTopology")
     spot = selector.get(_SPOT_LABEL) == "true" or at(pool, "config", "spot")
     settings |= {"machineType": str(machine)} if machine else {}
@@ -267,6 +324,11 @@ def _nodes(pool: Json | None, servers: Sequence[Server]) -> Settings:
     if bounds.get("enabled"):
         return {"min": whole(bounds.get("minNodeCount"), 0), "max": max(1, whole(bounds.get("maxNodeCount"), needed))}
     return {"min": 0, "max": needed}
+
+
+def _accelerators_of(server: Server) -> int:
+    """Accelerators of a pod: those that it asks for, or as many as its model is divided over."""
+    return server.accelerators or (_widths(server).get("tensorParallel", 1) if server.hosts == 1 else 1)
 
 
 def _hosts(server: Server) -> int:

@@ -209,9 +209,9 @@ def _alert(inputs: Inputs, name: str) -> tuple[str, str, Words]:
 
 
 def _expect(inputs: Inputs, path: str, value: str) -> None:
-    found = inputs.take(path)
-    if found != value:
-        raise NotEjectableError(f"{path} is {found}, and the command is written for {value}")
+    current = inputs.take(path)
+    if current != value:
+        raise NotEjectableError(f"{path} is {current}, and the command is written for {value}")
 
 
 def _dashed(text: str) -> str:

@@ -56,9 +56,9 @@ class Inputs:
 
     def _dependency(self, path: str, kind: str) -> Recorded:
         for urn in self._resource.property_dependencies.get(path.split(".")[0], ()):
-            found = self._graph.find(urn)
-            if found is not None and found.type == kind:
-                return found
+            dependency = self._graph.find(urn)
+            if dependency is not None and dependency.type == kind:
+                return dependency
         raise NotEjectableError(f"{self._resource.urn}: {path} is not known before the resource exists")
 
 

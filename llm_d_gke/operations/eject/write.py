@@ -63,7 +63,9 @@ def _with_addresses(files: Mapping[Path, str], steps: tuple[Step, ...], graph: G
     for step in steps:
         for resource, body in step.objects:
             path = Path(step.folder, _file_name(body))
-            address = next((found for found in _dependencies(resource, graph) if found.type == _ADDRESS), None)
+            address = next(
+                (dependency for dependency in _dependencies(resource, graph) if dependency.type == _ADDRESS), None
+            )
             if "[unknown]" not in files[path] or address is None:
                 continue
             word = "ADDRESS_OF_" + str(address["name"]).replace("-", "_").upper()
@@ -78,7 +80,7 @@ def _with_addresses(files: Mapping[Path, str], steps: tuple[Step, ...], graph: G
 
 def _dependencies(resource: Recorded, graph: Graph) -> Iterator[Recorded]:
     for urns in resource.property_dependencies.values():
-        yield from (found for urn in urns if (found := graph.find(urn)) is not None)
+        yield from (dependency for urn in urns if (dependency := graph.find(urn)) is not None)
 
 
 def _project(graph: Graph) -> object:

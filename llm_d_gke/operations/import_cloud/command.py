@@ -45,14 +45,14 @@ def write_import(stack: str, changes: Mapping[str, str], described: Path | None,
             f" --project {plan.project} --format=yaml > cluster.yaml"
         )
         return DONE
-    found = differences(graph, description)
-    if not found:
+    changes_of_up = differences(graph, description)
+    if not changes_of_up:
         print("\nNo compared field of cluster and node pools differs.")
         return DONE
     print("\nWhat differs from the existing cluster:")
-    for difference in found:
+    for difference in changes_of_up:
         print(wrapped(f"- {difference}"))
-    if any(difference.replaces for difference in found):
+    if any(difference.replaces for difference in changes_of_up):
         print("\nDo not run `up` before no line says REPLACES: change the stack file, or keep the resource out of it.")
         return REFUSED
     return DONE

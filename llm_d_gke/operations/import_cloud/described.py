@@ -75,7 +75,7 @@ class Difference:
 
     def __str__(self) -> str:
         effect = "REPLACES it" if self.replaces else "changes it in place"
-        return f"{self.resource} {self.field}: is {_shown(self.now)}, planned {_shown(self.planned)}; `up` {effect}"
+        return f"{self.resource} {self.field}: is {_text(self.now)}, planned {_text(self.planned)}; `up` {effect}"
 
 
 def read_description(path: Path) -> Mapping[str, Any]:
@@ -100,18 +100,18 @@ def missing_pools(graph: Graph, described: Mapping[str, Any]) -> tuple[str, ...]
 
 def differences(graph: Graph, described: Mapping[str, Any]) -> tuple[Difference, ...]:
     """Every compared field of the cluster and of its pools that the next `up` would change."""
-    found: list[Difference] = []
+    result: list[Difference] = []
     pools = {pool.get("name"): pool for pool in described.get("nodePools") or ()}
     for cluster in graph.by_type(CLUSTER):
         if not cluster.read:
-            found += _differences(cluster, described, _CLUSTER_FIELDS)
-            found += _name(cluster, described)
-            found += _networks(cluster, described, graph)
+            result += _differences(cluster, described, _CLUSTER_FIELDS)
+            result += _name(cluster, described)
+            result += _networks(cluster, described, graph)
     for pool in graph.by_type(NODE_POOL):
         if pool["name"] in pools:
-            found += _differences(pool, pools[pool["name"]], _POOL_FIELDS)
-            found += _accelerators(pool, pools[pool["name"]])
-    return tuple(found)
+            result += _differences(pool, pools[pool["name"]], _POOL_FIELDS)
+            result += _accelerators(pool, pools[pool["name"]])
+    return tuple(result)
 
 
 def _differences(resource: Recorded, described: Mapping[str, Any], fields: Mapping[str, str]) -> Iterator[Difference]:
@@ -206,5 +206,5 @@ def _last(link: object) -> str:
     return str(link or "").rpartition("/")[2]
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     return "not set" if value is None else str(value)

@@ -103,11 +103,11 @@ def cluster_of(graph: Graph) -> Recorded | None:
 
 def _parents(graph: Graph, resources: list[Recorded]) -> list[Recorded]:
     """The components above the resources, each after its own parent."""
-    found: dict[str, Recorded] = {}
+    components: dict[str, Recorded] = {}
     for resource in resources:
         for urn in _ancestors(graph, resource):
-            found.setdefault(urn, graph[urn])
-    return list(found.values())
+            components.setdefault(urn, graph[urn])
+    return list(components.values())
 
 
 def _ancestors(graph: Graph, resource: Recorded) -> list[str]:

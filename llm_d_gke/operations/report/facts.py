@@ -147,8 +147,7 @@ class AlternativeFacts:
 class ChoiceFacts:
     """The stack with its accelerators from one choice of its compute class, an hour."""
 
-    machine_type: str
-    provisioning: str
+    title: str
     total: Money
 
 
@@ -384,7 +383,7 @@ def _cost(cost: CostPlan) -> CostFacts:
             for alternative in cost.alternatives
         ),
         choices=tuple(
-            ChoiceFacts(machine_type=choice.machine_type, provisioning=choice.provisioning, total=_money(choice.total))
+            ChoiceFacts(title=f"{choice.machine_type} {choice.provisioning}", total=_money(choice.total))
             for choice in cost.choices
         ),
         basis=None if units is None else units.basis,

@@ -169,10 +169,7 @@ def choices(cost: CostFacts) -> str | None:
     """What the stack costs by the choice of its compute class; None where it has node pools."""
     if not cost.choices:
         return None
-    costs = [
-        f"{number}. {choice.machine_type} {choice.provisioning} {money(choice.total)}"
-        for number, choice in enumerate(cost.choices, start=1)
-    ]
+    costs = [f"{number}. {choice.title} {money(choice.total)}" for number, choice in enumerate(cost.choices, start=1)]
     return f"an hour, by the choice that GKE takes: {', '.join(costs)}"
 
 

@@ -245,3 +245,47 @@ def test_what_is_no_yaml_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(AdoptError, match=r"x\.yaml is not valid YAML"):
         read_files([tmp_path / "x.yaml"])
+
+
+class TestModelNames:
+    def test_a_path_stands_for_the_only_model_of_its_name(self, adopted: Any) -> None:
+        settings, left = adopted(deployment("chat", "/models/Qwen2.5-3B-Instruct"), location="us-central1-a")
+        assert settings["models"][0]["id"] == "Qwen/Qwen2.5-3B-Instruct"
+        # Clients go on naming the path.
+        assert settings["models"][0]["servedName"] == "/models/Qwen2.5-3B-Instruct"
+        assert any("/models/Qwen2.5-3B-Instruct" in line and "taken for it" in line for line in left)
+
+    def test_a_path_without_a_known_name_is_left_to_the_reader(self, adopted: Any) -> None:
+        with pytest.raises(AdoptError, match="no model of the catalog has its name"):
+            adopted(deployment("chat", "/models/our-own-checkpoint"))
+
+    @pytest.mark.parametrize("model", ["$(MODEL_ID)", "gs://$(BUCKET)/$(MODEL_ID)", "{{ .Values.model }}"])
+    def test_a_variable_without_a_value_is_named(self, adopted: Any, model: str) -> None:
+        with pytest.raises(AdoptError, match="its value is not in the files"):
+            adopted(deployment("chat", model))
+
+    def test_templates_of_the_model_service_chart_are_filled_in(self, adopted: Any) -> None:
+        values = {
+            "modelArtifacts": {"name": "Qwen/Qwen2.5-3B-Instruct", "uri": 'hf://"{{ .Values.modelArtifacts.name }}"'},
+            "decode": {
+                "replicas": 1,
+                "containers": [{"name": "vllm", "image": "vllm/vllm-openai:v0.19.1", "args": ["--seed", "1"]}],
+            },
+        }
+        settings, _ = adopted(values, location="us-central1-a", accelerator="nvidia-l4")
+        assert settings["models"][0]["id"] == "Qwen/Qwen2.5-3B-Instruct"
+
+
+class TestOptions:
+    def test_those_that_the_release_s_vllm_lacks_are_left_with_their_values(self, adopted: Any) -> None:
+        arguments = ("google/gemma-2b-it", "--swap-space", "16", "--seed=7", "--disable-log-requests")
+        settings, left = adopted(deployment("chat", *arguments), location="us-central1-a")
+        [model] = settings["models"]
+        assert model.get("extraArgs", []) in ([], ["--seed=7"])
+        assert any("--swap-space 16" in line and "has no option" in line for line in left)
+
+    def test_the_machine_has_the_accelerators_that_a_model_is_divided_over(self, adopted: Any) -> None:
+        divided = deployment("chat", "google/gemma-2b-it", "--tensor-parallel-size=2", resources={})
+        settings, _ = adopted(divided, location="us-central1-a")
+        machine = catalog.load().machines[settings["accelerator"]["machineType"]]
+        assert machine.accelerator_count == 2

@@ -1,4 +1,4 @@
-"""Writes gcloud_flags.yaml anew from an installed gcloud: `python -m tests.operations.eject.gcloud_flags`."""
+"""Writes gcloud_flags.yaml again from an installed gcloud: `python -m tests.operations.eject.gcloud_flags`."""
 
 from __future__ import annotations
 

@@ -139,8 +139,8 @@ class TestOrder:
             "create gpu-cpu",
             "create gpu-acc",
         ]
-        found = [script.index(words) for words in order]
-        assert found == sorted(found)
+        positions = [script.index(words) for words in order]
+        assert positions == sorted(positions)
 
     def test_a_step_waits_for_what_up_waits_for(self) -> None:
         script = files_of("gpu", None)[Path("2-cluster.sh")]

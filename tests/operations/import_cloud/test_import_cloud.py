@@ -127,8 +127,8 @@ class TestFile:
         document = json.loads(spec.text())
         names = {*document["nameTable"], *(entry["name"] for entry in document["resources"])}
         for number, entry in enumerate(document["resources"]):
-            known = {*document["nameTable"], *(before["name"] for before in document["resources"][:number])}
-            assert entry["parent"] in known, entry
+            names_before = {*document["nameTable"], *(before["name"] for before in document["resources"][:number])}
+            assert entry["parent"] in names_before, entry
             assert entry.get("component") or entry["provider"] in document["nameTable"]
         assert len(names) == len(document["nameTable"]) + len(document["resources"])
 
@@ -182,14 +182,14 @@ class TestDifferences:
         ],
     )
     def test_a_field_of_the_cluster(self, changes: dict[str, Any], field: str, replaces: bool) -> None:
-        [found] = differences(graph_of("gpu"), live(**changes))
-        assert (found.field, found.replaces) == (field, replaces)
+        [result] = differences(graph_of("gpu"), live(**changes))
+        assert (result.field, result.replaces) == (field, replaces)
 
     def test_a_field_of_a_pool(self) -> None:
         changed = live()
         changed["nodePools"][0]["config"]["diskSizeGb"] = 200
-        [found] = differences(graph_of("gpu"), changed)
-        assert str(found).startswith("NodePool gpu-cpu nodeConfig.diskSizeGb: is 200, planned 100")
+        [result] = differences(graph_of("gpu"), changed)
+        assert str(result).startswith("NodePool gpu-cpu nodeConfig.diskSizeGb: is 200, planned 100")
 
     def test_accelerators_are_compared_by_type_and_count(self) -> None:
         changed = live()
@@ -197,9 +197,9 @@ class TestDifferences:
         pool["name"] = "gpu-acc-tesla-t4"
         pool["config"]["accelerators"] = [{"acceleratorType": "nvidia-l4", "acceleratorCount": "1"}]
         changed["nodePools"].append(pool)
-        found = {difference.field: difference for difference in differences(graph_of("gpu"), changed)}
-        assert found["nodeConfig.guestAccelerators"].now == "1 x nvidia-l4"
-        assert found["nodeConfig.guestAccelerators"].replaces
+        result = {difference.field: difference for difference in differences(graph_of("gpu"), changed)}
+        assert result["nodeConfig.guestAccelerators"].now == "1 x nvidia-l4"
+        assert result["nodeConfig.guestAccelerators"].replaces
 
     def test_a_file_of_something_else_is_refused(self, tmp_path: Path) -> None:
         file = tmp_path / "pods.yaml"
@@ -221,5 +221,5 @@ class TestCommand:
         assert write_import("gpu", {"project": PROJECT}, None, tmp_path / "import.json") == 0
         printed = capsys.readouterr().out
         order = ("pulumi up", "pulumi import", "pulumi preview", "clusters describe")
-        found = [printed.index(words) for words in order]
-        assert found == sorted(found)
+        result = [printed.index(words) for words in order]
+        assert result == sorted(result)
