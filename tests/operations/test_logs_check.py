@@ -512,6 +512,16 @@ def test_parts_of_logs_are_read_and_judged(lines: list[str], cut: int) -> None:
     assert judgment.not_known is None or "cannot be computed" not in judgment.not_known
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_log_is_read_in_the_encoding_of_its_shell(
+    encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "start.log"
+    log.write_text(LOG, encoding=encoding)
+    assert main(["--read", str(log)]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"id": "start", **read_log(LOG)}]
+
+
 def test_a_read_log_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log, out = tmp_path / "llama.log", tmp_path / "row.json"
     log.write_text(LOG, encoding="utf-8")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import sys
 from pathlib import Path
@@ -52,7 +53,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _read(log: Path, added: list[str], out: Path | None) -> int:
-    row = {"id": log.stem, **read_log(log.read_text(encoding="utf-8", errors="replace"))}
+    content = log.read_bytes()
+    # What PowerShell redirects to a file is UTF-16.
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    row = {"id": log.stem, **read_log(content.decode(encoding, errors="replace"))}
     for assignment in added:
         name, _, value = assignment.partition("=")
         try:
