@@ -151,6 +151,19 @@ class TestExperts:
         (refusal,) = refusals_of(on(B200, GEMMA_4, "0.28.0"))
         assert (refusal.kind, refusal.certain) == ("experts-kernel", False)
 
+    def test_gated_nvfp4_experts_fill_tiles_of_scales_on_12_x(self) -> None:
+        """Gate and up of Gemma 4 are 1408 rows: 11 tiles on one GPU, 5.5 on two."""
+        quantization = CATALOG.models["nvidia/Qwen3-235B-A22B-NVFP4"].quantization
+        model = CATALOG.models[GEMMA_4].model_copy(update={"quantization": quantization})
+
+        def warned(accelerator: Any, **changes: Any) -> list[bool]:
+            deployment = Deployment(model=model, accelerator=accelerator, version="0.26.0", **changes)
+            return [refusal.certain for refusal in refusals_of(deployment) if refusal.kind == "experts-kernel"]
+
+        assert (warned(RTX), warned(RTX, tensor_parallel=2), warned(B200, tensor_parallel=2)) == ([], [False], [])
+        assert warned(RTX, tensor_parallel=2, expert_parallel=True) == []
+        assert warned(RTX, tensor_parallel=2, expert_backend="marlin") == []
+
 
 class TestTpu:
     def test_the_jax_implementation_loads_fp8_only(self) -> None:

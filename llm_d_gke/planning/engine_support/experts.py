@@ -18,6 +18,7 @@ _ALIGNMENT = 128
 
 def experts_refusals(deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts) -> Iterator[Refusal]:
     experts, dtype = deployment.model.experts, deployment.effective_dtype
+    yield from _nvfp4_refusals(deployment, facts)
     if experts is None or deployment.method is not None or dtype not in ("bfloat16", "float16"):
         return
     if not card_facts.experts or deployment.expert_backend not in (None, "auto") or deployment.adapters:
@@ -42,4 +43,29 @@ def experts_refusals(deployment: Deployment, facts: EngineFacts, card_facts: Cap
         source="vllm-project/vllm pull request 51492",
         # Seen on compute capability 10.0; the same kernels are the first choice on others.
         certain=10.0 <= (deployment.accelerator.compute_capability or 0.0) < 11.0,
+    )
+
+
+def _nvfp4_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
+    """Gated NVFP4 experts whose gate and up rows do not fill tiles of scales: CUTLASS's kernels do not pad them."""
+    model = deployment.model
+    experts, quantization = model.experts, model.quantization
+    if experts is None or quantization is None or not quantization.is_nvfp4 or not model.gated_mlp:
+        return
+    if not 12.0 <= (deployment.accelerator.compute_capability or 0.0) < 13.0:
+        return
+    if deployment.expert_backend not in (None, "auto"):
+        return
+    ranks = 1 if deployment.expert_parallel else deployment.tensor_parallel
+    rows = 2 * experts.intermediate // ranks
+    if rows % _ALIGNMENT == 0:
+        return
+    yield Refusal(
+        kind="experts-kernel",
+        about="tensorParallel" if ranks > 1 else "id",
+        reason=f"on {deployment.accelerator.title} vLLM {facts.version} takes CUTLASS's kernels for NVFP4 experts, "
+        f"which need {_ALIGNMENT} to divide the rows of gate and up on a GPU, and here they are {rows}",
+        source="vLLM 0.13.0 (quantization/modelopt.py) and 0.26.0 (quantization/utils/flashinfer_fp4_moe.py)",
+        # Weights in NVFP4 with activations in 16 bits go to other kernels, and no log of such a start was seen.
+        certain=False,
     )

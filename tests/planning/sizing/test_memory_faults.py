@@ -25,7 +25,7 @@ from llm_d_gke.planning.sizing.memory.overhead import (
     graphs_gib,
     non_torch_gib,
 )
-from llm_d_gke.planning.sizing.memory.weights import weights_gib
+from llm_d_gke.planning.sizing.memory.weights import rank_parts, weights_gib
 from llm_d_gke.planning.sizing.speculation import speculation_of
 
 CATALOG = catalog.load()
@@ -69,6 +69,15 @@ class TestWeights:
         unpadded = weights_gib(replace(run, model=run.model.model_copy(update={"quantization": plain})))
         experts = 36 * 128 * 3 * 2880 * 2880 / ranks * (4 + 8 / 32) / 8 / 2**30
         assert weights_gib(run) - unpadded == pytest.approx((share - 1) * experts, rel=0.01)
+
+    @pytest.mark.parametrize(
+        ("accelerator", "ranks", "width"),
+        [("nvidia-b200", 1, 3072), ("nvidia-b200", 8, 512), ("nvidia-gb300", 4, 768), (H100, 8, 384), (H100, 1, 2944)],
+    )
+    def test_experts_in_mxfp4_are_wider_on_10_x(self, accelerator: str, ranks: int, width: int) -> None:
+        """TensorRT-LLM's kernels take steps of 256, Marlin's of 128; both 3072 for the hidden size."""
+        run = start("openai/gpt-oss-120b", accelerator, "0.26.0", tensor_parallel=ranks)
+        assert rank_parts(run)["experts"] == 36 * 128 * 3 * 3072 * width
 
     def test_rotary_tables_have_a_row_for_each_scaled_position(self) -> None:
         """Gemma 3: a million rows for the linear scaling by 8, and a second table for the local base: 0.5 GiB more."""

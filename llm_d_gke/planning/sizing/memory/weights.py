@@ -19,6 +19,8 @@ from llm_d_gke.planning.sizing.memory.run import EngineRun
 _MXFP4_WIDTH, _MXFP4_HIDDEN = 128, 256
 # Triton's on Hopper, which 0.11 to 0.16 take there (gpt-oss logs 13.47 and 64.38 GiB): the width in steps of 64.
 _MXFP4_TRITON_WIDTH, _MXFP4_TRITON_BEFORE = 64, "0.17"
+# TensorRT-LLM's, which compute capability 10.x takes in 0.13 and in 0.26: gpt-oss over eight ranks has 360 kept as 512.
+_MXFP4_TENSORRT, _MXFP4_TENSORRT_WIDTH = 10, 256
 
 # Scales of NVFP4 experts are laid out in tiles of 128 rows, and the weights follow (vLLM's quantization/modelopt.py at
 # 0.13.0, quantization/utils/flashinfer_fp4_moe.py at 0.26.0): Nemotron-3-Nano on two RTX 50 logs 9.83 GiB.
@@ -142,6 +144,8 @@ def _experts(run: EngineRun, experts: Experts) -> float:
     if run.kind == "gpu" and run.quantized is not None and run.quantized.method == "mxfp4":
         triton = run.capability == 9.0 and not load_engine().has(run.version, _MXFP4_TRITON_BEFORE)
         step = _MXFP4_TRITON_WIDTH if triton else _MXFP4_WIDTH
+        if int(run.capability or 0.0) == _MXFP4_TENSORRT:
+            step = _MXFP4_TENSORRT_WIDTH
         return resident * matrices * _up(hidden, _MXFP4_HIDDEN) * _up(width, step)
     if run.kind == "gpu" and run.quantized is not None and run.quantized.is_nvfp4:
         hidden, width = _nvfp4_shape(run, hidden, width)
