@@ -16,7 +16,7 @@ PodSpec = dict[str, Any]
 
 
 class Model(Part):
-    uri: Annotated[str, Field(pattern=r"^(hf|gs|pvc)://.+")]
+    uri: Annotated[str, Field(pattern=r"^(hf|gs|pvc|oci)://.+")]
     name: Annotated[str, Field(min_length=1)]
 
 

@@ -43,6 +43,18 @@ class TestService:
         args = container(pods_of(body)["engine"])["args"]
         assert body["spec"]["model"]["name"] == args[args.index("--served-model-name") + 1] == "google/gemma-2b-it"
 
+    @pytest.mark.parametrize(
+        ("source", "uri"),
+        [
+            ({"kind": "hugging-face"}, "hf://google/gemma-2b-it"),
+            ({"kind": "bucket", "bucket": "weights", "path": "gemma"}, "gs://weights/gemma"),
+            ({"kind": "volume-claim", "claim": "weights", "path": "gemma"}, "pvc://weights/gemma"),
+            ({"kind": "image", "reference": "example.com/gemma:v1", "path": "gemma"}, "oci://example.com/gemma:v1"),
+        ],
+    )
+    def test_its_location_of_weights_is_of_every_source(self, source: dict[str, str], uri: str) -> None:
+        assert service({"models[0].source": source})["spec"]["model"]["uri"] == uri
+
     def test_weights_of_scorers_stand_where_this_release_reads_them(self) -> None:
         config = service({"picker.scorers": {"queue": 7}})["spec"]["router"]["scheduler"]["config"]["inline"]
         [profile] = config["schedulingProfiles"]
