@@ -108,7 +108,9 @@ def _models(tree: Tree, sources: Mapping[str, Source]) -> Iterator[tuple[str, Tr
             base_name = merged["like"]
             if base_name not in written or base_name == name:
                 raise CatalogError(f"models.yaml: {name}: like: no model {base_name}")
-            merged = {**written[base_name], **{key: value for key, value in merged.items() if key != "like"}}
+            # A commit is one of the base's own repository.
+            base = {key: value for key, value in written[base_name].items() if key != "revision"}
+            merged = {**base, **{key: value for key, value in merged.items() if key != "like"}}
         kind = "mla" if merged.get("mla") else "full"
         defaults["attention"] = [{"kind": kind, "layers": merged.get("layers")}]
         source = sources.get(merged.get("source", ""))

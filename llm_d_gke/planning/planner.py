@@ -51,9 +51,9 @@ from llm_d_gke.planning.serving.backend_tls import check_backend_tls, plan_serve
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.planning.serving.engine_variables import check_variables
-from llm_d_gke.planning.serving.extra_args import check_extra_args
+from llm_d_gke.planning.serving.extra_args import check_extra_args, check_remote_code
 from llm_d_gke.planning.serving.lora_adapters import other_names
-from llm_d_gke.planning.serving.model_server import node_gib, plan_model_server
+from llm_d_gke.planning.serving.model_server import commit_of, node_gib, plan_model_server
 from llm_d_gke.planning.serving.resources import busy_nodes, check_capacity
 from llm_d_gke.planning.setting_findings import details_of, from_validation, location_of, quoted, respelt
 from llm_d_gke.planning.sizing.cost import plan_cost
@@ -288,10 +288,12 @@ def _server(
 ) -> ModelServerPlan:
     """One model's servers of one site."""
     model = ctx.settings.models[index]
-    role = role_of(ctx, ctx.catalog.find_model(model.id))
+    known = ctx.catalog.find_model(model.id)
+    role = role_of(ctx, known)
     server = plan_model_server(ctx, index, model, key, pools[0].disk_gib, hugging_face, pull_secret, role)
     if ctx.role != "prefill":
         check_extra_args(ctx.findings, index, model, server.pod.args)
+        check_remote_code(ctx.findings, index, model.extra_args, commit_of(model, known))
     return server
 
 

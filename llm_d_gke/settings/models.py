@@ -69,7 +69,10 @@ class HuggingFaceSource(Settings):
     """Weights are downloaded from the Hugging Face Hub when a pod starts."""
 
     kind: Literal["hugging-face"] = "hugging-face"
-    revision: Annotated[str | None, Field(description="Branch, tag or commit of the repository.")] = None
+    revision: Annotated[
+        str | None,
+        Field(description="Branch, tag or commit of the repository; by default the catalog's commit, else `main`."),
+    ] = None
 
 
 class BucketSource(Settings):

@@ -302,7 +302,7 @@ class TestBadData:
                 "google/gemma-2-9b-it: .*do not add up to 42",
             ),
             (_replace("models.yaml", ", window: 2047", ""), "Phi-3-mini-4k-instruct: .*sliding attention lacks"),
-            (_replace("models.yaml", "like: Qwen/Qwen3-4B,", "like: Qwen/Qwen3-40B,"), "no model Qwen/Qwen3-40B"),
+            (_replace("models.yaml", "like: Qwen/Qwen3-4B\n", "like: Qwen/Qwen3-40B\n"), "no model Qwen/Qwen3-40B"),
             (_replace("models.yaml", "source: hub", "source: hob"), "no source hob|date"),
             (_replace("machines.yaml", "accelerator: nvidia-l4", "accelerator: nvidia-l5"), "no accelerator nvidia-l5"),
             (

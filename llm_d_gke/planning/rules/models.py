@@ -280,6 +280,14 @@ RULES = (
         source="docs.vllm.ai/en/stable/cli/serve",
     ),
     Rule(
+        "LLMD-REMOTE-CODE",
+        severity="warning",
+        summary="The engine runs Python files of the model's repository.",
+        why="Who can write to the repository can then run programs on the accelerator nodes, beside the weights.",
+        fix="Pin a commit whose files you have read, or remove `--trust-remote-code`.",
+        source="docs.vllm.ai/en/stable/cli/serve (--trust-remote-code, --code-revision)",
+    ),
+    Rule(
         "LLMD-MODEL-ORGANIZATION",
         severity="error",
         summary="The model id has no organization.",

@@ -162,6 +162,35 @@ def check_extra_args(findings: Findings, index: int, model: ModelSettings, rende
         )
 
 
+def runs_remote_code(extra: Sequence[str]) -> bool:
+    """Whether vLLM may run Python files of the model's repository."""
+    return "--trust-remote-code" in extra or "--trust_remote_code" in extra
+
+
+def check_remote_code(findings: Findings, index: int, extra: Sequence[str], commit: str | None) -> None:
+    """A warning about code of the model's repository. `commit` is the one of the weights, None for a moving branch."""
+    if not runs_remote_code(extra):
+        return
+    findings.warning(
+        "LLMD-REMOTE-CODE",
+        "models",
+        index,
+        "extraArgs",
+        value="--trust-remote-code",
+        rule=(
+            f"the engine runs Python files of the model's repository, as they are at {commit}"
+            if commit is not None
+            else "the engine runs Python files of the model's repository, which its owners can change at any time"
+        ),
+        fix=(
+            "read the files of that commit, or remove the argument if this vLLM has the architecture itself"
+            if commit is not None
+            else "set models[].source.revision to a commit whose files you have read, or remove the argument if this"
+            " vLLM has the architecture itself"
+        ),
+    )
+
+
 def _flags(arguments: Sequence[str]) -> Iterator[tuple[int, str, str]]:
     for position, argument in enumerate(arguments):
         flag = flag_of(argument)

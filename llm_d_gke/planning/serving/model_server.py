@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 
 from llm_d_gke.catalog.engine import load_engine
@@ -31,6 +32,7 @@ from llm_d_gke.planning.serving.engine_features import (
     plan_chat_template,
 )
 from llm_d_gke.planning.serving.engine_paths import CACHE, HEALTH_PATH, MODELS_PATH, TOKEN_DIRECTORY, TOKEN_KEY, WEIGHTS
+from llm_d_gke.planning.serving.extra_args import flag_of, runs_remote_code
 from llm_d_gke.planning.serving.image_source import check_image_source
 from llm_d_gke.planning.serving.kv_block_size import block_argument, check_raised_blocks
 from llm_d_gke.planning.serving.kv_events import EVENTS, EVENTS_PORT, follows_events, publisher
@@ -238,11 +240,13 @@ def _arguments(
     template: ConfigFilePlan | None,
 ) -> tuple[str, ...]:
     """`vllm serve` arguments, the model first. The engine listens on `port`."""
-    source = settings.source
     names = ("--port", str(port), "--served-model-name", settings.name, *settings.aliases, *splits_of(ctx, settings))
     options: list[tuple[str, object]] = []
-    if source.kind == "hugging-face":
-        options.append(("--revision", source.revision or (model.revision if model else None)))
+    revision = revision_of(settings, model)
+    options.append(("--revision", revision))
+    if runs_remote_code(settings.extra_args) and "--code-revision" not in map(flag_of, settings.extra_args):
+        # vLLM takes tokenizers from `--revision`, and code from the branch main.
+        options.append(("--code-revision", revision))
     options += [
         ("--max-model-len", settings.max_model_len),
         ("--gpu-memory-utilization", settings.gpu_memory_utilization),
@@ -266,6 +270,19 @@ def _arguments(
     served = (weights,) if flag is None else (flag, weights)
     features = feature_arguments(settings, template)
     return (*served, *names, *valued, *adapter_arguments(settings), *flags, *features, *settings.extra_args)
+
+
+def revision_of(settings: ModelSettings, model: Model | None) -> str | None:
+    """Branch, tag or commit of weights from the Hub; None for its branch main, and for weights from elsewhere."""
+    if settings.source.kind != "hugging-face":
+        return None
+    return settings.source.revision or (model.revision if model else None)
+
+
+def commit_of(settings: ModelSettings, model: Model | None) -> str | None:
+    """The commit of weights from the Hub; None for a branch or tag, which its owners can move."""
+    revision = revision_of(settings, model)
+    return revision if revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision) else None
 
 
 def can_drain(ctx: PlanContext, settings: ModelSettings) -> bool:

@@ -155,6 +155,27 @@ ARGUMENTS = (
         )
         for flag, value, fix in _FLAGS
     ),
+    *(
+        Wrong(
+            name=f"code of the repository: {name}",
+            id="LLMD-REMOTE-CODE",
+            changes={
+                "models[0].allowExtraArgs": True,
+                "models[0].extraArgs": ["--trust-remote-code"],
+                "models[0].source": {"kind": "hugging-face"} | revision,
+            },
+            path="models[0].extraArgs",
+            value="--trust-remote-code",
+            rule=rule,
+            fix=fix,
+            severity=Severity.WARNING,
+        )
+        for name, revision, rule, fix in (
+            ("pinned by the catalog", {}, "as they are at 96988410cbda", "read the files of that commit"),
+            ("pinned", {"revision": "0123456789" * 4}, "as they are at 0123456789", "read the files of that commit"),
+            ("on a branch", {"revision": "main"}, "its owners can change", "source.revision to a commit"),
+        )
+    ),
     Wrong(
         name="a key of the engine",
         id="LLMD-EXTRA-ARGS-PLANNED",

@@ -84,10 +84,38 @@ class TestArguments:
         assert environment(plan)["HF_HUB_OFFLINE"] == "1"
 
     def test_a_revision_of_the_catalog_is_pinned(self) -> None:
-        pinned = [model for model in load().models.values() if model.revision]
-        for model in pinned[:3]:
-            args = server(changes={"models[0]": {"id": model.id, "dtype": "half"}, "paused": True}).pod.args
-            assert args[args.index("--revision") + 1] == model.revision
+        for name in ("google/gemma-2b-it", "Qwen/Qwen3-0.6B", "microsoft/phi-2"):
+            args = server(changes={"models[0]": {"id": name, "dtype": "half", "maxModelLen": 1024}}).pod.args
+            assert args[args.index("--revision") + 1] == load().models[name].revision
+
+    def test_a_model_like_another_does_not_take_its_commit(self) -> None:
+        models = load().models
+        assert models["RedHatAI/Llama-3.3-70B-Instruct-fp8-dynamic"].revision is None
+        args = server(changes={"models[0]": {"id": "Qwen/Qwen2-0.5B", "dtype": "half"}}).pod.args
+        assert "--revision" not in args
+
+    @pytest.mark.parametrize(("source", "commit"), [({}, "of the catalog"), ({"revision": "v2"}, "v2")])
+    def test_code_of_the_repository_is_of_the_same_revision(self, source: dict[str, str], commit: str) -> None:
+        changes = {
+            "models[0].allowExtraArgs": True,
+            "models[0].extraArgs": ["--trust-remote-code"],
+            "models[0].source": {"kind": "hugging-face"} | source,
+        }
+        args = server(changes=changes).pod.args
+        expected = load().models["google/gemma-2b-it"].revision if commit == "of the catalog" else commit
+        assert args[args.index("--code-revision") + 1] == args[args.index("--revision") + 1] == expected
+
+    def test_a_code_revision_of_the_stack_file_stands(self) -> None:
+        extra = ["--trust-remote-code", "--code-revision", "abc"]
+        args = server(changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": extra}).pod.args
+        assert args.count("--code-revision") == 1
+        assert "--code-revision" not in server().pod.args
+
+    def test_every_commit_of_the_catalog_is_one_and_of_one_repository(self) -> None:
+        commits = [model.revision for model in load().models.values() if model.revision is not None]
+        assert len(commits) > 40
+        assert all(len(commit) == 40 and set(commit) <= set("0123456789abcdef") for commit in commits)
+        assert len(set(commits)) == len(commits)
 
 
 class TestToken:
