@@ -54,7 +54,7 @@ class Round:
     down: float = 0.0
     nodes_gone: float = 0.0
     requests: int = 0
-    lost: int = 0
+    unanswered: int = 0
 
 
 def scaling(rounds: int = 10) -> None:
@@ -68,11 +68,11 @@ def scaling(rounds: int = 10) -> None:
         done = step_of_load(paths)
         results.append(done)
         cells = [f"{done.seconds[part]:.1f} s" for part in PARTS]
-        print(f"| {number + 1} | {' | '.join(cells)} | {done.requests} | {done.lost} |", flush=True)
+        print(f"| {number + 1} | {' | '.join(cells)} | {done.requests} | {done.unanswered} |", flush=True)
     middle = [f"{median(done.seconds[part] for done in results):.1f} s" for part in PARTS]
     print(
         f"| median or sum | {' | '.join(middle)} | {sum(done.requests for done in results)} |"
-        f" {sum(done.lost for done in results)} |"
+        f" {sum(done.unanswered for done in results)} |"
     )
     print(
         f"\nback to one replica {median(done.down for done in results):.1f} s, to its nodes"
@@ -108,7 +108,7 @@ def _step(kube: Kube, base: str, request: Request) -> Round:
         _until(lambda: len(_accelerators(kube)) == nodes, "their nodes have gone")
         done.nodes_gone = time.monotonic() - fell
     samples = [*quiet.samples, *busy.samples]
-    done.requests, done.lost = len(samples), sum(not sample.answered for sample in samples)
+    done.requests, done.unanswered = len(samples), sum(not sample.answered for sample in samples)
     return done
 
 

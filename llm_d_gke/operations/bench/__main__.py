@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         python = find_python()
         with open_stack(options.stack, {}) as live:
             result = _measure(live, options, python, out)
-        found = () if options.against is None else differences(read_earlier(options.against, result), result)
+        compared = () if options.against is None else differences(read_earlier(options.against, result), result)
     except (BenchError, LiveStackError, StackFileError) as error:
         print(error, file=sys.stderr)
         return FAILED
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(str(finding) for finding in refused.findings), file=sys.stderr)
         return REFUSED
     (out / "result.json").write_text(result.as_json(), encoding="utf-8")
-    (out / "report.html").write_text(page(result, found), encoding="utf-8")
+    (out / "report.html").write_text(page(result, compared), encoding="utf-8")
     for stage in result.stages:
         first = "-" if stage.time_to_first_token is None else f"{stage.time_to_first_token.median * 1000:.0f} ms"
         print(
@@ -58,10 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
         )
     for stage, plain in zip(result.stages, result.service, strict=False):
         print(f"{stage.concurrency:4d} in flight, {worth(stage, plain)}")
-    for difference in found:
+    for difference in compared:
         print(f"{difference.concurrency:4d} in flight, {difference}")
     print(f"wrote {out / 'result.json'} and {out / 'report.html'}")
-    worse = any(difference.verdict == "worse" for difference in found)
+    worse = any(difference.verdict == "worse" for difference in compared)
     return UNMET if result.failures or worse else DONE
 
 

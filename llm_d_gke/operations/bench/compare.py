@@ -1,4 +1,4 @@
-"""Two runs of one scenario side by side: what got worse, better, or cannot be told apart."""
+"""Two runs of one scenario side by side: what got worse, better, or cannot be distinguished."""
 
 from __future__ import annotations
 
@@ -42,9 +42,11 @@ class Difference:
     verdict: Verdict
 
     def __str__(self) -> str:
-        return f"{self.figure}: {self.shown(self.before)} before, {self.shown(self.after)} now: {_WORDS[self.verdict]}"
+        return (
+            f"{self.figure}: {self.text_of(self.before)} before, {self.text_of(self.after)} now: {_WORDS[self.verdict]}"
+        )
 
-    def shown(self, value: float) -> str:
+    def text_of(self, value: float) -> str:
         return f"{value:.1%}" if self.figure == FAILED else f"{value * 1000:.1f} ms"
 
 

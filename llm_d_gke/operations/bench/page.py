@@ -107,8 +107,8 @@ def _against(differences: Sequence[Difference]) -> Iterator[str]:
     rows = [
         (
             f"{difference.figure}, {difference.concurrency} in flight",
-            difference.shown(difference.before),
-            difference.shown(difference.after),
+            difference.text_of(difference.before),
+            difference.text_of(difference.after),
             difference.verdict,
         )
         for difference in differences

@@ -32,11 +32,11 @@ _UNITS = {"1": "", "1/s": " /s", "s": " s"}
 
 def page(title: str, remark: str, panels: Sequence[PanelData], end: float, seconds: float, *, refresh: int = 0) -> str:
     """The whole page. `refresh`: seconds after which a browser loads it again, 0 for never."""
-    again = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
+    reload = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
     body = "\n".join(_panel(panel, end, seconds) for panel in panels)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">{again}'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">{reload}'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
         f"<h1>{escape(title)}</h1>\n<p>{escape(remark)}</p>\n<main>\n{body}\n</main>\n</body></html>\n"
     )

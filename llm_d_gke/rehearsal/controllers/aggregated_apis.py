@@ -46,12 +46,12 @@ class AggregatedApis:
                 and is_ready(pod)
                 for pod in self._pods.all()
             )
-            wanted = endpoint_slice(service, ready=ready)
-            if self._written.get(uid) == wanted:
+            manifest = endpoint_slice(service, ready=ready)
+            if self._written.get(uid) == manifest:
                 continue
             try:
-                self._kube.apply(wanted, field_manager=_MANAGER, force=True)
-                self._written[uid] = wanted
+                self._kube.apply(manifest, field_manager=_MANAGER, force=True)
+                self._written[uid] = manifest
             except KubeError as error:
                 log.warning("slice of %s: %s", service["metadata"]["name"], error)
         for uid in self._written.keys() - current:

@@ -36,7 +36,7 @@ def stage(times: list[float], failures: int = 0) -> StageResult:
     )
 
 
-def run(one: StageResult, **changes: str) -> BenchResult:
+def run(measured: StageResult, **changes: str) -> BenchResult:
     result = BenchResult(
         stack="gpu",
         model="m",
@@ -44,7 +44,7 @@ def run(one: StageResult, **changes: str) -> BenchResult:
         place="rehearsal",
         target="t",
         tool="tool",
-        stages=(one,),
+        stages=(measured,),
         remarks=(),
     )
     return replace(result, **changes)  # type: ignore[arg-type]
@@ -118,12 +118,12 @@ def test_a_file_that_is_no_report_is_named(tmp_path: Path, text: str) -> None:
 
 def test_the_interval_of_a_median_holds_it_in_95_of_100_samples() -> None:
     source = Random(7)  # noqa: S311 - nothing secret
-    held = 0
+    covered = 0
     for _ in range(1000):
         interval = median_interval([source.expovariate(1.0) for _ in range(30)])
         assert interval is not None
-        held += interval[0] <= 0.6931 <= interval[1]
-    assert 940 <= held <= 990
+        covered += interval[0] <= 0.6931 <= interval[1]
+    assert 940 <= covered <= 990
 
 
 def test_too_few_values_have_no_interval() -> None:
@@ -144,8 +144,8 @@ def test_the_page_shows_service_and_earlier_run(tmp_path: Path) -> None:
     slow = stage(times(0.15))
     result = run(slow)
     both = replace(result, service=(stage(times(0.3)),))
-    found = differences(read_earlier(written(tmp_path, run(stage(times(0.1)))), both), both)
-    text = page(both, found)
+    compared = differences(read_earlier(written(tmp_path, run(stage(times(0.1)))), both), both)
+    text = page(both, compared)
     assert "plain Service" in text
     assert "worse" in text
     assert "Service" not in page(result)

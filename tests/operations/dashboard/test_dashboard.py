@@ -34,11 +34,11 @@ class Answers:
             def do_GET(self) -> None:
                 arguments = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
                 outer.asked.append(arguments)
-                found = outer.results.get(arguments["query"])
-                body: dict[str, Any] = {"status": "success", "data": {"result": found}}
-                if found is None:
+                result = outer.results.get(arguments["query"])
+                body: dict[str, Any] = {"status": "success", "data": {"result": result}}
+                if result is None:
                     body = {"status": "error", "error": "parse error"}
-                self.send_response(200 if found is not None else 400)
+                self.send_response(200 if result is not None else 400)
                 self.end_headers()
                 self.wfile.write(json.dumps(body).encode())
 
@@ -117,6 +117,6 @@ def test_every_panel_of_a_plan_has_a_unit_that_the_page_knows() -> None:
 
 def test_a_stack_that_is_not_rehearsed_is_named_with_the_two_places(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["multi-model-tpu"]) == 1
-    said = capsys.readouterr().err
-    assert "make up STACK=multi-model-tpu" in said
-    assert "console.cloud.google.com/monitoring" in said
+    output = capsys.readouterr().err
+    assert "make up STACK=multi-model-tpu" in output
+    assert "console.cloud.google.com/monitoring" in output

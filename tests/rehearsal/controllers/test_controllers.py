@@ -228,8 +228,8 @@ class TestAggregatedApis:
             {"metadata": {"name": "v1beta1.external.metrics.k8s.io"}, "spec": {"service": reference}},
             {"metadata": {"name": "v1.apps"}, "spec": {}},
         ]
-        found = {**TestTunnel.SERVICE, "metadata": {**TestTunnel.SERVICE["metadata"], "uid": "1"}}
-        services.get.return_value = found if service else None
+        owner = {**TestTunnel.SERVICE, "metadata": {**TestTunnel.SERVICE["metadata"], "uid": "1"}}
+        services.get.return_value = owner if service else None
         pods.all.return_value = [pod("a", ready=ready, address="127.64.1.1")]
         aggregated = AggregatedApis(kube, apis, services, pods)
         aggregated.reconcile()
@@ -265,8 +265,8 @@ class TestKeda:
         assert target.version == "v2.20.2"
 
     def test_the_metrics_server_gets_the_kubeconfig_by_flags(self) -> None:
-        given = ["--port=8080", "--secure-port=6443", "--cert-dir=/certs"]
-        started = keda(Program.EXTERNAL_METRICS, given, {"KUBECONFIG": "/pod/kubeconfig"}, allocate)
+        arguments = ["--port=8080", "--secure-port=6443", "--cert-dir=/certs"]
+        started = keda(Program.EXTERNAL_METRICS, arguments, {"KUBECONFIG": "/pod/kubeconfig"}, allocate)
         assert started.ports == {8080: 28080, 6443: 26443}
         assert "--secure-port=26443" in started.arguments
         assert "--authentication-kubeconfig=/pod/kubeconfig" in started.arguments

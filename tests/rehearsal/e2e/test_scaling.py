@@ -16,7 +16,7 @@ def test_a_step_of_load_adds_replicas_and_nodes_and_loses_no_request_on_the_way_
     done = step_of_load(fresh.paths(STACK))
     assert list(done.seconds) == list(PARTS)
     assert done.requests > 50
-    assert done.lost == 0
+    assert done.unanswered == 0
     with fresh.kube(STACK) as kube:
         [scaled] = kube.list("keda.sh/v1alpha1", "ScaledObject")
     ready = {condition["type"]: condition["status"] for condition in scaled["status"]["conditions"]}

@@ -34,8 +34,8 @@ def pod(name: str, *, address: str | None = "127.64.1.1", phase: str = "Running"
 
 
 def jobs(monitorings: list[Manifest], pods: list[Manifest], secrets: dict[str, Manifest] | None = None) -> list[Any]:
-    found = secrets or {}
-    config = prometheus_config(monitorings, pods, LABELS, lambda *key: found.get(key[-1]))
+    by_name = secrets or {}
+    config = prometheus_config(monitorings, pods, LABELS, lambda *key: by_name.get(key[-1]))
     jobs: list[Any] = config["scrape_configs"]
     return jobs
 
