@@ -139,6 +139,14 @@ test: $(STAMP) check ## everything CI runs
 test-engine: $(STAMP) ## tests with real vLLM on the processor, which are not part of `make test` (2 GB, several minutes)
 	@$(BIN)/python -m pytest -m engine tests/rehearsal/engine
 
+.PHONY: wheel
+wheel: $(STAMP) ## build the Python package into dist/ (docs/library.md)
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
+
+.PHONY: test-languages
+test-languages: $(STAMP) ## programs in TypeScript and Go that use the component package, which are not part of `make test` (node, npm, Go)
+	@$(BIN)/python -m pytest -m languages tests/library
+
 # pre-commit runs the same targets: .pre-commit-config.yaml names each of them.
 CHECKS := check-format check-lint check-types check-imports check-words check-spelling check-docs
 check: $(CHECKS) ## formatter, linter, type checker, import directions, words, spelling, documentation site

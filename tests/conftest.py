@@ -35,12 +35,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scopes:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The rehearsals run first, the longest one at the head, so that no long one is last.
 
-    Tests with real vLLM run only where `-m` names them: it takes 2 GB to install.
+    Tests with real vLLM run only where `-m` names them: it takes 2 GB to install. So do those of
+    programs in TypeScript and Go, which need npm and a compiler.
     """
-    if "engine" not in (config.option.markexpr or ""):
-        left_out = [item for item in items if item.get_closest_marker("engine")]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
+    left_out = [
+        item
+        for item in items
+        for marker in ("engine", "languages")
+        if marker not in (config.option.markexpr or "") and item.get_closest_marker(marker)
+    ]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
     def place(item: pytest.Item) -> int:
         name = item.path.stem

@@ -58,12 +58,12 @@ def plain(value: Any) -> Any:
 
 def secret_text(graph: Graph, entry: str) -> str:
     """The value of an entry of the only Secret that has it."""
-    found = []
+    texts = []
     for secret in graph.by_type("kubernetes:core/v1:Secret"):
         data = plain(secret.inputs.get("stringData", {}))
         if entry in data:
-            found.append(plain(data[entry]))
-    (text,) = found
+            texts.append(plain(data[entry]))
+    (text,) = texts
     return str(text)
 
 

@@ -36,12 +36,12 @@ def both() -> Graph:
 def of(graph: Graph, name: str) -> list[Recorded]:
     """The resources below one of the two components, itself included."""
     (root,) = (resource for resource in graph.by_type(STACK_TYPE) if resource.name == name)
-    found, waiting = [root], [root]
+    resources, waiting = [root], [root]
     while waiting:
         children = graph.children(waiting.pop())
-        found += children
+        resources += children
         waiting += children
-    return found
+    return resources
 
 
 def test_urns_of_existing_stacks_stay() -> None:
@@ -112,10 +112,10 @@ def test_the_names_of_an_existing_stack_can_be_kept() -> None:
     def program() -> None:
         InferenceStack("gpu", values, stack="gpu", prefix="")
 
-    taken = record(program, stack="gpu")
-    there = graph_of("gpu")
-    assert [r.urn for r in taken] == [r.urn for r in there]
-    assert [r.inputs for r in taken] == [r.inputs for r in there]
+    program_graph = record(program, stack="gpu")
+    project_graph = graph_of("gpu")
+    assert [r.urn for r in program_graph] == [r.urn for r in project_graph]
+    assert [r.inputs for r in program_graph] == [r.inputs for r in project_graph]
 
 
 def test_outputs_are_typed_and_resolve() -> None:

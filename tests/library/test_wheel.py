@@ -66,11 +66,11 @@ def run(python: Path, program: str, folder: Path, standard_input: str = "") -> A
 
 def test_the_installed_package_plans_as_the_checkout_does(python: Path, tmp_path: Path) -> None:
     planned = run(python, _PLAN, tmp_path, json.dumps(values_of("gpu")))
-    here = plan_of("gpu")
+    expected = plan_of("gpu")
     assert Path(planned["package"]).is_relative_to(python.parents[1])
-    assert planned["cluster"] == here.cluster.name
-    assert planned["cost"] == here.cost.total("running").usd
-    assert planned["warnings"] == [finding.id for finding in here.warnings]
+    assert planned["cluster"] == expected.cluster.name
+    assert planned["cost"] == expected.cost.total("running").usd
+    assert planned["warnings"] == [finding.id for finding in expected.warnings]
     assert planned["equal"]
 
 
@@ -133,15 +133,25 @@ def _dependencies() -> dict[str, Requirement]:
 
 def _imports(file: Path) -> set[str]:
     """Top-level names of the packages that a module imports."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found
+            names.add(node.module.partition(".")[0])
+    return names
 
 
 def _allowed() -> set[str]:
     """The dependencies, those of the extra that `config: hub` needs, and the packages that pydantic is made of."""
     return {*_dependencies(), "huggingface-hub", "pydantic-core", "annotated-types"}
+
+
+def test_the_program_of_the_page_plans(python: Path, tmp_path: Path) -> None:
+    page = (PROJECT_ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    program = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
+    done = subprocess.run([str(python), "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    name, cost = done.stdout.split()
+    assert name == "llm-d-chat"
+    assert float(cost) > 0

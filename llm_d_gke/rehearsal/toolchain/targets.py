@@ -125,8 +125,11 @@ _SCANNERS: Final = (
     Target("helm", "scanners/helm", "helm.sh/helm/v3/cmd/helm"),
 )
 
+# For tests of programs in other languages: Pulumi's own generators of SDKs, of the engine's version.
+_GENERATORS: Final = (Target("sdk-generator", "sdks", "."),)
+
 DEFAULTS: Final = tuple(target.name for target in _TARGETS)
-TARGETS: Final = {target.name: target for target in (*_TARGETS, *_OTHER_VERSIONS, *_METRICS, *_SCANNERS)}
+TARGETS: Final = {target.name: target for target in (*_TARGETS, *_OTHER_VERSIONS, *_METRICS, *_SCANNERS, *_GENERATORS)}
 
 
 def of_version(program: str, version: str) -> Target | None:
