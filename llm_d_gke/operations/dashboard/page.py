@@ -67,7 +67,7 @@ def _chart(data: PanelData, drawn: Sequence[Series], end: float, seconds: float)
         y = _HEIGHT - _BOTTOM - share * (_HEIGHT - _BOTTOM - _TOP)
         parts.append(
             f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" opacity=".2"/>'
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_short(share * largest)}</text>'
+            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_axis(share * largest, data.panel.unit)}</text>'
         )
     for number, line in enumerate(drawn):
         path = " ".join(
@@ -90,6 +90,11 @@ def _chart(data: PanelData, drawn: Sequence[Series], end: float, seconds: float)
 
 def _color(number: int) -> str:
     return _COLORS[number % len(_COLORS)]
+
+
+def _axis(value: float, unit: str) -> str:
+    """A value at the axis: of seconds below one with its unit, which the title does not name."""
+    return format_value(value, unit) if unit == "s" and value else _short(value)
 
 
 def _short(value: float) -> str:
