@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.planning.findings import Finding, Severity
 from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.platform.helm_releases import KSERVE_CRDS
+from llm_d_gke.planning.switches import check_switch, standing_of
 from llm_d_gke.planning.upgrades.infrastructure import infrastructure_steps, minor_of
 from llm_d_gke.planning.upgrades.platform import is_older, kinds_of, platform_steps, release_of
 from llm_d_gke.planning.upgrades.routing import routing_steps
@@ -43,11 +45,11 @@ def _rest(before: StackPlan, after: StackPlan) -> Step:
     names = {model.served_name for model in after.models}
     removed = [model.served_name for model in before.models if model.served_name not in names]
     charts = {chart.name for chart in after.charts}
-    dropped = [chart.name for chart in before.charts if chart.name not in charts and not chart.existing]
+    dropped = [_dropped(chart.name) for chart in before.charts if chart.name not in charts and not chart.existing]
     unmanaged = sorted(kinds_of(before) - kinds_of(after))
     changes = [
         *(f"model {name} removed" for name in removed),
-        *(f"chart {name} removed" for name in dropped),
+        *dropped,
         *(f"{kind} stays, no longer managed by the stack" for kind in unmanaged),
     ]
     return Step(
@@ -61,8 +63,18 @@ def _rest(before: StackPlan, after: StackPlan) -> Step:
     )
 
 
+def _dropped(chart: str) -> str:
+    kinds = ", and with it its kinds: refused unless acknowledged (LLMD-PREFLIGHT-DELETES)"
+    return f"chart {chart} removed{kinds if chart == KSERVE_CRDS else ''}"
+
+
+def _deployment(plan: StackPlan) -> str:
+    return "kserve" if any(model.inference_service is not None for model in plan.models) else "direct"
+
+
 def _findings(before: StackPlan, after: StackPlan, new: Release) -> Iterator[Finding]:
     """What cannot go back, and what is lost on the way back."""
+    yield from check_switch(standing_of(before, _deployment(before)), after, _deployment(after))
     was, now = minor_of(before.cluster.min_version), minor_of(after.cluster.min_version)
     if was is not None and now is not None and now < was:
         yield Finding(

@@ -74,6 +74,9 @@ def _changes(before: ModelServerPlan, after: ModelServerPlan) -> list[str]:
 
 
 def _model(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> Iterator[Step]:
+    if (before.inference_service is None) != (after.inference_service is None):
+        yield _switched(after, plan)
+        return
     changes = server_changes(before, after)
     if not changes:
         return
@@ -228,6 +231,22 @@ def _replaced(before: ModelPlan, after: ModelPlan) -> bool:
 
 def _images(model: ModelPlan) -> set[str]:
     return {server.pod.image for server in model.servers}
+
+
+def _switched(model: ModelPlan, plan: StackPlan) -> Step:
+    """The servers of the other deployment. Without room beside the old ones a finding refuses the change."""
+    starts = (durations.of_replica(plan, server.pod, new_node=True) for server in model.servers)
+    return Step(
+        name=f"servers-{model.key}",
+        title=f"model servers of {model.served_name}",
+        changes=(f"deployment {'direct' if model.inference_service is None else 'kserve'}",),
+        method="new servers start beside the old ones; the last step changes the route and deletes the old ones",
+        loss=Loss.NOTHING,
+        consequence="nothing, as measured between the deployments (docs/measurements.md)",
+        back="the same step with the deployment before",
+        seconds=max(starts, key=lambda span: span.worst),
+        parts=parts_of(model),
+    )
 
 
 def _added(model: ModelPlan, plan: StackPlan) -> Step:
