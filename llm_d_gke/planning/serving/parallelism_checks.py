@@ -50,7 +50,7 @@ def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
             "tensorParallel",
             value=parallelism.tensor,
             rule=f"a pod on {ctx.machine.name} takes all chips of its slice: tensor parallelism is {chips} there",
-            fix=f"use {chips}, remove tensorParallel, {machine_with(ctx, parallelism.tensor)}",
+            fix=f"use {chips}, {_slice_with(ctx, parallelism.tensor)}or remove tensorParallel",
         )
 
 
@@ -82,6 +82,17 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             " a group consists of whole hosts",
             fix=f"make the product of tensorParallel, pipelineParallel and dataParallel a multiple of {on_host}",
         )
+
+
+def _slice_with(ctx: PlanContext, devices: int) -> str:
+    """The machine type with just so many devices of a TPU, as the middle of a fix. Empty where there is none."""
+    accelerator = ctx.accelerator
+    if ctx.settings.accelerator.topology is not None:
+        return ""
+    for machine in ctx.catalog.machines_for(accelerator.name):
+        if machine.accelerator_count * accelerator.devices_per_chip == devices:
+            return f"or accelerator.machineType: {machine.name}, "
+    return ""
 
 
 def machine_with(ctx: PlanContext, devices: int) -> str:
