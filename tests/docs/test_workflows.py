@@ -64,6 +64,29 @@ def test_a_plan_comes_after_the_verdict_and_an_update_after_the_plan() -> None:
     assert "--plan plan.json" in update
 
 
+@pytest.mark.parametrize(("steps", "copied"), [([["create"], ["create"]], 0), ([["same"], ["create"]], 1)])
+def test_a_plan_is_kept_unless_everything_is_created(steps: list[list[str]], copied: int, tmp_path: Path) -> None:
+    [script] = [step["run"] for step in jobs("deploy")["plan"]["steps"] if "--save-plan" in step.get("run", "")]
+    plan = {"resourcePlans": {str(number): {"steps": names} for number, names in enumerate(steps)}}
+    (tmp_path / "saved.json").write_text(json.dumps(plan), encoding="utf-8")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, text in {"pulumi": "cp saved.json plan.json", "gcloud": 'echo "$@" >> copies'}.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    environment = {
+        "PATH": f"{programs}:/usr/bin:/bin:/usr/local/bin",
+        "STACK": "gpu",
+        "STATE": "gs://states?x=1",
+        "GITHUB_SHA": "abc",
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+    }
+    subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, check=True)  # noqa: S607
+    copies = tmp_path / "copies"
+    lines = copies.read_text(encoding="utf-8").splitlines() if copies.exists() else []
+    assert lines == ["storage cp plan.json gs://states/plans/gpu/abc.json"] * copied
+
+
 def test_stacks_are_updated_one_after_the_other_and_none_after_a_failure() -> None:
     up = jobs("deploy")["up"]
     assert up["strategy"]["max-parallel"] == 1

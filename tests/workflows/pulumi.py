@@ -30,6 +30,11 @@ _RUNS_PROGRAM = ("preview", "up")
 _FILES = ("--plan", "--save-plan")
 
 
+def _report(text: str) -> None:
+    """Lines of the rehearsal. Standard output is Pulumi's, and may be JSON."""
+    print(text, file=sys.stderr)
+
+
 def main(words: list[str]) -> int:
     operation = next((word for word in words if word in _OPERATIONS), None)
     if operation is None:
@@ -42,7 +47,7 @@ def main(words: list[str]) -> int:
             words[words.index(flag) + 1] = str(Path(words[words.index(flag) + 1]).absolute())
     paths = StackPaths(stack)
     configuration = load(PROJECT_ROOT, stack)
-    with engine(paths, configuration, print) as pulumi:
+    with engine(paths, configuration, _report) as pulumi:
         resume_interrupted(pulumi, destroying=operation == "destroy")
         write_engine_simulation(paths, configuration)
         server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
@@ -51,7 +56,7 @@ def main(words: list[str]) -> int:
         server.start()
         client = [f"--client=127.0.0.1:{port}", "--exec-kind", "auto.inline"] if operation in _RUNS_PROGRAM else []
         workspace = pulumi.stack.workspace
-        command = [str(binaries(["pulumi"], print)["pulumi"]), *words, *client]
+        command = [str(binaries(["pulumi"], _report)["pulumi"]), *words, *client]
         environment = {**os.environ, **workspace.env_vars}
         done = subprocess.run(command, cwd=workspace.work_dir, env=environment, check=False)
         server.stop(0)

@@ -41,7 +41,8 @@ esac
 exec {python} "$@"
 """
 _PULUMI = """#!/bin/sh
-exec {python} -m tests.workflows.pulumi "$@"
+# The engine looks for Pulumi on PATH, where this file is the first.
+PATH="${{PATH#*:}}" exec {python} -m tests.workflows.pulumi "$@"
 """
 _GH = """#!{python}
 # Stands in for `gh api`: comments of the pull request are in a file.
@@ -68,6 +69,10 @@ import glob, os, pathlib, shutil, sys
 def local(name):
     return name.replace("gs://", os.environ["WALK_BUCKETS"] + "/")
 verb, *names = [word for word in sys.argv[2:] if not word.startswith("-")]
+if verb == "ls":
+    found = glob.glob(local(names[0]) + "*")
+    print("\\n".join(found))
+    sys.exit(0 if found else "nothing is there")
 if verb == "rm":
     pathlib.Path(local(names[0])).unlink()
     sys.exit()
