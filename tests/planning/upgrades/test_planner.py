@@ -259,10 +259,10 @@ def test_a_kind_that_the_stack_drops_stays() -> None:
 @pytest.mark.parametrize(("nodes", "findings"), [(2, []), (1, ["LLMD-PREFLIGHT-SWITCH"])])
 def test_another_deployment_starts_beside_the_old_one(nodes: int, findings: list[str]) -> None:
     room = {"accelerator.nodes": {"min": 0, "max": nodes}}
-    there = upgrade("gpu", "llm-d-0.9", "llm-d-0.9", room, {"deployment": "kserve"})
-    assert [finding.id for finding in there.findings] == findings
-    assert servers(there).changes == ("deployment kserve",)
-    assert servers(there).loss is Loss.NOTHING
+    switched = upgrade("gpu", "llm-d-0.9", "llm-d-0.9", room, {"deployment": "kserve"})
+    assert [finding.id for finding in switched.findings] == findings
+    assert servers(switched).changes == ("deployment kserve",)
+    assert servers(switched).loss is Loss.NOTHING
     back = upgrade("gpu", "llm-d-0.9", "llm-d-0.9", {**room, "deployment": "kserve"}, {"deployment": "direct"})
     assert servers(back).parts[0].type == "llm-d:inference:ModelServer"
     [removed] = [change for change in steps(back)[REST].changes if "kserve-llmisvc-crd removed" in change]
