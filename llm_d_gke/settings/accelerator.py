@@ -129,7 +129,6 @@ class AcceleratorSettings(Settings):
         Field(
             description="Let GKE create the nodes by a ComputeClass with fallbacks, instead of a node pool.",
             examples=[{"fallbacks": [{"provisioning": "on-demand"}]}],
-            json_schema_extra=replaces("accelerator pool"),
         ),
     ] = None
     disk_gib: Annotated[
