@@ -81,7 +81,7 @@ def typescript(folder: Path) -> tuple[Path, Command]:
 def go(folder: Path) -> tuple[Path, Command]:
     """The compiled Go example."""
     project = copied("go", folder)
-    run(project, "go", "build", "-o", "bin/two-stacks", ".")
+    run(project, "go", "build", "-trimpath", "-o", "bin/two-stacks", ".")
 
     def command(_request: Any, _address: str) -> Sequence[str]:
         return [str(project / "bin" / "two-stacks")]
