@@ -22,9 +22,10 @@ from llm_d_gke.planning import StackPlan
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Plan without the garbage collector, and exclude what is left from later collections.
+    """Plan and build without the garbage collector, and exclude what is left from later collections.
 
-    A plan takes 4.5 ms of processor time in place of 7.8: the collector visits all plans made before, which stay alive.
+    The collector visits all plans made before, which stay alive: without it a plan takes 4.5 ms of processor time
+    instead of 7.8, and a build 0.14 s instead of 0.22.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -73,8 +74,7 @@ class Explainer:
     @cached_property
     def _changes(self) -> list[Change]:
         """Every input that changes the plan. Outputs have a list of their own, which includes figures."""
-        with without_collector():
-            return changes(self._world, self.plan)
+        return changes(self._world, self.plan)
 
     @cached_property
     def _groups(self) -> list[tuple[StackPlan, list[Change]]]:
@@ -83,8 +83,10 @@ class Explainer:
     def explain(self, field: str) -> Explanation:
         """Raises FieldError where there is no such object or field."""
         path = parse(field)
-        if path.kind == OUTPUTS:
-            return self._output(path)
+        with without_collector():
+            return self._output(path) if path.kind == OUTPUTS else self._field(path)
+
+    def _field(self, path: FieldPath) -> Explanation:
         value, component = self._look(path, self.objects)
         origins = tuple(moved(path, self.plan, self._groups, self._builder))
         touched = {leaf for change in self._changes for leaf in change.paths if _is_origin(change, origins)}
@@ -108,8 +110,7 @@ class Explainer:
     @cached_property
     def _figures(self) -> tuple[Builder, list[Change]]:
         """The outputs of a plan that differ, and every input that changes the plan or its outputs."""
-        with without_collector():
-            return Builder(outputs_of), changes(self._world, self.plan, figures=True)
+        return Builder(outputs_of), changes(self._world, self.plan, figures=True)
 
     def _look(self, path: FieldPath, objects: Objects) -> tuple[object, str | None]:
         resource, body = find(objects, path)

@@ -137,3 +137,39 @@ def plan_leaves(part: object, path: str = "", *, figures: bool = False) -> Itera
             yield from plan_leaves(item, f"{path}[{index}]", figures=figures)
     else:
         yield path, part.get_secret_value() if isinstance(part, SecretStr) else part
+
+
+def changed_leaves(before: object, after: object, path: str = "", *, figures: bool = False) -> Iterator[str]:
+    """Paths of the leaves that differ between two plans, including those that only one of them has.
+
+    Equal parts are skipped whole: most changes reach a small part of a plan, and listing all leaves takes longer than
+    planning.
+    """
+    if before == after:
+        return
+    if type(before) is type(after) and is_dataclass(before):
+        for plan_field in fields(before):
+            name = plan_field.name
+            if figures or name not in _FIGURES:
+                below = f"{path}.{name}" if path else name
+                yield from changed_leaves(getattr(before, name), getattr(after, name), below, figures=figures)
+        return
+    first, second = _members(before), _members(after)
+    if not first or not second:
+        for part in (before, after):
+            yield from (leaf for leaf, _ in plan_leaves(part, path, figures=figures))
+        return
+    for key in dict.fromkeys((*first, *second)):
+        below = f"{path}[{key}]"
+        if key in first and key in second:
+            yield from changed_leaves(first[key], second[key], below, figures=figures)
+        else:
+            only = first.get(key, second.get(key))
+            yield from (leaf for leaf, _ in plan_leaves(only, below, figures=figures))
+
+
+def _members(part: object) -> Mapping[Any, object]:
+    """Members of a mapping or a sequence by key or index; empty for every other value."""
+    if isinstance(part, Mapping):
+        return part
+    return dict(enumerate(part)) if isinstance(part, tuple | list) else {}

@@ -137,10 +137,14 @@ def _catalog_with(catalog: Catalog, entry: BaseModel, changed: BaseModel) -> Cat
             return changed
         return {key: replaced(value) for key, value in table.items()} if isinstance(table, Mapping) else table
 
+    if isinstance(entry, Engine):
+        return catalog
     prices = catalog.prices
-    tables = {name: replaced(getattr(catalog, name)) for name in ("accelerators", "machines", "models", "releases")}
+    if not isinstance(entry, Price | PriceItem):
+        tables = {name: replaced(getattr(catalog, name)) for name in ("accelerators", "machines", "models", "releases")}
+        return replace(catalog, **tables)
     parts = {field.name: replaced(getattr(prices, field.name)) for field in fields(prices)}
-    return replace(catalog, prices=replace(prices, **parts), **tables)
+    return replace(catalog, prices=replace(prices, **parts))
 
 
 def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from llm_d_gke.components.stack import InferenceStack
-from llm_d_gke.operations.explain.fields import MISSING, FieldPath, Objects, objects, plan_leaves, value_at
+from llm_d_gke.operations.explain.fields import MISSING, FieldPath, Objects, changed_leaves, objects, value_at
 from llm_d_gke.operations.explain.inputs import Input, Origin, World, inputs, plan_with, plan_with_facts
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.resource_graph import EngineRefusalError, Graph, record
@@ -67,10 +67,9 @@ def changes(world: World, plan: StackPlan, *, facts: bool = True, figures: bool 
     of zero does what no other number does. With the plan's `figures` all of them count: one token more may be lost in
     rounding.
     """
-    before = dict(plan_leaves(plan, figures=figures))
 
     def paths_of(changed: StackPlan) -> frozenset[str]:
-        return _difference(before, dict(plan_leaves(changed, figures=figures)))
+        return frozenset(changed_leaves(plan, changed, figures=figures))
 
     candidates = list(inputs(world, facts=facts))
     unused = _unused(world, [candidate for candidate in candidates if candidate.is_fact], paths_of)
@@ -193,13 +192,6 @@ def _renamed(before: StackPlan, after: StackPlan) -> Iterator[tuple[str, str]]:
         yield old.key, new.key
     yield before.gateway.name, after.gateway.name
     yield before.namespace.name, after.namespace.name
-
-
-def _difference(before: Mapping[str, object], after: Mapping[str, object]) -> frozenset[str]:
-    nothing = object()
-    return frozenset(
-        path for path in before.keys() | after.keys() if before.get(path, nothing) != after.get(path, nothing)
-    )
 
 
 def _part(leaf: str) -> str:
