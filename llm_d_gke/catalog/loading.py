@@ -78,6 +78,11 @@ def _sources(files: Mapping[str, Tree]) -> dict[str, Source]:
 
 def _accelerators(tree: Tree) -> Iterator[tuple[str, Tree]]:
     for name, entry in tree["accelerators"].items():
+        for region, text in entry["zones"].items():
+            if not isinstance(text, str):
+                raise CatalogError(
+                    f"accelerators.yaml: {name}: zones: {region}: write letters, for example {region}: abc"
+                )
         zones = tuple(f"{region}-{zone}" for region, text in entry["zones"].items() for zone in _suffixes(text))
         yield name, {**entry, "name": name, "zones": zones}
 

@@ -315,6 +315,10 @@ class TestBadData:
                 "unverified: no field bandwidth",
             ),
             (_replace("accelerators.yaml", "sources:\n", "sources: [\n"), "accelerators.yaml: "),
+            (
+                _replace("accelerators.yaml", "    zones: {}", "    zones: {us-central1: [a]}"),
+                r"accelerators.yaml: \S+: zones: us-central1: write letters",
+            ),
         ],
     )
     def test_an_error_names_the_entry(self, tmp_path: Path, edit: Callable[[Path], None], message: str) -> None:
