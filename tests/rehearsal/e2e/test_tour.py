@@ -20,7 +20,8 @@ pytestmark = pytest.mark.rehearsal
 
 # Stack files in the order in which the stack takes them. The address stays from the first to the last.
 TOURS = {
-    "gpu": ("gpu", "kserve-single-replica-gpu", "mixture-of-experts-gpu", "compute-class-gpu"),
+    "gpu": ("gpu", "kserve-single-replica-gpu", "mixture-of-experts-gpu"),
+    "gpu-class": ("compute-class-gpu",),
     "gpu-istio": ("kserve-istio-single-replica-gpu", "kserve-istio-prefix-cache-gpu"),
     "tpu": ("prefix-cache-tpu", "multi-model-tpu"),
     "tpu-kserve": ("kserve-single-replica-tpu", "kserve-prefix-cache-tpu"),
