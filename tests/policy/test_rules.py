@@ -285,8 +285,12 @@ class TestCloud:
         bucket = {"kind": "bucket", "bucket": "weights", "path": "gemma"}
         assert messages("pinned-weights", resources_of("gpu", {"models[0].source": bucket}), required) == []
         moving = source | {"revision": "main"}
-        for stack, changes in (("gpu", {"models[0].source": moving}), ("gpu", {}), (LWS_STACK, {}), (KSERVE_STACK, {})):
-            assert messages("pinned-weights", resources_of(stack, changes), required), stack
+        for stack in ("gpu", LWS_STACK, KSERVE_STACK):
+            # The catalog has a commit.
+            assert messages("pinned-weights", resources_of(stack), required) == [], stack
+            assert messages("pinned-weights", resources_of(stack, {"models[0].source": moving}), required), stack
+        unknown = {"models[0]": {"id": "Qwen/Qwen2-0.5B", "dtype": "half"}}
+        assert messages("pinned-weights", resources_of("gpu", unknown), required)
 
     def test_production_is_protected_and_on_demand(self) -> None:
         safe = {"labels": {"environment": "production"}, "cluster.deletionProtection": True}
