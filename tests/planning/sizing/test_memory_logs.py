@@ -91,9 +91,9 @@ def test_one_rank_holds_what_the_catalog_counts() -> None:
         tables = model.rotary or (RotaryTable(positions=model.context, width=width),)
         rotary = sum(table.positions * table.width for table in tables) * 2 / 2**30
         latent = 2.5 if model.mla is not None and model.quantization is not None else 0.0
-        # Values that are keys are loaded twice, shared keys in every layer, and kernels of MXFP4 experts pad them.
+        # Values that are keys are loaded twice, shared keys in every layer; MXFP4 experts are padded, 2880 to 3072.
         twice = 0.3 if any(group.keys_are_values or group.kv_shared for group in model.attention) else 0.0
-        padded = 0.1 * theirs if model.quantization is not None and model.quantization.method == "mxfp4" else 0.0
+        padded = 0.138 * theirs if model.quantization is not None and model.quantization.method == "mxfp4" else 0.0
         assert theirs <= ours <= theirs + rotary + latent + twice + padded + 0.01, model.id
 
 
