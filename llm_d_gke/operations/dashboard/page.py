@@ -98,7 +98,8 @@ def _axis(value: float, unit: str) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3g}"
+    # Left of an axis there is room for five figures.
+    return f"{value:.0e}" if 0 < abs(value) < 0.001 else f"{value:.3g}"
 
 
 def format_value(value: float, unit: str) -> str:
