@@ -9,8 +9,8 @@ from llm_d_gke.planning.findings import Finding, Severity
 
 
 def findings_text(findings: Iterable[Finding]) -> str:
-    """All findings in full, errors before warnings."""
-    ordered = sorted(findings, key=lambda finding: finding.severity is not Severity.ERROR)
+    """All findings in full: errors, warnings, and the acknowledged ones last."""
+    ordered = sorted(findings, key=lambda finding: (finding.severity is not Severity.ERROR, _is_acknowledged(finding)))
     return "\n\n".join(wrapped(_marked(finding)) for finding in ordered)
 
 
@@ -22,4 +22,10 @@ def refusal_text(findings: Iterable[Finding]) -> str:
 
 
 def _marked(finding: Finding) -> str:
-    return str(finding) if finding.severity is Severity.ERROR else f"(warning) {finding}"
+    if finding.severity is Severity.ERROR:
+        return str(finding)
+    return f"({'acknowledged' if _is_acknowledged(finding) else 'warning'}) {finding}"
+
+
+def _is_acknowledged(finding: Finding) -> bool:
+    return finding.acknowledged is not None
