@@ -47,11 +47,11 @@ def main() -> None:
     for stacks in (1, 2):
         seconds(settings, stacks)
     rounds = [(seconds(settings, 1), seconds(settings, 2)) for _ in range(ROUNDS)]
-    first = statistics.median(one for one, _ in rounds)
-    added = statistics.median(two - one for one, two in rounds)
+    first = statistics.median(alone for alone, _ in rounds)
+    added = statistics.median(both - alone for alone, both in rounds)
     print("| stack | first stack, median | second one adds | ratio, median | runs |")
     print("|---|---|---|---|---|")
-    ratio = statistics.median((two - one) / one for one, two in rounds)
+    ratio = statistics.median((both - alone) / alone for alone, both in rounds)
     print(f"| {STACK} | {first:.2f} s | {added:.2f} s | {ratio:.2f} | {ROUNDS} |")
 
 
