@@ -175,7 +175,7 @@ def test_the_dependency_table_holds_every_go_module_that_is_built_or_read() -> N
         needed_modules |= {module for module, indirect in required if not indirect}
         tools = [target.package for target in TARGETS.values() if target.module == file.parent.name]
         # A main of this project: what it imports is required for itself.
-        tools = [tool for tool in tools if not tool.startswith(("./", "../"))]
+        tools = [tool for tool in tools if not tool.startswith(".")]
         for tool in tools:
             of = [module for module, _ in required if tool == module or tool.startswith(f"{module}/")]
             needed_modules.add(max(of, key=len))
