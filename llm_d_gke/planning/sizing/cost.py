@@ -45,7 +45,7 @@ def plan_cost(
 ) -> CostPlan:
     """`pools` are the accelerator pools, each with the nodes that all its replicas take; `pickers` pods are scraped.
 
-    `capacities` are those of the models; the cost of a million requests is priced only with all of them. `scaled_down`
+    `capacities` are those of the models; the cost of a million requests is known only with all of them. `scaled_down`
     are the pools with the nodes that the fewest replicas take, where their number follows the load.
     """
     prices = prices_of(ctx)
@@ -170,7 +170,7 @@ class _Bill:
             paused=0.0,
             most=self._sum([(self._dearest(pool), pool.max_nodes) for pool, _ in self.pools]),
             note=f"{' and '.join(parts)}, {bought}; {idle_nodes} when idle"
-            + (f"; price of {min(dates)}" if len(dates) == len(prices) else "; no price priced"),
+            + (f"; price of {min(dates)}" if len(dates) == len(prices) else "; no price known"),
         )
 
     def accelerators(self, way: Provisioning | None) -> float | None:
