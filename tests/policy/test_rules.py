@@ -246,7 +246,7 @@ class TestEdge:
         assert messages("public-endpoint", resources) == []
         policy = next(resource for resource in resources if resource.kind == "GCPBackendPolicy")
         del policy.properties["spec"]["default"]["iap"]
-        assert any("asks no client" in text for text in messages("public-endpoint", resources))
+        assert any("without authentication" in text for text in messages("public-endpoint", resources))
 
     def test_a_load_balancer_past_the_gateway_is_found(self) -> None:
         resources = resources_of("gpu", {"gateway.exposure": "internal", "gateway.directLoadBalancer": True})
