@@ -290,9 +290,9 @@ def _named_by_google(name: str, catalog: Catalog) -> str:
     """The accelerator of GKE's node label or of gcloud's type, such as v6e-8; else the most similar."""
     by_label = {entry.node_label_value: entry.name for entry in catalog.accelerators.values()}
     word = re.sub(r"-\d+$", "", name.strip().lower())
-    meant = by_label.get(name.strip().lower()) or choice_here("type", word)
+    closest = by_label.get(name.strip().lower()) or choice_here("type", word)
     listing = list(catalog.accelerators)
-    return f"did you mean {meant}? All of them: {', '.join(listing)}" if meant else did_you_mean(name, listing)
+    return f"did you mean {closest}? All of them: {', '.join(listing)}" if closest else did_you_mean(name, listing)
 
 
 def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings) -> tuple[str, ...]:

@@ -104,8 +104,8 @@ def plan_raw(
 
 def _with_type_of_machine(finding: Finding, values: Mapping[str, Any], catalog: Catalog) -> Finding:
     """Where accelerator.type is missing, the one that the machine type carries is the example."""
-    given = values.get("accelerator")
-    machine = catalog.machines.get(str(given.get("machineType"))) if isinstance(given, Mapping) else None
+    accelerator = values.get("accelerator")
+    machine = catalog.machines.get(str(accelerator.get("machineType"))) if isinstance(accelerator, Mapping) else None
     if finding.path != "llm-d:accelerator.type" or finding.value != "(missing)" or machine is None:
         return finding
     types = [machine.accelerator] if machine.accelerator is not None else [*machine.attachable]
@@ -122,7 +122,7 @@ def plan(
 ) -> StackPlan:
     """The plan of one stack. Raises `RefusedError` when anything in it could not work.
 
-    `given` are warnings about the settings as they were written.
+    `earlier` are warnings about the settings as they were written.
     """
     findings = Findings(earlier)
     full_catalog = with_own_models(catalog, settings, files, findings)
@@ -288,12 +288,12 @@ def _server(
 ) -> ModelServerPlan:
     """One model's servers of one site."""
     model = ctx.settings.models[index]
-    known = ctx.catalog.find_model(model.id)
-    role = role_of(ctx, known)
+    catalog_model = ctx.catalog.find_model(model.id)
+    role = role_of(ctx, catalog_model)
     server = plan_model_server(ctx, index, model, key, pools[0].disk_gib, hugging_face, pull_secret, role)
     if ctx.role != "prefill":
         check_extra_args(ctx.findings, index, model, server.pod.args)
-        check_remote_code(ctx.findings, index, model.extra_args, commit_of(model, known))
+        check_remote_code(ctx.findings, index, model.extra_args, commit_of(model, catalog_model))
     return server
 
 

@@ -34,16 +34,16 @@ _SMALL = (1, 2, 4)
 
 def machine(text: str) -> dict[str, Any]:
     """Accelerator and compute capability, where the log names them and only one of them."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     names = {name for pattern, name in _CARDS if re.search(pattern, text)}
     if not names:
         names = _by_memory(text)
     if len(names) == 1:
-        found["accelerator"] = names.pop()
+        fields["accelerator"] = names.pop()
     capability = re.search(_CAPABILITY, text)
     if capability is not None:
-        found["capability"] = float(capability[1])
-    return found
+        fields["capability"] = float(capability[1])
+    return fields
 
 
 def _by_memory(text: str) -> set[str]:

@@ -37,13 +37,13 @@ def cheapest_hardware(
     Those without a price come last, smallest first.
     """
     options = (option for option in _nodes(ctx, run.kind) if option.accelerator.name != without)
-    known: dict[tuple[str, int], bool] = {}
+    fits: dict[tuple[str, int], bool] = {}
     for node in sorted(options, key=lambda option: _order(ctx, option)):
         for tensor_parallel in _sizes(run, node):
             key = (node.accelerator.name, tensor_parallel)
-            if key not in known:
-                known[key] = _fits(run, settings, node.accelerator, tensor_parallel)
-            if known[key]:
+            if key not in fits:
+                fits[key] = _fits(run, settings, node.accelerator, tensor_parallel)
+            if fits[key]:
                 return _words(ctx, run, node, tensor_parallel)
     return None
 

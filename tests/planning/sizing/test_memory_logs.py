@@ -188,9 +188,11 @@ def test_starts_that_were_collected_last() -> None:
     assert [judgment.id for judgment in judgments if judgment.call == "refused"] == ["Y13", "Y16"]
     weights = [abs(judgment.errors["weightsGib"]) for judgment in judgments if "weightsGib" in judgment.errors]
     assert max(weights) < 0.01
-    given = [abs(judgment.tokens_given_memory) for judgment in judgments if judgment.tokens_given_memory is not None]
-    assert len(given) == 14
-    assert max(given) < 0.002
+    differences = [
+        abs(judgment.tokens_given_memory) for judgment in judgments if judgment.tokens_given_memory is not None
+    ]
+    assert len(differences) == 14
+    assert max(differences) < 0.002
     tokens = sorted(abs(judgment.errors["kvTokens"]) for judgment in judgments if "kvTokens" in judgment.errors)
     assert statistics.median(tokens) < 0.04
     assert tokens[int(0.9 * len(tokens)) - 1] < 0.12
