@@ -61,6 +61,7 @@ def write_import(stack: str, changes: Mapping[str, str], described: Path | None,
 def commands(stack: str, spec: ImportSpec, out: Path) -> Iterator[str]:
     """The commands that import, in their order."""
     yield "# The provider and the parents under which resources are imported; nothing at Google changes"
+    yield "# It ends with `the cluster has no DNS endpoint`, after the provider is in the state: go on with the import"
     yield f"pulumi up --stack {stack} --yes " + " ".join(f"--target '{urn}'" for urn in spec.targets)
     yield "# Reads every resource and writes it into the state; nothing at Google changes"
     yield f"pulumi import --stack {stack} --file {out} --generate-code=false --protect=false --yes"
