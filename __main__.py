@@ -7,7 +7,7 @@ import pulumi
 
 from llm_d_gke.components.outputs import outputs
 from llm_d_gke.components.stack import InferenceStack
-from llm_d_gke.operations.report.facts import facts_of
+from llm_d_gke.operations.report.collect import facts_of
 from llm_d_gke.operations.report.terminal import summary
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.findings import located, report

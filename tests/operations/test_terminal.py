@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.operations.report.facts import MemoryFacts, Segment, facts_of
+from llm_d_gke.operations.report.collect import facts_of
+from llm_d_gke.operations.report.facts import MemoryFacts, Segment
 from llm_d_gke.operations.report.terminal import bar, summary
 from tests.stacks import graph_of, plan_of
 

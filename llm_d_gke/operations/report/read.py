@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from llm_d_gke import catalog
-from llm_d_gke.operations.report.facts import StackFacts, facts_of
+from llm_d_gke.operations.report.collect import facts_of
+from llm_d_gke.operations.report.facts import StackFacts
 from llm_d_gke.planning import Finding, RefusedError, StackPlan, plan_raw
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import located

@@ -30,8 +30,9 @@ from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.load_balancer import konnectivity as konnectivity
-from llm_d_gke.rehearsal.load_balancer.gateway import KINDS, LoadBalancer
+from llm_d_gke.rehearsal.load_balancer.gateway import LoadBalancer
 from llm_d_gke.rehearsal.load_balancer.health import HealthChecks
+from llm_d_gke.rehearsal.load_balancer.kinds import KINDS
 from llm_d_gke.rehearsal.monitoring import collection, prometheus
 from llm_d_gke.rehearsal.monitoring.collection import ManagedCollection
 from llm_d_gke.rehearsal.node_agent import kubelet_api

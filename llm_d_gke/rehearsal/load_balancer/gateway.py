@@ -24,6 +24,12 @@ from llm_d_gke.rehearsal.load_balancer.envoy_config import (
     route_configuration,
 )
 from llm_d_gke.rehearsal.load_balancer.health import HealthChecks
+from llm_d_gke.rehearsal.load_balancer.kinds import (
+    CLASSES,
+    GATEWAY_API,
+    ISTIO,
+    is_istio_gateway,
+)
 from llm_d_gke.rehearsal.load_balancer.listener_ports import ListenerPorts
 from llm_d_gke.rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
 from llm_d_gke.rehearsal.load_balancer.statuses import Outcome, Statuses, address_of
@@ -32,28 +38,6 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 
 log = logging.getLogger(__name__)
-
-GATEWAY_API = "gateway.networking.k8s.io/v1"
-GKE_API = "networking.gke.io/v1"
-ISTIO_API = "networking.istio.io/v1"
-POOL_API = f"{POOL_GROUP}/v1"
-
-CLASSES = ("gke-l7-regional-external-managed", "gke-l7-rilb")
-ISTIO = "istio"
-
-# The kinds that the load balancer watches, besides pods.
-KINDS = (
-    ("v1", "Service"),
-    ("v1", "Namespace"),
-    (GATEWAY_API, "Gateway"),
-    (GATEWAY_API, "HTTPRoute"),
-    ("gateway.networking.k8s.io/v1beta1", "ReferenceGrant"),
-    (POOL_API, "InferencePool"),
-    (GKE_API, "HealthCheckPolicy"),
-    (GKE_API, "GCPBackendPolicy"),
-    (GKE_API, "GCPRoutingExtension"),
-    (ISTIO_API, "DestinationRule"),
-)
 
 _NO_PROXY_SUBNET = (
     "error cause: gceSync: generic::invalid_argument: Insert: Invalid value for field 'resource.target': an active "
@@ -401,7 +385,3 @@ class LoadBalancer:
                 self._statuses.policy(kind, policy, policies)
         for policy in self._all("GCPRoutingExtension"):
             self._statuses.attached(policy, True, "Attached", "")
-
-
-def is_istio_gateway(gateway: Manifest) -> bool:
-    return bool(gateway["spec"]["gatewayClassName"] == ISTIO)

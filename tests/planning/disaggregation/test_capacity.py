@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.operations.report.collect import facts_of
 from llm_d_gke.operations.report.compare import compare
-from llm_d_gke.operations.report.facts import facts_of
 from llm_d_gke.operations.report.markdown import markdown
 from llm_d_gke.operations.report.page import page
 from llm_d_gke.operations.report.terminal import summary

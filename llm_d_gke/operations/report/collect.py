@@ -1,0 +1,220 @@
+"""Collects the content of a stack report from a plan, its findings and its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from llm_d_gke.operations.report.facts import (
+    WHENS,
+    AlternativeFacts,
+    CapacityFacts,
+    ChoiceFacts,
+    CostFacts,
+    LineFacts,
+    MemoryFacts,
+    ModelFacts,
+    Money,
+    PlanFacts,
+    PoolFacts,
+    Segment,
+    ServerFacts,
+    SettingFacts,
+    SpeedFacts,
+    StackFacts,
+    StageFacts,
+)
+from llm_d_gke.planning import Finding, StackPlan
+from llm_d_gke.planning.findings import errors_in, path_of
+from llm_d_gke.planning.plan.estimates import CapacityPlan, CostPlan, MemoryVerdict, SpeedEstimate, Total
+from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
+from llm_d_gke.planning.plan.serving import ModelServerPlan
+from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.leaves import leaves
+
+
+def facts_of(
+    stack: str,
+    plan: StackPlan | None,
+    findings: Iterable[Finding],
+    assumptions: Iterable[str] = (),
+    settings: StackSettings | None = None,
+) -> StackFacts:
+    """The facts of a plan. A plan with errors is shown beside its findings."""
+    listed = tuple(findings)
+    return StackFacts(
+        stack=stack,
+        assumptions=tuple(assumptions),
+        findings=listed,
+        refused=bool(errors_in(listed)),
+        plan=None if plan is None else _plan(plan),
+        settings=() if settings is None else tuple(settings_of(settings)),
+    )
+
+
+def settings_of(settings: StackSettings) -> Iterator[SettingFacts]:
+    """Every setting, without secrets."""
+    for leaf in leaves(settings):
+        yield SettingFacts(path=path_of(*leaf.path), value=leaf.display_text, replaces=leaf.replaces)
+
+
+def _plan(plan: StackPlan) -> PlanFacts:
+    return PlanFacts(
+        location=plan.location,
+        pattern=plan.pattern,
+        release=plan.release,
+        paused=plan.paused,
+        cluster=plan.cluster.name,
+        network=plan.network.network,
+        gateway=plan.gateway.name,
+        exposure="external" if plan.gateway.external else "internal",
+        router=None if plan.router is None else plan.router.name,
+        models=tuple(_model(model) for model in plan.models),
+        pools=tuple(_pool(pool) for pool in (plan.cpu_pool, *plan.accelerator_pools)),
+        cost=_cost(plan.cost),
+        timeline=plan.timeline,
+    )
+
+
+def _model(model: ModelPlan) -> ModelFacts:
+    return ModelFacts(
+        name=model.served_name,
+        id=model.id,
+        servers=tuple(_server(server) for server in model.servers),
+        pool=model.pool.name,
+        picker=model.picker.name,
+        capacity=None if model.capacity is None else _capacity(model.capacity),
+    )
+
+
+def _server(server: ModelServerPlan) -> ServerFacts:
+    return ServerFacts(
+        name=server.name,
+        role=server.role,
+        hardware=server.hardware,
+        replicas=server.most_replicas,
+        least_replicas=server.replicas,
+        start_up_seconds=server.start_up_seconds,
+        memory=None if server.memory is None else _memory(server.memory),
+    )
+
+
+def _memory(verdict: MemoryVerdict) -> MemoryFacts:
+    parts, cache = verdict.parts, max(0.0, verdict.available_gib)
+    # Whatever vLLM's share holds beside weights and cache; graphs are part of it where the version reserves them.
+    engine = max(0.0, verdict.requested_gib - parts.weights - verdict.available_gib)
+    segments = (
+        Segment(kind="weights", name="weights", gib=round(parts.weights, 2)),
+        Segment(kind="engine", name="activations, CUDA and graphs", gib=round(engine, 2)),
+        Segment(kind="kv-cache", name="KV cache", gib=round(cache, 2)),
+        Segment(
+            kind="outside",
+            name="left to start-up and others",
+            gib=round(max(0.0, verdict.total_gib - verdict.requested_gib), 2),
+        ),
+    )
+    return MemoryFacts(
+        status=verdict.status,
+        limit=verdict.limit,
+        total_gib=round(verdict.total_gib, 2),
+        error_gib=round(verdict.error_gib, 2),
+        margin_gib=round(verdict.margin_gib, 2),
+        segments=segments,
+        kv_tokens=verdict.kv_tokens,
+        longest=verdict.longest,
+        max_model_len=verdict.max_model_len,
+        max_concurrency=round(verdict.max_concurrency, 1),
+    )
+
+
+def _capacity(capacity: CapacityPlan) -> CapacityFacts:
+    curve = tuple(_speed(point.speed, point.concurrency) for point in capacity.curve)
+    return CapacityFacts(
+        basis=capacity.basis,
+        replicas=capacity.replicas,
+        needed=capacity.needed,
+        error=capacity.error,
+        typical_error=capacity.typical_error,
+        method=capacity.alone.method,
+        measured=capacity.measured,
+        at_load=None if capacity.at_load is None else _speed(capacity.at_load),
+        alone=_speed(capacity.alone, 1),
+        full=_speed(capacity.full),
+        curve=curve,
+        stages=tuple(
+            StageFacts(
+                role=stage.role,
+                replicas=stage.replicas,
+                requests_per_second=round(stage.requests_per_second, 3),
+                limits=stage.limits,
+                needed=stage.needed,
+            )
+            for stage in capacity.stages
+        ),
+    )
+
+
+def _speed(speed: SpeedEstimate, concurrency: float | None = None) -> SpeedFacts:
+    # Little's law: in flight is rate times latency.
+    in_flight = speed.latency * speed.requests_per_second if concurrency is None else concurrency
+    return SpeedFacts(
+        concurrency=round(in_flight, 2),
+        time_to_first_token=round(speed.time_to_first_token, 4),
+        time_per_output_token=round(speed.time_per_output_token, 5),
+        requests_per_second=round(speed.requests_per_second, 3),
+        output_tokens_per_second=round(speed.output_tokens_per_second, 1),
+        bound=speed.bound,
+    )
+
+
+def _pool(pool: NodePoolPlan) -> PoolFacts:
+    return PoolFacts(
+        name=pool.name,
+        machine_type=pool.machine_type,
+        low=pool.min_nodes,
+        high=pool.max_nodes,
+        zones=pool.zones,
+        provisioning=pool.provisioning,
+    )
+
+
+def _cost(cost: CostPlan) -> CostFacts:
+    totals = {when: cost.total(when) for when in WHENS}
+    units = cost.units
+    return CostFacts(
+        date=cost.date,
+        lines=tuple(
+            LineFacts(name=line.name, running=line.running, idle=line.idle, paused=line.paused, note=line.note)
+            for line in cost.lines
+        ),
+        hourly={when: _money(total) for when, total in totals.items()},
+        monthly={when: Money(usd=total.monthly, unknown=total.unknown) for when, total in totals.items()},
+        saved_by_pausing=_money(cost.saved_by_pausing),
+        at_most_monthly=Money(usd=cost.at_most.monthly, unknown=cost.at_most.unknown),
+        scaled_down=None if cost.scaled_down is None else _money(cost.scaled_down),
+        scaled_down_monthly=None
+        if cost.scaled_down is None
+        else Money(usd=cost.scaled_down.monthly, unknown=cost.scaled_down.unknown),
+        alternatives=tuple(
+            AlternativeFacts(
+                provisioning=alternative.provisioning, chosen=alternative.chosen, total=_money(alternative.total)
+            )
+            for alternative in cost.alternatives
+        ),
+        choices=tuple(
+            ChoiceFacts(title=f"{choice.machine_type} {choice.provisioning}", total=_money(choice.total))
+            for choice in cost.choices
+        ),
+        basis=None if units is None else units.basis,
+        per_million={}
+        if units is None
+        else {
+            "requests": _money(units.requests),
+            "tokens": _money(units.tokens),
+            "output tokens": _money(units.output_tokens),
+        },
+    )
+
+
+def _money(total: Total) -> Money:
+    return Money(usd=total.usd, unknown=total.unknown)

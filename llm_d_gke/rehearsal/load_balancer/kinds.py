@@ -1,0 +1,32 @@
+"""Kinds and classes of Gateway API, GKE and Istio that the load balancer reads."""
+
+from __future__ import annotations
+
+from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.rehearsal.load_balancer.backends import POOL_GROUP
+
+GATEWAY_API = "gateway.networking.k8s.io/v1"
+GKE_API = "networking.gke.io/v1"
+ISTIO_API = "networking.istio.io/v1"
+POOL_API = f"{POOL_GROUP}/v1"
+
+CLASSES = ("gke-l7-regional-external-managed", "gke-l7-rilb")
+ISTIO = "istio"
+
+# The kinds that the load balancer watches, besides pods.
+KINDS = (
+    ("v1", "Service"),
+    ("v1", "Namespace"),
+    (GATEWAY_API, "Gateway"),
+    (GATEWAY_API, "HTTPRoute"),
+    ("gateway.networking.k8s.io/v1beta1", "ReferenceGrant"),
+    (POOL_API, "InferencePool"),
+    (GKE_API, "HealthCheckPolicy"),
+    (GKE_API, "GCPBackendPolicy"),
+    (GKE_API, "GCPRoutingExtension"),
+    (ISTIO_API, "DestinationRule"),
+)
+
+
+def is_istio_gateway(gateway: Manifest) -> bool:
+    return bool(gateway["spec"]["gatewayClassName"] == ISTIO)
