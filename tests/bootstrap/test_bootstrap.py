@@ -136,7 +136,9 @@ def test_outputs_are_the_variables_that_the_workflows_read() -> None:
         for file in (PROJECT_ROOT / ".github" / "workflows").glob("*.yml")
         for word in file.read_text(encoding="utf-8").split("vars.")[1:]
     }
-    assert {name.strip("}") for name in read} == set(graph().outputs)
+    # Which stack a review copies, for how long and at what cost, is the choice of the repository's owners.
+    chosen = {"REVIEW_STACK", "REVIEW_HOURS", "REVIEW_BUDGET"}
+    assert {name.strip("}") for name in read} == set(graph().outputs) | chosen
 
 
 @pytest.mark.parametrize(
