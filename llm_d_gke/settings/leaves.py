@@ -50,7 +50,7 @@ def leaves(group: Settings, path: tuple[str | int, ...] = ()) -> Iterator[Leaf]:
 
 
 def display_text(value: object) -> str:
-    """Any setting's value as text, without secrets."""
+    """Any setting's value as text, without secrets. A whole number reads the same as `3` and as `3.0`."""
     if isinstance(value, SecretStr):
         return HIDDEN
     if isinstance(value, tuple | list):
@@ -59,4 +59,6 @@ def display_text(value: object) -> str:
         return "{" + ", ".join(f"{key}: {display_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "(not set)"}[value]
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value)

@@ -82,6 +82,62 @@ def test_findings_that_are_fixed_are_gone() -> None:
     assert "Gone:\n\n- **warning** `llm-d:gateway.tls.kind = none`" in text
 
 
+def place_changed(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The same facts, with every finding 40 lines further down."""
+    moved = [{**finding, "place": "Pulumi.gpu.yaml, line 41"} for finding in facts["findings"]]
+    return {**facts, "findings": moved}
+
+
+def acknowledged(facts: Mapping[str, Any], reason: str | None) -> dict[str, Any]:
+    """The same facts, with every warning acknowledged, or none."""
+    findings = [
+        {**finding, "acknowledged": reason if finding["severity"] == "warning" else None}
+        for finding in facts["findings"]
+    ]
+    return {**facts, "findings": findings}
+
+
+def test_a_comment_in_the_stack_file_changes_nothing() -> None:
+    assert facts()["findings"]
+    assert compare({"gpu": facts()}, {"gpu": place_changed(facts())}) == "## Verdict\n\nUnchanged: `gpu`.\n"
+
+
+def test_another_reason_of_an_acknowledgment_changes_nothing() -> None:
+    before, after = acknowledged(facts(), "a test"), acknowledged(facts(), "a demonstration")
+    assert compare({"gpu": before}, {"gpu": after}) == "## Verdict\n\nUnchanged: `gpu`.\n"
+
+
+def test_what_is_acknowledged_now_is_listed_once() -> None:
+    open_side, closed = acknowledged(facts(), None), acknowledged(facts(), "a test")
+    warnings = sum(finding["severity"] == "warning" for finding in facts()["findings"])
+    text = compare({"gpu": open_side}, {"gpu": closed})
+    assert "Acknowledged now:\n\n- **acknowledged** " in text
+    assert text.count("Acknowledged: a test") == text.count("\n- ") == warnings
+    back = compare({"gpu": closed}, {"gpu": open_side})
+    assert "No longer acknowledged:\n\n- **warning** " in back
+    assert back.count("\n- ") == warnings
+
+
+def test_a_finding_shows_its_id_and_whether_it_is_acknowledged() -> None:
+    text = compare({}, {"gpu": acknowledged(facts(), "a test")})
+    for finding in facts()["findings"]:
+        state = "acknowledged" if finding["severity"] == "warning" else "error"
+        assert f"- **{state}** `{finding['path']} = {finding['value']}` ({finding['id']}): " in text
+
+
+def test_findings_of_programs_that_wrote_neither_id_nor_reason_are_the_same_ones() -> None:
+    names = ("severity", "path", "value", "rule", "fix")
+    older = {**facts(), "findings": [{name: finding[name] for name in names} for finding in facts()["findings"]]}
+    assert "New findings" not in compare({"gpu": older}, {"gpu": acknowledged(facts(), None)})
+
+
+def test_a_number_is_the_same_with_and_without_a_point() -> None:
+    path = "picker.scorers.queue"
+    (default,) = [setting["value"] for setting in facts()["settings"] if setting["path"] == f"llm-d:{path}"]
+    assert changed(**{path: f"{default}.0"}) == "## Verdict\n\nUnchanged: `gpu`.\n"
+    assert f"`llm-d:{path}`: `{default}` → `3.5`" in changed(**{path: "3.5"})
+
+
 def test_a_new_stack_shows_all_its_figures() -> None:
     text = compare({}, {"gpu": facts()})
     assert "### `gpu`: new, accepted" in text

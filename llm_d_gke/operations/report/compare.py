@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,8 @@ def _stack(stack: str, before: Facts | None, after: Facts | None) -> Iterator[st
         return
     rows = [row for row in _rows(before, after) if before is None or row[1] != row[2]]
     new, removed = _findings(after, before), _findings(before, after)
-    changed = rows or new or removed or list(_settings(before, after))
+    acknowledged, warned = _acknowledged(after, before), _acknowledged(before, after)
+    changed = any((rows, new, removed, acknowledged, warned, list(_settings(before, after))))
     if before is not None and not changed and not after.get("refused"):
         return
     yield f"### `{stack}`: {_headline(before, after)}"
@@ -58,15 +59,26 @@ def _stack(stack: str, before: Facts | None, after: Facts | None) -> Iterator[st
         yield from ("", "Changed settings:", "", *settings)
     # A refused stack shows all its errors, also those that it had before.
     errors = [finding for finding in after["findings"] if finding["severity"] == "error" and finding not in new]
-    for title, listed_findings in (("New findings", new), ("Errors as before", errors), ("Gone", removed)):
+    for title, listed_findings in (
+        ("New findings", new),
+        ("Errors as before", errors),
+        ("Acknowledged now", acknowledged),
+        ("No longer acknowledged", _counterparts(warned, after)),
+        ("Gone", removed),
+    ):
         if listed_findings:
             yield from ("", f"{title}:", "")
             yield from (_line(finding) for finding in listed_findings)
 
 
-def _line(finding: Mapping[str, str]) -> str:
+def _line(finding: Mapping[str, str | None]) -> str:
+    acknowledged = finding.get("acknowledged")
+    severity = finding["severity"] if acknowledged is None else "acknowledged"
+    # Older programs did not write the rule's id.
+    rule_id = f" ({finding['id']})" if finding.get("id") else ""
+    reason = "" if acknowledged is None else f"<br>Acknowledged: {acknowledged}"
     where = f"`{finding['path']} = {finding['value']}`"
-    return f"- **{finding['severity']}** {where}: {finding['rule']}<br>*{finding['fix']}*"
+    return f"- **{severity}** {where}{rule_id}: {finding['rule']}<br>*{finding['fix']}*{reason}"
 
 
 def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
@@ -163,19 +175,40 @@ def _servers(facts: Facts) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any
             yield model, server
 
 
-def _findings(facts: Facts | None, other: Facts | None) -> list[Mapping[str, str]]:
+def _findings(facts: Facts | None, other: Facts | None) -> list[Mapping[str, Any]]:
     """Findings of one side that the other does not have."""
-    known_identities = [] if other is None else [_identity(finding) for finding in other["findings"]]
-    return (
-        []
-        if facts is None
-        else [finding for finding in facts["findings"] if _identity(finding) not in known_identities]
-    )
+    others = {_identity(finding) for finding in _all_findings(other)}
+    return [finding for finding in _all_findings(facts) if _identity(finding) not in others]
 
 
-def _identity(finding: Mapping[str, str]) -> Mapping[str, str]:
-    """A finding without its id, which older programs did not write."""
-    return {name: value for name, value in finding.items() if name != "id"}
+def _acknowledged(facts: Facts | None, other: Facts | None) -> list[Mapping[str, Any]]:
+    """Findings of both sides that only this side acknowledges."""
+    open_ones = {_identity(finding) for finding in _all_findings(other) if finding.get("acknowledged") is None}
+    return [
+        finding
+        for finding in _all_findings(facts)
+        if finding.get("acknowledged") is not None and _identity(finding) in open_ones
+    ]
+
+
+def _counterparts(findings: Sequence[Mapping[str, Any]], facts: Facts) -> list[Mapping[str, Any]]:
+    """The same findings as a side has them."""
+    identities = {_identity(finding) for finding in findings}
+    return [finding for finding in _all_findings(facts) if _identity(finding) in identities]
+
+
+def _all_findings(facts: Facts | None) -> Sequence[Mapping[str, Any]]:
+    findings: Sequence[Mapping[str, Any]] = () if facts is None else facts["findings"]
+    return findings
+
+
+def _identity(finding: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes two findings the same one.
+
+    Neither the line of the stack file nor the reason of an acknowledgment does, and the id is what older programs
+    did not write.
+    """
+    return tuple(finding[name] for name in ("severity", "path", "value", "rule", "fix"))
 
 
 def stacks_of(checkout: Path) -> list[str]:
