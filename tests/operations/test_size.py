@@ -149,12 +149,43 @@ class TestWrittenStackFiles:
     def test_size_writes_its_first_row(self, root: Path) -> None:
         assert llmd("size", QWEN, "2/s 500+100", "--accelerator", "nvidia-l4", "--write", "chat") == 0
         self.planned(root / "Pulumi.chat.yaml")
+        text = (root / "Pulumi.chat.yaml").read_text(encoding="utf-8")
+        assert text.startswith("# Written by `make size`: ")
         assert llmd("size", QWEN, "2/s 500+100", "--write", "chat") == 2
 
     def test_init_takes_its_defaults(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert llmd("init", "--yes") == 0
         self.planned(root / "Pulumi.first.yaml")
         assert "make preview STACK=first" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("model", "load", "location"),
+        [
+            ("Qwen/Qwen3-32B", "5/s 3000+500", "us-central1"),
+            ("Qwen/Qwen3-32B", "5/s 3000+500", "europe-west4"),
+            (QWEN, "40/s 1000+200", "us-central1"),
+        ],
+    )
+    def test_init_takes_the_cheapest_hardware(
+        self,
+        model: str,
+        load: str,
+        location: str,
+        root: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        answers = iter(["chat", "", model, load, location])
+        monkeypatch.setattr("llm_d_gke.operations.first_stack.command.Prompt.ask", lambda *_, **__: next(answers))
+        assert llmd("init") == 0
+        text = (root / "Pulumi.chat.yaml").read_text(encoding="utf-8")
+        first = options(model, load, location)[0]
+        config = yaml.safe_load(text)["config"]
+        assert {key.removeprefix("llm-d:"): value for key, value in config.items()} == first.settings
+        assert text.startswith("# Written by `make init`: ")
+        out = " ".join(capsys.readouterr().out.split())
+        assert f"${first.cheapest:,.0f} a month {first.cheapest_way}" in out
+        assert f"make size MODEL={model} LOAD='{load}' ARGS='--location {location}'" in out
 
     def test_init_asks_again_after_a_wrong_answer(
         self, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

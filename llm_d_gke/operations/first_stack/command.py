@@ -19,7 +19,6 @@ from llm_d_gke.operations.size.options import compare_hardware
 
 # An open model that one L4 runs, which most regions have.
 NAME, MODEL, LOAD, LOCATION = "first", "Qwen/Qwen3-8B", "0.5/s 500+100", "us-central1"
-ACCELERATOR = "nvidia-l4"
 
 
 def write_first_stack(*, ask: bool) -> int:
@@ -32,18 +31,22 @@ def write_first_stack(*, ask: bool) -> int:
     load_text = question("Load: requests per second, prompt+output tokens", LOAD, _check_load)
     location = question("Zone or region", LOCATION, lambda text: _check_location(catalog, text))
     options, _ = compare_hardware(catalog, model, parse_load(load_text), location)
-    # The accelerator that is sold most widely is the easiest one to get.
-    usual = [option for option in options if option.hardware.accelerator.name == ACCELERATOR]
     if not options:
         print(f"no machine in {location} serves that: `make size MODEL={model.id} LOAD='{load_text}'` lists the others")
         return REFUSED
-    option = (usual or options)[0]
-    path = write_stack(name, {**({"project": project} if project else {}), **option.settings}, option)
-    month = f"${option.cheapest:,.0f} a month" if option.months else "a price that is not known"
+    option = options[0]
+    path = write_stack(name, {**({"project": project} if project else {}), **option.settings}, option, "make init")
+    price = f"${option.cheapest:,.0f} a month {option.cheapest_way}" if option.months else "a price that is not known"
     print(
         wrapped(
             f"wrote {path.name}: {option.replicas} x {option.hardware.replica} on {option.hardware.machine.name},"
-            f" {option.hardware.zone}, {month} while every replica runs"
+            f" {option.hardware.zone}, {price} while every replica runs"
+        )
+    )
+    print(
+        wrapped(
+            "This is the first row, the cheapest, of:"
+            f" make size MODEL={model.id} LOAD='{load_text}' ARGS='--location {location}'"
         )
     )
     if model.gated:

@@ -45,7 +45,7 @@ def print_sizes(
     if not options:
         return REFUSED
     if write is not None:
-        path = write_stack(write, options[0].settings, options[0])
+        path = write_stack(write, options[0].settings, options[0], "make size")
         print(f"\nwrote {path.name} for the first row; judge it with: make report STACK={write}")
     return DONE
 
@@ -141,14 +141,15 @@ def _short(reason: str) -> str:
     return "the model does not fit into memory" if "KV cache" in reason or "GiB" in reason else reason
 
 
-def write_stack(stack: str, settings: Mapping[str, Any], option: Option | None = None) -> Path:
-    """Write `Pulumi.<stack>.yaml` into the project's folder. Raises SizeError if there is one already."""
+def write_stack(stack: str, settings: Mapping[str, Any], option: Option, command: str) -> Path:
+    """Write `Pulumi.<stack>.yaml` into the project's folder. Raises SizeError if there is one already.
+
+    `command` is what the user ran; the file's first line names it.
+    """
     path = PROJECT_ROOT / f"Pulumi.{stack}.yaml"
     if path.exists():
         raise SizeError(f"{path.name} exists already: choose another name, or remove it")
     config = {f"{NAMESPACE}:{key}": value for key, value in settings.items()}
-    head = (
-        f"# Written by `make size`: {option.hardware.accelerator.title} in {option.hardware.zone}.\n" if option else ""
-    )
+    head = f"# Written by `{command}`: {option.hardware.accelerator.title} in {option.hardware.zone}.\n"
     path.write_text(head + yaml.safe_dump({"config": config}, sort_keys=False), encoding="utf-8")
     return path

@@ -71,6 +71,13 @@ class Option:
         """The month at the price of on-demand nodes, or of the cheapest other way where none is sold on demand."""
         return self.months.get("on-demand", min(self.months.values(), default=math.inf))
 
+    @property
+    def cheapest_way(self) -> str | None:
+        """How the accelerators are bought at the price of `cheapest`; None where no price is known."""
+        if "on-demand" in self.months:
+            return "on-demand"
+        return min(self.months, key=lambda way: self.months[way], default=None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
