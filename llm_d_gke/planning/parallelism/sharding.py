@@ -6,19 +6,25 @@ llm_d_gke/planning/serving/model_checks.py.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 
-from llm_d_gke.catalog.schema import Model
+from llm_d_gke.catalog.schema import Experts, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.settings.models import ModelSettings
 
 EXPERT_PARALLEL = "--enable-expert-parallel"
 PIPELINE_PARALLEL = "--pipeline-parallel-size"
+EXPERT_LOAD_BALANCER = "--enable-eplb"
+_BALANCER_CONFIG, _REDUNDANT_EXPERTS = "--eplb-config", "num_redundant_experts"
 
 # vLLM pads the vocabulary so that every rank gets the same number of rows (vocab_parallel_embedding.py).
 _VOCABULARY_MULTIPLE = 64
+
+# FlashInfer's kernels for experts run on Hopper and newer (`_supports_current_device` in fused_moe/experts).
+_FLASHINFER_CAPABILITY = 9.0
 
 
 def check_sharding(
@@ -40,15 +46,15 @@ def check_sharding(
             rule=f"{model.id}'s vocabulary, padded to {vocabulary} entries, cannot be cut into {tensor_parallel} parts",
             fix=smaller,
         )
-    elif _experts_left_over(model, tensor_parallel * ranks, by_expert):
-        # fused_moe: the number of physical experts is a multiple of the expert-parallel size.
-        count = model.experts.count if model.experts is not None else 0
+    elif by_expert and (cause := _needs_even_experts(ctx, settings, model, parallelism)):
+        count = _physical_experts(settings, model)
         ctx.findings.error(
             "LLMD-EP-EXPERTS",
             *(path if ranks == 1 else ("models", index, "dataParallel")),
             value=tensor_parallel if ranks == 1 else ranks,
-            rule=f"{model.id}'s {count} experts cannot be divided evenly among {tensor_parallel * ranks} devices",
-            fix=f"use a divisor of {count}, or remove expertParallel",
+            rule=f"{model.id}'s {count} experts cannot be divided evenly among {tensor_parallel * ranks} devices, "
+            f"and {cause[0]}",
+            fix=f"use a divisor of {count}, or {cause[1]}",
         )
     elif uneven := [width for width in _widths(model, by_expert) if width % tensor_parallel]:
         # distributed/utils.py `divide`, for every column-parallel layer.
@@ -70,6 +76,8 @@ def check_sharding(
             f"{broken[0] // tensor_parallel}, which is no multiple of the quantization's blocks of {_block(model)}",
             fix=f"{smaller}, or expertParallel: true: whole experts then" if divides else smaller,
         )
+    elif by_expert:
+        _check_uneven_experts(ctx, index, settings, model, parallelism)
     _check_pipeline(ctx, index, settings, model, parallelism)
 
 
@@ -80,7 +88,7 @@ def shares(model: Model, devices: int, by_expert: bool = False) -> bool:
         model.attention_heads % devices == 0
         and (model.mla is not None or heads % devices == 0 or devices % heads == 0)
         and padded_vocabulary(model.vocabulary) % devices == 0
-        and not _experts_left_over(model, devices, by_expert)
+        and not (by_expert and _loads_equal_slices(model) and _left_over(model.experts, devices))
         and all(width % (devices * _block(model)) == 0 for width in _widths(model, by_expert))
     )
 
@@ -106,8 +114,80 @@ def _block(model: Model) -> int:
     return math.isqrt(quantization.group) if quantization.method == "fp8" else quantization.group
 
 
-def _experts_left_over(model: Model, devices: int, by_expert: bool) -> bool:
-    return by_expert and model.experts is not None and model.experts.count % devices != 0
+def _left_over(experts: Experts | None, devices: int) -> int:
+    return experts.count % devices if experts is not None else 0
+
+
+def _loads_equal_slices(model: Model) -> bool:
+    """gpt_oss.py: a rank loads `num_experts // ep_size` experts, whatever `determine_expert_map` gives it."""
+    return model.architecture == "GptOssForCausalLM"
+
+
+def _needs_even_experts(
+    ctx: PlanContext, settings: ModelSettings, model: Model, parallelism: Parallelism
+) -> tuple[str, str] | None:
+    """What refuses experts that do not divide evenly, and how to do without it; None where nothing does.
+
+    vLLM itself gives the first ranks one expert more (`determine_expert_map` in fused_moe, from 0.11 to 0.30).
+    """
+    if model.experts is None or _physical_experts(settings, model) % (parallelism.tensor * parallelism.data) == 0:
+        return None
+    if ctx.accelerator.kind == "tpu":
+        # tpu-inference, kernels/fused_moe/v1/kernel.py.
+        return "tpu-inference needs equally many on each", "remove expertParallel"
+    if EXPERT_LOAD_BALANCER in settings.extra_args:
+        # fused_moe/layer.py; counts redundant experts as well.
+        return f"{EXPERT_LOAD_BALANCER} needs equally many on each", f"change {_REDUNDANT_EXPERTS}"
+    if parallelism.all_to_all is not None and parallelism.all_to_all.startswith("deepep"):
+        # DeepEP, csrc/deep_ep.cpp: `num_experts % num_ranks == 0` in both modes.
+        return "DeepEP needs equally many on each", "allToAll: allgather_reducescatter"
+    if _loads_equal_slices(model):
+        return "vLLM loads this model's experts in equal slices", "remove expertParallel"
+    return None
+
+
+def _check_uneven_experts(
+    ctx: PlanContext, index: int, settings: ModelSettings, model: Model, parallelism: Parallelism
+) -> None:
+    """Warns where vLLM accepts an uneven division, and what the kernels then do is not established."""
+    devices, capability = parallelism.tensor * parallelism.data, ctx.accelerator.compute_capability
+    count = _physical_experts(settings, model)
+    if count % devices == 0:
+        return
+    if devices > count:
+        unknown = f"some of {devices} devices would hold none of {model.id}'s {count} experts"
+    elif capability is not None and capability >= _FLASHINFER_CAPABILITY:
+        unknown = (
+            f"{count % devices} of {devices} devices would hold one of {model.id}'s {count} experts more than the "
+            "others, and FlashInfer's kernels, which vLLM may choose on this GPU, get no map of experts"
+        )
+    else:
+        return
+    ctx.findings.warning(
+        "LLMD-EP-UNEVEN",
+        *("models", index, "tensorParallel" if parallelism.data == 1 else "dataParallel"),
+        value=parallelism.tensor if parallelism.data == 1 else parallelism.data,
+        rule=f"{unknown}: whether the answers are right is not established",
+        fix=f"use a divisor of {count}, or compare answers with a replica of another size first",
+    )
+
+
+def _physical_experts(settings: ModelSettings, model: Model) -> int:
+    """Experts with the copies that the load balancer adds, where `extraArgs` turn it on."""
+    count = model.experts.count if model.experts is not None else 0
+    if EXPERT_LOAD_BALANCER not in settings.extra_args:
+        return count
+    # 0.11 has an argument of its own for it; later versions only the configuration.
+    nested = argument(settings, f"{_BALANCER_CONFIG}.{_REDUNDANT_EXPERTS}") or argument(
+        settings, "--num-redundant-experts"
+    )
+    if nested is None:
+        try:
+            config = json.loads(argument(settings, _BALANCER_CONFIG) or "{}")
+        except ValueError:
+            return count
+        nested = str(config.get(_REDUNDANT_EXPERTS, 0)) if isinstance(config, dict) else "0"
+    return count + (int(nested) if nested.isascii() and nested.isdigit() else 0)
 
 
 def _whole_experts(model: Model, devices: int, by_expert: bool) -> bool:
@@ -145,13 +225,18 @@ def _check_pipeline(
 
 def _pipeline_stages(settings: ModelSettings) -> int:
     """As `extraArgs` say, in either spelling; 1 where they do not, or in a way only vLLM can judge."""
+    value = argument(settings, PIPELINE_PARALLEL)
+    return max(1, int(value)) if value is not None and value.isascii() and value.isdigit() else 1
+
+
+def argument(settings: ModelSettings, name: str) -> str | None:
+    """Value of an argument in `extraArgs`, as `--name value` or `--name=value`; None where it is not there."""
     arguments = settings.extra_args
-    for position, argument in enumerate(arguments):
-        name, _, value = argument.partition("=")
-        value = value or (arguments[position + 1] if position + 1 < len(arguments) else "")
-        if name == PIPELINE_PARALLEL and value.isascii() and value.isdigit():
-            return max(1, int(value))
-    return 1
+    for position, written in enumerate(arguments):
+        word, _, value = written.partition("=")
+        if word == name:
+            return value or (arguments[position + 1] if position + 1 < len(arguments) else "")
+    return None
 
 
 def padded_vocabulary(vocabulary: int) -> int:

@@ -25,9 +25,22 @@ RULES = (
         "LLMD-EP-EXPERTS",
         severity="error",
         summary="The experts cannot be divided evenly among the devices.",
-        why="Each device holds equally many whole experts.",
-        fix="Use a number that divides them.",
-        basis="project",
+        why="vLLM gives the remainder to the first devices, but its expert load balancer, DeepEP, its loader of gpt-oss"
+        " and tpu-inference need equally many experts on each.",
+        fix="Use a number that divides them, or do without what needs that.",
+        source="vLLM 0.11.2 to 0.30.0, vllm/model_executor/layers/fused_moe (determine_expert_map, layer.py) and"
+        " models/gpt_oss.py; deepseek-ai/DeepEP v1.2.1, csrc/deep_ep.cpp; vllm-project/tpu-inference,"
+        " tpu_inference/kernels/fused_moe/v1/kernel.py",
+    ),
+    Rule(
+        "LLMD-EP-UNEVEN",
+        severity="warning",
+        summary="Some devices hold more experts than others, or none.",
+        why="vLLM accepts it, but it gives FlashInfer's kernels a rank in place of a map of experts, and no published"
+        " run shows a device without experts.",
+        fix="Use a number that divides them, or compare answers first.",
+        source="vLLM 0.30.0, vllm/model_executor/layers/fused_moe/experts (local_expert_offset in trtllm_fp8_moe.py,"
+        " ep_rank in flashinfer_cutlass_moe.py)",
     ),
     Rule(
         "LLMD-PP-EXTRA-ARGS",
@@ -170,7 +183,8 @@ RULES = (
         "LLMD-TPU-MULTI-HOST-ENGINE",
         severity="error",
         summary="The engine cannot run on several TPU hosts.",
-        why="Older engines need Ray for it, which the images here do not run.",
+        why="The stack joins the hosts of a slice in a Ray cluster; the catalog names the first engine version known to"
+        " run on one.",
         fix="Use a newer release, or one host.",
         basis="catalog",
     ),

@@ -230,8 +230,8 @@ MODEL = (
         fix="use tensorParallel: 2",
     ),
     Wrong(
-        id="LLMD-EP-EXPERTS",
-        name="experts that sixteen cannot share",
+        id="LLMD-EP-UNEVEN",
+        name="more devices than experts",
         changes={
             "location": "us-central1-c",
             "accelerator": {"type": "nvidia-tesla-a100", "machineType": "a2-megagpu-16g"},
@@ -243,8 +243,31 @@ MODEL = (
         },
         path="models[0].tensorParallel",
         value="16",
-        rule="mistralai/Mixtral-8x7B-Instruct-v0.1's 8 experts cannot be divided",
+        rule="some of 16 devices would hold none of mistralai/Mixtral-8x7B-Instruct-v0.1's 8 experts",
         fix="use a divisor of 8",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-EP-EXPERTS",
+        name="copies of experts that eight cannot share",
+        changes={
+            "location": "us-central1-c",
+            "accelerator": {"type": "nvidia-tesla-a100", "machineType": "a2-highgpu-8g"},
+            "models[0]": {
+                "id": "mistralai/Mixtral-8x7B-Instruct-v0.1",
+                "allowExtraArgs": True,
+                "extraArgs": [
+                    "--enable-expert-parallel",
+                    "--enable-eplb",
+                    "--eplb-config",
+                    '{"num_redundant_experts": 4}',
+                ],
+            },
+        },
+        path="models[0].tensorParallel",
+        value="8",
+        rule="12 experts cannot be divided evenly among 8 devices, and --enable-eplb needs equally many on each",
+        fix="change num_redundant_experts",
     ),
     Wrong(
         id="LLMD-TP-WIDTH",

@@ -37,8 +37,20 @@ GROUPS = (
         | {"accelerator.nodes.max": 3},
         path="models[0].dataParallel",
         value="24",
-        rule="Qwen/Qwen3-Coder-480B-A35B-Instruct's 160 experts cannot be divided",
+        rule="160 experts cannot be divided evenly among 24 devices, and DeepEP needs equally many on each",
+        fix="use a divisor of 160, or allToAll: allgather_reducescatter",
+    ),
+    Wrong(
+        id="LLMD-EP-UNEVEN",
+        name="experts that do not divide, without DeepEP",
+        stack=WIDE,
+        changes={"models[0].id": "Qwen/Qwen3-Coder-480B-A35B-Instruct", "models[0].dataParallel": 24}
+        | {"models[0].allToAll": "allgather_reducescatter", "accelerator.nodes.max": 3},
+        path="models[0].dataParallel",
+        value="24",
+        rule="16 of 24 devices would hold one of Qwen/Qwen3-Coder-480B-A35B-Instruct's 160 experts more",
         fix="use a divisor of 160",
+        severity=Severity.WARNING,
     ),
     Wrong(
         id="LLMD-TPU-RANKS",
