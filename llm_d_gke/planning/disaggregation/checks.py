@@ -132,8 +132,7 @@ def _check_parallelism(
                 index,
                 key,
                 value=value,
-                rule="a routing sidecar has one engine behind it, and KV connectors transfer the cache of a single"
-                " pipeline stage",
+                rule="the routing sidecar is set up for one engine with one rank and one pipeline stage",
                 fix="use 1, or pattern: mixture-of-experts",
             )
     for ctx, parallelism in zip((decode, prefill), spread, strict=True):

@@ -76,7 +76,7 @@ RULES = (
         summary="Decode servers are scaled by the time to first token, which depends on prefill servers.",
         why="In disaggregated serving prefill servers compute the prompt.",
         fix="Move the target to `prefill.autoscaling`.",
-        source="llm-d.ai, guide for prefill and decode",
+        source="llm-d.ai/docs/guides/pd-disaggregation",
     ),
     Rule(
         "LLMD-AUTOSCALING-ZERO-STAGE",

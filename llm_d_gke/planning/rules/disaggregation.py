@@ -25,9 +25,9 @@ RULES = (
         "LLMD-PD-TP-TPU",
         severity="error",
         summary="Prefill and decode on TPUs have different tensor parallel sizes.",
-        why="The TPU connector transfers each shard of the KV cache to the same shard of decode.",
+        why="The TPU connector pulls the KV cache in the shape and sharding of decode, so prefill needs the same.",
         fix="Use the same size for both.",
-        source="tpu_inference/distributed/tpu_connector.py of tpu-inference",
+        source="vllm-project/tpu-inference, tpu_inference/distributed/tpu_connector.py",
     ),
     Rule(
         "LLMD-PD-TP-STATES",
@@ -121,7 +121,8 @@ RULES = (
         "LLMD-PD-RANKS",
         severity="error",
         summary="Prefill and decode servers have one rank and one pipeline stage.",
-        why="The routing sidecar of this stack serves one engine with one rank.",
+        why="The stack sets up its routing sidecar for one engine with one rank and one pipeline stage; upstream's"
+        " sidecar can serve ranks as well.",
         fix="Use 1, or pattern mixture-of-experts.",
         basis="project",
     ),

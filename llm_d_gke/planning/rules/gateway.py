@@ -90,7 +90,7 @@ RULES = (
         "LLMD-TLS-VERSION-ISTIO",
         severity="error",
         summary="The oldest TLS version cannot be chosen for Istio.",
-        why="Gateway API has no field for it, and Istio's default is 1.2.",
+        why="Gateway API leaves it to options of the implementation. The stack sets none, and Istio's default is 1.2.",
         fix="Remove `tlsVersion`, or use `implementation: gke`.",
         source="kubernetes-sigs/gateway-api v1.5.1, apis/v1/gateway_types.go",
     ),
@@ -140,7 +140,7 @@ RULES = (
         summary="Prompts cross the internet unencrypted.",
         why="Prompts and answers can be read on the way.",
         fix="Set `gateway.tls`, or `exposure: internal`.",
-        source="RFC 9110, section 17",
+        source="RFC 9110, section 4.2.2 (https URI scheme)",
     ),
     Rule(
         "LLMD-GATEWAY-CLASS",
@@ -156,7 +156,7 @@ RULES = (
         summary="Istio cannot read certificates of Google's load balancers.",
         why="Istio reads certificates from Secrets.",
         fix="Use `kind: secret` or `cert-manager`.",
-        source="istio.io/latest/docs/tasks/traffic-management/ingress/gateway-api",
+        source="kubernetes-sigs/gateway-api v1.5.1, apis/v1/gateway_types.go (certificateRefs)",
     ),
     Rule(
         "LLMD-GATEWAY-CLASS-EXPOSURE",
@@ -186,8 +186,10 @@ RULES = (
         "LLMD-BACKEND-TLS-PRECISE-ROUTING",
         severity="error",
         summary="Precise prefix routing cannot use servers with HTTPS.",
-        why="The picker requests the tokens of each prompt from the model's servers, by HTTP only.",
+        why="The picker requests the tokens of each prompt from a vLLM server; its client has no setting for"
+        " the certificate authority of that server.",
         fix="Use `picker.prefixRouting: approximate`, or remove `backendTls`.",
-        source="llm-d/llm-d-inference-scheduler v0.7.1, pkg/plugins/scorer/precise_prefix_cache.go",
+        source="llm-d/llm-d-router v0.10.0,"
+        " pkg/epp/framework/plugins/requestcontrol/dataproducer/tokenizer/vllm_http.go",
     ),
 )

@@ -68,7 +68,7 @@ RULES = (
         summary="An existing cluster is in a network that the stack file does not name.",
         why="The load balancer of a Gateway is built in the VPC of its cluster; in another VPC it gets no address.",
         fix="Name the cluster's network below network.existing.",
-        source="cloud.google.com/kubernetes-engine/docs/concepts/gateway-api",
+        basis="project",
     ),
     Rule(
         "LLMD-NETWORK-NAT",

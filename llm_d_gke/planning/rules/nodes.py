@@ -101,9 +101,9 @@ RULES = (
         "LLMD-RESERVATION-PROVISIONING",
         severity="error",
         summary="This provisioning cannot use a reservation.",
-        why="Spot and Dynamic Workload Scheduler do not take nodes from a reservation.",
+        why="Spot VMs cannot consume a reservation, and Dynamic Workload Scheduler has capacity of its own.",
         fix="Remove one of the two.",
-        source="cloud.google.com/compute/docs/instances/reservations-overview",
+        source="cloud.google.com/compute/docs/instances/reservations-consume (limitations)",
     ),
     Rule(
         "LLMD-PROVISIONING-MIN",

@@ -27,7 +27,7 @@ RULES = (
         summary="Several active pickers use plugins that count only their own requests.",
         why="Each active picker handles only a part of the requests.",
         fix="Keep leader election, or use plugins that read the engines.",
-        source="llm-d.ai/docs, Router Operations Guide (active-active mode)",
+        source="llm-d.ai/docs/0.10/operations/router (active-active mode)",
     ),
     Rule(
         "LLMD-PREFIX-CACHING-OFF",
@@ -69,7 +69,7 @@ RULES = (
         summary="Prefix matches are the only score.",
         why="Requests with one system prompt would all go to one replica.",
         fix="Give another scorer a weight.",
-        source="llm-d.ai/docs/architecture/core/router/epp/configuration",
+        source="llm-d.ai/docs/architecture/core/router/epp/scheduling",
     ),
     Rule(
         "LLMD-KV-EVENTS-RELEASE",
@@ -83,9 +83,10 @@ RULES = (
         "LLMD-KV-EVENTS-KSERVE",
         severity="error",
         summary="Precise prefix routing needs a tokenizer service that KServe does not create.",
-        why="KServe creates no tokenizer service.",
+        why="Up to v0.20 KServe adds a tokenizer to its picker as a sidecar with a socket, not as the Service that the"
+        " picker of this stack asks.",
         fix="Use approximate prefixes, or `deployment: direct`.",
-        source="kserve/kserve v0.20.0, pkg/controller/v1alpha2/llmisvc",
+        source="kserve/kserve v0.20.0, pkg/controller/v1alpha2/llmisvc/scheduler.go (WithUdsTokenizerConfig)",
     ),
     Rule(
         "LLMD-KV-EVENTS-RANKS",

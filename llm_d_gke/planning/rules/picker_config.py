@@ -104,7 +104,7 @@ RULES = (
     Rule(
         "LLMD-PICKER-BLOCK-SIZE",
         severity="error",
-        summary="The picker's block size does not divide evenly into the engine's.",
+        summary="The picker's block size is not a multiple of the engine's.",
         why="The engine reuses whole blocks, so a match that ends inside a block is not a cache hit.",
         fix="Use the engine's block size, or a multiple.",
         source="docs.vllm.ai/en/stable/design/prefix_caching",

@@ -25,7 +25,7 @@ RULES = (
         "LLMD-PREFLIGHT-APIS",
         severity="error",
         summary="An API that `up` cannot enable is off.",
-        why="`up` enables other APIs through this one.",
+        why="`up` enables other APIs through this one, or its account lacks serviceusage.services.enable.",
         fix="Run the command shown.",
         basis="live",
     ),
@@ -98,9 +98,10 @@ RULES = (
         "LLMD-PREFLIGHT-CLUSTER-BACK",
         severity="error",
         summary="The upgrade would take the control plane back to an older minor version.",
-        why="GKE takes a control plane back to no older minor version.",
+        why="A completed upgrade to a newer minor version stays. GKE 1.33 and newer can roll one back only during a"
+        " two-step upgrade, which the stack does not use.",
         fix="Keep the version, or make a new stack.",
-        source="cloud.google.com/kubernetes-engine/docs/how-to/upgrading-a-cluster",
+        source="discuss.google.dev/t/introducing-two-step-control-plane-minor-upgrades-with-rollback-safety/296334",
     ),
     Rule(
         "LLMD-PREFLIGHT-KINDS-BACK",

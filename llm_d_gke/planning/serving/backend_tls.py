@@ -125,7 +125,8 @@ def check_backend_tls(ctx: PlanContext) -> None:
             "LLMD-BACKEND-TLS-PRECISE-ROUTING",
             *path,
             value=tls.kind,
-            rule=f"{ctx.picker.title} requests the tokens of prompts from the model's servers, by HTTP only",
+            rule=f"{ctx.picker.title} requests the tokens of prompts from the model's servers, and its client has no"
+            " setting for their certificate authority",
             fix="use picker.prefixRouting: approximate, or remove it",
         )
     if tls.issuer is not None:

@@ -74,7 +74,7 @@ def _control_plane(version: str, before: ClusterPlan, after: ClusterPlan) -> Ste
             if zonal
             else "nothing"
         ),
-        back="none: GKE takes a control plane back to no older minor version",
+        back="none: a completed upgrade to a newer minor version stays",
         parts=(_CLUSTER,),
         settings={"llm-d:cluster.version": version},
     )

@@ -81,8 +81,8 @@ def _findings(before: StackPlan, after: StackPlan, new: Release) -> Iterator[Fin
             id="LLMD-PREFLIGHT-CLUSTER-BACK",
             path="llm-d:cluster.version",
             value=str(after.cluster.min_version),
-            rule=f"the stack asks for at least {before.cluster.min_version}, and GKE takes a control plane back to no"
-            " older minor version",
+            rule=f"the stack asks for at least {before.cluster.min_version}, and a completed upgrade of a control"
+            " plane to a newer minor version stays",
             fix=f"leave {before.cluster.min_version}; an older cluster is a new stack",
         )
     names = {chart.name: chart for chart in before.charts}

@@ -38,7 +38,7 @@ BACKEND_TLS = (
         changes=ON | {"picker.prefixRouting": "precise"},
         path=PATH,
         value="cert-manager",
-        rule="requests the tokens of prompts from the model's servers, by HTTP only",
+        rule="requests the tokens of prompts from the model's servers, and its client has no setting",
         fix="prefixRouting: approximate",
     ),
     Wrong(

@@ -172,7 +172,7 @@ DISAGGREGATION = (
         changes={"models[0].pipelineParallel": 2},
         path="models[0].pipelineParallel",
         value="2",
-        rule="KV connectors transfer the cache of a single pipeline stage",
+        rule="one engine with one rank and one pipeline stage",
         fix="use 1",
     ),
     Wrong(
