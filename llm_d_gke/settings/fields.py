@@ -79,6 +79,26 @@ def place_of(location: Sequence[str | int], root: type[Settings]) -> Place:
     return place
 
 
+def takes_text(path: Sequence[str | int], root: type[Settings]) -> bool:
+    """Whether a setting is text, whichever member of a union the path is in. Numbers and flags in it are text, too."""
+    kinds: list[Any] = [root]
+    for part in path:
+        kinds = [
+            _below(Place(path=(), group=None, kind=member, whole=member), part, ()).kind
+            for kind in kinds
+            for member in _members(kind)
+        ]
+        kinds = [kind for kind in kinds if kind is not None]
+    members = [member for kind in kinds for member in _members(kind)]
+    return bool(members) and all(_is_text(member) for member in members)
+
+
+def _is_text(kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return all(isinstance(value, str) for value in get_args(kind))
+    return kind is str or (get_origin(kind) is Annotated and _is_text(_plain(kind)[0]))
+
+
 def place_of_key(place: Place) -> Place:
     """The keys of a map."""
     return replace(_place(get_args(place.kind)[0], (), place.path, None), is_key=True)

@@ -9,10 +9,12 @@ from typing import Any
 
 import yaml
 
+from llm_d_gke.settings.fields import takes_text
+from llm_d_gke.settings.stack import StackSettings
 from llm_d_gke.stackfile.base import BASE, with_base
 from llm_d_gke.stackfile.config import UNSET, StackConfig
 from llm_d_gke.stackfile.document import parse
-from llm_d_gke.stackfile.paths import StackFileError, put
+from llm_d_gke.stackfile.paths import StackFileError, put, segments
 from llm_d_gke.stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults, stack_names
 
 # Replaces every encrypted value: only the holder of the stack's key can read it. The check of a Hugging Face token
@@ -46,7 +48,7 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
         raise StackFileError(f"Pulumi.{stack}.yaml: config must hold keys, for example llm-d:location: us-central1-a")
     # As on Pulumi's command line, a key without a namespace is the project's.
     values = {key if ":" in str(key) else f"{NAMESPACE}:{key}": value for key, value in values.items()}
-    changes = {path: _override(text) for path, text in (overrides or {}).items()}
+    changes = {path: _override(path, text) for path, text in (overrides or {}).items()}
     if _BASE in changes:
         values[_BASE] = changes.pop(_BASE)
     defaults = _defaults(root)
@@ -109,10 +111,23 @@ def _below(path: str, key: str) -> str:
     return f'{path}["{key}"]' if "." in key or "[" in key else f"{path}.{key}"
 
 
-def _override(text: str) -> Any:
-    """A value from the command line: numbers, booleans, lists and maps by their form, as in YAML."""
+def _override(path: str, text: str) -> Any:
+    """A value from the command line: text where the setting is text (`cluster.version=1.36`), else as YAML reads it."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         return text
-    return value if isinstance(value, bool | int | float | dict | list) else text
+    if isinstance(value, str):
+        # A shell leaves the quotes of '"1.36"'. Other text stays as it is, with its spaces and number signs.
+        return value if text.strip().startswith(('"', "'")) else text
+    if not isinstance(value, bool | int | float | dict | list):
+        return text
+    if isinstance(value, bool | int | float) and _is_text(path):
+        return text
+    return value
+
+
+def _is_text(path: str) -> bool:
+    key, *rest = segments(path)
+    namespace, _, name = str(key).partition(":")
+    return namespace == NAMESPACE and takes_text((name, *rest), StackSettings)

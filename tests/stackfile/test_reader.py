@@ -100,6 +100,33 @@ class TestValues:
         """Pulumi passes scalars as text, so that a quoted number is a number to the program."""
         assert read(f"config: {{llm-d:key: {text}}}").settings()["key"] == value
 
+    @pytest.mark.parametrize(
+        ("path", "text", "value"),
+        [
+            ("cluster.version", "1.36", "1.36"),
+            ("cluster.version", '"1.36"', "1.36"),
+            ("cluster.version", "'1.36'", "1.36"),
+            ("cluster.version", "1.36.1-gke.100", "1.36.1-gke.100"),
+            ("models[0].id", "1234", "1234"),
+            ("labels.cost", "007", "007"),
+            ("labels.on", "yes", "yes"),
+            ("gateway.tls.secret", "1234", "1234"),
+            ("cluster.existing.name", "true", "true"),
+            ("models[0].replicas", "3", 3),
+            ("models[0].replicas", '"3"', "3"),
+            ("cluster.privateNodes", "false", False),
+            ("cluster.unknown", "1.36", 1.36),
+            ("models[0].id", "a#b", "a#b"),
+        ],
+    )
+    def test_an_override_of_text_stays_text(self, read: Any, path: str, text: str, value: object) -> None:
+        """A shell removes one pair of quotes, so that a version is a number to YAML, and text to the setting."""
+        target: Any = read("config: {}", **{path: text}).settings()
+        for part in segments(path):
+            target = target[part.removeprefix("llm-d:") if isinstance(part, str) else part]
+        assert target == value
+        assert type(target) is type(value)
+
     def test_nothing_is_substituted(self, read: Any) -> None:
         config = read("config: {llm-d:location: us-east1-c}", "name: llm-d")
         assert config.settings() == {"location": "us-east1-c"}
