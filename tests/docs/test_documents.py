@@ -7,6 +7,7 @@ import itertools
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,3 +192,31 @@ def test_workflows_pin_every_action_by_commit() -> None:
     ]
     assert uses
     assert not [use for use in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)]
+
+
+def test_the_readme_counts_what_is_there() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pitfalls = re.findall(r"^### \d+\. ", (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.findall(r"(\d+) ways in which", readme) == [str(len(pitfalls))]
+    examples = list((ROOT / "examples").glob("Pulumi.*.yaml"))
+    assert re.findall(r"(\d+) more stack files", readme) == [str(len(examples))]
+
+
+def test_pages_name_the_python_that_the_project_needs() -> None:
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    oldest = needed.removeprefix(">=")
+    for page in ("README.md", "docs/first-hour.md"):
+        named = re.findall(r"Python (3[.]\d+( or newer)?)", (ROOT / page).read_text(encoding="utf-8"))
+        assert {name for name, _ in named} == {f"{oldest} or newer"}, page
+
+
+def test_exit_statuses_are_those_of_a_command_and_not_of_make() -> None:
+    """make turns every failure of a recipe into 2."""
+    statuses = 0
+    for document in DOCUMENTS:
+        text = " ".join(document.read_text(encoding="utf-8").split())
+        for sentence in re.findall(r"exit (?:status|code)e?s?:? (?:\d|of|0).{0,70}", text, re.IGNORECASE):
+            if re.search(r"\d", sentence):
+                statuses += 1
+                assert "bin/llmd" in sentence or "python -m" in sentence or document.name == "upgrades.md", sentence
+    assert statuses >= 8
