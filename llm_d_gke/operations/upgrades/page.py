@@ -11,12 +11,13 @@ from llm_d_gke.operations.upgrades.show import LOSSES
 from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.rules import RULES
-from llm_d_gke.planning.upgrades.planner import plan_upgrade
+from llm_d_gke.planning.upgrades.planner import images_deleted, plan_upgrade
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, load, stack_names
 from llm_d_gke.stackfile.assumptions import assume_unset
 from llm_d_gke.stackfile.model_files import model_files
 
 PAGE = PROJECT_ROOT / "docs" / "upgrades.md"
+_WITHDRAWN = "llmd-pd-release-withdrawn"
 _BEGIN, _END = "<!-- neighbors: begin -->", "<!-- neighbors: end -->"
 
 
@@ -69,7 +70,8 @@ def _cell(stack: str, before: str, after: str) -> str:
     plan = plan_upgrade(old, new, releases[before], releases[after])
     by_hand = " and 1 by hand" if any(step.by_hand for step in plan.steps) else ""
     steps = sum(step.by_hand is None for step in plan.steps)
-    return f"{steps} steps{by_hand}; {LOSSES[plan.loss]}"
+    deleted = f"; [images deleted](findings.md#{_WITHDRAWN})" if images_deleted(new, releases[after]) else ""
+    return f"{steps} steps{by_hand}; {LOSSES[plan.loss]}{deleted}"
 
 
 @functools.cache

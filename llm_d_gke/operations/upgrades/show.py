@@ -23,11 +23,16 @@ def plan_text(plan: UpgradePlan, *, running: frozenset[str] = frozenset()) -> st
     console = Console(width=WIDTH, force_terminal=False, color_system=None)
     with console.capture() as capture:
         console.print(_table(plan, running))
-    lines = [f"{plan.stack}: {plan.before} -> {plan.after}", "", capture.get().rstrip()]
+    lines = [f"{plan.stack}: {plan.before} -> {plan.after}", ""]
+    if not plan.steps:
+        return "\n".join([*lines, wrapped("No step: nothing differs between the two.")])
+    lines.append(capture.get().rstrip())
     for number, step in enumerate(plan.steps, 1):
         lines += ["", *_details(number, step)]
     for finding in plan.findings:
         lines += ["", wrapped(f"{finding.severity} {finding}")]
+    for warning in plan.warnings:
+        lines += ["", wrapped(f"new warning {warning}")]
     lines += ["", wrapped(_sum(plan))]
     return "\n".join(line.rstrip() for line in lines)
 

@@ -82,8 +82,8 @@ def _arguments(args: Sequence[str]) -> list[str]:
 def _listed(what: str, before: list[str], after: list[str]) -> str:
     added = [word for word in after if word not in before]
     removed = [word for word in before if word not in after]
-    words = [*(f"+{word}" for word in added), *(f"-{word}" for word in removed)]
-    return f"{what} {_some(words)}" if words else f"{what} in another order"
+    words = [*(f"with {word}" for word in added), *(f"without {word}" for word in removed)]
+    return f"{what}: {_some(words)}" if words else f"{what} in another order"
 
 
 def _some(words: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.planning.findings import Finding, Severity
@@ -28,15 +29,36 @@ def plan_upgrade(before: StackPlan, after: StackPlan, old: Release, new: Release
     steps = (
         *infrastructure_steps(before, after),
         *platform_steps(before, after, new.charts),
-        *routing_steps(before, after),
-        *server_steps(before, after),
+        *(_way_back(step, before, old) for step in routing_steps(before, after)),
+        *(_way_back(step, before, old) for step in server_steps(before, after)),
     )
+    previous = {(warning.id, warning.path, warning.value) for warning in before.warnings}
     return UpgradePlan(
         stack=after.stack,
         before=old.name,
         after=new.name,
-        steps=(*steps, _rest(before, after)),
+        steps=(*steps, _rest(before, after)) if before != after else (),
         findings=tuple(_findings(before, after, new)),
+        warnings=tuple(
+            warning for warning in after.warnings if (warning.id, warning.path, warning.value) not in previous
+        ),
+    )
+
+
+def images_deleted(plan: StackPlan, release: Release) -> bool:
+    """Whether upstream deleted images of the release that the stack's pickers and servers run."""
+    support = release.disaggregation
+    disaggregated = any(len(model.servers) > 1 for model in plan.models)
+    return disaggregated and support is not None and support.withdrawn is not None
+
+
+def _way_back(step: Step, before: StackPlan, old: Release) -> Step:
+    """The step; without a way back where its old pods cannot be started again."""
+    if not step.name.startswith(("picker-", "servers-")) or not images_deleted(before, old):
+        return step
+    return replace(
+        step,
+        back=f"not possible: upstream deleted images of {old.name}, unless a registry of yours still has them",
     )
 
 

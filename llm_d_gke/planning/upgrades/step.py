@@ -74,7 +74,8 @@ class Step:
 class UpgradePlan:
     """The steps from one release to another, in order.
 
-    `findings` are reasons against it: errors, which refuse the upgrade, and warnings.
+    `findings` are reasons against it: errors, which refuse the upgrade, and warnings. `warnings` are those of the stack
+    after it that the stack before does not have.
     """
 
     stack: str
@@ -82,6 +83,7 @@ class UpgradePlan:
     after: str
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
     @property
     def loss(self) -> Loss:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from llm_d_gke.operations.upgrades.command import planned, upgrade
+from llm_d_gke.operations.upgrades.command import planned, release_of, upgrade
 from llm_d_gke.operations.upgrades.deletions import judge_preview
 from llm_d_gke.operations.upgrades.errors import UpgradeError
 from llm_d_gke.operations.upgrades.gke import previous_release
 from llm_d_gke.operations.upgrades.stack_file import write_release
 from llm_d_gke.planning import RefusedError
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 DISK = "urn:pulumi:gpu::llm-d::gcp:compute/disk:Disk::weights"
 
@@ -35,6 +37,33 @@ def test_a_release_that_the_stack_cannot_have_is_a_finding() -> None:
     with pytest.raises(RefusedError) as refused:
         planned("disaggregated-gpu", "llm-d-0.9", "gaie-1.5", {})
     assert "LLMD-PD-RELEASE" in {finding.id for finding in refused.value.findings}
+
+
+def test_the_command_of_the_page_is_planned() -> None:
+    """docs/upgrades.md: a GKE version and a driver, with -c."""
+    page = (PROJECT_ROOT / "docs" / "upgrades.md").read_text(encoding="utf-8")
+    [line] = [line for line in page.splitlines() if "llm-d:cluster.version=" in line]
+    _, _, stack, to, *options = shlex.split(line)
+    changes = dict(option.split("=", 1) for option in options if "=" in option)
+    assert len(changes) == 2
+    names = [step.name for step in planned(stack, release_of(stack), to, changes).steps]
+    assert "nodes-accelerator-0" in names
+    version = changes["llm-d:cluster.version"]
+    minors = [name for name in names if name.startswith("control-plane")] or [version]
+    assert minors[-1].endswith(version)
+
+
+def test_nothing_is_printed_as_a_step_between_a_stack_and_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert upgrade("gpu", release_of("gpu"), {}, only_plan=True, place=None, after=None) == 0
+    printed = capsys.readouterr().out
+    assert "No step: nothing differs" in printed
+    assert "everything else" not in printed
+
+
+def test_warnings_of_the_new_release_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert upgrade("disaggregated-gpu", "llm-d-0.6", {}, only_plan=True, place=None, after=None) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "new warning LLMD-PD-RELEASE-WITHDRAWN llm-d:release = llm-d-0.6" in printed
 
 
 def test_changes_hold_after_the_upgrade_only() -> None:

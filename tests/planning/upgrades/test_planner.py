@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -13,6 +14,7 @@ import pytest
 from llm_d_gke import catalog
 from llm_d_gke.catalog.timeline import load_timeline
 from llm_d_gke.planning import RefusedError, StackPlan
+from llm_d_gke.planning.upgrades.differences import pod_changes
 from llm_d_gke.planning.upgrades.planner import REST, plan_upgrade
 from llm_d_gke.planning.upgrades.step import Loss, Step, UpgradePlan
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
@@ -113,8 +115,34 @@ def test_kinds_come_first_and_servers_last(stack: str) -> None:
 
 def test_the_same_release_changes_nothing() -> None:
     plan = upgrade("gpu", "llm-d-0.9", "llm-d-0.9")
-    assert [step.name for step in plan.steps] == [REST]
+    assert plan.steps == ()
     assert plan.loss is Loss.NOTHING
+
+
+@pytest.mark.parametrize("stack", ["disaggregated-gpu", "kserve-disaggregated-gpu"])
+def test_deleted_images_are_a_warning_there_and_no_way_back(stack: str) -> None:
+    """Upstream deleted the images of prefill and decode of llm-d v0.4 and v0.6."""
+    to_deleted = upgrade(stack, "llm-d-0.9", "llm-d-0.6")
+    assert "LLMD-PD-RELEASE-WITHDRAWN" in {warning.id for warning in to_deleted.warnings}
+    assert "not possible" not in servers(to_deleted).back
+    # Both lack their images, and each says so by its own name.
+    neighbor = upgrade(stack, "llm-d-0.4", "llm-d-0.6")
+    assert "LLMD-PD-RELEASE-WITHDRAWN" in {warning.id for warning in neighbor.warnings}
+    back = upgrade(stack, "llm-d-0.6", "llm-d-0.9")
+    assert "LLMD-PD-RELEASE-WITHDRAWN" not in {warning.id for warning in back.warnings}
+    assert servers(back).back.startswith("not possible: upstream deleted images of llm-d-0.6")
+    assert "not possible" not in steps(back)[REST].back
+
+
+def test_servers_of_one_stage_go_back_to_every_release() -> None:
+    assert "not possible" not in servers(upgrade("gpu", "llm-d-0.6", "llm-d-0.9")).back
+
+
+def test_flags_that_differ_are_with_and_without() -> None:
+    pod = plan_of("gpu").models[0].servers[0].pod
+    first, second = (dataclasses.replace(pod, args=("serve", *args)) for args in (("--a", "60"), ("--b",)))
+    assert pod_changes(first, second) == ("arguments: with --b, without --a 60",)
+    assert pod_changes(first, dataclasses.replace(pod, args=("serve",))) == ("arguments: without --a 60",)
 
 
 def test_a_spare_node_lets_servers_surge() -> None:
