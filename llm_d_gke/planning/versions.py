@@ -46,3 +46,10 @@ def brings_inference_pool(version: str | None) -> bool:
 def gke_brings_inference_pool(cluster: ClusterSettings) -> bool:
     """Whether the cluster has the InferencePool kind from GKE."""
     return brings_inference_pool(cluster.existing.version if cluster.existing else cluster.version)
+
+
+def newer_version(settings: ClusterSettings, minimum: str) -> str:
+    """How a stack gets a GKE version. That of an existing cluster is a fact that the stack file only repeats."""
+    if settings.existing is not None:
+        return f"upgrade cluster {settings.existing.name} to {minimum} or newer, then write its version here"
+    return f"use {minimum} or newer, or leave the version to the release channel"

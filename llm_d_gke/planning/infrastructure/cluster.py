@@ -7,7 +7,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, ClusterSecurityPlan, MaintenancePlan
 from llm_d_gke.planning.plan.platform import InferenceCrdsPlan
 from llm_d_gke.planning.serving.backends import backend_of
-from llm_d_gke.planning.versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, reaches
+from llm_d_gke.planning.versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, newer_version, reaches
 from llm_d_gke.settings.cluster import EncryptionSettings
 
 # Least privilege for nodes: one role with logging, metrics and registry access, and Artifact Registry of the same
@@ -132,7 +132,7 @@ def _check(ctx: PlanContext) -> None:
             *path,
             value=version,
             rule=f"GKE Inference Gateway needs {INFERENCE_GATEWAY_SINCE} or newer",
-            fix="use 1.34 or newer, or leave the version to the release channel",
+            fix=newer_version(settings, "1.34"),
         )
     minimum = ctx.accelerator.minimum_gke_version
     if version is not None and minimum is not None and not reaches(version, minimum):
@@ -141,7 +141,7 @@ def _check(ctx: PlanContext) -> None:
             *path,
             value=version,
             rule=f"{ctx.accelerator.title} needs GKE {minimum} or newer",
-            fix=f"use {minimum} or newer",
+            fix=newer_version(settings, minimum),
         )
     control_plane = settings.control_plane
     if control_plane.access == "authorized-networks" and not control_plane.authorized_networks:

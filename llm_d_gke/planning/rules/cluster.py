@@ -10,7 +10,7 @@ RULES = (
         severity="error",
         summary="The GKE version has no Inference Gateway.",
         why="Older versions have no GatewayClass that takes an InferencePool.",
-        fix="Use a newer version, or leave it to the release channel.",
+        fix="Use a newer version, or leave it to the release channel; upgrade a cluster that exists.",
         source="cloud.google.com/kubernetes-engine/docs/how-to/deploy-gke-inference-gateway",
     ),
     Rule(

@@ -31,5 +31,6 @@ def check_image_source(ctx: PlanContext, index: int, settings: ModelSettings) ->
             "reference",
             value=source.reference,
             rule=f"GKE {version} does not mount images as volumes: Kubernetes does from {IMAGE_VOLUME_SINCE} on",
-            fix=f"use {IMAGE_VOLUME_SINCE} or newer, or models[{index}].image with the weights inside",
+            fix=f"{'upgrade the cluster to' if cluster.existing else 'use GKE'} {IMAGE_VOLUME_SINCE} or newer, or"
+            f" models[{index}].image with the weights inside",
         )

@@ -10,7 +10,7 @@ from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.parallelism.ports import MOST_PORTS
 from llm_d_gke.planning.parallelism.rdma import DRANET_SINCE, uses_rdma
 from llm_d_gke.planning.sizing.memory_check import version_of
-from llm_d_gke.planning.versions import reaches
+from llm_d_gke.planning.versions import newer_version, reaches
 from llm_d_gke.settings.models import ModelSettings
 
 
@@ -196,7 +196,7 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
             value=version,
             rule=f"pods get RDMA network cards of {ctx.machine.name} through managed DRANET,"
             f" which came with {DRANET_SINCE}",
-            fix="use 1.35 or newer, or leave the version to the release channel",
+            fix=newer_version(cluster, "1.35"),
         )
 
 

@@ -191,7 +191,7 @@ CLUSTER = (
         path="cluster.existing.version",
         value="1.30.1-gke.1",
         rule="needs 1.32.3",
-        fix="use 1.34",
+        fix="upgrade cluster shared to 1.34 or newer",
     ),
     Wrong(
         id="LLMD-GKE-VERSION-ACCELERATOR",
