@@ -96,8 +96,8 @@ render: $(STAMP) ## write STACK's resource graph and manifests into OUT
 report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=report.html or .md, else as a table
 	@$(CLI) report $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)
 
-diff: $(STAMP) ## what stack B has otherwise than stack A: A=staging B=production; ARGS=--objects adds the rendered objects
-	@$(CLI) diff $(A) $(B) $(ARGS)
+diff: $(STAMP) ## what stack B has otherwise than stack A: A=staging B=production OUT=diff.md; ARGS=--objects adds the rendered objects
+	@$(if $(and $(A),$(B)),,$(error name two stacks: make diff A=gpu B=prefix-cache-gpu))$(CLI) diff $(A) $(B) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 fleet: $(STAMP) ## preview all stacks of the project's folder from nothing: verdict, resources, dollars; STACKS='staging production'
 	@$(CLI) fleet $(STACKS) $(ARGS)
