@@ -84,7 +84,7 @@ TimeZone = Annotated[
 
 
 class ScalingTargets(Settings):
-    """What each replica is held to. Of several, the one that asks for the most replicas decides."""
+    """Target per replica. Of several, the one that asks for the most replicas decides."""
 
     requests_per_replica: Annotated[
         float | None,
@@ -131,7 +131,7 @@ class ScalingWindow(Settings):
     start: Annotated[CronLine, Field(description="When it begins.")]
     end: Annotated[CronLine, Field(description="When it ends.")]
     time_zone: Annotated[TimeZone, Field(description="Time zone of both.")] = "Etc/UTC"
-    replicas: Annotated[int, Field(ge=1, le=256, description="Least replicas in it.")]
+    replicas: Annotated[int, Field(ge=1, le=256, description="Minimum replicas in it.")]
 
 
 class AutoscalingSettings(Settings):
@@ -139,7 +139,7 @@ class AutoscalingSettings(Settings):
 
     minimum: Annotated[
         int,
-        Field(ge=0, le=256, description="Least replicas; 0: none without requests, and the first ones wait or fail."),
+        Field(ge=0, le=256, description="Minimum replicas; 0: none without requests, and the first ones wait or fail."),
     ] = 1
     maximum: Annotated[int, Field(ge=1, le=256, description="Most replicas, which the node pool has to hold.")]
     target: Annotated[ScalingTargets, Field(description="What decides; at least one of them.")] = ScalingTargets()

@@ -106,7 +106,7 @@ class ExistingCluster(Settings):
 
 
 class ClusterSettings(Settings):
-    """Shape of the cluster. With `existing`, everything else here is the cluster's own affair."""
+    """Shape of the cluster. With `existing`, everything else here is ignored."""
 
     existing: Annotated[
         ExistingCluster | None,
@@ -119,7 +119,7 @@ class ClusterSettings(Settings):
         str | None,
         Field(
             pattern=r"^[0-9]+\.[0-9]+(\.[0-9]+(-gke\.[0-9]+)?)?$",
-            description="Least control plane version; by default the channel's.",
+            description="Minimum control plane version; by default the channel's.",
             examples=["1.35"],
             json_schema_extra=form("a GKE version, in quotes so that YAML does not read a number"),
         ),
