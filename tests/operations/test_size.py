@@ -9,13 +9,16 @@ import pytest
 import yaml
 
 from llm_d_gke import catalog
+from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.cli.run import run_app
 from llm_d_gke.operations.catalog_tables.kind import Kind
 from llm_d_gke.operations.cli.app import build_app
 from llm_d_gke.operations.size import command
-from llm_d_gke.operations.size.errors import LoadError
+from llm_d_gke.operations.size.command import sizes_text
+from llm_d_gke.operations.size.errors import LoadError, SizeError
 from llm_d_gke.operations.size.load import Load, parse_load
 from llm_d_gke.operations.size.options import Option, compare_hardware, settings_of
+from llm_d_gke.operations.size.places import zones_in
 from llm_d_gke.planning import plan_raw
 
 QWEN = "Qwen/Qwen3-8B"
@@ -117,7 +120,82 @@ def test_the_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert llmd("size", QWEN, "20/s 2000+300") == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[2].split() == ["machine", "replica", "memory", "rep", "nodes", *lines[2].split()[5:]]
+    assert lines[2].split() == ["machine", "replica", "rep", "nodes", "on-demand", "spot", "first", "each", "$/M"]
+
+
+@pytest.mark.parametrize(
+    ("model", "load", "location"),
+    [
+        (QWEN, "20/s 2000+300", "europe-west4"),
+        (QWEN, "150/s 4000+400", "us"),
+        ("Qwen/Qwen3-32B", "5/s 3000+500", "us-central1"),
+        ("Qwen/Qwen2.5-0.5B-Instruct", "300/s 1000+200", "asia"),
+    ],
+)
+def test_no_column_is_cut(model: str, load: str, location: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert llmd("size", model, load, "--location", location) == 0
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_marginal_memory_is_marked(rows: list[Option]) -> None:
+    entry = catalog.load().find_model(QWEN)
+    assert entry is not None
+    text = sizes_text(entry, parse_load("20/s 2000+300"), rows, [])
+    table = text.split("\n\n")[1].splitlines()[1:]
+    assert [" ~ " in line for line in table] == [row.memory.status == "marginal" for row in rows]
+    assert {row.memory.status for row in rows} == {"fits", "marginal"}
+
+
+def test_machines_that_cannot_serve_are_listed_by_accelerator() -> None:
+    entry = catalog.load().find_model("meta-llama/Llama-3.3-70B-Instruct")
+    assert entry is not None
+    rows, refusals = compare_hardware(catalog.load(), entry, parse_load("1/s"))
+    text = sizes_text(entry, parse_load("1/s"), rows, refusals)
+    listed = text[text.index("Not possible:") :]
+    machines = {refusal.hardware.machine.name for refusal in refusals if refusal.hardware.replica == "1 T4"}
+    assert len(machines) > 1
+    assert f"1 T4 ({len(machines)} machine types)" in " ".join(listed.split())
+    assert len(listed.splitlines()) < len(refusals)
+
+
+class TestLocation:
+    def test_a_prefix_takes_each_machine_where_it_is_cheapest(self) -> None:
+        def prices(location: str) -> dict[tuple[str, int], float]:
+            rows = options(location=location)
+            return {(row.hardware.machine.name, row.hardware.per_node): row.cheapest for row in rows}
+
+        everywhere, regions = prices("europe"), [prices("europe-west4"), prices("europe-west1")]
+        assert all(regions)
+        for region in regions:
+            for machine, price in region.items():
+                assert everywhere[machine] <= price
+
+    @pytest.mark.parametrize("text", ["europe-west4", "Europe-West4", " EUROPE-WEST4-A "])
+    def test_upper_and_lower_case_are_the_same(self, text: str) -> None:
+        assert {region_of(zone) for zone in zones_in(catalog.load(), text)} == {"europe-west4"}
+
+    def test_a_region_is_not_the_prefix_of_another(self) -> None:
+        assert {region_of(zone) for zone in zones_in(catalog.load(), "us-east1")} == {"us-east1"}
+        assert len({region_of(zone) for zone in zones_in(catalog.load(), "us-east")}) > 1
+
+    @pytest.mark.parametrize(
+        ("text", "near"),
+        [
+            ("eu-west4", "europe-west4"),
+            ("us-centrl1", "us-central1"),
+            ("us-cent1", None),
+            ("europe-west-4", "europe-west4"),
+            ("mars", None),
+            ("", None),
+        ],
+    )
+    def test_an_unknown_place_gets_a_suggestion(self, text: str, near: str | None) -> None:
+        with pytest.raises(SizeError, match="KIND=zones") as caught:
+            zones_in(catalog.load(), text)
+        if near is not None:
+            assert f"Did you mean {near}?" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +204,11 @@ def test_the_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
         (("qwen/qwen3-9b",), "Did you mean Qwen/Qwen3-8B"),
         ((QWEN, "20 rps"), "Write '20/s 2000+300'"),
         ((QWEN, "--accelerator", "nvidia-l5"), "Did you mean nvidia-l4"),
+        ((QWEN, "--accelerator", "l4"), "Did you mean nvidia-l4?"),
+        ((QWEN, "--accelerator", "v6e"), "Did you mean tpu-v6e?"),
+        ((QWEN, "--location", "eu-west4"), "Did you mean europe-west4?"),
+        (("config.json",), "`make report` judges a model of your own"),
+        ((QWEN, "--write", "My Stack"), "no name of a stack"),
     ],
 )
 def test_a_question_that_cannot_be_answered_ends_with_2(
@@ -185,7 +268,31 @@ class TestWrittenStackFiles:
         assert text.startswith("# Written by `make init`: ")
         out = " ".join(capsys.readouterr().out.split())
         assert f"${first.cheapest:,.0f} a month {first.cheapest_way}" in out
-        assert f"make size MODEL={model} LOAD='{load}' ARGS='--location {location}'" in out
+        assert f"make size MODEL={model} LOAD='{load}' LOCATION={location}" in out
+
+    def test_what_was_written_is_the_first_line(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert llmd("size", QWEN, "2/s 500+100", "--write", "chat") == 0
+        assert capsys.readouterr().out.startswith("wrote Pulumi.chat.yaml")
+
+    def test_init_refuses_name_and_project_at_once(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (root / "Pulumi.chat.yaml").write_text("config: {}\n", encoding="utf-8")
+        texts: list[str] = []
+        answers = iter(["chat", "chat2", "MY PROJ", "123456", "my-project", QWEN, "1/s 500+100", "us-central1"])
+
+        def ask(text: str, **_: object) -> str:
+            texts.append(text)
+            return next(answers)
+
+        monkeypatch.setattr("llm_d_gke.operations.first_stack.command.Prompt.ask", ask)
+        assert llmd("init") == 0
+        assert [text.split()[0] for text in texts] == ["Name"] * 2 + ["Google"] * 3 + ["Model", "Load:", "Zone"]
+        out = " ".join(capsys.readouterr().out.split())
+        assert "Pulumi.chat.yaml exists already" in out
+        assert "a project id has 6 to 30 lower-case letters" in out
+        assert "this is a project number" in out
+        assert "Value error" not in out
 
     def test_init_asks_again_after_a_wrong_answer(
         self, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -43,7 +43,12 @@ def size(
     ] = "1/s 1000+200",
     location: Annotated[
         str | None,
-        typer.Option("--location", help="Zone or region. By default where a price is known.", show_default=False),
+        typer.Option(
+            "--location",
+            help="Zone, region, or the start of several regions' names, such as europe: then each machine where it is"
+            " cheapest. By default where a price is known.",
+            show_default=False,
+        ),
     ] = None,
     accelerator: Annotated[
         str | None, typer.Option("--accelerator", help="Only this accelerator.", show_default=False)

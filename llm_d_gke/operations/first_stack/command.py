@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
+from pydantic import TypeAdapter, ValidationError
 from rich.prompt import Prompt
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
-from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import wrapped
-from llm_d_gke.operations.size.command import find_model, write_stack
+from llm_d_gke.operations.size.command import check_stack_name, find_model, write_stack
 from llm_d_gke.operations.size.errors import SizeError
 from llm_d_gke.operations.size.load import parse_load
 from llm_d_gke.operations.size.options import compare_hardware
+from llm_d_gke.operations.size.places import zones_in
+from llm_d_gke.settings.stack import ProjectId
 
 # An open model that one L4 runs, which most regions have.
 NAME, MODEL, LOAD, LOCATION = "first", "Qwen/Qwen3-8B", "0.5/s 500+100", "us-central1"
+
+_PROJECT: TypeAdapter[str] = TypeAdapter(ProjectId)
 
 
 def write_first_stack(*, ask: bool) -> int:
     """Write Pulumi.<name>.yaml and print the next commands. Without `ask` every answer is the default."""
     catalog = load_catalog()
     question = _ask if ask else _take_default
-    name = question("Name of the stack", NAME, _check_name)
-    project = question("Google Cloud project (empty: set it later)", "", lambda text: text)
+    name = question("Name of the stack", NAME, check_stack_name)
+    project = question("Google Cloud project (empty: set it later)", "", _check_project)
     model = find_model(catalog, question("Model", MODEL, lambda text: find_model(catalog, text).id))
     load_text = question("Load: requests per second, prompt+output tokens", LOAD, _check_load)
     location = question("Zone or region", LOCATION, lambda text: _check_location(catalog, text))
@@ -46,7 +49,7 @@ def write_first_stack(*, ask: bool) -> int:
     print(
         wrapped(
             "This is the first row, the cheapest, of:"
-            f" make size MODEL={model.id} LOAD='{load_text}' ARGS='--location {location}'"
+            f" make size MODEL={model.id} LOAD='{load_text}' LOCATION={location}"
         )
     )
     if model.gated:
@@ -61,7 +64,7 @@ def _ask(text: str, default: str, check: Callable[[str], str]) -> str:
         answer = Prompt.ask(text, default=default, show_default=bool(default))
         try:
             return check(answer)
-        except (SizeError, ValueError) as error:
+        except SizeError as error:
             print(wrapped(str(error)))
 
 
@@ -69,10 +72,14 @@ def _take_default(_text: str, default: str, check: Callable[[str], str]) -> str:
     return check(default)
 
 
-def _check_name(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", text):
-        raise ValueError("a stack's name has up to 20 lower-case letters, digits and hyphens, such as chat-dev")
-    return text
+def _check_project(text: str) -> str:
+    """Empty, or the id of a project as the settings accept it."""
+    if not text:
+        return text
+    try:
+        return _PROJECT.validate_python(text)
+    except ValidationError as error:
+        raise SizeError(f"{text!r} is no id of a project: {error.errors()[0]['msg']}") from error
 
 
 def _check_load(text: str) -> str:
@@ -81,7 +88,5 @@ def _check_load(text: str) -> str:
 
 
 def _check_location(catalog: Catalog, text: str) -> str:
-    zones = {zone for accelerator in catalog.accelerators.values() for zone in accelerator.zones}
-    if text not in zones and text not in {region_of(zone) for zone in zones}:
-        raise ValueError(f"no accelerator is known in {text!r}: `make catalog KIND=zones` lists the zones")
-    return text
+    zones_in(catalog, text)
+    return text.strip().lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,9 +20,16 @@ from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.operations.size.errors import SizeError
 from llm_d_gke.operations.size.load import Load, parse_load
 from llm_d_gke.operations.size.options import Option, Refusal, compare_hardware
+from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
 
-_WAYS = ("on-demand", "spot", "flex-start", "reserved")
+# Purchase options with a column; more of them would not fit into 80 columns.
+_WAYS = ("on-demand", "spot")
+_STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
+_OWN_MODEL = (
+    "`size` compares models of the catalog only; `make report` judges a model of your own by its config.json"
+    " (models[].config) on the hardware of its stack file."
+)
 
 
 def print_sizes(
@@ -41,26 +49,26 @@ def print_sizes(
             raise SizeError(_unknown("accelerator", accelerator, list(catalog.accelerators)))
         options = [option for option in options if option.hardware.accelerator.name == accelerator]
         refusals = [refusal for refusal in refusals if refusal.hardware.accelerator.name == accelerator]
-    print(sizes_text(model, load, options, refusals))
-    if not options:
-        return REFUSED
-    if write is not None:
+    if options and write is not None:
         path = write_stack(write, options[0].settings, options[0], "make size")
-        print(f"\nwrote {path.name} for the first row; judge it with: make report STACK={write}")
-    return DONE
+        print(f"wrote {path.name} for the first row; judge it with: make report STACK={write}\n")
+    print(sizes_text(model, load, options, refusals))
+    return DONE if options else REFUSED
 
 
 def find_model(catalog: Catalog, model_id: str) -> Model:
     """A model of the catalog. Raises SizeError with the nearest names."""
     model = catalog.find_model(model_id)
     if model is None:
-        raise SizeError(_unknown("model", model_id, list(catalog.models)))
+        raise SizeError(f"{_unknown('model', model_id, list(catalog.models))} {_OWN_MODEL}")
     return model
 
 
 def _unknown(kind: str, name: str, names: Sequence[str]) -> str:
     lower = {entry.lower(): entry for entry in names}
     near = [lower[entry] for entry in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
+    # Of a short name, such as l4, the full one contains it.
+    near = near or [entry for entry in (nearest(name, names),) if entry]
     hint = f"Did you mean {', '.join(near)}?" if near else f"`make catalog KIND={kind}s` lists what it has."
     return f"the catalog has no {kind} {name!r}. {hint}"
 
@@ -78,22 +86,20 @@ def sizes_text(model: Model, load: Load, options: Sequence[Option], refusals: Se
 
 
 def _table(options: Sequence[Option]) -> Table:
-    ways = [way for way in _WAYS if any(way in option.months for option in options)]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("machine", "replica", "memory"):
+    for name in ("machine", "replica"):
         table.add_column(name, no_wrap=True)
-    for name in ("rep", "nodes", *ways, "first", "each", "$/M"):
+    for name in ("rep", "nodes", *_WAYS, "first", "each", "$/M"):
         table.add_column(name, justify="right", no_wrap=True)
     for option in options:
         speed = option.capacity.at_load
         assert speed is not None
         table.add_row(
             option.hardware.machine.name,
-            option.hardware.replica,
-            option.memory.status,
+            option.hardware.replica + (" ~" if option.memory.status == "marginal" else ""),
             str(option.replicas),
             str(option.nodes),
-            *(f"{option.months[way]:,.0f}" if way in option.months else "-" for way in ways),
+            *(f"{option.months[way]:,.0f}" if way in option.months else "-" for way in _WAYS),
             _duration(speed.time_to_first_token),
             _duration(speed.time_per_output_token),
             "-" if option.per_million_tokens is None else f"{option.per_million_tokens:.2f}",
@@ -115,30 +121,48 @@ def _notes(options: Sequence[Option]) -> list[str]:
     trust = f"within {error:.0%} on {', '.join(sorted(measured))}, elsewhere" if measured else "only"
     return [
         wrapped(
-            "Dollars a month (730 h) for the whole stack while every replica runs, by way of buying accelerators;"
-            " - where no price is known. rep: replicas. first, each: time to first and per further"
-            f" token. $/M: dollars per million tokens. Speeds are estimates: {trust} an order of magnitude."
+            "Dollars a month (730 h) for the whole stack while every replica runs, for each purchase option of the"
+            " accelerators; - where no price is known; `make report` has flex-start and reserved as well. Cheapest"
+            " first, by the on-demand price, or where there is none by the lowest known price. rep: replicas. ~: memory"
+            " is marginal. first: time to first token (TTFT), each: time per output token (TPOT). $/M: dollars per"
+            f" million tokens. Speeds are estimates: {trust} an order of magnitude."
         ),
-        wrapped(f"Zones: {', '.join(zones)}. --location chooses another zone or region."),
+        wrapped(
+            f"Zones: {', '.join(zones)}. LOCATION=europe-west4 (--location) chooses a zone, a region, or all of europe."
+        ),
     ]
 
 
 def _reasons(refusals: Sequence[Refusal]) -> list[str]:
-    """Machines that cannot serve the model, by reason."""
-    by_reason: defaultdict[str, list[str]] = defaultdict(list)
+    """What cannot serve the model, by reason: accelerators, with the machine types that have them."""
+    by_reason: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for refusal in refusals:
-        by_reason[_short(refusal.reason)].append(_hardware_text(refusal))
+        by_reason[_short(refusal.reason)][refusal.hardware.replica].append(refusal.hardware.machine.name)
     if not by_reason:
         return []
-    return ["", "Not possible:", *(wrapped(f"  {', '.join(names)}: {reason}") for reason, names in by_reason.items())]
-
-
-def _hardware_text(refusal: Refusal) -> str:
-    return f"{refusal.hardware.machine.name} ({refusal.hardware.replica})"
+    lines = []
+    for reason, machines in by_reason.items():
+        listed = [
+            f"{replica} ({names[0] if len(names) == 1 else f'{len(names)} machine types'})"
+            for replica, names in machines.items()
+        ]
+        lines.append(wrapped(f"  {', '.join(listed)}: {reason}"))
+    return ["", "Not possible:", *lines]
 
 
 def _short(reason: str) -> str:
     return "the model does not fit into memory" if "KV cache" in reason or "GiB" in reason else reason
+
+
+def check_stack_name(name: str) -> str:
+    """The name of a stack that has no file yet. Raises SizeError for any other."""
+    if not _STACK_NAME.fullmatch(name):
+        raise SizeError(
+            f"{name!r} is no name of a stack: it has up to 20 lower-case letters, digits and hyphens, such as chat-dev"
+        )
+    if (PROJECT_ROOT / f"Pulumi.{name}.yaml").exists():
+        raise SizeError(f"Pulumi.{name}.yaml exists already: choose another name, or remove it")
+    return name
 
 
 def write_stack(stack: str, settings: Mapping[str, Any], option: Option, command: str) -> Path:
@@ -146,9 +170,7 @@ def write_stack(stack: str, settings: Mapping[str, Any], option: Option, command
 
     `command` is what the user ran; the file's first line names it.
     """
-    path = PROJECT_ROOT / f"Pulumi.{stack}.yaml"
-    if path.exists():
-        raise SizeError(f"{path.name} exists already: choose another name, or remove it")
+    path = PROJECT_ROOT / f"Pulumi.{check_stack_name(stack)}.yaml"
     config = {f"{NAMESPACE}:{key}": value for key, value in settings.items()}
     head = f"# Written by `{command}`: {option.hardware.accelerator.title} in {option.hardware.zone}.\n"
     path.write_text(head + yaml.safe_dump({"config": config}, sort_keys=False), encoding="utf-8")

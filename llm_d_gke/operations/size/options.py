@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llm_d_gke.catalog import Accelerator, Catalog, MachineType, Model, Price
-from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.catalog import Accelerator, Catalog, MachineType, Model
+from llm_d_gke.catalog.schema import Provisioning, region_of
 from llm_d_gke.operations.size.load import Load
+from llm_d_gke.operations.size.places import zones_in
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Finding, errors_in
 from llm_d_gke.planning.plan.estimates import CapacityPlan, MemoryVerdict
@@ -92,11 +93,13 @@ def compare_hardware(
 ) -> tuple[list[Option], list[Refusal]]:
     """The best option of each machine, cheapest first, and the machines that cannot serve the model.
 
-    `location` is a zone or region; without one each machine is taken where its price is known.
+    `location` is a zone, a region or the start of several regions' names, in which each machine is taken where it is
+    cheapest; without one, where its price is known. Raises SizeError for a location without any accelerator.
     """
+    zones = None if location is None else zones_in(catalog, location)
     options: list[Option] = []
     refusals: list[Refusal] = []
-    for machine_hardware in _machines(catalog, location):
+    for machine_hardware in _machines(catalog, zones):
         sized: list[Option] = []
         refused: Refusal | None = None
         for hardware in machine_hardware:
@@ -112,14 +115,14 @@ def compare_hardware(
     return sorted(options, key=lambda option: (option.cheapest, option.nodes, option.hardware.machine.name)), refusals
 
 
-def _machines(catalog: Catalog, location: str | None) -> Iterator[list[Hardware]]:
+def _machines(catalog: Catalog, zones: frozenset[str] | None) -> Iterator[list[Hardware]]:
     """Hardware by machine and accelerators of a node, fewest accelerators per replica first."""
     for accelerator in catalog.accelerators.values():
         for machine in catalog.machines_for(accelerator.name):
             # A part of a GPU is not sized: its share of memory and speed was never measured.
             if machine.accelerator_share != 1 or (machine.topologies and machine.default_topology is None):
                 continue
-            zone = _zone(catalog, accelerator, machine, location)
+            zone = _zone(catalog, accelerator, machine, zones)
             if zone is None:
                 continue
             for per_node in machine.attachable.get(accelerator.name) or (machine.accelerator_count,):
@@ -136,21 +139,31 @@ def _shares(accelerator: Accelerator, per_node: int) -> list[int]:
     return [2**power for power in range(per_node.bit_length()) if per_node % 2**power == 0]
 
 
-def _zone(catalog: Catalog, accelerator: Accelerator, machine: MachineType, location: str | None) -> str | None:
-    """The requested zone, or a zone of the requested region, or the first zone of a region with a price."""
-    if location is not None:
-        return next((zone for zone in accelerator.zones if location in (zone, region_of(zone))), None)
+def _zone(catalog: Catalog, accelerator: Accelerator, machine: MachineType, zones: frozenset[str] | None) -> str | None:
+    """The zone with the lowest price among the requested ones, or the first zone of a region with a price."""
 
-    def order(zone: str) -> tuple[bool, bool]:
-        region = region_of(zone)
-        return (_price(catalog, accelerator, machine, region) is None, region != _PREFERRED_REGION)
+    def order(zone: str) -> tuple[float, float]:
+        return (
+            _hourly(catalog, accelerator, machine, zone, "on-demand") if machine.on_demand_ok else math.inf,
+            _hourly(catalog, accelerator, machine, zone, "spot"),
+        )
 
-    return min(accelerator.zones, key=order, default=None)
+    def preferred(zone: str) -> tuple[bool, bool]:
+        priced = math.isfinite(_hourly(catalog, accelerator, machine, zone, "on-demand"))
+        return (not priced, region_of(zone) != _PREFERRED_REGION)
+
+    if zones is None:
+        return min(accelerator.zones, key=preferred, default=None)
+    return min((zone for zone in accelerator.zones if zone in zones), key=order, default=None)
 
 
-def _price(catalog: Catalog, accelerator: Accelerator, machine: MachineType, region: str) -> Price | None:
+def _hourly(
+    catalog: Catalog, accelerator: Accelerator, machine: MachineType, zone: str, provisioning: Provisioning
+) -> float:
+    """Dollars an hour of one machine, infinite where the price is not known."""
     attached = (accelerator.name, 1) if machine.is_attachable else None
-    return catalog.prices.machine(machine.name, region, "on-demand", attached)
+    price = catalog.prices.machine(machine.name, region_of(zone), provisioning, attached)
+    return math.inf if price is None else price.hourly
 
 
 def _plan(
