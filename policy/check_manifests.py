@@ -1,6 +1,7 @@
 """Checks Kubernetes manifests by the rules about pods and end points: `check_manifests.py FILE|FOLDER|-...`.
 
-For the output of `helm template`, which no policy pack sees, and of `make render`. Ends with status 1 on a violation.
+For the output of `helm template`, which no policy pack sees, and of `make render`. Ends with status 1 on a violation,
+2 if a file cannot be read.
 """
 
 from __future__ import annotations
@@ -51,20 +52,34 @@ def check(resources: list[Resource]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments:
-        print(__doc__)
-        return 2
+    if not arguments or any(argument in ("-h", "--help") for argument in arguments):
+        print(__doc__.strip())
+        return 0 if arguments else 2
     resources: list[Resource] = []
     for argument in arguments:
         if argument == "-":
-            resources += resources_in(sys.stdin.read(), "stdin")
+            try:
+                resources += resources_in(sys.stdin.read(), "stdin")
+            except (yaml.YAMLError, UnicodeDecodeError):
+                return _unreadable("-", "standard input is not YAML")
             continue
         path = Path(argument)
         for file in sorted(path.rglob("*.yaml")) if path.is_dir() else [path]:
-            resources += resources_in(file.read_text(encoding="utf-8"), file.name)
+            try:
+                resources += resources_in(file.read_text(encoding="utf-8"), file.name)
+            except OSError as error:
+                return _unreadable(argument, error.strerror or str(error))
+            except (yaml.YAMLError, UnicodeDecodeError):
+                return _unreadable(argument, f"{file} is not YAML")
     lines = check(resources)
     print(*lines, f"{len(resources)} objects, {len(lines)} violations", sep="\n")
     return 1 if lines else 0
+
+
+def _unreadable(argument: str, reason: str) -> int:
+    fix = "name a file or a folder of manifests, for example rendered"
+    print(f"cannot read {argument}: {reason}; {fix}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ def explain_error(error: Exception) -> Failure | None:
     from llm_d_gke.operations.import_cloud.described import DescriptionError
     from llm_d_gke.operations.live_stack.stack import LiveStackError
     from llm_d_gke.operations.size.errors import SizeError
-    from llm_d_gke.operations.upgrades.errors import UpgradeError
+    from llm_d_gke.operations.upgrades.errors import StepError, UpgradeError
 
     if isinstance(error, AdoptError | DescriptionError | FieldError | NotEjectableError | SizeError | UpgradeError):
         return Failure(str(error), REFUSED)
-    if isinstance(error, LiveStackError):
+    if isinstance(error, LiveStackError | StepError):
         return Failure(str(error), FAILED)
     return rehearsal_cli.explain(error)
 

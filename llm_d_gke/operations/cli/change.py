@@ -65,7 +65,14 @@ def rollback(stack: Stack, config: Changes = None, plan: _Plan = False, on: _On 
 def deletions(
     stack: Stack,
     preview: Annotated[
-        Path, typer.Argument(help="Output of `pulumi preview --json`, - for standard input.", allow_dash=True)
+        Path,
+        typer.Argument(
+            help="Output of `pulumi preview --json`, - for standard input.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            allow_dash=True,
+        ),
     ],
     config: Changes = None,
 ) -> int:

@@ -86,6 +86,7 @@ def adopt_manifests(
         typer.Argument(
             help="Manifests (LLMInferenceService, Deployment, LeaderWorkerSet, ...), helm values of vllm-stack and"
             " llm-d-modelservice, output of `gcloud container clusters describe`; files or folders.",
+            exists=True,
             show_default=False,
         ),
     ],

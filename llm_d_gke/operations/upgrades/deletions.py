@@ -18,13 +18,13 @@ from llm_d_gke.stackfile.assumptions import assume_unset
 
 def judge_preview(stack: str, file: Path, changes: Mapping[str, str]) -> int:
     """Judge the output of `pulumi preview --json`. Raises RefusedError for a deletion that loses data."""
-    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    # A warning may stand before the document.
-    begin = 0 if text.startswith("{") else text.find("\n{") + 1
     try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        # A warning may stand before the document.
+        begin = 0 if text.startswith("{") else text.find("\n{") + 1
         document = json.loads(text[begin:])
         steps = steps_of_preview(document)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError, KeyError):
         raise UpgradeError(f"{file} is not the output of `pulumi preview --json`") from None
     settings = StackSettings.model_validate(assume_unset(load(PROJECT_ROOT, stack, changes)).settings())
     acknowledged = refuse_losses(steps, catalog.load(), settings)

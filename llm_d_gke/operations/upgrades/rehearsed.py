@@ -10,7 +10,7 @@ from pulumi.automation import CommandError
 
 from llm_d_gke.operations.live_stack.rehearsed import rehearsed_stack
 from llm_d_gke.operations.upgrades.check import failures
-from llm_d_gke.operations.upgrades.run import StepError
+from llm_d_gke.operations.upgrades.errors import StepError
 from llm_d_gke.operations.upgrades.targets import targets_of
 from llm_d_gke.planning import plan_raw
 from llm_d_gke.planning.upgrades.step import Step

@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from llm_d_gke.operations.upgrades.errors import StepError
 from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
 
 _PAUSED = "llm-d:paused"
-
-
-class StepError(Exception):
-    """A step failed. The message is the engine's or the check's own."""
 
 
 class Place(Protocol):
