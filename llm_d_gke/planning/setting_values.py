@@ -14,9 +14,8 @@ from typing import Any, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from llm_d_gke.catalog import load as load_catalog
-from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.planning.setting_synonyms import NO, NUMBER_WORDS, SECONDS, THOUSANDS, YES, choice_here
+from llm_d_gke.planning.setting_texts import text_candidates
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings.base import Settings
 from llm_d_gke.settings.fields import Place, choices_of, field_of, groups_of, is_group, keys_of, place_of_key, tags_of
@@ -307,42 +306,11 @@ def _as_range(value: object) -> Iterator[object]:
     yield "10.0.0.0/20"
 
 
-_PLACES = ("location", "zones")
-
-
-def _places() -> list[str]:
-    """Zones and regions that the catalog has an accelerator in, regions first."""
-    zones = {zone for accelerator in load_catalog().accelerators.values() for zone in accelerator.zones}
-    return [*sorted({region_of(zone) for zone in zones}), *sorted(zones)]
-
-
 def _as_text(place: Place, value: object) -> Iterator[object]:
     # A number or a flag that YAML read in place of text keeps its spelling, in quotes.
-    text = (
-        value
-        if isinstance(value, str)
-        else ""
-        if value is None or isinstance(value, Mapping | list | tuple)
-        else flow(value)
-    )
-    bare = re.sub(r"^(gs|https?|s3|oci|docker)://(huggingface\.co/)?", "", text.strip()).strip("/")
-    dashed = re.sub(r"[^a-z0-9./@:-]+", "-", bare.lower()).strip("-.")
-    if text:
-        yield text
-        yield bare
-        yield text.lower()
-        yield re.sub(r"\s+", "-", bare).lstrip("-")
-        yield dashed
-        yield bare.partition("/")[0]
-        yield re.sub(r"[^a-z0-9-]+", "-", dashed).strip("-")
-        if text.strip():
-            yield re.sub(r"[^A-Za-z0-9_]+", "_", text)
-        yield re.sub(r"\s*([0-9.]+)\s*([KMGT])i?[Bb]?$", r"\1\2i", text)
-    if text and str(place.path[-1] if isinstance(place.path[-1], str) else place.path[-2]) in _PLACES:
-        yield nearest(text, _places(), 0.8)
-    if place.example is not None:
-        yield place.example
-    yield "my-name"
+    if isinstance(value, str):
+        return text_candidates(place, value)
+    return text_candidates(place, "" if value is None or isinstance(value, Mapping | list | tuple) else flow(value))
 
 
 # What other documents than settings expect, by pydantic's types of errors.

@@ -85,7 +85,10 @@ class BucketSource(Settings):
             pattern=r"^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$",
             description="Bucket name, without gs://.",
             examples=["my-models"],
-            json_schema_extra=form("the name of a bucket, without gs:// and without a folder"),
+            json_schema_extra=form(
+                "the name of a bucket, 3 to 63 characters (lower-case letters, digits, dots, dashes and underscores),"
+                " without gs:// and without a folder"
+            ),
         ),
     ]
     path: Annotated[str, Field(description="Folder of the model inside the bucket.")]
@@ -131,7 +134,9 @@ class AdapterSettings(Settings):
             " (oci://image:tag) that Kubernetes mounts; its base is the model it is listed under.",
             examples=["my-org/my-adapter"],
             json_schema_extra=form(
-                "a Hugging Face repository, a folder of a bucket (gs://...) or an image (oci://...)"
+                "a Hugging Face repository (my-org/my-adapter), a folder of a bucket (gs://my-bucket/my-folder, where"
+                " the bucket's name has 3 to 63 lower-case letters, digits, dots, dashes and underscores) or an image"
+                " with tag or digest (oci://...)"
             ),
         ),
     ]

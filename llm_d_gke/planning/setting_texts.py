@@ -1,0 +1,59 @@
+"""Candidates for a valid text in place of an invalid one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llm_d_gke.catalog import load as load_catalog
+from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.settings.fields import Place
+
+_PLACES = ("location", "zones")
+_IMAGES = ("oci", "docker")
+
+
+def text_candidates(place: Place, text: str) -> Iterator[str | None]:
+    """Texts that `text` may mean, the most probable first. Not all of them are valid at `place`."""
+    if place.form is not None and "gs://" in place.form and "without" not in place.form:
+        yield from _addresses(text.strip())
+    bare = re.sub(r"^(gs|https?|s3|oci|docker)://(huggingface\.co/)?", "", text.strip()).strip("/")
+    dashed = re.sub(r"[^a-z0-9./@:-]+", "-", bare.lower()).strip("-.")
+    if text:
+        yield text
+        yield bare
+        yield text.lower()
+        yield re.sub(r"\s+", "-", bare).lstrip("-")
+        yield dashed
+        yield bare.partition("/")[0]
+        yield re.sub(r"[^a-z0-9-]+", "-", dashed).strip("-")
+        if text.strip():
+            yield re.sub(r"[^A-Za-z0-9_]+", "_", text)
+        yield re.sub(r"\s*([0-9.]+)\s*([KMGT])i?[Bb]?$", r"\1\2i", text)
+    if text and str(place.path[-1] if isinstance(place.path[-1], str) else place.path[-2]) in _PLACES:
+        yield nearest(text, _places(), 0.8)
+    if place.example is not None:
+        yield str(place.example)
+    yield "my-name"
+
+
+def _addresses(text: str) -> Iterator[str]:
+    """Addresses of the same kind. Without its scheme an address would mean a Hugging Face repository."""
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in ("gs", "s3", *_IMAGES):
+        return
+    if scheme in _IMAGES:
+        name = re.sub(r"[^A-Za-z0-9_.:/@-]+", "-", rest.strip("/"))
+        yield from (f"oci://{name}", f"oci://{name}:v1", "oci://registry.example.com/my-adapter:v1")
+        return
+    bucket, _, folder = rest.strip("/").partition("/")
+    folder = "/".join(re.sub(r"[\s,]+", "-", part) for part in folder.split("/") if part) or "my-folder"
+    names = (re.sub(r"[^a-z0-9._-]+", "-", bucket.lower()).strip("-._"),) if scheme == "gs" else ()
+    yield from (f"gs://{name}/{folder}" for name in (*names, "my-bucket"))
+
+
+def _places() -> list[str]:
+    """Zones and regions that the catalog has an accelerator in, regions first."""
+    zones = {zone for accelerator in load_catalog().accelerators.values() for zone in accelerator.zones}
+    return [*sorted({region_of(zone) for zone in zones}), *sorted(zones)]
