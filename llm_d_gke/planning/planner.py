@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -55,9 +53,10 @@ from llm_d_gke.planning.serving.extra_args import check_extra_args, check_remote
 from llm_d_gke.planning.serving.lora_adapters import other_names
 from llm_d_gke.planning.serving.model_server import commit_of, node_gib, plan_model_server
 from llm_d_gke.planning.serving.resources import busy_nodes, check_capacity
-from llm_d_gke.planning.setting_findings import details_of, from_validation, location_of, quoted, respelt
+from llm_d_gke.planning.setting_findings import from_validation, quoted
 from llm_d_gke.planning.sizing.cost import plan_cost
 from llm_d_gke.planning.sizing.timeline import plan_timeline
+from llm_d_gke.planning.valid_parts import valid_parts
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile.model_files import ModelFile
 
@@ -334,63 +333,31 @@ def _further(
     reported: Sequence[Finding],
 ) -> list[Finding]:
     """Findings of the plan that the settings make without their wrong parts, so that one report tells everything."""
-    settings = _without_wrong_parts(values, error)
-    if settings is None:
+    valid = valid_parts(values, error)
+    if valid is None:
         return []
-    findings = Findings()
-    plan_with_findings(stack, settings, with_own_models(catalog, settings, files, findings), encrypted, findings)
-    mark_acknowledged(settings, findings)
+
+    def judged(settings: StackSettings) -> Findings:
+        found = Findings()
+        plan_with_findings(stack, settings, with_own_models(catalog, settings, files, found), encrypted, found)
+        mark_acknowledged(settings, found)
+        return found
+
+    findings = judged(valid.settings)
+    # With another kind of an unread group the same finding means that it does not follow from the default.
+    others = [{(f.id, f.path) for f in judged(settings)} for settings in valid.alternatives] if findings else []
     # Values at, above or below a wrong value were judged without it: that would be a second report of one mistake.
     # So would be what a wrong list of acknowledgements may acknowledge.
     unread = any(other.path.startswith(path_of("acknowledge")) for other in reported)
+    places = {*(other.path for other in reported), *(path_of(*path) for path in valid.left_out)}
     return [
         f
         for f in findings
-        if not any(_related(f.path, other.path) for other in reported)
+        if not any(_related(f.path, place) for place in places)
+        and all((f.id, f.path) in other for other in others)
         and not (unread and f.severity is Severity.ERROR and RULES[f.id].acknowledgeable)
     ]
 
 
-def _without_wrong_parts(values: Mapping[str, Any], error: ValidationError) -> StackSettings | None:
-    """A misspelt key is read as the intended one if that gives valid settings: otherwise its default would be judged.
-
-    A misspelt key is read as the one that was meant, if that makes settings: else its default would be judged.
-    """
-    wrong = [location_of(detail["loc"]) for detail in details_of(error)]
-    for renamed in (respelt(error), {}):
-        valid = copy.deepcopy(dict(values))
-        for path, corrected in renamed.items():
-            holder, key = _innermost_key(valid, path) or ({}, None)
-            if key == path[-1] and corrected not in holder:
-                holder[corrected] = holder[key]
-        _drop(valid, wrong)
-        with suppress(ValidationError):
-            return StackSettings.model_validate(valid, by_alias=True, by_name=False)
-    return None
-
-
 def _related(first: str, other: str) -> bool:
     return first.startswith(other) or other.startswith(first)
-
-
-def _drop(values: Any, locations: Iterable[Sequence[str | int]]) -> None:
-    """Remove what each location points at, or what of it there is.
-
-    An element goes together with its list: without it the others would be reported under wrong numbers.
-    """
-    # All are looked up before the first goes: afterwards a later location would end further up.
-    wrong = [_innermost_key(values, location) for location in locations]
-    for holder, key in filter(None, wrong):
-        holder.pop(key, None)
-
-
-def _innermost_key(values: Any, location: Sequence[str | int]) -> tuple[dict[str | int, Any], str | int] | None:
-    """The dictionary that is furthest along the location, and the key in it."""
-    innermost = None
-    for part in location:
-        if isinstance(values, dict) and part in values:
-            innermost = (values, part)
-        elif not (isinstance(values, list) and isinstance(part, int) and part < len(values)):
-            break
-        values = values[part]
-    return innermost

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
+from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.stackfile import load
 from tests.planning.refusals.every import EVERY
@@ -134,6 +135,12 @@ MISTAKES = [
     ("public", "llm-d:gateway: {exposure: public}", "SETTING-CHOICE", "gateway.exposure", "external or internal", "use external"),
     ("certificate by Let's Encrypt", "llm-d:gateway: {tls: {kind: letsencrypt}}", "SETTING-CHOICE", "gateway.tls", "cert-manager", "use kind: cert-manager"),
     ("kind of bucket", model("source: {kind: gcs, bucket: acme-models, path: a}"), "SETTING-CHOICE", "models[0].source", "bucket", "use kind: bucket"),
+    ("adapter in a bucket with a short name", model("adapters: [{name: a, source: 'gs://b/c'}]"), "SETTING-FORM", "models[0].adapters[0].source", "3 to 63 lower-case letters", "gs://my-bucket/c"),
+    ("adapter in a bucket in capitals", model("adapters: [{name: a, source: 'gs://My_Models/a/b'}]"), "SETTING-FORM", "models[0].adapters[0].source", "lower-case letters", "use gs://my_models/a/b"),
+    ("adapter that is a whole bucket", model("adapters: [{name: a, source: 'gs://my-models'}]"), "SETTING-FORM", "models[0].adapters[0].source", "folder of a bucket", "use gs://my-models/my-folder"),
+    ("adapter image without a tag", model("adapters: [{name: a, source: 'oci://r.example.com/a/b'}]"), "SETTING-FORM", "models[0].adapters[0].source", "with tag or digest", "use oci://r.example.com/a/b:v1"),
+    ("adapter from elsewhere", model("adapters: [{name: a, source: 's3://x/y'}]"), "SETTING-FORM", "models[0].adapters[0].source", "a Hugging Face repository", "use gs://my-bucket/y"),
+    ("bucket with a short name", model("source: {kind: bucket, bucket: b, path: a}"), "SETTING-FORM", "models[0].source.bucket", "3 to 63 characters", "use my-models"),
     ("rank between", model("adapters: [{name: a, source: b/c, rank: 12}]"), "SETTING-CHOICE", "models[0].adapters[0].rank", "8, 16", "use 8"),
     ("auto", model("maxNumSeqs: auto"), "SETTING-TYPE", "models[0].maxNumSeqs", "whole number", "remove maxNumSeqs"),
     ("nothing", model("replicas: null"), "SETTING-TYPE", "models[0].replicas", "whole number", "remove replicas"),
@@ -221,3 +228,31 @@ def test_a_machine_type_says_which_accelerator_is_missing() -> None:
         plan_raw("gpu", values, ENCRYPTED)
     fixes = [finding.fix for finding in refused.value.findings if finding.path == "llm-d:accelerator.type"]
     assert fixes == ["add it to the stack file: type: nvidia-h100-80gb"]
+
+
+_EDGE_TLS = "tls: {kind: secret, secret: edge}"
+
+
+@pytest.mark.parametrize(
+    ("gateway", "reported"),
+    [
+        (f"{_EDGE_TLS}, auth: {{kind: iap, clientId: x}}", {"auth.existingSecret"}),
+        (f"{_EDGE_TLS}, auth: {{kind: iap}}", {"auth.clientId", "auth.existingSecret"}),
+        (f"{_EDGE_TLS}, auth: {{kind: api-key}}", {"auth"}),
+        (f"{_EDGE_TLS}, auth: {{clientId: x}}", {"auth"}),
+        (f"{_EDGE_TLS}, auth: {{kind: iap, clientID: x, existingSecret: y}}", {"auth.clientID"}),
+        ("tls: {secret: edge}, auth: {kind: iap, clientId: x, existingSecret: y}", {"tls"}),
+        ("tls: {kind: secrets, secret: edge}, redirectHttp: true, hstsSeconds: 60, auth: {kind: none}", {"tls", "auth.kind"}),
+        ("hostname: a.example.com, tls: {kind: cert-manager, by: someone}, auth: {kind: iap, clientId: x, existingSecret: y}", {"tls.by"}),
+    ],
+)  # fmt: skip
+def test_a_half_written_group_is_reported_and_not_its_default(tmp_path: Path, gateway: str, reported: set[str]) -> None:
+    findings = findings_of(tmp_path, f"llm-d:gateway: {{exposure: external, {gateway}}}")
+    assert {f.path.removeprefix("llm-d:gateway.") for f in findings if f.severity is Severity.ERROR} == reported
+    assert not [f for f in findings if f.id == "LLMD-TLS-NONE"]
+
+
+def test_a_half_written_group_hides_nothing_that_holds_for_each_of_its_kinds(tmp_path: Path) -> None:
+    changes = f"llm-d:gateway: {{exposure: external, auth: {{kind: api-key}}}}\n{model('tensorParallel: 3')}"
+    findings = {finding.id for finding in findings_of(tmp_path, changes)}
+    assert findings >= {"LLMD-SETTING-CHOICE", "LLMD-TLS-NONE", "LLMD-TP-DIVIDES"}

@@ -1,0 +1,154 @@
+"""The valid parts of settings that are wrong elsewhere, so that one report has every finding."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from llm_d_gke.planning.setting_findings import details_of, location_of, respelt
+from llm_d_gke.planning.setting_values import passing
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.fields import Path, Place, choices_of, groups_of, keys_of, place_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidParts:
+    """Settings without their wrong parts.
+
+    `left_out` are the places whose own values are not in `settings`. `alternatives` are the same settings with each
+    kind of every group that was left out: what only the default kind causes is no finding about the stack file.
+    """
+
+    settings: StackSettings
+    left_out: tuple[Path, ...]
+    alternatives: tuple[StackSettings, ...]
+
+
+def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts | None:
+    """The settings without what pydantic refused. None if the rest makes no settings.
+
+    A misspelt key is read as the intended one, if that makes settings: otherwise its default would be judged. A group
+    that states its kind and lacks a required setting keeps its kind, with the setting's example.
+    """
+    details = details_of(error)
+    wrong = [location_of(detail["loc"]) for detail in details]
+    for renamed in (respelt(error), {}):
+        valid = copy.deepcopy(dict(values))
+        for path, corrected in renamed.items():
+            holder, key = _innermost_key(valid, path) or ({}, None)
+            if key == path[-1] and corrected not in holder:
+                holder[corrected] = holder[key]
+        completed = [added for detail in details if (added := _complete(valid, detail)) is not None]
+        dropped = _drop(valid, [path for path in wrong if path not in completed])
+        settings = _settings(valid)
+        if settings is not None:
+            return ValidParts(
+                settings=settings,
+                left_out=(*completed, *dropped, *_possibly_meant(values, details)),
+                alternatives=tuple(_alternatives(valid, dropped)),
+            )
+    return None
+
+
+def _settings(values: Mapping[str, Any]) -> StackSettings | None:
+    with suppress(ValidationError):
+        return StackSettings.model_validate(values, by_alias=True, by_name=False)
+    return None
+
+
+def _complete(values: dict[str, Any], detail: ErrorDetails) -> Path | None:
+    """Fill in a setting that a group with a kind lacks. Return its path, or None if this is another error."""
+    place = place_of(detail["loc"], StackSettings)
+    group = _at(values, place.path[:-1])
+    if detail["type"] != "missing" or not isinstance(group, dict) or "kind" not in group:
+        return None
+    example = passing(place, None)
+    if example is None:
+        return None
+    group[place.path[-1]] = yaml.safe_load(example)
+    return place.path
+
+
+def _possibly_meant(values: Mapping[str, Any], details: Sequence[ErrorDetails]) -> list[Path]:
+    """Settings that an unknown key of a group with a kind may stand for: those of the group that are not written."""
+    places = [place_of(detail["loc"], StackSettings) for detail in details if detail["type"] == "extra_forbidden"]
+    found: list[Path] = []
+    for place in places:
+        group = _at(values, place.path[:-1])
+        if isinstance(group, dict) and "kind" in group and place.group is not None:
+            found += [(*place.path[:-1], key) for key in keys_of(place.group) if key not in group]
+    return found
+
+
+def _alternatives(values: Mapping[str, Any], left_out: Sequence[Path]) -> list[StackSettings]:
+    found = []
+    for path in left_out:
+        place = place_of(path, StackSettings)
+        for group in _examples(place):
+            changed = copy.deepcopy(dict(values))
+            holder = _at(changed, path[:-1])
+            if isinstance(holder, dict):
+                holder[path[-1]] = group
+            settings = _settings(changed)
+            if settings is not None:
+                found.append(settings)
+    return found
+
+
+def _examples(place: Place) -> list[object]:
+    """One example of each kind of a group. Empty for anything without kinds."""
+    if len(groups_of(place.kind)) < 2:
+        return []
+    texts = [passing(place, {"kind": kind}) for kind in choices_of(place.kind)]
+    return [yaml.safe_load(text) for text in texts if text is not None]
+
+
+def _at(values: object, path: Sequence[str | int]) -> object:
+    """What is at a path. None where there is nothing."""
+    for part in path:
+        inside = part in values if isinstance(values, dict) else isinstance(values, list) and part in range(len(values))
+        if not inside:
+            return None
+        values = values[part]  # type: ignore[index]
+    return values
+
+
+def _drop(values: dict[str, Any], locations: Sequence[Sequence[str | int]]) -> list[Path]:
+    """Remove what each location points at, or the innermost part of it that exists. Return the removed paths.
+
+    An element goes together with its list: without it the others would be reported under wrong numbers.
+    """
+    # All are looked up before the first goes: afterwards a later location would end further up.
+    wrong = [(_innermost_key(values, location), location) for location in locations]
+    removed = []
+    for found, location in wrong:
+        if found is not None:
+            holder, key = found
+            holder.pop(key, None)
+            removed.append(_path_to(location, key))
+    return removed
+
+
+def _path_to(location: Sequence[str | int], key: str | int) -> Path:
+    """The location up to and including the last place of a key."""
+    last = max(index for index, part in enumerate(location) if part == key)
+    return tuple(location[: last + 1])
+
+
+def _innermost_key(values: Any, location: Sequence[str | int]) -> tuple[dict[str | int, Any], str | int] | None:
+    """The dictionary that is furthest along the location, and the key in it."""
+    innermost = None
+    for part in location:
+        if isinstance(values, dict) and part in values:
+            innermost = (values, part)
+        elif not (isinstance(values, list) and isinstance(part, int) and part < len(values)):
+            break
+        values = values[part]
+    return innermost
