@@ -79,16 +79,16 @@ def _complete(values: dict[str, Any], detail: ErrorDetails) -> Path | None:
 def _possibly_meant(values: Mapping[str, Any], details: Sequence[ErrorDetails]) -> list[Path]:
     """Settings that an unknown key of a group with a kind may stand for: those of the group that are not written."""
     places = [place_of(detail["loc"], StackSettings) for detail in details if detail["type"] == "extra_forbidden"]
-    found: list[Path] = []
+    unwritten: list[Path] = []
     for place in places:
         group = _at(values, place.path[:-1])
         if isinstance(group, dict) and "kind" in group and place.group is not None:
-            found += [(*place.path[:-1], key) for key in keys_of(place.group) if key not in group]
-    return found
+            unwritten += [(*place.path[:-1], key) for key in keys_of(place.group) if key not in group]
+    return unwritten
 
 
 def _alternatives(values: Mapping[str, Any], left_out: Sequence[Path]) -> list[StackSettings]:
-    found = []
+    alternatives = []
     for path in left_out:
         place = place_of(path, StackSettings)
         for group in _examples(place):
@@ -98,8 +98,8 @@ def _alternatives(values: Mapping[str, Any], left_out: Sequence[Path]) -> list[S
                 holder[path[-1]] = group
             settings = _settings(changed)
             if settings is not None:
-                found.append(settings)
-    return found
+                alternatives.append(settings)
+    return alternatives
 
 
 def _examples(place: Place) -> list[object]:
@@ -128,9 +128,9 @@ def _drop(values: dict[str, Any], locations: Sequence[Sequence[str | int]]) -> l
     # All are looked up before the first goes: afterwards a later location would end further up.
     wrong = [(_innermost_key(values, location), location) for location in locations]
     removed = []
-    for found, location in wrong:
-        if found is not None:
-            holder, key = found
+    for innermost, location in wrong:
+        if innermost is not None:
+            holder, key = innermost
             holder.pop(key, None)
             removed.append(_path_to(location, key))
     return removed
