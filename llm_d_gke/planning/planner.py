@@ -338,10 +338,10 @@ def _further(
         return []
 
     def judged(settings: StackSettings) -> Findings:
-        found = Findings()
-        plan_with_findings(stack, settings, with_own_models(catalog, settings, files, found), encrypted, found)
-        mark_acknowledged(settings, found)
-        return found
+        collected = Findings()
+        plan_with_findings(stack, settings, with_own_models(catalog, settings, files, collected), encrypted, collected)
+        mark_acknowledged(settings, collected)
+        return collected
 
     findings = judged(valid.settings)
     # With another kind of an unread group the same finding means that it does not follow from the default.

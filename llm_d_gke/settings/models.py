@@ -86,8 +86,8 @@ class BucketSource(Settings):
             description="Bucket name, without gs://.",
             examples=["my-models"],
             json_schema_extra=form(
-                "the name of a bucket, 3 to 63 characters (lower-case letters, digits, dots, dashes and underscores),"
-                " without gs:// and without a folder"
+                "the name of a bucket, without gs:// and without a folder: 3 to 63 lower-case letters, digits, dots,"
+                " dashes and underscores"
             ),
         ),
     ]

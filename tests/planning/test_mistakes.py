@@ -140,7 +140,7 @@ MISTAKES = [
     ("adapter that is a whole bucket", model("adapters: [{name: a, source: 'gs://my-models'}]"), "SETTING-FORM", "models[0].adapters[0].source", "folder of a bucket", "use gs://my-models/my-folder"),
     ("adapter image without a tag", model("adapters: [{name: a, source: 'oci://r.example.com/a/b'}]"), "SETTING-FORM", "models[0].adapters[0].source", "with tag or digest", "use oci://r.example.com/a/b:v1"),
     ("adapter from elsewhere", model("adapters: [{name: a, source: 's3://x/y'}]"), "SETTING-FORM", "models[0].adapters[0].source", "a Hugging Face repository", "use gs://my-bucket/y"),
-    ("bucket with a short name", model("source: {kind: bucket, bucket: b, path: a}"), "SETTING-FORM", "models[0].source.bucket", "3 to 63 characters", "use my-models"),
+    ("bucket with a short name", model("source: {kind: bucket, bucket: b, path: a}"), "SETTING-FORM", "models[0].source.bucket", "3 to 63 lower-case letters", "use my-models"),
     ("rank between", model("adapters: [{name: a, source: b/c, rank: 12}]"), "SETTING-CHOICE", "models[0].adapters[0].rank", "8, 16", "use 8"),
     ("auto", model("maxNumSeqs: auto"), "SETTING-TYPE", "models[0].maxNumSeqs", "whole number", "remove maxNumSeqs"),
     ("nothing", model("replicas: null"), "SETTING-TYPE", "models[0].replicas", "whole number", "remove replicas"),
