@@ -118,13 +118,26 @@ def _override(path: str, text: str) -> Any:
     except yaml.YAMLError:
         return text
     if isinstance(value, str):
-        # A shell leaves the quotes of '"1.36"'. Other text stays as it is, with its spaces and number signs.
-        return value if text.strip().startswith(('"', "'")) else text
+        return unquoted(text)
     if not isinstance(value, bool | int | float | dict | list):
         return text
     if isinstance(value, bool | int | float) and _is_text(path):
         return text
     return value
+
+
+def unquoted(text: str) -> str:
+    """A value from the command line without the quotes that a shell leaves of '"1.36"'.
+
+    Other text stays as it is, with its spaces and number signs. Pulumi's own `--config` keeps such quotes as text.
+    """
+    if not text.strip().startswith(('"', "'")):
+        return text
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return value if isinstance(value, str) else text
 
 
 def _is_text(path: str) -> bool:

@@ -21,6 +21,7 @@ from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import PROJECT_ROOT
 from llm_d_gke.stackfile import load as load_stack
 from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.reader import unquoted
 
 # Google's load balancers learn their first backends in about three minutes.
 _PATIENCE = 180.0
@@ -80,7 +81,7 @@ class OnGke:
 
 
 def _arguments(settings: Mapping[str, str], targets: Sequence[str]) -> list[str]:
-    changes = [word for path, value in settings.items() for word in ("--config", f"{path}={value}")]
+    changes = [word for path, value in settings.items() for word in ("--config", f"{path}={unquoted(value)}")]
     return [*(["--config-path", *changes] if changes else []), *(word for urn in targets for word in ("--target", urn))]
 
 

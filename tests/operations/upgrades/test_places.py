@@ -162,3 +162,9 @@ def test_on_gke_a_failed_update_is_a_failed_step(calls: Path, monkeypatch: pytes
     with pytest.raises(StepError, match="ended with 1"):
         OnGke("gpu").update(SETTINGS, steps()[1])
     assert len(lines(calls)) == 2
+
+
+def test_pulumi_gets_a_value_without_the_quotes_of_a_shell(calls: Path) -> None:
+    """Pulumi keeps quotes as a part of the text, and the program would refuse them."""
+    OnGke("gpu").update({**SETTINGS, "llm-d:cluster.version": '"1.36"'}, steps()[1])
+    assert all("llm-d:cluster.version=1.36" in words for words in lines(calls))
