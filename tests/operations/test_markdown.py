@@ -63,7 +63,7 @@ def test_it_holds_what_the_page_holds() -> None:
         "| **an hour** | $0.88 |",
     ):
         assert part in text
-    for part in ("## Findings", "`llm-d:gateway.tls.kind = none`", "for a million requests", "spot $0.60"):
+    for part in ("## Findings", "`llm-d:gateway.tls.kind = none`", "per million requests $", "spot $0.60"):
         assert part in text
 
 

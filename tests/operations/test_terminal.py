@@ -8,7 +8,10 @@ import pytest
 
 from llm_d_gke.operations.report.collect import facts_of
 from llm_d_gke.operations.report.facts import MemoryFacts, Segment
+from llm_d_gke.operations.report.markdown import markdown
+from llm_d_gke.operations.report.read import read
 from llm_d_gke.operations.report.terminal import bar, summary
+from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import graph_of, plan_of
 
 
@@ -46,7 +49,13 @@ def test_it_holds_memory_capacity_cost_and_findings() -> None:
         "requests/s (±36%)",
     ):
         assert part in text
-    for part in ("running    $0.88 an hour", "idle       $0.32", "paused     $0.32", "requests  $", "spot $0.60"):
+    for part in (
+        "running      $0.88 an hour",
+        "idle         $0.32",
+        "paused       $0.32",
+        "per million  requests $",
+        "spot $0.60",
+    ):
         assert part in text
 
 
@@ -59,7 +68,7 @@ def test_it_names_the_method_of_the_speed_and_the_error_it_earned() -> None:
 
 def test_an_unknown_price_is_called_a_least() -> None:
     text = table_text("tpu")
-    assert "running    at least $12.21 an hour" in text
+    assert "running      at least $12.21 an hour" in text
     assert "without the unknown price of boot disks" in text
 
 
@@ -68,10 +77,41 @@ def test_ways_of_buying_without_a_price_are_left_out() -> None:
         assert " unknown" not in table_text(stack).replace("the unknown price", "")
 
 
-def test_too_much_load_is_said() -> None:
-    assert "30 requests/s of 128 prompt and 128 output tokens: more than they serve" in table_text(
-        "gpu", {"models[0].load": {"requestsPerSecond": 30}}
+def test_too_much_load_is_said_with_the_capacity() -> None:
+    changes = {"models[0].load": {"requestsPerSecond": 30}}
+    capacity = plan_of("gpu", changes).models[0].capacity
+    assert capacity is not None
+    assert capacity.full.requests_per_second < 30
+    text = " ".join(table_text("gpu", changes).split())
+    assert "30 requests/s of 128 prompt and 128 output tokens exceeds the capacity of about" in text
+    assert f"capacity of about {capacity.full.requests_per_second:.2f} requests/s" in text or (
+        f"capacity of about {capacity.full.requests_per_second:,.0f} requests/s" in text
     )
+
+
+@pytest.mark.parametrize(("stack", "rate"), [("gpu", 2), ("gpu", 4), ("disaggregated-gpu", 1)])
+def test_a_stated_rate_is_compared_with_the_capacity(stack: str, rate: float) -> None:
+    changes = {"models[0].load": {"requestsPerSecond": rate}}
+    capacity = plan_of(stack, changes).models[0].capacity
+    assert capacity is not None
+    above = capacity.full.requests_per_second / rate - 1
+    assert above > 0
+    assert f"requests/s, {above:.0%} above the load" in table_text(stack, changes)
+
+
+def test_requests_in_flight_are_no_stated_rate() -> None:
+    objective = {"models[0].load": {"concurrency": 16, "timePerOutputTokenMs": 500}}
+    assert "above the load" not in table_text("gpu")
+    assert "above the load" not in table_text("gpu", objective)
+
+
+def test_pools_that_are_too_small_have_no_ceiling() -> None:
+    facts = read(PROJECT_ROOT, "gpu", {"llm-d:models[0].replicas": "9", "llm-d:pattern": "prefix-cache"})
+    assert "LLMD-POOL-REPLICAS" in {finding.id for finding in facts.findings}
+    assert "with every node pool at its largest: too small for the replicas" in summary(facts)
+    assert "at most $" not in summary(facts)
+    assert "largest: too small for the replicas" in markdown(facts)
+    assert "with every node pool at its largest: at most $" in table_text("gpu")
 
 
 def test_an_estimate_that_nothing_was_fitted_to_says_so() -> None:

@@ -105,7 +105,7 @@ def _memory(verdict: MemoryVerdict) -> MemoryFacts:
     engine = max(0.0, verdict.requested_gib - parts.weights - verdict.available_gib)
     segments = (
         Segment(kind="weights", name="weights", gib=round(parts.weights, 2)),
-        Segment(kind="engine", name="activations, CUDA and graphs", gib=round(engine, 2)),
+        Segment(kind="engine", name="activations, runtime and graphs", gib=round(engine, 2)),
         Segment(kind="kv-cache", name="KV cache", gib=round(cache, 2)),
         Segment(
             kind="outside",
@@ -131,6 +131,7 @@ def _capacity(capacity: CapacityPlan) -> CapacityFacts:
     curve = tuple(_speed(point.speed, point.concurrency) for point in capacity.curve)
     return CapacityFacts(
         basis=capacity.basis,
+        is_rate=capacity.is_rate,
         replicas=capacity.replicas,
         needed=capacity.needed,
         error=capacity.error,

@@ -65,7 +65,10 @@ class StageFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class CapacityFacts:
+    """`is_rate`: the load is stated as requests per second, which `at_load` then repeats."""
+
     basis: str
+    is_rate: bool
     replicas: int
     needed: int | None
     error: float

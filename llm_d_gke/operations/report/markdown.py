@@ -42,7 +42,7 @@ def _lines(facts: StackFacts) -> Iterator[str]:
             (pool.name, pool.machine_type, f"{pool.low} to {pool.high}", pool.provisioning, ", ".join(pool.zones))
             for pool in plan.pools
         ]
-        yield from table(("pool", "machine", "nodes", "bought", "zones"), rows)
+        yield from table(("pool", "machine", "nodes", "purchase option", "zones"), rows)
     yield from ("", "## Findings", "")
     if not facts.findings:
         yield "None."
@@ -103,6 +103,12 @@ def _capacity(capacity: CapacityFacts) -> Iterator[str]:
     if capacity.stages:
         yield ""
         yield from (f"- {words.stage_sentence(stage)}" for stage in capacity.stages)
+    if capacity.at_load is None:
+        yield ""
+        yield f"The load {words.exceeded(capacity)}."
+    if (headroom := words.headroom(capacity)) is not None:
+        yield ""
+        yield f"{headroom[0].upper()}{headroom[1:]}."
     if capacity.needed is not None:
         yield ""
         yield f"The stated load takes {words.count(capacity.needed, 'replica')}; there are {capacity.replicas}."
@@ -117,9 +123,9 @@ def _cost(cost: CostFacts) -> Iterator[str]:
         rows.append((name, *(words.money(sums[when]) for when in ("running", "idle", "paused")), ""))
     yield from table(("USD an hour", "running", "idle", "paused", ""), rows, right=(1, 2, 3))
     yield ""
-    yield f"Prices of {words.price_date(cost.date) or 'no known day'}{words.without(*cost.hourly.values())}."
+    yield f"Oldest price of {words.price_date(cost.date) or 'no known day'}{words.without(*cost.hourly.values())}."
     yield words.saving(cost.saved_by_pausing)
-    yield f"With every node pool at its largest: {words.at_most(cost.at_most_monthly)}."
+    yield f"With every node pool at its largest: {words.at_most(cost)}."
     scaled = words.cost_range(cost)
     if scaled is not None:
         yield f"{scaled[0].upper()}{scaled[1:]}."
@@ -131,9 +137,9 @@ def _cost(cost: CostFacts) -> Iterator[str]:
         for way in cost.alternatives
         if way.chosen or words.is_known(way.total)
     )
-    yield f"An hour, by how accelerators are bought: {ways}."
+    yield f"Per hour, for each purchase option: {ways}."
     if cost.basis is not None:
-        units = ", ".join(f"{words.money(amount)} for a million {name}" for name, amount in cost.per_million.items())
+        units = ", ".join(f"per million {name} {words.money(amount)}" for name, amount in cost.per_million.items())
         yield f"At {cost.basis}: {units}."
 
 

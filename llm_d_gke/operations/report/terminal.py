@@ -18,7 +18,7 @@ from llm_d_gke.operations.report.facts import CapacityFacts, Kind, MemoryFacts, 
 _BAR = 24
 _BLOCKS: dict[Kind, str] = {"weights": "█", "engine": "▓", "kv-cache": "▒", "outside": "·"}
 REFUSED = "REFUSED: nothing would be created."
-LEGEND = "█ weights  ▓ activations, CUDA, graphs  ▒ KV cache  · outside vLLM's share"
+LEGEND = "█ weights  ▓ activations, runtime, graphs  ▒ KV cache  · outside vLLM's share"
 
 
 def summary(facts: StackFacts) -> str:
@@ -61,18 +61,18 @@ def _table(facts: StackFacts) -> RenderableType:
         money.add_row(when, f"{words.money(hourly[when])} an hour", f"{words.money(monthly[when])} a month")
     if cost.basis is not None:
         requests, answers = cost.per_million["requests"], cost.per_million["output tokens"]
-        money.add_row("a million", f"{words.money(requests)} requests", f"{words.money(answers)} output tokens")
+        money.add_row("per million", f"requests {words.money(requests)}", f"output tokens {words.money(answers)}")
     others = [
         f"{way.provisioning} {words.money(way.total)}"
         for way in cost.alternatives
         if not way.chosen and words.is_known(way.total)
     ]
     notes = [
-        f"with every node pool at its largest: {words.at_most(cost.at_most_monthly)}",
+        f"with every node pool at its largest: {words.at_most(cost)}",
         *([choices] if (choices := words.choices(cost)) is not None else []),
         *([scaled] if (scaled := words.cost_range(cost)) is not None else []),
-        *([f"with accelerators bought otherwise, an hour: {', '.join(others)}"] if others else []),
-        f"prices of {words.price_date(cost.date)}{words.without(hourly['running'])}"
+        *([f"other purchase options, per hour: {', '.join(others)}"] if others else []),
+        f"oldest price of {words.price_date(cost.date)}{words.without(hourly['running'])}"
         if cost.date
         else "no price is known",
         *_methods(plan.models),
@@ -115,13 +115,15 @@ def _memory(memory: MemoryFacts | None) -> str:
 def _capacity(capacity: CapacityFacts) -> Iterator[str]:
     speed = capacity.at_load
     if speed is None:
-        yield f"{capacity.basis}: more than they serve"
+        yield f"{capacity.basis} {words.exceeded(capacity)}"
     else:
         yield (
             f"{words.rate(speed.requests_per_second)} requests/s ({words.doubt(capacity)}), first token "
             f"{words.seconds(speed.time_to_first_token)}, then {words.seconds(speed.time_per_output_token)} each"
         )
         yield f"  at {capacity.basis}"
+        if (headroom := words.headroom(capacity)) is not None:
+            yield f"  {headroom}"
     for stage in capacity.stages:
         yield f"  {words.stage_sentence(stage)}"
 

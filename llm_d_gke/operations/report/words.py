@@ -133,11 +133,24 @@ def certainty(capacity: CapacityFacts) -> str:
 
 def at_load(speed: SpeedFacts | None) -> str:
     if speed is None:
-        return "more than the replicas can serve"
+        return "exceeds the capacity"
     return (
         f"{rate(speed.requests_per_second)} requests/s, first token {seconds(speed.time_to_first_token)},"
         f" then {seconds(speed.time_per_output_token)} a token"
     )
+
+
+def exceeded(capacity: CapacityFacts) -> str:
+    """That the stated load is too much, and how much would not be."""
+    return f"exceeds the capacity of about {rate(capacity.full.requests_per_second)} requests/s"
+
+
+def headroom(capacity: CapacityFacts) -> str | None:
+    """Capacity and headroom where the load is stated as a rate, which the speed at that load only repeats."""
+    if capacity.at_load is None or not capacity.is_rate:
+        return None
+    most, load = capacity.full.requests_per_second, capacity.at_load.requests_per_second
+    return f"capacity about {rate(most)} requests/s, {max(0.0, most / load - 1):.0%} above the load"
 
 
 def stage_sentence(stage: StageFacts) -> str:
@@ -150,9 +163,20 @@ def stage_sentence(stage: StageFacts) -> str:
     )
 
 
-def at_most(monthly: Money) -> str:
-    """The highest cost of the stack, with every node pool at its largest size."""
+def at_most(cost: CostFacts) -> str:
+    """The highest cost of the stack, with every node pool at its largest size.
+
+    Where the replicas need more nodes than the pools may have, they cost more than that, and there is no such sum.
+    """
+    monthly = cost.at_most_monthly
+    if pools_too_small(cost):
+        return "too small for the replicas"
     return f"{money(monthly)} a month" if monthly.unknown else f"at most {money(monthly)} a month"
+
+
+def pools_too_small(cost: CostFacts) -> bool:
+    """Whether the running replicas cost more than the largest node pools."""
+    return cost.at_most_monthly.usd < cost.monthly["running"].usd
 
 
 def cost_range(cost: CostFacts) -> str | None:
@@ -207,7 +231,7 @@ def timeline_sentence(timeline: TimelinePlan) -> str:
     """When a new stack answers, and the steps that decide that."""
     chain = "; ".join(f"{step.title} {_span(step)}" for step in timeline.critical_path)
     timed = [step.title for step in timeline.steps if step.verified]
-    trust = f"Timed runs exist of: {', '.join(timed)}." if timed else "No step was timed."
+    trust = f"Measured: {', '.join(timed)}." if timed else "No step was measured."
     return (
         f"First answer {minutes(timeline.best, timeline.worst)} after the first up of a new stack."
         f" Critical path: {chain}. {trust} The others are rules of thumb."

@@ -51,6 +51,7 @@ def plan_capacity_of(
         output_tokens=split.output,
         replicas=decode.replicas,
         basis=basis_of(load, decode.replicas, split.prompt, split.output),
+        is_rate=load.requests_per_second is not None,
         alone=split.at(1),
         full=split.at(split.most),
         at_load=at_load,

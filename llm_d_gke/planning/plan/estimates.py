@@ -168,6 +168,8 @@ class CapacityPlan:
     typical_error: float
     measured: bool
     stages: tuple[StageRate, ...] = ()
+    # The load is stated as requests per second, which `at_load` then repeats.
+    is_rate: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

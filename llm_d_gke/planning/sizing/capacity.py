@@ -55,6 +55,7 @@ def plan_capacity(
         output_tokens=engines.output,
         replicas=settings.replicas,
         basis=basis_of(load, settings.replicas, engines.prompt, engines.output),
+        is_rate=load.requests_per_second is not None,
         alone=alone,
         full=full,
         at_load=at_load,
