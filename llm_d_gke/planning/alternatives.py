@@ -25,6 +25,14 @@ def machines_with(catalog: Catalog, suits: Callable[[MachineType], bool]) -> str
     return any_of(entry.name for entry in catalog.machines.values() if suits(entry) and not entry.arm)
 
 
+def machine_of(catalog: Catalog, accelerator: str, count: int) -> str | None:
+    """The smallest machine type with exactly so many of an accelerator built in."""
+    machines = [entry for entry in catalog.machines_for(accelerator) if entry.accelerator_share == 1]
+    return next(
+        (entry.name for entry in machines if not entry.is_attachable and entry.accelerator_count == count), None
+    )
+
+
 def releases_with(catalog: Catalog, suits: Callable[[Release], bool]) -> str:
     """`release: a or b`, or a hint that no release suits."""
     return f"release: {any_of(names)}" if (names := _names(catalog, suits)) else "a newer release"

@@ -12,6 +12,7 @@ from llm_d_gke.catalog.pickers import Picker
 from llm_d_gke.catalog.release import EngineImage, Release
 from llm_d_gke.catalog.schema import Accelerator, MachineType, region_of
 from llm_d_gke.planning import names
+from llm_d_gke.planning.alternatives import machine_of
 from llm_d_gke.planning.findings import Finding, Severity, path_of
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.setting_synonyms import choice_here
@@ -163,7 +164,7 @@ def resolve_context(
             fix=f"use one of {', '.join(releases)}",
         )
         return None
-    shape = _shape(settings, machine, accelerator, findings)
+    shape = _shape(settings, machine, accelerator, catalog, findings)
     zones = _zones(settings, accelerator, findings)
     if shape is None:
         return None
@@ -236,7 +237,7 @@ def _machine(
 
 
 def _shape(
-    settings: StackSettings, machine: MachineType, accelerator: Accelerator, findings: Findings
+    settings: StackSettings, machine: MachineType, accelerator: Accelerator, catalog: Catalog, findings: Findings
 ) -> tuple[int, str | None, int] | None:
     """Accelerators per node, topology, hosts of a slice."""
     accelerator_settings = settings.accelerator
@@ -274,13 +275,16 @@ def _shape(
     counts = machine.attachable.get(accelerator.name, ()) if machine.is_attachable else (machine.accelerator_count,)
     per_node = accelerator_settings.per_node or counts[0]
     if per_node not in counts:
+        other = machine_of(catalog, accelerator.name, per_node)
         findings.error(
             "LLMD-PER-NODE",
             "accelerator",
             "perNode",
             value=per_node,
             rule=f"{machine.name} takes {' or '.join(map(str, counts))} {accelerator.title} on a node",
-            fix=f"use {counts[0]}, or another machineType",
+            fix=f"use {counts[0]}, or another machineType"
+            if other is None
+            else f"use machineType: {other} without perNode: it has {per_node}",
         )
         return None
     return per_node, None, 1

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.planning.acknowledgements import acknowledge, mark_acknowledged
+from llm_d_gke.planning.alternatives import machine_of
 from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
 from llm_d_gke.planning.disaggregation.capacity import plan_capacity_of
 from llm_d_gke.planning.disaggregation.checks import check_stages
@@ -94,7 +95,8 @@ def plan_raw(
         settings = StackSettings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
         findings = [
-            _with_type_of_machine(finding, values, full_catalog) for finding in from_validation(error, encrypted)
+            _with_machine_of_count(_with_type_of_machine(finding, values, full_catalog), values, full_catalog)
+            for finding in from_validation(error, encrypted)
         ]
         further = _further(stack, values, error, encrypted, full_catalog, files, findings)
         raise RefusedError([*findings, *further]) from None
@@ -109,6 +111,17 @@ def _with_type_of_machine(finding: Finding, values: Mapping[str, Any], catalog: 
         return finding
     types = [machine.accelerator] if machine.accelerator is not None else [*machine.attachable]
     return replace(finding, fix=f"add it to the stack file: type: {types[0]}") if types else finding
+
+
+def _with_machine_of_count(finding: Finding, values: Mapping[str, Any], catalog: Catalog) -> Finding:
+    """Where another program counts accelerators, the machine type that has so many of a type that is built in."""
+    accelerator = values.get("accelerator")
+    if not finding.fix.endswith("accelerator.perNode?") and not finding.fix.endswith("mean perNode?"):
+        return finding
+    type_ = str(accelerator.get("type")) if isinstance(accelerator, Mapping) else ""
+    count = int(finding.value) if finding.value.isdecimal() else 0
+    machine = machine_of(catalog, type_, count) if type_ in catalog.accelerators else None
+    return finding if machine is None else replace(finding, fix=f"use machineType: {machine}, which has {count}")
 
 
 def plan(

@@ -164,6 +164,11 @@ def _with_kind(place: Place, value: object) -> object:
     return next((text for text in value.values() if isinstance(text, str) and "://" in text), value)
 
 
+# Keys by which other programs choose hardware for each model, or several types of it.
+_ACCELERATORS = ("accelerator", "acceleratortype", "gputype", "hardware")
+_ONE_ACCELERATOR = "a stack has one type of accelerator: make two stacks, which may share a cluster (cluster.existing)"
+
+
 def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     is_text = place.kind is str and place.form is None and isinstance(value, int | float)
     statement = "YAML reads this as a number, and it must be text" if is_text else f"must be {expected(place)}"
@@ -180,6 +185,9 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     fix = f"use {close}" if close else "give a value of this form"
     if _may_be_left_out(place) and str("" if value is None else value).strip().lower() in WORDS_FOR_DEFAULT:
         return statement, f"remove {place.path[-1]}: the default is then taken; otherwise {fix}"
+    several = isinstance(value, list | tuple) and len(value) > 1
+    if several and place.path in (("accelerator",), ("accelerator", "type")):
+        return statement, f"{fix}; {_ONE_ACCELERATOR}"
     return statement, fix
 
 
@@ -201,6 +209,9 @@ def _unknown(place: Place) -> tuple[str, str]:
             f"did you mean {NAMESPACE}:{rest}?",
         )
     letters = re.sub(r"[^a-z]", "", key.lower())
+    several = len(place.path) == 1 and letters in [f"{word}s" for word in _ACCELERATORS]
+    if several or (place.path[0] == "models" and letters.removesuffix("s") in _ACCELERATORS):
+        return "the stack's accelerator serves all its models: there is no such setting", _ONE_ACCELERATOR
     where = path_of(*place.path[:-1]) if len(place.path) > 1 else "the stack file"
     if letters in _ELSEWHERE and _synonym(place) is None:
         return f"{where} has no such setting", _place_words(_ELSEWHERE[letters])

@@ -9,6 +9,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.parallelism.ports import MOST_PORTS
 from llm_d_gke.planning.parallelism.rdma import DRANET_SINCE, uses_rdma
+from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.planning.versions import newer_version, reaches
 from llm_d_gke.settings.models import ModelSettings
@@ -20,7 +21,7 @@ def check_spread(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     if ctx.accelerator.kind == "tpu":
         _check_tpu(ctx, index, parallelism)
     else:
-        _check_hosts(ctx, index, parallelism)
+        _check_hosts(ctx, index, parallelism, model)
         _check_ranks(ctx, index, parallelism)
         _check_gateway(ctx, parallelism)
         _check_network(ctx, index, settings, parallelism)
@@ -54,11 +55,21 @@ def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
         )
 
 
-def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
+def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism, model: Model | None) -> None:
     """A replica fits a host, or fills several."""
     tensor, on_host = parallelism.tensor, ctx.per_node
     if tensor > on_host and not ctx.machine.rdma:
-        stages = f", or tensorParallel: {on_host} with pipelineParallel: {tensor // on_host}" if on_host > 1 else ""
+        # A size that the model's heads and layers cannot be cut into is no fix, wherever it would find the devices.
+        works = [size for size in range(1, 2 * tensor) if model is None or shares(model, size)]
+        fewer = max((size for size in works if size <= on_host), default=1)
+        stages = (
+            f", or tensorParallel: {on_host} with pipelineParallel: {tensor // on_host}"
+            if on_host > 1 and tensor % on_host == 0 and on_host in works
+            else ""
+        )
+        larger = min((size for size in works if size >= tensor), default=tensor)
+        machine = machine_with(ctx, larger)
+        with_size = f" with tensorParallel: {larger}" if larger != tensor and "no machine type" not in machine else ""
         ctx.findings.error(
             "LLMD-TP-ACROSS-NODES",
             "models",
@@ -67,7 +78,7 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             value=tensor,
             rule=f"a node has {on_host} {ctx.accelerator.title}, and without RDMA between nodes each"
             " layer would wait for the network",
-            fix=f"use {on_host} or fewer, {machine_with(ctx, tensor)}{stages}",
+            fix=f"use {fewer}{' or fewer' if fewer == on_host else ''}, {machine}{with_size}{stages}",
         )
     elif parallelism.is_multi_node and parallelism.accelerators % on_host:
         sizes = {"dataParallel": parallelism.data, "pipelineParallel": parallelism.pipeline, "tensorParallel": tensor}
