@@ -16,6 +16,7 @@ def check_edge(ctx: PlanContext, encrypted: frozenset[str]) -> None:
     """Everything that leaves the door open, or that the Gateway's implementation cannot do."""
     _check_open(ctx)
     _check_auth(ctx)
+    _check_iap(ctx)
     _check_keys(ctx, encrypted)
     _check_limits(ctx)
     _check_tls(ctx)
@@ -70,6 +71,24 @@ def _check_auth(ctx: PlanContext) -> None:
             if kind != "iap"
             else "Identity-Aware Proxy answers HTTPS only, and the Gateway has no certificate",
             fix="set gateway.tls, for example kind: cert-manager",
+        )
+
+
+def _check_iap(ctx: PlanContext) -> None:
+    settings = ctx.settings.gateway
+    # Without a certificate it is refused anyway.
+    tries = settings.exposure == "external" and settings.implementation == "gke" and settings.tls.kind != "none"
+    if settings.auth.kind == "iap" and tries:
+        ctx.findings.warning(
+            "LLMD-AUTH-IAP-UNTRIED",
+            "gateway",
+            "auth",
+            "kind",
+            value="iap",
+            rule="Google documents Identity-Aware Proxy for backends that are Services; it is not established that it"
+            " works for an InferencePool, and nothing else would keep the internet out",
+            fix="try a request without credentials before real ones (make verify), or use implementation: istio with"
+            " kind: api-keys or jwt; once tried, acknowledge LLMD-AUTH-IAP-UNTRIED",
         )
 
 

@@ -31,6 +31,15 @@ RULES = (
         source="cloud.google.com/kubernetes-engine/docs/how-to/configure-gateway-resources",
     ),
     Rule(
+        "LLMD-AUTH-IAP-UNTRIED",
+        severity="warning",
+        summary="Identity-Aware Proxy is the only protection, and was not seen to work behind an InferencePool.",
+        why="Google's documents attach the policy that enables Identity-Aware Proxy to Services. None was found that"
+        " does so for an InferencePool.",
+        fix="Try a request without credentials, or use Istio with API keys or tokens.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/configure-gateway-resources",
+    ),
+    Rule(
         "LLMD-AUTH-PLAIN",
         severity="error",
         summary="Clients would send credentials unencrypted.",

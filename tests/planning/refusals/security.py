@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 
 _ELSEWHERE = "projects/keys/locations/europe-west4/keyRings/llm-d/cryptoKeys/gke"
@@ -82,6 +83,16 @@ EDGE = (
             (_IAP, "gke", "external", "answers HTTPS only", {}),
             (_IAP, "gke", "internal", "answers HTTPS only", {}),
         )
+    ),
+    Wrong(
+        name="Identity-Aware Proxy as the only protection",
+        id="LLMD-AUTH-IAP-UNTRIED",
+        changes={"gateway": {"tls": _TLS, "auth": _IAP, "exposure": "external"}},
+        path="gateway.auth.kind",
+        value="iap",
+        rule="not established that it works for an InferencePool",
+        fix="acknowledge LLMD-AUTH-IAP-UNTRIED",
+        severity=Severity.WARNING,
     ),
     Wrong(
         name="no API key",
