@@ -38,6 +38,14 @@ def test_rows_are_the_same_one_at_a_time_and_together(folder: Path) -> None:
     assert refused.resources == 0
 
 
+def test_acknowledged_findings_are_counted_apart(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [row] = preview_fleet(folder, ["first"], 1)
+    assert row.acknowledged == ("LLMD-GATEWAY-OPEN",)
+    assert "LLMD-GATEWAY-OPEN" not in row.warnings
+    print_fleet(["first"], folder, 1)
+    assert "1 warning and 1 acknowledged" in capsys.readouterr().out
+
+
 def test_the_command_lists_every_stack_of_the_folder_and_fails_for_a_refused_one(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

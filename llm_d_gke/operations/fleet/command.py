@@ -41,7 +41,9 @@ def print_fleet(stacks: Sequence[str], folder: Path | None, jobs: int | None) ->
 
 
 def _line(row: Row) -> str:
-    findings = row.fault or ", ".join(row.errors) or (count(len(row.warnings), "warning") if row.warnings else "")
+    words = [count(len(row.warnings), "warning")] if row.warnings else []
+    words += [f"{len(row.acknowledged)} acknowledged"] if row.acknowledged else []
+    findings = row.fault or ", ".join(row.errors) or " and ".join(words)
     verdict = f"refused: {findings}" if row.is_refused else findings
     return (
         f"{row.stack:<32}{row.resources or '-':>10}{row.cloud or '-':>7}{_dollars(row.running):>10}"

@@ -40,6 +40,7 @@ class Row:
     at_most: float | None = None
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    acknowledged: tuple[str, ...] = ()
     fault: str = ""
 
     @property
@@ -80,7 +81,8 @@ def preview_stack(root: Path, stack: str) -> Row:
         cloud=kinds["gcp"],
         running=plan.cost.running,
         at_most=plan.cost.at_most.exact,
-        warnings=_ids(plan.warnings),
+        warnings=_ids([finding for finding in plan.warnings if finding.acknowledged is None]),
+        acknowledged=_ids([finding for finding in plan.warnings if finding.acknowledged is not None]),
         seconds=time.perf_counter() - began,
     )
 
