@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pulumi.automation import CommandError
+
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning import RefusedError, plan_raw
 from llm_d_gke.planning.plan.stack import StackPlan
@@ -260,9 +262,17 @@ def _say_changes(paths: StackPaths, configuration: StackConfig) -> bool:
 
 
 def _refuse_deletions(pulumi: Engine, configuration: StackConfig) -> None:
-    """Preview without output. Raises RefusedError where the update would delete data."""
+    """Preview, with output only of a failure. Raises RefusedError where the update would delete data."""
     steps = PlannedSteps()
-    pulumi.stack.preview(on_event=steps.take)
+    lines: list[str] = []
+    try:
+        pulumi.stack.preview(on_output=lines.append, on_event=steps.take)
+    except CommandError:
+        # What the update would fail at: nothing was changed yet.
+        begin = next((number for number, line in enumerate(lines) if line.startswith("Diagnostics:")), 0)
+        for line in lines[begin:]:
+            show(line)
+        raise
     _show_losses(steps, configuration)
 
 

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.rehearsal.pulumi_engine.checkpoints import restore_checkpoint
+from llm_d_gke.rehearsal.pulumi_engine.checkpoints import restore_state
+
+
+def checkpoint_in(backend: Path) -> Path:
+    checkpoint = backend / ".pulumi" / "stacks" / "llm-d" / "gpu.json"
+    checkpoint.parent.mkdir(parents=True)
+    return checkpoint
 
 
 @pytest.mark.parametrize(
@@ -21,13 +27,27 @@ from llm_d_gke.rehearsal.pulumi_engine.checkpoints import restore_checkpoint
 def test_a_checkpoint_that_a_kill_cut_short_is_the_one_before(
     tmp_path: Path, now: str, before: str, after: str
 ) -> None:
-    checkpoint = tmp_path / "gpu.json"
+    checkpoint = checkpoint_in(tmp_path)
     checkpoint.write_text(now, encoding="utf-8")
-    (tmp_path / "gpu.json.bak").write_text(before, encoding="utf-8")
-    restore_checkpoint(checkpoint)
+    checkpoint.with_name("gpu.json.bak").write_text(before, encoding="utf-8")
+    restore_state(tmp_path, "gpu")
     assert checkpoint.read_text(encoding="utf-8") == after
 
 
 def test_a_stack_without_a_checkpoint_has_none_afterwards(tmp_path: Path) -> None:
-    restore_checkpoint(tmp_path / "gpu.json")
+    restore_state(tmp_path, "gpu")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_attributes_that_a_kill_cut_short_are_removed(tmp_path: Path) -> None:
+    """A file without attributes can be read, one with half of them cannot."""
+    checkpoint = checkpoint_in(tmp_path)
+    for name, text in (("gpu.json", "{}"), ("gpu.json.attrs", ""), ("gpu.json.bak", "{}")):
+        checkpoint.with_name(name).write_text(text, encoding="utf-8")
+    checkpoint.with_name("gpu.json.bak.attrs").write_text('{"md5": ""}', encoding="utf-8")
+    restore_state(tmp_path, "gpu")
+    assert sorted(file.name for file in checkpoint.parent.iterdir()) == [
+        "gpu.json",
+        "gpu.json.bak",
+        "gpu.json.bak.attrs",
+    ]

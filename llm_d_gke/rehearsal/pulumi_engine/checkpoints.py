@@ -1,4 +1,4 @@
-"""The checkpoint of a stack in the file backend."""
+"""Files of Pulumi's file backend that a kill left half written."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ import shutil
 from pathlib import Path
 
 
-def restore_checkpoint(checkpoint: Path) -> None:
-    """Replace a checkpoint that a kill left half written by the one before, which Pulumi keeps beside it.
+def restore_state(backend: Path, stack: str) -> None:
+    """Make the state of a stack readable again after a kill in the middle of a write.
 
-    Resources created in between are in no recorded state, as after any kill.
+    Its checkpoint is replaced by the one before, which Pulumi keeps beside it. Resources created in between are in no
+    recorded state, as after any kill.
+
+    Attributes of a file are written in place beside it (`setAttrs` of gocloud.dev/blob/fileblob), and a file whose
+    attributes are cut short cannot be read ("failed to load checkpoint: EOF"). Without any it can.
     """
+    for attributes in backend.rglob("*.attrs"):
+        if not _is_json(attributes):
+            attributes.unlink(missing_ok=True)
+    checkpoint = backend / ".pulumi" / "stacks" / "llm-d" / f"{stack}.json"
     before = checkpoint.with_name(f"{checkpoint.name}.bak")
     if checkpoint.exists() and not _is_json(checkpoint) and before.exists() and _is_json(before):
         shutil.copy2(before, checkpoint)

@@ -19,7 +19,7 @@ from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import serve
 from llm_d_gke.rehearsal.providers.gcp import GcpProvider
-from llm_d_gke.rehearsal.pulumi_engine.checkpoints import restore_checkpoint
+from llm_d_gke.rehearsal.pulumi_engine.checkpoints import restore_state
 from llm_d_gke.rehearsal.pulumi_engine.kubernetes_plugin import PROXY_VARIABLE, end_orphans, install_plugin
 from llm_d_gke.rehearsal.pulumi_engine.patches import patched_language_server
 from llm_d_gke.rehearsal.toolchain.build import binaries
@@ -49,7 +49,7 @@ def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Ite
         record_difference(paths, difference)
     end_orphans(paths)
     # Selecting a stack already reads it.
-    restore_checkpoint(paths.backend / ".pulumi" / "stacks" / "llm-d" / f"{paths.stack}.json")
+    restore_state(paths.backend, paths.stack)
     install_plugin(paths, executable, report)
     with patched_language_server(), serve(GcpProvider(paths, report)) as cloud, registry.serve(paths, report) as charts:
         os.environ["PATH"] = f"{executable.parent}{os.pathsep}{os.environ.get('PATH', '')}"

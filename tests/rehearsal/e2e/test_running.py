@@ -100,17 +100,13 @@ def test_verify_finds_every_promise_kept(running: Running, stack: str) -> None:
     }
 
 
-def test_a_refused_object_fails_with_the_api_servers_words_and_the_next_up_repairs_it(running: Running) -> None:
+def test_a_refused_object_fails_with_the_api_servers_words_before_anything_changes(running: Running) -> None:
     project = running.project
     before = names(project, "gpu")
     output = project.run("up", "gpu", "-c", "llm-d:gateway.paths[0]=/a//b", code=1)
     assert "HTTPRoute" in output, output
     assert "must not contain '//'" in output, output
     assert "Traceback" not in output
-    # The provider keeps in the state that the object was not updated, and applies it again.
-    output = project.run("up", "gpu")
-    assert re.search(r"\n\s*~ 1 updated\n", output), output
-    assert not re.search(r"\d+ (created|deleted|replaced)", output), output
     output = project.run("up", "gpu")
     assert re.search(r"\n\s*\d+ unchanged\n", output), output
     assert not re.search(r"\d+ (created|updated|deleted|replaced)", output), output
