@@ -149,7 +149,7 @@ def _timeline(timeline: TimelinePlan) -> Iterator[str]:
     rows = [
         (
             f"**{step.title}**" if step.critical else step.title,
-            words.minutes(step.best, step.worst) if step.worst >= 60 else f"{step.best:.0f} to {step.worst:.0f} s",
+            words.takes(step),
             ", ".join(step.after) or "-",
             step.source,
         )

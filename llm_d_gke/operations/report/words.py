@@ -231,14 +231,24 @@ def timeline_sentence(timeline: TimelinePlan) -> str:
     """When a new stack answers, and the steps that decide that."""
     chain = "; ".join(f"{step.title} {_span(step)}" for step in timeline.critical_path)
     timed = [step.title for step in timeline.steps if step.verified]
+    least = "" if timeline.is_complete else "at least "
     trust = f"Measured: {', '.join(timed)}." if timed else "No step was measured."
     return (
-        f"First answer {minutes(timeline.best, timeline.worst)} after the first up of a new stack."
+        f"First answer {least}{minutes(timeline.best, timeline.worst)} after the first up of a new stack."
         f" Critical path: {chain}. {trust} The others are rules of thumb."
     )
 
 
+def takes(step: TimelineStep) -> str:
+    """Both figures of a step, for a table."""
+    if not step.known:
+        return _span(step)
+    return minutes(step.best, step.worst) if step.worst >= 60 else f"{step.best:.0f} to {step.worst:.0f} s"
+
+
 def _span(step: TimelineStep) -> str:
+    if not step.known:
+        return "not known" if step.worst == 0 else f"at least {minutes(step.best, step.worst)}"
     if step.worst < 90:
         return f"{step.worst:.0f} s"
     return minutes(step.best, step.worst)

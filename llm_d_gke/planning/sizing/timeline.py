@@ -44,6 +44,7 @@ def plan_timeline(ctx: PlanContext) -> TimelinePlan | None:
                 critical=name in critical,
                 source=source.cited,
                 verified=source.verified,
+                known=name != "weights" or _weights_known(ctx),
             )
         )
     return TimelinePlan(steps=tuple(steps), best=round(best[last]), worst=round(ends[last]))
@@ -76,6 +77,14 @@ def _download(ctx: PlanContext, figures: Timeline) -> Span:
     mib = max(sizes, default=0.0) * 1024
     quick, slow = figures.download_mib_per_second.values
     return mib / quick, mib / slow
+
+
+def _weights_known(ctx: PlanContext) -> bool:
+    """Whether all weights come from the Hub and are of known size: only its downloads have figures."""
+    return all(
+        settings.source.kind == "hugging-face" and ctx.catalog.find_model(settings.id) is not None
+        for settings in ctx.settings.models
+    )
 
 
 def _before(figures: Timeline, name: str, skipped: frozenset[str]) -> Iterator[str]:

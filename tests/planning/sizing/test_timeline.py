@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from llm_d_gke.catalog import download_gib, load
 from llm_d_gke.catalog.timeline import Timeline, load_timeline
+from llm_d_gke.operations.report.words import timeline_sentence
 from llm_d_gke.planning.plan.timeline import TimelinePlan
 from tests.stacks import plan_of
 
@@ -79,3 +80,21 @@ def test_a_step_cannot_wait_for_a_later_one() -> None:
     figures["steps"]["apis"]["after"] = ["cluster"]
     with pytest.raises(ValidationError, match="apis: waits for cluster"):
         Timeline.model_validate(figures)
+
+
+@pytest.mark.parametrize(
+    ("source", "known"),
+    [
+        ({"kind": "hugging-face"}, True),
+        ({"kind": "bucket", "bucket": "my-models", "path": "a"}, False),
+        ({"kind": "volume-claim", "claim": "a", "path": "a"}, False),
+    ],
+)
+def test_weights_that_are_not_from_the_hub_take_an_unknown_time(source: dict[str, str], known: bool) -> None:
+    timeline = plan_of("gpu", {"models[0].source": source}).timeline
+    assert timeline is not None
+    [weights] = [step for step in timeline.steps if step.name == "weights"]
+    assert (weights.known, timeline.is_complete) == (known, known)
+    sentence = timeline_sentence(timeline)
+    assert ("First answer at least" in sentence) is not known
+    assert (f"{weights.title} not known" in sentence) is not known
