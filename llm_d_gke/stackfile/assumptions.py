@@ -15,6 +15,18 @@ ASSUMED_TOKEN = "hf_not_set"  # noqa: S105 - grants no access
 _PROJECT, _HUGGING_FACE = f"{NAMESPACE}:project", f"{NAMESPACE}:huggingFace"
 
 
+def shown_project(text: str) -> str:
+    """A project, or text with it, to copy: with a word to replace where the stack file has none."""
+    return text.replace(ASSUMED_PROJECT, "PROJECT")
+
+
+def project_note(project: str) -> str:
+    """A sentence below commands with the word PROJECT. Empty where the stack file has a project."""
+    if project != ASSUMED_PROJECT:
+        return ""
+    return "PROJECT: the stack file has none. Set llm-d:project, or replace the word."
+
+
 def assume_unset(config: StackConfig) -> StackConfig:
     """The same configuration with a project and a token where it has none."""
     settings = config.settings()

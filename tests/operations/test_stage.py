@@ -30,6 +30,13 @@ def written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[dict[st
     return {body["kind"]: body for body in documents}, capsys.readouterr().out
 
 
+def test_without_a_project_commands_have_a_word_to_replace(written: tuple[dict[str, Any], str]) -> None:
+    assert "project-not-set" not in written[1]
+    assert "--project PROJECT " in written[1]
+    assert "serviceAccount:PROJECT.svc.id.goog[" in written[1]
+    assert "Set llm-d:project" in written[1]
+
+
 class TestManifest:
     def test_the_pod_runs_on_the_cpu_pool_and_is_restricted(self, written: tuple[dict[str, Any], str]) -> None:
         pod = written[0]["Job"]["spec"]["template"]

@@ -13,7 +13,7 @@ from llm_d_gke.operations.import_cloud.spec import ImportSpec, cluster_of, impor
 from llm_d_gke.planning import plan_raw
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, load
-from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.assumptions import assume_unset, project_note, shown_project
 from llm_d_gke.stackfile.model_files import model_files
 
 
@@ -28,10 +28,12 @@ def write_import(stack: str, changes: Mapping[str, str], described: Path | None,
     graph = record_stack(stack, configuration)
     description: Mapping[str, Any] = read_description(described) if described is not None else {}
     spec = import_spec(graph, plan.project, missing_pools(graph, description) if description else ())
-    out.write_text(spec.text(), encoding="utf-8")
+    out.write_text(shown_project(spec.text()), encoding="utf-8")
     print(f"wrote {out}: {count(len(spec.imported), 'resource')} of Google Cloud to import\n")
     for line in commands(stack, spec, out):
-        print(line)
+        print(shown_project(line))
+    if note := project_note(plan.project):
+        print(f"\n{note}")
     if cluster_of(graph) is None:
         print("\nThe cluster stays outside of the stack, since the stack file names it in cluster.existing.")
     if spec.created:
@@ -42,7 +44,7 @@ def write_import(stack: str, changes: Mapping[str, str], described: Path | None,
         print(
             "\nWhat differs is not known. For that, describe the cluster and give the file:\n"
             f"  gcloud container clusters describe {plan.cluster.name} --location {plan.location}"
-            f" --project {plan.project} --format=yaml > cluster.yaml"
+            f" --project {shown_project(plan.project)} --format=yaml > cluster.yaml"
         )
         return DONE
     changes_of_up = differences(graph, description)

@@ -16,7 +16,7 @@ from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import BucketSource, ModelSettings
 from llm_d_gke.stackfile import PROJECT_ROOT, load
-from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.assumptions import assume_unset, project_note, shown_project
 from llm_d_gke.stackfile.model_files import model_files
 
 
@@ -52,7 +52,7 @@ def _commands(plan: StackPlan, staged: list[tuple[ModelPlan, ModelSettings, Buck
     yield "# The cluster, from an up with llm-d:paused: true where the bucket is still empty"
     yield (
         f"gcloud container clusters get-credentials {plan.cluster.name} --location {plan.location}"
-        f" --project {plan.project} --dns-endpoint"
+        f" --project {shown_project(plan.project)} --dns-endpoint"
     )
     yield "\n# The Job may write to its bucket, and to no other"
     for model, _, source in staged:
@@ -77,10 +77,12 @@ def _commands(plan: StackPlan, staged: list[tuple[ModelPlan, ModelSettings, Buck
         yield f"kubectl delete secret {token_secret(model)} --namespace {namespace} --ignore-not-found"
         yield _binding("remove", plan, model, source)
     yield f"kubectl delete -f {out}"
+    if note := project_note(plan.project):
+        yield f"\n# {note}"
 
 
 def _binding(verb: str, plan: StackPlan, model: ModelPlan, source: BucketSource) -> str:
-    member = f"serviceAccount:{plan.project}.svc.id.goog[{plan.namespace.name}/{stage_name(model)}]"
+    member = f"serviceAccount:{shown_project(plan.project)}.svc.id.goog[{plan.namespace.name}/{stage_name(model)}]"
     return (
         f"gcloud storage buckets {verb}-iam-policy-binding gs://{source.bucket} --member '{member}'"
         " --role roles/storage.objectUser"
