@@ -241,13 +241,13 @@ def timeline_sentence(timeline: TimelinePlan) -> str:
 
 def takes(step: TimelineStep) -> str:
     """Both figures of a step, for a table."""
-    if not step.known:
+    if not step.has_figures:
         return _span(step)
     return minutes(step.best, step.worst) if step.worst >= 60 else f"{step.best:.0f} to {step.worst:.0f} s"
 
 
 def _span(step: TimelineStep) -> str:
-    if not step.known:
+    if not step.has_figures:
         return "not known" if step.worst == 0 else f"at least {minutes(step.best, step.worst)}"
     if step.worst < 90:
         return f"{step.worst:.0f} s"

@@ -10,7 +10,7 @@ class TimelineStep:
     """One step: seconds at best and at worst, what it waits for, and where the figures are from.
 
     `critical`: a longer step here makes the whole longer. `verified`: the source is a timed run.
-    `known`: both figures hold; otherwise they count what is known of the step only.
+    `has_figures`: both figures hold; otherwise they count what is known of the step only.
     """
 
     name: str
@@ -22,7 +22,7 @@ class TimelineStep:
     critical: bool
     source: str
     verified: bool
-    known: bool = True
+    has_figures: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class TimelinePlan:
     @property
     def is_complete(self) -> bool:
         """Whether every step's figures are known. Otherwise `best` and `worst` are lower bounds."""
-        return all(step.known for step in self.steps)
+        return all(step.has_figures for step in self.steps)
 
     @property
     def critical_path(self) -> tuple[TimelineStep, ...]:

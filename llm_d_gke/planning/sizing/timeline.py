@@ -44,7 +44,7 @@ def plan_timeline(ctx: PlanContext) -> TimelinePlan | None:
                 critical=name in critical,
                 source=source.cited,
                 verified=source.verified,
-                known=name != "weights" or _weights_known(ctx),
+                has_figures=name != "weights" or _weights_known(ctx),
             )
         )
     return TimelinePlan(steps=tuple(steps), best=round(best[last]), worst=round(ends[last]))

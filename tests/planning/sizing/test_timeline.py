@@ -83,18 +83,18 @@ def test_a_step_cannot_wait_for_a_later_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "known"),
+    ("source", "from_hub"),
     [
         ({"kind": "hugging-face"}, True),
         ({"kind": "bucket", "bucket": "my-models", "path": "a"}, False),
         ({"kind": "volume-claim", "claim": "a", "path": "a"}, False),
     ],
 )
-def test_weights_that_are_not_from_the_hub_take_an_unknown_time(source: dict[str, str], known: bool) -> None:
+def test_weights_that_are_not_from_the_hub_take_an_unknown_time(source: dict[str, str], from_hub: bool) -> None:
     timeline = plan_of("gpu", {"models[0].source": source}).timeline
     assert timeline is not None
     [weights] = [step for step in timeline.steps if step.name == "weights"]
-    assert (weights.known, timeline.is_complete) == (known, known)
+    assert (weights.has_figures, timeline.is_complete) == (from_hub, from_hub)
     sentence = timeline_sentence(timeline)
-    assert ("First answer at least" in sentence) is not known
-    assert (f"{weights.title} not known" in sentence) is not known
+    assert ("First answer at least" in sentence) is not from_hub
+    assert (f"{weights.title} not known" in sentence) is not from_hub
