@@ -90,6 +90,8 @@ def _from_disk(root: Path, path_text: str) -> ModelFile:
             weights_bytes=_total(_json(index)) if index.is_file() else None,
             quantization=_json(separate) if separate.is_file() else None,
         )
+    except json.JSONDecodeError as error:
+        return _problem(f"the file is not JSON: an error in line {error.lineno}, column {error.colno}")
     except (OSError, ValueError) as error:
         return _problem(f"cannot be read: {_first_line(error)}")
 

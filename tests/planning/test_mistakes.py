@@ -14,6 +14,7 @@ from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.stackfile import load
+from llm_d_gke.stackfile.model_files import model_files
 from tests.planning.refusals.every import EVERY
 from tests.stacks import ENCRYPTED, values_of
 
@@ -265,3 +266,13 @@ def test_a_half_written_group_hides_nothing_that_holds_for_each_of_its_kinds(tmp
     changes = f"llm-d:gateway: {{exposure: external, auth: {{kind: api-key}}}}\n{model('tensorParallel: 3')}"
     findings = {finding.id for finding in findings_of(tmp_path, changes)}
     assert findings >= {"LLMD-SETTING-CHOICE", "LLMD-TLS-NONE", "LLMD-TP-DIVIDES"}
+
+
+def test_a_configuration_that_is_not_json_is_one_finding_with_the_line(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"a": 1,\n "b": }', encoding="utf-8")
+    values = values_of("gpu", {"models": [{"id": "acme/own", "config": "config.json", "maxModelLen": 2048}]})
+    with pytest.raises(RefusedError) as refused:
+        plan_raw("gpu", values, ENCRYPTED, files=model_files(values, tmp_path))
+    findings = [finding for finding in refused.value.findings if finding.path.startswith("llm-d:models[0]")]
+    assert [finding.id for finding in findings] == ["LLMD-CONFIG-UNREADABLE"]
+    assert findings[0].rule == "the file is not JSON: an error in line 2, column 7"

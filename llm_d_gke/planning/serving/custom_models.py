@@ -36,7 +36,7 @@ def with_own_models(
                 *path,
                 value=model.config,
                 rule=file.problem if file is not None and file.problem else "the file was not read",
-                fix="correct the path, or remove config: the model's memory is then not checked"
+                fix="correct the path or the file, or remove config: the model's memory is then not checked"
                 if model.config != HUB
                 else "give the path of a copy of its config.json, or remove config: its memory is then not checked",
             )

@@ -46,6 +46,9 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
             fix=f"did you mean {close[0]}?" if close else "write organization/name, for example Qwen/Qwen3-8B",
         )
         return None
+    if model is None and settings.config is not None:
+        # What is wrong with its configuration is reported already.
+        return None
     if model is None:
         close_id = nearest(settings.id, ctx.catalog.models, 0.85)
         question = f"did you mean {close_id}? Otherwise " if close_id else ""
