@@ -132,3 +132,11 @@ def test_logged_starts_are_judged_from_the_command_line(tmp_path: Path, capsys: 
     capsys.readouterr()
     assert llmd("logs-read", str(log), "--add", "accelerator=nvidia-l4") == 0
     assert '"accelerator": "nvidia-l4"' in capsys.readouterr().out
+
+
+def test_a_misspelt_kind_of_the_catalog_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert llmd("catalog", "modls") == 2
+    text = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "did you mean models?" in text
+    assert "Value error" not in text
+    assert llmd("catalog", "zones", "europe-west4-a") == 0

@@ -11,8 +11,20 @@ from llm_d_gke.cli.options import Changes, Stack, overrides
 from llm_d_gke.operations.catalog_tables.kind import Kind
 
 
+def _check_kind(kind: str) -> str:
+    from llm_d_gke.planning.suggest import nearest
+
+    if kind not in list(Kind):
+        close = nearest(kind, list(Kind))
+        raise typer.BadParameter(f"{kind} is none of {', '.join(Kind)}{f'; did you mean {close}?' if close else ''}")
+    return kind
+
+
 def catalog(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")] = Kind.MODELS,
+    kind: Annotated[
+        str,
+        typer.Argument(help=f"What to list: {', '.join(Kind)}.", callback=_check_kind, autocompletion=lambda: [*Kind]),
+    ] = "models",
     search: Annotated[
         str | None,
         typer.Argument(help="Words that must occur in a row, such as llama or europe-west4.", show_default=False),
@@ -21,7 +33,7 @@ def catalog(
     """List the models, accelerators, zones, machines or releases that the catalog has."""
     from llm_d_gke.operations.catalog_tables.command import print_catalog
 
-    return print_catalog(kind, search)
+    return print_catalog(Kind(kind), search)
 
 
 def _complete_model(incomplete: str) -> list[str]:
