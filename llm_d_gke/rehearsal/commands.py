@@ -91,7 +91,9 @@ def up(request: Request) -> int:
         write_engine_simulation(paths, configuration)
         if _say_changes(paths, configuration):
             _refuse_deletions(pulumi, configuration)
+        paths.unfinished.touch()
         done = pulumi.stack.up(on_output=each_step_once(show), on_error=show, color=_color(), suppress_outputs=True)
+        paths.unfinished.unlink()
         save_settings(paths, configuration)
         outputs = {name: output.value for name, output in done.outputs.items()}
     models = outputs["models"]

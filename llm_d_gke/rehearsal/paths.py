@@ -27,6 +27,11 @@ class StackPaths:
         return self.base / self.stack
 
     @property
+    def unfinished(self) -> Path:
+        """Exists from the start of an update until it succeeds."""
+        return self.home / "unfinished"
+
+    @property
     def backend(self) -> Path:
         """Pulumi's file backend, shared by all stacks."""
         return self.base / "backend"

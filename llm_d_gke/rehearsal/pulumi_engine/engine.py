@@ -65,6 +65,10 @@ def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Ite
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
         }
+        if paths.unfinished.exists():
+            # An interrupted create can leave an object that the state does not have. The provider owns its fields under
+            # another name, so that the next apply would conflict with it (pulumi-kubernetes, pkg/await).
+            environment["PULUMI_K8S_ENABLE_PATCH_FORCE"] = "true"
         yield Engine(_stack(paths, configuration, environment), paths)
 
 
