@@ -147,6 +147,10 @@ class MachineType(Entry):
     def is_attachable(self) -> bool:
         return bool(self.attachable)
 
+    def counts_of(self, accelerator: str) -> tuple[int, ...]:
+        """Numbers of an accelerator that one machine can have: those that attach to it, or the one that is built in."""
+        return self.attachable.get(accelerator, (self.accelerator_count,))
+
     @property
     def default_topology(self) -> str | None:
         """The single-host topology of a TPU machine; None for everything else."""

@@ -272,7 +272,7 @@ def _shape(
             rule="only TPU slices have a topology, and this accelerator is a GPU",
             fix="remove it",
         )
-    counts = machine.attachable.get(accelerator.name, ()) if machine.is_attachable else (machine.accelerator_count,)
+    counts = machine.counts_of(accelerator.name)
     per_node = accelerator_settings.per_node or counts[0]
     if per_node not in counts:
         other = machine_of(catalog, accelerator.name, per_node)

@@ -125,7 +125,7 @@ def _machines(catalog: Catalog, zones: frozenset[str] | None) -> Iterator[list[H
             zone = _zone(catalog, accelerator, machine, zones)
             if zone is None:
                 continue
-            for per_node in machine.attachable.get(accelerator.name) or (machine.accelerator_count,):
+            for per_node in machine.counts_of(accelerator.name):
                 yield [
                     Hardware(accelerator=accelerator, machine=machine, per_node=per_node, tensor_parallel=tp, zone=zone)
                     for tp in _shares(accelerator, per_node)

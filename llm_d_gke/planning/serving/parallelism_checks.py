@@ -112,7 +112,7 @@ def machine_with(ctx: PlanContext, devices: int) -> str:
     options = [
         (count, machine)
         for machine in ctx.catalog.machines_for(accelerator.name)
-        for count in machine.attachable.get(accelerator.name, (machine.accelerator_count,))
+        for count in machine.counts_of(accelerator.name)
         if count * accelerator.devices_per_chip >= devices
     ]
     if not options:

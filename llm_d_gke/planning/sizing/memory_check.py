@@ -296,7 +296,7 @@ def _runs_on(ctx: PlanContext, model: Model) -> bool:
 def _larger_machine(ctx: PlanContext, run: EngineRun) -> str | None:
     """The smallest machine type with enough of the same accelerator for one replica, or more of it attached."""
     for machine in ctx.catalog.machines_for(ctx.accelerator.name):
-        counts = machine.attachable.get(ctx.accelerator.name, (machine.accelerator_count,))
+        counts = machine.counts_of(ctx.accelerator.name)
         for count in counts:
             devices = count * ctx.accelerator.devices_per_chip
             if devices <= run.tensor_parallel or machine.accelerator_share < 1 or not shares(run.model, devices):

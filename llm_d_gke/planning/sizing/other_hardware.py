@@ -56,7 +56,7 @@ def _nodes(ctx: PlanContext, kind: str) -> Iterator[_Node]:
         for machine in ctx.catalog.machines_for(accelerator.name):
             if machine.accelerator_share < 1 or machine.arm:
                 continue
-            for per_node in machine.attachable.get(accelerator.name, (machine.accelerator_count,)):
+            for per_node in machine.counts_of(accelerator.name):
                 yield _Node(accelerator=accelerator, machine=machine, per_node=per_node)
 
 
