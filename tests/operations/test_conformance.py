@@ -56,14 +56,14 @@ class TestRealPrograms:
         release = CATALOG.releases[name]
         only = ("gpu", "prefix-cache-tpu", "multi-model-gpu", "disaggregated-gpu")
         plans = plans_of(name, only=only)
-        wanted = {part: image for part, image in images(release).items() if part in QUICK[name]}
-        monkeypatch.setattr(record, "images", lambda _: wanted)
+        pinned_images = {part: image for part, image in images(release).items() if part in QUICK[name]}
+        monkeypatch.setattr(record, "images", lambda _: pinned_images)
         runs = {run.part: run for run in record.program_runs(release, plans, lambda _: None, pinned_only=True)}
         assert runs.keys() == QUICK[name]
         assert {part: run.lines for part, run in runs.items() if run.refused} == {}
 
     @pytest.mark.parametrize(
-        ("args", "config", "said"),
+        ("args", "config", "expected"),
         [
             ((*ARGS, "--no-such-flag"), CONFIG, "no-such-flag"),
             (ARGS, {**CONFIG, "plugins": [{"type": "queue-scoer"}]}, "queue-scoer"),
@@ -74,15 +74,15 @@ class TestRealPrograms:
         ids=["flag", "plugin", "API of another picker", "field", "value"],
     )
     def test_an_unknown_one_is_refused(
-        self, picker: Path, args: tuple[str, ...], config: dict[str, Any], said: str
+        self, picker: Path, args: tuple[str, ...], config: dict[str, Any], expected: str
     ) -> None:
         [line] = programs.refusals(picker, PICKER, [Rendered(args, config)])
-        assert said in line
+        assert expected in line
         assert record.Run("r", "p", "j", "g", (line,), "s", "d").refused
 
     def test_a_deprecated_flag_is_a_line(self, picker: Path) -> None:
-        given = [Rendered((*ARGS, "--model-server-metrics-scheme=https"), CONFIG)]
-        lines = tuple(programs.refusals(picker, PICKER, given))
+        renderings = [Rendered((*ARGS, "--model-server-metrics-scheme=https"), CONFIG)]
+        lines = tuple(programs.refusals(picker, PICKER, renderings))
         assert lines == ("flag --model-server-metrics-scheme is deprecated",)
         assert not record.Run("r", "p", "j", "g", lines, "s", "d").refused
 
@@ -96,22 +96,22 @@ class TestRealPrograms:
 class TestKept:
     """A part runs again as soon as anything that it is given changes."""
 
-    GIVEN = Rendered(("--port=1",), {"plugins": [{"type": "queue-scorer", "weight": 1}]})
+    RENDERED = Rendered(("--port=1",), {"plugins": [{"type": "queue-scorer", "weight": 1}]})
 
     def test_only_what_is_the_same_is_left_out(self) -> None:
         release = CATALOG.releases["llm-d-0.9"]
-        inputs = record._inputs([self.GIVEN], programs, "label")
-        kept = [record.Run("llm-d-0.9", "part", "judge", "", (), "", "", inputs)]
-        assert record._is_kept(kept, release, "part", "judge", inputs)
-        assert not record._is_kept(kept, release, "part", "another judge", inputs)
-        assert not record._is_kept(kept, CATALOG.releases["llm-d-0.6"], "part", "judge", inputs)
+        inputs = record._inputs([self.RENDERED], programs, "label")
+        earlier = [record.Run("llm-d-0.9", "part", "judge", "", (), "", "", inputs)]
+        assert record._is_current(earlier, release, "part", "judge", inputs)
+        assert not record._is_current(earlier, release, "part", "another judge", inputs)
+        assert not record._is_current(earlier, CATALOG.releases["llm-d-0.6"], "part", "judge", inputs)
         for other in (
-            record._inputs([Rendered(("--port=2",), self.GIVEN.config)], programs, "label"),
-            record._inputs([self.GIVEN], programs, "another label"),
-            record._inputs([self.GIVEN], kinds, "label"),
-            record._inputs([self.GIVEN, self.GIVEN], programs, "label"),
+            record._inputs([Rendered(("--port=2",), self.RENDERED.config)], programs, "label"),
+            record._inputs([self.RENDERED], programs, "another label"),
+            record._inputs([self.RENDERED], kinds, "label"),
+            record._inputs([self.RENDERED, self.RENDERED], programs, "label"),
         ):
-            assert not record._is_kept(kept, release, "part", "judge", other)
+            assert not record._is_current(earlier, release, "part", "judge", other)
 
 
 class TestVariants:
@@ -124,7 +124,7 @@ class TestVariants:
         image = CATALOG.releases["llm-d-0.9"].picker.image
         plans, variants = plans_of("llm-d-0.9"), variants_of("llm-d-0.9")
         ours, more = (
-            {plugin["type"] for one in rendered(which, image) for plugin in (one.config or {})["plugins"]}
+            {plugin["type"] for rendering in rendered(which, image) for plugin in (rendering.config or {})["plugins"]}
             for which in (plans, variants)
         )
         assert {"precise-prefix-cache-producer", "always-disagg-pd-decider"} <= more - ours
@@ -133,23 +133,23 @@ class TestVariants:
 class TestShape:
     """A result holds until flags, plugins or fields change, not until a number does."""
 
-    GIVEN = Rendered(("--port=1", "--name=a"), {"plugins": [{"type": "queue-scorer", "weight": 1}]})
+    RENDERED = Rendered(("--port=1", "--name=a"), {"plugins": [{"type": "queue-scorer", "weight": 1}]})
 
     def test_values_do_not_change_it(self) -> None:
         other = Rendered(("--name=b", "--port=2"), {"plugins": [{"type": "queue-scorer", "weight": 3}]})
-        assert shape([self.GIVEN]) == shape([other])
+        assert shape([self.RENDERED]) == shape([other])
 
     @pytest.mark.parametrize(
         "other",
         [
-            Rendered(("--port=1", "--names=a"), GIVEN.config),
-            Rendered(GIVEN.args, {"plugins": [{"type": "lora-affinity-scorer", "weight": 1}]}),
-            Rendered(GIVEN.args, {"plugins": [{"type": "queue-scorer", "weights": 1}]}),
+            Rendered(("--port=1", "--names=a"), RENDERED.config),
+            Rendered(RENDERED.args, {"plugins": [{"type": "lora-affinity-scorer", "weight": 1}]}),
+            Rendered(RENDERED.args, {"plugins": [{"type": "queue-scorer", "weights": 1}]}),
         ],
         ids=["flag", "plugin", "field"],
     )
     def test_names_do(self, other: Rendered) -> None:
-        assert shape([self.GIVEN]) != shape([other])
+        assert shape([self.RENDERED]) != shape([other])
 
 
 @pytest.fixture(scope="module")
@@ -226,9 +226,9 @@ class TestApiServer:
             ("v2", {}, "is not served"),
         ],
     )
-    def test_what_it_refuses(self, server: ApiServer, version: str, spec: dict[str, Any], said: str | None) -> None:
+    def test_what_it_refuses(self, server: ApiServer, version: str, spec: dict[str, Any], expected: str | None) -> None:
         lines = server.judge([self.thing(version, spec)]).lines
-        assert any(said in line for line in lines) if said else lines == ()
+        assert any(expected in line for line in lines) if expected else lines == ()
 
     def test_rules_in_cel_are_among_it(self, server: ApiServer) -> None:
         spec = self.CRD["spec"]
@@ -247,13 +247,13 @@ class TestApiServer:
         [accepted] = server.judge([self.thing("v1", {"size": 1})]).accepted
         assert accepted["spec"] == {"size": 1, "port": 80}
 
-    @pytest.mark.parametrize(("size", "said"), [(0, "size must be equal or greater"), (2, None)])
-    def test_the_code_of_a_webhook_judges(self, size: int, said: str | None) -> None:
-        part = next(one for one in kinds.PARTS if one.webhook == "lws-webhook")
+    @pytest.mark.parametrize(("size", "expected"), [(0, "size must be equal or greater"), (2, None)])
+    def test_the_code_of_a_webhook_judges(self, size: int, expected: str | None) -> None:
+        part = next(part for part in kinds.PARTS if part.webhook == "lws-webhook")
         spec = {"replicas": 1, "leaderWorkerTemplate": {"size": size}}
         manifest = {"metadata": {"name": "x", "namespace": "y"}, "spec": spec}
         lines = [*kinds.webhook_refusals(part, CATALOG.releases["llm-d-0.9"], [manifest], lambda _: None)]
-        assert [said is not None and said in line for line in lines] == ([True] if said else [])
+        assert [expected is not None and expected in line for line in lines] == ([True] if expected else [])
 
     def thing(self, version: str, spec: dict[str, Any]) -> dict[str, Any]:
         metadata = {"name": "x", "namespace": "elsewhere"}
@@ -305,7 +305,7 @@ class TestPredecessors:
     @pytest.mark.parametrize(("name", "field"), CHANGES, ids=[".".join(change) for change in CHANGES])
     def test_it_turns_a_cell_red(self, name: str, field: str) -> None:
         before = CATALOG.releases[predecessors.PREDECESSORS[name]]
-        [change] = [one for one in predecessors.changes(CATALOG.releases[name], before) if one.field == field]
+        [change] = [change for change in predecessors.changes(CATALOG.releases[name], before) if change.field == field]
         assert predecessors.judge(change, CATALOG, run=False).red
 
     def test_every_differing_plugin_turns_it_red(self) -> None:

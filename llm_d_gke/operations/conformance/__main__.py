@@ -21,19 +21,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--engines", type=Path, default=None, help="where engines are installed, 2 GB each")
     parser.add_argument("--without-engines", action="store_true", help="run no parser of vLLM")
     parser.add_argument("--release", action="append", default=None, help="run parts of this release only")
-    parser.add_argument("--again", action="store_true", help="run also what was given the same before")
-    given = parser.parse_args(arguments)
-    if given.run:
-        folder = None if given.without_engines else given.engines or cache_root() / "engines"
-        if given.again:
+    parser.add_argument("--again", action="store_true", help="run parts again whose input has not changed")
+    options = parser.parse_args(arguments)
+    if options.run:
+        folder = None if options.without_engines else options.engines or cache_root() / "engines"
+        if options.again:
             record.forget()
         releases = catalog.load().releases.values()
-        wanted = [one for one in releases if given.release is None or one.name in given.release]
-        for release in wanted:
-            # One for each: the server gives back little of the memory that KServe's large schemas take.
+        releases = [release for release in releases if options.release is None or release.name in options.release]
+        for release in releases:
+            # One server per release: it releases little of the memory that KServe's large schemas take.
             record.save([*record.run(release, plans_of(release.name), lambda: api_server(_report), folder, _report)])
     text = page()
-    if given.check:
+    if options.check:
         current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text
         print("docs/conformance.md is current" if current else "old: run python -m llm_d_gke.operations.conformance")
         return 0 if current else 1

@@ -1,4 +1,4 @@
-"""A real API server that judges objects: started in a temporary folder, and ended when they are judged."""
+"""A real API server that validates objects, started in a temporary folder."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _DELETED_SECONDS: Final = 120.0
 _DEFINITIONS: Final = "apiextensions.k8s.io/v1"
 
 
-# What the graph has for an address that Google assigns, and one of those that documents may use.
+# The recorded graph's placeholder for an address that Google assigns, and an address from the documentation range.
 _UNKNOWN: Final = "[unknown]"
 _ADDRESS: Final = "192.0.2.1"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Accepted objects with the defaults that the server filled in, and what it said against all, each once."""
+    """Accepted objects with the server's defaults, and its messages about all objects, each once."""
 
     accepted: tuple[Mapping[str, Any], ...]
     lines: tuple[str, ...]
 
 
 class ApiServer:
-    """Judges objects without keeping them: structural schemas, rules in CEL and Kubernetes' own validation."""
+    """Validates objects without storing them: structural schemas, CEL rules and Kubernetes' own validation."""
 
     def __init__(self, kube: Kube, warnings: list[str]) -> None:
         self._kube = kube
@@ -50,12 +50,12 @@ class ApiServer:
         return self._kube.server_version()
 
     def define(self, crds: Sequence[Mapping[str, Any]]) -> None:
-        """Serve these CRDs in place of those of the same names."""
+        """Serve these CRDs, replacing those of the same names."""
         for crd in crds:
             name = crd["metadata"]["name"]
             if name in self._defined:
                 self._kube.delete(_DEFINITIONS, "CustomResourceDefinition", name)
-        self._gone(self._defined & {crd["metadata"]["name"] for crd in crds})
+        self._wait_deleted(self._defined & {crd["metadata"]["name"] for crd in crds})
         for crd in crds:
             # The controller converts between versions, and does not run here. Objects are judged as they are written.
             spec = {key: value for key, value in crd["spec"].items() if key != "conversion"}
@@ -66,25 +66,25 @@ class ApiServer:
         self._kube.wait_established(crd["metadata"]["name"] for crd in crds)
 
     def judge(self, manifests: Sequence[Mapping[str, Any]]) -> Judged:
-        """Hand objects to the server, each in `default`. It keeps none of them."""
-        said: dict[str, None] = {}
+        """Submit objects as a dry run in namespace `default`. The server stores none of them."""
+        messages: dict[str, None] = {}
         accepted: list[Mapping[str, Any]] = []
         for manifest in manifests:
             metadata = {key: value for key, value in manifest["metadata"].items() if key != "namespace"}
             self._warnings.clear()
             try:
-                accepted.append(self._kube.create(_known({**manifest, "metadata": metadata}), dry_run=True))
+                accepted.append(self._kube.create(_with_address({**manifest, "metadata": metadata}), dry_run=True))
             except UnknownKind:
-                said[f"{manifest['kind']} is not served in {manifest['apiVersion']}"] = None
+                messages[f"{manifest['kind']} is not served in {manifest['apiVersion']}"] = None
             except Conflict:
-                continue  # it exists, such as a namespace of the cluster's own
+                continue  # it already exists, such as namespace `default`
             except ApiError as error:
-                said[f"{manifest['kind']}: {' '.join(str(error).split())[:400]}"] = None
+                messages[f"{manifest['kind']}: {' '.join(str(error).split())[:400]}"] = None
             # The server warns of versions and fields that are deprecated.
-            said |= dict.fromkeys(f"{manifest['kind']}: {text}" for text in self._warnings)
-        return Judged(tuple(accepted), tuple(said))
+            messages |= dict.fromkeys(f"{manifest['kind']}: {text}" for text in self._warnings)
+        return Judged(tuple(accepted), tuple(messages))
 
-    def _gone(self, names: set[str]) -> None:
+    def _wait_deleted(self, names: set[str]) -> None:
         def deleted() -> bool:
             return all(self._kube.find(_DEFINITIONS, "CustomResourceDefinition", name) is None for name in names)
 
@@ -95,18 +95,18 @@ class ApiServer:
         self._defined -= names
 
 
-def _known(value: Any) -> Any:
-    """A value with an address wherever only a deployment knows it."""
+def _with_address(value: Any) -> Any:
+    """Replace the placeholder for addresses that only a deployment knows."""
     if isinstance(value, Mapping):
-        return {key: _known(inner) for key, inner in value.items()}
+        return {key: _with_address(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_known(inner) for inner in value]
+        return [_with_address(inner) for inner in value]
     return _ADDRESS if value == _UNKNOWN else value
 
 
 @contextmanager
 def api_server(report: Report) -> Iterator[ApiServer]:
-    """Start one in a temporary folder, and end it with the block."""
+    """Run an API server in a temporary folder for the duration of the block."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         plane = ControlPlane(StackPaths("conformance", Path(folder)))
         warnings: list[str] = []

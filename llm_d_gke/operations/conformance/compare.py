@@ -43,7 +43,7 @@ def _programs(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell
     programs = load_upstream().programs
     pods = list(containers(plans))
     pickers = {picker.image: picker for picker in pickers_of(release)}
-    known = catalog.load().pickers
+    picker_builds = catalog.load().pickers
     for role, image in images(release).items():
         version = image.rpartition(":")[2]
         program = programs.get(image)
@@ -52,14 +52,14 @@ def _programs(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell
             result = DIFFERS if lines else "source not available"
             yield Cell(release.name, role, version, "versions", result, tuple(lines))
             continue
-        given = {name for pod in pods if pod.image == image for name in names(pod)}
-        lines += _flags(given | set(_facts(release, image)), program)
-        compared = f"{len(given)} flags"
+        rendered_flags = {name for pod in pods if pod.image == image for name in names(pod)}
+        lines += _flags(rendered_flags | set(_facts(release, image)), program)
+        compared = f"{len(rendered_flags)} flags"
         lines += entry_point(release, image, program)
         lines += tracing(release, image, program)
         if image in pickers:
             lines += names_of_picker(release, pickers[image], program)
-            listed = set(known[pickers[image].build].plugins)
+            listed = set(picker_builds[pickers[image].build].plugins)
             lines += [f"plugin {name} is listed on one side only" for name in sorted(listed ^ set(program.plugins))]
             compared += f", {len(listed)} plugins, entry point, API groups and versions, metrics"
             compared += ", roles" if program.roles else ""
@@ -68,7 +68,7 @@ def _programs(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell
             if program.labels != (release.router.mapping_label,):
                 lines.append(f"the label is {', '.join(program.labels)}")
             lines += _selection(release, program)
-        yield Cell(release.name, role, version, compared, _result(lines, given), tuple(dict.fromkeys(lines)))
+        yield Cell(release.name, role, version, compared, _result(lines, rendered_flags), tuple(dict.fromkeys(lines)))
 
 
 def _facts(release: Release, image: str) -> Iterator[str]:
@@ -127,22 +127,22 @@ def _engines(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell]
         if not read.covers(image.version):
             yield Cell(release.name, role, image.version, "", DIFFERS if lines else "source not available")
             continue
-        given = {name for pod in pods if pod.image == image.image for name in names(pod)}
+        rendered_arguments = {name for pod in pods if pod.image == image.image for name in names(pod)}
         lines += [
             f"argument --{name} does not exist"
-            for name in sorted(given)
+            for name in sorted(rendered_arguments)
             if not any(
                 spelling in read.arguments and read.arguments[spelling].in_version(image.version)
                 for spelling in (name, name.removeprefix("no-"))
             )
         ]
         lines += _faults(release)
-        compared = f"{len(given)} arguments"
+        compared = f"{len(rendered_arguments)} arguments"
         if load_images().vllm_in(image.image) is None:
             compared += "; nothing is known of the version in the image"
         if image.version not in read.versions:
             compared += ", with the versions before and after it"
-        yield Cell(release.name, role, image.version, compared, _result(lines, given), tuple(lines))
+        yield Cell(release.name, role, image.version, compared, _result(lines, rendered_arguments), tuple(lines))
 
 
 def _version_inside(image: EngineImage) -> Iterator[str]:
@@ -178,15 +178,15 @@ def _charts(release: Release) -> Cell:
     return Cell(release.name, "charts", charts.kserve.version, compared, DIFFERS if lines else "agrees", tuple(lines))
 
 
-def _flags(given: set[str], program: Program) -> Iterator[str]:
-    for name in sorted(given):
+def _flags(rendered_names: set[str], program: Program) -> Iterator[str]:
+    for name in sorted(rendered_names):
         if name not in program.flags:
             yield f"flag --{name} does not exist"
         elif name in program.deprecated:
             yield f"flag --{name} is deprecated"
 
 
-def _result(lines: list[str], given: set[str]) -> str:
+def _result(lines: list[str], rendered_names: set[str]) -> str:
     if not lines:
-        return "agrees" if given else "nothing is rendered for it"
+        return "agrees" if rendered_names else "nothing is rendered for it"
     return "agrees, with deprecations" if all(line.endswith("deprecated") for line in lines) else DIFFERS

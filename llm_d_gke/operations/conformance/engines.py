@@ -1,4 +1,4 @@
-"""Gives vLLM's own argument parser, of the version in a release's image, what is rendered for the engine."""
+"""Runs vLLM's own argument parser, in the version of a release's image, on the arguments rendered for the engine."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def published(version: str) -> str | None:
     return version if version in load_upstream().vllm.versions else None
 
 
-def refusals(version: str, given: Sequence[Rendered], folder: Path) -> list[str]:
-    """What the parser says against the command lines, each message once. `folder` keeps the 2 GB of one version."""
+def refusals(version: str, renderings: Sequence[Rendered], folder: Path) -> list[str]:
+    """Return the parser's errors about the command lines, each once. `folder` holds the 2 GB of one version."""
     environment = build(version, folder / version)
     with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
         questions, answers = Path(temporary) / "questions.json", Path(temporary) / "answers.json"
-        questions.write_text(json.dumps([list(one.args) for one in given]), encoding="utf-8")
+        questions.write_text(json.dumps([list(rendering.args) for rendering in renderings]), encoding="utf-8")
         variables = {**os.environ, **environment.variables(), "VLLM_LOGGING_LEVEL": "WARNING"}
         # Bytecode of torch and vLLM, once written, saves half of the time of every later run.
         del variables["PYTHONDONTWRITEBYTECODE"]
         # Offline, vLLM would look for the model's files while it reads its arguments.
         variables["HF_HUB_OFFLINE"] = "0"
         subprocess.run([environment.python, _INSIDE, questions, answers], env=variables, check=True)
-        said: list[list[str]] = json.loads(answers.read_text(encoding="utf-8"))
-    return list(dict.fromkeys(line for lines in said for line in lines))
+        messages: list[list[str]] = json.loads(answers.read_text(encoding="utf-8"))
+    return list(dict.fromkeys(line for lines in messages for line in lines))

@@ -1,7 +1,8 @@
 """vLLM's own argument parser as judge. Runs in the engine's environment: `inside.py QUESTIONS ANSWERS`.
 
 QUESTIONS is a JSON list of command lines, each the arguments of `vllm serve` or, where the first one is an option, of
-the module vllm.entrypoints.openai.api_server. ANSWERS gets a list of messages for each: none where vLLM takes it.
+the module vllm.entrypoints.openai.api_server. ANSWERS gets a list of messages for each, an
+empty one where vLLM accepts the command line.
 It imports nothing of this project.
 """
 
@@ -18,8 +19,8 @@ from collections.abc import Sequence
 from typing import Any
 
 
-class Heard(logging.Handler):
-    """Collects messages about what vLLM calls deprecated."""
+class DeprecationLog(logging.Handler):
+    """Collects vLLM's messages about deprecated arguments."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,42 +61,42 @@ def parse(arguments: Sequence[str]) -> None:
         commands = parser.add_subparsers(required=False, dest="subparser")
         for command in importlib.import_module("vllm.entrypoints.cli.serve").cmd_init():
             command.subparser_init(commands)
-        given = parser.parse_args(["serve", *arguments])
-        command.validate(given)
-        if getattr(given, "model_tag", None) is not None:
-            given.model = given.model_tag
+        namespace = parser.parse_args(["serve", *arguments])
+        command.validate(namespace)
+        if getattr(namespace, "model_tag", None) is not None:
+            namespace.model = namespace.model_tag
     else:
         server = server_arguments()
-        given = server.make_arg_parser(parser_class()()).parse_args(list(arguments))
-        server.validate_parsed_serve_args(given)
-    engine_arguments.from_cli_args(given)
+        namespace = server.make_arg_parser(parser_class()()).parse_args(list(arguments))
+        server.validate_parsed_serve_args(namespace)
+    engine_arguments.from_cli_args(namespace)
 
 
 def judge(arguments: Sequence[str]) -> list[str]:
-    heard, errors = Heard(), io.StringIO()
-    logging.getLogger("vllm").addHandler(heard)
+    deprecations, errors = DeprecationLog(), io.StringIO()
+    logging.getLogger("vllm").addHandler(deprecations)
     try:
         with warnings.catch_warnings(record=True) as raised, contextlib.redirect_stderr(errors):
             warnings.simplefilter("always", DeprecationWarning)
             try:
                 parse(arguments)
             except SystemExit:
-                said = [line for line in errors.getvalue().splitlines() if "error:" in line]
-                return [(said or ["it ended"])[-1][:300]]
+                error_lines = [line for line in errors.getvalue().splitlines() if "error:" in line]
+                return [(error_lines or ["it ended"])[-1][:300]]
             except Exception as error:
                 return [f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}"]
-        ours = [str(one.message) for one in raised if "argument" in str(one.message).lower()]
-        return [f"deprecated: {line}" for line in dict.fromkeys([*heard.lines, *ours])]
+        warned = [str(warning.message) for warning in raised if "argument" in str(warning.message).lower()]
+        return [f"deprecated: {line}" for line in dict.fromkeys([*deprecations.lines, *warned])]
     finally:
-        logging.getLogger("vllm").removeHandler(heard)
+        logging.getLogger("vllm").removeHandler(deprecations)
 
 
 def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as questions:
-        asked = json.load(questions)
+        command_lines = json.load(questions)
     choose_platform()
     with open(sys.argv[2], "w", encoding="utf-8") as answers:
-        json.dump([judge(arguments) for arguments in asked], answers)
+        json.dump([judge(arguments) for arguments in command_lines], answers)
 
 
 if __name__ == "__main__":

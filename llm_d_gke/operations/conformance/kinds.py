@@ -75,15 +75,15 @@ def served(part: Kinds, release: Release) -> str | None:
 @functools.cache
 def rendered_objects(release: str) -> tuple[Mapping[str, Any], ...]:
     """Every object that these stacks render on a release; none of stacks that it refuses."""
-    found: list[Mapping[str, Any]] = []
+    documents: list[Mapping[str, Any]] = []
     for stack in STACKS:
         try:
             plan(release, stack)
         except RefusedError:
             continue
         graph = record_stack(stack, _with_account(configuration(release, stack)))
-        found += (yaml.load(text, Loader=_LOADER) for text in manifests(graph).values())  # noqa: S506 (both are safe)
-    return tuple(found)
+        documents += (yaml.load(text, Loader=_LOADER) for text in manifests(graph).values())  # noqa: S506 (both are safe)
+    return tuple(documents)
 
 
 def _with_account(config: StackConfig) -> StackConfig:
@@ -95,16 +95,16 @@ def _with_account(config: StackConfig) -> StackConfig:
 
 def objects(part: Kinds, release: Release) -> list[Mapping[str, Any]]:
     """Objects of these kinds."""
-    return [one for one in rendered_objects(release.name) if one["kind"] in part.kinds]
+    return [manifest for manifest in rendered_objects(release.name) if manifest["kind"] in part.kinds]
 
 
 def other_objects(release: Release) -> list[Mapping[str, Any]]:
     """Objects of kinds that a cluster on GKE has without any chart."""
     charted = {kind for part in PARTS for kind in part.kinds}
     return [
-        one
-        for one in rendered_objects(release.name)
-        if one["kind"] not in charted and not any(group in one["apiVersion"] for group in _NOT_SERVED)
+        manifest
+        for manifest in rendered_objects(release.name)
+        if manifest["kind"] not in charted and not any(group in manifest["apiVersion"] for group in _NOT_SERVED)
     ]
 
 
@@ -116,7 +116,7 @@ def definitions(part: Kinds, release: Release) -> list[Mapping[str, Any]]:
     root: Path = module_dir(source.module, source.pins)
     files = [file for pattern in part.patterns for file in sorted(root.glob(pattern))]
     read = [yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER) for file in files]  # noqa: S506
-    return [one for one in read if one and one["kind"] == "CustomResourceDefinition"]
+    return [definition for definition in read if definition and definition["kind"] == "CustomResourceDefinition"]
 
 
 def webhook_refusals(
@@ -129,6 +129,6 @@ def webhook_refusals(
     target = of_version(part.webhook, served(part, release) or "")
     assert target is not None, part.part
     executable = binaries([target.name], report)[target.name]
-    lines = [json.dumps(one) for one in manifests]
+    lines = [json.dumps(manifest) for manifest in manifests]
     answer = subprocess.run([executable], input="\n".join(lines), capture_output=True, text=True, check=True)
     yield from dict.fromkeys(line for line in answer.stdout.splitlines() if line)

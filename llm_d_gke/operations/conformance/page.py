@@ -24,7 +24,7 @@ PAGE: Final = ROOT / "docs" / "conformance.md"
 
 def page() -> str:
     """The whole text. Runs nothing: what ran was kept by `make conformance`."""
-    kept = {(one.release, one.part): one for one in record.load()}
+    earlier = {(run.release, run.part): run for run in record.load()}
     compared: list[Cell] = []
     ran: list[tuple[str, str]] = []
     missing: list[str] = []
@@ -33,9 +33,9 @@ def page() -> str:
         plans = plans_of(release.name)
         planned.append(f"{release.name} {len(plans)}")
         compared += cells_of(release, plans)
-        for row, result in _ran(release, plans, kept):
+        for row, result in _ran(release, plans, earlier):
             ran.append((row, result))
-        missing += _missing(release, kept)
+        missing += _missing(release, earlier)
     counts = Counter(result for _, result in ran)
     lines = [
         "# Conformance",
@@ -77,8 +77,8 @@ def page() -> str:
         "|---|---|---|---|---|",
     ]
     for cell in compared:
-        said = "; ".join((cell.result, *cell.lines))
-        lines.append(f"| {cell.release} | {cell.part} | {cell.version} | {cell.compared} | {said} |")
+        result_cell = "; ".join((cell.result, *cell.lines))
+        lines.append(f"| {cell.release} | {cell.part} | {cell.version} | {cell.compared} | {result_cell} |")
     return "\n".join(lines) + "\n"
 
 
@@ -104,22 +104,22 @@ def rehearsed() -> Iterator[str]:
 
 
 def _ran(
-    release: Release, plans: Mapping[str, StackPlan], kept: Mapping[tuple[str, str], record.Run]
+    release: Release, plans: Mapping[str, StackPlan], earlier: Mapping[tuple[str, str], record.Run]
 ) -> Iterator[tuple[str, str]]:
     programs_given = {**plans, **variants_of(release.name)}
-    for part, image in _judged(release, plans, kept):
+    for part, image in _judged(release, plans, earlier):
         given = rendered(plans if part.startswith("engine") else programs_given, image) if image else []
         if image and not given:
             continue
-        one = kept.get((release.name, part))
-        if one is None:
+        run = earlier.get((release.name, part))
+        if run is None:
             yield f"| {release.name} | {part} |  |  | not run yet |  |", "not run yet"
             continue
-        result = "**refused**" if one.refused else "accepted, with deprecations" if one.lines else "accepted"
-        if image and shape(given) != one.shape:
+        result = "**refused**" if run.refused else "accepted, with deprecations" if run.lines else "accepted"
+        if image and shape(given) != run.shape:
             result = "changed since"
-        said = "; ".join((result, *(line.replace("|", "/") for line in one.lines)))
-        yield f"| {release.name} | {part} | {one.judge} | {one.given} | {said} | {one.date} |", result
+        result_cell = "; ".join((result, *(line.replace("|", "/") for line in run.lines)))
+        yield f"| {release.name} | {part} | {run.judge} | {run.given} | {result_cell} | {run.date} |", result
 
 
 def _has(kind: kinds.Kinds, plans: Mapping[str, StackPlan]) -> bool:
@@ -129,11 +129,11 @@ def _has(kind: kinds.Kinds, plans: Mapping[str, StackPlan]) -> bool:
 
 
 def _judged(
-    release: Release, plans: Mapping[str, StackPlan], kept: Mapping[tuple[str, str], record.Run]
+    release: Release, plans: Mapping[str, StackPlan], earlier: Mapping[tuple[str, str], record.Run]
 ) -> Iterator[tuple[str, str]]:
     """Parts of a release that a registry serves or that were built from their repository: name, image if any."""
     for part, image in images(release).items():
-        if programs.is_pinned(image) or (release.name, part) in kept:
+        if programs.is_pinned(image) or (release.name, part) in earlier:
             yield part, image
     yield kinds.OTHERS, ""
     for kind in kinds.PARTS:
@@ -144,9 +144,9 @@ def _judged(
             yield part, engine.image
 
 
-def _missing(release: Release, kept: Mapping[tuple[str, str], record.Run]) -> Iterator[str]:
+def _missing(release: Release, earlier: Mapping[tuple[str, str], record.Run]) -> Iterator[str]:
     for part, image in images(release).items():
-        if not programs.is_pinned(image) and (release.name, part) not in kept:
+        if not programs.is_pinned(image) and (release.name, part) not in earlier:
             yield f"{release.name}, {part}: the Go module proxy did not serve that of `{image.rpartition('/')[2]}`"
     for kind in kinds.PARTS:
         if kinds.served(kind, release) is None:

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from llm_d_gke import catalog
 from llm_d_gke.catalog import Catalog
+from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import load_upstream
 from llm_d_gke.operations.conformance import record
@@ -71,8 +71,8 @@ class Outcome:
 
 def changes(release: Release, predecessor: Release) -> Iterator[Change]:
     """Every field in which two releases differ, one at a time. Lists are one field each."""
-    own, other = (one.model_dump(mode="json", include=set(_PARTS)) for one in (release, predecessor))
-    yield from (Change(release.name, *found) for found in _leaves(own, other, ""))
+    own, other = (release.model_dump(mode="json", include=set(_PARTS)) for release in (release, predecessor))
+    yield from (Change(release.name, *leaf) for leaf in _leaves(own, other, ""))
 
 
 def _leaves(own: Any, other: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
@@ -84,27 +84,29 @@ def _leaves(own: Any, other: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
         yield path, other, own
 
 
-def changed(known: Catalog, change: Change) -> Catalog:
+def changed(catalog: Catalog, change: Change) -> Catalog:
     """The catalog with one field of one release changed."""
-    release = known.releases[change.release]
+    release = catalog.releases[change.release]
     tree = release.model_dump(mode="json")
     *parents, last = change.field.split(".")
     place = tree
     for key in parents:
         place = place[key]
     place[last] = change.value
-    return replace(known, releases={**known.releases, release.name: Release.model_validate(tree)})
+    return replace(catalog, releases={**catalog.releases, release.name: Release.model_validate(tree)})
 
 
-def judge(change: Change, known: Catalog, *, run: bool) -> Outcome:
+def judge(change: Change, catalog: Catalog, *, run: bool) -> Outcome:
     """What turns red with a change: planning, a comparison, or with `run` a real part."""
-    mutated = changed(known, change)
+    mutated = changed(catalog, change)
     release = mutated.releases[change.release]
     stacks = next(stacks for beginning, stacks in STACKS if change.field.startswith(beginning))
     plans = plans_of(release.name, mutated, stacks)
-    lost = [stack for stack in stacks if stack not in plans and stack in plans_of(release.name, known, (stack,))]
-    if lost:
-        return Outcome(change, f"planning refuses {', '.join(lost)}")
+    newly_refused = [
+        stack for stack in stacks if stack not in plans and stack in plans_of(release.name, catalog, (stack,))
+    ]
+    if newly_refused:
+        return Outcome(change, f"planning refuses {', '.join(newly_refused)}")
     known_lines = _known_lines(change.release, stacks)
     for cell in cells_of(release, plans):
         new = [line for line in cell.lines if (cell.part, line) not in known_lines]
@@ -118,7 +120,7 @@ def judge(change: Change, known: Catalog, *, run: bool) -> Outcome:
 @functools.lru_cache(maxsize=64)
 def _known_lines(name: str, stacks: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Lines that the cells of a release have without any change, by part."""
-    release = catalog.load().releases[name]
+    release = load_catalog().releases[name]
     cells = [*cells_of(release, plans_of(name, only=stacks))]
     unknown = [(cell.part, _UNKNOWN) for cell in cells if _UNKNOWN in cell.compared]
     return (*((cell.part, line) for cell in cells for line in cell.lines), *unknown)
@@ -126,19 +128,19 @@ def _known_lines(name: str, stacks: tuple[str, ...]) -> tuple[tuple[str, str], .
 
 def _refused(release: Release, plans: Mapping[str, StackPlan]) -> str:
     """What the real parts refuse, of those that are pinned here."""
-    for one in record.program_runs(release, plans, lambda _: None, pinned_only=True):
-        if one.refused:
-            return f"the real {one.part} {one.judge}: {next(line for line in one.lines if 'deprecated' not in line)}"
+    for run in record.program_runs(release, plans, lambda _: None, pinned_only=True):
+        if run.refused:
+            return f"the real {run.part} {run.judge}: {next(line for line in run.lines if 'deprecated' not in line)}"
     return ""
 
 
-def plugin_changes(known: Catalog) -> Iterator[tuple[str, int, int]]:
+def plugin_changes(catalog: Catalog) -> Iterator[tuple[str, int, int]]:
     """Of each release: plugins in which its picker's list differs from its predecessor's, and how many turn red.
 
     A plugin that is listed and not in the picker, or the other way around, is found by the recorded source.
     """
     for name, before in PREDECESSORS.items():
-        own, other = (known.pickers[known.releases[one].picker.build] for one in (name, before))
+        own, other = (catalog.pickers[catalog.releases[release].picker.build] for release in (name, before))
         differing = sorted(set(own.plugins) ^ set(other.plugins))
         red = 0
         for plugin in differing:
@@ -146,7 +148,7 @@ def plugin_changes(known: Catalog) -> Iterator[tuple[str, int, int]]:
             if plugin not in own.plugins:
                 plugins[plugin] = other.plugins[plugin]
             listed = own.model_copy(update={"plugins": plugins})
-            red += _finds(known.releases[name], listed.plugins.keys())
+            red += _finds(catalog.releases[name], listed.plugins.keys())
         yield name, len(differing), red
 
 
@@ -157,16 +159,16 @@ def _finds(release: Release, listed: Set[str]) -> bool:
 
 
 def outcomes(*, run: bool) -> list[Outcome]:
-    known = catalog.load()
-    found = []
+    catalog = load_catalog()
+    results = []
     for name, before in PREDECESSORS.items():
-        for change in changes(known.releases[name], known.releases[before]):
-            found.append(judge(change, known, run=run))
-    return found
+        for change in changes(catalog.releases[name], catalog.releases[before]):
+            results.append(judge(change, catalog, run=run))
+    return results
 
 
-def page(found: list[Outcome], plugins: list[tuple[str, int, int]]) -> str:
-    red = [one for one in found if one.red]
+def page(results: list[Outcome], plugins: list[tuple[str, int, int]]) -> str:
+    red = [outcome for outcome in results if outcome.red]
     lines = [
         "# Predecessors",
         "",
@@ -174,18 +176,18 @@ def page(found: list[Outcome], plugins: list[tuple[str, int, int]]) -> str:
         " Written by `python -m llm_d_gke.operations.conformance.predecessors`, which also starts the real parts"
         " that are pinned here.",
         "",
-        f"Of {len(found)} differences {len(red)} turn something red. The others have an empty last column, and"
+        f"Of {len(results)} differences {len(red)} turn something red. The others have an empty last column, and"
         " are listed below with the reason.",
         "",
         "| release | field | its value | its predecessor's | red |",
         "|---|---|---|---|---|",
     ]
-    for one in found:
-        change = one.change
+    for outcome in results:
+        change = outcome.change
         lines.append(
-            f"| {change.release} | {change.field} | {_shown(change.was)} | {_shown(change.value)} | {one.red} |"
+            f"| {change.release} | {change.field} | {_cell(change.was)} | {_cell(change.value)} | {outcome.red} |"
         )
-    silent = [one.change for one in found if not one.red]
+    silent = [outcome.change for outcome in results if not outcome.red]
     lines += [
         "",
         "## Unnoticed",
@@ -206,16 +208,16 @@ def page(found: list[Outcome], plugins: list[tuple[str, int, int]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _shown(value: Any) -> str:
+def _cell(value: Any) -> str:
     text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     return f"`{text}`" if text and value is not None else "none"
 
 
 def main() -> int:
-    found = outcomes(run=True)
-    PAGE.write_text(page(found, list(plugin_changes(catalog.load()))), encoding="utf-8")
-    red = sum(bool(one.red) for one in found)
-    print(f"{red} of {len(found)} differences turn something red: {PAGE.relative_to(ROOT)}")
+    results = outcomes(run=True)
+    PAGE.write_text(page(results, list(plugin_changes(load_catalog()))), encoding="utf-8")
+    red = sum(bool(outcome.red) for outcome in results)
+    print(f"{red} of {len(results)} differences turn something red: {PAGE.relative_to(ROOT)}")
     return 0
 
 

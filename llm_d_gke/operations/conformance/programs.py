@@ -1,7 +1,7 @@
-"""Starts a release's programs in Go with what is rendered for them, and reports what they refuse.
+"""Starts a release's Go programs with the arguments rendered for them, and reports what they refuse.
 
-Pickers, model routers and sidecars parse their flags and load their configuration before they need a cluster. The API
-server that they are given does not exist, so that each is ended as soon as its log says that it got that far.
+Pickers, model routers and sidecars parse their flags and load their configuration before they need a cluster. Their
+kubeconfig points at an address without a server, and each is ended as soon as its log shows that it got that far.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from llm_d_gke.rehearsal.toolchain import pickers
 from llm_d_gke.rehearsal.toolchain.build import Report, binaries
 from llm_d_gke.rehearsal.toolchain.targets import TARGETS, of_version
 
-# What each kind of program logs once flags and configuration are taken.
-_TAKEN: Final = {
+# What each kind of program logs once it has accepted its flags and configuration.
+_LOADED_MARKS: Final = {
     Program.PICKER: ("loaded configuration from file/text successfully",),
     Program.SCHEDULER: ("loaded configuration from file/text successfully",),
-    # Older ones already ask the API server for its kinds, which they do after their flags.
+    # Older routers query the API server's resource types, which they do after they parsed their flags.
     Program.ROUTER: ("anager starting", "failed to determine if *v1.ConfigMap is namespaced"),
     Program.PROCESSOR: ("anager starting",),
     Program.SIDECAR: ('"starting"',),
 }
 _SECONDS: Final = 60.0
-_NOBODY: Final = {
+_UNREACHABLE_SERVER: Final = {
     "apiVersion": "v1",
     "kind": "Config",
     "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
-    "users": [{"name": "nobody", "user": {}}],
-    "contexts": [{"name": "none", "context": {"cluster": "none", "user": "nobody"}}],
+    "users": [{"name": "none", "user": {}}],
+    "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
     "current-context": "none",
 }
 
@@ -53,7 +53,7 @@ def binary(image: str, report: Report) -> Path | None:
     Where no Go module of it is pinned, a program that REHEARSAL_EPP, REHEARSAL_PD_SIDECAR or the like names counts.
     """
     which = program(image)
-    if which not in _TAKEN:
+    if which not in _LOADED_MARKS:
         return None
     target = of_version(which.value, version(image))
     if target is not None:
@@ -65,19 +65,19 @@ def binary(image: str, report: Report) -> Path | None:
 def is_pinned(image: str) -> bool:
     """Whether the program of an image has a pinned Go module here, in the image's version."""
     which = program(image)
-    return which in _TAKEN and of_version(which.value, version(image)) is not None
+    return which in _LOADED_MARKS and of_version(which.value, version(image)) is not None
 
 
-def refusals(executable: Path, image: str, given: Iterable[Rendered]) -> Iterator[str]:
-    """What the program says against each command line: refusals, and flags that it calls deprecated."""
+def refusals(executable: Path, image: str, renderings: Iterable[Rendered]) -> Iterator[str]:
+    """Yield the program's errors about each command line, and flags that it calls deprecated."""
     which = program(image)
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         kubeconfig = Path(folder) / "kubeconfig"
-        kubeconfig.write_text(json.dumps(_NOBODY), encoding="utf-8")
-        said: dict[str, None] = {}
-        for one in given:
-            said |= dict.fromkeys(_start(executable, which, one, Path(folder)))
-    yield from said
+        kubeconfig.write_text(json.dumps(_UNREACHABLE_SERVER), encoding="utf-8")
+        messages: dict[str, None] = {}
+        for rendering in renderings:
+            messages |= dict.fromkeys(_start(executable, which, rendering, Path(folder)))
+    yield from messages
 
 
 def has_word(executable: Path, word: str) -> bool:
@@ -85,11 +85,11 @@ def has_word(executable: Path, word: str) -> bool:
     return word.encode() in executable.read_bytes()
 
 
-def _start(executable: Path, which: Program, given: Rendered, folder: Path) -> list[str]:
-    arguments = [*given.args]
-    if given.config is not None:
+def _start(executable: Path, which: Program, rendering: Rendered, folder: Path) -> list[str]:
+    arguments = [*rendering.args]
+    if rendering.config is not None:
         file = folder / "config.yaml"
-        text = yaml.safe_dump(_plain(given.config), sort_keys=False)
+        text = yaml.safe_dump(_plain(rendering.config), sort_keys=False)
         file.write_text(text, encoding="utf-8")
         arguments = [f"--config-file={file}" if arg.startswith("--config-file=") else arg for arg in arguments]
         if f"--config-file={file}" not in arguments:
@@ -118,14 +118,14 @@ def _start(executable: Path, which: Program, given: Rendered, folder: Path) -> l
             start_new_session=True,
         )
     try:
-        taken = _wait(child, log, _TAKEN[which])
+        loaded = _wait(child, log, _LOADED_MARKS[which])
     finally:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
     text = log.read_text(encoding="utf-8", errors="replace")
     lines = [f"flag --{name} is deprecated" for name in re.findall(r"Flag --([\w-]+) has been deprecated", text)]
-    return lines if taken else [*lines, _reason(text)]
+    return lines if loaded else [*lines, _reason(text)]
 
 
 def _wait(child: subprocess.Popen[bytes], log: Path, marks: tuple[str, ...]) -> bool:

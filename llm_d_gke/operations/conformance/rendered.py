@@ -46,22 +46,22 @@ def configuration(release: str, stack: str) -> StackConfig:
     return load(ROOT, stack, {"llm-d:release": release}, own_release=True)
 
 
-def plan(release: str, stack: str, known: Catalog | None = None) -> StackPlan:
+def plan(release: str, stack: str, catalog: Catalog | None = None) -> StackPlan:
     """The plan of a stack on a release. Raises RefusedError."""
     config = configuration(release, stack)
     values = config.settings() | {"registry": ACCOUNT}
-    return plan_raw(stack, values, config.encrypted() | {"registry"}, known, model_files(values))
+    return plan_raw(stack, values, config.encrypted() | {"registry"}, catalog, model_files(values))
 
 
-def plans_of(release: str, known: Catalog | None = None, only: tuple[str, ...] = ()) -> dict[str, StackPlan]:
+def plans_of(release: str, catalog: Catalog | None = None, only: tuple[str, ...] = ()) -> dict[str, StackPlan]:
     """Stacks that a release plans, by name; those that it refuses are left out."""
-    found = {}
+    plans = {}
     for stack in only or stacks():
         try:
-            found[stack] = plan(release, stack, known)
+            plans[stack] = plan(release, stack, catalog)
         except RefusedError:
             continue
-    return found
+    return plans
 
 
 def variant_settings() -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ def variant_settings() -> list[dict[str, Any]]:
 @functools.cache
 def variants_of(release: str) -> Mapping[str, StackPlan]:
     """Variants of stacks that a release plans (variants.yaml), by stack and settings."""
-    found = {}
+    plans = {}
     for variant in variant_settings():
         config = configuration(release, variant["stack"])
         values = _merged(config.settings() | {"registry": ACCOUNT}, variant["settings"])
@@ -81,24 +81,24 @@ def variants_of(release: str) -> Mapping[str, StackPlan]:
             planned = plan_raw(variant["stack"], values, config.encrypted() | {"registry"}, None, model_files(values))
         except RefusedError:
             continue
-        found[f"{variant['stack']} with {json.dumps(variant['settings'])}"] = planned
-    return found
+        plans[f"{variant['stack']} with {json.dumps(variant['settings'])}"] = planned
+    return plans
 
 
 def _merged(below: Any, above: Any) -> Any:
     """Settings on top of others: mappings by key, lists of mappings in order."""
     if isinstance(below, Mapping) and isinstance(above, Mapping):
         return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
-    if isinstance(below, list) and isinstance(above, list) and all(isinstance(one, Mapping) for one in above):
-        return [_merged(one, above[index]) if index < len(above) else one for index, one in enumerate(below)]
+    if isinstance(below, list) and isinstance(above, list) and all(isinstance(layer, Mapping) for layer in above):
+        return [_merged(layer, above[index]) if index < len(above) else layer for index, layer in enumerate(below)]
     return above
 
 
 def containers(plans: Mapping[str, StackPlan]) -> Iterator[ContainerPlan]:
-    for one in plans.values():
-        if one.router is not None:
-            yield one.router.pod
-        for model in one.models:
+    for stack_plan in plans.values():
+        if stack_plan.router is not None:
+            yield stack_plan.router.pod
+        for model in stack_plan.models:
             yield model.picker.pod
             for server in model.servers:
                 yield server.pod
@@ -107,22 +107,22 @@ def containers(plans: Mapping[str, StackPlan]) -> Iterator[ContainerPlan]:
 
 def rendered(plans: Mapping[str, StackPlan], image: str) -> list[Rendered]:
     """What is rendered for the containers of an image, each once."""
-    found: dict[str, Rendered] = {}
+    renderings: dict[str, Rendered] = {}
 
     def add(pod: ContainerPlan, config: Mapping[str, Any] | None = None) -> None:
         if pod.image == image:
-            found[json.dumps([pod.args, config], sort_keys=True)] = Rendered(tuple(pod.args), config)
+            renderings[json.dumps([pod.args, config], sort_keys=True)] = Rendered(tuple(pod.args), config)
 
-    for one in plans.values():
-        if one.router is not None:
-            add(one.router.pod, one.router.config)
-        for model in one.models:
+    for stack_plan in plans.values():
+        if stack_plan.router is not None:
+            add(stack_plan.router.pod, stack_plan.router.config)
+        for model in stack_plan.models:
             add(model.picker.pod, model.picker.config)
             for server in model.servers:
                 add(server.pod)
                 for sidecar in server.pod.sidecars:
                     add(sidecar)
-    return list(found.values())
+    return list(renderings.values())
 
 
 def names(pod: ContainerPlan | Rendered) -> set[str]:
@@ -130,9 +130,11 @@ def names(pod: ContainerPlan | Rendered) -> set[str]:
     return {arg.lstrip("-").partition("=")[0] for arg in pod.args if arg.startswith("-")}
 
 
-def shape(given: list[Rendered]) -> str:
+def shape(renderings: list[Rendered]) -> str:
     """A digest of flags, plugins and fields. Numbers and names of models do not change it."""
-    shapes = sorted({json.dumps([sorted(names(one)), _shape(one.config)], sort_keys=True) for one in given})
+    shapes = sorted(
+        {json.dumps([sorted(names(rendering)), _shape(rendering.config)], sort_keys=True) for rendering in renderings}
+    )
     return hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:12]
 
 

@@ -41,7 +41,7 @@ class Replacement(_Entry):
 
 
 class Exemption(_Entry):
-    phrase: str = Field(description="One phrase, or * for all of `comments` and `names`.")
+    phrase: str = Field(description="One phrase.")
     paths: tuple[str, ...] = Field(description="Glob patterns of files that may use the phrase.")
     reason: str
 
@@ -100,7 +100,7 @@ def lint(files: Iterable[Path], vocabulary: Vocabulary, root: Path = ROOT) -> li
         text = file.read_text(encoding="utf-8")
         exempt = {item.phrase for item in vocabulary.exceptions if any(relative.match(path) for path in item.paths)}
         uses = list(_uses(text, everywhere))
-        if file.suffix == ".py" and "*" not in exempt:
+        if file.suffix == ".py":
             uses += [use for line, part in python_text.comments(text) for use in _uses(part, comments, line)]
             uses += [
                 (line, name, names[name.strip("_").lower()])

@@ -109,16 +109,16 @@ def with_configured_ports(arguments: Sequence[str], allocate: Allocate) -> Liste
 
 def _find(arguments: Sequence[str], flag: PortFlag) -> tuple[int, int | None]:
     """The port in the arguments and the index of its word. The last one counts, as in Go's flag packages."""
-    found: tuple[int, int | None] = (flag.default, None)
+    position: tuple[int, int | None] = (flag.default, None)
     for index, word in enumerate(arguments):
         name, equals, value = word.partition("=")
         if not name.startswith("-") or name.lstrip("-") != flag.flag:
             continue
         if equals:
-            found = (_port(value, flag), index)
+            position = (_port(value, flag), index)
         elif index + 1 < len(arguments):
-            found = (_port(arguments[index + 1], flag), index + 1)
-    return found
+            position = (_port(arguments[index + 1], flag), index + 1)
+    return position
 
 
 def _port(value: str, flag: PortFlag) -> int:

@@ -59,7 +59,7 @@ class Container:
     process: processes.Process | None = None
     probes: list[Probe] = field(default_factory=list)
     remarks: tuple[str, ...] = ()
-    _taken: list[int] = field(default_factory=list)
+    _reserved_ports: list[int] = field(default_factory=list)
     _began: float = 0.0
     _not_before: float = 0.0
     _crashes: int = 0
@@ -104,8 +104,8 @@ class Container:
         if self.process is not None:
             processes.stop(self.paths, self.process_name, grace=0)
             self.process = None
-        self.free.give_back(self._taken)
-        self._taken = []
+        self.free.give_back(self._reserved_ports)
+        self._reserved_ports = []
         return True
 
     def _start(self) -> None:
@@ -143,14 +143,14 @@ class Container:
         if before is not None and all(is_free(port) for port in range(before, before + count)):
             return before
         first = self.free.take(count)
-        self._taken += range(first, first + count)
+        self._reserved_ports += range(first, first + count)
         return first
 
     def promise(self, requested: int) -> int:
         """Reserve the port on which another container of the pod will listen."""
         if requested not in self.promised:
             self.promised[requested] = self.free.take(1)
-            self._taken.append(self.promised[requested])
+            self._reserved_ports.append(self.promised[requested])
         return self.promised[requested]
 
     def _new_probes(self, start_budget: float) -> list[Probe]:

@@ -152,11 +152,11 @@ def serves(command: Sequence[str], arguments: Sequence[str]) -> bool:
 def _ranks(flags: _Flags) -> int:
     """Number of servers of this host. The simulator does not support several hosts, so it gets those of this host."""
     values = flags.values
-    here = values.pop("data-parallel-size-local", None)
+    local_ranks = values.pop("data-parallel-size-local", None)
     if "data-parallel-rank" in values:
         return 1
-    if here is not None:
-        values["data-parallel-size"] = here
+    if local_ranks is not None:
+        values["data-parallel-size"] = local_ranks
     return int(values.get("data-parallel-size", "1"))
 
 
@@ -192,8 +192,8 @@ def _from_script(words: Sequence[str], environment: Mapping[str, str]) -> list[s
             if parts[:1] == ["eval"]:
                 # KServe's presets hand the whole command to eval, as one word with an unquoted $@.
                 parts = shlex.split(" ".join(parts[1:]))
-            given = [word for part in parts for word in (further if part in (_FURTHER, "$@") else [part])]
-            return _after_launcher(given)
+            command = [word for part in parts for word in (further if part in (_FURTHER, "$@") else [part])]
+            return _after_launcher(command)
         except (UnknownCommandError, ValueError):
             continue
     raise UnknownCommandError(f"the script starts no vLLM server: {script.strip()[:200]}")
@@ -222,12 +222,12 @@ def _parse(tokens: Sequence[str]) -> _Flags:
         while index < len(tokens) and not tokens[index].startswith("-"):
             following.append(tokens[index])
             index += 1
-        given = [value] if equals else following
-        if name in _VALUE_FLAGS and given:
-            flags.values[name] = given[0]
+        option_values = [value] if equals else following
+        if name in _VALUE_FLAGS and option_values:
+            flags.values[name] = option_values[0]
             flags.positional += following if equals else following[1:]
         elif name in _LISTS:
-            flags.lists[name] = given
+            flags.lists[name] = option_values
             flags.positional += following if equals else []
         elif name in _SWITCHES:
             flags.switches.append(name)

@@ -37,11 +37,11 @@ def executable(which: Program, image: str, paths: StackPaths, report: Report) ->
     if target is None and own is not None:
         return own
     target = target or TARGETS[which.value]
-    wanted = _go_version(image)
-    if target.dependency and not os.environ.get(target.override) and target.version != wanted:
+    version = _go_version(image)
+    if target.dependency and not os.environ.get(target.override) and target.version != version:
         record_difference(
             paths,
-            f"{repository(image)} runs in version {target.version} instead of {wanted or 'one without a tag'}: no Go"
+            f"{repository(image)} runs in version {target.version} instead of {version or 'one without a tag'}: no Go"
             " module of that version is pinned here",
         )
     return binaries([target.name], report)[target.name]

@@ -13,9 +13,9 @@ from llm_d_gke.rehearsal.node_agent.webhook_controllers import Started
 _KUBECONFIG_FLAGS = ("lister-kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
 
 
-def keda(program: Program, given: Sequence[str], environment: Mapping[str, str], allocate: Allocate) -> Started:
+def keda(program: Program, command_line: Sequence[str], environment: Mapping[str, str], allocate: Allocate) -> Started:
     """The start of one of KEDA's programs. `environment` has KUBECONFIG and the variables of `GoogleApis`."""
-    words = [word for word in given if word.lstrip("-").partition("=")[0] != "leader-elect"]
+    words = [word for word in command_line if word.lstrip("-").partition("=")[0] != "leader-elect"]
     listening = with_ports(program, words, allocate)
     arguments = list(listening.arguments)
     if program is Program.EXTERNAL_METRICS:

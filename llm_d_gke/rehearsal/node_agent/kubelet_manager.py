@@ -141,15 +141,15 @@ class KubeletManager:
 
     def _address(self, pod: Manifest, block: int) -> str:
         """A loopback address for the pod, from 127.<block>.1.1 upward. Reused only after all others."""
-        known = (pod.get("status") or {}).get("podIP")
-        if known and str(known).startswith(f"127.{block}."):
-            return str(known)
-        taken = {worker.address for worker in self._workers.values()}
-        taken |= {(pod.get("status") or {}).get("podIP") or "" for pod in self._pods.all()}
+        recorded = (pod.get("status") or {}).get("podIP")
+        if recorded and str(recorded).startswith(f"127.{block}."):
+            return str(recorded)
+        used = {worker.address for worker in self._workers.values()}
+        used |= {(pod.get("status") or {}).get("podIP") or "" for pod in self._pods.all()}
         for _ in range(240 * 250):
             address = f"127.{block}.{1 + self._next // 250 % 240}.{1 + self._next % 250}"
             self._next += 1
-            if address not in taken:
+            if address not in used:
                 return address
         raise KubeError("every loopback address for pods is in use")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -109,28 +108,30 @@ def launch(
     if program is Program.ENGINE:
         return engine.launch(container, environment, mounts, allocate)
     command, arguments = words_of(container, environment, mounts)
-    given = [*command[1:], *arguments]
+    command_line = [*command[1:], *arguments]
     if program in CONTROLLERS:
-        started = controller(program, given, environment, mounts, allocate)
+        started = controller(program, command_line, environment, mounts, allocate)
         return Launch(started.arguments, started.environment, started.ports, started.remarks)
     if program in KEDA:
-        started = keda(program, given, environment, allocate)
+        started = keda(program, command_line, environment, allocate)
         return Launch(started.arguments, started.environment, started.ports, started.remarks)
     if program is Program.SIDECAR:
-        given = [*with_engine_port(given, promise)]
+        command_line = [*with_engine_port(command_line, promise)]
     remarks: list[str] = []
     own = program in _PICKERS and os.environ.get("REHEARSAL_EPP") is None
-    if own and not any(word.partition("=")[0] == _PACE for word in given):
-        given.append(f"{_PACE}=250ms")
+    if own and not any(word.partition("=")[0] == _PACE for word in command_line):
+        command_line.append(f"{_PACE}=250ms")
         remarks.append("the endpoint picker asks engines for their metrics every 250 ms; on GKE every 50 ms")
-    if own and not any(word.partition("=")[0].lstrip("-") == "v" for word in given):
-        given.append(f"--v={_SCORES_FROM}")
+    if own and not any(word.partition("=")[0].lstrip("-") == "v" for word in command_line):
+        command_line.append(f"--v={_SCORES_FROM}")
         remarks.append(
             f"the endpoint picker logs the scores of every request (verbosity {_SCORES_FROM}), for make why and the"
             " drawing at the end of up; on GKE picker.verbosity decides"
         )
     configured = program is Program.PROXY
-    listening = with_configured_ports(given, allocate) if configured else with_ports(program, given, allocate)
+    listening = (
+        with_configured_ports(command_line, allocate) if configured else with_ports(program, command_line, allocate)
+    )
     named = ", ".join(f"{requested}" for requested in listening.ports)
     remark = (
         f"{program.value} runs with its pod's own arguments, except that ports {named} and paths below volume mounts "
@@ -142,11 +143,7 @@ def launch(
 def read_simulations(paths: StackPaths) -> dict[str, Simulation]:
     """Latencies by model. Empty when the plan has none or the file cannot be read."""
     try:
-        found: dict[str, Simulation] = json.loads(paths.simulation.read_text(encoding="utf-8"))
+        simulations: dict[str, Simulation] = json.loads(paths.simulation.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found
-
-
-def shown(argv: Sequence[str]) -> str:
-    return shlex.join(argv)
+    return simulations

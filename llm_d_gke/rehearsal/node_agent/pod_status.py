@@ -89,10 +89,10 @@ def conditions(
         "ContainersReady": {"status": "True"} if ready else {"status": "False", **unready},
         "Ready": {"status": "True"} if ready else {"status": "False", **unready},
     }
-    known = {condition["type"]: condition for condition in previous}
+    previous_by_type = {condition["type"]: condition for condition in previous}
     result = [condition for condition in previous if condition["type"] not in fresh]
     for kind, content in fresh.items():
-        before = known.get(kind)
+        before = previous_by_type.get(kind)
         same = before is not None and before["status"] == content["status"]
         moment = before.get("lastTransitionTime") if same and before else None
         fresh_moment = timestamp(seconds_ago=ready_ago if kind == "Ready" and ready else 0.0)

@@ -299,10 +299,10 @@ class PodWorker:
         """Seconds by which the time of the Ready condition is dated back."""
         owners = self.pod["metadata"].get("ownerReferences") or []
         name = next((owner["name"] for owner in owners if owner["kind"] == "ReplicaSet"), None)
-        found = (
+        replica_set = (
             self._kubelet.kube.find("apps/v1", "ReplicaSet", name, self.pod["metadata"]["namespace"]) if name else None
         )
-        requested = float(((found or {}).get("spec") or {}).get("minReadySeconds") or 0)
+        requested = float(((replica_set or {}).get("spec") or {}).get("minReadySeconds") or 0)
         if requested > LONGEST_MIN_READY:
             self._kubelet.record_difference(
                 f"a new pod replaces an old one {LONGEST_MIN_READY:g} s after it is ready; on GKE after its "
@@ -354,7 +354,7 @@ class PodWorker:
 def _restarts(pod: Manifest, container: str) -> int:
     """Restart count of a container whose pod already ran under an earlier daemon: it starts once more."""
     status = pod.get("status") or {}
-    for one in [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]:
-        if one["name"] == container:
-            return int(one["restartCount"]) + ("running" in one["state"])
+    for container_status in [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]:
+        if container_status["name"] == container:
+            return int(container_status["restartCount"]) + ("running" in container_status["state"])
     return 0

@@ -27,7 +27,7 @@ START_BUDGET_SECONDS: Final = 600.0
 class EngineVersion:
     """The version of vLLM that an image has, and the installed one that runs for it."""
 
-    wanted: str
+    requested: str
     installed: EngineEnvironment
 
 
@@ -44,8 +44,8 @@ def describe_engine(paths: StackPaths) -> str:
 
 
 def environment_for(image: str, catalog: Catalog) -> EngineVersion:
-    wanted = version_in(image, catalog)
-    return EngineVersion(wanted, environment_of(nearest(wanted)))
+    requested = version_in(image, catalog)
+    return EngineVersion(requested, environment_of(nearest(requested)))
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class VllmOnCpu:
         )
 
     def _remarks(self, dropped: tuple[str, ...]) -> tuple[str, ...]:
-        wanted, runs = self.version.wanted, self.version.installed.version
-        instead = "" if runs == wanted else f" instead of {wanted}, which is not pinned here,"
+        requested, runs = self.version.requested, self.version.installed.version
+        instead = "" if runs == requested else f" instead of {requested}, which is not pinned here,"
         remarks = [
             f"vLLM {runs}{instead} runs on this machine's processor with a tiny model of random weights: the"
             f" architecture and the kind of tokenizer are the model's, with {LAYERS} layers and {VOCABULARY} tokens;"

@@ -28,7 +28,7 @@ class Started:
 
 def controller(
     program: Program,
-    given: Sequence[str],
+    command_line: Sequence[str],
     environment: Mapping[str, str],
     mounts: Mapping[str, str],
     allocate: Allocate,
@@ -38,7 +38,7 @@ def controller(
     Raises ValueError or OSError.
     """
     home = Path(environment["HOME"])
-    words = [word for word in given if word.lstrip("-").partition("=")[0] != "leader-elect"]
+    words = [word for word in command_line if word.lstrip("-").partition("=")[0] != "leader-elect"]
     listening = with_ports(program, words, allocate)
     arguments, ports = list(listening.arguments), dict(listening.ports)
     if program is Program.GROUPS:
@@ -53,8 +53,12 @@ def controller(
 
 def _with_config(arguments: Sequence[str], home: Path, port: int, certificates: str) -> list[str]:
     """Arguments with a copy of the `--config` file that has this machine's webhook port and certificate folder."""
-    given = next((word for word in arguments if word.startswith("--config=")), None)
-    config: Config = _EMPTY if given is None else yaml.safe_load(Path(given.partition("=")[2]).read_text("utf-8"))
+    config_argument = next((word for word in arguments if word.startswith("--config=")), None)
+    config: Config = (
+        _EMPTY
+        if config_argument is None
+        else yaml.safe_load(Path(config_argument.partition("=")[2]).read_text("utf-8"))
+    )
     changed = {
         **config,
         "webhook": {**(config.get("webhook") or {}), "port": port, "certDir": certificates},
@@ -62,7 +66,7 @@ def _with_config(arguments: Sequence[str], home: Path, port: int, certificates: 
     }
     file = home / "manager.yaml"
     file.write_text(yaml.safe_dump(changed), encoding="utf-8")
-    return [*(word for word in arguments if word != given), f"--config={file}"]
+    return [*(word for word in arguments if word != config_argument), f"--config={file}"]
 
 
 _EMPTY: Config = {"apiVersion": "config.lws.x-k8s.io/v1alpha1", "kind": "Configuration"}

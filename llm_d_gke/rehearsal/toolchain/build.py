@@ -20,7 +20,7 @@ from typing import IO, Final
 
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.toolchain.go import BuildError, environment, failure, fetch, full_disk, go_command, is_full
-from llm_d_gke.rehearsal.toolchain.targets import HERE, TARGETS, Target, cache_of, cache_root, ldflags
+from llm_d_gke.rehearsal.toolchain.targets import TARGETS, TOOLCHAIN_FOLDER, Target, cache_of, cache_root, ldflags
 
 __all__ = ["BuildError", "binaries", "is_ready", "module_dir"]
 
@@ -35,9 +35,9 @@ def binaries(names: Iterable[str], report: Report) -> dict[str, Path]:
     Builds what is missing, telling `report` a line at least every 10 s. Raises BuildError with one text for the user:
     no Go, no proxy, a full disk, a failed compilation with the end of its output.
     """
-    wanted = {name: TARGETS[name] for name in names}
-    found = {name: path for name, target in wanted.items() if (path := _ready(target)) is not None}
-    missing = [target for target in TARGETS.values() if target.name in wanted and target.name not in found]
+    targets = {name: TARGETS[name] for name in names}
+    ready = {name: path for name, target in targets.items() if (path := _ready(target)) is not None}
+    missing = [target for target in TARGETS.values() if target.name in targets and target.name not in ready]
     if missing:
         try:
             with alone(report):
@@ -48,7 +48,7 @@ def binaries(names: Iterable[str], report: Report) -> dict[str, Path]:
             if is_full(error):
                 raise BuildError(full_disk(f"build {_names(missing)}")) from error
             raise BuildError(f"cannot build {_names(missing)}: {error}") from error
-    return {name: found.get(name) or _binary(target) for name, target in wanted.items()}
+    return {name: ready.get(name) or _binary(target) for name, target in targets.items()}
 
 
 def is_ready(name: str) -> bool:
@@ -63,15 +63,15 @@ def module_dir(module: str, pins: str = "cluster") -> Path:
     """
     memory = cache_of(pins) / "modules.json"
     try:
-        known: dict[str, str] = json.loads(memory.read_text())
+        folders: dict[str, str] = json.loads(memory.read_text())
     except (OSError, ValueError):
-        known = {}
-    if module in known and Path(known[module]).is_dir():
-        return Path(known[module])
+        folders = {}
+    if module in folders and Path(folders[module]).is_dir():
+        return Path(folders[module])
     answer = json.loads(fetch(pins, module))
     folder = Path(answer["Dir"])
     with suppress(OSError):  # only a cache
-        atomic_write(memory, json.dumps({**known, module: str(folder)}, indent=1))
+        atomic_write(memory, json.dumps({**folders, module: str(folder)}, indent=1))
     return folder
 
 
@@ -147,7 +147,9 @@ def _build(go: str, target: Target, label: str, rest: str, report: Report) -> No
     began = time.monotonic()
     try:
         with log.open("wb") as output:
-            code = _run(command, HERE / target.module, output, log, lambda done: report(f"{label}: {done}, {rest}"))
+            code = _run(
+                command, TOOLCHAIN_FOLDER / target.module, output, log, lambda done: report(f"{label}: {done}, {rest}")
+            )
         if code != 0:
             raise BuildError(failure(purpose, log.read_text(errors="replace"), log))
         temporary.chmod(0o755)
@@ -163,23 +165,23 @@ def _replaced(module: str, folder: Path) -> list[str]:
     It maps files of Go modules to files beside it, or to nothing, for packages that need a C compiler and libraries.
     Go's own overlays leave its module cache alone, so that the copies are named by a go.mod of their own.
     """
-    described = HERE / module / "overlay.json"
+    described = TOOLCHAIN_FOLDER / module / "overlay.json"
     if not described.exists():
         return []
-    lines = [(HERE / module / "go.mod").read_text(encoding="utf-8")]
+    lines = [(TOOLCHAIN_FOLDER / module / "go.mod").read_text(encoding="utf-8")]
     for dependency, files in json.loads(described.read_text(encoding="utf-8")).items():
         root, copy = module_dir(dependency, module), folder / "replaced" / dependency
-        for file in (found for found in root.rglob("*") if found.is_file()):
+        for file in (path for path in root.rglob("*") if path.is_file()):
             name = file.relative_to(root)
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes(file.read_bytes())
         for name, own in files.items():
             (copy / name).unlink(missing_ok=True)
             if own:
-                (copy / name).write_bytes((HERE / module / own).read_bytes())
+                (copy / name).write_bytes((TOOLCHAIN_FOLDER / module / own).read_bytes())
         lines.append(f"replace {dependency} => {copy}\n")
     (folder / "go.mod").write_text("\n".join(lines), encoding="utf-8")
-    shutil.copy(HERE / module / "go.sum", folder / "go.sum")
+    shutil.copy(TOOLCHAIN_FOLDER / module / "go.sum", folder / "go.sum")
     return [f"-modfile={folder / 'go.mod'}"]
 
 

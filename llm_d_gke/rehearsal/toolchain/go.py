@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from llm_d_gke.rehearsal.errors import RehearsalError
-from llm_d_gke.rehearsal.toolchain.targets import HERE
+from llm_d_gke.rehearsal.toolchain.targets import TOOLCHAIN_FOLDER
 
 # From 1.21 on, `go` fetches the toolchain that a go.mod requires.
 _OLDEST: Final = (1, 21)
@@ -30,24 +30,24 @@ class BuildError(RehearsalError):
 
 def go_command(purpose: str) -> str:
     """The path of a usable `go`; `purpose` ends the sentence when there is none (`build etcd`)."""
-    found = shutil.which("go") or shutil.which("go", path=_USUAL_PLACES)
-    if found is None:
+    executable = shutil.which("go") or shutil.which("go", path=_USUAL_PLACES)
+    if executable is None:
         raise BuildError(f"Go is needed to {purpose}, and there is no `go` on PATH: {_INSTALL}.")
     try:
         answer = subprocess.run(
-            [found, "version"], capture_output=True, text=True, env=environment(local=True), check=False
+            [executable, "version"], capture_output=True, text=True, env=environment(local=True), check=False
         )
     except OSError as error:
         raise BuildError(
-            f"Go is needed to {purpose}, and {found} cannot be run ({error.strerror}): {_INSTALL}."
+            f"Go is needed to {purpose}, and {executable} cannot be run ({error.strerror}): {_INSTALL}."
         ) from error
     version = re.search(r"go version (?:go|devel go)(\d+)\.(\d+)", answer.stdout)
     if version is None:
         output = (answer.stdout + answer.stderr).strip()
-        raise BuildError(f"Go is needed to {purpose}, and `{found} version` answers {output!r}: {_INSTALL}.")
+        raise BuildError(f"Go is needed to {purpose}, and `{executable} version` answers {output!r}: {_INSTALL}.")
     if (int(version[1]), int(version[2])) < _OLDEST:
-        raise BuildError(f"Go {version[1]}.{version[2]} ({found}) is too old to {purpose}: {_INSTALL}.")
-    return found
+        raise BuildError(f"Go {version[1]}.{version[2]} ({executable}) is too old to {purpose}: {_INSTALL}.")
+    return executable
 
 
 def environment(*, local: bool = False) -> dict[str, str]:
@@ -72,7 +72,7 @@ def fetch(module: str, dependency: str) -> str:
     go = go_command(purpose)
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as copy:
         for file in ("go.mod", "go.sum"):
-            shutil.copy(HERE / module / file, copy)
+            shutil.copy(TOOLCHAIN_FOLDER / module / file, copy)
         command = [go, "mod", "download", "-json", dependency]
         answer = subprocess.run(command, cwd=copy, capture_output=True, text=True, env=environment(), check=False)
     if answer.returncode != 0:

@@ -87,10 +87,10 @@ def _memory() -> Path:
 def _refusals() -> dict[str, float]:
     """Modules that no proxy served, with the time of the answer."""
     try:
-        found: dict[str, float] = json.loads(_memory().read_text(encoding="utf-8"))
+        refusals: dict[str, float] = json.loads(_memory().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found
+    return refusals
 
 
 def _served(question: str) -> bool:
@@ -124,9 +124,9 @@ def _build(module: str, package: str, version: str, target: Path) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    made = folder / package.rpartition("/")[2]
-    if answer.returncode != 0 or not made.exists():
+    executable = folder / package.rpartition("/")[2]
+    if answer.returncode != 0 or not executable.exists():
         return (answer.stderr.strip().splitlines() or ["go printed nothing"])[-1]
-    made.replace(target)
+    executable.replace(target)
     folder.rmdir()
     return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-HERE: Final = Path(__file__).resolve().parent
+TOOLCHAIN_FOLDER: Final = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Target:
         """The name of the binary in the cache. A program of this project's own has another for every other source."""
         if not self.package.endswith(".go"):
             return self.name
-        return f"{self.name}-{hashlib.sha256((HERE / self.module / self.package).read_bytes()).hexdigest()[:8]}"
+        digest = hashlib.sha256((TOOLCHAIN_FOLDER / self.module / self.package).read_bytes()).hexdigest()
+        return f"{self.name}-{digest[:8]}"
 
     @property
     def version(self) -> str:
@@ -147,7 +148,7 @@ def ldflags(module: str) -> str:
 
 def pinned(module: str, dependency: str) -> str:
     """The version of a dependency as go.mod requires it: `v1.36.3`."""
-    for line in (HERE / module / "go.mod").read_text().splitlines():
+    for line in (TOOLCHAIN_FOLDER / module / "go.mod").read_text().splitlines():
         words = line.removeprefix("require ").split()
         if len(words) >= 2 and words[0] == dependency and words[1].startswith("v"):
             return words[1]
@@ -167,10 +168,10 @@ def cache_of(module: str) -> Path:
     """The folder of the binaries of one set of pins. Another pin, flag or architecture has another folder."""
     digest = hashlib.sha256()
     for text in (
-        (HERE / module / "go.mod").read_bytes(),
-        (HERE / module / "go.sum").read_bytes(),
-        *(file.read_bytes() for file in sorted((HERE / module).rglob("*.go"))),
-        *(file.read_bytes() for file in sorted((HERE / module).glob("overlay.json"))),
+        (TOOLCHAIN_FOLDER / module / "go.mod").read_bytes(),
+        (TOOLCHAIN_FOLDER / module / "go.sum").read_bytes(),
+        *(file.read_bytes() for file in sorted((TOOLCHAIN_FOLDER / module).rglob("*.go"))),
+        *(file.read_bytes() for file in sorted((TOOLCHAIN_FOLDER / module).glob("overlay.json"))),
         ldflags(module).encode(),
         f"{platform.system()}/{platform.machine()}".encode(),
     ):

@@ -102,17 +102,17 @@ def command_for(
         )
     if any(int(size) > 1 for size in values.get("data-parallel-size", ())):
         raise UnsupportedCommandError("vLLM runs no data-parallel ranks on a processor")
-    kept: list[str] = []
+    remaining: list[str] = []
     dropped: set[str] = set()
     for option in options:
         if option.name in _ACCELERATOR or option.name in _FILES or _RANKS.fullmatch(option.name):
             if option.name != "model":
                 dropped.add(f"--{option.name}")
         elif option.name == "lora-modules":
-            kept += ["--lora-modules", *(_adapter(value, model) for value in option.values)]
+            remaining += ["--lora-modules", *(_adapter(value, model) for value in option.values)]
         elif option.name not in _OWN:
-            kept += option.words
-    built = [str(model.folder), *kept]
+            remaining += option.words
+    built = [str(model.folder), *remaining]
     if "served-model-name" not in values:
         built += ["--served-model-name", model.name]
     if "block-size" not in values:
@@ -149,10 +149,10 @@ def _parse(tokens: Sequence[str]) -> tuple[list[str], list[Option]]:
         while not equals and index < len(tokens) and _is_value(tokens[index]):
             following.append(tokens[index])
             index += 1
-        given = (value,) if equals else tuple(following)
+        option_values = (value,) if equals else tuple(following)
         # -O3 and -cc.mode=none: one word with its value.
         short = re.match(r"(O|cc)(?=[\d.])", name)
-        options.append(Option(short[1] if short else name.replace("_", "-"), (word, *following), given))
+        options.append(Option(short[1] if short else name.replace("_", "-"), (word, *following), option_values))
     return positional, options
 
 
@@ -177,5 +177,5 @@ def _folder(adapter: str, model: ServedModel) -> Path:
 
 
 def _events_port(value: str) -> int | None:
-    found = _WILDCARD.search(value)
-    return int(found[1]) if found else None
+    match = _WILDCARD.search(value)
+    return int(match[1]) if match else None

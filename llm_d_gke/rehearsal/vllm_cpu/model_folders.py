@@ -50,8 +50,8 @@ def tiny_models(plan: StackPlan, configuration: StackConfig) -> list[TinyModel]:
     values = configuration.settings()
     settings = StackSettings.model_validate(values, by_alias=True, by_name=False)
     catalog = with_own_models(load_catalog(), settings, model_files(values), Findings())
-    found = []
-    for model, given in zip(plan.models, settings.models, strict=True):
+    tiny_models = []
+    for model, model_settings in zip(plan.models, settings.models, strict=True):
         entry = catalog.find_model(model.id)
         if entry is None:
             raise NoTinyModelError(
@@ -59,8 +59,8 @@ def tiny_models(plan: StackPlan, configuration: StackConfig) -> list[TinyModel]:
                 " config.json, or leave --engine vllm out"
             )
         tiny_model.config(entry)
-        found.append(TinyModel(model, entry, given.adapters))
-    return found
+        tiny_models.append(TinyModel(model, entry, model_settings.adapters))
+    return tiny_models
 
 
 def write_models(paths: StackPaths, models: list[TinyModel], environment: EngineEnvironment) -> None:

@@ -37,8 +37,8 @@ def prepare(paths: StackPaths, plan: StackPlan, configuration: StackConfig, repo
                 )
     _check_memory(paths, plan)
     catalog = load_catalog()
-    wanted = {version_in(server.pod.image, catalog) for model in plan.models for server in model.servers}
-    environments = [installed(nearest(version), report) for version in sorted(wanted)]
+    versions = {version_in(server.pod.image, catalog) for model in plan.models for server in model.servers}
+    environments = [installed(nearest(version), report) for version in sorted(versions)]
     if environments:
         write_models(paths, models, environments[0])
 

@@ -119,8 +119,11 @@ def _gemma(_model: Model) -> Mapping[str, Any]:
 def _alternating(model: Model) -> list[str]:
     """One layer of each kind that the model has, the sliding one first."""
     kinds = {"full": "full_attention", "sliding": "sliding_attention"}
-    found = {kinds[group.kind] for group in model.attention if group.kind in kinds}
-    return ["sliding_attention" if len(found) > 1 else min(found), max(found - {"sliding_attention"} or found)]
+    layer_types = {kinds[group.kind] for group in model.attention if group.kind in kinds}
+    return [
+        "sliding_attention" if len(layer_types) > 1 else min(layer_types),
+        max(layer_types - {"sliding_attention"} or layer_types),
+    ]
 
 
 def _window(model: Model) -> int:

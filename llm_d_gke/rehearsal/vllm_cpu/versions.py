@@ -31,14 +31,14 @@ def pinned_versions() -> list[str]:
     return sorted((path.stem for path in PINS.glob("*.in")), key=_numbers)
 
 
-def nearest(wanted: str) -> str:
+def nearest(requested: str) -> str:
     """The pinned version that is the engine's own, else the nearest one; the newer of two that are equally near."""
     versions = pinned_versions()
-    if wanted in versions:
-        return wanted
+    if requested in versions:
+        return requested
 
     def distance(version: str) -> tuple[int, int]:
-        ours, theirs = _numbers(version), _numbers(wanted)
+        ours, theirs = _numbers(version), _numbers(requested)
         return abs((ours[0] - theirs[0]) * 1000 + ours[1] - theirs[1]), -versions.index(version)
 
     return min(versions, key=distance)
@@ -49,9 +49,9 @@ def version_in(image: str, catalog: Catalog) -> str:
     plain = image.split("@", 1)[0]
     for release in catalog.releases.values():
         engines = [release.engine.gpu, release.engine.tpu, *release.engine.exceptions]
-        known = next((engine for engine in engines if engine is not None and plain.endswith(engine.image)), None)
-        if known is not None:
-            return known.version
+        engine_image = next((engine for engine in engines if engine is not None and plain.endswith(engine.image)), None)
+        if engine_image is not None:
+            return engine_image.version
     tag = re.search(r":v?(\d+\.\d+(?:\.\d+)?)", plain.rsplit("/", 1)[-1])
     return tag[1] if tag else pinned_versions()[-1]
 

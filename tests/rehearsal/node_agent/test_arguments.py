@@ -102,10 +102,10 @@ def test_served_names_and_adapters_keep_all_their_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [("2048", "2048"), ("32k", "32000"), ("32K", "32768"), ("auto", "8192")]
+    ("length", "expected"), [("2048", "2048"), ("32k", "32000"), ("32K", "32768"), ("auto", "8192")]
 )
-def test_context_lengths_are_numbers(given: str, expected: str) -> None:
-    translated = translate([], ["--model", MODEL, "--max-model-len", given], {}, {}, {MODEL: 8192})
+def test_context_lengths_are_numbers(length: str, expected: str) -> None:
+    translated = translate([], ["--model", MODEL, "--max-model-len", length], {}, {}, {MODEL: 8192})
     assert value(translated.arguments, "max-model-len") == expected
 
 

@@ -43,7 +43,7 @@ def ask(port: int, pki: Certificates, path: str, method: str = "GET") -> tuple[i
 
 
 @pytest.mark.parametrize(
-    ("query", "shown"),
+    ("query", "expected"),
     [
         ("", "one\ntwo\nthree\n"),
         ("?tailLines=1", "three\n"),
@@ -53,8 +53,8 @@ def ask(port: int, pki: Certificates, path: str, method: str = "GET") -> tuple[i
         ("?tailLines=2&limitBytes=3", "two"),
     ],
 )
-def test_a_log_is_shown_as_asked_for(port: int, pki: Certificates, query: str, shown: str) -> None:
-    assert ask(port, pki, PATH + query) == (200, shown)
+def test_a_log_is_shown_as_asked_for(port: int, pki: Certificates, query: str, expected: str) -> None:
+    assert ask(port, pki, PATH + query) == (200, expected)
 
 
 def test_a_container_without_a_log_is_not_found(port: int, pki: Certificates) -> None:

@@ -75,7 +75,7 @@ class Pod:
             time.sleep(0.02)
         return time.monotonic() - began
 
-    def told(self, name: str) -> float:
+    def sigterm_time(self, name: str) -> float:
         """When the container got SIGTERM."""
         return int((self.folder / name).read_text()) / 1e9
 
@@ -98,7 +98,7 @@ def test_it_serves_on_through_its_pre_stop_sleep(make: Callable[..., Pod]) -> No
     pod = make(sleep=900, grace=1000)
     began = time.time()
     assert pod.leave() >= workers.LONGEST_PRE_STOP
-    assert pod.told("server") - began >= workers.LONGEST_PRE_STOP
+    assert pod.sigterm_time("server") - began >= workers.LONGEST_PRE_STOP
     # Periods shorter than on GKE are reported.
     assert any("preStop" in text for text in pod.said)
 
@@ -120,7 +120,7 @@ def test_sidecars_are_told_once_the_server_has_ended(make: Callable[..., Pod]) -
     """Requests that run come through the sidecar: it may not go first."""
     pod = make(sleep=0, grace=90, then="sleep 0.5; exit 0")
     pod.leave()
-    assert pod.told("sidecar") - pod.told("server") > 0.4
+    assert pod.sigterm_time("sidecar") - pod.sigterm_time("server") > 0.4
 
 
 def test_who_does_not_end_within_the_grace_is_killed(make: Callable[..., Pod]) -> None:

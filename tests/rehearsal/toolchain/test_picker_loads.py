@@ -1,7 +1,7 @@
 """The real picker loads what this program writes, and refuses what it refuses.
 
-It reads its configuration before it asks the API server for anything: with nobody at the server's address, what it says
-about the configuration comes within a tenth of a second.
+It reads its configuration before its first request to the API server. Without a server at that address it
+reports on the configuration within a tenth of a second.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from llm_d_gke.rehearsal.toolchain import build, go
 from llm_d_gke.rehearsal.toolchain.__main__ import main
 from llm_d_gke.rehearsal.toolchain.build import BuildError, binaries, module_dir
 from llm_d_gke.rehearsal.toolchain.plugins import KUBERNETES, plugin_folder
-from llm_d_gke.rehearsal.toolchain.targets import HERE, TARGETS, cache_of, ldflags, pinned
+from llm_d_gke.rehearsal.toolchain.targets import TARGETS, TOOLCHAIN_FOLDER, cache_of, ldflags, pinned
 
 
 class FakeGo:
@@ -98,7 +98,7 @@ class TestBuilding:
     def test_the_build_is_of_the_pinned_package_and_reads_only(self, fake: FakeGo) -> None:
         binaries(["pulumi"], quiet)
         call = fake.builds[0]
-        assert call.startswith(f"{HERE / 'engine'} build ")
+        assert call.startswith(f"{TOOLCHAIN_FOLDER / 'engine'} build ")
         assert call.endswith(" github.com/pulumi/pulumi/pkg/v3/cmd/pulumi")
         for flag in ("-mod=readonly", "-buildvcs=false", "-trimpath", f"-ldflags {ldflags('engine')}"):
             assert flag in call
@@ -108,16 +108,17 @@ class TestBuilding:
         before = cache_of("cluster")
         changed = tmp_path / "modules" / "cluster"
         changed.mkdir(parents=True)
-        (changed / "go.mod").write_bytes((HERE / "cluster" / "go.mod").read_bytes() + b"\n")
-        (changed / "go.sum").write_bytes((HERE / "cluster" / "go.sum").read_bytes())
-        monkeypatch.setattr("llm_d_gke.rehearsal.toolchain.targets.HERE", tmp_path / "modules")
+        (changed / "go.mod").write_bytes((TOOLCHAIN_FOLDER / "cluster" / "go.mod").read_bytes() + b"\n")
+        (changed / "go.sum").write_bytes((TOOLCHAIN_FOLDER / "cluster" / "go.sum").read_bytes())
+        monkeypatch.setattr("llm_d_gke.rehearsal.toolchain.targets.TOOLCHAIN_FOLDER", tmp_path / "modules")
         assert cache_of("cluster") != before
 
     @pytest.mark.usefixtures("fake")
     def test_another_main_of_ours_is_another_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         before = cache_of("charts")
         monkeypatch.setattr(
-            "llm_d_gke.rehearsal.toolchain.targets.HERE", Path(shutil.copytree(HERE, tmp_path / "modules"))
+            "llm_d_gke.rehearsal.toolchain.targets.TOOLCHAIN_FOLDER",
+            Path(shutil.copytree(TOOLCHAIN_FOLDER, tmp_path / "modules")),
         )
         assert cache_of("charts") == before
         with (tmp_path / "modules" / "charts" / "provider" / "main.go").open("a") as file:
@@ -225,7 +226,7 @@ class TestPins:
     def test_staging_modules_are_of_the_same_kubernetes(self) -> None:
         """A newer k8s.io/api would compile, and behave as no Kubernetes release does."""
         staging = pinned("cluster", "k8s.io/kubernetes").replace("v1.", "v0.", 1)
-        replaced = re.findall(r"=> k8s\.io/\S+ (v\S+)", (HERE / "cluster" / "go.mod").read_text())
+        replaced = re.findall(r"=> k8s\.io/\S+ (v\S+)", (TOOLCHAIN_FOLDER / "cluster" / "go.mod").read_text())
         assert len(replaced) > 20
         assert set(replaced) == {staging}
 
@@ -235,7 +236,7 @@ class TestPins:
     def test_a_module_whose_files_we_read_has_its_sum_committed(self, module: str) -> None:
         """No build may need its packages, and so notice; `go mod download` adds a missing one silently."""
         line = f"{module} {pinned('cluster', module)} h1:"
-        assert line in (HERE / "cluster" / "go.sum").read_text()
+        assert line in (TOOLCHAIN_FOLDER / "cluster" / "go.sum").read_text()
 
     @pytest.mark.rehearsal
     @pytest.mark.parametrize("module", ["charts", "cluster", "engine", "keda", "prometheus", "router"])
@@ -248,7 +249,7 @@ class TestPins:
             command = [go.go_command("check the pins"), "list", "-mod=readonly", "-deps", "-f", "{{.ImportPath}}"]
             answer = subprocess.run(
                 [*command, *arguments],
-                cwd=HERE / module,
+                cwd=TOOLCHAIN_FOLDER / module,
                 capture_output=True,
                 text=True,
                 env=go.environment(),
@@ -260,7 +261,7 @@ class TestPins:
 
     @pytest.mark.rehearsal
     def test_the_crds_of_the_gateway_api_are_in_its_module(self) -> None:
-        before = (HERE / "cluster" / "go.sum").read_bytes()
+        before = (TOOLCHAIN_FOLDER / "cluster" / "go.sum").read_bytes()
         folder = module_dir("sigs.k8s.io/gateway-api") / "config" / "crd" / "standard"
         assert (folder / "gateway.networking.k8s.io_httproutes.yaml").is_file()
-        assert (HERE / "cluster" / "go.sum").read_bytes() == before
+        assert (TOOLCHAIN_FOLDER / "cluster" / "go.sum").read_bytes() == before

@@ -54,11 +54,11 @@ def planned(stack: str, overrides: Mapping[str, str] | None = None) -> tuple[Sta
 
 class TestVersions:
     @pytest.mark.parametrize(
-        ("wanted", "runs"),
+        ("requested", "runs"),
         [("0.26.0", "0.26.0"), ("0.19.1", "0.19.1"), ("0.18.0", "0.19.1"), ("0.11.2", "0.17.1"), ("0.33.0", "0.30.0")],
     )
-    def test_the_engines_own_version_or_the_nearest(self, wanted: str, runs: str) -> None:
-        assert nearest(wanted) == runs
+    def test_the_engines_own_version_or_the_nearest(self, requested: str, runs: str) -> None:
+        assert nearest(requested) == runs
 
     @pytest.mark.parametrize(
         ("image", "version"),
@@ -105,11 +105,11 @@ class TestArguments:
     def test_what_an_accelerator_takes_is_left_out_and_named(self) -> None:
         words = ["--tensor-parallel-size", "4", "--kv-transfer-config", '{"kv_connector": "NixlConnector"}']
         words += ["--max-model-len=2048", "--quantization", "fp8", "-O3", "--enable-prefix-caching", "--port", "8200"]
-        made = command_for(["vllm", "serve"], [MODEL, *words], {}, {MODEL: SERVED})
-        assert made.dropped == ("--O", "--kv-transfer-config", "--quantization", "--tensor-parallel-size")
-        assert made.port == 8200
-        assert made.arguments[:3] == ("/tiny", "--max-model-len=2048", "--enable-prefix-caching")
-        assert not {"4", "fp8", "8200", "-O3"} & set(made.arguments)
+        cpu_command = command_for(["vllm", "serve"], [MODEL, *words], {}, {MODEL: SERVED})
+        assert cpu_command.dropped == ("--O", "--kv-transfer-config", "--quantization", "--tensor-parallel-size")
+        assert cpu_command.port == 8200
+        assert cpu_command.arguments[:3] == ("/tiny", "--max-model-len=2048", "--enable-prefix-caching")
+        assert not {"4", "fp8", "8200", "-O3"} & set(cpu_command.arguments)
 
     def test_the_model_is_a_folder_under_the_names_of_the_pod(self) -> None:
         assert command("--served-model-name", "chat", MODEL, models={"chat": SERVED})[:4] == (
@@ -166,8 +166,8 @@ class TestLaunch:
         assert config.replace("5557", "25557") in started.arguments
 
     def test_paths_of_volumes_are_folders_and_the_engines_own_variables_win(self) -> None:
-        given = {"TRITON_CACHE_DIR": "/var/cache/triton", "LD_LIBRARY_PATH": "/usr/local/nvidia/lib64"}
-        variables = self.launched(environment=given).environment
+        environment = {"TRITON_CACHE_DIR": "/var/cache/triton", "LD_LIBRARY_PATH": "/usr/local/nvidia/lib64"}
+        variables = self.launched(environment=environment).environment
         assert variables["TRITON_CACHE_DIR"] == "/pod/cache/triton"
         assert variables["LD_LIBRARY_PATH"] == "/env/stub-libraries"
         assert variables["HF_HUB_OFFLINE"] == "1"
@@ -186,10 +186,12 @@ class TestTinyModels:
             with pytest.raises(NoTinyModelError, match=rf"{model.architecture}; leave --engine vllm out"):
                 tiny_model.config(model)
             return
-        made = tiny_model.config(model)
-        assert made["architectures"] == [model.architecture]
-        assert made["max_position_embeddings"] == model.context
-        assert (made["num_key_value_heads"] < made["num_attention_heads"]) == (model.kv_heads < model.attention_heads)
+        config = tiny_model.config(model)
+        assert config["architectures"] == [model.architecture]
+        assert config["max_position_embeddings"] == model.context
+        assert (config["num_key_value_heads"] < config["num_attention_heads"]) == (
+            model.kv_heads < model.attention_heads
+        )
 
     @pytest.mark.parametrize(
         ("name", "kind"),
@@ -241,9 +243,9 @@ class TestRefusals:
 
     def test_too_little_memory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2 * 2**30))
-        said = self.refused("prefix-cache-gpu", tmp_path)
-        assert said.startswith("3 model servers with real vLLM need 5.4 GiB of memory (1.3 each), and 2.0 GiB are")
-        assert "models[0].replicas=1" in said
+        message = self.refused("prefix-cache-gpu", tmp_path)
+        assert message.startswith("3 model servers with real vLLM need 5.4 GiB of memory (1.3 each), and 2.0 GiB are")
+        assert "models[0].replicas=1" in message
 
     def test_an_architecture_without_a_tiny_model(self, tmp_path: Path) -> None:
         assert "architecture DeepseekV3ForCausalLM" in self.refused("mixture-of-experts-wide-gpu", tmp_path)
@@ -263,8 +265,8 @@ class TestRefusals:
 class TestChoice:
     def test_an_unknown_engine_is_refused_with_those_that_exist(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_app(app, "llmd", ["up", "gpu", "--engine", "triton"]) == 2
-        said = capsys.readouterr().err
-        assert all(word in said for word in ("'triton'", "'simulator'", "'vllm'"))
+        printed = capsys.readouterr().err
+        assert all(word in printed for word in ("'triton'", "'simulator'", "'vllm'"))
 
     def test_a_stack_keeps_its_engine_until_it_is_down(self, tmp_path: Path) -> None:
         paths = StackPaths("gpu", tmp_path)

@@ -29,7 +29,7 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
     # As vLLM's request_memory: rounded up to a whole byte.
     requested = math.ceil(run.total_gib * run.utilization * 2**30) / 2**30
     left = [_available(run, requested, part, measured_gib) for part in parts]
-    blocks = [each.blocks(gib) for each, gib in zip(layouts, left, strict=True)]
+    blocks = [layout.blocks(gib) for layout, gib in zip(layouts, left, strict=True)]
     # The rank with the fewest blocks sets the number for all.
     decides = min(stages, key=lambda stage: (blocks[stage], left[stage]))
     chosen = layouts[decides]

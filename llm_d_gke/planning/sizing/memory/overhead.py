@@ -37,8 +37,8 @@ def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> floa
     sampler = 0.0
     if stage == run.pipeline_parallel - 1:
         # The fit is of 16-bit weights; logits of wider ones are wider.
-        each = _sampler_bytes(run) + run.dtype_bytes - 2
-        sampler = each * run.sampled_rows * model.vocabulary + run.dtype_bytes * tokens * model.hidden
+        per_entry = _sampler_bytes(run) + run.dtype_bytes - 2
+        sampler = per_entry * run.sampled_rows * model.vocabulary + run.dtype_bytes * tokens * model.hidden
     # gpt-oss, whose experts alone are quantized, shows no such extra.
     quantized = run.quantized
     routed = model.experts is not None and not (quantized is not None and quantized.experts_only)
@@ -231,10 +231,10 @@ def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> 
     tuned = load_engine().has(run.version, figures.expert_tuning_since) and (run.capability or 0.0) >= 10.0
     if tuned and run.model.experts is not None:
         passed_gib += figures.expert_tuning_gib
-    found = WarmUp(room, refused_gib, passed_gib)
+    normal = WarmUp(room, refused_gib, passed_gib)
     if run.total_gib >= figures.small_card_gib:
-        return found
+        return normal
     graphs_error = 0.0 if run.enforce_eager else figures.small_card_graphs_gib
     needed = figures.small_card_bytes * entries
     early = WarmUp(free_gib - max(0.0, captured - reserved), needed - graphs_error, needed + graphs_error)
-    return min(found, early, key=lambda each: each.room_gib - each.passed_gib)
+    return min(normal, early, key=lambda warm_up: warm_up.room_gib - warm_up.passed_gib)

@@ -85,7 +85,7 @@ class EngineRun:
 
     @property
     def dtype_bytes(self) -> int:
-        """Bytes per weight that is not quantized. vLLM loads float32 checkpoints in 16 bits unless told otherwise."""
+        """Bytes per weight that is not quantized. vLLM loads float32 checkpoints in 16 bits unless --dtype is set."""
         return _BYTES.get(self.dtype or "auto", 2)
 
     @property

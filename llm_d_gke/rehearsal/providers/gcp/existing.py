@@ -1,4 +1,4 @@
-"""What a stack file names as existing: the rehearsed Google Cloud starts with it, created by nobody's stack."""
+"""What a stack file names as existing: the rehearsed Google Cloud starts with it, outside of every stack's state."""
 
 from __future__ import annotations
 
