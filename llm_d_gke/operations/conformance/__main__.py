@@ -27,8 +27,8 @@ def main(arguments: list[str]) -> int:
         folder = None if options.without_engines else options.engines or cache_root() / "engines"
         if options.again:
             record.forget()
-        releases = catalog.load().releases.values()
-        releases = [release for release in releases if options.release is None or release.name in options.release]
+        entries = catalog.load().releases.values()
+        releases = [release for release in entries if options.release is None or release.name in options.release]
         for release in releases:
             # One server per release: it releases little of the memory that KServe's large schemas take.
             record.save([*record.run(release, plans_of(release.name), lambda: api_server(_report), folder, _report)])
