@@ -25,9 +25,7 @@ VOCABULARY = Vocabulary(
     ),
     comments=(Replacement(instead_of=("nobody",), write="no pod"),),
     names=(Replacement(instead_of=("found", "one"), write="the content"),),
-    exceptions=(
-        Exemption(phrase="by and by", paths=("quoted/*.md",), reason="a quotation"),
-    ),
+    exceptions=(Exemption(phrase="by and by", paths=("quoted/*.md",), reason="a quotation"),),
 )
 
 
