@@ -1,0 +1,101 @@
+"""Validates the resources of a recorded graph with a running provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime.proto import provider_pb2
+from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
+
+from llm_d_gke.resource_graph import Graph, Recorded
+from llm_d_gke.resource_graph.wire import encode_struct
+
+PROVIDER_TYPE = "pulumi:providers:gcp"
+_PREFIX = "gcp:"
+# Seeds the random part of names that the provider generates.
+_SEED = bytes(32)
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One refusal. `argument` is empty where the provider names none."""
+
+    type: str
+    name: str
+    argument: str
+    reason: str
+
+    def __str__(self) -> str:
+        place = f".{self.argument}" if self.argument else ""
+        return f"{self.type} {self.name}{place}: {self.reason}"
+
+
+def google_resources(graph: Graph) -> list[Recorded]:
+    """The resources that the gcp provider creates. What a program only reads is not among them."""
+    return [
+        resource for resource in graph if resource.type.startswith(_PREFIX) and resource.custom and not resource.read
+    ]
+
+
+def problems(graph: Graph, provider: ResourceProviderStub) -> list[Problem]:
+    """Everything that the provider refuses about a graph. It may be used for one graph after the other."""
+    return [*_configure(graph, provider), *(p for each in google_resources(graph) for p in _refusals(each, provider))]
+
+
+def _configure(graph: Graph, provider: ResourceProviderStub) -> Iterator[Problem]:
+    for resource in graph:
+        if resource.type != PROVIDER_TYPE:
+            continue
+        news = encode_struct(resource.inputs)
+        checked = provider.CheckConfig(
+            provider_pb2.CheckRequest(urn=resource.urn, news=news, name=resource.name, type=resource.type),
+            timeout=_SECONDS,
+        )
+        yield from _failures(resource, checked)
+        request = provider_pb2.ConfigureRequest(
+            args=checked.inputs, acceptSecrets=True, acceptResources=False, urn=resource.urn, name=resource.name
+        )
+        try:
+            provider.Configure(request, timeout=_SECONDS)
+        except grpc.RpcError as error:
+            yield _problem(resource, error)
+
+
+def _refusals(resource: Recorded, provider: ResourceProviderStub) -> Iterator[Problem]:
+    checked = provider.Check(
+        provider_pb2.CheckRequest(
+            urn=resource.urn,
+            news=encode_struct(resource.inputs),
+            randomSeed=_SEED,
+            name=resource.name,
+            type=resource.type,
+        ),
+        timeout=_SECONDS,
+    )
+    failures = list(_failures(resource, checked))
+    yield from failures
+    if not failures:
+        yield from _planned(resource, checked.inputs, provider)
+
+
+def _planned(resource: Recorded, inputs: Struct, provider: ResourceProviderStub) -> Iterator[Problem]:
+    request = provider_pb2.CreateRequest(
+        urn=resource.urn, properties=inputs, preview=True, name=resource.name, type=resource.type
+    )
+    try:
+        provider.Create(request, timeout=_SECONDS)
+    except grpc.RpcError as error:
+        yield _problem(resource, error)
+
+
+def _failures(resource: Recorded, checked: provider_pb2.CheckResponse) -> Iterator[Problem]:
+    for failure in checked.failures:
+        yield Problem(resource.type, resource.name, failure.property, failure.reason)
+
+
+def _problem(resource: Recorded, error: grpc.RpcError) -> Problem:
+    return Problem(resource.type, resource.name, "", str(error.details() if isinstance(error, grpc.Call) else error))
