@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ def test_every_stack_file_of_the_folder_is_a_stack(workflow: str, tmp_path: Path
 def listed(workflow: str, folder: Path) -> list[str]:
     """The stacks that a workflow finds in a checkout."""
     [step] = [step for step in jobs(workflow)["stacks"]["steps"] if step.get("id") == "list"]
+    script = folder / ".github" / "stacks.py"
+    script.parent.mkdir()
+    shutil.copy(PROJECT_ROOT / ".github" / "stacks.py", script)
     output = folder / "output"
     environment = {"PATH": "/usr/bin:/bin:/usr/local/bin", "GITHUB_OUTPUT": str(output)}
     subprocess.run(["bash", "-e", "-c", step["run"]], cwd=folder, env=environment, check=True)  # noqa: S607

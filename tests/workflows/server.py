@@ -113,7 +113,7 @@ class Server:
         git(self.clone, "commit", "--quiet", f"--message={message}")
         return git(self.clone, "rev-parse", "HEAD")
 
-    def pull_request(self, message: str) -> Mapping[str, Any]:
+    def pull_request(self, message: str, *labels: str) -> Mapping[str, Any]:
         """Push the clone's changes as a branch. Returns GitHub's context of a workflow for the pull request.
 
         GitHub runs it on a merge of the branch into main, which no branch has.
@@ -127,8 +127,14 @@ class Server:
         merge = git(self.clone, "rev-parse", "HEAD")
         git(self.clone, "push", "--quiet", "origin", f"HEAD:refs/pull/{NUMBER}/merge")
         repository = {"full_name": REPOSITORY}
-        pull = {"base": {"sha": base}, "head": {"sha": head, "repo": repository}, "labels": []}
-        event = {"number": NUMBER, "pull_request": pull, "action": "opened"}
+        labeled = [{"name": label} for label in labels]
+        pull = {"base": {"sha": base}, "head": {"sha": head, "repo": repository}, "labels": labeled}
+        event = {
+            "number": NUMBER,
+            "pull_request": pull,
+            "action": "labeled" if labels else "opened",
+            "repository": {"default_branch": "main"},
+        }
         return {"sha": merge, "repository": REPOSITORY, "event_name": "pull_request", "event": event, "token": "none"}
 
     def merge(self) -> Mapping[str, Any]:
@@ -144,7 +150,8 @@ class Server:
         ref = arguments.get("ref") or job.environment["GITHUB_SHA"]
         git(target, "init", "--quiet")
         git(target, "fetch", "--quiet", str(self.bare), "+refs/*:refs/remotes/origin/*")
-        git(target, "checkout", "--quiet", ref)
+        branch = f"refs/remotes/origin/heads/{ref}"
+        git(target, "checkout", "--quiet", branch if git(target, "for-each-ref", branch) else ref)
         if self.rehearsal is not None:
             (target / ".rehearsal").symlink_to(self.rehearsal)
         return git(target, "log", "-1", "--format=%H %s")

@@ -1,7 +1,8 @@
 """`python -m tests.workflows.walk`: a pull request from its preview to the end of its stack, by the workflows' steps.
 
-Takes some minutes, so it is no test: preview, merge, plan, update, verify, drift, destroy, leftovers, each a job of
-.github/workflows on a local Git server. Prints every step, and what stood in for it. Exit status 1 if one failed.
+Takes some minutes, so it is no test: preview, a stack for the pull request and its end, merge, plan, update, verify,
+drift, destroy, leftovers, each a job of .github/workflows on a local Git server. Prints every step, and what stood in
+for it. Exit status 1 if one failed. `only-review` ends the walk after the pull request's own stack.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 from .runner import Job, Runner
-from .server import Server, actions, comments, git, write_programs
+from .server import NUMBER, Server, actions, comments, git, write_programs
 
 WORKFLOWS = PROJECT_ROOT / ".github" / "workflows"
 STACK = "gpu"
+LABEL = "review-stack"
+REVIEW_STACK = f"pr-{NUMBER}"
 VARIABLES = {
     "GCP_WORKLOAD_IDENTITY_PROVIDER": "replaced",
     "PULUMI_STATE_URL": "gs://states",
     "PULUMI_SECRETS_PROVIDER": "replaced",
+    "REVIEW_STACK": STACK,
 }
 
 
@@ -92,13 +96,14 @@ def main() -> int:
         rehearsal.mkdir(parents=True)
         walk = Walk(folder, Server(folder, rehearsal), write_programs(folder / "programs", rehearsed=True))
         try:
-            _walk(walk)
+            _walk(walk, only_review="only-review" in sys.argv[1:])
         finally:
-            processes.stop_all(StackPaths(STACK, folder / "stacks"))
+            for stack in (STACK, REVIEW_STACK):
+                processes.stop_all(StackPaths(stack, folder / "stacks"))
     return int(walk.failed)
 
 
-def _walk(walk: Walk) -> None:
+def _walk(walk: Walk, *, only_review: bool) -> None:
     clone = walk.server.clone
     for file in (clone / "Pulumi.tpu.yaml", *(clone / "examples").glob("Pulumi.*.yaml")):
         file.unlink()
@@ -108,14 +113,31 @@ def _walk(walk: Walk) -> None:
     file.write_text(
         file.read_text(encoding="utf-8").replace("maxModelLen: 2048", "maxModelLen: 1024"), encoding="utf-8"
     )
-    pull = walk.server.pull_request("Shorten requests")
+    pull = walk.server.pull_request("Shorten requests", LABEL)
     walk.workflow("preview", pull)
     print(f"comments on the pull request: {len(comments(walk.folder / 'comments.json'))}")
+    walk.workflow("review", pull)
+    # The time of the stack is not over, so the schedule leaves it.
+    walk.workflow("review", {**pull, "event_name": "schedule", "event": {"repository": pull["event"]["repository"]}})
+    _expect_stack(walk, there=True)
+    walk.workflow("review", {**pull, "event": {**pull["event"], "action": "closed"}})
+    _expect_stack(walk, there=False)
+    if only_review:
+        return
     push = walk.server.merge()
     walk.workflow("deploy", push)
     schedule = {**push, "event_name": "schedule"}
     walk.workflow("drift", schedule)
     walk.workflow("destroy", {**push, "event_name": "workflow_dispatch"}, stack=STACK, confirm=STACK)
+
+
+def _expect_stack(walk: Walk, *, there: bool) -> None:
+    """The stack file of the pull request is kept as long as its stack is there, and so is its cluster."""
+    kept = (walk.folder / "buckets" / "states" / "review" / f"Pulumi.{REVIEW_STACK}.yaml").exists()
+    cluster = StackPaths(REVIEW_STACK, walk.folder / "stacks").cluster.exists()
+    if (kept, cluster) != (there, there):
+        print(f"{REVIEW_STACK}: stack file kept: {kept}, cluster: {cluster}; expected {there}")
+        walk.failed = True
 
 
 if __name__ == "__main__":
