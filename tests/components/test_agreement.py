@@ -302,7 +302,7 @@ class TestModelServer:
     def test_the_secret_has_both_keys(self, gpu: Graph) -> None:
         """The Hub's library reads one, the charts of the model service the other."""
         [secret] = [b for b in of_kind(gpu, "Secret") if b["metadata"]["name"] == "huggingface-token"]
-        assert set(secret["stringData"]) == {"token", "HF_TOKEN"}
+        assert set(secret["data"]) == {"token", "HF_TOKEN"}
 
 
 class TestPaused:

@@ -60,9 +60,9 @@ def secret_text(graph: Graph, entry: str) -> str:
     """The value of an entry of the only Secret that has it."""
     texts = []
     for secret in graph.by_type("kubernetes:core/v1:Secret"):
-        data = plain(secret.inputs.get("stringData", {}))
+        data = plain(secret.inputs.get("data", {}))
         if entry in data:
-            texts.append(plain(data[entry]))
+            texts.append(base64.b64decode(plain(data[entry])).decode())
     (text,) = texts
     return str(text)
 

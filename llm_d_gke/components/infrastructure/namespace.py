@@ -13,6 +13,7 @@ from llm_d_gke.components.infrastructure.pull_secret import pull_secret as make_
 from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
+from llm_d_gke.components.secret_data import secret_data
 from llm_d_gke.planning.plan.platform import HuggingFacePlan, NamespacePlan, PodGuardPlan, PullSecretPlan
 from llm_d_gke.planning.serving.engine_paths import TOKEN_KEY
 
@@ -76,7 +77,7 @@ class NamespaceResources(Component):
             named(logical_name, self),
             metadata=metadata(name, self._namespace),
             type="Opaque",
-            string_data=data,
+            data=secret_data(data),
             opts=child(self, depends_on=parents),
         )
 

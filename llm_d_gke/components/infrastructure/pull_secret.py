@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from llm_d_gke.components.instance import instance_of, named
 from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.secret_data import secret_data
 from llm_d_gke.planning.plan.platform import PullSecretPlan
 
 
@@ -23,7 +24,7 @@ def pull_secret(
         named(logical_name, opts),
         metadata=metadata(plan.name, namespace),
         type="kubernetes.io/dockerconfigjson",
-        string_data={".dockerconfigjson": password.apply(lambda text: _docker_config(plan, text))},
+        data=secret_data({".dockerconfigjson": password.apply(lambda text: _docker_config(plan, text))}),
         opts=opts,
     )
 

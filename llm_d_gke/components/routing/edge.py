@@ -35,6 +35,7 @@ from llm_d_gke.components.instance import instance_of, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.scope import ClusterScope
+from llm_d_gke.components.secret_data import secret_data
 from llm_d_gke.planning.plan.edge import (
     ApiKeysPlan,
     BackendAccessPlan,
@@ -103,7 +104,7 @@ def _keys(plan: ApiKeysPlan, namespace: str, opts: pulumi.ResourceOptions) -> ku
         named("api-keys", opts),
         metadata=metadata(plan.secret, namespace),
         type="Opaque",
-        string_data={plan.entry: pulumi.Output.concat(*lines)},
+        data=secret_data({plan.entry: pulumi.Output.concat(*lines)}),
         opts=opts,
     )
 

@@ -70,7 +70,7 @@ def test_the_pull_secret_is_wherever_istios_images_are_pulled(namespace: str) ->
     ]
     assert secret["type"] == "kubernetes.io/dockerconfigjson"
     # What is in it is recorded without what is secret.
-    assert list(secret["stringData"]) == [".dockerconfigjson"]
+    assert list(secret["data"]) == [".dockerconfigjson"]
 
 
 def test_the_gateway_is_called_as_in_red_hats_guides() -> None:
