@@ -13,8 +13,10 @@ from llm_d_gke.operations.backup.command import check_backup
 from llm_d_gke.operations.backup.contents import certificate_items, pin_items, secret_items, weight_items
 from llm_d_gke.operations.backup.item import Item, State
 from llm_d_gke.operations.backup.regions import left_behind
+from llm_d_gke.operations.backup.rehearse import write_restored
 from llm_d_gke.operations.backup.state import backend_url, file_item, key_item, state_item
 from llm_d_gke.settings import StackSettings
+from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, load
 from tests.stacks import values_of
 
 KMS = "projects/p/locations/us/keyRings/r/cryptoKeys/k"
@@ -197,3 +199,15 @@ class TestAnotherRegion:
 def test_a_region_without_the_accelerator_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert check_backup("gpu", {}, "europe-north1-a") == 2
     assert "europe-north1-a" in capsys.readouterr().out
+
+
+def test_a_restored_stack_differs_in_its_location_only(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: llm-d\nruntime: python\n", encoding="utf-8")
+    old = tmp_path / "Pulumi.chat.yaml"
+    old.write_text((PROJECT_ROOT / "Pulumi.gpu.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    name, file = write_restored(tmp_path, "chat", "europe-west4-b")
+    before, after = (load(tmp_path, stack).settings() for stack in ("chat", name))
+    assert after == {**before, "location": "europe-west4-b"}
+    with pytest.raises(StackFileError, match="exists"):
+        write_restored(tmp_path, "chat", "europe-west4-b")
+    assert file.read_text(encoding="utf-8").count("\n") == 3
