@@ -1,7 +1,7 @@
 """`python -m llm_d_gke.operations.lock [RELEASE...]`: digests of a release's images and charts, from registries.
 
-Writes catalog/locks/RELEASE.yaml. Images of that release are then pulled by digest, and verify compares what runs with
-it. A tag that its publisher moved shows as a change of the file. Asks the registries' read-only API
+Writes llm_d_gke/catalog/locks/RELEASE.yaml. Images of that release are then pulled by digest, and verify compares what
+runs with it. A tag that its publisher moved shows as a change of the file. Asks the registries' read-only API
 (github.com/opencontainers/distribution-spec); no layer is downloaded.
 """
 

@@ -83,10 +83,16 @@ def pin_items(settings: StackSettings) -> Iterator[Item]:
     release = load().releases.get(settings.release)
     if release is not None:
         locked = load_lock(release.name) is not None
-        action = "" if locked else f"make lock RELEASE={release.name}, and commit catalog/locks"
+        action = "" if locked else f"make lock RELEASE={release.name}, and commit llm_d_gke/catalog/locks"
         state, evidence = (State.SAFE, "by digest") if locked else (State.MISSING, "by tag: a registry may move it")
         what = f"images and charts of {release.name}"
-        yield Item(what=what, place=f"catalog/locks/{release.name}.yaml", state=state, evidence=evidence, action=action)
+        yield Item(
+            what=what,
+            place=f"llm_d_gke/catalog/locks/{release.name}.yaml",
+            state=state,
+            evidence=evidence,
+            action=action,
+        )
     for model in settings.models:
         if model.image:
             yield _image(f"engine image of {model.id}", model.image)
