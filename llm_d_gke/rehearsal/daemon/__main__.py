@@ -86,6 +86,7 @@ class Daemon:
         )
         self._health = HealthChecks(self._kubelets.executor, self._changed)
         self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health)
+        self._kubelets.listed = self._balancer.lists
         self._cert_manager = CertManager(paths.cluster / "pki", kube, cert_informers)
         self._sail_operator = SailOperator(kube, istio_informer)
         self._aggregated_apis = AggregatedApis(kube, api_informer, informers["Service"], pods)

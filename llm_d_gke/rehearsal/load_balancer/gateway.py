@@ -12,7 +12,7 @@ from llm_d_gke.rehearsal.kube import Kube, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer import listener_tls
 from llm_d_gke.rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted, refers
-from llm_d_gke.rehearsal.load_balancer.backends import POOL_GROUP, Backends, GatewayObjects, UnresolvedError
+from llm_d_gke.rehearsal.load_balancer.backends import POOL_GROUP, Backends, GatewayObjects, UnresolvedError, is_ready
 from llm_d_gke.rehearsal.load_balancer.conditions import CONTROLLER, condition
 from llm_d_gke.rehearsal.load_balancer.envoy import Envoy
 from llm_d_gke.rehearsal.load_balancer.envoy_config import (
@@ -87,6 +87,11 @@ class LoadBalancer:
         self._ports = ListenerPorts(paths)
         # Clusters of ext_proc callouts that took effect.
         self._answered: set[str] = set()
+        self._listed: frozenset[str] = frozenset()
+
+    def lists(self, address: str) -> bool:
+        """Whether a pod was ready in the last pass and has passed every health check of the load balancer."""
+        return address in self._listed
 
     def reconcile(self, cloud: Cloud, forwards: list[Forward]) -> None:
         objects = GatewayObjects(
@@ -127,6 +132,8 @@ class LoadBalancer:
             now.backends.clusters[name] = cluster
         clusters = [now.backends.clusters[name] for name in sorted(now.backends.clusters)]
         self._envoy.write(now.listeners, clusters, now.backends.endpoints, now.listener_files)
+        ready = {str(pod["status"]["podIP"]) for pod in objects.pods if is_ready(pod)}
+        self._listed = frozenset(ready - self._health.unhealthy())
         self._ports.save(now.ports)
         self._write(now)
 

@@ -66,6 +66,10 @@ class HealthChecks:
         state.is_current = True
         return state.healthy
 
+    def unhealthy(self) -> set[str]:
+        """Addresses of the endpoints in use that have not passed their check."""
+        return {endpoint[0] for (_, endpoint), state in self._states.items() if state.is_current and not state.healthy}
+
     def end(self) -> None:
         self._states = {key: state for key, state in self._states.items() if state.is_current}
 

@@ -54,6 +54,8 @@ class KubeletManager:
         self._written: dict[str, Manifest] = {}
         self._next = 0
         self._said: set[str] = set()
+        # Whether the load balancer sends requests to a ready pod; set where there is one.
+        self.listed: Callable[[str], bool] = lambda _address: True
 
     # -- for the pod workers
 

@@ -65,13 +65,8 @@ def phase(containers: Sequence[ContainerState], restart_policy: str, initialized
     return "Running"
 
 
-def conditions(
-    previous: Manifests, containers: Sequence[ContainerState], initialized: bool, stage: str, ready_ago: float = 0.0
-) -> Manifests:
-    """All conditions of the pod: those of other controllers unchanged, the kubelet's with their transition times.
-
-    The time of a new Ready condition is dated back by `ready_ago` seconds.
-    """
+def conditions(previous: Manifests, containers: Sequence[ContainerState], initialized: bool, stage: str) -> Manifests:
+    """All conditions of the pod: those of other controllers unchanged, the kubelet's with their transition times."""
     mains = [container for container in containers if not container.init]
     waiting_for = [
         container.name for container in containers if (not container.init or container.sidecar) and not container.ready
@@ -95,6 +90,17 @@ def conditions(
         before = previous_by_type.get(kind)
         same = before is not None and before["status"] == content["status"]
         moment = before.get("lastTransitionTime") if same and before else None
-        fresh_moment = timestamp(seconds_ago=ready_ago if kind == "Ready" and ready else 0.0)
-        result.append({"type": kind, "lastProbeTime": None, "lastTransitionTime": moment or fresh_moment, **content})
+        result.append({"type": kind, "lastProbeTime": None, "lastTransitionTime": moment or timestamp(), **content})
     return result
+
+
+def dated_back(written: Manifests, seconds: float) -> Manifests:
+    """The conditions of a pod, with a Ready condition that is true for at least so long."""
+    moment = timestamp(seconds_ago=seconds)
+    return [
+        # Times of this form are in the order of their texts.
+        {**condition, "lastTransitionTime": min(condition["lastTransitionTime"], moment)}
+        if (condition["type"], condition["status"]) == ("Ready", "True")
+        else condition
+        for condition in written
+    ]

@@ -26,13 +26,14 @@ from llm_d_gke.rehearsal.node_agent.engine_arguments import serves
 from llm_d_gke.rehearsal.node_agent.environment import ConfigError, resolve
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, KEDA, Program, program
 from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Launch, launch
-from llm_d_gke.rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, phase
+from llm_d_gke.rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, dated_back, phase
 from llm_d_gke.rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts
 from llm_d_gke.rehearsal.paths import StackPaths
 
 # Longest preStop sleep in seconds: load balancer and picker notice a terminating pod within milliseconds.
 LONGEST_PRE_STOP = 1.0
-# Longest minReadySeconds of a Deployment. The controller is the real one, so the kubelet dates Ready back by the rest.
+# Longest minReadySeconds of a Deployment, once the load balancer has listed the pod, which is what the seconds are for.
+# The controller is the real one, so the kubelet then dates Ready back by the rest.
 LONGEST_MIN_READY = 2.0
 
 # Seconds between two reads of the Secrets and ConfigMaps of a controller, which may write its certificates there.
@@ -50,6 +51,7 @@ class Kubelet(Protocol):
     def binary(self, which: Program, image: str) -> Path: ...
     def record_difference(self, text: str) -> None: ...
     def wake(self) -> None: ...
+    def listed(self, address: str) -> bool: ...
     def event(self, pod: Manifest, reason: str, message: str, *, warning: bool = False) -> None: ...
     def engine_launcher(self, image: str) -> EngineLauncher: ...
     def cloud_environment(self, namespace: str, account: str) -> Mapping[str, str]: ...
@@ -138,7 +140,9 @@ class PodWorker:
         seen = (self.pod.get("status") or {}).get("conditions") or []
         others = [condition for condition in seen if condition["type"] not in READY_CONDITIONS]
         mine = self._conditions or [condition for condition in seen if condition["type"] in READY_CONDITIONS]
-        written = conditions([*others, *mine], everyone, initialized, stage, self._ready_for_seconds)
+        written = conditions([*others, *mine], everyone, initialized, stage)
+        if self._ready_for_seconds and self._kubelet.listed(self.address):
+            written = dated_back(written, self._ready_for_seconds)
         self._conditions = [condition for condition in written if condition["type"] in READY_CONDITIONS]
         status: Manifest = {
             "phase": stage,
@@ -296,7 +300,7 @@ class PodWorker:
 
     @functools.cached_property
     def _ready_for_seconds(self) -> float:
-        """Seconds by which the time of the Ready condition is dated back."""
+        """Seconds by which the time of the Ready condition of a listed pod is dated back."""
         owners = self.pod["metadata"].get("ownerReferences") or []
         name = next((owner["name"] for owner in owners if owner["kind"] == "ReplicaSet"), None)
         replica_set = (
@@ -305,8 +309,8 @@ class PodWorker:
         requested = float(((replica_set or {}).get("spec") or {}).get("minReadySeconds") or 0)
         if requested > LONGEST_MIN_READY:
             self._kubelet.record_difference(
-                f"a new pod replaces an old one {LONGEST_MIN_READY:g} s after it is ready; on GKE after its "
-                "Deployment's minReadySeconds"
+                f"a new pod replaces an old one {LONGEST_MIN_READY:g} s after the load balancer has listed it; on GKE "
+                "after its Deployment's minReadySeconds"
             )
         return max(0.0, requested - LONGEST_MIN_READY)
 

@@ -12,7 +12,7 @@ import pytest
 from llm_d_gke.rehearsal.autoscaler.quantities import quantity, requests, seconds
 from llm_d_gke.rehearsal.host.ports import Ports
 from llm_d_gke.rehearsal.node_agent.environment import ConfigError, resolve
-from llm_d_gke.rehearsal.node_agent.pod_status import ContainerState, conditions, phase
+from llm_d_gke.rehearsal.node_agent.pod_status import ContainerState, conditions, dated_back, phase
 from llm_d_gke.rehearsal.node_agent.probes import check
 from llm_d_gke.rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts
 
@@ -155,11 +155,12 @@ def test_conditions_keep_their_time_and_those_of_others() -> None:
 
 
 def test_a_pod_is_told_to_have_been_ready_for_a_while_once() -> None:
-    before = conditions([], [state()], True, "Running", ready_ago=60.0)
-    ready = conditions(before, [state(ready=True)], True, "Running", ready_ago=60.0)
+    before = conditions([], [state()], True, "Running")
+    assert dated_back(before, 60.0) == before
+    ready = dated_back(conditions(before, [state(ready=True)], True, "Running"), 60.0)
     moments = {condition["type"]: datetime.fromisoformat(condition["lastTransitionTime"]) for condition in ready}
     assert (moments["ContainersReady"] - moments["Ready"]).total_seconds() == pytest.approx(60.0, abs=1.0)
-    assert conditions(ready, [state(ready=True)], True, "Running", ready_ago=60.0) == ready
+    assert dated_back(conditions(ready, [state(ready=True)], True, "Running"), 10.0) == ready
 
 
 def test_a_probe_of_a_port_nobody_opens_is_refused() -> None:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -37,7 +38,10 @@ class Pod:
             "metadata": {"name": "p", "namespace": "llm", "uid": "u", "deletionGracePeriodSeconds": grace},
             "spec": {"containers": []},
         }
-        host = SimpleNamespace(paths=self.paths, ports=Ports(), record_difference=self.said.append)
+        self.listed = False
+        host = SimpleNamespace(
+            paths=self.paths, ports=Ports(), record_difference=self.said.append, listed=lambda _address: self.listed
+        )
         self.worker = PodWorker(cast(Kubelet, host), self.pod, "127.64.1.9", "127.64.0.10")
         hook = {"lifecycle": {"preStop": {"sleep": {"seconds": sleep}}}} if sleep else {}
         self.worker._mains = [self._container("server", then, hook)]
@@ -135,3 +139,22 @@ def test_the_sleep_is_part_of_the_grace(make: Callable[..., Pod], long_pre_stop:
 
 def test_a_forced_deletion_waits_for_nothing(make: Callable[..., Pod], long_pre_stop: float) -> None:
     assert make(sleep=3600, grace=0).leave() < long_pre_stop
+
+
+def test_a_pod_has_been_ready_for_long_once_the_load_balancer_lists_it(make: Callable[..., Pod]) -> None:
+    """Else a surge would end the old pod while the load balancer still waits for the new one's health check."""
+    pod = make(sleep=0, grace=5)
+    pod.worker.__dict__["_ready_for_seconds"] = 60.0
+    pod.worker._inits = []
+    pod.worker._mains[0].state.ready = True
+
+    def since() -> datetime:
+        [ready] = [entry for entry in pod.worker.status()["conditions"] if entry["type"] == "Ready"]
+        assert ready["status"] == "True"
+        return datetime.fromisoformat(ready["lastTransitionTime"])
+
+    unlisted = since()
+    pod.listed = True
+    listed = since()
+    assert (unlisted - listed).total_seconds() == pytest.approx(60.0, abs=2.0)
+    assert since() == listed
