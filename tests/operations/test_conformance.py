@@ -215,7 +215,7 @@ class TestApiServer:
         return running
 
     @pytest.mark.parametrize(
-        ("version", "spec", "said"),
+        ("version", "spec", "expected"),
         [
             ("v1", {"size": 1, "count": 2}, None),
             ("v1", {"size": 1, "sizes": 2}, "sizes"),
