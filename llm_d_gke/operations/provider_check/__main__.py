@@ -4,7 +4,8 @@
     python -m llm_d_gke.operations.provider_check ~/.pulumi/plugins/resource-gcp-v*/pulumi-resource-gcp [STACK ...]
 
 `--random N` checks so many random stacks as well, the same ones for the same `--seed`. Each stack is checked twice: as
-a first preview has it, with outputs unknown, and with outputs known. Exit status 1: the provider refuses something.
+a first preview has it, with outputs unknown, and with outputs known. Without stacks, the program in bootstrap/ is
+checked, too. Exit status 1: the provider refuses something.
 """
 
 from __future__ import annotations
@@ -29,6 +30,15 @@ from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, load, project_stacks
 from llm_d_gke.stackfile.assumptions import assume_unset
 
+# The settings that the program in bootstrap/ requires.
+_BOOTSTRAP = {
+    "project": "my-project-123456",
+    "location": "europe-west4",
+    "repository": "my-org/llm-d",
+    "repositoryId": "4711",
+    "environments": '["staging", "production"]',
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -37,10 +47,10 @@ def main() -> None:
     parser.add_argument("--random", type=int, default=0, metavar="N", help="random stacks to check as well")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    stacks = options.stacks or project_stacks()
+    named = _named(options.stacks) if options.stacks else chain(_named(project_stacks()), _bootstrap())
     try:
         with plugin(options.plugin) as provider:
-            refused = _check_all(chain(_named(stacks), _random(options.random, options.seed)), provider)
+            refused = _check_all(chain(named, _random(options.random, options.seed)), provider)
     except PluginError as error:
         print(error, file=sys.stderr)
         refused = 1
@@ -52,6 +62,13 @@ def _named(stacks: list[str]) -> Iterator[tuple[str, Graph]]:
         config = assume_unset(load(PROJECT_ROOT, stack))
         for preview in (True, False):
             yield stack, record_stack(stack, config, preview=preview)
+
+
+def _bootstrap() -> Iterator[tuple[str, Graph]]:
+    program = PROJECT_ROOT / "bootstrap" / "__main__.py"
+    config = {f"llm-d-bootstrap:{key}": value for key, value in _BOOTSTRAP.items()}
+    for preview in (True, False):
+        yield "bootstrap", record(program, project="llm-d-bootstrap", stack="bootstrap", config=config, preview=preview)
 
 
 def _random(count: int, seed: int) -> Iterator[tuple[str, Graph]]:
