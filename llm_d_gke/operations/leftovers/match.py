@@ -19,6 +19,11 @@ _CLUSTER_LABEL, _STACK_LABEL = "goog-k8s-cluster-name", "llm-d-stack"
 
 _SHORTEST = 10
 
+# A Service of type LoadBalancer: GKE writes its namespace and name as JSON into the descriptions of the parts of the
+# load balancer, and the tag of the cluster's nodes into its firewall rules. The parts are named after the Service's
+# uid (github.com/modelplaneai/modelplane/issues/230).
+_SERVICE_KEYS = ("kubernetes.io/service-name", "networking.gke.io/service-name")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
@@ -136,12 +141,30 @@ def _own(resource: Resource, identity: Identity) -> tuple[str, bool]:
         return f"it lies in network {identity.network}", True
     if identity.cluster and _is_gke_name(name, identity.cluster, identity.pools):
         return "GKE names resources of this cluster so", True
+    if identity.cluster and any(
+        _is_gke_name(tag, identity.cluster, identity.pools) for tag in body.get("targetTags") or ()
+    ):
+        return "it is a rule for nodes of this cluster", True
+    service = _service_of(body)
+    if service.partition("/")[0] in identity.namespaces:
+        return f"its description names Service {service}", False
     # Both contain the namespace and a hash of the cluster. The hash cannot be resolved once the cluster is deleted.
     hashed = re.match(r"(?:gkegw1-[a-z0-9]{4}|k8s1-[a-z0-9]{8})-", name)
     for namespace in identity.namespaces:
         if hashed and _after(name[hashed.end() :], namespace) is not None:
             return f"GKE names parts of load balancers of namespace {namespace} so", False
     return "", False
+
+
+def _service_of(body: Mapping[str, Any]) -> str:
+    """Namespace and name of the Service that the description of a part of a load balancer names; empty if none."""
+    try:
+        described = json.loads(str(body.get("description") or "null"))
+    except ValueError:
+        return ""
+    if not isinstance(described, Mapping):
+        return ""
+    return next((str(described[key]) for key in _SERVICE_KEYS if key in described), "")
 
 
 def _networks(body: Mapping[str, Any]) -> Iterator[str]:

@@ -173,6 +173,25 @@ def test_a_name_alone_is_no_certainty(project: Project, identity: Identity) -> N
     assert project.deleted == []
 
 
+def test_the_load_balancer_of_a_service_in_a_network_of_others_is_found(project: Project, identity: Identity) -> None:
+    """As GKE exports them: names of uids, a description in JSON, and the tag of the cluster's nodes."""
+    service = '{"kubernetes.io/service-name":"llm-d-inference-scheduling/inference-gateway-istio"}'
+    project.add("forwardingRules", "a25a8e8e299b7425daa92080dc71f70a", target="pool", description=service)
+    tags = {"network": f"{LINK}/global/networks/shared", "targetTags": ["gke-llm-d-gpu-7fd7c9d4-node"]}
+    project.add("firewalls", "k8s-fw-a25a8e8e299b7425daa92080dc71f70a", "global", description=service, **tags)
+    cluster = '{"kubernetes.io/cluster-id":"346b48ae4e449daf"}'
+    project.add("firewalls", "k8s-346b48ae4e449daf-node-http-hc", "global", description=cluster, **tags)
+    others = '{"kubernetes.io/service-name":"llm-d-inference-scheduling-2/web"}'
+    project.add("forwardingRules", "b", description=others)
+    project.add("firewalls", "k8s-fw-b", "global", description=others, targetTags=["gke-other-7fd7c9d4-node"])
+    project.add("firewalls", "described", "global", description="not JSON")
+    assert left_in(project, identity) == {
+        "a25a8e8e299b7425daa92080dc71f70a": False,
+        "k8s-fw-a25a8e8e299b7425daa92080dc71f70a": True,
+        "k8s-346b48ae4e449daf-node-http-hc": True,
+    }
+
+
 def test_each_is_shown_with_its_price_and_its_command(project: Project, identity: Identity) -> None:
     project.add("addresses", "llm-d-gpu-gateway")
     project.add("disks", "pvc-1", "zones/us-central1-a", labels={"goog-k8s-cluster-name": "llm-d-gpu"}, sizeGb="100")
