@@ -22,6 +22,7 @@ _SHORTEST = 10
 # A Service of type LoadBalancer: GKE writes its namespace and name as JSON into the descriptions of the parts of the
 # load balancer, and the tag of the cluster's nodes into its firewall rules. The parts are named after the Service's
 # uid (github.com/modelplaneai/modelplane/issues/230).
+_SERVICE_FIREWALL = "k8s-fw-"
 _SERVICE_KEYS = ("kubernetes.io/service-name", "networking.gke.io/service-name")
 
 
@@ -119,6 +120,7 @@ def leftovers(resources: Sequence[Resource], identity: Identity) -> list[Leftove
         reason, is_certain = _own(resource, identity)
         if reason:
             by_link[resource.link] = Leftover(resource=resource, reason=reason, is_certain=is_certain)
+    _follow_firewalls(resources, by_link)
     _follow_references(resources, by_link)
     return [by_link[resource.link] for resource in resources if resource.link in by_link]
 
@@ -193,6 +195,20 @@ def _after(text: str, name: str) -> str | None:
     """The rest after a name and a hyphen. The name may have been cut, to no fewer than ten letters."""
     cuts = (name[:length] for length in range(len(name), min(len(name), _SHORTEST) - 1, -1))
     return next((text[len(cut) + 1 :] for cut in cuts if text.startswith(f"{cut}-")), None)
+
+
+def _follow_firewalls(resources: Sequence[Resource], by_link: dict[str, Leftover]) -> None:
+    """Add the load balancer of a Service whose firewall rule is certain: the rule has its name behind a prefix."""
+    rules = {
+        leftover.resource.name.removeprefix(_SERVICE_FIREWALL): leftover
+        for leftover in by_link.values()
+        if leftover.is_certain and leftover.resource.name.startswith(_SERVICE_FIREWALL)
+    }
+    for resource in resources:
+        rule = rules.get(resource.name)
+        if rule is not None and resource.kind.title in LOAD_BALANCER:
+            reason = f"firewall rule {rule.resource.name} is for it"
+            by_link[resource.link] = Leftover(resource=resource, reason=reason, is_certain=True)
 
 
 def _follow_references(resources: Sequence[Resource], by_link: dict[str, Leftover]) -> None:

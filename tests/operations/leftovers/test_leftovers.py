@@ -186,7 +186,7 @@ def test_the_load_balancer_of_a_service_in_a_network_of_others_is_found(project:
     project.add("firewalls", "k8s-fw-b", "global", description=others, targetTags=["gke-other-7fd7c9d4-node"])
     project.add("firewalls", "described", "global", description="not JSON")
     assert left_in(project, identity) == {
-        "a25a8e8e299b7425daa92080dc71f70a": False,
+        "a25a8e8e299b7425daa92080dc71f70a": True,
         "k8s-fw-a25a8e8e299b7425daa92080dc71f70a": True,
         "k8s-346b48ae4e449daf-node-http-hc": True,
     }

@@ -14,7 +14,13 @@ from llm_d_gke.operations.leftovers.command import identify, report_leftovers
 from llm_d_gke.operations.leftovers.match import Identity
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp import CloudStore, GcpProvider
-from llm_d_gke.rehearsal.providers.gcp.controller_resources import disks, load_balancers, site_of
+from llm_d_gke.rehearsal.providers.gcp.controller_resources import (
+    disks,
+    istio_services,
+    load_balancers,
+    service_load_balancers,
+    site_of,
+)
 from llm_d_gke.rehearsal.providers.gcp.kinds import ADDRESS, CLUSTER, NETWORK, SUBNETWORK
 from llm_d_gke.rehearsal.providers.gcp.rest import ROLE, GoogleApi
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS
@@ -116,9 +122,28 @@ def test_parts_of_a_gateway_are_those_of_google_s_load_balancer() -> None:
     assert all(len(part.record["name"]) <= 63 for part in parts)
 
 
-def test_istio_s_gateway_has_no_parts() -> None:
+def test_istio_s_gateway_has_the_parts_of_a_service_and_all_of_them_are_the_stack_s(
+    store: CloudStore, identity: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     istio = {**GATEWAY, "spec": {**GATEWAY["spec"], "gatewayClassName": "istio"}}
-    assert list(load_balancers([istio], [ROUTE], site_of(CLUSTER_RECORD, "us-central1"))) == []
+    site = site_of(CLUSTER_RECORD, "us-central1")
+    assert list(load_balancers([istio], [ROUTE], site)) == []
+    closed = {"metadata": {"namespace": "llm-d", "name": "closed"}, "spec": {"type": "ClusterIP"}}
+    parts = list(service_load_balancers([*istio_services([istio]), closed], site))
+    assert [part.collection for part in parts] == [
+        "forwardingRules",
+        "targetPools",
+        "firewalls",
+        "httpHealthChecks",
+        "firewalls",
+    ]
+    assert list(service_load_balancers([closed], site)) == []
+    monkeypatch.setattr("llm_d_gke.rehearsal.providers.gcp.provider.left_by_cluster", lambda *_: parts)
+    delete(tmp_path, CLUSTER, CLUSTER_ID)
+    status, _ = report(store, identity, remove=True)
+    # Network and subnet of the fixture go, too.
+    assert status == 0
+    assert not any(records for records in store.read()["resources"].values())
 
 
 def test_a_cluster_deleted_first_leaves_what_holds_the_network_and_leftovers_removes_it(

@@ -9,6 +9,7 @@ pulumi-kubernetes#1787: network endpoint groups and firewall rules of Gateways).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,8 +20,10 @@ from llm_d_gke.rehearsal.providers.gcp.store import Record
 
 # Prefix of the tokens of records that no stack declares: `gke:compute/forwardingRules`.
 PREFIX: Final = "gke:compute/"
-# The classes that Google's controller implements; Istio's makes nothing in Google Cloud.
+# The classes that Google's controller implements. Istio's Gateway has a Service of type LoadBalancer instead.
 _CLASS_PREFIX: Final = "gke-l7-"
+_ISTIO: Final = "istio"
+_INTERNAL: Final = "networking.gke.io/load-balancer-type"
 _GATEWAY_API: Final = "gateway.networking.k8s.io/v1"
 _LINK: Final = "https://www.googleapis.com/compute/v1/"
 
@@ -65,10 +68,16 @@ def left_by_cluster(paths: StackPaths, cluster: Record, region: str) -> list[Con
         with client(paths) as kube:
             gateways = kube.list(_GATEWAY_API, "Gateway") if kube.serves(_GATEWAY_API, "Gateway") else []
             routes = kube.list(_GATEWAY_API, "HTTPRoute") if gateways else []
+            services = kube.list("v1", "Service")
             volumes = kube.list("v1", "PersistentVolume")
     except KubeError:
         return []
-    return [*load_balancers(gateways, routes, site_of(cluster, region)), *disks(volumes, site_of(cluster, region))]
+    site = site_of(cluster, region)
+    return [
+        *load_balancers(gateways, routes, site),
+        *service_load_balancers([*services, *istio_services(gateways)], site),
+        *disks(volumes, site),
+    ]
 
 
 def site_of(cluster: Record, region: str) -> Site:
@@ -111,6 +120,42 @@ def load_balancers(
             yield from parts
         name = f"gkegw1-l7-{site.network.rpartition('/')[2]}-{site.region}"
         yield _resource(site, "firewalls", "global", name, {"network": site.network})
+
+
+def istio_services(gateways: Sequence[Manifest]) -> Iterator[Manifest]:
+    """The Services that Istio's control plane, which does not run here, creates for its Gateways."""
+    for gateway in gateways:
+        about = gateway["metadata"]
+        if gateway["spec"].get("gatewayClassName") == _ISTIO:
+            name = f"{about['name']}-{_ISTIO}"
+            annotations = (gateway["spec"].get("infrastructure") or {}).get("annotations") or {}
+            metadata = {"namespace": about["namespace"], "name": name, "annotations": annotations}
+            yield {"metadata": metadata, "spec": {"type": "LoadBalancer"}}
+
+
+def service_load_balancers(services: Sequence[Manifest], site: Site) -> Iterator[ControllerResource]:
+    """The parts of the passthrough load balancers of Services, named after a uid (kubernetes/cloud-provider-gcp)."""
+    exposed = [service for service in services if service["spec"].get("type") == "LoadBalancer"]
+    own = hash_of(site.cluster, 16)
+    check = _resource(site, "httpHealthChecks", "global", f"k8s-{own}-node", {})
+    tags = {"network": site.network, "targetTags": [f"gke-{site.cluster}-{hash_of(site.cluster)}-node"]}
+    region = f"regions/{site.region}"
+    for service in exposed:
+        about = service["metadata"]
+        title = f"{about['namespace']}/{about['name']}"
+        name = f"a{hash_of(site.cluster + title, 31)}"
+        described = {"description": json.dumps({"kubernetes.io/service-name": title}), "region": site.region}
+        pool = _resource(site, "targetPools", region, name, {**described, "healthChecks": [check.link]})
+        internal = {"network": site.network} if (about.get("annotations") or {}).get(_INTERNAL) == "Internal" else {}
+        yield _resource(site, "forwardingRules", region, name, {**described, "target": pool.link, **internal})
+        yield pool
+        yield _resource(
+            site, "firewalls", "global", f"k8s-fw-{name}", {**tags, "description": described["description"]}
+        )
+    if exposed:
+        yield check
+        description = json.dumps({"kubernetes.io/cluster-id": own})
+        yield _resource(site, "firewalls", "global", f"k8s-{own}-node-http-hc", {**tags, "description": description})
 
 
 def disks(volumes: Sequence[Manifest], site: Site) -> Iterator[ControllerResource]:
