@@ -35,6 +35,7 @@ class Graphs(Entry):
     layer_gib: float
     pool: bool = False  # `base_gib` is of the largest size, and less with a smaller one
     linear_outputs: float = 0.0  # outputs of each recurrent layer, for every token of a batch
+    linear_outputs_from: float = 0.0  # compute capability from which they are counted
     linear_consumer_gib: float = 0.0  # beside them, quantized weights on compute capability 12.x
 
 
@@ -168,6 +169,7 @@ class Errors(Entry):
     activation_encoder: float  # with batches up to `encoder_tokens`, and in proportion beyond
     encoder_tokens: int
     activation_encoder_known: float
+    unified_gib: float
     activation_runner: float  # Model Runner V2, whose profile was never logged
     activation_uncalibrated: float
     graphs_gib: float  # of the estimate that vLLM reserves
@@ -287,6 +289,9 @@ class Engine(Entry):
     encoder_gib: Mapping[
         str, float
     ]  # peak of the profile's run of a vision tower, by the beginning of the architecture
+    encoder_beside_text: (
+        float  # compute capability from which the profile's text comes on top of the vision tower's peak
+    )
     unified_gib: float  # taken of memory that the accelerator shares with its host
     video: Video
     flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)

@@ -37,6 +37,7 @@ STARTS = FIGURES / "published_starts.json"
 LATER = FIGURES / "later_starts.json"
 LATEST = FIGURES / "found_starts.json"
 COLLECTED = FIGURES / "collected_starts.json"
+FURTHER = FIGURES / "further_starts.json"
 CARD = "nvidia-h100-80gb"
 NOMINAL_GIB = 80  # what the library's own catalog gives for this card
 
@@ -244,11 +245,11 @@ def starts_table(planner: ModuleType | None) -> str:
 
 def later_table() -> str:
     """Starts of vLLM 0.20 and later and of TPUs by group, those found since, and the share of marginal rows."""
-    later, published, latest, collected = (
+    later, published, latest, collected, further = (
         judge_rows(json.loads(path.read_text(encoding="utf-8")), path.parent)
-        for path in (LATER, STARTS, LATEST, COLLECTED)
+        for path in (LATER, STARTS, LATEST, COLLECTED, FURTHER)
     )
-    calls = [judgment.call for judgment in (*later, *published, *latest, *collected)] + [
+    calls = [judgment.call for judgment in (*later, *published, *latest, *collected, *further)] + [
         judge(run_of(log)).status for log in read_logs()
     ]
     share = f"{calls.count('marginal')} of all {len(calls)} rows are marginal."
@@ -258,6 +259,8 @@ def later_table() -> str:
         summary_table(summarize(latest)),
         "Starts collected last:",
         summary_table(summarize(collected)),
+        "Further starts:",
+        summary_table(summarize(further)),
         share,
     )
     return "\n\n".join(tables)

@@ -35,6 +35,8 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
     "gptq": ("gptq", "gptq_marlin", "auto_gptq"),
     "mxfp4": ("mxfp4", "gpt_oss_mxfp4"),
     "modelopt": ("modelopt", "modelopt_fp4", "modelopt_mixed", "modelopt_mxfp8"),
+    # Checkpoints say auto-round, which INCConfig (quantization/inc) takes since 0.12.
+    "inc": ("inc", "auto-round"),
 }
 
 

@@ -370,24 +370,65 @@ class TestProfile:
     def test_graphs_of_recurrent_layers_are_counted_by_the_batch_since_0_26(
         self, tokens: int, ranks: int, gib: float
     ) -> None:
-        """vllm-project/vllm issue 50780: linear in the tokens of a batch, 4.2 GiB for 0.56 that were taken."""
+        """vllm-project/vllm issue 50780: linear in the tokens of a batch, 4.2 GiB for 0.56 that were taken.
+
+        Logs show it on Blackwell: N14 is of GB200, and the issue's processor is a desktop's.
+        """
         settings = {"max_num_batched_tokens": tokens, "tensor_parallel": ranks}
-        old, new, second = (
-            graphs_gib(start("Qwen/Qwen3.5-27B", H100, version, **settings), 64)
-            for version in ("0.25.1", "0.26.0", "0.29.0")
-        )
+        runs = [
+            start("Qwen/Qwen3.5-27B", "nvidia-b200", version, **settings) for version in ("0.25.1", "0.26.0", "0.29.0")
+        ]
+        old, new, second = (graphs_gib(run, 64) for run in runs)
+        # FlashInfer's buffer is counted beside the others.
+        old, second = old - attention_workspace_gib(runs[0]), second - attention_workspace_gib(runs[2])
         # Of 64 layers in all sizes: 0.56 were taken in the end, and logs of 0.22 and 0.23 estimate 0.64 for 32.
         assert 0.56 < old < 1.1
         assert new == pytest.approx(gib, abs=0.55)
         # Model Runner V2 does not: 0.69.
         assert second == pytest.approx(0.69, abs=0.05)
 
+    @pytest.mark.parametrize(
+        ("model", "accelerator", "version", "sequences", "gib"),
+        [("Qwen/Qwen3.5-27B", H100, "0.27.0", 256, 0.9), ("Qwen/Qwen3.5-27B", "nvidia-l4", "0.27.1", 8, 0.9)],
+    )
+    def test_graphs_of_recurrent_layers_take_what_others_do_before_blackwell(
+        self, model: str, accelerator: str, version: str, sequences: int, gib: float
+    ) -> None:
+        """Qwen3.8-27B-FP8 on H100 left 3.0 GiB for the profile, graphs and all outside torch, with 8192 tokens."""
+        run = start(model, accelerator, version, max_num_batched_tokens=8192, max_num_seqs=sequences)
+        assert graphs_gib(run, 64) == pytest.approx(gib, abs=0.15)
+
+    @pytest.mark.parametrize(("tokens", "gib"), [(2048, 2.21), (4096, 2.42), (8192, 2.84)])
+    def test_a_vision_tower_stays_beside_the_text_on_rtx_cards(self, tokens: int, gib: float) -> None:
+        """vllm-project/vllm issue 52872: RTX 5090 with a quantized Qwen3.6-27B. Compilation is between 0 and 1.1."""
+        run = start("Qwen/Qwen3.5-27B", "nvidia-rtx-pro-6000", "0.27.0", max_num_batched_tokens=tokens, max_num_seqs=8)
+        assert activation_gib(run, cold=0.0) - 0.2 < gib < activation_gib(run, cold=1.0)
+        elsewhere = replace(run, capability=9.0)
+        assert activation_gib(elsewhere, cold=0.0) == pytest.approx(1.9, abs=0.05)
+
+    def test_the_error_of_experts_follows_the_batch(self) -> None:
+        """16,384 tokens of Qwen3.6-35B-A3B-NVFP4 took 3 GiB more than this on one RTX 5090: more than is stated."""
+        small, large = (
+            judge(start("nvidia/Qwen3.6-35B-A3B-NVFP4", H100, "0.24.0", max_num_batched_tokens=tokens)).error_gib
+            for tokens in (8192, 65_536)
+        )
+        assert large > small + 2
+
+    def test_memory_shared_with_the_host_has_a_larger_error(self) -> None:
+        """GB10: of nine logs five left 2.5 to 4.5 GiB less than the estimate."""
+        card = CATALOG.accelerators["nvidia-rtx-pro-6000"].model_copy(
+            update={"usable_gib": 119.63, "compute_capability": 12.1}
+        )
+        run = engine_run(CATALOG.models["Qwen/Qwen3.5-35B-A3B"], card, "0.18.1")
+        assert run is not None
+        assert judge(run).error_gib >= 2.5
+
     def test_quantized_recurrent_models_on_consumer_cards_leave_less(self) -> None:
-        """5.3 GiB on RTX 5090 and RTX PRO 6000, in fp8 and NVFP4, that nothing explains; not with --enforce-eager."""
+        """3.4 GiB on RTX 5090 and RTX PRO 6000, in fp8 and NVFP4, that nothing explains; not with --enforce-eager."""
         model = CATALOG.models["Qwen/Qwen3.5-27B"].model_copy(update={"quantization": FP8})
         run = start(model, "nvidia-rtx-pro-6000", "0.26.0")
         plain = replace(run, model=CATALOG.models["Qwen/Qwen3.5-27B"])
-        assert graphs_gib(run, 64) - graphs_gib(plain, 64) == pytest.approx(5.3)
+        assert graphs_gib(run, 64) - graphs_gib(plain, 64) == pytest.approx(3.4)
         assert graphs_gib(replace(run, enforce_eager=True), 64) == 0
 
     @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.planning.plan.estimates import Limit, MemoryParts, MemoryVerdict, Status
 from llm_d_gke.planning.sizing.memory.kv_cache import Layout, layout
 from llm_d_gke.planning.sizing.memory.overhead import (
+    FITTED_TOKENS,
+    UNIFIED,
     WarmUp,
     activation_gib,
-    counts_outputs,
     encoder_gib,
     graphs_gib,
     non_torch_gib,
@@ -146,11 +147,14 @@ def _error(run: EngineRun, stage: int, parts: MemoryParts) -> float:
     if run.kind == "tpu":
         return max(errors.least_gib, math.hypot(weights, errors.tpu_gib))
     fully = run.band.calibrated == "fully"
-    activation = errors.activation_moe if run.model.experts is not None else errors.activation
+    activation = errors.activation
+    if run.model.experts is not None:
+        # As the experts' part of the profile does, its error follows the batch.
+        activation = errors.activation_moe * max(1.0, run.max_num_batched_tokens / FITTED_TOKENS)
     if run.has_encoder:
         # As many images as the batch has room for are profiled at once.
         unknown = errors.activation_encoder * max(1.0, run.max_num_batched_tokens / errors.encoder_tokens)
-        activation = errors.activation_encoder_known if encoder_gib(run) else unknown
+        activation = max(activation, errors.activation_encoder_known if encoder_gib(run) else unknown)
         if run.model.vision_gib is None:
             # The tower's weights are not in the catalog; those that are, are around one GiB.
             weights = math.hypot(weights, errors.activation_encoder)
@@ -162,8 +166,11 @@ def _error(run: EngineRun, stage: int, parts: MemoryParts) -> float:
     # No log of ranks that share experts over hosts has been seen.
     alone = run.expert_ranks == 1 or (measured_link and run.data_parallel == 1)
     non_torch = errors.non_torch_alone if alone else errors.non_torch_parallel
+    if run.capability == UNIFIED:
+        non_torch = errors.unified_gib
     graphs = errors.graphs_gib if run.reserves_graphs else 0.0
-    if graphs and counts_outputs(run):
+    if graphs and run.recurrent and run.band.graphs.linear_outputs and not run.second_runner:
+        # Whether outputs of recurrent layers are counted was seen on few cards.
         graphs = errors.graphs_linear_gib
     # Half of what compilation takes without a cache on disk is in the estimate.
     compilation = activation_gib(run, stage, cold=1.0) - parts.activation

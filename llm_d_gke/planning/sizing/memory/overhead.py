@@ -17,11 +17,11 @@ from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
 _LARGEST_GRAPH = 512
 _CONSUMER = 12.0  # compute capability of RTX 50 and RTX PRO 6000
-_FITTED_TOKENS = 8192
+FITTED_TOKENS = 8192
 # Tokens of the largest image: more of them fit into a larger batch, and are profiled at once.
 _IMAGE_TOKENS = 16384
 _USUAL_TOWER_GIB = 0.85
-_UNIFIED = 12.1  # GB10, whose memory is the host's
+UNIFIED = 12.1  # GB10, whose memory is the host's
 
 
 def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> float:
@@ -43,9 +43,13 @@ def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> floa
     quantized = run.quantized
     routed = model.experts is not None and not (quantized is not None and quantized.experts_only)
     # Each token visits as many experts whatever the batch is; the fit is of batches of 8192.
-    experts = run.band.moe_gib * tokens / _FITTED_TOKENS if routed else 0.0
+    experts = run.band.moe_gib * tokens / FITTED_TOKENS if routed else 0.0
     text = max(layer, sampler) / GIB + experts
-    return max(text, encoder_gib(run) if stage == 0 else 0.0)
+    encoder = encoder_gib(run) if stage == 0 else 0.0
+    beside = model.experts is None and not run.second_runner
+    if beside and encoder and (run.capability or 0.0) >= load_engine().encoder_beside_text:
+        return text + encoder
+    return max(text, encoder)
 
 
 def _sampler_bytes(run: EngineRun) -> float:
@@ -98,7 +102,7 @@ def non_torch_gib(run: EngineRun) -> float:
         return load_engine().runner.non_torch_gib + states
     if run.pipeline_parallel > 1:
         return figures.pipeline
-    return figures.alone + (load_engine().unified_gib if run.capability == _UNIFIED else 0.0)
+    return figures.alone + (load_engine().unified_gib if run.capability == UNIFIED else 0.0)
 
 
 def states_gib(run: EngineRun) -> float:
@@ -157,6 +161,9 @@ def graphs_gib(run: EngineRun, layers: int) -> float:
         consumer = (run.capability or 0.0) >= _CONSUMER and run.quantized is not None
         more = figures.linear_consumer_gib if consumer else 0.0
         return figures.linear_outputs * _recurrent_outputs(run) / GIB + more
+    if run.recurrent and not run.second_runner and run.band.graphs.linear_outputs:
+        # On other cards a hybrid model takes the same with 8 and with 256 sequences.
+        sizes = largest = 1.0
     return figures.base_gib * largest + figures.layer_gib * layers * sizes + attention_workspace_gib(run)
 
 
@@ -172,7 +179,9 @@ def attention_workspace_gib(run: EngineRun) -> float:
 
 def counts_outputs(run: EngineRun) -> bool:
     """Whether the estimate of CUDA graphs counts outputs of recurrent layers as if they stayed: V1 does."""
-    return run.recurrent and not run.second_runner and run.band.graphs.linear_outputs > 0
+    figures = run.band.graphs
+    counted = figures.linear_outputs > 0 and (run.capability or 0.0) >= figures.linear_outputs_from
+    return counted and run.recurrent and not run.second_runner
 
 
 def _recurrent_outputs(run: EngineRun) -> float:
