@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from llm_d_gke.operations.scan import scanners
-from llm_d_gke.operations.scan.exceptions import ScanException, load, sort_out
-from llm_d_gke.operations.scan.pods import plain_objects, scanned_pods
+from llm_d_gke.operations.scan.exceptions import ScanException, load, sort_out, traits_of
+from llm_d_gke.operations.scan.pods import Traits, plain_objects, scanned_pods
 from llm_d_gke.operations.scan.scanners import Failure, pod_security
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from tests.stacks import graph_of
@@ -52,8 +52,7 @@ PLACES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
 
 def open_failures(stack: str, manifests: Objects) -> list[Failure]:
     pods = scanned_pods(stack, manifests)
-    claims = {name: rule for pod in pods for name, rule in pod.claims.items()}
-    return sort_out(list(pod_security(pods)), load(), claims)[0]
+    return sort_out(list(pod_security(pods)), load(), traits_of(pods))[0]
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
@@ -110,7 +109,11 @@ class TestExceptions:
             reason="the engine runs as root, and its pod says why",
         )
         failures = [Failure("checkov", "CKV_K8S_23", pod, "") for pod in ("engine", "picker")]
-        open_, _ = sort_out(failures, [root], {"engine": "runAsNonRoot", "picker": "privileged"})
+        traits = {
+            pod: [Traits("model-server", frozenset({"main"}), "", rule)]
+            for pod, rule in (("engine", "runAsNonRoot"), ("picker", "privileged"))
+        }
+        open_, _ = sort_out(failures, [root], traits)
         assert [failure.subject for failure in open_] == ["picker"]
 
     def test_one_that_covers_nothing_is_reported(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Literal
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -23,6 +25,18 @@ def planned(strategy: st.SearchStrategy[dict[str, Any]], count: int, number: int
     """So many stacks of a strategy that have a plan; the later ones, which are less plain."""
     planned_values = [values for what, values in _outcomes(strategy, 3 * count, number) if what == "plan"]
     return planned_values[-count:]
+
+
+def spread(
+    strategy: st.SearchStrategy[dict[str, Any]], count: int, number: int, kind: Callable[[dict[str, Any]], str]
+) -> list[dict[str, Any]]:
+    """So many stacks of a strategy that have a plan, of as many kinds as there are: one of each in turn."""
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for what, values in _outcomes(strategy, 4 * count, number):
+        if what == "plan":
+            by_kind.setdefault(kind(values), []).append(values)
+    turns = itertools.zip_longest(*(by_kind[name] for name in sorted(by_kind)))
+    return [values for turn in turns for values in turn if values is not None][:count]
 
 
 def _outcomes(
@@ -49,7 +63,7 @@ def _outcomes(
 def outcome(values: dict[str, Any], stack: str = "fuzz") -> Literal["plan", "findings"]:
     """The outcome of planning a stack. Other exceptions than a refusal are passed on, and so is an empty refusal."""
     try:
-        plan_raw(stack, values, frozenset({"huggingFace", "registry"}))
+        plan_raw(stack, values, frozenset({"huggingFace", "registry", "apiKeys"}))
     except RefusedError as refused:
         if not refused.findings or not all((f.path, f.rule, f.fix) for f in refused.findings):
             raise AssertionError(f"refused without saying why: {refused.findings}") from None

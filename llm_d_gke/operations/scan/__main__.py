@@ -11,12 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from llm_d_gke.operations.fuzz.varied import kinds_of
 from llm_d_gke.operations.scan import scanners
-from llm_d_gke.operations.scan.exceptions import ScanException, load, sort_out
+from llm_d_gke.operations.scan.exceptions import ScanException, load, sort_out, traits_of
 from llm_d_gke.operations.scan.pods import (
     all_stacks,
     chart_objects,
     plain_objects,
+    random_objects,
     scanned_pods,
     stack_objects,
     staging_objects,
@@ -26,13 +28,18 @@ from llm_d_gke.operations.scan.scanners import Failure, ScanError
 
 def main(
     stacks: Annotated[list[str] | None, typer.Argument(help="Stacks to scan. By default all of the project.")] = None,
+    random: Annotated[int, typer.Option(min=0, help="Scan so many random stacks instead.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed, other random stacks.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Keep the scanned manifests in this folder.")] = None,
 ) -> None:
-    """Scan every pod of the stacks, of their charts, and of the Job that stages weights."""
-    names = stacks or all_stacks()
+    """Scan every pod of the stacks, of their charts, and of the Job that stages weights, or of random stacks."""
     try:
         with TemporaryDirectory() as folder:
-            status = _scan(names, out or Path(folder), whole=not stacks)
+            place = out or Path(folder)
+            if random:
+                status = _scan_random(random, seed, place)
+            else:
+                status = _scan(stacks or all_stacks(), place, whole=not stacks)
     except ScanError as error:
         print(error, file=sys.stderr)
         status = 1
@@ -44,16 +51,34 @@ def _scan(stacks: list[str], folder: Path, *, whole: bool) -> int:
     objects["stage"] = staging_objects()
     objects |= dict(chart_objects(stacks))
     _with_policies(objects)
+    open_, idle = _findings(objects, folder)
+    return 1 if open_ or (whole and _refuse(idle)) else 0
+
+
+def _scan_random(count: int, seed: int, folder: Path) -> int:
+    """The same for random stacks. Pods of charts are not among them: those of the project's stacks are the same."""
+    objects, kinds = {}, Counter[str]()
+    for name, values, bodies in random_objects(count, seed):
+        objects[name] = bodies
+        kinds[kinds_of(values)] += 1
+    _with_policies(objects)
+    for kind, number in sorted(kinds.items()):
+        print(f"{number:4d}  {kind}")
+    open_, _ = _findings(objects, folder)
+    return 1 if open_ else 0
+
+
+def _findings(objects: Mapping[str, list[dict[str, Any]]], folder: Path) -> tuple[list[Failure], list[ScanException]]:
+    """Run the scanners and print what they find: the open failures, and the exceptions that nothing needed."""
     pods = [pod for source, bodies in objects.items() for pod in scanned_pods(source, bodies)]
     scanners.write(folder, pods, {source: plain_objects(bodies) for source, bodies in objects.items()})
     failures = [*scanners.pod_security(pods), *scanners.checkov(folder), *scanners.kube_score(folder)]
-    exceptions = load()
-    claims = {name: rule for pod in pods for name, rule in pod.claims.items()}
-    open_, idle = sort_out(failures, exceptions, claims)
+    open_, idle = sort_out(failures, load(), traits_of(pods))
     print(*table(failures, open_), sep="\n")
-    print(f"{len(pods)} pods, {len(failures)} failures, {len(open_)} outside exceptions")
+    stacks = sum(1 for source in objects if not source.startswith("chart/"))
+    print(f"{len(pods)} pods of {stacks} sources, {len(failures)} failures, {len(open_)} outside exceptions")
     print(*_listed(open_), sep="\n")
-    return 1 if open_ or (whole and _refuse(idle)) else 0
+    return open_, idle
 
 
 def _with_policies(objects: Mapping[str, list[dict[str, Any]]]) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
+from llm_d_gke.operations.fuzz.run import spread
+from llm_d_gke.operations.fuzz.varied import VARIED, kinds_of
 from llm_d_gke.operations.stage.manifest import objects as stage_objects
 from llm_d_gke.planning import StackPlan, plan_raw
 from llm_d_gke.planning.plan.platform import ChartPlan
@@ -20,9 +23,10 @@ from llm_d_gke.rehearsal.charts.packing import pack
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.resource_graph.recorder import record
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.settings.models import BucketSource
-from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, project_stacks
 from llm_d_gke.stackfile.model_files import model_files
 from policy.check_manifests import resources_in
 from policy.llmd_policy.pods import exception_of
@@ -35,6 +39,25 @@ _KINDS = frozenset(
     {"Namespace", "NetworkPolicy", "PodDisruptionBudget", "ResourceQuota", "LimitRange", "Service", "ServiceAccount"}
     | {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Deployment", "Job", "Secret", "ConfigMap"}
 )
+
+
+_WORKER = "spec.leaderWorkerTemplate.workerTemplate.spec"
+
+# What a pod is in its stack. `group-worker` is a host of a group whose first host has a pod of another form.
+Component = Literal[
+    "model-server", "group-worker", "endpoint-picker", "model-router", "model-index", "job", "controller", "other"
+]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What an exception may ask of a pod, or of the workload that it stands in."""
+
+    component: Component
+    containers: frozenset[str]
+    # Commands and arguments of all containers.
+    command: str
+    security_exception: str | None
 
 
 @dataclass(frozen=True)
@@ -57,16 +80,46 @@ class ScannedPod:
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": dict(self.pod.spec)}
 
     @property
-    def claims(self) -> dict[str, str]:
-        """The pod's typed exception, by its own name and by its workload's."""
-        rule = exception_of(self.pod)
-        workload = f"{self.pod.resource.kind}/{self.pod.resource.object_name}"
-        return {} if rule is None else {self.name: rule, workload: rule}
+    def traits(self) -> Traits:
+        """Everything that an exception may ask of the pod."""
+        return Traits(
+            component=component_of(self.source, self.pod),
+            containers=frozenset(str(container["name"]) for container in self.pod.containers),
+            command="\n".join(
+                str(word)
+                for container in self.pod.containers
+                for key in ("command", "args")
+                for word in container.get(key) or ()
+            ),
+            security_exception=exception_of(self.pod),
+        )
 
     @property
     def _namespace(self) -> str:
         metadata: Mapping[str, Any] = self.pod.resource.properties.get("metadata") or {}
         return str(metadata.get("namespace"))
+
+
+def component_of(source: str, pod: Pod) -> Component:
+    """What the pod is in its stack, by its labels, or by its place in a resource whose controller adds them."""
+    if source.startswith("chart/"):
+        return "controller"
+    if pod.resource.kind == "Job":
+        return "job"
+    if pod.resource.kind == "LeaderWorkerSet" and pod.place == _WORKER and _has(pod, "leaderTemplate"):
+        return "group-worker"
+    if pod.resource.kind == "LLMInferenceService":
+        return "endpoint-picker" if pod.place.startswith("spec.router.scheduler") else "model-server"
+    stated = _labels(pod).get("app.kubernetes.io/component")
+    for component in ("endpoint-picker", "model-router", "model-index", "model-server"):
+        if stated == component:
+            return component
+    return "other"
+
+
+def _has(pod: Pod, part: str) -> bool:
+    """Whether the group of the pod has a leader of its own form."""
+    return bool((pod.resource.properties["spec"].get("leaderWorkerTemplate") or {}).get(part))
 
 
 def scanned_pods(source: str, objects: list[dict[str, Any]]) -> list[ScannedPod]:
@@ -90,6 +143,23 @@ def stack_objects(stack: str, overrides: Mapping[str, str] | None = None) -> lis
     configuration = load(PROJECT_ROOT, stack, overrides or {}, own_release=True)
     graph = record_stack(stack, configuration)
     return [dict(body) for body in kubernetes_objects(graph)]
+
+
+def random_objects(count: int, seed: int) -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
+    """The name, values and objects of so many random stacks, the same ones for the same seed."""
+    for number, values in enumerate(spread(VARIED, count, seed, kinds_of), start=1):
+        name = f"random-{number}"
+        graph = record(
+            PROJECT_ROOT / "__main__.py",
+            stack=name,
+            config={
+                f"{NAMESPACE}:{key}": value if isinstance(value, str) else json.dumps(value)
+                for key, value in values.items()
+            },
+            secret_keys=[f"{NAMESPACE}:{key}" for key in ("huggingFace", "apiKeys") if key in values],
+            preview=True,
+        )
+        yield name, values, [dict(body) for body in kubernetes_objects(graph)]
 
 
 def staging_objects() -> list[dict[str, Any]]:

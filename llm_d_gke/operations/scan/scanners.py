@@ -28,7 +28,7 @@ class ScanError(RuntimeError):
 
 @dataclass(frozen=True, order=True)
 class Failure:
-    """A check of one scanner that one object does not pass. `subject` is the pod's name, or kind and name."""
+    """A check of one scanner that one object does not pass. `subject` is the pod's name, or SOURCE:KIND/NAME."""
 
     scanner: str
     check: str
@@ -39,8 +39,11 @@ class Failure:
 def write(folder: Path, pods: Sequence[ScannedPod], objects: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """One file for each source, so that NetworkPolicies and the pods they select stand together."""
     folder.mkdir(parents=True, exist_ok=True)
-    for source in dict.fromkeys([*(pod.source for pod in pods), *objects]):
-        manifests = [pod.manifest for pod in pods if pod.source == source]
+    by_source: dict[str, list[ScannedPod]] = {}
+    for pod in pods:
+        by_source.setdefault(pod.source, []).append(pod)
+    for source in dict.fromkeys([*by_source, *objects]):
+        manifests = [pod.manifest for pod in by_source.get(source, ())]
         text = yaml.safe_dump_all([*manifests, *map(dict, objects.get(source, ()))], sort_keys=False)
         (folder / f"{source.replace('/', '-')}.yaml").write_text(text, encoding="utf-8")
 
@@ -66,7 +69,7 @@ def checkov(folder: Path) -> Iterator[Failure]:
         if report.get("summary", {}).get("parsing_errors"):
             raise ScanError(f"checkov could not read {report['results'].get('parsing_errors')}")
         for failed in report.get("results", {}).get("failed_checks", ()):
-            subject = _short(str(failed["resource"]))
+            subject = _subject(Path(failed["file_path"]).stem, *_named(str(failed["resource"])))
             yield Failure("checkov", failed["check_id"], subject, failed["check_name"])
 
 
@@ -82,17 +85,23 @@ def kube_score(folder: Path) -> Iterator[Failure]:
         except ValueError:
             raise ScanError(f"kube-score wrote no result for {file.name}:\n{run.stderr[-2000:]}") from None
         for scored in answer or ():
-            metadata = scored["object_meta"]
-            kind = scored["type_meta"]["kind"]
-            subject = metadata["name"] if kind == "Pod" else f"{kind}/{metadata['name']}"
+            subject = _subject(file.stem, scored["type_meta"]["kind"], scored["object_meta"]["name"])
             for check in scored["checks"]:
                 if not check["skipped"] and check["grade"] < _GRADE_OK:
                     comments = [comment["summary"] for comment in check["comments"] or ()]
                     yield Failure("kube-score", check["check"]["id"], subject, "; ".join(comments))
 
 
-def _short(resource: str) -> str:
-    """`Pod.namespace.name`, or `Kind.namespace.name`, as the pod's name, or kind and name."""
+def workload_subject(source: str, kind: str, name: str) -> str:
+    """How a failure names an object of a source (a stack, or `chart/NAME`)."""
+    return f"{source.replace('/', '-')}:{kind}/{name}"
+
+
+def _subject(source: str, kind: str, name: str) -> str:
+    return name if kind == "Pod" else workload_subject(source, kind, name)
+
+
+def _named(resource: str) -> tuple[str, str]:
+    """Kind and name of `Kind.namespace.name`."""
     kind, _, rest = resource.partition(".")
-    name = rest.split(".", 1)[1] if "." in rest else rest
-    return name if kind == "Pod" else f"{kind}/{name}"
+    return kind, rest.split(".", 1)[1] if "." in rest else rest
