@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
@@ -39,9 +40,9 @@ from llm_d_gke.components.secret_data import secret_data
 from llm_d_gke.planning.plan.edge import (
     ApiKeysPlan,
     BackendAccessPlan,
-    HttpFilterPlan,
     JwtPlan,
     ThrottlePlan,
+    TimeLimitsPlan,
     TlsPolicyPlan,
 )
 from llm_d_gke.planning.plan.routing import GatewayPlan
@@ -57,8 +58,8 @@ def before_gateway(
     resources: list[pulumi.Resource] = []
     if edge.api_keys is not None and edge.api_keys.keys is not None:
         resources.append(_keys(edge.api_keys, scope.namespace, options))
-    if edge.filters:
-        resources.append(_filters(plan, edge.filters, scope.namespace, options))
+    if edge.filters or edge.time_limits is not None:
+        resources.append(_filters(plan, scope.namespace, options))
     if edge.jwt is not None:
         resources += _tokens(plan, edge.jwt, scope.namespace, options)
     if edge.throttle is not None:
@@ -109,9 +110,7 @@ def _keys(plan: ApiKeysPlan, namespace: str, opts: pulumi.ResourceOptions) -> ku
     )
 
 
-def _filters(
-    plan: GatewayPlan, filters: tuple[HttpFilterPlan, ...], namespace: str, opts: pulumi.ResourceOptions
-) -> pulumi.Resource:
+def _filters(plan: GatewayPlan, namespace: str, opts: pulumi.ResourceOptions) -> pulumi.Resource:
     """Each is put in front of the ones before it: so the last one comes first."""
     match = {
         "context": "GATEWAY",
@@ -126,12 +125,30 @@ def _filters(
                 "value": {"name": http_filter.name, "typed_config": dict(http_filter.config)},
             },
         }
-        for http_filter in reversed(filters)
+        for http_filter in reversed(plan.edge.filters)
     ]
+    if plan.edge.time_limits is not None:
+        patches.append({"applyTo": "NETWORK_FILTER", "match": match, "patch": _time_limits(plan.edge.time_limits)})
     spec = EnvoyFilterSpec(
         workload_selector=WorkloadSelector(labels={_GATEWAY_LABEL: plan.name}), config_patches=patches
     )
     return custom_resource("gateway-filters", spec, name=f"{plan.name}-clients", namespace=namespace, opts=opts)
+
+
+def _time_limits(limits: TimeLimitsPlan) -> dict[str, Any]:
+    """A change of Envoy's HTTP connection manager, which has no limits of its own."""
+    manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    return {
+        "operation": "MERGE",
+        "value": {
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": {
+                "@type": f"type.googleapis.com/{manager}",
+                "request_headers_timeout": f"{limits.headers_seconds}s",
+                "request_timeout": f"{limits.request_seconds}s",
+            },
+        },
+    }
 
 
 def _tokens(plan: GatewayPlan, jwt: JwtPlan, namespace: str, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:

@@ -40,6 +40,14 @@ class HttpFilterPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimeLimitsPlan:
+    """Seconds in which a client has to have sent the headers of a request, and all of it. Envoy answers 408."""
+
+    headers_seconds: int
+    request_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackendAccessPlan:
     """Access rules of Google's load balancer for a backend. `security_policy` names a regional Cloud Armor policy."""
 
@@ -72,6 +80,7 @@ class EdgePlan:
     api_keys: ApiKeysPlan | None = None
     jwt: JwtPlan | None = None
     filters: tuple[HttpFilterPlan, ...] = ()
+    time_limits: TimeLimitsPlan | None = None
     throttle: ThrottlePlan | None = None
     tls_policy: TlsPolicyPlan | None = None
     redirect: bool = False

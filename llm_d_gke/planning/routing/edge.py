@@ -17,9 +17,10 @@ from llm_d_gke.planning.plan.edge import (
     HttpFilterPlan,
     JwtPlan,
     ThrottlePlan,
+    TimeLimitsPlan,
     TlsPolicyPlan,
 )
-from llm_d_gke.planning.routing.api_keys import CLIENT_HEADER, FAIRNESS_HEADER, key_filter
+from llm_d_gke.planning.routing.api_keys import CLIENT_HEADER, FAIRNESS_HEADERS, key_filter
 from llm_d_gke.planning.routing.edge_checks import check_edge
 from llm_d_gke.settings.edge import ApiKeysAuth, IapAuth, JwtAuth
 
@@ -47,6 +48,7 @@ def plan_edge(ctx: PlanContext, encrypted: frozenset[str]) -> EdgePlan:
         api_keys=keys,
         jwt=_jwt(ctx),
         filters=() if gke else _filters(ctx, keys),
+        time_limits=None if gke or not _guards(ctx) else TimeLimitsPlan(headers_seconds=10, request_seconds=60),
         throttle=_throttle(ctx),
         tls_policy=TlsPolicyPlan(
             name=names.join("llm-d", ctx.stack, "tls"),
@@ -72,6 +74,13 @@ def backend_access(ctx: PlanContext) -> BackendAccessPlan:
         iap_secret=auth.existing_secret if auth is not None else None,
         security_policy=throttle.name if throttle is not None else settings.security_policy,
     )
+
+
+def _guards(ctx: PlanContext) -> bool:
+    """Whether the Gateway authenticates or limits clients."""
+    gateway = ctx.settings.gateway
+    limits = gateway.limits
+    return gateway.auth.kind != "none" or limits.requests_per_minute is not None or limits.body_bytes is not None
 
 
 def _throttle(ctx: PlanContext) -> ThrottlePlan | None:
@@ -103,7 +112,7 @@ def _jwt(ctx: PlanContext) -> JwtPlan | None:
         issuer=auth.issuer,
         jwks_uri=auth.jwks_uri,
         audiences=auth.audiences,
-        claims={CLIENT_HEADER: "sub", FAIRNESS_HEADER: "sub"},
+        claims=dict.fromkeys((CLIENT_HEADER, *FAIRNESS_HEADERS), "sub"),
     )
 
 

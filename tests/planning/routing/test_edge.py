@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from llm_d_gke.planning.planner import plan_raw
-from llm_d_gke.planning.routing.api_keys import key_filter
+from llm_d_gke.planning.routing.api_keys import FAIRNESS_HEADERS, OBJECTIVE_HEADERS, key_filter
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, plan_edge
 from llm_d_gke.resource_graph import Graph, Secret
 from tests.stacks import ENCRYPTED, graph_of, plan_of, values_of
@@ -34,6 +34,8 @@ IAP: dict[str, Any] = {
     "gateway": {"tls": TLS, "auth": {"kind": "iap", "clientId": "one", "existingSecret": "oauth"}},
     "acknowledge": None,
 }
+NAMING_HEADERS = (*FAIRNESS_HEADERS, *OBJECTIVE_HEADERS)
+PICKER_HEADERS = (*NAMING_HEADERS, "x-gateway-destination-endpoint", "x-prefiller-host-port")
 ENVOY_FILTER = "kubernetes:networking.istio.io/v1alpha3:EnvoyFilter"
 GATEWAY = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
 BACKEND_POLICY = "kubernetes:networking.gke.io/v1:GCPBackendPolicy"
@@ -108,8 +110,14 @@ class TestKeys:
         names = [entry.name for entry in plan_of("gpu", changes).gateway.edge.filters]
         assert names == ["llm-d.api-keys", "llm-d.requests", "llm-d.body"]
         patches = spec_of(graph_of("gpu", changes), ENVOY_FILTER)["configPatches"]
-        assert [patch["patch"]["value"]["name"] for patch in patches] == names[::-1]
-        assert {patch["patch"]["operation"] for patch in patches} == {"INSERT_FIRST"}
+        first = [patch["patch"]["value"]["name"] for patch in patches if patch["patch"]["operation"] == "INSERT_FIRST"]
+        assert first == names[::-1]
+
+    def test_slow_clients_are_limited_in_the_connection_manager(self) -> None:
+        *_, limits = spec_of(graph_of("gpu", KEYS), ENVOY_FILTER)["configPatches"]
+        assert (limits["applyTo"], limits["patch"]["operation"]) == ("NETWORK_FILTER", "MERGE")
+        fields = limits["patch"]["value"]["typed_config"]
+        assert (fields["request_headers_timeout"], fields["request_timeout"]) == ("10s", "60s")
 
 
 class TestTokens:
@@ -249,7 +257,7 @@ def client(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[htt
                             "direct_response": {"status": 200},
                             "response_headers_to_add": [
                                 {"header": {"key": f"seen-{name}", "value": f"%REQ({name})%"}}
-                                for name in ("x-llm-d-client", "x-llm-d-inference-fairness-id", "authorization")
+                                for name in ("x-llm-d-client", "authorization", *PICKER_HEADERS)
                             ],
                         }
                     ],
@@ -319,12 +327,32 @@ class TestEnvoy:
     def test_a_right_key_names_its_client_and_stays_at_the_door(
         self, client: httpx.Client, headers: dict[str, str]
     ) -> None:
-        claimed = {"x-llm-d-client": "admin", "x-llm-d-inference-fairness-id": "admin"}
+        claimed = dict.fromkeys(("x-llm-d-client", *PICKER_HEADERS), "admin")
         answer = client.get("/v1/models", headers=headers | claimed)
         assert answer.status_code == 200
-        assert answer.headers["seen-x-llm-d-client"] == "search"
-        assert answer.headers["seen-x-llm-d-inference-fairness-id"] == "search"
+        assert {answer.headers[f"seen-{name}"] for name in ("x-llm-d-client", *NAMING_HEADERS)} == {"search"}
+        assert {answer.headers.get(f"seen-{name}", "-") for name in set(PICKER_HEADERS) - set(NAMING_HEADERS)} == {"-"}
         assert "seen-authorization" not in answer.headers or answer.headers["seen-authorization"] in ("", "-")
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [
+            *((method, "/v1/chat/completions?x=/v1/models", 405) for method in ("GET", "PUT", "DELETE", "OPTIONS")),
+            ("POST", "/v1/chat/completions", 200),
+            ("POST", "/llm-d/gemma/v1/embeddings", 200),
+            ("GET", "/llm-d/gemma/v1/embeddings", 405),
+            ("HEAD", "/v1/models", 200),
+            ("POST", "/v1/models", 405),
+            ("PUT", "/v1/rerank", 200),
+        ],
+    )
+    def test_paths_of_the_api_have_their_methods_only(
+        self, client: httpx.Client, method: str, path: str, status: int
+    ) -> None:
+        answer = client.request(method, path, headers={"x-api-key": KEY})
+        assert answer.status_code == status
+        if status == 405:
+            assert answer.headers["allow"] == ("GET, HEAD" if path == "/v1/models" else "POST")
 
     def test_a_long_body_is_413(self, client: httpx.Client) -> None:
         headers = {"x-api-key": KEY}
