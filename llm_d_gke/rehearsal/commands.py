@@ -18,6 +18,7 @@ from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.kube import client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
@@ -35,6 +36,7 @@ from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
 from llm_d_gke.rehearsal.pulumi_engine.planned_steps import PlannedSteps
 from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.chat import Answer, ask
+from llm_d_gke.rehearsal.terminal.client_key import client_headers
 from llm_d_gke.rehearsal.terminal.display import console, print_differences
 from llm_d_gke.rehearsal.terminal.endpoint import reachable
 from llm_d_gke.rehearsal.terminal.path_of_answer import AnswerPath, path_of_answer
@@ -101,11 +103,16 @@ def up(request: Request) -> int:
         raise RehearsalError("the stack has no output `models`")
     endpoint = reachable(paths)
     host = urlsplit(str(outputs["endpoint"])).hostname or ""
-    answer = ask(endpoint, host, models[0]) if _serves(paths) else None
+    answer = _ask(paths, plan, endpoint, host, models[0]) if _serves(paths) else None
     path = None if answer is None else path_of_answer(paths, plan, answer.model, endpoint)
     _print_up(paths, outputs, endpoint, answer, path)
     print(f"\nup after {time.monotonic() - began:.0f} s; it keeps running until `make down STACK={request.stack}`")
     return 0
+
+
+def _ask(paths: StackPaths, plan: StackPlan, endpoint: str, host: str, model: str) -> Answer:
+    with client(paths) as kube:
+        return ask(endpoint, host, model, headers=client_headers(plan, kube.find))
 
 
 def preview(request: Request) -> int:

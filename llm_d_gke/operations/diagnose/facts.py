@@ -165,7 +165,7 @@ def _answer(live: LiveStack) -> Answer | None:
             response = client.post(
                 f"{endpoint.url}/v1/chat/completions",
                 json=body,
-                headers={"Host": endpoint.host},
+                headers={"Host": endpoint.host, **endpoint.headers},
                 extensions={"sni_hostname": endpoint.host},
             )
     except httpx.HTTPError as error:

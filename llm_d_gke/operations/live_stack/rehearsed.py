@@ -15,6 +15,7 @@ from llm_d_gke.rehearsal.kube import client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.changes import diff_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.rehearsal.terminal.client_key import client_headers
 from llm_d_gke.rehearsal.terminal.endpoint import reachable
 from llm_d_gke.stackfile import PROJECT_ROOT
 from llm_d_gke.stackfile.model_files import model_files
@@ -67,15 +68,15 @@ def rehearsed_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveSt
             plan=plan,
             cluster=kube,
             pods=LoopbackPods(paths.pod_logs),
-            endpoint=_endpoint(paths, plan.gateway.hostname),
+            endpoint=_endpoint(paths, plan.gateway.hostname, client_headers(plan, kube.find)),
             changed_settings=tuple(diff_settings(paths, config)),
             simulated_engine=engine_of(paths) is EngineChoice.SIMULATOR,
         )
 
 
-def _endpoint(paths: StackPaths, hostname: str | None) -> Endpoint | None:
+def _endpoint(paths: StackPaths, hostname: str | None, headers: Mapping[str, str]) -> Endpoint | None:
     try:
         url = reachable(paths)
     except RehearsalError:
         return None
-    return Endpoint(url=url, host=hostname or urlsplit(url).hostname or "", trusted=False)
+    return Endpoint(url=url, host=hostname or urlsplit(url).hostname or "", trusted=False, headers=headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from llm_d_gke.planning.plan.stack import StackPlan
@@ -52,12 +52,13 @@ class Endpoint:
     """The address and certificate settings of the Gateway.
 
     `url` is the address, `host` the name under which clients know it. `trusted`: whether the certificate must verify;
-    the rehearsal has substitutes for certificates that only Google has.
+    the rehearsal has substitutes for certificates that only Google has. `headers`: an API key of a rehearsed stack.
     """
 
     url: str
     host: str
     trusted: bool
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,7 +77,7 @@ def _gateway(live: LiveStack, headers: Mapping[str, str]) -> httpx.Client | None
         return None
     return httpx.Client(
         base_url=live.endpoint.url,
-        headers={"Host": live.endpoint.host, **headers},
+        headers={"Host": live.endpoint.host, **live.endpoint.headers, **headers},
         timeout=REQUEST_SECONDS,
         trust_env=False,
         # A separate check verifies the certificate. The other checks are about the service behind it.

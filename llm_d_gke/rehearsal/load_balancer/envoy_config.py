@@ -23,6 +23,10 @@ PICKER_FILTER = "picker"
 # Google's load balancers configure each request, while Envoy gives a changed listener to new connections only.
 EXTENSION_SLOTS = 4
 
+# What Istio sets in the connection managers of its Gateways (istio.io/docs/reference/config/istio.mesh.v1alpha1,
+# `pathNormalization`, whose default is BASE).
+ISTIO_MANAGER: Config = {"normalize_path": True}
+
 Endpoint = tuple[str, int]
 
 
@@ -124,11 +128,19 @@ def assignment(name: str, endpoints: Iterable[Endpoint]) -> Config:
 
 
 def gateway_listener(
-    name: str, listen: Endpoint, routes: str, extensions: Sequence[str], tls: Config | None, log: str
+    name: str,
+    listen: Endpoint,
+    routes: str,
+    extensions: Sequence[str],
+    tls: Config | None,
+    log: str,
+    filters: Sequence[Config] = (),
+    changes: Config | None = None,
 ) -> Config:
-    """An HTTP listener: extensions first, then the picker's filter (off unless a route turns it on), then routing.
+    """An HTTP listener: `filters`, extensions, the picker's filter (off unless a route turns it on), then routing.
 
-    `routes` is the file with its `route_configuration`, `extensions` has the file of each slot's filter.
+    `routes` is the file with its `route_configuration`, `extensions` has the file of each slot's filter, `changes` are
+    fields of the connection manager.
     """
     manager: Config = {
         _TYPE: f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
@@ -139,6 +151,7 @@ def gateway_listener(
         "stream_idle_timeout": "0s",
         "rds": {"route_config_name": name, "config_source": _file(routes)},
         "http_filters": [
+            *filters,
             *(
                 {
                     "name": _slot(name, number),
@@ -153,6 +166,7 @@ def gateway_listener(
             {"name": "router", "typed_config": {_TYPE: f"{_FILTERS}.http.router.v3.Router"}},
         ],
         "access_log": [_access_log(log)],
+        **(changes or {}),
     }
     chain: Config = {"filters": [{"name": "http", "typed_config": manager}]}
     if tls is not None:

@@ -25,6 +25,8 @@ KINDS = (
     (GKE_API, "GCPBackendPolicy"),
     (GKE_API, "GCPRoutingExtension"),
     (ISTIO_API, "DestinationRule"),
+    ("networking.istio.io/v1alpha3", "EnvoyFilter"),
+    ("security.istio.io/v1", "RequestAuthentication"),
 )
 
 

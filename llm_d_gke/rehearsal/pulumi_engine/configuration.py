@@ -48,12 +48,25 @@ def load(
         values[hugging_face] = {}
         secrets[f"{hugging_face}.token"] = TOKEN
         notes.append(f"{hugging_face}.token: a substitute is used; nothing is downloaded")
+    if _asks_for_keys(settings) and "apiKeys" not in settings:
+        # One for each client with a priority, and one more.
+        names = [*(settings["gateway"].get("priorities") or {}), "rehearsal"]
+        values[f"{NAMESPACE}:apiKeys"] = {}
+        secrets |= {f"{NAMESPACE}:apiKeys.{name}": f"{TOKEN}_{number}" for number, name in enumerate(names)}
+        notes.append(f"{NAMESPACE}:apiKeys: substitutes are used for {', '.join(names)}")
     registry = settings.get("registry")
     if not own_release and isinstance(registry, dict) and registry.get("mirrors"):
         values[f"{NAMESPACE}:registry"] = {key: value for key, value in registry.items() if key != "mirrors"}
         notes.append("registry.mirrors: nothing is pulled here, and charts come from their own registries' names")
     prepared = replace(config, values=values, secrets=secrets, notes=tuple(notes))
     return prepared if own_release else _with_picker(stack, prepared, available)
+
+
+def _asks_for_keys(settings: Mapping[str, Any]) -> bool:
+    """Whether clients need keys, and those of the stack file."""
+    gateway = settings.get("gateway")
+    auth = gateway.get("auth") if isinstance(gateway, dict) else None
+    return isinstance(auth, dict) and auth.get("kind") == "api-keys" and "existingSecret" not in auth
 
 
 def _with_picker(stack: str, config: StackConfig, available: Available) -> StackConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -21,18 +22,25 @@ class Answer:
     seconds: float
 
 
-def ask(endpoint: str, host: str, model: str, prompt: str = "Say hello.", patience: float = 60.0) -> Answer:
+def ask(
+    endpoint: str,
+    host: str,
+    model: str,
+    prompt: str = "Say hello.",
+    patience: float = 60.0,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """Send one chat completion, again for up to `patience` seconds while the load balancer does not know its backends.
 
-    `endpoint` is where the Gateway listens on this machine, `host` the name under which clients know it. Its
-    certificate is not verified: a self-signed one takes the place of a certificate that only Google has.
+    `endpoint` is where the Gateway listens on this machine, `host` the name under which clients know it. `headers` say
+    who asks. The certificate is not verified: a self-signed one takes the place of one that only Google has.
 
     Raises RehearsalError with the last answer.
     """
     body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": 32}
     last = "no answer"
-    headers, extensions = {"Host": host}, {"sni_hostname": host}
-    with httpx.Client(base_url=endpoint, headers=headers, timeout=30.0, trust_env=False, verify=False) as client:  # noqa: S501
+    sent, extensions = {"Host": host, **(headers or {})}, {"sni_hostname": host}
+    with httpx.Client(base_url=endpoint, headers=sent, timeout=30.0, trust_env=False, verify=False) as client:  # noqa: S501
 
         def failure() -> RehearsalError:
             return RehearsalError(f"the Gateway at {endpoint} gave no chat answer: {last}")

@@ -1,0 +1,94 @@
+"""HTTP filters that Istio's EnvoyFilters put in front of a Gateway's routes, and the Secrets that its pods mount.
+
+Sources: istio.io/docs/reference/config/networking/envoy-filter; istio.io/docs/tasks/traffic-management/ingress/
+gateway-api, "Automated Deployment" (the ConfigMap that `infrastructure.parametersRef` names).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.rehearsal.load_balancer.envoy_config import Config
+from llm_d_gke.rehearsal.node_agent.environment import Find, data_of
+
+log = logging.getLogger(__name__)
+
+# The label that Istio gives to the pods of a Gateway.
+_GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+
+
+def filters_of(gateway: Manifest, envoy_filters: Sequence[Manifest]) -> tuple[list[Config], Config]:
+    """The filters in the order in which a request passes them, and fields of the HTTP connection manager.
+
+    A patch that is not simulated is logged.
+    """
+    metadata, filters, manager = gateway["metadata"], list[Config](), Config()
+    labels = {_GATEWAY_LABEL: metadata["name"]}
+    for envoy_filter in envoy_filters:
+        selector = (envoy_filter["spec"].get("workloadSelector") or {}).get("labels") or {}
+        if envoy_filter["metadata"]["namespace"] != metadata["namespace"] or not selector.items() <= labels.items():
+            continue
+        for patch in envoy_filter["spec"].get("configPatches") or []:
+            change = patch.get("patch") or {}
+            match (patch.get("applyTo"), change.get("operation")):
+                case ("HTTP_FILTER", "INSERT_FIRST"):
+                    filters.insert(0, dict(change["value"]))
+                case ("NETWORK_FILTER", "MERGE"):
+                    fields = change["value"]["typed_config"]
+                    manager |= {name: value for name, value in fields.items() if name != "@type"}
+                case other:
+                    log.warning("EnvoyFilter %s: %s is not simulated", envoy_filter["metadata"]["name"], other)
+    return filters, manager
+
+
+def with_mounts(gateway: Manifest, filters: Sequence[Config], folder: Path, find: Find) -> list[Config]:
+    """The filters with the paths of mounted Secrets on this machine, whose files are written below `folder`.
+
+    A Secret that is not there has no files, as in a volume that is not mounted yet.
+    """
+    text = json.dumps(list(filters))
+    namespace = gateway["metadata"]["namespace"]
+    for path, secret in _mounts(gateway, find).items():
+        place = folder / namespace / secret
+        _write(place, find("Secret", namespace, secret))
+        text = text.replace(f"{path.rstrip('/')}/", f"{place}/")
+    mounted: list[Config] = json.loads(text)
+    return mounted
+
+
+def _write(place: Path, secret: Manifest | None) -> None:
+    entries = data_of(secret) if secret is not None else {}
+    place.mkdir(parents=True, exist_ok=True)
+    for file in place.iterdir():
+        if file.name not in entries:
+            file.unlink()
+    for name, value in entries.items():
+        file, text = place / name, value.decode()
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            atomic_write(file, text)
+
+
+def _mounts(gateway: Manifest, find: Find) -> Mapping[str, str]:
+    """Names of Secrets by the path at which the Gateway's pods mount them."""
+    reference = (gateway["spec"].get("infrastructure") or {}).get("parametersRef") or {}
+    parameters = None
+    if reference.get("kind") == "ConfigMap":
+        parameters = find("ConfigMap", gateway["metadata"]["namespace"], reference["name"])
+    text = ((parameters or {}).get("data") or {}).get("deployment")
+    pod = ((((yaml.safe_load(text) if text else None) or {}).get("spec") or {}).get("template") or {}).get("spec") or {}
+    secrets = {
+        volume["name"]: volume["secret"]["secretName"] for volume in pod.get("volumes") or [] if "secret" in volume
+    }
+    return {
+        mount["mountPath"]: secrets[mount["name"]]
+        for container in pod.get("containers") or []
+        for mount in container.get("volumeMounts") or []
+        if mount["name"] in secrets
+    }

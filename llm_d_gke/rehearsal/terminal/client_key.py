@@ -1,0 +1,28 @@
+"""The API key that commands of a rehearsal send, from the Secret that the rehearsed Gateway reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.rehearsal.node_agent.environment import data_of
+
+# (api version, kind, name, namespace) -> object, None when there is none
+FindObject = Callable[[str, str, str, str], Manifest | None]
+
+
+def client_headers(plan: StackPlan, find: FindObject) -> dict[str, str]:
+    """Headers with the first key of the stack's Secret, empty where the Gateway asks for none."""
+    keys = api_keys(plan, find)
+    return {"x-api-key": next(iter(keys))} if keys else {}
+
+
+def api_keys(plan: StackPlan, find: FindObject) -> Mapping[str, str]:
+    """Names by key, in the order of the Secret."""
+    wanted = plan.gateway.edge.api_keys
+    secret = None if wanted is None else find("v1", "Secret", wanted.secret, plan.namespace.name)
+    if wanted is None or secret is None:
+        return {}
+    lines = data_of(secret).get(wanted.entry, b"").decode().splitlines()
+    return {key: name for name, _, key in (line.partition(" ") for line in lines) if key}
