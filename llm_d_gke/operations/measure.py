@@ -1,6 +1,7 @@
 """Measures what docs/measurements.md states.
 
-`python -m llm_d_gke.operations.measure [plan|preview|life|growth|switches|fleet|scaling]`: all of them without one.
+`python -m llm_d_gke.operations.measure [plan|preview|life|growth|switches|fleet|scaling|edge|faults]`: all of them
+without one.
 
 `python -m llm_d_gke.operations.measure imports CHECKOUT` compares the import of the program
 with that of another checkout.
@@ -25,6 +26,8 @@ from pathlib import Path
 from llm_d_gke import catalog
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.operations.flat_program import flat_program
+from llm_d_gke.operations.measure_edge import edge
+from llm_d_gke.operations.measure_faults import faults
 from llm_d_gke.operations.measure_scaling import scaling
 from llm_d_gke.operations.traffic import Request, Steady
 from llm_d_gke.planning.context import Findings
@@ -242,7 +245,7 @@ def main() -> None:
         imports(Path(sys.argv[2]).resolve())
         return
     parts: dict[str, Callable[[], None]] = {
-        part.__name__: part for part in (plan, preview, life, growth, switches, fleet, scaling)
+        part.__name__: part for part in (plan, preview, life, growth, switches, fleet, scaling, edge, faults)
     }
     for name in sys.argv[1:] or parts:
         parts[name]()

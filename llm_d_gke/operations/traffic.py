@@ -6,8 +6,8 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 import httpx
@@ -18,12 +18,18 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Request:
-    """One chat request and its destination: the Gateway, or a pod."""
+    """One chat request and its destination: the Gateway, or a pod.
+
+    `trusted`: whether a certificate must verify. `stream`: the answer counts as one when its last event has arrived.
+    """
 
     address: str
     model: str
     prompt: str
     max_tokens: int = 16
+    headers: Mapping[str, str] = field(default_factory=dict)
+    trusted: bool = True
+    stream: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,10 @@ async def ask(client: httpx.AsyncClient, request: Request) -> Sample:
         "ignore_eos": True,
     }
     began = time.monotonic()
+    if request.stream:
+        return await _stream(client, request, body | {"stream": True}, began)
     try:
-        response = await client.post(f"{request.address}/v1/chat/completions", json=body)
+        response = await client.post(f"{request.address}/v1/chat/completions", json=body, headers=dict(request.headers))
         usage = response.json()["usage"] if response.status_code == httpx.codes.OK else {}
     except (httpx.HTTPError, ValueError):
         return Sample(began, time.monotonic() - began, 0)
@@ -73,9 +81,23 @@ async def ask(client: httpx.AsyncClient, request: Request) -> Sample:
     )
 
 
-def _client() -> httpx.AsyncClient:
+async def _stream(client: httpx.AsyncClient, request: Request, body: dict[str, object], began: float) -> Sample:
+    """A stream that breaks off before its last event is no answer."""
+    last, url = "", f"{request.address}/v1/chat/completions"
+    try:
+        async with client.stream("POST", url, json=body, headers=dict(request.headers)) as response:
+            async for line in response.aiter_lines():
+                last = line or last
+    except httpx.HTTPError:
+        return Sample(began, time.monotonic() - began, 0)
+    whole = response.status_code != httpx.codes.OK or last == "data: [DONE]"
+    pod = response.headers.get("x-inference-pod", "")
+    return Sample(began, time.monotonic() - began, response.status_code if whole else 0, pod)
+
+
+def _client(*, trusted: bool = True) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    return httpx.AsyncClient(timeout=PATIENCE, trust_env=False, limits=limits)
+    return httpx.AsyncClient(timeout=PATIENCE, trust_env=False, limits=limits, verify=trusted)
 
 
 def at_rate(requests: Iterable[Request], per_second: float) -> list[Sample]:
@@ -145,7 +167,9 @@ class Steady:
     block is left.
     """
 
-    def __init__(self, prototype: Request, per_second: float = 20.0) -> None:
+    def __init__(self, prototype: Request, per_second: float = 20.0, *, streams: int = 0) -> None:
+        """One of `streams` requests asks for a stream; none does with 0."""
+        self._streams = streams
         self.samples: list[Sample] = []
         self._prototype, self._rate = prototype, per_second
         self._stopped = threading.Event()
@@ -169,15 +193,20 @@ class Steady:
         """Requests that were sent after a moment of the monotonic clock and have been answered."""
         return [sample for sample in list(self.samples) if sample.answered and sample.began > since]
 
+    def change(self, prototype: Request) -> None:
+        """Send requests like this one from now on."""
+        self._prototype = prototype
+
     def _run(self) -> None:
         async def run() -> None:
-            async with _client() as client:
+            async with _client(trusted=self._prototype.trusted) as client:
                 await _at_rate(client, self._requests(), self._rate, self._stopped.is_set, self.samples.append)
 
         asyncio.run(run())
 
     def _requests(self) -> Iterator[Request]:
-        request = self._prototype
         for number in itertools.count():
+            request = self._prototype
             # Prompts differ from their first word on, so that only load decides the routing.
-            yield Request(request.address, request.model, f"{number} {request.prompt}", request.max_tokens)
+            stream = self._streams > 0 and number % self._streams == 0
+            yield replace(request, prompt=f"{number} {request.prompt}", stream=stream)

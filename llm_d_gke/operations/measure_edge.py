@@ -1,0 +1,255 @@
+"""The edge of a rehearsed stack: 10,000 bad requests, and the time that authentication and limits add."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import httpx
+
+from llm_d_gke.operations.bad_requests import Refusal, bad_requests, send_all
+from llm_d_gke.operations.traffic import Request, Sample, Steady, ask_in_turn
+from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
+from llm_d_gke.rehearsal.host.waiting import wait_until
+from llm_d_gke.rehearsal.kube import Kube, Manifest, client
+from llm_d_gke.rehearsal.kube.conditions import is_true
+from llm_d_gke.rehearsal.node_agent.environment import data_of
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.stackfile import PROJECT_ROOT
+
+STACK = "gpu"
+MODEL = "google/gemma-2b-it"
+BODY_BYTES = 100_000
+# Istio's Gateway in the VPC, with keys and a limit for bodies and, high enough not to count here, for requests.
+SETTINGS: Mapping[str, str] = {
+    "implementation": "istio",
+    "exposure": "internal",
+    "auth.kind": "api-keys",
+    "limits.bodyBytes": str(BODY_BYTES),
+    "limits.requestsPerMinute": "1000000",
+    "limits.per": "key",
+}
+CHANGES = tuple(word for key, value in SETTINGS.items() for word in ("-c", f"llm-d:gateway.{key}={value}"))
+_WAIT_SECONDS = 60.0
+_GATEWAY = ("gateway.networking.k8s.io/v1", "Gateway")
+_ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
+_LABELS = {"engine": "llm-d.ai/inference-serving=true", "picker": "app.kubernetes.io/name=endpoint-picker"}
+
+
+@dataclass
+class EdgeResult:
+    """What became of the bad requests, and of everything behind the Gateway meanwhile."""
+
+    refusals: list[Refusal] = field(default_factory=list)
+    # Good requests with a key that were sent meanwhile.
+    good: list[Sample] = field(default_factory=list)
+    # Requests that Envoy passed to engines beside the good ones.
+    reached_engines: int = 0
+    unready: set[str] = field(default_factory=set)
+    restarts: int = 0
+
+    @property
+    def served(self) -> list[Refusal]:
+        return [refusal for refusal in self.refusals if 100 <= refusal.status < 400]
+
+    @property
+    def unclear(self) -> list[Refusal]:
+        """Neither a 4xx nor, for what is no HTTP, 501 (an unknown transfer encoding) or a closed connection."""
+        return [
+            refusal
+            for refusal in self.refusals
+            if not 400 <= refusal.status < 500 and not (refusal.kind == "malformed HTTP" and refusal.status in (0, 501))
+        ]
+
+    def table(self) -> list[str]:
+        """Bad requests by kind and status."""
+        counts = Counter((refusal.kind, refusal.status) for refusal in self.refusals)
+        statuses = sorted({status for _, status in counts})
+        names = {0: "closed", -1: "no answer"}
+        rows = ["| kind | " + " | ".join(names.get(status, str(status)) for status in statuses) + " |"]
+        rows.append("|---|" + "---|" * len(statuses))
+        for kind in dict.fromkeys(kind for kind, _ in sorted(counts)):
+            rows.append(f"| {kind} | " + " | ".join(str(counts[kind, status] or "") for status in statuses) + " |")
+        return rows
+
+
+def edge(requests: int = 10_000, pairs: int = 600) -> None:
+    """Bad requests through Envoy and the picker of a stack with keys, then authentication and limits side by side."""
+    rehearse("up", *CHANGES)
+    try:
+        paths = StackPaths(STACK)
+        began = time.monotonic()
+        result = bad_input(paths, requests)
+        print(f"\n{requests} bad requests in {time.monotonic() - began:.0f} s\n", *result.table(), sep="\n")
+        lost = sum(not sample.answered for sample in result.good)
+        print(
+            f"\nserved: {len(result.served)}; neither 4xx nor closed: {len(result.unclear)};"
+            f" passed to an engine: {result.reached_engines}; good requests meanwhile: {len(result.good)},"
+            f" of them lost: {lost}; pods that were not ready: {len(result.unready)}; restarts: {result.restarts}"
+        )
+        with_checks, without = side_by_side(paths, pairs)
+        print("\n| Gateway | median | least | requests |\n|---|---|---|---|")
+        for name, seconds in (("keys and limits", with_checks), ("neither", without)):
+            milliseconds = [1000 * second for second in seconds]
+            print(
+                f"| {name} | {statistics.median(milliseconds):.2f} ms | {min(milliseconds):.2f} ms | {len(seconds)} |"
+            )
+        added = [1000 * (one - other) for one, other in zip(with_checks, without, strict=True)]
+        print(f"\nadded at the median of the pairs: {statistics.median(added):.2f} ms")
+    finally:
+        rehearse("down")
+
+
+def rehearse(command: str, *arguments: str) -> None:
+    argv = [sys.executable, "-m", "llm_d_gke.rehearsal", command, STACK, *arguments]
+    subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True)
+
+
+def key_lines(kube: Kube) -> list[tuple[str, str]]:
+    """Names and keys in the Secret that the Gateway reads."""
+    [secret] = [item for item in kube.list("v1", "Secret") if item["metadata"]["name"] == KEYS_SECRET]
+    lines = [line.split() for line in data_of(secret)[KEYS_ENTRY].decode().splitlines()]
+    return [(name, key) for name, key in lines]
+
+
+def bad_input(paths: StackPaths, requests: int, per_second: float = 2.0) -> EdgeResult:
+    """Send bad requests, and good ones at a rate, and watch what is behind the Gateway."""
+    address = reachable(paths)
+    with client(paths) as kube:
+        key = key_lines(kube)[0][1]
+        before, restarts = to_engines(paths), _restarts(kube)
+        result = EdgeResult()
+        good = Request(address, MODEL, "is the number.", headers={"x-api-key": key})
+        with _watched(kube, result), Steady(good, per_second) as load:
+            bad = itertools.islice(bad_requests(address.partition("//")[2], key, BODY_BYTES), requests)
+            result.refusals = asyncio.run(send_all(address, bad))
+        result.good = load.samples
+        result.reached_engines = to_engines(paths) - before - len(load.samples)
+        result.restarts = _restarts(kube) - restarts
+    return result
+
+
+def to_engines(paths: StackPaths) -> int:
+    """Requests that Envoy has passed to engines, as it counts them itself."""
+    stats = admin(paths, "/stats?filter=upstream_rq_total&format=json")["stats"]
+    return sum(
+        int(stat["value"])
+        for stat in stats
+        if str(stat.get("name", "")).startswith("cluster.pool/") and stat["name"].endswith(".upstream_rq_total")
+    )
+
+
+def admin(paths: StackPaths, path: str) -> Manifest:
+    """What the administration of the local Envoy answers."""
+    bootstrap = json.loads((paths.envoy / "bootstrap.json").read_text(encoding="utf-8"))
+    where = bootstrap["admin"]["address"]["socket_address"]
+    answer: Manifest = httpx.get(
+        f"http://{where['address']}:{where['port_value']}{path}", timeout=10.0, trust_env=False
+    ).json()
+    return answer
+
+
+@contextmanager
+def _watched(kube: Kube, result: EdgeResult) -> Iterator[None]:
+    """Note pods of engine and picker that are not ready at some time of the block."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.5):
+            for labels in _LABELS.values():
+                pods = kube.list("v1", "Pod", labels=labels)
+                result.unready |= {pod["metadata"]["name"] for pod in pods if not is_true(pod, "Ready")}
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _restarts(kube: Kube) -> int:
+    return sum(
+        status.get("restartCount", 0)
+        for labels in _LABELS.values()
+        for pod in kube.list("v1", "Pod", labels=labels)
+        for status in pod["status"].get("containerStatuses") or []
+    )
+
+
+def side_by_side(paths: StackPaths, pairs: int) -> tuple[list[float], list[float]]:
+    """Seconds of short requests through the Gateway, and through one beside it without filters, taking turns."""
+    guarded = reachable(paths)
+    with client(paths) as kube:
+        key = key_lines(kube)[0][1]
+        opened = _second_gateway(kube)
+        host = guarded.partition("//")[2].partition(":")[0]
+        try:
+            wait_until(
+                lambda: _address_of(paths, opened),
+                timeout=_WAIT_SECONDS,
+                on_timeout=lambda: TimeoutError("the second Gateway does not listen"),
+            )
+            other = _address_of(paths, opened)
+            assert other is not None, host
+            checked = Request(guarded, MODEL, "Say hello.", 1, {"x-api-key": key})
+            unchecked = replace(checked, address=other)
+            turns = [checked if number % 2 else unchecked for number in range(2 * (pairs + 10))]
+            samples = ask_in_turn(turns)
+        finally:
+            _remove(kube, opened)
+    bad = [sample for sample in samples if not sample.answered]
+    if bad:
+        raise RuntimeError(f"{len(bad)} of {len(samples)} requests were not answered: {bad[0]}")
+    # The first ones open connections.
+    seconds = [sample.seconds for sample in samples[20:]]
+    return seconds[1::2], seconds[::2]
+
+
+def _second_gateway(kube: Kube) -> str:
+    """A Gateway with the same routes that no EnvoyFilter selects."""
+    [gateway] = kube.list(*_GATEWAY)
+    name, namespace = "without-checks", gateway["metadata"]["namespace"]
+    spec = {key: gateway["spec"][key] for key in ("gatewayClassName", "listeners")}
+    metadata = {"name": name, "namespace": namespace}
+    kube.apply({"apiVersion": _GATEWAY[0], "kind": _GATEWAY[1], "metadata": metadata, "spec": spec}, force=True)
+    for route in kube.list(*_ROUTE):
+        if route["metadata"]["name"].startswith(name):
+            continue
+        copy = {
+            "apiVersion": _ROUTE[0],
+            "kind": _ROUTE[1],
+            "metadata": {"name": f"{name}-{route['metadata']['name']}", "namespace": namespace},
+            "spec": {**route["spec"], "parentRefs": [{"name": name}]},
+        }
+        kube.apply(copy, force=True)
+    return name
+
+
+def _remove(kube: Kube, name: str) -> None:
+    for version, kind in (_ROUTE, _GATEWAY):
+        for item in kube.list(version, kind):
+            metadata = item["metadata"]
+            if metadata["name"].startswith(name):
+                kube.delete(version, kind, metadata["name"], metadata["namespace"])
+
+
+def _address_of(paths: StackPaths, name: str) -> str | None:
+    listening = json.loads((paths.envoy / "gateways.json").read_text(encoding="utf-8"))
+    for key, gateway in listening.items():
+        if key.endswith(f"/{name}"):
+            [port] = gateway["ports"].values()
+            return f"http://{gateway['address']}" + ("" if port == 80 else f":{port}")
+    return None
