@@ -47,6 +47,13 @@ def region_of(location: str) -> str:
     return "-".join(location.split("-")[:2])
 
 
+class AutopilotGpu(Entry):
+    """What GKE Autopilot takes of one GPU type: GPUs a node can have, and the first GKE version with them."""
+
+    counts: tuple[int, ...]
+    since: str | None = None  # None: every version on offer
+
+
 class Accelerator(Entry):
     """One kind of accelerator that GKE offers; all figures are per chip unless named otherwise."""
 
@@ -72,6 +79,7 @@ class Accelerator(Entry):
     zones_complete: bool  # False: other zones may offer it too, so absence is a warning and not a refusal
     published_regions: tuple[str, ...] = ()  # regions that publish its machine types; empty: no such list
     minimum_gke_version: str | None = None  # Standard clusters; None: every version on offer
+    autopilot: AutopilotGpu | None = None  # None: a TPU, or a GPU that Google does not list for Autopilot
     arm_host: bool = False  # the only machine types that carry it have Arm processors
     sources: tuple[str, ...]  # keys into Catalog.sources
     unverified: tuple[str, ...] = ()  # fields above that come from general knowledge: no stored document confirms them

@@ -58,7 +58,7 @@ class _Infrastructure:
 
     @property
     def nodes(self) -> list[pulumi.Resource]:
-        return [self.pools.cpu, *self.pools.accelerators, *self.classes]
+        return [*self.pools.cpu_ready, *self.pools.accelerators, *self.classes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +209,7 @@ class InferenceStack(pulumi.ComponentResource):
             cluster=cluster,
             pools=pools,
             classes=tuple(
-                compute_class(pool.compute_class, pool, [pools.cpu], in_cluster)
+                compute_class(pool.compute_class, pool, pools.cpu_ready, in_cluster)
                 for pool in plan.accelerator_pools
                 if pool.compute_class is not None
             ),
@@ -218,15 +218,15 @@ class InferenceStack(pulumi.ComponentResource):
 
     def _platform(self, infrastructure: _Infrastructure) -> _Platform:
         """Create CRDs, controllers and the namespace, after the CPU nodes that their pods need."""
-        plan, cpu_nodes = self._plan, infrastructure.pools.cpu
+        plan, cpu_nodes = self._plan, infrastructure.pools.cpu_ready
         deleted_with = infrastructure.cluster.resources.created
-        after_nodes = pulumi.ResourceOptions.merge(infrastructure.opts, pulumi.ResourceOptions(depends_on=[cpu_nodes]))
+        after_nodes = pulumi.ResourceOptions.merge(infrastructure.opts, pulumi.ResourceOptions(depends_on=cpu_nodes))
         crds = InferenceCrds(plan.crds, infrastructure.cluster.resources.adopt, after_nodes)
         charts = PlatformCharts(
             plan.charts,
             plan.chart_namespaces,
             plan.chart_policies,
-            [cpu_nodes, *crds.resources],
+            [*cpu_nodes, *crds.resources],
             deleted_with,
             infrastructure.opts,
         )
@@ -242,7 +242,7 @@ class InferenceStack(pulumi.ComponentResource):
                 namespace=plan.namespace.name,
                 opts=infrastructure.opts,
                 deleted_with=deleted_with,
-                ready=(cpu_nodes, *namespace),
+                ready=(*cpu_nodes, *namespace),
             ),
             controllers=tuple(charts.ready),
             kinds=(*namespace, *crds.resources, *charts.ready),

@@ -98,9 +98,17 @@ class PlanContext:
         )
 
     @property
+    def autopilot(self) -> bool:
+        """Whether GKE creates all nodes, so that the stack has no node pools."""
+        return self.settings.cluster.mode == "autopilot"
+
+    @property
     def own_nodes(self) -> Mapping[str, str]:
-        """The label of the stack's nodes, and what its pods select: neither runs on another stack's nodes."""
-        return {STACK_NODES: names.slug(self.stack)}
+        """The label of the stack's nodes, and what its pods select: neither runs on another stack's nodes.
+
+        Autopilot decides which pods share a node.
+        """
+        return {} if self.autopilot else {STACK_NODES: names.slug(self.stack)}
 
     @property
     def compute_class(self) -> str | None:

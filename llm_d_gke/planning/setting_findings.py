@@ -43,7 +43,7 @@ _RULE_IDS = {
 
 # Settings that other programs have under names that are written quite differently, and where they are here.
 _ELSEWHERE: Mapping[str, str] = {
-    "autopilot": "not supported; the stack makes a Standard cluster, whose accelerator pools it sizes itself",
+    "autopilot": "cluster.mode: autopilot",
     "autoscaling": "models[].autoscaling; nodes follow it between accelerator.nodes.min and max",
     "gpu": "accelerator.type",
     "hftoken": "huggingFace.token",

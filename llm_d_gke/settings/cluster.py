@@ -106,7 +106,16 @@ class ExistingCluster(Settings):
 
 
 class ClusterSettings(Settings):
-    """Shape of the cluster. With `existing`, everything else here is ignored."""
+    """Shape of the cluster. With `existing`, everything else here but `mode` is ignored."""
+
+    mode: Annotated[
+        Literal["standard", "autopilot"],
+        Field(
+            description="autopilot: GKE creates and deletes all nodes, for the pods that wait; the stack has no node"
+            " pools. Also states what an existing cluster is.",
+            json_schema_extra=replaces("cluster"),
+        ),
+    ] = "standard"
 
     existing: Annotated[
         ExistingCluster | None,

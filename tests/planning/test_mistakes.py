@@ -138,7 +138,7 @@ MISTAKES = [
     ("token by its variable", "llm-d:HF_TOKEN: abc", "SETTING-UNKNOWN", "HF_TOKEN", "no such", "huggingFace.token?"),
     ("parser of tools", model("toolParser: hermes"), "SETTING-UNKNOWN", "models[0].toolParser", "no such", "mean toolCallParser?"),
     ("vLLM's speculative config", model("speculative_config: {method: ngram}"), "SETTING-UNKNOWN", "models[0].speculative_config", "no such", "mean speculativeDecoding?"),
-    ("autopilot", "llm-d:cluster: {autopilot: true}", "SETTING-UNKNOWN", "cluster.autopilot", "no such", "Standard cluster"),
+    ("autopilot", "llm-d:cluster: {autopilot: true}", "SETTING-UNKNOWN", "cluster.autopilot", "no such", "cluster.mode: autopilot"),
     ("preemptible", "llm-d:accelerator: {type: nvidia-l4, provisioning: preemptible}", "SETTING-CHOICE", "accelerator.provisioning", "spot", "use spot"),
     ("P/D", "llm-d:pattern: p/d", "SETTING-CHOICE", "pattern", "disaggregated", "use disaggregated"),
     ("another installer", "llm-d:deployment: helm", "SETTING-CHOICE", "deployment", "direct or kserve", "use one of them, for example direct"),

@@ -11,7 +11,8 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 from pulumi.output import UNKNOWN
 
-from llm_d_gke.components.infrastructure.cluster_security import cluster_security, first_node_config
+from llm_d_gke.components.infrastructure.cluster_mode import autopilot_nodes, standard_nodes
+from llm_d_gke.components.infrastructure.cluster_security import cluster_security
 from llm_d_gke.components.infrastructure.network import InferenceNetwork
 from llm_d_gke.components.infrastructure.services import ProjectServices
 from llm_d_gke.components.instance import Component, named
@@ -39,9 +40,9 @@ class ClusterResources:
 
 
 class InferenceCluster(Component):
-    """VPC-native GKE Standard cluster with Gateway API, Dataplane V2 and Workload Identity.
+    """VPC-native GKE cluster with Gateway API, Dataplane V2 and Workload Identity.
 
-    It has no node pools; `NodePools` adds them, CPU nodes first.
+    A Standard cluster has no node pools; `NodePools` adds them, CPU nodes first. Autopilot creates its nodes itself.
     """
 
     resources: ClusterResources
@@ -125,11 +126,7 @@ class InferenceCluster(Component):
                 "cluster_secondary_range_name": self.instance.text(network_plan.subnet.pod_range),
                 "services_secondary_range_name": self.instance.text(network_plan.subnet.service_range),
             },
-            # Dataplane V2 enforces NetworkPolicies from the first pod on. Changing it later replaces the cluster.
-            datapath_provider="ADVANCED_DATAPATH",
             gateway_api_config={"channel": "CHANNEL_STANDARD"},
-            workload_identity_config={"workload_pool": plan.workload_pool},
-            enable_shielded_nodes=True,
             release_channel={"channel": plan.release_channel},
             control_plane_endpoints_config={
                 "dns_endpoint_config": {"allow_external_traffic": plan.dns_endpoint},
@@ -140,15 +137,6 @@ class InferenceCluster(Component):
                 "managed_prometheus": {"enabled": plan.managed_prometheus},
             },
             logging_config={"enable_components": ["SYSTEM_COMPONENTS", "WORKLOADS"]},
-            addons_config={
-                "gcs_fuse_csi_driver_config": {"enabled": True},
-                "gce_persistent_disk_csi_driver_config": {"enabled": True},
-                # The Gateway controller needs this add-on.
-                "http_load_balancing": {"disabled": False},
-            },
-            remove_default_node_pool=True,
-            initial_node_count=1,
-            node_config=first_node_config(plan, account.email),
             deletion_protection=plan.deletion_protection,
             resource_labels=dict(plan.labels),
             maintenance_policy=_maintenance_policy(plan.maintenance),
@@ -157,7 +145,8 @@ class InferenceCluster(Component):
             # Always set: if it were left out, an existing cluster would keep its private nodes.
             private_cluster_config={"enable_private_nodes": plan.private_nodes},
             master_authorized_networks_config=_authorized_networks(plan),
-            **cluster_security(plan.security),
+            **(autopilot_nodes(account.email) if plan.autopilot else standard_nodes(plan, account.email)),
+            **cluster_security(plan.security, autopilot=plan.autopilot),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # APIs first, then NAT, through which private nodes pull their images.

@@ -10,7 +10,7 @@ import pulumi_gcp as gcp
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, ClusterSecurityPlan
 
 
-def cluster_security(plan: ClusterSecurityPlan) -> dict[str, Any]:
+def cluster_security(plan: ClusterSecurityPlan, *, autopilot: bool) -> dict[str, Any]:
     """Arguments of the cluster. What is Google's default today is stated, so that another default changes nothing."""
     container = gcp.container
     return {
@@ -20,12 +20,15 @@ def cluster_security(plan: ClusterSecurityPlan) -> dict[str, Any]:
             )
         ),
         "enable_legacy_abac": False,
-        "enable_intranode_visibility": plan.intranode_visibility,
+        # The gcp provider refuses it with `enable_autopilot`.
+        "enable_intranode_visibility": None if autopilot else plan.intranode_visibility,
         "security_posture_config": container.ClusterSecurityPostureConfigArgs(
             mode=plan.security_posture, vulnerability_mode="VULNERABILITY_DISABLED"
         ),
         # Of pools that are created later; pools that exist keep what they have.
-        "node_pool_defaults": container.ClusterNodePoolDefaultsArgs(
+        "node_pool_defaults": None
+        if autopilot
+        else container.ClusterNodePoolDefaultsArgs(
             node_config_defaults=container.ClusterNodePoolDefaultsNodeConfigDefaultsArgs(
                 insecure_kubelet_readonly_port_enabled="FALSE"
             )

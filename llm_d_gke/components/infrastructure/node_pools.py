@@ -17,8 +17,10 @@ class NodePools(Component):
     Accelerator pools come after the CPU pool: GKE taints accelerator nodes only when a pool without them exists.
     """
 
-    cpu: container.NodePool
+    cpu: container.NodePool | None
     accelerators: list[container.NodePool]
+    # What pods outside accelerator nodes wait for: the CPU pool, or an Autopilot cluster, which creates their nodes.
+    cpu_ready: list[pulumi.Resource]
 
     def __init__(
         self,
@@ -31,13 +33,14 @@ class NodePools(Component):
     ) -> None:
         super().__init__("llm-d:cluster:NodePools", "node-pools", opts)
         self._project, self._location, self._cluster = project, location, cluster
-        self.cpu = self._pool("cpu", cpu, [])
+        self.cpu = None if cpu.autopilot else self._pool("cpu", cpu, [])
+        self.cpu_ready = [self.cpu] if self.cpu is not None else [cluster.created] if cluster.created else []
         # Logical names are positions, not accelerators: a changed accelerator replaces the pool instead of adding one.
         self.accelerators = [
-            self._pool(f"accelerator-{number}", plan, [self.cpu])
+            self._pool(f"accelerator-{number}", plan, [self.cpu] if self.cpu is not None else [])
             for number, plan in enumerate(accelerators)
-            # GKE creates the nodes of a compute class.
-            if plan.compute_class is None
+            # GKE creates the nodes of a compute class, and all nodes of an Autopilot cluster.
+            if plan.compute_class is None and not plan.autopilot
         ]
         self.register_outputs({})
 

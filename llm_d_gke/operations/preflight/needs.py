@@ -134,7 +134,8 @@ def _quotas(plan: StackPlan, catalog: Catalog) -> Iterator[QuotaNeed]:
             yield QuotaNeed(quota=first, location=location, now=now, maximum=maximum, what=title, spare=spare)
         if accelerator.kind == "gpu":
             yield QuotaNeed(quota=quotas.all_gpus, location="", now=now, maximum=maximum, what="GPUs of all kinds")
-    for pool in (plan.cpu_pool, *plan.accelerator_pools):
+    # Autopilot chooses the machines of pods without accelerators: their quota is not known before.
+    for pool in (*(() if plan.cpu_pool.autopilot else (plan.cpu_pool,)), *plan.accelerator_pools):
         machine = catalog.machines[pool.machine_type]
         nodes = _nodes(plan, pool, catalog)
         if machine.family in quotas.cpus:
@@ -213,7 +214,7 @@ def _machines(plan: StackPlan, catalog: Catalog) -> Iterator[MachineNeed]:
         attached = pool.guest_accelerator if catalog.machines[pool.machine_type].is_attachable else None
         for zone in pool.zones:
             yield MachineNeed(zone=zone, machine=pool.machine_type, accelerator=attached, path="accelerator.type")
-    for zone in plan.cpu_pool.zones:
+    for zone in () if plan.cpu_pool.autopilot else plan.cpu_pool.zones:
         yield MachineNeed(zone=zone, machine=plan.cpu_pool.machine_type, accelerator=None, path="cpuPool.machineType")
 
 

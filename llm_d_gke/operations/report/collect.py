@@ -70,7 +70,11 @@ def _plan(plan: StackPlan) -> PlanFacts:
         exposure="external" if plan.gateway.external else "internal",
         router=None if plan.router is None else plan.router.name,
         models=tuple(_model(model) for model in plan.models),
-        pools=tuple(_pool(pool) for pool in (plan.cpu_pool, *plan.accelerator_pools)),
+        pools=tuple(
+            _pool(pool)
+            for pool in (plan.cpu_pool, *plan.accelerator_pools)
+            if not (pool.autopilot and not pool.accelerators_per_node)
+        ),
         cost=_cost(plan.cost),
         timeline=plan.timeline,
     )

@@ -129,7 +129,11 @@ def _job(
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
                     # The CPU pool: accelerators would be paid for and idle.
-                    "nodeSelector": {"cloud.google.com/gke-nodepool": plan.cpu_pool.name},
+                    **(
+                        {}
+                        if plan.cpu_pool.autopilot
+                        else {"nodeSelector": {"cloud.google.com/gke-nodepool": plan.cpu_pool.name}}
+                    ),
                     "securityContext": {
                         "runAsNonRoot": True,
                         "runAsUser": _USER,

@@ -36,6 +36,7 @@ def plan_cluster(ctx: PlanContext) -> ClusterPlan:
     window = settings.maintenance_window
     return ClusterPlan(
         create=settings.existing is None,
+        autopilot=ctx.autopilot,
         name=name,
         location=location,
         identifier=f"projects/{project}/locations/{location}/clusters/{name}",
@@ -52,7 +53,8 @@ def plan_cluster(ctx: PlanContext) -> ClusterPlan:
         service_account=names.service_account_id(ctx.stack),
         service_account_roles=NODE_ROLES,
         secret_manager=ctx.settings.hugging_face.secret_manager_secret is not None,
-        managed_prometheus=ctx.settings.monitoring.enabled,
+        # Autopilot has it always (cloud.google.com/stackdriver/docs/managed-prometheus/setup-managed).
+        managed_prometheus=ctx.settings.monitoring.enabled or ctx.autopilot,
         multi_networking=ctx.machine.rdma,
         security=_security(ctx),
         labels=ctx.labels,

@@ -117,7 +117,7 @@ def _holds(ctx: PlanContext, machine: MachineType) -> bool:
 
 def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> None:
     accelerator, findings = ctx.settings.accelerator, ctx.findings
-    if ctx.hosts > 1 or rdma or ctx.machine.rdma:
+    if (ctx.hosts > 1 or rdma or ctx.machine.rdma) and not ctx.autopilot:
         what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
         findings.error(
             "LLMD-COMPUTE-CLASS-HOSTS",
@@ -136,7 +136,7 @@ def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> N
             rule="a compute class buys on-demand, spot or flex-start nodes here, neither queued nor reserved ones",
             fix="remove computeClass, or use provisioning: on-demand, spot or flex-start without a reservation",
         )
-    if accelerator.nodes.min > 0:
+    if accelerator.nodes.min > 0 and not ctx.autopilot:
         findings.error(
             "LLMD-COMPUTE-CLASS-MIN",
             "accelerator",

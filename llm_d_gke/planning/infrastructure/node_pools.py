@@ -7,6 +7,7 @@ from dataclasses import replace
 from llm_d_gke.planning import names
 from llm_d_gke.planning.allocatable import EPHEMERAL_SHARE, allocatable
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.infrastructure.autopilot import check_autopilot, check_autopilot_nodes
 from llm_d_gke.planning.infrastructure.compute_class import plan_compute_class
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.rdma import DRANET_LABEL, uses_rdma
@@ -23,6 +24,8 @@ _SMALLEST_DISK_GIB = 50
 def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
     """Nodes for picker and system pods. Created before the accelerator pool, so that GKE taints the latter."""
     settings = ctx.settings.cpu_pool
+    if ctx.autopilot:
+        check_autopilot(ctx)
     machine = ctx.catalog.machines.get(settings.machine_type)
     if machine is None or machine.accelerator is not None:
         cpu = [m.name for m in ctx.catalog.machines.values() if m.accelerator is None]
@@ -55,6 +58,7 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
         disk_gib=settings.disk_gib,
         disk_type="pd-balanced" if machine is None else machine.boot_disk,
         disk_key=ctx.settings.cluster.encryption.disk_key,
+        autopilot=ctx.autopilot,
         labels=ctx.labels,
         node_labels=ctx.own_nodes,
     )
@@ -70,6 +74,8 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
     multi_host = ctx.hosts > 1
     _check(ctx)
     rdma = any(uses_rdma(ctx, parallelism_of(ctx, model)) for model in ctx.settings.models)
+    if ctx.autopilot:
+        check_autopilot_nodes(ctx, weights_gib, rdma=rdma)
     least_disk = _least_disk(ctx, weights_gib)
     disk = settings.disk_gib or max(_LEAST_DISK_GIB, least_disk)
     if disk < least_disk:
@@ -113,6 +119,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         reservation=settings.reservation,
         accelerator_network_profile="auto" if ctx.machine.rdma else None,
         compute_class=plan_compute_class(ctx, rdma=rdma),
+        autopilot=ctx.autopilot,
         labels=ctx.labels,
         node_labels={**ctx.own_nodes, **({DRANET_LABEL: "true"} if rdma else {})},
     )

@@ -67,6 +67,8 @@ class ClusterPlan:
     """GKE cluster. `identifier` is known before anything exists: it names the cluster to the Kubernetes provider."""
 
     create: bool
+    # GKE creates all nodes: the stack has no node pools, and some settings of a cluster do not exist.
+    autopilot: bool
     name: str
     location: str
     identifier: str
@@ -145,6 +147,8 @@ class NodePoolPlan:
     private_nodes: bool | None = None
     # Set where GKE creates the nodes: then there is no node pool of this name, and the plan describes its first choice.
     compute_class: ComputeClassPlan | None = None
+    # Of an Autopilot cluster: there is no node pool of this name, and the plan describes the nodes that pods get.
+    autopilot: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     # Of its Kubernetes nodes; `labels` are the cloud's.
     node_labels: Mapping[str, str] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.infrastructure.autopilot import spreadable_size
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.patterns import pattern_of
@@ -147,7 +148,7 @@ def plan_picker(
         ready_replicas=1 if elects else settings.replicas,
         max_unavailable=settings.replicas if elects else 0,
         wait_for=_one_leads(settings.replicas) if elects else (),
-        pod=ext_proc_pod(identity, program, settings, config, notice_seconds, pull_secret),
+        pod=ext_proc_pod(identity, program, spreadable_size(ctx, settings), config, notice_seconds, pull_secret),
         selector=identity.selector,
         grpc_port=GRPC_PORT,
         health_port=HEALTH_PORT,

@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.infrastructure.autopilot import spreadable_size
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.platform import PullSecretPlan
 from llm_d_gke.planning.plan.pods import EnvPlan, ProbePlan
@@ -77,7 +78,7 @@ def plan_router(
     return RouterPlan(
         name=NAME,
         replicas=settings.replicas,
-        pod=ext_proc_pod(identity, program, settings, config, NOTICE_SECONDS, pull_secret),
+        pod=ext_proc_pod(identity, program, spreadable_size(ctx, settings), config, NOTICE_SECONDS, pull_secret),
         selector=selector,
         grpc_port=GRPC_PORT,
         health_port=HEALTH_PORT,

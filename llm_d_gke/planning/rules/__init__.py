@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from llm_d_gke.planning.rules import (
     access,
+    autopilot,
     autoscaling,
     cluster,
     disaggregation,
@@ -40,6 +41,7 @@ SUBJECTS = (
     cluster,
     network,
     nodes,
+    autopilot,
     access,
     models,
     engine,

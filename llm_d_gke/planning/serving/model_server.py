@@ -11,6 +11,7 @@ from llm_d_gke.catalog.parameters import download_gib
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import COMPUTE_CLASS_LABEL, PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_dtype
+from llm_d_gke.planning.infrastructure.autopilot import autopilot_selector
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.picker_config import prefix_plugin
@@ -363,6 +364,8 @@ def _node_selector(ctx: PlanContext, role: Mapping[str, str]) -> Mapping[str, st
         # The class decides everything else. Its nodes are the stack's and the role's own by its name.
         return {COMPUTE_CLASS_LABEL: ctx.compute_class}
     selector = {**ctx.own_nodes, ctx.accelerator.label_key: ctx.accelerator.node_label_value}
+    if ctx.autopilot:
+        return {**selector, **autopilot_selector(ctx)}
     if ctx.topology is not None:
         selector["cloud.google.com/gke-tpu-topology"] = ctx.topology
     if ctx.settings.accelerator.provisioning == "spot":

@@ -140,7 +140,7 @@ class _Bill:
         settings = self.ctx.settings
         return [
             self.accelerator_line(),
-            self.cpu_line(),
+            *(self.autopilot_lines() if self.ctx.autopilot else (self.cpu_line(),)),
             self.flat("control plane", "cluster", "without the monthly credit of one zonal cluster")
             if settings.cluster.existing is None
             else None,
@@ -196,6 +196,30 @@ class _Bill:
         most = None if price is None else round(price.hourly * max(self.cpu_nodes, pool.max_nodes), 4)
         return replace(line, most=most)
 
+    def autopilot_lines(self) -> tuple[CostLine, CostLine]:
+        """What Autopilot bills in place of CPU nodes, and on top of accelerator nodes."""
+        premium = self._item("autopilot-premium")
+        busy, most = sum(n for _, n in self.pools), sum(pool.max_nodes for pool, _ in self.pools)
+
+        def of(nodes: int) -> float | None:
+            return None if premium is None else round(premium * nodes, 4)
+
+        return (
+            CostLine(
+                name="Autopilot premium",
+                running=of(busy),
+                idle=0.0,
+                paused=0.0,
+                most=of(most),
+                note="on top of each accelerator node; llm-d:prices.items.autopilot-premium sets it for one node",
+            ),
+            self.flat(
+                "pods without accelerators",
+                "autopilot-pods",
+                "billed by their requests; llm-d:prices.items.autopilot-pods sets it for all together",
+            ),
+        )
+
     def load_balancer_line(self) -> CostLine:
         rules = 1 + (len(self.ctx.settings.models) if self.ctx.settings.gateway.direct_load_balancer else 0)
         further = max(0, rules - _RULES_TOGETHER)
@@ -222,8 +246,12 @@ class _Bill:
         return CostLine(name="addresses", running=of(busy), idle=of(low), paused=of(0), most=most, note=note)
 
     def disks_line(self) -> CostLine:
-        cpu = self._disk(self.cpu_pool)
-        types = sorted({self.cpu_pool.disk_type, *(pool.disk_type for pool, _ in self.pools)})
+        autopilot = self.ctx.autopilot
+        # The requests of pods without accelerators include their storage on Autopilot.
+        cpu = 0.0 if autopilot else self._disk(self.cpu_pool)
+        types = sorted(
+            {*(() if autopilot else (self.cpu_pool.disk_type,)), *(pool.disk_type for pool, _ in self.pools)}
+        )
 
         def of(when: Literal["running", "idle", "paused"]) -> float | None:
             nodes = [

@@ -44,7 +44,7 @@ def plan_timeline(ctx: PlanContext) -> TimelinePlan | None:
                 critical=name in critical,
                 source=source.cited,
                 verified=source.verified,
-                has_figures=name != "weights" or _weights_known(ctx),
+                has_figures=_has_figures(ctx, name),
             )
         )
     return TimelinePlan(steps=tuple(steps), best=round(best[last]), worst=round(ends[last]))
@@ -55,7 +55,15 @@ def _skipped(ctx: PlanContext) -> frozenset[str]:
     settings = ctx.settings
     network = {"network"} if settings.network.existing is not None else set()
     cluster = {"cluster"} if settings.cluster.existing is not None else set()
-    return frozenset(network | cluster)
+    pools = {"pools"} if ctx.autopilot else set()
+    return frozenset(network | cluster | pools)
+
+
+def _has_figures(ctx: PlanContext, name: str) -> bool:
+    """Whether figures of a step hold for this stack: those of clusters and nodes were taken on Standard clusters."""
+    if ctx.autopilot and name in ("cluster", "node"):
+        return False
+    return name != "weights" or _weights_known(ctx)
 
 
 def _spans(ctx: PlanContext, figures: Timeline) -> Iterator[tuple[str, Span]]:

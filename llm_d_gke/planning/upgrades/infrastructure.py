@@ -89,7 +89,8 @@ def _pools(before: StackPlan, after: StackPlan) -> Iterator[Step]:
         ),
     ]
     for name, old, new in pairs:
-        if new is not None and old != new:
+        # An Autopilot cluster has no pools: its nodes follow the pods, which have steps of their own.
+        if new is not None and old != new and not new.autopilot:
             yield _pool(name, old, new, after)
 
 

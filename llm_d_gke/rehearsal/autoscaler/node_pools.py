@@ -197,6 +197,8 @@ def _labels(
         "kubernetes.io/os": "linux",
         "beta.kubernetes.io/os": "linux",
     }
+    if len(zones) == 1:
+        labels["topology.kubernetes.io/zone"] = zones[0]
     if accelerator is not None:
         entry = catalog.accelerators[accelerator]
         labels[entry.label_key] = entry.node_label_value

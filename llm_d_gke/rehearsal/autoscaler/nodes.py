@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from llm_d_gke.catalog import Catalog
+from llm_d_gke.rehearsal.autoscaler.autopilot import autopilot_records
 from llm_d_gke.rehearsal.autoscaler.compute_classes import class_pools
 from llm_d_gke.rehearsal.autoscaler.fitting import take
 from llm_d_gke.rehearsal.autoscaler.network_cards import resource_slice
@@ -60,7 +61,14 @@ class Nodes:
         self._leaving: set[str] = set()
 
     def reconcile(self, cloud: Cloud) -> None:
-        records = cloud.records(NODE_POOL)
+        records = list(cloud.records(NODE_POOL).values())
+        if (cloud.cluster or {}).get("enableAutopilot"):
+            record_difference(
+                self._paths,
+                "Autopilot's nodes are of the smallest machine type that holds a pod; GKE chooses by its own rules, and"
+                " its admission webhook is missing: it may change requests and refuse pods",
+            )
+            records += autopilot_records(self._pods.all(), self._catalog(), cloud.cluster or {})
         classes = self._classes.all()
         if classes:
             record_difference(
@@ -68,7 +76,7 @@ class Nodes:
                 "the first choice of a ComputeClass always has capacity; on GKE the next ones take its place",
             )
         try:
-            node_pools = class_pools(classes, records.values(), self._catalog(), cloud.cluster)
+            node_pools = class_pools(classes, records, self._catalog(), cloud.cluster)
         except UnknownMachineError as error:
             record_difference(self._paths, str(error))
             return

@@ -13,6 +13,7 @@ from tests.planning.refusals.accepted import (
     QUOTED,
     RANGES,
 )
+from tests.planning.refusals.autopilot import AUTOPILOT
 from tests.planning.refusals.autoscaling import AUTOSCALING
 from tests.planning.refusals.backend_tls import BACKEND_TLS
 from tests.planning.refusals.disaggregation import DISAGGREGATION
@@ -35,6 +36,7 @@ EVERY = (
     *PLACE,
     *CLUSTER,
     *NODES,
+    *AUTOPILOT,
     *NETWORK,
     *MODEL,
     *SOURCES,

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.rehearsal
 TOURS = {
     "gpu": ("gpu", "kserve-single-replica-gpu", "mixture-of-experts-gpu"),
     "gpu-class": ("compute-class-gpu",),
+    "gpu-autopilot": ("autopilot-gpu",),
     "gpu-istio": ("kserve-istio-single-replica-gpu", "kserve-istio-prefix-cache-gpu"),
     "tpu": ("prefix-cache-tpu", "multi-model-tpu"),
     "tpu-kserve": ("kserve-single-replica-tpu", "kserve-prefix-cache-tpu"),

@@ -59,7 +59,7 @@ def checking_cluster(context: ResourceContext) -> None:
     routes = inputs.get("networkingMode", "VPC_NATIVE") == "ROUTES"
     addons = inputs.get("addonsConfig") or {}
     if inputs.get("enableAutopilot"):
-        raise Refused("Autopilot clusters are not simulated")
+        _check_autopilot(context)
     if inputs.get("nodePools") or (inputs.get("nodeConfig") and not inputs.get("removeDefaultNodePool")):
         raise Refused("node pools inside the cluster resource are not simulated: use gcp.container.NodePool")
     if gateway != "CHANNEL_DISABLED" and routes:
@@ -75,6 +75,30 @@ def checking_cluster(context: ResourceContext) -> None:
         )
     version_of(inputs)
     _check_network(context)
+
+
+# What the provider refuses together with enable_autopilot (hashicorp/terraform-provider-google at e03b7622,
+# google/services/container/resource_container_cluster.go).
+_NOT_WITH_AUTOPILOT: Final = (
+    "nodePools",
+    "removeDefaultNodePool",
+    "enableIntranodeVisibility",
+    "networkPolicy",
+    "defaultMaxPodsPerNode",
+)
+
+
+def _check_autopilot(context: ResourceContext) -> None:
+    inputs = context.inputs
+    for name in _NOT_WITH_AUTOPILOT:
+        if inputs.get(name) is not None:
+            raise Refused(f'"{name}": conflicts with enableAutopilot')
+    scaling = inputs.get("clusterAutoscaling") or {}
+    for name in ("enabled", "resourceLimits"):
+        if scaling.get(name):
+            raise Refused(f'"clusterAutoscaling.0.{name}": conflicts with enableAutopilot')
+    if inputs.get("location") != context.region:
+        raise refusal(400, "Autopilot clusters must be regional clusters.")
 
 
 def _check_network(context: ResourceContext) -> None:
@@ -118,6 +142,8 @@ def creating_cluster(context: ResourceContext) -> None:
     for other, _ in context.all(CLUSTER):
         raise Refused(f"the rehearsal has one cluster per stack, and there is {other} already")
     checking_cluster(context)
+    if context.inputs.get("enableAutopilot"):
+        return
     if not context.inputs.get("initialNodeCount"):
         raise refusal(400, "Cluster.initial_node_count must be greater than zero (with remove_default_node_pool too)")
     if not context.inputs.get("removeDefaultNodePool"):

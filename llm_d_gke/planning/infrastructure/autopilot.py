@@ -1,0 +1,221 @@
+"""GKE Autopilot: how pods request accelerator nodes, and the rules for them.
+
+GPU types, their numbers on a node and versions: docs.cloud.google.com/kubernetes-engine/docs/how-to/autopilot-gpus
+(last updated 2026-04-10). TPUs are requested by type and topology:
+docs.cloud.google.com/kubernetes-engine/docs/concepts/plan-tpus. Both read 2026-11-28.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.platform.engine_images import driver_version
+from llm_d_gke.planning.versions import newer_version, reaches
+from llm_d_gke.settings.accelerator import CpuPoolSettings
+from llm_d_gke.settings.picker import PickerSettings
+from llm_d_gke.settings.router import RouterSettings
+
+# GiB of ephemeral storage that a pod without accelerators can have at most; the bounds of GPU pods are larger and not
+# in the catalog (docs.cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests).
+_LEAST_STORAGE_GIB = 10
+# Thousandths of a vCPU (same page, workload separation).
+_LEAST_APART_MILLIS = 500
+
+_Size = TypeVar("_Size", PickerSettings, RouterSettings)
+
+_WITH_CLASS = "add accelerator.computeClass: {}, with which the stack names machine type, disk and zones"
+
+
+def autopilot_selector(ctx: PlanContext) -> Mapping[str, str]:
+    """What a pod selects beside type of accelerator: how many the node has, driver, spot and zone.
+
+    Without the number, Autopilot would place one pod on each GPU node, whatever the pod requests.
+    """
+    selector: dict[str, str] = {}
+    if ctx.accelerator.kind == "gpu":
+        selector["cloud.google.com/gke-accelerator-count"] = str(ctx.per_node)
+        driver = driver_version(ctx)
+        if driver is not None:
+            selector["cloud.google.com/gke-gpu-driver-version"] = driver.lower()
+    elif ctx.topology is not None:
+        selector["cloud.google.com/gke-tpu-topology"] = ctx.topology
+    if ctx.settings.accelerator.provisioning == "spot":
+        selector["cloud.google.com/gke-spot"] = "true"
+    zones = ctx.settings.accelerator.zones
+    if len(zones) == 1:
+        selector["topology.kubernetes.io/zone"] = zones[0]
+    return selector
+
+
+def spreadable_size(ctx: PlanContext, size: _Size) -> _Size:
+    """Settings of pods without accelerators, with the CPU that Autopilot requires where they keep apart.
+
+    It refuses pods with pod anti-affinity that request less ("lower than the Autopilot minimum required of '500m' for
+    using pod anti affinity"; docs.cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests).
+    """
+    if not ctx.autopilot or size.replicas == 1 or _millis(size.cpu) >= _LEAST_APART_MILLIS:
+        return size
+    return size.model_copy(update={"cpu": f"{_LEAST_APART_MILLIS}m"})
+
+
+def _millis(cpu: str) -> float:
+    """Thousandths of a vCPU of a Kubernetes quantity."""
+    return float(cpu.removesuffix("m")) * (1 if cpu.endswith("m") else 1000)
+
+
+def check_autopilot(ctx: PlanContext) -> None:
+    """Findings about settings of the cluster that Autopilot decides itself."""
+    settings, findings = ctx.settings, ctx.findings
+    if settings.location != ctx.region:
+        findings.error(
+            "LLMD-AUTOPILOT-LOCATION",
+            "location",
+            value=settings.location,
+            rule="Autopilot clusters are regional, and this is a zone",
+            fix=f"use {ctx.region}, and accelerator.zones: [{settings.location}] to keep the nodes in that zone",
+        )
+    if settings.cpu_pool != CpuPoolSettings():
+        findings.error(
+            "LLMD-AUTOPILOT-POOL",
+            "cpuPool",
+            value="set",
+            rule="an Autopilot cluster has no node pools: GKE creates nodes for pickers and controllers by itself",
+            fix="remove cpuPool",
+        )
+    cluster = settings.cluster
+    if cluster.intranode_visibility and cluster.existing is None:
+        findings.error(
+            "LLMD-AUTOPILOT-CLUSTER",
+            "cluster",
+            "intranodeVisibility",
+            value="true",
+            rule="the gcp provider refuses enableIntranodeVisibility together with enableAutopilot",
+            fix="remove it",
+        )
+    if cluster.encryption.disk_key is not None and settings.accelerator.compute_class is None:
+        findings.error(
+            "LLMD-AUTOPILOT-CLUSTER",
+            "cluster",
+            "encryption",
+            "diskKey",
+            value=cluster.encryption.disk_key,
+            rule="the stack sets the key of nodes' disks in node pools and compute classes, and it has neither",
+            fix="remove diskKey, or set a key for the nodes of the compute class: accelerator.computeClass: {}",
+        )
+
+
+def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -> None:
+    """Findings about accelerator nodes. `weights_gib` is what a node's replicas download onto its disk."""
+    settings, findings = ctx.settings.accelerator, ctx.findings
+    if not _check_type(ctx):
+        return
+    if ctx.hosts > 1 or rdma or ctx.machine.rdma:
+        what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
+        findings.error(
+            "LLMD-AUTOPILOT-HOSTS",
+            "cluster",
+            "mode",
+            value=f"autopilot, {what}",
+            rule="this project plans networks and slices of several hosts with node pools, and DeepEP's privileged"
+            " containers, which Autopilot refuses",
+            fix="use cluster.mode: standard, or accelerators of one host without RDMA",
+        )
+    if settings.nodes.min > 0:
+        findings.error(
+            "LLMD-AUTOPILOT-POOL",
+            "accelerator",
+            "nodes",
+            "min",
+            value=settings.nodes.min,
+            rule="Autopilot creates nodes for pods and deletes empty ones, so no minimum of nodes can be kept",
+            fix="use 0; models[].replicas keeps nodes",
+        )
+    if settings.compute_class is not None:
+        return
+    for key, value in _needs_class(ctx):
+        findings.error(
+            "LLMD-AUTOPILOT-CLASS",
+            "accelerator",
+            key,
+            value=value,
+            rule="without a compute class, Autopilot chooses machine type and disk by the pod's GPU type and requests",
+            fix=f"remove {key}, or {_WITH_CLASS}",
+        )
+    if weights_gib > _LEAST_STORAGE_GIB:
+        findings.warning(
+            "LLMD-AUTOPILOT-STORAGE",
+            "accelerator",
+            "type",
+            value=f"{settings.type}, {weights_gib:.0f} GiB of weights on a node",
+            rule="Autopilot bounds a pod's ephemeral storage by type and number of GPUs; the catalog lacks the bounds",
+            fix=_WITH_CLASS.replace("machine type, disk and zones", "the size of the boot disk")
+            + ", or read the weights from a bucket",
+        )
+
+
+def _check_type(ctx: PlanContext) -> bool:
+    """Whether Autopilot has the accelerator at all, with findings about it."""
+    accelerator, findings, cluster = ctx.accelerator, ctx.findings, ctx.settings.cluster
+    if accelerator.kind == "tpu":
+        return True
+    listed = accelerator.autopilot
+    if listed is None:
+        every = [entry.name for entry in ctx.catalog.accelerators.values() if entry.autopilot is not None]
+        findings.error(
+            "LLMD-AUTOPILOT-ACCELERATOR",
+            "accelerator",
+            "type",
+            value=accelerator.name,
+            rule=f"Google does not list {accelerator.title} for Autopilot",
+            fix=f"use one of {', '.join(every)}, or cluster.mode: standard",
+        )
+        return False
+    if ctx.per_node not in listed.counts:
+        findings.error(
+            "LLMD-AUTOPILOT-COUNT",
+            "accelerator",
+            "perNode",
+            value=ctx.per_node,
+            rule=f"Autopilot has nodes with {' or '.join(map(str, listed.counts))} {accelerator.title}, and rejects"
+            " pods that request others",
+            fix=f"use a machine type with {listed.counts[0]}, or cluster.mode: standard",
+        )
+    version = cluster.existing.version if cluster.existing else cluster.version
+    if version is not None and listed.since is not None and not reaches(version, listed.since):
+        findings.error(
+            "LLMD-AUTOPILOT-VERSION",
+            "cluster",
+            *(("existing", "version") if cluster.existing else ("version",)),
+            value=version,
+            rule=f"Autopilot has {accelerator.title} from GKE {listed.since} on",
+            fix=newer_version(cluster, listed.since),
+        )
+    return True
+
+
+def _needs_class(ctx: PlanContext) -> list[tuple[str, object]]:
+    """Settings of nodes that a pod cannot select, with their values."""
+    settings = ctx.settings.accelerator
+    return [
+        (key, value)
+        for key, value in (
+            ("machineType", settings.machine_type if _has_choice(ctx) else None),
+            ("diskGib", settings.disk_gib),
+            ("provisioning", settings.provisioning if settings.provisioning in ("flex-start", "queued") else None),
+            ("reservation", settings.reservation),
+            ("zones", ", ".join(settings.zones) if len(settings.zones) > 1 else None),
+        )
+        if value is not None
+    ]
+
+
+def _has_choice(ctx: PlanContext) -> bool:
+    """Whether several machine types have this number of the accelerator, so that Autopilot may choose another one.
+
+    The machine type of a TPU slice follows from its type and topology.
+    """
+    name = ctx.accelerator.name
+    alike = [machine for machine in ctx.catalog.machines_for(name) if ctx.per_node in machine.counts_of(name)]
+    return ctx.accelerator.kind == "gpu" and len(alike) > 1
